@@ -1,0 +1,1 @@
+"""What several components share: files, the store, examples, schemas, progress and reports."""

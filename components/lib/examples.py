@@ -1,0 +1,247 @@
+"""Examples: what a run trains and evaluates on, as a manifest that names immutable span files.
+
+An examples artifact is a folder with one `manifest.json`. The rows stay in the store, ingested once per span.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import RetrainerError
+from .files import filesystem, join, read_json, write_json
+
+try:
+    # pyarrow 10 refuses files from outside unless this was imported (CVE-2023-47248).
+    import pyarrow_hotfix  # noqa: F401
+except ImportError:
+    pass
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+TRAIN, EVAL = "train", "eval"
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class SpanPart:
+    """The rows of one span that belong to one split.
+
+    Attributes:
+        span: The span's name as the pattern found it, such as `2013-04`.
+        uri: Folder of the ingested span version.
+        part: Which of the span's parts: `all`, or a hash split's `train` or `eval`.
+        rows: How many rows.
+        files: Parquet files, relative to `uri`.
+    """
+
+    span: str
+    uri: str
+    part: str
+    rows: int
+    files: tuple[str, ...]
+
+    def read_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the part.
+
+        Args:
+            columns: Which columns, all if None. A column that the span lacks is left out.
+
+        Returns:
+            A table of `rows` rows.
+        """
+        return pa.concat_tables([self._read_file(file, columns) for file in self.files])
+
+    def iter_batches(
+        self, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Read the part batch by batch, within the memory of a few batches.
+
+        Args:
+            columns: Which columns, all if None. A column that the span lacks is left out.
+            rows: The most rows in a batch.
+
+        Yields:
+            Record batches in the order of the rows.
+        """
+        for name in self.files:
+            fs, path = filesystem(join(self.uri, name))
+            with fs.open(path, "rb") as raw:
+                file = pq.ParquetFile(raw)
+                yield from file.iter_batches(batch_size=rows, columns=_present(file, columns))
+
+    def _read_file(self, name: str, columns: Sequence[str] | None) -> pa.Table:
+        fs, path = filesystem(join(self.uri, name))
+        with fs.open(path, "rb") as raw:
+            file = pq.ParquetFile(raw)
+            return file.read(columns=_present(file, columns))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The splits of one run.
+
+    Attributes:
+        label: Name of the label's column.
+        splits: Parts of each split, oldest span first. `train` and `eval` are always there.
+        spans: Every span in the window, oldest first.
+        counts: Rows read, kept and set aside, by span.
+        key: Columns that name an example; not features.
+    """
+
+    label: str
+    splits: dict[str, tuple[SpanPart, ...]]
+    spans: tuple[str, ...]
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> "Examples":
+        """Read an examples artifact.
+
+        Args:
+            path: The artifact's folder.
+
+        Raises:
+            RetrainerError: If it holds no manifest, or one of another format.
+        """
+        uri = join(str(path), MANIFEST)
+        try:
+            manifest = read_json(uri)
+        except FileNotFoundError as error:
+            raise RetrainerError(
+                f"there is no examples manifest at '{uri}'. Examples come from ingest_spans."
+            ) from error
+        if manifest.get("format") != FORMAT:
+            raise RetrainerError(
+                f"'{uri}' has format {manifest.get('format')!r}, this retrainer reads {FORMAT}. "
+                "Run ingest_spans of the same version."
+            )
+        return cls(
+            label=manifest["label"],
+            splits={
+                split: tuple(SpanPart(**{**part, "files": tuple(part["files"])}) for part in parts)
+                for split, parts in manifest["splits"].items()
+            },
+            spans=tuple(manifest["spans"]),
+            counts=manifest["counts"],
+            key=tuple(manifest["key"]),
+        )
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the manifest into an artifact's folder, which is made if missing."""
+        Path(path).mkdir(parents=True, exist_ok=True)
+        write_json(join(str(path), MANIFEST), {"format": FORMAT, **asdict(self)})
+
+    @property
+    def newest_span(self) -> str:
+        """The newest span in the window."""
+        return self.spans[-1]
+
+    def rows(self, split: str) -> int:
+        """Count a split's rows."""
+        return sum(part.rows for part in self.splits[split])
+
+    def read_table(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a whole split.
+
+        Args:
+            split: `train` or `eval`.
+            columns: Which columns, all if None.
+
+        Returns:
+            A table of the split's rows x columns; a column that a span lacks is null there.
+        """
+        return concat_tables([part.read_table(columns) for part in self.splits[split]])
+
+    def iter_batches(
+        self, split: str, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Read a split batch by batch; a batch has the columns that its span has.
+
+        Args:
+            split: `train` or `eval`.
+            columns: Which columns, all if None.
+            rows: The most rows in a batch.
+
+        Yields:
+            Record batches, oldest span first.
+        """
+        for part in self.splits[split]:
+            yield from part.iter_batches(columns, rows)
+
+
+def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join tables row-wise, filling a column that one lacks with nulls.
+
+    An integer column that is floating point in another table becomes floating point.
+
+    Args:
+        tables: At least one.
+
+    Returns:
+        One table with every column of any of them.
+
+    Raises:
+        RetrainerError: If a column is text in one table and a number in another.
+    """
+    kinds: dict[str, pa.DataType] = {}
+    for table in tables:
+        for column in table.schema:
+            known = kinds.get(column.name)
+            if known is None or pa.types.is_null(known):
+                kinds[column.name] = column.type
+            elif known != column.type and not pa.types.is_null(column.type):
+                if pa.types.is_string(known) or pa.types.is_string(column.type):
+                    raise RetrainerError(
+                        f"column '{column.name}' is {known} in one span and {column.type} in another. "
+                        "Make the source agree, or drop the column (data.drop)."
+                    )
+                kinds[column.name] = pa.float64()
+    schema = pa.schema(list(kinds.items()))
+    aligned = []
+    for table in tables:
+        arrays = [
+            table[name].cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
+            for name, kind in kinds.items()
+        ]
+        aligned.append(pa.Table.from_arrays(arrays, schema=schema))
+    return pa.concat_tables(aligned)
+
+
+def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Wrap each cell in a list of one, the form that TFDV, TFT and TFMA take.
+
+    Args:
+        batch: Flat columns of n rows.
+
+    Returns:
+        A batch of n rows whose columns are lists; a null cell is a null list.
+    """
+    columns = []
+    for column in batch.columns:
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        if pa.types.is_string(column.type):
+            column = column.cast(pa.binary())
+        offsets = np.zeros(len(column) + 1, dtype=np.int32)
+        if column.null_count == 0:
+            offsets[1:] = np.arange(1, len(column) + 1)
+            columns.append(pa.ListArray.from_arrays(pa.array(offsets), column))
+            continue
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
+        np.cumsum(valid, out=offsets[1:])
+        # A null start offset is how ListArray.from_arrays is told of a null list.
+        starts = pa.array(offsets, mask=np.append(~valid, False))
+        columns.append(pa.ListArray.from_arrays(starts, column.drop_null()))
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
+    if columns is None:
+        return None
+    return [name for name in columns if name in file.schema_arrow.names]

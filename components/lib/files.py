@@ -1,0 +1,290 @@
+"""Reading and writing at any fsspec URI so that a reader never sees half of anything."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from .errors import RetrainerError
+
+
+def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Open the file system behind a URI.
+
+    Args:
+        uri: A local path, or any URI that fsspec knows (`gs://bucket/x`, `s3://bucket/x`).
+
+    Returns:
+        The file system, and the path within it.
+
+    Raises:
+        RetrainerError: If the protocol is unknown or its package is not installed.
+    """
+    try:
+        fs, path = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError) as error:
+        raise RetrainerError(
+            f"can't open '{uri}': {error}. Give a local path, or install the package that serves it "
+            "(pip install 'retrainer[gcs]' for gs://, 'retrainer[s3]' for s3://)."
+        ) from error
+    return fs, path
+
+
+def is_local(uri: str) -> bool:
+    """Tell whether a URI is a path on this machine."""
+    return isinstance(filesystem(uri)[0], LocalFileSystem)
+
+
+def join(uri: str, *parts: str) -> str:
+    """Join path parts onto a URI with single slashes."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def exists(uri: str) -> bool:
+    """Tell whether a file or folder exists at a URI."""
+    fs, path = filesystem(uri)
+    return fs.exists(path)
+
+
+def read_bytes(uri: str) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    fs, path = filesystem(uri)
+    return fs.cat_file(path)
+
+
+def read_text(uri: str) -> str:
+    """Read a whole file as UTF-8 text.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    return read_bytes(uri).decode()
+
+
+def read_json(uri: str) -> Any:
+    """Read a whole file as JSON.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        RetrainerError: If it is not JSON.
+    """
+    try:
+        return json.loads(read_text(uri))
+    except ValueError as error:
+        raise RetrainerError(
+            f"'{uri}' is not the JSON that retrainer wrote there: {error}. "
+            "Restore it from a copy, or delete it to have it made again."
+        ) from error
+
+
+def write_atomic(uri: str, data: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        uri: Where to; missing folders are made.
+        data: The whole content; text is written as UTF-8.
+
+    Raises:
+        OSError: If the disk is full or refuses, in which case what stood at `uri` still stands.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    fs, path = filesystem(uri)
+    if not isinstance(fs, LocalFileSystem):
+        # An object appears whole when its upload ends.
+        fs.pipe_file(path, content)
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+
+
+def write_json(uri: str, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_atomic(uri, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def create_exclusive(uri: str, data: bytes | str) -> bool:
+    """Create a file with its content unless one is there already.
+
+    Of several callers at once exactly one succeeds, where the file system can do that: a local disk, and
+    the fsspec file systems that honour `mode="create"`.
+
+    Args:
+        uri: Where to; missing folders are made.
+        data: The whole content.
+
+    Returns:
+        True if this call made the file, False if it was there.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    fs, path = filesystem(uri)
+    if not isinstance(fs, LocalFileSystem):
+        try:
+            fs.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link is made whole or not at all, which opening with O_EXCL and then writing is not.
+        os.link(aside, path)
+    except FileExistsError:
+        return False
+    finally:
+        Path(aside).unlink(missing_ok=True)
+    return True
+
+
+def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> bool:
+    """Put a local folder at a URI, whole or not at all.
+
+    Args:
+        folder: The local folder; it is moved where that is possible, else copied.
+        uri: Where to. On a local disk the folder appears in one rename. On an object store the file named by
+            `marker` is uploaded last.
+        marker: Name of the file in `folder` whose presence says that the rest is there too.
+
+    Returns:
+        True if this call put it there, False if a whole one was there already (which is then kept).
+    """
+    fs, path = filesystem(uri)
+    if fs.exists(f"{path}/{marker}"):
+        return False
+    source = Path(folder)
+    if not isinstance(fs, LocalFileSystem):
+        files = sorted(file for file in source.rglob("*") if file.is_file())
+        for file in sorted(files, key=lambda file: file == source / marker):
+            fs.put_file(str(file), f"{path}/{file.relative_to(source).as_posix()}")
+        return True
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        try:
+            os.rename(source, aside)
+        except OSError:
+            shutil.copytree(source, aside)
+        os.rename(aside, path)
+    except OSError:
+        if os.path.exists(os.path.join(path, marker)):
+            return False
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+@contextmanager
+def scratch_folder(near: str) -> Iterator[Path]:
+    """Make a temporary folder that can be moved to a URI, and remove it afterwards.
+
+    Args:
+        near: The URI that the content will be published to. A local one gets its scratch folder on the same
+            disk, so that publishing is a rename.
+
+    Yields:
+        The local folder.
+    """
+    parent = None
+    if is_local(near):
+        parent = os.path.dirname(filesystem(near)[1])
+        os.makedirs(parent, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    # mkdtemp's 0700 would travel with the folder to readers under other accounts.
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def local_folder(uri: str) -> Iterator[str]:
+    """Give a local path to a folder at any URI: itself if it is local, else a copy for the while.
+
+    Args:
+        uri: The folder.
+
+    Yields:
+        A local path.
+
+    Raises:
+        RetrainerError: If there is no such folder.
+    """
+    fs, path = filesystem(uri)
+    if not fs.exists(path):
+        raise RetrainerError(f"there is no folder at '{uri}'. Was it deleted, or written by another store?")
+    if isinstance(fs, LocalFileSystem):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="retrainer-") as copy:
+        for source in fs.find(path):
+            relative = source[len(path) :].lstrip("/")
+            if not relative or relative.endswith("/"):
+                continue
+            target = os.path.join(copy, relative)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            fs.get_file(source, target)
+        yield copy
+
+
+def digest_file(path: str | os.PathLike[str]) -> str:
+    """Hash a local file's content.
+
+    Returns:
+        SHA-256 in hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_folder(path: str | os.PathLike[str]) -> str:
+    """Hash a local folder by its files' relative names and contents (a file: by its content).
+
+    Returns:
+        SHA-256 in hexadecimal digits; equal for equal content wherever the folder stands.
+    """
+    root = Path(path)
+    if root.is_file():
+        return digest_file(root)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in root.rglob("*") if file.is_file()):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(digest_file(file).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def digest_value(value: Any) -> str:
+    """Hash a JSON-able value, independent of the order of its keys.
+
+    Returns:
+        SHA-256 in hexadecimal digits.
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,63 @@
+"""Reports: one self-contained HTML page each, which needs no network to open."""
+
+from collections.abc import Mapping, Sequence
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
+
+from .image import VERSION
+
+_environment = Environment(loader=PackageLoader(__name__, "templates"), autoescape=True)
+
+
+def render_page(
+    title: str, verdict: str, ok: bool, facts: Mapping[str, object], body_html: str
+) -> str:
+    """Lay out a report.
+
+    Args:
+        title: What was judged.
+        verdict: The judgement in one sentence.
+        ok: Whether it is good news; colours the verdict.
+        facts: Short facts shown under the verdict, by name.
+        body_html: The rest, as HTML that is already safe.
+
+    Returns:
+        A whole HTML document.
+    """
+    return _environment.get_template("page.html").render(
+        title=title,
+        verdict=verdict,
+        ok=ok,
+        facts=facts,
+        body=Markup(body_html),
+        version=VERSION,
+    )
+
+
+def render_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Lay out a table that scrolls by itself on a narrow screen.
+
+    Args:
+        columns: Headings.
+        rows: Cells, row by row; numbers are set to the right, text is escaped, `Markup` is kept.
+
+    Returns:
+        HTML.
+    """
+
+    def cell(tag: str, value: object, number: bool) -> str:
+        return f"<{tag}{' class=number' if number else ''}>{escape(value)}</{tag}>"
+
+    numeric = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        for i in range(len(columns))
+    ]
+    head = "".join(cell("th", name, numeric[i]) for i, name in enumerate(columns))
+    body = "".join(
+        "<tr>" + "".join(cell("td", value, numeric[i]) for i, value in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )

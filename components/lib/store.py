@@ -1,0 +1,45 @@
+"""The layout of the store, the one folder or bucket that outlives runs."""
+
+from dataclasses import dataclass
+
+from .files import join
+
+
+@dataclass(frozen=True)
+class Store:
+    """URIs within a store; nothing else joins its paths.
+
+    Attributes:
+        uri: The store's root: a local folder or any URI that fsspec knows.
+    """
+
+    uri: str
+
+    @property
+    def spans_uri(self) -> str:
+        """Ingested spans: `spans/<span>/<version>/`."""
+        return join(self.uri, "spans")
+
+    def span_uri(self, span: str, version: str) -> str:
+        """One ingested version of a span."""
+        return join(self.spans_uri, span.replace("/", "-"), version)
+
+    @property
+    def schema_uri(self) -> str:
+        """The frozen schema."""
+        return join(self.uri, "schema", "schema.pbtxt")
+
+    @property
+    def models_uri(self) -> str:
+        """The registry: `models/versions/` and `models/aliases/`."""
+        return join(self.uri, "models")
+
+    @property
+    def claims_uri(self) -> str:
+        """Who runs what."""
+        return join(self.uri, "claims")
+
+    @property
+    def runs_uri(self) -> str:
+        """Records of runs: `runs/<run>/run.json`."""
+        return join(self.uri, "runs")
