@@ -1,0 +1,134 @@
+"""Write the lock files in requirements/ from pyproject.toml, with hashes and no index's name.
+
+Each dependency line has two: `<line>.txt` is what runs in production (the image installs it and
+nothing else), `<line>-dev.txt` what the demo and the tests want beside it. `build.txt` is what
+builds the few packages that come as source, and `uv`, which installs the rest.
+
+Run by `make lock`, with the Python of the project's environment.
+"""
+
+import itertools
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+RUNTIME_EXTRAS = ("gcs", "s3")
+DEV_EXTRAS = (*RUNTIME_EXTRAS, "demo", "dev")
+LINUX = {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"}
+MACOS = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A dependency line: its lock's name, the Python versions and the platforms it serves."""
+
+    name: str
+    pythons: tuple[str, ...]
+    platforms: tuple[dict[str, str], ...]
+
+    def environments(self) -> Iterator[dict[str, str]]:
+        """Every combination of version and platform, as a marker's environment."""
+        for python in self.pythons:
+            for patch, platform in itertools.product(("0", "99"), self.platforms):
+                full = f"{python}.{patch}"
+                yield {"python_version": python, "python_full_version": full, **platform}
+
+
+LINES = (
+    Line("py311", ("3.11",), (LINUX,)),
+    Line("py313", ("3.12", "3.13"), (LINUX, MACOS)),
+)
+
+
+def main() -> None:
+    """Resolve every line anew and write its files."""
+    REQUIREMENTS.mkdir(exist_ok=True)
+    for line in LINES:
+        print(f"resolving {line.name} ...", flush=True)
+        runtime = resolve(line, RUNTIME_EXTRAS)
+        write(REQUIREMENTS / f"{line.name}.txt", "What runs in production.", runtime)
+        pins = [entry.split(" \\")[0] for entry in runtime]
+        everything = resolve(line, DEV_EXTRAS, pins)
+        names = {Requirement(pin).name for pin in pins}
+        beside = [e for e in everything if Requirement(e.split(" \\")[0]).name not in names]
+        write(
+            REQUIREMENTS / f"{line.name}-dev.txt",
+            f"What the demo and the tests want beside {line.name}.txt.",
+            beside,
+        )
+    print("resolving build ...", flush=True)
+    build = compile_lock(["--universal", "--python-version", "3.11", "-"], "setuptools\nuv\nwheel\n")
+    write(REQUIREMENTS / "build.txt", "What builds the packages that come as source.", build)
+
+
+def resolve(line: Line, extras: Iterable[str], constraints: Iterable[str] = ()) -> list[str]:
+    """Lock the project with these extras on one line.
+
+    Args:
+        line: The dependency line.
+        extras: The extras of pyproject.toml to include.
+        constraints: Pins to keep, as `name==version ; marker`.
+
+    Returns:
+        One entry a package: its pin and its hashes, a marker only where the line's environments
+        differ.
+    """
+    markers = [
+        " and ".join(
+            [f"sys_platform == '{platform['sys_platform']}'"]
+            + [f"platform_machine == '{platform['platform_machine']}'"]
+            + [f"python_full_version >= '{line.pythons[0]}'"]
+            + [f"python_full_version < '3.{int(line.pythons[-1].split('.')[1]) + 1}'"]
+        )
+        for platform in line.platforms
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "pyproject.toml"
+        text = (ROOT / "pyproject.toml").read_text()
+        project.write_text(f"{text}\n[tool.uv]\nenvironments = {markers!r}\n")
+        pins = Path(folder) / "constraints.txt"
+        pins.write_text("\n".join(constraints))
+        arguments = ["--universal", "--python-version", line.pythons[0], "-c", str(pins)]
+        for extra in extras:
+            arguments += ["--extra", extra]
+        entries = compile_lock([*arguments, str(project)], cwd=folder)
+    return [without_needless_marker(entry, line) for entry in entries]
+
+
+def compile_lock(arguments: list[str], stdin: str = "", cwd: str | None = None) -> list[str]:
+    """Run `uv pip compile` and split what it prints into one entry a package."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header"]
+    command += ["--no-annotate", "--no-emit-index-url", "--generate-hashes", *arguments]
+    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, cwd=cwd)
+    if done.returncode:
+        sys.exit("uv could not resolve the requirements; it says why above")
+    return re.findall(r"^\S.*?(?=^\S|\Z)", done.stdout, flags=re.MULTILINE | re.DOTALL)
+
+
+def without_needless_marker(entry: str, line: Line) -> str:
+    """Drop an entry's marker if it holds in every environment of the line."""
+    head, hashes = entry.split(" \\", 1)
+    requirement = Requirement(head)
+    marker = requirement.marker
+    if marker is None or all(marker.evaluate(dict(e)) for e in line.environments()):
+        head = head.split(" ;")[0]
+    return f"{head} \\{hashes}"
+
+
+def write(path: Path, what: str, entries: Iterable[str]) -> None:
+    """Write one lock file."""
+    head = f"# {what} Written by `make lock`; do not edit.\n"
+    path.write_text(head + "".join(entries))
+    print(f"  {path.relative_to(ROOT)}: {sum(1 for _ in entries)} packages")
+
+
+if __name__ == "__main__":
+    main()
