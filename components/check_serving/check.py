@@ -1,0 +1,119 @@
+"""Checking that a model serves: real rows through a process that knows nothing but TensorFlow."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..lib.errors import RetrainerError
+from ..lib.examples import EVAL, Examples
+from ..lib.files import digest_folder, join, local_folder, write_json
+from ..lib.progress import progress
+
+SERVING_CHECK_FILE = "serving_check.json"
+_SERVER = Path(__file__).with_name("server_process.py")
+
+
+def check(
+    model: str,
+    examples_path: str,
+    output: str,
+    rows: int = 64,
+    requests: int = 50,
+    max_latency_ms: float = 0.0,
+    timeout_seconds: float = 300.0,
+) -> str:
+    """Serve real rows with a model in a clean process, and judge what comes back.
+
+    Args:
+        model: The model artifact, a SavedModel.
+        examples_path: The examples artifact; rows are taken from its evaluation split.
+        output: Folder for the serving check artifact.
+        rows: How many rows to send.
+        requests: How many single-row requests to time.
+        max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
+        timeout_seconds: How long loading and serving may take in all.
+
+    Returns:
+        The verdict. A model that fails the check is told in the artifact; push_model refuses it.
+
+    Raises:
+        RetrainerError: If the examples hold no rows to send.
+    """
+    examples = Examples.read(examples_path)
+    table = examples.read_table(EVAL).slice(0, rows)
+    if len(table) == 0:
+        raise RetrainerError("the evaluation split has no rows to send to the model.")
+    progress("loading the model as a server would")
+    with local_folder(model) as folder:
+        digest = digest_folder(folder)
+        answer = _serve(folder, table, requests, timeout_seconds)
+    reason = answer.get("error") or _judge(answer, len(table), max_latency_ms)
+    write_json(
+        join(output, SERVING_CHECK_FILE),
+        {
+            "ok": not reason,
+            "reason": reason and f"serving check: {reason}",
+            "model_digest": digest,
+            "rows": len(table),
+            "load_seconds": answer.get("load_seconds"),
+            "latency_ms": answer.get("latency_ms"),
+            "warnings": answer.get("warnings", []),
+        },
+    )
+    if reason:
+        return f"does not serve: {reason}"
+    latency = answer["latency_ms"]
+    return (
+        f"serves {len(table)} rows, both signatures agree; one row in {latency['p50']:.1f} ms "
+        f"(p95 {latency['p95']:.1f} ms)"
+    )
+
+
+def _serve(folder: str, table: pa.Table, requests: int, timeout_seconds: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="retrainer-serving-") as temporary:
+        instances = Path(temporary) / "request.json"
+        answer = Path(temporary) / "answer.json"
+        instances.write_text(json.dumps({"instances": table.to_pylist()}), encoding="utf-8")
+        # What this process has imported or set must not help the model load.
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TF_", "KERAS_"))
+        }
+        command = [sys.executable, "-I", str(_SERVER), folder, str(instances), str(answer), str(requests)]
+        try:
+            done = subprocess.run(
+                command,
+                env={**environment, "TF_CPP_MIN_LOG_LEVEL": "2"},
+                capture_output=True,
+                text=True,
+                timeout=timeout_seconds,
+            )
+        except subprocess.TimeoutExpired:
+            return {"error": f"no answer within {timeout_seconds:.0f} s"}
+        if done.returncode != 0 or not answer.exists():
+            last = [line for line in done.stderr.strip().splitlines() if line.strip()][-1:]
+            return {"error": f"the server process ended with code {done.returncode}: {' '.join(last)}"}
+        return json.loads(answer.read_text(encoding="utf-8"))
+
+
+def _judge(answer: dict[str, Any], rows: int, max_latency_ms: float) -> str:
+    named = np.asarray(answer["predictions"], dtype=np.float64)
+    if named.shape[:1] != (rows,):
+        return f"{rows} rows went in and predictions of shape {named.shape} came out"
+    if not np.isfinite(named).all():
+        row = int(np.argwhere(~np.isfinite(named))[0][0])
+        return f"the prediction of row {row} is {named[row].tolist()}"
+    serialised = np.asarray(answer["example_predictions"], dtype=np.float64)
+    if serialised.shape != named.shape or not np.allclose(named, serialised, rtol=1e-4, atol=1e-6):
+        return "named features and serialised tf.Examples give different predictions"
+    p95 = answer["latency_ms"]["p95"]
+    if max_latency_ms and (p95 > max_latency_ms or math.isnan(p95)):
+        return f"one row takes {p95:.1f} ms (95th percentile), more than max_latency_ms {max_latency_ms:g}"
+    return ""

@@ -1,0 +1,39 @@
+"""The KFP face of `check_serving`."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def check_serving(
+    model: dsl.Input[dsl.Model],
+    examples: dsl.Input[dsl.Dataset],
+    serving_check: dsl.Output[dsl.Artifact],
+    rows: int = 64,
+    requests: int = 50,
+    max_latency_ms: float = 0.0,
+    timeout_seconds: float = 300.0,
+) -> NamedTuple("Outputs", [("verdict", str)]):
+    """Loads a model in a clean process as a server would, and sends it real rows.
+
+    Args:
+        model: SavedModel from `train_model`.
+        examples: Examples from `ingest_spans`; rows are taken from the evaluation split.
+        serving_check: Whether the model serves, and its latency in milliseconds.
+        rows: How many rows to send.
+        requests: How many single-row requests to time.
+        max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
+        timeout_seconds: How long loading and serving may take in all.
+
+    Returns:
+        verdict: Whether the model serves, in one sentence.
+    """
+    from retrainer.components.check_serving.check import check
+
+    verdict = check(
+        model.path, examples.path, serving_check.path, rows, requests, max_latency_ms, timeout_seconds
+    )
+    return (verdict,)

@@ -1,0 +1,65 @@
+"""The KFP face of `ingest_spans`."""
+
+from typing import List, NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def ingest_spans(
+    examples: dsl.Output[dsl.Dataset],
+    pattern: str,
+    store: str,
+    label: str,
+    span: str = "latest",
+    window: int = 3,
+    split: str = "newest_spans",
+    eval_spans: int = 1,
+    eval_fraction: float = 0.3333333333333333,
+    key: List[str] = [],
+    drop: List[str] = [],
+    hash: List[str] = [],
+    hash_key_env: str = "RETRAINER_HASH_KEY",
+    format: str = "auto",
+    max_bad_rows: float = 0.01,
+) -> NamedTuple("Outputs", [("newest_span", str), ("verdict", str)]):
+    """Finds the newest spans behind a pattern and puts each new one into the store, once.
+
+    Args:
+        examples: The manifest that names the span files of each split.
+        pattern: Path or URI of the data with `{span}`, or `{span:%Y-%m-%d}`, in it.
+        store: URI of the store, which keeps the ingested spans.
+        label: Column of the label. Rows without one are set aside and counted.
+        span: The window's newest span, or `latest`.
+        window: How many spans to use at the most.
+        split: `newest_spans`: the newest spans evaluate, the older ones train. `hash`: every span is split by
+            a hash of its key.
+        eval_spans: With `newest_spans`, how many spans evaluate.
+        eval_fraction: With `hash`, the share of keys that evaluate, between 0 and 1.
+        key: Columns that name an example. Of rows with the same key the later wins; a key is no feature.
+        drop: Columns to leave out.
+        hash: Private columns, replaced by the HMAC-SHA-256 of their text.
+        hash_key_env: Environment variable that holds the HMAC key.
+        format: `csv`, `parquet`, `jsonl`, or `auto` to go by the files' endings.
+        max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
+
+    Returns:
+        newest_span: Name of the newest span in the window.
+        verdict: What was ingested, in one sentence.
+    """
+    from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+
+    settings = IngestSettings(
+        label=label,
+        key=tuple(key),
+        drop=tuple(drop),
+        hash=tuple(hash),
+        hash_key_env=hash_key_env,
+        split=split,
+        eval_fraction=eval_fraction,
+        format=format,
+        max_bad_rows=max_bad_rows,
+    )
+    return ingest(pattern, store, settings, examples.path, span, window, eval_spans)

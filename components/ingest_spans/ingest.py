@@ -1,0 +1,345 @@
+"""Ingesting spans: each into one immutable folder of the store, once."""
+
+import hmac
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..lib.errors import RetrainerError
+from ..lib.examples import EVAL, TRAIN, Examples, SpanPart, concat_tables
+from ..lib.files import (
+    create_exclusive,
+    digest_value,
+    exists,
+    filesystem,
+    join,
+    publish_folder,
+    read_json,
+    read_text,
+    scratch_folder,
+    write_json,
+)
+from ..lib.progress import progress
+from ..lib.spans import LATEST, SourceSpan, choose_window, find_spans
+from ..lib.store import Store
+from .sources import NULL_VALUES, read_source
+
+SPAN_FILE = "span.json"
+# Part of every span's digest: raised when ingestion would write other rows from the same source.
+INGEST_VERSION = 1
+ROWS_PER_GROUP = 65_536
+NEWEST_SPANS, HASH = "newest_spans", "hash"
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """What makes of source rows the rows of a span; part of the span's digest.
+
+    Attributes:
+        label: The label's column; rows without one are set aside.
+        key: Columns that name an example. Of rows with the same key the later wins.
+        drop: Columns to leave out.
+        hash: Private columns, replaced by the HMAC-SHA-256 of their text.
+        hash_key_env: Environment variable that holds the HMAC key.
+        split: `newest_spans` (a span is all training or all evaluation) or `hash` (each span is split).
+        eval_fraction: With `hash`, the share of keys in evaluation, between 0 and 1.
+        format: `csv`, `parquet`, `jsonl` or `auto`.
+        null_values: Texts that mean a missing cell in CSV.
+        max_bad_rows: The share of a span's rows that may be unreadable.
+    """
+
+    label: str
+    key: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    hash_key_env: str = "RETRAINER_HASH_KEY"
+    split: str = NEWEST_SPANS
+    eval_fraction: float = 1 / 3
+    format: str = "auto"
+    null_values: tuple[str, ...] = NULL_VALUES
+    max_bad_rows: float = 0.01
+
+
+@dataclass(frozen=True)
+class StoredSpan:
+    """An ingested span.
+
+    Attributes:
+        span: Its name.
+        uri: Its folder in the store.
+        parts: Rows and files of each part.
+        counts: Rows read, kept, unlabelled, unreadable, duplicate.
+        reused: Whether it was there before.
+    """
+
+    span: str
+    uri: str
+    parts: dict[str, dict]
+    counts: dict[str, int]
+    reused: bool
+
+
+def ingest(
+    pattern: str,
+    store: str,
+    settings: IngestSettings,
+    output: str,
+    span: str = LATEST,
+    window: int = 3,
+    eval_spans: int = 1,
+) -> tuple[str, str]:
+    """Ingest what is new in a window of spans, and write the manifest of its examples.
+
+    Args:
+        pattern: Where the spans are, with `{span}` in it.
+        store: URI of the store.
+        settings: How rows are read, cleaned and split.
+        output: Folder for the manifest.
+        span: The window's newest span, or `latest`.
+        window: How many spans to use at the most.
+        eval_spans: With split `newest_spans`, how many of the newest are for evaluation.
+
+    Returns:
+        Name of the newest span, and the verdict.
+
+    Raises:
+        RetrainerError: If the data is missing or can't be used.
+    """
+    _check(settings)
+    chosen = choose_window(find_spans(pattern), span, window, pattern)
+    if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
+        raise RetrainerError(
+            f"only {len(chosen)} span{'s' if len(chosen) > 1 else ''} in the window behind '{pattern}' "
+            f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
+            "to train on. Wait for more spans, or split by hash (data.split: hash)."
+        )
+    stored = []
+    # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for one in pool.map(lambda source: ingest_span(source, store, settings), chosen):
+            stored.append(one)
+            progress(f"span {one.span}", len(stored), len(chosen))
+
+    splits = _splits(stored, settings.split, eval_spans)
+    examples = Examples(
+        label=settings.label,
+        splits=splits,
+        spans=tuple(one.span for one in stored),
+        counts={one.span: one.counts for one in stored},
+        key=settings.key,
+    )
+    for split in (TRAIN, EVAL):
+        if examples.rows(split) == 0:
+            raise RetrainerError(
+                f"the {split} split has no rows with a label '{settings.label}' "
+                f"(spans {', '.join(examples.spans)}). Has the label arrived yet?"
+            )
+    examples.write(output)
+    return examples.newest_span, _verdict(stored, examples)
+
+
+def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> StoredSpan:
+    """Put one span into the store, unless this version of it is there.
+
+    Args:
+        source: The span's files.
+        store: URI of the store.
+        settings: How rows are read, cleaned and split.
+
+    Returns:
+        The stored span.
+
+    Raises:
+        RetrainerError: If the span can't be used; nothing is stored then.
+    """
+    settings_digest = digest_value({"version": INGEST_VERSION, **asdict(settings)})
+    home = join(Store(store).spans_uri, source.name.replace("/", "-"))
+    # The files' fingerprints lead to the version without reading the files again.
+    fingerprint = digest_value([settings_digest, [[file.uri, file.fingerprint] for file in source.files]])
+    seen = join(home, "seen", fingerprint[:32])
+    if exists(seen):
+        version = read_text(seen).strip()
+        uri = join(home, version)
+        if exists(join(uri, SPAN_FILE)):
+            return _load(uri, reused=True)
+
+    version = digest_value([settings_digest, [_content_digest(file.uri) for file in source.files]])[:16]
+    uri = join(home, version)
+    reused = exists(join(uri, SPAN_FILE))
+    if not reused:
+        with scratch_folder(uri) as folder:
+            _write_span(source, settings, folder, version)
+            publish_folder(folder, uri, SPAN_FILE)
+    create_exclusive(seen, version + "\n")
+    return _load(uri, reused)
+
+
+def _check(settings: IngestSettings) -> None:
+    if settings.split not in (NEWEST_SPANS, HASH):
+        raise RetrainerError(f"split '{settings.split}' is unknown; use {NEWEST_SPANS} or {HASH}.")
+    if not 0 < settings.eval_fraction < 1:
+        raise RetrainerError(f"eval_fraction is {settings.eval_fraction}; it must lie between 0 and 1.")
+    for name in (settings.label, *settings.key):
+        if name in settings.drop:
+            raise RetrainerError(f"column '{name}' is the label or part of the key and can't be dropped as well.")
+    if settings.label in settings.hash:
+        raise RetrainerError(f"the label '{settings.label}' can't be hashed.")
+    if settings.hash and not os.environ.get(settings.hash_key_env):
+        raise RetrainerError(
+            f"columns {', '.join(settings.hash)} are to be hashed, but the environment variable "
+            f"{settings.hash_key_env} holds no key. Set it to a long random secret (openssl rand -hex 32)."
+        )
+
+
+def _splits(stored: Sequence[StoredSpan], split: str, eval_spans: int) -> dict[str, tuple[SpanPart, ...]]:
+    def part(one: StoredSpan, name: str) -> SpanPart:
+        content = one.parts[name]
+        return SpanPart(one.span, one.uri, name, content["rows"], tuple(content["files"]))
+
+    if split == HASH:
+        return {name: tuple(part(one, name) for one in stored) for name in (TRAIN, EVAL)}
+    return {
+        TRAIN: tuple(part(one, ALL) for one in stored[:-eval_spans]),
+        EVAL: tuple(part(one, ALL) for one in stored[-eval_spans:]),
+    }
+
+
+def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, version: str) -> None:
+    tables, unreadable = [], []
+    for file in source.files:
+        result = read_source(file, settings.format, settings.null_values)
+        tables.append(result.table)
+        unreadable.extend(result.unreadable)
+    table = concat_tables(tables)
+    read = len(table) + len(unreadable)
+    if len(unreadable) > settings.max_bad_rows * read:
+        first = unreadable[0]
+        raise RetrainerError(
+            f"span {source.name}: {len(unreadable):,} of {read:,} rows can't be read, more than max_bad_rows "
+            f"{settings.max_bad_rows:.2%} allows. The first: {first['file']} line {first['line']}, {first['reason']}."
+        )
+    for name, wanted in (("label", (settings.label,)), ("key", settings.key), ("hash", settings.hash)):
+        for column in wanted:
+            if column not in table.column_names:
+                raise RetrainerError(
+                    f"span {source.name} has no column '{column}' (data.{name}). It has: "
+                    f"{', '.join(table.column_names[:30])}."
+                )
+    table = table.drop([name for name in settings.drop if name in table.column_names])
+    _check_label(table.column(settings.label), settings.label, source.name)
+    for name in settings.hash:
+        position = table.column_names.index(name)
+        table = table.set_column(position, name, _hmac(table.column(name), os.environ[settings.hash_key_env]))
+
+    label = table.column(settings.label)
+    labelled = label.is_valid() if not pa.types.is_floating(label.type) else pc.fill_null(pc.is_finite(label), False)
+    unlabelled = table.filter(pc.invert(labelled))
+    kept = table.filter(labelled)
+    deduplicated = _keep_last(kept, settings.key)
+
+    if settings.split == HASH:
+        in_eval = pa.array(_hash_fractions(deduplicated, settings.key) < settings.eval_fraction)
+        split = {TRAIN: deduplicated.filter(pc.invert(in_eval)), EVAL: deduplicated.filter(in_eval)}
+    else:
+        split = {ALL: deduplicated}
+    parts = {}
+    for name, rows in split.items():
+        file = f"{name}-00000.parquet"
+        pq.write_table(rows, folder / file, row_group_size=ROWS_PER_GROUP)
+        parts[name] = {"rows": len(rows), "files": [file]}
+    if len(unlabelled):
+        pq.write_table(unlabelled, folder / "unlabelled.parquet")
+    if unreadable:
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in unreadable)
+        (folder / "unreadable.jsonl").write_text(lines, encoding="utf-8")
+    write_json(
+        str(folder / SPAN_FILE),
+        {
+            "span": source.name,
+            "version": version,
+            "parts": parts,
+            "counts": {
+                "read": read,
+                "kept": len(deduplicated),
+                "unlabelled": len(unlabelled),
+                "unreadable": len(unreadable),
+                "duplicate": len(kept) - len(deduplicated),
+            },
+            "columns": {column.name: str(column.type) for column in deduplicated.schema},
+            "sources": [{"uri": file.uri, "bytes": file.size} for file in source.files],
+        },
+    )
+
+
+def _check_label(label: pa.ChunkedArray, name: str, span: str) -> None:
+    if pa.types.is_string(label.type):
+        example = next((value for value in label.to_pylist() if value is not None), "")
+        raise RetrainerError(
+            f"the label '{name}' of span {span} is text (such as '{example}'). Make it a number in the source: "
+            "0 or 1, a class from 0 up, or a quantity."
+        )
+
+
+def _keep_last(table: pa.Table, key: Sequence[str]) -> pa.Table:
+    if not key:
+        return table
+    duplicate = table.select(list(key)).to_pandas().duplicated(keep="last").to_numpy()
+    return table.filter(pa.array(~duplicate)) if duplicate.any() else table
+
+
+def _hmac(column: pa.ChunkedArray, secret: str) -> pa.ChunkedArray:
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    digests = [
+        hmac.new(secret.encode(), value.encode(), sha256).hexdigest() for value in encoded.dictionary.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(digests, pa.string()).take(encoded.indices)])
+
+
+def _hash_fractions(table: pa.Table, key: Sequence[str]) -> np.ndarray:
+    """Map each row's key (the whole row if there is none) evenly and repeatably onto 0..1."""
+    columns = [table.column(name).cast(pa.string()) for name in (key or table.column_names)]
+    # Text has one hash on every version of pandas and numpy; numbers would differ by their width.
+    frame = pd.DataFrame({str(i): column.to_pandas() for i, column in enumerate(columns)})
+    return pd.util.hash_pandas_object(frame, index=False).to_numpy() / 2.0**64
+
+
+def _content_digest(uri: str) -> str:
+    fs, path = filesystem(uri)
+    digest = sha256()
+    with fs.open(path, "rb") as file:
+        while block := file.read(4 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _load(uri: str, reused: bool) -> StoredSpan:
+    content = read_json(join(uri, SPAN_FILE))
+    return StoredSpan(content["span"], uri, content["parts"], content["counts"], reused)
+
+
+def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
+    new = [one for one in stored if not one.reused]
+    aside = {
+        reason: sum(one.counts[reason] for one in stored) for reason in ("unlabelled", "unreadable", "duplicate")
+    }
+    told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
+    return (
+        f"{len(new)} ingested ({', '.join(one.span for one in new)})" if new else "nothing new"
+    ) + (
+        f", {len(stored) - len(new)} reused" if len(new) < len(stored) else ""
+    ) + (
+        f"; {examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate"
+    ) + (f"; set aside: {told}" if told else "")

@@ -1,0 +1,151 @@
+"""Finding spans: the files behind a pattern with `{span}` in it."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from .errors import RetrainerError
+from .files import filesystem
+
+LATEST = "latest"
+_PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")
+_DATE_FIELDS = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}", "%H": r"\d{2}", "%M": r"\d{2}", "%j": r"\d{3}"}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A source file of a span.
+
+    Attributes:
+        uri: Where it is.
+        size: Bytes.
+        fingerprint: Changes when the file does, without reading it (size and time of change, or what an
+            object store calls an ETag).
+    """
+
+    uri: str
+    size: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class SourceSpan:
+    """One span as the source has it.
+
+    Attributes:
+        name: What stood in the place of `{span}`.
+        files: Its files, sorted by name.
+    """
+
+    name: str
+    files: tuple[SourceFile, ...]
+
+
+def find_spans(pattern: str) -> list[SourceSpan]:
+    """Find every span behind a pattern.
+
+    Args:
+        pattern: A path or URI with one `{span}`, or `{span:FORMAT}` with date fields of strptime
+            (`%Y %m %d %H %M %j`). `*` and `?` match within a path part.
+
+    Returns:
+        Spans, oldest first: by date with a format, by number if all are numbers, else by name.
+
+    Raises:
+        RetrainerError: If the pattern is malformed, or nothing lies behind it.
+    """
+    placeholders = _PLACEHOLDER.findall(pattern)
+    if len(placeholders) != 1:
+        raise RetrainerError(
+            f"the pattern '{pattern}' has {len(placeholders)} '{{span}}' in it and needs one, as in "
+            "'data/sales-{span}.csv' or 'gs://bucket/day={span:%Y-%m-%d}/*.parquet'."
+        )
+    date_format = placeholders[0] or None
+    # A protocol and a relative path are resolved before the span's part is put back in.
+    stand_in = "\x00"
+    fs, path = filesystem(_PLACEHOLDER.sub(stand_in, pattern))
+    before, after = path.split(stand_in)
+    span_regex = _date_regex(pattern, date_format) if date_format else "[^/]+?"
+    regex = re.compile(f"{_glob_regex(before)}(?P<span>{span_regex}){_glob_regex(after)}")
+    span_glob = re.sub(r"%[a-zA-Z]", "*", date_format) if date_format else "*"
+
+    files: dict[str, list[SourceFile]] = defaultdict(list)
+    for name, info in sorted(fs.glob(f"{before}{span_glob}{after}", detail=True).items()):
+        match = regex.fullmatch(name)
+        if match is None or info["type"] == "directory":
+            continue
+        if info.get("size") == 0 and name.endswith("/"):
+            # Object stores keep a folder as an empty object of its name.
+            continue
+        files[match["span"]].append(
+            SourceFile(fs.unstrip_protocol(name), info.get("size") or 0, _fingerprint(info))
+        )
+    if not files:
+        raise RetrainerError(
+            f"no file matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' for "
+            "any characters within one path part; a relative path starts at retrain.yaml's folder."
+        )
+    names = sorted(files, key=_order(list(files), date_format))
+    return [SourceSpan(name, tuple(files[name])) for name in names]
+
+
+def choose_window(spans: list[SourceSpan], newest: str, window: int, pattern: str) -> list[SourceSpan]:
+    """Choose the spans of a run.
+
+    Args:
+        spans: All spans, oldest first.
+        newest: Name of the window's newest span, or `latest`.
+        window: How many spans at the most.
+        pattern: Named in the error.
+
+    Returns:
+        At most `window` spans, oldest first, ending with `newest`.
+
+    Raises:
+        RetrainerError: If there is no span of that name.
+    """
+    names = [span.name for span in spans]
+    if newest == LATEST:
+        end = len(spans)
+    elif newest in names:
+        end = names.index(newest) + 1
+    else:
+        raise RetrainerError(
+            f"there is no span '{newest}' behind '{pattern}'. The newest there are: "
+            f"{', '.join(names[-5:])}."
+        )
+    return spans[max(0, end - window) : end]
+
+
+def _date_regex(pattern: str, date_format: str) -> str:
+    fields = re.findall(r"%.", date_format)
+    unknown = [field for field in fields if field not in _DATE_FIELDS]
+    if unknown or not fields:
+        raise RetrainerError(
+            f"'{{span:{date_format}}}' in the pattern '{pattern}' has "
+            f"{'no date field' if not fields else 'the field ' + repr(unknown[0])}; use some of "
+            f"{' '.join(_DATE_FIELDS)}, as in '{{span:%Y-%m-%d}}'."
+        )
+    parts = re.split(r"(%.)", date_format)
+    return "".join(_DATE_FIELDS.get(part) or re.escape(part) for part in parts)
+
+
+def _glob_regex(text: str) -> str:
+    return "".join({"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character) for character in text)
+
+
+def _order(names: list[str], date_format: str | None):
+    if date_format:
+        return lambda name: datetime.strptime(name, date_format)
+    if all(re.fullmatch(r"\d+", name) for name in names):
+        return int
+    return str
+
+
+def _fingerprint(info: dict) -> str:
+    changed = next(
+        (info[key] for key in ("etag", "ETag", "md5Hash", "generation", "mtime", "LastModified", "updated") if info.get(key)),
+        "",
+    )
+    return f"{info.get('size')}:{changed}"

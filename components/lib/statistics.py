@@ -1,0 +1,194 @@
+"""A statistics artifact: which statistics lie in which folder, and how to read them.
+
+TFDV is not needed for that, so reports and checks can read statistics without loading TensorFlow.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from .errors import RetrainerError
+from .files import exists, join, read_bytes, read_json, write_atomic, write_json
+
+INDEX = "index.json"
+FORMAT = 1
+STATISTICS_FILE = "FeatureStats.pb"
+EARLIER = "Earlier-spans"
+
+Statistics = statistics_pb2.DatasetFeatureStatisticsList
+Feature = statistics_pb2.FeatureNameStatistics
+NUMBERS = (Feature.INT, Feature.FLOAT)
+TYPE_NAMES = {Feature.INT: "INT", Feature.FLOAT: "FLOAT", Feature.STRING: "BYTES"}
+
+
+def split_folder(split: str) -> str:
+    """Name the folder of a split's statistics, as TFX does."""
+    return f"Split-{split}"
+
+
+def span_folder(span: str) -> str:
+    """Name the folder of a span's statistics."""
+    return f"Span-{span.replace('/', '-')}"
+
+
+@dataclass(frozen=True)
+class StatisticsIndex:
+    """What a statistics artifact holds.
+
+    Attributes:
+        label: Name of the label's column.
+        key: Columns that name an example.
+        spans: Spans of the window, oldest first.
+        split_spans: The spans that each split has rows of, oldest first.
+        counts: Rows read, kept and set aside at ingestion, by span.
+        earlier: The spans merged in `Earlier-spans`: all but the newest. Empty if there is but one.
+    """
+
+    label: str
+    key: tuple[str, ...]
+    spans: tuple[str, ...]
+    split_spans: dict[str, tuple[str, ...]]
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def newest(self) -> str:
+        """The newest span of the window."""
+        return self.spans[-1]
+
+    @property
+    def skew_is_drift(self) -> bool:
+        """Whether training against evaluation is the earlier spans against the newest one."""
+        return (
+            self.split_spans["train"] == self.earlier and self.split_spans["eval"] == (self.newest,)
+        )
+
+
+def write_statistics(
+    path: str | os.PathLike[str], index: StatisticsIndex, folders: Mapping[str, Statistics]
+) -> None:
+    """Write a statistics artifact.
+
+    Args:
+        path: The artifact's folder, which is made if missing.
+        index: What it holds.
+        folders: Statistics by folder name.
+    """
+    Path(path).mkdir(parents=True, exist_ok=True)
+    for folder, statistics in folders.items():
+        content = statistics.SerializeToString(deterministic=True)
+        write_atomic(join(str(path), folder, STATISTICS_FILE), content)
+    write_json(join(str(path), INDEX), {"format": FORMAT, **asdict(index)})
+
+
+def read_index(path: str | os.PathLike[str]) -> StatisticsIndex:
+    """Read what a statistics artifact holds.
+
+    Raises:
+        RetrainerError: If it holds no index, or one of another format.
+    """
+    uri = join(str(path), INDEX)
+    try:
+        content = read_json(uri)
+    except FileNotFoundError as error:
+        raise RetrainerError(
+            f"there is no statistics index at '{uri}'. Statistics come from compute_statistics."
+        ) from error
+    if content.pop("format", None) != FORMAT:
+        raise RetrainerError(
+            f"'{uri}' has another format than this retrainer reads ({FORMAT}). "
+            "Run compute_statistics of the same version."
+        )
+    return StatisticsIndex(
+        label=content["label"],
+        key=tuple(content["key"]),
+        spans=tuple(content["spans"]),
+        split_spans={split: tuple(spans) for split, spans in content["split_spans"].items()},
+        counts=content["counts"],
+        earlier=tuple(content["earlier"]),
+    )
+
+
+def read_statistics(path: str | os.PathLike[str], folder: str) -> Statistics:
+    """Read the statistics of one split, one span, or the earlier spans.
+
+    Args:
+        path: The artifact's folder.
+        folder: `Split-train`, `Split-eval`, `Span-<span>` or `Earlier-spans`.
+
+    Raises:
+        RetrainerError: If they are missing or damaged.
+    """
+    uri = join(str(path), folder, STATISTICS_FILE)
+    if not exists(uri):
+        raise RetrainerError(f"there are no statistics at '{uri}'. Run compute_statistics again.")
+    try:
+        return Statistics.FromString(read_bytes(uri))
+    except ValueError as error:
+        raise RetrainerError(
+            f"'{uri}' is damaged: {error}. Run compute_statistics again."
+        ) from error
+
+
+def features_by_name(statistics: Statistics) -> dict[str, Feature]:
+    """Look the columns of a dataset up by name, in the dataset's order."""
+    return {column_name(feature): feature for feature in statistics.datasets[0].features}
+
+
+def column_name(feature: Feature) -> str:
+    """Name a feature's column."""
+    return feature.name or ".".join(feature.path.step)
+
+
+def row_count(statistics: Statistics) -> int:
+    """Count the rows that statistics were made from."""
+    return int(statistics.datasets[0].num_examples)
+
+
+def common(feature: Feature) -> statistics_pb2.CommonStatistics:
+    """Give the statistics that numbers and text have in common."""
+    if feature.HasField("num_stats"):
+        return feature.num_stats.common_stats
+    return feature.string_stats.common_stats
+
+
+def missing_share(feature: Feature | None) -> float:
+    """Tell the share of rows without a value, between 0 and 1; an absent column is all missing."""
+    if feature is None:
+        return 1.0
+    counts = common(feature)
+    rows = counts.num_missing + counts.num_non_missing
+    return counts.num_missing / rows if rows else 1.0
+
+
+def is_number(feature: Feature) -> bool:
+    """Tell whether a column has numbers."""
+    return feature.type in NUMBERS
+
+
+def constant_value(feature: Feature) -> str | None:
+    """Give the only value of a column as text, or None if it has several or none."""
+    if not common(feature).num_non_missing:
+        return None
+    if is_number(feature):
+        stats = feature.num_stats
+        return f"{stats.min:g}" if stats.min == stats.max else None
+    if feature.string_stats.unique == 1 and feature.string_stats.top_values:
+        return feature.string_stats.top_values[0].value
+    return None
+
+
+def value_counts(feature: Feature) -> dict[str, float]:
+    """Count a text column's values.
+
+    Beyond TFDV's 1,024 Misra-Gries buckets the counts are lower bounds, and rarer values are left out.
+
+    Returns:
+        Rows by value, most frequent first; at most as many as TFDV's rank histogram has buckets (1,000).
+    """
+    return {
+        bucket.label: bucket.sample_count for bucket in feature.string_stats.rank_histogram.buckets
+    }

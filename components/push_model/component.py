@@ -1,0 +1,41 @@
+"""The KFP face of `push_model`."""
+
+from typing import Dict, NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def push_model(
+    model: dsl.Input[dsl.Model],
+    blessing: dsl.Input[dsl.Artifact],
+    pushed_model: dsl.Output[dsl.Model],
+    store: str,
+    serving_check: dsl.Input[dsl.Artifact] = None,
+    info: Dict = {},
+    alias: str = "champion",
+) -> NamedTuple("Outputs", [("verdict", str)]):
+    """Makes a blessed model the champion, and refuses any other. Do not cache this task: it changes the world.
+
+    The gate is inside: a model is pushed only if the blessing and the serving check are of this very model and both
+    say yes, and only if the champion is still the one that the model was compared with.
+
+    Args:
+        model: SavedModel from `train_model`.
+        blessing: Blessing from `evaluate_model`.
+        pushed_model: Whether the model was pushed, as which version, and if not why.
+        store: URI of the store, which keeps the registry.
+        serving_check: Check from `check_serving`; without one, the blessing alone decides.
+        info: What the registry shall remember of the version.
+        alias: The alias that the model in service has.
+
+    Returns:
+        verdict: Starts with `pushed`, `refused` or `unchanged`.
+    """
+    from retrainer.components.push_model.push import push
+
+    check = serving_check.path if serving_check else None
+    verdict = push(model.path, blessing.path, check, store, pushed_model.path, info, alias)
+    return (verdict,)

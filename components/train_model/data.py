@@ -1,0 +1,88 @@
+"""Training batches: Parquet row groups, shuffled, transformed and cut to size by tf.data."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from ..lib.examples import TRAIN, Examples, concat_tables
+from ..lib.features import FLOAT, INT, STRING, to_arrays
+from ..lib.files import filesystem, join
+
+# Row groups that are mixed with one another; with 65,536 rows each, half a million rows in memory at once.
+GROUPS_PER_CHUNK = 8
+# The transform graph costs per call, not per row: it gets large slices, the model small batches.
+ROWS_PER_SLICE = 8_192
+_DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
+
+
+def training_dataset(
+    examples: Examples,
+    kinds: Mapping[str, str],
+    transform_fn: Callable,
+    batch_size: int,
+    seed: int,
+) -> tf.data.Dataset:
+    """Make an endless, shuffled stream of training batches.
+
+    Row groups are read in a random order, eight at a time, and their rows mixed; so memory is bounded by the
+    row groups' size, whatever the number of rows.
+
+    Args:
+        examples: The examples; the training split is read.
+        kinds: Raw features with their kinds.
+        transform_fn: The transform graph: raw features of shape (rows, 1) to transformed ones.
+        batch_size: Rows in a batch.
+        seed: Of the order.
+
+    Returns:
+        A dataset of (features, label) of `batch_size` rows each; the label is float32 of shape (rows, 1).
+    """
+    signature = (
+        {name: tf.TensorSpec([None, 1], _DTYPES[kind]) for name, kind in kinds.items()},
+        tf.TensorSpec([None, 1], tf.float32),
+    )
+    raw = tf.data.Dataset.from_generator(
+        lambda: _slices(examples, kinds, seed), output_signature=signature
+    )
+    return (
+        raw.map(lambda features, label: (transform_fn(features), label))
+        .rebatch(batch_size)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator[tuple]:
+    random = np.random.default_rng(seed)
+    groups = [
+        (join(part.uri, file), group)
+        for part in examples.splits[TRAIN]
+        for file in part.files
+        for group in range(_row_groups(join(part.uri, file)))
+    ]
+    columns = {**kinds, examples.label: FLOAT}
+    while True:
+        random.shuffle(groups)
+        for start in range(0, len(groups), GROUPS_PER_CHUNK):
+            tables = [_read(uri, group, list(columns)) for uri, group in groups[start : start + GROUPS_PER_CHUNK]]
+            arrays = to_arrays(concat_tables(tables), columns)
+            order = random.permutation(len(arrays[examples.label]))
+            for first in range(0, len(order), ROWS_PER_SLICE):
+                rows = order[first : first + ROWS_PER_SLICE]
+                yield (
+                    {name: arrays[name][rows, np.newaxis] for name in kinds},
+                    arrays[examples.label][rows, np.newaxis],
+                )
+
+
+def _row_groups(uri: str) -> int:
+    fs, path = filesystem(uri)
+    with fs.open(path, "rb") as raw:
+        return pq.ParquetFile(raw).num_row_groups
+
+
+def _read(uri: str, group: int, columns: list[str]):
+    fs, path = filesystem(uri)
+    with fs.open(path, "rb") as raw:
+        return pq.ParquetFile(raw).read_row_group(group, columns=columns)

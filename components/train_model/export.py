@@ -1,0 +1,76 @@
+"""The exported SavedModel: raw features in, predictions out, the transform inside."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ..lib.features import FLOAT, INT, STRING
+
+PREDICTIONS = "predictions"
+# `assets.extra` is SavedModel's own place for what the model does not read itself.
+WEIGHTS_FILE = os.path.join("assets.extra", "model.weights.h5")
+_DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
+_MISSING = {FLOAT: float("nan"), STRING: ""}
+_KINDS = {schema_pb2.INT: INT, schema_pb2.FLOAT: FLOAT, schema_pb2.BYTES: STRING}
+
+
+def raw_kinds(graph: tft.TFTransformOutput) -> dict[str, str]:
+    """List the raw features that a transform graph takes, with their kinds."""
+    return {feature.name: _KINDS[feature.type] for feature in graph.raw_metadata.schema.feature}
+
+
+def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], output: str) -> None:
+    """Write the SavedModel, with Keras's own weights beside it.
+
+    Its signature `serving_default` takes each raw feature by name, shape (rows,), and gives `predictions`,
+    the model's output; `serving_tf_examples` takes serialised tf.Examples as `examples`, shape (rows,).
+
+    Args:
+        model: The trained model, from transformed features to predictions.
+        transform: The loaded transform graph.
+        kinds: Raw features with their kinds.
+        output: Folder to write to.
+    """
+    served = _Served(model, transform, kinds)
+    tf.saved_model.save(
+        served,
+        output,
+        signatures={"serving_default": served.raw, "serving_tf_examples": served.tf_examples},
+    )
+    weights = Path(output) / WEIGHTS_FILE
+    weights.parent.mkdir(exist_ok=True)
+    model.save_weights(weights)
+
+
+class _Served(tf.Module):
+    def __init__(self, model: keras.Model, transform: Any, kinds: Mapping[str, str]) -> None:
+        super().__init__()
+        self.model = model
+        self.transform = transform
+        parsing = {
+            # An integer that is never missing has no default: an example without it is refused.
+            name: tf.io.FixedLenFeature([1], _DTYPES[kind], _MISSING.get(kind))
+            for name, kind in kinds.items()
+        }
+
+        def predict(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {PREDICTIONS: model(transform.transform_fn(columns), training=False)}
+
+        self.raw = tf.function(
+            lambda features: predict(
+                {name: tf.reshape(value, [-1, 1]) for name, value in features.items()}
+            ),
+            input_signature=[
+                {name: tf.TensorSpec([None], _DTYPES[kind], name) for name, kind in kinds.items()}
+            ],
+        )
+        self.tf_examples = tf.function(
+            lambda examples: predict(tf.io.parse_example(examples, parsing)),
+            input_signature=[tf.TensorSpec([None], tf.string, "examples")],
+        )

@@ -1,0 +1,1 @@
+"""The component `transform_features`."""

@@ -1,0 +1,1 @@
+"""Example projects that run as they are."""
