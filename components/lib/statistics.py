@@ -62,8 +62,8 @@ class StatisticsIndex:
     @property
     def skew_is_drift(self) -> bool:
         """Whether training against evaluation is the earlier spans against the newest one."""
-        return (
-            self.split_spans["train"] == self.earlier and self.split_spans["eval"] == (self.newest,)
+        return self.split_spans["train"] == self.earlier and self.split_spans["eval"] == (
+            self.newest,
         )
 
 
@@ -184,10 +184,10 @@ def constant_value(feature: Feature) -> str | None:
 def value_counts(feature: Feature) -> dict[str, float]:
     """Count a text column's values.
 
-    Beyond TFDV's 1,024 Misra-Gries buckets the counts are lower bounds, and rarer values are left out.
+    Beyond TFDV's 1,024 Misra-Gries buckets the counts are lower bounds, and rare values left out.
 
     Returns:
-        Rows by value, most frequent first; at most as many as TFDV's rank histogram has buckets (1,000).
+        Rows by value, most frequent first; at most as many as the rank histogram has buckets.
     """
     return {
         bucket.label: bucket.sample_count for bucket in feature.string_stats.rank_histogram.buckets

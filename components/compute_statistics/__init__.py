@@ -1,0 +1,1 @@
+"""TFDV statistics of each split, merged from the spans' stored sketches."""

@@ -1,0 +1,39 @@
+"""The KFP face of `compute_statistics`."""
+
+from typing import Dict, List, NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def compute_statistics(
+    examples: dsl.Input[dsl.Dataset],
+    statistics: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+    beam_args: List[str] = [],
+    stats_options: Dict = {},
+) -> NamedTuple("Outputs", [("verdict", str)]):
+    """Computes TFDV statistics of each split, merged from sketches that lie beside the spans.
+
+    A span is sketched once ever; later runs merge its stored sketch. The result is what TFDV's own
+    full pass over the same rows gives.
+
+    Args:
+        examples: Examples from `ingest_spans`.
+        statistics: `Split-train/`, `Split-eval/`, `Span-<span>/` for each span of the window, and
+            `Earlier-spans/` for all but the newest, each with a `FeatureStats.pb`.
+        report: Each column's distribution in training and evaluation, as one HTML file.
+        beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; with them the
+            missing sketches are made on Beam, without them in the task's process.
+        stats_options: Arguments of `tfdv.StatsOptions` by their own names, such as
+            `num_top_values` and `epsilon`.
+
+    Returns:
+        verdict: What was computed, in one sentence.
+    """
+    from retrainer.components.compute_statistics.compute import compute
+
+    verdict = compute(examples.path, statistics.path, report.path, beam_args, stats_options)
+    return (verdict,)

@@ -1,0 +1,115 @@
+"""Computing the statistics of a window: each split's, each span's, and the earlier spans'."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..lib.examples import Examples, SpanPart
+from ..lib.files import write_atomic
+from ..lib.progress import progress
+from ..lib.statistics import (
+    EARLIER,
+    Statistics,
+    StatisticsIndex,
+    row_count,
+    span_folder,
+    split_folder,
+    write_statistics,
+)
+from .report import render
+from .sketch_store import SketchStore
+from .sketches import SketchSettings, merge_sketches, mixed_types, parse_options
+
+
+def compute(
+    examples_path: str,
+    statistics_path: str,
+    report_path: str,
+    beam_args: Sequence[str] = (),
+    stats_options: Mapping[str, Any] | None = None,
+) -> str:
+    """Compute the statistics of every split and span of a window.
+
+    Args:
+        examples_path: Folder of the examples' manifest.
+        statistics_path: Folder for the statistics.
+        report_path: File for the HTML report.
+        beam_args: Arguments of a Beam pipeline that makes the missing sketches; none makes them in
+            this process.
+        stats_options: Arguments of `tfdv.StatsOptions`.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        RetrainerError: If the examples or the options can't be used.
+    """
+    settings = parse_options(stats_options or {})
+    examples = Examples.read(examples_path)
+    parts = _parts(examples)
+    store = SketchStore(settings)
+    store.make(store.missing(parts), beam_args)
+
+    index = _index(examples, parts)
+    progress("merging sketches")
+    folders = _merge_all(_groups(examples, parts, index), store, settings)
+    write_statistics(statistics_path, index, folders)
+    verdict = _verdict(index, folders, store)
+    write_atomic(report_path, render(index, folders, verdict, store.notes))
+    return verdict
+
+
+def _parts(examples: Examples) -> list[SpanPart]:
+    order = {span: i for i, span in enumerate(examples.spans)}
+    found = {part: None for split in examples.splits.values() for part in split}
+    return sorted(found, key=lambda part: order[part.span])
+
+
+def _index(examples: Examples, parts: Sequence[SpanPart]) -> StatisticsIndex:
+    return StatisticsIndex(
+        label=examples.label,
+        key=tuple(examples.key),
+        spans=examples.spans,
+        split_spans={
+            split: tuple(dict.fromkeys(part.span for part in of_split))
+            for split, of_split in examples.splits.items()
+        },
+        counts=examples.counts,
+        earlier=tuple(span for span in examples.spans if span != examples.newest_span),
+    )
+
+
+def _groups(
+    examples: Examples, parts: Sequence[SpanPart], index: StatisticsIndex
+) -> dict[str, tuple[SpanPart, ...]]:
+    groups = {split_folder(split): of_split for split, of_split in examples.splits.items()}
+    for span in index.spans:
+        groups[span_folder(span)] = tuple(part for part in parts if part.span == span)
+    if index.earlier:
+        groups[EARLIER] = tuple(part for part in parts if part.span in index.earlier)
+    return groups
+
+
+def _merge_all(
+    groups: Mapping[str, tuple[SpanPart, ...]], store: SketchStore, settings: SketchSettings
+) -> dict[str, Statistics]:
+    merged: dict[tuple[SpanPart, ...], Statistics] = {}
+    for folder, parts in groups.items():
+        if parts in merged:
+            continue
+        as_float = mixed_types({part: store.get(part) for part in parts}, folder)
+        merged[parts] = merge_sketches([store.get(part, as_float) for part in parts], settings)
+    return {folder: merged[parts] for folder, parts in groups.items()}
+
+
+def _verdict(index: StatisticsIndex, folders: Mapping[str, Statistics], store: SketchStore) -> str:
+    spans = len(index.spans)
+    rows = sum(row_count(folders[span_folder(span)]) for span in index.spans)
+    columns = {
+        tuple(feature.path.step)
+        for statistics in folders.values()
+        for feature in statistics.datasets[0].features
+    }
+    return (
+        f"{spans} span{'s' if spans > 1 else ''}, {rows:,} rows x {len(columns)} columns; "
+        f"{store.made} sketched now, {store.reused} reused"
+    )

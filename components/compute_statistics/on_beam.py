@@ -1,0 +1,76 @@
+"""Sketching on Beam: TFDV's own combiner in a pipeline, for spans that one machine is too slow for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from tensorflow_data_validation.statistics import stats_impl
+
+from ..lib.examples import SpanPart
+from ..lib.files import write_atomic
+from .sketches import SketchSettings, list_batches, pack, sketch_uri
+
+
+def make_on_beam(
+    parts: Sequence[SpanPart], settings: SketchSettings, beam_args: Sequence[str]
+) -> None:
+    """Sketch parts on Beam; the workers write each sketch to its place beside the span.
+
+    Args:
+        parts: The parts. One without rows leaves no sketch.
+        settings: TFDV's options.
+        beam_args: Beam's own arguments, such as `--runner=DataflowRunner`.
+    """
+    options = dict(settings.options)
+    files = [
+        (i, SpanPart(part.span, part.uri, part.part, part.rows, (file,)))
+        for i, part in enumerate(parts)
+        for file in part.files
+    ]
+    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
+        _ = (
+            pipeline
+            | "Files" >> beam.Create(files)
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.FlatMapTuple(_read)
+            | "Sketch" >> beam.CombinePerKey(_SketchFn(settings.generators, options))
+            | "Store" >> beam.MapTuple(_store, parts=list(parts), options=options)
+        )
+
+
+def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Read Beam's arguments.
+
+    The DirectRunner gets Beam's in-process engine unless they say otherwise: newer releases of Beam
+    may hand the pipeline to Prism, which downloads a program.
+    """
+    options = PipelineOptions(list(beam_args))
+    local = options.view_as(StandardOptions).runner in (None, "DirectRunner")
+    if local and not any(arg.startswith("--direct_running_mode") for arg in beam_args):
+        options.view_as(DirectOptions).direct_running_mode = "in_memory"
+    return options
+
+
+class _SketchFn(stats_impl._CombinerStatsGeneratorsCombineFn):
+    """TFDV's combiner, which gives its accumulators instead of the statistics made of them."""
+
+    def __init__(self, generators: list[Any], options: Mapping[str, Any]) -> None:
+        super().__init__(generators)
+        self._options = options
+
+    def extract_output(self, accumulator: Any) -> bytes:
+        self._maybe_do_batch(accumulator, force=True)
+        return pack(accumulator.partial_accumulators, SketchSettings(self._options))
+
+
+def _read(index: int, part: SpanPart) -> Iterator[tuple[int, pa.RecordBatch]]:
+    for batch in list_batches(part):
+        yield index, batch
+
+
+def _store(
+    index: int, content: bytes, parts: Sequence[SpanPart], options: Mapping[str, Any]
+) -> None:
+    write_atomic(sketch_uri(parts[index], SketchSettings(options)), content)

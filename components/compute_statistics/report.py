@@ -1,0 +1,128 @@
+"""The statistics report: each column's distribution in training and evaluation."""
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from ..lib.charts import Series, distribution_chart, legend, number, percent
+from ..lib.report import render_page, render_table
+from ..lib.statistics import (
+    TYPE_NAMES,
+    Feature,
+    Statistics,
+    StatisticsIndex,
+    features_by_name,
+    is_number,
+    missing_share,
+    row_count,
+    span_folder,
+    split_folder,
+)
+
+TRAIN_COLOR, EVAL_COLOR = "var(--train)", "var(--eval)"
+
+
+def render(
+    index: StatisticsIndex,
+    folders: Mapping[str, Statistics],
+    verdict: str,
+    notes: Sequence[str] = (),
+) -> str:
+    """Lay out the report.
+
+    Args:
+        index: What was computed.
+        folders: Statistics by folder name.
+        verdict: The verdict, shown on top.
+        notes: Sentences for the reader.
+
+    Returns:
+        A whole HTML document.
+    """
+    train = folders[split_folder("train")]
+    evaluation = folders[split_folder("eval")]
+    facts = {
+        "training": f"{row_count(train):,} rows of {_spans(index.split_spans['train'])}",
+        "evaluation": f"{row_count(evaluation):,} rows of {_spans(index.split_spans['eval'])}",
+        "label": index.label,
+    }
+    in_train, in_eval = features_by_name(train), features_by_name(evaluation)
+    columns = list(dict.fromkeys([*in_train, *in_eval]))
+    cards = Markup("").join(
+        _card(name, in_train.get(name), in_eval.get(name), name == index.label) for name in columns
+    )
+    body = Markup("").join(
+        [
+            Markup("").join(Markup('<p class="warn">{}</p>').format(note) for note in notes),
+            Markup("<h2>Columns</h2>"),
+            legend([("training", TRAIN_COLOR), ("evaluation", EVAL_COLOR)]),
+            Markup('<div class="cards">{}</div>').format(cards),
+            Markup("<h2>Spans</h2>"),
+            Markup(_span_table(index, folders)),
+        ]
+    )
+    return render_page("Statistics", verdict, True, facts, body)
+
+
+def _card(name: str, train: Feature | None, evaluation: Feature | None, label: bool) -> Markup:
+    known = train if train is not None else evaluation
+    kind = TYPE_NAMES.get(known.type, "") if known is not None else ""
+    chart = distribution_chart(
+        name,
+        [
+            Series("training", TRAIN_COLOR, train, filled=True),
+            Series("evaluation", EVAL_COLOR, evaluation),
+        ],
+    )
+    return Markup(
+        '<div class="card"><h3>{} <span class="soft" style="font-weight:400">{}{}</span></h3>{}{}</div>'
+    ).format(name, kind, ", the label" if label else "", chart, _figures(train, evaluation))
+
+
+def _figures(train: Feature | None, evaluation: Feature | None) -> Markup:
+    sides = [("training", TRAIN_COLOR, train), ("evaluation", EVAL_COLOR, evaluation)]
+    lines = [
+        Markup(
+            '<tr><td style="padding:2px 10px 2px 0;width:1%;color:{}">{}</td>'
+            '<td style="padding:2px 0">{}</td></tr>'
+        ).format(color, side, figures(feature))
+        for side, color, feature in sides
+    ]
+    return Markup('<table style="font-size:12.5px;margin-top:6px">{}</table>').format(
+        Markup("").join(lines)
+    )
+
+
+def figures(feature: Feature | None) -> str:
+    """Sum a column up in a line: missing share, and mean and spread, or how many values."""
+    if feature is None:
+        return "no such column"
+    missing = missing_share(feature)
+    words = [] if missing == 0 else [f"{percent(missing)} missing"]
+    if missing == 1:
+        return words[0]
+    if is_number(feature):
+        stats = feature.num_stats
+        words.append(f"mean {number(stats.mean)}")
+        words.append(f"std {number(stats.std_dev)}")
+        words.append(f"{number(stats.min)} to {number(stats.max)}")
+    else:
+        unique = feature.string_stats.unique
+        words.append(f"{unique:,} value{'' if unique == 1 else 's'}")
+    return ", ".join(words)
+
+
+def _span_table(index: StatisticsIndex, folders: Mapping[str, Statistics]) -> str:
+    rows = []
+    for span in index.spans:
+        counts = index.counts.get(span, {})
+        splits = [split for split, spans in index.split_spans.items() if span in spans]
+        rows.append([span, " and ".join(splits), f"{row_count(folders[span_folder(span)]):,}"])
+        rows[-1].append(", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    return render_table(["span", "used for", "rows", "at ingestion"], rows)
+
+
+def _spans(spans: Sequence[str]) -> str:
+    if not spans:
+        return "no span"
+    return spans[0] if len(spans) == 1 else f"{len(spans)} spans, {spans[0]} to {spans[-1]}"

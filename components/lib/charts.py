@@ -1,0 +1,244 @@
+"""SVG charts for the reports: distributions side by side, and a measure over time.
+
+Colours come from the report page's style sheet, so that a chart needs nothing of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from .distributions import binned, cumulative, leading_values, plotting_range, text_shares
+from .statistics import Feature, is_number
+
+WIDTH = 320
+BINS = 18
+TOP_VALUES = 6
+_LABEL_CHARACTERS = 13
+
+
+@dataclass(frozen=True)
+class Series:
+    """One dataset of a chart.
+
+    Attributes:
+        name: What the legend calls it.
+        color: A CSS colour.
+        feature: The column's statistics in it; None if it lacks the column.
+        filled: Whether its area is filled, or only its outline drawn.
+    """
+
+    name: str
+    color: str
+    feature: Feature | None
+    filled: bool = False
+
+
+def legend(series: Sequence[tuple[str, str]]) -> Markup:
+    """Lay out a legend.
+
+    Args:
+        series: Name and CSS colour of each dataset.
+
+    Returns:
+        HTML.
+    """
+    entries = Markup("").join(
+        Markup(
+            '<span style="display:inline-flex;align-items:center;gap:6px">'
+            '<span style="width:12px;height:12px;border-radius:3px;background:{}"></span>{}</span>'
+        ).format(color, name)
+        for name, color in series
+    )
+    return Markup(
+        '<div style="display:flex;flex-wrap:wrap;gap:6px 18px;margin:8px 0 12px;font-size:13px" '
+        'class="soft">{}</div>'
+    ).format(entries)
+
+
+def distribution_chart(title: str, series: Sequence[Series]) -> Markup:
+    """Draw a column's distribution in several datasets.
+
+    Args:
+        title: The column's name, for those who do not see the picture.
+        series: The datasets, the one to be drawn at the back first.
+
+    Returns:
+        SVG, and a line on the tails that were cut off; a few words if there is nothing to draw.
+    """
+    present = [one for one in series if one.feature is not None]
+    if present and all(is_number(one.feature) for one in present if one.feature is not None):
+        return _histogram(title, present)
+    texts = [one for one in present if one.feature is not None and not is_number(one.feature)]
+    return _bars(title, texts)
+
+
+def trend_chart(
+    title: str, points: Sequence[tuple[str, float | None]], threshold: float | None
+) -> Markup:
+    """Draw a measure over time, with its threshold.
+
+    Args:
+        title: What is measured, for those who do not see the picture.
+        points: Label and value, oldest first; None where it could not be measured.
+        threshold: Above it is too much.
+
+    Returns:
+        SVG; empty if there are fewer than two values.
+    """
+    known = [(i, value) for i, (_, value) in enumerate(points) if value is not None]
+    if len(known) < 2:
+        return Markup("")
+    height, left, right, top, bottom = 74, 4, 4, 14, 16
+    ceiling = max([value for _, value in known] + ([threshold] if threshold else [])) * 1.15 or 1.0
+
+    def at(i: int, value: float) -> tuple[float, float]:
+        across = left + (WIDTH - left - right) * i / (len(points) - 1)
+        return across, height - bottom - (height - top - bottom) * value / ceiling
+
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(i, value) for i, value in known))
+    dots = "".join(
+        f'<circle cx="{at(i, value)[0]:.1f}" cy="{at(i, value)[1]:.1f}" r="2.6" '
+        f'fill="{_over(value, threshold)}"><title>{escape(points[i][0])}: {value:.3f}</title></circle>'
+        for i, value in known
+    )
+    limit = ""
+    if threshold:
+        y = at(0, threshold)[1]
+        limit = (
+            f'<line x1="{left}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}" '
+            'stroke="var(--bad)" stroke-dasharray="4 3" stroke-width="1"/>'
+            f'<text x="{left}" y="{y - 3:.1f}" font-size="10" fill="var(--bad)">'
+            f"threshold {threshold:g}</text>"
+        )
+    return Markup(
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'aria-label="{escape(title)}">'
+        f'<line x1="{left}" x2="{WIDTH - right}" y1="{height - bottom}" y2="{height - bottom}" '
+        'stroke="var(--line)"/>'
+        f'<polyline points="{line}" fill="none" stroke="var(--soft)" stroke-width="1.4"/>{limit}{dots}'
+        f"{_text(left, height - 3, points[0][0])}"
+        f"{_text(WIDTH - right, height - 3, points[-1][0], 'end')}</svg>"
+    )
+
+
+def number(value: float) -> str:
+    """Write a number for people: four significant digits; thousands apart from 10,000 up."""
+    if not np.isfinite(value):
+        return str(value)
+    if abs(value) >= 1e15:
+        return f"{value:.4g}"
+    if abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{int(value)}" if value == int(value) else f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage that tells a little from nothing, and most from all."""
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    if 0.999 < share < 1:
+        return ">99.9 %"
+    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
+
+
+def _histogram(title: str, series: Sequence[Series]) -> Markup:
+    drawn = [
+        (one, distribution)
+        for one in series
+        if one.feature is not None and (distribution := cumulative(one.feature)) is not None
+    ]
+    if not drawn:
+        return _nothing()
+    low, high = plotting_range([distribution for _, distribution in drawn])
+    if low == high:
+        return Markup('<p class="soft" style="margin:18px 0">always {}</p>').format(number(low))
+    counted = [(one, *binned(distribution, low, high, BINS)) for one, distribution in drawn]
+    height, bottom = 112, 16
+    peak = max(float(shares.max()) for _, shares, _, _ in counted) or 1.0
+    step = WIDTH / BINS
+    shapes, tails = [], []
+    for one, shares, below, above in counted:
+        tops = height - bottom - (height - bottom - 4) * shares / peak
+        path = f"M0 {height - bottom}" + "".join(
+            f"V{y:.1f}H{step * (i + 1):.1f}" for i, y in enumerate(tops)
+        )
+        shapes.append(
+            f'<path d="{path}V{height - bottom}Z" fill="{one.color}" '
+            f'fill-opacity="{0.25 if one.filled else 0}" stroke="{one.color}" stroke-width="1.6" '
+            f'stroke-linejoin="round"><title>{escape(one.name)}</title></path>'
+        )
+        tails += [
+            (one.name, below, f"below {number(low)}"),
+            (one.name, above, f"above {number(high)}"),
+        ]
+    svg = Markup(
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'aria-label="Distribution of {escape(title)}">{"".join(shapes)}'
+        f'<line x1="0" x2="{WIDTH}" y1="{height - bottom}" y2="{height - bottom}" '
+        f'stroke="var(--line)"/>{_text(0, height - 3, number(low))}'
+        f"{_text(WIDTH / 2, height - 3, number((low + high) / 2), 'middle')}"
+        f"{_text(WIDTH, height - 3, number(high), 'end')}</svg>"
+    )
+    return svg + _tails(tails)
+
+
+def _bars(title: str, series: Sequence[Series]) -> Markup:
+    shares = [text_shares(one.feature) for one in series if one.feature is not None]
+    values = leading_values(shares, TOP_VALUES)
+    if not values:
+        return _nothing()
+    bar, gap, left, right = 6, 8, 104, 52
+    band = bar * len(series) + gap
+    height = band * len(values) + 4
+    peak = max(one.get(value, 0.0) for one in shares for value in values) or 1.0
+    parts = []
+    for row, value in enumerate(values):
+        top = row * band + 4
+        middle = top + bar * len(series) / 2 + 4
+        label = value if len(value) <= _LABEL_CHARACTERS else value[: _LABEL_CHARACTERS - 1] + "…"
+        parts.append(
+            f'<text x="{left - 8}" y="{middle:.1f}" font-size="11.5" text-anchor="end" '
+            f'fill="var(--ink)">{escape(label or "(empty)")}<title>{escape(value)}</title></text>'
+        )
+        for i, (one, known) in enumerate(zip(series, shares, strict=True)):
+            width = (WIDTH - left - right) * known.get(value, 0.0) / peak
+            parts.append(
+                f'<rect x="{left}" y="{top + i * bar}" width="{max(width, 0.5):.1f}" '
+                f'height="{bar - 1}" rx="1" fill="{one.color}"><title>{escape(one.name)}: '
+                f"{percent(known.get(value, 0.0))}</title></rect>"
+            )
+        newest = percent(shares[-1].get(value, 0.0))
+        parts.append(
+            f'<text x="{WIDTH}" y="{middle:.1f}" font-size="11" text-anchor="end" '
+            f'fill="var(--soft)">{newest}</text>'
+        )
+    return Markup(
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'aria-label="Values of {escape(title)}">{"".join(parts)}</svg>'
+    )
+
+
+def _tails(tails: Sequence[tuple[str, float, str]]) -> Markup:
+    cut = [f"{name}: {percent(share)} {where}" for name, share, where in tails if share >= 0.005]
+    if not cut:
+        return Markup("")
+    return Markup('<p class="soft" style="margin:2px 0 0;font-size:12px">{}</p>').format(
+        ", ".join(cut)
+    )
+
+
+def _nothing() -> Markup:
+    return Markup('<p class="soft" style="margin:18px 0">no values</p>')
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" text-anchor="{anchor}" '
+        f'fill="var(--soft)">{escape(text)}</text>'
+    )
+
+
+def _over(value: float, threshold: float | None) -> str:
+    return "var(--bad)" if threshold and value > threshold else "var(--soft)"

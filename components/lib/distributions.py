@@ -1,0 +1,113 @@
+"""Distributions that TFDV statistics describe, in a form that can be drawn."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .statistics import Feature, value_counts
+
+
+@dataclass(frozen=True)
+class Cumulative:
+    """A cumulative distribution of numbers, linear between its points.
+
+    Attributes:
+        values: The numbers, ascending.
+        shares: Share of rows at or below each, ascending from 0 to 1.
+    """
+
+    values: np.ndarray
+    shares: np.ndarray
+
+    def share_below(self, values: np.ndarray | float) -> np.ndarray:
+        """Tell the share of rows below each of some values."""
+        return np.interp(values, self.values, self.shares, left=0.0, right=1.0)
+
+    def quantile(self, share: float) -> float:
+        """Give the value that a share of rows lies below."""
+        return float(np.interp(share, self.shares, self.values))
+
+
+def cumulative(feature: Feature) -> Cumulative | None:
+    """Join a number column's two histograms into one cumulative distribution.
+
+    The standard histogram is fine where the range is wide, the quantiles one where the rows are: their
+    bucket ends together follow a long-tailed column far better than either alone.
+
+    Args:
+        feature: Statistics of a column.
+
+    Returns:
+        The distribution of its finite values, or None if it has none or is text.
+    """
+    if not feature.HasField("num_stats"):
+        return None
+    values, shares = [], []
+    for histogram in feature.num_stats.histograms:
+        ends = [bucket.high_value for bucket in histogram.buckets]
+        counts = np.array([bucket.sample_count for bucket in histogram.buckets], dtype=float)
+        if not ends or counts.sum() <= 0:
+            continue
+        values += [histogram.buckets[0].low_value, *ends]
+        shares += [0.0, *(np.cumsum(counts) / counts.sum())]
+    x, y = np.array(values), np.array(shares)
+    finite = np.isfinite(x) & np.isfinite(y)
+    if not finite.any():
+        return None
+    x, y = x[finite], y[finite]
+    order = np.lexsort((y, x))
+    return Cumulative(x[order], np.maximum.accumulate(y[order]))
+
+
+def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:
+    """Choose a range that shows the bulk of some distributions; long tails are cut off.
+
+    Returns:
+        Lowest and highest value to draw.
+    """
+    lows, highs = [], []
+    for one in distributions:
+        middle = one.quantile(0.5)
+        low, high = one.quantile(0.1), one.quantile(0.9)
+        reach = max(high - low, 1e-9)
+        lows.append(max(float(one.values[0]), min(low, middle) - reach))
+        highs.append(min(float(one.values[-1]), max(high, middle) + reach))
+    return min(lows), max(highs)
+
+
+def binned(
+    distribution: Cumulative, low: float, high: float, bins: int
+) -> tuple[np.ndarray, float, float]:
+    """Count a distribution into equal bins.
+
+    Args:
+        distribution: What to count.
+        low: Where the first bin starts.
+        high: Where the last bin ends; more than `low`.
+        bins: How many.
+
+    Returns:
+        Share of rows in each bin, the share below the first, and the share above the last.
+    """
+    edges = np.linspace(low, high, bins + 1)
+    below = distribution.share_below(edges)
+    # A step at the very start belongs to the first bin.
+    below[0] = float(distribution.share_below(np.nextafter(low, -np.inf)))
+    above = 1.0 - float(distribution.share_below(high))
+    return np.diff(below), float(below[0]), max(0.0, above)
+
+
+def text_shares(feature: Feature) -> dict[str, float]:
+    """Give the share of each value of a text column, most frequent first."""
+    rows = feature.string_stats.common_stats.num_non_missing
+    return {value: count / rows for value, count in value_counts(feature).items()} if rows else {}
+
+
+def leading_values(shares: Iterable[dict[str, float]], count: int) -> list[str]:
+    """Choose the values to draw of a text column: those that are largest in any dataset."""
+    largest: dict[str, float] = {}
+    for one in shares:
+        for value, share in one.items():
+            largest[value] = max(share, largest.get(value, 0.0))
+    return sorted(largest, key=lambda value: (-largest[value], value))[:count]
