@@ -1,0 +1,66 @@
+"""The face of `evaluate_model`."""
+
+from typing import Dict, List, NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def evaluate_model(
+    examples: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    champion: dsl.Input[dsl.Model],
+    evaluation: dsl.Output[dsl.Artifact],
+    blessing: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.HTML],
+    metrics_specs: List[Dict],
+    slicing_specs: List[Dict] = [],  # noqa: B006 - kfp wants a literal
+    options: Dict = {},  # noqa: B006
+    example_weight_key: str = "",
+    beam_args: List[str] = [],  # noqa: B006
+    batch_rows: int = 65536,
+) -> NamedTuple("Outputs", [("verdict", str)]):
+    """Judge a model by TFMA's metrics, slices and thresholds, against the champion on the same rows.
+
+    A refusal does not fail the task; push_model refuses the model.
+
+    Args:
+        examples: Examples from ingest_spans; the eval split is judged on.
+        model: The challenger, a SavedModel whose `serving_default` takes named raw columns of shape (rows,).
+        champion: The champion's record from resolve_champion; it may say that there is none.
+        evaluation: TFMA's result files, for tfma.load_eval_result and tfma.load_validation_result.
+        blessing: blessing.json: blessed, reasons, verdict, model_digest, champion_version.
+        metrics: The metrics on all eval rows, the champion's with `champion_` before their name.
+        report: The evaluation as one HTML page.
+        metrics_specs: tfma.MetricsSpec as a list of mappings: metrics with their thresholds.
+        slicing_specs: tfma.SlicingSpec as a list of mappings. The overall slice is always there.
+        options: tfma.Options as a mapping.
+        example_weight_key: Column that weighs rows; empty: all rows weigh the same.
+        beam_args: Beam's own options. Empty: compute in this process; else on the runner that they name.
+        batch_rows: Rows that go through a model at once.
+
+    Returns:
+        verdict: Whether the model is blessed, with the numbers.
+    """
+    from retrainer.components.evaluate_model.evaluate import evaluate
+
+    return (
+        evaluate(
+            examples.path,
+            model.path,
+            champion.path,
+            evaluation.path,
+            blessing.path,
+            report.path,
+            metrics_specs,
+            slicing_specs,
+            options,
+            example_weight_key,
+            beam_args,
+            batch_rows,
+            metrics.log_metric,
+        ),
+    )

@@ -1,0 +1,212 @@
+"""Judging a challenger against thresholds and the champion, on the same rows."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+
+from ..lib.errors import RetrainerError
+from ..lib.examples import EVAL, Examples
+from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
+from ..lib.progress import progress
+from .accumulators import NotCovered
+from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
+from .gate import Champion, Verdict, judge
+from .in_process import evaluate_in_process, write_results
+from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
+from .predict import BATCH_ROWS, Scores, load_model, needed_columns, score
+from .report import render
+from .results import Evaluation, finite, read_evaluation
+
+CHAMPION_FILE = "champion.json"
+BLESSING_FILE = "blessing.json"
+
+_log = logging.getLogger(__name__)
+
+
+def evaluate(
+    examples_path: str,
+    model_path: str,
+    champion_path: str,
+    evaluation_path: str,
+    blessing_path: str,
+    report_path: str,
+    metrics_specs: Sequence[Mapping[str, Any]],
+    slicing_specs: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+    example_weight_key: str = "",
+    beam_args: Sequence[str] = (),
+    batch_rows: int = BATCH_ROWS,
+    log_metric: Callable[[str, float], None] | None = None,
+) -> str:
+    """Evaluate a challenger and the champion, and judge the challenger.
+
+    Args:
+        examples_path: Folder of the examples; their eval split is judged on.
+        model_path: Folder of the challenger's SavedModel.
+        champion_path: Folder of the champion's record, as resolve_champion writes it.
+        evaluation_path: Folder to write TFMA's result files to.
+        blessing_path: Folder to write the blessing to.
+        report_path: File to write the HTML report to.
+        metrics_specs: `tfma.MetricsSpec` in proto-JSON form.
+        slicing_specs: `tfma.SlicingSpec` in proto-JSON form.
+        options: `tfma.Options` in proto-JSON form.
+        example_weight_key: Column that weighs rows; empty: all weigh the same.
+        beam_args: Beam's options; empty: compute in this process.
+        batch_rows: Rows that go through a model at once.
+        log_metric: Takes the name and value of each overall metric.
+
+    Returns:
+        The verdict in one sentence.
+
+    Raises:
+        RetrainerError: If the models can't be judged with these settings on these rows.
+    """
+    examples = Examples.read(examples_path)
+    champion = read_champion(champion_path)
+    config = build_eval_config(
+        metrics_specs,
+        slicing_specs,
+        options or {},
+        examples.label,
+        example_weight_key,
+        champion.exists,
+    )
+    columns = slice_columns(config)
+    progress("loading the models")
+    models = {CANDIDATE: load_model(model_path, "challenger")}
+    if champion.uri is not None:
+        models[BASELINE] = load_model(champion.uri, champion.name)
+    digest = digest_folder(model_path)
+    described = {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name}
+    os.makedirs(evaluation_path, exist_ok=True)
+    labels: tuple[float, ...] = ()
+    if beam_args:
+        how = f"on Beam ({' '.join(beam_args)})"
+        uris = {CANDIDATE: (_shared(model_path), models[CANDIDATE].who)}
+        if champion.uri is not None:
+            uris[BASELINE] = (champion.uri, models[BASELINE].who)
+        evaluate_examples_on_beam(
+            config,
+            examples,
+            uris,
+            columns,
+            needed_columns(examples, models, columns, example_weight_key),
+            _shared(evaluation_path),
+            not champion.exists,
+            beam_args,
+            batch_rows,
+        )
+    else:
+        scores = score(examples, models, columns, example_weight_key, batch_rows)
+        labels = tuple(np.unique(scores.label)[:2].tolist())
+        how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
+    evaluation = read_evaluation(evaluation_path, config)
+    verdict = judge(evaluation, champion, labels)
+    for name, value in overall_metrics(evaluation).items():
+        if log_metric is not None:
+            log_metric(name, value)
+    facts = {
+        "Eval rows": f"{examples.rows(EVAL):,}",
+        "Eval spans": ", ".join(dict.fromkeys(part.span for part in examples.splits[EVAL])),
+        "Label": examples.label,
+        "Slices": len(evaluation.slices),
+        "Compared with": champion.name if champion.exists else "no champion yet",
+        "Computed": how,
+    }
+    write_atomic(report_path, render(evaluation, verdict, champion, facts))
+    write_blessing(blessing_path, verdict, digest, champion)
+    return verdict.sentence
+
+
+def read_champion(path: str) -> Champion:
+    """Read the champion's record.
+
+    Raises:
+        RetrainerError: If there is none, which is not the same as a record of no champion.
+    """
+    uri = join(path, CHAMPION_FILE)
+    try:
+        record = read_json(uri)
+    except FileNotFoundError as error:
+        raise RetrainerError(
+            f"there is no champion record at '{uri}'. It comes from resolve_champion, also where there is "
+            "no champion yet."
+        ) from error
+    version = record.get("version")
+    return Champion(None if version is None else int(version), record.get("uri"))
+
+
+def write_blessing(path: str, verdict: Verdict, digest: str, champion: Champion) -> None:
+    """Write the blessing, which push_model reads.
+
+    Args:
+        path: Folder to write to.
+        verdict: The verdict.
+        digest: Digest of the challenger, so that no other model goes in its place.
+        champion: What it was compared with.
+    """
+    os.makedirs(path, exist_ok=True)
+    write_json(
+        join(path, BLESSING_FILE),
+        {
+            "blessed": verdict.blessed,
+            "reasons": list(verdict.reasons),
+            "verdict": verdict.sentence,
+            "model_digest": digest,
+            "champion_version": champion.version,
+        },
+    )
+
+
+def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """List the metrics on all rows: the challenger's by name, the champion's with `champion_` before it."""
+    theirs = finite(evaluation.overall.champion.items())
+    return {
+        **finite(evaluation.overall.challenger.items()),
+        **{f"champion_{name}": value for name, value in theirs.items()},
+    }
+
+
+def _evaluate_here(
+    config: tfma.EvalConfig,
+    scores: Scores,
+    folder: str,
+    champion: Champion,
+    models: Mapping[str, str],
+    examples: Examples,
+) -> str:
+    """Compute in this process, by arrays where that gives TFMA's numbers, else through TFMA's pipeline.
+
+    Returns:
+        How it was computed, in words.
+    """
+    # Written aside, then moved: a reader never sees half an evaluation.
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(folder))) as aside:
+        try:
+            results = evaluate_in_process(config, scores)
+        except NotCovered as missing:
+            how = f"by TFMA on Beam in this process, which is slower: {missing} is not computed by arrays"
+            _log.warning("computing %s", how)
+            progress("running TFMA on Beam")
+            evaluate_scores_on_beam(config, scores, aside, not champion.exists)
+        else:
+            how = "in process"
+            spans = ", ".join(dict.fromkeys(part.span for part in examples.splits[EVAL]))
+            names = {spec.name: models[spec.name or CANDIDATE] for spec in config.model_specs}
+            write_results(results, config, aside, not champion.exists, f"eval split, spans {spans}", names)
+        for name in sorted(os.listdir(aside)):
+            shutil.move(os.path.join(aside, name), os.path.join(folder, name))
+    return how
+
+
+def _shared(path: str) -> str:
+    """Name a path as Beam's workers reach it: on Vertex a bucket is mounted at /gcs."""
+    return f"gs://{path.removeprefix('/gcs/')}" if path.startswith("/gcs/") else path
+
+

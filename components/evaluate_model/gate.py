@@ -1,0 +1,228 @@
+"""The verdict on a challenger, in words that name the numbers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow_model_analysis as tfma
+
+from .results import Check, Evaluation
+
+MOST_REASONS_IN_VERDICT = 2
+MOST_REASONS = 100
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that serves now.
+
+    Attributes:
+        version: Its number in the registry, None if there is no champion yet.
+        uri: Folder of its SavedModel.
+    """
+
+    version: int | None
+    uri: str | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is one."""
+        return self.uri is not None
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return "champion" if self.version is None else f"champion version {self.version}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the challenger may serve.
+
+    Attributes:
+        blessed: Whether it may.
+        reasons: Why not, one sentence a failed threshold.
+        sentence: The verdict in one sentence.
+    """
+
+    blessed: bool
+    reasons: tuple[str, ...]
+    sentence: str
+
+
+def judge(evaluation: Evaluation, champion: Champion, labels: Sequence[float] = ()) -> Verdict:
+    """Judge a challenger by its thresholds.
+
+    TFMA says which thresholds fail. On top of that a challenger without any threshold is never blessed, and
+    neither is a first one without a value threshold: without a champion nothing else holds it to a floor.
+
+    Args:
+        evaluation: What TFMA computed and judged.
+        champion: What it was compared with.
+        labels: The distinct labels of the eval rows if they are few, to explain undefined metrics by.
+
+    Returns:
+        The verdict.
+    """
+    reasons = []
+    if not evaluation.checks:
+        reasons.append(
+            "no threshold is set, so nothing says what is good enough; "
+            "give a metric a value_threshold or a change_threshold"
+            if champion.exists
+            else "no floor: without a champion to compare with, at least one metric needs a value_threshold"
+        )
+    failed = [check for check in evaluation.checks if not check.passed]
+    if len(labels) == 1 and any(_is_undefined(check) for check in failed):
+        reasons.append(f"every eval row has the label {labels[0]:g}, so there is nothing to tell apart")
+    reasons += [explain(check, champion) for check in failed]
+    if not evaluation.valid and not reasons:
+        reasons.append("TFMA's validation failed without naming a threshold")
+    if len(reasons) > MOST_REASONS:
+        reasons = [*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more"]
+    blessed = evaluation.valid and not reasons
+    return Verdict(blessed, tuple(reasons), _sentence(evaluation, champion, blessed, reasons))
+
+
+def explain(check: Check, champion: Champion) -> str:
+    """Say what a failed threshold asks for and what it got.
+
+    Args:
+        check: A threshold that failed.
+        champion: What a change was measured against.
+
+    Returns:
+        A clause without a full stop.
+    """
+    place = "" if check.slice == "overall" else f" for {check.slice}"
+    if check.value is None:
+        if check.message == "no such slice":
+            return f"{check.metric} has a threshold for {check.slice}, but no eval row is in that slice"
+        return f"{check.metric} has a threshold, but is not computed{place}"
+    if math.isnan(check.value) or (check.is_change and math.isnan(check.champion or 0.0)):
+        whose = "" if math.isnan(check.value) else "of the champion "
+        return f"{check.metric} {whose}is undefined (NaN){place}"
+    if isinstance(check.threshold, tfma.GenericValueThreshold):
+        return _explain_value(check, place)
+    return _explain_change(check, place, champion)
+
+
+def rule(threshold: tfma.GenericValueThreshold | tfma.GenericChangeThreshold) -> str:
+    """Write a threshold as a short condition.
+
+    Returns:
+        Such as `0.7 or more`, or `change of -0.01 or more`.
+    """
+    if isinstance(threshold, tfma.GenericValueThreshold):
+        lower, upper = threshold.HasField("lower_bound"), threshold.HasField("upper_bound")
+        if lower and upper:
+            return f"{number(threshold.lower_bound.value)} to {number(threshold.upper_bound.value)}"
+        if lower:
+            return f"{number(threshold.lower_bound.value)} or more"
+        return f"{number(threshold.upper_bound.value)} or less"
+    side = "more" if _higher(threshold) else "less"
+    parts = []
+    if threshold.HasField("absolute"):
+        parts.append(f"change of {signed(threshold.absolute.value)} or {side}")
+    if threshold.HasField("relative"):
+        parts.append(f"change of {threshold.relative.value:+.3g} times or {side}".replace("+", "+"))
+    return " and ".join(parts)
+
+
+def number(value: float, like: float | None = None) -> str:
+    """Write a number with four digits, or as many as tell it apart from another."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else str(value)
+    for digits in range(4, 18):
+        text = _short(value, digits)
+        if like is None or value == like or text != _short(like, digits):
+            return text
+    return text
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign."""
+    return "±0" if value == 0 else ("+" if value > 0 else "−") + number(abs(value))
+
+
+def _short(value: float, digits: int) -> str:
+    if abs(value) >= 1000:
+        return f"{value:,.{max(0, digits - 4)}f}"
+    return f"{value:.{digits}g}"
+
+
+def _higher(threshold: tfma.GenericChangeThreshold) -> bool:
+    return threshold.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+
+
+def _is_undefined(check: Check) -> bool:
+    return check.value is not None and math.isnan(check.value)
+
+
+def _explain_value(check: Check, place: str) -> str:
+    assert check.value is not None
+    threshold = check.threshold
+    if threshold.HasField("lower_bound") and check.value < threshold.lower_bound.value:
+        bound, side = threshold.lower_bound.value, "below"
+    else:
+        bound, side = threshold.upper_bound.value, "above"
+    return f"{check.metric} {number(check.value, bound)}{place} is {side} {number(bound, check.value)}"
+
+
+def _explain_change(check: Check, place: str, champion: Champion) -> str:
+    assert check.value is not None
+    if check.champion is None:
+        return f"{check.metric}{place} can't be compared: the champion has no such value"
+    change, threshold = check.value - check.champion, check.threshold
+    direction = "above" if change > 0 else "below"
+    asked = []
+    if threshold.HasField("absolute") and not _reaches(change, threshold.absolute.value, threshold):
+        asked.append(_asked(threshold.absolute.value, number, threshold))
+    if threshold.HasField("relative"):
+        ratio = change / check.champion if check.champion else math.nan
+        if not _reaches(ratio, threshold.relative.value, threshold):
+            asked.append(_asked(threshold.relative.value, lambda v: f"{v:.3%}", threshold))
+    standing = "equal to" if change == 0 else f"{number(abs(change))} {direction}"
+    return (
+        f"{check.metric} {number(check.value, check.champion)}{place} is {standing} "
+        f"{champion.name} ({number(check.champion, check.value)}); {' and '.join(asked)}"
+    )
+
+
+def _reaches(value: float, bound: float, threshold: tfma.GenericChangeThreshold) -> bool:
+    return value >= bound if _higher(threshold) else value <= bound
+
+
+def _asked(bound: float, write: object, threshold: tfma.GenericChangeThreshold) -> str:
+    text = write(abs(bound))  # type: ignore[operator]
+    gains = bound > 0 if _higher(threshold) else bound < 0
+    worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
+    if bound == 0:
+        return f"it must not be {worse}"
+    return f"it must be at least {text} {better}" if gains else f"at most {text} {worse} is allowed"
+
+
+def _sentence(
+    evaluation: Evaluation, champion: Champion, blessed: bool, reasons: Sequence[str]
+) -> str:
+    if not blessed:
+        more = len(reasons) - MOST_REASONS_IN_VERDICT
+        text = "; ".join(reasons[:MOST_REASONS_IN_VERDICT])
+        return f"refused: {text}" + (f"; and {more} more" if more > 0 else "")
+    overall = evaluation.overall
+    name = evaluation.checks[0].metric
+    value = overall.challenger.get(name)
+    parts = []
+    if value is not None:
+        theirs = overall.champion.get(name)
+        beside = (
+            f"{champion.name} {number(theirs.value)}, {signed(value.value - theirs.value)}"
+            if theirs is not None
+            else "no champion yet"
+        )
+        parts.append(f"{name} {number(value.value)} ({beside})")
+    if overall.rows is not None:
+        parts.append(f"{overall.rows:,} rows")
+    count = len(evaluation.slices)
+    parts.append(f"{count} slice" + ("s" if count != 1 else ""))
+    return f"blessed: {', '.join(parts)}"

@@ -1,0 +1,178 @@
+"""TFMA's evaluation without Beam: the same metric definitions over whole arrays.
+
+What `_EvaluateMetricsPlotsAndValidations` and `MetricsPlotsAndValidationsWriter` do as Beam transforms is done here in
+plain calls of the same functions. With `accumulators` the only module that reaches into TFMA.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator as evaluator
+from tensorflow_model_analysis.evaluators import metrics_validator
+from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.writers import eval_config_writer
+from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
+
+from ..lib.errors import RetrainerError
+from ..lib.progress import progress
+from .accumulators import Columns, Fill, LabelOutOfRange, NotCovered, filler
+from .predict import Scores
+from .slices import SliceKey, slice_rows
+
+Metrics = dict[Any, Any]
+
+
+def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[SliceKey, Metrics]]:
+    """Compute every metric and plot of every slice.
+
+    Args:
+        config: A config as `build_eval_config` completes it.
+        scores: Rows with predictions, by the names of the config's models.
+
+    Returns:
+        Each slice's key with TFMA's values by TFMA's keys; the overall slice first.
+
+    Raises:
+        NotCovered: If only TFMA's own pipeline computes what is asked for.
+        RetrainerError: If the labels don't suit the metrics.
+    """
+    if config.options.compute_confidence_intervals.value:
+        raise NotCovered("confidence intervals")
+    if config.cross_slicing_specs:
+        raise NotCovered("cross-slice metrics")
+    if any(spec.query_key for spec in config.metrics_specs):
+        raise NotCovered("metrics by query")
+    computations = evaluator._filter_and_separate_computations(
+        metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+    )
+    fills = _fills(computations.non_derived_computations, config, scores)
+    baseline = next((spec.name for spec in config.model_specs if spec.is_baseline), None)
+    slices = slice_rows(scores.slices, config.slicing_specs)
+    results = []
+    for done, (key, rows) in enumerate(slices.items()):
+        progress("computing metrics by slice", done, len(slices))
+        metrics: Metrics = {}
+        for computation, fill in fills:
+            metrics.update(computation.combiner.extract_output(fill(rows)))
+        for derived in computations.derived_computations:
+            metrics.update(derived.result(metrics))
+        if baseline:
+            metrics.update(_differences(metrics, baseline))
+        for derived in computations.ci_derived_computations:
+            metrics.update(derived.result(metrics))
+        _, public = evaluator._remove_private_metrics(key, metrics)
+        results.append((key, _hide_if_small(key, public, rows, config)))
+    return results
+
+
+def write_results(
+    results: list[tuple[SliceKey, Metrics]],
+    config: tfma.EvalConfig,
+    folder: str,
+    rubber_stamp: bool,
+    data: str,
+    models: dict[str, str],
+) -> None:
+    """Write TFMA's result files, as `tfma.load_eval_result` and `tfma.load_validation_result` read them.
+
+    Args:
+        results: What `evaluate_in_process` returned.
+        config: The config it ran with.
+        folder: Where to; it must exist.
+        rubber_stamp: Whether this is a first model, judged without a baseline.
+        data: What was evaluated on, in words.
+        models: What each model is, in words, by its name in the config.
+    """
+    by_kind: dict[str, list[Any]] = {constants.METRICS_KEY: [], constants.PLOTS_KEY: [], "attributions": []}
+    combine = writer.CombineValidations(config, rubber_stamp=rubber_stamp)
+    validation = combine.create_accumulator()
+    for key, values in results:
+        metrics = evaluator._filter_by_key_type((key, values), metric_types.MetricKey)
+        plots = evaluator._filter_by_key_type((key, values), metric_types.PlotKey)
+        attributions = evaluator._filter_by_key_type((key, values), metric_types.AttributionsKey)
+        by_kind[constants.METRICS_KEY].append(writer.convert_slice_metrics_to_proto(metrics, []))
+        by_kind[constants.PLOTS_KEY].append(writer.convert_slice_plots_to_proto(plots, []))
+        by_kind["attributions"].append(writer.convert_slice_attributions_to_proto(attributions))
+        validation = combine.add_input(
+            validation, metrics_validator.validate_metrics(metrics, config)
+        )
+    for kind, messages in by_kind.items():
+        _write_records(os.path.join(folder, f"{kind}-00000-of-00001.tfrecord"), messages)
+    _write_records(
+        os.path.join(folder, f"{constants.VALIDATIONS_KEY}.tfrecord"),
+        [combine.extract_output(validation)],
+    )
+    name = f"{eval_config_writer.EVAL_CONFIG_FILE}.{eval_config_writer.EVAL_CONFIG_FILE_FORMAT}"
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(eval_config_writer._serialize_eval_run(config, data, "parquet", models) + "\n")
+
+
+def _fills(
+    computations: list[metric_types.MetricComputation], config: tfma.EvalConfig, scores: Scores
+) -> list[tuple[metric_types.MetricComputation, Fill]]:
+    same = np.ones(scores.rows)
+    names = [spec.name for spec in config.model_specs]
+    fills, refused = [], {}
+    for computation in computations:
+        if not computation.keys:
+            raise NotCovered(type(computation.combiner).__name__)
+        key = computation.keys[0]
+        # With one model TFMA calls it '' whatever its name.
+        model = key.model_name or names[0]
+        prediction = scores.predictions.get(model or tfma.CANDIDATE_KEY)
+        if prediction is None:
+            raise NotCovered(f"{key.name} of the model '{model}'")
+        weight = scores.weight if key.example_weighted and scores.weight is not None else same
+        columns = Columns(scores.label, prediction, weight.astype(np.float64))
+        try:
+            fills.append((computation, filler(computation, columns)))
+        except NotCovered as error:
+            refused[str(error)] = None
+        except LabelOutOfRange as error:
+            raise RetrainerError(
+                f"the label holds {error}, but '{key.name.lstrip('_').split(':')[0].replace('_', ' ')}' takes "
+                "labels from 0 to 1. Choose metrics for what the label is, such as MeanAbsoluteError."
+            ) from error
+    if refused:
+        raise NotCovered("; ".join(refused))
+    return fills
+
+
+def _differences(metrics: Metrics, baseline: str) -> Metrics:
+    """Candidate minus baseline, as TFMA's `add_diff_metrics` (a closure there) has it."""
+    return {
+        key.make_diff_key(): value - metrics[key.make_baseline_key(baseline)]
+        for key, value in metrics.items()
+        if not evaluator._is_private_metrics(key)
+        and not key.is_diff
+        and key.model_name != baseline
+        and key.make_baseline_key(baseline) in metrics
+        and evaluator._is_metric_diffable(value)
+    }
+
+
+def _hide_if_small(
+    key: SliceKey, metrics: Metrics, rows: np.ndarray | slice, config: tfma.EvalConfig
+) -> Metrics:
+    """Replace a small slice's metrics with a word why, as TFMA's `FilterOutSlices` does."""
+    least = config.options.min_slice_size.value
+    if least <= 1 or isinstance(rows, slice) or len(rows) >= least:
+        return metrics
+    return {
+        "__ERROR__": (
+            "Example count for this slice key is lower than the minimum required value: "
+            f"{least}. No data is aggregated for this slice."
+        )
+    }
+
+
+def _write_records(path: str, messages: list[Any]) -> None:
+    with tf.io.TFRecordWriter(path) as file:
+        for message in messages:
+            file.write(message.SerializeToString())
+
+

@@ -1,0 +1,168 @@
+"""TFMA's own Beam pipeline, for clusters and for the metrics that only it computes."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import tensorflow_model_analysis as tfma
+from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_model_analysis import constants
+
+from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
+from .eval_config import PREDICTION_COLUMNS
+from .predict import Model, Scores, load_model, slice_batch
+
+IN_MEMORY = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
+"""Beam's runner in this process; newer releases of Beam would otherwise fetch another one."""
+
+BATCH_ROWS = 1_000
+
+
+def evaluate_scores_on_beam(
+    config: tfma.EvalConfig, scores: Scores, folder: str, rubber_stamp: bool
+) -> None:
+    """Run TFMA in this process over rows that are scored already, and write its result files.
+
+    Args:
+        config: A config as `build_eval_config` completes it.
+        scores: The rows.
+        folder: Where to write.
+        rubber_stamp: Whether this is a first model, judged without a baseline.
+    """
+    label, weight = config.model_specs[0].label_key, config.model_specs[0].example_weight_key
+    columns: dict[str, Any] = {
+        name: scores.slices[name] for name in scores.slices.column_names if name
+    }
+    columns[label] = pa.array(scores.label)
+    if scores.weight is not None:
+        columns[weight] = pa.array(scores.weight)
+    table = pa.table(columns)
+    batches = [
+        _with_predictions(
+            batch,
+            {
+                name: values[start : start + batch.num_rows]
+                for name, values in scores.predictions.items()
+            },
+        )
+        for start, batch in _numbered(table.combine_chunks().to_batches(BATCH_ROWS))
+    ]
+    with beam.Pipeline(options=PipelineOptions(list(IN_MEMORY))) as pipeline:
+        source = pipeline | "Rows" >> beam.Create(batches, reshuffle=False)
+        _evaluate(source, config, folder, rubber_stamp)
+
+
+def evaluate_examples_on_beam(
+    config: tfma.EvalConfig,
+    examples: Examples,
+    models: Mapping[str, tuple[str, str]],
+    slice_columns: Sequence[str],
+    columns: Sequence[str],
+    folder: str,
+    rubber_stamp: bool,
+    beam_args: Sequence[str],
+    batch_rows: int,
+) -> None:
+    """Run TFMA on any Beam runner; the workers read and score the rows themselves.
+
+    Args:
+        config: A config as `build_eval_config` completes it.
+        examples: The examples, in a store that the workers reach.
+        models: URI and description of each model by its name; the workers must reach them.
+        slice_columns: Columns to slice by.
+        columns: Columns to read.
+        folder: URI to write the result files to.
+        rubber_stamp: Whether this is a first model, judged without a baseline.
+        beam_args: Beam's own options.
+        batch_rows: Rows that go through a model at once.
+    """
+    options = list(beam_args)
+    if not any(argument.startswith("--runner") for argument in options):
+        options += IN_MEMORY
+    files = [(part, file) for part in examples.splits[EVAL] for file in part.files]
+    with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+        source = (
+            pipeline
+            | "Files" >> beam.Create(files)
+            | "Score" >> beam.ParDo(
+                _Score(dict(models), config, list(slice_columns), list(columns), batch_rows)
+            )
+        )
+        _evaluate(source, config, folder, rubber_stamp)
+
+
+class _Score(beam.DoFn):
+    """Files of rows to batches with predictions."""
+
+    def __init__(
+        self,
+        models: dict[str, tuple[str, str]],
+        config: tfma.EvalConfig,
+        slice_columns: list[str],
+        columns: list[str],
+        batch_rows: int,
+    ) -> None:
+        self._uris = models
+        self._kept = [config.model_specs[0].label_key, config.model_specs[0].example_weight_key]
+        self._slice_columns = slice_columns
+        self._columns = columns
+        self._batch_rows = batch_rows
+        self._models: dict[str, Model] = {}
+
+    def setup(self) -> None:
+        self._models = {name: load_model(uri, who) for name, (uri, who) in self._uris.items()}
+
+    def process(self, element: tuple[SpanPart, str]) -> Iterable[pa.RecordBatch]:
+        part, file = element
+        single = SpanPart(part.span, part.uri, part.part, part.rows, (file,))
+        for batch in single.iter_batches(self._columns, self._batch_rows):
+            predictions = {name: model.predict(batch) for name, model in self._models.items()}
+            kept = slice_batch(batch, self._slice_columns)
+            arrays = {name: kept.column(name) for name in kept.schema.names if name}
+            for name in filter(None, self._kept):
+                arrays[name] = batch.column(name)
+            flat = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+            for start in range(0, flat.num_rows, BATCH_ROWS):
+                yield _with_predictions(
+                    flat.slice(start, BATCH_ROWS),
+                    {n: values[start : start + BATCH_ROWS] for n, values in predictions.items()},
+                )
+
+
+def _evaluate(
+    source: beam.PCollection, config: tfma.EvalConfig, folder: str, rubber_stamp: bool
+) -> None:
+    models = [
+        tfma.types.EvalSharedModel(
+            model_name=spec.name,
+            model_type=constants.MATERIALIZED_PREDICTION,
+            is_baseline=spec.is_baseline,
+            rubber_stamp=rubber_stamp,
+        )
+        for spec in config.model_specs
+    ]
+    source | "Evaluate" >> tfma.ExtractEvaluateAndWriteResults(
+        eval_config=config,
+        eval_shared_model=models if len(models) > 1 else models[0],
+        output_path=os.path.join(folder, ""),
+    )
+
+
+def _with_predictions(batch: pa.RecordBatch, predictions: Mapping[str, Any]) -> pa.RecordBatch:
+    lists = to_list_batch(batch)
+    columns, names = list(lists.columns), list(lists.schema.names)
+    for name, values in predictions.items():
+        width = 1 if values.ndim == 1 else values.shape[1]
+        offsets = pa.array(range(0, values.size + 1, width), pa.int32())
+        columns.append(pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1))))
+        names.append(PREDICTION_COLUMNS[name])
+    return pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    start = 0
+    for batch in batches:
+        yield start, batch
+        start += batch.num_rows

@@ -1,0 +1,297 @@
+"""Running SavedModels over whole columns: the same rows through every model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from ..lib.errors import RetrainerError
+from ..lib.examples import EVAL, Examples, SpanPart, concat_tables
+from ..lib.files import filesystem, join, local_folder
+from ..lib.progress import progress
+
+SIGNATURE = "serving_default"
+OUTPUT = "predictions"
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Rows with every model's predictions on them.
+
+    Attributes:
+        label: Labels, shape (rows,), int64 or float64.
+        predictions: By TFMA's name of the model: float32, shape (rows,) or (rows, classes).
+        weight: Weights of the rows, shape (rows,), or None where all weigh the same.
+        slices: The columns to slice by.
+    """
+
+    label: np.ndarray
+    predictions: dict[str, np.ndarray]
+    weight: np.ndarray | None
+    slices: pa.Table
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return len(self.label)
+
+
+class Model:
+    """A SavedModel that takes named raw columns.
+
+    Attributes:
+        who: What errors call it, such as `champion (version 3)`.
+        columns: Names of the columns that it takes.
+    """
+
+    def __init__(self, path: str, who: str) -> None:
+        self.who = who
+        try:
+            # The function lives only as long as the object that it was loaded with.
+            self._loaded = tf.saved_model.load(path)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise RetrainerError(
+                f"the {who} at '{path}' is not a SavedModel that loads here: {_first_line(error)}"
+            ) from error
+        if SIGNATURE not in self._loaded.signatures:
+            raise RetrainerError(
+                f"the {who} at '{path}' has no signature '{SIGNATURE}', only "
+                f"{sorted(self._loaded.signatures) or 'none'}. Export it with one that takes named columns."
+            )
+        self._function = self._loaded.signatures[SIGNATURE]
+        self._inputs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
+        self.columns = sorted(self._inputs)
+
+    def predict(self, batch: pa.RecordBatch) -> np.ndarray:
+        """Score rows.
+
+        Args:
+            batch: Flat columns; one that is missing from it is empty in every row.
+
+        Returns:
+            Predictions: float32, shape (rows,), or (rows, classes) of a model with several outputs.
+
+        Raises:
+            RetrainerError: If the model can't take these columns, or fails on them.
+        """
+        tensors = {name: self._tensor(batch, name, spec) for name, spec in self._inputs.items()}
+        try:
+            outputs = self._function(**tensors)
+        except tf.errors.OpError as error:
+            raise RetrainerError(
+                f"the {self.who} can't score these rows: {_first_line(error)}"
+            ) from error
+        if OUTPUT not in outputs and len(outputs) != 1:
+            raise RetrainerError(
+                f"the {self.who} gives {sorted(outputs)}, and none is called '{OUTPUT}'. "
+                "Export it with that name."
+            )
+        values = np.asarray(outputs.get(OUTPUT, next(iter(outputs.values()))), np.float32)
+        if values.shape[:1] != (batch.num_rows,):
+            raise RetrainerError(
+                f"the {self.who} gave predictions of shape {values.shape} for {batch.num_rows} rows. "
+                "It must give one for each row."
+            )
+        values = values.reshape(batch.num_rows, -1)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def _tensor(self, batch: pa.RecordBatch, name: str, spec: tf.TensorSpec) -> tf.Tensor:
+        if name in batch.schema.names:
+            column = batch.column(name)
+        else:
+            column = pa.nulls(batch.num_rows, pa.string() if spec.dtype == tf.string else pa.float64())
+        is_text = pa.types.is_string(column.type)
+        if is_text != (spec.dtype == tf.string) and column.null_count < len(column):
+            raise RetrainerError(
+                f"the {self.who} takes '{name}' as {spec.dtype.name}, but the column is {column.type}. "
+                "Has its type changed since the model was trained?"
+            )
+        if spec.dtype == tf.string:
+            values = _strings(column)
+        elif spec.dtype.is_floating:
+            values = _floats(column).astype(spec.dtype.as_numpy_dtype)
+        else:
+            values = self._integers(column, name, spec)
+        # A model from elsewhere may want (rows, 1).
+        return tf.constant(values if spec.shape.rank in (None, 1) else values.reshape(-1, 1))
+
+    def _integers(self, column: pa.Array, name: str, spec: tf.TensorSpec) -> np.ndarray:
+        if column.null_count:
+            raise RetrainerError(
+                f"the {self.who} takes '{name}' as {spec.dtype.name}, which can't be empty, but it is empty "
+                f"in {column.null_count:,} of {len(column):,} rows. Let the schema's presence of '{name}' "
+                "allow that, and train again."
+            )
+        return column.to_numpy(zero_copy_only=False).astype(spec.dtype.as_numpy_dtype)
+
+
+def score(
+    examples: Examples,
+    models: dict[str, Model],
+    slice_columns: Sequence[str],
+    weight: str = "",
+    batch_rows: int = BATCH_ROWS,
+) -> Scores:
+    """Run every model over the same rows of the eval split.
+
+    Args:
+        examples: The examples; only the columns that are needed are read.
+        models: By TFMA's name of the model.
+        slice_columns: Columns to slice by.
+        weight: Column of weights; empty for none.
+        batch_rows: Rows that go through a model at once.
+
+    Returns:
+        Labels, predictions, weights and slice columns, row by row.
+
+    Raises:
+        RetrainerError: If the split is empty, a column is missing or of the wrong kind, or a prediction
+            is not a number.
+    """
+    columns = needed_columns(examples, models, slice_columns, weight)
+    total, done = examples.rows(EVAL), 0
+    labels: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    kept: list[pa.RecordBatch] = []
+    predictions: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    for batch in examples.iter_batches(EVAL, columns, batch_rows):
+        progress("scoring the eval rows", done, total)
+        labels.append(_numbers(batch, examples.label, "label"))
+        if weight:
+            weights.append(_numbers(batch, weight, "weight"))
+        kept.append(slice_batch(batch, slice_columns))
+        for name, model in models.items():
+            predictions[name].append(model.predict(batch))
+        done += batch.num_rows
+    scores = Scores(
+        label=np.concatenate(labels),
+        predictions={name: np.concatenate(parts) for name, parts in predictions.items()},
+        weight=np.concatenate(weights) if weight else None,
+        slices=_concat(kept),
+    )
+    for name, values in scores.predictions.items():
+        bad = int(np.count_nonzero(~np.isfinite(values.reshape(scores.rows, -1)).all(axis=1)))
+        if bad:
+            raise RetrainerError(
+                f"the {models[name].who} predicts NaN or infinity for {bad:,} of {scores.rows:,} eval rows, "
+                "so it can't be judged. Did its training diverge? Try a lower learning rate, and fill or "
+                "clip what is missing or huge in preprocessing_fn."
+            )
+    return scores
+
+
+def load_model(uri: str, who: str) -> Model:
+    """Load a SavedModel from a folder or bucket.
+
+    Raises:
+        RetrainerError: If there is none that loads here.
+    """
+    with local_folder(uri) as path:
+        return Model(path, who)
+
+
+def needed_columns(
+    examples: Examples, models: dict[str, Model], slice_columns: Sequence[str], weight: str
+) -> list[str]:
+    """List the columns to read.
+
+    Raises:
+        RetrainerError: If the eval split is empty, or lacks one of them in every span.
+    """
+    if not examples.rows(EVAL):
+        raise RetrainerError(
+            "the eval split has no rows, so there is nothing to judge the model on. "
+            "Add spans, or set data.eval_spans so that one of them holds rows."
+        )
+    have = sorted({name for part in examples.splits[EVAL] for name in column_names(part)})
+    spans = ", ".join(part.span for part in examples.splits[EVAL])
+    here = f"the eval split (spans {spans}) has no such column; it has {', '.join(have)}"
+    for column in slice_columns:
+        if column not in have:
+            raise RetrainerError(f"slicing_specs names the column '{column}', but {here}.")
+    for column, role in ((examples.label, "label"), (weight, "weight")):
+        if column and column not in have:
+            raise RetrainerError(f"the {role} is '{column}', but {here}.")
+    for model in models.values():
+        missing = [name for name in model.columns if name not in have]
+        if missing:
+            raise RetrainerError(
+                f"the {model.who} can't score the eval rows: it takes "
+                + " and ".join(f"'{name}'" for name in missing)
+                + f", but {here}. Bring the column back in the source"
+                + (
+                    ", or take the alias 'champion' out of the registry to start anew."
+                    if model.who.startswith("champion")
+                    else "."
+                )
+            )
+    wanted = [examples.label, *([weight] if weight else []), *slice_columns]
+    return list(dict.fromkeys([*wanted, *(name for m in models.values() for name in m.columns)]))
+
+
+def column_names(part: SpanPart) -> list[str]:
+    """Read a part's column names from its first file."""
+    for file in part.files[:1]:
+        fs, path = filesystem(join(part.uri, file))
+        with fs.open(path, "rb") as raw:
+            return list(pq.read_schema(raw).names)
+    return []
+
+
+def slice_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    """Keep the columns to slice by.
+
+    A NaN becomes null, that is: in no slice. TFMA would make a slice of each single NaN, as no NaN equals
+    another. A column that the batch lacks is left out.
+    """
+    names = [name for name in columns if name in batch.schema.names]
+    arrays = []
+    for name in names:
+        column = batch.column(name)
+        if pa.types.is_floating(column.type):
+            column = pa.array(column.to_numpy(zero_copy_only=False), from_pandas=True)
+        arrays.append(column)
+    if not names:
+        return pa.RecordBatch.from_arrays([pa.nulls(batch.num_rows)], names=[""])
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _concat(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    return concat_tables([pa.Table.from_batches([batch]) for batch in batches])
+
+
+def _numbers(batch: pa.RecordBatch, name: str, role: str) -> np.ndarray:
+    column = batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
+    if column.null_count:
+        raise RetrainerError(
+            f"the {role} '{name}' is empty in {column.null_count:,} of {batch.num_rows:,} eval rows. "
+            "Rows without it must be set aside when they are ingested."
+        )
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        raise RetrainerError(
+            f"the {role} '{name}' is {column.type}, but metrics need a number. Make it one at the source."
+        )
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _floats(column: pa.Array) -> np.ndarray:
+    if pa.types.is_null(column.type) or column.null_count == len(column):
+        return np.full(len(column), np.nan)
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def _strings(column: pa.Array) -> np.ndarray:
+    if column.null_count == len(column):
+        return np.full(len(column), b"", dtype=object)
+    # Few distinct values are made into Python objects instead of one object a row.
+    encoded = column.fill_null("").dictionary_encode()
+    words = np.array([word.encode() for word in encoded.dictionary.to_pylist()], dtype=object)
+    return words[encoded.indices.to_numpy()]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

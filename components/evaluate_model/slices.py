@@ -1,0 +1,93 @@
+"""Which rows lie in which slice, by TFMA's own slicing rules."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.slicer import slice_accessor, slicer_lib
+
+SliceKey = tuple[tuple[str, Any], ...]
+
+
+def slice_rows(table: pa.Table, specs: Sequence[tfma.SlicingSpec]) -> dict[SliceKey, np.ndarray | slice]:
+    """Find the rows of each slice.
+
+    TFMA's slicer is asked once for each combination of values that occurs, not once for each row.
+
+    Args:
+        table: The columns that the specs name, flat. A null is in no slice of its column.
+        specs: What to slice by; an empty spec is the overall slice.
+
+    Returns:
+        Row numbers by TFMA's slice key, the overall slice first, then by key. `slice(None)` means all rows.
+    """
+    found: dict[SliceKey, np.ndarray | slice] = {}
+    for spec in specs:
+        columns = sorted([*spec.feature_keys, *spec.feature_values])
+        if not columns:
+            found[()] = slice(None)
+            continue
+        if not set(columns) <= set(table.column_names):
+            continue
+        single = slicer_lib.SingleSliceSpec(spec=spec)
+        for values, rows in _combinations(table, columns):
+            features = {name: _feature(value) for name, value in values.items()}
+            accessor = slice_accessor.SliceAccessor([features])
+            for key in single.generate_slices(accessor):
+                # Two specs may name the same slice; a row counts once in it.
+                found[key] = np.union1d(found[key], rows) if key in found else rows
+    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+
+
+def _combinations(
+    table: pa.Table, columns: Sequence[str]
+) -> list[tuple[dict[str, Any], np.ndarray]]:
+    """List each combination of values that occurs, with its rows in ascending order."""
+    code = np.zeros(table.num_rows, np.int64)
+    complete = np.ones(table.num_rows, bool)
+    encoded: list[tuple[list[Any], np.ndarray]] = []
+    for name in columns:
+        words, indices = _encode(table[name])
+        encoded.append((words, indices))
+        complete &= indices >= 0
+        # Renumbered at every column, so that many columns of many values can't overflow.
+        _, code = np.unique(code * (len(words) + 1) + indices, return_inverse=True)
+    rows = np.flatnonzero(complete)
+    order = rows[np.argsort(code[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1)) if len(order) else np.array([], int)
+    return [
+        (
+            {
+                name: words[indices[part[0]]]
+                for name, (words, indices) in zip(columns, encoded, strict=True)
+            },
+            part,
+        )
+        for part in np.split(order, starts[1:])
+        if len(part)
+    ]
+
+
+def _encode(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
+    """Number a column's values: the values, and each row's index into them (-1 for null)."""
+    if pa.types.is_null(column.type):
+        return [], np.full(len(column), -1)
+    encoded = column.dictionary_encode()
+    chunks = encoded.unify_dictionaries().chunks
+    if not chunks:
+        return [], np.array([], np.int64)
+    indices = np.concatenate(
+        [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
+    )
+    return chunks[0].dictionary.to_pylist(), indices.astype(np.int64)
+
+
+def _feature(value: Any) -> np.ndarray:
+    # The slicer sees text as bytes, as it lies in TFMA's features.
+    return np.array([value.encode()], object) if isinstance(value, str) else np.array([value])
+
+
+def _order(key: SliceKey) -> tuple[Any, ...]:
+    return len(key) > 0, [(name, isinstance(value, str), value) for name, value in key]
