@@ -1,5 +1,6 @@
 """Ingesting spans: each into one immutable folder of the store, once."""
 
+import difflib
 import hmac
 import json
 import os
@@ -40,6 +41,8 @@ INGEST_VERSION = 1
 ROWS_PER_GROUP = 65_536
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 ALL = "all"
+# More new spans than this are told by the first and the last.
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class StoredSpan:
         uri: Its folder in the store.
         parts: Rows and files of each part.
         counts: Rows read, kept, unlabelled, unreadable, duplicate.
+        source_columns: The columns that its source had.
         reused: Whether it was there before.
     """
 
@@ -87,6 +91,7 @@ class StoredSpan:
     uri: str
     parts: dict[str, dict]
     counts: dict[str, int]
+    source_columns: list[str]
     reused: bool
 
 
@@ -131,6 +136,7 @@ def ingest(
             stored.append(one)
             progress(f"span {one.span}", len(stored), len(chosen))
 
+    _check_dropped(settings.drop, stored)
     splits = _splits(stored, settings.split, eval_spans)
     examples = Examples(
         label=settings.label,
@@ -202,6 +208,16 @@ def _check(settings: IngestSettings) -> None:
         )
 
 
+def _check_dropped(drop: Sequence[str], stored: Sequence[StoredSpan]) -> None:
+    # One span may lack a column; a name that no span knows is a slip, and would let a private column through.
+    known = sorted({column for one in stored for column in one.source_columns})
+    for name in drop:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"they have: {', '.join(known[:30])}."
+            raise RetrainerError(f"data.drop names '{name}', which no span of the window has; {hint}")
+
+
 def _splits(stored: Sequence[StoredSpan], split: str, eval_spans: int) -> dict[str, tuple[SpanPart, ...]]:
     def part(one: StoredSpan, name: str) -> SpanPart:
         content = one.parts[name]
@@ -222,6 +238,7 @@ def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, vers
         tables.append(result.table)
         unreadable.extend(result.unreadable)
     table = concat_tables(tables)
+    source_columns = table.column_names
     read = len(table) + len(unreadable)
     if len(unreadable) > settings.max_bad_rows * read:
         first = unreadable[0]
@@ -276,6 +293,7 @@ def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, vers
                 "unreadable": len(unreadable),
                 "duplicate": len(kept) - len(deduplicated),
             },
+            "source_columns": source_columns,
             "columns": {column.name: str(column.type) for column in deduplicated.schema},
             "sources": [{"uri": file.uri, "bytes": file.size} for file in source.files],
         },
@@ -327,19 +345,21 @@ def _content_digest(uri: str) -> str:
 
 def _load(uri: str, reused: bool) -> StoredSpan:
     content = read_json(join(uri, SPAN_FILE))
-    return StoredSpan(content["span"], uri, content["parts"], content["counts"], reused)
+    return StoredSpan(content["span"], uri, content["parts"], content["counts"], content["source_columns"], reused)
 
 
 def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
-    new = [one for one in stored if not one.reused]
+    new = [one.span for one in stored if not one.reused]
+    names = ", ".join(new) if len(new) <= MOST_NAMED else f"{new[0]} to {new[-1]}"
+    parts = [f"{len(new)} ingested ({names})" if new else "nothing new"]
+    if len(new) < len(stored):
+        parts[0] += f", {len(stored) - len(new)} reused"
+    parts.append(f"{examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate")
     aside = {
-        reason: sum(one.counts[reason] for one in stored) for reason in ("unlabelled", "unreadable", "duplicate")
+        reason: sum(one.counts[reason] for one in stored)
+        for reason in ("unlabelled", "unreadable", "duplicate")
     }
-    told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
-    return (
-        f"{len(new)} ingested ({', '.join(one.span for one in new)})" if new else "nothing new"
-    ) + (
-        f", {len(stored) - len(new)} reused" if len(new) < len(stored) else ""
-    ) + (
-        f"; {examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate"
-    ) + (f"; set aside: {told}" if told else "")
+    if any(aside.values()):
+        told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
+        parts.append(f"set aside: {told}")
+    return "; ".join(parts)

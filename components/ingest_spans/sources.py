@@ -129,7 +129,7 @@ def _parse_options(handler: Callable) -> pyarrow.csv.ParseOptions:
 def _narrowest(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Turn a column of text into integers, else floating point, else leave it."""
     if column.null_count == len(column):
-        return column.cast(pa.null())
+        return pa.chunked_array([pa.nulls(len(column))])
     for kind in (pa.int64(), pa.float64()):
         try:
             return column.cast(kind)

@@ -5,6 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
+from fsspec.implementations.local import LocalFileSystem
+
 from .errors import RetrainerError
 from .files import filesystem
 
@@ -79,7 +81,11 @@ def find_spans(pattern: str) -> list[SourceSpan]:
             # Object stores keep a folder as an empty object of its name.
             continue
         files[match["span"]].append(
-            SourceFile(fs.unstrip_protocol(name), info.get("size") or 0, _fingerprint(info))
+            SourceFile(
+                name if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(name),
+                info.get("size") or 0,
+                _fingerprint(info),
+            )
         )
     if not files:
         raise RetrainerError(

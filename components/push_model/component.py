@@ -1,6 +1,6 @@
 """The KFP face of `push_model`."""
 
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 from kfp import dsl
 
@@ -14,7 +14,8 @@ def push_model(
     pushed_model: dsl.Output[dsl.Model],
     store: str,
     serving_check: dsl.Input[dsl.Artifact] = None,
-    info: Dict = {},
+    run: str = "",
+    span: str = "",
     alias: str = "champion",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Makes a blessed model the champion, and refuses any other. Do not cache this task: it changes the world.
@@ -28,7 +29,8 @@ def push_model(
         pushed_model: Whether the model was pushed, as which version, and if not why.
         store: URI of the store, which keeps the registry.
         serving_check: Check from `check_serving`; without one, the blessing alone decides.
-        info: What the registry shall remember of the version.
+        run: The run that made the model; the registry remembers it.
+        span: The newest span that the model has seen; the registry remembers it.
         alias: The alias that the model in service has.
 
     Returns:
@@ -37,5 +39,6 @@ def push_model(
     from retrainer.components.push_model.push import push
 
     check = serving_check.path if serving_check else None
+    info = {"run": run, "span": span}
     verdict = push(model.path, blessing.path, check, store, pushed_model.path, info, alias)
     return (verdict,)

@@ -1,0 +1,1 @@
+"""The continuous training pipeline: its configuration, its runners and its command line."""

@@ -1,0 +1,50 @@
+"""Compiling a retrain.yaml into a pipeline spec."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kfp import compiler
+
+from ..components.lib.files import write_atomic
+from .config import LoadedConfig
+from .continuous_training import continuous_training
+
+
+def compile_text(loaded: LoadedConfig) -> str:
+    """Compile a configuration.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        The pipeline spec as YAML, as Kubeflow Pipelines and Vertex AI take it.
+    """
+    with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
+        file = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(continuous_training(loaded), str(file))
+        return file.read_text(encoding="utf-8")
+
+
+def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
+    """Compile a configuration.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        The pipeline spec as a dictionary.
+    """
+    # A spec may be followed by a second document with Kubernetes' own settings.
+    return next(iter(yaml.safe_load_all(compile_text(loaded))))
+
+
+def compile_file(loaded: LoadedConfig, output: str) -> None:
+    """Compile a configuration into a file, which appears whole or not at all.
+
+    Args:
+        loaded: The configuration.
+        output: Path or URI of the YAML file.
+    """
+    write_atomic(output, compile_text(loaded))

@@ -1,0 +1,328 @@
+"""retrain.yaml, the one file that says where the data is, what to predict and what good means."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..components.lib.errors import RetrainerError
+
+# What Vertex AI and Kubeflow take as a pipeline's name.
+NAME_RULE = r"^[a-z][a-z0-9-]{0,127}$"
+# A pipeline spec may hold a few megabytes in all; a model file of this size is no model file.
+MAX_MODULE_BYTES = 64 * 1024
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Where the data is, and how it becomes examples."""
+
+    pattern: str = Field(
+        description="Path or URI of the data with {span}, or {span:%Y-%m-%d}, in it. A relative path starts at "
+        "retrain.yaml's folder."
+    )
+    label: str = Field(description="Column of the label, a number. Rows without one are set aside.")
+    window: int = Field(3, ge=1, description="How many spans to use at the most, the newest included.")
+    split: Literal["newest_spans", "hash"] = Field(
+        "newest_spans",
+        description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
+        "hash of its key.",
+    )
+    eval_spans: int = Field(1, ge=1, description="With newest_spans, how many spans evaluate.")
+    eval_fraction: float = Field(
+        1 / 3, gt=0, lt=1, description="With hash, the share of keys that evaluate."
+    )
+    key: list[str] = Field(
+        default_factory=list,
+        description="Columns that name an example. Of rows with the same key the later wins; a key is no feature.",
+    )
+    drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
+    hash: list[str] = Field(
+        default_factory=list, description="Private columns, replaced by the HMAC-SHA-256 of their text."
+    )
+    hash_key_env: str = Field(
+        "RETRAINER_HASH_KEY", description="Environment variable that holds the HMAC key."
+    )
+    format: Literal["auto", "csv", "parquet", "jsonl"] = Field(
+        "auto", description="Format of the files; auto goes by their endings."
+    )
+    max_bad_rows: float = Field(
+        0.01, ge=0, le=1, description="Share of a span's rows that may be unreadable; above it the run stops."
+    )
+
+    @model_validator(mode="after")
+    def _window_holds_both_splits(self) -> "DataConfig":
+        if self.split == "newest_spans" and self.window <= self.eval_spans:
+            raise ValueError(
+                f"window ({self.window}) must be larger than eval_spans ({self.eval_spans}), or nothing is left to "
+                "train on"
+            )
+        return self
+
+
+class ModelConfig(_Section):
+    """The user's code and how it is trained."""
+
+    module: str = Field(
+        "model.py",
+        description="File with preprocessing_fn and build_model, relative to retrain.yaml; or a module that is "
+        "installed in the image.",
+    )
+    steps: int = Field(0, ge=0, description="Training batches in all; 0 goes by epochs.")
+    epochs: int = Field(1, ge=1, description="Passes over the training split, where steps is 0.")
+    batch_size: int = Field(512, ge=1, description="Rows in a training batch.")
+    seed: int = Field(1, ge=0, description="Of initial weights and of the order of rows.")
+    warm_start: bool = Field(False, description="Start from the champion's weights where shapes agree.")
+    hyperparameters: dict[str, Any] = Field(
+        default_factory=dict, description="Handed to build_model as they are."
+    )
+
+
+class EvaluationConfig(_Section):
+    """What good means, in TFMA's own words."""
+
+    metrics_specs: list[dict[str, Any]] = Field(
+        description="tfma.MetricsSpec messages: metrics with their thresholds. A model is blessed only if thresholds "
+        "are set and met."
+    )
+    slicing_specs: list[dict[str, Any]] = Field(
+        default_factory=lambda: [{}],
+        description="tfma.SlicingSpec messages; {} is all rows, feature_keys makes a slice of each value.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="tfma.Options message.")
+
+
+class ServingConfig(_Section):
+    """How the model is tried before it is handed over."""
+
+    rows: int = Field(64, ge=1, description="Rows of the evaluation split that are sent to the model.")
+    requests: int = Field(50, ge=1, description="Single-row requests that are timed.")
+    max_latency_ms: float = Field(
+        0.0,
+        ge=0,
+        description="The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.",
+    )
+    timeout_seconds: float = Field(300.0, gt=0, description="How long loading and serving may take in all.")
+
+
+class RetrainConfig(_Section):
+    """A whole retrain.yaml."""
+
+    name: str = Field(
+        pattern=NAME_RULE, description="Name of the pipeline: lower case, digits and dashes."
+    )
+    store: str = Field(
+        "store",
+        description="Folder or URI of what outlives a run: ingested spans, schema, models, records. A relative path "
+        "starts at retrain.yaml's folder.",
+    )
+    pipeline_root: str = Field(
+        "", description="Folder or URI of the runs' artifacts; pipeline_root in the store if empty."
+    )
+    image: str = Field("", description="Container image of every task; the release's own if empty.")
+    beam_args: list[str] = Field(
+        default_factory=list,
+        description="Beam's pipeline arguments for statistics, transform and evaluation; empty runs all three in the "
+        "task's own process.",
+    )
+    caching: bool = Field(True, description="Whether a task whose inputs did not change is skipped.")
+    data: DataConfig
+    validation: "ValidationConfig" = Field(default_factory=lambda: ValidationConfig())
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    evaluation: EvaluationConfig
+    serving: ServingConfig = Field(default_factory=ServingConfig)
+
+    @field_validator("store", "pipeline_root")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        return value.strip()
+
+
+class ValidationConfig(_Section):
+    """What data may train a model."""
+
+    schema_uri: str = Field(
+        "",
+        description="A curated schema.pbtxt. If empty, the first run infers one and freezes it in the store.",
+    )
+
+
+RetrainConfig.model_rebuild()
+
+
+class LoadedConfig(_Section):
+    """A retrain.yaml as a run needs it: paths absolute, the model's source read.
+
+    Attributes:
+        config: The configuration, with every local path absolute.
+        module: Importable module of the user's code, if it is installed in the image.
+        module_source: Text of the user's code, if it is a file.
+        path: The file that it was read from.
+    """
+
+    config: RetrainConfig
+    module: str
+    module_source: str
+    path: str
+
+
+def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
+    """Read a retrain.yaml.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The configuration, with every local path absolute and the model's source read.
+
+    Raises:
+        RetrainerError: If the file is missing or wrong; every mistake is named with its line.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "retrain.yaml"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RetrainerError(
+            f"there is no '{file}'. 'retrainer init {file.parent}' writes one to start from."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RetrainerError(f"'{file}' can't be read: {error}.") from error
+    config = parse_config(text, str(file))
+    home = file.resolve().parent
+    data = config.data.model_copy(update={"pattern": _absolute(config.data.pattern, home)})
+    validation = config.validation
+    if validation.schema_uri:
+        validation = validation.model_copy(update={"schema_uri": _absolute(validation.schema_uri, home)})
+    store = _absolute(config.store, home)
+    config = config.model_copy(
+        update={
+            "data": data,
+            "validation": validation,
+            "store": store,
+            "pipeline_root": _absolute(config.pipeline_root, home)
+            if config.pipeline_root
+            else f"{store.rstrip('/')}/pipeline_root",
+        }
+    )
+    module, source = _read_module(config.model.module, home)
+    return LoadedConfig(config=config, module=module, module_source=source, path=str(file))
+
+
+def parse_config(text: str, name: str) -> RetrainConfig:
+    """Parse a retrain.yaml's text.
+
+    Args:
+        text: YAML.
+        name: What to call it in errors.
+
+    Returns:
+        The configuration as it stands in the text.
+
+    Raises:
+        RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
+    """
+    try:
+        content = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise RetrainerError(f"{place}: this is not YAML: {getattr(error, 'problem', error)}.") from error
+    if not isinstance(content, dict):
+        raise RetrainerError(f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}.")
+    try:
+        return RetrainConfig.model_validate(content)
+    except ValidationError as error:
+        problems = [_describe(problem, node, name) for problem in error.errors()]
+        raise RetrainerError("\n".join(problems)) from error
+
+
+def _required(model: type[BaseModel]) -> Iterator[str]:
+    return (name for name, info in model.model_fields.items() if info.is_required())
+
+
+def _describe(problem: Any, root: yaml.Node, name: str) -> str:
+    location = [part for part in problem["loc"] if part != "function-after"]
+    dotted = ".".join(str(part) for part in location)
+    line = _line(root, location)
+    place = f"{name}:{line}" if line else name
+    kind, value = problem["type"], problem.get("input")
+    if kind == "extra_forbidden":
+        known = list(_section_at(location[:-1]).model_fields)
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}."
+        return f"{place}: unknown key '{dotted}'; {hint}"
+    if kind == "missing":
+        return f"{place}: '{dotted}' is missing. {_help(location)}".rstrip()
+    message = problem["msg"].removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch" and dotted == "name":
+        message = "must be lower case letters, digits and dashes, starting with a letter, at most 128 characters"
+    if not dotted:
+        return f"{place}: {message}."
+    shown = "" if isinstance(value, dict | list) else f" is {value!r}"
+    return f"{place}: '{dotted}'{shown}: {message[0].lower()}{message[1:]}."
+
+
+def _line(node: yaml.Node, location: list[Any]) -> int:
+    """Find the line of a key, or of the innermost section around a key that is missing."""
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _section_at(location: list[Any]) -> type[BaseModel]:
+    section: type[BaseModel] = RetrainConfig
+    for part in location:
+        section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
+    return section
+
+
+def _help(location: list[Any]) -> str:
+    field = _section_at(location[:-1]).model_fields.get(str(location[-1]))
+    return (field.description or "") if field else ""
+
+
+def _absolute(path: str, home: Path) -> str:
+    if re.match(r"^[a-z][a-z0-9+.-]*://", path, re.IGNORECASE):
+        return path
+    return os.path.normpath(os.path.join(home, os.path.expanduser(path)))
+
+
+def _read_module(module: str, home: Path) -> tuple[str, str]:
+    if not module.endswith(".py"):
+        return module, ""
+    file = home / module
+    try:
+        source = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RetrainerError(
+            f"model.module names '{module}', and there is no '{file}'. Name a file relative to retrain.yaml, or a "
+            "module that is installed in the image."
+        ) from error
+    size = len(source.encode())
+    if size > MAX_MODULE_BYTES:
+        raise RetrainerError(
+            f"'{file}' has {size:,} bytes; a file travels within the compiled pipeline and may have "
+            f"{MAX_MODULE_BYTES:,}. Install larger code in the image and name it as a module."
+        )
+    return "", source

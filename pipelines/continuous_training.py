@@ -1,0 +1,108 @@
+"""The pipeline: from the newest span to a model in service, or a reason why not."""
+
+from typing import Any
+
+from kfp import dsl
+
+from ..components import (
+    check_serving,
+    compute_statistics,
+    evaluate_model,
+    ingest_spans,
+    push_model,
+    resolve_champion,
+    train_model,
+    transform_features,
+    validate_examples,
+)
+from .config import LoadedConfig
+
+
+def continuous_training(loaded: LoadedConfig) -> Any:
+    """Build the pipeline of a retrain.yaml.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        A KFP pipeline, ready for kfp's compiler. Its parameters are `span`, `pattern` and `store`.
+    """
+    config = loaded.config
+    data, model, evaluation, serving = config.data, config.model, config.evaluation, config.serving
+    code = {"module": loaded.module, "module_source": loaded.module_source}
+
+    @dsl.pipeline(name=config.name, description="Continuous training, compiled by retrainer.")
+    def pipeline(span: str = "latest", pattern: str = data.pattern, store: str = config.store) -> None:
+        ingested = ingest_spans(
+            pattern=pattern,
+            store=store,
+            label=data.label,
+            span=span,
+            window=data.window,
+            split=data.split,
+            eval_spans=data.eval_spans,
+            eval_fraction=data.eval_fraction,
+            key=data.key,
+            drop=data.drop,
+            hash=data.hash,
+            hash_key_env=data.hash_key_env,
+            format=data.format,
+            max_bad_rows=data.max_bad_rows,
+        )
+        examples = ingested.outputs["examples"]
+        champion = resolve_champion(store=store)
+        statistics = compute_statistics(examples=examples, beam_args=config.beam_args)
+        validated = validate_examples(
+            examples=examples,
+            statistics=statistics.outputs["statistics"],
+            store=store,
+            **config.validation.model_dump(),
+        )
+        transformed = transform_features(
+            examples=examples,
+            schema=validated.outputs["schema"],
+            beam_args=config.beam_args,
+            **code,
+        )
+        start = {"champion": champion.outputs["champion"]} if model.warm_start else {}
+        trained = train_model(
+            examples=examples,
+            transform_graph=transformed.outputs["transform_graph"],
+            steps=model.steps,
+            epochs=model.epochs,
+            batch_size=model.batch_size,
+            seed=model.seed,
+            hyperparameters=model.hyperparameters,
+            **start,
+            **code,
+        )
+        evaluated = evaluate_model(
+            examples=examples,
+            model=trained.outputs["model"],
+            champion=champion.outputs["champion"],
+            metrics_specs=evaluation.metrics_specs,
+            slicing_specs=evaluation.slicing_specs,
+            options=evaluation.options,
+            beam_args=config.beam_args,
+        )
+        served = check_serving(
+            examples=examples, model=trained.outputs["model"], **serving.model_dump()
+        )
+        pushed = push_model(
+            model=trained.outputs["model"],
+            blessing=evaluated.outputs["blessing"],
+            serving_check=served.outputs["serving_check"],
+            store=store,
+            run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+            span=ingested.outputs["newest_span"],
+        )
+        # What reads or changes the world is never cached, whatever the setting.
+        for task in (ingested, champion, validated, pushed):
+            task.set_caching_options(False)
+        for task in (statistics, transformed, trained, evaluated, served):
+            task.set_caching_options(config.caching)
+        if config.image:
+            for task in (ingested, champion, statistics, validated, transformed, trained, evaluated, served, pushed):
+                task.set_container_image(config.image)
+
+    return pipeline

@@ -1,0 +1,230 @@
+import gzip
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from retrainer.components.ingest_spans.ingest import IngestSettings, ingest, ingest_span
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.spans import find_spans
+
+HEADER = "id,city,amount,label\n"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with `span(name, text)` to write a source and `run(...)` to ingest."""
+
+    class Project:
+        pattern = str(tmp_path / "in" / "{span}.csv")
+        store = str(tmp_path / "store")
+
+        def span(self, name, text):
+            path = tmp_path / "in" / f"{name}.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+        def run(self, window=3, span="latest", eval_spans=1, **settings):
+            output = tmp_path / "examples"
+            _, verdict = ingest(
+                self.pattern,
+                self.store,
+                IngestSettings(**{"label": "label", **settings}),
+                str(output),
+                span=span,
+                window=window,
+                eval_spans=eval_spans,
+            )
+            return Examples.read(output), verdict
+
+    made = Project()
+    for name in "123":
+        made.span(name, HEADER + "".join(f"{name}{i},Ulm,{i}.5,{i % 2}\n" for i in range(10)))
+    return made
+
+
+def test_the_newest_spans_evaluate_and_the_older_ones_train(project):
+    examples, verdict = project.run()
+    assert [part.span for part in examples.splits["train"]] == ["1", "2"]
+    assert [part.span for part in examples.splits["eval"]] == ["3"]
+    assert (examples.rows("train"), examples.rows("eval")) == (20, 10)
+    assert verdict.startswith("3 ingested (1, 2, 3); 20 rows to train, 10 to evaluate")
+
+
+def test_only_a_new_span_is_ingested(project):
+    project.run()
+    project.span("4", HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n")
+    _, verdict = project.run()
+    assert verdict.startswith("1 ingested (4), 2 reused")
+
+
+def test_a_manifest_is_the_same_for_the_same_data(project, tmp_path):
+    project.run()
+    first = (tmp_path / "examples" / "manifest.json").read_bytes()
+    project.run()
+    assert (tmp_path / "examples" / "manifest.json").read_bytes() == first
+
+
+def test_a_span_that_changed_becomes_a_new_version_and_the_old_one_stays(project):
+    before, _ = project.run()
+    project.span("3", HEADER + "1,Ulm,7,0\n")
+    after, _ = project.run()
+    old, new = before.splits["eval"][0], after.splits["eval"][0]
+    assert old.uri != new.uri
+    assert len(old.read_table()) == 10
+    assert new.read_table().column("amount").to_pylist() == [7]
+
+
+def test_a_file_that_is_touched_but_not_changed_is_not_ingested_again(project, tmp_path):
+    project.run()
+    project.span("3", (tmp_path / "in" / "3.csv").read_bytes())
+    assert project.run()[1].startswith("nothing new")
+
+
+def test_two_who_ingest_the_same_span_leave_one_copy(project, tmp_path):
+    source = find_spans(project.pattern)[0]
+    with ThreadPoolExecutor(4) as pool:
+        stored = list(
+            pool.map(lambda _: ingest_span(source, project.store, IngestSettings("label")), range(4))
+        )
+    assert len({one.uri for one in stored}) == 1
+    left = [path.name for path in (tmp_path / "store" / "spans" / "1").iterdir()]
+    assert sorted(left) == sorted(["seen", stored[0].uri.rpartition("/")[2]])
+
+
+def test_rows_without_a_label_are_set_aside_and_counted(project, tmp_path):
+    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,\n3,Ulm,3,NA\n")
+    examples, verdict = project.run()
+    assert examples.rows("eval") == 1
+    assert examples.counts["3"]["unlabelled"] == 2
+    assert "2 unlabelled" in verdict
+    aside = next((tmp_path / "store" / "spans" / "3").glob("*/unlabelled.parquet"))
+    assert pq.read_table(aside).column("id").to_pylist() == [2, 3]
+
+
+def test_rows_that_cannot_be_read_are_kept_with_their_place(project, tmp_path):
+    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1,surplus\n3,Ulm,3,1\n")
+    examples, verdict = project.run(max_bad_rows=0.5)
+    assert examples.rows("eval") == 2
+    assert "1 unreadable" in verdict
+    aside = next((tmp_path / "store" / "spans" / "3").glob("*/unreadable.jsonl"))
+    row = json.loads(aside.read_text())
+    assert (row["line"], row["text"]) == (3, "2,Ulm,2,1,surplus")
+
+
+def test_too_many_rows_that_cannot_be_read_stop_the_run(project):
+    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1,surplus\n")
+    with pytest.raises(RetrainerError, match=r"1 of 2 rows can't be read.*3\.csv line 3, 5 cells"):
+        project.run()
+
+
+def test_of_rows_with_the_same_key_the_later_wins(project):
+    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n1,Bonn,3,1\n")
+    examples, verdict = project.run(key=("id",))
+    assert examples.splits["eval"][0].read_table().column("city").to_pylist() == ["Ulm", "Bonn"]
+    assert "1 duplicate" in verdict
+
+
+def test_types_come_from_the_whole_span_and_not_from_its_first_rows(project):
+    rows = "".join(f"{i},Ulm,{i},0\n" for i in range(300_000)) + "x,Ulm,1.5,1\n"
+    project.span("3", HEADER + rows)
+    examples, _ = project.run()
+    schema = examples.splits["eval"][0].read_table().schema
+    assert (schema.field("id").type, schema.field("amount").type) == (pa.string(), pa.float64())
+
+
+def test_quoted_line_breaks_unicode_and_gz(project, tmp_path):
+    (tmp_path / "in" / "4.csv.gz").write_bytes(gzip.compress((HEADER + '1,"Köln\nDeutz",1,0\n').encode()))
+    for name in "123":
+        (tmp_path / "in" / f"{name}.csv").rename(tmp_path / "in" / f"{name}.csv.gz.off")
+        text = (tmp_path / "in" / f"{name}.csv.gz.off").read_bytes()
+        (tmp_path / "in" / f"{name}.csv.gz").write_bytes(gzip.compress(text))
+    project.pattern = str(tmp_path / "in" / "{span}.csv.gz")
+    examples, _ = project.run()
+    assert examples.splits["eval"][0].read_table().column("city").to_pylist() == ["Köln\nDeutz"]
+
+
+def test_dropped_columns_are_gone(project):
+    examples, _ = project.run(drop=("city",))
+    assert "city" not in examples.read_table("eval").column_names
+
+
+def test_a_dropped_column_that_no_span_has_is_named(project):
+    with pytest.raises(RetrainerError, match="'citty'.*did you mean 'city'"):
+        project.run(drop=("citty",))
+
+
+def test_hashed_columns_are_repeatable_and_tell_nothing(project, monkeypatch):
+    monkeypatch.setenv("RETRAINER_HASH_KEY", "secret")
+    examples, _ = project.run(hash=("city",))
+    hashed = set(examples.read_table("eval").column("city").to_pylist())
+    assert len(hashed) == 1
+    assert "Ulm" not in hashed
+    monkeypatch.setenv("RETRAINER_HASH_KEY", "another")
+    monkeypatch.setattr(project, "store", project.store + "2")
+    other, _ = project.run(hash=("city",))
+    assert set(other.read_table("eval").column("city").to_pylist()).isdisjoint(hashed)
+
+
+def test_hashing_without_a_key_names_the_variable(project, monkeypatch):
+    monkeypatch.delenv("RETRAINER_HASH_KEY", raising=False)
+    with pytest.raises(RetrainerError, match="RETRAINER_HASH_KEY"):
+        project.run(hash=("city",))
+
+
+def test_a_hash_split_keeps_a_key_on_one_side_and_is_repeatable(project):
+    rows = "".join(f"{i % 500},Ulm,{i},{i % 2}\n" for i in range(3000))
+    project.span("3", HEADER + rows)
+    keys = "id"
+    examples, _ = project.run(window=1, split="hash", key=())
+    # Without a key every row is its own.
+    assert abs(examples.rows("eval") / 3000 - 1 / 3) < 0.05
+    examples, _ = project.run(window=3, split="hash", key=(keys,))
+    train = set(examples.read_table("train").column("id").to_pylist())
+    held_out = set(examples.read_table("eval").column("id").to_pylist())
+    assert train and held_out and not train & held_out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", r"3\.csv' is empty \(0 bytes\)"),
+        (HEADER, "a header and no rows"),
+        (b"\xff\xfe\x00id", "can't be read"),
+        ("id,city,city,label\n1,a,b,0\n", "'city' more than once"),
+        ("id,city,amount\n1,Ulm,1\n", "no column 'label'"),
+        (HEADER + "1,Ulm,1,yes\n", "the label 'label' of span 3 is text"),
+        (HEADER + "1,Ulm,1,\n", "the eval split has no rows with a label"),
+    ],
+)
+def test_a_bad_span_says_what_is_wrong_and_stores_nothing(project, tmp_path, text, says):
+    project.span("3", text)
+    with pytest.raises(RetrainerError, match=says):
+        project.run()
+    left = list((tmp_path / "store").rglob(".writing-*"))
+    assert left == []
+
+
+def test_a_truncated_parquet_file_is_named(project, tmp_path):
+    for name in "12":
+        pq.write_table(pa.table({"a": [1, 2], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet")
+    (tmp_path / "in" / "3.parquet").write_bytes((tmp_path / "in" / "1.parquet").read_bytes()[:-20])
+    project.pattern = str(tmp_path / "in" / "{span}.parquet")
+    with pytest.raises(RetrainerError, match=r"3\.parquet' can't be read"):
+        project.run()
+
+
+def test_nested_columns_are_named(project, tmp_path):
+    for name in "12":
+        pq.write_table(pa.table({"a": [[1], [2]], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet")
+    project.pattern = str(tmp_path / "in" / "{span}.parquet")
+    with pytest.raises(RetrainerError, match="column 'a'.*list"):
+        project.run()
+
+
+def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
+    with pytest.raises(RetrainerError, match="only 1 span .*nothing is left"):
+        project.run(span="1")

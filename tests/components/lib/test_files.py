@@ -1,0 +1,85 @@
+import os
+import threading
+
+import pytest
+
+from retrainer.components.lib import files
+from retrainer.components.lib.errors import RetrainerError
+
+
+def test_write_atomic_replaces_whole_content_and_leaves_nothing_beside_it(tmp_path):
+    target = tmp_path / "deep" / "file.txt"
+    files.write_atomic(str(target), "one")
+    files.write_atomic(str(target), "two")
+    assert files.read_text(str(target)) == "two"
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_write_atomic_keeps_the_old_content_when_the_disk_refuses(tmp_path, monkeypatch):
+    target = tmp_path / "file.txt"
+    files.write_atomic(str(target), "old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_atomic(str(target), "new")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_of_many_who_create_one_wins_and_its_content_is_whole(tmp_path):
+    target = str(tmp_path / "claim")
+    wins = []
+
+    def claim(name):
+        if files.create_exclusive(target, name * 1000):
+            wins.append(name)
+
+    threads = [threading.Thread(target=claim, args=(str(i),)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(wins) == 1
+    assert files.read_text(target) == wins[0] * 1000
+
+
+def test_create_exclusive_works_on_an_object_store():
+    assert files.create_exclusive("memory://claims/one", "a")
+    assert not files.create_exclusive("memory://claims/one", "b")
+    assert files.read_text("memory://claims/one") == "a"
+
+
+@pytest.mark.parametrize("root", ["local", "memory://publish"])
+def test_publish_folder_keeps_the_first(tmp_path, root):
+    uri = str(tmp_path / "target") if root == "local" else root
+    for content, expected in (("first", True), ("second", False)):
+        with files.scratch_folder(uri if root == "local" else str(tmp_path / "x")) as folder:
+            (folder / "data").mkdir()
+            (folder / "data" / "a.txt").write_text(content)
+            (folder / "done.json").write_text("{}")
+            assert files.publish_folder(folder, uri, "done.json") is expected
+    assert files.read_text(files.join(uri, "data", "a.txt")) == "first"
+
+
+def test_digest_depends_on_names_and_content_and_not_on_the_place(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "x").write_text("1")
+    (tmp_path / "b" / "x").write_text("1")
+    (tmp_path / "c" / "y").write_text("1")
+    digests = [files.digest_folder(tmp_path / name) for name in ("a", "b", "c")]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_an_unknown_protocol_is_named():
+    with pytest.raises(RetrainerError, match="nosuch://bucket"):
+        files.filesystem("nosuch://bucket/x")
+
+
+def test_json_that_is_not_json_names_the_file(tmp_path):
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(RetrainerError, match=r"x\.json.*not the JSON"):
+        files.read_json(str(tmp_path / "x.json"))

@@ -1,0 +1,81 @@
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.spans import choose_window, find_spans
+
+
+def _touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a\n1\n")
+
+
+def _names(pattern):
+    return [span.name for span in find_spans(str(pattern))]
+
+
+def test_numbers_are_ordered_as_numbers(tmp_path):
+    _touch(tmp_path, "s-9.csv", "s-10.csv", "s-2.csv")
+    assert _names(tmp_path / "s-{span}.csv") == ["2", "9", "10"]
+
+
+def test_names_are_ordered_as_text(tmp_path):
+    _touch(tmp_path, "s-b.csv", "s-a.csv")
+    assert _names(tmp_path / "s-{span}.csv") == ["a", "b"]
+
+
+def test_dates_are_read_by_their_format_and_others_left_out(tmp_path):
+    _touch(tmp_path, "2023/12/31/x.csv", "2024/01/01/x.csv", "2024/01/01/y.csv", "2024/01/xx/x.csv")
+    spans = find_spans(str(tmp_path / "{span:%Y/%m/%d}" / "*.csv"))
+    assert [(span.name, len(span.files)) for span in spans] == [("2023/12/31", 1), ("2024/01/01", 2)]
+
+
+def test_day_first_dates_are_ordered_in_time(tmp_path):
+    _touch(tmp_path, "01-02-2024.csv", "02-01-2024.csv")
+    assert _names(tmp_path / "{span:%d-%m-%Y}.csv") == ["02-01-2024", "01-02-2024"]
+
+
+def test_characters_that_mean_something_in_a_pattern_are_taken_literally(tmp_path):
+    _touch(tmp_path, "s(1)+a.csv")
+    assert _names(tmp_path / "s(1)+{span}.csv") == ["a"]
+
+
+def test_folder_markers_of_an_object_store_are_no_data():
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/bucket/day=1/part.csv", b"a\n1\n")
+    memory.pipe("/bucket/day=2/part.csv", b"a\n1\n")
+    spans = find_spans("memory://bucket/day={span}/*.csv")
+    assert [span.name for span in spans] == ["1", "2"]
+    assert spans[0].files[0].uri.startswith("memory://")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("data.csv", "has 0 '{span}'"),
+        ("{span}/{span}.csv", "has 2 '{span}'"),
+        ("{span:%Q}.csv", "the field '%Q'"),
+        ("{span:day}.csv", "no date field"),
+    ],
+)
+def test_a_malformed_pattern_says_how_it_should_be(tmp_path, pattern, says):
+    with pytest.raises(RetrainerError, match=says):
+        find_spans(str(tmp_path / pattern))
+
+
+def test_nothing_behind_the_pattern_names_it(tmp_path):
+    with pytest.raises(RetrainerError, match=r"no file matches .*s-\{span\}\.csv"):
+        find_spans(str(tmp_path / "s-{span}.csv"))
+
+
+def test_a_window_ends_with_the_span_asked_for(tmp_path):
+    _touch(tmp_path, *(f"s-{i}.csv" for i in range(1, 6)))
+    spans = find_spans(str(tmp_path / "s-{span}.csv"))
+    assert [span.name for span in choose_window(spans, "latest", 2, "p")] == ["4", "5"]
+    assert [span.name for span in choose_window(spans, "3", 2, "p")] == ["2", "3"]
+    assert [span.name for span in choose_window(spans, "1", 2, "p")] == ["1"]
+    with pytest.raises(RetrainerError, match="no span '7'.*4, 5"):
+        choose_window(spans, "7", 2, "p")
