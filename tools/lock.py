@@ -65,7 +65,9 @@ def main() -> None:
             beside,
         )
     print("resolving build ...", flush=True)
-    build = compile_lock(["--universal", "--python-version", "3.11", "-"], "setuptools\nuv\nwheel\n")
+    build = compile_lock(
+        ["--universal", "--python-version", "3.11", "-"], "setuptools\nuv\nwheel\n"
+    )
     write(REQUIREMENTS / "build.txt", "What builds the packages that come as source.", build)
 
 
@@ -81,13 +83,11 @@ def resolve(line: Line, extras: Iterable[str], constraints: Iterable[str] = ()) 
         One entry a package: its pin and its hashes, a marker only where the line's environments
         differ.
     """
+    after = f"3.{int(line.pythons[-1].split('.')[1]) + 1}"
     markers = [
-        " and ".join(
-            [f"sys_platform == '{platform['sys_platform']}'"]
-            + [f"platform_machine == '{platform['platform_machine']}'"]
-            + [f"python_full_version >= '{line.pythons[0]}'"]
-            + [f"python_full_version < '3.{int(line.pythons[-1].split('.')[1]) + 1}'"]
-        )
+        f"sys_platform == '{platform['sys_platform']}' "
+        f"and platform_machine == '{platform['platform_machine']}' "
+        f"and python_full_version >= '{line.pythons[0]}' and python_full_version < '{after}'"
         for platform in line.platforms
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,54 @@
+# The image of retrainer's components and of its trigger service: Debian 13, Python 3.13.
+#
+#   docker build --build-arg REVISION=$(git rev-parse HEAD) -t retrainer:0.1.0 .
+#
+# An image of your own, with your model code and its packages, is two lines on top of it:
+#
+#   FROM retrainer:0.1.0
+#   COPY --chown=retrainer model.py /home/retrainer/
+#
+# It asks for nothing that only BuildKit has, so the classic builder makes it too.
+
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS build
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends \
+        ca-certificates g++ python3 python3-dev python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+# Both are for a network with a certificate authority or an index of its own.
+ARG PIP_CERT=
+ARG PIP_INDEX_URL=
+RUN python3 -m venv /opt/retrainer
+ENV PATH=/opt/retrainer/bin:$PATH \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1
+WORKDIR /src
+COPY requirements/build.txt requirements/py313.txt requirements/
+RUN pip install --quiet --require-hashes -r requirements/build.txt \
+    && pip install --quiet --require-hashes --no-build-isolation -r requirements/py313.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY components components
+COPY pipelines pipelines
+RUN pip install --quiet --no-deps --no-build-isolation . \
+    && pip uninstall --quiet --yes uv
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="retrainer" \
+      org.opencontainers.image.description="Continuous training on the TFX libraries" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 retrainer
+COPY --from=build /opt/retrainer /opt/retrainer
+ENV PATH=/opt/retrainer/bin:$PATH \
+    PYTHONUNBUFFERED=1
+USER retrainer
+WORKDIR /home/retrainer
+# No entry point: Kubeflow, Vertex AI and kfp's local runners bring the whole command.
+CMD ["retrainer", "--help"]

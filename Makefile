@@ -1,0 +1,37 @@
+# make demo and make test are all that a newcomer needs; both set up .venv first.
+# make PYTHON=/path/to/python3.13 ... chooses the Python that .venv is made with.
+
+PYTHON ?=
+TESTS ?=
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock image bench clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+setup: ## the environment .venv, from the lock of the Python at hand
+	@sh tools/setup.sh $(PYTHON)
+
+demo: setup ## four retrains on the flights of 2013: a first model, a better one, two refusals
+	@.venv/bin/retrainer demo
+
+test: setup ## the tests (TESTS='-m "not integration"' for the quick ones)
+	@.venv/bin/python -m pytest $(TESTS)
+
+lint: setup ## ruff, mypy and the links in the documentation
+	@sh tools/lint.sh
+
+format: setup ## let ruff put the code in order
+	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
+
+lock: setup ## resolve the lock files in requirements/ anew
+	@.venv/bin/python tools/lock.py
+
+image: ## the container image of the components (BASE=... for another base image)
+	@sh tools/image.sh
+
+bench: setup ## time and memory beside TFX's LocalDagRunner, on the same work
+	@.venv/bin/python bench/run.py
+
+clean: ## remove the environment, caches and what the demo wrote
+	@rm -rf .venv .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist demo bench/out

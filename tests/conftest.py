@@ -1,0 +1,17 @@
+"""What every test gets: quiet libraries, and integration tests that skip with their reason."""
+
+import os
+import shutil
+
+import pytest
+
+# Before anything imports TensorFlow.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("integration"):
+        for program in marker.args:
+            if not shutil.which(program):
+                pytest.skip(f"{program} is not installed")

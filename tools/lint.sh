@@ -1,0 +1,17 @@
+#!/bin/sh
+# ruff, mypy and the links in the documentation.
+set -eu
+cd "$(dirname "$0")/.."
+
+# mypy finds `retrainer` here; the folders themselves carry other names.
+mkdir -p .mypy_links/retrainer
+ln -sfn ../../components .mypy_links/retrainer/components
+ln -sfn ../../pipelines .mypy_links/retrainer/pipelines
+
+status=0
+.venv/bin/ruff check . || status=1
+.venv/bin/ruff format --check . || status=1
+.venv/bin/mypy -p retrainer.components -p retrainer.pipelines || status=1
+.venv/bin/mypy tools/*.py bench/*.py || status=1
+.venv/bin/python tools/links.py || status=1
+exit $status
