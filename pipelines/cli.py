@@ -1,0 +1,230 @@
+"""The command `retrainer`."""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..components.lib.errors import RetrainerError
+from ..components.lib.image import VERSION
+
+if TYPE_CHECKING:
+    from .runs import RunRecord
+
+INTERRUPTED = 130
+_FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point.
+
+    Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 130 interrupted.
+    """
+    try:
+        code = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does. What is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (RetrainerError, OSError) as error:
+        click.echo(click.style("error: ", fg="red", bold=True) + _tell(error), err=True)
+        code = 1
+    sys.exit(code or 0)
+
+
+def _tell(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
+    return str(error)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="retrainer")
+@click.option("-v", "--verbose", is_flag=True, help="Show what the libraries say, and every task's log.")
+@click.pass_context
+def cli(context: click.Context, verbose: bool) -> None:
+    """Continuous training for Kubeflow Pipelines and Vertex AI, on the TFX libraries."""
+    context.obj = verbose
+    if not verbose:
+        # google.api_core warns once a package that this Python's end of life is years away.
+        warnings.simplefilter("ignore", FutureWarning)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--example",
+    type=click.Choice(["starter", "flights"]),
+    default="starter",
+    show_default=True,
+    help="Made-up orders, or ten months of flights from New York.",
+)
+def init(folder: Path, example: str) -> None:
+    """Write a retrain.yaml and a model.py that run as they are into FOLDER."""
+    from .projects import init_project
+
+    for file in init_project(folder, example):
+        click.echo(f"wrote {file}")
+    click.echo(f"Now: retrainer run {folder / 'retrain.yaml'}")
+
+
+@cli.command()
+@_FILE
+@click.option("--span", default="latest", show_default=True, help="The window's newest span.")
+@click.option("--run-id", help="Name of the run; a second run of that name is refused.")
+@click.option("--resume", metavar="RUN", help="Go on with a failed run where it stopped ('last' for the newest).")
+@click.option("--no-cache", is_flag=True, help="Do every task anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else.")
+@click.pass_obj
+def run(
+    verbose: bool,
+    file: Path,
+    span: str,
+    run_id: str | None,
+    resume: str | None,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline of FILE (retrain.yaml) on this machine."""
+    from .config import load_config
+    from .local_run import choose_observer, run_locally, runner
+
+    loaded = load_config(file)
+    with runner(choose_observer(as_json, verbose)) as local:
+        record = run_locally(
+            local, loaded, span=span, run_id=run_id, resume=resume, caching=False if no_cache else None
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(record), indent=2))
+    raise click.exceptions.Exit(_exit_code(record))
+
+
+def _exit_code(record: "RunRecord") -> int:
+    from .runs import RunState
+
+    return {RunState.SUCCEEDED: 0, RunState.INTERRUPTED: INTERRUPTED}.get(record.state, 1)
+
+
+@cli.command("compile")
+@_FILE
+@click.option(
+    "-o", "--output", default="pipeline.yaml", show_default=True, help="Path or URI of the compiled pipeline."
+)
+def compile_(file: Path, output: str) -> None:
+    """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI."""
+    from .compiling import compile_file
+    from .config import load_config
+
+    compile_file(load_config(file), output)
+    click.echo(f"wrote {output}")
+
+
+@cli.group()
+def runs() -> None:
+    """Look at the records of runs."""
+
+
+_STORE = click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    default="retrain.yaml",
+    show_default=True,
+    help="The retrain.yaml whose store is looked at.",
+)
+
+
+@runs.command("list")
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(file: Path, as_json: bool) -> None:
+    """List the runs, newest first."""
+    from .config import load_config
+    from .runs import list_runs
+    from .runs_view import print_list
+
+    records = list_runs(load_config(file).config.store)
+    if as_json:
+        click.echo(json.dumps([asdict(record) for record in records], indent=2))
+    else:
+        print_list(records)
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN", default="last")
+@_STORE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(run_id: str, file: Path, as_json: bool) -> None:
+    """Show one run: parameters, and each task's state, duration, inputs, outputs and metrics.
+
+    RUN is a run's name, or 'last'.
+    """
+    from .config import load_config
+    from .local_run import find_run
+    from .runs_view import print_run
+
+    record = find_run(load_config(file).config.store, run_id)
+    if as_json:
+        click.echo(json.dumps(asdict(record), indent=2))
+    else:
+        print_run(record)
+
+
+@cli.group()
+def config() -> None:
+    """Work with retrain.yaml."""
+
+
+@config.command("schema")
+def config_schema() -> None:
+    """Print the JSON schema of retrain.yaml, for editors."""
+    from . import projects
+
+    click.echo(projects.config_schema(), nl=False)
+
+
+@config.command("check")
+@_FILE
+def config_check(file: Path) -> None:
+    """Check FILE (retrain.yaml) without running anything."""
+    from .config import load_config
+
+    loaded = load_config(file)
+    click.echo(f"{file} is right: pipeline '{loaded.config.name}', store {loaded.config.store}")
+
+
+@cli.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="flights-demo",
+    show_default=True,
+    help="Where to; made anew.",
+)
+@click.pass_obj
+def demo(verbose: bool, folder: Path) -> None:
+    """Show continuous training on all flights that left New York in 2013."""
+    from .demo import run_demo
+
+    raise click.exceptions.Exit(run_demo(folder, verbose))
+
+
+if __name__ == "__main__":
+    main()

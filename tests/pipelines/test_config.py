@@ -1,0 +1,90 @@
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.config import load_config, parse_config
+
+SMALLEST = """\
+name: orders
+data:
+  pattern: data/{span}.csv
+  label: returned
+evaluation:
+  metrics_specs:
+    - metrics: [{class_name: AUC}]
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "model.py").write_text("x = 1\n")
+    (tmp_path / "retrain.yaml").write_text(SMALLEST)
+    return tmp_path
+
+
+def test_relative_paths_start_at_the_file(project):
+    config = load_config(project / "retrain.yaml").config
+    assert config.data.pattern == str(project / "data" / "{span}.csv")
+    assert config.store == str(project / "store")
+    assert config.pipeline_root == str(project / "store" / "pipeline_root")
+
+
+def test_uris_are_left_as_they_are(project):
+    text = SMALLEST.replace("data/{span}", "gs://bucket/{span}") + "store: s3://bucket/store\n"
+    (project / "retrain.yaml").write_text(text)
+    config = load_config(project).config
+    assert config.data.pattern == "gs://bucket/{span}.csv"
+    assert config.pipeline_root == "s3://bucket/store/pipeline_root"
+
+
+def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
+    assert load_config(project).module_source == "x = 1\n"
+    (project / "retrain.yaml").write_text(SMALLEST + "model: {module: shop.model}\n")
+    loaded = load_config(project)
+    assert (loaded.module, loaded.module_source) == ("shop.model", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("label: returned", "lable: returned"), r"y:4: unknown key 'data\.lable'; did you mean 'label'\?"),
+        (("label: returned", "lable: returned"), r"y:2: 'data\.label' is missing\. Column of the label"),
+        (("name: orders", "name: Orders!"), r"y:1: 'name' is 'Orders!': must be lower case"),
+        (("label: returned", "label: r\n  window: many"), r"y:5: 'data\.window' is 'many': input should be a valid int"),
+        (("label: returned", "label: r\n  window: 1"), r"y:2: 'data': window \(1\) must be larger than eval_spans \(1\)"),
+        (("label: returned", "label: r\n  split: random"), r"y:5: 'data\.split' is 'random'.*'newest_spans' or 'hash'"),
+        (("  metrics_specs:\n    - metrics", "  metrics_specs:\n    - "), r"y:8: this is not YAML|y:\d+"),
+        (("evaluation:", "evaluation: {"), "this is not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(change, says):
+    with pytest.raises(RetrainerError, match=says):
+        parse_config(SMALLEST.replace(*change), "y")
+
+
+def test_every_mistake_is_told_at_once():
+    text = SMALLEST.replace("label: returned", "lable: returned").replace("name: orders", "name: 7")
+    with pytest.raises(RetrainerError) as error:
+        parse_config(text, "y")
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_a_file_that_is_not_a_mapping_says_what_it_should_hold():
+    with pytest.raises(RetrainerError, match="keys name, data, evaluation"):
+        parse_config("- a\n", "y")
+
+
+def test_a_missing_file_points_at_init(tmp_path):
+    with pytest.raises(RetrainerError, match="retrainer init"):
+        load_config(tmp_path / "retrain.yaml")
+
+
+def test_a_missing_model_file_is_named(project):
+    (project / "model.py").unlink()
+    with pytest.raises(RetrainerError, match=r"model\.module names 'model\.py'"):
+        load_config(project)
+
+
+def test_a_model_file_that_is_too_large_to_travel_is_refused(project):
+    (project / "model.py").write_text("#" * 70_000)
+    with pytest.raises(RetrainerError, match="70,000 bytes"):
+        load_config(project)
