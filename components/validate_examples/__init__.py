@@ -1,0 +1,1 @@
+"""The data gate: schema, drift, skew and span checks; an error stops the run."""

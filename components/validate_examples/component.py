@@ -1,0 +1,67 @@
+"""The KFP face of `validate_examples`."""
+
+from typing import Dict, NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def validate_examples(
+    statistics: dsl.Input[dsl.Artifact],
+    anomalies: dsl.Output[dsl.Artifact],
+    schema: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+    store: str,
+    schema_uri: str = "",
+    domains: Dict = {},
+    drift: Dict = {},
+    skew: Dict = {},
+    severity: Dict = {},
+    min_domain_mass: float = 0.99,
+    min_rows_fraction: float = 0.2,
+    max_label_change: float = 0.15,
+) -> NamedTuple("Outputs", [("verdict", str)]):
+    """Judges a window's data against its schema and its own past; an error fails the run.
+
+    The first run infers a schema from the training statistics and freezes it in the store. From
+    then on it is read, and changes only by hand.
+
+    Args:
+        statistics: Statistics from `compute_statistics`.
+        anomalies: `anomalies.json`, the list of findings, and TFDV's own `SchemaDiff.pb` for each
+            split. Written before the run fails.
+        schema: `schema.pbtxt`, the schema as it stands in the store or at `schema_uri`.
+        report: Findings and each column's distribution and drift, as one HTML file. Written before
+            the run fails.
+        store: URI of the store, where the schema is frozen.
+        schema_uri: URI of a curated `schema.pbtxt`, which is read in place of the store's and never
+            written.
+        domains: What columns may hold, over what the schema says: `{column: {min: 1, max: 9}}` for
+            numbers, `{column: {values: [a, b], min_domain_mass: 1}}` for text.
+        drift: Thresholds for the newest span against the earlier ones, in TFDV's words:
+            `{infinity_norm: 0.1, jensen_shannon_divergence: 0.3, columns: {column: {...}}}`. The
+            first is for text, the second for numbers; a column with `{}` is not compared. What
+            exceeds a threshold set here or in the schema is an error, a default one a warning.
+        skew: The same for training against evaluation.
+        severity: `error`, `warning` or `ignore` by kind of finding, and under `columns` by column
+            (`{columns: {tailnum: ignore, carrier: {drift: error}}}`).
+        min_domain_mass: The share of a text column's rows that must have values of its domain.
+        min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
+            spans' median.
+        max_label_change: How far the label's rate may move from the earlier spans', between 0 and 1.
+
+    Returns:
+        verdict: What was found, in one sentence.
+    """
+    from retrainer.components.validate_examples.settings import parse_settings
+    from retrainer.components.validate_examples.validate import validate
+
+    settings = parse_settings(
+        domains, drift, skew, severity, min_domain_mass, min_rows_fraction, max_label_change
+    )
+    verdict = validate(
+        statistics.path, store, settings, anomalies.path, schema.path, report.path, schema_uri
+    )
+    return (verdict,)

@@ -1,0 +1,193 @@
+"""What validation finds, how bad it is, and how it is said."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+ERROR, WARNING, IGNORE = "error", "warning", "ignore"
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding.
+
+    Attributes:
+        title: What it is called in the report.
+        severity: What it is unless the settings say otherwise.
+        remedy: How to go on, with `{schema}` for the schema's URI.
+    """
+
+    title: str
+    severity: str
+    remedy: str
+
+
+KINDS: dict[str, Kind] = {
+    "no_rows": Kind("no rows", ERROR, "bring the span's data back, or take the span away"),
+    "few_rows": Kind(
+        "far fewer rows than before",
+        ERROR,
+        "complete the span's data, or lower min_rows_fraction",
+    ),
+    "missing_column": Kind(
+        "missing column",
+        ERROR,
+        "bring the column back in the source, or, if it is gone for good, give it "
+        "`lifecycle_stage: DEPRECATED` in {schema}",
+    ),
+    "new_column": Kind(
+        "new column", WARNING, "it is used once it stands in {schema}; drop it if it is not wanted"
+    ),
+    "wrong_type": Kind(
+        "wrong type", ERROR, "fix the source, or change the column's `type` in {schema}"
+    ),
+    "missing_values": Kind(
+        "missing values",
+        ERROR,
+        "fix the source, or lower the column's `presence.min_fraction` in {schema}",
+    ),
+    "unexpected_values": Kind(
+        "unexpected values",
+        ERROR,
+        "fix the source, or add the values to the column's domain in {schema}",
+    ),
+    "out_of_domain": Kind(
+        "out of its domain", ERROR, "fix the source, or change the column's domain in {schema}"
+    ),
+    "constant_label": Kind(
+        "label with one value", ERROR, "check how the label is made; nothing can be learned from it"
+    ),
+    "label_rate": Kind(
+        "label's rate moved", WARNING, "check how the label is made, or raise max_label_change"
+    ),
+    "constant_column": Kind(
+        "column with one value", WARNING, "drop it if it is meant so: it tells the model nothing"
+    ),
+    "all_missing": Kind("column without values", WARNING, "fix the source, or drop the column"),
+    "drift": Kind(
+        "drift", WARNING, "look at its card in the report; if it is meant so, raise its threshold"
+    ),
+    "skew": Kind(
+        "skew", WARNING, "look at its card in the report; if it is meant so, raise its threshold"
+    ),
+    "other": Kind("anomaly", ERROR, "fix the source, or edit {schema}"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with the data.
+
+    Attributes:
+        kind: A key of `KINDS`.
+        column: Which column; empty if it is about whole rows.
+        where: Which data, such as `evaluation (2013-05)`.
+        seen: What the data has.
+        expected: What it should have.
+        severity: `error`, `warning` or `ignore`.
+        remedy: How to go on.
+        measure: For drift and skew, TFDV's name of the measure.
+        value: For drift and skew, what it is.
+        threshold: For drift and skew, what it may be.
+        anomaly: TFDV's name of the anomaly, if it is one.
+    """
+
+    kind: str
+    column: str
+    where: str
+    seen: str
+    expected: str
+    severity: str = ""
+    remedy: str = ""
+    measure: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    anomaly: str = ""
+
+    @property
+    def title(self) -> str:
+        """The kind's name, in words."""
+        return KINDS[self.kind].title
+
+    def sentence(self) -> str:
+        """Say the finding in one line, with how to go on."""
+        subject = f"{self.column}: {self.title}" if self.column else self.title
+        return f"{subject} in {self.where}: {self.seen}; expected {self.expected}. To go on: {self.remedy}."
+
+
+@dataclass(frozen=True)
+class Severities:
+    """Severities that settings chose.
+
+    Attributes:
+        kinds: Severity by kind.
+        columns: Severity of everything in a column, or by kind in it.
+    """
+
+    kinds: Mapping[str, str]
+    columns: Mapping[str, str | Mapping[str, str]]
+
+    def of(self, finding: Finding) -> str:
+        """Choose a finding's severity: its column's, else its kind's, else its own, else the usual."""
+        column = self.columns.get(finding.column)
+        if isinstance(column, str):
+            return column
+        if column is not None and finding.kind in column:
+            return column[finding.kind]
+        return self.kinds.get(finding.kind) or finding.severity or KINDS[finding.kind].severity
+
+
+def judge(
+    findings: Sequence[Finding], severities: Severities, schema_uri: str
+) -> tuple[Finding, ...]:
+    """Give findings their severity and remedy, leave the ignored out, and join equal ones.
+
+    Args:
+        findings: As they were found.
+        severities: What the settings chose.
+        schema_uri: Named in the remedies.
+
+    Returns:
+        Findings, errors first, in the order they were found.
+    """
+    joined: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        severity = severities.of(finding)
+        if severity == IGNORE:
+            continue
+        remedy = finding.remedy or KINDS[finding.kind].remedy
+        judged = replace(finding, severity=severity, remedy=remedy.format(schema=schema_uri))
+        key = (finding.column, finding.kind)
+        earlier = joined.get(key)
+        if earlier is None:
+            joined[key] = judged
+        else:
+            worst = judged if judged.severity == ERROR and earlier.severity != ERROR else earlier
+            joined[key] = replace(worst, where=f"{earlier.where} and {finding.where}")
+    return tuple(sorted(joined.values(), key=lambda finding: finding.severity != ERROR))
+
+
+def errors_of(findings: Sequence[Finding]) -> list[Finding]:
+    """Choose the findings that stop a run."""
+    return [finding for finding in findings if finding.severity == ERROR]
+
+
+def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
+    """Say on one screen why a run is stopped and how to go on.
+
+    Args:
+        findings: All findings, of which at least one is an error.
+        schema_uri: Where the schema is.
+    """
+    errors = errors_of(findings)
+    lines = [f"the data has {count(len(errors), 'error')}, so nothing was trained on it:"]
+    lines += [f"  - {finding.sentence()}" for finding in errors[:_SHOWN]]
+    if len(errors) > _SHOWN:
+        lines.append(f"  - and {len(errors) - _SHOWN} more, in the report.")
+    lines.append(f"Fix the source and run again, or, where the data is right, edit {schema_uri}.")
+    return "\n".join(lines)
+
+
+def count(number: int, word: str) -> str:
+    """Write a number of things."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

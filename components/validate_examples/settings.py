@@ -1,0 +1,183 @@
+"""The settings of validation, checked: every mistake names its place."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from ..lib.errors import RetrainerError
+from .findings import ERROR, IGNORE, KINDS, WARNING, Severities
+
+L_INFINITY, JENSEN_SHANNON = "infinity_norm", "jensen_shannon_divergence"
+MEASURES = (L_INFINITY, JENSEN_SHANNON, "normalized_abs_difference")
+# Clean flights move from one month to the next by up to 0.03 (text) and 0.2 (departure delays).
+DEFAULT_THRESHOLDS = {L_INFINITY: 0.1, JENSEN_SHANNON: 0.3}
+
+
+@dataclass(frozen=True)
+class Comparators:
+    """Thresholds of drift or skew.
+
+    Attributes:
+        usual: Threshold by measure for columns that have none of their own: L-infinity for text,
+            Jensen-Shannon for numbers.
+        columns: Threshold by measure, by column; an empty one is not compared.
+        chosen: The measures in `usual` that were set, not left at their defaults.
+    """
+
+    usual: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_THRESHOLDS))
+    columns: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What a column's values may be.
+
+    Attributes:
+        min: The smallest number.
+        max: The largest number.
+        values: The texts.
+        min_domain_mass: The share of rows that must lie in `values`.
+    """
+
+    min: float | None = None
+    max: float | None = None
+    values: tuple[str, ...] = ()
+    min_domain_mass: float | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How examples are judged.
+
+    Attributes:
+        domains: What a column's values may be, over what the schema says.
+        drift: Thresholds of the newest span against the earlier ones.
+        skew: Thresholds of training against evaluation.
+        severities: Severities by kind and column.
+        min_domain_mass: The share of a text column's rows that must lie in its domain.
+        min_rows_fraction: The newest span's rows, at least, as a fraction of the earlier spans' median.
+        max_label_change: How far the label's rate may move, as a share of rows.
+    """
+
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+    drift: Comparators = field(default_factory=Comparators)
+    skew: Comparators = field(default_factory=Comparators)
+    severities: Severities = field(default_factory=lambda: Severities({}, {}))
+    min_domain_mass: float = 0.99
+    min_rows_fraction: float = 0.2
+    max_label_change: float = 0.15
+
+
+def parse_settings(
+    domains: Mapping[str, Any] | None = None,
+    drift: Mapping[str, Any] | None = None,
+    skew: Mapping[str, Any] | None = None,
+    severity: Mapping[str, Any] | None = None,
+    min_domain_mass: float = 0.99,
+    min_rows_fraction: float = 0.2,
+    max_label_change: float = 0.15,
+) -> Settings:
+    """Read settings as a pipeline gives them.
+
+    Args:
+        domains: `{column: {min:, max:, values:, min_domain_mass:}}`.
+        drift: `{infinity_norm:, jensen_shannon_divergence:, columns: {column: {measure: threshold}}}`.
+        skew: As `drift`.
+        severity: `{kind: severity, columns: {column: severity or {kind: severity}}}`.
+        min_domain_mass: See `Settings`.
+        min_rows_fraction: See `Settings`.
+        max_label_change: See `Settings`.
+
+    Raises:
+        RetrainerError: If a key is unknown or a value is out of range.
+    """
+    for name, value in (
+        ("min_domain_mass", min_domain_mass),
+        ("min_rows_fraction", min_rows_fraction),
+        ("max_label_change", max_label_change),
+    ):
+        _check_share(name, value)
+    return Settings(
+        domains={column: _domain(column, value) for column, value in (domains or {}).items()},
+        drift=_comparators("drift", drift or {}),
+        skew=_comparators("skew", skew or {}),
+        severities=_severities(severity or {}),
+        min_domain_mass=min_domain_mass,
+        min_rows_fraction=min_rows_fraction,
+        max_label_change=max_label_change,
+    )
+
+
+def _domain(column: str, value: Any) -> Domain:
+    place = f"domains.{column}"
+    _check_keys(place, value, ("min", "max", "values", "min_domain_mass"))
+    low, high = value.get("min"), value.get("max")
+    for name, bound in (("min", low), ("max", high)):
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float)):
+            raise RetrainerError(f"{place}.{name} is {bound!r}; give a number.")
+    if low is not None and high is not None and low > high:
+        raise RetrainerError(f"{place} has min {low:g} above max {high:g}.")
+    values = value.get("values") or ()
+    if isinstance(values, str) or not all(isinstance(one, str) for one in values):
+        raise RetrainerError(f"{place}.values is {values!r}; give a list of texts.")
+    if values and (low is not None or high is not None):
+        raise RetrainerError(f"{place} has values and min or max; text has values, numbers a range.")
+    if value.get("min_domain_mass") is not None:
+        _check_share(f"{place}.min_domain_mass", value["min_domain_mass"])
+    return Domain(low, high, tuple(values), value.get("min_domain_mass"))
+
+
+def _comparators(place: str, value: Mapping[str, Any]) -> Comparators:
+    _check_keys(place, value, (*MEASURES, "columns"))
+    usual = {name: threshold for name, threshold in value.items() if name != "columns"}
+    _check_thresholds(place, usual)
+    columns = value.get("columns") or {}
+    for column, own in columns.items():
+        _check_keys(f"{place}.columns.{column}", own, MEASURES)
+        _check_thresholds(f"{place}.columns.{column}", own)
+    return Comparators({**DEFAULT_THRESHOLDS, **usual}, columns, frozenset(usual))
+
+
+def _severities(value: Mapping[str, Any]) -> Severities:
+    _check_keys("severity", value, (*KINDS, "columns"))
+    kinds = {name: choice for name, choice in value.items() if name != "columns"}
+    for name, choice in kinds.items():
+        _check_severity(f"severity.{name}", choice)
+    columns = value.get("columns") or {}
+    for column, own in columns.items():
+        place = f"severity.columns.{column}"
+        if isinstance(own, str):
+            _check_severity(place, own)
+            continue
+        _check_keys(place, own, tuple(KINDS))
+        for name, choice in own.items():
+            _check_severity(f"{place}.{name}", choice)
+    return Severities(kinds, columns)
+
+
+def _check_keys(place: str, value: Any, known: Iterable[str]) -> None:
+    if not isinstance(value, Mapping):
+        raise RetrainerError(f"{place} is {value!r}; give a mapping of {', '.join(known)}.")
+    for name in value:
+        if name not in known:
+            near = get_close_matches(str(name), list(known), n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise RetrainerError(f"{place} has no '{name}'.{hint} It takes {', '.join(known)}.")
+
+
+def _check_thresholds(place: str, thresholds: Mapping[str, Any]) -> None:
+    for name, threshold in thresholds.items():
+        if isinstance(threshold, bool) or not isinstance(threshold, int | float) or threshold < 0:
+            raise RetrainerError(f"{place}.{name} is {threshold!r}; give a number from 0 up.")
+
+
+def _check_severity(place: str, choice: Any) -> None:
+    if choice not in (ERROR, WARNING, IGNORE):
+        raise RetrainerError(f"{place} is {choice!r}; use {ERROR}, {WARNING} or {IGNORE}.")
+
+
+def _check_share(place: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise RetrainerError(f"{place} is {value!r}; give a share between 0 and 1.")
