@@ -2,3 +2,25 @@
 
 Importing this package imports kfp alone: a component's libraries load where it runs.
 """
+
+from .check_serving.component import check_serving
+from .compute_statistics.component import compute_statistics
+from .evaluate_model.component import evaluate_model
+from .ingest_spans.component import ingest_spans
+from .push_model.component import push_model
+from .resolve_champion.component import resolve_champion
+from .train_model.component import train_model
+from .transform_features.component import transform_features
+from .validate_examples.component import validate_examples
+
+__all__ = [
+    "check_serving",
+    "compute_statistics",
+    "evaluate_model",
+    "ingest_spans",
+    "push_model",
+    "resolve_champion",
+    "train_model",
+    "transform_features",
+    "validate_examples",
+]

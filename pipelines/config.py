@@ -68,6 +68,51 @@ class DataConfig(_Section):
         return self
 
 
+class ValidationConfig(_Section):
+    """What data may train a model."""
+
+    schema_uri: str = Field(
+        "",
+        description="A curated schema.pbtxt. If empty, the first run infers one and freezes it in the store.",
+    )
+    domains: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="What columns may hold, over what the schema says: `{column: {min: 1, max: 9}}` for numbers, "
+        "`{column: {values: [a, b], min_domain_mass: 1}}` for text.",
+    )
+    drift: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Thresholds for the newest span against the earlier ones, in TFDV's words: `infinity_norm` for "
+        "text, `jensen_shannon_divergence` for numbers, and the same by column under `columns`. What exceeds a "
+        "threshold set here is an error, a default one a warning.",
+    )
+    skew: dict[str, Any] = Field(
+        default_factory=dict, description="The same for training against evaluation."
+    )
+    severity: dict[str, Any] = Field(
+        default_factory=dict,
+        description="`error`, `warning` or `ignore` by kind of finding, and by column under `columns`.",
+    )
+    min_domain_mass: float = Field(
+        0.99,
+        ge=0,
+        le=1,
+        description="The share of a text column's rows that must have values of its domain.",
+    )
+    min_rows_fraction: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="How few rows the newest span may have, as a fraction of the earlier spans' median.",
+    )
+    max_label_change: float = Field(
+        0.15,
+        ge=0,
+        le=1,
+        description="How far the label's rate may move from the earlier spans'.",
+    )
+
+
 class ModelConfig(_Section):
     """The user's code and how it is trained."""
 
@@ -135,7 +180,7 @@ class RetrainConfig(_Section):
     )
     caching: bool = Field(True, description="Whether a task whose inputs did not change is skipped.")
     data: DataConfig
-    validation: "ValidationConfig" = Field(default_factory=lambda: ValidationConfig())
+    validation: ValidationConfig = Field(default_factory=ValidationConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     evaluation: EvaluationConfig
     serving: ServingConfig = Field(default_factory=ServingConfig)
@@ -144,18 +189,6 @@ class RetrainConfig(_Section):
     @classmethod
     def _not_blank(cls, value: str) -> str:
         return value.strip()
-
-
-class ValidationConfig(_Section):
-    """What data may train a model."""
-
-    schema_uri: str = Field(
-        "",
-        description="A curated schema.pbtxt. If empty, the first run infers one and freezes it in the store.",
-    )
-
-
-RetrainConfig.model_rebuild()
 
 
 class LoadedConfig(_Section):

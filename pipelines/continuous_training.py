@@ -53,7 +53,6 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         champion = resolve_champion(store=store)
         statistics = compute_statistics(examples=examples, beam_args=config.beam_args)
         validated = validate_examples(
-            examples=examples,
             statistics=statistics.outputs["statistics"],
             store=store,
             **config.validation.model_dump(),

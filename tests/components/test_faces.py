@@ -1,0 +1,63 @@
+"""Every component has the same shape, and its README shows it as it is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import retrainer.components
+
+ROOT = Path(__file__).parents[2]
+NAMES = retrainer.components.__all__
+HEAVY = ["tensorflow", "tensorflow_data_validation", "tensorflow_transform", "tensorflow_model_analysis", "apache_beam"]
+
+
+def _example(name):
+    readme = (ROOT / "components" / name / "README.md").read_text()
+    return re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
+
+
+def test_every_folder_of_a_component_is_exported():
+    folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
+    assert folders == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_face_is_named_as_its_folder_and_gives_a_verdict(name):
+    component = getattr(retrainer.components, name)
+    assert component.python_func.__name__ == name
+    assert "verdict" in component.component_spec.outputs
+    executor = component.component_spec.implementation.container
+    assert executor.image.startswith("retrainer:")
+    assert "pip install" not in " ".join(executor.command)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_readme_names_every_input_and_output(name):
+    readme = (ROOT / "components" / name / "README.md").read_text()
+    spec = getattr(retrainer.components, name).component_spec
+    missing = [key for key in [*(spec.inputs or {}), *spec.outputs] if f"`{key}`" not in readme]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_of_a_readme_compiles(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # From a file, since kfp reads the source of what it compiles.
+    script = tmp_path / "example.py"
+    script.write_text(_example(name))
+    exec(compile(script.read_text(), str(script), "exec"), {"__name__": "example"})
+    compiled = list(tmp_path.glob("*.yaml"))
+    assert len(compiled) == 1
+    spec = next(iter(yaml.safe_load_all(compiled[0].read_text())))
+    labels = spec["deploymentSpec"]["executors"]
+    assert any(label.startswith(f"exec-{name.replace('_', '-')}") for label in labels)
+
+
+def test_importing_the_components_loads_no_heavy_library():
+    program = f"import sys, retrainer.components; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,145 @@
+"""Write the references in docs/ from the code: components from their faces, retrain.yaml from its model.
+
+Usage: python tools/docs.py [--check]   (--check: say which file differs, and exit with 1)
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import docstring_parser
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+import retrainer.components
+from retrainer.pipelines.config import RetrainConfig
+
+DOCS = Path(__file__).parents[1] / "docs"
+GENERATED = "<!-- Written by tools/docs.py from the code: change it there, then `make docs`. -->\n\n"
+
+
+def components_page() -> str:
+    """Lay out the component reference.
+
+    Returns:
+        Markdown.
+    """
+    page = [
+        "# Component reference\n\n",
+        GENERATED,
+        "Each component is a KFP component: `from retrainer.components import ingest_spans`. Its folder's README shows "
+        "it alone in a pipeline.\n",
+    ]
+    for name in retrainer.components.__all__:
+        page.append(_component(name, getattr(retrainer.components, name)))
+    return "".join(page)
+
+
+def _component(name: str, component: Any) -> str:
+    doc = docstring_parser.parse(component.python_func.__doc__)
+    told = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
+    spec = component.component_spec
+    text = [f"\n## {name}\n\n{doc.short_description}\n\n"]
+    if doc.long_description:
+        text.append(f"{doc.long_description}\n\n")
+    text.append(f"[README](../components/{name}/README.md)\n\n| input | type | default | |\n|---|---|---|---|\n")
+    for key, value in (spec.inputs or {}).items():
+        default = "" if not value.optional else f"`{value.default!r}`" if value.default is not None else "none"
+        text.append(f"| `{key}` | {_type(value.type)} | {default} | {told[key]} |\n")
+    returns = {
+        line.split(":", 1)[0].strip(): line.split(":", 1)[1].strip()
+        for line in (doc.returns.description if doc.returns else "").splitlines()
+        if ":" in line
+    }
+    if doc.returns and doc.returns.type_name:
+        # The parser takes the first output's name for a type.
+        first = (doc.returns.description or "").splitlines()[0].strip()
+        returns.setdefault(doc.returns.type_name.strip(), first)
+    text.append("\n| output | type | |\n|---|---|---|\n")
+    for key, value in spec.outputs.items():
+        text.append(f"| `{key}` | {_type(value.type)} | {told.get(key) or returns[key]} |\n")
+    return "".join(text)
+
+
+def _type(kind: str) -> str:
+    if kind.startswith("system."):
+        return kind.removeprefix("system.").partition("@")[0]
+    return kind.replace("typing.", "").lower()
+
+
+def config_page() -> str:
+    """Lay out the reference of retrain.yaml.
+
+    Returns:
+        Markdown.
+    """
+    page = [
+        "# retrain.yaml\n\n",
+        GENERATED,
+        "`retrainer config schema` prints this as JSON Schema, for editors; `retrainer config check` checks a file. An "
+        "unknown key is an error that names the nearest known one.\n",
+    ]
+    _section(RetrainConfig, "", page)
+    return "".join(page)
+
+
+def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
+    title = f"`{path}`" if path else "Top level"
+    page.append(f"\n## {title}\n\n{_first_line(model)}\n\n| key | type | default | |\n|---|---|---|---|\n")
+    nested = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            key = f"{path}.{name}" if path else name
+            nested.append((kind, key))
+            required = "required" if field.is_required() else "optional"
+            page.append(f"| `{name}` | [section](#{key.replace('.', '')}) | {required} | {_first_line(kind)} |\n")
+            continue
+        default = "required" if field.is_required() else f"`{_default(field)!r}`"
+        page.append(f"| `{name}` | {_annotation(kind)} | {default} | {field.description} |\n")
+    for kind, key in nested:
+        _section(kind, key, page)
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]
+
+
+def _default(field: Any) -> Any:
+    if field.default is not PydanticUndefined:
+        return round(field.default, 4) if isinstance(field.default, float) else field.default
+    return field.default_factory()
+
+
+def _annotation(kind: Any) -> str:
+    if str(get_origin(kind)) == "typing.Literal":
+        return " or ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) is not None:
+        return str(kind).replace("typing.", "").replace("Any", "any")
+    return str(getattr(kind, "__name__", kind))
+
+
+def main() -> int:
+    """Write the pages, or check that they are as the code says.
+
+    Returns:
+        The exit code.
+    """
+    pages = {"components.md": components_page(), "retrain-yaml.md": config_page()}
+    stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
+    if "--check" in sys.argv:
+        for name in stale:
+            print(f"docs/{name} is not what the code says; run `make docs`")
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(pages[name], encoding="utf-8")
+        print(f"wrote docs/{name}")
+    return 0
+
+
+def _is(file: Path, text: str) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
