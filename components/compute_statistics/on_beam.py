@@ -1,4 +1,4 @@
-"""Sketching on Beam: TFDV's own combiner in a pipeline, for spans that one machine is too slow for."""
+"""Sketching on Beam: TFDV's own combiner in a pipeline, for spans too large for one machine."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -42,8 +42,8 @@ def render(
     train = folders[split_folder("train")]
     evaluation = folders[split_folder("eval")]
     facts = {
-        "training": f"{row_count(train):,} rows of {_spans(index.split_spans['train'])}",
-        "evaluation": f"{row_count(evaluation):,} rows of {_spans(index.split_spans['eval'])}",
+        "training": f"{row_count(train):,} rows of {span_range(index.split_spans['train'])}",
+        "evaluation": f"{row_count(evaluation):,} rows of {span_range(index.split_spans['eval'])}",
         "label": index.label,
     }
     in_train, in_eval = features_by_name(train), features_by_name(evaluation)
@@ -75,7 +75,8 @@ def _card(name: str, train: Feature | None, evaluation: Feature | None, label: b
         ],
     )
     return Markup(
-        '<div class="card"><h3>{} <span class="soft" style="font-weight:400">{}{}</span></h3>{}{}</div>'
+        '<div class="card"><h3>{} <span class="soft" style="font-weight:400">{}{}</span></h3>'
+        "{}{}</div>"
     ).format(name, kind, ", the label" if label else "", chart, _figures(train, evaluation))
 
 
@@ -122,7 +123,8 @@ def _span_table(index: StatisticsIndex, folders: Mapping[str, Statistics]) -> st
     return render_table(["span", "used for", "rows", "at ingestion"], rows)
 
 
-def _spans(spans: Sequence[str]) -> str:
+def span_range(spans: Sequence[str]) -> str:
+    """Name some spans in a few words, however many they are."""
     if not spans:
-        return "no span"
+        return "none"
     return spans[0] if len(spans) == 1 else f"{len(spans)} spans, {spans[0]} to {spans[-1]}"

@@ -100,7 +100,8 @@ def trend_chart(
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(i, value) for i, value in known))
     dots = "".join(
         f'<circle cx="{at(i, value)[0]:.1f}" cy="{at(i, value)[1]:.1f}" r="2.6" '
-        f'fill="{_over(value, threshold)}"><title>{escape(points[i][0])}: {value:.3f}</title></circle>'
+        f'fill="{_over(value, threshold)}">'
+        f"<title>{escape(points[i][0])}: {value:.3f}</title></circle>"
         for i, value in known
     )
     limit = ""
@@ -117,7 +118,8 @@ def trend_chart(
         f'aria-label="{escape(title)}">'
         f'<line x1="{left}" x2="{WIDTH - right}" y1="{height - bottom}" y2="{height - bottom}" '
         'stroke="var(--line)"/>'
-        f'<polyline points="{line}" fill="none" stroke="var(--soft)" stroke-width="1.4"/>{limit}{dots}'
+        f'<polyline points="{line}" fill="none" stroke="var(--soft)" stroke-width="1.4"/>'
+        f"{limit}{dots}"
         f"{_text(left, height - 3, points[0][0])}"
         f"{_text(WIDTH - right, height - 3, points[-1][0], 'end')}</svg>"
     )

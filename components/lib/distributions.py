@@ -32,8 +32,8 @@ class Cumulative:
 def cumulative(feature: Feature) -> Cumulative | None:
     """Join a number column's two histograms into one cumulative distribution.
 
-    The standard histogram is fine where the range is wide, the quantiles one where the rows are: their
-    bucket ends together follow a long-tailed column far better than either alone.
+    The standard histogram is fine where the range is wide, the quantiles one where the rows are:
+    their bucket ends together follow a long-tailed column far better than either alone.
 
     Args:
         feature: Statistics of a column.

@@ -50,7 +50,7 @@ def validate_examples(
         min_domain_mass: The share of a text column's rows that must have values of its domain.
         min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
             spans' median.
-        max_label_change: How far the label's rate may move from the earlier spans', between 0 and 1.
+        max_label_change: How far the label's rate may move from the earlier spans', from 0 to 1.
 
     Returns:
         verdict: What was found, in one sentence.

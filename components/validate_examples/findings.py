@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 ERROR, WARNING, IGNORE = "error", "warning", "ignore"
-_SHOWN = 12
+_SHOWN = 7
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Kind:
     Attributes:
         title: What it is called in the report.
         severity: What it is unless the settings say otherwise.
-        remedy: How to go on, with `{schema}` for the schema's URI.
+        remedy: How to go on.
     """
 
     title: str
@@ -33,26 +33,24 @@ KINDS: dict[str, Kind] = {
         "missing column",
         ERROR,
         "bring the column back in the source, or, if it is gone for good, give it "
-        "`lifecycle_stage: DEPRECATED` in {schema}",
+        "`lifecycle_stage: DEPRECATED` in the schema",
     ),
-    "new_column": Kind(
-        "new column", WARNING, "it is used once it stands in {schema}; drop it if it is not wanted"
-    ),
+    "new_column": Kind("new column", WARNING, "add it to the schema to have it used, or drop it"),
     "wrong_type": Kind(
-        "wrong type", ERROR, "fix the source, or change the column's `type` in {schema}"
+        "wrong type", ERROR, "fix the source, or change the column's `type` in the schema"
     ),
     "missing_values": Kind(
         "missing values",
         ERROR,
-        "fix the source, or lower the column's `presence.min_fraction` in {schema}",
+        "fix the source, or lower the column's `presence.min_fraction` in the schema",
     ),
     "unexpected_values": Kind(
         "unexpected values",
         ERROR,
-        "fix the source, or add the values to the column's domain in {schema}",
+        "fix the source, or add the values to the column's domain in the schema",
     ),
     "out_of_domain": Kind(
-        "out of its domain", ERROR, "fix the source, or change the column's domain in {schema}"
+        "out of its domain", ERROR, "fix the source, or change the column's domain in the schema"
     ),
     "constant_label": Kind(
         "label with one value", ERROR, "check how the label is made; nothing can be learned from it"
@@ -70,7 +68,7 @@ KINDS: dict[str, Kind] = {
     "skew": Kind(
         "skew", WARNING, "look at its card in the report; if it is meant so, raise its threshold"
     ),
-    "other": Kind("anomaly", ERROR, "fix the source, or edit {schema}"),
+    "other": Kind("anomaly", ERROR, "fix the source, or edit the schema"),
 }
 
 
@@ -109,11 +107,6 @@ class Finding:
         """The kind's name, in words."""
         return KINDS[self.kind].title
 
-    def sentence(self) -> str:
-        """Say the finding in one line, with how to go on."""
-        subject = f"{self.column}: {self.title}" if self.column else self.title
-        return f"{subject} in {self.where}: {self.seen}; expected {self.expected}. To go on: {self.remedy}."
-
 
 @dataclass(frozen=True)
 class Severities:
@@ -128,7 +121,7 @@ class Severities:
     columns: Mapping[str, str | Mapping[str, str]]
 
     def of(self, finding: Finding) -> str:
-        """Choose a finding's severity: its column's, else its kind's, else its own, else the usual."""
+        """Choose a severity: the column's, the kind's, the finding's own, or the usual one."""
         column = self.columns.get(finding.column)
         if isinstance(column, str):
             return column
@@ -137,15 +130,12 @@ class Severities:
         return self.kinds.get(finding.kind) or finding.severity or KINDS[finding.kind].severity
 
 
-def judge(
-    findings: Sequence[Finding], severities: Severities, schema_uri: str
-) -> tuple[Finding, ...]:
+def judge(findings: Sequence[Finding], severities: Severities) -> tuple[Finding, ...]:
     """Give findings their severity and remedy, leave the ignored out, and join equal ones.
 
     Args:
         findings: As they were found.
         severities: What the settings chose.
-        schema_uri: Named in the remedies.
 
     Returns:
         Findings, errors first, in the order they were found.
@@ -156,7 +146,7 @@ def judge(
         if severity == IGNORE:
             continue
         remedy = finding.remedy or KINDS[finding.kind].remedy
-        judged = replace(finding, severity=severity, remedy=remedy.format(schema=schema_uri))
+        judged = replace(finding, severity=severity, remedy=remedy)
         key = (finding.column, finding.kind)
         earlier = joined.get(key)
         if earlier is None:
@@ -181,10 +171,17 @@ def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
     """
     errors = errors_of(findings)
     lines = [f"the data has {count(len(errors), 'error')}, so nothing was trained on it:"]
-    lines += [f"  - {finding.sentence()}" for finding in errors[:_SHOWN]]
+    for finding in errors[:_SHOWN]:
+        subject = f"{finding.column}: {finding.title}" if finding.column else finding.title
+        lines += [
+            f"  {subject} in {finding.where}",
+            f"      seen {finding.seen}; expected {finding.expected}",
+            f"      to go on, {finding.remedy}",
+        ]
     if len(errors) > _SHOWN:
-        lines.append(f"  - and {len(errors) - _SHOWN} more, in the report.")
-    lines.append(f"Fix the source and run again, or, where the data is right, edit {schema_uri}.")
+        names = ", ".join(finding.column or finding.title for finding in errors[_SHOWN:][:20])
+        lines.append(f"  and {len(errors) - _SHOWN} more ({names}), in the report")
+    lines.append(f"Fix the source and run again, or, where the data is right, edit {schema_uri}")
     return "\n".join(lines)
 
 

@@ -57,7 +57,8 @@ class Settings:
         skew: Thresholds of training against evaluation.
         severities: Severities by kind and column.
         min_domain_mass: The share of a text column's rows that must lie in its domain.
-        min_rows_fraction: The newest span's rows, at least, as a fraction of the earlier spans' median.
+        min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
+            spans' median.
         max_label_change: How far the label's rate may move, as a share of rows.
     """
 
@@ -83,7 +84,7 @@ def parse_settings(
 
     Args:
         domains: `{column: {min:, max:, values:, min_domain_mass:}}`.
-        drift: `{infinity_norm:, jensen_shannon_divergence:, columns: {column: {measure: threshold}}}`.
+        drift: `{measure: threshold, columns: {column: {measure: threshold}}}`.
         skew: As `drift`.
         severity: `{kind: severity, columns: {column: severity or {kind: severity}}}`.
         min_domain_mass: See `Settings`.
@@ -123,7 +124,9 @@ def _domain(column: str, value: Any) -> Domain:
     if isinstance(values, str) or not all(isinstance(one, str) for one in values):
         raise RetrainerError(f"{place}.values is {values!r}; give a list of texts.")
     if values and (low is not None or high is not None):
-        raise RetrainerError(f"{place} has values and min or max; text has values, numbers a range.")
+        raise RetrainerError(
+            f"{place} has values and min or max; text has values, numbers a range."
+        )
     if value.get("min_domain_mass") is not None:
         _check_share(f"{place}.min_domain_mass", value["min_domain_mass"])
     return Domain(low, high, tuple(values), value.get("min_domain_mass"))

@@ -1,0 +1,198 @@
+"""TFDV's schema anomalies as findings, with what was seen and expected in words."""
+
+from collections.abc import Iterator, Mapping
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from ..lib.charts import number, percent
+from ..lib.distributions import cumulative
+from ..lib.statistics import (
+    TYPE_NAMES,
+    Feature,
+    Statistics,
+    common,
+    features_by_name,
+    is_number,
+    missing_share,
+    value_counts,
+)
+from .findings import WARNING, Finding
+from .schema import domain_values, has_inferred_domain
+
+_NAMED_VALUES = 5
+_KINDS = {
+    "SCHEMA_MISSING_COLUMN": "missing_column",
+    "FEATURE_TYPE_NOT_PRESENT": "missing_column",
+    "SCHEMA_NEW_COLUMN": "new_column",
+    "FEATURE_TYPE_LOW_FRACTION_PRESENT": "missing_values",
+    "FEATURE_TYPE_LOW_NUMBER_PRESENT": "missing_values",
+    "ENUM_TYPE_UNEXPECTED_STRING_VALUES": "unexpected_values",
+    "BOOL_TYPE_UNEXPECTED_STRING": "unexpected_values",
+    "BOOL_TYPE_BIG_INT": "out_of_domain",
+    "BOOL_TYPE_SMALL_INT": "out_of_domain",
+    "BOOL_TYPE_UNEXPECTED_FLOAT": "out_of_domain",
+    "FLOAT_TYPE_BIG_FLOAT": "out_of_domain",
+    "FLOAT_TYPE_SMALL_FLOAT": "out_of_domain",
+    "FLOAT_TYPE_HAS_NAN": "out_of_domain",
+    "FLOAT_TYPE_HAS_INF": "out_of_domain",
+    "INT_TYPE_BIG_INT": "out_of_domain",
+    "INT_TYPE_SMALL_INT": "out_of_domain",
+    "UNEXPECTED_DATA_TYPE": "wrong_type",
+    "FLOAT_TYPE_NOT_FLOAT": "wrong_type",
+    "FLOAT_TYPE_NON_STRING": "wrong_type",
+    "INT_TYPE_INT_EXPECTED": "wrong_type",
+    "INT_TYPE_NOT_STRING": "wrong_type",
+    "INT_TYPE_STRING_EXPECTED": "wrong_type",
+    "STRING_TYPE_NOW_FLOAT": "wrong_type",
+    "STRING_TYPE_NOW_INT": "wrong_type",
+    "ENUM_TYPE_BYTES_NOT_STRING": "wrong_type",
+    "ENUM_TYPE_FLOAT_NOT_STRING": "wrong_type",
+    "ENUM_TYPE_INT_NOT_STRING": "wrong_type",
+}
+# Drift and skew are read from TFDV's measurements, which are there below the threshold as well.
+_MEASURED_PREFIX = "COMPARATOR_"
+
+
+def anomaly_findings(
+    anomalies: anomalies_pb2.Anomalies,
+    schema: schema_pb2.Schema,
+    statistics: Statistics,
+    where: str,
+    from_settings: Mapping[str, object],
+) -> list[Finding]:
+    """Put TFDV's anomalies into words.
+
+    Args:
+        anomalies: A result of `tfdv.validate_statistics`.
+        schema: The schema that was validated with.
+        statistics: The statistics that were validated.
+        where: Which data they are of, such as `evaluation (2013-05)`.
+        from_settings: The columns whose domain comes from the settings.
+
+    Returns:
+        Findings, in the order of the schema's columns.
+    """
+    seen = features_by_name(statistics)
+    expected = {feature.name: feature for feature in schema.feature}
+    order = {name: i for i, name in enumerate(expected)}
+    infos = sorted(
+        anomalies.anomaly_info.items(),
+        key=lambda item: order.get(_column(item[0], item[1]), len(order)),
+    )
+    findings = []
+    for name, info in infos:
+        column = _column(name, info)
+        for anomaly, reason in _reasons(info):
+            finding = _finding(
+                anomaly, reason, column, seen.get(column), expected.get(column), schema, where
+            )
+            if finding.kind in ("out_of_domain", "unexpected_values") and column in from_settings:
+                remedy = f"fix the source, or change domains.{column}"
+                finding = Finding(**{**finding.__dict__, "remedy": remedy})
+            findings.append(finding)
+    dataset = anomalies.dataset_anomaly_info
+    findings += [
+        Finding("other", "", where, reason.description, "what the schema says")
+        for reason in dataset.reason
+    ]
+    return findings
+
+
+def _reasons(
+    info: anomalies_pb2.AnomalyInfo,
+) -> Iterator[tuple[str, anomalies_pb2.AnomalyInfo.Reason]]:
+    for reason in info.reason:
+        anomaly = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
+        if not anomaly.startswith(_MEASURED_PREFIX):
+            yield anomaly, reason
+
+
+def _column(name: str, info: anomalies_pb2.AnomalyInfo) -> str:
+    return ".".join(info.path.step) or name
+
+
+def _finding(
+    anomaly: str,
+    reason: anomalies_pb2.AnomalyInfo.Reason,
+    column: str,
+    seen: Feature | None,
+    expected: schema_pb2.Feature | None,
+    schema: schema_pb2.Schema,
+    where: str,
+) -> Finding:
+    kind = _KINDS.get(anomaly, "other")
+    words = (reason.description, "what the schema says")
+    severity = ""
+    if kind == "missing_column" and expected is not None:
+        cells = "no such column" if seen is None else "no value in any row"
+        words = (cells, _type_words(expected))
+    elif kind == "new_column" and seen is not None:
+        words = (f"a column of type {TYPE_NAMES.get(seen.type)}", "no such column in the schema")
+    elif kind == "wrong_type" and seen is not None and expected is not None:
+        words = (f"type {TYPE_NAMES.get(seen.type, 'unknown')}", _type_words(expected))
+        if is_number(seen) and _takes_float(expected):
+            severity = WARNING
+    elif kind == "missing_values" and seen is not None and expected is not None:
+        allowed = 1 - expected.presence.min_fraction
+        words = (
+            f"{percent(missing_share(seen))} of the rows have none",
+            "a value in every row" if allowed == 0 else f"at most {percent(allowed)} without",
+        )
+    elif kind == "unexpected_values" and seen is not None and expected is not None:
+        words = _unexpected(seen, expected, schema) or words
+    elif kind == "out_of_domain" and seen is not None and expected is not None:
+        words = _out_of_range(anomaly, seen, expected) or words
+        if has_inferred_domain(expected):
+            severity = WARNING
+    return Finding(kind, column, where, *words, severity=severity, anomaly=anomaly)
+
+
+def _type_words(expected: schema_pb2.Feature) -> str:
+    kind = f"type {schema_pb2.FeatureType.Name(expected.type)}"
+    return f"{kind}, a value in every row" if expected.presence.min_fraction == 1 else kind
+
+
+def _takes_float(expected: schema_pb2.Feature) -> bool:
+    # Such a column is a float to the model, so integers and fractions both fit.
+    return expected.type == schema_pb2.FLOAT or (
+        expected.type == schema_pb2.INT and expected.presence.min_fraction < 1
+    )
+
+
+def _unexpected(
+    seen: Feature, expected: schema_pb2.Feature, schema: schema_pb2.Schema
+) -> tuple[str, str] | None:
+    known = domain_values(schema, expected)
+    rows = common(seen).num_non_missing
+    unknown = {value: n for value, n in value_counts(seen).items() if value not in known}
+    if not known or not unknown or not rows:
+        return None
+    named = ", ".join(
+        f"'{value}' in {percent(n / rows)}" for value, n in list(unknown.items())[:_NAMED_VALUES]
+    )
+    more = f" and {len(unknown) - _NAMED_VALUES} more" if len(unknown) > _NAMED_VALUES else ""
+    mass = expected.distribution_constraints.min_domain_mass
+    values = f"one of {len(known)} known values" if len(known) > 8 else "one of " + ", ".join(known)
+    share = "every row" if mass == 1 else f"at least {percent(mass)} of the rows"
+    return f"{named}{more} of the rows", f"{values} in {share}"
+
+
+def _out_of_range(
+    anomaly: str, seen: Feature, expected: schema_pb2.Feature
+) -> tuple[str, str] | None:
+    domain = expected.int_domain if expected.HasField("int_domain") else expected.float_domain
+    distribution = cumulative(seen)
+    if anomaly.endswith(("SMALL_INT", "SMALL_FLOAT")) and distribution is not None:
+        share = float(distribution.share_below(domain.min))
+        words = f"{number(seen.num_stats.min)} at the least{_about(share, 'below it')}"
+        return words, f"at least {number(domain.min)}"
+    if anomaly.endswith(("BIG_INT", "BIG_FLOAT")) and distribution is not None:
+        high = 1.0 if expected.HasField("bool_domain") else domain.max
+        share = 1 - float(distribution.share_below(high))
+        words = f"{number(seen.num_stats.max)} at the most{_about(share, 'above it')}"
+        return words, f"at most {number(high)}"
+    return None
+
+
+def _about(share: float, where: str) -> str:
+    return f" (about {percent(share)} of the rows lie {where})" if 0.001 < share < 1 else ""

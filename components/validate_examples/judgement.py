@@ -1,0 +1,56 @@
+"""What is judged, and the judgement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ..lib.statistics import Statistics, StatisticsIndex
+from .drift import Distance
+from .findings import Finding
+
+
+@dataclass(frozen=True)
+class Window:
+    """The statistics of a window.
+
+    Attributes:
+        index: What they are of.
+        splits: By split.
+        spans: By span, oldest first.
+        earlier: Of all spans but the newest; None if there is one span.
+    """
+
+    index: StatisticsIndex
+    splits: Mapping[str, Statistics]
+    spans: Mapping[str, Statistics]
+    earlier: Statistics | None
+
+
+@dataclass
+class Judgement:
+    """What was found in a window.
+
+    Attributes:
+        findings: Errors first.
+        drift: How far each column of the newest span is from the earlier spans.
+        skew: How far each column of the training rows is from the evaluation rows; empty where that
+            is the same as drift.
+        usual: How far each column moved between earlier spans at the most.
+        history: How far each column of a span is from the span before, for each span but the first.
+        schema_note: Where the schema comes from.
+        used_schema: The schema with the settings' domains and all thresholds in it.
+    """
+
+    findings: Sequence[Finding]
+    drift: Mapping[str, Distance]
+    skew: Mapping[str, Distance]
+    usual: Mapping[str, float | None]
+    history: Sequence[Mapping[str, Distance]]
+    schema_note: str
+    used_schema: schema_pb2.Schema
+
+    @property
+    def drifted(self) -> list[str]:
+        """The columns that drifted."""
+        return [finding.column for finding in self.findings if finding.kind == "drift"]

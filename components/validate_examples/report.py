@@ -1,0 +1,207 @@
+"""The validation report: findings first, then every column beside its past."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from ..compute_statistics.report import EVAL_COLOR, TRAIN_COLOR, figures, span_range
+from ..lib.charts import Series, distribution_chart, legend, percent, trend_chart
+from ..lib.report import render_page, render_table
+from ..lib.statistics import Feature, Statistics, features_by_name, row_count
+from .drift import USUAL_FACTOR, Distance
+from .findings import ERROR, Finding, errors_of
+from .judgement import Judgement, Window
+from .span_checks import label_rate
+
+BEFORE_COLOR = "var(--before)"
+_MAX_CARDS = 300
+
+
+def render(window: Window, judgement: Judgement, verdict: str) -> str:
+    """Lay out the report.
+
+    Args:
+        window: What was judged.
+        judgement: What was found.
+        verdict: The verdict, shown on top.
+
+    Returns:
+        A whole HTML document.
+    """
+    index = window.index
+    compared = len(judgement.drift)
+    share = len(judgement.drifted) / compared if compared else 0.0
+    facts = {
+        "columns drifted": f"{len(judgement.drifted)} of {compared} ({percent(share)})",
+        "newest span": f"{index.newest}, {row_count(window.spans[index.newest]):,} rows",
+        "earlier spans": span_range(index.earlier),
+        "schema": judgement.schema_note,
+    }
+    body = Markup("").join(
+        [
+            _findings(judgement.findings),
+            Markup("<h2>Columns</h2>"),
+            Markup(
+                '<p class="soft">Findings first, then by how near the newest span is to its '
+                "threshold. The line is each span's distance from the one before it.</p>"
+            ),
+            legend([(one.name, one.color) for one in _series(window, "")]),
+            _cards(window, judgement),
+            Markup("<h2>Spans</h2>"),
+            _spans(window),
+        ]
+    )
+    return render_page("Validation", verdict, not errors_of(judgement.findings), facts, body)
+
+
+def _findings(findings: Sequence[Finding]) -> Markup:
+    if not findings:
+        return Markup('<h2>Findings</h2><p class="good">None.</p>')
+    return Markup("<h2>Findings</h2>{}").format(Markup("").join(map(_finding, findings)))
+
+
+def _finding(finding: Finding) -> Markup:
+    color = "bad" if finding.severity == ERROR else "warn"
+    return Markup(
+        '<div class="card" style="border-left:4px solid var(--{color});margin-bottom:8px">'
+        '<b class="{color}">{severity}</b> <b>{column}</b> {title} '
+        '<span class="soft">in {where}</span>'
+        '<div>{seen} <span class="soft">where expected:</span> {expected}</div>'
+        '<div class="soft" style="font-size:13px">To go on: {remedy}.</div></div>'
+    ).format(
+        color=color,
+        severity=finding.severity,
+        column=finding.column or "all rows",
+        title=finding.title,
+        where=finding.where,
+        seen=finding.seen,
+        expected=finding.expected,
+        remedy=finding.remedy,
+    )
+
+
+def _cards(window: Window, judgement: Judgement) -> Markup:
+    features = [features_by_name(one) for one in (*window.splits.values(), *window.spans.values())]
+    columns = list(dict.fromkeys(name for one in features for name in one))
+    found: dict[str, list[Finding]] = {}
+    for finding in judgement.findings:
+        found.setdefault(finding.column, []).append(finding)
+    columns += [name for name in found if name and name not in columns]
+
+    def rank(column: str) -> tuple[int, float]:
+        worst = min((0 if f.severity == ERROR else 1 for f in found.get(column, [])), default=2)
+        distance = judgement.drift.get(column)
+        return worst, -(distance.value / max(distance.threshold, 1e-12)) if distance else 0.0
+
+    columns.sort(key=rank)
+    cards = Markup("").join(
+        _card(column, window, judgement, found.get(column, [])) for column in columns[:_MAX_CARDS]
+    )
+    more = len(columns) - _MAX_CARDS
+    note = Markup('<p class="soft">and {} more columns without findings</p>').format(more)
+    return Markup('<div class="cards">{}</div>{}').format(cards, note if more > 0 else "")
+
+
+def _card(column: str, window: Window, judgement: Judgement, findings: Sequence[Finding]) -> Markup:
+    series = _series(window, column)
+    mark = Markup("")
+    if findings:
+        is_error = any(finding.severity == ERROR for finding in findings)
+        mark = Markup(' <span class="{}" style="font-weight:400">{}</span>').format(
+            "bad" if is_error else "warn", ", ".join(finding.title for finding in findings)
+        )
+    lines = Markup("").join(
+        Markup('<div style="font-size:12.5px"><span style="color:{}">{}</span> {}</div>').format(
+            one.color, one.name, figures(one.feature)
+        )
+        for one in series
+    )
+    return Markup('<div class="card"><h3>{}{}</h3>{}{}{}</div>').format(
+        column,
+        mark,
+        distribution_chart(column, series),
+        lines,
+        _distances(column, window, judgement),
+    )
+
+
+def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
+    parts = []
+    distance = judgement.drift.get(column)
+    if distance is not None:
+        parts.append(_distance_line("newest span", distance))
+        usual = judgement.usual.get(column)
+        if usual is not None and distance.threshold < distance.value <= USUAL_FACTOR * usual:
+            parts.append(
+                Markup(
+                    '<div class="soft" style="font-size:12.5px">moves like this every span</div>'
+                )
+            )
+    if column in judgement.skew:
+        parts.append(_distance_line("training to evaluation", judgement.skew[column]))
+    values = [(column in one and one[column].value) or None for one in judgement.history]
+    points = [(window.index.spans[0], None), *zip(window.index.spans[1:], values, strict=True)]
+    threshold = distance.threshold if distance is not None else None
+    parts.append(trend_chart(f"Drift of {column} by span", points, threshold))
+    return Markup('<div style="margin-top:8px">{}</div>').format(Markup("").join(parts))
+
+
+def _distance_line(what: str, distance: Distance) -> Markup:
+    over = distance.value > distance.threshold
+    return Markup(
+        '<div style="font-size:12.5px">{}: {} <b class="{}">{:.3f}</b> of {:g}</div>'
+    ).format(what, distance.words, "bad" if over else "good", distance.value, distance.threshold)
+
+
+def _series(window: Window, column: str) -> list[Series]:
+    def feature(statistics: Statistics) -> Feature | None:
+        return features_by_name(statistics).get(column)
+
+    index = window.index
+    series = []
+    if window.earlier is not None and not index.skew_is_drift:
+        series.append(Series("earlier spans", BEFORE_COLOR, feature(window.earlier), filled=True))
+    train, evaluation = feature(window.splits["train"]), feature(window.splits["eval"])
+    series.append(Series("training", TRAIN_COLOR, train, filled=index.skew_is_drift))
+    series.append(Series("evaluation", EVAL_COLOR, evaluation))
+    return series
+
+
+def _spans(window: Window) -> Markup:
+    index = window.index
+    rates = [
+        label_rate(features_by_name(statistics).get(index.label))
+        for statistics in window.spans.values()
+    ]
+    names = list(dict.fromkeys(name for counts in index.counts.values() for name in counts))
+    rows = [
+        [
+            span,
+            " and ".join(split for split, spans in index.split_spans.items() if span in spans),
+            f"{row_count(window.spans[span]):,}",
+            *(f"{index.counts.get(span, {}).get(name, 0):,}" for name in names),
+            percent(rate) if rate is not None else "",
+        ]
+        for span, rate in zip(index.spans, rates, strict=True)
+    ]
+    table = render_table(
+        [
+            "span",
+            "used for",
+            "rows",
+            *(f"{name} at ingestion" for name in names),
+            f"rate of {index.label}",
+        ],
+        rows,
+    )
+    trend = trend_chart(
+        f"Rate of {index.label} by span", list(zip(index.spans, rates, strict=True)), None
+    )
+    return (
+        Markup(
+            '{}<h3 style="margin-top:16px">{}</h3>'
+            '<div class="card" style="max-width:360px">{}</div>'
+        ).format(Markup(table), f"Rate of {index.label} by span", trend)
+        if trend
+        else Markup(table)
+    )

@@ -1,0 +1,255 @@
+"""The schema: inferred once and frozen, or curated; then overlaid with what the settings say."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ..lib.errors import RetrainerError
+from ..lib.files import read_text
+from ..lib.statistics import (
+    Feature,
+    Statistics,
+    common,
+    features_by_name,
+    is_number,
+    missing_share,
+    value_counts,
+)
+from .settings import Domain
+
+# TFDV's rank histogram names up to 1,000 values, so a larger domain could not be read from it.
+MAX_DOMAIN_VALUES = 500
+# A domain is for texts that come back, not for names that every twentieth row has one of.
+MAX_UNIQUE_SHARE = 0.05
+# Numbers and text may lack this share more of their rows than the training rows did.
+PRESENCE_SLACK = 0.1
+INFERRED_DOMAIN = "inferred_domain"
+_DATE_OR_NUMBER = re.compile(r"[\d\s:/.,TZ+-]+")
+
+
+def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
+    """Read a schema.
+
+    Args:
+        uri: A `schema.pbtxt`.
+
+    Returns:
+        The schema, and its text as it stands.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        RetrainerError: If it is no schema.
+    """
+    try:
+        text = read_text(uri)
+        return text_format.Parse(text, schema_pb2.Schema()), text
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise RetrainerError(
+            f"'{uri}' is not a schema in protobuf text format: {error}. "
+            "Mend it, or restore it from a copy."
+        ) from error
+
+
+def infer_schema(
+    train: Statistics,
+    spans: Sequence[Statistics],
+    label: str,
+    key: Sequence[str],
+    min_domain_mass: float,
+) -> schema_pb2.Schema:
+    """Infer a schema from training data, such that clean data of the next spans fits it.
+
+    TFDV's inference, with what one window can tell about the next:
+
+    - A text column keeps its domain only if its values come back: where an earlier training span's
+      values do not cover a later one's, or they are dates or numbers, or hardly repeat, it is open.
+    - An integer that was never missing must stay so, since a model takes it as an integer; other
+      columns may lack a tenth of their rows more.
+    - A number that was never negative gets a domain from 0, marked as inferred, which makes it a
+      warning; a label of 0 and 1 gets that domain, unmarked.
+
+    Args:
+        train: Statistics of the training rows.
+        spans: Statistics of each training span, oldest first.
+        label: The label's column.
+        key: Columns that name an example.
+        min_domain_mass: The share of rows whose values must come back.
+
+    Returns:
+        The schema.
+    """
+    schema = tfdv.infer_schema(
+        train, infer_feature_shape=False, max_string_domain_size=MAX_DOMAIN_VALUES
+    )
+    features = features_by_name(train)
+    per_span = [features_by_name(span) for span in spans]
+    for feature in schema.feature:
+        seen = features[feature.name]
+        _relax_presence(feature, seen)
+        if feature.HasField("domain"):
+            history = [span[feature.name] for span in per_span if feature.name in span]
+            if feature.name in key or is_open(seen, history, min_domain_mass):
+                _drop_domain(schema, feature)
+        elif is_number(seen):
+            _infer_range(feature, seen, feature.name == label)
+    return schema
+
+
+def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
+    """Write a schema as text, headed by where it comes from."""
+    return (
+        f"# Inferred by retrainer from the training rows of {', '.join(spans)}, then frozen.\n"
+        "# Runs read it and never change it. Edit it by hand: data must be what stands here.\n"
+        f"{text_format.MessageToString(schema, as_utf8=True)}"
+    )
+
+
+def overlay(
+    schema: schema_pb2.Schema, domains: Mapping[str, Domain], min_domain_mass: float
+) -> schema_pb2.Schema:
+    """Lay the settings' domains over a schema.
+
+    Args:
+        schema: As it was read.
+        domains: What columns may hold.
+        min_domain_mass: The share of rows that must lie in a text column's domain, where the schema
+            does not say it.
+
+    Returns:
+        The schema to validate with; the given one is left as it is.
+
+    Raises:
+        RetrainerError: If a domain is for a column that the schema lacks, or of another type.
+    """
+    laid = schema_pb2.Schema()
+    laid.CopyFrom(schema)
+    features = {feature.name: feature for feature in laid.feature}
+    for column, domain in domains.items():
+        feature = features.get(column)
+        if feature is None:
+            near = get_close_matches(column, features, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" It has {', '.join(features)}."
+            raise RetrainerError(f"domains names '{column}', which the schema does not have.{hint}")
+        _set_domain(laid, feature, domain)
+    for feature in laid.feature:
+        if feature.type != schema_pb2.BYTES or feature.HasField("distribution_constraints"):
+            continue
+        if feature.HasField("domain") or feature.HasField("string_domain"):
+            own = domains.get(feature.name, Domain()).min_domain_mass
+            mass = min_domain_mass if own is None else own
+            feature.distribution_constraints.min_domain_mass = mass
+    return laid
+
+
+def is_open(seen: Feature, history: Sequence[Feature], min_domain_mass: float) -> bool:
+    """Tell whether a text column's values do not come back, so that a list of them is no domain.
+
+    Args:
+        seen: The column over all training rows.
+        history: The column in each training span, oldest first.
+        min_domain_mass: The share of a span's rows whose values must have been there before.
+    """
+    counts = value_counts(seen)
+    rows = common(seen).num_non_missing
+    if not rows or len(counts) > MAX_UNIQUE_SHARE * rows:
+        return True
+    if all(_DATE_OR_NUMBER.fullmatch(value) for value in counts):
+        return True
+    known: set[str] = set()
+    for feature in history:
+        in_span = value_counts(feature)
+        if known and unseen_share(in_span, known) > 1 - min_domain_mass:
+            return True
+        known |= in_span.keys()
+    return False
+
+
+def unseen_share(counts: Mapping[str, float], known: set[str]) -> float:
+    """Tell the share of rows whose values are not among the known ones."""
+    total = sum(counts.values())
+    unseen = sum(count for value, count in counts.items() if value not in known)
+    return unseen / total if total else 0.0
+
+
+def domain_values(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> list[str]:
+    """List a text column's domain."""
+    if feature.HasField("string_domain"):
+        return list(feature.string_domain.value)
+    domains = {domain.name: domain for domain in schema.string_domain}
+    return list(domains[feature.domain].value) if feature.domain in domains else []
+
+
+def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
+    """Tell whether a column's range was inferred and not set by anybody."""
+    return INFERRED_DOMAIN in feature.annotation.tag
+
+
+def _relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
+    present = 1.0 - missing_share(seen)
+    if feature.type == schema_pb2.INT and present == 1.0:
+        return
+    feature.presence.min_count = 1
+    feature.presence.min_fraction = math.floor(present * (1 - PRESENCE_SLACK) * 1000) / 1000
+
+
+def _infer_range(feature: schema_pb2.Feature, seen: Feature, label: bool) -> None:
+    low, high = seen.num_stats.min, seen.num_stats.max
+    is_int = feature.type == schema_pb2.INT
+    if is_int and label and (low, high) == (0, 1):
+        feature.int_domain.min, feature.int_domain.max = 0, 1
+        return
+    feature.ClearField("bool_domain")
+    if label or low < 0 or not common(seen).num_non_missing:
+        return
+    (feature.int_domain if is_int else feature.float_domain).min = 0
+    feature.annotation.tag.append(INFERRED_DOMAIN)
+    feature.annotation.comment.append(
+        "An inferred domain: data beyond it is a warning. Without this annotation it is an error."
+    )
+
+
+def _drop_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> None:
+    name = feature.domain
+    feature.ClearField("domain")
+    kept = [domain for domain in schema.string_domain if domain.name != name]
+    del schema.string_domain[:]
+    schema.string_domain.extend(kept)
+
+
+def _set_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature, domain: Domain) -> None:
+    is_text = feature.type == schema_pb2.BYTES
+    has_range = domain.min is not None or domain.max is not None
+    if is_text and has_range:
+        raise RetrainerError(
+            f"domains.{feature.name} has min or max, and the column is text; give values."
+        )
+    if not is_text and domain.values:
+        raise RetrainerError(
+            f"domains.{feature.name} has values, and the column is a number; give min or max."
+        )
+    if domain.values:
+        feature.ClearField("domain")
+        feature.string_domain.name = feature.name
+        del feature.string_domain.value[:]
+        feature.string_domain.value.extend(domain.values)
+    if has_range:
+        # Whoever sets one bound keeps none of the inferred range.
+        feature.ClearField("annotation")
+        feature.ClearField("bool_domain")
+        if feature.type == schema_pb2.INT:
+            feature.ClearField("int_domain")
+            if domain.min is not None:
+                feature.int_domain.min = math.ceil(domain.min)
+            if domain.max is not None:
+                feature.int_domain.max = math.floor(domain.max)
+        else:
+            feature.ClearField("float_domain")
+            if domain.min is not None:
+                feature.float_domain.min = domain.min
+            if domain.max is not None:
+                feature.float_domain.max = domain.max
