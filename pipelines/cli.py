@@ -103,12 +103,18 @@ def run(
 ) -> None:
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
     from .config import load_config
-    from .local_run import choose_observer, run_locally, runner
+    from .local_run import choose_observer, run_locally, warm_runner
 
     loaded = load_config(file)
-    with runner(choose_observer(as_json, verbose)) as local:
+    with warm_runner() as local:
         record = run_locally(
-            local, loaded, span=span, run_id=run_id, resume=resume, caching=False if no_cache else None
+            local,
+            loaded,
+            choose_observer(as_json, verbose),
+            span=span,
+            run_id=run_id,
+            resume=resume,
+            caching=False if no_cache else None,
         )
     if as_json:
         click.echo(json.dumps(asdict(record), indent=2))

@@ -1,0 +1,110 @@
+"""Running a retrain.yaml on this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+
+from ..components.lib.errors import RetrainerError
+from ..components.lib.files import filesystem, is_local
+from .compiling import compile_spec
+from .config import LoadedConfig
+from .runners.display import make_display
+from .runners.local import LocalRunner, RunInterrupted
+from .runners.observer import RunObserver
+from .runs import RunRecord, RunState, list_runs, load_run
+
+LAST = "last"
+
+
+@contextmanager
+def warm_runner() -> Iterator[LocalRunner]:
+    """Start a runner that loads the libraries while the caller gets ready.
+
+    Yields:
+        The runner; its processes end with the block.
+    """
+    with LocalRunner() as local:
+        local.warm_up()
+        yield local
+
+
+def choose_observer(as_json: bool, verbose: bool) -> RunObserver:
+    """Choose how a run is shown: not at all for machines, live on a terminal, line by line in a log."""
+    return RunObserver() if as_json else make_display(verbose=verbose)
+
+
+def run_locally(
+    local: LocalRunner,
+    loaded: LoadedConfig,
+    observer: RunObserver,
+    *,
+    span: str = "latest",
+    run_id: str | None = None,
+    resume: str | None = None,
+    caching: bool | None = None,
+) -> RunRecord:
+    """Compile a retrain.yaml and run what was compiled.
+
+    Args:
+        local: The runner.
+        loaded: The configuration.
+        observer: Who is told what happens.
+        span: The window's newest span, or `latest`.
+        run_id: Name of the run; made of the pipeline's name and the time if not given.
+        resume: The failed run to go on with, or `last`.
+        caching: False to do every task anew.
+
+    Returns:
+        The run's record, whatever became of it.
+
+    Raises:
+        RetrainerError: If the run can't start.
+    """
+    config = loaded.config
+    if not is_local(config.pipeline_root):
+        raise RetrainerError(
+            f"pipeline_root is '{config.pipeline_root}', and a run on this machine writes its artifacts to a local "
+            "folder. Set pipeline_root to one; the store may stay where it is."
+        )
+    parameters = {"span": span}
+    if resume:
+        earlier = find_run(config.store, resume)
+        run_id, parameters = earlier.run_id, {"span": earlier.parameters.get("span", span)}
+    try:
+        return local.run(
+            compile_spec(loaded),
+            store=config.store,
+            pipeline_root=filesystem(config.pipeline_root)[1],
+            run_id=run_id or _new_run_id(config.name),
+            parameters=parameters,
+            resume=bool(resume),
+            caching=caching,
+            observer=observer,
+        )
+    except RunInterrupted as interrupted:
+        return interrupted.record
+
+
+def find_run(store: str, run_id: str) -> RunRecord:
+    """Look a run's record up.
+
+    Args:
+        store: URI of the store.
+        run_id: The run's name, or `last` for the newest.
+
+    Returns:
+        The record.
+
+    Raises:
+        RetrainerError: If there is none.
+    """
+    if run_id != LAST:
+        return load_run(store, run_id)
+    records = [record for record in list_runs(store) if record.state != RunState.UNREADABLE]
+    if not records:
+        raise RetrainerError(f"there are no runs in '{store}' yet.")
+    return records[0]
+
+
+def _new_run_id(name: str) -> str:
+    return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"

@@ -1,0 +1,141 @@
+"""Records of runs, as people read them."""
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .runs import ArtifactRecord, RunRecord, TaskRecord, describe_failure
+
+STYLES = {
+    "succeeded": "green",
+    "cached": "cyan",
+    "running": "blue",
+    "failed": "red",
+    "interrupted": "yellow",
+    "died": "red",
+    "unreadable": "red",
+    "skipped": "dim",
+    "pending": "dim",
+}
+MOST_CHARACTERS = 100
+PUSH_TASK = "push-model"
+
+
+def outcome(record: RunRecord) -> str:
+    """Say in a few words what became of a run.
+
+    Returns:
+        The verdict of push_model; or where and why the run stopped.
+    """
+    if record.failed_tasks:
+        task = record.failed_tasks[0]
+        return f"stopped at {task.title or task.name}: {_first_line(task.error or '')}"
+    push = record.tasks.get(PUSH_TASK)
+    return (push.verdict if push else "") or _first_line(record.error or "")
+
+
+def print_list(records: list[RunRecord], console: Console | None = None) -> None:
+    """Print runs as a table, one line each."""
+    console = console or Console()
+    if not records:
+        console.print("no runs yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("run", "state", "started", "took", "outcome"):
+        table.add_column(name, justify="right" if name == "took" else "left", overflow="fold")
+    for record in records:
+        table.add_row(
+            record.run_id,
+            _state(record.state),
+            local_time(record.started),
+            duration(record.seconds),
+            Text(outcome(record)),
+        )
+    console.print(table)
+
+
+def print_run(record: RunRecord, console: Console | None = None) -> None:
+    """Print all that a record says of a run."""
+    console = console or Console()
+    console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
+    console.print(f"started {local_time(record.started)}, took {duration(record.seconds)}", highlight=False)
+    console.print(Text(f"outcome: {outcome(record)}"))
+    _print_values("parameters", record.parameters, console)
+    for task in record.tasks.values():
+        _print_task(record, task, console)
+    failure = describe_failure(record)
+    if failure:
+        console.print()
+        console.print(Text(failure, style="red"))
+
+
+def _print_task(record: RunRecord, task: TaskRecord, console: Console) -> None:
+    console.print()
+    memory = f", {task.peak_memory / 2**20:,.0f} MiB" if task.peak_memory else ""
+    reused = f", from {task.reused_from}" if task.reused_from else ""
+    console.print(
+        Text.assemble(
+            (task.title or task.name, "bold"), "  ", _state(task.state), f"  {duration(task.seconds)}{memory}{reused}"
+        )
+    )
+    if task.verdict:
+        console.print(Text(f"  {_first_line(task.verdict)}"))
+    _print_values("inputs", task.inputs, console, "  ")
+    _print_artifacts("input artifacts", task.input_artifacts, console)
+    _print_values("outputs", {k: v for k, v in task.outputs.items() if k != "verdict"}, console, "  ")
+    _print_artifacts("output artifacts", task.output_artifacts, console)
+    _print_values("metrics", task.metrics, console, "  ")
+    for report in task.reports:
+        console.print(Text(f"  report: {record.locate(report)}"), soft_wrap=True)
+    if task.log:
+        console.print(Text(f"  log: {record.locate(task.log)}"), soft_wrap=True)
+
+
+def _print_values(title: str, values: dict[str, Any], console: Console, indent: str = "") -> None:
+    if not values:
+        return
+    console.print(f"{indent}{title}")
+    for name, value in values.items():
+        console.print(Text(f"{indent}  {name}: {_short(value)}"), soft_wrap=True)
+
+
+def _print_artifacts(title: str, artifacts: dict[str, ArtifactRecord], console: Console) -> None:
+    if not artifacts:
+        return
+    console.print(f"  {title}")
+    for name, artifact in artifacts.items():
+        digest = f" {artifact.digest[:12]}" if artifact.digest else ""
+        console.print(Text(f"    {name}:{digest} {artifact.uri}"), soft_wrap=True)
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration, such as `4.2 s` or `3 min 12 s`."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def local_time(moment: str) -> str:
+    """Write a moment of a record in this machine's time zone, to the second."""
+    if not moment:
+        return "-"
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _state(state: str) -> Text:
+    return Text(str(state), style=STYLES.get(str(state), ""))
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}... ({len(str(value)):,} characters)"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
