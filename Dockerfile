@@ -19,19 +19,16 @@ RUN apt-get update \
 # Both are for a network with a certificate authority or an index of its own.
 ARG PIP_CERT=
 ARG PIP_INDEX_URL=
-RUN python3 -m venv /opt/retrainer
-ENV PATH=/opt/retrainer/bin:$PATH \
-    PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY requirements/build.txt requirements/py313.txt requirements/
-RUN pip install --quiet --require-hashes -r requirements/build.txt \
-    && pip install --quiet --require-hashes --no-build-isolation -r requirements/py313.txt
+COPY tools/setup.py tools/
+RUN UV_COMPILE_BYTECODE=1 UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1 \
+    python3 tools/setup.py --into /opt/retrainer --runtime
 COPY pyproject.toml README.md LICENSE ./
 COPY components components
 COPY pipelines pipelines
-RUN pip install --quiet --no-deps --no-build-isolation . \
-    && pip uninstall --quiet --yes uv
+RUN /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation . \
+    && /opt/retrainer/bin/pip uninstall --quiet --yes uv
 
 FROM ${BASE}
 ARG VERSION=0.1.0
