@@ -1,7 +1,8 @@
 """TFMA's combiners filled from whole arrays instead of one example at a time.
 
-With `in_process` the only module that reaches into TFMA. A combiner that is not in the table here, or is set in a
-way that is not written here, is refused, so that an unknown version of TFMA is slow (it runs on Beam) and never wrong.
+With `in_process` the only module that reaches into TFMA. A combiner that is not in the table here,
+or is set in a way that is not written here, is refused, so that an unknown version of TFMA is slow
+(it runs on Beam) and never wrong.
 """
 
 from collections.abc import Callable
@@ -32,11 +33,11 @@ Fill = Callable[[Rows], Any]
 """From the rows of a slice to the accumulator that TFMA's combiner would have after them."""
 
 
-class NotCovered(Exception):
+class NotCoveredError(Exception):
     """A metric that only TFMA's own pipeline computes; the message says which and why."""
 
 
-class LabelOutOfRange(Exception):
+class LabelOutOfRangeError(Exception):
     """A label outside of [0, 1] under a metric of probabilities, which TFMA refuses."""
 
 
@@ -66,14 +67,14 @@ def filler(computation: metric_types.MetricComputation, columns: Columns) -> Fil
         A function from the rows of a slice to the combiner's accumulator.
 
     Raises:
-        NotCovered: If TFMA's own pipeline has to compute it.
-        LabelOutOfRange: If TFMA's own pipeline would refuse the labels.
+        NotCoveredError: If TFMA's own pipeline has to compute it.
+        LabelOutOfRangeError: If TFMA's own pipeline would refuse the labels.
     """
     combiner = computation.combiner
     fill = _FILLS.get(type(combiner))
     name = ", ".join(dict.fromkeys(key.name for key in computation.keys))
     if fill is None:
-        raise NotCovered(f"{name} ({type(combiner).__name__})")
+        raise NotCoveredError(f"{name} ({type(combiner).__name__})")
     plain = all(
         type(preprocessor) is metric_types.StandardMetricInputsPreprocessor
         for preprocessor in computation.preprocessors
@@ -87,9 +88,9 @@ def filler(computation: metric_types.MetricComputation, columns: Columns) -> Fil
         or getattr(combiner, "_aggregation_type", None) is not None
         or getattr(combiner, "_class_weights", None)
     ):
-        raise NotCovered(f"{name} (by class, output or feature)")
+        raise NotCoveredError(f"{name} (by class, output or feature)")
     if columns.prediction.ndim > 1 and fill not in (_example_count, _keras):
-        raise NotCovered(f"{name} (of a model with several outputs)")
+        raise NotCoveredError(f"{name} (of a model with several outputs)")
     return fill(combiner, columns)
 
 
@@ -107,7 +108,8 @@ def _calibration_histogram(combiner: Any, columns: Columns) -> Fill:
     counted = np.ones(len(label), bool)
     if combiner._fractional_labels:
         _check_probabilities(label)
-        # TFMA splits a row into a negative and a positive part and drops a part that weighs nothing.
+        # TFMA splits a row into a negative and a positive part and drops a part that weighs
+        # nothing.
         counted = weight != 0
     sums = (weight * label, weight * prediction, weight)
 
@@ -134,7 +136,7 @@ def _confusion_matrices(combiner: Any, columns: Columns) -> Fill:
         is not metric_util.to_label_prediction_example_weight
         or not combiner._enable_fractional_labels
     ):
-        raise NotCovered("a confusion matrix with example ids or labels of its own")
+        raise NotCoveredError("a confusion matrix with example ids or labels of its own")
     label, prediction, weight = _as_float(columns)
     _check_probabilities(label)
     thresholds = list(inner._thresholds)
@@ -210,7 +212,9 @@ def _binary_cross_entropy(combiner: Any, columns: Columns) -> Fill:
     )
 
 
-def _sums(make: Callable[[], Any], terms: Callable[..., dict[str, np.ndarray]]) -> Callable[..., Fill]:
+def _sums(
+    make: Callable[[], Any], terms: Callable[..., dict[str, np.ndarray]]
+) -> Callable[..., Fill]:
     """Fill an accumulator whose attributes are sums over rows."""
 
     def prepare(combiner: Any, columns: Columns) -> Fill:
@@ -227,7 +231,9 @@ def _sums(make: Callable[[], Any], terms: Callable[..., dict[str, np.ndarray]]) 
     return prepare
 
 
-def _mean_terms(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+def _mean_terms(
+    label: np.ndarray, prediction: np.ndarray, weight: np.ndarray
+) -> dict[str, np.ndarray]:
     return {
         "total_weighted_labels": weight * label,
         "total_weighted_predictions": weight * prediction,
@@ -235,7 +241,9 @@ def _mean_terms(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -
     }
 
 
-def _tjur_terms(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+def _tjur_terms(
+    label: np.ndarray, prediction: np.ndarray, weight: np.ndarray
+) -> dict[str, np.ndarray]:
     return {
         "total_negative_weighted_labels": (1.0 - label) * weight,
         "total_positive_weighted_labels": label * weight,
@@ -276,7 +284,7 @@ class _ArrayInputs(tf_metric_accumulators.TFCompilableMetricsAccumulator):
 
 def _keras(combiner: Any, columns: Columns) -> Fill:
     if combiner._output_names != [""] or combiner._sub_key is not None:
-        raise NotCovered("a Keras metric by output or class")
+        raise NotCoveredError("a Keras metric by output or class")
     combiner.setup()
     counts = [
         len(metrics) + len(losses)
@@ -312,7 +320,7 @@ def _as_float(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _check_probabilities(label: np.ndarray) -> None:
     outside = ~((label >= -metric_util._EPSILON) & (label <= 1 + metric_util._EPSILON))
     if outside.any():
-        raise LabelOutOfRange(f"{label[outside][0]:g}")
+        raise LabelOutOfRangeError(f"{label[outside][0]:g}")
 
 
 _FILLS: dict[type, Callable[..., Fill]] = {
@@ -324,22 +332,20 @@ _FILLS: dict[type, Callable[..., Fill]] = {
         (
             calibration,
             "_WeightedLabelsPredictionsExamplesCombiner",
-            _sums(
-                getattr(calibration, "_WeightedLabelsPredictionsExamples", dict), _mean_terms
-            ),
+            _sums(getattr(calibration, "_WeightedLabelsPredictionsExamples", dict), _mean_terms),
         ),
         (
             tjur_discrimination,
             "_TjurDiscriminationCombiner",
-            _sums(getattr(tjur_discrimination, "_TjurDiscriminationAccumulator", dict), _tjur_terms),
+            _sums(
+                getattr(tjur_discrimination, "_TjurDiscriminationAccumulator", dict), _tjur_terms
+            ),
         ),
         (
             squared_pearson_correlation,
             "_SquaredPearsonCorrelationCombiner",
             _sums(
-                getattr(
-                    squared_pearson_correlation, "_SquaredPearsonCorrelationAccumulator", dict
-                ),
+                getattr(squared_pearson_correlation, "_SquaredPearsonCorrelationAccumulator", dict),
                 _pearson_terms,
             ),
         ),

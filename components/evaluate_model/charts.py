@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 from .gate import number
 from .results import CalibrationPoint
 
+BUCKETS = 20
 COLOURS = {"challenger": "var(--train)", "champion": "var(--before)"}
 
 
@@ -15,7 +16,8 @@ def calibration_plot(points: Mapping[str, Sequence[CalibrationPoint]]) -> Markup
     """Draw mean label over mean prediction, with the share of rows at each prediction below.
 
     Args:
-        points: Points by `challenger` and `champion`.
+        points: Points by `challenger` and `champion`; TFMA has a thousand, drawn are at most
+            twenty.
 
     Returns:
         SVG.
@@ -23,7 +25,7 @@ def calibration_plot(points: Mapping[str, Sequence[CalibrationPoint]]) -> Markup
     left, top, side, bars = 46, 10, 300, 56
     low = min((p.prediction for ps in points.values() for p in ps), default=0.0)
     high = max((p.prediction for ps in points.values() for p in ps), default=1.0)
-    low, high = (0.0, 1.0) if 0 <= low and high <= 1 else (low, high if high > low else low + 1)
+    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high if high > low else low + 1)
 
     def x(value: float) -> float:
         return left + (value - low) / (high - low) * side
@@ -31,13 +33,16 @@ def calibration_plot(points: Mapping[str, Sequence[CalibrationPoint]]) -> Markup
     def y(value: float) -> float:
         return top + side - (min(max(value, low), high) - low) / (high - low) * side
 
+    points = {who: _merge(series, low, high) for who, series in points.items()}
     parts = []
     for step in range(6):
         at = low + (high - low) * step / 5
         parts.append(
-            f'<line x1="{left}" x2="{left + side}" y1="{y(at):.1f}" y2="{y(at):.1f}" stroke="var(--line)"/>'
+            f'<line x1="{left}" x2="{left + side}" y1="{y(at):.1f}" y2="{y(at):.1f}" '
+            'stroke="var(--line)"/>'
             f'<text x="{left - 7}" y="{y(at) + 4:.1f}" text-anchor="end">{number(at)}</text>'
-            f'<text x="{x(at):.1f}" y="{top + side + bars + 30}" text-anchor="middle">{number(at)}</text>'
+            f'<text x="{x(at):.1f}" y="{top + side + bars + 30}" '
+            f'text-anchor="middle">{number(at)}</text>'
         )
     parts.append(
         f'<line x1="{x(low)}" y1="{y(low)}" x2="{x(high)}" y2="{y(high)}" stroke="var(--soft)" '
@@ -54,25 +59,47 @@ def calibration_plot(points: Mapping[str, Sequence[CalibrationPoint]]) -> Markup
         )
         for point in series:
             title = (
-                f"{who}: {point.rows:,.0f} rows, mean prediction {number(point.prediction)}, "
-                f"mean label {number(point.label)}"
+                f"{who}: {point.rows:,.0f} rows, mean prediction {number(point.prediction)}, mean "
+                f"label {number(point.label)}"
             )
             height = max(1.0, point.rows / total * bars)
             parts.append(
-                f'<circle cx="{x(point.prediction):.1f}" cy="{y(point.label):.1f}" r="4" fill="{colour}" '
+                f'<circle cx="{x(point.prediction):.1f}" cy="{y(point.label):.1f}" '
+                f'r="{3 + 4 * math.sqrt(point.rows / total):.1f}" fill="{colour}" '
                 f'stroke="var(--paper)"><title>{escape(title)}</title></circle>'
-                f'<rect x="{x(point.prediction) - 6 + 6 * offset:.1f}" y="{base - height:.1f}" width="6" '
+                f'<rect x="{x(point.prediction) - 6 + 6 * offset:.1f}" y="{base - height:.1f}" '
+                'width="6" '
                 f'height="{height:.1f}" fill="{colour}"><title>{escape(title)}</title></rect>'
             )
     parts.append(
-        f'<text x="{left + side / 2}" y="{top + side + bars + 48}" text-anchor="middle">mean prediction'
-        " (bars: share of rows)</text>"
-        f'<text transform="translate(12 {top + side / 2}) rotate(-90)" text-anchor="middle">mean label</text>'
+        f'<text x="{left + side / 2}" y="{top + side + bars + 48}" text-anchor="middle">mean '
+        "prediction (bars: share of rows)</text>"
+        f'<text transform="translate(12 {top + side / 2}) rotate(-90)" text-anchor="middle">mean '
+        "label</text>"
     )
     return Markup(
         f'<svg class="chart" viewBox="0 0 {left + side + 16} {top + side + bars + 56}" role="img" '
         f'aria-label="Calibration plot">{"".join(parts)}</svg>'
     )
+
+
+def _merge(series: Sequence[CalibrationPoint], low: float, high: float) -> list[CalibrationPoint]:
+    """Merge points into buckets of equal width, each at its rows' mean."""
+    buckets: dict[int, list[CalibrationPoint]] = {}
+    for point in series:
+        place = (point.prediction - low) / (high - low) * BUCKETS
+        buckets.setdefault(min(int(place), BUCKETS - 1), []).append(point)
+    merged = []
+    for _, inside in sorted(buckets.items()):
+        rows = sum(point.rows for point in inside)
+        merged.append(
+            CalibrationPoint(
+                rows,
+                sum(point.rows * point.prediction for point in inside) / rows,
+                sum(point.rows * point.label for point in inside) / rows,
+            )
+        )
+    return merged
 
 
 def dots(challenger: float | None, champion: float | None, low: float, high: float) -> Markup:
@@ -100,7 +127,8 @@ def dots(challenger: float | None, champion: float | None, low: float, high: flo
     ]
     if len(shown) == 2:
         parts.append(
-            f'<line x1="{x(shown[0][1]):.1f}" x2="{x(shown[1][1]):.1f}" y1="{middle}" y2="{middle}" '
+            f'<line x1="{x(shown[0][1]):.1f}" x2="{x(shown[1][1]):.1f}" y1="{middle}" '
+            f'y2="{middle}" '
             'stroke="var(--soft)" stroke-width="2"/>'
         )
     for who, value in shown:
@@ -109,7 +137,8 @@ def dots(challenger: float | None, champion: float | None, low: float, high: flo
             f"<title>{who} {number(value)}</title></circle>"
         )
     return Markup(
-        f'<svg class="dots" viewBox="0 0 {width} 18" width="{width}" height="18" aria-hidden="true">'
+        f'<svg class="dots" viewBox="0 0 {width} 18" width="{width}" height="18" '
+        'aria-hidden="true">'
         f"{''.join(parts)}</svg>"
     )
 

@@ -23,13 +23,15 @@ def evaluate_model(
     beam_args: List[str] = [],  # noqa: B006
     batch_rows: int = 65536,
 ) -> NamedTuple("Outputs", [("verdict", str)]):
-    """Judge a model by TFMA's metrics, slices and thresholds, against the champion on the same rows.
+    """Judges a model by TFMA's metrics, slices and thresholds, and against the champion.
 
-    A refusal does not fail the task; push_model refuses the model.
+    Challenger and champion score the same rows. A refusal does not fail the task: it is push_model
+    that refuses.
 
     Args:
         examples: Examples from ingest_spans; the eval split is judged on.
-        model: The challenger, a SavedModel whose `serving_default` takes named raw columns of shape (rows,).
+        model: The challenger, a SavedModel whose `serving_default` takes named raw columns of
+            shape (rows,).
         champion: The champion's record from resolve_champion; it may say that there is none.
         evaluation: TFMA's result files, for tfma.load_eval_result and tfma.load_validation_result.
         blessing: blessing.json: blessed, reasons, verdict, model_digest, champion_version.
@@ -39,7 +41,8 @@ def evaluate_model(
         slicing_specs: tfma.SlicingSpec as a list of mappings. The overall slice is always there.
         options: tfma.Options as a mapping.
         example_weight_key: Column that weighs rows; empty: all rows weigh the same.
-        beam_args: Beam's own options. Empty: compute in this process; else on the runner that they name.
+        beam_args: Beam's own options. Empty: compute in this process; else on the runner that they
+            name.
         batch_rows: Rows that go through a model at once.
 
     Returns:

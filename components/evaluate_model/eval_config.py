@@ -29,12 +29,12 @@ def build_eval_config(
 ) -> tfma.EvalConfig:
     """Build TFMA's EvalConfig as TFMA itself completes it before a run.
 
-    The overall slice is always there, and so is the number of rows of each slice. Without a champion change
-    thresholds are taken out, as TFX does for a first model.
+    The overall slice is always there, and so is the number of rows of each slice. Without a
+    champion change thresholds are taken out, as TFX does for a first model.
 
     Args:
-        metrics_specs: `tfma.MetricsSpec` in proto-JSON form. A metric's `config` may be a mapping as well as
-            TFMA's JSON text.
+        metrics_specs: `tfma.MetricsSpec` in proto-JSON form. A metric's `config` may be a mapping
+            as well as TFMA's JSON text.
         slicing_specs: `tfma.SlicingSpec` in proto-JSON form.
         options: `tfma.Options` in proto-JSON form.
         label: Name of the label's column.
@@ -64,15 +64,17 @@ def build_eval_config(
     _parse(_plain(options), config.options, "options")
     if config.options.disabled_outputs.values:
         raise RetrainerError(
-            "options.disabled_outputs can't be used here: the gate and the report read TFMA's results back. "
-            "Take it out."
+            "options.disabled_outputs can't be used here: the gate and the report read TFMA's "
+            "results back. Take it out."
         )
     if not any(_is_overall(spec) for spec in config.slicing_specs):
         config.slicing_specs.add()
     _check_metrics(config)
     _check_thresholds(config)
     if not any(
-        metric.class_name == "ExampleCount" for spec in config.metrics_specs for metric in spec.metrics
+        metric.class_name == "ExampleCount"
+        for spec in config.metrics_specs
+        for metric in spec.metrics
     ):
         config.metrics_specs.add(
             metrics=[tfma.MetricConfig(class_name="ExampleCount")],
@@ -83,7 +85,9 @@ def build_eval_config(
             config, has_baseline=has_champion, rubber_stamp=not has_champion
         )
         config_util.verify_eval_config(config)
-    except ValueError as error:
+        # A metric's own checks run when its computations are made: here, before any row is read.
+        metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+    except (ValueError, TypeError, NotImplementedError) as error:
         raise RetrainerError(f"TFMA refuses the evaluation's settings: {error}") from error
     return config
 
@@ -146,16 +150,16 @@ def _parse(value: Any, message: Any, place: str) -> None:
     except (json_format.ParseError, TypeError, AttributeError) as error:
         names = [field.name for field in message.DESCRIPTOR.fields]
         raise RetrainerError(
-            f"evaluation.{place} is not a tfma.{message.DESCRIPTOR.name}: {error}. "
-            f"It takes {', '.join(names)}."
+            f"evaluation.{place} is not a tfma.{message.DESCRIPTOR.name}: {error}. It takes "
+            f"{', '.join(names)}."
         ) from error
 
 
 def _check_metrics(config: tfma.EvalConfig) -> None:
     if not any(spec.metrics for spec in config.metrics_specs):
         raise RetrainerError(
-            "the evaluation has no metrics. Name some: "
-            "metrics_specs: [{metrics: [{class_name: AUC}, {class_name: ExampleCount}]}]"
+            "the evaluation has no metrics. Name some: metrics_specs: [{metrics: [{class_name: "
+            "AUC}, {class_name: ExampleCount}]}]"
         )
     registered = metric_types.registered_metrics()
     for spec in config.metrics_specs:
@@ -173,7 +177,8 @@ def _check_metrics(config: tfma.EvalConfig) -> None:
             except Exception as error:
                 # Whatever a metric's constructor raises at its `config` is the user's to mend.
                 raise RetrainerError(
-                    f"the metric '{metric.class_name}' doesn't take the config '{metric.config}': {error}"
+                    f"the metric '{metric.class_name}' doesn't take the config '{metric.config}': "
+                    f"{error}"
                 ) from error
 
 
@@ -199,16 +204,17 @@ def _check_thresholds(config: tfma.EvalConfig) -> None:
             if isinstance(threshold, tfma.GenericValueThreshold):
                 if not (threshold.HasField("lower_bound") or threshold.HasField("upper_bound")):
                     raise RetrainerError(
-                        f"the value_threshold of '{key.name}' has no bound. Give it a lower_bound or an "
-                        "upper_bound."
+                        f"the value_threshold of '{key.name}' has no bound. Give it a lower_bound "
+                        "or an upper_bound."
                     )
                 continue
             if not (threshold.HasField("absolute") or threshold.HasField("relative")):
                 raise RetrainerError(
-                    f"the change_threshold of '{key.name}' has no bound. Give it absolute or relative."
+                    f"the change_threshold of '{key.name}' has no bound. Give it absolute or "
+                    "relative."
                 )
             if not threshold.direction:
                 raise RetrainerError(
-                    f"the change_threshold of '{key.name}' has no direction. Add "
-                    "direction: HIGHER_IS_BETTER or LOWER_IS_BETTER."
+                    f"the change_threshold of '{key.name}' has no direction. Add direction: "
+                    "HIGHER_IS_BETTER or LOWER_IS_BETTER."
                 )

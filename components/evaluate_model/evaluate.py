@@ -7,19 +7,18 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow_model_analysis as tfma
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
 from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
 from ..lib.progress import progress
-from .accumulators import NotCovered
+from .accumulators import NotCoveredError
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import Champion, Verdict, judge
 from .in_process import evaluate_in_process, write_results
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
-from .predict import BATCH_ROWS, Scores, load_model, needed_columns, score
+from .predict import BATCH_ROWS, Scores, first_labels, load_model, needed_columns, score
 from .report import render
 from .results import Evaluation, finite, read_evaluation
 
@@ -85,7 +84,6 @@ def evaluate(
     digest = digest_folder(model_path)
     described = {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name}
     os.makedirs(evaluation_path, exist_ok=True)
-    labels: tuple[float, ...] = ()
     if beam_args:
         how = f"on Beam ({' '.join(beam_args)})"
         uris = {CANDIDATE: (_shared(model_path), models[CANDIDATE].who)}
@@ -104,16 +102,15 @@ def evaluate(
         )
     else:
         scores = score(examples, models, columns, example_weight_key, batch_rows)
-        labels = tuple(np.unique(scores.label)[:2].tolist())
         how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
     evaluation = read_evaluation(evaluation_path, config)
-    verdict = judge(evaluation, champion, labels)
+    verdict = judge(evaluation, champion, first_labels(examples))
     for name, value in overall_metrics(evaluation).items():
         if log_metric is not None:
             log_metric(name, value)
     facts = {
         "Eval rows": f"{examples.rows(EVAL):,}",
-        "Eval spans": ", ".join(dict.fromkeys(part.span for part in examples.splits[EVAL])),
+        "Eval spans": eval_spans(examples),
         "Label": examples.label,
         "Slices": len(evaluation.slices),
         "Compared with": champion.name if champion.exists else "no champion yet",
@@ -135,8 +132,8 @@ def read_champion(path: str) -> Champion:
         record = read_json(uri)
     except FileNotFoundError as error:
         raise RetrainerError(
-            f"there is no champion record at '{uri}'. It comes from resolve_champion, also where there is "
-            "no champion yet."
+            f"there is no champion record at '{uri}'. It comes from resolve_champion, also where "
+            "there is no champion yet."
         ) from error
     version = record.get("version")
     return Champion(None if version is None else int(version), record.get("uri"))
@@ -165,12 +162,18 @@ def write_blessing(path: str, verdict: Verdict, digest: str, champion: Champion)
 
 
 def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """List the metrics on all rows: the challenger's by name, the champion's with `champion_` before it."""
+    """List the metrics on all rows; the champion's have `champion_` before their name."""
     theirs = finite(evaluation.overall.champion.items())
     return {
         **finite(evaluation.overall.challenger.items()),
         **{f"champion_{name}": value for name, value in theirs.items()},
     }
+
+
+def eval_spans(examples: Examples) -> str:
+    """Name the spans of the eval split, in short if they are many."""
+    spans = list(dict.fromkeys(part.span for part in examples.splits[EVAL]))
+    return ", ".join(spans) if len(spans) <= 3 else f"{spans[0]} to {spans[-1]} ({len(spans)})"
 
 
 def _evaluate_here(
@@ -181,7 +184,7 @@ def _evaluate_here(
     models: Mapping[str, str],
     examples: Examples,
 ) -> str:
-    """Compute in this process, by arrays where that gives TFMA's numbers, else through TFMA's pipeline.
+    """Compute in this process, by arrays where they give TFMA's numbers, else by TFMA itself.
 
     Returns:
         How it was computed, in words.
@@ -190,16 +193,16 @@ def _evaluate_here(
     with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(folder))) as aside:
         try:
             results = evaluate_in_process(config, scores)
-        except NotCovered as missing:
-            how = f"by TFMA on Beam in this process, which is slower: {missing} is not computed by arrays"
+        except NotCoveredError as missing:
+            how = f"by TFMA on Beam in this process, as arrays don't give {missing}"
             _log.warning("computing %s", how)
             progress("running TFMA on Beam")
             evaluate_scores_on_beam(config, scores, aside, not champion.exists)
         else:
             how = "in process"
-            spans = ", ".join(dict.fromkeys(part.span for part in examples.splits[EVAL]))
+            data = f"eval split, spans {eval_spans(examples)}"
             names = {spec.name: models[spec.name or CANDIDATE] for spec in config.model_specs}
-            write_results(results, config, aside, not champion.exists, f"eval split, spans {spans}", names)
+            write_results(results, config, aside, not champion.exists, data, names)
         for name in sorted(os.listdir(aside)):
             shutil.move(os.path.join(aside, name), os.path.join(folder, name))
     return how
@@ -208,5 +211,3 @@ def _evaluate_here(
 def _shared(path: str) -> str:
     """Name a path as Beam's workers reach it: on Vertex a bucket is mounted at /gcs."""
     return f"gs://{path.removeprefix('/gcs/')}" if path.startswith("/gcs/") else path
-
-

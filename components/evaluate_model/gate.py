@@ -53,13 +53,15 @@ class Verdict:
 def judge(evaluation: Evaluation, champion: Champion, labels: Sequence[float] = ()) -> Verdict:
     """Judge a challenger by its thresholds.
 
-    TFMA says which thresholds fail. On top of that a challenger without any threshold is never blessed, and
-    neither is a first one without a value threshold: without a champion nothing else holds it to a floor.
+    TFMA says which thresholds fail. On top of that a challenger without any threshold is never
+    blessed, and neither is a first one without a value threshold: without a champion nothing else
+    holds it to a floor. Nor is one whose eval rows all have the same label.
 
     Args:
         evaluation: What TFMA computed and judged.
         champion: What it was compared with.
-        labels: The distinct labels of the eval rows if they are few, to explain undefined metrics by.
+        labels: The first two distinct labels of the eval rows; with one alone there is nothing to
+            judge by.
 
     Returns:
         The verdict.
@@ -67,14 +69,19 @@ def judge(evaluation: Evaluation, champion: Champion, labels: Sequence[float] = 
     reasons = []
     if not evaluation.checks:
         reasons.append(
-            "no threshold is set, so nothing says what is good enough; "
-            "give a metric a value_threshold or a change_threshold"
+            "no threshold is set, so nothing says what is good enough; give a metric a "
+            "value_threshold or a change_threshold"
             if champion.exists
-            else "no floor: without a champion to compare with, at least one metric needs a value_threshold"
+            else "no floor: without a champion to compare with, at least one metric needs a "
+            "value_threshold"
         )
     failed = [check for check in evaluation.checks if not check.passed]
-    if len(labels) == 1 and any(_is_undefined(check) for check in failed):
-        reasons.append(f"every eval row has the label {labels[0]:g}, so there is nothing to tell apart")
+    if len(labels) == 1:
+        # TFMA's AUC is 0 here for any model, so that a change threshold would pass them all.
+        reasons.append(
+            f"every eval row has the label {labels[0]:g}, so nothing tells a good model from a bad "
+            "one"
+        )
     reasons += [explain(check, champion) for check in failed]
     if not evaluation.valid and not reasons:
         reasons.append("TFMA's validation failed without naming a threshold")
@@ -97,7 +104,7 @@ def explain(check: Check, champion: Champion) -> str:
     place = "" if check.slice == "overall" else f" for {check.slice}"
     if check.value is None:
         if check.message == "no such slice":
-            return f"{check.metric} has a threshold for {check.slice}, but no eval row is in that slice"
+            return f"{check.metric} has a threshold for {check.slice}, where no eval row is"
         return f"{check.metric} has a threshold, but is not computed{place}"
     if math.isnan(check.value) or (check.is_change and math.isnan(check.champion or 0.0)):
         whose = "" if math.isnan(check.value) else "of the champion "
@@ -125,7 +132,7 @@ def rule(threshold: tfma.GenericValueThreshold | tfma.GenericChangeThreshold) ->
     if threshold.HasField("absolute"):
         parts.append(f"change of {signed(threshold.absolute.value)} or {side}")
     if threshold.HasField("relative"):
-        parts.append(f"change of {threshold.relative.value:+.3g} times or {side}".replace("+", "+"))
+        parts.append(f"change of {signed(100 * threshold.relative.value)} % or {side}")
     return " and ".join(parts)
 
 
@@ -142,7 +149,7 @@ def number(value: float, like: float | None = None) -> str:
 
 def signed(value: float) -> str:
     """Write a difference with its sign."""
-    return "±0" if value == 0 else ("+" if value > 0 else "−") + number(abs(value))
+    return "±0" if value == 0 else ("+" if value > 0 else "-") + number(abs(value))
 
 
 def _short(value: float, digits: int) -> str:
@@ -155,10 +162,6 @@ def _higher(threshold: tfma.GenericChangeThreshold) -> bool:
     return threshold.direction == tfma.MetricDirection.HIGHER_IS_BETTER
 
 
-def _is_undefined(check: Check) -> bool:
-    return check.value is not None and math.isnan(check.value)
-
-
 def _explain_value(check: Check, place: str) -> str:
     assert check.value is not None
     threshold = check.threshold
@@ -166,7 +169,9 @@ def _explain_value(check: Check, place: str) -> str:
         bound, side = threshold.lower_bound.value, "below"
     else:
         bound, side = threshold.upper_bound.value, "above"
-    return f"{check.metric} {number(check.value, bound)}{place} is {side} {number(bound, check.value)}"
+    return (
+        f"{check.metric} {number(check.value, bound)}{place} is {side} {number(bound, check.value)}"
+    )
 
 
 def _explain_change(check: Check, place: str, champion: Champion) -> str:

@@ -1,7 +1,8 @@
 """TFMA's evaluation without Beam: the same metric definitions over whole arrays.
 
-What `_EvaluateMetricsPlotsAndValidations` and `MetricsPlotsAndValidationsWriter` do as Beam transforms is done here in
-plain calls of the same functions. With `accumulators` the only module that reaches into TFMA.
+What `_EvaluateMetricsPlotsAndValidations` and `MetricsPlotsAndValidationsWriter` do as Beam
+transforms is done here in plain calls of the same functions. With `accumulators` the only module
+that reaches into TFMA.
 """
 
 import os
@@ -11,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator as evaluator
+from tensorflow_model_analysis.evaluators import (
+    metrics_plots_and_validations_evaluator as evaluator,
+)
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.writers import eval_config_writer
@@ -19,7 +22,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from ..lib.errors import RetrainerError
 from ..lib.progress import progress
-from .accumulators import Columns, Fill, LabelOutOfRange, NotCovered, filler
+from .accumulators import Columns, Fill, LabelOutOfRangeError, NotCoveredError, filler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
 
@@ -37,15 +40,15 @@ def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[S
         Each slice's key with TFMA's values by TFMA's keys; the overall slice first.
 
     Raises:
-        NotCovered: If only TFMA's own pipeline computes what is asked for.
+        NotCoveredError: If only TFMA's own pipeline computes what is asked for.
         RetrainerError: If the labels don't suit the metrics.
     """
     if config.options.compute_confidence_intervals.value:
-        raise NotCovered("confidence intervals")
+        raise NotCoveredError("confidence intervals")
     if config.cross_slicing_specs:
-        raise NotCovered("cross-slice metrics")
+        raise NotCoveredError("cross-slice metrics")
     if any(spec.query_key for spec in config.metrics_specs):
-        raise NotCovered("metrics by query")
+        raise NotCoveredError("metrics by query")
     computations = evaluator._filter_and_separate_computations(
         metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
     )
@@ -77,7 +80,7 @@ def write_results(
     data: str,
     models: dict[str, str],
 ) -> None:
-    """Write TFMA's result files, as `tfma.load_eval_result` and `tfma.load_validation_result` read them.
+    """Write the result files that TFMA's own loaders read.
 
     Args:
         results: What `evaluate_in_process` returned.
@@ -87,7 +90,11 @@ def write_results(
         data: What was evaluated on, in words.
         models: What each model is, in words, by its name in the config.
     """
-    by_kind: dict[str, list[Any]] = {constants.METRICS_KEY: [], constants.PLOTS_KEY: [], "attributions": []}
+    by_kind: dict[str, list[Any]] = {
+        constants.METRICS_KEY: [],
+        constants.PLOTS_KEY: [],
+        "attributions": [],
+    }
     combine = writer.CombineValidations(config, rubber_stamp=rubber_stamp)
     validation = combine.create_accumulator()
     for key, values in results:
@@ -116,29 +123,31 @@ def _fills(
 ) -> list[tuple[metric_types.MetricComputation, Fill]]:
     same = np.ones(scores.rows)
     names = [spec.name for spec in config.model_specs]
-    fills, refused = [], {}
+    fills: list[tuple[metric_types.MetricComputation, Fill]] = []
+    refused: dict[str, None] = {}
     for computation in computations:
         if not computation.keys:
-            raise NotCovered(type(computation.combiner).__name__)
+            raise NotCoveredError(type(computation.combiner).__name__)
         key = computation.keys[0]
         # With one model TFMA calls it '' whatever its name.
         model = key.model_name or names[0]
         prediction = scores.predictions.get(model or tfma.CANDIDATE_KEY)
         if prediction is None:
-            raise NotCovered(f"{key.name} of the model '{model}'")
+            raise NotCoveredError(f"{key.name} of the model '{model}'")
         weight = scores.weight if key.example_weighted and scores.weight is not None else same
         columns = Columns(scores.label, prediction, weight.astype(np.float64))
         try:
             fills.append((computation, filler(computation, columns)))
-        except NotCovered as error:
+        except NotCoveredError as error:
             refused[str(error)] = None
-        except LabelOutOfRange as error:
+        except LabelOutOfRangeError as error:
             raise RetrainerError(
-                f"the label holds {error}, but '{key.name.lstrip('_').split(':')[0].replace('_', ' ')}' takes "
-                "labels from 0 to 1. Choose metrics for what the label is, such as MeanAbsoluteError."
+                f"the label holds {error}, but "
+                f"'{key.name.lstrip('_').split(':')[0].replace('_', ' ')}' takes labels from 0 to "
+                "1. Choose metrics for what the label is, such as MeanAbsoluteError."
             ) from error
     if refused:
-        raise NotCovered("; ".join(refused))
+        raise NotCoveredError("; ".join(refused))
     return fills
 
 
@@ -164,8 +173,8 @@ def _hide_if_small(
         return metrics
     return {
         "__ERROR__": (
-            "Example count for this slice key is lower than the minimum required value: "
-            f"{least}. No data is aggregated for this slice."
+            f"Example count for this slice key is lower than the minimum required value: {least}. "
+            "No data is aggregated for this slice."
         )
     }
 
@@ -174,5 +183,3 @@ def _write_records(path: str, messages: list[Any]) -> None:
     with tf.io.TFRecordWriter(path) as file:
         for message in messages:
             file.write(message.SerializeToString())
-
-

@@ -86,7 +86,8 @@ def evaluate_examples_on_beam(
         source = (
             pipeline
             | "Files" >> beam.Create(files)
-            | "Score" >> beam.ParDo(
+            | "Score"
+            >> beam.ParDo(
                 _Score(dict(models), config, list(slice_columns), list(columns), batch_rows)
             )
         )

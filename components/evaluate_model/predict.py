@@ -1,6 +1,6 @@
 """Running SavedModels over whole columns: the same rows through every model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +60,8 @@ class Model:
         if SIGNATURE not in self._loaded.signatures:
             raise RetrainerError(
                 f"the {who} at '{path}' has no signature '{SIGNATURE}', only "
-                f"{sorted(self._loaded.signatures) or 'none'}. Export it with one that takes named columns."
+                f"{sorted(self._loaded.signatures) or 'none'}. Export it with one that takes named "
+                "columns."
             )
         self._function = self._loaded.signatures[SIGNATURE]
         self._inputs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
@@ -87,14 +88,14 @@ class Model:
             ) from error
         if OUTPUT not in outputs and len(outputs) != 1:
             raise RetrainerError(
-                f"the {self.who} gives {sorted(outputs)}, and none is called '{OUTPUT}'. "
-                "Export it with that name."
+                f"the {self.who} gives {sorted(outputs)}, and none is called '{OUTPUT}'. Export it "
+                "with that name."
             )
         values = np.asarray(outputs.get(OUTPUT, next(iter(outputs.values()))), np.float32)
         if values.shape[:1] != (batch.num_rows,):
             raise RetrainerError(
-                f"the {self.who} gave predictions of shape {values.shape} for {batch.num_rows} rows. "
-                "It must give one for each row."
+                f"the {self.who} gave predictions of shape {values.shape} for {batch.num_rows} "
+                "rows. It must give one for each row."
             )
         values = values.reshape(batch.num_rows, -1)
         return values[:, 0] if values.shape[1] == 1 else values
@@ -103,12 +104,14 @@ class Model:
         if name in batch.schema.names:
             column = batch.column(name)
         else:
-            column = pa.nulls(batch.num_rows, pa.string() if spec.dtype == tf.string else pa.float64())
+            column = pa.nulls(
+                batch.num_rows, pa.string() if spec.dtype == tf.string else pa.float64()
+            )
         is_text = pa.types.is_string(column.type)
         if is_text != (spec.dtype == tf.string) and column.null_count < len(column):
             raise RetrainerError(
-                f"the {self.who} takes '{name}' as {spec.dtype.name}, but the column is {column.type}. "
-                "Has its type changed since the model was trained?"
+                f"the {self.who} takes '{name}' as {spec.dtype.name}, but the column is "
+                f"{column.type}. Has its type changed since the model was trained?"
             )
         if spec.dtype == tf.string:
             values = _strings(column)
@@ -122,9 +125,9 @@ class Model:
     def _integers(self, column: pa.Array, name: str, spec: tf.TensorSpec) -> np.ndarray:
         if column.null_count:
             raise RetrainerError(
-                f"the {self.who} takes '{name}' as {spec.dtype.name}, which can't be empty, but it is empty "
-                f"in {column.null_count:,} of {len(column):,} rows. Let the schema's presence of '{name}' "
-                "allow that, and train again."
+                f"the {self.who} takes '{name}' as {spec.dtype.name}, which can't be empty, but it "
+                f"is empty in {column.null_count:,} of {len(column):,} rows. Let the schema's "
+                f"presence of '{name}' allow that, and train again."
             )
         return column.to_numpy(zero_copy_only=False).astype(spec.dtype.as_numpy_dtype)
 
@@ -149,8 +152,8 @@ def score(
         Labels, predictions, weights and slice columns, row by row.
 
     Raises:
-        RetrainerError: If the split is empty, a column is missing or of the wrong kind, or a prediction
-            is not a number.
+        RetrainerError: If the split is empty, a column is missing or of the wrong kind, or a
+            prediction is not a number.
     """
     columns = needed_columns(examples, models, slice_columns, weight)
     total, done = examples.rows(EVAL), 0
@@ -177,9 +180,9 @@ def score(
         bad = int(np.count_nonzero(~np.isfinite(values.reshape(scores.rows, -1)).all(axis=1)))
         if bad:
             raise RetrainerError(
-                f"the {models[name].who} predicts NaN or infinity for {bad:,} of {scores.rows:,} eval rows, "
-                "so it can't be judged. Did its training diverge? Try a lower learning rate, and fill or "
-                "clip what is missing or huge in preprocessing_fn."
+                f"the {models[name].who} predicts NaN or infinity for {bad:,} of {scores.rows:,} "
+                "eval rows, so it can't be judged. Did its training diverge? Try a lower learning "
+                "rate, and fill or clip what is missing or huge in preprocessing_fn."
             )
     return scores
 
@@ -204,8 +207,8 @@ def needed_columns(
     """
     if not examples.rows(EVAL):
         raise RetrainerError(
-            "the eval split has no rows, so there is nothing to judge the model on. "
-            "Add spans, or set data.eval_spans so that one of them holds rows."
+            "the eval split has no rows, so there is nothing to judge the model on. Add spans, or "
+            "set data.eval_spans so that one of them holds rows."
         )
     have = sorted({name for part in examples.splits[EVAL] for name in column_names(part)})
     spans = ", ".join(part.span for part in examples.splits[EVAL])
@@ -233,6 +236,16 @@ def needed_columns(
     return list(dict.fromkeys([*wanted, *(name for m in models.values() for name in m.columns)]))
 
 
+def first_labels(examples: Examples) -> tuple[float, ...]:
+    """Find the first two distinct labels of the eval split; one if all rows have the same."""
+    found: dict[float, None] = {}
+    for batch in examples.iter_batches(EVAL, [examples.label]):
+        found.update(dict.fromkeys(np.unique(_numbers(batch, examples.label, "label")).tolist()))
+        if len(found) > 1:
+            break
+    return tuple(found)[:2]
+
+
 def column_names(part: SpanPart) -> list[str]:
     """Read a part's column names from its first file."""
     for file in part.files[:1]:
@@ -245,8 +258,8 @@ def column_names(part: SpanPart) -> list[str]:
 def slice_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
     """Keep the columns to slice by.
 
-    A NaN becomes null, that is: in no slice. TFMA would make a slice of each single NaN, as no NaN equals
-    another. A column that the batch lacks is left out.
+    A NaN becomes null, that is: in no slice. TFMA would make a slice of each single NaN, as no NaN
+    equals another. A column that the batch lacks is left out.
     """
     names = [name for name in columns if name in batch.schema.names]
     arrays = []
@@ -268,12 +281,13 @@ def _numbers(batch: pa.RecordBatch, name: str, role: str) -> np.ndarray:
     column = batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
     if column.null_count:
         raise RetrainerError(
-            f"the {role} '{name}' is empty in {column.null_count:,} of {batch.num_rows:,} eval rows. "
-            "Rows without it must be set aside when they are ingested."
+            f"the {role} '{name}' is empty in {column.null_count:,} of {batch.num_rows:,} eval "
+            "rows. Rows without it must be set aside when they are ingested."
         )
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise RetrainerError(
-            f"the {role} '{name}' is {column.type}, but metrics need a number. Make it one at the source."
+            f"the {role} '{name}' is {column.type}, but metrics need a number. Make it one at the "
+            "source."
         )
     return column.to_numpy(zero_copy_only=False)
 

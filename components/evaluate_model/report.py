@@ -6,29 +6,44 @@ from itertools import groupby
 
 from markupsafe import Markup, escape
 
-from ..lib.report import render_page, render_table
+from ..lib.report import render_page
 from .charts import bar, calibration_plot, dots, legend
-from .gate import Champion, Verdict, number, rule, signed
-from .results import ROWS, Check, Evaluation, SliceResult, Value
+from .gate import MOST_REASONS_IN_VERDICT, Champion, Verdict, number, rule
+from .results import ROWS, CalibrationPoint, Check, Evaluation, SliceResult, Value
 
 MOST_CHECKS = 60
 MOST_SLICES = 200
 WORST = 3
-LOWER_IS_BETTER = ("loss", "entropy", "error", "false_", "fnr", "fpr", "miss_rate", "fall_out", "fn", "fp")
+TOO_SMALL = 0.00005
+"""Changes below it are shown as none: they vanish in the four decimals of the tables."""
+RIGHT_IN_SLICES = {1, 3, 4, 5}
+LOWER_IS_BETTER = (
+    "loss",
+    "entropy",
+    "error",
+    "false_",
+    "fnr",
+    "fpr",
+    "miss_rate",
+    "fall_out",
+    "fn",
+    "fp",
+)
 
 STYLE = """<style>
 .legend { display: flex; gap: 18px; margin: 0 0 8px; color: var(--soft); font-size: 13px; }
-.legend i { display: inline-block; width: 10px; height: 10px; border-radius: 5px; margin-right: 6px; }
-.bar { display: inline-block; width: 72px; height: 8px; margin-left: 10px; background: var(--wash);
+.legend i { display: inline-block; width: 10px; height: 10px; border-radius: 5px; margin-right:
+6px; } .bar { display: inline-block; width: 72px; height: 8px; margin-left: 10px; background:
+var(--wash);
   border-radius: 4px; overflow: hidden; vertical-align: middle; }
 .bar i { display: block; height: 100%; background: var(--before); }
 .dots { display: inline-block; vertical-align: middle; min-width: 200px; }
-.chart { width: 100%; max-width: 480px; }
+.chart { width: 100%; max-width: 480px; margin: 0 auto; }
 .chart text { font: 12px system-ui, sans-serif; fill: var(--soft); }
-.pill { display: inline-block; padding: 1px 9px; border-radius: 10px; font-size: 13px; white-space: nowrap; }
-.pill.good { background: #e3f4ea; } .pill.bad { background: #fce8e4; }
+.pill { display: inline-block; padding: 1px 9px; border-radius: 10px; font-size: 13px; white-space:
+nowrap; } .pill.good { background: #e3f4ea; } .pill.bad { background: #fce8e4; }
 tr.group td { background: var(--wash); font-weight: 600; font-size: 13px; color: var(--soft); }
-table.slices td { white-space: nowrap; }
+table.wide td, table.wide th { white-space: nowrap; }
 ul.reasons { margin: 0; padding-left: 20px; }
 .note { color: var(--soft); font-size: 13px; margin: 6px 0 0; }
 .worst { margin: 0; padding: 0; list-style: none; font-variant-numeric: tabular-nums; }
@@ -72,7 +87,7 @@ def render(
 
 
 def _reasons(verdict: Verdict) -> str:
-    if verdict.blessed or len(verdict.reasons) < 2:
+    if len(verdict.reasons) <= MOST_REASONS_IN_VERDICT:
         return ""
     items = Markup("").join(Markup("<li>{}</li>").format(reason) for reason in verdict.reasons)
     return f"<h2>Why it is refused</h2><div class=card><ul class=reasons>{items}</ul></div>"
@@ -80,41 +95,42 @@ def _reasons(verdict: Verdict) -> str:
 
 def _thresholds(checks: Sequence[Check], champion: Champion) -> str:
     if not checks:
-        return (
-            "<h2>Thresholds</h2><p class=soft>None is set. Without one a model is never blessed.</p>"
-        )
-    rows = []
-    for check in checks[:MOST_CHECKS]:
-        change = (
-            None if check.value is None or check.champion is None else check.value - check.champion
-        )
-        rows.append(
-            [
-                Markup('<span class="pill {}">{}</span>').format(
-                    *(("good", "passed") if check.passed else ("bad", "failed"))
-                ),
-                check.metric,
-                check.slice,
-                rule(check.threshold),
-                _right(check.value),
-                *([_right(check.champion), _right(change, signed)] if champion.exists else []),
-            ]
-        )
+        return "<h2>Thresholds</h2><p class=soft>None is set, so nothing can be blessed.</p>"
     columns = ["", "Metric", "Slice", "Asked for", "Challenger"]
     if champion.exists:
         columns += [_headline(champion), "Change"]
+    first = [check for check in checks if not check.passed or check.slice == "overall"]
+    rest = [check for check in checks if check.passed and check.slice != "overall"]
+    html = ""
+    if first:
+        html += _table(columns, [_check_row(c, champion) for c in first[:MOST_CHECKS]], 4)
     failed = sum(not check.passed for check in checks)
-    more = len(checks) - len(rows)
-    note = f"{len(checks) - failed} of {len(checks)} thresholds passed."
-    if more:
-        note += f" {more} more are not shown here."
-    return f"<h2>Thresholds</h2>{render_table(columns, rows)}<p class=note>{note}</p>"
+    html += f"<p class=note>{len(checks) - failed} of {len(checks)} thresholds passed.</p>"
+    if rest:
+        table = _table(columns, [_check_row(c, champion) for c in rest[:MOST_CHECKS]], 4)
+        html += f"<details><summary>{len(rest)} on single slices passed</summary>{table}</details>"
+    return f"<h2>Thresholds</h2>{html}"
+
+
+def _check_row(check: Check, champion: Champion) -> list[object]:
+    pill = Markup('<span class="pill {}">{}</span>').format(
+        *(("good", "passed") if check.passed else ("bad", "failed"))
+    )
+    row: list[object] = [pill, check.metric, check.slice, rule(check.threshold)]
+    row.append(_cell(check.value))
+    if champion.exists:
+        known = check.value is not None and check.champion is not None
+        change = check.value - check.champion if known else None  # type: ignore[operator]
+        row += [_cell(check.champion), _change(check.metric, change)]
+    return row
 
 
 def _metrics(evaluation: Evaluation, champion: Champion) -> str:
     overall = evaluation.overall
     rows: list[list[object]] = []
     for name, value in overall.challenger.items():
+        if name == ROWS:
+            continue
         row: list[object] = [name, _with_interval(value)]
         if champion.exists:
             theirs, change = overall.champion.get(name), overall.change.get(name)
@@ -123,8 +139,12 @@ def _metrics(evaluation: Evaluation, champion: Champion) -> str:
                 _change(name, change.value if change else None),
             ]
         rows.append(row)
-    columns = ["Metric", "Challenger", *([_headline(champion), "Change"] if champion.exists else [])]
-    return f"<h2>Metrics on all eval rows</h2>{render_table(columns, rows)}"
+    columns = [
+        "Metric",
+        "Challenger",
+        *([_headline(champion), "Change"] if champion.exists else []),
+    ]
+    return f"<h2>Metrics on all eval rows</h2>{_table(columns, rows, 1)}" if rows else ""
 
 
 def _worst(evaluation: Evaluation, metric: str | None, champion: Champion) -> str:
@@ -133,20 +153,22 @@ def _worst(evaluation: Evaluation, metric: str | None, champion: Champion) -> st
         return ""
     sign = _direction(metric) or 1
     weakest = sorted(slices, key=lambda s: sign * s.challenger[metric].value)[:WORST]
-    cards = [(f"Weakest in {metric}", [(s, number(s.challenger[metric].value)) for s in weakest])]
+    cards = [(f"Weakest in {metric}", [(s, _cell(s.challenger[metric].value)) for s in weakest])]
     if champion.exists:
         changed = [s for s in slices if _finite(s.change.get(metric))]
         for title, factor in (("Most lost against the champion", 1), ("Most gained", -1)):
             ranked = sorted(changed, key=lambda s: factor * sign * s.change[metric].value)
-            some = [s for s in ranked if factor * sign * s.change[metric].value < 0][:WORST]
+            some = [s for s in ranked if factor * sign * s.change[metric].value < -TOO_SMALL][
+                :WORST
+            ]
             cards.append((title, [(s, _change(metric, s.change[metric].value)) for s in some]))
     html = "".join(
         f"<div class=card><h3>{escape(title)}</h3><ul class=worst>"
         + (
             "".join(
-                Markup("<li><span>{} <span class=soft>{:,} rows</span></span><span>{}</span></li>").format(
-                    s.name, s.rows or 0, text
-                )
+                Markup(
+                    "<li><span>{} <span class=soft>{:,} rows</span></span><span>{}</span></li>"
+                ).format(s.name, s.rows or 0, text)
                 for s, text in items
             )
             or "<li class=soft>no slice</li>"
@@ -176,39 +198,31 @@ def _slices(evaluation: Evaluation, metric: str | None, champion: Champion) -> s
     ordered = sorted(shown, key=_columns)
     for columns, group in groupby(ordered, key=_columns):
         if columns:
-            body.append(f"<tr class=group><td colspan={len(head)}>by {escape(', '.join(columns))}</td></tr>")
+            body.append(
+                f"<tr class=group><td colspan={len(head)}>by {escape(', '.join(columns))}</td></tr>"
+            )
         for s in group:
             mine, theirs = s.challenger.get(metric), s.champion.get(metric)
-            cells = [
+            cells: list[object] = [
                 escape(", ".join(str(value) for _, value in s.key) or "overall"),
-                Markup("{}{}").format(f"{s.rows:,}" if s.rows is not None else "hidden", bar((s.rows or 0) / most)),
-                dots(mine and mine.value, theirs and theirs.value, low, high),
-                _right(mine.value if mine else None),
+                Markup("{}{}").format(
+                    f"{s.rows:,}" if s.rows is not None else "hidden", bar((s.rows or 0) / most)
+                ),
+                dots(mine.value if mine else None, theirs.value if theirs else None, low, high),
+                _cell(mine.value if mine else None),
             ]
             if champion.exists:
                 change = s.change.get(metric)
                 cells += [
-                    _right(theirs.value if theirs else None),
+                    _cell(theirs.value if theirs else None),
                     _change(metric, change.value if change else None),
                 ]
-            numeric = {1, 3, 4, 5}
-            body.append(
-                "<tr>"
-                + "".join(
-                    f"<td{' class=number' if i in numeric else ''}>{cell}</td>"
-                    for i, cell in enumerate(cells)
-                )
-                + "</tr>"
-            )
-    columns_html = "".join(
-        f"<th{' class=number' if i in {1, 3, 4, 5} else ''}>{escape(name)}</th>"
-        for i, name in enumerate(head)
-    )
+            body.append(_row("td", cells, RIGHT_IN_SLICES))
     rest = len(evaluation.slices) - len(shown)
     note = f"<p class=note>{rest} smaller slices are not shown here.</p>" if rest else ""
     return (
         f"<h2>{escape(metric)} by slice</h2>{legend(champion.exists)}"
-        f'<div class="scroll"><table class=slices><thead><tr>{columns_html}</tr></thead>'
+        f'<div class="scroll"><table class=wide><thead>{_row("th", head, RIGHT_IN_SLICES)}</thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>{note}"
     )
 
@@ -216,11 +230,16 @@ def _slices(evaluation: Evaluation, metric: str | None, champion: Champion) -> s
 def _calibration(overall: SliceResult, champion: Champion) -> str:
     if not overall.calibration:
         return ""
-    ordered = {who: overall.calibration[who] for who in ("challenger", "champion") if who in overall.calibration}
+    ordered: dict[str, Sequence[CalibrationPoint]] = {
+        who: overall.calibration[who]
+        for who in ("challenger", "champion")
+        if who in overall.calibration
+    }
     return (
-        f"<h2>Calibration</h2>{legend(champion.exists)}<div class=card>{calibration_plot(ordered)}</div>"
-        "<p class=note>On the dashed line a prediction means what it says: of the rows predicted at 0.3, "
-        "three in ten are positive.</p>"
+        f"<h2>Calibration</h2>{legend(champion.exists)}<div "
+        f"class=card>{calibration_plot(ordered)}</div><p class=note>On the dashed line a "
+        "prediction means what it says: of the rows predicted at 0.3, three in ten are "
+        "positive.</p>"
     )
 
 
@@ -230,18 +249,18 @@ def _all_metrics(evaluation: Evaluation, champion: Champion) -> str:
         return ""
     rows = []
     for s in evaluation.slices[: MOST_SLICES + 1]:
-        row: list[object] = [s.name, s.rows if s.rows is not None else ""]
+        row: list[object] = [s.name, f"{s.rows:,}" if s.rows is not None else "hidden"]
         for name in names:
             value, change = s.challenger.get(name), s.change.get(name)
-            text = Markup(escape(number(value.value))) if value else Markup("")
+            text = _cell(value.value if value else None)
             if change:
                 text += Markup(" ") + _change(name, change.value)
             row.append(text)
         rows.append(row)
     beside = " (change against the champion)" if champion.exists else ""
     return (
-        f"<details><summary>Every metric of every slice{beside}</summary>"
-        f"{render_table(['Slice', 'Rows', *names], rows)}</details>"
+        "<details><summary>Every metric of every "
+        f"slice{beside}</summary>{_table(['Slice', 'Rows', *names], rows, 1)}</details>"
     )
 
 
@@ -262,7 +281,9 @@ def _headline(champion: Champion) -> str:
 
 def _direction(metric: str) -> int:
     """Tell which way a metric is better: 1 upwards, -1 downwards."""
-    if metric == ROWS or metric.startswith(("mean_label", "mean_prediction", "calibration", "weighted_")):
+    if metric == ROWS or metric.startswith(
+        ("mean_label", "mean_prediction", "calibration", "weighted_")
+    ):
         return 0
     return -1 if any(word in metric for word in LOWER_IS_BETTER) else 1
 
@@ -270,27 +291,54 @@ def _direction(metric: str) -> int:
 def _change(metric: str, value: float | None) -> Markup:
     if value is None:
         return Markup("")
-    if not math.isfinite(value) or value == 0 or not _direction(metric):
-        return Markup('<span class="soft">{}</span>').format(
-            signed(value) if math.isfinite(value) else "undefined"
-        )
-    kind = "good" if value * _direction(metric) > 0 else "bad"
-    return Markup('<span class="{}">{}</span>').format(kind, signed(value))
+    if not math.isfinite(value):
+        return Markup('<span class="soft">undefined</span>')
+    if abs(value) < TOO_SMALL:
+        return Markup('<span class="soft">±0.0000</span>')
+    text = ("+" if value > 0 else "-") + _fixed(abs(value))
+    direction = _direction(metric)
+    kind = "soft" if not direction else "good" if value * direction > 0 else "bad"
+    return Markup('<span class="{}">{}</span>').format(kind, text)
 
 
-def _right(value: float | None, write: object = number) -> Markup:
-    text = "" if value is None else write(value)  # type: ignore[operator]
-    return Markup(escape(text))
+def _fixed(value: float) -> str:
+    return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
+def _cell(value: float | None) -> Markup:
+    if value is None:
+        return Markup("")
+    return Markup(_fixed(value) if math.isfinite(value) else "undefined")
 
 
 def _with_interval(value: Value) -> Markup:
-    text = escape(number(value.value))
+    text = _cell(value.value)
     if value.interval:
         low, high = value.interval
-        text += Markup(' <span class="soft">({} to {})</span>').format(number(low), number(high))
-    return Markup(text)
+        text += Markup(' <span class="soft">({} to {})</span>').format(_cell(low), _cell(high))
+    return text
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers_from: int) -> str:
+    """Lay out a table whose columns from `numbers_from` on are numbers."""
+    right = set(range(numbers_from, len(columns)))
+    body = "".join(_row("td", row, right) for row in rows)
+    return (
+        f'<div class="scroll"><table class=wide><thead>{_row("th", columns, right)}</thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(tag: str, cells: Sequence[object], right: set[int]) -> str:
+    return (
+        "<tr>"
+        + "".join(
+            f"<{tag}{' class=number' if i in right else ''}>{escape(cell)}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+        + "</tr>"
+    )
 
 
 def _finite(value: Value | None) -> bool:
     return value is not None and math.isfinite(value.value)
-

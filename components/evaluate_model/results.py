@@ -127,7 +127,8 @@ def read_evaluation(folder: str, config: tfma.EvalConfig) -> Evaluation:
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         result = slices.setdefault(key, SliceResult(key))
         values = found.setdefault(key, {})
-        # Without it slices of TFMA's own pipeline would stand in whatever order its workers ended in.
+        # Without it slices of TFMA's own pipeline would stand in whatever order its workers ended
+        # in.
         for item in sorted(proto.metric_keys_and_values, key=lambda kv: kv.key.name):
             if not item.value.HasField("double_value"):
                 continue
@@ -165,7 +166,9 @@ def _names(config: tfma.EvalConfig) -> Any:
         if key.aggregation_type is not None:
             text += f"_{key.aggregation_type}"
         # A row count is of rows; where weights are in use the weighted one is told apart.
-        return f"weighted_{text}" if weighted and key.example_weighted and key.name == ROWS else text
+        return (
+            f"weighted_{text}" if weighted and key.example_weighted and key.name == ROWS else text
+        )
 
     return name
 
@@ -234,7 +237,15 @@ def _checks(
                 )
             if not about and spec is not None:
                 checks.append(
-                    Check(names(plain), _spec_name(spec), threshold, None, None, False, "no such slice")
+                    Check(
+                        names(plain),
+                        _spec_name(spec),
+                        threshold,
+                        None,
+                        None,
+                        False,
+                        "no such slice",
+                    )
                 )
     return sorted(checks, key=lambda c: (c.passed, c.slice != "overall"))
 

@@ -11,7 +11,9 @@ from tensorflow_model_analysis.slicer import slice_accessor, slicer_lib
 SliceKey = tuple[tuple[str, Any], ...]
 
 
-def slice_rows(table: pa.Table, specs: Sequence[tfma.SlicingSpec]) -> dict[SliceKey, np.ndarray | slice]:
+def slice_rows(
+    table: pa.Table, specs: Sequence[tfma.SlicingSpec]
+) -> dict[SliceKey, np.ndarray | slice]:
     """Find the rows of each slice.
 
     TFMA's slicer is asked once for each combination of values that occurs, not once for each row.
@@ -21,13 +23,15 @@ def slice_rows(table: pa.Table, specs: Sequence[tfma.SlicingSpec]) -> dict[Slice
         specs: What to slice by; an empty spec is the overall slice.
 
     Returns:
-        Row numbers by TFMA's slice key, the overall slice first, then by key. `slice(None)` means all rows.
+        Row numbers by TFMA's slice key, the overall slice first, then by key. `slice(None)` means
+        all rows.
     """
-    found: dict[SliceKey, np.ndarray | slice] = {}
+    overall: dict[SliceKey, np.ndarray | slice] = {}
+    found: dict[SliceKey, np.ndarray] = {}
     for spec in specs:
         columns = sorted([*spec.feature_keys, *spec.feature_values])
         if not columns:
-            found[()] = slice(None)
+            overall[()] = slice(None)
             continue
         if not set(columns) <= set(table.column_names):
             continue
@@ -38,7 +42,7 @@ def slice_rows(table: pa.Table, specs: Sequence[tfma.SlicingSpec]) -> dict[Slice
             for key in single.generate_slices(accessor):
                 # Two specs may name the same slice; a row counts once in it.
                 found[key] = np.union1d(found[key], rows) if key in found else rows
-    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+    return {**overall, **{key: found[key] for key in sorted(found, key=_order)}}
 
 
 def _combinations(
@@ -89,5 +93,5 @@ def _feature(value: Any) -> np.ndarray:
     return np.array([value.encode()], object) if isinstance(value, str) else np.array([value])
 
 
-def _order(key: SliceKey) -> tuple[Any, ...]:
-    return len(key) > 0, [(name, isinstance(value, str), value) for name, value in key]
+def _order(key: SliceKey) -> list[tuple[str, bool, Any]]:
+    return [(name, isinstance(value, str), value) for name, value in key]

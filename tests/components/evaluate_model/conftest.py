@@ -1,0 +1,105 @@
+"""Small SavedModels with the signature that train_model exports, and rows of flights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+FLOAT, TEXT, INT = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf.string, tf.int64))
+
+
+def save_model(path: Path, inputs: dict[str, tf.TensorSpec], predict: Callable[..., Any]) -> str:
+    """Export a function of named columns as a SavedModel."""
+    module = tf.Module()
+    function = tf.function(lambda **columns: {"predictions": predict(**columns)})
+    concrete = function.get_concrete_function(
+        **{name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in inputs.items()}
+    )
+    module.function = function
+    tf.saved_model.save(module, str(path), signatures={"serving_default": concrete})
+    return str(path)
+
+
+def _known(values: tf.Tensor, missing: float) -> tf.Tensor:
+    return tf.where(tf.math.is_nan(values), missing, values)
+
+
+def _late(
+    dep_delay: tf.Tensor, distance: tf.Tensor, carrier: tf.Tensor, hour: tf.Tensor
+) -> tf.Tensor:
+    score = (_known(dep_delay, 30.0) - 12.0) / 25.0 - distance / 9000.0
+    score += tf.where(carrier == "EV", 0.4, -0.2) + 0.03 * tf.cast(hour - 12, tf.float32)
+    return tf.sigmoid(score)[:, None]
+
+
+def _late_by_delay(dep_delay: tf.Tensor, tailnum: tf.Tensor) -> tf.Tensor:
+    hashed = tf.cast(tf.strings.to_hash_bucket_fast(tailnum, 31), tf.float32) / 31.0
+    return tf.sigmoid((_known(dep_delay, 0.0) - 5.0) / 60.0 + hashed - 0.5)[:, None]
+
+
+def _minutes(dep_delay: tf.Tensor) -> tf.Tensor:
+    return _known(dep_delay, 20.0) * 0.9 + 1.0
+
+
+def _three_classes(dep_delay: tf.Tensor) -> tf.Tensor:
+    score = _known(dep_delay, 0.0) / 20.0
+    return tf.nn.softmax(tf.stack([-score, tf.zeros_like(score) + 0.3, score - 1.0], axis=1))
+
+
+def _nan(dep_delay: tf.Tensor) -> tf.Tensor:
+    return tf.where(dep_delay > 60, np.nan, tf.ones_like(dep_delay) * 0.5)[:, None]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Paths of models by what they do."""
+    root = tmp_path_factory.mktemp("models")
+    full = {"dep_delay": FLOAT, "distance": FLOAT, "carrier": TEXT, "hour": INT}
+    return {
+        "late": save_model(root / "late", full, _late),
+        "champion": save_model(
+            root / "champion", {"dep_delay": FLOAT, "tailnum": TEXT}, _late_by_delay
+        ),
+        "minutes": save_model(root / "minutes", {"dep_delay": FLOAT}, _minutes),
+        "classes": save_model(root / "classes", {"dep_delay": FLOAT}, _three_classes),
+        "nan": save_model(root / "nan", {"dep_delay": FLOAT}, _nan),
+        "coin": save_model(
+            root / "coin", {"dep_delay": FLOAT}, lambda dep_delay: _known(dep_delay, 0.0) * 0 + 0.5
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def some_flights(flights: pd.DataFrame) -> pd.DataFrame:
+    """700 flights of every carrier, some cells of which are empty."""
+    frame = flights.sample(700, random_state=5).reset_index(drop=True)
+    frame.loc[::17, "tailnum"] = None
+    frame.loc[::13, "dep_delay"] = np.nan
+    random = np.random.default_rng(0)
+    return frame.assign(
+        minutes=random.normal(8, 40, len(frame)).round(2),
+        share=random.choice([0.0, 0.25, 0.5, 1.0], len(frame)),
+        weight=random.choice([0.0, 0.5, 1.0, 3.0], len(frame)),
+        rating=random.integers(0, 3, len(frame)),
+        gate=pd.Series(random.choice([1.5, 2.25, np.nan], len(frame))),
+        hour=frame.hour.astype("int64"),
+    )
+
+
+@pytest.fixture
+def champion_record(tmp_path: Path) -> Callable[..., str]:
+    """A function that writes the record that resolve_champion writes."""
+
+    def write(uri: str | None = None, version: int | None = None) -> str:
+        folder = tmp_path / "champion"
+        folder.mkdir(exist_ok=True)
+        record = {"version": version, "uri": uri, "digest": None}
+        (folder / "champion.json").write_text(json.dumps(record))
+        return str(folder)
+
+    return write

@@ -1,0 +1,323 @@
+"""The component's work from artifacts to artifacts."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_model_analysis as tfma
+from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.files import digest_folder
+
+SLICES = [{"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]
+
+
+def auc(lower: float | None = None, change: float | None = None, **more: Any) -> dict[str, Any]:
+    threshold: dict[str, Any] = {}
+    if lower is not None:
+        threshold["value_threshold"] = {"lower_bound": {"value": lower}}
+    if change is not None:
+        threshold["change_threshold"] = {"absolute": change, "direction": "HIGHER_IS_BETTER"}
+    overall = [{"slicing_specs": [{}], "threshold": threshold}] if threshold else []
+    return {"class_name": "AUC", "per_slice_thresholds": overall, **more}
+
+
+def specs(*metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    plot = {"class_name": "CalibrationPlot"}
+    return [{"metrics": [*metrics, {"class_name": "BinaryAccuracy"}, plot]}]
+
+
+class Outcome:
+    def __init__(self, folder: Path, verdict: str, metrics: dict[str, float]) -> None:
+        self.folder = folder
+        self.verdict = verdict
+        self.metrics = metrics
+        self.blessing = json.loads((folder / "blessing" / "blessing.json").read_text())
+        self.page = (folder / "report.html").read_text()
+
+
+@pytest.fixture
+def run(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> Callable[..., Outcome]:
+    """A function that evaluates a model of `models` on flights."""
+
+    def call(
+        metrics_specs: list[dict[str, Any]],
+        challenger: str = "late",
+        champion: str | None = "champion",
+        frame: pd.DataFrame = some_flights,
+        label: str = "late",
+        slicing_specs: list[dict[str, Any]] = SLICES,
+        **more: Any,
+    ) -> Outcome:
+        uri = models.get(champion, champion) if champion else None
+        metrics: dict[str, float] = {}
+        verdict = evaluate(
+            make_examples({"2013-01": frame[:100], "2013-02": frame[100:]}, label=label),
+            models[challenger],
+            champion_record(uri, 3 if uri else None),
+            str(tmp_path / "evaluation"),
+            str(tmp_path / "blessing"),
+            str(tmp_path / "report.html"),
+            metrics_specs,
+            slicing_specs,
+            log_metric=metrics.__setitem__,
+            **more,
+        )
+        return Outcome(tmp_path, verdict, metrics)
+
+    return call
+
+
+def test_a_better_challenger_is_blessed(
+    run: Callable[..., Outcome], models: dict[str, str]
+) -> None:
+    outcome = run(specs(auc(0.6, 0.0)))
+    assert re.fullmatch(
+        r"blessed: auc 0\.\d+ \(champion version 3 0\.\d+, \+0\.\d+\), 600 rows, \d+ slices",
+        outcome.verdict,
+    )
+    assert outcome.blessing == {
+        "blessed": True,
+        "reasons": [],
+        "verdict": outcome.verdict,
+        "model_digest": digest_folder(models["late"]),
+        "champion_version": 3,
+    }
+    assert outcome.metrics["auc"] > outcome.metrics["champion_auc"]
+    assert outcome.metrics["example_count"] == 600
+    result = tfma.load_validation_result(str(outcome.folder / "evaluation"))
+    assert result.validation_ok
+
+
+def test_a_worse_challenger_is_refused(run: Callable[..., Outcome]) -> None:
+    outcome = run(specs(auc(0.7, -0.01)), challenger="coin", champion="late")
+    assert not outcome.blessing["blessed"]
+    assert re.match(
+        r"refused: auc 0\.5 is below 0\.7; auc 0\.5 is 0\.\d+ below champion version 3 "
+        r"\(0\.\d+\); at most 0\.01 below is allowed$",
+        outcome.verdict,
+    )
+    assert len(outcome.blessing["reasons"]) == 2
+    assert "stopped" in outcome.page
+
+
+def test_the_first_model_is_held_to_its_floor(run: Callable[..., Outcome]) -> None:
+    outcome = run(specs(auc(0.7, 0.5)), champion=None)
+    assert outcome.blessing["blessed"]
+    assert outcome.blessing["champion_version"] is None
+    assert "no champion yet" in outcome.verdict
+    assert not any(name.startswith("champion_") for name in outcome.metrics)
+    assert not run(specs(auc(0.7)), champion=None, challenger="coin").blessing["blessed"]
+
+
+def test_a_first_model_without_a_floor_is_refused(run: Callable[..., Outcome]) -> None:
+    outcome = run(specs(auc(None, 0.0)), champion=None)
+    assert not outcome.blessing["blessed"]
+    assert outcome.verdict.startswith("refused: no floor")
+
+
+def test_without_thresholds_nothing_is_blessed(run: Callable[..., Outcome]) -> None:
+    assert not run(specs(auc())).blessing["blessed"]
+    assert not run(specs(auc()), champion=None).blessing["blessed"]
+
+
+def test_a_threshold_without_slices_is_about_every_slice(run: Callable[..., Outcome]) -> None:
+    """As in TFMA: `threshold` is not the overall slice's alone."""
+    everywhere = {
+        "class_name": "BinaryAccuracy",
+        "threshold": {"value_threshold": {"lower_bound": 0.999}},
+    }
+    outcome = run([{"metrics": [everywhere]}], champion=None)
+    assert any("for carrier = " in reason for reason in outcome.blessing["reasons"])
+    assert "and" in outcome.verdict
+
+
+def test_a_label_of_one_value(run: Callable[..., Outcome], some_flights: pd.DataFrame) -> None:
+    outcome = run(specs(auc(0.7)), frame=some_flights.assign(late=0))
+    assert not outcome.blessing["blessed"]
+    assert "every eval row has the label 0" in outcome.verdict
+    assert not run(specs(auc(None, 0.0)), frame=some_flights.assign(late=1)).blessing["blessed"]
+
+
+def test_what_arrays_do_not_cover_runs_on_beam_and_says_so(run: Callable[..., Outcome]) -> None:
+    similarity = {"class_name": "ModelCosineSimilarity"}
+    outcome = run([{"metrics": [auc(0.6), similarity]}], slicing_specs=[])
+    assert outcome.blessing["blessed"]
+    assert "by TFMA on Beam in this process, as arrays don&#39;t give model_cosine" in outcome.page
+
+
+def test_beam_args_give_the_same_numbers(run: Callable[..., Outcome]) -> None:
+    here = run(specs(auc(0.6, 0.0)), slicing_specs=SLICES[1:])
+    beam = run(
+        specs(auc(0.6, 0.0)),
+        slicing_specs=SLICES[1:],
+        beam_args=["--runner=DirectRunner", "--direct_running_mode=in_memory"],
+    )
+    assert beam.metrics == pytest.approx(here.metrics, rel=1e-9)
+    assert beam.blessing == here.blessing
+    assert "on Beam" in beam.page
+
+
+def test_the_report_needs_no_network(run: Callable[..., Outcome]) -> None:
+    page = run(specs(auc(0.6, 0.0))).page
+    assert not re.findall(r"(?:src|href|url)\s*[=(]\s*['\"]?(?!#)", page)
+    assert "<script" not in page
+    assert "@import" not in page
+    for part in ("Thresholds", "carrier", "Calibration", "champion version 3", "2013-02", "600"):
+        assert part in page
+
+
+def test_the_report_escapes_what_the_data_holds(
+    run: Callable[..., Outcome], some_flights: pd.DataFrame
+) -> None:
+    frame = some_flights.assign(carrier="<b>&")
+    page = run(specs(auc(0.1)), frame=frame).page
+    assert "<b>&" not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+@pytest.mark.parametrize(
+    ("metrics_specs", "words"),
+    [
+        ([{"metrics": [{"class_name": "AUCC"}]}], "no metric 'AUCC'. Did you mean AUC"),
+        (
+            [{"metrics": [{"clas_name": "AUC"}]}],
+            r"metrics_specs\[0\].*clas_name.*MetricsSpec|clas_name",
+        ),
+        ([], "no metrics"),
+        (specs(auc(config={"curves": "ROC"})), "'AUC' doesn't take the config"),
+        (specs({"class_name": "AUC", "threshold": {"value_threshold": {}}}), "has no bound"),
+        (
+            specs({"class_name": "AUC", "threshold": {"change_threshold": {"absolute": 0.1}}}),
+            "has no direction",
+        ),
+        (
+            specs({"class_name": "AUC", "threshold": {"value_threshold": {"lower_bound": "high"}}}),
+            r"metrics_specs\[0\]",
+        ),
+        ([{"metrics": [{"class_name": "MinLabelPosition"}]}], "query_key is required"),
+    ],
+)
+def test_bad_settings(
+    metrics_specs: list[dict[str, Any]], words: str, run: Callable[..., Outcome]
+) -> None:
+    with pytest.raises(RetrainerError, match=words):
+        run(metrics_specs)
+
+
+def test_an_unknown_slice_column(run: Callable[..., Outcome]) -> None:
+    with pytest.raises(RetrainerError, match=r"column 'career'.*it has .*carrier, .*origin"):
+        run(specs(auc(0.7)), slicing_specs=[{"feature_keys": ["career"]}])
+
+
+def test_a_column_that_the_champion_needs_is_gone(
+    run: Callable[..., Outcome], some_flights: pd.DataFrame
+) -> None:
+    with pytest.raises(
+        RetrainerError, match=r"champion version 3 can't score the eval rows: it takes 'tailnum'"
+    ):
+        run(specs(auc(0.7)), frame=some_flights.drop(columns="tailnum"))
+
+
+def test_a_column_of_another_kind(run: Callable[..., Outcome], some_flights: pd.DataFrame) -> None:
+    with pytest.raises(RetrainerError, match=r"challenger takes 'distance' as float32.*string"):
+        run(specs(auc(0.7)), frame=some_flights.assign(distance="far"))
+
+
+def test_an_empty_cell_where_the_model_takes_none(
+    run: Callable[..., Outcome], some_flights: pd.DataFrame
+) -> None:
+    frame = some_flights.assign(hour=some_flights.hour.astype("Int64"))
+    frame.loc[200, "hour"] = pd.NA
+    with pytest.raises(RetrainerError, match=r"'hour' as int64, which can't be empty.* 1 of 600"):
+        run(specs(auc(0.7)), frame=frame)
+
+
+def test_a_label_that_metrics_do_not_take(run: Callable[..., Outcome]) -> None:
+    with pytest.raises(RetrainerError, match="labels from 0 to 1"):
+        run(specs(auc(0.7)), label="minutes")
+    with pytest.raises(RetrainerError, match="label 'carrier' is string"):
+        run(specs(auc(0.7)), label="carrier")
+
+
+def test_an_empty_label(run: Callable[..., Outcome], some_flights: pd.DataFrame) -> None:
+    frame = some_flights.assign(late=some_flights.late.where(some_flights.index % 10 > 0))
+    with pytest.raises(RetrainerError, match="label 'late' is empty in 60 of 600"):
+        run(specs(auc(0.7)), frame=frame)
+
+
+def test_a_model_that_predicts_nan(run: Callable[..., Outcome]) -> None:
+    with pytest.raises(RetrainerError, match="challenger predicts NaN or infinity for"):
+        run(specs(auc(0.7)), challenger="nan")
+
+
+def test_an_empty_eval_split(run: Callable[..., Outcome], some_flights: pd.DataFrame) -> None:
+    with pytest.raises(RetrainerError, match="no rows"):
+        run(specs(auc(0.7)), frame=some_flights[:100])
+
+
+def test_a_champion_that_is_gone(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    with pytest.raises(RetrainerError, match="there is no folder at"):
+        run(specs(auc(0.7)), champion=str(tmp_path / "nowhere"))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"torn")
+    with pytest.raises(RetrainerError, match=r"champion version 3 .*is not a SavedModel"):
+        run(specs(auc(0.7)), champion=str(tmp_path / "broken"))
+
+
+def test_no_record_of_a_champion(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(RetrainerError, match="no champion record"):
+        evaluate(
+            make_examples({"a": some_flights, "b": some_flights}),
+            models["late"],
+            *(str(tmp_path / name) for name in ("none", "evaluation", "blessing", "r.html")),
+            specs(auc(0.7)),
+        )
+
+
+def test_a_span_that_lacks_a_column_counts_as_empty_there(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    spans = {
+        "a": some_flights[:200].drop(columns=["dep_delay", "origin"]),
+        "b": some_flights[200:],
+        "c": some_flights[:300],
+    }
+    metrics: dict[str, float] = {}
+    evaluate(
+        make_examples(spans, eval_spans=3),
+        models["late"],
+        champion_record(),
+        *(str(tmp_path / name) for name in ("evaluation", "blessing", "r.html")),
+        specs(auc(0.1)),
+        SLICES,
+        log_metric=metrics.__setitem__,
+    )
+    assert metrics["example_count"] == 1000
+    rows = {
+        str(key): values[""][""]["example_count"]["doubleValue"]
+        for key, values in tfma.load_eval_result(str(tmp_path / "evaluation")).slicing_metrics
+    }
+    assert sum(n for key, n in rows.items() if "origin" in key) == 800
+    assert sum(n for key, n in rows.items() if "carrier" in key) == 1000
+    assert np.isfinite(list(metrics.values())).all()

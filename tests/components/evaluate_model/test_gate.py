@@ -1,0 +1,149 @@
+"""The verdict: what blesses a model, what doesn't, and in which words."""
+
+import math
+from typing import Any
+
+import pytest
+import tensorflow_model_analysis as tfma
+from google.protobuf import json_format
+from retrainer.components.evaluate_model.gate import Champion, explain, judge, number, rule, signed
+from retrainer.components.evaluate_model.results import Check, Evaluation, SliceResult, Value
+
+NONE, THIRD = Champion(None, None), Champion(3, "models/3")
+
+
+def value_threshold(**bounds: float) -> tfma.GenericValueThreshold:
+    return json_format.ParseDict(bounds, tfma.GenericValueThreshold())
+
+
+def change_threshold(direction: str = "HIGHER_IS_BETTER", **bounds: float) -> Any:
+    return json_format.ParseDict({"direction": direction, **bounds}, tfma.GenericChangeThreshold())
+
+
+def evaluation(*checks: Check, valid: bool | None = None) -> Evaluation:
+    overall = SliceResult((), {"auc": Value(0.912), "example_count": Value(24000.0)})
+    if any(check.champion is not None for check in checks):
+        overall.champion = {"auc": Value(0.905)}
+    slices = [overall, SliceResult((("carrier", "UA"),), {"auc": Value(0.9)})]
+    passed = all(check.passed for check in checks) if valid is None else valid
+    return Evaluation(slices, list(checks), passed)
+
+
+FLOOR = Check("auc", "overall", value_threshold(lower_bound=0.7), 0.912, None, True)
+CHANGE = Check("auc", "overall", change_threshold(absolute=-0.01), 0.912, 0.905, True)
+
+
+def test_blessed_without_a_champion_by_a_floor() -> None:
+    verdict = judge(evaluation(FLOOR), NONE)
+    assert verdict.blessed
+    assert verdict.reasons == ()
+    assert verdict.sentence == "blessed: auc 0.912 (no champion yet), 24,000 rows, 2 slices"
+
+
+def test_blessed_against_a_champion() -> None:
+    verdict = judge(evaluation(CHANGE), THIRD)
+    assert verdict.blessed
+    assert verdict.sentence == (
+        "blessed: auc 0.912 (champion version 3 0.905, +0.007), 24,000 rows, 2 slices"
+    )
+
+
+@pytest.mark.parametrize(("champion", "word"), [(NONE, "no floor"), (THIRD, "no threshold")])
+@pytest.mark.parametrize("valid", [True, False])
+def test_without_thresholds_nothing_is_blessed(champion: Champion, word: str, valid: bool) -> None:
+    verdict = judge(evaluation(valid=valid), champion)
+    assert not verdict.blessed
+    assert word in verdict.reasons[0]
+    assert verdict.sentence.startswith("refused: ")
+
+
+def test_tfmas_no_stands_even_where_no_threshold_is_named() -> None:
+    assert not judge(evaluation(FLOOR, valid=False), NONE).blessed
+
+
+def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
+    failed = Check("auc", "overall", value_threshold(lower_bound=0.95), 0.912, None, False)
+    assert not judge(evaluation(failed, valid=True), NONE).blessed
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "champion", "words"),
+    [
+        (value_threshold(lower_bound=0.7), 0.51, None, "auc 0.51 is below 0.7"),
+        (value_threshold(upper_bound=0.7), 0.9, None, "auc 0.9 is above 0.7"),
+        (value_threshold(lower_bound=0.1, upper_bound=0.7), 0.05, None, "auc 0.05 is below 0.1"),
+        (value_threshold(lower_bound=0.7), 0.69999, None, "auc 0.69999 is below 0.7"),
+        (value_threshold(lower_bound=0.7), math.nan, None, "auc is undefined (NaN)"),
+        (value_threshold(lower_bound=0.7), None, None, "auc has a threshold, but is not computed"),
+        (
+            change_threshold(absolute=-0.01),
+            0.51,
+            0.91,
+            "auc 0.51 is 0.4 below champion version 3 (0.91); at most 0.01 below is allowed",
+        ),
+        (
+            change_threshold(absolute=0.005),
+            0.912,
+            0.91,
+            "auc 0.912 is 0.002 above champion version 3 (0.91); it must be at least 0.005 above",
+        ),
+        (
+            change_threshold(absolute=0.0),
+            0.90,
+            0.91,
+            "auc 0.9 is 0.01 below champion version 3 (0.91); it must not be below",
+        ),
+        (
+            change_threshold("LOWER_IS_BETTER", absolute=0.01),
+            0.5,
+            0.4,
+            "auc 0.5 is 0.1 above champion version 3 (0.4); at most 0.01 above is allowed",
+        ),
+        (
+            change_threshold("LOWER_IS_BETTER", relative=-0.05),
+            0.4,
+            0.4,
+            "auc 0.4 is equal to champion version 3 (0.4); it must be at least 5.000% below",
+        ),
+        (change_threshold(absolute=0.0), 0.5, math.nan, "auc of the champion is undefined (NaN)"),
+    ],
+)
+def test_reasons(threshold: Any, value: float | None, champion: float | None, words: str) -> None:
+    assert explain(Check("auc", "overall", threshold, value, champion, False), THIRD) == words
+
+
+def test_a_reason_names_its_slice() -> None:
+    check = Check("auc", "carrier = HA", value_threshold(lower_bound=0.7), 0.5, None, False)
+    assert explain(check, NONE) == "auc 0.5 for carrier = HA is below 0.7"
+    check = Check(
+        "auc", "carrier = ZZ", value_threshold(lower_bound=0.7), None, None, False, "no such slice"
+    )
+    assert "where no eval row is" in explain(check, NONE)
+
+
+def test_a_label_of_one_value_is_never_blessed() -> None:
+    verdict = judge(evaluation(CHANGE), THIRD, labels=(0.0,))
+    assert not verdict.blessed
+    assert verdict.reasons[0].startswith("every eval row has the label 0")
+
+
+def test_many_reasons_are_counted() -> None:
+    checks = [
+        Check("auc", f"hour = {i}", value_threshold(lower_bound=0.7), 0.5, None, False)
+        for i in range(300)
+    ]
+    verdict = judge(evaluation(*checks), NONE)
+    assert len(verdict.reasons) == 101
+    assert verdict.reasons[-1] == "and 200 more"
+    assert len(verdict.sentence) < 200
+
+
+def test_numbers_and_rules() -> None:
+    assert number(336776.0) == "336,776"
+    assert number(0.123456) == "0.1235"
+    assert number(math.nan) == "NaN"
+    assert signed(-0.25) == "-0.25"
+    assert signed(0.0) == "±0"
+    assert rule(value_threshold(lower_bound=0.5, upper_bound=0.9)) == "0.5 to 0.9"
+    assert rule(change_threshold(absolute=-1e-10)) == "change of -1e-10 or more"
+    assert rule(change_threshold("LOWER_IS_BETTER", relative=0.1)) == "change of +10 % or less"

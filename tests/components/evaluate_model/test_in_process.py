@@ -1,0 +1,311 @@
+"""The numbers by arrays are TFMA's own: metrics, plots, slices and judgements, on the same rows."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_model_analysis as tfma
+from google.protobuf.message import Message
+from retrainer.components.evaluate_model.accumulators import NotCoveredError
+from retrainer.components.evaluate_model.eval_config import (
+    BASELINE,
+    CANDIDATE,
+    build_eval_config,
+    slice_columns,
+)
+from retrainer.components.evaluate_model.in_process import evaluate_in_process, write_results
+from retrainer.components.evaluate_model.on_beam import evaluate_scores_on_beam
+from retrainer.components.evaluate_model.predict import Scores, load_model, score
+from retrainer.components.lib.examples import Examples
+
+Specs = list[dict[str, Any]]
+
+
+def metrics(*names: str | dict[str, Any]) -> Specs:
+    return [{"metrics": [{"class_name": n} if isinstance(n, str) else n for n in names]}]
+
+
+AUC_WITH_THRESHOLDS = {
+    "class_name": "AUC",
+    "threshold": {
+        "value_threshold": {"lower_bound": 0.85},
+        "change_threshold": {"absolute": 0.02, "relative": 0.01, "direction": "HIGHER_IS_BETTER"},
+    },
+    "per_slice_thresholds": [
+        {
+            "slicing_specs": [{"feature_keys": ["origin"]}, {"feature_values": {"carrier": "ZZ"}}],
+            "threshold": {"value_threshold": {"lower_bound": 0.5, "upper_bound": 0.9}},
+        }
+    ],
+}
+BY_CARRIER_AND_ORIGIN = [{}, {"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]
+CASES: dict[str, dict[str, Any]] = {
+    "gate": {
+        "metrics_specs": metrics(AUC_WITH_THRESHOLDS, "BinaryAccuracy", "CalibrationPlot"),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN,
+    },
+    "binary": {
+        "metrics_specs": metrics(
+            *("AUCPrecisionRecall", "ConfusionMatrixPlot", "F1Score", "MeanLabel"),
+            *("MeanPrediction", "Calibration", "BinaryCrossEntropy", "Recall", "Specificity"),
+            *("CoefficientOfDiscrimination", "RelativeCoefficientOfDiscrimination"),
+            {"class_name": "Precision", "config": {"thresholds": [0.7, 0.1], "name": "two"}},
+            {"class_name": "Precision", "config": '"thresholds": [0.2]'},
+            {"class_name": "SensitivityAtSpecificity", "config": {"specificity": 0.5}},
+        ),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[:2],
+    },
+    "crossed slices": {
+        "metrics_specs": metrics("AUC", "ExampleCount"),
+        "slicing_specs": [
+            {"feature_keys": ["origin", "carrier"]},
+            {"feature_keys": ["origin"], "feature_values": {"month": 1.0}},
+            {"feature_values": {"origin": "JFK", "carrier": "B6"}},
+            {"feature_values": {"origin": "JFK"}},
+            {"feature_keys": ["origin"]},
+        ],
+        "champion": None,
+    },
+    "empty and odd slice values": {
+        "metrics_specs": metrics("BinaryAccuracy", "CalibrationPlot"),
+        "slicing_specs": [
+            {"feature_keys": ["gate"]},
+            {"feature_keys": ["tailnum"], "feature_values": {"origin": "LGA"}},
+            {"feature_keys": ["hour", "gate"]},
+            {"feature_values": {"gate": "1.5"}},
+        ],
+        "champion": None,
+    },
+    "weights": {
+        "metrics_specs": [
+            *metrics("AUC", "MeanLabel", "BinaryCrossEntropy", "CalibrationPlot", "Precision"),
+            {
+                "metrics": [{"class_name": "ExampleCount"}, {"class_name": "MeanAbsoluteError"}],
+                "example_weights": {"weighted": True, "unweighted": True},
+            },
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[:2],
+        "weight": "weight",
+    },
+    "fractional labels": {
+        "metrics_specs": metrics(
+            "AUC", "CalibrationPlot", "MeanSquaredError", {"class_name": "Precision"}
+        ),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN,
+        "label": "share",
+        "weight": "weight",
+    },
+    "regression": {
+        "metrics_specs": metrics(
+            *("MeanAbsoluteError", "MeanSquaredError", "MeanAbsolutePercentageError"),
+            *("SquaredPearsonCorrelation", "Calibration", "MeanPrediction"),
+            {
+                "class_name": "CalibrationPlot",
+                "config": {"left": -50.0, "right": 200.0, "num_buckets": 20.0},
+            },
+        ),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN,
+        "label": "minutes",
+        "challenger": "minutes",
+        "champion": "coin",
+    },
+    "small slices hidden": {
+        "metrics_specs": metrics(AUC_WITH_THRESHOLDS, "CalibrationPlot"),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN,
+        "options": {"min_slice_size": 30},
+    },
+    "Keras": {
+        "metrics_specs": metrics("RootMeanSquaredError", "BinaryCrossentropy", "Poisson"),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[:2],
+        # Keras counts in 32 bits, so the order of rows shows in the seventh digit.
+        "tolerance": 2e-6,
+    },
+    "classes": {
+        "metrics_specs": metrics("SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label": "rating",
+        "challenger": "classes",
+        "champion": None,
+        "tolerance": 2e-6,
+    },
+}
+
+
+def prepare(
+    case: dict[str, Any], models: dict[str, str], frame: pd.DataFrame, make_examples: Callable
+) -> tuple[tfma.EvalConfig, Scores, bool]:
+    champion = case.get("champion", "champion")
+    label, weight = case.get("label", "late"), case.get("weight", "")
+    config = build_eval_config(
+        case["metrics_specs"],
+        case["slicing_specs"],
+        case.get("options", {}),
+        label,
+        weight,
+        champion is not None,
+    )
+    half = len(frame) // 2
+    path = make_examples({"a": frame[:half], "b": frame[half:]}, eval_spans=2, label=label)
+    loaded = {CANDIDATE: load_model(models[case.get("challenger", "late")], "challenger")}
+    if champion:
+        loaded[BASELINE] = load_model(models[champion], "champion version 1")
+    scores = score(Examples.read(path), loaded, slice_columns(config), weight, batch_rows=256)
+    return config, scores, champion is not None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_tfma_on_beam(
+    name: str,
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    case = CASES[name]
+    config, scores, has_champion = prepare(case, models, some_flights, make_examples)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    results = evaluate_in_process(config, scores)
+    write_results(results, config, str(ours), not has_champion, "eval split", {})
+    evaluate_scores_on_beam(config, scores, str(theirs), not has_champion)
+
+    expected, got = read(theirs), read(ours)
+    assert expected.keys() == got.keys()
+    assert len(expected) > 10
+    for key, value in expected.items():
+        assert differences(value, got[key], case.get("tolerance", 1e-9)) == [], key
+
+    judged, wanted = (tfma.load_validation_result(str(folder)) for folder in (ours, theirs))
+    assert failures(judged) == failures(wanted)
+    assert judged.validation_ok == wanted.validation_ok
+    assert judged.rubber_stamp == wanted.rubber_stamp
+    assert sorted(map(str, judged.missing_slices)) == sorted(map(str, wanted.missing_slices))
+
+
+def test_the_gate_case_fails_some_thresholds_and_passes_others(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    config, scores, _ = prepare(CASES["gate"], models, some_flights, make_examples)
+    write_results(evaluate_in_process(config, scores), config, str(tmp_path), False, "x", {})
+    result = tfma.load_validation_result(str(tmp_path))
+    assert 3 < len(failures(result)) < 40
+    assert [dict(spec.feature_values) for spec in result.missing_slices] == [{"carrier": "ZZ"}]
+
+
+def test_tfma_reads_the_result(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    config, scores, _ = prepare(CASES["gate"], models, some_flights, make_examples)
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    write_results(evaluate_in_process(config, scores), config, str(folder), False, "x", {})
+    result = tfma.load_eval_result(str(folder), model_name="candidate")
+    assert result.config == config
+    slices = dict(result.slicing_metrics)
+    assert slices[()][""][""]["example_count"] == {"doubleValue": 700.0}
+    assert 0.5 < slices[()][""][""]["auc"]["doubleValue"] < 1
+    assert (("carrier", "UA"),) in slices
+    assert len(result.plots) == len(slices)
+    assert len(list(folder.iterdir())) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"metrics_specs": metrics("ModelCosineSimilarity")}, "ModelCosineSimilarity"),
+        ({"options": {"compute_confidence_intervals": True}}, "confidence intervals"),
+        (
+            {"metrics_specs": [{**metrics("MinLabelPosition")[0], "query_key": "carrier"}]},
+            "query",
+        ),
+        (
+            {
+                "metrics_specs": [
+                    {**metrics("AUC")[0], "binarize": {"class_ids": {"values": [1.0]}}}
+                ],
+                "challenger": "classes",
+                "champion": None,
+                "label": "rating",
+            },
+            "by class",
+        ),
+    ],
+)
+def test_refuses_what_it_does_not_cover(
+    changes: dict[str, Any],
+    reason: str,
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+) -> None:
+    config, scores, _ = prepare({**CASES["gate"], **changes}, models, some_flights, make_examples)
+    with pytest.raises(NotCoveredError, match=reason):
+        evaluate_in_process(config, scores)
+
+
+def read(folder: Path) -> dict[Any, Message]:
+    """Every metric and plot by slice and key."""
+    found: dict[Any, Message] = {}
+    for kind, load, field in (
+        ("metric", tfma.load_metrics, "metric_keys_and_values"),
+        ("plot", tfma.load_plots, "plot_keys_and_values"),
+    ):
+        for proto in load(str(folder)):
+            place = (kind, str(proto.slice_key))
+            assert place not in found
+            found[place] = proto.slice_key
+            for name, value in getattr(proto, "metrics" if kind == "metric" else "plots").items():
+                found[(*place, name)] = value
+            for item in getattr(proto, field):
+                found[(*place, str(item.key))] = item
+    return found
+
+
+def differences(a: Any, b: Any, tolerance: float, path: str = "") -> list[str]:
+    """Name every field in which two protos differ by more than a relative tolerance."""
+    if isinstance(a, Message):
+        fields = {field.name: field for message in (a, b) for field, _ in message.ListFields()}
+        return [
+            difference
+            for name in fields
+            for difference in differences(
+                getattr(a, name), getattr(b, name), tolerance, f"{path}.{name}"
+            )
+        ]
+    if isinstance(a, float):
+        same = math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) or (
+            math.isnan(a) and math.isnan(b)
+        )
+        return [] if same else [f"{path}: {a!r}, {b!r}"]
+    if isinstance(a, str | bytes | int | bool):
+        return [] if a == b else [f"{path}: {a!r}, {b!r}"]
+    if len(a) != len(b):
+        return [f"{path}: {len(a)} and {len(b)} entries"]
+    return [
+        difference
+        for i, (x, y) in enumerate(zip(a, b, strict=True))
+        for difference in differences(x, y, tolerance, f"{path}[{i}]")
+    ]
+
+
+def failures(result: tfma.ValidationResult) -> set[tuple[str, str, str, float]]:
+    return {
+        (
+            str(per_slice.slice_key),
+            str(failure.metric_key),
+            str(failure.metric_threshold),
+            np.round(failure.metric_value.double_value.value, 9),
+        )
+        for per_slice in result.metric_validations_per_slice
+        for failure in per_slice.failures
+    }
