@@ -8,7 +8,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.files import filesystem, is_local
 from .compiling import compile_spec
 from .config import LoadedConfig
-from .runners.display import make_display
+from .runners.display import make_observer
 from .runners.local import LocalRunner, RunInterrupted
 from .runners.observer import RunObserver
 from .runs import RunRecord, RunState, list_runs, load_run
@@ -30,7 +30,7 @@ def warm_runner() -> Iterator[LocalRunner]:
 
 def choose_observer(as_json: bool, verbose: bool) -> RunObserver:
     """Choose how a run is shown: not at all for machines, live on a terminal, line by line in a log."""
-    return RunObserver() if as_json else make_display(verbose=verbose)
+    return RunObserver() if as_json else make_observer(verbose=verbose)
 
 
 def run_locally(
