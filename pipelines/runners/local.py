@@ -1,0 +1,222 @@
+"""Running a compiled pipeline on this machine."""
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from ...components.lib.errors import RetrainerError
+from ..runs import DONE, RunRecord, RunState, load_run, lock_path, run_exists
+from .lock import RunLock
+from .observer import RunObserver
+from .preload import LIBRARIES
+from .processes import TaskProcesses
+from .schedule import Run, RunSettings, new_record
+from .spec import load_spec
+from .values import pipeline_parameters
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A run was stopped by a signal; its record is written and its processes are gone.
+
+    Attributes:
+        record: The run's record.
+        signal_number: The signal; a command line exits with 128 plus it.
+    """
+
+    def __init__(self, record: RunRecord, signal_number: int) -> None:
+        super().__init__(
+            f"run '{record.run_id}' was interrupted; resume it to go on where it stopped"
+        )
+        self.record = record
+        self.signal_number = signal_number
+
+
+class LocalRunner:
+    """Runs compiled pipelines, each task in a process forked from one that has the libraries loaded.
+
+    As a context manager it serves several runs, and pays for the loading once::
+
+        with LocalRunner() as runner:
+            runner.warm_up()
+            record = runner.run("pipeline.yaml", store="store", pipeline_root="artifacts", run_id="june")
+
+    Args:
+        libraries: Modules that tasks find loaded.
+        workers: How many tasks run at once at the most; as many as there are cores if not given.
+    """
+
+    def __init__(self, libraries: Sequence[str] = LIBRARIES, workers: int | None = None) -> None:
+        self._libraries = tuple(libraries)
+        self._workers = workers or _cores()
+        self._processes: TaskProcesses | None = None
+
+    def __enter__(self) -> "LocalRunner":
+        """Give the runner itself; nothing is started yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the runner's processes."""
+        self.close()
+
+    def warm_up(self) -> None:
+        """Begin to load the libraries, in a process of its own; returns at once."""
+        if self._processes and not self._processes.usable:
+            self.close()
+        if self._processes is None:
+            self._processes = TaskProcesses(self._libraries)
+
+    def close(self) -> None:
+        """End the runner's processes."""
+        if self._processes:
+            self._processes.close()
+            self._processes = None
+
+    def run(
+        self,
+        spec: Mapping[str, Any] | str | os.PathLike[str],
+        *,
+        store: str,
+        pipeline_root: str,
+        run_id: str,
+        parameters: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        caching: bool | None = None,
+        observer: RunObserver | None = None,
+    ) -> RunRecord:
+        """Run a compiled pipeline.
+
+        Args:
+            spec: The spec, or the path of its YAML or JSON file.
+            store: URI of the store, which gets the record, and is locked while the run lasts.
+            pipeline_root: Local folder of artifacts and the cache.
+            run_id: The run's name. One that was used already is refused.
+            parameters: The pipeline's parameters.
+            resume: Whether to go on with the run of that name that failed or was interrupted: its finished tasks
+                are taken over unless their code or inputs have changed.
+            caching: False to have every task run; else as each task's caching option says.
+            observer: Who is told what happens.
+
+        Returns:
+            The record of the run, which succeeded or failed.
+
+        Raises:
+            RetrainerError: If nothing can be run: an unknown feature in the spec, a wrong parameter, a run id that
+                is taken, another run on the same store; or if the record can't be written.
+            RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended and the record written.
+        """
+        pipeline = load_spec(spec)
+        values = pipeline_parameters(pipeline, parameters or {})
+        if not RUN_ID.fullmatch(run_id):
+            raise RetrainerError(
+                f"'{run_id}' can't be a run's name: up to 128 letters, digits, '.', '_' and '-', "
+                "the first a letter or digit."
+            )
+        self.warm_up()
+        try:
+            with RunLock(lock_path(store, pipeline_root), run_id):
+                earlier = _earlier(store, run_id, resume)
+                run = Run(
+                    pipeline=pipeline,
+                    record=new_record(pipeline, run_id, store, pipeline_root, values),
+                    settings=RunSettings(
+                        os.path.abspath(pipeline_root), self._workers, caching is not False, earlier
+                    ),
+                    processes=self._processes,  # type: ignore[arg-type]
+                    observer=observer or RunObserver(),
+                )
+                self._execute(run)
+        except OSError as error:
+            raise RetrainerError(
+                f"run '{run_id}' can't write its record or its cache: {error}. Mend that, then resume the run."
+            ) from error
+        if run.stop_signal is not None:
+            raise RunInterrupted(run.record, run.stop_signal)
+        return run.record
+
+    def _execute(self, run: Run) -> None:
+        try:
+            with _stopping_on_signals(run):
+                run.execute()
+        finally:
+            # A request that the server still holds would start its task in the next run.
+            if run.record.state not in (RunState.SUCCEEDED, RunState.FAILED):
+                self.close()
+
+
+def run_pipeline(
+    spec: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    store: str,
+    pipeline_root: str,
+    run_id: str,
+    parameters: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    caching: bool | None = None,
+    observer: RunObserver | None = None,
+) -> RunRecord:
+    """Run one compiled pipeline. See `LocalRunner.run`."""
+    with LocalRunner() as runner:
+        return runner.run(
+            spec,
+            store=store,
+            pipeline_root=pipeline_root,
+            run_id=run_id,
+            parameters=parameters,
+            resume=resume,
+            caching=caching,
+            observer=observer,
+        )
+
+
+def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
+    """Give the record to resume from, if that is wanted, and see that the name is free if it is not."""
+    if resume:
+        return load_run(store, run_id)
+    if run_exists(store, run_id):
+        earlier = load_run(store, run_id)
+        done = sum(task.state in DONE for task in earlier.tasks.values())
+        advice = "" if earlier.state == RunState.SUCCEEDED else " Resume it, or"
+        raise RetrainerError(
+            f"run '{run_id}' is there already: {earlier.state}, {done} of {len(earlier.tasks)} tasks done."
+            f"{advice or ' Take'}{' take' if advice else ''} another name."
+        )
+    return None
+
+
+def _cores() -> int:
+    # A container may be given fewer than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _stopping_on_signals(run: Run) -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP stop a run in good order; on other threads Python allows no handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        run.stop_signal = number
+        run.processes.wake()
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

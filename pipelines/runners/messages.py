@@ -1,0 +1,63 @@
+"""Messages over a Unix socket: JSON with its length before it, and file descriptors."""
+
+import json
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+HEADER = struct.Struct("!I")
+
+
+class Disconnected(Exception):
+    """The other side is gone."""
+
+
+def send(connection: socket.socket, message: Any, descriptors: Sequence[int] = ()) -> None:
+    """Send a message.
+
+    Args:
+        connection: A connected Unix stream socket.
+        message: Anything that JSON holds.
+        descriptors: File descriptors that the other side gets copies of.
+
+    Raises:
+        OSError: If the other side is gone.
+    """
+    content = json.dumps(message).encode()
+    socket.send_fds(connection, [HEADER.pack(len(content))], list(descriptors))
+    connection.sendall(content)
+
+
+def receive(connection: socket.socket, descriptors: int = 2) -> tuple[Any, list[int]]:
+    """Wait for a message.
+
+    Args:
+        connection: A connected Unix stream socket.
+        descriptors: The most file descriptors that may come with it.
+
+    Returns:
+        The message and the descriptors that came with it.
+
+    Raises:
+        Disconnected: If the other side is gone.
+    """
+    try:
+        # Descriptors come with the first bytes that they were sent with: the header, and nothing beyond it.
+        header, received, _, _ = socket.recv_fds(connection, HEADER.size, descriptors)
+        if len(header) < HEADER.size:
+            header += _read(connection, HEADER.size - len(header))
+        (length,) = HEADER.unpack(header)
+        return json.loads(_read(connection, length)), list(received)
+    except ConnectionError as error:
+        raise Disconnected from error
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    content = bytearray()
+    while len(content) < length:
+        block = connection.recv(min(length - len(content), 1 << 20))
+        if not block:
+            raise Disconnected
+        content += block
+    return bytes(content)

@@ -1,0 +1,191 @@
+"""The process that loads the libraries once and forks a process for every task.
+
+Why not `multiprocessing`'s forkserver: it runs the caller's `__main__` again in every child, can't say
+when its preload is done, starts nothing until then, and has no public way to end it.
+
+Run as `python -m retrainer.pipelines.runners.server SOCKET ALIVE`, two inherited file descriptors. On the socket it
+takes messages (a `Setup`, then requests to run tasks, each with the descriptors of the task's log and
+result pipe) and tells `loading`, `started` and `ended`. It ends with its runner, and so do its tasks.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from .messages import Disconnected, receive, send
+from .preload import load_libraries
+from .task import run_task
+
+PR_SET_PDEATHSIG = 1
+
+
+class Server:
+    """Forks tasks, and tells of their end.
+
+    Args:
+        connection: The socket to the runner.
+        alive: Read end of a pipe that the runner keeps open as long as it lives.
+    """
+
+    def __init__(self, connection: socket.socket, alive: int) -> None:
+        self._connection = connection
+        self._alive = alive
+        self._tasks: dict[int, str] = {}
+        self._waiting: list[tuple[dict[str, Any], list[int]]] = []
+        self._loaded = False
+
+    def serve(self) -> NoReturn:
+        """Load the libraries, then serve requests until the runner is gone."""
+        setup, _ = receive(self._connection)
+        if setup["die_with_parent"]:
+            _die_with_parent(setup["parent"])
+        sys.path[:] = setup["sys_path"]
+        signal.signal(signal.SIGCHLD, lambda *_: self._reap())
+        # Native code that is being loaded need not know that a task has ended.
+        signal.siginterrupt(signal.SIGCHLD, False)
+        started = time.monotonic()
+        libraries = setup["libraries"]
+
+        def before(done: int, name: str) -> None:
+            self._tell({"event": "loading", "done": done, "total": len(libraries), "name": name})
+            self._receive(0.0)
+            self._start_waiting()
+
+        load_libraries(libraries, before)
+        # What is loaded stays: without this the first collection in every task would copy all of its pages.
+        gc.collect()
+        gc.freeze()
+        self._loaded = True
+        total = len(libraries)
+        seconds = time.monotonic() - started
+        self._tell(
+            {"event": "loading", "done": total, "total": total, "name": "", "seconds": seconds}
+        )
+        while True:
+            self._start_waiting()
+            self._receive(None)
+
+    def end(self) -> NoReturn:
+        """Kill the tasks and go."""
+        for pid in self._tasks:
+            _kill_group(pid)
+        os._exit(0)
+
+    def _receive(self, timeout: float | None) -> None:
+        while select.select([self._connection], [], [], timeout)[0]:
+            self._waiting.append(receive(self._connection))
+            timeout = 0.0
+
+    def _start_waiting(self) -> None:
+        held = []
+        for request, descriptors in self._waiting:
+            if self._loaded or request["early"]:
+                self._start(request, descriptors)
+            else:
+                held.append((request, descriptors))
+        self._waiting = held
+
+    def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        log, result = descriptors
+        # What is buffered here would be written again by the child.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A task that ends at once must not be reaped before it is known.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._tell({"event": "ended", "id": request["id"], "status": None, "error": str(error)})
+        else:
+            if pid == 0:
+                self._become_task(request, log, result)
+            # Set on both sides, so that the group is there before anybody signals it.
+            _make_group(pid)
+            self._tasks[pid] = request["id"]
+            self._tell({"event": "started", "id": request["id"], "pid": pid})
+        finally:
+            os.close(log)
+            os.close(result)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+    def _become_task(self, request: dict[str, Any], log: int, result: int) -> NoReturn:
+        _make_group(os.getpid())
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        self._connection.close()
+        run_task(request, log, result, self._alive)
+
+    def _reap(self) -> None:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        for pid in list(self._tasks):
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if ended == 0:
+                continue
+            # Whatever the task started and left behind goes with it, as it would with a container.
+            _kill_group(pid)
+            self._tell(
+                {
+                    "event": "ended",
+                    "id": self._tasks.pop(pid),
+                    "status": os.waitstatus_to_exitcode(status),
+                    "peak_memory": _bytes(usage.ru_maxrss),
+                }
+            )
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        try:
+            send(self._connection, message)
+        except OSError:
+            self.end()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _bytes(maximum_resident: int) -> int:
+    # Linux counts in KiB, macOS in bytes.
+    return maximum_resident if sys.platform == "darwin" else maximum_resident * 1024
+
+
+def _make_group(pid: int) -> None:
+    try:
+        os.setpgid(pid, pid)
+    except (ProcessLookupError, PermissionError):
+        # It has set it itself already, or ended.
+        return
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel end this process with its runner, also while it loads libraries and reads no socket."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def main() -> NoReturn:
+    """Serve on the socket and the pipe whose descriptors stand on the command line."""
+    server = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
+    try:
+        server.serve()
+    except Disconnected:
+        server.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""Records of runs: what ran, on what, with what result."""
+
+import dataclasses
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from ..components.lib.errors import RetrainerError
+from ..components.lib.files import exists, filesystem, is_local, join, read_json, write_json
+from ..components.lib.store import Store
+from .runners.lock import find_holder
+
+RECORD_NAME = "run.json"
+LOCK_NAME = ".lock"
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    CACHED = "cached"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+
+class RunState(StrEnum):
+    """Where a run stands; `died` says that its process vanished without a word."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    DIED = "died"
+    UNREADABLE = "unreadable"
+
+
+DONE = frozenset({TaskState.SUCCEEDED, TaskState.CACHED})
+"""States of a task whose outputs can be used."""
+
+
+@dataclass
+class ArtifactRecord:
+    """An artifact that a task took or gave.
+
+    Attributes:
+        type: Its KFP type, as `system.Dataset`.
+        uri: Where it lies.
+        digest: SHA-256 of its content in hexadecimal digits; empty if nothing was written there.
+        metadata: What the task noted on it.
+    """
+
+    type: str
+    uri: str
+    digest: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class TaskRecord:
+    """One task of a run.
+
+    Attributes:
+        name: Its name in the spec.
+        title: Its name for people.
+        state: Where it stands.
+        started: When, in ISO 8601, UTC.
+        seconds: How long it took, from its start to the exit of its process.
+        peak_memory: The most memory that its process had resident, in bytes.
+        attempts: How often it was started.
+        inputs: Input parameters by name.
+        input_artifacts: Input artifacts by name.
+        outputs: Output parameters by name.
+        output_artifacts: Output artifacts by name.
+        metrics: What its `system.Metrics` artifacts say.
+        reports: Its HTML and Markdown outputs, copied into the run's folder.
+        log: Where its output went.
+        error: Why it failed, in a few lines.
+        log_tail: The log's last lines, where the error does not speak for itself.
+        key: Digest of its code and inputs.
+        reused_from: The run whose outputs it took, if it did not run itself.
+    """
+
+    name: str
+    title: str = ""
+    state: TaskState = TaskState.PENDING
+    started: str | None = None
+    seconds: float | None = None
+    peak_memory: int | None = None
+    attempts: int = 0
+    inputs: dict[str, Any] = field(default_factory=dict)
+    input_artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    output_artifacts: dict[str, ArtifactRecord] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    reports: list[str] = field(default_factory=list)
+    log: str | None = None
+    error: str | None = None
+    log_tail: list[str] = field(default_factory=list)
+    key: str | None = None
+    reused_from: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The task's own sentence on its result, or why there is none."""
+        if self.error:
+            return self.error
+        verdict = self.outputs.get("verdict")
+        return verdict if isinstance(verdict, str) else ""
+
+
+@dataclass
+class RunRecord:
+    """One run of a pipeline.
+
+    Attributes:
+        run_id: Its name, unique in the store.
+        pipeline: The pipeline's name.
+        store: URI of the store.
+        state: Where it stands.
+        started: When, in ISO 8601, UTC.
+        seconds: How long it took.
+        parameters: The pipeline's parameters, defaults included.
+        outputs: The pipeline's output parameters.
+        tasks: Its tasks by name, each after those that it needs.
+        error: Why it failed, in a few lines.
+        spec_digest: SHA-256 of the compiled spec.
+        pipeline_root: Local folder of its artifacts.
+        pid: Process that runs or ran it.
+        host: Machine of that process.
+    """
+
+    run_id: str
+    pipeline: str
+    store: str
+    state: RunState = RunState.RUNNING
+    started: str = ""
+    seconds: float | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, TaskRecord] = field(default_factory=dict)
+    error: str | None = None
+    spec_digest: str = ""
+    pipeline_root: str = ""
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+
+    @property
+    def uri(self) -> str:
+        """The run's folder in the store."""
+        return join(Store(self.store).runs_uri, self.run_id)
+
+    def locate(self, path: str) -> str:
+        """Give the place of a log or report, which the record names relative to the run's folder."""
+        return path if os.path.isabs(path) else join(self.uri, path)
+
+    @property
+    def failed_tasks(self) -> list[TaskRecord]:
+        """The tasks that failed, in the order of the spec."""
+        return [task for task in self.tasks.values() if task.state == TaskState.FAILED]
+
+
+def now() -> str:
+    """Give the time as records write it: ISO 8601, UTC, whole milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def lock_path(store: str, pipeline_root: str) -> str:
+    """Give the place of the lock that one run at a time holds.
+
+    Args:
+        store: URI of the store. A local one is locked itself.
+        pipeline_root: Local folder, which is locked where the store is a bucket.
+
+    Returns:
+        A local path.
+    """
+    if is_local(store):
+        return os.path.join(filesystem(Store(store).runs_uri)[1], LOCK_NAME)
+    return os.path.join(os.path.abspath(pipeline_root), LOCK_NAME)
+
+
+def save_run(record: RunRecord) -> None:
+    """Write a record to its place in the store, atomically.
+
+    Raises:
+        OSError: If the disk is full or refuses; the former record still stands then.
+    """
+    content = dataclasses.asdict(record)
+    # Said by where the record lies, and wrong as soon as the store has moved.
+    del content["store"]
+    write_json(join(record.uri, RECORD_NAME), content)
+
+
+def run_exists(store: str, run_id: str) -> bool:
+    """Tell whether a run of that name was ever started on the store."""
+    return exists(join(Store(store).runs_uri, run_id, RECORD_NAME))
+
+
+def load_run(store: str, run_id: str) -> RunRecord:
+    """Read the record of a run.
+
+    Args:
+        store: URI of the store.
+        run_id: The run.
+
+    Returns:
+        The record. If it says `running` and the process is gone, the state is `died`.
+
+    Raises:
+        RetrainerError: If there is no such run, or its record is damaged.
+    """
+    uri = join(Store(store).runs_uri, run_id, RECORD_NAME)
+    if not exists(uri):
+        known = ", ".join(f"'{record.run_id}'" for record in list_runs(store)[:3]) or "none"
+        raise RetrainerError(f"there is no run '{run_id}' in '{store}'; the newest are: {known}.")
+    try:
+        record = _from_json(store, read_json(uri))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RetrainerError(
+            f"'{uri}' is not a record that retrainer wrote ({error}). Restore it, or delete its folder."
+        ) from error
+    if record.state == RunState.RUNNING and not _alive(record):
+        _mark_dead(record)
+    return record
+
+
+def list_runs(store: str) -> list[RunRecord]:
+    """Read the records of all runs in a store.
+
+    Args:
+        store: URI of the store.
+
+    Returns:
+        The records, newest first. A damaged one is listed last with the state `unreadable`; a folder
+        without a record is no run.
+    """
+    fs, root = filesystem(Store(store).runs_uri)
+    if not fs.exists(root):
+        return []
+    records = []
+    for path in fs.ls(root, detail=False):
+        run_id = path.rstrip("/").rsplit("/", 1)[-1]
+        if not fs.exists(f"{path}/{RECORD_NAME}"):
+            continue
+        try:
+            records.append(load_run(store, run_id))
+        except RetrainerError as error:
+            records.append(RunRecord(run_id, "", store, RunState.UNREADABLE, error=str(error)))
+    return sorted(records, key=lambda record: (record.started, record.run_id), reverse=True)
+
+
+def describe_failure(record: RunRecord) -> str:
+    """Say what went wrong in a run: for each failed task its error, its log's last lines, and the log.
+
+    Returns:
+        A few lines; empty if nothing failed.
+    """
+    parts = []
+    for task in record.failed_tasks:
+        lines = [f"{task.title or task.name}: {task.error}"]
+        lines += [f"  | {line}" for line in task.log_tail]
+        if task.log:
+            lines.append(f"  log: {record.locate(task.log)}")
+        parts.append("\n".join(lines))
+    return "\n".join(parts) or (record.error or "")
+
+
+def _alive(record: RunRecord) -> bool:
+    if not is_local(record.store) and record.host != socket.gethostname():
+        return True
+    holder = find_holder(lock_path(record.store, record.pipeline_root))
+    return holder is not None and holder.run_id == record.run_id
+
+
+def _mark_dead(record: RunRecord) -> None:
+    record.state = RunState.DIED
+    record.error = f"process {record.pid} on {record.host} ended without a word. Resume the run."
+    for task in record.tasks.values():
+        if task.state == TaskState.RUNNING:
+            task.state = TaskState.INTERRUPTED
+
+
+def _known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    names = {entry.name for entry in dataclasses.fields(kind)}
+    return {name: value for name, value in content.items() if name in names}
+
+
+def _artifacts(content: Mapping[str, Any]) -> dict[str, ArtifactRecord]:
+    return {
+        name: ArtifactRecord(**_known(ArtifactRecord, value)) for name, value in content.items()
+    }
+
+
+def _task_from_json(content: Mapping[str, Any]) -> TaskRecord:
+    task = TaskRecord(**_known(TaskRecord, content))
+    task.state = TaskState(task.state)
+    task.input_artifacts = _artifacts(content.get("input_artifacts", {}))
+    task.output_artifacts = _artifacts(content.get("output_artifacts", {}))
+    return task
+
+
+def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
+    record = RunRecord(**{**_known(RunRecord, content), "store": store})
+    record.state = RunState(record.state)
+    record.tasks = {name: _task_from_json(task) for name, task in content.get("tasks", {}).items()}
+    return record
