@@ -36,7 +36,7 @@ def make_on_beam(
             | "Spread" >> beam.Reshuffle()
             | "Read" >> beam.FlatMapTuple(_read)
             | "Sketch" >> beam.CombinePerKey(_SketchFn(settings.generators, options))
-            | "Store" >> beam.MapTuple(_store, parts=list(parts), options=options)
+            | "Store" >> beam.Map(_store, list(parts), options)
         )
 
 
@@ -53,6 +53,8 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
     return options
 
 
+@beam.typehints.with_input_types(pa.RecordBatch)
+@beam.typehints.with_output_types(bytes)
 class _SketchFn(stats_impl._CombinerStatsGeneratorsCombineFn):
     """TFDV's combiner, which gives its accumulators instead of the statistics made of them."""
 
@@ -71,6 +73,7 @@ def _read(index: int, part: SpanPart) -> Iterator[tuple[int, pa.RecordBatch]]:
 
 
 def _store(
-    index: int, content: bytes, parts: Sequence[SpanPart], options: Mapping[str, Any]
+    sketch: tuple[int, bytes], parts: Sequence[SpanPart], options: Mapping[str, Any]
 ) -> None:
+    index, content = sketch
     write_atomic(sketch_uri(parts[index], SketchSettings(options)), content)

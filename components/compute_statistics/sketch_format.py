@@ -77,7 +77,7 @@ class SketchFile:
 
 
 def encode(sketch: SketchFile) -> bytes:
-    """Write a sketch as bytes; equal sketches give equal bytes.
+    """Write a sketch as bytes.
 
     Raises:
         SketchError: If an accumulator holds a class that is not on the list (a custom generator's).
@@ -187,7 +187,8 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
     fields = _fields(value["object"])
     if fields is None:
         raise SketchError(f"it names the class '{value['object']}', which is not one of a sketch's")
-    restored = fields[0].__new__(fields[0])
+    # No constructor runs: only the listed fields are set.
+    restored = object.__new__(fields[0])
     for field, item in value["state"].items():
         if field not in fields[1]:
             raise SketchError(f"it sets '{field}' of {value['object']}, which has no such field")

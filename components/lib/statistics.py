@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -18,8 +19,8 @@ FORMAT = 1
 STATISTICS_FILE = "FeatureStats.pb"
 EARLIER = "Earlier-spans"
 
-Statistics = statistics_pb2.DatasetFeatureStatisticsList
-Feature = statistics_pb2.FeatureNameStatistics
+Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+Feature: TypeAlias = statistics_pb2.FeatureNameStatistics
 NUMBERS = (Feature.INT, Feature.FLOAT)
 TYPE_NAMES = {Feature.INT: "INT", Feature.FLOAT: "FLOAT", Feature.STRING: "BYTES"}
 

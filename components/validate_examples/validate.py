@@ -1,5 +1,7 @@
 """Validating a window: schema, drift, skew and spans, judged together."""
 
+from collections.abc import Sequence
+
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -207,7 +209,7 @@ def _without_repeats(findings: list[Finding]) -> list[Finding]:
     return [f for f in findings if not (f.kind == "all_missing" and f.column in gone)]
 
 
-def _spoils_schema(findings: tuple[Finding, ...], index: StatisticsIndex) -> bool:
+def _spoils_schema(findings: Sequence[Finding], index: StatisticsIndex) -> bool:
     # The schema comes from the training rows; wrong evaluation rows do not spoil it.
     span_kinds = ("no_rows", "few_rows", "constant_label")
     return any(

@@ -1,0 +1,216 @@
+"""Sketches are made once, read as data, and made again when they can't be read."""
+
+import hashlib
+import json
+import os
+import pickle
+import re
+import struct
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from retrainer.components import compute_statistics
+from retrainer.components.compute_statistics import sketch_store
+from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.compute_statistics.sketch_format import MAGIC, SketchError, decode
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.files import digest_folder
+from retrainer.components.lib.statistics import features_by_name, read_statistics, row_count
+
+
+@pytest.fixture
+def three(months):
+    return {span: months[span] for span in ("2013-01", "2013-02", "2013-03")}
+
+
+@pytest.fixture
+def run(make_examples, tmp_path):
+    """A function that computes spans' statistics and returns the verdict."""
+
+    def go(spans, **kwargs):
+        examples = make_examples(spans)
+        return compute(examples, str(tmp_path / "s"), str(tmp_path / "report.html"), **kwargs)
+
+    return go
+
+
+def sketches(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "store").rglob("sketch-*"))
+
+
+def test_a_span_is_sketched_once_ever(run, months, three, tmp_path, monkeypatch):
+    run(three)
+    before = read_statistics(tmp_path / "s", "Span-2013-02")
+    made = []
+    original = sketch_store.make_sketch
+    monkeypatch.setattr(
+        sketch_store,
+        "make_sketch",
+        lambda part, *args: made.append(part.span) or original(part, *args),
+    )
+    spans = {span: months[span] for span in ("2013-02", "2013-03", "2013-04")}
+    assert run(spans) == "3 spans, 79,077 rows x 16 columns; 1 sketched now, 2 reused"
+    assert made == ["2013-04"]
+    assert read_statistics(tmp_path / "s", "Span-2013-02") == before
+
+
+def test_the_same_rows_give_the_same_bytes(run, three, tmp_path):
+    def digest():
+        return digest_folder(tmp_path / "s")
+
+    # Beyond 1,024 distinct values TFDV's choice among the rare ones differs from call to call.
+    three = {span: frame.drop(columns=["tailnum", "time_hour"]) for span, frame in three.items()}
+    run(three)
+    first = digest()
+    run(three)
+    assert digest() == first, "read from sketches"
+    for path in sketches(tmp_path):
+        path.unlink()
+    run(three)
+    assert digest() == first, "sketched again"
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other format"])
+def test_a_damaged_sketch_is_made_again_and_said_so(run, three, tmp_path, damage):
+    three = {span: frame.drop(columns=["tailnum", "time_hour"]) for span, frame in three.items()}
+    run(three)
+    good = read_statistics(tmp_path / "s", "Split-train")
+    victim = sketches(tmp_path)[0]
+    content = victim.read_bytes()
+    changed = {
+        "cut": content[: len(content) // 2],
+        "flipped": content[:-1] + bytes([content[-1] ^ 1]),
+        "empty": b"",
+        "other format": b"RETRAINER-SKETCH-0\n" + content[len(MAGIC) :],
+    }
+    victim.write_bytes(changed[damage])
+    assert run(three).endswith("1 sketched now, 2 reused")
+    decode(victim.read_bytes())
+    assert read_statistics(tmp_path / "s", "Split-train") == good
+    assert "was made again" in (tmp_path / "report.html").read_text()
+
+
+class Malicious:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+def signed(header: dict) -> bytes:
+    """A file that passes the checksum, with any header."""
+    text = json.dumps(header).encode()
+    body = struct.pack(">Q", len(text)) + text
+    return MAGIC + hashlib.sha256(body).digest() + body
+
+
+def test_reading_a_malicious_pickle_runs_nothing(run, three, tmp_path):
+    run(three)
+    marker = tmp_path / "ran"
+    bomb = pickle.dumps(Malicious(marker))
+    pickle.loads(bomb)
+    assert marker.exists(), "the pickle would work where pickles are read"
+    marker.unlink()
+    for i, content in enumerate([bomb, MAGIC + hashlib.sha256(bomb).digest() + bomb]):
+        sketches(tmp_path)[i].write_bytes(content)
+    assert run(three).endswith("2 sketched now, 1 reused")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("accumulator", "reason"),
+    [
+        ({"object": "Popen", "state": {"args": "true"}}, "not one of a sketch's"),
+        ({"object": "FeaturePath", "state": {"__class__": "x"}}, "no such field"),
+        ({"object": "MeanVarAccumulator", "state": {"__init__": "x"}}, "no such field"),
+        ({"native": "QuantilesSketch", "blob": 0}, "can't be read"),
+        ({"native": "system", "blob": 0}, "can't be read"),
+        ({"unknown": 1}, "can't be read"),
+    ],
+)
+def test_a_forged_sketch_sets_only_the_fields_of_its_classes(accumulator, reason):
+    with pytest.raises(SketchError, match=reason):
+        decode(signed({"made_by": {}, "accumulators": [accumulator], "blobs": [0]}))
+
+
+def test_a_sketch_of_another_version_is_made_again_and_said_so(run, three, tmp_path):
+    run(three)
+    for path in sketches(tmp_path):
+        path.rename(path.with_name(re.sub(r"-tfdv.*\.bin", "-tfdv0.9.0.bin", path.name)))
+    assert run(three).endswith("3 sketched now, 0 reused")
+    assert "was sketched by TFDV 0.9.0" in (tmp_path / "report.html").read_text()
+
+
+def test_other_options_are_another_sketch(run, three, tmp_path):
+    run(three)
+    assert run(three, stats_options={"num_top_values": 2.0}).endswith("3 sketched now, 0 reused")
+    carrier = features_by_name(read_statistics(tmp_path / "s", "Split-train"))["carrier"]
+    assert len(carrier.string_stats.top_values) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"num_top_value": 3}, "Did you mean 'num_top_values'"),
+        ({"generators": []}, "can't be passed to TFDV here"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_named(run, three, options, reason):
+    with pytest.raises(RetrainerError, match=reason):
+        run(three, stats_options=options)
+
+
+def test_whole_numbers_in_one_span_and_fractions_in_another(run, tmp_path):
+    whole = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
+    run({"1": whole, "2": whole.assign(x=[0.5, 1.5, None]), "3": whole})
+    x = features_by_name(read_statistics(tmp_path / "s", "Split-train"))["x"]
+    assert (x.type, x.num_stats.mean, x.num_stats.common_stats.num_missing) == (x.FLOAT, 1.6, 1)
+    alone = features_by_name(read_statistics(tmp_path / "s", "Span-1"))["x"]
+    assert alone.type == alone.INT
+
+
+def test_text_in_one_span_and_numbers_in_another(run):
+    number = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
+    spans = {"1": number, "2": number.assign(x=["a", "b", "c"]), "3": number}
+    with pytest.raises(RetrainerError, match="'x' is text in span 2 and a number in span 1"):
+        run(spans)
+
+
+def test_a_span_without_rows(run, three, tmp_path):
+    three["2013-03"] = three["2013-03"].iloc[:0]
+    run(three)
+    assert row_count(read_statistics(tmp_path / "s", "Split-eval")) == 0
+
+
+def test_a_column_without_values(run, three, tmp_path):
+    three["2013-03"] = three["2013-03"].assign(dep_delay=float("nan"))
+    run(three)
+    delay = features_by_name(read_statistics(tmp_path / "s", "Split-eval"))["dep_delay"]
+    assert delay.num_stats.common_stats.num_non_missing == 0
+
+
+def test_the_report_needs_no_network(run, three, tmp_path):
+    three["2013-02"] = three["2013-02"].rename(columns={"tailnum": "<b>tail & co"})
+    run(three)
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;b&gt;tail &amp; co" in page
+    assert not re.search(r"""(src|href)\s*=|url\(|@import""", page)
+    for column in three["2013-01"].columns:
+        assert f"<h3>{column} " in page
+
+
+def test_the_component(make_examples, three, tmp_path):
+    from kfp import dsl
+
+    examples = dsl.Dataset(name="examples", uri=make_examples(three))
+    statistics = dsl.Artifact(name="statistics", uri=str(tmp_path / "out"))
+    report = dsl.HTML(name="report", uri=str(tmp_path / "report.html"))
+    (verdict,) = compute_statistics.python_func(
+        examples=examples, statistics=statistics, report=report
+    )
+    assert verdict == "3 spans, 77,911 rows x 16 columns; 3 sketched now, 0 reused"
+    assert (tmp_path / "out" / "Split-train" / "FeatureStats.pb").stat().st_size
