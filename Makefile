@@ -34,4 +34,4 @@ bench: setup ## time and memory beside TFX's LocalDagRunner, on the same work
 	@.venv/bin/python bench/run.py
 
 clean: ## remove the environment, caches and what the demo wrote
-	@rm -rf .venv .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist demo bench/out
+	@rm -rf .venv .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist flights-demo bench/out

@@ -1,0 +1,108 @@
+"""Run a command and measure its wall time and the peak memory of its hungriest process."""
+
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a command took.
+
+    Attributes:
+        seconds: Wall time from its start to its exit.
+        peak_bytes: The largest resident set that any one of its processes reached.
+        exit_code: Its exit code.
+    """
+
+    seconds: float
+    peak_bytes: int
+    exit_code: int
+
+
+def measure(command: list[str], log: Path, environment: dict[str, str] | None = None) -> Measured:
+    """Run a command to its end.
+
+    Args:
+        command: The program and its arguments.
+        log: Where its output goes.
+        environment: Variables to set for it.
+
+    Returns:
+        Time, memory and exit code.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+        watch = _PeakWatch(process.pid)
+        watch.start()
+        try:
+            exit_code = process.wait()
+        finally:
+            seconds = time.monotonic() - started
+            process.kill()
+            watch.stop()
+    return Measured(seconds, watch.peak, exit_code)
+
+
+class _PeakWatch(threading.Thread):
+    """Asks the kernel again and again for the high-water mark of a process and its descendants.
+
+    The mark only rises, so that what is asked late is still right; a process that lives for less
+    than a poll is missed. A descendant is remembered once seen, because one whose parent has died
+    is no longer found from the top.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0
+        self._seen = {pid}
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(POLL_SECONDS):
+            self._seen |= _children(self._seen)
+            self.peak = max(self.peak, *(_high_water(pid) for pid in self._seen))
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+def _children(parents: set[int]) -> set[int]:
+    found: set[int] = set()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and _parent(folder) in parents | found:
+            found.add(int(folder.name))
+    return found
+
+
+def _parent(folder: Path) -> int:
+    try:
+        # The name in parentheses may hold spaces; the parent is the second field after it.
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return -1
+
+
+def _high_water(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

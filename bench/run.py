@@ -1,0 +1,124 @@
+"""`make bench`: retrainer beside TFX's LocalDagRunner, the same work in the same session.
+
+Prints wall seconds from start to exit and the peak memory of the hungriest process, without a
+champion and with one, and writes them to bench/out/results.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import peer
+import work
+from measure import Measured, measure
+from rich.console import Console
+from rich.table import Table
+
+OUT = peer.BENCH / "out"
+RETRAINER = Path(sys.executable).with_name("retrainer")
+CASES = ("without a champion", "with a champion")
+LIMIT_SECONDS = 60
+LIMIT_BYTES = 2 * 2**30
+
+
+def main() -> int:
+    """Run the bench.
+
+    Returns:
+        The exit code: 1 if a run failed.
+    """
+    parser = argparse.ArgumentParser(description="Time and memory of retrainer beside TFX.")
+    parser.add_argument("--no-peer", action="store_true", help="measure retrainer alone")
+    arguments = parser.parse_args()
+    python = None if arguments.no_peer else peer.set_up()
+    data = work.write_data(OUT / "data")
+    ours = measure_retrainer(data)
+    theirs = measure_peer(data, python) if python else []
+    show(ours, theirs)
+    if not python and not arguments.no_peer:
+        versions = " or ".join(peer.VERSIONS)
+        print(
+            f"TFX 1.16 needs Python {versions}, and this machine has none: retrainer's figures "
+            "stand alone. PEER_PYTHON=/path/to/python3.10 names one."
+        )
+    figures = {"retrainer": ours, "tfx": theirs}
+    results = {name: [asdict(m) for m in measured] for name, measured in figures.items()}
+    (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    return int(any(m.exit_code for m in [*ours, *theirs]))
+
+
+def measure_retrainer(data: Path) -> list[Measured]:
+    """Run retrainer into an empty store, then into one that holds the first run's champion only."""
+    first = work.write_project(OUT / "retrainer-1", data)
+    measured = [run("retrainer-1", [str(RETRAINER), "run", str(first)])]
+    models = first.parent / "store" / "models"
+    if measured[0].exit_code == 0 and models.exists():
+        second = work.write_project(OUT / "retrainer-2", data, models)
+        measured.append(run("retrainer-2", [str(RETRAINER), "run", str(second)]))
+    return measured
+
+
+def measure_peer(data: Path, python: Path) -> list[Measured]:
+    """Run TFX twice; the second run finds the first's blessed model."""
+    flights = work.write_peer_data(data, OUT / "tfx-data")
+    place = OUT / "tfx"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    command = [str(python), str(peer.PIPELINE), str(flights), str(place), str(work.STEPS)]
+    # TFX looks for pip and the interpreter on the path.
+    path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    settings = {"PATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    measured = []
+    for number in (1, 2):
+        measured.append(run(f"tfx-{number}", command, settings))
+        if measured[-1].exit_code:
+            break
+    return measured
+
+
+def run(name: str, command: list[str], environment: dict[str, str] | None = None) -> Measured:
+    """Measure one run and say how it went."""
+    log = OUT / f"{name}.log"
+    print(f"{name} ...", end=" ", flush=True)
+    measured = measure(command, log, environment)
+    print(f"{measured.seconds:.1f} s, {measured.peak_bytes / 2**30:.2f} GB", flush=True)
+    if measured.exit_code:
+        said = log.read_text(errors="replace").splitlines()[-15:]
+        print("\n".join([f"{name} failed; the end of {log}:", *said]), file=sys.stderr)
+    return measured
+
+
+def show(ours: list[Measured], theirs: list[Measured]) -> None:
+    """Print the table."""
+    table = Table(title="A year of flights, 430 steps of 512, evaluated by carrier and origin")
+    for heading in ("", "retrainer", "limit", "TFX 1.16", "ratio"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for number, measured in enumerate(ours):
+        beside = theirs[number] if number < len(theirs) else None
+        table.add_row(
+            f"{CASES[number]}: seconds",
+            f"{measured.seconds:.1f}",
+            f"{LIMIT_SECONDS}",
+            f"{beside.seconds:.1f}" if beside else "-",
+            f"{beside.seconds / measured.seconds:.1f} x" if beside else "-",
+        )
+        table.add_row(
+            f"{CASES[number]}: peak GB",
+            f"{measured.peak_bytes / 2**30:.2f}",
+            f"{LIMIT_BYTES / 2**30:.0f}",
+            f"{beside.peak_bytes / 2**30:.2f}" if beside else "-",
+            f"{beside.peak_bytes / measured.peak_bytes:.1f} x" if beside else "-",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table)
+    cores = os.cpu_count()
+    console.print(f"{cores} cores, {platform.machine()}, Python {platform.python_version()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
