@@ -1,8 +1,8 @@
 """TFMA's combiners filled from whole arrays instead of one example at a time.
 
-With `in_process` the only module that reaches into TFMA. A combiner that is not in the table here,
-or is set in a way that is not written here, is refused, so that an unknown version of TFMA is slow
-(it runs on Beam) and never wrong.
+A combiner that is not in the table here, or is set in a way that is not written here, is refused,
+so that an unknown version of TFMA is slow (it runs on Beam) and never wrong. Only this module,
+`in_process` and `intervals` use TFMA's private names.
 """
 
 from collections.abc import Callable

@@ -1,11 +1,14 @@
 """TFMA's evaluation without Beam: the same metric definitions over whole arrays.
 
 What `_EvaluateMetricsPlotsAndValidations` and `MetricsPlotsAndValidationsWriter` do as Beam
-transforms is done here in plain calls of the same functions. With `accumulators` the only module
-that reaches into TFMA.
+transforms is done here in plain calls of the same functions. Only this module, `accumulators` and
+`intervals` use TFMA's private names.
 """
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,8 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from ..lib.errors import RetrainerError
 from ..lib.progress import progress
-from .accumulators import Columns, Fill, LabelOutOfRangeError, NotCoveredError, filler
+from .accumulators import Columns, Fill, LabelOutOfRangeError, NotCoveredError, Rows, filler
+from .intervals import public, sampler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
 
@@ -43,8 +47,6 @@ def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[S
         NotCoveredError: If only TFMA's own pipeline computes what is asked for.
         RetrainerError: If the labels don't suit the metrics.
     """
-    if config.options.compute_confidence_intervals.value:
-        raise NotCoveredError("confidence intervals")
     if config.cross_slicing_specs:
         raise NotCoveredError("cross-slice metrics")
     if any(spec.query_key for spec in config.metrics_specs):
@@ -55,9 +57,10 @@ def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[S
     fills = _fills(computations.non_derived_computations, config, scores)
     baseline = next((spec.name for spec in config.model_specs if spec.is_baseline), None)
     slices = slice_rows(scores.slices, config.slicing_specs)
-    results = []
-    for done, (key, rows) in enumerate(slices.items()):
-        progress("computing metrics by slice", done, len(slices))
+    late = computations.ci_derived_computations
+    sample = sampler(config)
+
+    def compute(rows: Rows) -> Metrics:
         metrics: Metrics = {}
         for computation, fill in fills:
             metrics.update(computation.combiner.extract_output(fill(rows)))
@@ -65,10 +68,19 @@ def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[S
             metrics.update(derived.result(metrics))
         if baseline:
             metrics.update(_differences(metrics, baseline))
-        for derived in computations.ci_derived_computations:
-            metrics.update(derived.result(metrics))
-        _, public = evaluator._remove_private_metrics(key, metrics)
-        results.append((key, _hide_if_small(key, public, rows, config)))
+        return public(metrics, late)
+
+    results = []
+    with _no_collection():
+        for done, (key, rows) in enumerate(slices.items()):
+            progress("computing metrics by slice", done, len(slices))
+            metrics = compute(rows)
+            if sample is not None:
+                every = np.arange(scores.rows) if isinstance(rows, slice) else rows
+                metrics = sample(compute, every, metrics)
+            for derived in late:
+                metrics.update(derived.result(metrics))
+            results.append((key, _hide_if_small(key, public(metrics, ()), rows, config)))
     return results
 
 
@@ -116,6 +128,18 @@ def write_results(
     name = f"{eval_config_writer.EVAL_CONFIG_FILE}.{eval_config_writer.EVAL_CONFIG_FILE_FORMAT}"
     with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
         file.write(eval_config_writer._serialize_eval_run(config, data, "parquet", models) + "\n")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause Python's garbage collector: half the time goes into it, over buckets without cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _fills(

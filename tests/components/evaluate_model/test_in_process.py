@@ -223,7 +223,6 @@ def test_tfma_reads_the_result(
     ("changes", "reason"),
     [
         ({"metrics_specs": metrics("ModelCosineSimilarity")}, "ModelCosineSimilarity"),
-        ({"options": {"compute_confidence_intervals": True}}, "confidence intervals"),
         (
             {"metrics_specs": [{**metrics("MinLabelPosition")[0], "query_key": "carrier"}]},
             "query",
@@ -251,6 +250,52 @@ def test_refuses_what_it_does_not_cover(
     config, scores, _ = prepare({**CASES["gate"], **changes}, models, some_flights, make_examples)
     with pytest.raises(NotCoveredError, match=reason):
         evaluate_in_process(config, scores)
+
+
+@pytest.mark.parametrize("method", ["JACKKNIFE", "POISSON_BOOTSTRAP"])
+def test_confidence_intervals(
+    method: str,
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    """TFMA draws at random: values are equal, intervals are as wide within what chance allows."""
+    case = {
+        "metrics_specs": metrics("MeanLabel", "MeanPrediction", "BinaryAccuracy", "ExampleCount"),
+        "slicing_specs": [{}, {"feature_values": {"origin": "JFK"}}, {"feature_keys": ["gate"]}],
+        "options": {
+            "compute_confidence_intervals": True,
+            "confidence_intervals": {"method": method},
+        },
+    }
+    config, scores, _ = prepare(case, models, some_flights[:300], make_examples)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    results = evaluate_in_process(config, scores)
+    write_results(results, config, str(ours), False, "x", {})
+    evaluate_scores_on_beam(config, scores, str(theirs), False)
+    expected, got = read(theirs), read(ours)
+    assert expected.keys() == got.keys()
+    widths, mean_label = [], None
+    for place, item in expected.items():
+        if place[0] != "metric" or len(place) < 3:
+            continue
+        assert differences(item.value, got[place].value, 1e-9) == []
+        assert item.HasField("confidence_interval") == got[place].HasField("confidence_interval")
+        theirs_error, error = (
+            i.confidence_interval.standard_error.double_value.value for i in (item, got[place])
+        )
+        if theirs_error > 1e-9:
+            widths.append(error / theirs_error)
+        if place[1] == "" and item.key.name == "mean_label" and not item.key.is_diff:
+            mean_label = error
+    assert len(widths) > 10
+    assert 0.7 < np.median(widths) < 1.4
+    # The textbook's standard error of a mean.
+    known = scores.label.std() / np.sqrt(scores.rows)
+    assert mean_label == pytest.approx(known, rel=0.5)
+    assert results == evaluate_in_process(config, scores)
 
 
 def read(folder: Path) -> dict[Any, Message]:
