@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -21,7 +22,7 @@ _WORDS = {
     JENSEN_SHANNON: "Jensen-Shannon divergence",
     MEASURES[2]: "normalized absolute difference",
 }
-# A column that moved as much between earlier spans (a month, a date) does so by its nature.
+# A column that usually moves as much from span to span (a month, a date) does so by its nature.
 USUAL_FACTOR = 1.25
 
 
@@ -145,14 +146,14 @@ def drift_history(
 
 
 def usual_distance(column: str, history: Sequence[Mapping[str, Distance]]) -> float | None:
-    """Tell how far a column moved between earlier spans at the most.
+    """Tell how far a column usually moves from one span to the next: the median.
 
     Args:
         column: The column.
-        history: What `drift_history` returned, without the newest span's entry.
+        history: Entries of what `drift_history` returned, for the spans to learn from.
     """
     values = [distances[column].value for distances in history if column in distances]
-    return max(values) if values else None
+    return median(values) if values else None
 
 
 def findings_of(
@@ -164,14 +165,14 @@ def findings_of(
 ) -> list[Finding]:
     """Find the columns that are too far away.
 
-    A default threshold leaves out columns that moved about as much before; a chosen one does not.
+    A default threshold leaves out columns that usually move as much; a chosen one does not.
 
     Args:
         kind: `drift` or `skew`.
         distances: By column.
         where: What was measured.
         against: What it was measured against.
-        usual: How far each column moved between earlier spans.
+        usual: How far each column usually moves between spans.
     """
     findings = []
     for column, distance in distances.items():

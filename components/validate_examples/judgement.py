@@ -36,7 +36,7 @@ class Judgement:
         drift: How far each column of the newest span is from the earlier spans.
         skew: How far each column of the training rows is from the evaluation rows; empty where that
             is the same as drift.
-        usual: How far each column moved between earlier spans at the most.
+        usual: How far each column usually moved between earlier spans.
         history: How far each column of a span is from the span before, for each span but the first.
         schema_note: Where the schema comes from.
         used_schema: The schema with the settings' domains and all thresholds in it.

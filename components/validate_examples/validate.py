@@ -182,9 +182,12 @@ def _judge(
     usual = {column: usual_distance(column, history[:-1]) for column in distances}
     drifted = findings_of("drift", distances, f"span {index.newest}", "the earlier spans", usual)
     skew: dict[str, Distance] = {}
+    # Where evaluation is newer than training, what moves every span differs between them too.
+    pairs = 0 if _shares_spans(index) else len(index.split_spans["train"]) - 1
+    usual_skew = {column: usual_distance(column, history[:pairs]) for column in usual}
     if compare_skew:
         skew = read_distances(protos[split_folder("train")], skew_chosen, "skew_measurements")
-        drifted += findings_of("skew", skew, "training", "evaluation", usual)
+        drifted += findings_of("skew", skew, "training", "evaluation", usual_skew)
     judged = judge(_without_repeats([*findings, *drifted]), settings.severities)
     judgement = Judgement(
         findings=judged,
@@ -207,6 +210,10 @@ def label_rate_known(window: Window) -> bool:
 def _without_repeats(findings: list[Finding]) -> list[Finding]:
     gone = {finding.column for finding in findings if finding.kind == "missing_column"}
     return [f for f in findings if not (f.kind == "all_missing" and f.column in gone)]
+
+
+def _shares_spans(index: StatisticsIndex) -> bool:
+    return bool(set(index.split_spans["train"]) & set(index.split_spans["eval"]))
 
 
 def _spoils_schema(findings: Sequence[Finding], index: StatisticsIndex) -> bool:

@@ -1,0 +1,205 @@
+"""Planted faults in real flights are caught and named; clean flights pass."""
+
+import re
+
+import pandas as pd
+import pytest
+from markupsafe import escape
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+from retrainer.components import validate_examples
+
+
+def plant(frame: pd.DataFrame, share: float, **values) -> pd.DataFrame:
+    """Overwrite columns in a share of the rows."""
+    changed = frame.copy()
+    rows = changed.sample(frac=share, random_state=1).index
+    for column, value in values.items():
+        changed.loc[rows, column] = value
+    return changed
+
+
+def test_a_clean_year_raises_no_error(judge, months):
+    names = list(months)
+    for newest in range(2, 12):
+        window = {span: months[span] for span in names[newest - 2 : newest + 1]}
+        outcome = judge(window)
+        assert outcome.error == "", outcome.error
+        assert outcome.found("error") == set()
+        assert ("month", "drift") not in outcome.found("warning"), "moves every month"
+    assert judge(months, eval_spans=3).error == ""
+
+
+def test_the_demos_broken_month(judge, frozen, three, months):
+    broken = plant(months["2013-04"], 0.1, carrier="ZZ").drop(columns="dep_delay")
+    negative = broken.sample(frac=0.1, random_state=2).index
+    broken.loc[negative, "distance"] *= -1
+    outcome = judge({"2013-02": three["2013-02"], "2013-03": three["2013-03"], "2013-04": broken})
+
+    assert {
+        ("dep_delay", "missing_column"),
+        ("carrier", "unexpected_values"),
+        ("distance", "out_of_domain"),
+    } == outcome.found("error")
+    for words in (
+        "the data has 3 errors, so nothing was trained on it",
+        "dep_delay: missing column in evaluation (2013-04)",
+        "seen no such column; expected type FLOAT",
+        "'ZZ' in 10 % of the rows",
+        "one of 16 known values in at least 99 % of the rows",
+        "-4983 at the least",
+        "expected at least 1",
+        "change domains.distance",
+        f"edit {outcome.schema}",
+    ):
+        assert words in outcome.error, words
+    assert len(outcome.error.splitlines()) <= 24
+    assert "3 errors" in outcome.page
+    assert "stopped" in outcome.page
+    diff = anomalies_pb2.Anomalies.FromString(
+        (outcome.home / "anomalies" / "Split-eval" / "SchemaDiff.pb").read_bytes()
+    )
+    assert "dep_delay" in diff.anomaly_info
+
+
+def as_text(frame):
+    return frame.assign(distance=frame.distance.astype(str) + " mi")
+
+
+def whole_label(frame):
+    return frame.assign(late=0)
+
+
+FAULTS = {
+    "column gone": (lambda f: f.drop(columns="distance"), "distance", "missing_column"),
+    "column emptied": (lambda f: f.assign(carrier=None), "carrier", "missing_column"),
+    "number as text": (as_text, "distance", "wrong_type"),
+    "fractions": (lambda f: f.assign(distance=f.distance + 0.5), "distance", "wrong_type"),
+    "new carriers": (lambda f: plant(f, 0.05, carrier="ZZ"), "carrier", "unexpected_values"),
+    "negative": (lambda f: plant(f, 0.02, distance=-5), "distance", "out_of_domain"),
+    "gaps in integers": (lambda f: plant(f, 0.01, hour=None), "hour", "missing_values"),
+    "gaps in numbers": (lambda f: plant(f, 0.3, dep_delay=None), "dep_delay", "missing_values"),
+    "gaps in text": (lambda f: plant(f, 0.3, origin=None), "origin", "missing_values"),
+    "one label": (whole_label, "late", "constant_label"),
+    "another label": (lambda f: plant(f, 0.05, late=2), "late", "out_of_domain"),
+    "few rows": (lambda f: f.iloc[:300], "", "few_rows"),
+    "no rows": (lambda f: f.iloc[:0], "", "no_rows"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault):
+    change, column, kind = FAULTS[fault]
+    spans = {**three, "2013-04": change(months["2013-04"])}
+    outcome = judge(spans)
+    assert (column, kind) in outcome.found("error")
+    finding = outcome.one(column, kind)
+    assert column in outcome.error
+    assert finding["seen"] in outcome.error
+    assert finding["expected"] in outcome.error
+    assert finding["remedy"] in outcome.error
+
+
+WARNINGS = {
+    "new column": (lambda f: f.assign(gate="B4"), "gate", "new_column"),
+    "drift": (lambda f: f.assign(distance=f.distance * 3), "distance", "drift"),
+    "drift of text": (lambda f: plant(f, 0.4, origin="JFK"), "origin", "drift"),
+    "label moved": (lambda f: plant(f, 0.4, late=1), "late", "label_rate"),
+    "one value": (lambda f: f.assign(origin="JFK"), "origin", "constant_column"),
+    "negative at times": (lambda f: plant(f, 0.02, minute=-1), "minute", "out_of_domain"),
+}
+
+
+@pytest.mark.parametrize("fault", WARNINGS)
+def test_a_lesser_fault_is_shown(judge, frozen, three, months, fault):
+    change, column, kind = WARNINGS[fault]
+    outcome = judge({**three, "2013-04": change(months["2013-04"])})
+    assert outcome.error == ""
+    assert (column, kind) in outcome.found("warning")
+    seen = str(escape(outcome.one(column, kind)["seen"]))
+    assert re.search(rf"<b>{column}</b>.*{re.escape(seen)}", outcome.page)
+
+
+def test_a_fault_on_the_first_run(judge, three):
+    three["2013-03"] = plant(three["2013-03"], 0.1, carrier="ZZ")
+    outcome = judge(three)
+    assert ("carrier", "unexpected_values") in outcome.found("error")
+    assert outcome.schema.exists(), "the training rows were good"
+
+
+def test_a_threshold_that_is_set_stops_the_run(judge, frozen, three):
+    outcome = judge(three, drift={"columns": {"carrier": {"infinity_norm": 0.001}}})
+    finding = outcome.one("carrier", "drift")
+    assert finding["severity"] == "error"
+    assert finding["measure"] == "infinity_norm"
+    assert finding["value"] > finding["threshold"] == 0.001
+    assert "L-infinity distance" in outcome.error
+    assert judge(three, drift={"infinity_norm": 0.001}).found("error") >= {("carrier", "drift")}
+    # TFDV's own words: numbers by Jensen-Shannon, where L-infinity would read 0.
+    by_number = judge(three, drift={"jensen_shannon_divergence": 0.05})
+    assert ("dep_delay", "drift") in by_number.found("error")
+    assert judge(three, drift={"columns": {"dep_delay": {}}}).error == ""
+
+
+def test_skew_between_splits_that_are_not_drift(judge, months):
+    spans = {span: months[span] for span in list(months)[:5]}
+    spans = {span: frame.copy() for span, frame in spans.items()}
+    for span in ("2013-04", "2013-05"):
+        spans[span]["distance"] *= 3
+    outcome = judge(spans, eval_spans=2)
+    skew = outcome.one("distance", "skew")
+    assert skew["measure"] == "jensen_shannon_divergence"
+    assert skew["where"] == "training"
+
+
+def test_severities_can_be_changed(judge, frozen, three, months):
+    spans = {**three, "2013-04": plant(months["2013-04"], 0.1, carrier="ZZ").assign(gate="B4")}
+    assert judge(spans).found("error") == {("carrier", "unexpected_values")}
+    quiet = judge(spans, severity={"unexpected_values": "warning", "new_column": "error"})
+    assert quiet.found("error") == {("gate", "new_column")}
+    columns = {"carrier": "ignore", "gate": {"new_column": "ignore"}}
+    ignored = judge(spans, severity={"columns": columns})
+    assert ignored.error == ""
+    assert {f["kind"] for f in ignored.findings if f["column"] in columns} == {"constant_column"}
+
+
+def test_a_few_unseen_values_pass(judge, frozen, three, months):
+    spans = {**three, "2013-04": plant(months["2013-04"], 0.005, carrier="ZZ")}
+    assert judge(spans).error == ""
+    assert "'ZZ' in 0.5 %" in judge(spans, min_domain_mass=1.0).error
+    strict = {"carrier": {"values": ["UA", "AA"], "min_domain_mass": 0.9}}
+    assert "one of UA, AA in at least 90 % of the rows" in judge(three, domains=strict).error
+
+
+def test_the_report_needs_no_network(judge, three):
+    spans = {span: frame.rename(columns={"tailnum": "<i>tail"}) for span, frame in three.items()}
+    outcome = judge(spans)
+    assert "&lt;i&gt;tail" in outcome.page
+    assert not re.search(r"""(src|href)\s*=|url\(|@import""", outcome.page)
+    assert re.search(r"columns drifted</dt><dd>\d+ of \d+ \(", outcome.page)
+    for column in spans["2013-01"].columns.drop("<i>tail"):
+        assert f"<h3>{column}" in outcome.page
+
+
+def test_the_component_writes_before_it_fails(frozen, judge, three, months, tmp_path):
+    from kfp import dsl
+
+    from retrainer.components.lib.errors import RetrainerError
+
+    judge({**three, "2013-04": months["2013-04"].drop(columns="hour")})
+
+    def artifact(kind, name):
+        return kind(name=name, uri=str(tmp_path / "out" / name))
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RetrainerError, match="hour: missing column"):
+        validate_examples.python_func(
+            statistics=dsl.Artifact(name="statistics", uri=str(tmp_path / "statistics")),
+            anomalies=artifact(dsl.Artifact, "anomalies"),
+            schema=artifact(dsl.Artifact, "schema"),
+            report=artifact(dsl.HTML, "report.html"),
+            store=str(tmp_path / "store"),
+        )
+    assert (tmp_path / "out" / "anomalies" / "anomalies.json").exists()
+    assert (tmp_path / "out" / "schema" / "schema.pbtxt").read_text() == frozen.schema.read_text()
+    assert "stopped" in (tmp_path / "out" / "report.html").read_text()

@@ -1,0 +1,172 @@
+"""The schema is inferred once, frozen, and never changed by a run."""
+
+import pandas as pd
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.validate_examples import validate as work
+from retrainer.components.validate_examples.settings import parse_settings
+
+
+def features(path) -> dict[str, schema_pb2.Feature]:
+    schema = text_format.Parse(path.read_text(), schema_pb2.Schema())
+    return {feature.name: feature for feature in schema.feature}
+
+
+def test_what_is_inferred_from_flights(frozen):
+    known = features(frozen.schema)
+    assert next(iter(known)) == "year"
+    assert known["hour"].presence.min_fraction == 1, "an integer must be there for the model"
+    assert known["dep_delay"].presence.min_fraction == 0.9
+    assert known["carrier"].domain == "carrier"
+    assert known["dest"].domain == "dest", "more than TFDV's 100 values, and they come back"
+    assert not known["tailnum"].domain, "too many values"
+    assert not known["time_hour"].domain, "a date is new every month"
+    assert known["distance"].int_domain.min == 0
+    assert list(known["distance"].annotation.tag) == ["inferred_domain"]
+    assert not known["dep_delay"].HasField("float_domain"), "it is negative at times"
+    late = known["late"]
+    assert (late.int_domain.min, late.int_domain.max, list(late.annotation.tag)) == (0, 1, [])
+    assert (frozen.home / "schema" / "schema.pbtxt").read_text() == frozen.schema.read_text()
+    assert frozen.schema.read_text().startswith("# Inferred by retrainer")
+
+
+def test_a_later_run_reads_it_and_changes_nothing(judge, frozen, three, months):
+    before = frozen.schema.read_bytes()
+    judge({**three, "2013-04": months["2013-04"].assign(gate="B4")})
+    assert frozen.schema.read_bytes() == before
+
+
+def test_an_edit_by_hand_counts(judge, frozen, three):
+    text = frozen.schema.read_text()
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    for feature in schema.feature:
+        if feature.name == "minute":
+            feature.int_domain.max = 30
+            feature.ClearField("annotation")
+        if feature.name == "hour":
+            feature.lifecycle_stage = schema_pb2.DEPRECATED
+        if feature.name == "carrier":
+            feature.drift_comparator.infinity_norm.threshold = 0.001
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    spans = {span: frame.drop(columns="hour") for span, frame in three.items()}
+    for folder in (frozen.home / "store" / "spans").iterdir():
+        folder.rename(folder.with_name(f"old-{folder.name}"))
+    outcome = judge(spans)
+    assert outcome.found("error") == {("minute", "out_of_domain"), ("carrier", "drift")}
+    assert "at most 30" in outcome.error
+
+
+def test_a_curated_schema_is_read_and_not_written(judge, frozen, three, tmp_path):
+    curated = tmp_path / "curated.pbtxt"
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    schema.feature.add(name="gate", type=schema_pb2.BYTES).presence.min_count = 1
+    curated.write_text(text_format.MessageToString(schema))
+    before = curated.read_bytes()
+    frozen.schema.unlink()
+    outcome = judge(three, schema_uri=str(curated))
+    assert outcome.found("error") == {("gate", "missing_column")}
+    assert f"edit {curated}" in outcome.error
+    assert curated.read_bytes() == before
+    assert not frozen.schema.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "there is no schema at"), ("feature { nmae: 1 }", "not a schema")],
+)
+def test_a_schema_that_cannot_be_read(judge, three, tmp_path, content, reason):
+    uri = tmp_path / "curated.pbtxt"
+    if content is not None:
+        uri.write_text(content)
+    assert reason in judge(three, schema_uri=str(uri)).error
+
+
+def test_bad_training_data_is_not_frozen(judge, three):
+    three["2013-02"] = three["2013-02"].assign(distance=-5)
+    outcome = judge(three)
+    assert ("distance", "out_of_domain") in outcome.found("error")
+    assert not outcome.schema.exists()
+    assert "not frozen" in outcome.page
+
+
+def test_a_label_with_one_value_is_not_frozen(judge, three):
+    spans = {span: frame.assign(late=1) for span, frame in three.items()}
+    outcome = judge(spans)
+    assert "late: label with one value" in outcome.error
+    assert not outcome.schema.exists()
+
+
+def test_of_two_first_runs_one_schema_counts(judge, three, monkeypatch, frozen):
+    """The other run's schema appears between looking for one and writing it."""
+    other = frozen.schema.read_text().replace('name: "hour"', 'name: "gone"')
+    frozen.schema.unlink()
+    original = work.create_exclusive
+
+    def lose(uri, text):
+        frozen.schema.write_text(other)
+        return original(uri, text)
+
+    monkeypatch.setattr(work, "create_exclusive", lose)
+    outcome = judge(three)
+    assert outcome.found("error") == {("gone", "missing_column")}
+    assert frozen.schema.read_text() == other
+
+
+def test_a_domain_is_for_values_that_come_back(judge):
+    def span(day: int, names: list[str]) -> pd.DataFrame:
+        rows = 400
+        return pd.DataFrame(
+            {
+                "day": [f"2024-01-{day:02}"] * rows,
+                "batch": [names[i % 2] for i in range(rows)],
+                "shop": [["north", "south"][i % 2] for i in range(rows)],
+                "order": [f"o{day}-{i}" for i in range(rows)],
+                "code": [["0012", "0013"][i % 2] for i in range(rows)],
+                "sold": [i % 2 for i in range(rows)],
+            }
+        )
+
+    spans = {str(day): span(day, [f"a{day}", f"b{day}"]) for day in range(1, 5)}
+    outcome = judge(spans, label="sold", key=("order",))
+    assert outcome.error == ""
+    known = features(outcome.schema)
+    assert {name for name, feature in known.items() if feature.domain} == {"shop"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"domains": {"distanse": {"min": 1}}}, "Did you mean 'distance'"),
+        ({"domains": {"carrier": {"min": 1}}}, "the column is text"),
+        ({"domains": {"distance": {"values": ["a"]}}}, "the column is a number"),
+    ],
+)
+def test_a_domain_that_does_not_fit_the_schema(judge, frozen, three, settings, reason):
+    assert reason in judge(three, **settings).error
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"domains": {"x": {"minimum": 1}}}, "domains.x has no 'minimum'. Did you mean 'min'"),
+        ({"domains": {"x": {"min": "1"}}}, "domains.x.min is '1'"),
+        ({"domains": {"x": {"min": 2, "max": 1}}}, "min 2 above max 1"),
+        ({"domains": {"x": {"values": "abc"}}}, "give a list of texts"),
+        ({"drift": {"infinity_nrom": 0.1}}, "Did you mean 'infinity_norm'"),
+        ({"drift": {"infinity_norm": -1}}, "drift.infinity_norm is -1"),
+        ({"skew": {"columns": {"x": {"l1": 1}}}}, "skew.columns.x has no 'l1'"),
+        (
+            {"severity": {"drift": "fatal"}},
+            "'fatal'; use error, warning or ignore",
+        ),
+        ({"severity": {"columns": {"x": {"drfit": "error"}}}}, "Did you mean 'drift'"),
+        ({"min_domain_mass": 99}, "min_domain_mass is 99; give a share between 0 and 1"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, reason):
+    with pytest.raises(RetrainerError) as error:
+        parse_settings(**settings)
+    assert reason in str(error.value)
