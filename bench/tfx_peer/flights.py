@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 import tensorflow_transform as tft
+import tf_keras as keras
 from tfx_bsl.public import tfxio
 
 CATEGORIES = ["carrier", "origin", "dest"]
@@ -54,20 +55,20 @@ def build_model(transformed):
     inputs, parts = {}, []
     for name in [*CATEGORIES, "hour"]:
         size = HOURS if name == "hour" else transformed.vocabulary_size_by_name(name) + 1
-        inputs[name] = tf.keras.Input((1,), name=name, dtype="int64")
-        embedded = tf.keras.layers.Embedding(size, 8)(inputs[name])
-        parts.append(tf.keras.layers.Flatten()(embedded))
+        inputs[name] = keras.Input((1,), name=name, dtype="int64")
+        embedded = keras.layers.Embedding(size, 8)(inputs[name])
+        parts.append(keras.layers.Flatten()(embedded))
     for name in NUMBERS:
-        inputs[name] = tf.keras.Input((1,), name=name)
+        inputs[name] = keras.Input((1,), name=name)
         parts.append(inputs[name])
-    hidden = tf.keras.layers.Concatenate()(parts)
+    hidden = keras.layers.Concatenate()(parts)
     for units in UNITS:
-        hidden = tf.keras.layers.Dense(units, activation="relu")(hidden)
-    late = tf.keras.layers.Dense(1, activation="sigmoid")(hidden)
-    model = tf.keras.Model(inputs, late)
+        hidden = keras.layers.Dense(units, activation="relu")(hidden)
+    late = keras.layers.Dense(1, activation="sigmoid")(hidden)
+    model = keras.Model(inputs, late)
     model.compile(
-        optimizer=tf.keras.optimizers.Adam(LEARNING_RATE),
+        optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss="binary_crossentropy",
-        metrics=[tf.keras.metrics.AUC(name="auc")],
+        metrics=[keras.metrics.AUC(name="auc")],
     )
     return model
