@@ -157,7 +157,7 @@ class RunRecord:
         return join(Store(self.store).runs_uri, self.run_id)
 
     def locate(self, path: str) -> str:
-        """Give the place of a log or report, which the record names relative to the run's folder."""
+        """Give the place of a log or report, which is named relative to the run's folder."""
         return path if os.path.isabs(path) else join(self.uri, path)
 
     @property
@@ -224,7 +224,8 @@ def load_run(store: str, run_id: str) -> RunRecord:
         record = _from_json(store, read_json(uri))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RetrainerError(
-            f"'{uri}' is not a record that retrainer wrote ({error}). Restore it, or delete its folder."
+            f"'{uri}' is not a record that retrainer wrote ({error}). "
+            "Restore it, or delete its folder."
         ) from error
     if record.state == RunState.RUNNING and not _alive(record):
         _mark_dead(record)
@@ -238,8 +239,8 @@ def list_runs(store: str) -> list[RunRecord]:
         store: URI of the store.
 
     Returns:
-        The records, newest first. A damaged one is listed last with the state `unreadable`; a folder
-        without a record is no run.
+        The records, newest first. A damaged one is listed last with the state `unreadable`; a
+        folder without a record is no run.
     """
     fs, root = filesystem(Store(store).runs_uri)
     if not fs.exists(root):
@@ -257,7 +258,7 @@ def list_runs(store: str) -> list[RunRecord]:
 
 
 def describe_failure(record: RunRecord) -> str:
-    """Say what went wrong in a run: for each failed task its error, its log's last lines, and the log.
+    """Say what went wrong in a run: for each failed task its error, its log's end, and the log.
 
     Returns:
         A few lines; empty if nothing failed.
@@ -276,7 +277,7 @@ def _alive(record: RunRecord) -> bool:
     if not is_local(record.store) and record.host != socket.gethostname():
         return True
     holder = find_holder(lock_path(record.store, record.pipeline_root))
-    return holder is not None and holder.run_id == record.run_id
+    return holder is not None and (holder.run_id, holder.pid) == (record.run_id, record.pid)
 
 
 def _mark_dead(record: RunRecord) -> None:

@@ -31,7 +31,7 @@ LIBRARIES = (
 
 
 def digest_code() -> str:
-    """Hash what every component runs on: the sources of `retrainer.components`, Python and the libraries.
+    """Hash what components run on: the sources of `retrainer.components`, Python, the libraries.
 
     Returns:
         SHA-256 in hexadecimal digits; an edit of any source changes it.
@@ -123,7 +123,8 @@ def recall(pipeline_root: str, task: TaskRecord) -> bool:
         artifacts = {name: ArtifactRecord(**value) for name, value in entry["artifacts"].items()}
         outputs, run_id = dict(entry["outputs"]), str(entry["run_id"])
     except (RetrainerError, KeyError, TypeError, AttributeError, ValueError):
-        # Damaged by hand or a failing disk: as good as not there, and written anew when the task has run.
+        # Damaged by hand or a failing disk: as good as not there, and written anew when the task
+        # has run.
         return False
     if not unchanged(artifacts):
         return False
@@ -132,7 +133,7 @@ def recall(pipeline_root: str, task: TaskRecord) -> bool:
 
 
 def take_over(earlier: RunRecord, task: TaskRecord) -> bool:
-    """Take a task's result from the earlier attempt at the same run, if nothing it depends on has changed.
+    """Take a task's result of an earlier attempt at the run, if nothing it depends on has changed.
 
     Args:
         earlier: The record of that attempt.

@@ -23,7 +23,8 @@ class Executor:
     Attributes:
         function: Name of the component's function.
         source: Source of the module that holds it, as the container would write it to a file.
-        image: The container image that it names; the local runner runs it in this environment instead.
+        image: The container image that it names; the local runner runs it in this environment
+            instead.
         env: Environment variables that the pipeline sets.
         digest: SHA-256 of all this, for cache keys.
     """
@@ -46,8 +47,8 @@ def parse_executor(task: str, container: Mapping[str, Any]) -> Executor:
         The executor.
 
     Raises:
-        RetrainerError: If the container does not run a lightweight Python component, or one that wants packages
-            which are not installed here.
+        RetrainerError: If the container does not run a lightweight Python component, or one that
+            wants packages which are not installed here.
     """
     command = [*container.get("command", []), *container.get("args", [])]
     function = _argument(command, "--function_to_execute")
@@ -60,7 +61,8 @@ def parse_executor(task: str, container: Mapping[str, Any]) -> Executor:
         )
         raise RetrainerError(
             f"task '{task}' is {kind}, which the local runner does not run: it has no containers. "
-            "Make it a lightweight @dsl.component, or run this pipeline on Kubeflow Pipelines or Vertex AI."
+            "Make it a lightweight @dsl.component, or run this pipeline on Kubeflow Pipelines or "
+            "Vertex AI."
         )
     _check_packages(task, command[:starter])
     env = {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
@@ -92,8 +94,8 @@ def _check_packages(task: str, command: Sequence[str]) -> None:
             for wanted in re.findall(r"'([^']+)'", line):
                 if not wanted.startswith("-") and not _installed(wanted):
                     raise RetrainerError(
-                        f"task '{task}' installs '{wanted}' when it starts, and the local runner installs "
-                        f"nothing. Install it here first: pip install '{wanted}'"
+                        f"task '{task}' installs '{wanted}' when it starts, and the local runner "
+                        f"installs nothing. Install it here first: pip install '{wanted}'"
                     )
 
 

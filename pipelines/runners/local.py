@@ -40,13 +40,15 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 class LocalRunner:
-    """Runs compiled pipelines, each task in a process forked from one that has the libraries loaded.
+    """Runs compiled pipelines, each task in a process forked from one with the libraries loaded.
 
     As a context manager it serves several runs, and pays for the loading once::
 
         with LocalRunner() as runner:
             runner.warm_up()
-            record = runner.run("pipeline.yaml", store="store", pipeline_root="artifacts", run_id="june")
+            record = runner.run(
+                "pipeline.yaml", store="store", pipeline_root="artifacts", run_id="june"
+            )
 
     Args:
         libraries: Modules that tasks find loaded.
@@ -104,8 +106,8 @@ class LocalRunner:
             pipeline_root: Local folder of artifacts and the cache.
             run_id: The run's name. One that was used already is refused.
             parameters: The pipeline's parameters.
-            resume: Whether to go on with the run of that name that failed or was interrupted: its finished tasks
-                are taken over unless their code or inputs have changed.
+            resume: Whether to go on with the run of that name that failed or was interrupted: its
+                finished tasks are taken over unless their code or inputs have changed.
             caching: False to have every task run; else as each task's caching option says.
             observer: Who is told what happens.
 
@@ -113,9 +115,11 @@ class LocalRunner:
             The record of the run, which succeeded or failed.
 
         Raises:
-            RetrainerError: If nothing can be run: an unknown feature in the spec, a wrong parameter, a run id that
-                is taken, another run on the same store; or if the record can't be written.
-            RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended and the record written.
+            RetrainerError: If nothing can be run: an unknown feature in the spec, a wrong
+                parameter, a run id that is taken, another run on the same store; or if the record
+                can't be written.
+            RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended and the record
+                written.
         """
         pipeline = load_spec(spec)
         values = pipeline_parameters(pipeline, parameters or {})
@@ -138,9 +142,13 @@ class LocalRunner:
                     observer=observer or RunObserver(),
                 )
                 self._execute(run)
+        except BrokenPipeError:
+            # Whoever read the observer's output went away; the command line knows what to do.
+            raise
         except OSError as error:
             raise RetrainerError(
-                f"run '{run_id}' can't write its record or its cache: {error}. Mend that, then resume the run."
+                f"run '{run_id}' can't write its record, a log or its cache: {error}. "
+                "Mend that, then resume the run."
             ) from error
         if run.stop_signal is not None:
             raise RunInterrupted(run.record, run.stop_signal)
@@ -182,16 +190,16 @@ def run_pipeline(
 
 
 def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
-    """Give the record to resume from, if that is wanted, and see that the name is free if it is not."""
+    """Give the record to resume from, or see that the name is free where nothing is resumed."""
     if resume:
         return load_run(store, run_id)
     if run_exists(store, run_id):
         earlier = load_run(store, run_id)
         done = sum(task.state in DONE for task in earlier.tasks.values())
-        advice = "" if earlier.state == RunState.SUCCEEDED else " Resume it, or"
+        advice = "Take" if earlier.state == RunState.SUCCEEDED else "Resume it, or take"
         raise RetrainerError(
-            f"run '{run_id}' is there already: {earlier.state}, {done} of {len(earlier.tasks)} tasks done."
-            f"{advice or ' Take'}{' take' if advice else ''} another name."
+            f"run '{run_id}' is there already: {earlier.state}, "
+            f"{done} of {len(earlier.tasks)} tasks done. {advice} another name."
         )
     return None
 
@@ -205,7 +213,7 @@ def _cores() -> int:
 
 @contextmanager
 def _stopping_on_signals(run: Run) -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP stop a run in good order; on other threads Python allows no handlers."""
+    """Have signals stop a run in good order; on threads but the main one Python has no handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

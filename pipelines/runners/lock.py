@@ -10,7 +10,8 @@ from types import TracebackType
 
 from ...components.lib.errors import RetrainerError
 
-# A reader holds the lock shared for an instant, to see whether anybody has it; longer than that is a run.
+# A reader holds the lock shared for an instant, to see whether anybody has it; longer than that is
+# a run.
 PATIENCE_SECONDS = 0.5
 
 
@@ -30,8 +31,8 @@ class Holder:
 class RunLock:
     """Holds a lock file for a run, as a context manager.
 
-    The kernel lets go of the lock when the process ends, however it ends, so that a crash leaves nothing to
-    clean up. The file itself stays.
+    The kernel lets go of the lock when the process ends, however it ends, so that a crash leaves
+    nothing to clean up. The file itself stays.
 
     Args:
         path: The lock file; its folder is made.

@@ -9,7 +9,7 @@ from typing import Any
 HEADER = struct.Struct("!I")
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The other side is gone."""
 
 
@@ -40,17 +40,18 @@ def receive(connection: socket.socket, descriptors: int = 2) -> tuple[Any, list[
         The message and the descriptors that came with it.
 
     Raises:
-        Disconnected: If the other side is gone.
+        DisconnectedError: If the other side is gone.
     """
     try:
-        # Descriptors come with the first bytes that they were sent with: the header, and nothing beyond it.
+        # Descriptors come with the first bytes that they were sent with: the header, and nothing
+        # beyond it.
         header, received, _, _ = socket.recv_fds(connection, HEADER.size, descriptors)
         if len(header) < HEADER.size:
             header += _read(connection, HEADER.size - len(header))
         (length,) = HEADER.unpack(header)
         return json.loads(_read(connection, length)), list(received)
     except ConnectionError as error:
-        raise Disconnected from error
+        raise DisconnectedError from error
 
 
 def _read(connection: socket.socket, length: int) -> bytes:
@@ -58,6 +59,6 @@ def _read(connection: socket.socket, length: int) -> bytes:
     while len(content) < length:
         block = connection.recv(min(length - len(content), 1 << 20))
         if not block:
-            raise Disconnected
+            raise DisconnectedError
         content += block
     return bytes(content)

@@ -1,4 +1,4 @@
-"""What a task has written: its output parameters, and its artifacts with the digest of their content."""
+"""What a task has written: its output parameters, and its artifacts with their digests."""
 
 import json
 import math
@@ -21,7 +21,8 @@ def collect_outputs(
         output_types: Types of the output parameters that it declares, as `NUMBER_INTEGER`.
 
     Returns:
-        `outputs` (parameters by name), and `artifacts` by name with `type`, `uri`, `digest`, `metadata`.
+        `outputs` (parameters by name), and `artifacts` by name with `type`, `uri`, `digest`,
+        `metadata`.
 
     Raises:
         RetrainerError: If an output has the wrong type, or holds a number that JSON has none for.
@@ -60,8 +61,8 @@ def digest_artifact(uri: str) -> str:
     """Hash an artifact's content.
 
     Args:
-        uri: A local file or folder, or one in a bucket, which is known by its files' names, sizes and versions
-            and not read.
+        uri: A local file or folder, or one in a bucket, which is known by its files' names, sizes
+            and versions and not read.
 
     Returns:
         SHA-256 in hexadecimal digits; empty if nothing lies there.
@@ -100,8 +101,8 @@ def _check_numbers(owner: str, value: Any) -> None:
     for place, number in _numbers(value, ""):
         if not math.isfinite(number):
             raise RetrainerError(
-                f"{owner} holds {number} at '{place}'; Kubeflow Pipelines and Vertex AI take finite numbers "
-                "only. Leave it out or write it as text."
+                f"{owner} holds {number} at '{place}'; Kubeflow Pipelines and Vertex AI "
+                "take finite numbers only. Leave it out or write it as text."
             )
 
 

@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 LIBRARIES: tuple[str, ...] = (
-    # In this order because a run's first tasks are forked in the gaps: they read tables, and want no TensorFlow.
+    # In this order because a run's first tasks are forked in the gaps: they read tables, and want
+    # no TensorFlow.
     "kfp.dsl.executor_main",
     "pyarrow",
     "pyarrow_hotfix",
@@ -25,7 +26,7 @@ LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def quiet_environment() -> dict[str, str]:
-    """Give the environment variables that keep TensorFlow's native chatter out of logs, unless set already."""
+    """Give the variables that keep TensorFlow's native chatter out of logs, unless set already."""
     return {
         name: value
         for name, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "GRPC_VERBOSITY": "ERROR"}.items()
@@ -36,8 +37,9 @@ def quiet_environment() -> dict[str, str]:
 def load_libraries(names: Sequence[str], before: Callable[[int, str], None]) -> None:
     """Import libraries one after the other.
 
-    One that is not installed is passed over. One that can't be imported is told on stderr and passed over too:
-    a task that needs it fails with the same error in its own log, where its user looks for it.
+    One that is not installed is passed over. One that can't be imported is told on stderr and
+    passed over too: a task that needs it fails with the same error in its own log, where its user
+    looks for it.
 
     Args:
         names: Modules.
@@ -52,6 +54,7 @@ def load_libraries(names: Sequence[str], before: Callable[[int, str], None]) -> 
             importlib.import_module(name)
         except Exception:
             traceback.print_exc()
-    # TensorFlow Transform sets it for its own import; what a task starts (a model server, say) must not inherit it.
+    # TensorFlow Transform sets it for its own import; what a task starts (a model server, say) must
+    # not inherit it.
     if legacy is None:
         os.environ.pop(LEGACY_KERAS, None)

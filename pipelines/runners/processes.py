@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from .messages import Disconnected, receive, send
+from .messages import DisconnectedError, receive, send
 from .observer import Progress
 from .preload import quiet_environment
 
@@ -67,7 +67,8 @@ class TaskProcesses:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
-        # Only this process ever holds the write end: it closes when this process ends, however it ends.
+        # Only this process ever holds the write end: it closes when this process ends, however it
+        # ends.
         alive, self._alive_write = os.pipe()
         self._connection, other = socket.socketpair()
         self._environment = dict(os.environ)
@@ -162,7 +163,7 @@ class TaskProcesses:
         return exits
 
     def started(self) -> list[str]:
-        """Give the tasks whose processes were forked, each once; until the libraries are loaded some wait."""
+        """Give the tasks that were forked, each once; until the libraries are loaded some wait."""
         started, self._started = self._started, []
         return started
 
@@ -229,7 +230,7 @@ class TaskProcesses:
     def _hear_server(self) -> None:
         try:
             message, _ = receive(self._connection)
-        except Disconnected:
+        except DisconnectedError:
             self._lose_server()
             return
         if message["event"] == "loading":

@@ -1,4 +1,4 @@
-"""What a compiled spec may hold that the local runner does not run, each told by its name in kfp."""
+"""What a spec may hold that the local runner does not run, each told by its name in kfp."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -125,7 +125,8 @@ def _inputs(task: Mapping[str, Any]) -> str | None:
     inputs = task.get("inputs", {})
     for name, value in inputs.get("parameters", {}).items():
         if "parameterExpressionSelector" in value:
-            return f"a part of a parameter for its input '{name}' ({value['parameterExpressionSelector']})"
+            part = value["parameterExpressionSelector"]
+            return f"a part of a parameter for its input '{name}' ({part})"
         if "runtimeValue" in value and "constant" not in value["runtimeValue"]:
             return f"{', '.join(value['runtimeValue'])} for its input '{name}'"
     for name, value in inputs.get("artifacts", {}).items():

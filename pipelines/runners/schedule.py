@@ -102,7 +102,8 @@ class Run:
                 self._watch()
         except BaseException:
             self._interrupt()
-            # The disk that is full may be what brought us here; the record then says `running`, and reads as died.
+            # The disk that is full may be what brought us here; the record then says `running`, and
+            # reads as died.
             with contextlib.suppress(OSError):
                 save_run(self.record)
             with contextlib.suppress(OSError):
@@ -113,7 +114,7 @@ class Run:
         self._conclude()
 
     def _settle(self) -> None:
-        """Decide on every task that waits for nothing any more: ready, taken over, cached, skipped."""
+        """Decide on every task that waits for no other: ready, taken over, cached or skipped."""
         for task in self.pipeline.tasks.values():
             record = self.record.tasks[task.name]
             waits = task.name in self._ready or task.name in self._running

@@ -1,11 +1,12 @@
 """The process that loads the libraries once and forks a process for every task.
 
-Why not `multiprocessing`'s forkserver: it runs the caller's `__main__` again in every child, can't say
-when its preload is done, starts nothing until then, and has no public way to end it.
+Why not `multiprocessing`'s forkserver: it runs the caller's `__main__` again in every child, can't
+say when its preload is done, starts nothing until then, and has no public way to end it.
 
-Run as `python -m retrainer.pipelines.runners.server SOCKET ALIVE`, two inherited file descriptors. On the socket it
-takes messages (a `Setup`, then requests to run tasks, each with the descriptors of the task's log and
-result pipe) and tells `loading`, `started` and `ended`. It ends with its runner, and so do its tasks.
+Run as `python -m retrainer.pipelines.runners.server SOCKET ALIVE`, two inherited file descriptors.
+On the socket it takes messages (a `Setup`, then requests to run tasks, each with the descriptors of
+the task's log and result pipe) and tells `loading`, `started` and `ended`. It ends with its runner,
+and so do its tasks.
 """
 
 import gc
@@ -17,7 +18,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from .messages import Disconnected, receive, send
+from .messages import DisconnectedError, receive, send
 from .preload import load_libraries
 from .task import run_task
 
@@ -57,7 +58,8 @@ class Server:
             self._start_waiting()
 
         load_libraries(libraries, before)
-        # What is loaded stays: without this the first collection in every task would copy all of its pages.
+        # What is loaded stays: without this the first collection in every task would copy all of
+        # its pages.
         gc.collect()
         gc.freeze()
         self._loaded = True
@@ -169,7 +171,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Have the kernel end this process with its runner, also while it loads libraries and reads no socket."""
+    """Have the kernel end this process with its runner, while it loads libraries, too."""
     if sys.platform == "linux":
         import ctypes
 
@@ -183,7 +185,7 @@ def main() -> NoReturn:
     server = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
     try:
         server.serve()
-    except Disconnected:
+    except DisconnectedError:
         server.end()
 
 

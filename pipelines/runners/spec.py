@@ -158,14 +158,15 @@ def load_spec(spec: Mapping[str, Any] | str | os.PathLike[str]) -> Pipeline:
     """Read a compiled pipeline.
 
     Args:
-        spec: The spec as a mapping, or the path or URI of a YAML or JSON file that kfp's compiler wrote.
+        spec: The spec as a mapping, or the path or URI of a YAML or JSON file that kfp's compiler
+            wrote.
 
     Returns:
         The pipeline, its tasks in an order that they can run in.
 
     Raises:
-        RetrainerError: If it is no such spec, or has a feature that the local runner does not run; the message
-            names the task and the feature.
+        RetrainerError: If it is no such spec, or has a feature that the local runner does not run;
+            the message names the task and the feature.
     """
     if isinstance(spec, Mapping):
         return parse_spec(spec)
@@ -213,7 +214,8 @@ def parse_spec(spec: Mapping[str, Any]) -> Pipeline:
         ordered = {task_name: tasks[task_name] for task_name in _order(tasks)}
     except KeyError as error:
         raise RetrainerError(
-            f"the spec of pipeline '{name}' refers to {error} and does not hold it. Compile it anew."
+            f"the spec of pipeline '{name}' refers to {error}, which it does not hold. "
+            "Compile it anew."
         ) from error
     return Pipeline(
         name=name,
@@ -271,7 +273,8 @@ def _source(task: str, name: str, value: Mapping[str, Any]) -> Source:
         output = value["taskOutputParameter"]
         return TaskOutput(output["producerTask"], output["outputParameterKey"])
     raise RetrainerError(
-        f"task '{task}' takes its input '{name}' from {', '.join(value)}, which the local runner does not know."
+        f"task '{task}' takes its input '{name}' from {', '.join(value)}, "
+        "which the local runner does not know."
     )
 
 
@@ -281,8 +284,8 @@ def _parameters(owner: str, definitions: Mapping[str, Any]) -> dict[str, Paramet
         kind = entry.get("parameterType")
         if kind not in PARAMETER_TYPES:
             raise RetrainerError(
-                f"{owner} has the parameter '{name}' of type {kind}, which the local runner does not run; "
-                f"it knows {', '.join(sorted(PARAMETER_TYPES))}."
+                f"{owner} has the parameter '{name}' of type {kind}, which the local runner "
+                f"does not run; it knows {', '.join(sorted(PARAMETER_TYPES))}."
             )
         parameters[name] = Parameter(
             type=kind,
@@ -321,7 +324,8 @@ def _pipeline_outputs(name: str, outputs: Mapping[str, Any]) -> dict[str, TaskOu
     for key, value in outputs.get("parameters", {}).items():
         if "valueFromParameter" not in value:
             raise RetrainerError(
-                f"pipeline '{name}' gives '{key}' by dsl.OneOf, which the local runner does not run."
+                f"pipeline '{name}' gives '{key}' by dsl.OneOf, "
+                "which the local runner does not run."
             )
         source = value["valueFromParameter"]
         found[key] = TaskOutput(source["producerSubtask"], source["outputParameterKey"])

@@ -21,11 +21,11 @@ def run_task(request: dict[str, Any], log: int, result: int, alive: int) -> NoRe
     """Run a task, tell its result, and end the process.
 
     Args:
-        request: What to run: `source`, `function`, `executor_input`, `output_types`, `env`, `unset`, `cwd` and
-            `scratch` (a folder of the task's own).
+        request: What to run: `source`, `function`, `executor_input`, `output_types`, `env`,
+            `unset`, `cwd` and `scratch` (a folder of the task's own).
         log: Descriptor that gets what the task prints.
-        result: Descriptor that gets the result, as JSON: `outputs` and `artifacts`, or `error` and whether it is
-            one that speaks for itself, `known`.
+        result: Descriptor that gets the result, as JSON: `outputs` and `artifacts`, or `error` and
+            whether it is one that speaks for itself, `known`.
         alive: Read end of a pipe that breaks when the runner is gone.
     """
     _redirect(log)
@@ -43,7 +43,8 @@ def _outcome(request: dict[str, Any]) -> tuple[dict[str, Any], int]:
     try:
         _prepare(request)
         _run_function(request)
-        # Imported where the task has its own log: it brings fsspec, which the server need not wait for.
+        # Imported where the task has its own log: it brings fsspec, which the server need not wait
+        # for.
         from .outputs import collect_outputs
 
         return collect_outputs(request["executor_input"], request["output_types"]), 0
@@ -83,9 +84,11 @@ def _prepare(request: dict[str, Any]) -> None:
         os.environ.pop(name, None)
     os.chdir(request["cwd"])
     if numpy := sys.modules.get("numpy"):
-        # Forked tasks would all draw the same numbers from the one generator that numpy seeds when loaded.
+        # Forked tasks would all draw the same numbers from the one generator that numpy seeds when
+        # loaded.
         numpy.random.seed()
-    # Libraries have put handlers of their own on the root by now, and kfp's set-up would be without effect.
+    # Libraries have put handlers of their own on the root by now, and kfp's set-up would be without
+    # effect.
     logging.basicConfig(stream=sys.stdout, format=LOG_FORMAT, level=logging.INFO, force=True)
 
 
@@ -113,7 +116,8 @@ def _run_function(request: dict[str, Any]) -> None:
 
 
 def _exit(status: int) -> NoReturn:
-    # Not sys.exit: unloading TensorFlow and its threads takes time, and there is nothing left to unload it for.
+    # Not sys.exit: unloading TensorFlow and its threads takes time, and there is nothing left to
+    # unload it for.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -53,7 +53,8 @@ def pipeline_parameters(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[st
             values[name] = coerce(f"parameter '{name}'", parameter.type, parameter.default)
         elif not parameter.optional:
             raise RetrainerError(
-                f"pipeline '{pipeline.name}' needs the parameter '{name}' ({TYPE_NAMES[parameter.type]})."
+                f"pipeline '{pipeline.name}' needs the parameter '{name}' "
+                f"({TYPE_NAMES[parameter.type]})."
             )
     return values
 
@@ -61,7 +62,8 @@ def pipeline_parameters(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[st
 def coerce(owner: str, kind: str, value: Any) -> Any:
     """Give a value the type that a spec declares, as the remote runners do.
 
-    Numbers inside lists and mappings become floats: specs travel as protobuf values, which know no other.
+    Numbers inside lists and mappings become floats: specs travel as protobuf values, which know no
+    other.
 
     Args:
         owner: What the value belongs to, for the message.
@@ -151,7 +153,8 @@ def _placeholder(
         value = found[match["name"]]
         return value if isinstance(value, str) else json.dumps(value)
     raise RetrainerError(
-        f"task '{task}' uses the placeholder {{{{{placeholder}}}}}, which the local runner can't fill in."
+        f"task '{task}' uses the placeholder {{{{{placeholder}}}}}, "
+        "which the local runner can't fill in."
     )
 
 

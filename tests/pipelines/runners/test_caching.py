@@ -1,0 +1,263 @@
+"""What is used again: results of equal tasks, and what a failed run had finished."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from kfp import dsl
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.runners import caching
+from retrainer.pipelines.runs import RunState, TaskState, describe_failure, load_run, save_run
+
+OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
+
+
+@dsl.component(**OPTIONS)
+def read_world(folder: str, data: dsl.Output[dsl.Dataset]) -> str:
+    from pathlib import Path
+
+    Path(data.path).write_text(Path(folder, "world").read_text())
+    return "read"
+
+
+@dsl.component(**OPTIONS)
+def learn(
+    folder: str,
+    data: dsl.Input[dsl.Dataset],
+    model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.HTML],
+    steps: int = 1,
+) -> NamedTuple("Outputs", [("verdict", str)]):
+    from pathlib import Path
+
+    calls = Path(folder, "calls")
+    calls.write_text((calls.read_text() if calls.exists() else "") + "x")
+    Path(model.path).mkdir()
+    Path(model.path, "weights").write_text(Path(data.path).read_text() * steps)
+    Path(report.path).write_text("<html>")
+    metrics.log_metric("auc", 0.5)
+    return (f"learned in {steps} steps",)
+
+
+@dsl.component(**OPTIONS)
+def push(folder: str, model: dsl.Input[dsl.Model]) -> str:
+    from pathlib import Path
+
+    if not Path(folder, "open").exists():
+        raise OSError("closed")
+    return "pushed"
+
+
+@dsl.pipeline(name="learning")
+def learning(folder: str, steps: int = 1):
+    data = read_world(folder=folder).set_caching_options(False)
+    learned = learn(folder=folder, data=data.outputs["data"], steps=steps)
+    push(folder=folder, model=learned.outputs["model"]).set_caching_options(False)
+
+
+@pytest.fixture
+def spec(compile_pipeline):
+    return compile_pipeline(learning)
+
+
+@pytest.fixture
+def world(tmp_path):
+    folder = tmp_path / "world"
+    folder.mkdir()
+    (folder / "world").write_text("rows")
+    (folder / "open").touch()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def package(monkeypatch):
+    """Stands for a package that nobody edits while the tests run."""
+    genuine = caching.digest_code
+    monkeypatch.setattr(caching, "digest_code", lambda: "as it is")
+    return genuine
+
+
+def calls(world: Path) -> int:
+    return len((world / "calls").read_text())
+
+
+def states(record) -> list[str]:
+    return [str(task.state) for task in record.tasks.values()]
+
+
+def test_equal_code_on_equal_content_is_not_run_again(bench, spec, world):
+    parameters = {"folder": str(world)}
+    first = bench.run(spec, parameters=parameters)
+    second = bench.run(spec, parameters=parameters)
+
+    assert states(first) == ["succeeded"] * 3, describe_failure(first)
+    assert states(second) == ["succeeded", "cached", "succeeded"]
+    assert calls(world) == 1
+    before, after = first.tasks["learn"], second.tasks["learn"]
+    assert after.reused_from == first.run_id
+    assert after.outputs == before.outputs
+    assert after.output_artifacts == before.output_artifacts
+    assert after.metrics == {"auc": 0.5}
+    assert after.verdict == "learned in 1 steps"
+    # The report is the second run's own, though the artifact is the first one's.
+    assert second.run_id in second.locate(after.reports[0])
+    assert Path(second.locate(after.reports[0])).read_text() == "<html>"
+
+
+def test_a_changed_parameter_runs_again(bench, spec, world):
+    bench.run(spec, parameters={"folder": str(world)})
+    record = bench.run(spec, parameters={"folder": str(world), "steps": 2})
+    assert states(record) == ["succeeded"] * 3
+    assert calls(world) == 2
+
+
+def test_changed_content_runs_again(bench, spec, world):
+    bench.run(spec, parameters={"folder": str(world)})
+    (world / "world").write_text("other rows")
+    assert states(bench.run(spec, parameters={"folder": str(world)})) == ["succeeded"] * 3
+    (world / "world").write_text("rows")
+    assert states(bench.run(spec, parameters={"folder": str(world)}))[1] == "cached"
+
+
+def test_changed_code_of_the_component_runs_again(bench, spec, world):
+    bench.run(spec, parameters={"folder": str(world)})
+    command = spec["deploymentSpec"]["executors"]["exec-learn"]["container"]["command"]
+    command[-1] = command[-1].replace("auc", "accuracy")
+    record = bench.run(spec, parameters={"folder": str(world)})
+    assert record.tasks["learn"].metrics == {"accuracy": 0.5}
+
+
+def test_a_changed_image_or_environment_runs_again(bench, spec, world):
+    bench.run(spec, parameters={"folder": str(world)})
+    container = spec["deploymentSpec"]["executors"]["exec-learn"]["container"]
+    container["image"] = "toy:2"
+    bench.run(spec, parameters={"folder": str(world)})
+    container["env"] = [{"name": "COLOUR", "value": "blue"}]
+    bench.run(spec, parameters={"folder": str(world)})
+    assert calls(world) == 3
+
+
+def test_changed_code_of_the_package_runs_again(bench, spec, world, monkeypatch):
+    bench.run(spec, parameters={"folder": str(world)})
+    monkeypatch.setattr(caching, "digest_code", lambda: "edited")
+    assert states(bench.run(spec, parameters={"folder": str(world)})) == ["succeeded"] * 3
+
+
+def test_the_packages_sources_are_what_is_hashed(package, monkeypatch, tmp_path):
+    class Spec:
+        submodule_search_locations = (str(tmp_path),)
+
+    monkeypatch.setattr(caching.importlib.util, "find_spec", lambda name: Spec)
+    (tmp_path / "work.py").write_text("a = 1")
+    before = package()
+    (tmp_path / "README.md").write_text("words")
+    assert package() == before
+    (tmp_path / "work.py").write_text("a = 2")
+    assert package() != before
+
+
+@pytest.mark.parametrize("damage", ["changed", "deleted", "index"])
+def test_outputs_that_are_no_longer_there_are_made_again(bench, spec, world, damage):
+    first = bench.run(spec, parameters={"folder": str(world)})
+    weights = Path(first.tasks["learn"].output_artifacts["model"].uri, "weights")
+    if damage == "changed":
+        weights.write_text("scribble")
+    elif damage == "deleted":
+        weights.unlink()
+    else:
+        for entry in (bench.root / ".cache").iterdir():
+            entry.write_text('{"half": ')
+    assert states(bench.run(spec, parameters={"folder": str(world)})) == ["succeeded"] * 3
+    assert states(bench.run(spec, parameters={"folder": str(world)}))[1] == "cached"
+
+
+def test_caching_can_be_switched_off(bench, spec, world):
+    bench.run(spec, parameters={"folder": str(world)})
+    off = bench.run(spec, parameters={"folder": str(world)}, caching=False)
+    assert states(off) == ["succeeded"] * 3
+    # True overrides nothing: what reads the world must not be cached.
+    on = bench.run(spec, parameters={"folder": str(world)}, caching=True)
+    assert states(on) == ["succeeded", "cached", "succeeded"]
+
+
+def test_deleting_the_pipeline_root_loses_artifacts_only(bench, spec, world):
+    import shutil
+
+    first = bench.run(spec, parameters={"folder": str(world)})
+    shutil.rmtree(bench.root)
+    record = load_run(str(bench.store), first.run_id)
+    assert Path(record.locate(record.tasks["learn"].reports[0])).exists()
+    assert states(bench.run(spec, parameters={"folder": str(world)})) == ["succeeded"] * 3
+
+
+def test_a_failed_run_goes_on_where_it_stopped(bench, spec, world, listener):
+    (world / "open").unlink()
+    failed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, caching=False)
+    assert states(failed) == ["succeeded", "succeeded", "failed"]
+    with pytest.raises(
+        RetrainerError, match=r"'june' is there already: failed, 2 of 3 .* Resume it"
+    ):
+        bench.run(spec, run_id="june", parameters={"folder": str(world)})
+
+    (world / "open").touch()
+    resumed = bench.run(
+        spec,
+        run_id="june",
+        parameters={"folder": str(world)},
+        caching=False,
+        resume=True,
+        observer=listener,
+    )
+    assert states(resumed) == ["succeeded"] * 3, describe_failure(resumed)
+    # Also what is never cached: the run goes on, and reads the world no second time.
+    assert [event for event in listener.events if event[0] == "task_started"] == [
+        ("task_started", "push")
+    ]
+    assert calls(world) == 1
+    learned = resumed.tasks["learn"]
+    assert learned.reused_from == "june"
+    assert learned.seconds == failed.tasks["learn"].seconds
+    assert learned.log == failed.tasks["learn"].log
+    assert resumed.error is None
+    assert load_run(str(bench.store), "june").state == RunState.SUCCEEDED
+
+
+def test_a_resumed_run_does_again_what_has_changed(bench, spec, world):
+    (world / "open").unlink()
+    bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    (world / "open").touch()
+    resumed = bench.run(
+        spec, run_id="june", parameters={"folder": str(world), "steps": 2}, resume=True
+    )
+    assert [task.reused_from for task in resumed.tasks.values()] == ["june", None, None]
+    assert resumed.tasks["learn"].verdict == "learned in 2 steps"
+
+
+def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
+    record = bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    record.state, record.pid = RunState.RUNNING, 2**22 + 1
+    record.tasks["push"].state = TaskState.RUNNING
+    save_run(record)
+
+    dead = load_run(str(bench.store), "june")
+    assert (dead.state, dead.tasks["push"].state) == (RunState.DIED, TaskState.INTERRUPTED)
+    with pytest.raises(RetrainerError, match="there already: died, 2 of 3 tasks done. Resume it"):
+        bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    resumed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
+    assert [task.reused_from for task in resumed.tasks.values()] == ["june", "june", None]
+
+
+def test_what_was_never_begun_can_t_be_resumed(bench, spec, world):
+    bench.run(spec, run_id="may", parameters={"folder": str(world)})
+    with pytest.raises(RetrainerError, match="no run 'june' in .*; the newest are: 'may'"):
+        bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
+
+
+def test_the_index_points_to_artifacts_and_holds_no_content(bench, spec, world):
+    bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    (entry,) = (bench.root / ".cache").iterdir()
+    content = json.loads(entry.read_text())
+    assert (content["run_id"], content["task"]) == ("june", "learn")
