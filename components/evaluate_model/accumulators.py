@@ -104,7 +104,7 @@ def _calibration_histogram(combiner: Any, columns: Columns) -> Fill:
     left, span, buckets = combiner._left, combiner._range, combiner._num_buckets
     based_on = prediction if combiner._prediction_based_bucketing else label
     position = (based_on - left) / span * buckets + 1
-    index = np.clip(position, 0, buckets + 1).astype(np.int64)
+    index = np.clip(position, 0, buckets + 1).astype(np.int32)
     counted = np.ones(len(label), bool)
     if combiner._fractional_labels:
         _check_probabilities(label)
@@ -142,7 +142,7 @@ def _confusion_matrices(combiner: Any, columns: Columns) -> Fill:
     thresholds = list(inner._thresholds)
     ascending = np.sort(np.asarray(thresholds, np.float64))
     # How many thresholds lie below the prediction: those it is positive at.
-    above = np.searchsorted(ascending, prediction, side="left")
+    above = np.searchsorted(ascending, prediction, side="left").astype(np.int32)
     place = {threshold: int(np.searchsorted(ascending, threshold)) for threshold in thresholds}
     positive, negative = weight * label, weight * (1 - label)
 

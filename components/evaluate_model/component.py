@@ -17,10 +17,10 @@ def evaluate_model(
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
     metrics_specs: List[Dict],
-    slicing_specs: List[Dict] = [],  # noqa: B006 - kfp wants a literal
-    options: Dict = {},  # noqa: B006
+    slicing_specs: List[Dict] = [],
+    options: Dict = {},
     example_weight_key: str = "",
-    beam_args: List[str] = [],  # noqa: B006
+    beam_args: List[str] = [],
     batch_rows: int = 65536,
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Judges a model by TFMA's metrics, slices and thresholds, and against the champion.

@@ -197,6 +197,18 @@ def _keras_names() -> list[str]:
 
 def _check_thresholds(config: tfma.EvalConfig) -> None:
     """Refuse thresholds that TFMA would take and never fail, or always fail."""
+    for spec in config.metrics_specs:
+        if spec.thresholds or spec.per_slice_thresholds:
+            # TFMA looks these up among metrics that lie in the model's graph, and finds none.
+            name = next(iter([*spec.thresholds, *spec.per_slice_thresholds]))
+            raise RetrainerError(
+                f"the threshold of '{name}' stands beside the metrics, where TFMA ignores it. "
+                "Put it with its metric: metrics: [{class_name: ..., threshold: ...}]."
+            )
+        if spec.cross_slice_thresholds or any(m.cross_slice_thresholds for m in spec.metrics):
+            raise RetrainerError(
+                "cross_slice_thresholds are not supported. Use per_slice_thresholds."
+            )
     for key, thresholds in metric_specs.metric_thresholds_from_metrics_specs(
         config.metrics_specs, config
     ).items():

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow_model_analysis as tfma
+from kfp import dsl
+
+from retrainer.components import evaluate_model
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
@@ -169,6 +172,32 @@ def test_beam_args_give_the_same_numbers(run: Callable[..., Outcome]) -> None:
     assert "on Beam" in beam.page
 
 
+def test_the_face_hands_everything_on(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    out = {name: dsl.Artifact(uri=str(tmp_path / name)) for name in ("evaluation", "blessing")}
+    metrics, report = dsl.Metrics(), dsl.HTML(uri=str(tmp_path / "report.html"))
+    (verdict,) = evaluate_model.python_func(
+        dsl.Dataset(uri=make_examples({"a": some_flights, "b": some_flights})),
+        dsl.Model(uri=models["late"]),
+        dsl.Model(uri=champion_record(models["champion"], 3)),
+        metrics=metrics,
+        report=report,
+        # As KFP hands them over: every number a float.
+        metrics_specs=specs(auc(0.6, 0.0, config={"num_thresholds": 500.0})),
+        slicing_specs=SLICES,
+        **out,
+    )
+    assert verdict.startswith("blessed: auc")
+    assert metrics.metadata["auc"] > metrics.metadata["champion_auc"]
+    assert (tmp_path / "report.html").exists()
+    assert json.loads((tmp_path / "blessing" / "blessing.json").read_text())["blessed"]
+
+
 def test_the_report_needs_no_network(run: Callable[..., Outcome]) -> None:
     page = run(specs(auc(0.6, 0.0))).page
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*['\"]?(?!#)", page)
@@ -207,6 +236,15 @@ def test_the_report_escapes_what_the_data_holds(
             r"metrics_specs\[0\]",
         ),
         ([{"metrics": [{"class_name": "MinLabelPosition"}]}], "query_key is required"),
+        (
+            [
+                {
+                    "metrics": [{"class_name": "AUC"}],
+                    "thresholds": {"auc": {"value_threshold": {"lower_bound": 0.5}}},
+                }
+            ],
+            "the threshold of 'auc' stands beside the metrics",
+        ),
     ],
 )
 def test_bad_settings(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
+
 from retrainer.components.evaluate_model.gate import Champion, explain, judge, number, rule, signed
 from retrainer.components.evaluate_model.results import Check, Evaluation, SliceResult, Value
 
