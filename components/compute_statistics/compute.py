@@ -17,7 +17,7 @@ from ..lib.statistics import (
 )
 from .report import render
 from .sketch_store import SketchStore
-from .sketches import SketchSettings, merge_sketches, mixed_types, parse_options
+from .sketches import SketchSettings, column_types, merge_sketches, mixed_types, parse_options
 
 
 def compute(
@@ -92,11 +92,12 @@ def _groups(
 def _merge_all(
     groups: Mapping[str, tuple[SpanPart, ...]], store: SketchStore, settings: SketchSettings
 ) -> dict[str, Statistics]:
+    types = {part: column_types(store.get(part)) for parts in groups.values() for part in parts}
     merged: dict[tuple[SpanPart, ...], Statistics] = {}
     for folder, parts in groups.items():
         if parts in merged:
             continue
-        as_float = mixed_types({part: store.get(part) for part in parts}, folder)
+        as_float = mixed_types({part: types[part] for part in parts}, folder)
         merged[parts] = merge_sketches([store.get(part, as_float) for part in parts], settings)
     return {folder: merged[parts] for folder, parts in groups.items()}
 
@@ -111,5 +112,5 @@ def _verdict(index: StatisticsIndex, folders: Mapping[str, Statistics], store: S
     }
     return (
         f"{spans} span{'s' if spans > 1 else ''}, {rows:,} rows x {len(columns)} columns; "
-        f"{store.made} sketched now, {store.reused} reused"
+        f"{len(store.made)} sketched now, {spans - len(store.made)} reused"
     )

@@ -188,7 +188,7 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
     if fields is None:
         raise SketchError(f"it names the class '{value['object']}', which is not one of a sketch's")
     # No constructor runs: only the listed fields are set.
-    restored = object.__new__(fields[0])
+    restored: Any = object.__new__(fields[0])
     for field, item in value["state"].items():
         if field not in fields[1]:
             raise SketchError(f"it sets '{field}' of {value['object']}, which has no such field")

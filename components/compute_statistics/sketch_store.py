@@ -27,14 +27,12 @@ class SketchStore:
     """The sketches of a window's parts: read where they are stored, else made and stored.
 
     Attributes:
-        made: How many were made now.
-        reused: How many were read.
+        made: The spans that were sketched now.
         notes: What a reader of the report should know, in sentences.
     """
 
     def __init__(self, settings: SketchSettings) -> None:
-        self.made = 0
-        self.reused = 0
+        self.made: set[str] = set()
         self.notes: list[str] = []
         self._settings = settings
         self._contents: dict[tuple[SpanPart, tuple[str, ...]], bytes] = {}
@@ -45,9 +43,7 @@ class SketchStore:
         Returns:
             The parts that have none which can be read.
         """
-        missing = [part for part in parts if not self._read(part, ())]
-        self.reused += len(parts) - len(missing)
-        return missing
+        return [part for part in parts if not self._read(part, ())]
 
     def make(self, parts: Sequence[SpanPart], beam_args: Sequence[str] = ()) -> None:
         """Make and store the sketches of parts.
@@ -66,7 +62,7 @@ class SketchStore:
             make_on_beam(left, self._settings, beam_args)
             # Beam leaves nothing for a part without rows.
             left = [part for part in left if not self._read(part, ())]
-            self.made += len(parts) - len(left)
+            self.made.update(part.span for part in parts)
         for done, (part, content) in enumerate(_make_all(left, self._settings), start=1):
             self._keep(part, (), content)
             progress(f"sketched span {part.span}", done, len(left))
@@ -94,7 +90,7 @@ class SketchStore:
 
     def _keep(self, part: SpanPart, as_float: tuple[str, ...], content: bytes) -> None:
         self._contents[part, as_float] = content
-        self.made += 1
+        self.made.add(part.span)
         uri = sketch_uri(part, self._settings, as_float)
         try:
             write_atomic(uri, content)

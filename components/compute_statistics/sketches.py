@@ -199,11 +199,11 @@ def list_batches(part: SpanPart, as_float: Sequence[str] = ()) -> Iterator[pa.Re
             yield to_list_batch(_cast(batch, as_float))
 
 
-def mixed_types(contents: Mapping[SpanPart, bytes], where: str) -> tuple[str, ...]:
+def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tuple[str, ...]:
     """Find the columns that are integers in one part and floating point in another.
 
     Args:
-        contents: Sketches by part.
+        types: Type of each column, by part.
         where: What the parts make up, for the error.
 
     Returns:
@@ -213,8 +213,8 @@ def mixed_types(contents: Mapping[SpanPart, bytes], where: str) -> tuple[str, ..
         RetrainerError: If a column is text in one part and a number in another.
     """
     seen: dict[str, dict[int, str]] = {}
-    for part, content in contents.items():
-        for name, kind in column_types(content).items():
+    for part, of_part in types.items():
+        for name, kind in of_part.items():
             seen.setdefault(name, {}).setdefault(kind, part.span)
     for name, kinds in seen.items():
         numbers = next((span for kind, span in kinds.items() if kind != Feature.STRING), None)

@@ -1,6 +1,7 @@
 """TFDV's schema anomalies as findings, with what was seen and expected in words."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
@@ -88,7 +89,7 @@ def anomaly_findings(
             )
             if finding.kind in ("out_of_domain", "unexpected_values") and column in from_settings:
                 remedy = f"fix the source, or change domains.{column}"
-                finding = Finding(**{**finding.__dict__, "remedy": remedy})
+                finding = replace(finding, remedy=remedy)
             findings.append(finding)
     dataset = anomalies.dataset_anomaly_info
     findings += [

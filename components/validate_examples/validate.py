@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
@@ -13,30 +12,19 @@ from ..lib.progress import progress
 from ..lib.statistics import (
     EARLIER,
     StatisticsIndex,
-    features_by_name,
-    is_number,
     read_index,
     read_statistics,
-    row_count,
     span_folder,
     split_folder,
 )
 from ..lib.store import Store
-from .anomalies import anomaly_findings
-from .drift import (
-    Distance,
-    drift_history,
-    findings_of,
-    read_distances,
-    set_comparators,
-    usual_distance,
-)
-from .findings import Finding, count, error_message, errors_of, judge
+from .findings import Finding, count, error_message, errors_of
 from .judgement import Judgement, Window
+from .judging import judge_window
 from .report import render
-from .schema import infer_schema, load_schema, overlay, schema_text
+from .schema import infer_schema, load_schema, schema_text
 from .settings import Settings
-from .span_checks import check_spans, label_rate
+from .span_checks import check_spans
 
 FINDINGS_FILE = "anomalies.json"
 ANOMALIES_FILE = "SchemaDiff.pb"
@@ -76,16 +64,19 @@ def validate(
     found = check_spans(window.index, window.spans, window.splits, window.earlier, settings)
     schema, text, is_new = _find_schema(window, uri, bool(schema_uri), settings)
     progress("comparing with the schema")
-    judgement, protos = _judge(window, schema, settings, found, uri)
+    judgement, protos = judge_window(window, schema, settings, found)
     if is_new and not _spoils_schema(judgement.findings, window.index):
         if create_exclusive(uri, text):
             judgement.schema_note = f"frozen now at {uri}"
         else:
             # Another run froze its own in the meantime, and that is the one that counts.
             schema, text = load_schema(uri)
-            judgement, protos = _judge(window, schema, settings, found, uri)
+            judgement, protos = judge_window(window, schema, settings, found)
+            judgement.schema_note = f"read from {uri}, where another run froze it just now"
     elif is_new:
         judgement.schema_note = "inferred from this data and not frozen, since the data has errors"
+    else:
+        judgement.schema_note = f"read from {uri}"
 
     _write(judgement, protos, text, anomalies_path, schema_path)
     errors = errors_of(judgement.findings)
@@ -134,88 +125,6 @@ def _find_schema(
     return schema, schema_text(schema, train_spans), True
 
 
-def _judge(
-    window: Window,
-    schema: schema_pb2.Schema,
-    settings: Settings,
-    found: list[Finding],
-    uri: str,
-) -> tuple[Judgement, dict[str, anomalies_pb2.Anomalies]]:
-    index = window.index
-    used = overlay(schema, settings.domains, settings.min_domain_mass)
-    newest = window.spans[index.newest]
-    # A label's rate is looked at by itself, and a key's values are new in every span.
-    skipped = list(index.key)
-    if label_rate_known(window):
-        skipped.append(index.label)
-    drift_chosen = set_comparators(used, newest, settings.drift, "drift_comparator", skipped)
-    train, evaluation = window.splits["train"], window.splits["eval"]
-    skew_chosen = set_comparators(used, train, settings.skew, "skew_comparator", skipped)
-    compare_skew = row_count(evaluation) > 0 and not index.skew_is_drift
-
-    protos = {
-        split_folder("train"): tfdv.validate_statistics(
-            train, used, serving_statistics=evaluation if compare_skew else None
-        )
-    }
-    findings = list(found)
-    places = {split_folder("train"): (train, f"training ({_names(index.split_spans['train'])})")}
-    eval_place = f"evaluation ({_names(index.split_spans['eval'])})"
-    if index.split_spans["eval"] == (index.newest,):
-        newest_folder = split_folder("eval")
-        places[newest_folder] = (evaluation, eval_place)
-    else:
-        newest_folder = span_folder(index.newest)
-        protos[split_folder("eval")] = tfdv.validate_statistics(evaluation, used)
-        places[split_folder("eval")] = (evaluation, eval_place)
-        places[newest_folder] = (newest, f"span {index.newest}")
-    protos[newest_folder] = tfdv.validate_statistics(
-        places[newest_folder][0], used, previous_statistics=window.earlier
-    )
-    for folder, (statistics, where) in places.items():
-        if row_count(statistics):
-            findings += anomaly_findings(protos[folder], used, statistics, where, settings.domains)
-
-    progress("measuring drift")
-    history = drift_history(list(window.spans.values()), used)
-    distances = read_distances(protos[newest_folder], drift_chosen, "drift_measurements")
-    usual = {column: usual_distance(column, history[:-1]) for column in distances}
-    drifted = findings_of("drift", distances, f"span {index.newest}", "the earlier spans", usual)
-    skew: dict[str, Distance] = {}
-    # Where evaluation is newer than training, what moves every span differs between them too.
-    pairs = 0 if _shares_spans(index) else len(index.split_spans["train"]) - 1
-    usual_skew = {column: usual_distance(column, history[:pairs]) for column in usual}
-    if compare_skew:
-        skew = read_distances(protos[split_folder("train")], skew_chosen, "skew_measurements")
-        drifted += findings_of("skew", skew, "training", "evaluation", usual_skew)
-    judged = judge(_without_repeats([*findings, *drifted]), settings.severities)
-    judgement = Judgement(
-        findings=judged,
-        drift=distances,
-        skew=skew,
-        usual=usual,
-        history=history,
-        schema_note=f"read from {uri}",
-        used_schema=used,
-    )
-    return judgement, protos
-
-
-def label_rate_known(window: Window) -> bool:
-    """Tell whether the label's rate is checked by itself: it is 0 and 1, or text."""
-    feature = features_by_name(window.spans[window.index.newest]).get(window.index.label)
-    return feature is not None and (not is_number(feature) or label_rate(feature) is not None)
-
-
-def _without_repeats(findings: list[Finding]) -> list[Finding]:
-    gone = {finding.column for finding in findings if finding.kind == "missing_column"}
-    return [f for f in findings if not (f.kind == "all_missing" and f.column in gone)]
-
-
-def _shares_spans(index: StatisticsIndex) -> bool:
-    return bool(set(index.split_spans["train"]) & set(index.split_spans["eval"]))
-
-
 def _spoils_schema(findings: Sequence[Finding], index: StatisticsIndex) -> bool:
     # The schema comes from the training rows; wrong evaluation rows do not spoil it.
     span_kinds = ("no_rows", "few_rows", "constant_label")
@@ -248,13 +157,9 @@ def _verdict(judgement: Judgement) -> str:
     compared, drifted = len(judgement.drift), judgement.drifted
     tail = f"{count(warnings, 'warning')}; {len(drifted)} of {compared} columns drifted"
     if drifted:
-        tail += f" ({_names(drifted[:3])}{' ...' if len(drifted) > 3 else ''})"
+        tail += f" ({', '.join(drifted[:3])}{' ...' if len(drifted) > 3 else ''})"
     if not errors:
         return f"no errors, {tail}"
     named = "; ".join(f"{finding.column or 'rows'}: {finding.title}" for finding in errors[:4])
     more = f" and {len(errors) - 4} more" if len(errors) > 4 else ""
     return f"{count(len(errors), 'error')} ({named}{more}), {tail}"
-
-
-def _names(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]} to {names[-1]}"

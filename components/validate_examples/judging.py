@@ -1,0 +1,155 @@
+"""Judging a window with TFDV: anomalies of its splits, drift of its spans, skew between splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from ..lib.progress import progress
+from ..lib.statistics import (
+    Statistics,
+    StatisticsIndex,
+    features_by_name,
+    is_number,
+    row_count,
+    span_folder,
+    split_folder,
+)
+from .anomalies import anomaly_findings
+from .drift import (
+    Distance,
+    drift_history,
+    findings_of,
+    read_distances,
+    set_comparators,
+    usual_distance,
+)
+from .findings import Finding, judge
+from .judgement import Judgement, Window
+from .schema import overlay
+from .settings import Settings
+from .span_checks import label_rate
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Statistics to validate, and what to call them."""
+
+    folder: str
+    statistics: Statistics
+    name: str
+
+
+def judge_window(
+    window: Window, schema: schema_pb2.Schema, settings: Settings, found: Sequence[Finding]
+) -> tuple[Judgement, dict[str, anomalies_pb2.Anomalies]]:
+    """Judge a window against a schema and its own past.
+
+    Args:
+        window: Its statistics.
+        schema: As it was read or inferred.
+        settings: What is too much.
+        found: What is wrong with its spans.
+
+    Returns:
+        The judgement, and TFDV's anomalies by folder.
+
+    Raises:
+        RetrainerError: If the settings name a column that the schema lacks.
+    """
+    index = window.index
+    used = overlay(schema, settings.domains, settings.min_domain_mass)
+    train, evaluation = window.splits["train"], window.splits["eval"]
+    skipped = _not_compared(window)
+    chosen_drift = set_comparators(
+        used, window.spans[index.newest], settings.drift, "drift_comparator", skipped
+    )
+    chosen_skew = set_comparators(used, train, settings.skew, "skew_comparator", skipped)
+    has_skew = row_count(evaluation) > 0 and not index.skew_is_drift
+
+    places = _places(window)
+    newest = places[-1]
+    protos = {
+        place.folder: tfdv.validate_statistics(
+            place.statistics,
+            used,
+            previous_statistics=window.earlier if place is newest else None,
+            serving_statistics=evaluation if place is places[0] and has_skew else None,
+        )
+        for place in places
+    }
+    findings = list(found)
+    for place in places:
+        if row_count(place.statistics):
+            findings += anomaly_findings(
+                protos[place.folder], used, place.statistics, place.name, settings.domains
+            )
+
+    progress("measuring drift")
+    history = drift_history(list(window.spans.values()), used)
+    drift = read_distances(protos[newest.folder], chosen_drift, "drift_measurements")
+    usual = _usual(drift, history[:-1])
+    findings += findings_of("drift", drift, f"span {index.newest}", "the earlier spans", usual)
+    skew: dict[str, Distance] = {}
+    if has_skew:
+        skew = read_distances(protos[places[0].folder], chosen_skew, "skew_measurements")
+        usual_skew = _usual(skew, history[: _training_steps(index)])
+        findings += findings_of("skew", skew, "training", "evaluation", usual_skew)
+
+    judgement = Judgement(
+        findings=judge(_without_repeats(findings), settings.severities),
+        drift=drift,
+        skew=skew,
+        usual=usual,
+        history=history,
+        schema_note="",
+        used_schema=used,
+    )
+    return judgement, protos
+
+
+def _places(window: Window) -> list[_Place]:
+    """List what to validate: training first, the newest span last."""
+    index = window.index
+    places = [
+        _Place(split_folder(split), window.splits[split], f"{name} ({_range(index, split)})")
+        for split, name in (("train", "training"), ("eval", "evaluation"))
+    ]
+    if index.split_spans["eval"] != (index.newest,):
+        newest = window.spans[index.newest]
+        places.append(_Place(span_folder(index.newest), newest, f"span {index.newest}"))
+    return places
+
+
+def _not_compared(window: Window) -> list[str]:
+    # A key's values are new in every span, and a label's rate is looked at by itself.
+    index = window.index
+    label = features_by_name(window.spans[index.newest]).get(index.label)
+    rated = label is not None and (not is_number(label) or label_rate(label) is not None)
+    return [*index.key, index.label] if rated else list(index.key)
+
+
+def _usual(
+    distances: Mapping[str, Distance], history: Sequence[Mapping[str, Distance]]
+) -> dict[str, float | None]:
+    return {column: usual_distance(column, history) for column in distances}
+
+
+def _training_steps(index: StatisticsIndex) -> int:
+    """Count the steps from span to span within training, 0 where evaluation is not newer.
+
+    Where it is newer, a column that moves every span differs between training and evaluation too.
+    """
+    train, evaluation = index.split_spans["train"], index.split_spans["eval"]
+    return 0 if set(train) & set(evaluation) else max(0, len(train) - 1)
+
+
+def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:
+    gone = {finding.column for finding in findings if finding.kind == "missing_column"}
+    return [f for f in findings if not (f.kind == "all_missing" and f.column in gone)]
+
+
+def _range(index: StatisticsIndex, split: str) -> str:
+    spans = index.split_spans[split]
+    return ", ".join(spans) if len(spans) <= 3 else f"{spans[0]} to {spans[-1]}"
