@@ -244,7 +244,7 @@ def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
 
     dead = load_run(str(bench.store), "june")
     assert (dead.state, dead.tasks["push"].state) == (RunState.DIED, TaskState.INTERRUPTED)
-    with pytest.raises(RetrainerError, match="there already: died, 2 of 3 tasks done. Resume it"):
+    with pytest.raises(RetrainerError, match=r"there already: died, 2 of 3 tasks done. Resume it"):
         bench.run(spec, run_id="june", parameters={"folder": str(world)})
     resumed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
     assert [task.reused_from for task in resumed.tasks.values()] == ["june", "june", None]
@@ -252,7 +252,7 @@ def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
 
 def test_what_was_never_begun_can_t_be_resumed(bench, spec, world):
     bench.run(spec, run_id="may", parameters={"folder": str(world)})
-    with pytest.raises(RetrainerError, match="no run 'june' in .*; the newest are: 'may'"):
+    with pytest.raises(RetrainerError, match=r"no run 'june' in .*; the newest are: 'may'"):
         bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
 
 

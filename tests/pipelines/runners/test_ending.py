@@ -253,7 +253,7 @@ def test_an_interrupted_run_can_be_resumed(start, tmp_path):
             parameters={"folder": str(tmp_path / "nowhere")},
             resume=True,
         )
-    # There is no such folder, so that the lingering tasks fail at once; the first one is not run again.
+    # The lingering tasks fail at once, without their folder; the first one is not run again.
     assert [str(task.state) for task in again.tasks.values()] == ["succeeded", "failed", "failed"]
     assert again.tasks["say"].reused_from == "run"
 

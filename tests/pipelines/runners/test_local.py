@@ -9,7 +9,7 @@ import pytest
 from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.runs import RunState, TaskState, describe_failure, load_run
+from retrainer.pipelines.runs import RunState, describe_failure, load_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 
@@ -184,13 +184,6 @@ def look_around(job: str, task: str) -> str:
     return " ".join(
         [job, task, os.environ["COLOUR"], str(os.getpgrp() == os.getpid()), sys.argv[0]]
     )
-
-
-@dsl.component(**OPTIONS)
-def draw() -> float:
-    import numpy as np
-
-    return float(np.random.random())
 
 
 @pytest.fixture(autouse=True)
@@ -406,17 +399,6 @@ def test_tasks_see_the_callers_environment_as_it_is_now(bench, compile_pipeline,
     assert "green" in record.tasks["look-around"].outputs["Output"]
     monkeypatch.delenv("COLOUR")
     assert "KeyError: 'COLOUR'" in (bench.run(spec, caching=False).error or "")
-
-
-def test_forked_tasks_draw_different_numbers(bench, compile_pipeline):
-    @dsl.pipeline(name="dice")
-    def pipeline():
-        draw()
-        draw()
-
-    record = bench.run(compile_pipeline(pipeline), caching=False)
-    first, second = (task.outputs["Output"] for task in record.tasks.values())
-    assert first != second
 
 
 @dsl.pipeline(name="simple")
