@@ -1,7 +1,9 @@
 """Reading a span's source files into canonical columns: int64, float64 and string."""
 
+import csv
+import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -84,9 +86,11 @@ def _format_of(uri: str, format: str) -> str:
     )
 
 
-def _open(source: SourceFile):
+def _read_all(source: SourceFile) -> bytes:
     fs, path = filesystem(source.uri)
-    return fs.open(path, "rb", compression="gzip" if source.uri.lower().endswith(".gz") else None)
+    compression = "gzip" if source.uri.lower().endswith(".gz") else None
+    with fs.open(path, "rb", compression=compression) as raw:
+        return raw.read()
 
 
 def _read_csv(source: SourceFile, null_values: Sequence[str]) -> SourceTable:
@@ -103,27 +107,26 @@ def _read_csv(source: SourceFile, null_values: Sequence[str]) -> SourceTable:
         )
         return "skip"
 
-    with _open(source) as raw:
+    content = _read_all(source)
+    header = next(csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")), [])
+    table = pyarrow.csv.read_csv(
+        # Arrow's own reader of memory: over a Python file its threads wait for the interpreter's lock, which the
+        # thread that waits for them may hold.
+        pa.BufferReader(content),
         # One thread, so that a row set aside carries its number.
-        header = pyarrow.csv.open_csv(raw, parse_options=_parse_options(lambda row: "skip")).schema.names
-    with _open(source) as raw:
-        table = pyarrow.csv.read_csv(
-            raw,
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
-            parse_options=_parse_options(set_aside),
-            # Text first, types once the whole span is known: the first rows alone may mislead.
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types={name: pa.string() for name in header},
-                null_values=list(null_values),
-                strings_can_be_null=True,
-            ),
-        )
+        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES),
+        parse_options=pyarrow.csv.ParseOptions(
+            newlines_in_values=True, invalid_row_handler=set_aside
+        ),
+        # Text first, types once the whole span is known: the first rows alone may mislead.
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types={name: pa.string() for name in header},
+            null_values=list(null_values),
+            strings_can_be_null=True,
+        ),
+    )
     columns = [_narrowest(column) for column in table.columns]
     return SourceTable(pa.Table.from_arrays(columns, names=table.column_names), unreadable)
-
-
-def _parse_options(handler: Callable) -> pyarrow.csv.ParseOptions:
-    return pyarrow.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=handler)
 
 
 def _narrowest(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -142,13 +145,11 @@ def _narrowest(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _read_parquet(source: SourceFile, null_values: Sequence[str]) -> SourceTable:
-    with _open(source) as raw:
-        return SourceTable(pq.read_table(raw))
+    return SourceTable(pq.read_table(pa.BufferReader(_read_all(source))))
 
 
 def _read_jsonl(source: SourceFile, null_values: Sequence[str]) -> SourceTable:
-    with _open(source) as raw:
-        return SourceTable(pyarrow.json.read_json(raw))
+    return SourceTable(pyarrow.json.read_json(pa.BufferReader(_read_all(source))))
 
 
 _READERS = {"csv": _read_csv, "parquet": _read_parquet, "jsonl": _read_jsonl}

@@ -5,12 +5,14 @@ An examples artifact is a folder with one `manifest.json`. The rows stay in the 
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError
 from .files import filesystem, join, read_json, write_json
@@ -69,15 +71,11 @@ class SpanPart:
             Record batches in the order of the rows.
         """
         for name in self.files:
-            fs, path = filesystem(join(self.uri, name))
-            with fs.open(path, "rb") as raw:
-                file = pq.ParquetFile(raw)
+            with open_parquet(join(self.uri, name)) as file:
                 yield from file.iter_batches(batch_size=rows, columns=_present(file, columns))
 
     def _read_file(self, name: str, columns: Sequence[str] | None) -> pa.Table:
-        fs, path = filesystem(join(self.uri, name))
-        with fs.open(path, "rb") as raw:
-            file = pq.ParquetFile(raw)
+        with open_parquet(join(self.uri, name)) as file:
             return file.read(columns=_present(file, columns))
 
 
@@ -173,6 +171,34 @@ class Examples:
         """
         for part in self.splits[split]:
             yield from part.iter_batches(columns, rows)
+
+
+@contextmanager
+def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file anywhere.
+
+    Args:
+        uri: The file.
+
+    Yields:
+        The open file.
+
+    Raises:
+        RetrainerError: If it is gone.
+    """
+    fs, path = filesystem(uri)
+    try:
+        if isinstance(fs, LocalFileSystem):
+            # Read by Arrow itself, whose threads then never wait for the interpreter's lock.
+            with pa.OSFile(path) as raw:
+                yield pq.ParquetFile(raw)
+        else:
+            with fs.open(path, "rb") as raw:
+                yield pq.ParquetFile(raw)
+    except FileNotFoundError as error:
+        raise RetrainerError(
+            f"the span file '{uri}' is gone from the store. Ingest the span again: delete its folder there, and run."
+        ) from error
 
 
 def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:

@@ -57,7 +57,7 @@ def push(
             write_json(join(output, PUSHED_FILE), {"pushed": False, "version": None, "reason": refusal})
             champion = registry.resolve(alias)
             serving = f"version {champion.version} still serves" if champion else "no model serves yet"
-            return f"refused, {serving}"
+            return f"refused, {serving}: {refusal}"
 
         current = registry.resolve(alias)
         if current and current.digest == digest:
@@ -75,7 +75,13 @@ def push(
             "the new champion."
         ) from error
     write_json(join(output, PUSHED_FILE), {"pushed": True, "version": version.version, "reason": ""})
-    return f"pushed as version {version.version}" + (f", in place of version {expected}" if expected else "")
+    instead = f", in place of version {expected}" if expected else ""
+    return f"pushed as version {version.version}{instead}{_numbers(judged)}"
+
+
+def _numbers(judged: dict[str, Any]) -> str:
+    numbers = judged.get("verdict", "").partition(": ")[2]
+    return f": {numbers}" if numbers else ""
 
 
 def _read(path: str, file: str, source: str) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 import tensorflow as tf
 
-from ..lib.examples import TRAIN, Examples, concat_tables
+from ..lib.examples import TRAIN, Examples, concat_tables, open_parquet
 from ..lib.features import FLOAT, INT, STRING, to_arrays
-from ..lib.files import filesystem, join
+from ..lib.files import join
 
 # Row groups that are mixed with one another; with 65,536 rows each, half a million rows in memory at once.
 GROUPS_PER_CHUNK = 8
@@ -77,12 +77,10 @@ def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator
 
 
 def _row_groups(uri: str) -> int:
-    fs, path = filesystem(uri)
-    with fs.open(path, "rb") as raw:
-        return pq.ParquetFile(raw).num_row_groups
+    with open_parquet(uri) as file:
+        return file.num_row_groups
 
 
-def _read(uri: str, group: int, columns: list[str]):
-    fs, path = filesystem(uri)
-    with fs.open(path, "rb") as raw:
-        return pq.ParquetFile(raw).read_row_group(group, columns=columns)
+def _read(uri: str, group: int, columns: list[str]) -> pa.Table:
+    with open_parquet(uri) as file:
+        return file.read_row_group(group, columns=columns)

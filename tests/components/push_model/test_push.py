@@ -30,7 +30,8 @@ def gate(tmp_path):
             reasons = [] if blessed else ["AUC 0.5 is below 0.8"]
             (blessing / "blessing.json").write_text(
                 json.dumps(
-                    {"blessed": blessed, "reasons": reasons, "model_digest": digest, "champion_version": champion}
+                    {"blessed": blessed, "reasons": reasons, "model_digest": digest, "champion_version": champion,
+                     "verdict": "blessed: auc 0.9"}
                 )
             )
             (check / "serving_check.json").write_text(
@@ -53,7 +54,7 @@ def gate(tmp_path):
 def test_a_blessed_model_becomes_the_champion(gate):
     model = gate.model("a")
     verdict, pushed = gate.push(model, gate.judge(model))
-    assert verdict == "pushed as version 1"
+    assert verdict == "pushed as version 1: auc 0.9"
     assert pushed == {"pushed": True, "version": 1, "reason": ""}
     assert gate.champion == 1
     assert gate.registry.get(1).info == {"run": "r"}
@@ -64,7 +65,7 @@ def test_an_unblessed_model_is_refused_and_the_champion_stays(gate):
     first, second = gate.model("a"), gate.model("b")
     gate.push(first, gate.judge(first))
     verdict, pushed = gate.push(second, gate.judge(second, blessed=False, champion=1))
-    assert verdict == "refused, version 1 still serves"
+    assert verdict == "refused, version 1 still serves: AUC 0.5 is below 0.8"
     assert pushed["reason"] == "AUC 0.5 is below 0.8"
     assert (gate.champion, len(gate.registry.versions())) == (1, 1)
 
@@ -72,7 +73,7 @@ def test_an_unblessed_model_is_refused_and_the_champion_stays(gate):
 def test_a_model_that_does_not_serve_is_refused(gate):
     model = gate.model("a")
     verdict, pushed = gate.push(model, gate.judge(model, ok=False))
-    assert verdict == "refused, no model serves yet"
+    assert verdict == "refused, no model serves yet: does not load"
     assert pushed["reason"] == "does not load"
     assert gate.champion is None
 
@@ -112,7 +113,7 @@ def test_a_push_that_died_before_the_alias_moved_is_finished_by_the_next(gate, m
         with pytest.raises(KeyboardInterrupt):
             gate.push(model, gate.judge(model))
     assert gate.champion is None
-    assert gate.push(model, gate.judge(model))[0] == "pushed as version 1"
+    assert gate.push(model, gate.judge(model))[0] == "pushed as version 1: auc 0.9"
 
 
 def test_without_a_blessing_nothing_is_pushed(gate, tmp_path):
