@@ -24,6 +24,7 @@ def show(observer: RunObserver, pause: float = 0.0) -> None:
     ingest, train, push, notify = record.tasks.values()
     observer.run_started(record)
     observer.warming_up(Progress("tensorflow", 3, 9))
+    time.sleep(pause)
     ingest.state = TaskState.CACHED
     ingest.reused_from, ingest.outputs = "may", {"verdict": "3 spans [bold]of[/bold] 12"}
     observer.task_finished(record, ingest)
