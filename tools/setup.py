@@ -171,6 +171,7 @@ def check_tools(venv: Path) -> None:
     missing = missing_tools()
     if missing and os.geteuid() == 0 and from_debian():
         packages = debian_packages(missing)
+        print(f"Python {line_python()} here lacks {' and '.join(missing)}; installing:")
         run("Debian's package lists", ["apt-get", "update", "--quiet"])
         command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
         run(" ".join(packages), command, {"DEBIAN_FRONTEND": "noninteractive"})
