@@ -21,6 +21,6 @@ for python in $candidates; do
     seen="${seen:+$seen, }$version ($python)"
 done
 echo "retrainer needs Python 3.11 (any Linux), or 3.12 or 3.13 (glibc 2.39 or newer, or macOS on" \
-    "Arm), and found ${seen:-no Python}: install one (on Debian 12 and 13: apt-get install" \
+    "Arm), and found ${seen:-no Python${1:+ at $1}}: install one (on Debian 12 and 13: apt-get install" \
     "python3 python3-venv python3-dev g++) or name it: make PYTHON=/path/to/python3.11" >&2
 exit 1
