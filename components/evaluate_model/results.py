@@ -1,12 +1,16 @@
 """What TFMA wrote, read back as plain values for the gate and the report."""
 
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from .eval_config import BASELINE
@@ -123,7 +127,7 @@ def read_evaluation(folder: str, config: tfma.EvalConfig) -> Evaluation:
     slices: dict[SliceKey, SliceResult] = {}
     found: dict[SliceKey, dict[metric_types.MetricKey, float]] = {}
     names = _names(config)
-    for proto in tfma.load_metrics(folder):
+    for proto in _records(folder, constants.METRICS_KEY, metrics_for_slice_pb2.MetricsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         result = slices.setdefault(key, SliceResult(key))
         values = found.setdefault(key, {})
@@ -136,18 +140,27 @@ def read_evaluation(folder: str, config: tfma.EvalConfig) -> Evaluation:
             values[metric] = item.value.double_value.value
             side = _side(result, metric)
             side[names(metric)] = Value(item.value.double_value.value, _interval(item))
-    for proto in tfma.load_plots(folder):
+    for proto in _records(folder, constants.PLOTS_KEY, metrics_for_slice_pb2.PlotsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         for item in proto.plot_keys_and_values:
             if key in slices and item.value.HasField("calibration_histogram_buckets"):
                 who = "champion" if item.key.model_name == BASELINE else "challenger"
                 slices[key].calibration.setdefault(who, _points(item.value))
-    validation = tfma.load_validation_result(folder)
+    (validation,) = _records(
+        folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
+    )
     return Evaluation(
         slices=sorted(slices.values(), key=lambda s: (s.key != (), -(s.rows or 0), s.name)),
         checks=_checks(config, found, validation, names),
         valid=validation.validation_ok,
     )
+
+
+def _records(folder: str, kind: str, message: Any) -> Iterator[Any]:
+    """Read TFMA's records; its own loader does it by a function that TensorFlow warns of."""
+    paths = sorted(tf.io.gfile.glob(os.path.join(folder, f"{kind}*.tfrecord")))
+    for record in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        yield message.FromString(record)
 
 
 def _side(result: SliceResult, key: metric_types.MetricKey) -> dict[str, Value]:
