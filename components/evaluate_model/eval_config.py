@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
@@ -26,7 +27,7 @@ def build_eval_config(
     label: str,
     weight: str = "",
     has_champion: bool = False,
-) -> tfma.EvalConfig:
+) -> config_pb2.EvalConfig:
     """Build TFMA's EvalConfig as TFMA itself completes it before a run.
 
     The overall slice is always there, and so is the number of rows of each slice. Without a
@@ -47,7 +48,7 @@ def build_eval_config(
     Raises:
         RetrainerError: If a setting, a metric or a threshold is not one that TFMA takes.
     """
-    config = tfma.EvalConfig()
+    config = config_pb2.EvalConfig()
     spec = config.model_specs.add(label_key=label, example_weight_key=weight)
     if has_champion:
         spec.name = CANDIDATE
@@ -77,8 +78,8 @@ def build_eval_config(
         for metric in spec.metrics
     ):
         config.metrics_specs.add(
-            metrics=[tfma.MetricConfig(class_name="ExampleCount")],
-            example_weights=tfma.ExampleWeightOptions(unweighted=True),
+            metrics=[config_pb2.MetricConfig(class_name="ExampleCount")],
+            example_weights=config_pb2.ExampleWeightOptions(unweighted=True),
         )
     try:
         config = config_util.update_eval_config_with_defaults(
@@ -92,7 +93,7 @@ def build_eval_config(
     return config
 
 
-def slice_columns(config: tfma.EvalConfig) -> list[str]:
+def slice_columns(config: config_pb2.EvalConfig) -> list[str]:
     """List the columns that the slicing specs name, each once.
 
     Raises:
@@ -108,7 +109,7 @@ def slice_columns(config: tfma.EvalConfig) -> list[str]:
     return list(columns)
 
 
-def _is_overall(spec: tfma.SlicingSpec) -> bool:
+def _is_overall(spec: config_pb2.SlicingSpec) -> bool:
     return not (spec.feature_keys or spec.feature_values or spec.slice_keys_sql)
 
 
@@ -155,7 +156,7 @@ def _parse(value: Any, message: Any, place: str) -> None:
         ) from error
 
 
-def _check_metrics(config: tfma.EvalConfig) -> None:
+def _check_metrics(config: config_pb2.EvalConfig) -> None:
     if not any(spec.metrics for spec in config.metrics_specs):
         raise RetrainerError(
             "the evaluation has no metrics. Name some: metrics_specs: [{metrics: [{class_name: "
@@ -195,7 +196,7 @@ def _keras_names() -> list[str]:
     ]
 
 
-def _check_thresholds(config: tfma.EvalConfig) -> None:
+def _check_thresholds(config: config_pb2.EvalConfig) -> None:
     """Refuse thresholds that TFMA would take and never fail, or always fail."""
     for spec in config.metrics_specs:
         if spec.thresholds or spec.per_slice_thresholds:
@@ -213,7 +214,7 @@ def _check_thresholds(config: tfma.EvalConfig) -> None:
         config.metrics_specs, config
     ).items():
         for _, threshold in thresholds:
-            if isinstance(threshold, tfma.GenericValueThreshold):
+            if isinstance(threshold, config_pb2.GenericValueThreshold):
                 if not (threshold.HasField("lower_bound") or threshold.HasField("upper_bound")):
                     raise RetrainerError(
                         f"the value_threshold of '{key.name}' has no bound. Give it a lower_bound "

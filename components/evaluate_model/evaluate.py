@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
@@ -177,7 +177,7 @@ def eval_spans(examples: Examples) -> str:
 
 
 def _evaluate_here(
-    config: tfma.EvalConfig,
+    config: config_pb2.EvalConfig,
     scores: Scores,
     folder: str,
     champion: Champion,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from .results import Check, Evaluation
 
@@ -109,18 +109,18 @@ def explain(check: Check, champion: Champion) -> str:
     if math.isnan(check.value) or (check.is_change and math.isnan(check.champion or 0.0)):
         whose = "" if math.isnan(check.value) else "of the champion "
         return f"{check.metric} {whose}is undefined (NaN){place}"
-    if isinstance(check.threshold, tfma.GenericValueThreshold):
+    if isinstance(check.threshold, config_pb2.GenericValueThreshold):
         return _explain_value(check, place)
     return _explain_change(check, place, champion)
 
 
-def rule(threshold: tfma.GenericValueThreshold | tfma.GenericChangeThreshold) -> str:
+def rule(threshold: config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold) -> str:
     """Write a threshold as a short condition.
 
     Returns:
         Such as `0.7 or more`, or `change of -0.01 or more`.
     """
-    if isinstance(threshold, tfma.GenericValueThreshold):
+    if isinstance(threshold, config_pb2.GenericValueThreshold):
         lower, upper = threshold.HasField("lower_bound"), threshold.HasField("upper_bound")
         if lower and upper:
             return f"{number(threshold.lower_bound.value)} to {number(threshold.upper_bound.value)}"
@@ -158,8 +158,8 @@ def _short(value: float, digits: int) -> str:
     return f"{value:.{digits}g}"
 
 
-def _higher(threshold: tfma.GenericChangeThreshold) -> bool:
-    return threshold.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+def _higher(threshold: config_pb2.GenericChangeThreshold) -> bool:
+    return threshold.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
 
 
 def _explain_value(check: Check, place: str) -> str:
@@ -194,11 +194,11 @@ def _explain_change(check: Check, place: str, champion: Champion) -> str:
     )
 
 
-def _reaches(value: float, bound: float, threshold: tfma.GenericChangeThreshold) -> bool:
+def _reaches(value: float, bound: float, threshold: config_pb2.GenericChangeThreshold) -> bool:
     return value >= bound if _higher(threshold) else value <= bound
 
 
-def _asked(bound: float, write: object, threshold: tfma.GenericChangeThreshold) -> str:
+def _asked(bound: float, write: object, threshold: config_pb2.GenericChangeThreshold) -> str:
     text = write(abs(bound))  # type: ignore[operator]
     gains = bound > 0 if _higher(threshold) else bound < 0
     worse, better = ("below", "above") if _higher(threshold) else ("above", "below")

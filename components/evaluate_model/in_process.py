@@ -20,6 +20,7 @@ from tensorflow_model_analysis.evaluators import (
 )
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
@@ -33,7 +34,9 @@ from .slices import SliceKey, slice_rows
 Metrics = dict[Any, Any]
 
 
-def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[SliceKey, Metrics]]:
+def evaluate_in_process(
+    config: config_pb2.EvalConfig, scores: Scores
+) -> list[tuple[SliceKey, Metrics]]:
     """Compute every metric and plot of every slice.
 
     Args:
@@ -86,7 +89,7 @@ def evaluate_in_process(config: tfma.EvalConfig, scores: Scores) -> list[tuple[S
 
 def write_results(
     results: list[tuple[SliceKey, Metrics]],
-    config: tfma.EvalConfig,
+    config: config_pb2.EvalConfig,
     folder: str,
     rubber_stamp: bool,
     data: str,
@@ -143,7 +146,9 @@ def _no_collection() -> Iterator[None]:
 
 
 def _fills(
-    computations: list[metric_types.MetricComputation], config: tfma.EvalConfig, scores: Scores
+    computations: list[metric_types.MetricComputation],
+    config: config_pb2.EvalConfig,
+    scores: Scores,
 ) -> list[tuple[metric_types.MetricComputation, Fill]]:
     same = np.ones(scores.rows)
     names = [spec.name for spec in config.model_specs]
@@ -189,7 +194,7 @@ def _differences(metrics: Metrics, baseline: str) -> Metrics:
 
 
 def _hide_if_small(
-    key: SliceKey, metrics: Metrics, rows: np.ndarray | slice, config: tfma.EvalConfig
+    key: SliceKey, metrics: Metrics, rows: np.ndarray | slice, config: config_pb2.EvalConfig
 ) -> Metrics:
     """Replace a small slice's metrics with a word why, as TFMA's `FilterOutSlices` does."""
     least = config.options.min_slice_size.value

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import (
     confidence_intervals_util,
     jackknife,
@@ -17,6 +16,7 @@ from tensorflow_model_analysis.evaluators import (
 from tensorflow_model_analysis.evaluators import (
     metrics_plots_and_validations_evaluator as evaluator,
 )
+from tensorflow_model_analysis.proto import config_pb2
 
 SEED = 1
 
@@ -25,7 +25,9 @@ Compute = Callable[[np.ndarray], Metrics]
 """From row numbers (a row may come more than once) to the metrics over them."""
 
 
-def sampler(config: tfma.EvalConfig) -> Callable[[Compute, np.ndarray, Metrics], Metrics] | None:
+def sampler(
+    config: config_pb2.EvalConfig,
+) -> Callable[[Compute, np.ndarray, Metrics], Metrics] | None:
     """Choose how intervals are computed.
 
     Args:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from .eval_config import PREDICTION_COLUMNS
@@ -21,7 +22,7 @@ BATCH_ROWS = 1_000
 
 
 def evaluate_scores_on_beam(
-    config: tfma.EvalConfig, scores: Scores, folder: str, rubber_stamp: bool
+    config: config_pb2.EvalConfig, scores: Scores, folder: str, rubber_stamp: bool
 ) -> None:
     """Run TFMA in this process over rows that are scored already, and write its result files.
 
@@ -55,7 +56,7 @@ def evaluate_scores_on_beam(
 
 
 def evaluate_examples_on_beam(
-    config: tfma.EvalConfig,
+    config: config_pb2.EvalConfig,
     examples: Examples,
     models: Mapping[str, tuple[str, str]],
     slice_columns: Sequence[str],
@@ -100,7 +101,7 @@ class _Score(beam.DoFn):
     def __init__(
         self,
         models: dict[str, tuple[str, str]],
-        config: tfma.EvalConfig,
+        config: config_pb2.EvalConfig,
         slice_columns: list[str],
         columns: list[str],
         batch_rows: int,
@@ -133,7 +134,7 @@ class _Score(beam.DoFn):
 
 
 def _evaluate(
-    source: beam.PCollection, config: tfma.EvalConfig, folder: str, rubber_stamp: bool
+    source: beam.PCollection, config: config_pb2.EvalConfig, folder: str, rubber_stamp: bool
 ) -> None:
     models = [
         tfma.types.EvalSharedModel(

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
-from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
+from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from .eval_config import BASELINE
@@ -82,7 +81,7 @@ class Check:
 
     metric: str
     slice: str
-    threshold: tfma.GenericValueThreshold | tfma.GenericChangeThreshold
+    threshold: config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
     value: float | None
     champion: float | None
     passed: bool
@@ -91,7 +90,7 @@ class Check:
     @property
     def is_change(self) -> bool:
         """Whether it compares with the champion."""
-        return isinstance(self.threshold, tfma.GenericChangeThreshold)
+        return isinstance(self.threshold, config_pb2.GenericChangeThreshold)
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Evaluation:
         return self.slices[0]
 
 
-def read_evaluation(folder: str, config: tfma.EvalConfig) -> Evaluation:
+def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     """Read TFMA's result files.
 
     Args:
@@ -169,7 +168,7 @@ def _side(result: SliceResult, key: metric_types.MetricKey) -> dict[str, Value]:
     return result.champion if key.model_name == BASELINE else result.challenger
 
 
-def _names(config: tfma.EvalConfig) -> Any:
+def _names(config: config_pb2.EvalConfig) -> Any:
     weighted = any(spec.example_weight_key for spec in config.model_specs)
 
     def name(key: metric_types.MetricKey) -> str:
@@ -207,7 +206,7 @@ def _points(plot: Any) -> list[CalibrationPoint]:
 
 
 def _checks(
-    config: tfma.EvalConfig,
+    config: config_pb2.EvalConfig,
     found: dict[SliceKey, dict[metric_types.MetricKey, float]],
     validation: Any,
     names: Any,
@@ -263,13 +262,13 @@ def _checks(
     return sorted(checks, key=lambda c: (c.passed, c.slice != "overall"))
 
 
-def _threshold(threshold: tfma.MetricThreshold) -> Any:
+def _threshold(threshold: config_pb2.MetricThreshold) -> Any:
     if threshold.HasField("value_threshold"):
         return threshold.value_threshold
     return threshold.change_threshold
 
 
-def _spec_name(spec: tfma.SlicingSpec) -> str:
+def _spec_name(spec: config_pb2.SlicingSpec) -> str:
     parts = [*spec.feature_keys, *(f"{k} = {v}" for k, v in sorted(spec.feature_values.items()))]
     return ", ".join(parts) or "overall"
 

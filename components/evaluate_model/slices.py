@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slice_accessor, slicer_lib
 
 SliceKey = tuple[tuple[str, Any], ...]
 
 
 def slice_rows(
-    table: pa.Table, specs: Sequence[tfma.SlicingSpec]
+    table: pa.Table, specs: Sequence[config_pb2.SlicingSpec]
 ) -> dict[SliceKey, np.ndarray | slice]:
     """Find the rows of each slice.
 

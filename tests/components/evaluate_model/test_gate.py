@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 import pytest
-import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
+from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.gate import Champion, explain, judge, number, rule, signed
 from retrainer.components.evaluate_model.results import Check, Evaluation, SliceResult, Value
@@ -13,12 +13,14 @@ from retrainer.components.evaluate_model.results import Check, Evaluation, Slice
 NONE, THIRD = Champion(None, None), Champion(3, "models/3")
 
 
-def value_threshold(**bounds: float) -> tfma.GenericValueThreshold:
-    return json_format.ParseDict(bounds, tfma.GenericValueThreshold())
+def value_threshold(**bounds: float) -> config_pb2.GenericValueThreshold:
+    return json_format.ParseDict(bounds, config_pb2.GenericValueThreshold())
 
 
 def change_threshold(direction: str = "HIGHER_IS_BETTER", **bounds: float) -> Any:
-    return json_format.ParseDict({"direction": direction, **bounds}, tfma.GenericChangeThreshold())
+    return json_format.ParseDict(
+        {"direction": direction, **bounds}, config_pb2.GenericChangeThreshold()
+    )
 
 
 def evaluation(*checks: Check, valid: bool | None = None) -> Evaluation:

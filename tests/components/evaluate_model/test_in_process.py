@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow_model_analysis as tfma
 from google.protobuf.message import Message
+from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.accumulators import NotCoveredError
 from retrainer.components.evaluate_model.eval_config import (
@@ -138,7 +139,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 def prepare(
     case: dict[str, Any], models: dict[str, str], frame: pd.DataFrame, make_examples: Callable
-) -> tuple[tfma.EvalConfig, Scores, bool]:
+) -> tuple[config_pb2.EvalConfig, Scores, bool]:
     champion = case.get("champion", "champion")
     label, weight = case.get("label", "late"), case.get("weight", "")
     config = build_eval_config(
