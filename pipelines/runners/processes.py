@@ -92,6 +92,7 @@ class TaskProcesses:
         on_main_thread = threading.current_thread() is threading.main_thread()
         setup = {
             "libraries": self._libraries,
+            "scratch": self.scratch,
             "sys_path": sys.path,
             "parent": os.getpid(),
             # The kernel ties the server to the thread that started it, and only the main one lasts.

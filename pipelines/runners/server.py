@@ -9,9 +9,11 @@ the task's log and result pipe) and tells `loading`, `started` and `ended`. It e
 and so do its tasks.
 """
 
+import ctypes
 import gc
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -39,12 +41,16 @@ class Server:
         self._tasks: dict[int, str] = {}
         self._waiting: list[tuple[dict[str, Any], list[int]]] = []
         self._loaded = False
+        self._scratch = ""
 
     def serve(self) -> NoReturn:
         """Load the libraries, then serve requests until the runner is gone."""
         setup, _ = receive(self._connection)
+        self._scratch = setup["scratch"]
         if setup["die_with_parent"]:
-            _die_with_parent(setup["parent"])
+            _set_death_signal(signal.SIGKILL)
+        if os.getppid() != setup["parent"]:
+            self.end()
         sys.path[:] = setup["sys_path"]
         signal.signal(signal.SIGCHLD, lambda *_: self._reap())
         # Native code that is being loaded need not know that a task has ended.
@@ -63,6 +69,8 @@ class Server:
         gc.collect()
         gc.freeze()
         self._loaded = True
+        # From here on the socket tells of the runner's end, and leaves time to clear up.
+        _set_death_signal(0)
         total = len(libraries)
         seconds = time.monotonic() - started
         self._tell(
@@ -73,9 +81,10 @@ class Server:
             self._receive(None)
 
     def end(self) -> NoReturn:
-        """Kill the tasks and go."""
+        """Kill the tasks, clear up and go."""
         for pid in self._tasks:
             _kill_group(pid)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         os._exit(0)
 
     def _receive(self, timeout: float | None) -> None:
@@ -170,14 +179,14 @@ def _kill_group(pid: int) -> None:
         return
 
 
-def _die_with_parent(parent: int) -> None:
-    """Have the kernel end this process with its runner, while it loads libraries, too."""
-    if sys.platform == "linux":
-        import ctypes
+def _set_death_signal(number: int) -> None:
+    """Have the kernel send this process a signal when its runner ends, or none.
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
+    For the time of loading: a process that is busy with that reads no socket. Linux alone can do
+    it; elsewhere the process ends when it has loaded everything.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def main() -> NoReturn:

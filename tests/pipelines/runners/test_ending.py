@@ -121,7 +121,12 @@ class Script:
             compiler.Compiler().compile(pipeline, spec)
         self.process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, spec, str(folder), libraries],
-            env=os.environ | {MARK: self.mark},
+            env=os.environ
+            | {
+                MARK: self.mark,
+                "TMPDIR": str(folder),
+                "PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -185,6 +190,7 @@ def test_a_signal_ends_the_run_and_all_its_processes(start, number):
     script.process.send_signal(number)
     assert script.process.wait(10) == 128 + number
     assert script.alive() == []
+    assert list(script.folder.glob("retrainer-run-*")) == []
     record = script.record()
     assert record.state == RunState.INTERRUPTED
     assert [str(task.state) for task in record.tasks.values()] == [
@@ -212,6 +218,7 @@ def test_a_killed_runner_takes_its_processes_along(start):
     script.process.kill()
     script.process.wait(5)
     wait_until(lambda: not script.alive(), 5)
+    assert list(script.folder.glob("retrainer-run-*")) == []
     record = script.record()
     assert record.state == RunState.DIED
     assert record.tasks["linger"].state == TaskState.INTERRUPTED
@@ -229,13 +236,17 @@ def test_a_runner_killed_with_its_server_takes_the_tasks_along(start):
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_runner_that_is_only_warming_up_leaves_nothing(start, number):
-    script = start(None, libraries="tensorflow")
-    wait_until(lambda: len(script.alive()) == 2)
-    time.sleep(0.5)
+def test_a_runner_that_is_only_warming_up_leaves_nothing(start, tmp_path, number):
+    (tmp_path / "slow_library.py").write_text(
+        "import pathlib, time\n"
+        f"pathlib.Path({str(tmp_path)!r}, 'loading').touch()\n"
+        "time.sleep(60)\n"
+    )
+    script = start(None, libraries="slow_library")
+    script.wait_for("loading")
     script.process.send_signal(number)
     script.process.wait(5)
-    wait_until(lambda: not script.alive(), 2)
+    wait_until(lambda: not script.alive(), 10)
 
 
 @needs_proc
