@@ -152,6 +152,11 @@ def signed(value: float) -> str:
     return "±0" if value == 0 else ("+" if value > 0 else "-") + number(abs(value))
 
 
+def difference(value: float) -> str:
+    """Write a difference that was found: four decimals are enough to see it by."""
+    return signed(round(value, 4) if abs(value) < 1 else value)
+
+
 def _short(value: float, digits: int) -> str:
     if abs(value) >= 1000:
         return f"{value:,.{max(0, digits - 4)}f}"
@@ -186,12 +191,20 @@ def _explain_change(check: Check, place: str, champion: Champion) -> str:
     if threshold.HasField("relative"):
         ratio = change / check.champion if check.champion else math.nan
         if not _reaches(ratio, threshold.relative.value, threshold):
-            asked.append(_asked(threshold.relative.value, lambda v: f"{v:.3%}", threshold))
-    standing = "equal to" if change == 0 else f"{number(abs(change))} {direction}"
+            asked.append(_asked(threshold.relative.value, lambda v: f"{100 * v:.4g}%", threshold))
+    if not asked:
+        # TFMA subtracts before it rounds; at the very bound the two may disagree.
+        asked.append(f"where a {rule(threshold)} is asked for")
+    standing = "equal to" if change == 0 else f"{_distance(change)} {direction}"
     return (
         f"{check.metric} {number(check.value, check.champion)}{place} is {standing} "
-        f"{champion.name} ({number(check.champion, check.value)}); {' and '.join(asked)}"
+        f"{champion.name} ({number(check.champion, check.value)}), {' and '.join(asked)}"
     )
+
+
+def _distance(change: float) -> str:
+    rounded = round(abs(change), 4)
+    return number(rounded if rounded and rounded < 1 else abs(change))
 
 
 def _reaches(value: float, bound: float, threshold: config_pb2.GenericChangeThreshold) -> bool:
@@ -203,8 +216,8 @@ def _asked(bound: float, write: object, threshold: config_pb2.GenericChangeThres
     gains = bound > 0 if _higher(threshold) else bound < 0
     worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
     if bound == 0:
-        return f"it must not be {worse}"
-    return f"it must be at least {text} {better}" if gains else f"at most {text} {worse} is allowed"
+        return f"but must not be {worse}"
+    return f"but must be {text} {better}" if gains else f"where {text} {worse} is the most allowed"
 
 
 def _sentence(
@@ -221,7 +234,7 @@ def _sentence(
     if value is not None:
         theirs = overall.champion.get(name)
         beside = (
-            f"{champion.name} {number(theirs.value)}, {signed(value.value - theirs.value)}"
+            f"{champion.name} {number(theirs.value)}, {difference(value.value - theirs.value)}"
             if theirs is not None
             else "no champion yet"
         )

@@ -108,7 +108,7 @@ def test_a_worse_challenger_is_refused(run: Callable[..., Outcome]) -> None:
     assert not outcome.blessing["blessed"]
     assert re.match(
         r"refused: auc 0\.5 is below 0\.7; auc 0\.5 is 0\.\d+ below champion version 3 "
-        r"\(0\.\d+\); at most 0\.01 below is allowed$",
+        r"\(0\.\d+\), where 0\.01 below is the most allowed$",
         outcome.verdict,
     )
     assert len(outcome.blessing["reasons"]) == 2
