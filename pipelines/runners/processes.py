@@ -194,14 +194,14 @@ class TaskProcesses:
         deadline = time.monotonic() + grace
         asked: set[int] = set()
         while self._processes or self._exits:
+            if not self._exits and all(process.pid is None for process in self._processes.values()):
+                # The server is busy loading and will never fork them: it is about to be ended.
+                break
             patient = time.monotonic() < deadline
             for process in self._processes.values():
                 if process.pid is not None and (not patient or process.pid not in asked):
                     asked.add(process.pid)
                     self._signal(process.pid, signal.SIGTERM if patient else signal.SIGKILL)
-            if not patient and any(process.pid is None for process in self._processes.values()):
-                # Asked for and never forked, because the server is still busy loading.
-                break
             exits += self.poll(0.05)
         return exits
 

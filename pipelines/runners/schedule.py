@@ -317,11 +317,17 @@ class Run:
 
     def _interrupt(self) -> None:
         """End what runs, and say in the record that it was ended."""
-        self.processes.stop_tasks()
+        exits = self.processes.stop_tasks()
+        forked = set(self.processes.started())
+        for exit_ in exits:
+            if "error" not in exit_.result:
+                # It was done before it heard that it should stop.
+                with contextlib.suppress(OSError):
+                    self._finish(exit_)
         for name, running in self._running.items():
             record = self.record.tasks[name]
             record.seconds = _elapsed(running.since)
-            if running.since is not None:
+            if running.since is not None or name in forked:
                 record.state = TaskState.INTERRUPTED
         self._running, self._ready = {}, {}
         self.record.state = RunState.INTERRUPTED

@@ -76,6 +76,18 @@ def ignore_everything(folder: str) -> str:
 
 
 @dsl.component(**OPTIONS)
+def finish_anyway(folder: str) -> str:
+    import signal
+    import time
+    from pathlib import Path
+
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    Path(folder, "almost").touch()
+    time.sleep(1)
+    return "finished"
+
+
+@dsl.component(**OPTIONS)
 def say(text: str) -> str:
     return text
 
@@ -98,6 +110,11 @@ def lingering(folder: str):
 @dsl.pipeline(name="deaf")
 def deaf(folder: str):
     ignore_everything(folder=folder)
+
+
+@dsl.pipeline(name="finishing")
+def finishing(folder: str):
+    finish_anyway(folder=folder)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -181,7 +198,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Script]]:
 
 
 @needs_proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_and_all_its_processes(start, number):
     script = start(lingering)
     script.wait_for("one", "two")
@@ -212,6 +229,17 @@ def test_a_task_that_does_not_listen_is_killed(start):
 
 
 @needs_proc
+def test_a_task_that_finishes_while_it_is_asked_to_stop_has_finished(start):
+    script = start(finishing)
+    script.wait_for("almost")
+    script.process.send_signal(signal.SIGINT)
+    assert script.process.wait(10) == 130
+    record = script.record()
+    assert (record.state, record.tasks["finish-anyway"].state) == ("interrupted", "succeeded")
+    assert record.tasks["finish-anyway"].outputs == {"Output": "finished"}
+
+
+@needs_proc
 def test_a_killed_runner_takes_its_processes_along(start):
     script = start(lingering)
     script.wait_for("one", "two")
@@ -235,15 +263,18 @@ def test_a_runner_killed_with_its_server_takes_the_tasks_along(start):
 
 
 @needs_proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_runner_that_is_only_warming_up_leaves_nothing(start, tmp_path, number):
+@pytest.mark.parametrize(
+    ("pipeline", "number"),
+    [(None, signal.SIGINT), (None, signal.SIGKILL), (deaf, signal.SIGINT)],
+)
+def test_a_runner_that_is_only_warming_up_leaves_nothing(start, tmp_path, pipeline, number):
     (tmp_path / "slow_library.py").write_text(
         "import pathlib, time\n"
         f"pathlib.Path({str(tmp_path)!r}, 'loading').touch()\n"
         "time.sleep(60)\n"
     )
-    script = start(None, libraries="slow_library")
-    script.wait_for("loading")
+    script = start(pipeline, libraries="slow_library")
+    script.wait_for("loading", *(["store/runs/run/run.json"] if pipeline else []))
     script.process.send_signal(number)
     script.process.wait(5)
     wait_until(lambda: not script.alive(), 10)
