@@ -20,6 +20,8 @@ from ..lib.statistics import (
 )
 
 TRAIN_COLOR, EVAL_COLOR = "var(--train)", "var(--eval)"
+# More would make a page that no browser likes; the statistics have them all.
+MAX_CARDS = 300
 
 
 def render(
@@ -49,14 +51,17 @@ def render(
     in_train, in_eval = features_by_name(train), features_by_name(evaluation)
     columns = list(dict.fromkeys([*in_train, *in_eval]))
     cards = Markup("").join(
-        _card(name, in_train.get(name), in_eval.get(name), name == index.label) for name in columns
+        _card(name, in_train.get(name), in_eval.get(name), name == index.label)
+        for name in columns[:MAX_CARDS]
     )
+    more = len(columns) - MAX_CARDS
     body = Markup("").join(
         [
             Markup("").join(Markup('<p class="warn">{}</p>').format(note) for note in notes),
             Markup("<h2>Columns</h2>"),
             legend([("training", TRAIN_COLOR), ("evaluation", EVAL_COLOR)]),
             Markup('<div class="cards">{}</div>').format(cards),
+            Markup('<p class="soft">and {} more columns</p>').format(more) if more > 0 else "",
             Markup("<h2>Spans</h2>"),
             Markup(_span_table(index, folders)),
         ]

@@ -223,7 +223,7 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
 
 
 def _tails(tails: Sequence[tuple[str, float, str]]) -> Markup:
-    cut = [f"{name}: {percent(share)} {where}" for name, share, where in tails if share >= 0.005]
+    cut = [f"{name}: about {share:.0%} {where}" for name, share, where in tails if share >= 0.005]
     if not cut:
         return Markup("")
     return Markup('<p class="soft" style="margin:2px 0 0;font-size:12px">{}</p>').format(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ..compute_statistics.report import EVAL_COLOR, TRAIN_COLOR, figures, span_range
+from ..compute_statistics.report import EVAL_COLOR, MAX_CARDS, TRAIN_COLOR, figures, span_range
 from ..lib.charts import Series, distribution_chart, legend, percent, trend_chart
 from ..lib.report import render_page, render_table
 from ..lib.statistics import Feature, Statistics, features_by_name, row_count
@@ -14,7 +14,6 @@ from .judgement import Judgement, Window
 from .span_checks import label_rate
 
 BEFORE_COLOR = "var(--before)"
-_MAX_CARDS = 300
 
 
 def render(window: Window, judgement: Judgement, verdict: str) -> str:
@@ -95,9 +94,9 @@ def _cards(window: Window, judgement: Judgement) -> Markup:
 
     columns.sort(key=rank)
     cards = Markup("").join(
-        _card(column, window, judgement, found.get(column, [])) for column in columns[:_MAX_CARDS]
+        _card(column, window, judgement, found.get(column, [])) for column in columns[:MAX_CARDS]
     )
-    more = len(columns) - _MAX_CARDS
+    more = len(columns) - MAX_CARDS
     note = Markup('<p class="soft">and {} more columns without findings</p>').format(more)
     return Markup('<div class="cards">{}</div>{}').format(cards, note if more > 0 else "")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from retrainer.components import compute_statistics
 from retrainer.components.compute_statistics import sketch_store
 from retrainer.components.compute_statistics.compute import compute

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
 from google.protobuf.message import Message
+from tensorflow_data_validation.statistics import stats_impl
+
 from retrainer.components.compute_statistics import sketch_store
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, to_list_batch
@@ -21,7 +23,6 @@ from retrainer.components.lib.statistics import (
     read_index,
     read_statistics,
 )
-from tensorflow_data_validation.statistics import stats_impl
 
 # Misra-Gries keeps 1,024 values; where there are more, counts are off by up to 1/1,024 of the rows.
 MISRA_GRIES = 1024

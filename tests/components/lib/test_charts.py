@@ -1,0 +1,73 @@
+"""Charts show what statistics say, and are safe to put into a page."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+
+from retrainer.components.lib.charts import (
+    Series,
+    distribution_chart,
+    number,
+    percent,
+    trend_chart,
+)
+from retrainer.components.lib.distributions import binned, cumulative, plotting_range
+from retrainer.components.lib.statistics import features_by_name
+
+
+def features(**columns):
+    return features_by_name(tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns)))
+
+
+def test_a_cumulative_distribution_follows_a_long_tail():
+    values = np.random.default_rng(0).lognormal(0, 2, 50_000)
+    distribution = cumulative(features(x=values)["x"])
+    for share in (0.1, 0.5, 0.9):
+        assert np.mean(values <= distribution.quantile(share)) == pytest.approx(share, abs=0.02)
+    low, high = plotting_range([distribution])
+    assert high < values.max() / 100, "the tail is cut off"
+    shares, below, above = binned(distribution, low, high, 20)
+    assert shares.sum() + below + above == pytest.approx(1)
+    assert above == pytest.approx(np.mean(values > high), abs=0.06)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0.0, 1.0, 1.0], [5.0] * 10, [np.inf, -np.inf, 1.0, 2.0], [np.nan, np.nan, 3.0], [np.nan] * 3],
+)
+def test_any_numbers_can_be_drawn(values):
+    chart = distribution_chart("x", [Series("training", "red", features(x=values)["x"], True)])
+    assert "nan" not in chart.lower().replace("nan,", "")
+    for svg in re.findall(r"<svg.*?</svg>", chart, re.DOTALL):
+        ElementTree.fromstring(svg)
+
+
+def test_text_is_escaped_and_shortened():
+    feature = features(x=["<script>alert(1)</script>", "a & b", ""])["x"]
+    series = [Series("training", "red", feature), Series("none", "blue", None)]
+    chart = distribution_chart("<x>", series)
+    assert "<script>" not in chart
+    ElementTree.fromstring(chart)
+    assert "(empty)" in chart
+    assert "33.3 %" in chart
+
+
+def test_a_trend_needs_two_values():
+    assert trend_chart("t", [("a", None), ("b", 1.0)], 0.5) == ""
+    chart = trend_chart("t", [("a", None), ("<b>", 0.2), ("c", 0.9)], 0.5)
+    ElementTree.fromstring(chart)
+    assert chart.count("<circle") == 2
+    assert chart.count('fill="var(--bad)"') == 2, "the dot above the threshold, and the threshold"
+
+
+def test_numbers_for_people():
+    assert [number(x) for x in (2013, 12345, 0.123456, 1e20, -5, float("inf"))] == [
+        "2013", "12,345", "0.1235", "1e+20", "-5", "inf",
+    ]  # fmt: skip
+    assert [percent(x) for x in (0, 0.00001, 0.005, 0.5, 0.99999, 1)] == [
+        "0 %", "<0.1 %", "0.5 %", "50 %", ">99.9 %", "100 %",
+    ]  # fmt: skip
