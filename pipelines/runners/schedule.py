@@ -1,40 +1,37 @@
 """One run: which task is next, what it gets, and what became of it."""
 
 import contextlib
-import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import is_local, write_atomic
+from ...components.lib.files import is_local
 from ...components.lib.progress import PROGRESS_FILE_VARIABLE
 from ..runs import DONE, ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState, now, save_run
 from . import caching
-from .observer import Progress, RunObserver
+from .executor_input import make_executor_input
+from .observer import RunObserver
 from .processes import Exit, TaskProcesses, tail_lines
+from .results import keep_reports_of_failure, keep_results
 from .spec import Pipeline, Task
 from .values import task_parameters
+from .watching import Watch
 
 POLL_SECONDS = 0.1
 TAIL_LINES = 15
-REPORT_SUFFIXES = {"system.HTML": ".html", "system.Markdown": ".md"}
 
 
 @dataclass
 class _Running:
     task: Task
     executor_input: dict[str, Any]
-    scratch: str
-    log: str
+    watch: Watch
     since: float | None = None
-    progress_written: int = 0
-    log_read: int = 0
 
 
 @dataclass
@@ -87,8 +84,8 @@ class Run:
         self._since = time.monotonic()
         self._code = caching.digest_code()
         save_run(self.record)
-        self.observer.run_started(self.record)
         try:
+            self.observer.run_started(self.record)
             while self.stop_signal is None:
                 self._settle()
                 self._start_ready()
@@ -141,7 +138,7 @@ class Run:
         record.started, since = now(), time.monotonic()
         if use_cache and caching.recall(self.settings.pipeline_root, record):
             record.seconds = _elapsed(since)
-            self._keep_results(record)
+            keep_results(self.record, record)
             self._close(record, TaskState.CACHED)
             return
         record.started = None
@@ -184,15 +181,13 @@ class Run:
         log = self.record.locate(record.log)
         os.makedirs(os.path.dirname(log), exist_ok=True)
         record.attempts += 1
-        scratch = os.path.join(self.processes.scratch, f"{task.name}-{record.attempts}")
-        os.makedirs(scratch, exist_ok=True)
-        running = _Running(
-            task=task,
-            executor_input=_executor_input(task, record, root),
-            scratch=scratch,
+        scratch = tempfile.mkdtemp(prefix=f"{task.name}-", dir=self.processes.scratch)
+        watch = Watch(
+            progress_file=os.path.join(scratch, "progress.json"),
             log=log,
             log_read=os.path.getsize(log) if os.path.exists(log) else 0,
         )
+        running = _Running(task, make_executor_input(task, record, root), watch)
         self._running[task.name] = running
         request = {
             "source": task.executor.source,
@@ -204,7 +199,7 @@ class Run:
         env = {
             **task.executor.env,
             "_KFP_RUNTIME": "true",
-            PROGRESS_FILE_VARIABLE: os.path.join(scratch, "progress.json"),
+            PROGRESS_FILE_VARIABLE: watch.progress_file,
         }
         # The first tasks do not wait until the libraries that only later ones need are loaded.
         self.processes.start(task.name, request, log, early=not task.after, extra_env=env)
@@ -225,7 +220,7 @@ class Run:
     def _finish(self, exit_: Exit) -> None:
         running = self._running.pop(exit_.task)
         record = self.record.tasks[exit_.task]
-        self._follow(running, record)
+        self._tell_output(running, record)
         record.seconds = _elapsed(running.since)
         record.peak_memory = exit_.peak_memory
         if "error" in exit_.result:
@@ -235,7 +230,7 @@ class Run:
         record.output_artifacts = {
             name: ArtifactRecord(**artifact) for name, artifact in exit_.result["artifacts"].items()
         }
-        self._keep_results(record)
+        keep_results(self.record, record)
         if running.task.caching:
             caching.remember(self.settings.pipeline_root, self.record.run_id, record)
         self._close(record, TaskState.SUCCEEDED)
@@ -243,7 +238,7 @@ class Run:
     def _fail(self, running: _Running, record: TaskRecord, result: Mapping[str, Any]) -> None:
         record.error = result["error"]
         if not result["known"]:
-            record.log_tail = tail_lines(running.log, TAIL_LINES)
+            record.log_tail = tail_lines(running.watch.log, TAIL_LINES)
         retry = running.task.retry
         if record.attempts <= retry.count and self.stop_signal is None:
             wait = retry.wait(record.attempts)
@@ -252,26 +247,8 @@ class Run:
             self.observer.task_retrying(self.record, record, wait)
             save_run(self.record)
             return
-        # A report that a judging task wrote before it failed says why it did.
-        for name, artifact in running.executor_input["outputs"]["artifacts"].items():
-            entry = artifact["artifacts"][0]
-            self._keep_report(record, name, entry["type"]["schemaTitle"], entry["uri"])
+        keep_reports_of_failure(self.record, record, running.executor_input)
         self._close(record, TaskState.FAILED)
-
-    def _keep_results(self, record: TaskRecord) -> None:
-        record.metrics, record.reports = {}, []
-        for name, artifact in record.output_artifacts.items():
-            if artifact.type == "system.Metrics":
-                record.metrics.update(artifact.metadata)
-            self._keep_report(record, name, artifact.type, artifact.uri)
-
-    def _keep_report(self, record: TaskRecord, output: str, kind: str, uri: str) -> None:
-        if kind not in REPORT_SUFFIXES or not os.path.isfile(uri):
-            return
-        stem = f"{record.name}-{output}" if record.reports else record.name
-        name = f"reports/{stem}{REPORT_SUFFIXES[kind]}"
-        write_atomic(self.record.locate(name), Path(uri).read_bytes())
-        record.reports.append(name)
 
     def _close(self, record: TaskRecord, state: TaskState) -> None:
         record.state = state
@@ -280,40 +257,22 @@ class Run:
 
     def _patience(self) -> float:
         """Give the seconds until something is due that no process tells of."""
-        due = [not_before - time.monotonic() for not_before in self._ready.values() if not_before]
-        return max(0.0, min([POLL_SECONDS, *due]))
+        moment = time.monotonic()
+        due = [not_before - moment for not_before in self._ready.values() if not_before > moment]
+        return min([POLL_SECONDS, *due])
 
     def _watch(self) -> None:
         if warming := self.processes.warming():
             self.observer.warming_up(warming)
         for name, running in self._running.items():
             record = self.record.tasks[name]
-            self._follow(running, record)
-            path = Path(running.scratch) / "progress.json"
-            try:
-                written = path.stat().st_mtime_ns
-                if written == running.progress_written:
-                    continue
-                running.progress_written = written
-                content = json.loads(path.read_text())
-            except (FileNotFoundError, ValueError):
-                # Not there yet, or not the JSON that it should be: shown when it is.
-                continue
-            if isinstance(content, dict):
-                progress = Progress(
-                    str(content.get("message", "")), content.get("done"), content.get("total")
-                )
+            self._tell_output(running, record)
+            if progress := running.watch.progress():
                 self.observer.task_progress(self.record, record, progress)
 
-    def _follow(self, running: _Running, record: TaskRecord) -> None:
-        if not self.observer.follows_logs or not os.path.exists(running.log):
-            return
-        with open(running.log, "rb") as file:
-            file.seek(running.log_read)
-            content = file.read()
-        running.log_read += len(content)
-        if content:
-            self.observer.task_output(self.record, record, content.decode(errors="replace"))
+    def _tell_output(self, running: _Running, record: TaskRecord) -> None:
+        if self.observer.follows_logs and (text := running.watch.output()):
+            self.observer.task_output(self.record, record, text)
 
     def _interrupt(self) -> None:
         """End what runs, and say in the record that it was ended."""
@@ -330,7 +289,8 @@ class Run:
             if running.since is not None or name in forked:
                 record.state = TaskState.INTERRUPTED
         self._running, self._ready = {}, {}
-        self.record.state = RunState.INTERRUPTED
+        if any(task.state not in DONE for task in self.record.tasks.values()):
+            self.record.state = RunState.INTERRUPTED
 
     def _conclude(self) -> None:
         failed = self.record.failed_tasks
@@ -366,7 +326,7 @@ def new_record(
         run_id=run_id,
         pipeline=pipeline.name,
         store=store,
-        started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        started=now(),
         parameters=parameters,
         tasks={
             name: TaskRecord(name=name, title=task.title) for name, task in pipeline.tasks.items()
@@ -378,47 +338,3 @@ def new_record(
 
 def _elapsed(since: float | None) -> float | None:
     return None if since is None else round(time.monotonic() - since, 3)
-
-
-def _executor_input(task: Task, record: TaskRecord, root: str) -> dict[str, Any]:
-    """Build the ExecutorInput message that a container would get."""
-    return {
-        "inputs": {
-            "parameterValues": record.inputs,
-            "artifacts": {
-                name: _artifact_list(
-                    name,
-                    artifact.uri,
-                    artifact.type,
-                    task.takes_artifacts[name].version,
-                    artifact.metadata,
-                )
-                for name, artifact in record.input_artifacts.items()
-            },
-        },
-        "outputs": {
-            "parameters": {
-                name: {"outputFile": os.path.join(root, "parameters", name)} for name in task.gives
-            },
-            "artifacts": {
-                name: _artifact_list(name, os.path.join(root, name), kind.title, kind.version, {})
-                for name, kind in task.gives_artifacts.items()
-            },
-            "outputFile": os.path.join(root, "executor_output.json"),
-        },
-    }
-
-
-def _artifact_list(
-    name: str, uri: str, kind: str, version: str, metadata: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {
-        "artifacts": [
-            {
-                "name": name,
-                "type": {"schemaTitle": kind, "schemaVersion": version},
-                "uri": uri,
-                "metadata": dict(metadata),
-            }
-        ]
-    }

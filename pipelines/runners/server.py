@@ -65,8 +65,8 @@ class Server:
             self._start_waiting()
 
         load_libraries(libraries, before)
-        # Python 3.12 and later warn of what is this process's purpose; the libraries' threads that it
-        # means are pools of BLAS and Arrow, which know forks.
+        # Python 3.12 and later warn of what this process is for; the threads that they mean are
+        # pools of BLAS and Arrow, which know forks.
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         # What is loaded stays: without this the first collection in every task would copy all of
         # its pages.

@@ -114,7 +114,8 @@ def deaf(folder: str):
 
 @dsl.pipeline(name="finishing")
 def finishing(folder: str):
-    finish_anyway(folder=folder)
+    finished = finish_anyway(folder=folder)
+    say(text=finished.output)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:

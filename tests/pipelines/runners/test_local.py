@@ -365,6 +365,17 @@ def test_progress_and_output_are_told(bench, compile_pipeline, listener):
     assert "saying something\n" in listener.output
 
 
+def test_progress_is_that_of_this_run(bench, compile_pipeline, listener):
+    @dsl.pipeline(name="progress")
+    def pipeline():
+        report_progress()
+
+    spec = compile_pipeline(pipeline)
+    for _ in range(2):
+        bench.run(spec, observer=listener, caching=False)
+    assert len(listener.progress) == 2
+
+
 def test_numbers_that_the_remote_runners_refuse_fail_here_too(bench, compile_pipeline):
     @dsl.pipeline(name="nan")
     def pipeline():
