@@ -15,3 +15,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for program in marker.args:
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def no_legacy_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand no switch on that TFT sets in the process which imports it."""
+    monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)
