@@ -13,29 +13,60 @@ import numpy as np
 import tensorflow as tf
 
 
-def _columns(signature, instances):
-    specs = signature.structured_input_signature[1]
+NUMPY_DTYPES = {tf.int64: np.int64, tf.int32: np.int32, tf.float32: np.float32, tf.float64: np.float64}
+
+
+class Server:
+    """A loaded SavedModel.
+
+    It is loaded into a session with its own restore op, which is what a model server in C++ does; TensorFlow's
+    Python loader takes another way, and loads models that such a server can't.
+    """
+
+    def __init__(self, folder):
+        """Load the SavedModel in a folder."""
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            graph = tf.compat.v1.saved_model.load(self._session, ["serve"], folder)
+        self.signatures = graph.signature_def
+
+    def inputs(self, signature):
+        """List the inputs of a signature with their types."""
+        return {
+            name: tf.as_dtype(info.dtype) for name, info in self.signatures[signature].inputs.items()
+        }
+
+    def predict(self, signature, columns):
+        """Call a signature with arrays by input name; gives its one output."""
+        found = self.signatures[signature]
+        output = next(iter(found.outputs.values()))
+        feed = {found.inputs[name].name: column for name, column in columns.items()}
+        return self._session.run(output.name, feed)
+
+
+def _columns(inputs, instances):
     columns = {}
-    for name, spec in specs.items():
+    for name, dtype in inputs.items():
         if not all(name in instance for instance in instances):
             raise KeyError(f"the model takes a feature '{name}' that the rows don't have")
         values = [instance[name] for instance in instances]
-        if spec.dtype == tf.string:
-            columns[name] = tf.constant(["" if value is None else str(value) for value in values])
+        if dtype == tf.string:
+            texts = ["" if value is None else str(value) for value in values]
+            columns[name] = np.array([text.encode() for text in texts], dtype=object)
         else:
-            missing = np.nan if spec.dtype.is_floating else 0
+            missing = np.nan if dtype.is_floating else 0
             filled = [missing if value is None else value for value in values]
-            columns[name] = tf.constant(np.asarray(filled).astype(spec.dtype.as_numpy_dtype))
+            columns[name] = np.asarray(filled).astype(NUMPY_DTYPES[dtype])
     return columns
 
 
 def _serialise(columns, row):
     features = {}
     for name, column in columns.items():
-        value = column[row].numpy()
-        if column.dtype == tf.string:
+        value = column[row]
+        if column.dtype == object:
             features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        elif column.dtype.is_floating:
+        elif column.dtype.kind == "f":
             features[name] = tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
         else:
             features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
@@ -44,23 +75,20 @@ def _serialise(columns, row):
 
 def _serve(folder, instances, requests):
     start = time.perf_counter()
-    model = tf.saved_model.load(folder)
+    server = Server(folder)
     load_seconds = time.perf_counter() - start
-    named = model.signatures["serving_default"]
-    columns = _columns(named, instances)
-    predictions = next(iter(named(**columns).values())).numpy()
-    serialised = tf.constant([_serialise(columns, row) for row in range(len(instances))])
-    by_example = next(
-        iter(model.signatures["serving_tf_examples"](examples=serialised).values())
-    ).numpy()
+    columns = _columns(server.inputs("serving_default"), instances)
+    predictions = server.predict("serving_default", columns)
+    serialised = np.array([_serialise(columns, row) for row in range(len(instances))], dtype=object)
+    by_example = server.predict("serving_tf_examples", {"examples": serialised})
     latencies = []
     for request in range(requests):
         row = request % len(instances)
         one = {name: column[row : row + 1] for name, column in columns.items()}
         start = time.perf_counter()
-        named(**one)
+        server.predict("serving_default", one)
         latencies.append((time.perf_counter() - start) * 1000)
-    # The first requests of a row trace and warm up; a server does that before it takes traffic.
+    # The first requests warm up; a server does that before it takes traffic.
     settled = latencies[len(latencies) // 5 :]
     return {
         "load_seconds": load_seconds,

@@ -46,7 +46,7 @@ def push(
     with local_folder(model) as folder:
         digest = digest_folder(folder)
         _same_model("blessing", judged, digest, model)
-        refusal = None if judged["blessed"] else "; ".join(judged["reasons"]) or "not blessed"
+        refusal = None if judged["blessed"] else _refusal(judged)
         if serving_check is not None:
             check = _read(serving_check, SERVING_CHECK_FILE, "check_serving")
             _same_model("serving check", check, digest, model)
@@ -77,6 +77,11 @@ def push(
     write_json(join(output, PUSHED_FILE), {"pushed": True, "version": version.version, "reason": ""})
     instead = f", in place of version {expected}" if expected else ""
     return f"pushed as version {version.version}{instead}{_numbers(judged)}"
+
+
+def _refusal(judged: dict[str, Any]) -> str:
+    # The verdict is the short form of the reasons.
+    return judged.get("verdict", "").partition(": ")[2] or "; ".join(judged["reasons"]) or "not blessed"
 
 
 def _numbers(judged: dict[str, Any]) -> str:

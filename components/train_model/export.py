@@ -51,7 +51,9 @@ def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], o
 class _Served(tf.Module):
     def __init__(self, model: keras.Model, transform: Any, kinds: Mapping[str, str]) -> None:
         super().__init__()
-        self.model = model
+        # The variables, not the model: TensorFlow saves a tracked Keras 3 model's variables under names that the
+        # restore op of a model server does not find.
+        self.model_variables = [variable.value for variable in model.variables]
         self.transform = transform
         parsing = {
             # An integer that is never missing has no default: an example without it is refused.

@@ -46,13 +46,31 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("label: returned", "lable: returned"), r"y:4: unknown key 'data\.lable'; did you mean 'label'\?"),
-        (("label: returned", "lable: returned"), r"y:2: 'data\.label' is missing\. Column of the label"),
+        (
+            ("label: returned", "lable: returned"),
+            r"y:4: unknown key 'data\.lable'; did you mean 'label'\?",
+        ),
+        (
+            ("label: returned", "lable: returned"),
+            r"y:2: 'data\.label' is missing\. Column of the label",
+        ),
         (("name: orders", "name: Orders!"), r"y:1: 'name' is 'Orders!': must be lower case"),
-        (("label: returned", "label: r\n  window: many"), r"y:5: 'data\.window' is 'many': input should be a valid int"),
-        (("label: returned", "label: r\n  window: 1"), r"y:2: 'data': window \(1\) must be larger than eval_spans \(1\)"),
-        (("label: returned", "label: r\n  split: random"), r"y:5: 'data\.split' is 'random'.*'newest_spans' or 'hash'"),
-        (("  metrics_specs:\n    - metrics", "  metrics_specs:\n    - "), r"y:8: this is not YAML|y:\d+"),
+        (
+            ("label: returned", "label: r\n  window: many"),
+            r"y:5: 'data\.window' is 'many': input should be a valid int",
+        ),
+        (
+            ("label: returned", "label: r\n  window: 1"),
+            r"y:2: 'data': window \(1\) must be larger than eval_spans \(1\)",
+        ),
+        (
+            ("label: returned", "label: r\n  split: random"),
+            r"y:5: 'data\.split' is 'random'.*'newest_spans' or 'hash'",
+        ),
+        (
+            ("  metrics_specs:\n    - metrics", "  metrics_specs:\n    - "),
+            r"y:8: this is not YAML|y:\d+",
+        ),
         (("evaluation:", "evaluation: {"), "this is not YAML"),
     ],
 )

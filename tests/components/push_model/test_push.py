@@ -31,7 +31,7 @@ def gate(tmp_path):
             (blessing / "blessing.json").write_text(
                 json.dumps(
                     {"blessed": blessed, "reasons": reasons, "model_digest": digest, "champion_version": champion,
-                     "verdict": "blessed: auc 0.9"}
+                     "verdict": "blessed: auc 0.9" if blessed else "refused: AUC 0.5 is below 0.8"}
                 )
             )
             (check / "serving_check.json").write_text(

@@ -303,3 +303,27 @@ def test_missing_numbers_reach_the_model_as_nan(graph):
     arrays = to_arrays(table, {"a": "float32", "s": "string"})
     assert np.isnan(arrays["a"][1])
     assert arrays["s"].tolist() == [b"x", b""]
+
+
+def test_a_model_loads_with_its_own_restore_op_as_a_model_server_does(model):
+    import tensorflow as tf
+
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], model)
+        signature = graph.signature_def["serving_default"]
+        rows = {
+            "carrier": [b"UA"], "origin": [b"EWR"], "dest": [b"BOS"],
+            "distance": [200], "hour": [7], "dep_delay": [3.0],
+        }  # fmt: skip
+        feed = {signature.inputs[name].name: value for name, value in rows.items()}
+        served = session.run(signature.outputs["predictions"].name, feed)
+    loaded = tf.saved_model.load(model).signatures["serving_default"]
+    here = loaded(
+        **{
+            name: tf.constant(value, tf.float32 if name == "dep_delay" else None)
+            if not isinstance(value[0], int)
+            else tf.constant(value, tf.int64)
+            for name, value in rows.items()
+        }
+    )
+    np.testing.assert_allclose(served, here["predictions"].numpy(), rtol=1e-5)

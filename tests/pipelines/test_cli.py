@@ -1,0 +1,278 @@
+"""The command line as a user meets it: in a process of its own, in a project that init wrote."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+HEAVY = ["tensorflow", "tensorflow_data_validation", "tensorflow_transform", "tensorflow_model_analysis", "apache_beam"]
+LIBRARY_CHATTER = ["WARNING", "FutureWarning", "cuda", "absl", "apache_beam", "Traceback"]
+
+
+def retrainer(*arguments, cwd=None, **options):
+    command = [sys.executable, "-m", "retrainer.pipelines.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory):
+    """A project that init wrote, run once."""
+    folder = tmp_path_factory.mktemp("starter") / "project"
+    assert retrainer("init", folder).returncode == 0
+    done = retrainer("run", folder / "retrain.yaml", "--run-id", "first")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "first.out").write_text(done.stdout)
+    (folder / "first.err").write_text(done.stderr)
+    return folder
+
+
+@pytest.fixture
+def project(starter, tmp_path):
+    """A copy of the project that a test may break, champion included."""
+    folder = tmp_path / "project"
+    shutil.copytree(starter, folder)
+    return folder
+
+
+def edit(project, **changes):
+    file = project / "retrain.yaml"
+    content = yaml.safe_load(file.read_text())
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            content.setdefault(section, {})[name] = value
+        else:
+            content[section] = value
+    file.write_text(yaml.safe_dump(content))
+
+
+def champion(project):
+    aliases = sorted((project / "store" / "models" / "aliases" / "champion").glob("*.json"))
+    return json.loads(aliases[-1].read_text())["version"]
+
+
+def fails(project, *says, run_id="broken"):
+    """Run, expect an error of a few lines that says these things, and the champion where it was."""
+    done = retrainer("run", "--run-id", run_id, cwd=project)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 1, shown
+    for text in says:
+        assert text in shown
+    assert "Traceback" not in shown
+    assert champion(project) == 1
+    return shown
+
+
+def test_a_starter_project_runs_as_it_is(starter):
+    shown = (starter / "first.out").read_text()
+    assert "pushed as version 1" in shown
+    assert champion(starter) == 1
+
+
+def test_a_run_shows_steps_and_reports_and_none_of_the_libraries_chatter(starter):
+    shown = (starter / "first.out").read_text()
+    for task in ("ingest_spans", "validate_examples", "evaluate_model", "push_model"):
+        assert task in shown
+    reports = [line.split("report:")[1].strip() for line in shown.splitlines() if "report:" in line]
+    assert len(reports) == 3
+    assert all(Path(report).exists() for report in reports)
+    both = shown + (starter / "first.err").read_text()
+    assert [word for word in LIBRARY_CHATTER if word in both] == []
+    assert "\x1b[" not in both
+
+
+def test_reports_need_no_network(starter):
+    for report in (starter / "store" / "runs" / "first" / "reports").glob("*.html"):
+        text = report.read_text()
+        assert "<script src" not in text
+        assert "<link" not in text
+        assert "url(http" not in text
+
+
+def test_the_same_data_again_is_taken_from_the_cache_until_the_model_changes(starter):
+    record = json.loads(retrainer("run", "--json", cwd=starter).stdout)
+    states = {name: task["state"] for name, task in record["tasks"].items()}
+    assert states["train-model"] == states["transform-features"] == "cached"
+    assert states["ingest-spans"] == states["push-model"] == "succeeded"
+    assert record["tasks"]["push-model"]["outputs"]["verdict"].startswith("unchanged, version 1")
+    assert champion(starter) == 1
+
+    file = starter / "model.py"
+    source = file.read_text()
+    file.write_text(source.replace('get("learning_rate", 0.01)', 'get("learning_rate", 0.0)'))
+    record = json.loads(retrainer("run", "--json", cwd=starter).stdout)
+    file.write_text(source)
+    states = {name: task["state"] for name, task in record["tasks"].items()}
+    assert states["compute-statistics"] == "cached"
+    assert states["train-model"] == "succeeded"
+    assert record["tasks"]["push-model"]["outputs"]["verdict"].startswith("refused, version 1")
+    assert champion(starter) == 1
+
+
+def test_runs_are_listed_and_shown(starter):
+    listed = retrainer("runs", "list", cwd=starter)
+    assert "first" in listed.stdout
+    assert "pushed as version 1" in listed.stdout
+    shown = retrainer("runs", "show", "first", cwd=starter).stdout
+    for word in ("parameters", "train_model", "succeeded", "metrics", "auc", "champion", "log:"):
+        assert word in shown
+    record = json.loads(retrainer("runs", "show", "first", "--json", cwd=starter).stdout)
+    model = record["tasks"]["train-model"]["output_artifacts"]["model"]
+    assert len(model["digest"]) == 64
+    unknown = retrainer("runs", "show", "nosuch", cwd=starter)
+    assert unknown.returncode == 1
+    assert "no run 'nosuch'" in unknown.stderr
+
+
+def test_no_data_behind_the_pattern(project):
+    edit(project, data__pattern="data/nothing-{span}.csv")
+    fails(project, "no file matches", "nothing-{span}.csv")
+
+
+def test_one_span_only(project):
+    for file in sorted((project / "data").iterdir())[:-1]:
+        file.unlink()
+    fails(project, "only 1 span", "nothing is left to train on")
+
+
+def test_an_empty_file(project):
+    sorted((project / "data").iterdir())[-1].write_text("")
+    fails(project, "is empty (0 bytes)")
+
+
+def test_a_label_that_is_all_one_value(project):
+    for file in (project / "data").iterdir():
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join([lines[0], *(line[:-1] + "1" for line in lines[1:])]) + "\n")
+    fails(project, "returned")
+
+
+def test_a_slice_by_a_column_that_does_not_exist(project):
+    edit(project, evaluation__slicing_specs=[{}, {"feature_keys": ["contry"]}])
+    fails(project, "contry", "country")
+
+
+def test_a_domain_of_a_column_that_does_not_exist(project):
+    edit(project, validation__domains={"basket_valu": {"min": 0}})
+    fails(project, "basket_valu")
+
+
+def test_a_label_that_does_not_exist(project):
+    edit(project, data__label="retuned")
+    fails(project, "no column 'retuned'", "returned")
+
+
+def test_a_model_that_raises_names_its_line_and_the_next_run_starts(project):
+    file = project / "model.py"
+    good = file.read_text()
+    file.write_text(good.replace("    model = keras.Model", "    raise ValueError('too few hens')\n    model = keras.Model"))
+    fails(project, "build_model in model.py raised, line", "too few hens")
+    file.write_text(good)
+    done = retrainer("run", "--resume", "broken", cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_metric_that_tfma_does_not_have(project):
+    edit(project, evaluation__metrics_specs=[{"metrics": [{"class_name": "AUCC"}]}])
+    fails(project, "AUCC", "AUC")
+
+
+def test_two_runs_on_the_same_directory_at_the_same_moment(project):
+    command = [sys.executable, "-m", "retrainer.pipelines.cli", "run", "--no-cache", "--run-id"]
+    first, second = (
+        subprocess.Popen(
+            [*command, name], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for name in ("one", "two")
+    )
+    shown = [process.communicate()[0] for process in (first, second)]
+    codes = sorted([first.returncode, second.returncode])
+    assert codes == [0, 1], shown
+    refused = shown[0] if first.returncode else shown[1]
+    assert "error: " in refused
+    assert "Traceback" not in refused
+    assert len(refused.splitlines()) <= 4
+    assert retrainer("run", cwd=project).returncode == 0
+
+
+def test_a_run_name_that_is_taken_is_refused(starter):
+    done = retrainer("run", "--run-id", "first", cwd=starter)
+    assert done.returncode == 1
+    assert "'first' is there already" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run", "nowhere.yaml"], 1, "there is no 'nowhere.yaml'"),
+        (["compile", "nowhere.yaml"], 1, "retrainer init"),
+        (["nosuch"], 2, "No such command 'nosuch'"),
+        (["runs", "list", "--file", "nowhere.yaml"], 1, "there is no"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(tmp_path, arguments, code, says):
+    done = retrainer(*arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_overwrites_nothing(starter):
+    done = retrainer("init", starter)
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+
+
+def test_the_schema_of_the_configuration_is_json_schema(tmp_path):
+    schema = json.loads(retrainer("config", "schema").stdout)
+    assert set(schema["required"]) == {"name", "data", "evaluation"}
+
+
+def test_a_compiled_pipeline_loads_in_kfp_and_in_vertex(starter, tmp_path):
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform
+    from kfp import components
+
+    file = tmp_path / "pipeline.yaml"
+    assert retrainer("compile", "-o", file, cwd=starter).returncode == 0
+    loaded = components.load_component_from_file(str(file))
+    assert {"span", "pattern", "store"} <= set(loaded.component_spec.inputs)
+    job = aiplatform.PipelineJob(
+        display_name="orders",
+        template_path=str(file),
+        pipeline_root="gs://bucket/root",
+        parameter_values={"span": "2026-01-05"},
+        project="project",
+        location="europe-west1",
+        credentials=AnonymousCredentials(),
+    )
+    tasks = job.pipeline_spec["root"]["dag"]["tasks"] if hasattr(job, "pipeline_spec") else None
+    assert tasks is None or len(tasks) == 9
+
+
+def test_what_reads_or_changes_the_world_is_never_cached(starter, tmp_path):
+    file = tmp_path / "pipeline.yaml"
+    retrainer("compile", "-o", file, cwd=starter)
+    tasks = yaml.safe_load(file.read_text())["root"]["dag"]["tasks"]
+    cached = {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")}
+    assert cached == {"compute-statistics", "transform-features", "train-model", "evaluate-model", "check-serving"}
+    assert len(tasks) == 9
+
+
+def test_compiling_loads_no_heavy_library(starter, tmp_path):
+    program = f"""
+import sys
+sys.argv = ["retrainer", "compile", "-o", {str(tmp_path / "p.yaml")!r}]
+from retrainer.pipelines.cli import main
+try:
+    main()
+finally:
+    print([name for name in {HEAVY} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=starter, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "p.yaml").exists()
