@@ -4,7 +4,7 @@
 PYTHON ?=
 TESTS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock image bench clean
+.PHONY: help setup demo test lint format docs lock image bench clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: setup ## ruff, mypy and the links in the documentation
 
 format: setup ## let ruff put the code in order
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
+
+docs: setup ## write the references in docs/ from the code
+	@.venv/bin/python -W ignore tools/docs.py
 
 lock: setup ## resolve the lock files in requirements/ anew
 	@.venv/bin/python tools/lock.py

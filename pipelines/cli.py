@@ -54,7 +54,9 @@ def _tell(error: Exception) -> str:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="retrainer")
-@click.option("-v", "--verbose", is_flag=True, help="Show what the libraries say, and every task's log.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show what the libraries say, and every task's log."
+)
 @click.pass_context
 def cli(context: click.Context, verbose: bool) -> None:
     """Continuous training for Kubeflow Pipelines and Vertex AI, on the TFX libraries."""
@@ -88,9 +90,15 @@ def init(folder: Path, example: str) -> None:
 @_FILE
 @click.option("--span", default="latest", show_default=True, help="The window's newest span.")
 @click.option("--run-id", help="Name of the run; a second run of that name is refused.")
-@click.option("--resume", metavar="RUN", help="Go on with a failed run where it stopped ('last' for the newest).")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a failed run where it stopped ('last' for the newest).",
+)
 @click.option("--no-cache", is_flag=True, help="Do every task anew.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else."
+)
 @click.pass_obj
 def run(
     verbose: bool,
@@ -130,7 +138,11 @@ def _exit_code(record: "RunRecord") -> int:
 @cli.command("compile")
 @_FILE
 @click.option(
-    "-o", "--output", default="pipeline.yaml", show_default=True, help="Path or URI of the compiled pipeline."
+    "-o",
+    "--output",
+    default="pipeline.yaml",
+    show_default=True,
+    help="Path or URI of the compiled pipeline.",
 )
 def compile_(file: Path, output: str) -> None:
     """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI."""

@@ -30,7 +30,9 @@ class DataConfig(_Section):
         "retrain.yaml's folder."
     )
     label: str = Field(description="Column of the label, a number. Rows without one are set aside.")
-    window: int = Field(3, ge=1, description="How many spans to use at the most, the newest included.")
+    window: int = Field(
+        3, ge=1, description="How many spans to use at the most, the newest included."
+    )
     split: Literal["newest_spans", "hash"] = Field(
         "newest_spans",
         description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
@@ -46,7 +48,8 @@ class DataConfig(_Section):
     )
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: list[str] = Field(
-        default_factory=list, description="Private columns, replaced by the HMAC-SHA-256 of their text."
+        default_factory=list,
+        description="Private columns, replaced by the HMAC-SHA-256 of their text.",
     )
     hash_key_env: str = Field(
         "RETRAINER_HASH_KEY", description="Environment variable that holds the HMAC key."
@@ -55,7 +58,10 @@ class DataConfig(_Section):
         "auto", description="Format of the files; auto goes by their endings."
     )
     max_bad_rows: float = Field(
-        0.01, ge=0, le=1, description="Share of a span's rows that may be unreadable; above it the run stops."
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of a span's rows that may be unreadable; above it the run stops.",
     )
 
     @model_validator(mode="after")
@@ -125,10 +131,16 @@ class ModelConfig(_Section):
     epochs: int = Field(1, ge=1, description="Passes over the training split, where steps is 0.")
     batch_size: int = Field(512, ge=1, description="Rows in a training batch.")
     seed: int = Field(1, ge=0, description="Of initial weights and of the order of rows.")
-    warm_start: bool = Field(False, description="Start from the champion's weights where shapes agree.")
+    warm_start: bool = Field(
+        False, description="Start from the champion's weights where shapes agree."
+    )
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict, description="Handed to build_model as they are."
     )
+
+
+def _all_rows() -> list[dict[str, Any]]:
+    return [{}]
 
 
 class EvaluationConfig(_Section):
@@ -139,7 +151,7 @@ class EvaluationConfig(_Section):
         "are set and met."
     )
     slicing_specs: list[dict[str, Any]] = Field(
-        default_factory=lambda: [{}],
+        default_factory=_all_rows,
         description="tfma.SlicingSpec messages; {} is all rows, feature_keys makes a slice of each value.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="tfma.Options message.")
@@ -148,14 +160,18 @@ class EvaluationConfig(_Section):
 class ServingConfig(_Section):
     """How the model is tried before it is handed over."""
 
-    rows: int = Field(64, ge=1, description="Rows of the evaluation split that are sent to the model.")
+    rows: int = Field(
+        64, ge=1, description="Rows of the evaluation split that are sent to the model."
+    )
     requests: int = Field(50, ge=1, description="Single-row requests that are timed.")
     max_latency_ms: float = Field(
         0.0,
         ge=0,
         description="The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.",
     )
-    timeout_seconds: float = Field(300.0, gt=0, description="How long loading and serving may take in all.")
+    timeout_seconds: float = Field(
+        300.0, gt=0, description="How long loading and serving may take in all."
+    )
 
 
 class RetrainConfig(_Section):
@@ -178,7 +194,9 @@ class RetrainConfig(_Section):
         description="Beam's pipeline arguments for statistics, transform and evaluation; empty runs all three in the "
         "task's own process.",
     )
-    caching: bool = Field(True, description="Whether a task whose inputs did not change is skipped.")
+    caching: bool = Field(
+        True, description="Whether a task whose inputs did not change is skipped."
+    )
     data: DataConfig
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
@@ -235,7 +253,9 @@ def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
     data = config.data.model_copy(update={"pattern": _absolute(config.data.pattern, home)})
     validation = config.validation
     if validation.schema_uri:
-        validation = validation.model_copy(update={"schema_uri": _absolute(validation.schema_uri, home)})
+        validation = validation.model_copy(
+            update={"schema_uri": _absolute(validation.schema_uri, home)}
+        )
     store = _absolute(config.store, home)
     config = config.model_copy(
         update={
@@ -270,9 +290,13 @@ def parse_config(text: str, name: str) -> RetrainConfig:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise RetrainerError(f"{place}: this is not YAML: {getattr(error, 'problem', error)}.") from error
+        raise RetrainerError(
+            f"{place}: this is not YAML: {getattr(error, 'problem', error)}."
+        ) from error
     if not isinstance(content, dict):
-        raise RetrainerError(f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}.")
+        raise RetrainerError(
+            f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}."
+        )
     try:
         return RetrainConfig.model_validate(content)
     except ValidationError as error:
@@ -284,7 +308,7 @@ def _required(model: type[BaseModel]) -> Iterator[str]:
     return (name for name, info in model.model_fields.items() if info.is_required())
 
 
-def _describe(problem: Any, root: yaml.Node, name: str) -> str:
+def _describe(problem: Any, root: yaml.Node | None, name: str) -> str:
     location = [part for part in problem["loc"] if part != "function-after"]
     dotted = ".".join(str(part) for part in location)
     line = _line(root, location)
@@ -306,16 +330,22 @@ def _describe(problem: Any, root: yaml.Node, name: str) -> str:
     return f"{place}: '{dotted}'{shown}: {message[0].lower()}{message[1:]}."
 
 
-def _line(node: yaml.Node, location: list[Any]) -> int:
+def _line(node: yaml.Node | None, location: list[Any]) -> int:
     """Find the line of a key, or of the innermost section around a key that is missing."""
+    if node is None:
+        return 0
     line = node.start_mark.line + 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            found = next(
+                ((key, value) for key, value in node.value if key.value == str(part)), None
+            )
             if found is None:
                 return line
             line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
             node = node.value[part]
             line = node.start_mark.line + 1
         else:

@@ -32,7 +32,9 @@ def continuous_training(loaded: LoadedConfig) -> Any:
     code = {"module": loaded.module, "module_source": loaded.module_source}
 
     @dsl.pipeline(name=config.name, description="Continuous training, compiled by retrainer.")
-    def pipeline(span: str = "latest", pattern: str = data.pattern, store: str = config.store) -> None:
+    def pipeline(
+        span: str = "latest", pattern: str = data.pattern, store: str = config.store
+    ) -> None:
         ingested = ingest_spans(
             pattern=pattern,
             store=store,
@@ -101,7 +103,17 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         for task in (statistics, transformed, trained, evaluated, served):
             task.set_caching_options(config.caching)
         if config.image:
-            for task in (ingested, champion, statistics, validated, transformed, trained, evaluated, served, pushed):
+            for task in (
+                ingested,
+                champion,
+                statistics,
+                validated,
+                transformed,
+                trained,
+                evaluated,
+                served,
+                pushed,
+            ):
                 task.set_container_image(config.image)
 
     return pipeline

@@ -62,7 +62,9 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             init_project(folder, "flights")
         (folder / MARKER).touch()
         files = folder / "data"
-        console.print(f"{len(flights):,} flights of 2013, one span a month; January to October are there.")
+        console.print(
+            f"{len(flights):,} flights of 2013, one span a month; January to October are there."
+        )
 
         def mend_and_shuffle() -> None:
             data.write_month(flights, LAST_MONTH, files)
@@ -98,7 +100,9 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
         records = []
         for number, step in enumerate(steps, 1):
             console.print()
-            console.rule(Text(f"{number} of {len(steps)}  {step.title}", style="bold"), align="left")
+            console.rule(
+                Text(f"{number} of {len(steps)}  {step.title}", style="bold"), align="left"
+            )
             step.prepare()
             loaded = load_config(folder / "retrain.yaml")
             record = run_locally(local, loaded, observer, run_id=step.run_id)
@@ -110,14 +114,18 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
     _print_ways_on(folder, console)
     wrong = [step for step, record, _ in records if not outcome(record).startswith(step.expected)]
     for step in wrong:
-        console.print(f"[red]{step.run_id} did not end as it should ({' or '.join(step.expected)}).[/red]")
+        console.print(
+            f"[red]{step.run_id} did not end as it should ({' or '.join(step.expected)}).[/red]"
+        )
     return 1 if wrong else 0
 
 
 def _clear(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
-            raise RetrainerError(f"'{folder}' is there and no former demo. Name another folder with --dir.")
+            raise RetrainerError(
+                f"'{folder}' is there and no former demo. Name another folder with --dir."
+            )
         shutil.rmtree(folder)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import filesystem, is_local
@@ -107,4 +107,4 @@ def find_run(store: str, run_id: str) -> RunRecord:
 
 
 def _new_run_id(name: str) -> str:
-    return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
+    return f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

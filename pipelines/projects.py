@@ -27,7 +27,9 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
         RetrainerError: If a file of the project is there already; nothing is written then.
     """
     package = files("retrainer.pipelines.examples") / example
-    contents = {name: (package / name).read_text(encoding="utf-8") for name in ("retrain.yaml", "model.py")}
+    contents = {
+        name: (package / name).read_text(encoding="utf-8") for name in ("retrain.yaml", "model.py")
+    }
     contents["retrain.schema.json"] = config_schema()
     contents[".gitignore"] = "store/\ndata/\n"
     taken = [folder / name for name in contents if (folder / name).exists()]

@@ -61,7 +61,9 @@ def print_run(record: RunRecord, console: Console | None = None) -> None:
     """Print all that a record says of a run."""
     console = console or Console()
     console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
-    console.print(f"started {local_time(record.started)}, took {duration(record.seconds)}", highlight=False)
+    console.print(
+        f"started {local_time(record.started)}, took {duration(record.seconds)}", highlight=False
+    )
     console.print(Text(f"outcome: {outcome(record)}"))
     _print_values("parameters", record.parameters, console)
     for task in record.tasks.values():
@@ -78,14 +80,19 @@ def _print_task(record: RunRecord, task: TaskRecord, console: Console) -> None:
     reused = f", from {task.reused_from}" if task.reused_from else ""
     console.print(
         Text.assemble(
-            (task.title or task.name, "bold"), "  ", _state(task.state), f"  {duration(task.seconds)}{memory}{reused}"
+            (task.title or task.name, "bold"),
+            "  ",
+            _state(task.state),
+            f"  {duration(task.seconds)}{memory}{reused}",
         )
     )
     if task.verdict:
         console.print(Text(f"  {_first_line(task.verdict)}"))
     _print_values("inputs", task.inputs, console, "  ")
     _print_artifacts("input artifacts", task.input_artifacts, console)
-    _print_values("outputs", {k: v for k, v in task.outputs.items() if k != "verdict"}, console, "  ")
+    _print_values(
+        "outputs", {k: v for k, v in task.outputs.items() if k != "verdict"}, console, "  "
+    )
     _print_artifacts("output artifacts", task.output_artifacts, console)
     _print_values("metrics", task.metrics, console, "  ")
     for report in task.reports:
@@ -134,7 +141,11 @@ def _state(state: str) -> Text:
 
 def _short(value: Any) -> str:
     text = " ".join(str(value).split())
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}... ({len(str(value)):,} characters)"
+    return (
+        text
+        if len(text) <= MOST_CHARACTERS
+        else f"{text[:MOST_CHARACTERS]}... ({len(str(value)):,} characters)"
+    )
 
 
 def _first_line(text: str) -> str:

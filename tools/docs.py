@@ -15,7 +15,9 @@ import retrainer.components
 from retrainer.pipelines.config import RetrainConfig
 
 DOCS = Path(__file__).parents[1] / "docs"
-GENERATED = "<!-- Written by tools/docs.py from the code: change it there, then `make docs`. -->\n\n"
+GENERATED = (
+    "<!-- Written by tools/docs.py from the code: change it there, then `make docs`. -->\n\n"
+)
 
 
 def components_page() -> str:
@@ -42,13 +44,21 @@ def _component(name: str, component: Any) -> str:
     text = [f"\n## {name}\n\n{doc.short_description}\n\n"]
     if doc.long_description:
         text.append(f"{doc.long_description}\n\n")
-    text.append(f"[README](../components/{name}/README.md)\n\n| input | type | default | |\n|---|---|---|---|\n")
+    text.append(
+        f"[README](../components/{name}/README.md)\n\n| input | type | default | |\n|---|---|---|---|\n"
+    )
     for key, value in (spec.inputs or {}).items():
-        default = "" if not value.optional else f"`{value.default!r}`" if value.default is not None else "none"
+        default = (
+            ""
+            if not value.optional
+            else f"`{value.default!r}`"
+            if value.default is not None
+            else "none"
+        )
         text.append(f"| `{key}` | {_type(value.type)} | {default} | {told[key]} |\n")
     returns = {
         line.split(":", 1)[0].strip(): line.split(":", 1)[1].strip()
-        for line in (doc.returns.description if doc.returns else "").splitlines()
+        for line in ((doc.returns and doc.returns.description) or "").splitlines()
         if ":" in line
     }
     if doc.returns and doc.returns.type_name:
@@ -85,7 +95,9 @@ def config_page() -> str:
 
 def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
     title = f"`{path}`" if path else "Top level"
-    page.append(f"\n## {title}\n\n{_first_line(model)}\n\n| key | type | default | |\n|---|---|---|---|\n")
+    page.append(
+        f"\n## {title}\n\n{_first_line(model)}\n\n| key | type | default | |\n|---|---|---|---|\n"
+    )
     nested = []
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -93,7 +105,9 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
             key = f"{path}.{name}" if path else name
             nested.append((kind, key))
             required = "required" if field.is_required() else "optional"
-            page.append(f"| `{name}` | [section](#{key.replace('.', '')}) | {required} | {_first_line(kind)} |\n")
+            page.append(
+                f"| `{name}` | [section](#{key.replace('.', '')}) | {required} | {_first_line(kind)} |\n"
+            )
             continue
         default = "required" if field.is_required() else f"`{_default(field)!r}`"
         page.append(f"| `{name}` | {_annotation(kind)} | {default} | {field.description} |\n")

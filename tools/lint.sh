@@ -1,5 +1,5 @@
 #!/bin/sh
-# ruff, mypy and the links in the documentation.
+# ruff, mypy, and the documentation: references as the code says, links that lead somewhere.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,5 +13,6 @@ status=0
 .venv/bin/ruff format --check . || status=1
 .venv/bin/mypy -p retrainer.components -p retrainer.pipelines || status=1
 .venv/bin/mypy tools/*.py bench/*.py || status=1
+.venv/bin/python -W ignore tools/docs.py --check || status=1
 .venv/bin/python tools/links.py || status=1
 exit $status

@@ -84,9 +84,19 @@ def _serve(folder: str, table: pa.Table, requests: int, timeout_seconds: float) 
         instances.write_text(json.dumps({"instances": table.to_pylist()}), encoding="utf-8")
         # What this process has imported or set must not help the model load.
         environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TF_", "KERAS_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "TF_", "KERAS_"))
         }
-        command = [sys.executable, "-I", str(_SERVER), folder, str(instances), str(answer), str(requests)]
+        command = [
+            sys.executable,
+            "-I",
+            str(_SERVER),
+            folder,
+            str(instances),
+            str(answer),
+            str(requests),
+        ]
         try:
             done = subprocess.run(
                 command,
@@ -99,7 +109,9 @@ def _serve(folder: str, table: pa.Table, requests: int, timeout_seconds: float) 
             return {"error": f"no answer within {timeout_seconds:.0f} s"}
         if done.returncode != 0 or not answer.exists():
             last = [line for line in done.stderr.strip().splitlines() if line.strip()][-1:]
-            return {"error": f"the server process ended with code {done.returncode}: {' '.join(last)}"}
+            return {
+                "error": f"the server process ended with code {done.returncode}: {' '.join(last)}"
+            }
         return json.loads(answer.read_text(encoding="utf-8"))
 
 

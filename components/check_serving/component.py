@@ -34,6 +34,12 @@ def check_serving(
     from retrainer.components.check_serving.check import check
 
     verdict = check(
-        model.path, examples.path, serving_check.path, rows, requests, max_latency_ms, timeout_seconds
+        model.path,
+        examples.path,
+        serving_check.path,
+        rows,
+        requests,
+        max_latency_ms,
+        timeout_seconds,
     )
     return (verdict,)

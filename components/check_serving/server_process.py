@@ -12,8 +12,12 @@ import time
 import numpy as np
 import tensorflow as tf
 
-
-NUMPY_DTYPES = {tf.int64: np.int64, tf.int32: np.int32, tf.float32: np.float32, tf.float64: np.float64}
+NUMPY_DTYPES = {
+    tf.int64: np.int64,
+    tf.int32: np.int32,
+    tf.float32: np.float32,
+    tf.float64: np.float64,
+}
 
 
 class Server:
@@ -23,20 +27,21 @@ class Server:
     Python loader takes another way, and loads models that such a server can't.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         """Load the SavedModel in a folder."""
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         with self._session.graph.as_default():
             graph = tf.compat.v1.saved_model.load(self._session, ["serve"], folder)
         self.signatures = graph.signature_def
 
-    def inputs(self, signature):
+    def inputs(self, signature: str) -> dict:
         """List the inputs of a signature with their types."""
         return {
-            name: tf.as_dtype(info.dtype) for name, info in self.signatures[signature].inputs.items()
+            name: tf.as_dtype(info.dtype)
+            for name, info in self.signatures[signature].inputs.items()
         }
 
-    def predict(self, signature, columns):
+    def predict(self, signature: str, columns: dict) -> np.ndarray:
         """Call a signature with arrays by input name; gives its one output."""
         found = self.signatures[signature]
         output = next(iter(found.outputs.values()))
@@ -44,7 +49,7 @@ class Server:
         return self._session.run(output.name, feed)
 
 
-def _columns(inputs, instances):
+def _columns(inputs: dict, instances: list) -> dict:
     columns = {}
     for name, dtype in inputs.items():
         if not all(name in instance for instance in instances):
@@ -60,7 +65,7 @@ def _columns(inputs, instances):
     return columns
 
 
-def _serialise(columns, row):
+def _serialise(columns: dict, row: int) -> bytes:
     features = {}
     for name, column in columns.items():
         value = column[row]
@@ -73,7 +78,7 @@ def _serialise(columns, row):
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-def _serve(folder, instances, requests):
+def _serve(folder: str, instances: list, requests: int) -> dict:
     start = time.perf_counter()
     server = Server(folder)
     load_seconds = time.perf_counter() - start
@@ -101,7 +106,7 @@ def _serve(folder, instances, requests):
     }
 
 
-def _main():
+def _main() -> None:
     folder, request, answer, requests = sys.argv[1:]
     with open(request, encoding="utf-8") as file:
         instances = json.load(file)["instances"]

@@ -172,7 +172,9 @@ def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> Sto
     settings_digest = digest_value({"version": INGEST_VERSION, **asdict(settings)})
     home = join(Store(store).spans_uri, source.name.replace("/", "-"))
     # The files' fingerprints lead to the version without reading the files again.
-    fingerprint = digest_value([settings_digest, [[file.uri, file.fingerprint] for file in source.files]])
+    fingerprint = digest_value(
+        [settings_digest, [[file.uri, file.fingerprint] for file in source.files]]
+    )
     seen = join(home, "seen", fingerprint[:32])
     if exists(seen):
         version = read_text(seen).strip()
@@ -180,7 +182,9 @@ def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> Sto
         if exists(join(uri, SPAN_FILE)):
             return _load(uri, reused=True)
 
-    version = digest_value([settings_digest, [_content_digest(file.uri) for file in source.files]])[:16]
+    version = digest_value([settings_digest, [_content_digest(file.uri) for file in source.files]])[
+        :16
+    ]
     uri = join(home, version)
     reused = exists(join(uri, SPAN_FILE))
     if not reused:
@@ -195,10 +199,14 @@ def _check(settings: IngestSettings) -> None:
     if settings.split not in (NEWEST_SPANS, HASH):
         raise RetrainerError(f"split '{settings.split}' is unknown; use {NEWEST_SPANS} or {HASH}.")
     if not 0 < settings.eval_fraction < 1:
-        raise RetrainerError(f"eval_fraction is {settings.eval_fraction}; it must lie between 0 and 1.")
+        raise RetrainerError(
+            f"eval_fraction is {settings.eval_fraction}; it must lie between 0 and 1."
+        )
     for name in (settings.label, *settings.key):
         if name in settings.drop:
-            raise RetrainerError(f"column '{name}' is the label or part of the key and can't be dropped as well.")
+            raise RetrainerError(
+                f"column '{name}' is the label or part of the key and can't be dropped as well."
+            )
     if settings.label in settings.hash:
         raise RetrainerError(f"the label '{settings.label}' can't be hashed.")
     if settings.hash and not os.environ.get(settings.hash_key_env):
@@ -215,10 +223,14 @@ def _check_dropped(drop: Sequence[str], stored: Sequence[StoredSpan]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"they have: {', '.join(known[:30])}."
-            raise RetrainerError(f"data.drop names '{name}', which no span of the window has; {hint}")
+            raise RetrainerError(
+                f"data.drop names '{name}', which no span of the window has; {hint}"
+            )
 
 
-def _splits(stored: Sequence[StoredSpan], split: str, eval_spans: int) -> dict[str, tuple[SpanPart, ...]]:
+def _splits(
+    stored: Sequence[StoredSpan], split: str, eval_spans: int
+) -> dict[str, tuple[SpanPart, ...]]:
     def part(one: StoredSpan, name: str) -> SpanPart:
         content = one.parts[name]
         return SpanPart(one.span, one.uri, name, content["rows"], tuple(content["files"]))
@@ -246,7 +258,11 @@ def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, vers
             f"span {source.name}: {len(unreadable):,} of {read:,} rows can't be read, more than max_bad_rows "
             f"{settings.max_bad_rows:.2%} allows. The first: {first['file']} line {first['line']}, {first['reason']}."
         )
-    for name, wanted in (("label", (settings.label,)), ("key", settings.key), ("hash", settings.hash)):
+    for name, wanted in (
+        ("label", (settings.label,)),
+        ("key", settings.key),
+        ("hash", settings.hash),
+    ):
         for column in wanted:
             if column not in table.column_names:
                 raise RetrainerError(
@@ -257,10 +273,16 @@ def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, vers
     _check_label(table.column(settings.label), settings.label, source.name)
     for name in settings.hash:
         position = table.column_names.index(name)
-        table = table.set_column(position, name, _hmac(table.column(name), os.environ[settings.hash_key_env]))
+        table = table.set_column(
+            position, name, _hmac(table.column(name), os.environ[settings.hash_key_env])
+        )
 
     label = table.column(settings.label)
-    labelled = label.is_valid() if not pa.types.is_floating(label.type) else pc.fill_null(pc.is_finite(label), False)
+    labelled = (
+        label.is_valid()
+        if not pa.types.is_floating(label.type)
+        else pc.fill_null(pc.is_finite(label), False)
+    )
     unlabelled = table.filter(pc.invert(labelled))
     kept = table.filter(labelled)
     deduplicated = _keep_last(kept, settings.key)
@@ -272,9 +294,9 @@ def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, vers
         split = {ALL: deduplicated}
     parts = {}
     for name, rows in split.items():
-        file = f"{name}-00000.parquet"
-        pq.write_table(rows, folder / file, row_group_size=ROWS_PER_GROUP)
-        parts[name] = {"rows": len(rows), "files": [file]}
+        parquet = f"{name}-00000.parquet"
+        pq.write_table(rows, folder / parquet, row_group_size=ROWS_PER_GROUP)
+        parts[name] = {"rows": len(rows), "files": [parquet]}
     if len(unlabelled):
         pq.write_table(unlabelled, folder / "unlabelled.parquet")
     if unreadable:
@@ -321,7 +343,8 @@ def _hmac(column: pa.ChunkedArray, secret: str) -> pa.ChunkedArray:
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
     digests = [
-        hmac.new(secret.encode(), value.encode(), sha256).hexdigest() for value in encoded.dictionary.to_pylist()
+        hmac.new(secret.encode(), value.encode(), sha256).hexdigest()
+        for value in encoded.dictionary.to_pylist()
     ]
     return pa.chunked_array([pa.array(digests, pa.string()).take(encoded.indices)])
 
@@ -345,7 +368,9 @@ def _content_digest(uri: str) -> str:
 
 def _load(uri: str, reused: bool) -> StoredSpan:
     content = read_json(join(uri, SPAN_FILE))
-    return StoredSpan(content["span"], uri, content["parts"], content["counts"], content["source_columns"], reused)
+    return StoredSpan(
+        content["span"], uri, content["parts"], content["counts"], content["source_columns"], reused
+    )
 
 
 def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:

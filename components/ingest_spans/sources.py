@@ -33,7 +33,9 @@ class SourceTable:
     unreadable: list[dict[str, object]] = field(default_factory=list)
 
 
-def read_source(source: SourceFile, format: str, null_values: Sequence[str] = NULL_VALUES) -> SourceTable:
+def read_source(
+    source: SourceFile, format: str, null_values: Sequence[str] = NULL_VALUES
+) -> SourceTable:
     """Read a source file.
 
     Args:
@@ -49,7 +51,9 @@ def read_source(source: SourceFile, format: str, null_values: Sequence[str] = NU
             can't hold.
     """
     if source.size == 0:
-        raise RetrainerError(f"'{source.uri}' is empty (0 bytes). Deliver the span again, or remove the file.")
+        raise RetrainerError(
+            f"'{source.uri}' is empty (0 bytes). Deliver the span again, or remove the file."
+        )
     reader = _READERS[_format_of(source.uri, format)]
     try:
         result = reader(source, null_values)
@@ -67,9 +71,14 @@ def read_source(source: SourceFile, format: str, null_values: Sequence[str] = NU
             f"'{source.uri}' has the column '{repeated[0]}' more than once. Rename one in the source."
         )
     if len(result.table) == 0 and not result.unreadable:
-        raise RetrainerError(f"'{source.uri}' has a header and no rows. Deliver the span again, or remove the file.")
+        raise RetrainerError(
+            f"'{source.uri}' has a header and no rows. Deliver the span again, or remove the file."
+        )
     result.table = pa.table(
-        {name: _canonical(name, column, source.uri) for name, column in zip(names, result.table.columns)}
+        {
+            name: _canonical(name, column, source.uri)
+            for name, column in zip(names, result.table.columns, strict=True)
+        }
     )
     return result
 
@@ -78,7 +87,14 @@ def _format_of(uri: str, format: str) -> str:
     if format != "auto":
         return format
     name = uri.lower().removesuffix(".gz")
-    for ending, known in ((".csv", "csv"), (".parquet", "parquet"), (".pq", "parquet"), (".jsonl", "jsonl"), (".ndjson", "jsonl"), (".json", "jsonl")):
+    for ending, known in (
+        (".csv", "csv"),
+        (".parquet", "parquet"),
+        (".pq", "parquet"),
+        (".jsonl", "jsonl"),
+        (".ndjson", "jsonl"),
+        (".json", "jsonl"),
+    ):
         if name.endswith(ending):
             return known
     raise RetrainerError(
@@ -139,7 +155,12 @@ def _narrowest(column: pa.ChunkedArray) -> pa.ChunkedArray:
         except pa.ArrowInvalid:
             continue
     lowered = pc.utf8_lower(column)
-    if pc.all(pc.is_in(lowered, pa.array(["true", "false"]), skip_nulls=True), skip_nulls=True).as_py() and not column.null_count:
+    if (
+        pc.all(
+            pc.is_in(lowered, pa.array(["true", "false"]), skip_nulls=True), skip_nulls=True
+        ).as_py()
+        and not column.null_count
+    ):
         return pc.equal(lowered, "true").cast(pa.int64())
     return column
 
@@ -166,7 +187,12 @@ def _canonical(name: str, column: pa.ChunkedArray, uri: str) -> pa.ChunkedArray:
         target = pa.int64()
     elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         target = pa.float64()
-    elif pa.types.is_large_string(kind) or pa.types.is_temporal(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    elif (
+        pa.types.is_large_string(kind)
+        or pa.types.is_temporal(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    ):
         target = pa.string()
     else:
         raise RetrainerError(

@@ -3,9 +3,9 @@
 An examples artifact is a folder with one `manifest.json`. The rows stay in the store, ingested once per span.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,10 @@ from fsspec.implementations.local import LocalFileSystem
 from .errors import RetrainerError
 from .files import filesystem, join, read_json, write_json
 
-try:
-    # pyarrow 10 refuses files from outside unless this was imported (CVE-2023-47248).
+with contextlib.suppress(ImportError):
+    # pyarrow 10 reads files from outside safely only with this imported first (CVE-2023-47248); later
+    # releases do without, and the newer dependency line does not install it.
     import pyarrow_hotfix  # noqa: F401
-except ImportError:
-    pass
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -173,7 +172,7 @@ class Examples:
             yield from part.iter_batches(columns, rows)
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file anywhere.
 

@@ -32,7 +32,9 @@ def read_schema(path: str) -> schema_pb2.Schema:
     try:
         return text_format.Parse(read_text(uri), schema_pb2.Schema())
     except FileNotFoundError as error:
-        raise RetrainerError(f"there is no schema at '{uri}'. Schemas come from validate_examples.") from error
+        raise RetrainerError(
+            f"there is no schema at '{uri}'. Schemas come from validate_examples."
+        ) from error
     except text_format.ParseError as error:
         raise RetrainerError(f"'{uri}' is not a schema: {error}.") from error
 

@@ -237,7 +237,9 @@ def local_folder(uri: str) -> Iterator[str]:
     """
     fs, path = filesystem(uri)
     if not fs.exists(path):
-        raise RetrainerError(f"there is no folder at '{uri}'. Was it deleted, or written by another store?")
+        raise RetrainerError(
+            f"there is no folder at '{uri}'. Was it deleted, or written by another store?"
+        )
     if isinstance(fs, LocalFileSystem):
         yield path
         return
@@ -287,4 +289,6 @@ def digest_value(value: Any) -> str:
     Returns:
         SHA-256 in hexadecimal digits.
     """
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()

@@ -35,7 +35,12 @@ def load_module(module: str, source: str) -> ModuleType:
     loaded = ModuleType("model")
     loaded.__file__ = MODULE_FILE
     # Tracebacks and AutoGraph look source lines up here; there need be no file of this text.
-    linecache.cache[MODULE_FILE] = (len(source), None, source.splitlines(keepends=True), MODULE_FILE)
+    linecache.cache[MODULE_FILE] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        MODULE_FILE,
+    )
     sys.modules["model"] = loaded
     try:
         exec(compile(source, MODULE_FILE, "exec"), loaded.__dict__)
@@ -78,7 +83,9 @@ def user_function(module: ModuleType, function: str) -> Callable[..., Any]:
     found = getattr(module, function, None)
     place = module.__file__ or module.__name__
     if not callable(found):
-        raise RetrainerError(f"{place} has no function '{function}'. retrainer calls it; see the starter of 'retrainer init'.")
+        raise RetrainerError(
+            f"{place} has no function '{function}'. retrainer calls it; see the starter of 'retrainer init'."
+        )
 
     def call(*arguments: Any) -> Any:
         try:
@@ -92,7 +99,11 @@ def user_function(module: ModuleType, function: str) -> Callable[..., Any]:
 
 
 def _explain(what: str, error: Exception, file: str) -> RetrainerError:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(file)]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.endswith(file)
+    ]
     where = f", line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
     if isinstance(error, SyntaxError):
         where = f", line {error.lineno}: {(error.text or '').strip()}"

@@ -35,7 +35,7 @@ class ModelVersion:
     info: dict[str, Any] = field(default_factory=dict)
 
 
-class AliasMoved(Exception):
+class AliasMovedError(Exception):
     """Somebody else moved the alias since it was looked at."""
 
 
@@ -63,7 +63,9 @@ class Registry:
         found = self._version(version)
         if found is None:
             known = ", ".join(str(one.version) for one in self.versions()) or "none"
-            raise RetrainerError(f"there is no version {version} in the registry '{self.uri}' (there are: {known}).")
+            raise RetrainerError(
+                f"there is no version {version} in the registry '{self.uri}' (there are: {known})."
+            )
         return found
 
     def resolve(self, alias: str) -> ModelVersion | None:
@@ -113,7 +115,9 @@ class Registry:
         write_json(join(self._version_uri(number), _RECORD), record)
         return version
 
-    def give_alias(self, alias: str, version: int, expected: int | None, info: dict[str, Any]) -> None:
+    def give_alias(
+        self, alias: str, version: int, expected: int | None, info: dict[str, Any]
+    ) -> None:
         """Point an alias at a version.
 
         Args:
@@ -123,14 +127,14 @@ class Registry:
             info: What to remember of the move.
 
         Raises:
-            AliasMoved: If it points elsewhere than `expected`.
+            AliasMovedError: If it points elsewhere than `expected`.
         """
         numbers = self._numbers(join("aliases", alias))
         current = read_json(self._alias_uri(alias, numbers[-1]))["version"] if numbers else None
         entry = {"version": version, "previous": current, **info}
         number = numbers[-1] + 1 if numbers else 1
         if current != expected or not self._create_entry(alias, number, entry):
-            raise AliasMoved(f"'{alias}' points at {current}, not at {expected}")
+            raise AliasMovedError(f"'{alias}' points at {current}, not at {expected}")
 
     def _create_entry(self, alias: str, number: int, entry: dict[str, Any]) -> bool:
         return create_exclusive(self._alias_uri(alias, number), json.dumps(entry, indent=2) + "\n")
@@ -153,7 +157,9 @@ class Registry:
         if not fs.exists(path):
             return []
         names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
-        return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"(\d+)(?:\.json)?", name)))
+        return sorted(
+            int(match[1]) for name in names if (match := re.fullmatch(r"(\d+)(?:\.json)?", name))
+        )
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,9 @@ def read_champion(path: str) -> Champion | None:
     try:
         content = read_json(uri)
     except FileNotFoundError as error:
-        raise RetrainerError(f"there is no champion at '{uri}'. Champions come from resolve_champion.") from error
+        raise RetrainerError(
+            f"there is no champion at '{uri}'. Champions come from resolve_champion."
+        ) from error
     return Champion(**content) if content["version"] is not None else None
 
 

@@ -58,6 +58,4 @@ def render_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> st
         "<tr>" + "".join(cell("td", value, numeric[i]) for i, value in enumerate(row)) + "</tr>"
         for row in rows
     )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -2,8 +2,10 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
@@ -12,7 +14,14 @@ from .files import filesystem
 
 LATEST = "latest"
 _PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")
-_DATE_FIELDS = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}", "%H": r"\d{2}", "%M": r"\d{2}", "%j": r"\d{3}"}
+_DATE_FIELDS = {
+    "%Y": r"\d{4}",
+    "%m": r"\d{2}",
+    "%d": r"\d{2}",
+    "%H": r"\d{2}",
+    "%M": r"\d{2}",
+    "%j": r"\d{3}",
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,9 @@ def find_spans(pattern: str) -> list[SourceSpan]:
     return [SourceSpan(name, tuple(files[name])) for name in names]
 
 
-def choose_window(spans: list[SourceSpan], newest: str, window: int, pattern: str) -> list[SourceSpan]:
+def choose_window(
+    spans: list[SourceSpan], newest: str, window: int, pattern: str
+) -> list[SourceSpan]:
     """Choose the spans of a run.
 
     Args:
@@ -138,10 +149,12 @@ def _date_regex(pattern: str, date_format: str) -> str:
 
 
 def _glob_regex(text: str) -> str:
-    return "".join({"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character) for character in text)
+    return "".join(
+        {"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character) for character in text
+    )
 
 
-def _order(names: list[str], date_format: str | None):
+def _order(names: list[str], date_format: str | None) -> Callable[[str], Any]:
     if date_format:
         return lambda name: datetime.strptime(name, date_format)
     if all(re.fullmatch(r"\d+", name) for name in names):
@@ -151,7 +164,11 @@ def _order(names: list[str], date_format: str | None):
 
 def _fingerprint(info: dict) -> str:
     changed = next(
-        (info[key] for key in ("etag", "ETag", "md5Hash", "generation", "mtime", "LastModified", "updated") if info.get(key)),
+        (
+            info[key]
+            for key in ("etag", "ETag", "md5Hash", "generation", "mtime", "LastModified", "updated")
+            if info.get(key)
+        ),
         "",
     )
     return f"{info.get('size')}:{changed}"

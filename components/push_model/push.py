@@ -5,7 +5,7 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_folder, join, local_folder, read_json, write_json
-from ..lib.registry import CHAMPION, AliasMoved, Registry
+from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.store import Store
 
 BLESSING_FILE = "blessing.json"
@@ -54,34 +54,47 @@ def push(
                 refusal = "; ".join(filter(None, [refusal, check["reason"]]))
         registry = Registry(Store(store).models_uri)
         if refusal:
-            write_json(join(output, PUSHED_FILE), {"pushed": False, "version": None, "reason": refusal})
+            write_json(
+                join(output, PUSHED_FILE), {"pushed": False, "version": None, "reason": refusal}
+            )
             champion = registry.resolve(alias)
-            serving = f"version {champion.version} still serves" if champion else "no model serves yet"
+            serving = (
+                f"version {champion.version} still serves" if champion else "no model serves yet"
+            )
             return f"refused, {serving}: {refusal}"
 
         current = registry.resolve(alias)
         if current and current.digest == digest:
-            write_json(join(output, PUSHED_FILE), {"pushed": True, "version": current.version, "reason": ""})
+            write_json(
+                join(output, PUSHED_FILE),
+                {"pushed": True, "version": current.version, "reason": ""},
+            )
             return f"unchanged, version {current.version} is this very model"
         version = registry.add(folder, digest, info or {})
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged["champion_version"]
     try:
         registry.give_alias(alias, version.version, expected, {"at": now})
-    except AliasMoved as error:
+    except AliasMovedError as error:
         raise RetrainerError(
             f"the champion changed while this model was judged: it was compared with "
             f"{'version ' + str(expected) if expected else 'no champion'}, and {error}. Run again, so that it meets "
             "the new champion."
         ) from error
-    write_json(join(output, PUSHED_FILE), {"pushed": True, "version": version.version, "reason": ""})
+    write_json(
+        join(output, PUSHED_FILE), {"pushed": True, "version": version.version, "reason": ""}
+    )
     instead = f", in place of version {expected}" if expected else ""
     return f"pushed as version {version.version}{instead}{_numbers(judged)}"
 
 
 def _refusal(judged: dict[str, Any]) -> str:
     # The verdict is the short form of the reasons.
-    return judged.get("verdict", "").partition(": ")[2] or "; ".join(judged["reasons"]) or "not blessed"
+    return (
+        judged.get("verdict", "").partition(": ")[2]
+        or "; ".join(judged["reasons"])
+        or "not blessed"
+    )
 
 
 def _numbers(judged: dict[str, Any]) -> str:
@@ -93,7 +106,9 @@ def _read(path: str, file: str, source: str) -> dict[str, Any]:
     try:
         return read_json(join(path, file))
     except FileNotFoundError as error:
-        raise RetrainerError(f"there is no '{join(path, file)}'; it comes from {source}. Nothing was pushed.") from error
+        raise RetrainerError(
+            f"there is no '{join(path, file)}'; it comes from {source}. Nothing was pushed."
+        ) from error
 
 
 def _same_model(what: str, judged: dict[str, Any], digest: str, model: str) -> None:

@@ -65,7 +65,10 @@ def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator
     while True:
         random.shuffle(groups)
         for start in range(0, len(groups), GROUPS_PER_CHUNK):
-            tables = [_read(uri, group, list(columns)) for uri, group in groups[start : start + GROUPS_PER_CHUNK]]
+            tables = [
+                _read(uri, group, list(columns))
+                for uri, group in groups[start : start + GROUPS_PER_CHUNK]
+            ]
             arrays = to_arrays(concat_tables(tables), columns)
             order = random.permutation(len(arrays[examples.label]))
             for first in range(0, len(order), ROWS_PER_SLICE):

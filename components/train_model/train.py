@@ -129,7 +129,9 @@ def user_call(function: Any, what: str) -> Any:
             return function(*arguments, **named)
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
-            raise RetrainerError(f"{what}: {type(error).__name__}: " + "\n".join(lines[:8])) from error
+            raise RetrainerError(
+                f"{what}: {type(error).__name__}: " + "\n".join(lines[:8])
+            ) from error
 
     return call
 
@@ -138,8 +140,8 @@ def _check_label(examples: Examples) -> None:
     values = examples.read_table(TRAIN, [examples.label]).column(examples.label).unique()
     if len(values) < 2:
         raise RetrainerError(
-            f"the label '{examples.label}' is {values[0].as_py()!r} in all {examples.rows(TRAIN):,} training rows; there "
-            "is nothing to learn. Check how the label is made, or widen data.window."
+            f"the label '{examples.label}' is {values[0].as_py()!r} in all {examples.rows(TRAIN):,} training "
+            "rows; there is nothing to learn. Check how the label is made, or widen data.window."
         )
 
 

@@ -34,5 +34,7 @@ def transform_features(
     """
     from retrainer.components.transform_features.transform import transform
 
-    verdict = transform(examples.path, schema.path, transform_graph.path, module, module_source, beam_args)
+    verdict = transform(
+        examples.path, schema.path, transform_graph.path, module, module_source, beam_args
+    )
     return (verdict,)

@@ -2,8 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import apache_beam as beam
 import numpy as np
@@ -67,7 +68,9 @@ def transform(
                 | "Parts" >> beam.Create(list(examples.splits[TRAIN]))
                 | "Read" >> beam.FlatMap(read_list_batches, kinds)
             )
-            transform_fn = (batches, tensor_adapter_config(kinds)) | tft_beam.AnalyzeDataset(preprocess)
+            transform_fn = (batches, tensor_adapter_config(kinds)) | tft_beam.AnalyzeDataset(
+                preprocess
+            )
             _ = transform_fn | tft_beam.WriteTransformFn(output)
     metadata_io.write_metadata(
         dataset_metadata.DatasetMetadata.from_feature_spec(
@@ -79,7 +82,7 @@ def transform(
     return f"{len(kinds)} columns to {len(transformed)} features over {examples.rows(TRAIN):,} rows"
 
 
-def used_features(preprocess, available: Mapping[str, str]) -> dict[str, str]:
+def used_features(preprocess: Callable, available: Mapping[str, str]) -> dict[str, str]:
     """Find the columns that a preprocessing_fn uses.
 
     Args:
@@ -94,7 +97,7 @@ def used_features(preprocess, available: Mapping[str, str]) -> dict[str, str]:
     """
     specs = {name: tf.TensorSpec([None, 1], _DTYPES[kind]) for name, kind in available.items()}
 
-    def checked(inputs):
+    def checked(inputs: Mapping[str, Any]) -> Any:
         return preprocess(_Columns(inputs))
 
     used = set(tft.get_transform_input_columns(checked, specs)) | set(
@@ -110,7 +113,7 @@ def used_features(preprocess, available: Mapping[str, str]) -> dict[str, str]:
 class _Columns(dict):
     """The inputs of a preprocessing_fn; a column that is not there is named with those that are."""
 
-    def __missing__(self, name: str):
+    def __missing__(self, name: str) -> NoReturn:
         raise RetrainerError(
             f"preprocessing_fn asks for the column '{name}', which the examples don't have as a feature. "
             f"They have: {', '.join(sorted(self))}. (The label and the key are no features.)"

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from retrainer.components.lib.examples import Examples, SpanPart
 
 COLUMNS = [

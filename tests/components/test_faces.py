@@ -12,7 +12,13 @@ import retrainer.components
 
 ROOT = Path(__file__).parents[2]
 NAMES = retrainer.components.__all__
-HEAVY = ["tensorflow", "tensorflow_data_validation", "tensorflow_transform", "tensorflow_model_analysis", "apache_beam"]
+HEAVY = [
+    "tensorflow",
+    "tensorflow_data_validation",
+    "tensorflow_transform",
+    "tensorflow_model_analysis",
+    "apache_beam",
+]
 
 
 def _example(name):
@@ -59,5 +65,7 @@ def test_the_example_of_a_readme_compiles(name, tmp_path, monkeypatch):
 
 def test_importing_the_components_loads_no_heavy_library():
     program = f"import sys, retrainer.components; print([name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-HEAVY = ["tensorflow", "tensorflow_data_validation", "tensorflow_transform", "tensorflow_model_analysis", "apache_beam"]
+HEAVY = [
+    "tensorflow",
+    "tensorflow_data_validation",
+    "tensorflow_transform",
+    "tensorflow_model_analysis",
+    "apache_beam",
+]
 LIBRARY_CHATTER = ["WARNING", "FutureWarning", "cuda", "absl", "apache_beam", "Traceback"]
 
 
@@ -169,7 +175,12 @@ def test_a_label_that_does_not_exist(project):
 def test_a_model_that_raises_names_its_line_and_the_next_run_starts(project):
     file = project / "model.py"
     good = file.read_text()
-    file.write_text(good.replace("    model = keras.Model", "    raise ValueError('too few hens')\n    model = keras.Model"))
+    file.write_text(
+        good.replace(
+            "    model = keras.Model",
+            "    raise ValueError('too few hens')\n    model = keras.Model",
+        )
+    )
     fails(project, "build_model in model.py raised, line", "too few hens")
     file.write_text(good)
     done = retrainer("run", "--resume", "broken", cwd=project)
@@ -185,7 +196,11 @@ def test_two_runs_on_the_same_directory_at_the_same_moment(project):
     command = [sys.executable, "-m", "retrainer.pipelines.cli", "run", "--no-cache", "--run-id"]
     first, second = (
         subprocess.Popen(
-            [*command, name], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*command, name],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for name in ("one", "two")
     )
@@ -259,7 +274,13 @@ def test_what_reads_or_changes_the_world_is_never_cached(starter, tmp_path):
     retrainer("compile", "-o", file, cwd=starter)
     tasks = yaml.safe_load(file.read_text())["root"]["dag"]["tasks"]
     cached = {name for name, task in tasks.items() if task["cachingOptions"].get("enableCache")}
-    assert cached == {"compute-statistics", "transform-features", "train-model", "evaluate-model", "check-serving"}
+    assert cached == {
+        "compute-statistics",
+        "transform-features",
+        "train-model",
+        "evaluate-model",
+        "check-serving",
+    }
     assert len(tasks) == 9
 
 
@@ -273,6 +294,8 @@ try:
 finally:
     print([name for name in {HEAVY} if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=starter, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=starter, capture_output=True, text=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
     assert (tmp_path / "p.yaml").exists()

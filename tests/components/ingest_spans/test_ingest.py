@@ -88,7 +88,9 @@ def test_two_who_ingest_the_same_span_leave_one_copy(project, tmp_path):
     source = find_spans(project.pattern)[0]
     with ThreadPoolExecutor(4) as pool:
         stored = list(
-            pool.map(lambda _: ingest_span(source, project.store, IngestSettings("label")), range(4))
+            pool.map(
+                lambda _: ingest_span(source, project.store, IngestSettings("label")), range(4)
+            )
         )
     assert len({one.uri for one in stored}) == 1
     left = [path.name for path in (tmp_path / "store" / "spans" / "1").iterdir()]
@@ -137,7 +139,9 @@ def test_types_come_from_the_whole_span_and_not_from_its_first_rows(project):
 
 
 def test_quoted_line_breaks_unicode_and_gz(project, tmp_path):
-    (tmp_path / "in" / "4.csv.gz").write_bytes(gzip.compress((HEADER + '1,"Köln\nDeutz",1,0\n').encode()))
+    (tmp_path / "in" / "4.csv.gz").write_bytes(
+        gzip.compress((HEADER + '1,"Köln\nDeutz",1,0\n').encode())
+    )
     for name in "123":
         (tmp_path / "in" / f"{name}.csv").rename(tmp_path / "in" / f"{name}.csv.gz.off")
         text = (tmp_path / "in" / f"{name}.csv.gz.off").read_bytes()
@@ -153,7 +157,7 @@ def test_dropped_columns_are_gone(project):
 
 
 def test_a_dropped_column_that_no_span_has_is_named(project):
-    with pytest.raises(RetrainerError, match="'citty'.*did you mean 'city'"):
+    with pytest.raises(RetrainerError, match=r"'citty'.*did you mean 'city'"):
         project.run(drop=("citty",))
 
 
@@ -185,7 +189,9 @@ def test_a_hash_split_keeps_a_key_on_one_side_and_is_repeatable(project):
     examples, _ = project.run(window=3, split="hash", key=(keys,))
     train = set(examples.read_table("train").column("id").to_pylist())
     held_out = set(examples.read_table("eval").column("id").to_pylist())
-    assert train and held_out and not train & held_out
+    assert train
+    assert held_out
+    assert not train & held_out
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,9 @@ def test_a_bad_span_says_what_is_wrong_and_stores_nothing(project, tmp_path, tex
 
 def test_a_truncated_parquet_file_is_named(project, tmp_path):
     for name in "12":
-        pq.write_table(pa.table({"a": [1, 2], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet")
+        pq.write_table(
+            pa.table({"a": [1, 2], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet"
+        )
     (tmp_path / "in" / "3.parquet").write_bytes((tmp_path / "in" / "1.parquet").read_bytes()[:-20])
     project.pattern = str(tmp_path / "in" / "{span}.parquet")
     with pytest.raises(RetrainerError, match=r"3\.parquet' can't be read"):
@@ -219,12 +227,14 @@ def test_a_truncated_parquet_file_is_named(project, tmp_path):
 
 def test_nested_columns_are_named(project, tmp_path):
     for name in "12":
-        pq.write_table(pa.table({"a": [[1], [2]], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet")
+        pq.write_table(
+            pa.table({"a": [[1], [2]], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet"
+        )
     project.pattern = str(tmp_path / "in" / "{span}.parquet")
-    with pytest.raises(RetrainerError, match="column 'a'.*list"):
+    with pytest.raises(RetrainerError, match=r"column 'a'.*list"):
         project.run()
 
 
 def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
-    with pytest.raises(RetrainerError, match="only 1 span .*nothing is left"):
+    with pytest.raises(RetrainerError, match=r"only 1 span .*nothing is left"):
         project.run(span="1")

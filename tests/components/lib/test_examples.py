@@ -22,7 +22,8 @@ def test_text_against_numbers_names_the_column():
 
 def test_list_batches_keep_every_cell_and_its_absence():
     batch = pa.record_batch(
-        [pa.array([1, None, 3]), pa.array(["x", "y", None]), pa.array([0.5, 1.5, 2.5])], ["i", "s", "f"]
+        [pa.array([1, None, 3]), pa.array(["x", "y", None]), pa.array([0.5, 1.5, 2.5])],
+        ["i", "s", "f"],
     )
     lists = to_list_batch(batch)
     assert lists.to_pydict() == {

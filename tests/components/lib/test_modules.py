@@ -5,7 +5,7 @@ from retrainer.components.lib.modules import load_module, user_function
 
 
 def test_a_file_that_does_not_parse_names_its_line():
-    with pytest.raises(RetrainerError, match="model.py can't be imported, line 2: def f"):
+    with pytest.raises(RetrainerError, match=r"model\.py can't be imported, line 2: def f"):
         load_module("", "x = 1\ndef f(:\n")
 
 
@@ -16,7 +16,9 @@ def test_a_file_that_raises_on_import_names_its_line():
 
 def test_a_function_that_raises_names_its_line():
     module = load_module("", "def build_model():\n    return {}['units']\n")
-    with pytest.raises(RetrainerError, match=r"build_model in model\.py raised, line 2: return \{\}\['units'\]"):
+    with pytest.raises(
+        RetrainerError, match=r"build_model in model\.py raised, line 2: return \{\}\['units'\]"
+    ):
         user_function(module, "build_model")()
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import (
-    AliasMoved,
+    AliasMovedError,
     Registry,
     read_champion,
     write_champion,
@@ -20,7 +20,9 @@ def model(tmp_path):
 
 @pytest.fixture(params=["local", "memory"])
 def registry(request, tmp_path):
-    return Registry(str(tmp_path / "models") if request.param == "local" else f"memory://{tmp_path.name}/models")
+    return Registry(
+        str(tmp_path / "models") if request.param == "local" else f"memory://{tmp_path.name}/models"
+    )
 
 
 def test_versions_count_up_and_carry_their_content(registry, model):
@@ -31,7 +33,11 @@ def test_versions_count_up_and_carry_their_content(registry, model):
 
 
 def test_the_same_model_is_not_added_twice(registry, model):
-    assert registry.add(str(model), "d1", {}).version == registry.add(str(model), "d1", {}).version == 1
+    assert (
+        registry.add(str(model), "d1", {}).version
+        == registry.add(str(model), "d1", {}).version
+        == 1
+    )
 
 
 def test_an_alias_moves_only_from_where_it_was_seen(registry, model):
@@ -39,13 +45,15 @@ def test_an_alias_moves_only_from_where_it_was_seen(registry, model):
     registry.add(str(model), "d2", {})
     assert registry.resolve("champion") is None
     registry.give_alias("champion", 1, None, {})
-    with pytest.raises(AliasMoved):
+    with pytest.raises(AliasMovedError):
         registry.give_alias("champion", 2, None, {})
     registry.give_alias("champion", 2, 1, {})
     assert registry.resolve("champion").version == 2
 
 
-def test_a_version_whose_writer_died_does_not_count_and_its_number_is_not_reused(registry, model, monkeypatch):
+def test_a_version_whose_writer_died_does_not_count_and_its_number_is_not_reused(
+    registry, model, monkeypatch
+):
     import retrainer.components.lib.registry as module
 
     def die(*_):

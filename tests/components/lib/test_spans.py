@@ -28,7 +28,10 @@ def test_names_are_ordered_as_text(tmp_path):
 def test_dates_are_read_by_their_format_and_others_left_out(tmp_path):
     _touch(tmp_path, "2023/12/31/x.csv", "2024/01/01/x.csv", "2024/01/01/y.csv", "2024/01/xx/x.csv")
     spans = find_spans(str(tmp_path / "{span:%Y/%m/%d}" / "*.csv"))
-    assert [(span.name, len(span.files)) for span in spans] == [("2023/12/31", 1), ("2024/01/01", 2)]
+    assert [(span.name, len(span.files)) for span in spans] == [
+        ("2023/12/31", 1),
+        ("2024/01/01", 2),
+    ]
 
 
 def test_day_first_dates_are_ordered_in_time(tmp_path):
@@ -77,5 +80,5 @@ def test_a_window_ends_with_the_span_asked_for(tmp_path):
     assert [span.name for span in choose_window(spans, "latest", 2, "p")] == ["4", "5"]
     assert [span.name for span in choose_window(spans, "3", 2, "p")] == ["2", "3"]
     assert [span.name for span in choose_window(spans, "1", 2, "p")] == ["1"]
-    with pytest.raises(RetrainerError, match="no span '7'.*4, 5"):
+    with pytest.raises(RetrainerError, match=r"no span '7'.*4, 5"):
         choose_window(spans, "7", 2, "p")

@@ -30,12 +30,21 @@ def gate(tmp_path):
             reasons = [] if blessed else ["AUC 0.5 is below 0.8"]
             (blessing / "blessing.json").write_text(
                 json.dumps(
-                    {"blessed": blessed, "reasons": reasons, "model_digest": digest, "champion_version": champion,
-                     "verdict": "blessed: auc 0.9" if blessed else "refused: AUC 0.5 is below 0.8"}
+                    {
+                        "blessed": blessed,
+                        "reasons": reasons,
+                        "model_digest": digest,
+                        "champion_version": champion,
+                        "verdict": "blessed: auc 0.9"
+                        if blessed
+                        else "refused: AUC 0.5 is below 0.8",
+                    }
                 )
             )
             (check / "serving_check.json").write_text(
-                json.dumps({"ok": ok, "reason": "" if ok else "does not load", "model_digest": digest})
+                json.dumps(
+                    {"ok": ok, "reason": "" if ok else "does not load", "model_digest": digest}
+                )
             )
             return str(blessing), str(check)
 
@@ -118,5 +127,7 @@ def test_a_push_that_died_before_the_alias_moved_is_finished_by_the_next(gate, m
 
 def test_without_a_blessing_nothing_is_pushed(gate, tmp_path):
     model = gate.model("a")
-    with pytest.raises(RetrainerError, match=r"no '.*blessing\.json'; it comes from evaluate_model"):
+    with pytest.raises(
+        RetrainerError, match=r"no '.*blessing\.json'; it comes from evaluate_model"
+    ):
         gate.push(model, (str(tmp_path / "none"), None))

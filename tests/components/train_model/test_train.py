@@ -20,7 +20,11 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def frame(months):
-    return months["2013-01"].sample(ROWS, random_state=1).drop(columns=["year", "month", "day", "time_hour"])
+    return (
+        months["2013-01"]
+        .sample(ROWS, random_state=1)
+        .drop(columns=["year", "month", "day", "time_hour"])
+    )
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +36,17 @@ def write_examples(home):
 
     def write(name, train, evaluation=None):
         parts = {}
-        for split, data in (("train", train), ("eval", train if evaluation is None else evaluation)):
+        for split, data in (
+            ("train", train),
+            ("eval", train if evaluation is None else evaluation),
+        ):
             folder = home / "store" / name / split
             folder.mkdir(parents=True)
-            pq.write_table(pa.Table.from_pandas(data, preserve_index=False), folder / "all.parquet", row_group_size=700)
+            pq.write_table(
+                pa.Table.from_pandas(data, preserve_index=False),
+                folder / "all.parquet",
+                row_group_size=700,
+            )
             parts[split] = (SpanPart(split, str(folder), "all", len(data), ("all.parquet",)),)
         Examples("late", parts, ("train", "eval")).write(home / name)
         return str(home / name)
@@ -115,9 +126,19 @@ def test_beam_with_arguments_gives_the_same_vocabulary(home, examples, schema, g
 
     from retrainer.components.transform_features.transform import transform
 
-    transform(examples, schema, str(home / "graph-2"), "", SOURCE, ["--runner=DirectRunner", "--direct_running_mode=multi_threading"])
+    transform(
+        examples,
+        schema,
+        str(home / "graph-2"),
+        "",
+        SOURCE,
+        ["--runner=DirectRunner", "--direct_running_mode=multi_threading"],
+    )
     for name in ("carrier", "dest", "origin"):
-        words = [tft.TFTransformOutput(path).vocabulary_by_name(name) for path in (graph, str(home / "graph-2"))]
+        words = [
+            tft.TFTransformOutput(path).vocabulary_by_name(name)
+            for path in (graph, str(home / "graph-2"))
+        ]
         assert words[0] == words[1]
 
 
@@ -150,7 +171,9 @@ def test_named_features_and_examples_give_the_same_predictions(model, frame):
         ).SerializeToString()
         for row in rows.to_dict("records")
     ]
-    by_example = loaded.signatures["serving_tf_examples"](examples=tf.constant(serialised))["predictions"]
+    by_example = loaded.signatures["serving_tf_examples"](examples=tf.constant(serialised))[
+        "predictions"
+    ]
     np.testing.assert_allclose(by_name, by_example.numpy(), rtol=1e-5)
 
 
@@ -226,8 +249,16 @@ def test_without_a_champion_a_warm_start_is_a_cold_one(home, train):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('features["hour"] = ', 'features["hour"] = inputs["hours"] * ', "asks for the column 'hours'"),
-        ("features = {}", "features = {}\n    1 / 0", r"preprocessing_fn in model\.py raised, line \d+: 1 / 0"),
+        (
+            'features["hour"] = ',
+            'features["hour"] = inputs["hours"] * ',
+            "asks for the column 'hours'",
+        ),
+        (
+            "features = {}",
+            "features = {}\n    1 / 0",
+            r"preprocessing_fn in model\.py raised, line \d+: 1 / 0",
+        ),
     ],
 )
 def test_a_preprocessing_fn_that_fails_names_its_line(home, examples, schema, old, new, says):
@@ -241,9 +272,13 @@ def test_a_preprocessing_fn_that_fails_names_its_line(home, examples, schema, ol
     ("old", "new", "says"),
     [
         ("    return model\n", "    return None\n", "build_model returned builtins.NoneType"),
-        ("Embedding(size, 8)", "Embedding(size, 8, 9, 9, 9)", r"build_model in model\.py raised, line \d+"),
+        (
+            "Embedding(size, 8)",
+            "Embedding(size, 8, 9, 9, 9)",
+            r"build_model in model\.py raised, line \d+",
+        ),
         ('loss="binary_crossentropy"', 'loss="no_such_loss"', "no_such_loss"),
-        ('activation="sigmoid"', 'activation=lambda x: x / 0.0', "training ended with loss = "),
+        ('activation="sigmoid"', "activation=lambda x: x / 0.0", "training ended with loss = "),
     ],
 )
 def test_a_build_model_that_fails_says_how(train, old, new, says):
@@ -270,7 +305,9 @@ def test_a_served_model_is_checked_in_a_clean_process(home, model, examples):
 def test_a_model_that_is_too_slow_is_told(home, model, examples):
     from retrainer.components.check_serving.check import check
 
-    verdict = check(model, examples, str(home / "slow"), rows=5, requests=10, max_latency_ms=0.000001)
+    verdict = check(
+        model, examples, str(home / "slow"), rows=5, requests=10, max_latency_ms=0.000001
+    )
     assert "more than max_latency_ms" in verdict
     assert json.loads((home / "slow" / "serving_check.json").read_text())["ok"] is False
 
