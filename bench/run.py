@@ -16,6 +16,7 @@ from pathlib import Path
 import peer
 import work
 from measure import Measured, measure
+from quality import read_quality
 from rich.console import Console
 from rich.table import Table
 
@@ -40,6 +41,7 @@ def main() -> int:
     ours = measure_retrainer(data)
     theirs = measure_peer(data, python) if python else []
     show(ours, theirs)
+    show_quality()
     if not python and not arguments.no_peer:
         versions = " or ".join(peer.VERSIONS)
         print(
@@ -118,6 +120,19 @@ def show(ours: list[Measured], theirs: list[Measured]) -> None:
     console.print(table)
     cores = os.cpu_count()
     console.print(f"{cores} cores, {platform.machine()}, Python {platform.python_version()}")
+
+
+def show_quality() -> None:
+    """Print the metrics of each run: that the same work was done shows in like numbers."""
+    ours = [*read_quality(OUT / "retrainer-1"), *read_quality(OUT / "retrainer-2")]
+    theirs = read_quality(OUT / "tfx") if (OUT / "tfx").exists() else []
+    for name, qualities in (("retrainer", ours), ("TFX 1.16", theirs)):
+        for case, quality in zip(CASES, qualities, strict=False):
+            told = ", ".join(
+                f"{key} {value:,.4g}" if value < 1 else f"{key} {value:,.0f}"
+                for key, value in quality.items()
+            )
+            print(f"{name}, {case}: {told}")
 
 
 if __name__ == "__main__":
