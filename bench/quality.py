@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from pathlib import Path
 
 NAMES = {"example_count": "rows evaluated", "auc": "AUC", "binary_accuracy": "accuracy"}
@@ -17,10 +18,12 @@ def read_quality(folder: Path) -> list[dict[str, float]]:
         For each, the metrics over all rows by the names that the bench shows.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)
     import tensorflow_model_analysis as tfma
 
-    # It warns that a model has no plots under the name that is tried first.
+    # They warn of a model without plots, and of a function of TFMA's own.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     found = sorted(folder.rglob("eval_config.json"), key=lambda path: path.stat().st_mtime)
     qualities = []

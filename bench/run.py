@@ -41,7 +41,7 @@ def main() -> int:
     ours = measure_retrainer(data)
     theirs = measure_peer(data, python) if python else []
     show(ours, theirs)
-    show_quality()
+    show_quality(bool(theirs))
     if not python and not arguments.no_peer:
         versions = " or ".join(peer.VERSIONS)
         print(
@@ -122,10 +122,10 @@ def show(ours: list[Measured], theirs: list[Measured]) -> None:
     console.print(f"{cores} cores, {platform.machine()}, Python {platform.python_version()}")
 
 
-def show_quality() -> None:
+def show_quality(peer_ran: bool) -> None:
     """Print the metrics of each run: that the same work was done shows in like numbers."""
     ours = [*read_quality(OUT / "retrainer-1"), *read_quality(OUT / "retrainer-2")]
-    theirs = read_quality(OUT / "tfx") if (OUT / "tfx").exists() else []
+    theirs = read_quality(OUT / "tfx") if peer_ran else []
     for name, qualities in (("retrainer", ours), ("TFX 1.16", theirs)):
         for case, quality in zip(CASES, qualities, strict=False):
             told = ", ".join(
