@@ -18,12 +18,10 @@ def read_quality(folder: Path) -> list[dict[str, float]]:
         For each, the metrics over all rows by the names that the bench shows.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # They warn of a model without plots, of a function of their own, of a checksum not needed.
+    logging.disable(logging.WARNING)
     warnings.simplefilter("ignore", FutureWarning)
     import tensorflow_model_analysis as tfma
-
-    # They warn of a model without plots, and of a function of TFMA's own.
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     found = sorted(folder.rglob("eval_config.json"), key=lambda path: path.stat().st_mtime)
     qualities = []
