@@ -19,6 +19,8 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from .messages import DisconnectedError, receive, send
@@ -43,6 +45,8 @@ class Server:
         self._waiting: list[tuple[dict[str, Any], list[int]]] = []
         self._loaded = False
         self._scratch = ""
+        self._busy = False
+        self._child_ended = False
 
     def serve(self) -> NoReturn:
         """Load the libraries, then serve requests until the runner is gone."""
@@ -53,7 +57,7 @@ class Server:
         if os.getppid() != setup["parent"]:
             self.end()
         sys.path[:] = setup["sys_path"]
-        signal.signal(signal.SIGCHLD, lambda *_: self._reap())
+        signal.signal(signal.SIGCHLD, lambda *_: self.note_child_end())
         # Native code that is being loaded need not know that a task has ended.
         signal.siginterrupt(signal.SIGCHLD, False)
         started = time.monotonic()
@@ -84,6 +88,12 @@ class Server:
             self._start_waiting()
             self._receive(None)
 
+    def note_child_end(self) -> None:
+        """Tell of tasks that have ended: now, or as soon as what is being done is done."""
+        self._child_ended = True
+        if not self._busy:
+            self._reap()
+
     def end(self) -> NoReturn:
         """Kill the tasks, clear up and go."""
         for pid in self._tasks:
@@ -106,61 +116,75 @@ class Server:
         self._waiting = held
 
     def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        log, result = descriptors
         # What is buffered here would be written again by the child.
         sys.stdout.flush()
         sys.stderr.flush()
+        log, result = descriptors
         # A task that ends at once must not be reaped before it is known.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        try:
-            pid = os.fork()
-        except OSError as error:
-            self._tell({"event": "ended", "id": request["id"], "status": None, "error": str(error)})
-        else:
-            if pid == 0:
-                self._become_task(request, log, result)
-            # Set on both sides, so that the group is there before anybody signals it.
-            _make_group(pid)
-            self._tasks[pid] = request["id"]
-            self._tell({"event": "started", "id": request["id"], "pid": pid})
-        finally:
+        with self._undisturbed():
+            try:
+                pid = os.fork()
+            except OSError as error:
+                end = {"event": "ended", "id": request["id"], "status": None, "error": str(error)}
+                self._tell(end)
+            else:
+                if pid == 0:
+                    self._become_task(request, log, result)
+                # Set on both sides, so that the group is there before anybody signals it.
+                _make_group(pid)
+                self._tasks[pid] = request["id"]
+                self._tell({"event": "started", "id": request["id"], "pid": pid})
             os.close(log)
             os.close(result)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
     def _become_task(self, request: dict[str, Any], log: int, result: int) -> NoReturn:
         _make_group(os.getpid())
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         self._connection.close()
         run_task(request, log, result, self._alive)
 
     def _reap(self) -> None:
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        for pid in list(self._tasks):
-            ended, status, usage = os.wait4(pid, os.WNOHANG)
-            if ended == 0:
-                continue
-            # Whatever the task started and left behind goes with it, as it would with a container.
-            _kill_group(pid)
-            self._tell(
-                {
-                    "event": "ended",
-                    "id": self._tasks.pop(pid),
-                    "status": os.waitstatus_to_exitcode(status),
-                    "peak_memory": _bytes(usage.ru_maxrss),
-                }
-            )
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        while self._child_ended:
+            self._child_ended = False
+            self._busy = True
+            for pid in list(self._tasks):
+                ended, status, usage = os.wait4(pid, os.WNOHANG)
+                if ended == 0:
+                    continue
+                # Whatever the task started and left behind goes with it, as it would with a
+                # container.
+                _kill_group(pid)
+                self._tell(
+                    {
+                        "event": "ended",
+                        "id": self._tasks.pop(pid),
+                        "status": os.waitstatus_to_exitcode(status),
+                        "peak_memory": _bytes(usage.ru_maxrss),
+                    }
+                )
+            self._busy = False
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Keep the handler of SIGCHLD waiting.
+
+        A signal mask can't: the kernel gives the signal to a thread of some native library then,
+        and Python runs the handler on the main thread all the same.
+        """
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
+        if not self._busy:
+            self._reap()
 
     def _tell(self, message: dict[str, Any]) -> None:
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        try:
-            send(self._connection, message)
-        except OSError:
-            self.end()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        with self._undisturbed():
+            try:
+                send(self._connection, message)
+            except OSError:
+                self.end()
 
 
 def _bytes(maximum_resident: int) -> int:
