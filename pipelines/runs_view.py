@@ -21,6 +21,7 @@ STYLES = {
     "pending": "dim",
 }
 MOST_CHARACTERS = 100
+LOG_COLUMNS = 1_000
 PUSH_TASK = "push-model"
 
 
@@ -38,14 +39,15 @@ def outcome(record: RunRecord) -> str:
 
 
 def print_list(records: list[RunRecord], console: Console | None = None) -> None:
-    """Print runs as a table, one line each."""
-    console = console or Console()
+    """Print runs as a table, one line each; on a terminal a long outcome is cut to its width."""
+    console = console or _console()
     if not records:
         console.print("no runs yet")
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "state", "started", "took", "outcome"):
-        table.add_column(name, justify="right" if name == "took" else "left", overflow="fold")
+    for name in ("run", "state", "started", "took"):
+        table.add_column(name, justify="right" if name == "took" else "left", no_wrap=True)
+    table.add_column("outcome", no_wrap=True, overflow="ellipsis")
     for record in records:
         table.add_row(
             record.run_id,
@@ -57,9 +59,15 @@ def print_list(records: list[RunRecord], console: Console | None = None) -> None
     console.print(table)
 
 
+def _console() -> Console:
+    console = Console()
+    # Nothing is cut where a program reads it.
+    return console if console.is_terminal else Console(width=LOG_COLUMNS)
+
+
 def print_run(record: RunRecord, console: Console | None = None) -> None:
     """Print all that a record says of a run."""
-    console = console or Console()
+    console = console or _console()
     console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
     console.print(
         f"started {local_time(record.started)}, took {duration(record.seconds)}", highlight=False
