@@ -7,15 +7,11 @@ import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.image import VERSION
-
-if TYPE_CHECKING:
-    from .runs import RunRecord
 
 INTERRUPTED = 130
 _FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
@@ -33,8 +29,9 @@ def main() -> None:
         code = error.exit_code
     except click.exceptions.Exit as done:
         code = done.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click hides the interrupt in an Abort; a run's own says which run it was.
+        click.echo(str(error.__cause__ or error) or "interrupted", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does. What is still buffered has nowhere to go.
@@ -111,14 +108,17 @@ def run(
 ) -> None:
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
     from .config import load_config
-    from .local_run import choose_observer, run_locally, warm_runner
+    from .local_run import run_locally, warm_runner
+    from .runners.display import make_observer
+    from .runners.observer import RunObserver
+    from .runs import RunState
 
     loaded = load_config(file)
     with warm_runner() as local:
         record = run_locally(
             local,
             loaded,
-            choose_observer(as_json, verbose),
+            RunObserver() if as_json else make_observer(verbose=verbose),
             span=span,
             run_id=run_id,
             resume=resume,
@@ -126,13 +126,7 @@ def run(
         )
     if as_json:
         click.echo(json.dumps(asdict(record), indent=2))
-    raise click.exceptions.Exit(_exit_code(record))
-
-
-def _exit_code(record: "RunRecord") -> int:
-    from .runs import RunState
-
-    return {RunState.SUCCEEDED: 0, RunState.INTERRUPTED: INTERRUPTED}.get(record.state, 1)
+    raise click.exceptions.Exit(0 if record.state == RunState.SUCCEEDED else 1)
 
 
 @cli.command("compile")

@@ -1,6 +1,8 @@
 """The demo: four retrains on the flights that left New York in 2013."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,9 @@ from ..components.lib.registry import CHAMPION, Registry
 from ..components.lib.store import Store
 from .config import load_config
 from .examples.flights import data
-from .local_run import choose_observer, run_locally, warm_runner
+from .local_run import run_locally, warm_runner
 from .projects import FIRST_MONTHS, init_project
+from .runners.display import make_observer
 from .runs import RunRecord
 from .runs_view import duration, outcome
 
@@ -55,7 +58,7 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
     """
     console = Console(highlight=False)
     _clear(folder)
-    observer = choose_observer(as_json=False, verbose=verbose)
+    observer = make_observer(verbose=verbose, summary=False)
     with warm_runner() as local:
         with console.status("reading the flights of 2013"):
             flights = data.read_flights()
@@ -108,8 +111,6 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             record = run_locally(local, loaded, observer, run_id=step.run_id)
             champion = Registry(Store(record.store).models_uri).resolve(CHAMPION)
             records.append((step, record, f"version {champion.version}" if champion else "none"))
-            if record.state == "interrupted":
-                raise KeyboardInterrupt
     _print_table(records, console)
     _print_ways_on(folder, console)
     wrong = [step for step, record, _ in records if not outcome(record).startswith(step.expected)]
@@ -146,11 +147,13 @@ def _print_table(records: list[tuple[Step, RunRecord, str]], console: Console) -
 
 
 def _print_ways_on(folder: Path, console: Console) -> None:
+    # A newcomer has no `retrainer` on the path: `make demo` calls the environment's own.
+    program = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else "retrainer"
     for text in (
         f"Reports:        {folder}/store/runs/<run>/reports/*.html, each opens in a browser",
-        f"The runs:       retrainer runs list --file {folder}/retrain.yaml",
-        f"One of them:    retrainer runs show 2-new-month --file {folder}/retrain.yaml",
-        f"The same again: retrainer run {folder}/retrain.yaml",
-        "Your own data:  retrainer init my-project, then docs/getting-started.md",
+        f"The runs:       {program} runs list --file {folder}/retrain.yaml",
+        f"One of them:    {program} runs show 2-new-month --file {folder}/retrain.yaml",
+        f"The same again: {program} run {folder}/retrain.yaml",
+        f"Your own data:  {program} init my-project, then docs/getting-started.md",
     ):
         console.print(Text(text), soft_wrap=True)

@@ -8,8 +8,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.files import filesystem, is_local
 from .compiling import compile_spec
 from .config import LoadedConfig
-from .runners.display import make_observer
-from .runners.local import LocalRunner, RunInterrupted
+from .runners.local import LocalRunner
 from .runners.observer import RunObserver
 from .runs import RunRecord, RunState, list_runs, load_run
 
@@ -26,11 +25,6 @@ def warm_runner() -> Iterator[LocalRunner]:
     with LocalRunner() as local:
         local.warm_up()
         yield local
-
-
-def choose_observer(as_json: bool, verbose: bool) -> RunObserver:
-    """Choose how a run is shown: not at all for machines, live on a terminal, line by line in a log."""
-    return RunObserver() if as_json else make_observer(verbose=verbose)
 
 
 def run_locally(
@@ -59,6 +53,7 @@ def run_locally(
 
     Raises:
         RetrainerError: If the run can't start.
+        RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended.
     """
     config = loaded.config
     if not is_local(config.pipeline_root):
@@ -70,19 +65,16 @@ def run_locally(
     if resume:
         earlier = find_run(config.store, resume)
         run_id, parameters = earlier.run_id, {"span": earlier.parameters.get("span", span)}
-    try:
-        return local.run(
-            compile_spec(loaded),
-            store=config.store,
-            pipeline_root=filesystem(config.pipeline_root)[1],
-            run_id=run_id or _new_run_id(config.name),
-            parameters=parameters,
-            resume=bool(resume),
-            caching=caching,
-            observer=observer,
-        )
-    except RunInterrupted as interrupted:
-        return interrupted.record
+    return local.run(
+        compile_spec(loaded),
+        store=config.store,
+        pipeline_root=filesystem(config.pipeline_root)[1],
+        run_id=run_id or _new_run_id(config.name),
+        parameters=parameters,
+        resume=bool(resume),
+        caching=caching,
+        observer=observer,
+    )
 
 
 def find_run(store: str, run_id: str) -> RunRecord:

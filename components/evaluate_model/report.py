@@ -83,6 +83,7 @@ def render(
         verdict.blessed,
         facts,
         "".join(body),
+        words=("blessed", "refused"),
     )
 
 

@@ -11,7 +11,12 @@ _environment = Environment(loader=PackageLoader(__name__, "templates"), autoesca
 
 
 def render_page(
-    title: str, verdict: str, ok: bool, facts: Mapping[str, object], body_html: str
+    title: str,
+    verdict: str,
+    ok: bool,
+    facts: Mapping[str, object],
+    body_html: str,
+    words: tuple[str, str] = ("passed", "stopped"),
 ) -> str:
     """Lay out a report.
 
@@ -21,6 +26,7 @@ def render_page(
         ok: Whether it is good news; colours the verdict.
         facts: Short facts shown under the verdict, by name.
         body_html: The rest, as HTML that is already safe.
+        words: What stands before the verdict if it is good news, and if it is not.
 
     Returns:
         A whole HTML document.
@@ -29,6 +35,7 @@ def render_page(
         title=title,
         verdict=verdict,
         ok=ok,
+        word=words[0] if ok else words[1],
         facts=facts,
         body=Markup(body_html),
         version=VERSION,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 ERROR, WARNING, IGNORE = "error", "warning", "ignore"
 _SHOWN = 7
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,9 @@ def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
         schema_uri: Where the schema is.
     """
     errors = errors_of(findings)
-    lines = [f"the data has {count(len(errors), 'error')}, so nothing was trained on it:"]
+    named = [f"{finding.column} {finding.title}".strip() for finding in errors[:_NAMED]]
+    more = [f"and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
+    lines = [f"the data has {count(len(errors), 'error')} ({', '.join(named + more)}):"]
     for finding in errors[:_SHOWN]:
         subject = f"{finding.column}: {finding.title}" if finding.column else finding.title
         lines += [

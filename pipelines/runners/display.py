@@ -32,19 +32,23 @@ PLAIN_INTERVAL_SECONDS = 10.0
 MEBIBYTE = 1 << 20
 
 
-def make_observer(verbose: bool = False, stream: TextIO | None = None) -> RunObserver:
+def make_observer(
+    verbose: bool = False, stream: TextIO | None = None, summary: bool = True
+) -> RunObserver:
     """Choose how runs are shown.
 
     Args:
         verbose: Whether to show what tasks print, too.
         stream: Where to; stdout if not given.
+        summary: Whether to end a run with a table of its tasks.
 
     Returns:
         A live display if it is a terminal, else one of plain lines.
     """
     stream = stream or sys.stdout
     console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
-    return LiveDisplay(console, verbose) if console.is_terminal else PlainDisplay(console, verbose)
+    kind = LiveDisplay if console.is_terminal else PlainDisplay
+    return kind(console, verbose, summary)
 
 
 class PlainDisplay(RunObserver):
@@ -53,11 +57,13 @@ class PlainDisplay(RunObserver):
     Args:
         console: Where to write.
         verbose: Whether to show what tasks print, too.
+        summary: Whether to end a run with a table of its tasks.
     """
 
-    def __init__(self, console: Console, verbose: bool = False) -> None:
+    def __init__(self, console: Console, verbose: bool = False, summary: bool = True) -> None:
         self.console = console
         self.follows_logs = verbose
+        self._summary = summary
         self._shown: dict[str, float] = {}
         utf8 = (console.encoding or "").lower().startswith("utf")
         self._mark = 0 if utf8 else 1
@@ -93,7 +99,8 @@ class PlainDisplay(RunObserver):
         """Give a task's verdict, and its report."""
         line = Text(f"{MARKS[task.state][self._mark]} ", style=MARKS[task.state][2])
         line.append(task.title, style="bold")
-        for part in (_effort(task), task.verdict):
+        # All that a failed task has to say comes with the run's end.
+        for part in (_effort(task), *task.verdict.splitlines()[:1]):
             if part:
                 line.append(f"  {part}")
         self._print(line)
@@ -102,7 +109,8 @@ class PlainDisplay(RunObserver):
 
     def run_finished(self, record: RunRecord) -> None:
         """Sum the run up."""
-        self.console.print(summary_table(record))
+        if self._summary:
+            self.console.print(summary_table(record))
         if record.state == RunState.FAILED:
             self._print(Text(describe_failure(record), style="red"))
 
@@ -116,10 +124,11 @@ class LiveDisplay(PlainDisplay):
     Args:
         console: A terminal.
         verbose: Whether to show what tasks print, too.
+        summary: Whether to end a run with a table of its tasks.
     """
 
-    def __init__(self, console: Console, verbose: bool = False) -> None:
-        super().__init__(console, verbose)
+    def __init__(self, console: Console, verbose: bool = False, summary: bool = True) -> None:
+        super().__init__(console, verbose, summary)
         self._bars: Bars | None = None
         self._rows: dict[str, TaskID] = {}
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -299,3 +300,59 @@ finally:
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert (tmp_path / "p.yaml").exists()
+
+
+def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(project):
+    command = [
+        sys.executable,
+        "-m",
+        "retrainer.pipelines.cli",
+        "run",
+        "--no-cache",
+        "--run-id",
+        "cut",
+    ]
+    process = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if "transform_features ..." in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run 'cut' was interrupted" in told
+    assert "Traceback" not in told
+    left = [path for path in Path("/proc").glob("[0-9]*/cwd") if _points_into(path, project)]
+    assert left == []
+    assert champion(project) == 1
+    record = json.loads(retrainer("run", "--resume", "cut", "--json", cwd=project).stdout)
+    assert record["state"] == "succeeded"
+    assert record["tasks"]["compute-statistics"]["reused_from"] == "cut"
+
+
+def _points_into(link, folder):
+    try:
+        return str(link.readlink()).startswith(str(folder))
+    except OSError:
+        # The process is gone, or another user's.
+        return False
+
+
+@pytest.mark.integration("mount")
+def test_a_full_disk_is_told_and_the_champion_stays(project, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        edit(project, pipeline_root=str(disk))
+        shown = fails(project, "No space left on device")
+        assert "Traceback" not in shown
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    edit(project, pipeline_root="")
+    assert retrainer("run", cwd=project).returncode == 0

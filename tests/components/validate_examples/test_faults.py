@@ -42,7 +42,7 @@ def test_the_demos_broken_month(judge, frozen, three, months):
         ("distance", "out_of_domain"),
     } == outcome.found("error")
     for words in (
-        "the data has 3 errors, so nothing was trained on it",
+        "the data has 3 errors (dep_delay missing column, carrier unexpected values",
         "dep_delay: missing column in evaluation (2013-04)",
         "seen no such column; expected type FLOAT",
         "'ZZ' in 10 % of the rows",

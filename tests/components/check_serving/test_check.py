@@ -1,0 +1,40 @@
+import json
+
+
+def test_a_served_model_is_checked_in_a_clean_process(chain, model, examples):
+    from retrainer.components.check_serving.check import check
+
+    verdict = check(model, examples, str(chain / "check"), rows=20, requests=10)
+    assert verdict.startswith("serves 20 rows, both signatures agree")
+    result = json.loads((chain / "check" / "serving_check.json").read_text())
+    assert result["ok"] is True
+    assert result["latency_ms"]["p95"] > 0
+
+
+def test_a_model_that_is_too_slow_is_told(chain, model, examples):
+    from retrainer.components.check_serving.check import check
+
+    verdict = check(
+        model, examples, str(chain / "slow"), rows=5, requests=10, max_latency_ms=0.000001
+    )
+    assert "more than max_latency_ms" in verdict
+    assert json.loads((chain / "slow" / "serving_check.json").read_text())["ok"] is False
+
+
+def test_a_model_whose_file_is_broken_does_not_serve(chain, model, examples):
+    import shutil
+
+    from retrainer.components.check_serving.check import check
+
+    broken = chain / "broken"
+    shutil.copytree(model, broken)
+    (broken / "saved_model.pb").write_bytes(b"no graph")
+    verdict = check(str(broken), examples, str(chain / "broken-check"), rows=5)
+    assert verdict.startswith("does not serve: ")
+
+
+def test_a_feature_that_the_rows_lack_is_named(chain, model, write_examples, sample):
+    from retrainer.components.check_serving.check import check
+
+    lacking = write_examples("lacking", sample.drop(columns=["dest"]))
+    assert "'dest'" in check(model, lacking, str(chain / "lacking-check"), rows=5)

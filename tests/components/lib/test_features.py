@@ -1,0 +1,56 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.features import raw_features, to_arrays
+
+
+def test_missing_numbers_reach_the_model_as_nan():
+    table = pa.Table.from_pandas(pd.DataFrame({"a": [1.0, None], "s": ["x", None]}))
+    arrays = to_arrays(table, {"a": "float32", "s": "string"})
+    assert np.isnan(arrays["a"][1])
+    assert arrays["s"].tolist() == [b"x", b""]
+
+
+def test_an_integer_column_with_a_missing_cell_is_named():
+    table = pa.table({"a": pa.array([1, None])})
+    with pytest.raises(RetrainerError, match="column 'a' has 1 missing"):
+        to_arrays(table, {"a": "int64"})
+
+
+def test_text_where_a_number_is_expected_is_named():
+    with pytest.raises(
+        RetrainerError, match="column 'a' holds string, and the model takes float32"
+    ):
+        to_arrays(pa.table({"a": ["x"]}), {"a": "float32"})
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(
+        RetrainerError, match=r"no column 'b', which the model takes\. They have: a"
+    ):
+        to_arrays(pa.table({"a": [1]}), {"b": "int64"})
+
+
+def test_label_key_and_retired_columns_are_no_features():
+    schema = schema_pb2.Schema()
+    for name, kind, fraction in (
+        ("always", schema_pb2.INT, 1.0),
+        ("sometimes", schema_pb2.INT, 0.9),
+        ("number", schema_pb2.FLOAT, 1.0),
+        ("text", schema_pb2.BYTES, 1.0),
+        ("label", schema_pb2.INT, 1.0),
+        ("gone", schema_pb2.INT, 1.0),
+    ):
+        feature = schema.feature.add(name=name, type=kind)
+        feature.presence.min_fraction = fraction
+    schema.feature[5].lifecycle_stage = schema_pb2.DEPRECATED
+    assert raw_features(schema, ["label"]) == {
+        "always": "int64",
+        "sometimes": "float32",
+        "number": "float32",
+        "text": "string",
+    }

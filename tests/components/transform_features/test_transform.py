@@ -1,0 +1,74 @@
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+
+
+def test_only_the_columns_that_are_used_are_taken(graph):
+    import tensorflow_transform as tft
+
+    from retrainer.components.train_model.export import raw_kinds
+
+    kinds = raw_kinds(tft.TFTransformOutput(graph))
+    assert kinds == {
+        "carrier": "string",
+        "dep_delay": "float32",
+        "dest": "string",
+        "distance": "int64",
+        "hour": "int64",
+        "origin": "string",
+    }
+
+
+def test_the_analysis_is_of_the_training_split_alone(graph, sample):
+    import tensorflow_transform as tft
+
+    vocabulary = tft.TFTransformOutput(graph).vocabulary_by_name("dest")
+    trained_on = sample.iloc[:2_000]["dest"]
+    assert {word.decode() for word in vocabulary} == set(trained_on)
+
+
+def test_beam_with_arguments_gives_the_same_vocabulary(
+    chain, examples, schema, graph, model_source
+):
+    import tensorflow_transform as tft
+
+    from retrainer.components.transform_features.transform import transform
+
+    transform(
+        examples,
+        schema,
+        str(chain / "graph-2"),
+        "",
+        model_source,
+        ["--runner=DirectRunner", "--direct_running_mode=multi_threading"],
+    )
+    for name in ("carrier", "dest", "origin"):
+        words = [
+            tft.TFTransformOutput(path).vocabulary_by_name(name)
+            for path in (graph, str(chain / "graph-2"))
+        ]
+        assert words[0] == words[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            'features["hour"] = ',
+            'features["hour"] = inputs["hours"] * ',
+            "asks for the column 'hours'",
+        ),
+        (
+            "features = {}",
+            "features = {}\n    1 / 0",
+            r"preprocessing_fn in model\.py raised, line \d+: 1 / 0",
+        ),
+    ],
+)
+def test_a_preprocessing_fn_that_fails_names_its_line(
+    chain, examples, schema, old, new, says, model_source
+):
+    from retrainer.components.transform_features.transform import transform
+
+    with pytest.raises(RetrainerError, match=says):
+        transform(examples, schema, str(chain / "none"), "", model_source.replace(old, new, 1))

@@ -1,0 +1,86 @@
+"""The demo as a newcomer runs it: four retrains on all flights, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run_demo(folder: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "retrainer.pipelines.cli", "demo", "--dir", str(folder)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    done = run_demo(folder / "flights-demo", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "flights-demo", done.stdout
+
+
+def _record(folder, run):
+    return json.loads((folder / "store" / "runs" / run / "run.json").read_text())
+
+
+def _rows(folder, run):
+    counts = json.loads(
+        (
+            folder / "store" / "pipeline_root" / run / "ingest-spans" / "examples" / "manifest.json"
+        ).read_text()
+    )["counts"]
+    return sum(count["read"] for count in counts.values())
+
+
+def test_all_flights_of_the_year_are_there(shown):
+    folder, text = shown
+    assert "336,776 flights of 2013" in text
+    lines = sum(len(file.read_bytes().splitlines()) - 1 for file in (folder / "data").glob("*.csv"))
+    assert lines == 336_776
+
+
+def test_the_first_model_is_pushed_without_a_champion(shown):
+    folder, text = shown
+    assert "pushed as version 1: auc 0." in text
+    tasks = _record(folder, "1-first-retrain")["tasks"]
+    assert tasks["resolve-champion"]["outputs"]["verdict"] == "no champion yet"
+    assert _rows(folder, "1-first-retrain") > 80_000
+
+
+def test_a_new_month_is_the_only_one_ingested_and_sketched(shown):
+    folder, _ = shown
+    tasks = _record(folder, "2-new-month")["tasks"]
+    assert tasks["ingest-spans"]["outputs"]["verdict"].startswith("1 ingested (2013-11), 2 reused")
+    assert "1 sketched now, 2 reused" in tasks["compute-statistics"]["outputs"]["verdict"]
+    assert "champion version 1" in tasks["evaluate-model"]["outputs"]["verdict"]
+    assert {"auc", "champion_auc"} <= set(tasks["evaluate-model"]["metrics"])
+
+
+def test_a_broken_month_stops_the_run_before_training(shown):
+    folder, _ = shown
+    record = _record(folder, "3-broken-month")
+    assert record["state"] == "failed"
+    error = record["tasks"]["validate-examples"]["error"]
+    for column in ("dep_delay", "carrier", "distance"):
+        assert column in error
+    assert record["tasks"]["train-model"]["state"] == "skipped"
+    assert (folder / "store/runs/3-broken-month/reports/validate-examples.html").exists()
+
+
+def test_a_worse_model_is_refused_and_the_champion_stays(shown):
+    folder, _ = shown
+    verdict = _record(folder, "4-worse-model")["tasks"]["push-model"]["outputs"]["verdict"]
+    assert verdict.startswith("refused, version ")
+    aliases = sorted((folder / "store/models/aliases/champion").glob("*.json"))
+    serving = json.loads(aliases[-1].read_text())["version"]
+    assert f"version {serving} still serves" in verdict
+
+
+def test_a_folder_that_is_no_demo_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    done = run_demo(tmp_path, tmp_path)
+    assert done.returncode == 1
+    assert "no former demo" in done.stderr
+    assert (tmp_path / "mine.txt").read_text() == "mine"
