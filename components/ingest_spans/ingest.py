@@ -169,7 +169,7 @@ def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> Sto
     Raises:
         RetrainerError: If the span can't be used; nothing is stored then.
     """
-    settings_digest = digest_value({"version": INGEST_VERSION, **asdict(settings)})
+    settings_digest = _settings_digest(settings)
     home = join(Store(store).spans_uri, source.name.replace("/", "-"))
     # The files' fingerprints lead to the version without reading the files again.
     fingerprint = digest_value(
@@ -193,6 +193,15 @@ def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> Sto
             publish_folder(folder, uri, SPAN_FILE)
     create_exclusive(seen, version + "\n")
     return _load(uri, reused)
+
+
+def _settings_digest(settings: IngestSettings) -> str:
+    content = {"version": INGEST_VERSION, **asdict(settings)}
+    if settings.hash:
+        # Another key makes other rows. What stands here tells nothing of it.
+        key = os.environ[settings.hash_key_env].encode()
+        content["hash_key"] = hmac.new(key, b"retrainer span version", sha256).hexdigest()
+    return digest_value(content)
 
 
 def _check(settings: IngestSettings) -> None:
