@@ -66,7 +66,7 @@ def render(
             Markup(_span_table(index, folders)),
         ]
     )
-    return render_page("Statistics", verdict, True, facts, body)
+    return render_page("Statistics", verdict, True, facts, body, words=("computed", ""))
 
 
 def _card(name: str, train: Feature | None, evaluation: Feature | None, label: bool) -> Markup:

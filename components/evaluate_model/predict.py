@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow as tf
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import EVAL, Examples, SpanPart, concat_tables
-from ..lib.files import filesystem, join, local_folder
+from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
+from ..lib.files import join, local_folder
 from ..lib.progress import progress
 
 SIGNATURE = "serving_default"
@@ -249,9 +248,8 @@ def first_labels(examples: Examples) -> tuple[float, ...]:
 def column_names(part: SpanPart) -> list[str]:
     """Read a part's column names from its first file."""
     for file in part.files[:1]:
-        fs, path = filesystem(join(part.uri, file))
-        with fs.open(path, "rb") as raw:
-            return list(pq.read_schema(raw).names)
+        with open_parquet(join(part.uri, file)) as parquet:
+            return list(parquet.schema_arrow.names)
     return []
 
 

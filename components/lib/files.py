@@ -106,16 +106,8 @@ def write_atomic(uri: str, data: bytes | str) -> None:
         # An object appears whole when its upload ends.
         fs.pipe_file(path, content)
         return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{uuid.uuid4().hex}.tmp"
-    try:
-        with open(aside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with _written_aside(path, content) as aside:
         os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
 
 
 def write_json(uri: str, value: Any) -> None:
@@ -144,6 +136,17 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
         except FileExistsError:
             return False
         return True
+    with _written_aside(path, content) as aside:
+        try:
+            # A link is made whole or not at all, which opening with O_EXCL and then writing is not.
+            os.link(aside, path)
+        except FileExistsError:
+            return False
+    return True
+
+
+@contextmanager
+def _written_aside(path: str, content: bytes) -> Iterator[str]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     aside = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
@@ -151,13 +154,9 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A link is made whole or not at all, which opening with O_EXCL and then writing is not.
-        os.link(aside, path)
-    except FileExistsError:
-        return False
+        yield aside
     finally:
         Path(aside).unlink(missing_ok=True)
-    return True
 
 
 def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> bool:
