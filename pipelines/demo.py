@@ -148,7 +148,8 @@ def _print_table(records: list[tuple[Step, RunRecord, str]], console: Console) -
 
 def _print_ways_on(folder: Path, console: Console) -> None:
     # A newcomer has no `retrainer` on the path: `make demo` calls the environment's own.
-    program = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else "retrainer"
+    called = sys.argv[0]
+    program = os.path.relpath(called) if os.path.basename(called) == "retrainer" else "retrainer"
     for text in (
         f"Reports:        {folder}/store/runs/<run>/reports/*.html, each opens in a browser",
         f"The runs:       {program} runs list --file {folder}/retrain.yaml",

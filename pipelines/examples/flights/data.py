@@ -82,7 +82,7 @@ def write_shuffled_month(flights: pd.DataFrame, month: int, folder: Path) -> Pat
     """
     shuffled = flights[flights["month"] == month].copy()
     random = np.random.default_rng(month)
-    shuffled["late"] = shuffled["late"].to_numpy()[random.permutation(len(shuffled))]
+    shuffled["late"] = shuffled["late"].array[random.permutation(len(shuffled))]
     return _write(shuffled, month, folder)
 
 

@@ -112,7 +112,7 @@ def test_a_worse_challenger_is_refused(run: Callable[..., Outcome]) -> None:
         outcome.verdict,
     )
     assert len(outcome.blessing["reasons"]) == 2
-    assert "stopped" in outcome.page
+    assert "<b>refused</b>" in outcome.page
 
 
 def test_the_first_model_is_held_to_its_floor(run: Callable[..., Outcome]) -> None:
