@@ -74,6 +74,15 @@ class DataConfig(_Section):
         return self
 
 
+class StatisticsConfig(_Section):
+    """How statistics are computed."""
+
+    stats_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Arguments of tfdv.StatsOptions by their own names, such as `num_top_values`.",
+    )
+
+
 class ValidationConfig(_Section):
     """What data may train a model."""
 
@@ -135,7 +144,8 @@ class ModelConfig(_Section):
         False, description="Start from the champion's weights where shapes agree."
     )
     hyperparameters: dict[str, Any] = Field(
-        default_factory=dict, description="Handed to build_model as they are."
+        default_factory=dict,
+        description="Handed to build_model; numbers arrive as floating point, as KFP passes them.",
     )
 
 
@@ -155,6 +165,9 @@ class EvaluationConfig(_Section):
         description="tfma.SlicingSpec messages; {} is all rows, feature_keys makes a slice of each value.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="tfma.Options message.")
+    example_weight_key: str = Field(
+        "", description="Column that weighs the rows; empty, all rows weigh the same."
+    )
 
 
 class ServingConfig(_Section):
@@ -198,6 +211,7 @@ class RetrainConfig(_Section):
         True, description="Whether a task whose inputs did not change is skipped."
     )
     data: DataConfig
+    statistics: StatisticsConfig = Field(default_factory=StatisticsConfig)
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     evaluation: EvaluationConfig

@@ -53,7 +53,11 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         )
         examples = ingested.outputs["examples"]
         champion = resolve_champion(store=store)
-        statistics = compute_statistics(examples=examples, beam_args=config.beam_args)
+        statistics = compute_statistics(
+            examples=examples,
+            stats_options=config.statistics.stats_options,
+            beam_args=config.beam_args,
+        )
         validated = validate_examples(
             statistics=statistics.outputs["statistics"],
             store=store,
@@ -84,6 +88,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             metrics_specs=evaluation.metrics_specs,
             slicing_specs=evaluation.slicing_specs,
             options=evaluation.options,
+            example_weight_key=evaluation.example_weight_key,
             beam_args=config.beam_args,
         )
         served = check_serving(
