@@ -5,6 +5,7 @@ champion and with one, and writes them to bench/out/results.json.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import platform
@@ -37,6 +38,13 @@ def main() -> int:
     parser.add_argument("--no-peer", action="store_true", help="measure retrainer alone")
     arguments = parser.parse_args()
     python = None if arguments.no_peer else peer.set_up()
+    OUT.mkdir(parents=True, exist_ok=True)
+    # Two at once would measure each other, and write into each other's folders.
+    lock = (OUT / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another bench is running in {OUT}; wait for it to end")
     data = work.write_data(OUT / "data")
     ours = measure_retrainer(data)
     theirs = measure_peer(data, python) if python else []
@@ -101,7 +109,8 @@ def show(ours: list[Measured], theirs: list[Measured]) -> None:
     for heading in ("", "retrainer", "limit", "TFX 1.16", "ratio"):
         table.add_column(heading, justify="right" if heading else "left")
     for number, measured in enumerate(ours):
-        beside = theirs[number] if number < len(theirs) else None
+        # A run that failed half-way has no time to compare with.
+        beside = theirs[number] if number < len(theirs) and not theirs[number].exit_code else None
         table.add_row(
             f"{CASES[number]}: seconds",
             f"{measured.seconds:.1f}",
