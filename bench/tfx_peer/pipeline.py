@@ -83,9 +83,14 @@ def eval_config() -> tfma.EvalConfig:
     change = tfma.GenericChangeThreshold(
         direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -0.005}
     )
+    # A threshold without slices holds for every slice, the smallest too.
     thresholds = {
-        "AUC": tfma.MetricThreshold(value_threshold=floor, change_threshold=change),
-        "BinaryAccuracy": tfma.MetricThreshold(value_threshold=floor),
+        "AUC": on_slices(
+            tfma.MetricThreshold(value_threshold=floor, change_threshold=change), [{}]
+        ),
+        "BinaryAccuracy": on_slices(
+            tfma.MetricThreshold(value_threshold=floor), [{}, {"feature_keys": ["origin"]}]
+        ),
     }
     names = ["ExampleCount", "AUC", "BinaryAccuracy", "CalibrationPlot"]
     return tfma.EvalConfig(
@@ -93,7 +98,7 @@ def eval_config() -> tfma.EvalConfig:
         metrics_specs=[
             tfma.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(class_name=name, threshold=thresholds.get(name))
+                    tfma.MetricConfig(class_name=name, per_slice_thresholds=thresholds.get(name))
                     for name in names
                 ]
             )
@@ -104,6 +109,12 @@ def eval_config() -> tfma.EvalConfig:
             tfma.SlicingSpec(feature_keys=["origin"]),
         ],
     )
+
+
+def on_slices(threshold: tfma.MetricThreshold, slices: list[dict]) -> list:
+    """A threshold for some slices only."""
+    specs = [tfma.SlicingSpec(**keys) for keys in slices]
+    return [tfma.PerSliceMetricThreshold(slicing_specs=specs, threshold=threshold)]
 
 
 if __name__ == "__main__":
