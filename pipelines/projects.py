@@ -9,7 +9,6 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from .config import RetrainConfig
 
-EXAMPLES = ("starter", "flights")
 FIRST_MONTHS = 10
 
 

@@ -170,7 +170,7 @@ def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> Sto
         RetrainerError: If the span can't be used; nothing is stored then.
     """
     settings_digest = _settings_digest(settings)
-    home = join(Store(store).spans_uri, source.name.replace("/", "-"))
+    home = Store(store).span_uri(source.name)
     # The files' fingerprints lead to the version without reading the files again.
     fingerprint = digest_value(
         [settings_digest, [[file.uri, file.fingerprint] for file in source.files]]

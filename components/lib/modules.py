@@ -49,24 +49,6 @@ def load_module(module: str, source: str) -> ModuleType:
     return loaded
 
 
-def call_user(module: ModuleType, function: str, *arguments: Any) -> Any:
-    """Call a function of the user's module.
-
-    Args:
-        module: The module.
-        function: The function's name.
-        arguments: What it takes.
-
-    Returns:
-        What it returns.
-
-    Raises:
-        RetrainerError: If there is no such function, or it raises; with the line that failed.
-    """
-    with_context = user_function(module, function)
-    return with_context(*arguments)
-
-
 def user_function(module: ModuleType, function: str) -> Callable[..., Any]:
     """Take a function of the user's module, with errors that name its line.
 

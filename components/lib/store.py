@@ -20,9 +20,9 @@ class Store:
         """Ingested spans: `spans/<span>/<version>/`."""
         return join(self.uri, "spans")
 
-    def span_uri(self, span: str, version: str) -> str:
-        """One ingested version of a span."""
-        return join(self.spans_uri, span.replace("/", "-"), version)
+    def span_uri(self, span: str) -> str:
+        """The ingested versions of one span; a span of several path parts gets one folder."""
+        return join(self.spans_uri, span.replace("/", "-"))
 
     @property
     def schema_uri(self) -> str:
@@ -33,11 +33,6 @@ class Store:
     def models_uri(self) -> str:
         """The registry: `models/versions/` and `models/aliases/`."""
         return join(self.uri, "models")
-
-    @property
-    def claims_uri(self) -> str:
-        """Who runs what."""
-        return join(self.uri, "claims")
 
     @property
     def runs_uri(self) -> str:

@@ -164,31 +164,6 @@ class LocalRunner:
                 self.close()
 
 
-def run_pipeline(
-    spec: Mapping[str, Any] | str | os.PathLike[str],
-    *,
-    store: str,
-    pipeline_root: str,
-    run_id: str,
-    parameters: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    caching: bool | None = None,
-    observer: RunObserver | None = None,
-) -> RunRecord:
-    """Run one compiled pipeline. See `LocalRunner.run`."""
-    with LocalRunner() as runner:
-        return runner.run(
-            spec,
-            store=store,
-            pipeline_root=pipeline_root,
-            run_id=run_id,
-            parameters=parameters,
-            resume=resume,
-            caching=caching,
-            observer=observer,
-        )
-
-
 def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
     """Give the record to resume from, or see that the name is free where nothing is resumed."""
     if resume:
