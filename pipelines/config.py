@@ -5,24 +5,24 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ..components.lib.errors import RetrainerError
+from .section import Section
+from .target_config import TargetsConfig, TasksConfig
+from .targets.names import NAME_RULE
+from .trigger_config import TriggerConfig, TriggerServiceConfig
 
-# What Vertex AI and Kubeflow take as a pipeline's name.
-NAME_RULE = r"^[a-z][a-z0-9-]{0,127}$"
+# A trigger's name becomes a label's value and part of a Kubernetes name.
+TRIGGER_NAME_RULE = r"^[a-z][a-z0-9-]{0,39}$"
 # A pipeline spec may hold a few megabytes in all; a model file of this size is no model file.
 MAX_MODULE_BYTES = 64 * 1024
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the data is, and how it becomes examples."""
 
     pattern: str = Field(
@@ -74,7 +74,7 @@ class DataConfig(_Section):
         return self
 
 
-class StatisticsConfig(_Section):
+class StatisticsConfig(Section):
     """How statistics are computed."""
 
     stats_options: dict[str, Any] = Field(
@@ -83,7 +83,7 @@ class StatisticsConfig(_Section):
     )
 
 
-class ValidationConfig(_Section):
+class ValidationConfig(Section):
     """What data may train a model."""
 
     schema_uri: str = Field(
@@ -128,7 +128,7 @@ class ValidationConfig(_Section):
     )
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """The user's code and how it is trained."""
 
     module: str = Field(
@@ -153,7 +153,7 @@ def _all_rows() -> list[dict[str, Any]]:
     return [{}]
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """What good means, in TFMA's own words."""
 
     metrics_specs: list[dict[str, Any]] = Field(
@@ -170,7 +170,7 @@ class EvaluationConfig(_Section):
     )
 
 
-class ServingConfig(_Section):
+class ServingConfig(Section):
     """How the model is tried before it is handed over."""
 
     rows: int = Field(
@@ -187,7 +187,7 @@ class ServingConfig(_Section):
     )
 
 
-class RetrainConfig(_Section):
+class RetrainConfig(Section):
     """A whole retrain.yaml."""
 
     name: str = Field(
@@ -216,6 +216,24 @@ class RetrainConfig(_Section):
     model: ModelConfig = Field(default_factory=ModelConfig)
     evaluation: EvaluationConfig
     serving: ServingConfig = Field(default_factory=ServingConfig)
+    tasks: TasksConfig = Field(default_factory=TasksConfig)
+    targets: TargetsConfig = Field(default_factory=TargetsConfig)
+    triggers: dict[str, TriggerConfig] = Field(
+        default_factory=dict,
+        description="What starts a run, by a name of lower case letters, digits and dashes.",
+    )
+    trigger_service: TriggerServiceConfig = Field(default_factory=TriggerServiceConfig)
+
+    @field_validator("triggers")
+    @classmethod
+    def _triggers_have_names(cls, value: dict[str, TriggerConfig]) -> dict[str, TriggerConfig]:
+        for name in value:
+            if not re.fullmatch(TRIGGER_NAME_RULE, name):
+                raise ValueError(
+                    f"the trigger '{name}' needs a name of lower case letters, digits and dashes, a letter first, at "
+                    "most 40 characters"
+                )
+        return value
 
     @field_validator("store", "pipeline_root")
     @classmethod
@@ -223,7 +241,7 @@ class RetrainConfig(_Section):
         return value.strip()
 
 
-class LoadedConfig(_Section):
+class LoadedConfig(Section):
     """A retrain.yaml as a run needs it: paths absolute, the model's source read.
 
     Attributes:
@@ -368,10 +386,15 @@ def _line(node: yaml.Node | None, location: list[Any]) -> int:
 
 
 def _section_at(location: list[Any]) -> type[BaseModel]:
-    section: type[BaseModel] = RetrainConfig
+    kind: Any = RetrainConfig
     for part in location:
-        section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
-    return section
+        # Below a mapping of sections, such as triggers, comes a name and then the section.
+        kind = (
+            kind.model_fields[str(part)].annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+            else get_args(kind)[-1]
+        )
+    return kind
 
 
 def _help(location: list[Any]) -> str:

@@ -3,6 +3,7 @@
 Usage: python tools/docs.py [--check]   (--check: say which file differs, and exit with 1)
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -98,21 +99,30 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
     page.append(
         f"\n## {title}\n\n{_first_line(model)}\n\n| key | type | default | |\n|---|---|---|---|\n"
     )
-    nested = []
+    nested: dict[type[BaseModel], str] = {}
     for name, field in model.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            key = f"{path}.{name}" if path else name
-            nested.append((kind, key))
+        key = f"{path}.{name}" if path else name
+        of_each = get_origin(kind) is dict and _is_section(get_args(kind)[-1])
+        if of_each:
+            kind, key = get_args(kind)[-1], f"{key}.<name>"
+        if _is_section(kind):
+            # Sections of one kind, as those of the tasks, are told once.
+            key = nested.setdefault(kind, key)
             required = "required" if field.is_required() else "optional"
-            page.append(
-                f"| `{name}` | [section](#{key.replace('.', '')}) | {required} | {_first_line(kind)} |\n"
-            )
+            anchor = re.sub(r"[^a-z0-9_-]", "", key)
+            told = "one by name" if of_each else "section"
+            text = field.description or _first_line(kind)
+            page.append(f"| `{name}` | [{told}](#{anchor}) | {required} | {text} |\n")
             continue
         default = "required" if field.is_required() else f"`{_default(field)!r}`"
         page.append(f"| `{name}` | {_annotation(kind)} | {default} | {field.description} |\n")
-    for kind, key in nested:
+    for kind, key in nested.items():
         _section(kind, key, page)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _first_line(model: type[BaseModel]) -> str:

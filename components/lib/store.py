@@ -38,3 +38,8 @@ class Store:
     def runs_uri(self) -> str:
         """Records of runs: `runs/<run>/run.json`."""
         return join(self.uri, "runs")
+
+    @property
+    def claims_uri(self) -> str:
+        """Who submits what: files that are created exclusively."""
+        return join(self.uri, "claims")

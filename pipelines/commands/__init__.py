@@ -1,0 +1,1 @@
+"""The commands of `retrainer` that talk to services, one module each."""

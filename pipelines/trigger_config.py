@@ -1,0 +1,127 @@
+"""The section of retrain.yaml on what starts a run."""
+
+import re
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from .section import Section
+
+PARAMETERS = ("span", "pattern", "store")
+"""Parameters of the pipeline that a message may set."""
+
+
+class MessageKind(StrEnum):
+    """Kinds of messages that a trigger can listen to."""
+
+    STORAGE = "storage"
+    REQUEST = "request"
+    SCHEDULE = "schedule"
+    ALERT = "alert"
+
+
+class TriggerConfig(Section):
+    """One trigger: which messages start a run, with what, and how often."""
+
+    kind: MessageKind = Field(
+        description="storage: Cloud Storage wrote an object. request: somebody asks, in JSON. schedule: Cloud "
+        "Scheduler. alert: monitoring opened an incident."
+    )
+    pattern: str = Field(
+        "",
+        description="storage: the objects of a span, `gs://bucket/day={span:%Y-%m-%d}/*.parquet`; data.pattern if "
+        "empty.",
+    )
+    marker: str = Field(
+        "",
+        description="storage: name of the object that completes a span, such as `_SUCCESS`, in the folder of its "
+        "files. Then nothing else starts a run.",
+    )
+    attributes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Attributes that a message must have; `*` and `?` match any text, any character.",
+    )
+    policy: str = Field(
+        "*",
+        description="alert: name of the alerting policy (Cloud Monitoring) or of the alert (Alertmanager).",
+    )
+    parameters: dict[str, str] = Field(
+        default_factory=dict,
+        description="Parameters of the run: `span`, `pattern` or `store`. `{span}` stands for the span that a storage "
+        "message is about. What is not set keeps its default, so a run takes the newest span.",
+    )
+    allow: list[str] = Field(
+        default_factory=list,
+        description="request: parameters that the message may set itself, of `span`, `pattern` and `store`.",
+    )
+    coalesce_seconds: int = Field(
+        300,
+        ge=0,
+        le=3600,
+        description="Messages on the same thing within so many seconds are one cause, and its run starts when they "
+        "have passed. Not for a storage trigger with a marker, a request or an alert: each of these is one cause.",
+    )
+    cool_down_seconds: int = Field(
+        0,
+        ge=0,
+        description="Least time between two runs of this trigger; what comes earlier waits.",
+    )
+    daily_limit: int = Field(
+        0,
+        ge=0,
+        description="Most runs of this trigger in a day (UTC), 0 for any; what comes over it waits.",
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "TriggerConfig":
+        for key in (*self.parameters, *self.allow):
+            if key not in PARAMETERS:
+                raise ValueError(
+                    f"'{key}' is no parameter of the pipeline; these are: {', '.join(PARAMETERS)}"
+                )
+        kinds = {
+            "pattern": MessageKind.STORAGE,
+            "marker": MessageKind.STORAGE,
+            "allow": MessageKind.REQUEST,
+            "policy": MessageKind.ALERT,
+        }
+        for key in self.model_fields_set & kinds.keys():
+            if self.kind != kinds[key]:
+                raise ValueError(
+                    f"'{key}' is for triggers on {kinds[key]}, and this one is on {self.kind}"
+                )
+        if "{" in re.sub(r"\{span\}", "", "".join(self.parameters.values())):
+            raise ValueError("in parameters, only {span} is filled in")
+        if self.kind != MessageKind.STORAGE and any(
+            "{span}" in text for text in self.parameters.values()
+        ):
+            raise ValueError(
+                f"{{span}} is filled in for triggers on storage, and this one is on {self.kind}"
+            )
+        return self
+
+
+class TriggerServiceConfig(Section):
+    """What holds for all triggers."""
+
+    audience: str = Field(
+        "",
+        description="Audience that a push request's token must name: what the subscription sets, by default the URL "
+        "that it pushes to.",
+    )
+    service_account: str = Field(
+        "", description="E-mail of the account whose tokens push requests must carry."
+    )
+    subscription: str = Field(
+        "", description="Subscription to pull from: `projects/<project>/subscriptions/<name>`."
+    )
+    dead_letter_topic: str = Field(
+        "",
+        description="Topic for messages that can never work, with the reason: `projects/<project>/topics/<name>`. If "
+        "empty they are refused, and the subscription's own dead-letter policy takes them.",
+    )
+    claims: str = Field(
+        "",
+        description="Where runs are claimed before they are submitted: a folder or URI that creates files exclusively, "
+        "or `lease://<namespace>` for Kubernetes Leases; `claims` in the store if empty.",
+    )

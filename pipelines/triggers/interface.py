@@ -1,0 +1,90 @@
+"""What a message is, what it causes, and what became of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ...components.lib.errors import RetrainerError
+
+
+class HopelessMessageError(RetrainerError):
+    """A message that can never work; the text is the reason that goes to the dead-letter topic with it."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A Pub/Sub message, however it arrived.
+
+    Attributes:
+        message_id: Pub/Sub's id of it; equal for each delivery of the same message.
+        data: Its body.
+        attributes: Its attributes.
+        published: When Pub/Sub took it, by Google's clock.
+        delivery_attempt: Which delivery this is, from 1; 0 where the subscription does not count.
+    """
+
+    message_id: str
+    data: bytes
+    attributes: Mapping[str, str]
+    published: datetime
+    delivery_attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a run shall start: equal causes are one run.
+
+    Attributes:
+        trigger: Name of the trigger.
+        readable: A few words for people, part of the run's id: the span, the incident, the request's id.
+        key: What tells this cause from others of the same trigger.
+        parameters: The pipeline's parameters.
+        ready: When its run may start; the end of the coalescing window.
+        since: A run covers this cause only if it was created at or after this moment (Google's clock), because an
+            earlier one can't have seen the data. None if any run of its id does.
+    """
+
+    trigger: str
+    readable: str
+    key: str
+    parameters: Mapping[str, str]
+    ready: datetime
+    since: datetime | None = None
+
+
+class Result(StrEnum):
+    """What became of a message."""
+
+    STARTED = "started"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    HOPELESS = "hopeless"
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the message is done with; HOPELESS is once it lies in the dead-letter topic."""
+        return self in (Result.STARTED, Result.DUPLICATE, Result.IGNORED)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message, and why.
+
+    Attributes:
+        result: DEFERRED and FAILED ask for another delivery, HOPELESS goes to the dead-letter topic.
+        reason: In words.
+        trigger: Name of the trigger; empty if none matched.
+        run_ids: Runs that it started or that were there.
+        retry_seconds: When another delivery makes sense, in seconds from now.
+        urls: Pages of these runs.
+    """
+
+    result: Result
+    reason: str = ""
+    trigger: str = ""
+    run_ids: tuple[str, ...] = ()
+    retry_seconds: float = 0.0
+    urls: tuple[str, ...] = field(default_factory=tuple)
