@@ -10,6 +10,7 @@ from kfp import compiler
 from ..components.lib.files import write_atomic
 from .config import LoadedConfig
 from .continuous_training import continuous_training
+from .targets.interface import Pipeline
 
 
 def compile_text(loaded: LoadedConfig) -> str:
@@ -36,8 +37,21 @@ def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
     Returns:
         The pipeline spec as a dictionary.
     """
-    # A spec may be followed by a second document with Kubernetes' own settings.
-    return next(iter(yaml.safe_load_all(compile_text(loaded))))
+    return _first_document(compile_text(loaded))
+
+
+def compile_pipeline(loaded: LoadedConfig, template: str = "") -> Pipeline:
+    """Compile a configuration for a target.
+
+    Args:
+        loaded: The configuration.
+        template: The pushed template with its digest, to be named in place of the spec.
+
+    Returns:
+        What a target submits.
+    """
+    text = compile_text(loaded)
+    return Pipeline(loaded.config.name, text, _first_document(text), template)
 
 
 def compile_file(loaded: LoadedConfig, output: str) -> None:
@@ -48,3 +62,8 @@ def compile_file(loaded: LoadedConfig, output: str) -> None:
         output: Path or URI of the YAML file.
     """
     write_atomic(output, compile_text(loaded))
+
+
+def _first_document(text: str) -> dict[str, Any]:
+    # A spec may be followed by a second document with Kubernetes' own settings.
+    return next(iter(yaml.safe_load_all(text)))

@@ -16,6 +16,8 @@ from ..components import (
     validate_examples,
 )
 from .config import LoadedConfig
+from .target_config import NEVER_CACHED
+from .task_settings import apply_settings
 
 
 def continuous_training(loaded: LoadedConfig) -> Any:
@@ -102,23 +104,21 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
             span=ingested.outputs["newest_span"],
         )
-        # What reads or changes the world is never cached, whatever the setting.
-        for task in (ingested, champion, validated, pushed):
-            task.set_caching_options(False)
-        for task in (statistics, transformed, trained, evaluated, served):
-            task.set_caching_options(config.caching)
-        if config.image:
-            for task in (
-                ingested,
-                champion,
-                statistics,
-                validated,
-                transformed,
-                trained,
-                evaluated,
-                served,
-                pushed,
-            ):
-                task.set_container_image(config.image)
+        tasks = {
+            "ingest_spans": ingested,
+            "resolve_champion": champion,
+            "compute_statistics": statistics,
+            "validate_examples": validated,
+            "transform_features": transformed,
+            "train_model": trained,
+            "evaluate_model": evaluated,
+            "check_serving": served,
+            "push_model": pushed,
+        }
+        for name, task in tasks.items():
+            settings = config.tasks.of(name)
+            caching = config.caching if settings.caching is None else settings.caching
+            task.set_caching_options(caching and name not in NEVER_CACHED)
+            apply_settings(task, settings, config.image)
 
     return pipeline

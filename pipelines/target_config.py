@@ -1,11 +1,14 @@
 """The sections of retrain.yaml on where runs go, and what each of their tasks needs there."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from .section import Section
 from .targets.names import check_labels
+
+NEVER_CACHED = ("ingest_spans", "resolve_champion", "validate_examples", "push_model")
+"""Tasks that read or change the world: the newest span, the schema in the store, the registry."""
 
 
 class VertexConfig(Section):
@@ -120,7 +123,7 @@ class TaskConfig(Section):
     node_selector: dict[str, str] = Field(
         default_factory=dict, description="Labels that a node must have. Kubeflow only."
     )
-    secrets: dict[str, str] = Field(
+    secrets: dict[str, Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]] = Field(
         default_factory=dict,
         description="Environment variables from Kubernetes secrets: `{VARIABLE: secret/key}`. Kubeflow only.",
     )
@@ -139,6 +142,15 @@ class TasksConfig(Section):
     evaluate_model: TaskConfig = Field(default_factory=TaskConfig)
     check_serving: TaskConfig = Field(default_factory=TaskConfig)
     push_model: TaskConfig = Field(default_factory=TaskConfig)
+
+    @model_validator(mode="after")
+    def _the_world_is_never_cached(self) -> "TasksConfig":
+        for task in NEVER_CACHED:
+            if getattr(self, task).caching:
+                raise ValueError(
+                    f"{task} reads or changes the world and is never cached; leave '{task}.caching' out"
+                )
+        return self
 
     def of(self, task: str) -> TaskConfig:
         """Give a task's settings, those of `all` filled in.

@@ -1,8 +1,10 @@
 """The compiled pipeline: what of retrain.yaml lands where."""
 
 import pytest
+import yaml
 
-from retrainer.pipelines.compiling import compile_spec
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.compiling import compile_spec, compile_text
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.projects import init_project
 
@@ -91,3 +93,57 @@ def test_the_run_and_the_span_are_remembered_with_the_version(compiled):
     push = _tasks(compiled())["push-model"]["inputs"]["parameters"]
     assert "pipeline_job_name" in str(push["run"])
     assert push["span"]["taskOutputParameter"]["producerTask"] == "ingest-spans"
+
+
+TASKS = """
+image: registry.example/retrainer:1
+tasks:
+  all: {retries: 2, memory: 4Gi}
+  train_model:
+    {cpu: "8", memory: 32Gi, accelerator: NVIDIA_TESLA_T4, accelerators: 2, image: registry.example/gpu:1,
+     caching: false}
+  ingest_spans: {retries: 0, secrets: {RETRAINER_HASH_KEY: hashing/key}, timeout_seconds: 900}
+"""
+
+
+def test_what_a_task_needs_lands_in_its_executor(compiled):
+    spec = compiled(TASKS)
+    container = spec["deploymentSpec"]["executors"]["exec-train-model"]["container"]
+    assert container["image"] == "registry.example/gpu:1"
+    resources = container["resources"]
+    assert (resources["cpuLimit"], resources["cpuRequest"]) == (8.0, 8.0)
+    assert resources["memoryLimit"] == pytest.approx(32 * 1.073741824)
+    accelerator = resources["accelerator"]
+    assert accelerator["resourceType"] == accelerator["type"] == "NVIDIA_TESLA_T4"
+    assert (accelerator["resourceCount"], accelerator["count"]) == ("2", "2")
+
+
+def test_what_holds_for_all_tasks_gives_way_to_a_tasks_own(compiled):
+    spec = compiled(TASKS)
+    tasks = _tasks(spec)
+    assert tasks["train-model"]["retryPolicy"]["maxRetryCount"] == 2
+    assert "retryPolicy" not in tasks["ingest-spans"]
+    assert not tasks["train-model"]["cachingOptions"].get("enableCache")
+    assert tasks["evaluate-model"]["cachingOptions"]["enableCache"]
+    executors = spec["deploymentSpec"]["executors"]
+    assert executors["exec-push-model"]["container"]["resources"]["memoryLimit"] < 5
+    assert executors["exec-push-model"]["container"]["image"] == "registry.example/retrainer:1"
+
+
+def test_what_only_kubernetes_takes_is_a_second_document(project):
+    file = project / "kubernetes.yaml"
+    file.write_text((project / "retrain.yaml").read_text() + TASKS)
+    spec, platform = yaml.safe_load_all(compile_text(load_config(file)))
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    secret = executors["exec-ingest-spans"]["secretAsEnv"][0]
+    assert secret["keyToEnv"] == [{"envVar": "RETRAINER_HASH_KEY", "secretKey": "key"}]
+    assert executors["exec-ingest-spans"]["activeDeadlineSeconds"] == "900"
+    assert "platforms" not in spec
+
+
+@pytest.mark.parametrize("task", ["ingest_spans", "resolve_champion", "push_model"])
+def test_what_reads_the_world_can_not_be_cached(compiled, task):
+    enabled = {name for name, one in _tasks(compiled()).items() if one["cachingOptions"]}
+    assert task.replace("_", "-") not in enabled
+    with pytest.raises(RetrainerError, match=f"{task} reads or changes the world"):
+        compiled(f"tasks: {{{task}: {{caching: true}}}}\n")
