@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 
 from ..components.lib.errors import RetrainerError
+from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
+from .commands.schedule import schedule
+from .commands.submit import submit
 
 INTERRUPTED = 130
 _FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
@@ -138,13 +141,21 @@ def run(
     show_default=True,
     help="Path or URI of the compiled pipeline.",
 )
-def compile_(file: Path, output: str) -> None:
+@click.option("--image", help="Container image of every task, over that of retrain.yaml.")
+@click.option("--push", is_flag=True, help="Put it into targets.vertex.template_repository, too.")
+@click.option("--tag", "tags", multiple=True, help="Tag of what is pushed; 'latest' if none.")
+def compile_(file: Path, output: str, image: str | None, push: bool, tags: tuple[str, ...]) -> None:
     """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI."""
-    from .compiling import compile_file
-    from .config import load_config
+    from .commands.prepare import load_with_image
+    from .commands.push import push_compiled
+    from .compiling import compile_text
 
-    compile_file(load_config(file), output)
+    loaded = load_with_image(file, image)
+    text = compile_text(loaded)
+    write_atomic(output, text)
     click.echo(f"wrote {output}")
+    if push:
+        click.echo(f"pushed {push_compiled(loaded, text, tags or ('latest',))}")
 
 
 @cli.group()
@@ -236,6 +247,10 @@ def demo(verbose: bool, folder: Path) -> None:
     from .demo import run_demo
 
     raise click.exceptions.Exit(run_demo(folder, verbose))
+
+
+cli.add_command(submit)
+cli.add_command(schedule)
 
 
 if __name__ == "__main__":

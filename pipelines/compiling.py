@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 from kfp import compiler
 
-from ..components.lib.files import write_atomic
 from .config import LoadedConfig
 from .continuous_training import continuous_training
 from .targets.interface import Pipeline
@@ -52,16 +51,6 @@ def compile_pipeline(loaded: LoadedConfig, template: str = "") -> Pipeline:
     """
     text = compile_text(loaded)
     return Pipeline(loaded.config.name, text, _first_document(text), template)
-
-
-def compile_file(loaded: LoadedConfig, output: str) -> None:
-    """Compile a configuration into a file, which appears whole or not at all.
-
-    Args:
-        loaded: The configuration.
-        output: Path or URI of the YAML file.
-    """
-    write_atomic(output, compile_text(loaded))
 
 
 def _first_document(text: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class VertexConfig(Section):
     labels: dict[str, str] = Field(
         default_factory=dict, description="Labels of runs and schedules, for search and billing."
     )
-    template: str = Field(
+    template_repository: str = Field(
         "",
         description="Artifact Registry repository of KFP templates, "
         "`https://<region>-kfp.pkg.dev/<project>/<repository>`: `compile --push` pushes there.",

@@ -1,0 +1,53 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..target_config import KubeflowConfig, VertexConfig
+from ..targets.settings import flag, parse_pairs
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
+TO = click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["vertex", "kubeflow"]),
+    required=True,
+    help="Where runs go.",
+)
+IMAGE = click.option("--image", help="Container image of every task, over that of retrain.yaml.")
+PARAMETERS = click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of the pipeline: span, pattern or store.",
+)
+
+
+def target_options(command: Command) -> Command:
+    """Give a command an option for each setting of the targets; None is what was not given."""
+    kinds = {"Vertex": VertexConfig, "Kubeflow": KubeflowConfig}
+    names = {key: None for kind in kinds.values() for key in kind.model_fields}
+    for key in reversed(names):
+        of = [kind for kind, section in kinds.items() if key in section.model_fields]
+        field = kinds[of[0]].model_fields[key]
+        text = f"{' and '.join(of)}: {field.description}".replace("`", "")
+        if key == "labels":
+            option = click.option("--label", key, multiple=True, metavar="KEY=VALUE", help=text)
+        else:
+            option = click.option(flag(key), key, metavar="TEXT", help=text)
+        command = option(command)
+    return command
+
+
+def take_flags(options: dict[str, Any]) -> dict[str, Any]:
+    """Give what `target_options` collected as `open_target` wants it."""
+    flags = dict(options)
+    labels = flags.pop("labels")
+    return {**flags, "labels": parse_pairs(labels, "--label") if labels else None}

@@ -1,0 +1,100 @@
+"""What commands do before they talk to a service: read, check, compile."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...components.lib.errors import RetrainerError
+from ..compiling import compile_pipeline
+from ..config import LoadedConfig, load_config
+from ..targets.choosing import TargetKind, check_reachable
+from ..targets.images import check_image, pin_image
+from ..targets.interface import Pipeline
+from ..targets.names import check_run_id
+from ..targets.settings import parse_pairs
+from ..trigger_config import PARAMETERS
+
+
+def load_with_image(file: Path, image: str | None) -> LoadedConfig:
+    """Read a retrain.yaml, and pin the image.
+
+    Args:
+        file: The file.
+        image: Image in place of the file's.
+
+    Returns:
+        The configuration, its image named by digest where that is known.
+
+    Raises:
+        RetrainerError: If the file or the image's name is wrong.
+    """
+    loaded = load_config(file)
+    chosen = image or loaded.config.image
+    if not chosen:
+        return loaded
+    config = loaded.config.model_copy(update={"image": pin_image(check_image(chosen))})
+    return loaded.model_copy(update={"config": config})
+
+
+def prepare(
+    file: Path, image: str | None, kind: TargetKind, parameters: Mapping[str, str], template: str
+) -> tuple[LoadedConfig, Pipeline]:
+    """Get a pipeline ready for a target.
+
+    Args:
+        file: The retrain.yaml.
+        image: Image in place of the file's.
+        kind: Where it will run.
+        parameters: Parameters of the run or schedule.
+        template: Pushed template in place of the spec; a tag is resolved to its digest. Empty for none.
+
+    Returns:
+        The configuration and the compiled pipeline.
+
+    Raises:
+        RetrainerError: If something is wrong that the service would only tell after minutes.
+    """
+    loaded = load_with_image(file, image)
+    check_run_id(loaded.config.name)
+    reached = {"store": loaded.config.store, "data.pattern": loaded.config.data.pattern}
+    for key in reached:
+        reached[key] = parameters.get(key.rpartition(".")[2], reached[key])
+    check_reachable(kind, reached)
+    if template and kind != TargetKind.VERTEX:
+        raise RetrainerError(
+            f"--template is for runs on vertex; {kind} is sent the pipeline itself."
+        )
+    if template:
+        from ..targets.templates import resolve_template
+
+        template = resolve_template(template)
+    return loaded, compile_pipeline(loaded, template)
+
+
+def read_parameters(texts: tuple[str, ...], span: str | None = None) -> dict[str, str]:
+    """Read the parameters that a command was given.
+
+    Args:
+        texts: `key=value` each.
+        span: What `--span` says.
+
+    Returns:
+        Values by name.
+
+    Raises:
+        RetrainerError: If the pipeline has no such parameter.
+    """
+    parameters = parse_pairs(texts, "--parameter")
+    if span is not None:
+        parameters["span"] = span
+    for name in parameters:
+        if name not in PARAMETERS:
+            raise RetrainerError(
+                f"--parameter: the pipeline has no '{name}'; it has {', '.join(PARAMETERS)}."
+            )
+    return parameters
+
+
+def new_run_id(pipeline: str) -> str:
+    """Name a run that a person asked for, after the pipeline and the time (UTC)."""
+    return f"{pipeline[:111]}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -1,0 +1,113 @@
+"""`retrainer submit`: one run, now."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import FILE, IMAGE, PARAMETERS, take_flags, target_options
+
+
+@click.command()
+@FILE
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["vertex", "kubeflow", "local"]),
+    required=True,
+    help="Where it runs; local is what `retrainer run` does.",
+)
+@click.option("--run-id", help="Name of the run; a second run of that name is not started.")
+@click.option("--span", help="The window's newest span, in place of the newest that there is.")
+@PARAMETERS
+@IMAGE
+@click.option(
+    "--template",
+    default="",
+    help="Vertex: a pushed template, https://<region>-kfp.pkg.dev/...; a tag is resolved to its digest.",
+)
+@click.option("--wait", is_flag=True, help="Follow the run until it ends, task by task.")
+@click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the service answered as JSON.")
+@target_options
+@click.pass_context
+def submit(
+    context: click.Context,
+    file: Path,
+    kind: str,
+    run_id: str | None,
+    span: str | None,
+    parameters: tuple[str, ...],
+    image: str | None,
+    template: str,
+    wait: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine."""
+    from ..targets.choosing import TargetKind, open_target
+    from ..targets.following import follow
+    from ..targets.interface import RemoteState, RunRequest
+    from ..targets.names import check_run_id
+    from .prepare import new_run_id, prepare, read_parameters
+
+    given = read_parameters(parameters, span)
+    if kind == "local":
+        _run_here(context, file, given, run_id, as_json=as_json, dry_run=dry_run)
+        return
+    loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
+    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
+    if dry_run:
+        click.echo(json.dumps(target.describe(request), indent=2))
+        return
+    submission = target.submit(request)
+    if as_json:
+        click.echo(json.dumps(asdict(submission), indent=2, default=str))
+    else:
+        word = "is there already" if submission.existed else "submitted"
+        click.echo(f"run {submission.run_id} {word}: {submission.url}")
+    if not wait:
+        return
+    try:
+        status = follow(target, submission, lambda line: click.echo(line, err=as_json))
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            f"no longer following; the run goes on: {submission.url}"
+        ) from error
+    click.echo(f"{status.state}{': ' if status.error else ''}{status.error}", err=as_json)
+    raise click.exceptions.Exit(0 if status.state == RemoteState.SUCCEEDED else 1)
+
+
+def _run_here(
+    context: click.Context,
+    file: Path,
+    parameters: dict[str, str],
+    run_id: str | None,
+    *,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    from ...components.lib.errors import RetrainerError
+    from ..cli import run
+
+    others = sorted(set(parameters) - {"span"})
+    if others:
+        raise RetrainerError(
+            f"--parameter {others[0]}: a run on this machine takes it from retrain.yaml; set it there."
+        )
+    if dry_run:
+        click.echo(json.dumps({"run": run_id, "parameters": parameters}, indent=2))
+        return
+    context.invoke(
+        run,
+        file=file,
+        span=parameters.get("span", "latest"),
+        run_id=run_id,
+        resume=None,
+        no_cache=False,
+        as_json=as_json,
+    )

@@ -1,0 +1,111 @@
+"""Opening the target that a command names."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.files import is_local
+from ..config import LoadedConfig
+from ..target_config import KubeflowConfig, VertexConfig
+from .interface import Pipeline, Target
+from .settings import flag, settle
+
+
+class TargetKind(StrEnum):
+    """Services that runs can be sent to."""
+
+    VERTEX = "vertex"
+    KUBEFLOW = "kubeflow"
+
+
+def settle_vertex(loaded: LoadedConfig, flags: Mapping[str, Any]) -> VertexConfig:
+    """Give Vertex's settings: flags over environment variables over retrain.yaml.
+
+    Args:
+        loaded: The configuration.
+        flags: Flags by key of VertexConfig.
+    """
+    config = loaded.config
+    settings = settle(TargetKind.VERTEX, config.targets.vertex, flags)
+    if not settings.pipeline_root and config.pipeline_root.startswith("gs://"):
+        settings = settings.model_copy(update={"pipeline_root": config.pipeline_root})
+    return settings
+
+
+def settle_kubeflow(loaded: LoadedConfig, flags: Mapping[str, Any]) -> KubeflowConfig:
+    """Give Kubeflow's settings: flags over environment variables over retrain.yaml.
+
+    Args:
+        loaded: The configuration.
+        flags: Flags by key of KubeflowConfig.
+    """
+    config = loaded.config
+    settings = settle(TargetKind.KUBEFLOW, config.targets.kubeflow, flags)
+    if not settings.pipeline_root and not is_local(config.pipeline_root):
+        settings = settings.model_copy(update={"pipeline_root": config.pipeline_root})
+    return settings
+
+
+def open_target(
+    kind: TargetKind, loaded: LoadedConfig, pipeline: Pipeline, flags: Mapping[str, Any]
+) -> Target:
+    """Open a target.
+
+    Args:
+        kind: Which.
+        loaded: The configuration.
+        pipeline: What is submitted.
+        flags: Flags by key of the target's settings.
+
+    Raises:
+        RetrainerError: If a setting is missing or wrong, or a flag is another target's.
+    """
+    sections: dict[TargetKind, Any] = {
+        TargetKind.VERTEX: VertexConfig,
+        TargetKind.KUBEFLOW: KubeflowConfig,
+    }
+    strangers = [
+        key
+        for key, value in flags.items()
+        if value is not None and key not in sections[kind].model_fields
+    ]
+    if strangers:
+        raise RetrainerError(f"{flag(strangers[0])} is not for runs on {kind}; leave it out.")
+    if kind == TargetKind.VERTEX:
+        from .vertex import VertexTarget
+
+        _check_image(loaded)
+        return VertexTarget(settle_vertex(loaded, flags), pipeline)
+    from .kubeflow import KubeflowTarget
+
+    return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline)
+
+
+def check_reachable(kind: TargetKind, values: Mapping[str, str]) -> None:
+    """Refuse data and store that a task on another machine could not reach.
+
+    Args:
+        kind: Where the tasks run.
+        values: URIs by what they are: `store`, `data.pattern`.
+
+    Raises:
+        RetrainerError: If one is a folder of this machine.
+    """
+    for key, uri in values.items():
+        if is_local(uri.replace("{", "").replace("}", "")):
+            raise RetrainerError(
+                f"{key} is '{uri}', a folder of this machine, which tasks on {kind} can't reach. Put it on a bucket "
+                f"(gs://, s3://) and say so in retrain.yaml, or give it with --parameter {key.rpartition('.')[2]}=..."
+            )
+
+
+def _check_image(loaded: LoadedConfig) -> None:
+    image = loaded.config.image
+    host = image.partition("/")[0]
+    if "/" not in image or "." not in host:
+        shown = f"'{image}'" if image else "not set, which means a local build"
+        raise RetrainerError(
+            f"image is {shown}, and Vertex AI pulls from a registry. Build one (make image), push it, and name it with "
+            "its registry as `image` in retrain.yaml, or with --image."
+        )
