@@ -1,0 +1,119 @@
+"""`retrainer trigger`: runs by messages, pushed or pulled."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import FILE, IMAGE, TO, take_flags, target_options
+
+
+@click.group()
+def trigger() -> None:
+    """Start runs by Pub/Sub messages, on Vertex AI or Kubeflow Pipelines."""
+
+
+_HOST = click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
+_PORT = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    envvar="PORT",
+    default=8080,
+    show_default="PORT, else 8080",
+    help="Port to listen on; 0 for a free one.",
+)
+_CERTIFICATES = click.option(
+    "--certs-url", envvar="RETRAINER_TRIGGER_CERTS_URL", default="", hidden=True
+)
+
+
+@trigger.command()
+@FILE
+@TO
+@_PORT
+@_HOST
+@_CERTIFICATES
+@click.option(
+    "--insecure-no-auth",
+    is_flag=True,
+    help="Let every request in, whoever sends it; to try it out on this machine.",
+)
+@IMAGE
+@target_options
+@click.pass_obj
+def serve(
+    verbose: bool,
+    file: Path,
+    kind: str,
+    port: int,
+    host: str,
+    certs_url: str,
+    insecure_no_auth: bool,
+    image: str | None,
+    **options: Any,
+) -> None:
+    """Serve Pub/Sub's pushes for the triggers of FILE (retrain.yaml).
+
+    POST /push takes messages; GET /healthz, /readyz and /metrics tell how it is. SIGTERM ends it.
+    """
+    from ..triggers.running import run_push
+
+    opened = _open(file, kind, image, options, verbose)
+    run_push(opened, host, port, certs_url, insecure_no_auth)
+
+
+@trigger.command()
+@FILE
+@TO
+@click.option(
+    "--subscription",
+    help="Subscription to pull from, over that of retrain.yaml: projects/<project>/subscriptions/<name>.",
+)
+@_PORT
+@_HOST
+@IMAGE
+@target_options
+@click.pass_obj
+def pull(
+    verbose: bool,
+    file: Path,
+    kind: str,
+    subscription: str | None,
+    port: int,
+    host: str,
+    image: str | None,
+    **options: Any,
+) -> None:
+    """Pull messages for the triggers of FILE (retrain.yaml), where Pub/Sub can't reach in.
+
+    GET /healthz, /readyz and /metrics tell how it is. SIGTERM ends it. Give the subscription a retry policy: what
+    can't be done now is given back.
+    """
+    from ..triggers.running import run_pull
+
+    opened = _open(file, kind, image, options, verbose, subscription)
+    run_pull(opened, host, port)
+
+
+def _open(
+    file: Path,
+    kind: str,
+    image: str | None,
+    options: dict[str, Any],
+    verbose: bool,
+    subscription: str | None = None,
+) -> Any:
+    from ..targets.choosing import TargetKind, open_target
+    from ..targets.settings import settle
+    from ..triggers.dispatch import Dispatcher
+    from ..triggers.logs import set_up_logs
+    from ..triggers.running import Triggers
+    from .prepare import prepare
+
+    loaded, pipeline = prepare(file, image, TargetKind(kind), {}, "")
+    config = loaded.config
+    settings = settle("trigger", config.trigger_service, {"subscription": subscription})
+    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    dispatcher = Dispatcher(config.name, config.triggers, config.data.pattern, target)
+    set_up_logs(verbose)
+    return Triggers(config.name, dispatcher, target, settings)

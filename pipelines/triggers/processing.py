@@ -1,0 +1,120 @@
+"""One message from its arrival to what Pub/Sub is told, however it arrived."""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from .dead_letters import DeadLetterError, DeadLetters
+from .interface import Message, Outcome, Result
+from .logs import LOGGER, log_outcome
+from .metrics import Metrics
+
+
+class Handler(Protocol):
+    """What turns a message into a run; a Dispatcher."""
+
+    def handle(self, message: Message) -> Outcome:
+        """Handle a message; may be called from several threads at once."""
+
+    def glance(self, message: Message) -> Outcome | None:
+        """Give the outcome of a message if that needs no network, else None."""
+
+
+class Answer(StrEnum):
+    """What Pub/Sub is told of a message."""
+
+    DONE = "done"
+    LATER = "later"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A message that was handled.
+
+    Attributes:
+        answer: DONE if Pub/Sub may forget it. LATER if it should come again when it is due, FAILED if it should come
+            again because something is broken, REFUSED if it can never work and there is no dead-letter topic.
+        retry_seconds: When another delivery makes sense, in seconds from now.
+    """
+
+    answer: Answer
+    retry_seconds: float = 0.0
+
+
+class Processor:
+    """Handles messages, puts hopeless ones aside, counts and logs; may be used by several threads at once."""
+
+    def __init__(
+        self, handler: Handler, metrics: Metrics, dead_letters: DeadLetters | None = None
+    ) -> None:
+        """Say what handles messages.
+
+        Args:
+            handler: Turns a message into a run.
+            metrics: Where messages are counted.
+            dead_letters: Where hopeless messages go; None to refuse them.
+        """
+        self._handler = handler
+        self._metrics = metrics
+        self._dead_letters = dead_letters
+
+    def glance(self, message: Message) -> Processed | None:
+        """Handle a message if that needs no network, in well under a millisecond.
+
+        Args:
+            message: The message.
+
+        Returns:
+            What Pub/Sub is to be told, or None if `process` must be asked.
+        """
+        began = time.perf_counter()
+        outcome = self._handler.glance(message)
+        if outcome is None or outcome.result == Result.HOPELESS:
+            return None
+        return self._finish(message, outcome, began)
+
+    def process(self, message: Message) -> Processed:
+        """Handle a message, waiting for the network where needed.
+
+        Args:
+            message: The message.
+
+        Returns:
+            What Pub/Sub is to be told.
+        """
+        began = time.perf_counter()
+        with self._metrics.in_flight.track_inprogress():
+            try:
+                outcome = self._handler.handle(message)
+            except Exception as error:
+                # A bug must not lose a message, nor stop the service.
+                LOGGER.exception("message %s: unexpected error.", message.message_id)
+                outcome = Outcome(Result.FAILED, f"unexpected {type(error).__name__}.")
+            return self._finish(message, outcome, began)
+
+    def _finish(self, message: Message, outcome: Outcome, began: float) -> Processed:
+        answer = self._answer(message, outcome)
+        seconds = time.perf_counter() - began
+        self._metrics.messages.labels(outcome.trigger, outcome.result).inc()
+        self._metrics.seconds.labels(outcome.result).observe(seconds)
+        log_outcome(message, outcome, seconds)
+        return Processed(answer, outcome.retry_seconds)
+
+    def _answer(self, message: Message, outcome: Outcome) -> Answer:
+        if outcome.result.acknowledged:
+            return Answer.DONE
+        if outcome.result != Result.HOPELESS:
+            return Answer.LATER if outcome.result == Result.DEFERRED else Answer.FAILED
+        if self._dead_letters is None:
+            return Answer.REFUSED
+        try:
+            self._dead_letters.publish(message, outcome.reason)
+        except DeadLetterError as error:
+            self._metrics.dead_letters.labels("failed").inc()
+            LOGGER.error("%s", error)
+            return Answer.FAILED
+        self._metrics.dead_letters.labels("published").inc()
+        return Answer.DONE

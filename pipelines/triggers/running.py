@@ -1,0 +1,135 @@
+"""Putting a trigger service together from a retrain.yaml, and running it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ...components.lib.errors import RetrainerError
+from ..targets.interface import Target
+from ..trigger_config import TriggerServiceConfig
+from .certificates import GOOGLE_CERTIFICATES, Certificates
+from .dead_letters import DeadLetters
+from .logs import LOGGER
+from .metrics import Metrics
+from .processing import Handler, Processor
+from .pull import Puller
+from .readiness import Check, Readiness, health_routes
+from .service import PushService
+from .serving import GRACE_SECONDS, serve
+from .tokens import TokenVerifier
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """What a service stands on.
+
+    Attributes:
+        pipeline: The pipeline's name.
+        handler: Turns messages into runs.
+        target: Where runs go.
+        settings: What holds for all triggers.
+    """
+
+    pipeline: str
+    handler: Handler
+    target: Target
+    settings: TriggerServiceConfig
+
+
+def run_push(
+    triggers: Triggers, host: str, port: int, certificates_url: str, insecure: bool
+) -> None:
+    """Serve pushes until SIGTERM.
+
+    Args:
+        triggers: What the service stands on.
+        host: Address to listen on.
+        port: Port to listen on.
+        certificates_url: Where Google's certificates are; its own address if empty.
+        insecure: Whether every request is let in.
+
+    Raises:
+        RetrainerError: If nothing says whose requests may come in, or the port is taken.
+    """
+    settings = triggers.settings
+    if insecure:
+        LOGGER.warning("--insecure-no-auth: every request is let in, and may start a run.")
+    else:
+        check_audience(settings)
+
+    async def run() -> None:
+        metrics = Metrics()
+        verifier = None
+        checks = _target_check(triggers)
+        if not insecure:
+            verifier = TokenVerifier(
+                settings.audience,
+                settings.service_account,
+                Certificates(certificates_url or GOOGLE_CERTIFICATES),
+            )
+            checks["certificates"] = verifier.warm
+        readiness = Readiness(checks)
+        processor = _processor(triggers, metrics)
+        app = PushService(processor, metrics, readiness, verifier).app()
+        await serve(app, readiness, host, port, asyncio.Event())
+
+    asyncio.run(run())
+
+
+def run_pull(triggers: Triggers, host: str, port: int) -> None:
+    """Pull messages until SIGTERM.
+
+    Args:
+        triggers: What the service stands on.
+        host: Address to tell the state at.
+        port: Port to tell the state at.
+
+    Raises:
+        RetrainerError: If the subscription is not named or can't be pulled from, or the port is taken.
+    """
+
+    async def run() -> None:
+        metrics, stop = Metrics(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        puller = Puller(triggers.settings.subscription, _processor(triggers, metrics), metrics)
+        checks = {
+            **_target_check(triggers),
+            "subscription": lambda: asyncio.to_thread(puller.check),
+        }
+        readiness = Readiness(checks)
+        app = web.Application()
+        app.add_routes(health_routes(readiness, metrics))
+        puller.start(lambda: loop.call_soon_threadsafe(stop.set))
+        try:
+            await serve(app, readiness, host, port, stop)
+        finally:
+            await asyncio.to_thread(puller.stop, GRACE_SECONDS)
+
+    asyncio.run(run())
+
+
+def check_audience(settings: TriggerServiceConfig) -> None:
+    """Make sure that somebody is named whose requests may come in.
+
+    Raises:
+        RetrainerError: If not; an open door would let anybody start runs.
+    """
+    for key in ("audience", "service_account"):
+        if not getattr(settings, key):
+            raise RetrainerError(
+                f"trigger_service.{key} is empty, and push requests are let in by it: set it in retrain.yaml or as "
+                f"RETRAINER_TRIGGER_{key.upper()}. To try it out on this machine there is --insecure-no-auth."
+            )
+
+
+def _processor(triggers: Triggers, metrics: Metrics) -> Processor:
+    topic = triggers.settings.dead_letter_topic
+    return Processor(triggers.handler, metrics, DeadLetters(topic) if topic else None)
+
+
+def _target_check(triggers: Triggers) -> dict[str, Check]:
+    # Looking for a run that is not there needs the same network, account and role as looking for one that is.
+    probe = f"{triggers.pipeline[:100]}-readiness"
+    return {"target": lambda: asyncio.to_thread(triggers.target.find, probe)}
