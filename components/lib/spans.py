@@ -53,18 +53,50 @@ class SourceSpan:
     files: tuple[SourceFile, ...]
 
 
-def find_spans(pattern: str) -> list[SourceSpan]:
-    """Find every span behind a pattern.
+@dataclass(frozen=True)
+class SpanPattern:
+    """A pattern that is ready to be matched.
+
+    Attributes:
+        regex: Matches a whole name, with a group `span`.
+        glob: Matches at least the names that `regex` does.
+        date_format: Format of the spans' dates, None where spans are plain names.
+    """
+
+    regex: re.Pattern[str]
+    glob: str
+    date_format: str | None
+
+    def match(self, name: str) -> str | None:
+        """Give the span that a file belongs to.
+
+        Args:
+            name: The file's path or URI, in the form that the pattern has.
+
+        Returns:
+            What stands in the place of `{span}`; None if the name does not match, or has a date that is none.
+        """
+        match = self.regex.fullmatch(name)
+        if match is None:
+            return None
+        span = match["span"]
+        if self.date_format:
+            try:
+                datetime.strptime(span, self.date_format)
+            except ValueError:
+                return None
+        return span
+
+
+def compile_pattern(pattern: str) -> SpanPattern:
+    """Compile a pattern.
 
     Args:
         pattern: A path or URI with one `{span}`, or `{span:FORMAT}` with date fields of strptime
             (`%Y %m %d %H %M %j`). `*` and `?` match within a path part.
 
-    Returns:
-        Spans, oldest first: by date with a format, by number if all are numbers, else by name.
-
     Raises:
-        RetrainerError: If the pattern is malformed, or nothing lies behind it.
+        RetrainerError: If it has not exactly one `{span}`, or a format without date fields.
     """
     placeholders = _PLACEHOLDER.findall(pattern)
     if len(placeholders) != 1:
@@ -73,23 +105,44 @@ def find_spans(pattern: str) -> list[SourceSpan]:
             "'data/sales-{span}.csv' or 'gs://bucket/day={span:%Y-%m-%d}/*.parquet'."
         )
     date_format = placeholders[0] or None
+    before, after = _PLACEHOLDER.sub("\x00", pattern).split("\x00")
+    span_regex = _date_regex(pattern, date_format) if date_format else "[^/]+?"
+    span_glob = re.sub(r"%[a-zA-Z]", "*", date_format) if date_format else "*"
+    return SpanPattern(
+        re.compile(f"{_glob_regex(before)}(?P<span>{span_regex}){_glob_regex(after)}"),
+        f"{before}{span_glob}{after}",
+        date_format,
+    )
+
+
+def find_spans(pattern: str) -> list[SourceSpan]:
+    """Find every span behind a pattern.
+
+    Args:
+        pattern: As `compile_pattern` takes it.
+
+    Returns:
+        Spans, oldest first: by date with a format, by number if all are numbers, else by name.
+
+    Raises:
+        RetrainerError: If the pattern is malformed, or nothing lies behind it.
+    """
+    compile_pattern(pattern)
     # A protocol and a relative path are resolved before the span's part is put back in.
     stand_in = "\x00"
     fs, path = filesystem(_PLACEHOLDER.sub(stand_in, pattern))
-    before, after = path.split(stand_in)
-    span_regex = _date_regex(pattern, date_format) if date_format else "[^/]+?"
-    regex = re.compile(f"{_glob_regex(before)}(?P<span>{span_regex}){_glob_regex(after)}")
-    span_glob = re.sub(r"%[a-zA-Z]", "*", date_format) if date_format else "*"
+    placeholder = _PLACEHOLDER.search(pattern)
+    compiled = compile_pattern(path.replace(stand_in, placeholder[0] if placeholder else ""))
 
     files: dict[str, list[SourceFile]] = defaultdict(list)
-    for name, info in sorted(fs.glob(f"{before}{span_glob}{after}", detail=True).items()):
-        match = regex.fullmatch(name)
-        if match is None or info["type"] == "directory":
+    for name, info in sorted(fs.glob(compiled.glob, detail=True).items()):
+        span = compiled.match(name)
+        if span is None or info["type"] == "directory":
             continue
         if info.get("size") == 0 and name.endswith("/"):
             # Object stores keep a folder as an empty object of its name.
             continue
-        files[match["span"]].append(
+        files[span].append(
             SourceFile(
                 name if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(name),
                 info.get("size") or 0,
@@ -101,7 +154,7 @@ def find_spans(pattern: str) -> list[SourceSpan]:
             f"no file matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' for "
             "any characters within one path part; a relative path starts at retrain.yaml's folder."
         )
-    names = sorted(files, key=_order(list(files), date_format))
+    names = sorted(files, key=_order(list(files), compiled.date_format))
     return [SourceSpan(name, tuple(files[name])) for name in names]
 
 
@@ -138,11 +191,15 @@ def choose_window(
 def _date_regex(pattern: str, date_format: str) -> str:
     fields = re.findall(r"%.", date_format)
     unknown = [field for field in fields if field not in _DATE_FIELDS]
-    if unknown or not fields:
+    twice = [field for field in fields if fields.count(field) > 1]
+    if unknown or twice or not fields:
+        if unknown:
+            problem = f"the field {unknown[0]!r}"
+        else:
+            problem = f"the field {twice[0]!r} twice" if twice else "no date field"
         raise RetrainerError(
-            f"'{{span:{date_format}}}' in the pattern '{pattern}' has "
-            f"{'no date field' if not fields else 'the field ' + repr(unknown[0])}; use some of "
-            f"{' '.join(_DATE_FIELDS)}, as in '{{span:%Y-%m-%d}}'."
+            f"'{{span:{date_format}}}' in the pattern '{pattern}' has {problem}; use some of "
+            f"{' '.join(_DATE_FIELDS)}, each once, as in '{{span:%Y-%m-%d}}'."
         )
     parts = re.split(r"(%.)", date_format)
     return "".join(_DATE_FIELDS.get(part) or re.escape(part) for part in parts)

@@ -1,0 +1,243 @@
+"""The four kinds of triggers: what each makes of a message."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase, translate
+from functools import cached_property
+from typing import Any, Protocol
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.spans import SpanPattern, compile_pattern
+from ..trigger_config import MessageKind, TriggerConfig
+from .interface import Cause, HopelessMessageError, Message
+from .messages import (
+    TRIGGER_ATTRIBUTE,
+    Incident,
+    WrittenObject,
+    check_span,
+    is_alert,
+    is_storage,
+    read_alerts,
+    read_body,
+    read_request,
+    read_storage,
+)
+
+_SLOT_SECONDS = 60
+"""Cloud Scheduler's finest slot, and so the least in which two messages can be one delivered twice."""
+
+
+class Reading:
+    """A message that several triggers read: each part of it is read once, and only if somebody asks.
+
+    Attributes:
+        message: The message.
+        addressed: Name of the trigger that it names; None if it names none.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.addressed: str | None = message.attributes.get(TRIGGER_ATTRIBUTE)
+
+    @cached_property
+    def is_storage(self) -> bool:
+        """Whether it is a notification of Cloud Storage."""
+        return is_storage(self.message)
+
+    @cached_property
+    def written(self) -> WrittenObject | None:
+        """The object that it says was written."""
+        return read_storage(self.message)
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """Its body."""
+        return read_body(self.message)
+
+    @cached_property
+    def incidents(self) -> list[Incident]:
+        """The incidents that it says began."""
+        return read_alerts(self.body)
+
+
+class Trigger(Protocol):
+    """A trigger, ready to look at messages."""
+
+    def find_causes(self, reading: Reading) -> list[Cause]:
+        """Give what a message causes; nothing if it is none of this trigger's business.
+
+        Raises:
+            HopelessMessageError: If the message is for this trigger, and malformed.
+        """
+
+
+class StorageTrigger:
+    """Starts a run when a span's files, or the marker that completes them, were written."""
+
+    def __init__(self, name: str, config: TriggerConfig, default_pattern: str) -> None:
+        pattern = config.pattern or default_pattern
+        if not pattern.startswith("gs://"):
+            raise RetrainerError(
+                f"the trigger '{name}' listens to Cloud Storage, and its pattern is '{pattern}'; give it one on "
+                f"'gs://' as triggers.{name}.pattern or data.pattern."
+            )
+        self._name, self._config = name, config
+        self._pattern = _marker_pattern(name, pattern, config.marker)
+
+    def find_causes(self, reading: Reading) -> list[Cause]:
+        """Give the cause of an object that matches; see Trigger."""
+        if not reading.is_storage:
+            if reading.addressed is not None:
+                raise HopelessMessageError(
+                    f"the message names the trigger '{self._name}', which listens to Cloud Storage, and has none of "
+                    "the attributes 'eventType', 'bucketId' and 'objectId'."
+                )
+            return []
+        written = reading.written
+        span = self._pattern.match(written.uri) if written else None
+        if written is None or span is None:
+            return []
+        check_span(span)
+        parameters = {
+            key: text.replace("{span}", span) for key, text in self._config.parameters.items()
+        }
+        if self._config.marker:
+            if not written.generation:
+                raise HopelessMessageError("the attribute 'objectGeneration' is missing.")
+            key = f"{written.uri}#{written.generation}"
+            # A marker's generation is in the run's id, so any run of that id came after it.
+            return [Cause(self._name, span, key, parameters, written.at)]
+        window, seconds = written.at.timestamp(), self._config.coalesce_seconds
+        if seconds:
+            window = window // seconds * seconds
+        ready = datetime.fromtimestamp(window + seconds, UTC)
+        return [
+            Cause(self._name, span, f"{span}@{window:.6f}", parameters, ready, since=written.at)
+        ]
+
+
+class RequestTrigger:
+    """Starts a run that somebody asks for."""
+
+    def __init__(self, name: str, config: TriggerConfig, pipeline: str) -> None:
+        self._name, self._config, self._pipeline = name, config, pipeline
+
+    def find_causes(self, reading: Reading) -> list[Cause]:
+        """Give the cause of a request; see Trigger."""
+        if reading.addressed is None and (reading.is_storage or is_alert(reading.body)):
+            return []
+        asked = read_request(reading.message, reading.body)
+        if asked.pipeline not in ("", self._pipeline):
+            return []
+        for key, value in asked.parameters.items():
+            if key not in self._config.allow:
+                raise HopelessMessageError(
+                    f"the request sets the parameter '{key}', and triggers.{self._name}.allow has "
+                    f"{', '.join(self._config.allow) or 'none'}."
+                )
+            if key == "span":
+                check_span(value)
+        parameters = {**self._config.parameters, **asked.parameters}
+        return [Cause(self._name, asked.key, asked.key, parameters, reading.message.published)]
+
+
+class ScheduleTrigger:
+    """Starts a run whenever Cloud Scheduler says so, once for each of its slots."""
+
+    def __init__(self, name: str, config: TriggerConfig) -> None:
+        self._name, self._config = name, config
+        self._seconds = max(_SLOT_SECONDS, config.coalesce_seconds)
+
+    def find_causes(self, reading: Reading) -> list[Cause]:
+        """Give the cause of a slot; see Trigger."""
+        if not reading.addressed is not None:
+            return []
+        published = reading.message.published
+        slot = int(published.timestamp() // self._seconds * self._seconds)
+        readable = f"{self._name}-{datetime.fromtimestamp(slot, UTC):%Y%m%d-%H%M}"
+        return [Cause(self._name, readable, str(slot), self._config.parameters, published)]
+
+
+class AlertTrigger:
+    """Starts a run for each incident that monitoring opens."""
+
+    def __init__(self, name: str, config: TriggerConfig) -> None:
+        self._name, self._config = name, config
+
+    def find_causes(self, reading: Reading) -> list[Cause]:
+        """Give the causes of the incidents that match; see Trigger."""
+        if reading.addressed is None and reading.is_storage:
+            return []
+        if not is_alert(reading.body):
+            if reading.addressed is not None:
+                raise HopelessMessageError(
+                    f"the message names the trigger '{self._name}', which listens to alerts, and its body has "
+                    "neither 'incident' (Cloud Monitoring) nor 'alerts' (Alertmanager)."
+                )
+            return []
+        return [
+            Cause(
+                self._name,
+                incident.name,
+                incident.key,
+                self._config.parameters,
+                reading.message.published,
+            )
+            for incident in reading.incidents
+            if fnmatchcase(incident.name, self._config.policy)
+        ]
+
+
+def make_trigger(name: str, config: TriggerConfig, pipeline: str, default_pattern: str) -> Trigger:
+    """Make a trigger of its configuration.
+
+    Args:
+        name: Its name.
+        config: Its section of retrain.yaml.
+        pipeline: The pipeline's name.
+        default_pattern: `data.pattern`.
+
+    Raises:
+        RetrainerError: If it can't work.
+    """
+    match config.kind:
+        case MessageKind.STORAGE:
+            return StorageTrigger(name, config, default_pattern)
+        case MessageKind.REQUEST:
+            return RequestTrigger(name, config, pipeline)
+        case MessageKind.SCHEDULE:
+            return ScheduleTrigger(name, config)
+        case MessageKind.ALERT:
+            return AlertTrigger(name, config)
+
+
+class AttributeFilter:
+    """What a message's attributes must be.
+
+    Args:
+        wanted: Each attribute's value, with `*` and `?` in it.
+    """
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        self._wanted = [(key, re.compile(translate(value))) for key, value in wanted.items()]
+
+    def accepts(self, attributes: Mapping[str, str]) -> bool:
+        """Tell whether a message's attributes match."""
+        return all(
+            key in attributes and wanted.match(attributes[key]) for key, wanted in self._wanted
+        )
+
+
+def _marker_pattern(name: str, pattern: str, marker: str) -> SpanPattern:
+    if not marker:
+        return compile_pattern(pattern)
+    folder = pattern.rpartition("/")[0]
+    try:
+        return compile_pattern(f"{folder}/{marker}")
+    except RetrainerError as error:
+        raise RetrainerError(
+            f"triggers.{name}.marker is '{marker}', in the folder '{folder}' of the span's files, and exactly one "
+            "'{span}' must be in these two to tell which span it completes: keep each span in a folder of its own, or "
+            f"name the span in the marker, as '{{span}}{marker}'."
+        ) from error

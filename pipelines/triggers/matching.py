@@ -1,0 +1,72 @@
+"""Which triggers a message is for, and what it causes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..trigger_config import TriggerConfig
+from .interface import Cause, HopelessMessageError, Message
+from .kinds import AttributeFilter, Reading, Trigger, make_trigger
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a message is to the triggers; to none of them anything if both lists are empty.
+
+    Attributes:
+        causes: Why runs shall start.
+        hopeless: Names of triggers that it is for and that can't read it, with the reason.
+        reason: Why there is neither.
+    """
+
+    causes: list[Cause] = field(default_factory=list)
+    hopeless: list[tuple[str, str]] = field(default_factory=list)
+    reason: str = ""
+
+
+class Matcher:
+    """All triggers of a pipeline.
+
+    Args:
+        pipeline: The pipeline's name.
+        triggers: The triggers by name.
+        default_pattern: `data.pattern`, for storage triggers without a pattern of their own.
+
+    Raises:
+        RetrainerError: If a trigger can't work.
+    """
+
+    def __init__(
+        self, pipeline: str, triggers: Mapping[str, TriggerConfig], default_pattern: str
+    ) -> None:
+        self._triggers: dict[str, tuple[AttributeFilter, Trigger]] = {
+            name: (
+                AttributeFilter(config.attributes),
+                make_trigger(name, config, pipeline, default_pattern),
+            )
+            for name, config in triggers.items()
+        }
+
+    def find(self, message: Message) -> Findings:
+        """Find what a message causes.
+
+        A message that names a trigger is for that one alone. A schedule's message has to name its own, because
+        nothing else tells it from others.
+        """
+        reading = Reading(message)
+        names: Iterable[str] = self._triggers
+        if reading.addressed is not None:
+            names = [reading.addressed]
+            if reading.addressed not in self._triggers:
+                return Findings(
+                    reason=f"it is for the trigger {reading.addressed!a}, which is not ours."
+                )
+        findings = Findings(reason="no trigger listens to it.")
+        for name in names:
+            wanted, trigger = self._triggers[name]
+            if not wanted.accepts(message.attributes):
+                continue
+            try:
+                findings.causes.extend(trigger.find_causes(reading))
+            except HopelessMessageError as error:
+                findings.hopeless.append((name, str(error)))
+        return findings

@@ -1,0 +1,285 @@
+"""What a message says, read from its attributes and its body, with nothing taken on trust.
+
+The forms are those of Cloud Storage's notifications, Cloud Scheduler's Pub/Sub targets, Cloud Monitoring's and
+Alertmanager's notifications, and our own requests.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from .interface import HopelessMessageError, Message
+
+TRIGGER_ATTRIBUTE = "retrainer-trigger"
+"""Attribute that names the trigger which a message is for."""
+MAX_BODY = 256 * 1024
+"""The most that a body may have, in bytes."""
+MAX_TEXT = 1024
+"""The most that a text in a message may have, in characters."""
+_FINALIZE = "OBJECT_FINALIZE"
+_FIRST_YEAR = 2000
+_AHEAD = timedelta(hours=1)
+_REQUEST_KEYS = frozenset({"pipeline", "id", "parameters", "reason"})
+# Control characters, and halves of surrogate pairs, which JSON can spell and nothing can encode.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SPAN_PART = re.compile(r"(?!\.{1,2}$)[^/\\{}]+")
+_SPAN_DATE = re.compile(r"\d+(?:[/_.-]\d+)+")
+
+
+@dataclass(frozen=True)
+class WrittenObject:
+    """An object that Cloud Storage has written.
+
+    Attributes:
+        uri: `gs://<bucket>/<object>`.
+        generation: Its generation; empty if the message does not say.
+        at: When it was written, by Google's clock.
+    """
+
+    uri: str
+    generation: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class RunAsked:
+    """A run that somebody asks for.
+
+    Attributes:
+        pipeline: Name of the pipeline; empty if the request does not say.
+        key: What makes two requests one.
+        parameters: The pipeline's parameters.
+    """
+
+    pipeline: str
+    key: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Incident:
+    """An incident that began.
+
+    Attributes:
+        key: What tells it from others.
+        name: Name of the policy or alert that raised it.
+    """
+
+    key: str
+    name: str
+
+
+def check_text(value: Any, what: str) -> str:
+    """Check a text of a message.
+
+    Args:
+        value: What the message has.
+        what: What to call it in the error.
+
+    Returns:
+        The text.
+
+    Raises:
+        HopelessMessageError: If it is no text, empty, too long, or has characters that are none.
+    """
+    if not isinstance(value, str) or not value:
+        raise HopelessMessageError(f"{what} is {_show(value)} and must be a text.")
+    if len(value) > MAX_TEXT:
+        raise HopelessMessageError(
+            f"{what} has {len(value):,} characters and may have {MAX_TEXT:,}."
+        )
+    if _UNSAFE.search(value):
+        raise HopelessMessageError(f"{what} is {value!a} and has control characters in it.")
+    return value
+
+
+def check_span(value: Any) -> str:
+    """Check a span that a message names.
+
+    Raises:
+        HopelessMessageError: If it is neither one part of a path nor a date.
+    """
+    span = check_text(value, "the span")
+    if not _SPAN_PART.fullmatch(span) and not _SPAN_DATE.fullmatch(span):
+        raise HopelessMessageError(
+            f"the span is {span!r} and must be one part of a path, or a date such as 2026/01/31."
+        )
+    return span
+
+
+def read_body(message: Message) -> dict[str, Any]:
+    """Read a message's body as a JSON object.
+
+    Raises:
+        HopelessMessageError: If it is none, or too large.
+    """
+    if len(message.data) > MAX_BODY:
+        raise HopelessMessageError(
+            f"the body has {len(message.data):,} bytes and may have {MAX_BODY:,}."
+        )
+    try:
+        # Decoded here, because json.loads would take UTF-16, too.
+        body = json.loads(message.data.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise HopelessMessageError(
+            f"the body is not UTF-8: {error.reason} at byte {error.start}."
+        ) from error
+    except RecursionError as error:
+        raise HopelessMessageError("the body is JSON that is nested too deeply.") from error
+    except ValueError as error:
+        raise HopelessMessageError(f"the body is not JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise HopelessMessageError(f"the body is {_show(body)} and must be a JSON object.")
+    return body
+
+
+def is_storage(message: Message) -> bool:
+    """Tell whether a message is a notification of Cloud Storage, of whatever event."""
+    attributes = message.attributes
+    return (
+        "bucketId" in attributes
+        or "objectId" in attributes
+        or attributes.get("eventType", "").startswith("OBJECT_")
+    )
+
+
+def read_storage(message: Message) -> WrittenObject | None:
+    """Read a notification of Cloud Storage. Its attributes say everything, so that any payload format will do.
+
+    Returns:
+        The object; None for another event than its writing, and for the empty object that stands for a folder.
+
+    Raises:
+        HopelessMessageError: If an attribute is missing or wrong.
+    """
+    attributes = message.attributes
+    if check_text(attributes.get("eventType"), "the attribute 'eventType'") != _FINALIZE:
+        return None
+    bucket = check_text(attributes.get("bucketId"), "the attribute 'bucketId'")
+    name = check_text(attributes.get("objectId"), "the attribute 'objectId'")
+    if name.endswith("/"):
+        return None
+    generation = attributes.get("objectGeneration", "")
+    if generation and not re.fullmatch(r"[0-9]{1,20}", generation):
+        raise HopelessMessageError(
+            f"the attribute 'objectGeneration' is {_show(generation)} and must be a number."
+        )
+    return WrittenObject(f"gs://{bucket}/{name}", generation, _read_event_time(message))
+
+
+def read_request(message: Message, body: Mapping[str, Any]) -> RunAsked:
+    """Read a request for a run.
+
+    Args:
+        message: The message, whose id stands in for a request's that has none.
+        body: Its body: `{"pipeline", "id", "parameters", "reason"}`, none of which must be there.
+
+    Raises:
+        HopelessMessageError: If a key is unknown or a value is wrong.
+    """
+    for key in body:
+        if key not in _REQUEST_KEYS:
+            raise HopelessMessageError(
+                f"the request has the key {_show(key)}, and a request has only: {', '.join(sorted(_REQUEST_KEYS))}."
+            )
+    parameters = body.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise HopelessMessageError(
+            f"the request's 'parameters' is {_show(parameters)} and must be a JSON object."
+        )
+    for text in ("pipeline", "reason"):
+        if text in body:
+            check_text(body[text], f"the request's '{text}'")
+    return RunAsked(
+        body.get("pipeline", ""),
+        check_text(body.get("id", message.message_id), "the request's 'id'"),
+        {
+            check_text(key, "a parameter's name"): check_text(value, f"the parameter {key!a}")
+            for key, value in parameters.items()
+        },
+    )
+
+
+def is_alert(body: Mapping[str, Any]) -> bool:
+    """Tell whether a body is a notification of Cloud Monitoring or of Alertmanager."""
+    return "incident" in body or "alerts" in body
+
+
+def read_alerts(body: Mapping[str, Any]) -> list[Incident]:
+    """Read the notification of Cloud Monitoring or Alertmanager.
+
+    Returns:
+        The incidents that began; none if it tells that one is over, or is only a test of the channel.
+
+    Raises:
+        HopelessMessageError: If something in it is missing or wrong.
+    """
+    return _read_alertmanager(body) if "alerts" in body else _read_monitoring(body)
+
+
+def _read_monitoring(body: Mapping[str, Any]) -> list[Incident]:
+    incident = body.get("incident")
+    if not isinstance(incident, dict):
+        raise HopelessMessageError(
+            f"the alert's 'incident' is {_show(incident)} and must be a JSON object."
+        )
+    state = check_text(incident.get("state"), "the incident's 'state'")
+    # The console's button that tries a channel sends an open incident of this version.
+    if state != "open" or body.get("version") == "test":
+        return []
+    key = check_text(incident.get("incident_id"), "the incident's 'incident_id'")
+    return [Incident(key, check_text(incident.get("policy_name"), "the incident's 'policy_name'"))]
+
+
+def _read_alertmanager(body: Mapping[str, Any]) -> list[Incident]:
+    alerts = body["alerts"]
+    if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
+        raise HopelessMessageError(
+            f"the alert's 'alerts' is {_show(alerts)} and must be a list of JSON objects."
+        )
+    incidents = []
+    for alert in alerts:
+        if check_text(alert.get("status"), "an alert's 'status'") != "firing":
+            continue
+        labels = alert.get("labels")
+        if not isinstance(labels, dict):
+            raise HopelessMessageError(
+                f"an alert's 'labels' is {_show(labels)} and must be a JSON object."
+            )
+        fingerprint = check_text(alert.get("fingerprint"), "an alert's 'fingerprint'")
+        started = check_text(alert.get("startsAt"), "an alert's 'startsAt'")
+        name = check_text(labels.get("alertname"), "an alert's label 'alertname'")
+        incidents.append(Incident(f"{fingerprint}@{started}", name))
+    return incidents
+
+
+def _read_event_time(message: Message) -> datetime:
+    text = message.attributes.get("eventTime")
+    if not text:
+        return message.published
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise HopelessMessageError(
+            f"the attribute 'eventTime' is {_show(text)} and must be a time such as 2026-01-31T12:00:00Z."
+        )
+    if at.year < _FIRST_YEAR or at - message.published > _AHEAD:
+        raise HopelessMessageError(
+            f"the attribute 'eventTime' is {text}, and the message was published at {message.published.isoformat()}."
+        )
+    return at.astimezone(UTC)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _show(value: Any) -> str:
+    """Show a value in an error, in so many characters as a line of a log can bear."""
+    shown = "missing" if value is None else ascii(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
