@@ -62,7 +62,7 @@ class Puller:
         metrics.held.set_function(lambda: len(self._holding))
         self._stream: Any = None
 
-    def start(self, ended: Callable[[], None]) -> None:
+    def start(self, ended: Callable[[], object]) -> None:
         """Start pulling.
 
         Args:
@@ -165,8 +165,8 @@ def check_subscription(name: str) -> str:
     parts = name.split("/")
     if len(parts) != 4 or (parts[0], parts[2]) != ("projects", "subscriptions") or not all(parts):
         raise RetrainerError(
-            f"the subscription to pull from is '{name}'; trigger_service.subscription in retrain.yaml or --subscription "
-            "must name it as projects/<project>/subscriptions/<name>."
+            f"the subscription to pull from is '{name}'; trigger_service.subscription in retrain.yaml or "
+            "--subscription must name it as projects/<project>/subscriptions/<name>."
         )
     return name
 
