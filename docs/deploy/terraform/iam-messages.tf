@@ -1,0 +1,50 @@
+# Who may publish, and what Pub/Sub itself may do.
+
+# Cloud Storage's own account tells the topic of new objects.
+resource "google_pubsub_topic_iam_member" "storage_publishes" {
+  topic  = google_pubsub_topic.messages.id
+  role   = "roles/pubsub.publisher"
+  member = "serviceAccount:${data.google_storage_project_service_account.agent.email_address}"
+}
+
+# People and services that ask for runs.
+resource "google_pubsub_topic_iam_member" "requests" {
+  for_each = var.request_publishers
+
+  topic  = google_pubsub_topic.messages.id
+  role   = "roles/pubsub.publisher"
+  member = each.value
+}
+
+# A message that failed too often is moved by Pub/Sub's own account: it publishes it to the dead letters ...
+resource "google_pubsub_topic_iam_member" "pubsub_publishes_dead_letters" {
+  topic  = google_pubsub_topic.dead_letters.id
+  role   = "roles/pubsub.publisher"
+  member = local.pubsub_agent
+}
+
+# ... and acknowledges it on the subscription that it came from.
+resource "google_pubsub_subscription_iam_member" "pubsub_moves_dead_letters" {
+  count = local.deployed
+
+  subscription = google_pubsub_subscription.push[0].id
+  role         = "roles/pubsub.subscriber"
+  member       = local.pubsub_agent
+}
+
+# Pub/Sub signs the tokens of pushes in the name of this account, and of no other.
+resource "google_service_account_iam_member" "pubsub_signs_as_push" {
+  service_account_id = google_service_account.push.name
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = local.pubsub_agent
+}
+
+# The only caller of the service. There is no grant to allUsers, and none to all of the project's accounts.
+resource "google_cloud_run_v2_service_iam_member" "push_invokes" {
+  count = local.deployed
+
+  name     = google_cloud_run_v2_service.trigger[0].name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = google_service_account.push.member
+}

@@ -1,0 +1,16 @@
+locals {
+  deployed = var.image == "" ? 0 : 1
+
+  service = "${var.name}-trigger"
+
+  # Cloud Run's address that can be told before the service is there. The service must know it to check the audience of
+  # push tokens, and the address that the service itself reports would be known only once it runs.
+  url = "https://${local.service}-${data.google_project.this.number}.${var.region}.run.app"
+
+  store = "gs://${var.store_bucket}/${var.store_folder}"
+
+  # Where the trigger service claims runs (`trigger_service.claims`), and all that it may touch in the store.
+  claims = "${var.store_folder}/claims"
+
+  pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+}

@@ -1,0 +1,137 @@
+# Plans with a provider that makes values up: terraform test -verbose
+
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+  mock_data "google_storage_project_service_account" {
+    defaults = { email_address = "service-123456789012@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+}
+
+override_resource {
+  target = google_service_account.push
+  values = {
+    email  = "retrainer-push@acme-ml.iam.gserviceaccount.com"
+    member = "serviceAccount:retrainer-push@acme-ml.iam.gserviceaccount.com"
+    name   = "projects/acme-ml/serviceAccounts/retrainer-push@acme-ml.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.trigger
+  values = {
+    email  = "retrainer-trigger@acme-ml.iam.gserviceaccount.com"
+    member = "serviceAccount:retrainer-trigger@acme-ml.iam.gserviceaccount.com"
+    name   = "projects/acme-ml/serviceAccounts/retrainer-trigger@acme-ml.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.pipeline
+  values = {
+    email  = "retrainer-pipeline@acme-ml.iam.gserviceaccount.com"
+    member = "serviceAccount:retrainer-pipeline@acme-ml.iam.gserviceaccount.com"
+    name   = "projects/acme-ml/serviceAccounts/retrainer-pipeline@acme-ml.iam.gserviceaccount.com"
+  }
+}
+
+variables {
+  project      = "acme-ml"
+  region       = "europe-west1"
+  data_bucket  = "acme-ml-data"
+  store_bucket = "acme-ml-retrainer"
+  image        = "europe-west1-docker.pkg.dev/acme-ml/retrainer-images/orders@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+}
+
+run "first_apply_has_no_service" {
+  command = plan
+
+  variables {
+    image = ""
+  }
+
+  assert {
+    condition     = length(google_cloud_run_v2_service.trigger) == 0 && length(google_pubsub_subscription.push) == 0
+    error_message = "Without an image there is nothing to run and nothing to push to."
+  }
+}
+
+run "pushes_are_authenticated" {
+  command = apply
+
+  assert {
+    condition = (
+      google_pubsub_subscription.push[0].push_config[0].push_endpoint == "https://retrainer-trigger-123456789012.europe-west1.run.app/push"
+    )
+    error_message = "Pub/Sub pushes to the service's address."
+  }
+
+  assert {
+    condition = alltrue([
+      for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
+      env.value == google_pubsub_subscription.push[0].push_config[0].oidc_token[0].audience
+      if env.name == "RETRAINER_TRIGGER_AUDIENCE"
+    ])
+    error_message = "The service checks the audience that the subscription sets."
+  }
+
+  assert {
+    condition = alltrue([
+      for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
+      env.value == google_pubsub_subscription.push[0].push_config[0].oidc_token[0].service_account_email
+      if env.name == "RETRAINER_TRIGGER_SERVICE_ACCOUNT"
+    ])
+    error_message = "The service checks the account that the subscription sets."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.push_invokes[0].member == google_service_account.push.member
+    error_message = "Only the push account may call the service."
+  }
+}
+
+run "tags_are_refused" {
+  command = plan
+
+  variables {
+    image = "europe-west1-docker.pkg.dev/acme-ml/retrainer-images/orders:latest"
+  }
+
+  expect_failures = [var.image]
+}
+
+run "a_bucket_is_named_without_its_scheme" {
+  command = plan
+
+  variables {
+    data_bucket = "gs://acme-ml-data"
+  }
+
+  expect_failures = [var.data_bucket]
+}
+
+run "fewer_instances_than_the_least_are_refused" {
+  command = plan
+
+  variables {
+    min_instances = 5
+    max_instances = 2
+  }
+
+  expect_failures = [var.max_instances]
+}
+
+run "a_schedule_names_its_trigger" {
+  command = plan
+
+  variables {
+    schedule         = "0 6 * * 1"
+    schedule_trigger = "monday"
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.messages[0].pubsub_target[0].attributes["retrainer-trigger"] == "monday"
+    error_message = "The message says which trigger it is for."
+  }
+}

@@ -1,0 +1,166 @@
+variable "project" {
+  description = "Google Cloud project, by its id."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "A project's id has 6 to 30 lower case letters, digits and dashes, a letter first."
+  }
+}
+
+variable "region" {
+  description = "Region of everything here, such as europe-west1; the data bucket should be in it, too."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "A region looks like europe-west1; a zone such as europe-west1-b is none."
+  }
+}
+
+variable "name" {
+  description = "What names of things here start with; another one makes a second installation in the project."
+  type        = string
+  default     = "retrainer"
+
+  validation {
+    # An account's id has at most 30 characters, and the longest suffix is "-pipeline".
+    condition     = can(regex("^[a-z][a-z0-9-]{2,18}[a-z0-9]$", var.name))
+    error_message = "4 to 20 lower case letters, digits and dashes, a letter first."
+  }
+}
+
+variable "image" {
+  description = "Image of the trigger service by its digest, with retrain.yaml in /config. Empty leaves the service and its push subscription out, as for the first apply, which makes the registry to push the image to."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.image == "" || can(regex("^[^@[:space:]]+@sha256:[0-9a-f]{64}$", var.image))
+    error_message = "Name the image by its digest, <registry>/<name>@sha256:<64 digits>: a tag can be moved, and then what runs is not what was applied."
+  }
+}
+
+variable "data_bucket" {
+  description = "Bucket that spans land in, without gs://. It must exist; Terraform adds a notification and a grant to it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", var.data_bucket))
+    error_message = "Name the bucket alone, without gs:// and without a folder."
+  }
+}
+
+variable "data_prefix" {
+  description = "Only objects whose names start with this are told of, such as sales/; everything if empty."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = !startswith(var.data_prefix, "/") && !can(regex("[{*?]", var.data_prefix))
+    error_message = "A plain start of object names: no slash first, and no pattern. The pattern is in retrain.yaml."
+  }
+}
+
+variable "store_bucket" {
+  description = "Bucket of the store, without gs://. Terraform makes it, and refuses to delete it as long as something is in it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", var.store_bucket))
+    error_message = "Name the bucket alone, without gs:// and without a folder."
+  }
+}
+
+variable "store_folder" {
+  description = "Folder of the store within its bucket: `store` in retrain.yaml is gs://<store_bucket>/<store_folder>."
+  type        = string
+  default     = "store"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$", var.store_folder))
+    error_message = "A path without a slash at either end, such as store or orders/store."
+  }
+}
+
+variable "min_instances" {
+  description = "Instances of the trigger service that are kept when nothing happens. 0 costs nothing, and a first message then waits for a start."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.min_instances >= 0 && var.min_instances <= 10
+    error_message = "0 to 10."
+  }
+}
+
+variable "max_instances" {
+  description = "Most instances of the trigger service."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = var.max_instances >= 1 && var.max_instances <= 100 && var.max_instances >= var.min_instances
+    error_message = "1 to 100, and no fewer than min_instances."
+  }
+}
+
+variable "schedule" {
+  description = "When Cloud Scheduler publishes to the trigger named schedule_trigger, in five cron fields; never if empty."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.schedule == "" || length(split(" ", var.schedule)) == 5
+    error_message = "Five fields with one space between: minute, hour, day of the month, month, day of the week."
+  }
+}
+
+variable "schedule_time_zone" {
+  description = "Time zone of the schedule, by its name in the IANA database."
+  type        = string
+  default     = "Etc/UTC"
+}
+
+variable "schedule_trigger" {
+  description = "Name of the trigger of kind schedule in retrain.yaml."
+  type        = string
+  default     = "weekly"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,39}$", var.schedule_trigger))
+    error_message = "A trigger's name: lower case letters, digits and dashes, a letter first, at most 40 characters."
+  }
+}
+
+variable "request_publishers" {
+  description = "Who may ask for runs by publishing to the topic, such as group:ml@example.com, for triggers of kind request."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for member in var.request_publishers : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))
+    ])
+    error_message = "Each is user:, group:, serviceAccount:, principal: or principalSet: and who."
+  }
+}
+
+variable "submitters" {
+  description = "Who may run `retrainer submit` and `retrainer schedule` with the pipeline's account, such as group:ml@example.com."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition = alltrue([
+      for member in var.submitters : can(regex("^(user|group|serviceAccount|principal|principalSet):", member))
+    ])
+    error_message = "Each is user:, group:, serviceAccount:, principal: or principalSet: and who."
+  }
+}
+
+variable "notification_channels" {
+  description = "Cloud Monitoring channels that are told of dead letters and of a backlog, projects/<project>/notificationChannels/<number>."
+  type        = list(string)
+  default     = []
+}
