@@ -1,0 +1,285 @@
+"""Talking to the API of Kubeflow Pipelines: timeouts, a token that may change, and this project's errors.
+
+This is kfp's generated REST client, `kfp_server_api`, without `kfp.Client` over it. That one waits for ever, takes
+namespace and cookies of whoever used it last from ~/.config/kfp, prints links to standard output, and gives a run no
+description.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import kfp_server_api
+import urllib3
+from google.api_core import exceptions, retry
+
+from ...components.lib.errors import RetrainerError
+from ..target_config import KubeflowConfig
+from .interface import RefusedError, UnavailableError
+
+TOKEN_VARIABLE = "RETRAINER_KUBEFLOW_TOKEN"
+DEADLINE_SECONDS = 20.0
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 8.0
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 4.0
+_LONGEST_MESSAGE = 600
+_BUSY = frozenset({408, 425, 429})
+_NOT_IMPLEMENTED = 501
+
+Result = TypeVar("Result")
+
+
+class NotFoundError(RefusedError):
+    """What was asked for is not there."""
+
+
+class ConflictError(RefusedError):
+    """What shall be made is there already."""
+
+
+def read_token(config: KubeflowConfig) -> str:
+    """Read the bearer token, anew each time: Kubernetes replaces the file before the token in it expires.
+
+    Returns:
+        That of the environment variable, else that of the file; empty if neither is set.
+
+    Raises:
+        RetrainerError: If there is no such file, or what it holds is no token.
+    """
+    token, origin = os.environ.get(TOKEN_VARIABLE, "").strip(), f"the variable {TOKEN_VARIABLE}"
+    if not token and config.token_file:
+        origin = f"the file '{config.token_file}' (targets.kubeflow.token_file)"
+        try:
+            token = Path(config.token_file).read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise RetrainerError(f"{origin} can't be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise _no_token(origin) from error.with_traceback(None)
+        if not token:
+            raise _no_token(origin)
+    # Anything else would be quoted in http.client's own error.
+    if not all("!" <= character <= "~" for character in token):
+        raise _no_token(origin)
+    return token
+
+
+def _no_token(origin: str) -> RetrainerError:
+    return RetrainerError(
+        f"{origin} holds no bearer token: one word of ASCII characters is expected."
+    )
+
+
+class Calls:
+    """Requests that share one deadline."""
+
+    def __init__(self, host: str, seconds: float) -> None:
+        self._host = host
+        self._ends = time.monotonic() + seconds
+
+    def read(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a method of the API that changes nothing, and give up early, as it can be asked again.
+
+        Raises:
+            UnavailableError: If the service gives no answer, or says that it can't.
+            RefusedError: If it refuses.
+        """
+        return self._send(_READ_SECONDS, method, *arguments, **keywords)
+
+    def write(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a method of the API that changes something, and wait for its outcome as long as time is left.
+
+        Raises:
+            UnavailableError: If the service gives no answer, or says that it can't; it may have done it.
+            RefusedError: If it refuses.
+        """
+        return self._send(float("inf"), method, *arguments, **keywords)
+
+    def _send(
+        self, seconds: float, method: Callable[..., Any], *arguments: Any, **keywords: Any
+    ) -> Any:
+        left = max(self._ends - time.monotonic(), 0.1)
+        timeout = (min(_CONNECT_SECONDS, left), min(seconds, left))
+        try:
+            return method(*arguments, _request_timeout=timeout, **keywords)
+        except kfp_server_api.ApiException as error:
+            raise _translate(self._host, error) from error
+        except urllib3.exceptions.HTTPError as error:
+            reason = getattr(error, "reason", None) or error
+            if isinstance(reason, urllib3.exceptions.SSLError):
+                raise RefusedError(
+                    f"{self._host} could not be trusted: {reason}. Name the certificates that sign its own in "
+                    "targets.kubeflow.ca_certificate."
+                ) from error
+            raise UnavailableError(f"{self._host} can't be reached: {reason}.") from error
+        except UnicodeDecodeError as error:
+            raise UnavailableError(f"{self._host} answered with something unreadable.") from error
+
+
+class KubeflowClient:
+    """Kubeflow Pipelines' API, version v2beta1. Several threads may use one: urllib3's pool is made for that.
+
+    Attributes:
+        host: Its address.
+        experiments: Methods on experiments.
+        runs: Methods on runs.
+        recurring_runs: Methods on recurring runs.
+    """
+
+    def __init__(self, config: KubeflowConfig, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        """Prepare, without a request.
+
+        Args:
+            config: Where, and with what token and certificates.
+            deadline_seconds: How long one thing may take in all, repeated attempts included.
+
+        Raises:
+            RetrainerError: If the host is missing or no address, or there is no such certificate file.
+        """
+        self.host = _check_host(config.host)
+        self.deadline_seconds = deadline_seconds
+        settings = kfp_server_api.Configuration()
+        settings.host = self.host
+        # One attempt, and no redirect to a login page: `persist` repeats, and knows what may be repeated.
+        settings.retries = urllib3.Retry(total=0, raise_on_redirect=False)
+        if config.ca_certificate:
+            if not Path(config.ca_certificate).is_file():
+                raise RetrainerError(
+                    f"there is no file '{config.ca_certificate}' (targets.kubeflow.ca_certificate)."
+                )
+            settings.ssl_ca_cert = config.ca_certificate
+        if os.environ.get(TOKEN_VARIABLE) or config.token_file:
+            settings.api_key["authorization"] = ""
+            settings.api_key_prefix["authorization"] = "Bearer"
+            settings.refresh_api_key_hook = lambda its: its.api_key.update(
+                authorization=read_token(config)
+            )
+        self._api = _JsonApiClient(settings)
+        self.experiments = kfp_server_api.ExperimentServiceApi(self._api)
+        self.runs = kfp_server_api.RunServiceApi(self._api)
+        self.recurring_runs = kfp_server_api.RecurringRunServiceApi(self._api)
+
+    def persist(self, action: Callable[[Calls], Result]) -> Result:
+        """Do something until it works, is refused, or the deadline has passed, with growing pauses.
+
+        Args:
+            action: Is called with what to send its requests through, again from the start if the service was not
+                available: so it looks up what an earlier attempt may have done before it does it again.
+
+        Returns:
+            What the action returns.
+
+        Raises:
+            UnavailableError: If the service was not available until the deadline.
+            RefusedError: If it refuses.
+        """
+        calls = Calls(self.host, self.deadline_seconds)
+        patient = retry.Retry(
+            predicate=retry.if_exception_type(UnavailableError),
+            initial=_FIRST_PAUSE_SECONDS,
+            maximum=_LONGEST_PAUSE_SECONDS,
+            multiplier=2,
+            timeout=self.deadline_seconds,
+        )
+        try:
+            return patient(action)(calls)
+        except exceptions.RetryError as error:
+            raise UnavailableError(
+                f"{error.cause} Tried for {self.deadline_seconds:g} s."
+            ) from error.cause
+
+    def list_all(
+        self, calls: Calls, method: Callable[..., Any], field: str, **query: Any
+    ) -> list[Any]:
+        """List every page.
+
+        Args:
+            calls: Sends the requests.
+            method: The API's method that gives a page.
+            field: Where a page holds its things.
+            query: Which things.
+        """
+        things: list[Any] = []
+        token = ""
+        while True:
+            page = calls.read(method, page_size=100, page_token=token, **query)
+            things += getattr(page, field) or []
+            token = page.next_page_token
+            if not token:
+                return things
+
+    def to_json(self, body: Any) -> Any:
+        """Give what a model of the API is on the wire."""
+        return self._api.sanitize_for_serialization(body)
+
+
+class _JsonApiClient(kfp_server_api.ApiClient):
+    """Refuses answers that are not JSON, of which the generated client would make empty lists."""
+
+    def request(self, *arguments: Any, **keywords: Any) -> Any:
+        response = super().request(*arguments, **keywords)
+        kind = response.getheader("content-type") or "nothing"
+        if "json" not in kind:
+            raise RefusedError(
+                f"{self.configuration.host} answers with {kind} and not as Kubeflow Pipelines' API does. Is "
+                f"targets.kubeflow.host right, and is a token needed ({TOKEN_VARIABLE}, targets.kubeflow.token_file)?"
+            )
+        return response
+
+
+def _check_host(host: str) -> str:
+    if not host:
+        raise RetrainerError(
+            "targets.kubeflow.host is empty, and runs need to go somewhere: set it in retrain.yaml to the address of "
+            "Kubeflow Pipelines' API, or give --host or the variable RETRAINER_KUBEFLOW_HOST."
+        )
+    try:
+        parts = urlsplit(host)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or parts.query or parts.fragment:
+        raise RetrainerError(
+            f"targets.kubeflow.host is '{host}': an address such as https://kubeflow.example.com/pipeline is expected."
+        )
+    return host.rstrip("/")
+
+
+def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
+    status = error.status or 0
+    message, from_kubeflow = _message(error)
+    said = f"{host} answered {status}: {message}"
+    if status in _BUSY or (status >= 500 and status != _NOT_IMPLEMENTED):
+        return UnavailableError(said)
+    if status == 401 or 300 <= status < 400:
+        return RefusedError(
+            f"{said} A token is missing or no longer good: set {TOKEN_VARIABLE} or targets.kubeflow.token_file."
+        )
+    if status == 403:
+        return RefusedError(
+            f"{said} Give the token's account the right to it in the namespace (targets.kubeflow.namespace), or take "
+            "another token."
+        )
+    if status == 404 and not from_kubeflow:
+        return RefusedError(
+            f"{said} Is targets.kubeflow.host the address of Kubeflow Pipelines' API, its path included?"
+        )
+    kinds = {404: NotFoundError, 409: ConflictError}
+    return kinds.get(status, RefusedError)(said)
+
+
+def _message(error: kfp_server_api.ApiException) -> tuple[str, bool]:
+    """Give what the service says, as a sentence, and whether it says it as Kubeflow Pipelines does."""
+    try:
+        body = json.loads(error.body or "")
+        text, from_kubeflow = str(body.get("message") or body["error"]), True
+    except (ValueError, KeyError, AttributeError, TypeError):
+        text, from_kubeflow = str(error.reason or "no reason given"), False
+    text = " ".join(text.split())
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[:_LONGEST_MESSAGE] + " ..."
+    return (text if text.endswith(".") else text + "."), from_kubeflow

@@ -1,0 +1,446 @@
+"""Kubeflow Pipelines' API v2beta1 on loopback, as far as runs, experiments and recurring runs go.
+
+Bodies are parsed into KFP's own models. What the real service would ignore is refused here: fields and query
+parameters that it does not know.
+"""
+
+import argparse
+import base64
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+import kfp_server_api
+from aiohttp import web
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+if __name__ == "__main__":
+    from local_http import LocalServer
+else:
+    from servers.local_http import LocalServer
+
+_API = "/apis/v2beta1"
+_NEVER = "1970-01-01T00:00:00Z"
+_NATIVE = {"str": str, "int": int, "bool": bool, "datetime": str, "object": object}
+# gRPC's codes by HTTP status.
+_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 429: 8, 500: 13, 501: 12, 503: 14, 504: 4}
+_CRON_FIELDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_CRON_WORDS = (
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+)
+_CRON_PART = re.compile(r"([*?]|\w+(-\w+)?)(/[0-9]+)?")
+
+
+class Refusal(Exception):  # noqa: N818
+    """An answer that is an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class KubeflowServer(LocalServer):
+    """Kubeflow Pipelines.
+
+    Attributes:
+        experiments: Experiments, as the service gives them.
+        runs: Runs, in the order of their creation.
+        recurring_runs: Recurring runs, in the order of their creation.
+        token: The bearer token that requests must carry; empty for none.
+        multi_user: Whether experiments need a namespace.
+    """
+
+    def __init__(self, port: int = 0, token: str = "", multi_user: bool = False) -> None:
+        super().__init__(port)
+        self.experiments: list[dict[str, Any]] = []
+        self.runs: list[dict[str, Any]] = []
+        self.recurring_runs: list[dict[str, Any]] = []
+        self.token = token
+        self.multi_user = multi_user
+        self._seen_specs: set[str] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        one_run, one_recurring = f"{_API}/runs/{{id}}", f"{_API}/recurringruns/{{id}}"
+        table = [
+            ("GET", f"{_API}/healthz", self._healthz),
+            ("POST", f"{_API}/experiments", self._create_experiment),
+            ("GET", f"{_API}/experiments", self._list_experiments),
+            ("GET", f"{_API}/experiments/{{id}}", self._get_experiment),
+            ("POST", f"{_API}/runs", self._create_run),
+            ("GET", f"{_API}/runs", self._list_runs),
+            ("GET", one_run, self._get_run),
+            ("POST", f"{_API}/recurringruns", self._create_recurring_run),
+            ("GET", f"{_API}/recurringruns", self._list_recurring_runs),
+            ("GET", one_recurring, self._get_recurring_run),
+            ("POST", f"{one_recurring}:enable", self._enable),
+            ("POST", f"{one_recurring}:disable", self._disable),
+            ("DELETE", one_recurring, self._delete_recurring_run),
+        ]
+        return [web.route(method, path, self._guarded(act)) for method, path, act in table]
+
+    def error(self, status: int, message: str = "told to fail") -> web.Response:
+        body = {"error": message, "code": _CODES.get(status, 2), "message": message, "details": []}
+        return web.json_response(body, status=status)
+
+    def advance(
+        self, run: dict[str, Any], state: str, tasks: dict[str, str] | None = None, error: str = ""
+    ) -> None:
+        """Bring a run further.
+
+        Args:
+            run: One of `runs`.
+            state: Its state, such as `RUNNING`.
+            tasks: States of tasks by name; besides them, a driver and an executor of each is told of, as Argo has them.
+            error: Why it and its failed tasks failed.
+        """
+        details = {
+            its["display_name"]: its for its in run.get("run_details", {}).get("task_details", [])
+        }
+        for name, task_state in (tasks or {}).items():
+            for node in (name, f"{name}-driver", "executor"):
+                known = details.get(node, {"start_time": _now()})
+                details[node] = _task(run, node, task_state, known["start_time"], error)
+        run["state"] = state
+        if details:
+            run["run_details"] = {"task_details": list(details.values())}
+        if state in ("SUCCEEDED", "FAILED", "CANCELED"):
+            run["finished_at"] = _now()
+        if error:
+            run["error"] = {"code": 2, "message": error, "details": []}
+
+    def _guarded(self, act: Any) -> Any:
+        async def handle(request: web.Request) -> web.Response:
+            if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+                return self.error(401, "Request header error: there is no valid token")
+            try:
+                return web.json_response(await act(request))
+            except Refusal as refusal:
+                return self.error(refusal.status, str(refusal))
+
+        return handle
+
+    async def _healthz(self, request: web.Request) -> dict[str, Any]:
+        _query(request)
+        return {"multi_user": self.multi_user}
+
+    async def _create_experiment(self, request: web.Request) -> dict[str, Any]:
+        body = await _body(request, "V2beta1Experiment")
+        namespace = self._namespace(body.get("namespace", ""))
+        if any(_same_experiment(its, body, namespace) for its in self.experiments):
+            raise Refusal(409, f"The name {body['display_name']} already exist.")
+        made = {
+            "experiment_id": str(uuid.uuid4()),
+            "display_name": _required(body, "display_name"),
+            "description": body.get("description", ""),
+            "namespace": namespace,
+            "created_at": _now(),
+            "storage_state": "AVAILABLE",
+        }
+        self.experiments.append(made)
+        return made
+
+    async def _list_experiments(self, request: web.Request) -> dict[str, Any]:
+        query = _query(request, *_LISTING, "namespace")
+        namespace = self._namespace(query.get("namespace", ""))
+        found = [its for its in self.experiments if its["namespace"] == namespace]
+        return _page("experiments", found, query)
+
+    async def _get_experiment(self, request: web.Request) -> dict[str, Any]:
+        return _get(self.experiments, "experiment_id", request)
+
+    async def _create_run(self, request: web.Request) -> dict[str, Any]:
+        body = await _body(request, "V2beta1Run")
+        self._check(body, "run_id", "state", "created_at", "recurring_run_id")
+        made = {
+            **body,
+            "run_id": str(uuid.uuid4()),
+            "storage_state": "AVAILABLE",
+            "state": "PENDING",
+            "created_at": _now(),
+            "scheduled_at": _now(),
+            "finished_at": _NEVER,
+        }
+        self.runs.append(made)
+        return made
+
+    async def _list_runs(self, request: web.Request) -> dict[str, Any]:
+        return _page("runs", *self._of_experiment(self.runs, request))
+
+    async def _get_run(self, request: web.Request) -> dict[str, Any]:
+        return _get(self.runs, "run_id", request, "experiment_id")
+
+    async def _create_recurring_run(self, request: web.Request) -> dict[str, Any]:
+        body = await _body(request, "V2beta1RecurringRun")
+        self._check(body, "recurring_run_id", "status", "created_at")
+        trigger = body.get("trigger", {})
+        if "cron_schedule" in trigger:
+            _check_cron(trigger["cron_schedule"].get("cron", ""))
+        if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
+            raise Refusal(400, "The max concurrency of the recurring run is out of range [1, 10]")
+        made = {**body, "recurring_run_id": str(uuid.uuid4()), "created_at": _now()}
+        made["max_concurrency"] = str(body["max_concurrency"])
+        self.recurring_runs.append(made)
+        return self._switched(made, body.get("mode", "MODE_UNSPECIFIED") == "ENABLE")
+
+    async def _list_recurring_runs(self, request: web.Request) -> dict[str, Any]:
+        return _page("recurringRuns", *self._of_experiment(self.recurring_runs, request))
+
+    async def _get_recurring_run(self, request: web.Request) -> dict[str, Any]:
+        return _get(self.recurring_runs, "recurring_run_id", request)
+
+    async def _enable(self, request: web.Request) -> dict[str, Any]:
+        self._switched(_get(self.recurring_runs, "recurring_run_id", request), True)
+        return {}
+
+    async def _disable(self, request: web.Request) -> dict[str, Any]:
+        self._switched(_get(self.recurring_runs, "recurring_run_id", request), False)
+        return {}
+
+    async def _delete_recurring_run(self, request: web.Request) -> dict[str, Any]:
+        self.recurring_runs.remove(
+            _get(self.recurring_runs, "recurring_run_id", request, "propagation_policy")
+        )
+        return {}
+
+    def _switched(self, its: dict[str, Any], on: bool) -> dict[str, Any]:
+        its["mode"], its["status"] = ("ENABLE", "ENABLED") if on else ("DISABLE", "DISABLED")
+        its["updated_at"] = _now()
+        return its
+
+    def _namespace(self, namespace: str) -> str:
+        if self.multi_user and not namespace:
+            raise Refusal(400, "Invalid input error: namespace is empty in multi-user mode")
+        if namespace and not self.multi_user:
+            raise Refusal(400, "Invalid input error: in single-user mode, namespace must be empty")
+        return namespace
+
+    def _of_experiment(
+        self, things: list[dict[str, Any]], request: web.Request
+    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        query = _query(request, *_LISTING, "experiment_id", "namespace")
+        experiment = query.get("experiment_id", "")
+        if experiment:
+            self._experiment(experiment)
+        return [its for its in things if experiment in ("", its["experiment_id"])], query
+
+    def _experiment(self, experiment: str) -> dict[str, Any]:
+        for its in self.experiments:
+            if its["experiment_id"] == experiment:
+                return its
+        raise Refusal(404, f"Experiment {experiment} not found.")
+
+    def _check(self, body: dict[str, Any], *output_only: str) -> None:
+        """Check what runs and recurring runs have in common."""
+        for key in output_only:
+            if key in body:
+                raise Refusal(400, f"{key} is set by the service")
+        _required(body, "display_name")
+        self._experiment(_required(body, "experiment_id"))
+        document = _required(body, "pipeline_spec")
+        spec = document.get("pipeline_spec", document)
+        digest = json.dumps(document)
+        if digest not in self._seen_specs:
+            try:
+                json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+                json_format.ParseDict(
+                    document.get("platform_spec", {}), pipeline_spec_pb2.PlatformSpec()
+                )
+            except json_format.ParseError as error:
+                raise Refusal(400, f"invalid pipeline spec: {error}") from error
+            self._seen_specs.add(digest)
+        known = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+        given = body.get("runtime_config", {}).get("parameters", {})
+        for name in given:
+            if name not in known:
+                raise Refusal(400, f"parameter {name} is not defined in the pipeline spec")
+        for name, its in known.items():
+            if name not in given and "defaultValue" not in its and not its.get("isOptional"):
+                raise Refusal(400, f"parameter {name} has no value")
+
+
+_LISTING = ("page_token", "page_size", "sort_by", "filter")
+
+
+def _now() -> str:
+    # The service's database keeps seconds.
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _task(run: dict[str, Any], name: str, state: str, started: str, error: str) -> dict[str, Any]:
+    task = {
+        "run_id": run["run_id"],
+        "task_id": str(uuid.uuid4()),
+        "display_name": name,
+        "create_time": run["created_at"],
+        "start_time": started,
+        "end_time": _NEVER if state in ("PENDING", "RUNNING") else _now(),
+        "state": state,
+    }
+    if error and state == "FAILED":
+        task["error"] = {"code": 2, "message": error, "details": []}
+    return task
+
+
+def _same_experiment(its: dict[str, Any], body: dict[str, Any], namespace: str) -> bool:
+    return its["display_name"] == body.get("display_name") and its["namespace"] == namespace
+
+
+def _required(body: dict[str, Any], key: str) -> Any:
+    if not body.get(key):
+        raise Refusal(400, f"Invalid input error: {key} is empty")
+    return body[key]
+
+
+def _query(request: web.Request, *known: str) -> dict[str, str]:
+    for name in request.query:
+        if name not in known:
+            raise Refusal(400, f"unknown query parameter {name}")
+    return dict(request.query)
+
+
+def _get(
+    things: Iterable[dict[str, Any]], key: str, request: web.Request, *known: str
+) -> dict[str, Any]:
+    _query(request, *known)
+    for its in things:
+        if its[key] == request.match_info["id"]:
+            return its
+    raise Refusal(404, f"{key} {request.match_info['id']} not found.")
+
+
+async def _body(request: web.Request, model: str) -> dict[str, Any]:
+    _query(request)
+    try:
+        data = json.loads(await request.read())
+    except ValueError as error:
+        raise Refusal(400, f"the body is not JSON: {error}") from error
+    return _parse(data, model, model)
+
+
+def _parse(data: Any, kind: str, where: str) -> Any:
+    """Check data against one of KFP's models, and give it without what is null."""
+    if kind.startswith("list["):
+        return [_parse(its, kind[5:-1], where) for its in _is(list, data, where)]
+    if kind.startswith("dict("):
+        inner = kind[5:-1].partition(", ")[2]
+        return {key: _parse(its, inner, where) for key, its in _is(dict, data, where).items()}
+    if where.endswith(".max_concurrency"):
+        # An int64 is a text in JSON; the service takes a number, too.
+        return int(data)
+    if kind in _NATIVE:
+        return _is(_NATIVE[kind], data, where)
+    model = getattr(kfp_server_api, kind)
+    if hasattr(model, "allowable_values"):
+        if data not in model.allowable_values:
+            raise Refusal(400, f"{where} is '{data}'")
+        return data
+    kinds = {name: model.openapi_types[its] for its, name in model.attribute_map.items()}
+    parsed = {}
+    for key, value in _is(dict, data, where).items():
+        if key not in kinds:
+            raise Refusal(400, f'unknown field "{key}" in {where}')
+        if value is not None:
+            parsed[key] = _parse(value, kinds[key], f"{where}.{key}")
+    return parsed
+
+
+def _is(kind: type, data: Any, where: str) -> Any:
+    if not isinstance(data, kind):
+        raise Refusal(400, f"{where} is a {type(data).__name__} and not a {kind.__name__}")
+    return data
+
+
+def _page(field: str, things: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
+    spec = query.get("filter", "")
+    matching = [its for its in things if all(_holds(its, one) for one in _predicates(spec))]
+    name, _, order = query.get("sort_by", "").partition(" ")
+    if name not in ("", "created_at", "display_name") or order not in ("", "asc", "desc"):
+        raise Refusal(400, f"Cannot sort on field {name}.")
+    matching.sort(key=lambda its: its[name or "created_at"], reverse=order == "desc")
+    criteria = [spec, name, order]
+    start = 0
+    if token := query.get("page_token"):
+        start, *of_token = json.loads(base64.b64decode(token))
+        if of_token != criteria and criteria != ["", "", ""]:
+            raise Refusal(400, "page token does not match the supplied sort by and/or filter")
+    size = min(int(query.get("page_size") or 20) or 20, 200)
+    page: dict[str, Any] = {
+        field: matching[start : start + size],
+        "total_size": len(matching),
+    }
+    if start + size < len(matching):
+        token = json.dumps([start + size, *criteria])
+        page["next_page_token"] = base64.b64encode(token.encode()).decode()
+    return page
+
+
+def _predicates(spec: str) -> list[dict[str, Any]]:
+    """Read a filter as the service does: unquoted once more, protobuf's JSON with names in either style."""
+    if not spec:
+        return []
+    try:
+        data = json.loads(unquote_plus(spec))
+    except ValueError as error:
+        raise Refusal(400, f'failed to parse valid filter from "{spec}": {error}') from error
+    operations = kfp_server_api.V2beta1PredicateOperation.allowable_values
+    for predicate in data.get("predicates", []):
+        for key in list(predicate):
+            predicate[re.sub(r"[A-Z]", lambda its: "_" + its[0].lower(), key)] = predicate.pop(key)
+        if isinstance(predicate.get("operation"), int):
+            predicate["operation"] = operations[predicate["operation"]]
+    predicates = _parse(data, "V2beta1Filter", "filter")["predicates"]
+    for predicate in predicates:
+        if predicate.get("key") not in ("display_name", "name"):
+            raise Refusal(400, f"no support for filtering on field {predicate.get('key')}")
+        if predicate.get("operation") not in ("EQUALS", "NOT_EQUALS", "IS_SUBSTRING"):
+            raise Refusal(400, f"invalid predicate operation: {predicate.get('operation')}")
+    return predicates
+
+
+def _holds(its: dict[str, Any], predicate: dict[str, Any]) -> bool:
+    name, value = its["display_name"].lower(), predicate["string_value"].lower()
+    return {
+        "EQUALS": name == value,
+        "NOT_EQUALS": name != value,
+        "IS_SUBSTRING": value in name,
+    }[predicate["operation"]]
+
+
+def _check_cron(cron: str) -> None:
+    """Check an expression as robfig/cron v1 does, which the service has: seconds first, and no time zone."""
+    fields = cron.split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise Refusal(400, f"Expected exactly 6 fields, found {len(fields)}: {cron}")
+    words = {word: index + 1 for index, word in enumerate(_CRON_WORDS[0])}
+    words |= {word: index for index, word in enumerate(_CRON_WORDS[1])}
+    for field, (least, greatest) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            if not _CRON_PART.fullmatch(part):
+                raise Refusal(400, f"Failed to parse {part} of {cron}")
+            for end in re.findall(r"\w+", part.partition("/")[0]):
+                number = int(end) if end.isdigit() else words.get(end.lower(), -1)
+                if not least <= number <= greatest:
+                    raise Refusal(400, f"{part} of {cron} is out of range [{least}, {greatest}]")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8888)
+    parser.add_argument("--token", default="")
+    parser.add_argument("--multi-user", action="store_true")
+    arguments = parser.parse_args()
+    with KubeflowServer(arguments.port, arguments.token, arguments.multi_user) as server:
+        print(f"Kubeflow Pipelines at {server.url}", flush=True)
+        while True:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()
