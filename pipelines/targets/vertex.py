@@ -1,0 +1,188 @@
+"""Vertex AI Pipelines as a target.
+
+The clients of the API itself are used and not the SDK over them: its PipelineJob looks at buckets and projects first,
+which the submitting account may not see, and its schedules have dropped labels, credentials and locations.
+"""
+
+from datetime import UTC
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..target_config import VertexConfig
+from .interface import (
+    Pipeline,
+    RunRequest,
+    RunStatus,
+    Schedule,
+    ScheduleRequest,
+    Submission,
+)
+from .vertex_calls import Options, VertexCaller, is_undone
+from .vertex_requests import VertexRequests, label_of
+from .vertex_schedules import VertexSchedules, check_schedule
+from .vertex_settings import api_address, check_vertex, console_url, is_emulator, parent
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.cloud import aiplatform_v1
+
+DEADLINE_SECONDS = 20.0
+
+
+class VertexTarget:
+    """Runs and schedules on Vertex AI; the methods are described at `interface.Target`.
+
+    Args:
+        config: Where, as whom and with what.
+        pipeline: What is submitted.
+        credentials: Credentials to call the service with. If not given: none for an emulator on this machine, else
+            Google's application default ones.
+        deadline_seconds: How long a call may take, its repetitions included.
+
+    Raises:
+        RetrainerError: If a setting is missing or wrong.
+    """
+
+    name = "vertex"
+    names_runs = True
+
+    def __init__(
+        self,
+        config: VertexConfig,
+        pipeline: Pipeline,
+        credentials: "Credentials | None" = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        check_vertex(config)
+        self._config = config
+        self._pipeline = pipeline
+        self._credentials = credentials
+        self._requests = VertexRequests(config, pipeline)
+        self._caller = VertexCaller(config, deadline_seconds)
+
+    def describe(self, request: RunRequest) -> dict[str, Any]:
+        """Give the request that `submit` would send: `method`, `url` and `body`."""
+        return self._requests.describe_run(request)
+
+    def submit(self, request: RunRequest) -> Submission:
+        """Start a run, unless there is one of that id, which is then given.
+
+        The id makes it safe to send a request again whose outcome is not known. A run that is found then is taken for
+        our own: `existed` is false, though a twin may have been quicker.
+        """
+        from google.api_core.exceptions import Conflict, NotFound
+
+        message = self._requests.run(request)
+        unknown: list[Exception] = []
+
+        def attempt(options: Options) -> tuple["aiplatform_v1.PipelineJob", bool]:
+            client = self._pipelines
+            try:
+                return client.create_pipeline_job(request=message, **options()), False
+            except Conflict as conflict:
+                try:
+                    job = client.get_pipeline_job(name=self._reference(request.run_id), **options())
+                except NotFound:
+                    # The conflict was another one, which passes.
+                    raise conflict from None
+                return job, not unknown
+
+        def note(error: Exception) -> None:
+            if not is_undone(error):
+                unknown.append(error)
+
+        job, existed = self._caller.call(f"run {request.run_id}", attempt, on_retry=note)
+        return self._to_submission(job, existed)
+
+    def find(self, run_id: str) -> Submission | None:
+        """Look a run up by its id."""
+        from google.api_core.exceptions import NotFound
+
+        def attempt(options: Options) -> "aiplatform_v1.PipelineJob | None":
+            try:
+                return self._pipelines.get_pipeline_job(name=self._reference(run_id), **options())
+            except NotFound:
+                return None
+
+        job = self._caller.call(f"run {run_id}", attempt)
+        return None if job is None else self._to_submission(job, existed=True)
+
+    def status(self, submission: Submission) -> RunStatus:
+        """Ask where a run stands."""
+        from .vertex_status import to_status
+
+        job = self._caller.call(
+            f"run {submission.run_id}",
+            lambda options: self._pipelines.get_pipeline_job(
+                name=submission.reference, **options()
+            ),
+        )
+        return to_status(job, self._config, self._pipeline.spec)
+
+    def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
+        """Give the request that would create the schedule: `method`, `url` and `body`.
+
+        Where there is one of that name, the same body goes to it as a PATCH; only the service knows.
+        """
+        check_schedule(request)
+        return self._requests.describe_schedule(request)
+
+    def put_schedule(self, request: ScheduleRequest) -> Schedule:
+        """Create a schedule, or change the one of that name."""
+        check_schedule(request)
+        return self._schedules.put(self._requests.schedule(request))
+
+    def list_schedules(self) -> list[Schedule]:
+        """List this pipeline's schedules, by name."""
+        return self._schedules.list_own()
+
+    def pause_schedule(self, name: str) -> Schedule:
+        """Start no more runs until it is resumed."""
+        return self._schedules.pause(name)
+
+    def resume_schedule(self, name: str, catch_up: bool = False) -> Schedule:
+        """Start runs again."""
+        return self._schedules.resume(name, catch_up)
+
+    def delete_schedule(self, name: str) -> None:
+        """Delete a schedule; its runs stay."""
+        self._schedules.delete(name)
+
+    @cached_property
+    def _pipelines(self) -> "aiplatform_v1.PipelineServiceClient":
+        from google.cloud.aiplatform_v1 import PipelineServiceClient
+
+        return self._open(PipelineServiceClient)
+
+    @cached_property
+    def _schedules(self) -> VertexSchedules:
+        from google.cloud.aiplatform_v1 import ScheduleServiceClient
+
+        return VertexSchedules(
+            self._caller.call("schedules", lambda _: self._open(ScheduleServiceClient)),
+            self._caller,
+            self._config,
+            label_of(self._pipeline.name),
+        )
+
+    def _open(self, kind: Any) -> Any:
+        from google.auth.credentials import AnonymousCredentials
+
+        credentials = self._credentials
+        if credentials is None and is_emulator(self._config):
+            credentials = AnonymousCredentials()
+        transport = kind.get_transport_class("rest")
+        return kind(transport=transport(host=api_address(self._config), credentials=credentials))
+
+    def _reference(self, run_id: str) -> str:
+        return f"{parent(self._config)}/pipelineJobs/{run_id}"
+
+    def _to_submission(self, job: "aiplatform_v1.PipelineJob", existed: bool) -> Submission:
+        run_id = job.name.rpartition("/")[2]
+        return Submission(
+            run_id=run_id,
+            reference=job.name,
+            url=console_url(self._config, "runs", run_id),
+            created_at=type(job).pb(job).create_time.ToDatetime(tzinfo=UTC),
+            existed=existed,
+        )

@@ -1,0 +1,164 @@
+"""The messages that are sent to Vertex AI."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ...components.lib.errors import RetrainerError
+from ..target_config import VertexConfig
+from .interface import Pipeline, RunRequest, ScheduleRequest
+from .names import check_labels, check_run_id
+from .vertex_settings import api_address, parent
+
+if TYPE_CHECKING:
+    from google.cloud import aiplatform_v1
+
+PIPELINE_LABEL = "retrainer-pipeline"
+"""Label of runs and schedules; its value names the pipeline that they are of."""
+SCHEDULE_FIELDS = (
+    "cron",
+    "create_pipeline_job_request",
+    "max_concurrent_run_count",
+    "max_concurrent_active_run_count",
+    "allow_queueing",
+)
+"""Fields of a schedule that are set here, besides its name."""
+_MAX_LABEL = 63
+_MAX_DISPLAY_NAME = 128
+# The GAPIC clients ask for the answer's enums as numbers.
+_ALT = {"$alt": "json;enum-encoding=int"}
+
+
+class VertexRequests:
+    """Builds requests; what all have in common is built once, because a pipeline's spec takes milliseconds."""
+
+    def __init__(self, config: VertexConfig, pipeline: Pipeline) -> None:
+        from google.cloud.aiplatform_v1.types import PipelineJob
+        from google.protobuf import json_format
+
+        self.parent = parent(config)
+        self._address = api_address(config)
+        self._pipeline = pipeline
+        self._labels = {**config.labels, PIPELINE_LABEL: label_of(pipeline.name)}
+        job = PipelineJob.pb(PipelineJob())
+        if pipeline.template:
+            job.template_uri = pipeline.template
+        else:
+            json_format.ParseDict(dict(pipeline.spec), job.pipeline_spec)
+        job.runtime_config.gcs_output_directory = config.pipeline_root
+        job.service_account = config.service_account
+        job.network = config.network
+        if config.encryption_key:
+            job.encryption_spec.kms_key_name = config.encryption_key
+        self._job = job
+
+    def run(self, request: RunRequest) -> "aiplatform_v1.CreatePipelineJobRequest":
+        """Build the request that starts a run.
+
+        Raises:
+            RetrainerError: If its id, a label or a parameter would be refused.
+        """
+        from google.cloud.aiplatform_v1.types import CreatePipelineJobRequest
+
+        message = CreatePipelineJobRequest.pb(CreatePipelineJobRequest())
+        message.parent = self.parent
+        message.pipeline_job_id = check_run_id(request.run_id)
+        self._fill(message.pipeline_job, request.run_id, request.parameters, request.labels)
+        return CreatePipelineJobRequest.wrap(message)
+
+    def schedule(self, request: ScheduleRequest) -> "aiplatform_v1.Schedule":
+        """Build a schedule of one run at a time.
+
+        Raises:
+            RetrainerError: If its name or a parameter would be refused.
+        """
+        from google.cloud.aiplatform_v1.types import Schedule
+
+        message = Schedule.pb(Schedule())
+        message.display_name = check_schedule_name(request.name)
+        message.cron = f"TZ={request.time_zone} {' '.join(request.cron.split())}"
+        # The first bounds how many runs are being started, the second how many run. What comes meanwhile is left out.
+        message.max_concurrent_run_count = 1
+        message.max_concurrent_active_run_count = 1
+        message.allow_queueing = False
+        inner = message.create_pipeline_job_request
+        inner.parent = self.parent
+        self._fill(inner.pipeline_job, request.name, request.parameters, {})
+        return Schedule.wrap(message)
+
+    def describe_run(self, request: RunRequest) -> dict[str, Any]:
+        """Give the request that starts a run as it goes over the wire: `method`, `url` and `body`."""
+        message = self.run(request)
+        query = urlencode({"pipelineJobId": message.pipeline_job_id, **_ALT})
+        return self._describe(f"pipelineJobs?{query}", type(message).pb(message).pipeline_job)
+
+    def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
+        """Give the request that creates a schedule as it goes over the wire: `method`, `url` and `body`."""
+        message = self.schedule(request)
+        return self._describe(f"schedules?{urlencode(_ALT)}", type(message).pb(message))
+
+    def _describe(self, path: str, body: Any) -> dict[str, Any]:
+        from google.protobuf import json_format
+
+        return {
+            "method": "POST",
+            "url": f"{self._address}/v1/{self.parent}/{path}",
+            "body": json_format.MessageToDict(body, use_integers_for_enums=True),
+        }
+
+    def _fill(
+        self, job: Any, name: str, parameters: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        all_labels = {**self._labels, **labels}
+        try:
+            check_labels(all_labels)
+        except ValueError as error:
+            raise RetrainerError(f"{error}.") from error
+        self._check_parameters(parameters)
+        job.CopyFrom(self._job)
+        job.display_name = name
+        job.labels.update(all_labels)
+        for key, value in parameters.items():
+            job.runtime_config.parameter_values[key].string_value = value
+
+    def _check_parameters(self, parameters: Mapping[str, str]) -> None:
+        if self._pipeline.template:
+            # A template may be of another version than the spec at hand; the service knows its parameters.
+            return
+        root = self._pipeline.spec.get("root", {})
+        known = root.get("inputDefinitions", {}).get("parameters", {})
+        for key in parameters:
+            if key not in known:
+                raise RetrainerError(
+                    f"the pipeline '{self._pipeline.name}' has no parameter '{key}'; it has "
+                    f"{', '.join(sorted(known)) or 'none'}."
+                )
+
+
+def label_of(pipeline: str) -> str:
+    """Give the value of PIPELINE_LABEL for a pipeline: its name, or a name cut short, made unique by a hash."""
+    if len(pipeline) <= _MAX_LABEL:
+        return pipeline
+    digest = hashlib.sha256(pipeline.encode()).hexdigest()[:12]
+    return f"{pipeline[: _MAX_LABEL - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def check_schedule_name(name: str) -> str:
+    """Check a schedule's name.
+
+    Returns:
+        The name.
+
+    Raises:
+        RetrainerError: If it is too long, or holds what has a meaning in the service's filters.
+    """
+    if not name.strip() or len(name) > _MAX_DISPLAY_NAME:
+        raise RetrainerError(
+            f"the schedule's name '{name}' has {len(name)} characters, and Vertex AI takes 1 to {_MAX_DISPLAY_NAME}."
+        )
+    if not name.isprintable() or set(name) & set('"\\*'):
+        raise RetrainerError(
+            f"the schedule's name {name!r} can't be looked up: leave out quotes, backslashes, asterisks, line breaks."
+        )
+    return name

@@ -1,0 +1,106 @@
+"""What Vertex AI must be told, checked before anything is sent."""
+
+import re
+from urllib.parse import urlsplit
+
+from ...components.lib.errors import RetrainerError
+from ..target_config import VertexConfig
+from .settings import flag, variable
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# What a setting is, what it must match, and how that is said. The rules are those of the API reference.
+_RULES: dict[str, tuple[str, str, str]] = {
+    "project": (
+        "the Google Cloud project",
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]+",
+        "a project's id such as acme-ml",
+    ),
+    "region": ("the region", r"[a-z]+-[a-z]+[0-9]+", "a region such as europe-west1"),
+    "pipeline_root": (
+        "the folder of the runs' artifacts",
+        r"gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/.*)?",
+        "a folder on Cloud Storage such as gs://acme-ml/pipeline-root",
+    ),
+    "service_account": (
+        "the account that tasks run as",
+        r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
+        "a service account's e-mail such as trainer@acme-ml.iam.gserviceaccount.com",
+    ),
+    "network": (
+        "the VPC",
+        r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "projects/<project number>/global/networks/<name>, with the project's number and not its id",
+    ),
+    "encryption_key": (
+        "the encryption key",
+        r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
+        "projects/<project>/locations/<region>/keyRings/<ring>/cryptoKeys/<key>",
+    ),
+}
+_NEEDED = ("project", "region", "pipeline_root")
+
+
+def check_vertex(config: VertexConfig) -> None:
+    """Check the settings of runs on Vertex AI.
+
+    Args:
+        config: The settings, as flags, environment variables and retrain.yaml give them.
+
+    Raises:
+        RetrainerError: If one is missing or wrong, with its key, flag, environment variable and rule.
+    """
+    for key, (thing, pattern, rule) in _RULES.items():
+        value = getattr(config, key)
+        if not value and key in _NEEDED:
+            raise RetrainerError(
+                f"Vertex AI needs {thing}: set targets.vertex.{key} in retrain.yaml, {flag(key)} or the variable "
+                f"{variable('vertex', key)} to {rule}."
+            )
+        if value and not re.fullmatch(pattern, value):
+            raise RetrainerError(f"{_origin(key)} is '{value}', and must be {rule}.")
+    key_region = config.encryption_key.split("/")[3] if config.encryption_key else config.region
+    if key_region != config.region:
+        raise RetrainerError(
+            f"{_origin('encryption_key')} is in '{key_region}' and runs are in '{config.region}'; Vertex AI takes keys "
+            "of the runs' own region only."
+        )
+    url = urlsplit(api_address(config))
+    if not url.hostname or (url.scheme != "https" and not is_emulator(config)):
+        raise RetrainerError(
+            f"{_origin('endpoint')} is '{config.endpoint}', and must be an https:// address (http:// for an emulator "
+            "on this machine), because credentials go over it."
+        )
+
+
+def api_address(config: VertexConfig) -> str:
+    """Give the API's address, without a slash at its end."""
+    return (config.endpoint or f"https://{config.region}-aiplatform.googleapis.com").rstrip("/")
+
+
+def is_emulator(config: VertexConfig) -> bool:
+    """Tell whether the API is a program on this machine that speaks plain HTTP and wants no credentials."""
+    url = urlsplit(config.endpoint)
+    return url.scheme == "http" and url.hostname in _LOOPBACK
+
+
+def parent(config: VertexConfig) -> str:
+    """Give the resource name that runs and schedules lie under."""
+    return f"projects/{config.project}/locations/{config.region}"
+
+
+def console_url(config: VertexConfig, kind: str, reference: str) -> str:
+    """Give the page of a run or a schedule in Google's console.
+
+    Args:
+        config: Where it is.
+        kind: `runs` or `schedules`.
+        reference: Its resource name, or its id.
+    """
+    return (
+        f"https://console.cloud.google.com/vertex-ai/locations/{config.region}/pipelines/{kind}/"
+        f"{reference.rpartition('/')[2]}?project={config.project}"
+    )
+
+
+def _origin(key: str) -> str:
+    return f"targets.vertex.{key} ({flag(key)}, {variable('vertex', key)})"

@@ -1,0 +1,104 @@
+"""What Vertex AI refuses, and how: the rules of its API reference."""
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+FORMATS = {
+    "service_account": r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
+    "network": r"projects/[0-9]+/global/networks/[a-z][a-z0-9-]*",
+}
+TEMPLATE = r"https://[\w-]+-kfp\.pkg\.dev/[\w-]+/[\w-]+/[\w-]+/.+"
+
+
+class RefusalError(Exception):
+    """An error in Google's JSON form."""
+
+    def __init__(self, code: int, message: str, status: str = "") -> None:
+        super().__init__(message)
+        self.code, self.status = code, status or STATUS[code]
+
+    def response(self) -> web.Response:
+        error = {"code": self.code, "message": str(self), "status": self.status}
+        return web.json_response({"error": error}, status=self.code)
+
+
+def check_job_id(job_id: str) -> None:
+    if not re.fullmatch(r"[a-z][-a-z0-9]{0,127}", job_id):
+        raise RefusalError(400, f"PipelineJob ID {job_id} must match [a-z][-a-z0-9]{{0,127}}.")
+
+
+def check_job(job: Any, region: str) -> None:
+    _check_display_name(job.display_name)
+    _check_labels(job.labels)
+    if not job.runtime_config.gcs_output_directory.startswith("gs://"):
+        raise RefusalError(400, "gcs_output_directory must be a Cloud Storage path.")
+    for field, rule in FORMATS.items():
+        value = getattr(job, field)
+        if value and not re.fullmatch(rule, value):
+            raise RefusalError(400, f"Invalid {field}: {value}.")
+    key = job.encryption_spec.kms_key_name
+    if key and f"/locations/{region}/keyRings/" not in key:
+        raise RefusalError(400, f"The key {key} is not in {region}.")
+    if job.template_uri:
+        if not re.fullmatch(TEMPLATE, job.template_uri):
+            raise RefusalError(400, f"Invalid template_uri: {job.template_uri}.")
+    else:
+        _check_spec(job)
+
+
+def check_schedule(schedule: Any, parent: str, region: str) -> None:
+    _check_display_name(schedule.display_name)
+    if not schedule.display_name:
+        raise RefusalError(400, "display_name is required.")
+    zone, _, cron = schedule.cron.rpartition("=")[2].partition(" ")
+    if not re.fullmatch(r"(CRON_)?TZ=\S+( \S+){5}", schedule.cron):
+        raise RefusalError(400, f"Invalid cron: {zone} {cron}.")
+    if schedule.max_concurrent_run_count < 1:
+        raise RefusalError(400, "max_concurrent_run_count is required.")
+    inner = schedule.create_pipeline_job_request
+    if inner.parent != parent:
+        raise RefusalError(400, f"The request's parent {inner.parent} is not {parent}.")
+    check_job(inner.pipeline_job, region)
+
+
+def _check_spec(job: Any) -> None:
+    if "root" not in job.pipeline_spec.fields or "schemaVersion" not in job.pipeline_spec.fields:
+        raise RefusalError(400, "pipeline_spec or template_uri is required.")
+    root = job.pipeline_spec["root"].fields
+    known = (
+        root["inputDefinitions"].struct_value["parameters"] if "inputDefinitions" in root else {}
+    )
+    for name, value in job.runtime_config.parameter_values.items():
+        if name not in known:
+            raise RefusalError(400, f"The parameter {name} is not found in the pipeline.")
+        if known[name]["parameterType"] == "STRING" and value.WhichOneof("kind") != "string_value":
+            raise RefusalError(400, f"The parameter {name} must be a string.")
+    if job.runtime_config.parameters:
+        raise RefusalError(400, "parameters are for schema version 2.0.0; use parameter_values.")
+
+
+def _check_display_name(name: str) -> None:
+    if len(name) > 128:
+        raise RefusalError(400, "display_name has more than 128 characters.")
+
+
+def _check_labels(labels: Any) -> None:
+    if len(labels) > 64:
+        raise RefusalError(400, "More than 64 labels.")
+    for key, value in labels.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key) or not re.fullmatch(
+            r"[a-z0-9_-]{0,63}", value
+        ):
+            raise RefusalError(400, f"Invalid label {key}={value}.")
