@@ -1,12 +1,42 @@
 """From a message to at most one run for each cause."""
 
+import logging
+import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from threading import Lock
 
-from ..targets.interface import Target
+from cachetools import LRUCache
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.store import Store
+from ..config import LoadedConfig
+from ..targets.interface import RunRequest, Submission, Target
+from ..targets.names import to_run_id
 from ..trigger_config import TriggerConfig
-from .interface import Message, Outcome
-from .ledger import Ledger
+from .admission import Admission
+from .claims import open_claims
+from .in_flight import InFlight
+from .interface import Cause, Message, Outcome, Result
+from .ledger import Busy, Ledger, Submitted
+from .matching import Matcher
+from .outcomes import combine, tell_failure, tell_run, tell_wait
+
+TRIGGER_LABEL = "retrainer-trigger"
+"""Label of a run that names the trigger which started it."""
+_MAX_KNOWN = 20_000
+_IN_HAND_SECONDS = 2.0
+_CLAIMED = "a replica has claimed its run, and has not submitted it yet."
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The newest run of a cause."""
+
+    run: Submitted
+    generation: int
 
 
 class Dispatcher:
@@ -21,7 +51,8 @@ class Dispatcher:
         clock: Gives the time in seconds since 1970.
 
     Raises:
-        RetrainerError: If a trigger can't work: a pattern that is not on `gs://`, a marker beside no span.
+        RetrainerError: If a trigger can't work (a pattern that is not on `gs://`, a marker that tells no span), or
+            there is no ledger and one is needed.
     """
 
     def __init__(
@@ -33,12 +64,179 @@ class Dispatcher:
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        raise NotImplementedError
+        if ledger is None and needs_ledger(triggers, target):
+            raise RetrainerError(
+                f"runs on {target.name} with these triggers have to be claimed or counted, and there is no place for "
+                "it; set trigger_service.claims."
+            )
+        self._pipeline, self._target, self._ledger, self._clock = pipeline, target, ledger, clock
+        self._matcher = Matcher(pipeline, triggers, default_pattern)
+        self._admissions = {
+            name: Admission(ledger.claims, pipeline, name, config, clock)
+            for name, config in triggers.items()
+            if ledger and _is_limited(config)
+        }
+        self._known: LRUCache[tuple[str, str], _Known] = LRUCache(_MAX_KNOWN)
+        self._known_lock = Lock()
+        self._in_flight = InFlight()
 
     def handle(self, message: Message) -> Outcome:
-        """Start what a message asks for, unless that was started before. Waits for the network."""
-        raise NotImplementedError
+        """Start what a message asks for, unless that was started before. Waits for the network.
+
+        Whatever a message holds and a service does is told by the outcome.
+        """
+        findings = self._matcher.find(message)
+        return combine(
+            findings, [self._glance_at(cause) or self._start(cause) for cause in findings.causes]
+        )
 
     def glance(self, message: Message) -> Outcome | None:
         """Give the outcome of a message if that needs no network, in well under a millisecond; else None."""
-        raise NotImplementedError
+        findings = self._matcher.find(message)
+        outcomes = [self._glance_at(cause) for cause in findings.causes]
+        told = [outcome for outcome in outcomes if outcome]
+        return combine(findings, told) if len(told) == len(outcomes) else None
+
+    def _glance_at(self, cause: Cause) -> Outcome | None:
+        known = self._get_known(cause)
+        if known and _covers(known.run, cause):
+            return tell_run(Result.DUPLICATE, cause, known.run.submission)
+        seconds = cause.ready.timestamp() - self._clock()
+        if seconds > 0:
+            return tell_wait(
+                cause, f"its run starts at {cause.ready:%Y-%m-%d %H:%M:%S} UTC.", seconds
+            )
+        return None
+
+    def _start(self, cause: Cause) -> Outcome:
+        with self._in_flight.hold((cause.trigger, cause.key), _IN_HAND_SECONDS) as held:
+            if not held:
+                return tell_wait(
+                    cause, "its run is being submitted for another message.", _IN_HAND_SECONDS
+                )
+            try:
+                return self._glance_at(cause) or self._start_generation(cause)
+            except RetrainerError as error:
+                return tell_failure(cause, error)
+
+    def _start_generation(self, cause: Cause) -> Outcome:
+        """Start a run that covers a cause: its first one, or the next if those that are there came too early."""
+        known = self._get_known(cause)
+        generation = known.generation if known else 0
+        while True:
+            generation += 1
+            run_id = to_run_id(
+                self._pipeline,
+                cause.readable,
+                cause.trigger,
+                cause.key,
+                *([str(generation)] if generation > 1 else []),
+            )
+            run = self._run(cause, run_id)
+            if isinstance(run, Outcome):
+                return run
+            with self._known_lock:
+                self._known[cause.trigger, cause.key] = _Known(run, generation)
+            if not run.submission.existed:
+                return tell_run(Result.STARTED, cause, run.submission)
+            if _covers(run, cause):
+                return tell_run(Result.DUPLICATE, cause, run.submission)
+
+    def _run(self, cause: Cause, run_id: str) -> Submitted | Outcome:
+        """Find or start one run; an outcome if it has to wait."""
+        admission = self._admissions.get(cause.trigger)
+        if admission:
+            # A run that is there already must neither wait nor count again.
+            there = self._find(run_id)
+            if there:
+                return there
+            refusal = admission.admit(run_id)
+            if refusal:
+                return tell_wait(cause, refusal.reason, refusal.seconds)
+        request = RunRequest(run_id, cause.parameters, {TRIGGER_LABEL: cause.trigger})
+        if self._target.names_runs or self._ledger is None:
+            return _as_submitted(self._target.submit(request), cause)
+        return self._claim_and_submit(cause, request, self._ledger)
+
+    def _find(self, run_id: str) -> Submitted | None:
+        if self._ledger and not self._target.names_runs:
+            return self._ledger.find(run_id)
+        found = self._target.find(run_id)
+        return Submitted(replace(found, existed=True), found.created_at) if found else None
+
+    def _claim_and_submit(
+        self, cause: Cause, request: RunRequest, ledger: Ledger
+    ) -> Submitted | Outcome:
+        claim = ledger.claim(request.run_id)
+        if isinstance(claim, Submitted):
+            return claim
+        if isinstance(claim, Busy):
+            return tell_wait(cause, _CLAIMED, claim.seconds)
+        found = None if claim.first else self._target.find(request.run_id)
+        if found:
+            run = Submitted(replace(found, existed=True), found.created_at)
+        elif not ledger.holds(claim):
+            return tell_wait(cause, _CLAIMED, _IN_HAND_SECONDS)
+        else:
+            run = _as_submitted(self._target.submit(request), cause)
+        try:
+            ledger.confirm(claim, run)
+        except RetrainerError as error:
+            # The run is there. Who takes the claim over will find it.
+            _log.warning(
+                "run '%s' was submitted, and not recorded as such: %s", claim.run_id, error
+            )
+        return run
+
+    def _get_known(self, cause: Cause) -> _Known | None:
+        with self._known_lock:
+            return self._known.get((cause.trigger, cause.key))
+
+
+def needs_ledger(triggers: Mapping[str, TriggerConfig], target: Target) -> bool:
+    """Tell whether runs have to be claimed (by the target) or counted (by a trigger)."""
+    return not target.names_runs or any(_is_limited(config) for config in triggers.values())
+
+
+def make_dispatcher(
+    loaded: LoadedConfig, target: Target, clock: Callable[[], float] = time.time
+) -> Dispatcher:
+    """Make the dispatcher of a retrain.yaml.
+
+    Args:
+        loaded: The configuration.
+        target: Where runs go.
+        clock: Gives the time in seconds since 1970.
+
+    Raises:
+        RetrainerError: If there are no triggers, one can't work, or the place of claims can't be written or lets
+            anybody write twice.
+    """
+    config = loaded.config
+    if not config.triggers:
+        raise RetrainerError(
+            f"'{loaded.path}' has no triggers, so that no message would start anything; add some under 'triggers'."
+        )
+    ledger = None
+    if needs_ledger(config.triggers, target):
+        claims = config.trigger_service.claims or Store(config.store).claims_uri
+        if "://" not in claims:
+            claims = os.path.join(os.path.dirname(os.path.abspath(loaded.path)), claims)
+        ledger = Ledger(open_claims(claims))
+    return Dispatcher(config.name, config.triggers, config.data.pattern, target, ledger, clock)
+
+
+def _is_limited(config: TriggerConfig) -> bool:
+    return bool(config.cool_down_seconds or config.daily_limit)
+
+
+def _as_submitted(submission: Submission, cause: Cause) -> Submitted:
+    covers = submission.created_at
+    if cause.since and not submission.existed:
+        # The message was in hand when its run was created, whatever the service's clock says.
+        covers = max(covers, cause.since)
+    return Submitted(submission, covers)
+
+
+def _covers(run: Submitted, cause: Cause) -> bool:
+    return cause.since is None or run.covers >= cause.since

@@ -151,7 +151,7 @@ class ScheduleTrigger:
 
     def find_causes(self, reading: Reading) -> list[Cause]:
         """Give the cause of a slot; see Trigger."""
-        if not reading.addressed is not None:
+        if reading.addressed is None:
             return []
         published = reading.message.published
         slot = int(published.timestamp() // self._seconds * self._seconds)

@@ -1,0 +1,75 @@
+"""What becomes of a message, told."""
+
+from ...components.lib.errors import RetrainerError
+from ..targets.interface import RefusedError, Submission
+from .interface import Cause, Outcome, Result
+from .matching import Findings
+
+_UNAVAILABLE_SECONDS = 10.0
+_REFUSED_SECONDS = 60.0
+# Which result a message gets of which several triggers make something: the one that keeps it alive.
+_PRECEDENCE = (
+    Result.FAILED,
+    Result.DEFERRED,
+    Result.HOPELESS,
+    Result.STARTED,
+    Result.DUPLICATE,
+)
+
+
+def tell_run(result: Result, cause: Cause, submission: Submission) -> Outcome:
+    """Tell of a run that was started, now or before."""
+    reason = (
+        "" if result == Result.STARTED else f"its run '{submission.run_id}' was started before."
+    )
+    return Outcome(result, reason, cause.trigger, (submission.run_id,), urls=(submission.url,))
+
+
+def tell_wait(cause: Cause, reason: str, seconds: float) -> Outcome:
+    """Tell that a cause has to wait.
+
+    Args:
+        cause: The cause.
+        reason: Why.
+        seconds: How long.
+    """
+    return Outcome(Result.DEFERRED, reason, cause.trigger, retry_seconds=seconds)
+
+
+def tell_failure(cause: Cause, error: RetrainerError) -> Outcome:
+    """Tell that something failed that may work later."""
+    if isinstance(error, RefusedError):
+        # An operator's mistake, such as a missing role, is mended without anybody sending the message again.
+        return Outcome(
+            Result.FAILED,
+            f"{error} The message is kept.",
+            cause.trigger,
+            retry_seconds=_REFUSED_SECONDS,
+        )
+    return Outcome(Result.FAILED, str(error), cause.trigger, retry_seconds=_UNAVAILABLE_SECONDS)
+
+
+def combine(findings: Findings, outcomes: list[Outcome]) -> Outcome:
+    """Make one outcome for a message of those for its causes: the one that keeps it alive.
+
+    Args:
+        findings: What the message is to the triggers.
+        outcomes: One for each of its causes.
+    """
+    outcomes = outcomes + [
+        Outcome(Result.HOPELESS, reason, trigger) for trigger, reason in findings.hopeless
+    ]
+    if not outcomes:
+        return Outcome(Result.IGNORED, findings.reason)
+    if len(outcomes) == 1:
+        return outcomes[0]
+    first = min(outcomes, key=lambda outcome: _PRECEDENCE.index(outcome.result))
+    waits = [outcome.retry_seconds for outcome in outcomes if outcome.retry_seconds]
+    return Outcome(
+        first.result,
+        " ".join(dict.fromkeys(outcome.reason for outcome in outcomes if outcome.reason)),
+        first.trigger,
+        tuple(run_id for outcome in outcomes for run_id in outcome.run_ids),
+        min(waits, default=0.0),
+        tuple(url for outcome in outcomes for url in outcome.urls),
+    )
