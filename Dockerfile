@@ -5,7 +5,10 @@
 # An image of your own, with your model code and its packages, is two lines on top of it:
 #
 #   FROM retrainer:0.1.0
-#   COPY --chown=retrainer model.py /home/retrainer/
+#   COPY --chown=retrainer model.py ./
+#   RUN pip install some-package
+#
+# and `module: model` in retrain.yaml. pip changes none of the packages that are locked here.
 #
 # It asks for nothing that only BuildKit has, so the classic builder makes it too.
 
@@ -28,7 +31,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY components components
 COPY pipelines pipelines
 RUN /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation . \
-    && /opt/retrainer/bin/pip uninstall --quiet --yes uv
+    && /opt/retrainer/bin/pip uninstall --quiet --yes uv \
+    && /opt/retrainer/bin/pip freeze --exclude retrainer > /opt/retrainer/constraints.txt
 
 FROM ${BASE}
 ARG VERSION=0.1.0
@@ -42,9 +46,13 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 retrainer
-COPY --from=build /opt/retrainer /opt/retrainer
+# The user's own, so that an image on top can install packages without becoming root.
+COPY --from=build --chown=retrainer /opt/retrainer /opt/retrainer
 ENV PATH=/opt/retrainer/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONPATH=/home/retrainer \
+    PYTHONUNBUFFERED=1 \
+    PIP_CONSTRAINT=/opt/retrainer/constraints.txt \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
 USER retrainer
 WORKDIR /home/retrainer
 # No entry point: Kubeflow, Vertex AI and kfp's local runners bring the whole command.

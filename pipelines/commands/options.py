@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from pydantic import BaseModel
 
 from ..target_config import KubeflowConfig, VertexConfig
 from ..targets.settings import flag, parse_pairs
@@ -32,7 +33,7 @@ PARAMETERS = click.option(
 
 def target_options(command: Command) -> Command:
     """Give a command an option for each setting of the targets; None is what was not given."""
-    kinds = {"Vertex": VertexConfig, "Kubeflow": KubeflowConfig}
+    kinds: dict[str, type[BaseModel]] = {"Vertex": VertexConfig, "Kubeflow": KubeflowConfig}
     names = {key: None for kind in kinds.values() for key in kind.model_fields}
     for key in reversed(names):
         of = [kind for kind, section in kinds.items() if key in section.model_fields]

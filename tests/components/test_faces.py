@@ -1,5 +1,7 @@
 """Every component has the same shape, and its README shows it as it is."""
 
+import inspect
+import os
 import re
 import subprocess
 import sys
@@ -69,3 +71,17 @@ def test_importing_the_components_loads_no_heavy_library():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_work_can_be_imported_where_kfp_runs_a_task(name):
+    source = getattr(retrainer.components, name).python_func
+    imported = re.search(r"    (from retrainer\.components\.\S+) import", inspect.getsource(source))[1]
+    module = imported.removeprefix("from ")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        env={**os.environ, "_KFP_RUNTIME": "true"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

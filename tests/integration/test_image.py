@@ -1,0 +1,157 @@
+"""The container image: the pipeline in it, a container a task; images on top of it; what it is made of.
+
+The image is what `make image` builds. Where it is missing these tests are skipped; .ci/run builds it first and sets
+RETRAINER_TEST_IMAGE, and then nothing is skipped.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from retrainer.components.lib.files import digest_folder
+from retrainer.components.lib.image import IMAGE
+from retrainer.pipelines.projects import init_project
+
+pytestmark = pytest.mark.integration("docker")
+
+
+def docker(*arguments, **options):
+    command = ["docker", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def image():
+    name = os.environ.get("RETRAINER_TEST_IMAGE", IMAGE)
+    found = docker("image", "inspect", name)
+    if found.returncode and "RETRAINER_TEST_IMAGE" not in os.environ:
+        pytest.skip(f"no Docker engine has the image {name}; make image builds it")
+    assert found.returncode == 0, found.stderr
+    return name
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flights") / "project"
+    init_project(folder, "flights")
+    file = folder / "retrain.yaml"
+    # kfp's local runners hand every artifact to a task or fail, so training takes the champion here.
+    file.write_text(file.read_text().replace("  epochs: 4\n", "  epochs: 1\n  warm_start: true\n"))
+    # The image's user writes here, who is nobody on this machine.
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    for parent in folder.parents[:2]:
+        parent.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def in_containers(image, project):
+    """The pipeline in kfp's own runner: the run's folder, and what the tasks said."""
+    script = f"""
+import kfp.local
+from retrainer.pipelines.config import load_config
+from retrainer.pipelines.continuous_training import continuous_training
+
+kfp.local.init(runner=kfp.local.DockerRunner(), pipeline_root={str(project)!r})
+continuous_training(load_config({str(project)!r}))()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (project / "store").rename(project / "store-of-containers")
+    (folder,) = project.glob("flights-*")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def in_one_process(image, project, in_containers):
+    """The same by `retrainer run`, on the same line: the run's record."""
+    done = docker(
+        "run", "--rm", "--network", "none", "--volume", f"{project}:{project}", image,
+        "retrainer", "run", project / "retrain.yaml", "--run-id", "local", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def _executor_output(folder, task):
+    return json.loads((folder / task / "executor_output.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "task", ["ingest-spans", "compute-statistics", "evaluate-model", "push-model"]
+)
+def test_a_container_a_task_and_a_local_run_come_to_the_same_verdict(
+    in_containers, in_one_process, task
+):
+    verdict = _executor_output(in_containers, task)["parameterValues"]["verdict"]
+    assert verdict == in_one_process["tasks"][task]["outputs"]["verdict"]
+
+
+def test_the_manifests_are_the_same_to_the_byte(in_containers, in_one_process):
+    local = in_one_process["tasks"]["ingest-spans"]["output_artifacts"]["examples"]
+    assert digest_folder(in_containers / "ingest-spans" / "examples") == local["digest"]
+
+
+def test_the_statistics_are_the_same(in_containers, in_one_process):
+    uri = in_one_process["tasks"]["compute-statistics"]["output_artifacts"]["statistics"]["uri"]
+    here, there = in_containers / "compute-statistics" / "statistics", Path(uri)
+    files = sorted(file.relative_to(here) for file in here.rglob("*") if file.is_file())
+    assert files == sorted(file.relative_to(there) for file in there.rglob("*") if file.is_file())
+    assert len(files) > 3
+    for file in files:
+        if file.suffix == ".pb":
+            assert _statistics(here / file) == _statistics(there / file), file
+        else:
+            assert (here / file).read_bytes() == (there / file).read_bytes()
+
+
+def _statistics(file):
+    content = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+    for feature in content.datasets[0].features:
+        # TFDV counts values beyond its 1,024 most frequent by a sketch whose rare ones differ from call to call.
+        if feature.string_stats.unique > 1024:
+            del feature.string_stats.rank_histogram.buckets[1024:]
+            for bucket in feature.string_stats.rank_histogram.buckets:
+                bucket.ClearField("label")
+    return content
+
+
+def test_an_image_with_a_model_and_a_package_is_two_lines_more(image, project, tmp_path):
+    (tmp_path / "model.py").write_text((project / "model.py").read_text())
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(
+        '[project]\nname = "shop"\nversion = "1"\ndependencies = ["numpy"]\n'
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    )
+    (package / "shop.py").write_text("PRICE = 3\n")
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {image}\n"
+        "COPY --chown=retrainer . ./\n"
+        "RUN pip install --quiet --no-build-isolation --no-index ./shop\n"
+    )
+    built = docker("build", "--quiet", "--network", "none", tmp_path)
+    assert built.returncode == 0, built.stdout + built.stderr
+    own = built.stdout.strip()
+    try:
+        code = "import model, shop; print(model.preprocessing_fn.__name__, shop.PRICE)"
+        said = docker("run", "--rm", "--workdir", "/", own, "python", "-W", "ignore", "-c", code)
+        assert said.stdout.split() == ["preprocessing_fn", "3"], said.stderr
+    finally:
+        docker("image", "rm", "--force", own)
+
+
+def test_the_image_says_what_it_is_and_runs_without_root(image):
+    config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+    labels = {key.rpartition(".")[2]: value for key, value in config["Labels"].items()}
+    assert labels["licenses"] == "Apache-2.0"
+    assert labels["version"] == IMAGE.rpartition(":")[2]
+    assert len(labels["revision"]) == 40
+    said = docker("run", "--rm", image, "sh", "-c", "id -u; which gcc g++ cc; retrainer --version")
+    assert said.stdout.splitlines() == ["10001", f"retrainer, version {labels['version']}"]
