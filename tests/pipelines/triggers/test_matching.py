@@ -1,0 +1,217 @@
+from datetime import datetime, timedelta
+
+import pytest
+from servers.trigger_messages import NOON, alertmanager, incident, message, written
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.triggers.matching import Findings, Matcher
+
+DAILY = "gs://acme/day={span:%Y-%m-%d}/*.parquet"
+
+
+def find(message, pattern: str = DAILY, **triggers: dict) -> Findings:
+    configs = {name: TriggerConfig(**section) for name, section in triggers.items()}
+    return Matcher("orders", configs, pattern).find(message)
+
+
+def test_an_object_of_a_span_causes_a_run_when_its_window_has_passed():
+    at = NOON + timedelta(seconds=61)
+    (cause,) = find(
+        written("day=2026-02-28/7.parquet", at),
+        data={"kind": "storage", "coalesce_seconds": 60, "parameters": {"span": "{span}"}},
+    ).causes
+    assert (cause.trigger, cause.readable) == ("data", "2026-02-28")
+    assert cause.parameters == {"span": "2026-02-28"}
+    assert (cause.ready, cause.since) == (NOON + timedelta(seconds=120), at)
+
+
+def test_objects_of_a_span_in_one_window_are_one_cause_and_other_windows_and_spans_others():
+    def key(name: str, at: datetime) -> str:
+        found = find(written(name, at), data={"kind": "storage", "coalesce_seconds": 60})
+        return found.causes[0].key
+
+    first = key("day=2026-02-28/1.parquet", NOON)
+    assert key("day=2026-02-28/2.parquet", NOON + timedelta(seconds=59.999999)) == first
+    assert key("day=2026-02-28/2.parquet", NOON + timedelta(seconds=60)) != first
+    assert key("day=2026-02-27/2.parquet", NOON) != first
+
+
+def test_without_a_window_each_moment_is_a_cause_of_its_own():
+    at = NOON + timedelta(microseconds=1)
+    configs = {"kind": "storage", "coalesce_seconds": 0}
+    (one,) = find(written("day=2026-02-28/1.parquet", NOON), data=configs).causes
+    (other,) = find(written("day=2026-02-28/1.parquet", at), data=configs).causes
+    assert one.key != other.key
+    assert (other.ready, other.since) == (at, at)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "day=2026-02-28/sub/1.parquet",
+        "day=2026-02-28/1.csv",
+        "day=2026-02-30/1.parquet",
+        "day=yesterday/1.parquet",
+        "other/day=2026-02-28/1.parquet",
+    ],
+)
+def test_objects_beside_the_pattern_are_nobodys_business(name):
+    found = find(written(name), data={"kind": "storage"})
+    assert (found.causes, found.hopeless) == ([], [])
+    assert found.reason == "no trigger listens to it."
+
+
+def test_another_bucket_is_nobodys_business():
+    message = written("day=2026-02-28/1.parquet", bucket="other")
+    assert find(message, data={"kind": "storage"}).causes == []
+
+
+def test_with_a_marker_only_the_marker_causes_a_run_and_each_generation_its_own():
+    def causes(name: str, generation: int) -> list:
+        message = written(name, generation=generation)
+        return find(message, data={"kind": "storage", "marker": "_SUCCESS"}).causes
+
+    assert causes("day=2026-02-28/1.parquet", 1) == []
+    (one,), (other,) = causes("day=2026-02-28/_SUCCESS", 1), causes("day=2026-02-28/_SUCCESS", 2)
+    assert one.key != other.key
+    assert (one.ready, one.since, one.readable) == (NOON, None, "2026-02-28")
+
+
+def test_a_marker_without_a_generation_is_hopeless():
+    found = find(
+        written("day=2026-02-28/_SUCCESS", objectGeneration=""),
+        data={"kind": "storage", "marker": "_SUCCESS"},
+    )
+    assert found.hopeless == [("data", "the attribute 'objectGeneration' is missing.")]
+
+
+def test_a_marker_can_name_the_span_itself():
+    trigger = {"kind": "storage", "pattern": "gs://acme/s-{span}.csv", "marker": "s-{span}.done"}
+    (cause,) = find(written("s-7.done"), data=trigger).causes
+    assert cause.readable == "7"
+
+
+@pytest.mark.parametrize("pattern", ["gs://acme/s-{span}.csv", "gs://acme/{span:%Y/%m/%d}.csv"])
+def test_a_marker_that_tells_no_span_is_refused_at_start(pattern):
+    with pytest.raises(RetrainerError, match=r"triggers\.data\.marker is '_SUCCESS'"):
+        find(message(), data={"kind": "storage", "pattern": pattern, "marker": "_SUCCESS"})
+
+
+def test_a_pattern_that_is_not_on_cloud_storage_is_refused_at_start():
+    with pytest.raises(RetrainerError, match=r"'data' listens to Cloud Storage.*'/data/{span}"):
+        find(message(), "/data/{span}.csv", data={"kind": "storage"})
+
+
+def test_a_span_that_could_mean_something_else_is_hopeless():
+    found = find(written("s-{x}.csv"), "gs://acme/s-{span}.csv", data={"kind": "storage"})
+    assert "must be one part of a path" in found.hopeless[0][1]
+
+
+def test_several_triggers_can_listen_to_one_message():
+    found = find(
+        written("day=2026-02-28/_SUCCESS"),
+        marked={"kind": "storage", "marker": "_SUCCESS"},
+        everything={"kind": "storage", "pattern": "gs://acme/day={span}/*"},
+        elsewhere={"kind": "storage", "pattern": "gs://other/day={span}/*"},
+    )
+    assert {cause.trigger for cause in found.causes} == {"marked", "everything"}
+
+
+def test_attributes_are_filtered_with_wildcards():
+    trigger = {"kind": "request", "attributes": {"team": "sea*", "stage": "prod"}}
+    assert find(message({}, team="search", stage="prod"), ask=trigger).causes
+    assert not find(message({}, team="search", stage="product"), ask=trigger).causes
+    assert not find(message({}, team="search"), ask=trigger).causes
+    assert not find(message({}, team="ads", stage="prod", trigger="ask"), ask=trigger).causes
+
+
+def test_a_request_sets_what_it_may_and_the_trigger_the_rest():
+    trigger = {"kind": "request", "allow": ["span"], "parameters": {"store": "gs://a/s"}}
+    body = {"id": "q1", "pipeline": "orders", "parameters": {"span": "7"}, "reason": "late data"}
+    (cause,) = find(message(body), ask=trigger).causes
+    assert (cause.key, cause.readable) == ("q1", "q1")
+    assert cause.parameters == {"span": "7", "store": "gs://a/s"}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"parameters": {"store": "gs://b"}}, "'store', and triggers.ask.allow has span"),
+        ({"parameters": {"span": "../x"}}, "must be one part of a path"),
+        (b"now!", "not JSON"),
+    ],
+)
+def test_a_request_that_may_not_is_hopeless(body, says):
+    found = find(message(body), ask={"kind": "request", "allow": ["span"]})
+    assert found.causes == []
+    ((name, reason),) = found.hopeless
+    assert name == "ask"
+    assert says in reason
+
+
+def test_a_request_for_another_pipeline_is_not_ours():
+    found = find(message({"pipeline": "flights"}), ask={"kind": "request"})
+    assert (found.causes, found.hopeless) == ([], [])
+
+
+def test_a_message_that_names_a_trigger_is_for_that_one_alone():
+    triggers = {"ask": {"kind": "request"}, "tell": {"kind": "request"}}
+    (cause,) = find(message({}, trigger="tell"), **triggers).causes
+    assert cause.trigger == "tell"
+    found = find(message({}, trigger="other"), **triggers)
+    assert (found.causes, found.hopeless) == ([], [])
+    assert "'other', which is not ours" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("storage", "has none of the attributes"), ("alert", "neither 'incident'")]
+)
+def test_a_message_that_names_a_trigger_of_another_kind_is_hopeless(kind, says):
+    found = find(message({}, trigger="it"), it={"kind": kind})
+    assert says in found.hopeless[0][1]
+
+
+def test_a_slot_of_cloud_scheduler_is_one_cause_however_often_it_is_delivered():
+    def cause(seconds: float) -> object:
+        at = NOON + timedelta(seconds=seconds)
+        trigger = {"kind": "schedule", "coalesce_seconds": 0}
+        (found,) = find(message(b"", at, trigger="nightly"), nightly=trigger).causes
+        return found.key, found.readable
+
+    assert cause(0) == cause(59) != cause(60)
+    assert cause(0)[1] == "nightly-20260301-1200"
+
+
+def test_a_schedule_hears_only_messages_that_name_it():
+    assert find(message(b""), nightly={"kind": "schedule"}).causes == []
+
+
+def test_alerts_are_chosen_by_the_name_of_their_policy():
+    trigger = {"kind": "alert", "policy": "dr*"}
+    (cause,) = find(message(incident("i1", policy="drift")), watch=trigger).causes
+    assert (cause.key, cause.readable, cause.since) == ("i1", "drift", None)
+    assert find(message(incident(policy="latency")), watch=trigger).causes == []
+
+
+def test_each_alert_of_alertmanager_that_fires_is_a_cause():
+    body = alertmanager(("firing", "Drift", "f1"), ("firing", "Drift", "f2"))
+    found = find(message(body), watch={"kind": "alert"}, ask={"kind": "request"})
+    assert len({cause.key for cause in found.causes}) == 2
+    assert found.hopeless == []
+
+
+def test_a_malformed_alert_is_hopeless_and_another_json_object_is_nobodys_business():
+    assert find(message({"incident": 7}), watch={"kind": "alert"}).hopeless
+    found = find(message({"weather": "fine"}), watch={"kind": "alert"})
+    assert (found.causes, found.hopeless) == ([], [])
+
+
+def test_what_one_trigger_cannot_read_another_one_can():
+    found = find(
+        written("day=2026-02-28/_SUCCESS", objectGeneration=""),
+        marked={"kind": "storage", "marker": "_SUCCESS"},
+        everything={"kind": "storage", "pattern": "gs://acme/day={span}/*"},
+    )
+    assert [cause.trigger for cause in found.causes] == ["everything"]
+    assert [name for name, _ in found.hopeless] == ["marked"]
