@@ -1,0 +1,107 @@
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.targets.interface import UnavailableError
+from retrainer.pipelines.triggers.claims import FileClaims, open_claims
+
+
+@pytest.fixture(params=["local", "memory"])
+def uri(request, tmp_path):
+    return str(tmp_path / "claims") if request.param == "local" else f"memory://{uuid.uuid4().hex}"
+
+
+def test_records_follow_one_another(uri):
+    claims = open_claims(uri)
+    assert claims.read("runs/a") is None
+    first = claims.write("runs/a", {"by": "one"}, None)
+    second = claims.write("runs/a", {"by": "two"}, first)
+    assert (first.number, second.number) == (1, 2)
+    assert claims.read("runs/a") == second
+    assert claims.read("runs/b") is None
+
+
+def test_who_has_read_an_old_record_writes_nothing(uri):
+    claims = open_claims(uri)
+    first = claims.write("runs/a", {"by": "one"}, None)
+    assert claims.write("runs/a", {"by": "two"}, None) is None
+    claims.write("runs/a", {"by": "one", "again": True}, first)
+    assert claims.write("runs/a", {"by": "two"}, first) is None
+    assert claims.read("runs/a").content == {"by": "one", "again": True}
+
+
+def test_a_write_that_is_sent_again_after_a_lost_reply_is_still_ours(uri):
+    claims = open_claims(uri)
+    assert claims.write("runs/a", {"nonce": "1"}, None)
+    assert claims.write("runs/a", {"nonce": "1"}, None)
+
+
+def test_other_stores_writes_are_seen_at_once(uri):
+    one, other = open_claims(uri), open_claims(uri)
+    first = one.write("runs/a", {"by": "one"}, None)
+    assert other.read("runs/a") == first
+    one.write("runs/a", {"by": "one", "again": True}, first)
+    assert other.read("runs/a").number == 2
+
+
+def test_of_many_writers_at_once_one_has_the_record(tmp_path):
+    claims = [FileClaims(str(tmp_path)) for _ in range(16)]
+    start = threading.Barrier(16)
+
+    def write(number):
+        start.wait()
+        return claims[number].write("runs/a", {"by": number}, None)
+
+    with ThreadPoolExecutor(16) as pool:
+        written = [record for record in pool.map(write, range(16)) if record]
+    assert len(written) == 1
+    assert FileClaims(str(tmp_path)).read("runs/a") == written[0]
+
+
+def test_half_written_files_of_a_writer_that_died_are_no_records(tmp_path):
+    claims = open_claims(str(tmp_path))
+    claims.write("runs/a", {"by": "one"}, None)
+    (tmp_path / "runs" / "a" / "00000002.json.0f.tmp").write_text("{")
+    assert claims.read("runs/a").number == 1
+
+
+def test_a_file_system_that_writes_over_files_is_refused_at_start():
+    class CarelessFileSystem(MemoryFileSystem):
+        protocol = "careless"
+
+        def pipe_file(self, path, value, mode="overwrite", **kwargs):
+            return super().pipe_file(path, value, **kwargs)
+
+    fsspec.register_implementation("careless", CarelessFileSystem, clobber=True)
+    with pytest.raises(RetrainerError, match=r"careless://claims.*two replicas.*lease://"):
+        open_claims("careless://claims")
+
+
+def test_the_check_at_start_can_be_repeated_and_leaves_one_file(tmp_path):
+    for _ in range(3):
+        open_claims(str(tmp_path))
+    assert [file.name for file in (tmp_path / "probe").iterdir()] == ["00000001.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnavailableError, match=r"claims at '.*/file/claims'.*trigger_service"):
+        open_claims(str(tmp_path / "file" / "claims"))
+
+
+def test_an_unknown_protocol_is_named():
+    with pytest.raises(RetrainerError, match="can't open 'ftpx://"):
+        open_claims("ftpx://host/claims")
+
+
+def test_a_record_that_somebody_spoilt_is_named(tmp_path):
+    claims = open_claims(str(tmp_path))
+    claims.write("runs/a", {"by": "one"}, None)
+    (tmp_path / "runs" / "a" / "00000001.json").write_text("{")
+    with pytest.raises(RetrainerError, match=r"runs/a/00000001\.json' is not the JSON"):
+        claims.read("runs/a")
