@@ -46,32 +46,25 @@ def read_token(config: KubeflowConfig) -> str:
     """Read the bearer token, anew each time: Kubernetes replaces the file before the token in it expires.
 
     Returns:
-        That of the environment variable, else that of the file; empty if neither is set.
+        That of the environment variable, else that of the file.
 
     Raises:
-        RetrainerError: If there is no such file, or what it holds is no token.
+        RetrainerError: If there is no such file, or what it or the variable holds is no token.
     """
     token, origin = os.environ.get(TOKEN_VARIABLE, "").strip(), f"the variable {TOKEN_VARIABLE}"
     if not token and config.token_file:
         origin = f"the file '{config.token_file}' (targets.kubeflow.token_file)"
         try:
-            token = Path(config.token_file).read_text(encoding="ascii").strip()
+            # Latin-1 decodes anything: an error of decoding would quote what it read.
+            token = Path(config.token_file).read_text(encoding="latin-1").strip()
         except OSError as error:
             raise RetrainerError(f"{origin} can't be read: {error.strerror}.") from error
-        except UnicodeDecodeError as error:
-            raise _no_token(origin) from error.with_traceback(None)
-        if not token:
-            raise _no_token(origin)
-    # Anything else would be quoted in http.client's own error.
-    if not all("!" <= character <= "~" for character in token):
-        raise _no_token(origin)
+    # What is no header's value would be quoted in http.client's error, too.
+    if not token or not all("!" <= character <= "~" for character in token):
+        raise RetrainerError(
+            f"{origin} holds no bearer token: one word of ASCII characters is expected."
+        )
     return token
-
-
-def _no_token(origin: str) -> RetrainerError:
-    return RetrainerError(
-        f"{origin} holds no bearer token: one word of ASCII characters is expected."
-    )
 
 
 class Calls:

@@ -1,15 +1,6 @@
-"""Schedules on Kubeflow Pipelines: its recurring runs, which can be made, switched and deleted, and never changed.
+"""Schedules on Kubeflow Pipelines: its recurring runs, one to a name."""
 
-Changing one therefore means replacing it, in steps that never leave two switched on, nor none where there was one:
-
-1. the new one is made, switched off; its description says if that is how it shall stay;
-2. the old one is switched off;
-3. the new one is switched on;
-4. the old one is deleted.
-
-As long as two bear the same name, steps are missing, and the next call on that name takes them.
-"""
-
+import dataclasses
 from typing import Any
 
 import kfp_server_api
@@ -17,15 +8,12 @@ import kfp_server_api
 from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
 from .cron import check_cron
-from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState, UnavailableError
-from .kubeflow_client import Calls, KubeflowClient, NotFoundError
-from .kubeflow_experiment import Experiment, sort_by_age
+from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from .kubeflow_client import Calls, KubeflowClient
+from .kubeflow_experiment import Experiment
+from .kubeflow_recurring_runs import DISABLE, ENABLE, TO_RUN, RecurringRuns, shall_run
 
-_ENABLE = kfp_server_api.RecurringRunMode.ENABLE
-_DISABLE = kfp_server_api.RecurringRunMode.DISABLE
 _UTC = frozenset({"UTC", "Etc/UTC"})
-_TO_RUN = "retrainer"
-_TO_STAY_PAUSED = "retrainer, made while paused"
 
 
 class KubeflowSchedules:
@@ -49,7 +37,7 @@ class KubeflowSchedules:
             spec: What is run, as the API takes it.
         """
         self._client = client
-        self._api = client.recurring_runs
+        self._recurring = RecurringRuns(client, experiment, pipeline)
         self._experiment = experiment
         self._config = config
         self._pipeline = pipeline
@@ -76,28 +64,23 @@ class KubeflowSchedules:
         """
         _check(request)
 
+        before: list[Any] | None = None
+
         def replace(calls: Calls) -> Schedule:
+            nonlocal before
             new = self._to_recurring_run(request, self._experiment.ensure(calls))
-            return self._replace(calls, new, self._named(calls, request.name))
+            old = self._recurring.named(calls, request.name)
+            # A repeated attempt meets what the first one left.
+            before = old if before is None else before
+            its = self._recurring.replace(calls, new, old, active=shall_run(before))
+            return dataclasses.replace(self._to_schedule([its]), updated=bool(before))
 
         return self._experiment.persist(replace)
 
     def list_all(self) -> list[Schedule]:
         """List this pipeline's schedules, by name."""
-
-        def look(calls: Calls) -> list[Any]:
-            experiment = self._experiment.find(calls)
-            if not experiment:
-                return []
-            return self._client.list_all(
-                calls,
-                self._api.recurring_run_service_list_recurring_runs,
-                "recurring_runs",
-                experiment_id=experiment,
-            )
-
         by_name: dict[str, list[Any]] = {}
-        for its in sort_by_age(filter(self._is_ours, self._experiment.persist(look))):
+        for its in self._experiment.persist(self._recurring.all):
             by_name.setdefault(its.display_name, []).append(its)
         return [self._to_schedule(found) for _, found in sorted(by_name.items())]
 
@@ -110,8 +93,8 @@ class KubeflowSchedules:
 
         def switch_off(calls: Calls) -> Schedule:
             *older, newest = self._existing(calls, name)
-            self._delete(calls, older)
-            self._switch(calls, newest, _DISABLE)
+            self._recurring.delete(calls, older)
+            self._recurring.switch(calls, newest, DISABLE)
             return self._to_schedule([newest])
 
         return self._experiment.persist(switch_off)
@@ -134,17 +117,18 @@ class KubeflowSchedules:
         def switch_on(calls: Calls) -> Schedule:
             found = self._existing(calls, name)
             *older, newest = found
-            if not older and newest.mode == _ENABLE:
+            if not older and newest.mode == ENABLE:
                 return self._to_schedule(found)
             if not catch_up:
-                return self._replace(calls, _copy_without_catching_up(newest), found, active=True)
+                new = _copy_without_catching_up(newest)
+                return self._to_schedule([self._recurring.replace(calls, new, found, active=True)])
             if newest.no_catchup:
                 raise RefusedError(
                     f"the schedule '{name}' was made without catch_up, which Kubeflow Pipelines can't change any more. "
                     "Resume it without catching up, and submit what it missed by hand."
                 )
-            self._delete(calls, older)
-            self._switch(calls, newest, _ENABLE)
+            self._recurring.delete(calls, older)
+            self._recurring.switch(calls, newest, ENABLE)
             return self._to_schedule([newest])
 
         return self._experiment.persist(switch_on)
@@ -159,58 +143,16 @@ class KubeflowSchedules:
 
         def remove(calls: Calls) -> None:
             nonlocal tried
-            found = self._named(calls, name)
+            found = self._recurring.named(calls, name)
             if not found and not tried:
                 raise self._missing(name)
             tried = True
-            self._delete(calls, found)
+            self._recurring.delete(calls, found)
 
         self._experiment.persist(remove)
 
-    def _replace(
-        self,
-        calls: Calls,
-        new: kfp_server_api.V2beta1RecurringRun,
-        old: list[Any],
-        active: bool | None = None,
-    ) -> Schedule:
-        """Put a recurring run in the place of others, in the module's four steps.
-
-        Args:
-            calls: Sends the requests.
-            new: What shall be.
-            old: What bears its name now, oldest first.
-            active: Whether it shall be switched on; as the old ones if not given.
-        """
-        active = _shall_run(old) if active is None else active
-        if old:
-            new.mode = _DISABLE
-            new.description = _TO_RUN if active else _TO_STAY_PAUSED
-        calls.write(self._api.recurring_run_service_create_recurring_run, new)
-        before = {its.recurring_run_id for its in old}
-        # Somebody else may be at this, too: all then take the same one for the newest.
-        now = self._named(calls, new.display_name)
-        made = [its for its in now if its.recurring_run_id not in before]
-        if not made:
-            raise UnavailableError(
-                f"the schedule '{new.display_name}' was replaced by somebody else just now."
-            )
-        newest = made[-1]
-        others = [its for its in now if its is not newest]
-        for other in others:
-            self._switch(calls, other, _DISABLE)
-        self._switch(calls, newest, _ENABLE if active else _DISABLE)
-        self._delete(calls, others)
-        return self._to_schedule([newest], updated=bool(old))
-
-    def _named(self, calls: Calls, name: str) -> list[Any]:
-        found = self._experiment.named(
-            calls, self._api.recurring_run_service_list_recurring_runs, "recurring_runs", name
-        )
-        return [its for its in found if self._is_ours(its)]
-
     def _existing(self, calls: Calls, name: str) -> list[Any]:
-        if found := self._named(calls, name):
+        if found := self._recurring.named(calls, name):
             return found
         raise self._missing(name)
 
@@ -220,37 +162,14 @@ class KubeflowSchedules:
             f"{self._client.host}. Are targets.kubeflow.experiment and namespace right?"
         )
 
-    def _switch(self, calls: Calls, its: Any, mode: str) -> None:
-        if its.mode == mode:
-            return
-        method = {
-            _ENABLE: self._api.recurring_run_service_enable_recurring_run,
-            _DISABLE: self._api.recurring_run_service_disable_recurring_run,
-        }[mode]
-        try:
-            calls.write(method, its.recurring_run_id)
-        except NotFoundError as error:
-            # Deleted since it was listed: look again.
-            raise UnavailableError(str(error)) from error
-        its.mode = mode
-
-    def _delete(self, calls: Calls, several: list[Any]) -> None:
-        for its in several:
-            try:
-                calls.write(
-                    self._api.recurring_run_service_delete_recurring_run, its.recurring_run_id
-                )
-            except NotFoundError:
-                continue
-
     def _to_recurring_run(
         self, request: ScheduleRequest, experiment: str
     ) -> kfp_server_api.V2beta1RecurringRun:
         return kfp_server_api.V2beta1RecurringRun(
             display_name=request.name,
-            description=_TO_RUN,
+            description=TO_RUN,
             experiment_id=experiment,
-            mode=_ENABLE,
+            mode=ENABLE,
             pipeline_spec=self._spec,
             runtime_config=kfp_server_api.V2beta1RuntimeConfig(
                 parameters=dict(request.parameters),
@@ -267,15 +186,9 @@ class KubeflowSchedules:
             ),
         )
 
-    def _is_ours(self, its: Any) -> bool:
-        spec = its.pipeline_spec or {}
-        spec = spec.get("pipeline_spec", spec)
-        scheduled = its.trigger and its.trigger.cron_schedule
-        return bool(scheduled) and spec.get("pipelineInfo", {}).get("name") == self._pipeline
-
-    def _to_schedule(self, found: list[Any], updated: bool = False) -> Schedule:
+    def _to_schedule(self, found: list[Any]) -> Schedule:
         newest = found[-1]
-        active = any(its.mode == _ENABLE for its in found)
+        active = any(its.mode == ENABLE for its in found)
         return Schedule(
             name=newest.display_name,
             reference=newest.recurring_run_id,
@@ -283,7 +196,6 @@ class KubeflowSchedules:
             time_zone="UTC",
             state=ScheduleState.ACTIVE if active else ScheduleState.PAUSED,
             url=f"{self._client.host}/#/recurringrun/details/{newest.recurring_run_id}",
-            updated=updated,
         )
 
 
@@ -297,19 +209,10 @@ def _check(request: ScheduleRequest) -> None:
         )
 
 
-def _shall_run(found: list[Any]) -> bool:
-    """Say whether a schedule is meant to be on, by what bears its name, oldest first."""
-    if any(its.mode == _ENABLE for its in found):
-        return True
-    # Several that are all off were left half replaced; the newest says what was meant.
-    return not found or (len(found) > 1 and found[-1].description != _TO_STAY_PAUSED)
-
-
 def _copy_without_catching_up(its: Any) -> kfp_server_api.V2beta1RecurringRun:
     return kfp_server_api.V2beta1RecurringRun(
         display_name=its.display_name,
         experiment_id=its.experiment_id,
-        mode=_ENABLE,
         pipeline_spec=its.pipeline_spec,
         runtime_config=its.runtime_config,
         service_account=its.service_account,

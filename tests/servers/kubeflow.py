@@ -38,6 +38,31 @@ _CRON_WORDS = (
 _CRON_PART = re.compile(r"([*?]|\w+(-\w+)?)(/[0-9]+)?")
 
 
+# A pipeline of one task, with settings that only Kubernetes takes.
+SMALL_PIPELINE = """\
+components: {comp-train-model: {executorLabel: exec-train-model}}
+deploymentSpec: {executors: {exec-train-model: {container: {image: "registry.example.com/train:1"}}}}
+pipelineInfo: {name: orders}
+root:
+  dag:
+    tasks:
+      train-model:
+        cachingOptions: {}
+        componentRef: {name: comp-train-model}
+        taskInfo: {name: train-model}
+  inputDefinitions:
+    parameters:
+      span: {defaultValue: latest, isOptional: true, parameterType: STRING}
+schemaVersion: 2.1.0
+sdkVersion: kfp-2.13.0
+---
+platforms:
+  kubernetes:
+    deploymentSpec:
+      executors: {exec-train-model: {imagePullPolicy: Always}}
+"""
+
+
 class Refusal(Exception):  # noqa: N818
     """An answer that is an error."""
 
