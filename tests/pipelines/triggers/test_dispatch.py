@@ -1,0 +1,304 @@
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from servers.memory_target import MemoryTarget
+from servers.trigger_messages import NOON, incident, message, written
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.config import load_config
+from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
+from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.triggers.dispatch import Dispatcher, make_dispatcher
+from retrainer.pipelines.triggers.interface import Result
+
+PATTERN = "gs://acme/day={span}/*.csv"
+
+
+class Clock:
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now.timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def go_to(self, moment: datetime) -> None:
+        self.now = moment.timestamp()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def target(clock):
+    return MemoryTarget(names_runs=True, clock=clock)
+
+
+@pytest.fixture
+def make(target, clock):
+    """Make a replica with these triggers."""
+
+    def make(**triggers):
+        configs = {name: TriggerConfig(**section) for name, section in triggers.items()}
+        return Dispatcher("orders", configs, PATTERN, target, clock=clock)
+
+    return make
+
+
+def test_ten_files_of_a_span_are_one_run(make, target, clock):
+    dispatcher = make(data={"kind": "storage", "parameters": {"span": "{span}"}})
+    files = [written(f"day=7/{n}.csv", NOON + timedelta(seconds=n)) for n in range(10)]
+    for file in files:
+        outcome = dispatcher.handle(file)
+        assert outcome.result == Result.DEFERRED
+        assert outcome.retry_seconds == 300
+        assert "starts at 2026-03-01 12:05:00 UTC" in outcome.reason
+    clock.go_to(NOON + timedelta(minutes=5))
+    results = [dispatcher.handle(file).result for file in files]
+    assert results == [Result.STARTED] + [Result.DUPLICATE] * 9
+    ((request, _),) = target.runs
+    assert request.run_id.startswith("orders-7-")
+    assert request.parameters == {"span": "7"}
+    assert request.labels == {"retrainer-trigger": "data"}
+
+
+def test_a_file_that_landed_after_the_run_began_starts_a_second_one(make, target, clock):
+    # The replica's clock is five minutes ahead, so that the run began in the middle of its window.
+    dispatcher = make(data={"kind": "storage"})
+    clock.now += 300
+    target._clock = lambda: clock.now - 300
+    first = written("day=7/1.csv", NOON)
+    assert dispatcher.handle(first).result == Result.STARTED
+    clock.now += 60
+    late = written("day=7/11.csv", NOON + timedelta(seconds=30))
+    outcome = dispatcher.handle(late)
+    assert outcome.result == Result.STARTED
+    assert len(set(target.ids)) == 2
+    assert outcome.run_ids == (target.ids[1],)
+    for again in (first, late):
+        assert dispatcher.handle(again).result == Result.DUPLICATE
+        assert make(data={"kind": "storage"}).handle(again).result == Result.DUPLICATE
+    assert len(target.runs) == 2
+
+
+def test_a_service_whose_clock_is_behind_does_not_start_a_run_for_each_delivery(
+    make, target, clock
+):
+    dispatcher = make(data={"kind": "storage"})
+    clock.now += 301
+    target._clock = lambda: clock.now - 3600
+    file = written("day=7/1.csv", NOON)
+    results = [dispatcher.handle(file).result for _ in range(5)]
+    assert results == [Result.STARTED] + [Result.DUPLICATE] * 4
+
+
+def test_with_a_marker_the_files_do_nothing_and_the_span_written_again_is_run_again(make, target):
+    dispatcher = make(data={"kind": "storage", "marker": "_SUCCESS"})
+    assert dispatcher.handle(written("day=7/1.csv")).result == Result.IGNORED
+    one, again = (written("day=7/_SUCCESS", generation=number) for number in (1, 2))
+    results = [dispatcher.handle(each).result for each in (one, one, again, again)]
+    assert results == [Result.STARTED, Result.DUPLICATE] * 2
+    assert len(set(target.ids)) == 2
+
+
+def test_each_kind_starts_a_run_and_says_which(make, target):
+    dispatcher = make(
+        data={"kind": "storage", "marker": "_SUCCESS"},
+        ask={"kind": "request", "allow": ["span"]},
+        nightly={"kind": "schedule"},
+        watch={"kind": "alert"},
+    )
+    messages = [
+        written("day=7/_SUCCESS"),
+        message({"id": "q1"}),
+        message(b"", trigger="nightly"),
+        message(incident()),
+    ]
+    outcomes = [dispatcher.handle(each) for each in messages]
+    assert {outcome.result for outcome in outcomes} == {Result.STARTED}
+    assert [outcome.trigger for outcome in outcomes] == ["data", "ask", "nightly", "watch"]
+    assert [outcome.run_ids[0] for outcome in outcomes] == target.ids
+    assert [outcome.urls for outcome in outcomes] == [("https://run",)] * 4
+    starts = ["orders-7-", "orders-q1-", "orders-nightly-20260301-1200-", "orders-drift-"]
+    assert all(run.startswith(start) for run, start in zip(target.ids, starts, strict=True))
+
+
+def test_what_nobody_listens_to_is_ignored_and_what_is_malformed_is_hopeless(make, target):
+    dispatcher = make(data={"kind": "storage"}, ask={"kind": "request"})
+    assert dispatcher.handle(written("other/1.csv")).result == Result.IGNORED
+    outcome = dispatcher.handle(message(b"{", trigger="ask"))
+    assert (outcome.result, outcome.trigger) == (Result.HOPELESS, "ask")
+    assert outcome.reason.startswith("the body is not JSON")
+    assert target.runs == []
+
+
+def test_a_service_that_is_away_fails_the_message_and_the_next_delivery_starts_one_run(
+    make, target
+):
+    dispatcher = make(ask={"kind": "request"})
+    ask = message({"id": "q1"})
+    target.before.append(UnavailableError("the service is away."))
+    outcome = dispatcher.handle(ask)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "the service is away.")
+    assert outcome.retry_seconds > 0
+    target.after.append(UnavailableError("the reply was lost."))
+    assert dispatcher.handle(ask).result == Result.FAILED
+    assert dispatcher.handle(ask).result == Result.DUPLICATE
+    assert len(target.runs) == 1
+
+
+def test_a_refusal_keeps_the_message_and_says_so(make, target):
+    dispatcher = make(ask={"kind": "request"})
+    target.before.append(RefusedError("the role aiplatform.user is missing."))
+    outcome = dispatcher.handle(message({}))
+    assert outcome.result == Result.FAILED
+    assert outcome.reason == "the role aiplatform.user is missing. The message is kept."
+
+
+def test_a_bug_is_not_told_as_an_outcome(make, target):
+    target.before.append(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        make(ask={"kind": "request"}).handle(message({}))
+
+
+def test_a_message_of_several_triggers_gets_the_result_that_keeps_it_alive(make, target, clock):
+    triggers = {
+        "waits": {"kind": "storage", "pattern": "gs://acme/day={span}/*"},
+        "marked": {"kind": "storage", "marker": "_SUCCESS"},
+        "other": {"kind": "storage", "marker": "_SUCCESS"},
+    }
+    dispatcher = make(**triggers)
+    marker = written("day=7/_SUCCESS")
+    target.before.append(UnavailableError("the service is away."))
+    outcome = dispatcher.handle(marker)
+    assert outcome.result == Result.FAILED
+    assert outcome.reason == "its run starts at 2026-03-01 12:05:00 UTC. the service is away."
+    assert (len(outcome.run_ids), outcome.retry_seconds) == (1, 10)
+    assert dispatcher.handle(marker).result == Result.DEFERRED
+    clock.now += 300
+    assert dispatcher.handle(marker).result == Result.STARTED
+    outcome = dispatcher.handle(marker)
+    assert outcome.result == Result.DUPLICATE
+    assert sorted(outcome.run_ids) == sorted(set(target.ids))
+    assert len(target.runs) == 3
+
+
+def test_a_hopeless_part_is_told_once_the_others_are_done(make, target):
+    dispatcher = make(
+        marked={"kind": "storage", "marker": "_SUCCESS"},
+        all={"kind": "storage", "pattern": "gs://acme/day={span}/*", "coalesce_seconds": 0},
+    )
+    marker = written("day=7/_SUCCESS", objectGeneration="")
+    target.before.append(UnavailableError("the service is away."))
+    assert dispatcher.handle(marker).result == Result.FAILED
+    outcome = dispatcher.handle(marker)
+    assert (outcome.result, outcome.trigger) == (Result.HOPELESS, "marked")
+    assert len(outcome.run_ids) == len(target.runs) == 1
+
+
+def test_a_glance_tells_what_needs_no_network_and_starts_nothing(make, target, clock):
+    dispatcher = make(data={"kind": "storage"}, ask={"kind": "request"})
+    file, ask = written("day=7/1.csv"), message({"id": "q1"})
+    assert dispatcher.glance(file).result == Result.DEFERRED
+    assert dispatcher.glance(written("other")).result == Result.IGNORED
+    assert dispatcher.glance(message(b"{")).result == Result.HOPELESS
+    assert dispatcher.glance(ask) is None
+    assert target.runs == []
+    dispatcher.handle(ask)
+    assert dispatcher.glance(ask) == dispatcher.handle(ask)
+    clock.now += 300
+    assert dispatcher.glance(file) is None
+
+
+def test_memory_is_bounded_and_what_was_forgotten_is_still_no_second_run(make, target, monkeypatch):
+    monkeypatch.setattr("retrainer.pipelines.triggers.dispatch._MAX_KNOWN", 10)
+    dispatcher = make(ask={"kind": "request"})
+    messages = [message({"id": f"q{number}"}) for number in range(50)]
+    for each in messages + messages:
+        dispatcher.handle(each)
+    assert len(target.runs) == 50
+    assert len(dispatcher._known) == 10
+    assert not dispatcher._in_flight._locks
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_that_arrives_makes_it_raise(make, seed):
+    dispatcher = make(
+        data={"kind": "storage", "marker": "_SUCCESS"},
+        all={"kind": "storage", "coalesce_seconds": 0},
+        ask={"kind": "request", "allow": ["span", "store"]},
+        nightly={"kind": "schedule"},
+        watch={"kind": "alert"},
+    )
+    chance = random.Random(seed)
+    bodies = [b"", b"{}", b'{"id": "a"}', b'{"parameters": {"span": "7"}}', b"[[1]]", b"\xff\x00"]
+    bodies += [message(incident()).data, b'{"alerts": [{"status": "firing"}]}', b'{"id": 1e999}']
+    values = ["", "a", "OBJECT_FINALIZE", "day=7/1.csv", "day=7/_SUCCESS", "\ud800", "\x00", "1"]
+    values += ["acme", "nightly", "ask", "data", "watch", "2026-03-01T12:00:00Z", "9" * 30]
+    names = ["eventType", "bucketId", "objectId", "objectGeneration", "eventTime"]
+    names += ["retrainer-trigger", "payloadFormat"]
+    for _ in range(2000):
+        attributes = {name: chance.choice(values) for name in names if chance.random() < 0.6}
+        body = bytearray(chance.choice(bodies))
+        if body and chance.random() < 0.3:
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        published = datetime(chance.choice([1, 1970, 2026, 9998]), 1, 1, tzinfo=UTC)
+        text = chance.choice(values)
+        assert dispatcher.handle(message(bytes(body), published, text, **attributes)).result
+
+
+SMALLEST = """\
+name: orders
+data: {pattern: "gs://acme/day={span}/*.csv", label: returned}
+evaluation: {metrics_specs: [{metrics: [{class_name: AUC}]}]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    def write(text):
+        (tmp_path / "model.py").write_text("x = 1\n")
+        (tmp_path / "retrain.yaml").write_text(SMALLEST + text)
+        return load_config(tmp_path)
+
+    return write
+
+
+def test_a_dispatcher_of_a_file_claims_in_its_store(project, tmp_path):
+    loaded = project("triggers: {ask: {kind: request}}\n")
+    dispatcher = make_dispatcher(loaded, MemoryTarget(names_runs=False))
+    assert dispatcher.handle(message({"id": "q1"})).result == Result.STARTED
+    (folder,) = (tmp_path / "store" / "claims" / "runs").iterdir()
+    assert folder.name.startswith("orders-q1-")
+
+
+def test_a_relative_folder_of_claims_starts_at_the_file(project, tmp_path):
+    loaded = project("triggers: {ask: {kind: request}}\ntrigger_service: {claims: here}\n")
+    make_dispatcher(loaded, MemoryTarget(names_runs=False))
+    assert (tmp_path / "here" / "probe").is_dir()
+
+
+def test_where_nothing_is_claimed_or_counted_nothing_is_written(project, tmp_path):
+    loaded = project("triggers: {ask: {kind: request}}\n")
+    make_dispatcher(loaded, MemoryTarget(names_runs=True)).handle(message({}))
+    assert not (tmp_path / "store").exists()
+
+
+def test_limits_are_counted_whatever_the_target(project, tmp_path):
+    loaded = project("triggers: {ask: {kind: request, daily_limit: 1}}\n")
+    dispatcher = make_dispatcher(loaded, MemoryTarget(names_runs=True))
+    assert dispatcher.handle(message({"id": "q1"})).result == Result.STARTED
+    assert dispatcher.handle(message({"id": "q2"})).result == Result.DEFERRED
+
+
+def test_a_file_without_triggers_says_so(project):
+    with pytest.raises(RetrainerError, match="has no triggers"):
+        make_dispatcher(project(""), MemoryTarget(names_runs=True))
+
+
+def test_a_dispatcher_without_a_place_for_claims_that_it_needs_says_so(clock):
+    configs = {"ask": TriggerConfig(kind="request")}
+    with pytest.raises(RetrainerError, match=r"set trigger_service\.claims"):
+        Dispatcher("orders", configs, PATTERN, MemoryTarget(names_runs=False))
