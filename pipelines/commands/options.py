@@ -40,7 +40,7 @@ def target_options(command: Command) -> Command:
         field = kinds[of[0]].model_fields[key]
         text = f"{' and '.join(of)}: {field.description}".replace("`", "")
         if key == "labels":
-            option = click.option("--label", key, multiple=True, metavar="KEY=VALUE", help=text)
+            option = click.option(flag(key), key, multiple=True, metavar="KEY=VALUE", help=text)
         else:
             option = click.option(flag(key), key, metavar="TEXT", help=text)
         command = option(command)
@@ -51,4 +51,4 @@ def take_flags(options: dict[str, Any]) -> dict[str, Any]:
     """Give what `target_options` collected as `open_target` wants it."""
     flags = dict(options)
     labels = flags.pop("labels")
-    return {**flags, "labels": parse_pairs(labels, "--label") if labels else None}
+    return {**flags, "labels": parse_pairs(labels, flag("labels")) if labels else None}

@@ -29,6 +29,9 @@ from .options import FILE, IMAGE, PARAMETERS, take_flags, target_options
     help="Vertex: a pushed template, https://<region>-kfp.pkg.dev/...; a tag is resolved to its digest.",
 )
 @click.option("--wait", is_flag=True, help="Follow the run until it ends, task by task.")
+@click.option(
+    "--poll-seconds", type=float, default=10.0, show_default=True, help="How often --wait asks."
+)
 @click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the service answered as JSON.")
 @target_options
@@ -43,6 +46,7 @@ def submit(
     image: str | None,
     template: str,
     wait: bool,
+    poll_seconds: float,
     dry_run: bool,
     as_json: bool,
     **options: Any,
@@ -73,7 +77,9 @@ def submit(
     if not wait:
         return
     try:
-        status = follow(target, submission, lambda line: click.echo(line, err=as_json))
+        status = follow(
+            target, submission, lambda line: click.echo(line, err=as_json), poll_seconds
+        )
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
             f"no longer following; the run goes on: {submission.url}"

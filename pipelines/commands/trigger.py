@@ -13,7 +13,9 @@ def trigger() -> None:
     """Start runs by Pub/Sub messages, on Vertex AI or Kubeflow Pipelines."""
 
 
-_HOST = click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
+_LISTEN = click.option(
+    "--listen", "host", default="0.0.0.0", show_default=True, help="Address to listen on."
+)
 _PORT = click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -31,7 +33,7 @@ _CERTIFICATES = click.option(
 @FILE
 @TO
 @_PORT
-@_HOST
+@_LISTEN
 @_CERTIFICATES
 @click.option(
     "--insecure-no-auth",
@@ -70,7 +72,7 @@ def serve(
     help="Subscription to pull from, over that of retrain.yaml: projects/<project>/subscriptions/<name>.",
 )
 @_PORT
-@_HOST
+@_LISTEN
 @IMAGE
 @target_options
 @click.pass_obj
@@ -105,15 +107,16 @@ def _open(
 ) -> Any:
     from ..targets.choosing import TargetKind, open_target
     from ..targets.settings import settle
-    from ..triggers.dispatch import Dispatcher
+    from ..triggers.dispatch import make_dispatcher
     from ..triggers.logs import set_up_logs
     from ..triggers.running import Triggers
     from .prepare import prepare
 
     loaded, pipeline = prepare(file, image, TargetKind(kind), {}, "")
-    config = loaded.config
-    settings = settle("trigger", config.trigger_service, {"subscription": subscription})
+    settings = settle("trigger", loaded.config.trigger_service, {"subscription": subscription})
+    config = loaded.config.model_copy(update={"trigger_service": settings})
+    loaded = loaded.model_copy(update={"config": config})
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
-    dispatcher = Dispatcher(config.name, config.triggers, config.data.pattern, target)
+    dispatcher = make_dispatcher(loaded, target)
     set_up_logs(verbose)
     return Triggers(config.name, dispatcher, target, settings)

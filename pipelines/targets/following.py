@@ -13,7 +13,6 @@ from .interface import (
     UnavailableError,
 )
 
-POLL_SECONDS = 10.0
 MAX_SILENCE_SECONDS = 600.0
 MARKS = {
     RemoteState.SUCCEEDED: "✓",
@@ -28,7 +27,7 @@ def follow(
     target: Target,
     submission: Submission,
     say: Callable[[str], None],
-    poll_seconds: float = POLL_SECONDS,
+    poll_seconds: float,
     max_silence_seconds: float = MAX_SILENCE_SECONDS,
 ) -> RunStatus:
     """Tell of each task as it starts and ends, until the run has ended.

@@ -17,8 +17,8 @@ def variable(section: str, key: str) -> str:
 
 
 def flag(key: str) -> str:
-    """Name the flag of a setting, such as `--service-account`."""
-    return "--" + key.replace("_", "-")
+    """Name the flag of a setting, such as `--service-account`; `--label` is given once a label."""
+    return "--label" if key == "labels" else "--" + key.replace("_", "-")
 
 
 def settle(
@@ -58,10 +58,10 @@ def settle(
     except ValidationError as error:
         problem = error.errors()[0]
         key = str(problem["loc"][0]) if problem["loc"] else ""
-        # A rule over the whole section names the value itself.
-        place = origins.get(key) or ", ".join(origins.values())
         message = problem["msg"].removeprefix("Value error, ")
-        raise RetrainerError(f"{place}: {message}.") from error
+        # A rule over the whole section names the value itself.
+        place = f"{origins[key]}: " if key in origins else ""
+        raise RetrainerError(f"{place}{message}.") from error
 
 
 def parse_pairs(texts: list[str] | tuple[str, ...], origin: str) -> dict[str, str]:

@@ -1,0 +1,139 @@
+"""`retrainer submit`: what is asked for arrives, and what would be refused is never sent."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+
+
+def test_a_run_is_submitted_to_vertex_and_its_page_is_named(retrainer, project, vertex, sent):
+    said = retrainer(
+        "submit", project, "--to", "vertex", "--run-id", "orders-1", "--span", "2026-04"
+    )
+    assert said.startswith("run orders-1 submitted: https://console.cloud.google.com/vertex-ai/")
+    (body,) = sent(vertex)
+    assert body["runtimeConfig"]["parameterValues"] == {"span": "2026-04"}
+    assert body["labels"]["team"] == "search"
+    images = json.dumps(body["pipelineSpec"]["deploymentSpec"])
+    assert "images/retrainer@sha256:0000" in images
+
+
+def test_a_second_run_of_that_name_is_not_started(retrainer, project, vertex):
+    retrainer("submit", project, "--to", "vertex", "--run-id", "orders-1")
+    said = retrainer("submit", project, "--to", "vertex", "--run-id", "orders-1")
+    assert "orders-1 is there already" in said
+    assert len(vertex.jobs) == 1
+
+
+def test_runs_that_nobody_named_are_named_after_pipeline_and_time(retrainer, project, vertex):
+    retrainer("submit", project, "--to", "vertex")
+    (name,) = vertex.jobs
+    assert name.startswith("orders-20")
+
+
+def test_a_flag_goes_over_a_variable_and_that_over_the_file(
+    retrainer, project, vertex, sent, monkeypatch
+):
+    monkeypatch.setenv("RETRAINER_VERTEX_SERVICE_ACCOUNT", "b@acme-ml.iam.gserviceaccount.com")
+    monkeypatch.setenv("RETRAINER_VERTEX_LABELS", "team=ranking,tier=1")
+    retrainer("submit", project, "--to", "vertex")
+    retrainer(
+        "submit", project, "--to", "vertex", "--service-account", "c@acme-ml.iam.gserviceaccount.com",
+        "--label", "team=ads", "--image", "eu.gcr.io/acme-ml/other@sha256:" + "1" * 64,
+        "--run-id", "second",
+    )  # fmt: skip
+    first, second = sent(vertex)
+    assert first["serviceAccount"].startswith("b@")
+    assert (first["labels"]["team"], first["labels"]["tier"]) == ("ranking", "1")
+    assert second["serviceAccount"].startswith("c@")
+    assert second["labels"]["team"] == "ads"
+    assert "eu.gcr.io/acme-ml/other" in json.dumps(second["pipelineSpec"])
+
+
+def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(retrainer, project, vertex, sent):
+    shown = json.loads(
+        retrainer("submit", project, "--to", "vertex", "--run-id", "orders-1", "--dry-run")
+    )
+    assert vertex.requests == []
+    retrainer("submit", project, "--to", "vertex", "--run-id", "orders-1")
+    assert shown["body"] == sent(vertex)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--run-id", "Orders 1"], "the run id 'Orders 1' would be refused"),
+        (["--label", "Team=x"], "the label 'Team' would be refused"),
+        (["--label", "team"], "--label: 'team' is not of the form key=value"),
+        (["-p", "spam=1"], "the pipeline has no 'spam'; it has span, pattern, store"),
+        (["-p", "store=here"], "store is 'here', a folder of this machine"),
+        (["--image", "retrainer:0.1.0"], "image is 'retrainer:0.1.0', and Vertex AI pulls"),
+        (["--image", "a b"], "'a b' is no image"),
+        (["--project", ""], "targets.vertex.project"),
+        (["--region", ""], "targets.vertex.region"),
+        (["--namespace", "ml"], "--namespace is not for runs on vertex"),
+        (["--service-account", "me"], "service_account"),
+        (["--network", "default"], "network"),
+        (["--encryption-key", "k"], "encryption_key"),
+    ],
+)
+def test_what_a_service_would_refuse_is_refused_before_anything_is_sent(
+    retrainer, project, vertex, arguments, says
+):
+    with pytest.raises(RetrainerError) as error:
+        retrainer("submit", project, "--to", "vertex", *arguments)
+    assert says in str(error.value)
+    assert vertex.requests == []
+
+
+def test_data_on_this_machine_is_out_of_reach_for_a_service(retrainer, project, vertex):
+    file = project / "retrain.yaml"
+    file.write_text(file.read_text().replace("gs://acme-ml/data/", "data/"))
+    with pytest.raises(RetrainerError, match=r"data\.pattern is '.*', a folder of this machine"):
+        retrainer("submit", project, "--to", "vertex")
+
+
+def test_waiting_tells_of_each_task_and_ends_with_the_run(retrainer, project, vertex):
+    def go_on():
+        while "orders-1" not in vertex.jobs:
+            time.sleep(0.02)
+        vertex.advance("orders-1", "RUNNING", tasks={"ingest-spans": "SUCCEEDED"})
+        time.sleep(0.3)
+        vertex.advance(
+            "orders-1",
+            "FAILED",
+            tasks={"ingest-spans": "SUCCEEDED", "validate-examples": "FAILED"},
+        )
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    said = retrainer(
+        "submit", project, "--to", "vertex", "--run-id", "orders-1", "--wait",
+        "--poll-seconds", "0.05", code=1,
+    )  # fmt: skip
+    thread.join()
+    assert "✓ ingest_spans" in said
+    assert said.count("ingest_spans") == 1
+    assert "✗ validate_examples" in said
+    assert said.splitlines()[-1].startswith("failed")
+
+
+def test_a_run_is_submitted_to_kubeflow(retrainer, project, kubeflow):
+    said = retrainer("submit", project, "--to", "kubeflow", "--run-id", "orders-1")
+    assert f"submitted: {kubeflow.url}/#/runs/details/" in said
+    assert len(kubeflow.runs) == 1
+
+
+def test_a_template_is_vertex_own(retrainer, project, kubeflow):
+    with pytest.raises(RetrainerError, match="--template is for runs on vertex"):
+        retrainer("submit", project, "--to", "kubeflow", "--template", "https://x/y/z/p/latest")
+
+
+def test_a_run_on_this_machine_takes_the_span(retrainer, project):
+    said = retrainer("submit", project, "--to", "local", "--span", "7", "--dry-run")
+    assert json.loads(said)["parameters"] == {"span": "7"}
+    with pytest.raises(RetrainerError, match="--parameter store: a run on this machine"):
+        retrainer("submit", project, "--to", "local", "-p", "store=x")

@@ -1,0 +1,37 @@
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.target_config import VertexConfig
+from retrainer.pipelines.targets.settings import parse_pairs, settle
+
+FILE = VertexConfig(project="from-file", region="europe-west1", labels={"team": "search"})
+
+
+def test_a_flag_goes_over_a_variable_and_that_over_the_file():
+    environment = {"RETRAINER_VERTEX_PROJECT": "from-variable", "RETRAINER_VERTEX_REGION": "x1"}
+    settled = settle("vertex", FILE, {"project": "from-flag", "region": None}, environment)
+    assert (settled.project, settled.region) == ("from-flag", "x1")
+    assert settled.labels == {"team": "search"}
+
+
+def test_other_sections_flags_are_left_alone():
+    assert settle("vertex", FILE, {"namespace": "ml"}, {}) == FILE
+
+
+def test_labels_come_in_one_variable():
+    settled = settle("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": "a=1, b=2"})
+    assert settled.labels == {"a": "1", "b": "2"}
+    assert settle("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": ""}).labels == {}
+
+
+def test_a_wrong_value_is_told_with_its_rule():
+    with pytest.raises(RetrainerError, match="the label 'A' would be refused"):
+        settle("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": "A=1"})
+    with pytest.raises(RetrainerError, match="RETRAINER_VERTEX_LABELS: 'a' is not of the form"):
+        settle("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": "a"})
+
+
+def test_a_value_may_hold_an_equals_sign():
+    assert parse_pairs(["pattern=gs://b/day={span}/*.csv"], "-p") == {
+        "pattern": "gs://b/day={span}/*.csv"
+    }
