@@ -86,36 +86,40 @@ class Dispatcher:
         Whatever a message holds and a service does is told by the outcome.
         """
         findings = self._matcher.find(message)
-        return combine(
-            findings, [self._glance_at(cause) or self._start(cause) for cause in findings.causes]
-        )
+        outcomes = [
+            self._glance_at(cause, message) or self._start(cause, message)
+            for cause in findings.causes
+        ]
+        return combine(findings, outcomes)
 
     def glance(self, message: Message) -> Outcome | None:
         """Give the outcome of a message if that needs no network, in well under a millisecond; else None."""
         findings = self._matcher.find(message)
-        outcomes = [self._glance_at(cause) for cause in findings.causes]
+        outcomes = [self._glance_at(cause, message) for cause in findings.causes]
         told = [outcome for outcome in outcomes if outcome]
         return combine(findings, told) if len(told) == len(outcomes) else None
 
-    def _glance_at(self, cause: Cause) -> Outcome | None:
+    def _glance_at(self, cause: Cause, message: Message) -> Outcome | None:
         known = self._get_known(cause)
         if known and _covers(known.run, cause):
             return tell_run(Result.DUPLICATE, cause, known.run.submission)
-        seconds = cause.ready.timestamp() - self._clock()
+        # A message that is here was published before now, whatever our clock says.
+        now = max(self._clock(), message.published.timestamp())
+        seconds = cause.ready.timestamp() - now
         if seconds > 0:
             return tell_wait(
                 cause, f"its run starts at {cause.ready:%Y-%m-%d %H:%M:%S} UTC.", seconds
             )
         return None
 
-    def _start(self, cause: Cause) -> Outcome:
+    def _start(self, cause: Cause, message: Message) -> Outcome:
         with self._in_flight.hold((cause.trigger, cause.key), _IN_HAND_SECONDS) as held:
             if not held:
                 return tell_wait(
                     cause, "its run is being submitted for another message.", _IN_HAND_SECONDS
                 )
             try:
-                return self._glance_at(cause) or self._start_generation(cause)
+                return self._glance_at(cause, message) or self._start_generation(cause)
             except RetrainerError as error:
                 return tell_failure(cause, error)
 

@@ -107,7 +107,7 @@ class StorageTrigger:
                 raise HopelessMessageError("the attribute 'objectGeneration' is missing.")
             key = f"{written.uri}#{written.generation}"
             # A marker's generation is in the run's id, so any run of that id came after it.
-            return [Cause(self._name, span, key, parameters, written.at)]
+            return [Cause(self._name, span, key, parameters, reading.message.published)]
         window, seconds = written.at.timestamp(), self._config.coalesce_seconds
         if seconds:
             window = window // seconds * seconds

@@ -50,10 +50,11 @@ def make(target, clock):
 def test_ten_files_of_a_span_are_one_run(make, target, clock):
     dispatcher = make(data={"kind": "storage", "parameters": {"span": "{span}"}})
     files = [written(f"day=7/{n}.csv", NOON + timedelta(seconds=n)) for n in range(10)]
-    for file in files:
+    for number, file in enumerate(files):
+        clock.go_to(file.published)
         outcome = dispatcher.handle(file)
         assert outcome.result == Result.DEFERRED
-        assert outcome.retry_seconds == 300
+        assert outcome.retry_seconds == 300 - number
         assert "starts at 2026-03-01 12:05:00 UTC" in outcome.reason
     clock.go_to(NOON + timedelta(minutes=5))
     results = [dispatcher.handle(file).result for file in files]
