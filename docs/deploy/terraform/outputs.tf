@@ -4,7 +4,7 @@ output "images" {
 }
 
 output "pipelines" {
-  description = "Where compiled pipelines are pushed to: `targets.vertex.template` in retrain.yaml."
+  description = "Where compiled pipelines are pushed to: `targets.vertex.template_repository` in retrain.yaml."
   value       = "https://${var.region}-kfp.pkg.dev/${var.project}/${google_artifact_registry_repository.pipelines.repository_id}"
 }
 

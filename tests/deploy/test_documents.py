@@ -1,0 +1,157 @@
+"""What the deployment documents name, the code has: settings, commands, paths, ports, accounts, examples."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from retrainer.pipelines.cli import cli
+from retrainer.pipelines.commands.trigger import trigger
+from retrainer.pipelines.config import load_config, parse_config
+from retrainer.pipelines.section import Section
+from retrainer.pipelines.target_config import KubeflowConfig, VertexConfig
+from retrainer.pipelines.trigger_config import TriggerServiceConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ROOT / "docs/deploy"
+README = DOCUMENTS / "README.md"
+FILES = sorted(
+    path
+    for path in DOCUMENTS.rglob("*")
+    if path.suffix in (".md", ".tf", ".hcl", ".yaml", ".py") and ".terraform" not in path.parts
+)
+TERRAFORM = {path.name: path.read_text() for path in FILES if path.suffix == ".tf"}
+SECTIONS: dict[str, type[Section]] = {
+    "VERTEX": VertexConfig,
+    "KUBEFLOW": KubeflowConfig,
+    "TRIGGER": TriggerServiceConfig,
+}
+# Not keys of a section: the token is never in retrain.yaml.
+OTHER_VARIABLES = {"RETRAINER_KUBEFLOW_TOKEN", "RETRAINER_HASH_KEY"}
+# Of the image: see Dockerfile.
+USER = 10001
+
+
+def known_variables() -> set[str]:
+    keys = {
+        f"RETRAINER_{name}_{key.upper()}"
+        for name, section in SECTIONS.items()
+        for key in section.model_fields
+    }
+    return keys | OTHER_VARIABLES
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of the README in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> list[list[str]]:
+    """Every `retrainer` command that a document shows, split as a shell would."""
+    lines = []
+    for block in blocks("console"):
+        joined = block.replace("\\\n", " ")
+        for line in joined.splitlines():
+            if line.startswith("$ retrainer "):
+                lines.append(shlex.split(line.removeprefix("$ "), comments=True))
+    for path in FILES:
+        if path.suffix == ".yaml":
+            for arguments in re.findall(r"args: \[(retrainer, .*?)\]", path.read_text()):
+                lines.append(arguments.split(", "))
+    for arguments in re.findall(r'args\s*= \["retrainer", (.*?)\]', TERRAFORM["service.tf"]):
+        lines.append(["retrainer", *(text.strip('"') for text in arguments.split(", "))])
+    return lines
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(DOCUMENTS)))
+def test_every_environment_variable_is_a_setting(path: Path) -> None:
+    named = set(re.findall(r"RETRAINER_[A-Z_]*[A-Z]", path.read_text()))
+    assert named <= known_variables()
+
+
+def test_documents_show_commands() -> None:
+    assert len(command_lines()) >= 8
+
+
+@pytest.mark.parametrize("line", command_lines(), ids=" ".join)
+def test_every_command_parses(line: list[str]) -> None:
+    root = click.Group("retrainer", commands={**cli.commands, "trigger": trigger})
+    command: click.Command = root
+    arguments = line[1:]
+    while isinstance(command, click.Group):
+        context = click.Context(command)
+        name, *arguments = arguments
+        found = command.get_command(context, name)
+        assert found, f"there is no command {name!r} in {line}"
+        command = found
+    # Parses flags and choices without calling anything.
+    command.make_context(command.name, arguments)
+
+
+def test_retrain_yaml_of_the_readme_is_right() -> None:
+    examples = [block for block in blocks("yaml") if block.startswith("name:")]
+    assert examples
+    for number, text in enumerate(examples):
+        parse_config(text, f"example {number}")
+
+
+def test_project_of_the_manifests_is_right() -> None:
+    loaded = load_config(DOCUMENTS / "kubeflow/project/retrain.yaml")
+    assert "preprocessing_fn" in loaded.module_source
+
+
+def test_model_of_the_manifests_is_the_starters() -> None:
+    starter = ROOT / "pipelines/examples/starter/model.py"
+    assert (DOCUMENTS / "kubeflow/project/model.py").read_text() == starter.read_text()
+
+
+def test_user_is_that_of_the_image() -> None:
+    assert f"--uid {USER} " in (ROOT / "Dockerfile").read_text()
+    pod = yaml.safe_load((DOCUMENTS / "kubeflow/base/deployment.yaml").read_text())
+    security = pod["spec"]["template"]["spec"]["securityContext"]
+    assert {security[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {USER}
+
+
+def test_port_and_paths_are_those_of_the_service() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "pipelines/triggers").glob("*.py"))
+    options = {option.name: option for option in trigger.commands["serve"].params}
+    assert options["port"].default == 8080
+    assert "container_port = 8080" in TERRAFORM["service.tf"]
+    deployment = (DOCUMENTS / "kubeflow/base/deployment.yaml").read_text()
+    assert "containerPort: 8080" in deployment
+    paths = set(re.findall(r'path\s*[=:] "?(/[a-z]+)', TERRAFORM["service.tf"] + deployment))
+    assert paths == {"/healthz", "/readyz"}
+    assert "/push" in TERRAFORM["messages.tf"]
+    for path in (*paths, "/push"):
+        assert f'"{path}"' in source
+
+
+def test_role_covers_what_claims_in_leases_need() -> None:
+    (role, _) = yaml.safe_load_all((DOCUMENTS / "kubeflow/base/role.yaml").read_text())
+    (verbs,) = (rule["verbs"] for rule in role["rules"] if "leases" in rule["resources"])
+    source = (ROOT / "pipelines/triggers/leases.py").read_text()
+    calls = set(re.findall(r"_api\.([a-z]+)_namespaced_lease", source))
+    named = {"read": "get", "replace": "update"}
+    assert {named.get(call, call) for call in calls} == set(verbs)
+
+
+def test_terraform_names_its_variables_in_the_example() -> None:
+    declared = set(re.findall(r'^variable "(\w+)"', TERRAFORM["variables.tf"], re.MULTILINE))
+    example = (DOCUMENTS / "terraform/terraform.tfvars.example").read_text()
+    set_there = set(re.findall(r"^(?:# )?(\w+)\s+= ", example, re.MULTILINE))
+    assert set_there <= declared
+    required = {
+        name
+        for name in declared
+        if "default" not in TERRAFORM["variables.tf"].split(f'variable "{name}"')[1].split("\n}")[0]
+    }
+    assert required <= set_there
+
+
+def test_scheduler_sets_the_attribute_that_triggers_read() -> None:
+    source = (ROOT / "pipelines/triggers/messages.py").read_text()
+    (attribute,) = re.findall(r'TRIGGER_ATTRIBUTE = "(.*)"', source)
+    assert f'"{attribute}" = var.schedule_trigger' in TERRAFORM["schedule.tf"]

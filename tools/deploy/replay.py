@@ -1,0 +1,125 @@
+"""Publish dead letters again, once what they failed of is mended.
+
+Usage: python tools/deploy/replay.py SUBSCRIPTION TOPIC [--dry-run]
+
+A message is acknowledged once its copy is stored, so one that is interrupted may be published twice, which is one run.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from google.api_core.exceptions import DeadlineExceeded
+from google.cloud import pubsub_v1
+
+# What the trigger service and Pub/Sub's own dead-letter policy add to a message that they give up.
+ADDED = ("retrainer-reason", "retrainer-message-id", "CloudPubSubDeadLetterSource")
+BATCH = 100
+QUIET_SECONDS = 10.0
+
+
+def main() -> int:
+    """Replay, or with --dry-run show, until the subscription gives no more.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("subscription", help="projects/<project>/subscriptions/<name>")
+    parser.add_argument("topic", help="projects/<project>/topics/<name>")
+    parser.add_argument("--dry-run", action="store_true", help="show the messages, and keep them")
+    arguments = parser.parse_args()
+    with pubsub_v1.SubscriberClient() as subscriber:
+        if arguments.dry_run:
+            count = show(subscriber, arguments.subscription)
+            print(f"{count} messages lie there")
+        else:
+            count = replay(subscriber, arguments.subscription, arguments.topic)
+            print(f"{count} messages published again")
+    return 0
+
+
+def replay(subscriber: Any, subscription: str, topic: str) -> int:
+    """Publish each message, and acknowledge it once its copy is stored.
+
+    Args:
+        subscriber: The client.
+        subscription: Where dead letters lie.
+        topic: Where they go.
+
+    Returns:
+        How many there were.
+    """
+    publisher = pubsub_v1.PublisherClient()
+    count = 0
+    for received in pull(subscriber, subscription):
+        attributes = original(received.message.attributes)
+        publisher.publish(topic, received.message.data, **attributes).result()
+        subscriber.acknowledge(subscription=subscription, ack_ids=[received.ack_id])
+        tell(received.message)
+        count += 1
+    return count
+
+
+def show(subscriber: Any, subscription: str) -> int:
+    """Print each message, and give all of them back.
+
+    Args:
+        subscriber: The client.
+        subscription: Where dead letters lie.
+
+    Returns:
+        How many there are.
+    """
+    ids = []
+    for received in pull(subscriber, subscription):
+        tell(received.message)
+        ids.append(received.ack_id)
+    for start in range(0, len(ids), BATCH):
+        # A deadline of 0 is "not acknowledged"; without it they would be out of reach for minutes.
+        subscriber.modify_ack_deadline(
+            subscription=subscription, ack_ids=ids[start : start + BATCH], ack_deadline_seconds=0
+        )
+    return len(ids)
+
+
+def tell(message: Any) -> None:
+    """Print which message it is, and why it was given up."""
+    reason = message.attributes.get("retrainer-reason", "it failed too often")
+    print(f"{message.message_id}: {reason}")
+
+
+def pull(subscriber: Any, subscription: str) -> Any:
+    """Give messages until none comes for some seconds.
+
+    Args:
+        subscriber: The client.
+        subscription: Where from.
+
+    Yields:
+        Received messages, each once.
+    """
+    seen: set[str] = set()
+    while True:
+        try:
+            answer = subscriber.pull(
+                subscription=subscription, max_messages=BATCH, timeout=QUIET_SECONDS
+            )
+        except DeadlineExceeded:
+            return
+        # Those that were published just now come back only if their acknowledgement was late.
+        fresh = [one for one in answer.received_messages if one.message.message_id not in seen]
+        if not fresh:
+            return
+        seen.update(one.message.message_id for one in fresh)
+        yield from fresh
+
+
+def original(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Give the attributes that a message had before it was given up."""
+    return {key: value for key, value in attributes.items() if not key.startswith(ADDED)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
