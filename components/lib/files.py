@@ -30,7 +30,8 @@ def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
         RetrainerError: If the protocol is unknown or its package is not installed.
     """
     try:
-        fs, path = fsspec.core.url_to_fs(uri)
+        # Others write there, too: a listing that was remembered would hide it.
+        fs, path = fsspec.core.url_to_fs(uri, use_listings_cache=False)
     except (ValueError, ImportError) as error:
         raise RetrainerError(
             f"can't open '{uri}': {error}. Give a local path, or install the package that serves it "

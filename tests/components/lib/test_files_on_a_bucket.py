@@ -1,0 +1,89 @@
+"""Files, spans and claims on Cloud Storage: gcsfs against a server on loopback."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gcsfs
+import pytest
+from servers.storage import StorageServer
+
+from retrainer.components.lib.files import (
+    create_exclusive,
+    exists,
+    filesystem,
+    local_folder,
+    publish_folder,
+    read_text,
+    write_atomic,
+)
+from retrainer.components.lib.spans import find_spans
+from retrainer.components.lib.store import Store
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    with StorageServer() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        yield server
+        gcsfs.GCSFileSystem.clear_instance_cache()
+
+
+def test_what_is_written_can_be_read_and_listed(bucket):
+    assert not exists("gs://acme/claims/a")
+    write_atomic("gs://acme/claims/a", "one")
+    assert read_text("gs://acme/claims/a") == "one"
+    assert exists("gs://acme/claims/a")
+
+
+def test_of_many_who_create_one_succeeds(bucket):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: create_exclusive("gs://acme/claims/a", str(i)), range(16)))
+    assert made.count(True) == 1
+    assert read_text("gs://acme/claims/a") == str(made.index(True))
+
+
+def test_what_others_write_is_seen_at_once(bucket):
+    fs, path = filesystem("gs://acme/claims")
+    write_atomic("gs://acme/claims/a", "one")
+    assert len(fs.ls(path, detail=False)) == 1
+    bucket.put("acme", "claims/b", b"two")
+    assert len(fs.ls(path, detail=False)) == 2
+
+
+def test_folder_markers_are_no_data(bucket):
+    for day in ("2026-04-01", "2026-04-02"):
+        bucket.put("acme", f"data/day={day}/")
+        bucket.put("acme", f"data/day={day}/part-0.csv", b"a,b\n1,2\n")
+    bucket.put("acme", "data/")
+    bucket.put("acme", "data/day=2026-04-03/")
+    spans = find_spans("gs://acme/data/day={span:%Y-%m-%d}/*")
+    assert [span.name for span in spans] == ["2026-04-01", "2026-04-02"]
+    assert [len(span.files) for span in spans] == [1, 1]
+    named = find_spans("gs://acme/data/{span}/*.csv")
+    assert [span.name for span in named] == ["day=2026-04-01", "day=2026-04-02"]
+
+
+def test_a_folder_comes_down_without_its_markers(bucket):
+    bucket.put("acme", "model/")
+    bucket.put("acme", "model/assets/")
+    bucket.put("acme", "model/saved_model.pb", b"x")
+    with local_folder("gs://acme/model") as folder:
+        found = {path.name for path in Path(folder).rglob("*") if path.is_file()}
+    assert found == {"saved_model.pb"}
+
+
+def test_a_folder_goes_up_with_its_marker_last(bucket, tmp_path):
+    source = tmp_path / "span"
+    (source / "shards").mkdir(parents=True)
+    (source / "span.json").write_text("{}")
+    (source / "shards" / "0.parquet").write_bytes(b"rows")
+    uri = f"{Store('gs://acme/store').spans_uri}/1/v1"
+    assert publish_folder(source, uri, "span.json")
+    names = [
+        seen.body.split(b'"name": "')[1].split(b'"')[0]
+        for seen in bucket.requests
+        if seen.method == "POST"
+    ]
+    assert names[-1].endswith(b"span.json")
+    assert not publish_folder(source, uri, "span.json")
