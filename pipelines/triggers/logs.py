@@ -47,7 +47,7 @@ def set_up_logs(verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    LOGGER.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("retrainer").setLevel(logging.DEBUG if verbose else logging.INFO)
     # The log would repeat header lines that could not be read, and the token is one.
     logging.getLogger("aiohttp.server").addFilter(_without_request)
 
