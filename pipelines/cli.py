@@ -15,6 +15,7 @@ from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
 from .commands.schedule import schedule
 from .commands.submit import submit
+from .commands.trigger import trigger
 
 INTERRUPTED = 130
 _FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
@@ -251,6 +252,7 @@ def demo(verbose: bool, folder: Path) -> None:
 
 cli.add_command(submit)
 cli.add_command(schedule)
+cli.add_command(trigger)
 
 
 if __name__ == "__main__":
