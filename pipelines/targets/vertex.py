@@ -5,7 +5,6 @@ which the submitting account may not see, and its schedules have dropped labels,
 """
 
 from datetime import UTC
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..target_config import VertexConfig
@@ -18,9 +17,10 @@ from .interface import (
     Submission,
 )
 from .vertex_calls import Options, VertexCaller, is_undone
+from .vertex_clients import VertexClients
 from .vertex_requests import VertexRequests, label_of
 from .vertex_schedules import VertexSchedules, check_schedule
-from .vertex_settings import api_address, check_vertex, console_url, is_emulator, parent
+from .vertex_settings import check_vertex, console_url, parent
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -56,9 +56,12 @@ class VertexTarget:
         check_vertex(config)
         self._config = config
         self._pipeline = pipeline
-        self._credentials = credentials
         self._requests = VertexRequests(config, pipeline)
+        self._clients = VertexClients(config, credentials)
         self._caller = VertexCaller(config, deadline_seconds)
+        self._schedules = VertexSchedules(
+            self._clients.schedules, self._caller, config, label_of(pipeline.name)
+        )
 
     def describe(self, request: RunRequest) -> dict[str, Any]:
         """Give the request that `submit` would send: `method`, `url` and `body`."""
@@ -76,7 +79,7 @@ class VertexTarget:
         unknown: list[Exception] = []
 
         def attempt(options: Options) -> tuple["aiplatform_v1.PipelineJob", bool]:
-            client = self._pipelines
+            client = self._clients.pipelines()
             try:
                 return client.create_pipeline_job(request=message, **options()), False
             except Conflict as conflict:
@@ -100,7 +103,9 @@ class VertexTarget:
 
         def attempt(options: Options) -> "aiplatform_v1.PipelineJob | None":
             try:
-                return self._pipelines.get_pipeline_job(name=self._reference(run_id), **options())
+                return self._clients.pipelines().get_pipeline_job(
+                    name=self._reference(run_id), **options()
+                )
             except NotFound:
                 return None
 
@@ -113,7 +118,7 @@ class VertexTarget:
 
         job = self._caller.call(
             f"run {submission.run_id}",
-            lambda options: self._pipelines.get_pipeline_job(
+            lambda options: self._clients.pipelines().get_pipeline_job(
                 name=submission.reference, **options()
             ),
         )
@@ -147,32 +152,6 @@ class VertexTarget:
     def delete_schedule(self, name: str) -> None:
         """Delete a schedule; its runs stay."""
         self._schedules.delete(name)
-
-    @cached_property
-    def _pipelines(self) -> "aiplatform_v1.PipelineServiceClient":
-        from google.cloud.aiplatform_v1 import PipelineServiceClient
-
-        return self._open(PipelineServiceClient)
-
-    @cached_property
-    def _schedules(self) -> VertexSchedules:
-        from google.cloud.aiplatform_v1 import ScheduleServiceClient
-
-        return VertexSchedules(
-            self._caller.call("schedules", lambda _: self._open(ScheduleServiceClient)),
-            self._caller,
-            self._config,
-            label_of(self._pipeline.name),
-        )
-
-    def _open(self, kind: Any) -> Any:
-        from google.auth.credentials import AnonymousCredentials
-
-        credentials = self._credentials
-        if credentials is None and is_emulator(self._config):
-            credentials = AnonymousCredentials()
-        transport = kind.get_transport_class("rest")
-        return kind(transport=transport(host=api_address(self._config), credentials=credentials))
 
     def _reference(self, run_id: str) -> str:
         return f"{parent(self._config)}/pipelineJobs/{run_id}"

@@ -38,13 +38,13 @@ class VertexSchedules:
     several schedules have, is refused.
 
     Attributes:
-        client: The service's client.
+        client: Gives the calling thread's client of the service.
         caller: What calls it.
         config: Where it is.
         owner: Value of the label PIPELINE_LABEL on the pipeline's own schedules.
     """
 
-    client: "aiplatform_v1.ScheduleServiceClient"
+    client: "Callable[[], aiplatform_v1.ScheduleServiceClient]"
     caller: VertexCaller
     config: VertexConfig
     owner: str
@@ -64,13 +64,13 @@ class VertexSchedules:
             found = self._look_up(name, options)
             existed.append(found is not None)
             if found is None:
-                return self.client.create_schedule(
+                return self.client().create_schedule(
                     parent=parent(self.config), schedule=message, **options()
                 )
             change = Message.pb(Message())
             change.CopyFrom(Message.pb(message))
             change.name = found.name
-            return self.client.update_schedule(
+            return self.client().update_schedule(
                 schedule=Message.wrap(change),
                 update_mask=FieldMask(paths=SCHEDULE_FIELDS),
                 **options(),
@@ -91,7 +91,7 @@ class VertexSchedules:
         """Start no more runs until it is resumed."""
 
         def pause(one: "aiplatform_v1.Schedule", options: Options) -> None:
-            self.client.pause_schedule(name=one.name, **options())
+            self.client().pause_schedule(name=one.name, **options())
 
         return self._switch(name, ScheduleState.PAUSED, pause)
 
@@ -99,7 +99,7 @@ class VertexSchedules:
         """Start runs again, those that were missed in the pause first if `catch_up` is set."""
 
         def resume(one: "aiplatform_v1.Schedule", options: Options) -> None:
-            self.client.resume_schedule(
+            self.client().resume_schedule(
                 request={"name": one.name, "catch_up": catch_up}, **options()
             )
 
@@ -118,7 +118,7 @@ class VertexSchedules:
             one = found or self._refuse_missing(name, options)
             sent.append(one.name)
             try:
-                self.client.delete_schedule(name=one.name, **options())
+                self.client().delete_schedule(name=one.name, **options())
             except NotFound:
                 # Somebody else was quicker, or our own request was whose reply got lost.
                 return
@@ -136,7 +136,7 @@ class VertexSchedules:
             # The service refuses to pause what is paused, and a request whose reply got lost has done its work.
             if self._read(one).state != state:
                 send(one, options)
-            return self.client.get_schedule(name=one.name, **options())
+            return self.client().get_schedule(name=one.name, **options())
 
         return self._read(self.caller.call(f"schedule '{name}'", attempt))
 
@@ -164,7 +164,7 @@ class VertexSchedules:
 
     def _fetch(self, condition: str, options: Options) -> "list[aiplatform_v1.Schedule]":
         request = {"parent": parent(self.config), "filter": condition}
-        return [*self.client.list_schedules(request=request, **options())]
+        return [*self.client().list_schedules(request=request, **options())]
 
     def _is_own(self, message: "aiplatform_v1.Schedule") -> bool:
         labels = message.create_pipeline_job_request.pipeline_job.labels

@@ -176,7 +176,10 @@ class VertexServer(LocalServer):
             "state": int(job.state),
         }
         if not self.keeps_requests:
+            # What is cleared stays in the message's memory, and what is copied has none of it.
             job.ClearField("pipeline_spec")
+            self.jobs[job_id] = type(job)()
+            self.jobs[job_id].CopyFrom(job)
         opened = body[: body.rindex(b"}")] + b","
         return web.Response(
             body=opened + json.dumps(added)[1:].encode(), content_type="application/json"
