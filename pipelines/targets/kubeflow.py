@@ -19,7 +19,8 @@ from .interface import (
     Submission,
     TaskStatus,
 )
-from .kubeflow_client import DEADLINE_SECONDS, Calls, KubeflowClient
+from .kubeflow_calls import Calls
+from .kubeflow_client import DEADLINE_SECONDS, KubeflowClient
 from .kubeflow_experiment import Experiment
 from .kubeflow_schedules import KubeflowSchedules
 

@@ -5,9 +5,7 @@ namespace and cookies of whoever used it last from ~/.config/kfp, prints links t
 description.
 """
 
-import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,26 +18,15 @@ from google.api_core import exceptions, retry
 from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
 from .interface import RefusedError, UnavailableError
+from .kubeflow_calls import TOKEN_VARIABLE, Calls
 
-TOKEN_VARIABLE = "RETRAINER_KUBEFLOW_TOKEN"
 DEADLINE_SECONDS = 20.0
-_CONNECT_SECONDS = 5.0
-_READ_SECONDS = 8.0
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 4.0
-_LONGEST_MESSAGE = 600
-_BUSY = frozenset({408, 425, 429})
-_NOT_IMPLEMENTED = 501
+# More threads than this make connections that are closed after use.
+_CONNECTIONS = 32
 
 Result = TypeVar("Result")
-
-
-class NotFoundError(RefusedError):
-    """What was asked for is not there."""
-
-
-class ConflictError(RefusedError):
-    """What shall be made is there already."""
 
 
 def read_token(config: KubeflowConfig) -> str:
@@ -65,52 +52,6 @@ def read_token(config: KubeflowConfig) -> str:
             f"{origin} holds no bearer token: one word of ASCII characters is expected."
         )
     return token
-
-
-class Calls:
-    """Requests that share one deadline."""
-
-    def __init__(self, host: str, seconds: float) -> None:
-        self._host = host
-        self._ends = time.monotonic() + seconds
-
-    def read(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        """Call a method of the API that changes nothing, and give up early, as it can be asked again.
-
-        Raises:
-            UnavailableError: If the service gives no answer, or says that it can't.
-            RefusedError: If it refuses.
-        """
-        return self._send(_READ_SECONDS, method, *arguments, **keywords)
-
-    def write(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        """Call a method of the API that changes something, and wait for its outcome as long as time is left.
-
-        Raises:
-            UnavailableError: If the service gives no answer, or says that it can't; it may have done it.
-            RefusedError: If it refuses.
-        """
-        return self._send(float("inf"), method, *arguments, **keywords)
-
-    def _send(
-        self, seconds: float, method: Callable[..., Any], *arguments: Any, **keywords: Any
-    ) -> Any:
-        left = max(self._ends - time.monotonic(), 0.1)
-        timeout = (min(_CONNECT_SECONDS, left), min(seconds, left))
-        try:
-            return method(*arguments, _request_timeout=timeout, **keywords)
-        except kfp_server_api.ApiException as error:
-            raise _translate(self._host, error) from error
-        except urllib3.exceptions.HTTPError as error:
-            reason = getattr(error, "reason", None) or error
-            if isinstance(reason, urllib3.exceptions.SSLError):
-                raise RefusedError(
-                    f"{self._host} could not be trusted: {reason}. Name the certificates that sign its own in "
-                    "targets.kubeflow.ca_certificate."
-                ) from error
-            raise UnavailableError(f"{self._host} can't be reached: {reason}.") from error
-        except UnicodeDecodeError as error:
-            raise UnavailableError(f"{self._host} answered with something unreadable.") from error
 
 
 class KubeflowClient:
@@ -139,6 +80,7 @@ class KubeflowClient:
         settings.host = self.host
         # One attempt, and no redirect to a login page: `persist` repeats, and knows what may be repeated.
         settings.retries = urllib3.Retry(total=0, raise_on_redirect=False)
+        settings.connection_pool_maxsize = _CONNECTIONS
         if config.ca_certificate:
             if not Path(config.ca_certificate).is_file():
                 raise RetrainerError(
@@ -185,26 +127,6 @@ class KubeflowClient:
                 f"{error.cause} Tried for {self.deadline_seconds:g} s."
             ) from error.cause
 
-    def list_all(
-        self, calls: Calls, method: Callable[..., Any], field: str, **query: Any
-    ) -> list[Any]:
-        """List every page.
-
-        Args:
-            calls: Sends the requests.
-            method: The API's method that gives a page.
-            field: Where a page holds its things.
-            query: Which things.
-        """
-        things: list[Any] = []
-        token = ""
-        while True:
-            page = calls.read(method, page_size=100, page_token=token, **query)
-            things += getattr(page, field) or []
-            token = page.next_page_token
-            if not token:
-                return things
-
     def to_json(self, body: Any) -> Any:
         """Give what a model of the API is on the wire."""
         return self._api.sanitize_for_serialization(body)
@@ -240,39 +162,3 @@ def _check_host(host: str) -> str:
             f"targets.kubeflow.host is '{host}': an address such as https://kubeflow.example.com/pipeline is expected."
         )
     return host.rstrip("/")
-
-
-def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
-    status = error.status or 0
-    message, from_kubeflow = _message(error)
-    said = f"{host} answered {status}: {message}"
-    if status in _BUSY or (status >= 500 and status != _NOT_IMPLEMENTED):
-        return UnavailableError(said)
-    if status == 401 or 300 <= status < 400:
-        return RefusedError(
-            f"{said} A token is missing or no longer good: set {TOKEN_VARIABLE} or targets.kubeflow.token_file."
-        )
-    if status == 403:
-        return RefusedError(
-            f"{said} Give the token's account the right to it in the namespace (targets.kubeflow.namespace), or take "
-            "another token."
-        )
-    if status == 404 and not from_kubeflow:
-        return RefusedError(
-            f"{said} Is targets.kubeflow.host the address of Kubeflow Pipelines' API, its path included?"
-        )
-    kinds = {404: NotFoundError, 409: ConflictError}
-    return kinds.get(status, RefusedError)(said)
-
-
-def _message(error: kfp_server_api.ApiException) -> tuple[str, bool]:
-    """Give what the service says, as a sentence, and whether it says it as Kubeflow Pipelines does."""
-    try:
-        body = json.loads(error.body or "")
-        text, from_kubeflow = str(body.get("message") or body["error"]), True
-    except (ValueError, KeyError, AttributeError, TypeError):
-        text, from_kubeflow = str(error.reason or "no reason given"), False
-    text = " ".join(text.split())
-    if len(text) > _LONGEST_MESSAGE:
-        text = text[:_LONGEST_MESSAGE] + " ..."
-    return (text if text.endswith(".") else text + "."), from_kubeflow

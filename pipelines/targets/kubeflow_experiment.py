@@ -8,7 +8,8 @@ from urllib.parse import quote
 import kfp_server_api
 
 from .interface import UnavailableError
-from .kubeflow_client import Calls, ConflictError, KubeflowClient, NotFoundError, Result
+from .kubeflow_calls import Calls, ConflictError, NotFoundError
+from .kubeflow_client import KubeflowClient, Result
 
 
 class Experiment:
@@ -35,8 +36,7 @@ class Experiment:
             query: dict[str, Any] = {"filter": _is_named(self.name)}
             if self._namespace:
                 query["namespace"] = self._namespace
-            found = self._client.list_all(
-                calls,
+            found = calls.read_all(
                 self._client.experiments.experiment_service_list_experiments,
                 "experiments",
                 **query,
@@ -89,9 +89,7 @@ class Experiment:
         experiment = self.find(calls)
         if not experiment:
             return []
-        found = self._client.list_all(
-            calls, method, field, experiment_id=experiment, filter=_is_named(name)
-        )
+        found = calls.read_all(method, field, experiment_id=experiment, filter=_is_named(name))
         # The service compares without regard to case.
         return sort_by_age(thing for thing in found if thing.display_name == name)
 

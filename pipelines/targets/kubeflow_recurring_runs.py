@@ -16,7 +16,8 @@ from typing import Any
 import kfp_server_api
 
 from .interface import UnavailableError
-from .kubeflow_client import Calls, KubeflowClient, NotFoundError
+from .kubeflow_calls import Calls, NotFoundError
+from .kubeflow_client import KubeflowClient
 from .kubeflow_experiment import Experiment, sort_by_age
 
 ENABLE = kfp_server_api.RecurringRunMode.ENABLE
@@ -48,7 +49,7 @@ class RecurringRuns:
         experiment = self._experiment.find(calls)
         if not experiment:
             return []
-        found = self._client.list_all(calls, self._list, _FIELD, experiment_id=experiment)
+        found = calls.read_all(self._list, _FIELD, experiment_id=experiment)
         return sort_by_age(filter(self._is_ours, found))
 
     def named(self, calls: Calls, name: str) -> list[Any]:

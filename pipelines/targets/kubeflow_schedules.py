@@ -9,7 +9,8 @@ from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
 from .cron import check_cron
 from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
-from .kubeflow_client import Calls, KubeflowClient
+from .kubeflow_calls import Calls
+from .kubeflow_client import KubeflowClient
 from .kubeflow_experiment import Experiment
 from .kubeflow_recurring_runs import DISABLE, ENABLE, TO_RUN, RecurringRuns, shall_run
 
