@@ -1,7 +1,7 @@
 """Kubeflow Pipelines' API v2beta1 on loopback, as far as runs, experiments and recurring runs go.
 
 Bodies are parsed into KFP's own models. What the real service would ignore is refused here: fields and query
-parameters that it does not know.
+parameters that it does not know. Within tests/, `python -m servers.kubeflow --port 8888` starts it by hand.
 """
 
 import argparse
@@ -19,11 +19,7 @@ import kfp_server_api
 from aiohttp import web
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
-
-if __name__ == "__main__":
-    from local_http import LocalServer
-else:
-    from servers.local_http import LocalServer
+from servers.local_http import LocalServer
 
 _API = "/apis/v2beta1"
 _NEVER = "1970-01-01T00:00:00Z"
