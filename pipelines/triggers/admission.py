@@ -80,8 +80,9 @@ class Admission:
         return Refusal(_AGAIN_SECONDS, f"the trigger '{self._trigger}' is busy.")
 
     def _refuse(self, last: "_Admitted", now: datetime) -> Refusal | None:
-        cool = last.at + timedelta(seconds=self._config.cool_down_seconds)
-        if last.count and now < cool:
+        cool_down = timedelta(seconds=self._config.cool_down_seconds)
+        cool = last.at + cool_down
+        if cool_down and last.count and now < cool:
             return Refusal(
                 (cool - now).total_seconds(),
                 f"the trigger '{self._trigger}' cools down until {cool:%Y-%m-%d %H:%M:%S} UTC.",

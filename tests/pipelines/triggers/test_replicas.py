@@ -185,17 +185,15 @@ def test_limits_hold_over_replicas_and_what_waits_starts_later(claims, names_run
     assert [sum(time.day == day for time in times) for day in (1, 2, 3)] == [3, 3, 2]
 
 
-def test_a_run_that_is_there_waits_for_no_limit(world, claims):
-    limited = World(
-        world.target.names_runs,
-        claims,
-        ask={"kind": "request", "daily_limit": 1},
-        data={"kind": "storage"},
-    )
-    first, second = message({"id": "q1"}), message({"id": "q2"})
-    assert limited.replicas[0].handle(first).result == Result.STARTED
-    assert limited.replicas[1].handle(second).result == Result.DEFERRED
-    assert limited.replicas[1].handle(first).result == Result.DUPLICATE
+@pytest.mark.parametrize("names_runs", [True, False], ids=["named", "claimed"])
+def test_a_run_that_is_there_waits_for_no_limit(claims, names_runs, monkeypatch):
+    monkeypatch.setattr("retrainer.pipelines.triggers.admission._MAX_RECENT", 1)
+    world = World(names_runs, claims, ask={"kind": "request", "daily_limit": 2})
+    asked = [message({"id": f"q{number}"}) for number in range(3)]
+    results = [world.replicas[0].handle(ask).result for ask in asked]
+    assert results == [Result.STARTED, Result.STARTED, Result.DEFERRED]
+    results = [world.replicas[1].handle(ask).result for ask in asked]
+    assert results == [Result.DUPLICATE, Result.DUPLICATE, Result.DEFERRED]
 
 
 @pytest.mark.parametrize("names_runs", [True, False], ids=["named", "claimed"])
