@@ -33,8 +33,8 @@ def replay() -> ModuleType:
 def built(check: ModuleType, name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return check.build(name, tmp_path_factory.mktemp(name))
-    except check.OfflineError as error:
-        pytest.skip(f"Go modules can't be downloaded here: {error}")
+    except check.LackingError as error:
+        pytest.skip(f"{name} can't be built here: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import click
 import pytest
 import yaml
 
+from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.pipelines.cli import cli
 from retrainer.pipelines.commands.trigger import trigger
 from retrainer.pipelines.config import load_config, parse_config
@@ -78,8 +79,7 @@ def test_documents_show_commands() -> None:
 
 @pytest.mark.parametrize("line", command_lines(), ids=" ".join)
 def test_every_command_parses(line: list[str]) -> None:
-    root = click.Group("retrainer", commands={**cli.commands, "trigger": trigger})
-    command: click.Command = root
+    command: click.Command = cli
     arguments = line[1:]
     while isinstance(command, click.Group):
         context = click.Context(command)
@@ -106,6 +106,22 @@ def test_project_of_the_manifests_is_right() -> None:
 def test_model_of_the_manifests_is_the_starters() -> None:
     starter = ROOT / "pipelines/examples/starter/model.py"
     assert (DOCUMENTS / "kubeflow/project/model.py").read_text() == starter.read_text()
+
+
+def test_going_back_to_an_older_champion_works_as_written(tmp_path: Path) -> None:
+    (snippet,) = blocks("python")
+    where = "gs://acme-ml-retrainer/store/models"
+    assert where in snippet
+    registry = Registry(str(tmp_path))
+    for number in range(1, 9):
+        model = tmp_path / f"model-{number}"
+        model.mkdir()
+        registry.add(str(model), digest=str(number), info={})
+    registry.give_alias(CHAMPION, 8, None, {})
+    exec(snippet.replace(where, str(tmp_path)))
+    champion = registry.resolve(CHAMPION)
+    assert champion
+    assert champion.version == 7
 
 
 def test_user_is_that_of_the_image() -> None:

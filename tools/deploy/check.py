@@ -8,6 +8,7 @@ Kustomize with the types of the Kubernetes API. The first build takes two minute
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,14 @@ DOCUMENTS = TOOLS.parents[1] / "docs" / "deploy"
 OVERLAYS = DOCUMENTS / "kubeflow" / "overlays"
 MADE_BY_HAND = ("Secret/google-credentials", "Secret/retrainer-trigger-tls")
 """What the overlays refer to and a person makes, because it is secret."""
-_OFFLINE = ("dial tcp", "proxyconnect", "i/o timeout", "TLS handshake timeout")
+# What go says if a module, or a newer go that one asks for, can't be had; everything else is a fault of ours.
+_LACKING = re.compile(
+    r"dial tcp|proxyconnect|i/o timeout|handshake timeout|: (403|429|5\d\d) |requires go >= "
+)
 
 
-class OfflineError(Exception):
-    """A program's modules are not here, and can't be downloaded."""
+class LackingError(Exception):
+    """A program can't be built here, because its modules can't be downloaded or this go is too old."""
 
 
 def build(name: str, into: Path) -> Path:
@@ -38,7 +42,7 @@ def build(name: str, into: Path) -> Path:
         The program.
 
     Raises:
-        OfflineError: If its modules can't be downloaded.
+        LackingError: If its modules can't be downloaded, or this go is too old for them.
         subprocess.CalledProcessError: If it does not compile.
     """
     program = into / ("terraform-provider-google" if name == "provider" else name)
@@ -47,8 +51,8 @@ def build(name: str, into: Path) -> Path:
         done = subprocess.run(
             command, cwd=TOOLS / name, env=environment, capture_output=True, text=True
         )
-        if done.returncode and any(sign in done.stderr for sign in _OFFLINE):
-            raise OfflineError(done.stderr.strip().splitlines()[-1])
+        if done.returncode and _LACKING.search(done.stderr):
+            raise LackingError(done.stderr.strip().splitlines()[-1])
         if done.returncode:
             print(done.stderr, file=sys.stderr)
             done.check_returncode()

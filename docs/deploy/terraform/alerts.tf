@@ -1,3 +1,15 @@
+# A policy of yours that names this channel starts a retrain, by a trigger of kind alert.
+resource "google_monitoring_notification_channel" "trigger" {
+  display_name = "${var.name}: start a retrain"
+  type         = "pubsub"
+
+  labels = {
+    topic = google_pubsub_topic.messages.id
+  }
+}
+
+# The policies below tell people: a retrain would mend neither.
+
 resource "google_monitoring_alert_policy" "dead_letters" {
   display_name          = "${var.name}: dead letters"
   combiner              = "OR"

@@ -7,6 +7,15 @@ resource "google_pubsub_topic_iam_member" "storage_publishes" {
   member = "serviceAccount:${data.google_storage_project_service_account.agent.email_address}"
 }
 
+# Cloud Monitoring tells the topic of incidents, once a policy uses the channel. The channel makes Google make the account.
+resource "google_pubsub_topic_iam_member" "monitoring_publishes" {
+  topic  = google_pubsub_topic.messages.id
+  role   = "roles/pubsub.publisher"
+  member = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+
+  depends_on = [google_monitoring_notification_channel.trigger]
+}
+
 # People and services that ask for runs.
 resource "google_pubsub_topic_iam_member" "requests" {
   for_each = var.request_publishers

@@ -23,6 +23,11 @@ output "topic" {
   value       = google_pubsub_topic.messages.id
 }
 
+output "alert_channel" {
+  description = "Notification channel for alert policies that shall start a retrain."
+  value       = google_monitoring_notification_channel.trigger.name
+}
+
 output "dead_letters" {
   description = "Subscription that dead letters lie in."
   value       = google_pubsub_subscription.dead_letters.id

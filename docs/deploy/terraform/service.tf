@@ -16,7 +16,8 @@ resource "google_cloud_run_v2_service" "trigger" {
   template {
     service_account = google_service_account.trigger.email
 
-    # As long as Pub/Sub waits for an answer.
+    # As long as Pub/Sub waits for an answer. An instance that Cloud Run takes away gets 10 seconds to finish; what it
+    # can't finish is delivered again, and a run that it had started is found by its name.
     timeout                          = "60s"
     max_instance_request_concurrency = 80
 

@@ -67,6 +67,11 @@ variable "store_bucket" {
   type        = string
 
   validation {
+    condition     = var.store_bucket != var.data_bucket
+    error_message = "Not the data bucket: that one must exist, and this one is made, so that the accounts' rights can differ."
+  }
+
+  validation {
     condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", var.store_bucket))
     error_message = "Name the bucket alone, without gs:// and without a folder."
   }

@@ -91,6 +91,26 @@ run "pushes_are_authenticated" {
   }
 }
 
+run "the_trigger_reads_and_writes_claims_alone" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for grant in google_storage_bucket_iam_member.trigger_claims :
+      grant.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/acme-ml-retrainer/objects/store/claims/\")"
+    ])
+    error_message = "The trigger's rights on objects end at the folder of claims."
+  }
+
+  assert {
+    condition = alltrue([
+      for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
+      env.value == "gs://acme-ml-retrainer/store/claims" if env.name == "RETRAINER_TRIGGER_CLAIMS"
+    ])
+    error_message = "The service claims runs in the folder that it may write to."
+  }
+}
+
 run "tags_are_refused" {
   command = plan
 
@@ -109,6 +129,16 @@ run "a_bucket_is_named_without_its_scheme" {
   }
 
   expect_failures = [var.data_bucket]
+}
+
+run "data_and_store_are_two_buckets" {
+  command = plan
+
+  variables {
+    store_bucket = "acme-ml-data"
+  }
+
+  expect_failures = [var.store_bucket]
 }
 
 run "fewer_instances_than_the_least_are_refused" {
