@@ -127,6 +127,7 @@ class Dispatcher:
         """Start a run that covers a cause: its first one, or the next if those that are there came too early."""
         known = self._get_known(cause)
         generation = known.generation if known else 0
+        started: list[Submission] = []
         while True:
             generation += 1
             run_id = to_run_id(
@@ -139,12 +140,17 @@ class Dispatcher:
             run = self._run(cause, run_id)
             if isinstance(run, Outcome):
                 return run
+            if not run.submission.existed:
+                # After a lost reply, a target takes an earlier run of another replica for the one that it started. Two
+                # in a row are rather a service whose clock is behind, and it would be no use to go on.
+                if started:
+                    run = _cover(run, cause)
+                started.append(run.submission)
             with self._known_lock:
                 self._known[cause.trigger, cause.key] = _Known(run, generation)
-            if not run.submission.existed:
-                return tell_run(Result.STARTED, cause, run.submission)
             if _covers(run, cause):
-                return tell_run(Result.DUPLICATE, cause, run.submission)
+                result = Result.STARTED if started else Result.DUPLICATE
+                return tell_run(result, cause, run.submission)
 
     def _run(self, cause: Cause, run_id: str) -> Submitted | Outcome:
         """Find or start one run; an outcome if it has to wait."""
@@ -159,7 +165,8 @@ class Dispatcher:
                 return tell_wait(cause, refusal.reason, refusal.seconds)
         request = RunRequest(run_id, cause.parameters, {TRIGGER_LABEL: cause.trigger})
         if self._target.names_runs or self._ledger is None:
-            return _as_submitted(self._target.submit(request), cause)
+            submission = self._target.submit(request)
+            return Submitted(submission, submission.created_at)
         return self._claim_and_submit(cause, request, self._ledger)
 
     def _find(self, run_id: str) -> Submitted | None:
@@ -182,7 +189,11 @@ class Dispatcher:
         elif not ledger.holds(claim):
             return tell_wait(cause, _CLAIMED, _IN_HAND_SECONDS)
         else:
-            run = _as_submitted(self._target.submit(request), cause)
+            submission = self._target.submit(request)
+            run = Submitted(submission, submission.created_at)
+            if not submission.existed:
+                # Nobody else can have started it.
+                run = _cover(run, cause)
         try:
             ledger.confirm(claim, run)
         except RetrainerError as error:
@@ -234,12 +245,9 @@ def _is_limited(config: TriggerConfig) -> bool:
     return bool(config.cool_down_seconds or config.daily_limit)
 
 
-def _as_submitted(submission: Submission, cause: Cause) -> Submitted:
-    covers = submission.created_at
-    if cause.since and not submission.existed:
-        # The message was in hand when its run was created, whatever the service's clock says.
-        covers = max(covers, cause.since)
-    return Submitted(submission, covers)
+def _cover(run: Submitted, cause: Cause) -> Submitted:
+    """Take it that a run which was started for a cause covers it, whatever the service's clock says."""
+    return Submitted(run.submission, max(run.covers, cause.since or run.covers))
 
 
 def _covers(run: Submitted, cause: Cause) -> bool:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from retrainer.pipelines.targets.interface import RunRequest, Submission
@@ -21,6 +22,7 @@ class MemoryTarget:
         looked_up: How often each id was looked for.
         before: Raised by the next submissions, before anything is done.
         after: Raised by the next submissions, once the run is there.
+        unsure: Whether a run that is there is taken for our own, as after a lost reply.
         slow: Called within a submission, before the run is there.
     """
 
@@ -32,6 +34,7 @@ class MemoryTarget:
         self.looked_up: Counter[str] = Counter()
         self.before: deque[BaseException] = deque()
         self.after: deque[BaseException] = deque()
+        self.unsure = False
         self.slow: Callable[[], object] = lambda: None
         self._clock = clock
         self._lock = threading.Lock()
@@ -47,7 +50,7 @@ class MemoryTarget:
         with self._lock:
             there = self._there(request.run_id) if self.names_runs else None
             if there:
-                return there
+                return replace(there, existed=not self.unsure)
             self.runs.append((request, datetime.fromtimestamp(self._clock(), UTC)))
             created = self.runs[-1][1]
         if self.after:

@@ -47,6 +47,13 @@ def make(target, clock):
     return make
 
 
+def _ahead(make):
+    """Make a replica that takes every window for past."""
+    dispatcher = make(data={"kind": "storage"})
+    dispatcher._clock = lambda: NOON.timestamp() + 3600
+    return dispatcher
+
+
 def test_ten_files_of_a_span_are_one_run(make, target, clock):
     dispatcher = make(data={"kind": "storage", "parameters": {"span": "{span}"}})
     files = [written(f"day=7/{n}.csv", NOON + timedelta(seconds=n)) for n in range(10)]
@@ -84,15 +91,27 @@ def test_a_file_that_landed_after_the_run_began_starts_a_second_one(make, target
     assert len(target.runs) == 2
 
 
-def test_a_service_whose_clock_is_behind_does_not_start_a_run_for_each_delivery(
+def test_a_run_that_a_target_takes_for_its_own_after_a_lost_reply_covers_nothing_later(
     make, target, clock
 ):
+    clock.now += 60
+    assert _ahead(make).handle(written("day=7/1.csv", NOON)).result == Result.STARTED
+    clock.now += 60
+    target.unsure = True
+    late = written("day=7/2.csv", NOON + timedelta(seconds=90))
+    assert _ahead(make).handle(late).result == Result.STARTED
+    (_, first), (_, second) = target.runs
+    assert first < NOON + timedelta(seconds=90) <= second
+
+
+def test_a_service_whose_clock_is_behind_starts_no_run_for_each_delivery(make, target, clock):
     dispatcher = make(data={"kind": "storage"})
     clock.now += 301
     target._clock = lambda: clock.now - 3600
     file = written("day=7/1.csv", NOON)
     results = [dispatcher.handle(file).result for _ in range(5)]
     assert results == [Result.STARTED] + [Result.DUPLICATE] * 4
+    assert len(target.runs) == 2
 
 
 def test_with_a_marker_the_files_do_nothing_and_the_span_written_again_is_run_again(make, target):

@@ -153,6 +153,16 @@ def test_a_run_that_could_not_be_recorded_is_found_by_the_next(claims, monkeypat
     assert len(world.target.runs) == 1
 
 
+def test_a_claimed_run_covers_what_was_known_when_it_began_whatever_the_services_clock(claims):
+    world = World(False, claims, data={"kind": "storage"})
+    world.target._clock = lambda: world.now - 3600
+    world.now += 301
+    file = written("day=7/1.csv", NOON)
+    results = [world.make().handle(file).result for _ in range(3)]
+    assert results == [Result.STARTED, Result.DUPLICATE, Result.DUPLICATE]
+    assert len(world.target.runs) == 1
+
+
 def test_claims_that_are_away_fail_the_message_and_start_nothing(tmp_path):
     (tmp_path / "claims").write_text("no folder")
     world = World(False, str(tmp_path / "claims"), ask={"kind": "request"})
