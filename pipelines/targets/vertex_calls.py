@@ -77,7 +77,7 @@ class VertexCaller:
         except exceptions.RetryError as error:
             raise UnavailableError(
                 f"{what}: Vertex AI at {api_address(self.config)} did not answer within {self.deadline_seconds:g} s "
-                f"({_text(error.cause or error)}). Try again later."
+                f"({_text(error.cause or error).rstrip('.')}). Try again later."
             ) from error
         except exceptions.GoogleAPICallError as error:
             raise RefusedError(f"{what}: Vertex AI refuses: {self._explain(error)}") from error
@@ -109,14 +109,14 @@ class VertexCaller:
 def is_transient(error: Exception) -> bool:
     """Tell whether the same call may work later: lost connections, timeouts, 408, 409, 429 and 5xx."""
     from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError, TransportError
     from google.protobuf.json_format import ParseError
     from requests.exceptions import ChunkedEncodingError, ConnectionError, Timeout
 
     if isinstance(error, exceptions.GoogleAPICallError):
         return error.code in (408, 409, 429) or isinstance(error, exceptions.ServerError)
     if isinstance(error, GoogleAuthError):
-        return bool(error.retryable)
+        return isinstance(error, TransportError) or bool(error.retryable)
     # An answer that is cut off can't be parsed.
     return isinstance(error, ConnectionError | Timeout | ChunkedEncodingError | ParseError)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from google.cloud.aiplatform_v1.types import PipelineJob
 from google.protobuf import json_format
 from servers.vertex import PARENT, VertexServer
 from servers.vertex_cases import FULL, Token, bodies, compiled, open_target, settings
@@ -12,6 +13,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.interface import RefusedError, RemoteState, RunRequest
 from retrainer.pipelines.targets.vertex import VertexTarget
 from retrainer.pipelines.targets.vertex_settings import check_vertex
+from retrainer.pipelines.targets.vertex_status import to_status
 
 REQUEST = RunRequest("orders-1", {"span": "2026-01-31"}, {"trigger": "data", "tier": "2"})
 TEMPLATE = f"https://europe-west1-kfp.pkg.dev/acme-ml/templates/orders/sha256:{'0' * 64}"
@@ -99,6 +101,13 @@ def test_a_template_is_named_and_the_spec_left_out(server):
     assert not job.pipeline_spec.fields
 
 
+def test_a_template_of_another_version_may_have_other_parameters(server):
+    pipeline = dataclasses.replace(compiled(), template=TEMPLATE)
+    open_target(server, pipeline).submit(RunRequest("orders-1", {"region": "north"}))
+    parameters = server.jobs["orders-1"].runtime_config.parameter_values
+    assert parameters["region"].string_value == "north"
+
+
 def test_a_second_run_of_the_same_id_is_the_first_one(server):
     target = open_target(server)
     first, second = target.submit(REQUEST), target.submit(REQUEST)
@@ -140,6 +149,24 @@ def test_tasks_are_told_with_state_times_error_and_logs(server):
     assert failed.ended - failed.started == timedelta(seconds=30)
     assert "job_id%3D%227004%22?project=acme-ml" in failed.url
     assert (waiting.started, waiting.url) == (None, done.url)
+
+
+def test_tasks_within_groups_are_told_and_the_groups_are_not():
+    spec = {
+        "root": {"dag": {"tasks": {"if-1": {"componentRef": {"name": "comp-if-1"}}}}},
+        "components": {
+            "comp-if-1": {"dag": {"tasks": {"push": {"componentRef": {"name": "comp-push"}}}}},
+            "comp-push": {"executorLabel": "exec-push"},
+        },
+    }
+    job = PipelineJob(
+        name=f"{PARENT}/pipelineJobs/orders-1",
+        job_detail={"task_details": [{"task_name": name} for name in ("orders", "if-1", "push")]},
+    )
+    # A job that was started from a template may carry a spec of its own, which then counts.
+    for own, other in ((spec, {}), ({}, spec)):
+        job.pipeline_spec = own
+        assert [task.name for task in to_status(job, settings(), other).tasks] == ["push"]
 
 
 @pytest.mark.parametrize(

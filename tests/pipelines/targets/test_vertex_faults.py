@@ -2,6 +2,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from google.auth.exceptions import RefreshError, TransportError
 from servers.vertex import VertexServer
 from servers.vertex_cases import Token, compiled, open_target, settings
 
@@ -128,6 +129,31 @@ def test_a_refusal_is_told_with_the_services_words_and_the_way_out(server, statu
     assert says in str(got.value)
     assert "http" not in str(got.value)
     assert not server.jobs
+
+
+def test_a_token_that_can_not_be_fetched_for_the_moment_is_fetched_again(server):
+    failures = [TransportError("no route"), RefreshError("busy", retryable=True)]
+
+    class Flaky(Token):
+        def refresh(self, request):
+            if failures:
+                raise failures.pop()
+            super().refresh(request)
+
+    VertexTarget(settings(server.url), compiled(), Flaky()).submit(REQUEST)
+    assert server.stats["created"] == 1
+
+
+def test_a_token_that_is_refused_is_told_with_the_way_out(server):
+    class Expired(Token):
+        def refresh(self, request):
+            raise RefreshError("Reauthentication is needed")
+
+    target = VertexTarget(settings(server.url), compiled(), Expired())
+    with pytest.raises(
+        RefusedError, match=r"Reauthentication is needed\. Log in with 'gcloud auth"
+    ):
+        target.submit(REQUEST)
 
 
 def test_a_wrong_project_or_region_is_told(server):
