@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import choose_window, find_spans
+from retrainer.components.lib.spans import choose_window, compile_pattern, find_spans
 
 
 def _touch(folder, *names):
@@ -62,11 +62,23 @@ def test_folder_markers_of_an_object_store_are_no_data():
         ("{span}/{span}.csv", "has 2 '{span}'"),
         ("{span:%Q}.csv", "the field '%Q'"),
         ("{span:day}.csv", "no date field"),
+        ("{span:%Y-%Y}.csv", "the field '%Y' twice"),
     ],
 )
 def test_a_malformed_pattern_says_how_it_should_be(tmp_path, pattern, says):
     with pytest.raises(RetrainerError, match=says):
         find_spans(str(tmp_path / pattern))
+
+
+def test_a_date_that_is_none_is_no_span(tmp_path):
+    _touch(tmp_path, "2024-02-28.csv", "2024-02-31.csv")
+    assert _names(tmp_path / "{span:%Y-%m-%d}.csv") == ["2024-02-28"]
+
+
+def test_a_name_is_matched_without_listing_files():
+    pattern = compile_pattern("gs://bucket/day={span:%Y-%m-%d}/*.csv")
+    assert pattern.match("gs://bucket/day=2024-01-31/a.csv") == "2024-01-31"
+    assert pattern.match("gs://bucket/day=2024-01-31/sub/a.csv") is None
 
 
 def test_nothing_behind_the_pattern_names_it(tmp_path):

@@ -1,12 +1,14 @@
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.files import filesystem
 from retrainer.pipelines.targets.interface import UnavailableError
 from retrainer.pipelines.triggers.claims import FileClaims, open_claims
 
@@ -80,6 +82,29 @@ def test_a_file_system_that_writes_over_files_is_refused_at_start():
     fsspec.register_implementation("careless", CarelessFileSystem, clobber=True)
     with pytest.raises(RetrainerError, match=r"careless://claims.*two replicas.*lease://"):
         open_claims("careless://claims")
+
+
+def test_what_another_process_wrote_is_seen_in_spite_of_a_cached_listing():
+    class CachingFileSystem(MemoryFileSystem):
+        protocol = "caching"
+        listings: ClassVar[dict] = {}
+
+        def ls(self, path, detail=True, **kwargs):
+            if path not in self.listings:
+                self.listings[path] = super().ls(path, detail=detail, **kwargs)
+            return self.listings[path]
+
+        def invalidate_cache(self, path=None):
+            self.listings.pop(path, None)
+
+    fsspec.register_implementation("caching", CachingFileSystem, clobber=True)
+    claims = open_claims("caching://claims")
+    claims.write("runs/a", {"by": "one"}, None)
+    assert claims.read("runs/a").number == 1
+    fs, path = filesystem("caching://claims/runs/a")
+    fs.pipe_file(f"{path}/00000002.json", b'{"by": "two"}')
+    assert len(fs.ls(path)) == 1
+    assert claims.read("runs/a").content == {"by": "two"}
 
 
 def test_the_check_at_start_can_be_repeated_and_leaves_one_file(tmp_path):
