@@ -10,15 +10,13 @@ from typing import Any, Protocol
 from ...components.lib.errors import RetrainerError
 from ...components.lib.spans import SpanPattern, compile_pattern
 from ..trigger_config import MessageKind, TriggerConfig
+from .alerts import Incident, is_alert, read_alerts
 from .interface import Cause, HopelessMessageError, Message
 from .messages import (
     TRIGGER_ATTRIBUTE,
-    Incident,
     WrittenObject,
     check_span,
-    is_alert,
     is_storage,
-    read_alerts,
     read_body,
     read_request,
     read_storage,

@@ -1,7 +1,6 @@
 """What a message says, read from its attributes and its body, with nothing taken on trust.
 
-The forms are those of Cloud Storage's notifications, Cloud Scheduler's Pub/Sub targets, Cloud Monitoring's and
-Alertmanager's notifications, and our own requests.
+Cloud Storage's notifications and requests for a run are read here, alerts in alerts.py.
 """
 
 import json
@@ -59,19 +58,6 @@ class RunAsked:
     parameters: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Incident:
-    """An incident that began.
-
-    Attributes:
-        key: What tells it from others.
-        name: Name of the policy or alert that raised it.
-    """
-
-    key: str
-    name: str
-
-
 def check_text(value: Any, what: str) -> str:
     """Check a text of a message.
 
@@ -86,7 +72,7 @@ def check_text(value: Any, what: str) -> str:
         HopelessMessageError: If it is no text, empty, too long, or has characters that are none.
     """
     if not isinstance(value, str) or not value:
-        raise HopelessMessageError(f"{what} is {_show(value)} and must be a text.")
+        raise HopelessMessageError(f"{what} is {show_value(value)} and must be a text.")
     if len(value) > MAX_TEXT:
         raise HopelessMessageError(
             f"{what} has {len(value):,} characters and may have {MAX_TEXT:,}."
@@ -108,6 +94,12 @@ def check_span(value: Any) -> str:
             f"the span is {span!r} and must be one part of a path, or a date such as 2026/01/31."
         )
     return span
+
+
+def show_value(value: Any) -> str:
+    """Show a value of a message in an error, in as many characters as a line of a log can bear."""
+    shown = "missing" if value is None else ascii(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def read_body(message: Message) -> dict[str, Any]:
@@ -132,7 +124,7 @@ def read_body(message: Message) -> dict[str, Any]:
     except ValueError as error:
         raise HopelessMessageError(f"the body is not JSON: {error}.") from error
     if not isinstance(body, dict):
-        raise HopelessMessageError(f"the body is {_show(body)} and must be a JSON object.")
+        raise HopelessMessageError(f"the body is {show_value(body)} and must be a JSON object.")
     return body
 
 
@@ -165,7 +157,7 @@ def read_storage(message: Message) -> WrittenObject | None:
     generation = attributes.get("objectGeneration", "")
     if generation and not re.fullmatch(r"[0-9]{1,20}", generation):
         raise HopelessMessageError(
-            f"the attribute 'objectGeneration' is {_show(generation)} and must be a number."
+            f"the attribute 'objectGeneration' is {show_value(generation)} and must be a number."
         )
     return WrittenObject(f"gs://{bucket}/{name}", generation, _read_event_time(message))
 
@@ -183,12 +175,12 @@ def read_request(message: Message, body: Mapping[str, Any]) -> RunAsked:
     for key in body:
         if key not in _REQUEST_KEYS:
             raise HopelessMessageError(
-                f"the request has the key {_show(key)}, and a request has only: {', '.join(sorted(_REQUEST_KEYS))}."
+                f"the request has the key {show_value(key)}, and may have only: {', '.join(sorted(_REQUEST_KEYS))}."
             )
     parameters = body.get("parameters", {})
     if not isinstance(parameters, dict):
         raise HopelessMessageError(
-            f"the request's 'parameters' is {_show(parameters)} and must be a JSON object."
+            f"the request's 'parameters' is {show_value(parameters)} and must be a JSON object."
         )
     for text in ("pipeline", "reason"):
         if text in body:
@@ -203,59 +195,6 @@ def read_request(message: Message, body: Mapping[str, Any]) -> RunAsked:
     )
 
 
-def is_alert(body: Mapping[str, Any]) -> bool:
-    """Tell whether a body is a notification of Cloud Monitoring or of Alertmanager."""
-    return "incident" in body or "alerts" in body
-
-
-def read_alerts(body: Mapping[str, Any]) -> list[Incident]:
-    """Read the notification of Cloud Monitoring or Alertmanager.
-
-    Returns:
-        The incidents that began; none if it tells that one is over, or is only a test of the channel.
-
-    Raises:
-        HopelessMessageError: If something in it is missing or wrong.
-    """
-    return _read_alertmanager(body) if "alerts" in body else _read_monitoring(body)
-
-
-def _read_monitoring(body: Mapping[str, Any]) -> list[Incident]:
-    incident = body.get("incident")
-    if not isinstance(incident, dict):
-        raise HopelessMessageError(
-            f"the alert's 'incident' is {_show(incident)} and must be a JSON object."
-        )
-    state = check_text(incident.get("state"), "the incident's 'state'")
-    # The console's button that tries a channel sends an open incident of this version.
-    if state != "open" or body.get("version") == "test":
-        return []
-    key = check_text(incident.get("incident_id"), "the incident's 'incident_id'")
-    return [Incident(key, check_text(incident.get("policy_name"), "the incident's 'policy_name'"))]
-
-
-def _read_alertmanager(body: Mapping[str, Any]) -> list[Incident]:
-    alerts = body["alerts"]
-    if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
-        raise HopelessMessageError(
-            f"the alert's 'alerts' is {_show(alerts)} and must be a list of JSON objects."
-        )
-    incidents = []
-    for alert in alerts:
-        if check_text(alert.get("status"), "an alert's 'status'") != "firing":
-            continue
-        labels = alert.get("labels")
-        if not isinstance(labels, dict):
-            raise HopelessMessageError(
-                f"an alert's 'labels' is {_show(labels)} and must be a JSON object."
-            )
-        fingerprint = check_text(alert.get("fingerprint"), "an alert's 'fingerprint'")
-        started = check_text(alert.get("startsAt"), "an alert's 'startsAt'")
-        name = check_text(labels.get("alertname"), "an alert's label 'alertname'")
-        incidents.append(Incident(f"{fingerprint}@{started}", name))
-    return incidents
-
-
 def _read_event_time(message: Message) -> datetime:
     text = message.attributes.get("eventTime")
     if not text:
@@ -266,7 +205,7 @@ def _read_event_time(message: Message) -> datetime:
         at = None
     if at is None or at.tzinfo is None:
         raise HopelessMessageError(
-            f"the attribute 'eventTime' is {_show(text)} and must be a time such as 2026-01-31T12:00:00Z."
+            f"the attribute 'eventTime' is {show_value(text)} and must be a time such as 2026-01-31T12:00:00Z."
         )
     if at.year < _FIRST_YEAR or at - message.published > _AHEAD:
         raise HopelessMessageError(
@@ -277,9 +216,3 @@ def _read_event_time(message: Message) -> datetime:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-def _show(value: Any) -> str:
-    """Show a value in an error, in so many characters as a line of a log can bear."""
-    shown = "missing" if value is None else ascii(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."

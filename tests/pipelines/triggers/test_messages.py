@@ -1,12 +1,11 @@
 from datetime import timedelta
 
 import pytest
-from servers.trigger_messages import NOON, alertmanager, incident, message, written
+from servers.trigger_messages import NOON, message, written
 
 from retrainer.pipelines.triggers.interface import HopelessMessageError
 from retrainer.pipelines.triggers.messages import (
     check_span,
-    read_alerts,
     read_body,
     read_request,
     read_storage,
@@ -118,46 +117,6 @@ def test_a_span_is_a_part_of_a_path_or_a_date(span):
 def test_other_spans_are_refused(span):
     with pytest.raises(HopelessMessageError):
         check_span(span)
-
-
-def test_an_open_incident_of_cloud_monitoring_is_told_by_its_id():
-    (read,) = read_alerts(incident("0.abc", policy="drift"))
-    assert (read.key, read.name) == ("0.abc", "drift")
-
-
-def test_a_closed_incident_and_a_test_of_the_channel_begin_nothing():
-    assert read_alerts(incident(state="closed")) == []
-    assert read_alerts({**incident(), "version": "test"}) == []
-
-
-def test_of_alertmanagers_alerts_those_that_fire_are_told_by_fingerprint_and_start():
-    read = read_alerts(
-        alertmanager(
-            ("firing", "Drift", "f1"), ("resolved", "Drift", "f2"), ("firing", "Lag", "f3")
-        )
-    )
-    assert [(one.name, one.key) for one in read] == [
-        ("Drift", "f1@2026-03-01T11:58:00Z"),
-        ("Lag", "f3@2026-03-01T11:58:00Z"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        ({"incident": 7}, "'incident' is 7"),
-        ({"incident": {}}, "'state' is missing"),
-        ({"incident": {"state": "open"}}, "'incident_id' is missing"),
-        ({"incident": {"state": "open", "incident_id": "i"}}, "'policy_name' is missing"),
-        ({"alerts": {}}, "'alerts' is {}"),
-        ({"alerts": [7]}, "must be a list of JSON objects"),
-        ({"alerts": [{"status": "firing"}]}, "'labels' is missing"),
-        ({"alerts": [{"status": "firing", "labels": {}}]}, "'fingerprint' is missing"),
-    ],
-)
-def test_a_wrong_alert_names_what_is_wrong(body, says):
-    with pytest.raises(HopelessMessageError, match=says):
-        read_alerts(body)
 
 
 def test_a_long_value_is_cut_in_the_reason():
