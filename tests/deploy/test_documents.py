@@ -8,6 +8,7 @@ import click
 import pytest
 import yaml
 
+from retrainer.components.lib.image import VERSION
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.pipelines.cli import cli
 from retrainer.pipelines.commands.trigger import trigger
@@ -122,6 +123,13 @@ def test_going_back_to_an_older_champion_works_as_written(tmp_path: Path) -> Non
     champion = registry.resolve(CHAMPION)
     assert champion
     assert champion.version == 7
+
+
+def test_images_are_of_this_version() -> None:
+    named = {
+        tag for path in FILES for tag in re.findall(r"\bretrainer:(\d[\w.]*)", path.read_text())
+    }
+    assert named == {VERSION}
 
 
 def test_user_is_that_of_the_image() -> None:

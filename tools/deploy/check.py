@@ -23,7 +23,7 @@ MADE_BY_HAND = ("Secret/google-credentials", "Secret/retrainer-trigger-tls")
 """What the overlays refer to and a person makes, because it is secret."""
 # What go says if a module, or a newer go that one asks for, can't be had; everything else is a fault of ours.
 _LACKING = re.compile(
-    r"dial tcp|proxyconnect|i/o timeout|handshake timeout|: (403|429|5\d\d) |requires go >= "
+    r"dial tcp|proxyconnect|i/o timeout|handshake timeout|: (403|429|5\d\d) |requires go >= |GOPROXY=off"
 )
 
 

@@ -1,3 +1,4 @@
+# Terraform itself asks Resource Manager and Service Usage, which are enabled by hand before the first apply.
 data "google_project" "this" {
   project_id = var.project
 }

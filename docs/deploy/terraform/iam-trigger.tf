@@ -9,8 +9,9 @@ resource "google_project_iam_custom_role" "submits" {
     "aiplatform.pipelineJobs.create",
     # A run of the same id may be there already: it is looked up, for its creation time.
     "aiplatform.pipelineJobs.get",
-    "aiplatform.pipelineJobs.list",
   ]
+
+  depends_on = [google_project_service.enabled]
 }
 
 resource "google_project_iam_member" "trigger_submits" {
