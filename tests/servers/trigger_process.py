@@ -38,12 +38,6 @@ triggers:
     attributes: {{origin: people}}
     allow: [span]
 """
-_ENTRY = """\
-from retrainer.pipelines.cli import cli, main
-from retrainer.pipelines.commands.trigger import trigger
-cli.add_command(trigger)
-main()
-"""
 _PUBLISHED = "2026-11-21T10:00:00Z"
 
 
@@ -91,9 +85,11 @@ class TriggerProcess:
         lines: What it has printed, both streams.
     """
 
-    def __init__(self, command: str, file: Path, *arguments: str, **environment: str) -> None:
-        program = [sys.executable, "-c", _ENTRY, "trigger", command, str(file)]
-        own = ["--to", "vertex", "--listen", "127.0.0.1", "--port", "0"]
+    def __init__(
+        self, command: str, file: Path, *arguments: str, to: str = "vertex", **environment: str
+    ) -> None:
+        program = [sys.executable, "-m", "retrainer.pipelines.cli", "trigger", command, str(file)]
+        own = ["--to", to, "--listen", "127.0.0.1", "--port", "0"]
         self.lines: list[str] = []
         self.port = 0
         self._listening = threading.Event()
