@@ -58,8 +58,9 @@ class TriggerConfig(Section):
         300,
         ge=0,
         le=3600,
-        description="Messages on the same thing within so many seconds are one cause, and its run starts when they "
-        "have passed. Not for a storage trigger with a marker, a request or an alert: each of these is one cause.",
+        description="storage without a marker: files of a span within so many seconds are one cause, and its run "
+        "starts when they have passed. schedule: messages within so many seconds (60 at least) are one cause, whose "
+        "run starts at once.",
     )
     cool_down_seconds: int = Field(
         0,

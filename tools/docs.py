@@ -101,7 +101,7 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
     )
     nested: dict[type[BaseModel], str] = {}
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind: Any = field.annotation
         key = f"{path}.{name}" if path else name
         of_each = get_origin(kind) is dict and _is_section(get_args(kind)[-1])
         if of_each:

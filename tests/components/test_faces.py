@@ -76,7 +76,9 @@ def test_importing_the_components_loads_no_heavy_library():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_work_can_be_imported_where_kfp_runs_a_task(name):
     source = getattr(retrainer.components, name).python_func
-    imported = re.search(r"    (from retrainer\.components\.\S+) import", inspect.getsource(source))[1]
+    imported = re.search(
+        r"    (from retrainer\.components\.\S+) import", inspect.getsource(source)
+    )[1]
     module = imported.removeprefix("from ")
     done = subprocess.run(
         [sys.executable, "-c", f"import {module}"],
