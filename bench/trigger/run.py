@@ -19,6 +19,7 @@ from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningK
 from servers.trigger_process import TriggerProcess, write_project
 
 LIMIT_MS = 50.0
+TEMPLATE = f"https://europe-west1-kfp.pkg.dev/acme-ml/templates/orders/sha256:{'0' * 64}"
 OUT = traffic.ROOT / "bench" / "out" / "trigger.json"
 
 
@@ -33,13 +34,17 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="how long they come")
     parser.add_argument("--messages", type=int, default=10_000, help="over three replicas")
     parser.add_argument("--replica-rate", type=float, default=200, help="messages a second")
+    parser.add_argument(
+        "--template", action="store_true", help="name a pushed template in place of the spec"
+    )
     arguments = parser.parse_args()
+    options = ("--template", TEMPLATE) if arguments.template else ()
     with tempfile.TemporaryDirectory(prefix="retrainer-bench-") as name:
         folder = Path(name)
         binary = traffic.build_load(folder)
-        loaded = measure_load(binary, folder, arguments.rate, arguments.seconds)
+        loaded = measure_load(binary, folder, arguments.rate, arguments.seconds, options)
         show("one service under load", loaded)
-        killed = measure_killed(binary, folder, arguments.replica_rate, arguments.messages)
+        killed = measure_killed(binary, folder, arguments.replica_rate, arguments.messages, options)
         show("three replicas, one killed", killed)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps({"load": loaded, "killed": killed}, indent=2) + "\n")
@@ -49,7 +54,9 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def measure_load(binary: Path, folder: Path, rate: float, seconds: float) -> dict[str, Any]:
+def measure_load(
+    binary: Path, folder: Path, rate: float, seconds: float, options: tuple[str, ...]
+) -> dict[str, Any]:
     """Send spans of ten files and a marker to one service, a tenth of the messages twice.
 
     Args:
@@ -57,6 +64,7 @@ def measure_load(binary: Path, folder: Path, rate: float, seconds: float) -> dic
         folder: Scratch.
         rate: Messages a second.
         seconds: How long they come.
+        options: Options of the service.
 
     Returns:
         The figures.
@@ -65,14 +73,16 @@ def measure_load(binary: Path, folder: Path, rate: float, seconds: float) -> dic
     with ExitStack() as stack:
         vertex = stack.enter_context(traffic.vertex_process())
         key = SigningKey("bench")
-        (service,) = start(stack, folder, vertex, key, 1)
+        (service,) = start(stack, folder, vertex, key, 1, options)
         watch = traffic.MemoryWatch(service.process.pid, min(10.0, seconds / 2))
         sent = traffic.send(binary, folder, messages, rate, [f"{service.url}/push"], key.token())
         memory = {"memory_10s_mib": watch.early, "memory_end_mib": watch.read()}
         return {**sent, **memory, "causes": messages.causes, **runs(vertex)}
 
 
-def measure_killed(binary: Path, folder: Path, rate: float, count: int) -> dict[str, Any]:
+def measure_killed(
+    binary: Path, folder: Path, rate: float, count: int, options: tuple[str, ...]
+) -> dict[str, Any]:
     """Send markers to three replicas, of which one is killed half-way, three in ten messages twice.
 
     Args:
@@ -80,6 +90,7 @@ def measure_killed(binary: Path, folder: Path, rate: float, count: int) -> dict[
         folder: Scratch.
         rate: Messages a second.
         count: How many messages.
+        options: Options of the services.
 
     Returns:
         The figures.
@@ -88,7 +99,7 @@ def measure_killed(binary: Path, folder: Path, rate: float, count: int) -> dict[
     with ExitStack() as stack:
         vertex = stack.enter_context(traffic.vertex_process())
         key = SigningKey("bench")
-        replicas = start(stack, folder, vertex, key, 3)
+        replicas = start(stack, folder, vertex, key, 3, options)
         killer = threading.Timer(count / rate / 2, replicas[0].kill)
         killer.start()
         urls = [f"{replica.url}/push" for replica in replicas]
@@ -98,7 +109,12 @@ def measure_killed(binary: Path, folder: Path, rate: float, count: int) -> dict[
 
 
 def start(
-    stack: ExitStack, folder: Path, vertex: traffic.VertexProcess, key: SigningKey, count: int
+    stack: ExitStack,
+    folder: Path,
+    vertex: traffic.VertexProcess,
+    key: SigningKey,
+    count: int,
+    options: tuple[str, ...],
 ) -> list[TriggerProcess]:
     """Start services that verify tokens, and wait until they are ready.
 
@@ -108,6 +124,7 @@ def start(
         vertex: Where runs go.
         key: The key of tokens.
         count: How many.
+        options: Their options.
 
     Returns:
         The services.
@@ -120,7 +137,8 @@ def start(
         "RETRAINER_TRIGGER_SERVICE_ACCOUNT": ACCOUNT,
     }
     services = [
-        stack.enter_context(TriggerProcess("serve", file, **environment)) for _ in range(count)
+        stack.enter_context(TriggerProcess("serve", file, *options, **environment))
+        for _ in range(count)
     ]
     for service in services:
         traffic.wait_until_ready(service)

@@ -29,6 +29,13 @@ _CERTIFICATES = click.option(
 )
 
 
+_TEMPLATE = click.option(
+    "--template",
+    default="",
+    help="Vertex: a pushed template in place of the pipeline, which makes submissions lighter.",
+)
+
+
 @trigger.command()
 @FILE
 @TO
@@ -41,6 +48,7 @@ _CERTIFICATES = click.option(
     help="Let every request in, whoever sends it; to try it out on this machine.",
 )
 @IMAGE
+@_TEMPLATE
 @target_options
 @click.pass_obj
 def serve(
@@ -52,6 +60,7 @@ def serve(
     certs_url: str,
     insecure_no_auth: bool,
     image: str | None,
+    template: str,
     **options: Any,
 ) -> None:
     """Serve Pub/Sub's pushes for the triggers of FILE (retrain.yaml).
@@ -60,7 +69,7 @@ def serve(
     """
     from ..triggers.running import run_push
 
-    opened = _open(file, kind, image, options, verbose)
+    opened = _open(file, kind, image, template, options, verbose)
     run_push(opened, host, port, certs_url, insecure_no_auth)
 
 
@@ -74,6 +83,7 @@ def serve(
 @_PORT
 @_LISTEN
 @IMAGE
+@_TEMPLATE
 @target_options
 @click.pass_obj
 def pull(
@@ -84,6 +94,7 @@ def pull(
     port: int,
     host: str,
     image: str | None,
+    template: str,
     **options: Any,
 ) -> None:
     """Pull messages for the triggers of FILE (retrain.yaml), where Pub/Sub can't reach in.
@@ -93,7 +104,7 @@ def pull(
     """
     from ..triggers.running import run_pull
 
-    opened = _open(file, kind, image, options, verbose, subscription)
+    opened = _open(file, kind, image, template, options, verbose, subscription)
     run_pull(opened, host, port)
 
 
@@ -101,6 +112,7 @@ def _open(
     file: Path,
     kind: str,
     image: str | None,
+    template: str,
     options: dict[str, Any],
     verbose: bool,
     subscription: str | None = None,
@@ -112,7 +124,7 @@ def _open(
     from ..triggers.running import Triggers
     from .prepare import prepare
 
-    loaded, pipeline = prepare(file, image, TargetKind(kind), {}, "")
+    loaded, pipeline = prepare(file, image, TargetKind(kind), {}, template)
     settings = settle("trigger", loaded.config.trigger_service, {"subscription": subscription})
     config = loaded.config.model_copy(update={"trigger_service": settings})
     loaded = loaded.model_copy(update={"config": config})

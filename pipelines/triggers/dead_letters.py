@@ -73,10 +73,6 @@ class DeadLetters:
                 "and has this service's account the role roles/pubsub.publisher on it?"
             ) from error
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.stop()
-
 
 def describe(message: Message, reason: str) -> dict[str, str]:
     """Give the attributes of a dead letter: the message's own, its id and the reason, within Pub/Sub's limits."""

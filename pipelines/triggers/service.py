@@ -17,7 +17,8 @@ from .tokens import TokenError, Verifier
 
 # Pub/Sub pushes at most 10 MB, which base64 makes a third longer.
 MAX_BODY_BYTES = 14 << 20
-THREADS = 32
+# A submission is mostly waiting, but what it computes competes with everything else for one interpreter.
+THREADS = 16
 # Past this, another second of waiting would be another second of work: Pub/Sub's back-off is the better queue.
 MAX_IN_FLIGHT = 512
 

@@ -1,8 +1,8 @@
 // Sends push requests at a constant rate, whatever the service does: latency counts from when a request was due, so
 // that a service that stalls is charged for everybody who had to wait.
 //
-// Reads request bodies from a file, one a line. What is
-// not acknowledged (2xx) is sent again after a pause, to the next service, as Pub/Sub does. Prints one JSON object.
+// Reads request bodies from a file, one a line. What is not acknowledged (2xx) is sent again after a pause, to the next
+// service, as Pub/Sub does. Prints one JSON object.
 package main
 
 import (
@@ -187,8 +187,8 @@ func newClient() *http.Client {
 		Timeout: 30 * time.Second,
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			MaxIdleConns:        512,
-			MaxIdleConnsPerHost: 256,
+			MaxIdleConns:        4096,
+			MaxIdleConnsPerHost: 2048,
 		},
 	}
 }
