@@ -75,16 +75,16 @@ class VertexTarget:
         """
         from google.api_core.exceptions import Conflict, NotFound
 
-        message = self._requests.run(request)
+        post = self._requests.run(request)
         unknown: list[Exception] = []
 
         def attempt(options: Options) -> tuple["aiplatform_v1.PipelineJob", bool]:
-            client = self._clients.pipelines()
             try:
-                return client.create_pipeline_job(request=message, **options()), False
+                return self._clients.create_job(post, options()["timeout"]), False
             except Conflict as conflict:
+                name = self._reference(request.run_id)
                 try:
-                    job = client.get_pipeline_job(name=self._reference(request.run_id), **options())
+                    job = self._clients.pipelines().get_pipeline_job(name=name, **options())
                 except NotFound:
                     # The conflict was another one, which passes.
                     raise conflict from None

@@ -1,13 +1,15 @@
-"""The API's own clients, one of each kind for every thread.
+"""The API's own clients, one of each kind for every thread, and a session for the one request that is large.
 
 The session of `requests` below a client is not made for several threads at once, and keeps ten connections at the most.
 """
 
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..target_config import VertexConfig
+from .vertex_requests import Post
 from .vertex_settings import api_address, is_emulator
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class VertexClients:
         """
         from google.cloud.aiplatform_v1 import PipelineServiceClient
 
-        return self._get(PipelineServiceClient)
+        return self._client(PipelineServiceClient)
 
     def schedules(self) -> "aiplatform_v1.ScheduleServiceClient":
         """Give this thread's client of schedules.
@@ -50,22 +52,58 @@ class VertexClients:
         """
         from google.cloud.aiplatform_v1 import ScheduleServiceClient
 
-        return self._get(ScheduleServiceClient)
+        return self._client(ScheduleServiceClient)
 
-    def _get(self, kind: Any) -> Any:
-        name = kind.__name__
-        if not hasattr(self._own, name):
-            with self._lock:
-                credentials = self._credentials
+    def create_job(self, post: Post, timeout: float) -> "aiplatform_v1.PipelineJob":
+        """Create a job by a request that is written already.
+
+        Args:
+            post: The request.
+            timeout: How long to wait for the answer, in seconds.
+
+        Returns:
+            The job, its name and time of creation alone.
+
+        Raises:
+            DefaultCredentialsError: If there are no credentials.
+            GoogleAPICallError: If the service says no.
+        """
+        from google.api_core.exceptions import from_http_response
+        from google.auth.transport.requests import AuthorizedSession
+        from google.cloud.aiplatform_v1.types import PipelineJob
+
+        session = self._get("session", lambda: AuthorizedSession(self._credentials))
+        response = session.post(
+            post.url,
+            data=post.body.encode(),
+            headers={"Content-Type": "application/json"},
+            timeout=timeout,
+        )
+        if response.status_code >= 400:
+            raise from_http_response(response)
+        return PipelineJob.from_json(response.content, ignore_unknown_fields=True)
+
+    def _client(self, kind: Any) -> Any:
+        def make() -> Any:
             transport = kind.get_transport_class("rest")
-            client = kind(
-                transport=transport(host=api_address(self._config), credentials=credentials)
+            return kind(
+                transport=transport(host=api_address(self._config), credentials=self._credentials)
             )
-            setattr(self._own, name, client)
+
+        return self._get(kind.__name__, make)
+
+    def _get(self, name: str, make: Callable[[], Any]) -> Any:
+        if not hasattr(self._own, name):
+            setattr(self._own, name, make())
         return getattr(self._own, name)
 
-    @cached_property
+    @property
     def _credentials(self) -> Any:
+        with self._lock:
+            return self._found_credentials
+
+    @cached_property
+    def _found_credentials(self) -> Any:
         import google.auth
         from google.auth.credentials import AnonymousCredentials
 
