@@ -123,7 +123,9 @@ def vertex_process() -> Iterator[VertexProcess]:
         port = free.getsockname()[1]
     server = ROOT / "tests" / "servers" / "vertex.py"
     process = subprocess.Popen(
-        [sys.executable, str(server), "--port", str(port)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-W", "ignore::FutureWarning", str(server), "--port", str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout

@@ -42,7 +42,8 @@ def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 def is_local(uri: str) -> bool:
     """Tell whether a URI is a path on this machine."""
-    return isinstance(filesystem(uri)[0], LocalFileSystem)
+    # Opening a bucket's file system would look for credentials, for many seconds where there are none.
+    return fsspec.core.split_protocol(uri)[0] in (None, "file", "local")
 
 
 def join(uri: str, *parts: str) -> str:
