@@ -145,7 +145,17 @@ def run(
 @click.option("--image", help="Container image of every task, over that of retrain.yaml.")
 @click.option("--push", is_flag=True, help="Put it into targets.vertex.template_repository, too.")
 @click.option("--tag", "tags", multiple=True, help="Tag of what is pushed; 'latest' if none.")
-def compile_(file: Path, output: str, image: str | None, push: bool, tags: tuple[str, ...]) -> None:
+@click.option(
+    "--template-repository", "repository", help="Where --push goes, over that of retrain.yaml."
+)
+def compile_(
+    file: Path,
+    output: str,
+    image: str | None,
+    push: bool,
+    tags: tuple[str, ...],
+    repository: str | None,
+) -> None:
     """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI."""
     from .commands.prepare import load_with_image
     from .commands.push import push_compiled
@@ -156,7 +166,7 @@ def compile_(file: Path, output: str, image: str | None, push: bool, tags: tuple
     write_atomic(output, text)
     click.echo(f"wrote {output}")
     if push:
-        click.echo(f"pushed {push_compiled(loaded, text, tags or ('latest',))}")
+        click.echo(f"pushed {push_compiled(loaded, text, tags or ('latest',), repository)}")
 
 
 @cli.group()
@@ -228,8 +238,10 @@ def config_schema() -> None:
 def config_check(file: Path) -> None:
     """Check FILE (retrain.yaml) without running anything."""
     from .config import load_config
+    from .triggers.matching import Matcher
 
     loaded = load_config(file)
+    Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data.pattern)
     click.echo(f"{file} is right: pipeline '{loaded.config.name}', store {loaded.config.store}")
 
 

@@ -5,13 +5,16 @@ from ..config import LoadedConfig
 from ..targets.choosing import settle_vertex
 
 
-def push_compiled(loaded: LoadedConfig, text: str, tags: tuple[str, ...]) -> str:
+def push_compiled(
+    loaded: LoadedConfig, text: str, tags: tuple[str, ...], repository: str | None
+) -> str:
     """Push a compiled pipeline.
 
     Args:
         loaded: The configuration that it was compiled from.
         text: The compiled YAML.
         tags: Tags to give it.
+        repository: Where to, over the environment variable and retrain.yaml.
 
     Returns:
         The template's URI with its digest.
@@ -21,10 +24,11 @@ def push_compiled(loaded: LoadedConfig, text: str, tags: tuple[str, ...]) -> str
     """
     from ..targets.templates import push_template
 
-    repository = settle_vertex(loaded, {}).template_repository
-    if not repository:
+    settings = settle_vertex(loaded, {"template_repository": repository})
+    if not settings.template_repository:
         raise RetrainerError(
-            "there is nowhere to push to: set targets.vertex.template_repository in retrain.yaml, or the variable "
-            "RETRAINER_VERTEX_TEMPLATE_REPOSITORY, to https://<region>-kfp.pkg.dev/<project>/<repository>."
+            "there is nowhere to push to: set targets.vertex.template_repository in retrain.yaml, or give "
+            "--template-repository or the variable RETRAINER_VERTEX_TEMPLATE_REPOSITORY, as "
+            "https://<region>-kfp.pkg.dev/<project>/<repository>."
         )
-    return push_template(repository, text, loaded.config.name, tags)
+    return push_template(settings.template_repository, text, loaded.config.name, tags)

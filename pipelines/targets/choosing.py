@@ -79,6 +79,11 @@ def open_target(
         return VertexTarget(settle_vertex(loaded, flags), pipeline)
     from .kubeflow import KubeflowTarget
 
+    if not loaded.config.image:
+        raise RetrainerError(
+            "image is not set, and every node of the cluster pulls it: name one with its registry as `image` in "
+            "retrain.yaml, or with --image; or the name of a local build that the nodes have."
+        )
     return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline)
 
 

@@ -137,3 +137,12 @@ def test_a_run_on_this_machine_takes_the_span(retrainer, project):
     assert json.loads(said)["parameters"] == {"span": "7"}
     with pytest.raises(RetrainerError, match="--parameter store: a run on this machine"):
         retrainer("submit", project, "--to", "local", "-p", "store=x")
+
+
+def test_a_cluster_is_sent_no_image_that_nobody_named(retrainer, project, kubeflow):
+    file = project / "retrain.yaml"
+    file.write_text(file.read_text().replace("\nimage: ", "\n# image: "))
+    with pytest.raises(RetrainerError, match="image is not set"):
+        retrainer("submit", project, "--to", "kubeflow")
+    retrainer("submit", project, "--to", "kubeflow", "--image", "retrainer:0.1.0")
+    assert len(kubeflow.runs) == 1
