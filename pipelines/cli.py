@@ -111,26 +111,18 @@ def run(
     as_json: bool,
 ) -> None:
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
-    from .config import load_config
-    from .local_run import run_locally, warm_runner
-    from .runners.display import make_observer
-    from .runners.observer import RunObserver
-    from .runs import RunState
+    from .commands.run_here import run_here
 
-    loaded = load_config(file)
-    with warm_runner() as local:
-        record = run_locally(
-            local,
-            loaded,
-            RunObserver() if as_json else make_observer(verbose=verbose),
-            span=span,
-            run_id=run_id,
-            resume=resume,
-            caching=False if no_cache else None,
-        )
-    if as_json:
-        click.echo(json.dumps(asdict(record), indent=2))
-    raise click.exceptions.Exit(0 if record.state == RunState.SUCCEEDED else 1)
+    code = run_here(
+        file,
+        span=span,
+        run_id=run_id,
+        resume=resume,
+        caching=False if no_cache else None,
+        as_json=as_json,
+        verbose=verbose,
+    )
+    raise click.exceptions.Exit(code)
 
 
 @cli.command("compile")

@@ -35,9 +35,9 @@ from .options import FILE, IMAGE, PARAMETERS, take_flags, target_options
 @click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the service answered as JSON.")
 @target_options
-@click.pass_context
+@click.pass_obj
 def submit(
-    context: click.Context,
+    verbose: bool,
     file: Path,
     kind: str,
     run_id: str | None,
@@ -52,7 +52,7 @@ def submit(
     **options: Any,
 ) -> None:
     """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine."""
-    from ..targets.choosing import TargetKind, open_target
+    from ..targets.choosing import TargetKind, check_flags, open_target
     from ..targets.following import follow
     from ..targets.interface import RemoteState, RunRequest
     from ..targets.names import check_run_id
@@ -60,8 +60,10 @@ def submit(
 
     given = read_parameters(parameters, span)
     if kind == "local":
-        _run_here(context, file, given, run_id, as_json=as_json, dry_run=dry_run)
-        return
+        strangers = {**take_flags(options), "image": image, "template": template or None}
+        check_flags(strangers, (), kind)
+        code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
+        raise click.exceptions.Exit(code)
     loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
@@ -89,16 +91,16 @@ def submit(
 
 
 def _run_here(
-    context: click.Context,
     file: Path,
     parameters: dict[str, str],
     run_id: str | None,
     *,
     as_json: bool,
     dry_run: bool,
-) -> None:
+    verbose: bool,
+) -> int:
     from ...components.lib.errors import RetrainerError
-    from ..cli import run
+    from .run_here import run_here
 
     others = sorted(set(parameters) - {"span"})
     if others:
@@ -107,13 +109,6 @@ def _run_here(
         )
     if dry_run:
         click.echo(json.dumps({"run": run_id, "parameters": parameters}, indent=2))
-        return
-    context.invoke(
-        run,
-        file=file,
-        span=parameters.get("span", "latest"),
-        run_id=run_id,
-        resume=None,
-        no_cache=False,
-        as_json=as_json,
-    )
+        return 0
+    span = parameters.get("span", "latest")
+    return run_here(file, span=span, run_id=run_id, as_json=as_json, verbose=verbose)

@@ -1,6 +1,6 @@
 """Opening the target that a command names."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -65,13 +65,7 @@ def open_target(
         TargetKind.VERTEX: VertexConfig,
         TargetKind.KUBEFLOW: KubeflowConfig,
     }
-    strangers = [
-        key
-        for key, value in flags.items()
-        if value is not None and key not in sections[kind].model_fields
-    ]
-    if strangers:
-        raise RetrainerError(f"{flag(strangers[0])} is not for runs on {kind}; leave it out.")
+    check_flags(flags, sections[kind].model_fields, kind)
     if kind == TargetKind.VERTEX:
         from .vertex import VertexTarget
 
@@ -85,6 +79,22 @@ def open_target(
             "retrain.yaml, or with --image; or the name of a local build that the nodes have."
         )
     return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline)
+
+
+def check_flags(flags: Mapping[str, Any], known: Collection[str], kind: str) -> None:
+    """Refuse flags that a target has no use for.
+
+    Args:
+        flags: Values by key; None is not given.
+        known: Keys that it has a use for.
+        kind: The target's name.
+
+    Raises:
+        RetrainerError: If one was given.
+    """
+    strangers = [key for key, value in flags.items() if value is not None and key not in known]
+    if strangers:
+        raise RetrainerError(f"{flag(strangers[0])} is not for runs on {kind}; leave it out.")
 
 
 def check_reachable(kind: TargetKind, values: Mapping[str, str]) -> None:

@@ -16,11 +16,11 @@ from ..targets.interface import RunRequest, Submission, Target
 from ..targets.names import to_run_id
 from ..trigger_config import TriggerConfig
 from .admission import Admission
-from .claims import open_claims
 from .in_flight import InFlight
 from .interface import Cause, Message, Outcome, Result
 from .ledger import Busy, Ledger, Submitted
 from .matching import Matcher
+from .open_claims import open_claims
 from .outcomes import combine, tell_failure, tell_run, tell_wait
 
 TRIGGER_LABEL = "retrainer-trigger"

@@ -137,6 +137,9 @@ def test_a_run_on_this_machine_takes_the_span(retrainer, project):
     assert json.loads(said)["parameters"] == {"span": "7"}
     with pytest.raises(RetrainerError, match="--parameter store: a run on this machine"):
         retrainer("submit", project, "--to", "local", "-p", "store=x")
+    for strange in ("--image", "--project", "--template"):
+        with pytest.raises(RetrainerError, match=f"{strange} is not for runs on local"):
+            retrainer("submit", project, "--to", "local", strange, "x")
 
 
 def test_a_cluster_is_sent_no_image_that_nobody_named(retrainer, project, kubeflow):

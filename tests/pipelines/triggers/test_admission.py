@@ -7,7 +7,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.trigger_config import TriggerConfig
 from retrainer.pipelines.triggers.admission import Admission
-from retrainer.pipelines.triggers.claims import FileClaims
+from retrainer.pipelines.triggers.file_claims import FileClaims
 
 EVENING = datetime(2026, 3, 1, 23, 50, tzinfo=UTC).timestamp()
 

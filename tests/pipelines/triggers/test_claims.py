@@ -10,7 +10,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import filesystem
 from retrainer.pipelines.targets.interface import UnavailableError
-from retrainer.pipelines.triggers.claims import FileClaims, open_claims
+from retrainer.pipelines.triggers.file_claims import FileClaims
+from retrainer.pipelines.triggers.open_claims import open_claims
 
 
 @pytest.fixture(params=["local", "memory"])

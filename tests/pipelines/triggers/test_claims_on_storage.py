@@ -6,7 +6,8 @@ import pytest
 from servers.storage import StorageServer
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.triggers.claims import FileClaims, open_claims
+from retrainer.pipelines.triggers.file_claims import FileClaims
+from retrainer.pipelines.triggers.open_claims import open_claims
 
 pytest.importorskip("gcsfs", reason="gcsfs is not installed")
 

@@ -16,8 +16,8 @@ from retrainer.pipelines.target_config import KubeflowConfig
 from retrainer.pipelines.targets.interface import Pipeline
 from retrainer.pipelines.targets.kubeflow import KubeflowTarget
 from retrainer.pipelines.trigger_config import TriggerConfig
-from retrainer.pipelines.triggers.claims import FileClaims
 from retrainer.pipelines.triggers.dispatch import Dispatcher
+from retrainer.pipelines.triggers.file_claims import FileClaims
 from retrainer.pipelines.triggers.interface import Message, Result
 from retrainer.pipelines.triggers.ledger import Ledger
 

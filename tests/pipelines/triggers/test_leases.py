@@ -8,8 +8,8 @@ from servers.kubernetes import KubernetesServer
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
-from retrainer.pipelines.triggers.claims import open_claims
 from retrainer.pipelines.triggers.leases import LeaseClaims
+from retrainer.pipelines.triggers.open_claims import open_claims
 
 
 @pytest.fixture

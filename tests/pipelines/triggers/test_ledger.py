@@ -4,7 +4,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.interface import Submission
-from retrainer.pipelines.triggers.claims import FileClaims
+from retrainer.pipelines.triggers.file_claims import FileClaims
 from retrainer.pipelines.triggers.ledger import (
     CLAIM_SECONDS,
     SUBMIT_SECONDS,

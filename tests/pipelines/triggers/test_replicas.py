@@ -15,8 +15,8 @@ from servers.trigger_messages import NOON, message, written
 
 from retrainer.pipelines.targets.interface import UnavailableError
 from retrainer.pipelines.trigger_config import TriggerConfig
-from retrainer.pipelines.triggers.claims import FileClaims
 from retrainer.pipelines.triggers.dispatch import Dispatcher
+from retrainer.pipelines.triggers.file_claims import FileClaims
 from retrainer.pipelines.triggers.interface import Message, Result
 from retrainer.pipelines.triggers.ledger import CLAIM_SECONDS, Ledger
 

@@ -1,0 +1,56 @@
+"""Running a pipeline on this machine, for every command that does."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+def run_here(
+    file: Path,
+    *,
+    span: str,
+    run_id: str | None,
+    resume: str | None = None,
+    caching: bool | None = None,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Run a retrain.yaml's pipeline and show it.
+
+    Args:
+        file: The retrain.yaml.
+        span: The window's newest span, or `latest`.
+        run_id: Name of the run; None for one made of pipeline and time.
+        resume: The failed run to go on with, or `last`.
+        caching: False to do every task anew.
+        as_json: Whether to print the run's record, and nothing else.
+        verbose: Whether to show what tasks print.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RetrainerError: If the run can't start.
+    """
+    from ..config import load_config
+    from ..local_run import run_locally, warm_runner
+    from ..runners.display import make_observer
+    from ..runners.observer import RunObserver
+    from ..runs import RunState
+
+    loaded = load_config(file)
+    with warm_runner() as local:
+        record = run_locally(
+            local,
+            loaded,
+            RunObserver() if as_json else make_observer(verbose=verbose),
+            span=span,
+            run_id=run_id,
+            resume=resume,
+            caching=caching,
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(record), indent=2))
+    return 0 if record.state == RunState.SUCCEEDED else 1
