@@ -47,16 +47,16 @@ def test_what_others_write_is_seen_at_once(bucket):
     fs, path = filesystem("gs://acme/claims")
     write_atomic("gs://acme/claims/a", "one")
     assert len(fs.ls(path, detail=False)) == 1
-    bucket.put("acme", "claims/b", b"two")
+    bucket.objects["acme", "claims/b"] = b"two"
     assert len(fs.ls(path, detail=False)) == 2
 
 
 def test_folder_markers_are_no_data(bucket):
     for day in ("2026-04-01", "2026-04-02"):
-        bucket.put("acme", f"data/day={day}/")
-        bucket.put("acme", f"data/day={day}/part-0.csv", b"a,b\n1,2\n")
-    bucket.put("acme", "data/")
-    bucket.put("acme", "data/day=2026-04-03/")
+        bucket.objects["acme", f"data/day={day}/"] = b""
+        bucket.objects["acme", f"data/day={day}/part-0.csv"] = b"a,b\n1,2\n"
+    bucket.objects["acme", "data/"] = b""
+    bucket.objects["acme", "data/day=2026-04-03/"] = b""
     spans = find_spans("gs://acme/data/day={span:%Y-%m-%d}/*")
     assert [span.name for span in spans] == ["2026-04-01", "2026-04-02"]
     assert [len(span.files) for span in spans] == [1, 1]
@@ -65,9 +65,9 @@ def test_folder_markers_are_no_data(bucket):
 
 
 def test_a_folder_comes_down_without_its_markers(bucket):
-    bucket.put("acme", "model/")
-    bucket.put("acme", "model/assets/")
-    bucket.put("acme", "model/saved_model.pb", b"x")
+    bucket.objects["acme", "model/"] = b""
+    bucket.objects["acme", "model/assets/"] = b""
+    bucket.objects["acme", "model/saved_model.pb"] = b"x"
     with local_folder("gs://acme/model") as folder:
         found = {path.name for path in Path(folder).rglob("*") if path.is_file()}
     assert found == {"saved_model.pb"}
