@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import gcsfs
+import fsspec.config
 import pytest
 from servers.storage import StorageServer
 
@@ -23,10 +23,9 @@ from retrainer.components.lib.store import Store
 @pytest.fixture
 def bucket(monkeypatch):
     with StorageServer() as server:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-        gcsfs.GCSFileSystem.clear_instance_cache()
+        options = {"token": "anon", "endpoint_url": server.url}
+        monkeypatch.setitem(fsspec.config.conf, "gs", options)
         yield server
-        gcsfs.GCSFileSystem.clear_instance_cache()
 
 
 def test_what_is_written_can_be_read_and_listed(bucket):
