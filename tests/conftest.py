@@ -8,6 +8,8 @@ import pytest
 # Before anything imports TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# Before anything imports gcsfs, which else asks Google what kind of bucket each one is, whatever its endpoint.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
