@@ -52,6 +52,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             hash_key_env=data.hash_key_env,
             format=data.format,
             max_bad_rows=data.max_bad_rows,
+            min_spans=data.min_spans,
         )
         examples = ingested.outputs["examples"]
         champion = resolve_champion(store=store)

@@ -31,8 +31,9 @@ from ..lib.files import (
     write_json,
 )
 from ..lib.progress import progress
-from ..lib.spans import LATEST, SourceSpan, choose_window, find_spans
+from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.store import Store
+from ..lib.windows import choose_window
 from .sources import NULL_VALUES, read_source
 
 SPAN_FILE = "span.json"
@@ -103,6 +104,7 @@ def ingest(
     span: str = LATEST,
     window: int = 3,
     eval_spans: int = 1,
+    min_spans: int = 0,
 ) -> tuple[str, str]:
     """Ingest what is new in a window of spans, and write the manifest of its examples.
 
@@ -114,6 +116,8 @@ def ingest(
         span: The window's newest span, or `latest`.
         window: How many spans to use at the most.
         eval_spans: With split `newest_spans`, how many of the newest are for evaluation.
+        min_spans: How many spans of the window are enough; 0: a window may be short where the data begins, and none
+            may be missing between others.
 
     Returns:
         Name of the newest span, and the verdict.
@@ -122,7 +126,7 @@ def ingest(
         RetrainerError: If the data is missing or can't be used.
     """
     _check(settings)
-    chosen = choose_window(find_spans(pattern), span, window, pattern)
+    chosen = choose_window(find_spans(pattern), span, window, pattern, min_spans)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
         raise RetrainerError(
             f"only {len(chosen)} span{'s' if len(chosen) > 1 else ''} in the window behind '{pattern}' "

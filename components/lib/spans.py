@@ -158,36 +158,6 @@ def find_spans(pattern: str) -> list[SourceSpan]:
     return [SourceSpan(name, tuple(files[name])) for name in names]
 
 
-def choose_window(
-    spans: list[SourceSpan], newest: str, window: int, pattern: str
-) -> list[SourceSpan]:
-    """Choose the spans of a run.
-
-    Args:
-        spans: All spans, oldest first.
-        newest: Name of the window's newest span, or `latest`.
-        window: How many spans at the most.
-        pattern: Named in the error.
-
-    Returns:
-        At most `window` spans, oldest first, ending with `newest`.
-
-    Raises:
-        RetrainerError: If there is no span of that name.
-    """
-    names = [span.name for span in spans]
-    if newest == LATEST:
-        end = len(spans)
-    elif newest in names:
-        end = names.index(newest) + 1
-    else:
-        raise RetrainerError(
-            f"there is no span '{newest}' behind '{pattern}'. The newest there are: "
-            f"{', '.join(names[-5:])}."
-        )
-    return spans[max(0, end - window) : end]
-
-
 def _date_regex(pattern: str, date_format: str) -> str:
     fields = re.findall(r"%.", date_format)
     unknown = [field for field in fields if field not in _DATE_FIELDS]

@@ -27,7 +27,7 @@ def project(tmp_path):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
-        def run(self, window=3, span="latest", eval_spans=1, **settings):
+        def run(self, window=3, span="latest", eval_spans=1, min_spans=0, **settings):
             output = tmp_path / "examples"
             _, verdict = ingest(
                 self.pattern,
@@ -37,6 +37,7 @@ def project(tmp_path):
                 span=span,
                 window=window,
                 eval_spans=eval_spans,
+                min_spans=min_spans,
             )
             return Examples.read(output), verdict
 
@@ -237,3 +238,12 @@ def test_nested_columns_are_named(project, tmp_path):
 def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
     with pytest.raises(RetrainerError, match=r"only 1 span .*nothing is left"):
         project.run(span="1")
+
+
+def test_a_missing_span_stops_the_run_unless_enough_are_there(project, tmp_path):
+    (tmp_path / "in" / "2.csv").unlink()
+    with pytest.raises(RetrainerError, match=r"missing .*: 2\."):
+        project.run()
+    assert not (tmp_path / "store").exists()
+    examples, _ = project.run(min_spans=2)
+    assert examples.spans == ("1", "3")

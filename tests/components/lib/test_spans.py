@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import choose_window, compile_pattern, find_spans
+from retrainer.components.lib.spans import compile_pattern, find_spans
 
 
 def _touch(folder, *names):
@@ -84,13 +84,3 @@ def test_a_name_is_matched_without_listing_files():
 def test_nothing_behind_the_pattern_names_it(tmp_path):
     with pytest.raises(RetrainerError, match=r"no file matches .*s-\{span\}\.csv"):
         find_spans(str(tmp_path / "s-{span}.csv"))
-
-
-def test_a_window_ends_with_the_span_asked_for(tmp_path):
-    _touch(tmp_path, *(f"s-{i}.csv" for i in range(1, 6)))
-    spans = find_spans(str(tmp_path / "s-{span}.csv"))
-    assert [span.name for span in choose_window(spans, "latest", 2, "p")] == ["4", "5"]
-    assert [span.name for span in choose_window(spans, "3", 2, "p")] == ["2", "3"]
-    assert [span.name for span in choose_window(spans, "1", 2, "p")] == ["1"]
-    with pytest.raises(RetrainerError, match=r"no span '7'.*4, 5"):
-        choose_window(spans, "7", 2, "p")
