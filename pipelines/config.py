@@ -40,6 +40,11 @@ class DataConfig(Section):
         "where spans are dates or numbers, none may be missing between others. Above 0: the window is as many days, "
         "months or numbers long as `window` says, and any may be missing as long as so many spans are there.",
     )
+    marker: str = Field(
+        "",
+        description="Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it; "
+        "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data.",
+    )
     split: Literal["newest_spans", "hash"] = Field(
         "newest_spans",
         description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "

@@ -25,6 +25,7 @@ def ingest_spans(
     format: str = "auto",
     max_bad_rows: float = 0.01,
     min_spans: int = 0,
+    marker: str = "",
 ) -> NamedTuple("Outputs", [("newest_span", str), ("verdict", str)]):
     """Finds the newest spans behind a pattern and puts each new one into the store, once.
 
@@ -47,6 +48,8 @@ def ingest_spans(
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
         min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
             date or number between others may be missing. Above 0: any may be missing as long as so many are there.
+        marker: Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it;
+            `{span}.done` where spans share a folder. Spans without it are not there yet. Empty for none.
 
     Returns:
         newest_span: Name of the newest span in the window.
@@ -65,4 +68,6 @@ def ingest_spans(
         format=format,
         max_bad_rows=max_bad_rows,
     )
-    return ingest(pattern, store, settings, examples.path, span, window, eval_spans, min_spans)
+    return ingest(
+        pattern, store, settings, examples.path, span, window, eval_spans, min_spans, marker
+    )

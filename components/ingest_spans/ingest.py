@@ -105,6 +105,7 @@ def ingest(
     window: int = 3,
     eval_spans: int = 1,
     min_spans: int = 0,
+    marker: str = "",
 ) -> tuple[str, str]:
     """Ingest what is new in a window of spans, and write the manifest of its examples.
 
@@ -118,6 +119,7 @@ def ingest(
         eval_spans: With split `newest_spans`, how many of the newest are for evaluation.
         min_spans: How many spans of the window are enough; 0: a window may be short where the data begins, and none
             may be missing between others.
+        marker: Name of the file that completes a span; spans without it are not there yet. Empty for none.
 
     Returns:
         Name of the newest span, and the verdict.
@@ -126,7 +128,8 @@ def ingest(
         RetrainerError: If the data is missing or can't be used.
     """
     _check(settings)
-    chosen = choose_window(find_spans(pattern), span, window, pattern, min_spans)
+    found = find_spans(pattern, marker)
+    chosen = choose_window(found, span, window, pattern, min_spans, marker)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
         raise RetrainerError(
             f"only {len(chosen)} span{'s' if len(chosen) > 1 else ''} in the window behind '{pattern}' "
@@ -156,7 +159,11 @@ def ingest(
                 f"(spans {', '.join(examples.spans)}). Has the label arrived yet?"
             )
     examples.write(output)
-    return examples.newest_span, _verdict(stored, examples)
+    verdict = _verdict(stored, examples)
+    newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
+    if newer:
+        verdict += f"; not there yet, without {marker}: {_name_some([one.name for one in newer])}"
+    return examples.newest_span, verdict
 
 
 def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> StoredSpan:
@@ -388,8 +395,7 @@ def _load(uri: str, reused: bool) -> StoredSpan:
 
 def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
     new = [one.span for one in stored if not one.reused]
-    names = ", ".join(new) if len(new) <= MOST_NAMED else f"{new[0]} to {new[-1]}"
-    parts = [f"{len(new)} ingested ({names})" if new else "nothing new"]
+    parts = [f"{len(new)} ingested ({_name_some(new)})" if new else "nothing new"]
     if len(new) < len(stored):
         parts[0] += f", {len(stored) - len(new)} reused"
     parts.append(f"{examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate")
@@ -401,3 +407,7 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
         told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
         parts.append(f"set aside: {told}")
     return "; ".join(parts)
+
+
+def _name_some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]} to {names[-1]}"

@@ -85,12 +85,17 @@ def infer_steps(names: Sequence[str], date_format: str | None) -> Steps | None:
 
 
 def choose_window(
-    spans: Sequence[SourceSpan], newest: str, window: int, pattern: str, min_spans: int = 0
+    spans: Sequence[SourceSpan],
+    newest: str,
+    window: int,
+    pattern: str,
+    min_spans: int = 0,
+    marker: str = "",
 ) -> list[SourceSpan]:
     """Choose the spans of a run.
 
     Where spans are dates or numbers, the window is `window` steps long: days, months, or 1 for numbers. Plain names
-    are counted, and none between two of them can be missing.
+    are counted, and none between two of them can be missing. A span that is not whole is not there.
 
     Args:
         spans: All spans, oldest first.
@@ -99,56 +104,74 @@ def choose_window(
         pattern: The pattern that they were found with.
         min_spans: With 0, the window may be shorter where the data begins, and no span may be missing between others.
             Above 0, any may be missing as long as so many are there.
+        marker: What makes a span whole, for the errors; empty if nothing has to.
 
     Returns:
-        At most `window` spans, oldest first, ending with `newest`.
+        At most `window` whole spans, oldest first, ending with `newest`.
 
     Raises:
-        RetrainerError: If there is no span of that name, one is missing, or fewer than `min_spans` are there.
+        RetrainerError: If there is no whole span of that name, one is missing, or fewer than `min_spans` are there.
     """
-    names = [span.name for span in spans]
-    if newest == LATEST:
-        end = len(spans)
-    elif newest in names:
-        end = names.index(newest) + 1
-    else:
+    names = [span.name for span in spans if span.whole]
+    halves = [span.name for span in spans if not span.whole]
+    if not names or newest in halves:
+        lacks = f"span '{newest}'" if newest in halves else f"each span, up to {halves[-1]},"
+        raise RetrainerError(
+            f"{lacks} behind '{pattern}' lacks the marker '{marker}' in a folder of its files, so it is not there yet. "
+            "Write the marker when the span is complete, or take another span or marker (data.marker)."
+        )
+    if newest != LATEST and newest not in names:
         raise RetrainerError(
             f"there is no span '{newest}' behind '{pattern}'. The newest there are: "
             f"{', '.join(names[-5:])}."
         )
-    steps = infer_steps(names, compile_pattern(pattern).date_format)
+    end = len(names) if newest == LATEST else names.index(newest) + 1
+    whole = [span for span in spans if span.whole][:end]
+    steps = infer_steps([span.name for span in spans], compile_pattern(pattern).date_format)
     if steps is None:
-        chosen, missing, lacking = list(spans[max(0, end - window) : end]), "", 0
+        chosen, gap = whole[-window:], ""
     else:
-        numbers = [steps.number(name) for name in names[:end]]
-        first = numbers[-1] - window + 1
-        chosen = [span for span, number in zip(spans, numbers, strict=False) if number >= first]
-        # What lies before the oldest span of all is not missing: the data begins there.
-        begin = max(first, numbers[0])
-        there = set(numbers)
-        lacking = numbers[-1] - begin + 1 - len([one for one in there if one >= begin])
-        absent = (number for number in range(begin, numbers[-1]) if number not in there)
-        missing = ", ".join(steps.name(number) for number in islice(absent, MOST_NAMED))
-        if lacking > MOST_NAMED:
-            missing += f" and {lacking - MOST_NAMED:,} more"
+        chosen = [
+            span
+            for span in whole
+            if steps.number(span.name) > steps.number(whole[-1].name) - window
+        ]
+        gap = _missing(whole, window, steps, set(halves), marker)
     if min_spans and len(chosen) < min_spans:
         raise RetrainerError(
-            f"{_count(len(chosen))} in the window of {window} that ends with {names[end - 1]} behind "
-            f"'{pattern}', and min_spans is {min_spans}"
-            + (f"; missing: {missing}" if missing else "")
-            + ". Deliver more spans, or lower data.min_spans."
+            f"the window of {window} that ends with {whole[-1].name} behind '{pattern}' has {_count(len(chosen))}, and "
+            f"min_spans is {min_spans}{f'; {gap}' if gap else ''}. Deliver more spans, or lower data.min_spans."
         )
-    if missing and not min_spans:
+    if gap and not min_spans:
         raise RetrainerError(
-            f"{_count(lacking)} missing behind '{pattern}' in the window of {window} that ends with "
-            f"{names[end - 1]}: {missing}. Deliver what is missing, or set data.min_spans to how many spans of a window "
-            f"are enough.{_date_hint(names, steps)}"
+            f"in the window of {window} that ends with {whole[-1].name} behind '{pattern}', {gap}. Deliver what is "
+            "missing, or set data.min_spans to how many spans of a window are enough."
+            + _date_hint(names, steps)
         )
     return chosen
 
 
+def _missing(
+    whole: Sequence[SourceSpan], window: int, steps: Steps, halves: set[str], marker: str
+) -> str:
+    there = {steps.number(span.name) for span in whole}
+    newest = steps.number(whole[-1].name)
+    # What lies before the oldest span of all is not missing: the data begins there.
+    begin = max(newest - window + 1, steps.number(whole[0].name))
+    count = newest - begin + 1 - sum(number >= begin for number in there)
+    if not count:
+        return ""
+    absent = (steps.name(number) for number in range(begin, newest) if number not in there)
+    told = [
+        f"{name} (lacks {marker})" if name in halves else name
+        for name in islice(absent, MOST_NAMED)
+    ]
+    more = f" and {count - len(told):,} more" if count > len(told) else ""
+    return f"{_count(count)} {'is' if count == 1 else 'are'} missing: {', '.join(told)}{more}"
+
+
 def _count(spans: int) -> str:
-    return f"{spans:,} span is" if spans == 1 else f"{spans:,} spans are"
+    return f"{spans:,} span{'' if spans == 1 else 's'}"
 
 
 def _date_hint(names: Sequence[str], steps: Steps | None) -> str:

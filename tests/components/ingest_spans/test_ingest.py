@@ -27,7 +27,7 @@ def project(tmp_path):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
-        def run(self, window=3, span="latest", eval_spans=1, min_spans=0, **settings):
+        def run(self, window=3, span="latest", eval_spans=1, min_spans=0, marker="", **settings):
             output = tmp_path / "examples"
             _, verdict = ingest(
                 self.pattern,
@@ -38,6 +38,7 @@ def project(tmp_path):
                 window=window,
                 eval_spans=eval_spans,
                 min_spans=min_spans,
+                marker=marker,
             )
             return Examples.read(output), verdict
 
@@ -242,8 +243,21 @@ def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
 
 def test_a_missing_span_stops_the_run_unless_enough_are_there(project, tmp_path):
     (tmp_path / "in" / "2.csv").unlink()
-    with pytest.raises(RetrainerError, match=r"missing .*: 2\."):
+    with pytest.raises(RetrainerError, match=r"missing: 2\."):
         project.run()
     assert not (tmp_path / "store").exists()
     examples, _ = project.run(min_spans=2)
     assert examples.spans == ("1", "3")
+
+
+def test_a_newest_span_without_its_marker_waits_and_is_mentioned(project, tmp_path):
+    for name in "12":
+        (tmp_path / "in" / f"{name}.ok").touch()
+    examples, verdict = project.run(marker="{span}.ok")
+    assert examples.spans == ("1", "2")
+    assert verdict.endswith("; not there yet, without {span}.ok: 3")
+    assert "not there" not in project.run(marker="{span}.ok", span="2")[1]
+    (tmp_path / "in" / "3.ok").touch()
+    examples, verdict = project.run(marker="{span}.ok")
+    assert examples.spans == ("1", "2", "3")
+    assert "not there" not in verdict

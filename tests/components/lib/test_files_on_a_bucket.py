@@ -64,6 +64,17 @@ def test_folder_markers_are_no_data(bucket):
     assert [span.name for span in named] == ["day=2026-04-01", "day=2026-04-02"]
 
 
+def test_spans_on_a_bucket_are_whole_with_their_marker(bucket):
+    for day in (1, 2):
+        bucket.objects["acme", f"data/day={day}/part-0.csv"] = b"a,b\n1,2\n"
+    bucket.objects["acme", "data/day=1/_SUCCESS"] = b""
+    spans = find_spans("gs://acme/data/day={span}/*", marker="_SUCCESS")
+    assert [(span.name, span.whole, len(span.files)) for span in spans] == [
+        ("1", True, 1),
+        ("2", False, 1),
+    ]
+
+
 def test_a_folder_comes_down_without_its_markers(bucket):
     bucket.objects["acme", "model/"] = b""
     bucket.objects["acme", "model/assets/"] = b""

@@ -50,12 +50,12 @@ def test_plain_names_and_dates_with_a_gap_in_their_format_have_no_step():
 
 def test_a_missing_day_is_named_with_the_way_out():
     days = ["2024-02-27", "2024-02-28", "2024-03-01"]
-    with pytest.raises(RetrainerError, match=r"1 span is missing .*: 2024-02-29\. .*min_spans"):
+    with pytest.raises(RetrainerError, match=r"1 span is missing: 2024-02-29\. .*min_spans"):
         window(days, pattern=DAYS)
 
 
 def test_a_missing_number_is_named():
-    with pytest.raises(RetrainerError, match=r"2 spans are missing .*: 3, 4\."):
+    with pytest.raises(RetrainerError, match=r"2 spans are missing: 3, 4\."):
         window(["1", "2", "5"])
 
 
@@ -73,7 +73,7 @@ def test_a_window_may_be_short_where_the_data_begins():
 
 
 def test_of_many_missing_spans_the_first_are_named_and_the_rest_counted():
-    with pytest.raises(RetrainerError, match=r"8 spans are missing .*: 2, 3, 4, 5, 6 and 3 more"):
+    with pytest.raises(RetrainerError, match=r"8 spans are missing: 2, 3, 4, 5, 6 and 3 more"):
         window(["1", "10"], window=20)
 
 
@@ -84,17 +84,34 @@ def test_min_spans_allows_holes_within_the_window():
 
 def test_fewer_than_min_spans_are_refused_with_what_is_missing():
     with pytest.raises(
-        RetrainerError, match=r"2 spans are in the window of 4 .* min_spans is 3; missing: 3, 4"
+        RetrainerError,
+        match=r"window of 4 .* has 2 spans, and min_spans is 3; 2 spans are missing: 3, 4",
     ):
         window(["1", "2", "5"], window=4, min_spans=3)
 
 
 @pytest.mark.parametrize("names", ["ab", "12"])
 def test_fewer_than_min_spans_are_refused_where_the_data_begins_too(names):
-    with pytest.raises(RetrainerError, match=r"2 spans are in the window of 4 .* lower data.min"):
+    with pytest.raises(RetrainerError, match=r"window of 4 .* has 2 spans, .* lower data.min"):
         window(names, window=4, min_spans=3)
 
 
 def test_numbers_that_look_like_dates_are_told_of_the_format():
     with pytest.raises(RetrainerError, match=r"\{span:%Y%m%d\}"):
         window(["20240131", "20240201"])
+
+
+def test_a_span_without_its_marker_is_not_there():
+    spans = [SourceSpan(name, (), whole=name not in "35") for name in "12345"]
+    with pytest.raises(RetrainerError, match=r"1 span is missing: 3 \(lacks _SUCCESS\)"):
+        choose_window(spans, "latest", 3, "{span}/a", marker="_SUCCESS")
+    chosen = choose_window(spans, "latest", 3, "{span}/a", min_spans=2, marker="_SUCCESS")
+    assert [span.name for span in chosen] == ["2", "4"]
+    with pytest.raises(RetrainerError, match=r"span '5' .* lacks the marker '_SUCCESS'"):
+        choose_window(spans, "5", 3, "{span}/a", marker="_SUCCESS")
+
+
+def test_no_span_with_its_marker_names_the_newest():
+    spans = [SourceSpan(name, (), whole=False) for name in "12"]
+    with pytest.raises(RetrainerError, match=r"each span, up to 2, .* lacks the marker 'done'"):
+        choose_window(spans, "latest", 3, "{span}/a", marker="done")
