@@ -68,6 +68,9 @@ def ingest_spans(
         format=format,
         max_bad_rows=max_bad_rows,
     )
-    return ingest(
+    ingested = ingest(
         pattern, store, settings, examples.path, span, window, eval_spans, min_spans, marker
     )
+    # Records of runs keep an artifact's metadata, so they say which versions a run used after its folder is gone.
+    examples.metadata["spans"] = ingested.versions
+    return ingested.newest_span, ingested.verdict

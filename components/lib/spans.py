@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -171,6 +171,25 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
         )
     names = sorted(files, key=_order(list(files), compiled.date_format))
     return [SourceSpan(name, tuple(files[name]), name not in halves) for name in names]
+
+
+def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
+    """Look at files as they are now: what is given changes when one of them does, or goes.
+
+    Args:
+        files: The files.
+
+    Returns:
+        A text for each; empty for one that is gone.
+    """
+    found = []
+    for file in files:
+        fs, path = filesystem(file.uri)
+        try:
+            found.append(_fingerprint(fs.info(path)))
+        except FileNotFoundError:
+            found.append("")
+    return found
 
 
 def _compile_marker(path: str, placeholder: str, marker: str) -> SpanPattern:

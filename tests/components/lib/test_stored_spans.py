@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.stored_spans import list_stored, list_versions, read_version
+
+
+@pytest.fixture
+def add(tmp_path):
+    """Gives a function that puts a version of a span into the store at `tmp_path`."""
+
+    def put(span, version, **content):
+        folder = tmp_path / "spans" / span.replace("/", "-") / version
+        folder.mkdir(parents=True)
+        known = {
+            "span": span,
+            "version": version,
+            "parts": {"all": {"rows": 3, "files": []}},
+            "counts": {"read": 5, "kept": 3, "unlabelled": 2, "unreadable": 0, "duplicate": 0},
+            "source_columns": ["a"],
+        }
+        (folder / "span.json").write_text(json.dumps({**known, **content}))
+        return str(folder)
+
+    return put
+
+
+def test_versions_are_ordered_by_the_time_of_their_ingestion(add, tmp_path):
+    add("1", "f" * 16, ingested="2024-01-01T00:00:00+00:00")
+    add("1", "0" * 16, ingested="2024-01-02T00:00:00+00:00")
+    assert [one.version[0] for one in list_versions(str(tmp_path), "1")] == ["f", "0"]
+    assert list_versions(str(tmp_path), "2") == []
+
+
+def test_spans_are_listed_with_the_names_they_have_in_the_source(add, tmp_path):
+    for span in ("2024/10", "2024/9"):
+        add(span, "a" * 16)
+    assert list(list_stored(str(tmp_path))) == ["2024/9", "2024/10"]
+
+
+def test_a_folder_that_is_no_whole_version_is_not_listed(add, tmp_path):
+    add("1", "a" * 16)
+    add("1", ".writing-abc")
+    add("1", f"{'b' * 16}.0123.tmp")
+    (tmp_path / "spans" / "1" / ("c" * 16)).mkdir()
+    (tmp_path / "spans" / "1" / "seen").mkdir()
+    (tmp_path / "spans" / "2" / ".writing-abc").mkdir(parents=True)
+    assert [one.version for one in list_stored(str(tmp_path))["1"]] == ["a" * 16]
+    assert list(list_stored(str(tmp_path))) == ["1"]
+
+
+def test_an_empty_store_has_no_spans(tmp_path):
+    assert list_stored(str(tmp_path / "none")) == {}
+
+
+def test_rows_and_what_was_set_aside(add):
+    version = read_version(add("1", "a" * 16))
+    assert version.rows == 3
+    assert version.set_aside == {"unlabelled": 2}
+
+
+def test_a_damaged_record_is_named(add):
+    uri = add("1", "a" * 16)
+    record = f"{uri}/span.json"
+    with open(record, "w") as file:
+        file.write("{}")
+    with pytest.raises(RetrainerError, match=r"span\.json' is not what retrainer writes"):
+        read_version(uri)
