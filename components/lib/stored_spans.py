@@ -5,16 +5,19 @@ of them. It is there when its `span.json` is.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RetrainerError
-from .files import exists, filesystem, join, read_json
+from .files import exists, filesystem, join, read_json, remove_folder, remove_leftovers
 from .store import Store
 
 SPAN_FILE = "span.json"
 VERSION_DIGITS = 16
+# No ingestion of a span takes a day.
+LEFTOVER_SECONDS = 24 * 3600
 # What is being written, or was when its process died, has names of its own beside the versions.
 _VERSION = re.compile(rf"[0-9a-f]{{{VERSION_DIGITS}}}")
 
@@ -119,6 +122,60 @@ def list_stored(store: str) -> dict[str, list[SpanVersion]]:
         if versions:
             found[versions[-1].span] = versions
     return found
+
+
+def find_superseded(
+    stored: Mapping[str, Sequence[SpanVersion]], before: datetime
+) -> list[SpanVersion]:
+    """Find the versions that are not the newest of their span.
+
+    Args:
+        stored: Versions, oldest first, by span.
+        before: Versions that a newer one followed after this time are left out.
+
+    Returns:
+        Versions, oldest first within their span. One of which it was not noted when a newer one followed is left out.
+    """
+    found = []
+    for versions in stored.values():
+        for number, version in enumerate(versions[:-1]):
+            followed = next(
+                (later.ingested for later in versions[number + 1 :] if later.ingested), ""
+            )
+            if followed and datetime.fromisoformat(followed) < before:
+                found.append(version)
+    return found
+
+
+def measure_version(version: SpanVersion) -> int:
+    """Give the size of a version's folder in bytes, sketches included."""
+    fs, path = filesystem(version.uri)
+    return int(fs.du(path))
+
+
+def remove_version(version: SpanVersion) -> None:
+    """Delete a version; killed half-way, it leaves nothing that would be read as one.
+
+    Raises:
+        FileNotFoundError: If it is gone.
+    """
+    remove_folder(version.uri, SPAN_FILE)
+
+
+def remove_span_leftovers(store: str) -> int:
+    """Delete what killed runs and prunes left beside the versions of every span.
+
+    Args:
+        store: URI of the store.
+
+    Returns:
+        How many folders and files were deleted.
+    """
+    spans = Store(store)
+    return sum(
+        remove_leftovers(spans.span_uri(folder), LEFTOVER_SECONDS)
+        for folder in _folders(spans.spans_uri)
+    )
 
 
 def now() -> str:

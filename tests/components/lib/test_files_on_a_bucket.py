@@ -14,6 +14,7 @@ from retrainer.components.lib.files import (
     local_folder,
     publish_folder,
     read_text,
+    remove_folder,
     write_atomic,
 )
 from retrainer.components.lib.spans import find_spans
@@ -98,3 +99,12 @@ def test_a_folder_goes_up_with_its_marker_last(bucket, tmp_path):
     ]
     assert names[-1].endswith(b"span.json")
     assert not publish_folder(source, uri, "span.json")
+
+
+def test_a_folder_on_a_bucket_goes_with_its_marker_first(bucket):
+    for name in ("0.parquet", "span.json", "z/1.parquet"):
+        bucket.objects["acme", f"spans/1/abc/{name}"] = b"x"
+    bucket.objects["acme", "spans/1/abcd/span.json"] = b"x"
+    remove_folder("gs://acme/spans/1/abc", "span.json")
+    assert [name for _, name in bucket.objects] == ["spans/1/abcd/span.json"]
+    assert bucket.deleted[0] == "spans/1/abc/span.json"

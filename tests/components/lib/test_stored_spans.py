@@ -1,9 +1,20 @@
 import json
+import os
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.stored_spans import list_stored, list_versions, read_version
+from retrainer.components.lib.stored_spans import (
+    find_superseded,
+    list_stored,
+    list_versions,
+    measure_version,
+    read_version,
+    remove_span_leftovers,
+    remove_version,
+)
 
 
 @pytest.fixture
@@ -67,3 +78,47 @@ def test_a_damaged_record_is_named(add):
         file.write("{}")
     with pytest.raises(RetrainerError, match=r"span\.json' is not what retrainer writes"):
         read_version(uri)
+
+
+def test_a_version_is_superseded_when_a_newer_one_followed_long_enough_ago(add, tmp_path):
+    add("1", "a" * 16, ingested="2024-01-01T00:00:00+00:00")
+    add("1", "b" * 16, ingested="2024-02-01T00:00:00+00:00")
+    add("1", "c" * 16, ingested="2024-03-01T00:00:00+00:00")
+    add("2", "d" * 16, ingested="2023-01-01T00:00:00+00:00")
+
+    def names(*date):
+        found = find_superseded(list_stored(str(tmp_path)), datetime(*date, tzinfo=UTC))
+        return [one.version[0] for one in found]
+
+    assert names(2024, 1, 15) == []
+    assert names(2024, 2, 15) == ["a"]
+    assert names(2024, 3, 15) == ["a", "b"]
+
+
+def test_versions_without_a_time_are_never_superseded_among_themselves(add, tmp_path):
+    add("1", "a" * 16)
+    add("1", "b" * 16)
+    assert find_superseded(list_stored(str(tmp_path)), datetime.now(UTC)) == []
+
+
+def test_a_removed_version_is_gone_and_the_others_stay(add, tmp_path):
+    add("1", "a" * 16)
+    add("1", "b" * 16)
+    first, second = list_versions(str(tmp_path), "1")
+    assert measure_version(first) == os.path.getsize(f"{first.uri}/span.json")
+    remove_version(first)
+    assert os.listdir(tmp_path / "spans" / "1") == [second.version]
+
+
+def test_leftovers_are_removed_when_nobody_can_be_writing_them(add, tmp_path):
+    whole = add("1", "a" * 16)
+    home = tmp_path / "spans" / "1"
+    names = [".removed-x", ".writing-old", ".writing-new", "old.tmp"]
+    for name in names:
+        (home / name).mkdir()
+        (home / name / "span.json").write_text("{}")
+    day_ago = time.time() - 25 * 3600
+    for name in (".writing-old", "old.tmp"):
+        os.utime(home / name, (day_ago, day_ago))
+    assert remove_span_leftovers(str(tmp_path)) == 3
+    assert sorted(path.name for path in home.iterdir()) == [".writing-new", os.path.basename(whole)]
