@@ -33,7 +33,7 @@ def print_spans(stored: Mapping[str, Sequence[SpanVersion]]) -> None:
     for span, versions in stored.items():
         newest = versions[-1]
         table.add_row(
-            span,
+            Text(span),
             str(len(versions)),
             f"{newest.rows:,}",
             tell_set_aside(newest),

@@ -79,7 +79,10 @@ class StorageServer(LocalServer):
         return web.Response(status=204)
 
     async def _download(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.objects[self._key(request)])
+        content = self.objects[self._key(request)]
+        if "Range" not in request.headers:
+            return web.Response(body=content)
+        return web.Response(status=206, body=content[request.http_range])
 
     def _key(self, request: web.Request) -> tuple[str, str]:
         key = request.match_info["bucket"], request.match_info["name"]

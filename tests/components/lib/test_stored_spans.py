@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -122,3 +124,24 @@ def test_leftovers_are_removed_when_nobody_can_be_writing_them(add, tmp_path):
         os.utime(home / name, (day_ago, day_ago))
     assert remove_span_leftovers(str(tmp_path)) == 3
     assert sorted(path.name for path in home.iterdir()) == [".writing-new", os.path.basename(whole)]
+
+
+def test_a_removal_that_is_killed_leaves_no_half_version(add, tmp_path):
+    uri = add("1", "a" * 16)
+    for number in range(5_000):
+        with open(f"{uri}/{number}.parquet", "wb"):
+            pass
+    code = (
+        "from retrainer.components.lib.stored_spans import *; "
+        f"remove_version(read_version({uri!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    home = tmp_path / "spans" / "1"
+    while not list(home.glob(".removed-*")):
+        assert process.poll() is None
+    process.kill()
+    assert process.wait() != 0
+    assert list_versions(str(tmp_path), "1") == []
+    assert not os.path.exists(uri)
+    assert remove_span_leftovers(str(tmp_path)) == 1
+    assert list(home.iterdir()) == []
