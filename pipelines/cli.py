@@ -13,7 +13,9 @@ import click
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
+from .commands.options import STORE
 from .commands.schedule import schedule
+from .commands.spans import spans
 from .commands.submit import submit
 from .commands.trigger import trigger
 
@@ -166,18 +168,8 @@ def runs() -> None:
     """Look at the records of runs."""
 
 
-_STORE = click.option(
-    "--file",
-    "file",
-    type=click.Path(path_type=Path),
-    default="retrain.yaml",
-    show_default=True,
-    help="The retrain.yaml whose store is looked at.",
-)
-
-
 @runs.command("list")
-@_STORE
+@STORE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(file: Path, as_json: bool) -> None:
     """List the runs, newest first."""
@@ -194,7 +186,7 @@ def list_(file: Path, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run_id", metavar="RUN", default="last")
-@_STORE
+@STORE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(run_id: str, file: Path, as_json: bool) -> None:
     """Show one run: parameters, and each task's state, duration, inputs, outputs and metrics.
@@ -257,6 +249,7 @@ def demo(verbose: bool, folder: Path) -> None:
 cli.add_command(submit)
 cli.add_command(schedule)
 cli.add_command(trigger)
+cli.add_command(spans)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,18 @@ class DataConfig(Section):
     window: int = Field(
         3, ge=1, description="How many spans to use at the most, the newest included."
     )
+    min_spans: int = Field(
+        0,
+        ge=0,
+        description="How many spans of a window are enough. 0: the window may be shorter where the data begins, but "
+        "where spans are dates or numbers, none may be missing between others. Above 0: the window is as many days, "
+        "months or numbers long as `window` says, and any may be missing as long as so many spans are there.",
+    )
+    marker: str = Field(
+        "",
+        description="Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it; "
+        "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data.",
+    )
     split: Literal["newest_spans", "hash"] = Field(
         "newest_spans",
         description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
@@ -70,6 +82,19 @@ class DataConfig(Section):
             raise ValueError(
                 f"window ({self.window}) must be larger than eval_spans ({self.eval_spans}), or nothing is left to "
                 "train on"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _window_holds_min_spans(self) -> "DataConfig":
+        if self.min_spans > self.window:
+            raise ValueError(
+                f"min_spans ({self.min_spans}) must not be larger than window ({self.window}), or no window has enough"
+            )
+        if self.split == "newest_spans" and 0 < self.min_spans <= self.eval_spans:
+            raise ValueError(
+                f"min_spans ({self.min_spans}) must be larger than eval_spans ({self.eval_spans}), or nothing is left "
+                "to train on; 0 leaves it to what is there"
             )
         return self
 

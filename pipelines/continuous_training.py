@@ -52,6 +52,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             hash_key_env=data.hash_key_env,
             format=data.format,
             max_bad_rows=data.max_bad_rows,
+            min_spans=data.min_spans,
+            marker=data.marker,
         )
         examples = ingested.outputs["examples"]
         champion = resolve_champion(store=store)

@@ -40,7 +40,7 @@ def outcome(record: RunRecord) -> str:
 
 def print_list(records: list[RunRecord], console: Console | None = None) -> None:
     """Print runs as a table, one line each; on a terminal a long outcome is cut to its width."""
-    console = console or _console()
+    console = console or open_console()
     if not records:
         console.print("no runs yet")
         return
@@ -59,15 +59,15 @@ def print_list(records: list[RunRecord], console: Console | None = None) -> None
     console.print(table)
 
 
-def _console() -> Console:
+def open_console() -> Console:
+    """Open the standard output for tables; what a program reads is not cut to a terminal's width."""
     console = Console()
-    # Nothing is cut where a program reads it.
     return console if console.is_terminal else Console(width=LOG_COLUMNS)
 
 
 def print_run(record: RunRecord, console: Console | None = None) -> None:
     """Print all that a record says of a run."""
-    console = console or _console()
+    console = console or open_console()
     console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
     console.print(
         f"started {local_time(record.started)}, took {duration(record.seconds)}", highlight=False

@@ -24,6 +24,8 @@ def ingest_spans(
     hash_key_env: str = "RETRAINER_HASH_KEY",
     format: str = "auto",
     max_bad_rows: float = 0.01,
+    min_spans: int = 0,
+    marker: str = "",
 ) -> NamedTuple("Outputs", [("newest_span", str), ("verdict", str)]):
     """Finds the newest spans behind a pattern and puts each new one into the store, once.
 
@@ -33,7 +35,7 @@ def ingest_spans(
         store: URI of the store, which keeps the ingested spans.
         label: Column of the label. Rows without one are set aside and counted.
         span: The window's newest span, or `latest`.
-        window: How many spans to use at the most.
+        window: How many spans to use at the most; where they are dates or numbers, how many steps of them.
         split: `newest_spans`: the newest spans evaluate, the older ones train. `hash`: every span is split by
             a hash of its key.
         eval_spans: With `newest_spans`, how many spans evaluate.
@@ -44,6 +46,10 @@ def ingest_spans(
         hash_key_env: Environment variable that holds the HMAC key.
         format: `csv`, `parquet`, `jsonl`, or `auto` to go by the files' endings.
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
+        min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
+            date or number between others may be missing. Above 0: any may be missing as long as so many are there.
+        marker: Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it;
+            `{span}.done` where spans share a folder. Spans without it are not there yet. Empty for none.
 
     Returns:
         newest_span: Name of the newest span in the window.
@@ -62,4 +68,9 @@ def ingest_spans(
         format=format,
         max_bad_rows=max_bad_rows,
     )
-    return ingest(pattern, store, settings, examples.path, span, window, eval_spans)
+    ingested = ingest(
+        pattern, store, settings, examples.path, span, window, eval_spans, min_spans, marker
+    )
+    # Records of runs keep an artifact's metadata, so they say which versions a run used after its folder is gone.
+    examples.metadata["spans"] = ingested.versions
+    return ingested.newest_span, ingested.verdict

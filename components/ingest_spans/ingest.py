@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,17 +26,24 @@ from ..lib.files import (
     filesystem,
     join,
     publish_folder,
-    read_json,
     read_text,
     scratch_folder,
     write_json,
 )
 from ..lib.progress import progress
-from ..lib.spans import LATEST, SourceSpan, choose_window, find_spans
+from ..lib.spans import LATEST, SourceSpan, find_spans, read_fingerprints
 from ..lib.store import Store
+from ..lib.stored_spans import (
+    SPAN_FILE,
+    VERSION_DIGITS,
+    SpanVersion,
+    list_versions,
+    now,
+    read_version,
+)
+from ..lib.windows import choose_window
 from .sources import NULL_VALUES, read_source
 
-SPAN_FILE = "span.json"
 # Part of every span's digest: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 1
 ROWS_PER_GROUP = 65_536
@@ -76,23 +84,39 @@ class IngestSettings:
 
 @dataclass(frozen=True)
 class StoredSpan:
-    """An ingested span.
+    """A span that is in the store.
 
     Attributes:
-        span: Its name.
-        uri: Its folder in the store.
-        parts: Rows and files of each part.
-        counts: Rows read, kept, unlabelled, unreadable, duplicate.
-        source_columns: The columns that its source had.
+        content: The version that its source has now.
         reused: Whether it was there before.
     """
 
-    span: str
-    uri: str
-    parts: dict[str, dict]
-    counts: dict[str, int]
-    source_columns: list[str]
+    content: SpanVersion
     reused: bool
+
+    @property
+    def span(self) -> str:
+        """The span's name."""
+        return self.content.span
+
+    @property
+    def uri(self) -> str:
+        """The version's folder."""
+        return self.content.uri
+
+
+class Ingested(NamedTuple):
+    """What a window of spans became.
+
+    Attributes:
+        newest_span: Name of the newest span.
+        verdict: What was ingested, in one sentence.
+        versions: The version of each span.
+    """
+
+    newest_span: str
+    verdict: str
+    versions: dict[str, str]
 
 
 def ingest(
@@ -103,7 +127,9 @@ def ingest(
     span: str = LATEST,
     window: int = 3,
     eval_spans: int = 1,
-) -> tuple[str, str]:
+    min_spans: int = 0,
+    marker: str = "",
+) -> Ingested:
     """Ingest what is new in a window of spans, and write the manifest of its examples.
 
     Args:
@@ -114,15 +140,19 @@ def ingest(
         span: The window's newest span, or `latest`.
         window: How many spans to use at the most.
         eval_spans: With split `newest_spans`, how many of the newest are for evaluation.
+        min_spans: How many spans of the window are enough; 0: a window may be short where the data begins, and none
+            may be missing between others.
+        marker: Name of the file that completes a span; spans without it are not there yet. Empty for none.
 
     Returns:
-        Name of the newest span, and the verdict.
+        Name of the newest span, the verdict, and the spans' versions.
 
     Raises:
         RetrainerError: If the data is missing or can't be used.
     """
     _check(settings)
-    chosen = choose_window(find_spans(pattern), span, window, pattern)
+    found = find_spans(pattern, marker)
+    chosen = choose_window(found, span, window, pattern, min_spans, marker)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
         raise RetrainerError(
             f"only {len(chosen)} span{'s' if len(chosen) > 1 else ''} in the window behind '{pattern}' "
@@ -142,8 +172,10 @@ def ingest(
         label=settings.label,
         splits=splits,
         spans=tuple(one.span for one in stored),
-        counts={one.span: one.counts for one in stored},
+        counts={one.span: one.content.counts for one in stored},
         key=settings.key,
+        versions={one.span: one.content.version for one in stored},
+        replaced={one.span: one.content.replaced for one in stored if one.content.replaced},
     )
     for split in (TRAIN, EVAL):
         if examples.rows(split) == 0:
@@ -152,7 +184,11 @@ def ingest(
                 f"(spans {', '.join(examples.spans)}). Has the label arrived yet?"
             )
     examples.write(output)
-    return examples.newest_span, _verdict(stored, examples)
+    verdict = _verdict(stored, examples)
+    newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
+    if newer:
+        verdict += f"; not there yet, without {marker}: {_name_some([one.name for one in newer])}"
+    return Ingested(examples.newest_span, verdict, examples.versions)
 
 
 def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> StoredSpan:
@@ -170,29 +206,44 @@ def ingest_span(source: SourceSpan, store: str, settings: IngestSettings) -> Sto
         RetrainerError: If the span can't be used; nothing is stored then.
     """
     settings_digest = _settings_digest(settings)
-    home = Store(store).span_uri(source.name)
+    place = Store(store)
     # The files' fingerprints lead to the version without reading the files again.
     fingerprint = digest_value(
         [settings_digest, [[file.uri, file.fingerprint] for file in source.files]]
     )
-    seen = join(home, "seen", fingerprint[:32])
+    seen = place.seen_uri(source.name, fingerprint[:32])
     if exists(seen):
-        version = read_text(seen).strip()
-        uri = join(home, version)
+        uri = place.version_uri(source.name, read_text(seen).strip())
         if exists(join(uri, SPAN_FILE)):
-            return _load(uri, reused=True)
+            return StoredSpan(read_version(uri), reused=True)
 
-    version = digest_value([settings_digest, [_content_digest(file.uri) for file in source.files]])[
-        :16
-    ]
-    uri = join(home, version)
+    before = read_fingerprints(source.files)
+    content = [_content_digest(file.uri) for file in source.files]
+    version = digest_value([settings_digest, content])[:VERSION_DIGITS]
+    uri = place.version_uri(source.name, version)
     reused = exists(join(uri, SPAN_FILE))
     if not reused:
+        earlier = [
+            one.version
+            for one in list_versions(store, source.name)
+            if one.settings == settings_digest
+        ]
+        notes = {
+            "ingested": now(),
+            "settings": settings_digest,
+            "replaced": earlier[-1] if earlier else "",
+        }
         with scratch_folder(uri) as folder:
-            _write_span(source, settings, folder, version)
+            _write_span(source, settings, folder, version, notes)
+            if read_fingerprints(source.files) != before:
+                # The rows are not of the content that the version is named by.
+                raise RetrainerError(
+                    f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
+                    "while it was read. Run again when it is complete, or have its writer say so (data.marker)."
+                )
             publish_folder(folder, uri, SPAN_FILE)
     create_exclusive(seen, version + "\n")
-    return _load(uri, reused)
+    return StoredSpan(read_version(uri), reused)
 
 
 def _settings_digest(settings: IngestSettings) -> str:
@@ -227,7 +278,7 @@ def _check(settings: IngestSettings) -> None:
 
 def _check_dropped(drop: Sequence[str], stored: Sequence[StoredSpan]) -> None:
     # One span may lack a column; a name that no span knows is a slip, and would let a private column through.
-    known = sorted({column for one in stored for column in one.source_columns})
+    known = sorted({column for one in stored for column in one.content.source_columns})
     for name in drop:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -241,7 +292,7 @@ def _splits(
     stored: Sequence[StoredSpan], split: str, eval_spans: int
 ) -> dict[str, tuple[SpanPart, ...]]:
     def part(one: StoredSpan, name: str) -> SpanPart:
-        content = one.parts[name]
+        content = one.content.parts[name]
         return SpanPart(one.span, one.uri, name, content["rows"], tuple(content["files"]))
 
     if split == HASH:
@@ -252,7 +303,9 @@ def _splits(
     }
 
 
-def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, version: str) -> None:
+def _write_span(
+    source: SourceSpan, settings: IngestSettings, folder: Path, version: str, notes: dict[str, str]
+) -> None:
     tables, unreadable = [], []
     for file in source.files:
         result = read_source(file, settings.format, settings.null_values)
@@ -327,6 +380,7 @@ def _write_span(source: SourceSpan, settings: IngestSettings, folder: Path, vers
             "source_columns": source_columns,
             "columns": {column.name: str(column.type) for column in deduplicated.schema},
             "sources": [{"uri": file.uri, "bytes": file.size} for file in source.files],
+            **notes,
         },
     )
 
@@ -375,25 +429,29 @@ def _content_digest(uri: str) -> str:
     return digest.hexdigest()
 
 
-def _load(uri: str, reused: bool) -> StoredSpan:
-    content = read_json(join(uri, SPAN_FILE))
-    return StoredSpan(
-        content["span"], uri, content["parts"], content["counts"], content["source_columns"], reused
-    )
-
-
 def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
     new = [one.span for one in stored if not one.reused]
-    names = ", ".join(new) if len(new) <= MOST_NAMED else f"{new[0]} to {new[-1]}"
-    parts = [f"{len(new)} ingested ({names})" if new else "nothing new"]
+    parts = [f"{len(new)} ingested ({_name_some(new)})" if new else "nothing new"]
     if len(new) < len(stored):
         parts[0] += f", {len(stored) - len(new)} reused"
+    changed = {one.span: one.content for one in stored if not one.reused and one.content.replaced}
+    if len(changed) > MOST_NAMED:
+        parts.append(f"{len(changed)} changed ({_name_some(list(changed))}), now in new versions")
+    else:
+        parts += [
+            f"{span} changed, now version {content.version} (was {content.replaced})"
+            for span, content in changed.items()
+        ]
     parts.append(f"{examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate")
     aside = {
-        reason: sum(one.counts[reason] for one in stored)
+        reason: sum(one.content.counts[reason] for one in stored)
         for reason in ("unlabelled", "unreadable", "duplicate")
     }
     if any(aside.values()):
         told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
         parts.append(f"set aside: {told}")
     return "; ".join(parts)
+
+
+def _name_some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]} to {names[-1]}"

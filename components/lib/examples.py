@@ -88,6 +88,8 @@ class Examples:
         spans: Every span in the window, oldest first.
         counts: Rows read, kept and set aside, by span.
         key: Columns that name an example; not features.
+        versions: The version of each span.
+        replaced: Of spans whose source changed since it was first ingested: the version before this one.
     """
 
     label: str
@@ -95,6 +97,8 @@ class Examples:
     spans: tuple[str, ...]
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     key: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Examples":
@@ -127,6 +131,8 @@ class Examples:
             spans=tuple(manifest["spans"]),
             counts=manifest["counts"],
             key=tuple(manifest["key"]),
+            versions=manifest.get("versions", {}),
+            replaced=manifest.get("replaced", {}),
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError
+
+# Names of what is not whole: written aside, written in a scratch folder, or about to be deleted.
+ASIDE, WRITING, REMOVED = ".tmp", ".writing-", ".removed-"
 
 
 def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -150,7 +154,7 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
 @contextmanager
 def _written_aside(path: str, content: bytes) -> Iterator[str]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{uuid.uuid4().hex}.tmp"
+    aside = f"{path}.{uuid.uuid4().hex}{ASIDE}"
     try:
         with open(aside, "wb") as file:
             file.write(content)
@@ -183,7 +187,7 @@ def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> boo
             fs.put_file(str(file), f"{path}/{file.relative_to(source).as_posix()}")
         return True
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.{uuid.uuid4().hex}.tmp"
+    aside = f"{path}.{uuid.uuid4().hex}{ASIDE}"
     try:
         try:
             os.rename(source, aside)
@@ -197,6 +201,55 @@ def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> boo
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def remove_folder(uri: str, marker: str) -> None:
+    """Remove a folder that `publish_folder` put there, so that a reader never takes what is left for a whole one.
+
+    Args:
+        uri: The folder. On a local disk it goes out of sight in one rename, to a name beside it that starts with
+            `REMOVED`, and is then deleted. On an object store `marker` is deleted first.
+        marker: Name of the file whose presence says that the rest is there too.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    fs, path = filesystem(uri)
+    if not isinstance(fs, LocalFileSystem):
+        fs.rm_file(f"{path}/{marker}")
+        for name in fs.find(path):
+            fs.rm_file(name)
+        return
+    folder, name = os.path.split(path)
+    aside = os.path.join(folder, f"{REMOVED}{name}-{uuid.uuid4().hex}")
+    os.rename(path, aside)
+    shutil.rmtree(aside)
+
+
+def remove_leftovers(uri: str, seconds: float) -> int:
+    """Delete what killed processes left in a local folder: half a write, half a removal.
+
+    Args:
+        uri: The folder; on an object store nothing is left aside, and nothing is done.
+        seconds: The least age of a write, in seconds since it last gained a file; a younger one may go on.
+
+    Returns:
+        How many were deleted.
+    """
+    path = filesystem(uri)[1]
+    if not is_local(uri) or not os.path.isdir(path):
+        return 0
+    count = 0
+    for entry in os.scandir(path):
+        half_written = entry.name.startswith(WRITING) or entry.name.endswith(ASIDE)
+        old = time.time() - entry.stat().st_mtime > seconds
+        if entry.name.startswith(REMOVED) or (half_written and old):
+            if entry.is_dir():
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+            count += 1
+    return count
 
 
 @contextmanager
@@ -214,7 +267,7 @@ def scratch_folder(near: str) -> Iterator[Path]:
     if is_local(near):
         parent = os.path.dirname(filesystem(near)[1])
         os.makedirs(parent, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=WRITING, dir=parent))
     # mkdtemp's 0700 would travel with the folder to readers under other accounts.
     folder.chmod(0o755)
     try:

@@ -2,11 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError
@@ -14,6 +15,8 @@ from .files import filesystem
 
 LATEST = "latest"
 _PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")
+# Holds the place of `{span}`, whose format may have slashes, while a path is taken apart.
+_STAND_IN = "\x00"
 _DATE_FIELDS = {
     "%Y": r"\d{4}",
     "%m": r"\d{2}",
@@ -47,10 +50,12 @@ class SourceSpan:
     Attributes:
         name: What stood in the place of `{span}`.
         files: Its files, sorted by name.
+        whole: False if a marker was asked for and lacks beside one of the files: the span is still being written.
     """
 
     name: str
     files: tuple[SourceFile, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def compile_pattern(pattern: str) -> SpanPattern:
             "'data/sales-{span}.csv' or 'gs://bucket/day={span:%Y-%m-%d}/*.parquet'."
         )
     date_format = placeholders[0] or None
-    before, after = _PLACEHOLDER.sub("\x00", pattern).split("\x00")
+    before, after = _PLACEHOLDER.sub(_STAND_IN, pattern).split(_STAND_IN)
     span_regex = _date_regex(pattern, date_format) if date_format else "[^/]+?"
     span_glob = re.sub(r"%[a-zA-Z]", "*", date_format) if date_format else "*"
     return SpanPattern(
@@ -115,26 +120,31 @@ def compile_pattern(pattern: str) -> SpanPattern:
     )
 
 
-def find_spans(pattern: str) -> list[SourceSpan]:
+def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
     """Find every span behind a pattern.
 
     Args:
         pattern: As `compile_pattern` takes it.
+        marker: Name of the file that completes a span, such as `_SUCCESS`, in each folder that has files of it. The
+            span may stand in it (`{span}.done`). Empty: every span is whole. The marker itself is no data.
 
     Returns:
         Spans, oldest first: by date with a format, by number if all are numbers, else by name.
 
     Raises:
-        RetrainerError: If the pattern is malformed, or nothing lies behind it.
+        RetrainerError: If the pattern or the marker is malformed, or nothing lies behind the pattern.
     """
     compile_pattern(pattern)
     # A protocol and a relative path are resolved before the span's part is put back in.
-    stand_in = "\x00"
-    fs, path = filesystem(_PLACEHOLDER.sub(stand_in, pattern))
-    placeholder = _PLACEHOLDER.search(pattern)
-    compiled = compile_pattern(path.replace(stand_in, placeholder[0] if placeholder else ""))
+    placeholder = next(_PLACEHOLDER.finditer(pattern))[0]
+    fs, path = filesystem(_PLACEHOLDER.sub(_STAND_IN, pattern))
+    compiled = compile_pattern(path.replace(_STAND_IN, placeholder))
+    marks = _compile_marker(path, placeholder, marker) if marker else None
+    # Looked for before the files: who writes a file and then the marker in between is not taken for whole.
+    marked = _find_marked(fs, marks) if marks else set()
 
     files: dict[str, list[SourceFile]] = defaultdict(list)
+    halves = set()
     for name, info in sorted(fs.glob(compiled.glob, detail=True).items()):
         span = compiled.match(name)
         if span is None or info["type"] == "directory":
@@ -142,6 +152,11 @@ def find_spans(pattern: str) -> list[SourceSpan]:
         if info.get("size") == 0 and name.endswith("/"):
             # Object stores keep a folder as an empty object of its name.
             continue
+        if marks:
+            if marks.match(name) is not None:
+                continue
+            if (name.rpartition("/")[0], span) not in marked:
+                halves.add(span)
         files[span].append(
             SourceFile(
                 name if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(name),
@@ -155,37 +170,52 @@ def find_spans(pattern: str) -> list[SourceSpan]:
             "any characters within one path part; a relative path starts at retrain.yaml's folder."
         )
     names = sorted(files, key=_order(list(files), compiled.date_format))
-    return [SourceSpan(name, tuple(files[name])) for name in names]
+    return [SourceSpan(name, tuple(files[name]), name not in halves) for name in names]
 
 
-def choose_window(
-    spans: list[SourceSpan], newest: str, window: int, pattern: str
-) -> list[SourceSpan]:
-    """Choose the spans of a run.
+def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
+    """Look at files as they are now: what is given changes when one of them does, or goes.
 
     Args:
-        spans: All spans, oldest first.
-        newest: Name of the window's newest span, or `latest`.
-        window: How many spans at the most.
-        pattern: Named in the error.
+        files: The files.
 
     Returns:
-        At most `window` spans, oldest first, ending with `newest`.
-
-    Raises:
-        RetrainerError: If there is no span of that name.
+        A text for each; empty for one that is gone.
     """
-    names = [span.name for span in spans]
-    if newest == LATEST:
-        end = len(spans)
-    elif newest in names:
-        end = names.index(newest) + 1
-    else:
+    found = []
+    for file in files:
+        fs, path = filesystem(file.uri)
+        try:
+            found.append(_fingerprint(fs.info(path)))
+        except FileNotFoundError:
+            found.append("")
+    return found
+
+
+def _compile_marker(path: str, placeholder: str, marker: str) -> SpanPattern:
+    marker_name = _PLACEHOLDER.sub(_STAND_IN, marker)
+    if any(character in marker_name for character in "/*?"):
         raise RetrainerError(
-            f"there is no span '{newest}' behind '{pattern}'. The newest there are: "
-            f"{', '.join(names[-5:])}."
+            f"the marker is '{marker}' and must be a file's name, such as '_SUCCESS' (data.marker)."
         )
-    return spans[max(0, end - window) : end]
+    folder = path.rpartition("/")[0]
+    place = f"{folder}/{marker_name}"
+    if place.count(_STAND_IN) != 1:
+        raise RetrainerError(
+            f"the marker '{marker}' in the folder '{folder.replace(_STAND_IN, placeholder)}' can't tell which span it "
+            "completes: keep each span in a folder of its own (data.pattern), or name the span in the marker, as "
+            f"'{{span}}{marker}' (data.marker), but not in both."
+        )
+    return compile_pattern(place.replace(_STAND_IN, placeholder))
+
+
+def _find_marked(fs: AbstractFileSystem, marks: SpanPattern) -> set[tuple[str, str]]:
+    found = set()
+    for name, info in fs.glob(marks.glob, detail=True).items():
+        span = marks.match(name)
+        if span is not None and info["type"] != "directory":
+            found.add((name.rpartition("/")[0], span))
+    return found
 
 
 def _date_regex(pattern: str, date_format: str) -> str:

@@ -24,6 +24,14 @@ class Store:
         """The ingested versions of one span; a span of several path parts gets one folder."""
         return join(self.spans_uri, span.replace("/", "-"))
 
+    def version_uri(self, span: str, version: str) -> str:
+        """One version of a span."""
+        return join(self.span_uri(span), version)
+
+    def seen_uri(self, span: str, fingerprint: str) -> str:
+        """Where it is noted which version a span's sources became, by the fingerprint of their sizes and times."""
+        return join(self.span_uri(span), "seen", fingerprint)
+
     @property
     def schema_uri(self) -> str:
         """The frozen schema."""

@@ -13,6 +13,14 @@ from ..targets.settings import flag, parse_pairs
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
+STORE = click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    default="retrain.yaml",
+    show_default=True,
+    help="The retrain.yaml whose store is looked at.",
+)
 TO = click.option(
     "--to",
     "kind",

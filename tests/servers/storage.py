@@ -17,12 +17,14 @@ class StorageServer(LocalServer):
 
     Attributes:
         objects: Contents by bucket and name.
+        deleted: Names of the objects that were deleted, in that order.
         careless: Whether it writes over an object in spite of the condition that there be none.
     """
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self.objects: dict[tuple[str, str], bytes] = {}
+        self.deleted: list[str] = []
         self.careless = False
 
     def routes(self) -> list[web.RouteDef]:
@@ -30,6 +32,7 @@ class StorageServer(LocalServer):
             web.post("/upload/storage/v1/b/{bucket}/o", _guarded(self._upload)),
             web.get("/storage/v1/b/{bucket}/o", _guarded(self._list)),
             web.get("/storage/v1/b/{bucket}/o/{name:.+}", _guarded(self._describe)),
+            web.delete("/storage/v1/b/{bucket}/o/{name:.+}", _guarded(self._delete)),
             web.get("/download/storage/v1/b/{bucket}/o/{name:.+}", _guarded(self._download)),
         ]
 
@@ -68,8 +71,18 @@ class StorageServer(LocalServer):
     async def _describe(self, request: web.Request) -> web.Response:
         return web.json_response(self._about(*self._key(request)))
 
+    async def _delete(self, request: web.Request) -> web.Response:
+        _query(request)
+        key = self._key(request)
+        del self.objects[key]
+        self.deleted.append(key[1])
+        return web.Response(status=204)
+
     async def _download(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.objects[self._key(request)])
+        content = self.objects[self._key(request)]
+        if "Range" not in request.headers:
+            return web.Response(body=content)
+        return web.Response(status=206, body=content[request.http_range])
 
     def _key(self, request: web.Request) -> tuple[str, str]:
         key = request.match_info["bucket"], request.match_info["name"]

@@ -1,5 +1,6 @@
 import gzip
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -27,9 +28,9 @@ def project(tmp_path):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
-        def run(self, window=3, span="latest", eval_spans=1, **settings):
+        def run(self, window=3, span="latest", eval_spans=1, min_spans=0, marker="", **settings):
             output = tmp_path / "examples"
-            _, verdict = ingest(
+            verdict = ingest(
                 self.pattern,
                 self.store,
                 IngestSettings(**{"label": "label", **settings}),
@@ -37,7 +38,9 @@ def project(tmp_path):
                 span=span,
                 window=window,
                 eval_spans=eval_spans,
-            )
+                min_spans=min_spans,
+                marker=marker,
+            ).verdict
             return Examples.read(output), verdict
 
     made = Project()
@@ -76,6 +79,49 @@ def test_a_span_that_changed_becomes_a_new_version_and_the_old_one_stays(project
     assert old.uri != new.uri
     assert len(old.read_table()) == 10
     assert new.read_table().column("amount").to_pylist() == [7]
+
+
+def test_the_verdict_and_the_manifest_tell_that_a_span_changed(project):
+    before, verdict = project.run()
+    assert before.replaced == {}
+    assert "changed" not in verdict
+    project.span("3", HEADER + "1,Ulm,7,0\n")
+    after, verdict = project.run()
+    assert after.replaced == {"3": before.versions["3"]}
+    assert f"3 changed, now version {after.versions['3']} (was {before.versions['3']})" in verdict
+    again, verdict = project.run()
+    assert again == after
+    assert verdict.startswith("nothing new, 3 reused; 20 rows")
+
+
+def test_other_settings_make_a_version_of_an_unchanged_span(project):
+    before, _ = project.run()
+    after, verdict = project.run(drop=("city",))
+    assert before.versions["3"] != after.versions["3"]
+    assert after.replaced == {}
+    assert "changed" not in verdict
+
+
+def test_a_file_that_grows_while_it_is_read_stores_nothing(project, tmp_path):
+    project.span("1", HEADER + "".join(f"{i},Ulm,{i},0\n" for i in range(300_000)))
+    source = find_spans(project.pattern)[0]
+    done = threading.Event()
+
+    def grow():
+        with (tmp_path / "in" / "1.csv").open("a") as file:
+            while not done.wait(0.001):
+                file.write("1,Ulm,1,1\n")
+                file.flush()
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        with pytest.raises(RetrainerError, match=r"span 1: .*1\.csv.*changed while it was read"):
+            ingest_span(source, project.store, IngestSettings("label"))
+    finally:
+        done.set()
+        writer.join()
+    assert list((tmp_path / "store" / "spans" / "1").iterdir()) == []
 
 
 def test_a_file_that_is_touched_but_not_changed_is_not_ingested_again(project, tmp_path):
@@ -237,3 +283,25 @@ def test_nested_columns_are_named(project, tmp_path):
 def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
     with pytest.raises(RetrainerError, match=r"only 1 span .*nothing is left"):
         project.run(span="1")
+
+
+def test_a_missing_span_stops_the_run_unless_enough_are_there(project, tmp_path):
+    (tmp_path / "in" / "2.csv").unlink()
+    with pytest.raises(RetrainerError, match=r"missing: 2\."):
+        project.run()
+    assert not (tmp_path / "store").exists()
+    examples, _ = project.run(min_spans=2)
+    assert examples.spans == ("1", "3")
+
+
+def test_a_newest_span_without_its_marker_waits_and_is_mentioned(project, tmp_path):
+    for name in "12":
+        (tmp_path / "in" / f"{name}.ok").touch()
+    examples, verdict = project.run(marker="{span}.ok")
+    assert examples.spans == ("1", "2")
+    assert verdict.endswith("; not there yet, without {span}.ok: 3")
+    assert "not there" not in project.run(marker="{span}.ok", span="2")[1]
+    (tmp_path / "in" / "3.ok").touch()
+    examples, verdict = project.run(marker="{span}.ok")
+    assert examples.spans == ("1", "2", "3")
+    assert "not there" not in verdict

@@ -14,6 +14,7 @@ from retrainer.components.lib.files import (
     local_folder,
     publish_folder,
     read_text,
+    remove_folder,
     write_atomic,
 )
 from retrainer.components.lib.spans import find_spans
@@ -63,6 +64,17 @@ def test_folder_markers_are_no_data(bucket):
     assert [span.name for span in named] == ["day=2026-04-01", "day=2026-04-02"]
 
 
+def test_spans_on_a_bucket_are_whole_with_their_marker(bucket):
+    for day in (1, 2):
+        bucket.objects["acme", f"data/day={day}/part-0.csv"] = b"a,b\n1,2\n"
+    bucket.objects["acme", "data/day=1/_SUCCESS"] = b""
+    spans = find_spans("gs://acme/data/day={span}/*", marker="_SUCCESS")
+    assert [(span.name, span.whole, len(span.files)) for span in spans] == [
+        ("1", True, 1),
+        ("2", False, 1),
+    ]
+
+
 def test_a_folder_comes_down_without_its_markers(bucket):
     bucket.objects["acme", "model/"] = b""
     bucket.objects["acme", "model/assets/"] = b""
@@ -86,3 +98,12 @@ def test_a_folder_goes_up_with_its_marker_last(bucket, tmp_path):
     ]
     assert names[-1].endswith(b"span.json")
     assert not publish_folder(source, uri, "span.json")
+
+
+def test_a_folder_on_a_bucket_goes_with_its_marker_first(bucket):
+    for name in ("0.parquet", "span.json", "z/1.parquet"):
+        bucket.objects["acme", f"spans/1/abc/{name}"] = b"x"
+    bucket.objects["acme", "spans/1/abcd/span.json"] = b"x"
+    remove_folder("gs://acme/spans/1/abc", "span.json")
+    assert [name for _, name in bucket.objects] == ["spans/1/abcd/span.json"]
+    assert bucket.deleted[0] == "spans/1/abc/span.json"

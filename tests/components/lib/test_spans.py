@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import choose_window, compile_pattern, find_spans
+from retrainer.components.lib.spans import compile_pattern, find_spans
 
 
 def _touch(folder, *names):
@@ -86,11 +86,52 @@ def test_nothing_behind_the_pattern_names_it(tmp_path):
         find_spans(str(tmp_path / "s-{span}.csv"))
 
 
-def test_a_window_ends_with_the_span_asked_for(tmp_path):
-    _touch(tmp_path, *(f"s-{i}.csv" for i in range(1, 6)))
-    spans = find_spans(str(tmp_path / "s-{span}.csv"))
-    assert [span.name for span in choose_window(spans, "latest", 2, "p")] == ["4", "5"]
-    assert [span.name for span in choose_window(spans, "3", 2, "p")] == ["2", "3"]
-    assert [span.name for span in choose_window(spans, "1", 2, "p")] == ["1"]
-    with pytest.raises(RetrainerError, match=r"no span '7'.*4, 5"):
-        choose_window(spans, "7", 2, "p")
+def _whole(pattern, marker):
+    return {
+        span.name: (span.whole, len(span.files)) for span in find_spans(str(pattern), marker=marker)
+    }
+
+
+def test_a_marker_completes_the_span_of_its_folder_and_is_no_data(tmp_path):
+    _touch(tmp_path, "day=1/a.csv", "day=1/b.csv", "day=1/_SUCCESS", "day=2/a.csv")
+    assert _whole(tmp_path / "day={span}" / "*", "_SUCCESS") == {"1": (True, 2), "2": (False, 1)}
+    assert _whole(tmp_path / "day={span}" / "*.csv", "_SUCCESS")["1"] == (True, 2)
+    assert _whole(tmp_path / "day={span}" / "*.csv", "")["2"] == (True, 1)
+
+
+def test_a_span_of_several_folders_needs_a_marker_in_each(tmp_path):
+    _touch(
+        tmp_path, "1/x/a.csv", "1/x/ok", "1/y/a.csv", "2/x/a.csv", "2/x/ok", "2/y/a.csv", "2/y/ok"
+    )
+    assert _whole(tmp_path / "{span}" / "*" / "*.csv", "ok") == {"1": (False, 2), "2": (True, 2)}
+
+
+def test_spans_that_share_a_folder_are_named_in_their_markers(tmp_path):
+    _touch(tmp_path, "s-2024-01-01.csv", "s-2024-01-02.csv", "2024-01-01.done")
+    pattern = tmp_path / "s-{span:%Y-%m-%d}.csv"
+    assert _whole(pattern, "{span}.done") == {"2024-01-01": (True, 1), "2024-01-02": (False, 1)}
+    with pytest.raises(RetrainerError, match=r"can't tell which span it completes"):
+        find_spans(str(pattern), "_SUCCESS")
+
+
+def test_a_marker_with_a_date_of_several_folders(tmp_path):
+    _touch(tmp_path, "2024/01/01/a.csv", "2024/01/01/ok", "2024/01/02/a.csv")
+    assert _whole(tmp_path / "{span:%Y/%m/%d}" / "*", "ok") == {
+        "2024/01/01": (True, 1),
+        "2024/01/02": (False, 1),
+    }
+
+
+@pytest.mark.parametrize("marker", ["a/b", "*.done", "ok?"])
+def test_a_marker_that_is_no_files_name_is_refused(tmp_path, marker):
+    _touch(tmp_path, "1/a.csv")
+    with pytest.raises(RetrainerError, match="must be a file's name"):
+        find_spans(str(tmp_path / "{span}" / "*"), marker)
+
+
+def test_a_marker_beside_files_whose_date_has_folders(tmp_path):
+    _touch(tmp_path, "2024/01.csv", "2024/01.done", "2024/02.csv")
+    assert _whole(tmp_path / "{span:%Y/%m}.csv", "{span}.done") == {
+        "2024/01": (True, 1),
+        "2024/02": (False, 1),
+    }

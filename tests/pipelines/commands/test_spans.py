@@ -1,0 +1,143 @@
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.store import Store
+from retrainer.pipelines.cli import cli
+from retrainer.pipelines.runs import ArtifactRecord, RunRecord, TaskRecord, save_run
+
+CONFIG = """\
+name: orders
+data: {{pattern: "in/{{span}}.csv", label: label}}
+model: {{module: model.py}}
+evaluation: {{metrics_specs: [{{metrics: [{{class_name: AUC}}]}}]}}
+store: {store}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project whose spans 1 and 2 are ingested, 2 in two versions: `first` and the newest."""
+
+    class Project:
+        store = str(tmp_path / "store")
+        file = str(tmp_path / "retrain.yaml")
+        examples = str(tmp_path / "examples")
+
+        def ingest(self):
+            settings = IngestSettings("label")
+            return ingest(str(tmp_path / "in" / "{span}.csv"), self.store, settings, self.examples)
+
+        def write(self, span, rows):
+            text = "id,label\n" + "".join(f"{row},0\n" for row in range(rows)) + "x,\n"
+            (tmp_path / "in" / f"{span}.csv").write_text(text)
+
+        def call(self, *arguments):
+            done = CliRunner().invoke(cli, ["spans", *arguments, "--file", self.file])
+            if done.exception:
+                raise done.exception
+            return done.output
+
+        def versions(self):
+            described = json.loads(self.call("show", "2", "--json"))
+            return [version["version"] for version in described["versions"]]
+
+        def record(self, metadata, state="succeeded"):
+            artifact = ArtifactRecord("system.Dataset", self.examples, metadata=metadata)
+            task = TaskRecord("ingest-spans", output_artifacts={"examples": artifact})
+            run = RunRecord("run-1", "orders", self.store, state, tasks={task.name: task})
+            save_run(run)
+
+    made = Project()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "model.py").touch()
+    (tmp_path / "retrain.yaml").write_text(CONFIG.format(store=made.store))
+    made.write(1, 3)
+    made.write(2, 4)
+    made.first = made.ingest().versions["2"]
+    shutil.copytree(made.examples, tmp_path / "first")
+    made.write(2, 5)
+    made.ingest()
+    made.first_examples = str(tmp_path / "first")
+    return made
+
+
+def test_list_has_a_line_for_each_span(project):
+    lines = project.call("list").splitlines()
+    assert len(lines) == 3
+    assert lines[1].split()[:4] == ["1", "1", "3", "1"]
+    assert lines[2].split()[:5] == ["2", "2", "5", "1", "unlabelled"]
+    described = json.loads(project.call("list", "--json"))
+    assert [(one["span"], len(one["versions"])) for one in described] == [("1", 1), ("2", 2)]
+    newest = described[1]["versions"][-1]
+    assert (newest["rows"], newest["set_aside"], len(newest["sources"])) == (
+        5,
+        {"unlabelled": 1},
+        1,
+    )
+    assert newest["bytes"] > 0
+    assert newest["replaced"] == project.first
+
+
+def test_show_tells_sources_counts_and_columns_newest_first(project):
+    shown = project.call("show", "2")
+    assert shown.index("(newest)") < shown.index(f"version {project.first}")
+    for text in ("in/2.csv (", "5 kept, 1 unlabelled", "id string, label int64"):
+        assert text in shown
+
+
+def test_a_span_that_is_not_there_names_near_ones(project):
+    with pytest.raises(RetrainerError, match=r"no span '22' .*such as 2 \(retrainer spans list\)"):
+        project.call("show", "22")
+
+
+def test_prune_removes_what_nobody_refers_to(project):
+    told = project.call("prune", "--older-than", "0", "--dry-run")
+    assert f"would free 2 {project.first}" in told
+    assert len(project.versions()) == 2
+    assert "freed 1 versions" in project.call("prune", "--older-than", "0")
+    assert project.first not in project.versions()
+    assert "freed 0 versions" in project.call("prune", "--older-than", "0")
+
+
+def test_prune_keeps_what_a_newer_version_followed_lately(project):
+    assert "freed 0 versions" in project.call("prune")
+    assert len(project.versions()) == 2
+
+
+def test_prune_keeps_what_a_run_used(project):
+    project.record({"spans": {"2": project.first}})
+    told = project.call("prune", "--older-than", "0")
+    assert "1 older versions are kept for runs" in told
+    assert project.first in project.versions()
+
+
+def test_prune_finds_the_versions_of_a_run_that_noted_none_in_its_manifest(project):
+    project.examples = project.first_examples
+    project.record({})
+    project.call("prune", "--older-than", "0")
+    assert project.first in project.versions()
+
+
+def test_prune_names_the_runs_and_the_champion_that_do_not_tell(project, tmp_path):
+    project.examples = str(tmp_path / "gone")
+    project.record({})
+    registry = Registry(Store(project.store).models_uri)
+    (tmp_path / "model").mkdir()
+    version = registry.add(str(tmp_path / "model"), "0" * 64, {"run": "on-vertex"}).version
+    registry.give_alias(CHAMPION, version, None, {})
+    told = project.call("prune", "--dry-run")
+    assert "run run-1 does not tell which versions it used" in told
+    assert "champion 1 (run on-vertex) does not tell" in told
+
+
+def test_a_pruned_version_is_ingested_again_when_its_source_comes_back(project):
+    project.call("prune", "--older-than", "0")
+    project.write(2, 4)
+    assert project.ingest().versions["2"] == project.first
+    assert project.versions()[-1] == project.first
