@@ -14,6 +14,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
 from .commands.schedule import schedule
+from .commands.schema import schema
 from .commands.submit import submit
 from .commands.trigger import trigger
 
@@ -256,6 +257,7 @@ def demo(verbose: bool, folder: Path) -> None:
 
 cli.add_command(submit)
 cli.add_command(schedule)
+cli.add_command(schema)
 cli.add_command(trigger)
 
 

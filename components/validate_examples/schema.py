@@ -10,7 +10,6 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.errors import RetrainerError
-from ..lib.files import read_text
 from ..lib.statistics import (
     Feature,
     Statistics,
@@ -20,6 +19,7 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
+from .describing import INFERRED_DOMAIN
 from .settings import Domain
 
 # TFDV's rank histogram names up to 1,000 values, so a larger domain could not be read from it.
@@ -28,31 +28,7 @@ MAX_DOMAIN_VALUES = 500
 MAX_UNIQUE_SHARE = 0.05
 # Numbers and text may lack this share more of their rows than the training rows did.
 PRESENCE_SLACK = 0.1
-INFERRED_DOMAIN = "inferred_domain"
 _DATE_OR_NUMBER = re.compile(r"[\d\s:/.,TZ+-]+")
-
-
-def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
-    """Read a schema.
-
-    Args:
-        uri: A `schema.pbtxt`.
-
-    Returns:
-        The schema, and its text as it stands.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        RetrainerError: If it is no schema.
-    """
-    try:
-        text = read_text(uri)
-        return text_format.Parse(text, schema_pb2.Schema()), text
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise RetrainerError(
-            f"'{uri}' is not a schema in protobuf text format: {error}. "
-            "Mend it, or restore it from a copy."
-        ) from error
 
 
 def infer_schema(
@@ -174,19 +150,6 @@ def unseen_share(counts: Mapping[str, float], known: set[str]) -> float:
     total = sum(counts.values())
     unseen = sum(count for value, count in counts.items() if value not in known)
     return unseen / total if total else 0.0
-
-
-def domain_values(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> list[str]:
-    """List a text column's domain."""
-    if feature.HasField("string_domain"):
-        return list(feature.string_domain.value)
-    domains = {domain.name: domain for domain in schema.string_domain}
-    return list(domains[feature.domain].value) if feature.domain in domains else []
-
-
-def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
-    """Tell whether a column's range was inferred and not set by anybody."""
-    return INFERRED_DOMAIN in feature.annotation.tag
 
 
 def _relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
