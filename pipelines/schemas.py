@@ -16,11 +16,13 @@ class OpenedSchema:
 
     Attributes:
         uri: Its file.
+        history_uri: Folder of what stood there before commands changed it.
         text: The file's content.
         schema: What it says.
     """
 
     uri: str
+    history_uri: str
     text: str
     schema: schema_pb2.Schema
 
@@ -48,4 +50,9 @@ def open_schema(config: RetrainConfig) -> OpenedSchema:
             else "The first run whose training rows have no errors freezes one there: 'retrainer run'."
         )
         raise RetrainerError(f"there is no schema at '{uri}'. {way_out}") from error
-    return OpenedSchema(uri, text, schema)
+    history = _history_beside(curated) if curated else Store(config.store).schema_history_uri
+    return OpenedSchema(uri, history, text, schema)
+
+
+def _history_beside(uri: str) -> str:
+    return f"{uri.removesuffix('.pbtxt')}.history"

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,13 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
         except FileExistsError:
             return False
     return True
+
+
+def remove(uri: str) -> None:
+    """Remove a file; one that is gone already is no error."""
+    fs, path = filesystem(uri)
+    with suppress(FileNotFoundError):
+        fs.rm_file(path)
 
 
 @contextmanager

@@ -66,11 +66,11 @@ def infer_schema(
     per_span = [features_by_name(span) for span in spans]
     for feature in schema.feature:
         seen = features[feature.name]
-        _relax_presence(feature, seen)
+        relax_presence(feature, seen)
         if feature.HasField("domain"):
             history = [span[feature.name] for span in per_span if feature.name in span]
             if feature.name in key or is_open(seen, history, min_domain_mass):
-                _drop_domain(schema, feature)
+                drop_domain(schema, feature)
         elif is_number(seen):
             _infer_range(feature, seen, feature.name == label)
     return schema
@@ -80,7 +80,8 @@ def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
     """Write a schema as text, headed by where it comes from."""
     return (
         f"# Inferred by retrainer from the training rows of {', '.join(spans)}, then frozen.\n"
-        "# Runs read it and never change it. Edit it by hand: data must be what stands here.\n"
+        "# Runs read it and never change it: data must be what stands here. Edit it by hand, or with\n"
+        "# 'retrainer schema accept', which keeps this comment and what stood here before.\n"
         f"{text_format.MessageToString(schema, as_utf8=True)}"
     )
 
@@ -122,6 +123,31 @@ def overlay(
     return laid
 
 
+def relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
+    """Let a column lack a tenth of its rows more than it does; an integer without gaps stays so.
+
+    Args:
+        feature: Written to.
+        seen: The column in the data.
+    """
+    present = 1.0 - missing_share(seen)
+    if feature.type == schema_pb2.INT and present == 1.0:
+        return
+    feature.presence.min_count = 1
+    feature.presence.min_fraction = math.floor(present * (1 - PRESENCE_SLACK) * 1000) / 1000
+
+
+def drop_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> None:
+    """Let a text column hold anything; a domain that no other column shares goes with it."""
+    name = feature.domain
+    feature.ClearField("domain")
+    if any(other.domain == name for other in schema.feature):
+        return
+    kept = [domain for domain in schema.string_domain if domain.name != name]
+    del schema.string_domain[:]
+    schema.string_domain.extend(kept)
+
+
 def is_open(seen: Feature, history: Sequence[Feature], min_domain_mass: float) -> bool:
     """Tell whether a text column's values do not come back, so that a list of them is no domain.
 
@@ -152,14 +178,6 @@ def unseen_share(counts: Mapping[str, float], known: set[str]) -> float:
     return unseen / total if total else 0.0
 
 
-def _relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
-    present = 1.0 - missing_share(seen)
-    if feature.type == schema_pb2.INT and present == 1.0:
-        return
-    feature.presence.min_count = 1
-    feature.presence.min_fraction = math.floor(present * (1 - PRESENCE_SLACK) * 1000) / 1000
-
-
 def _infer_range(feature: schema_pb2.Feature, seen: Feature, label: bool) -> None:
     low, high = seen.num_stats.min, seen.num_stats.max
     is_int = feature.type == schema_pb2.INT
@@ -174,14 +192,6 @@ def _infer_range(feature: schema_pb2.Feature, seen: Feature, label: bool) -> Non
     feature.annotation.comment.append(
         "An inferred domain: data beyond it is a warning. Without this annotation it is an error."
     )
-
-
-def _drop_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> None:
-    name = feature.domain
-    feature.ClearField("domain")
-    kept = [domain for domain in schema.string_domain if domain.name != name]
-    del schema.string_domain[:]
-    schema.string_domain.extend(kept)
 
 
 def _set_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature, domain: Domain) -> None:
