@@ -23,7 +23,7 @@ from .drift import (
 )
 from .findings import Finding, judge
 from .judgement import Judgement, Window, list_places
-from .schema import overlay
+from .schema import overlay, training_environment
 from .settings import Settings
 from .span_checks import label_rate
 
@@ -61,6 +61,7 @@ def judge_window(
         place.folder: tfdv.validate_statistics(
             place.statistics,
             used,
+            environment=training_environment(used),
             previous_statistics=window.earlier if place is newest else None,
             serving_statistics=evaluation if place is places[0] and has_skew else None,
         )

@@ -10,6 +10,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.errors import RetrainerError
+from ..lib.features import SERVING, TRAINING
 from ..lib.statistics import (
     Feature,
     Statistics,
@@ -48,6 +49,7 @@ def infer_schema(
       columns may lack a tenth of their rows more.
     - A number that was never negative gets a domain from 0, marked as inferred, which makes it a
       warning; a label of 0 and 1 gets that domain, unmarked.
+    - The environments are TRAINING and SERVING, and the label is not in SERVING.
 
     Args:
         train: Statistics of the training rows.
@@ -62,11 +64,14 @@ def infer_schema(
     schema = tfdv.infer_schema(
         train, infer_feature_shape=False, max_string_domain_size=MAX_DOMAIN_VALUES
     )
+    schema.default_environment.extend((TRAINING, SERVING))
     features = features_by_name(train)
     per_span = [features_by_name(span) for span in spans]
     for feature in schema.feature:
         seen = features[feature.name]
         relax_presence(feature, seen)
+        if feature.name == label:
+            feature.not_in_environment.append(SERVING)
         if feature.HasField("domain"):
             history = [span[feature.name] for span in per_span if feature.name in span]
             if feature.name in key or is_open(seen, history, min_domain_mass):
@@ -84,6 +89,11 @@ def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
         "# 'retrainer schema accept', which keeps this comment and what stood here before.\n"
         f"{text_format.MessageToString(schema, as_utf8=True)}"
     )
+
+
+def training_environment(schema: schema_pb2.Schema) -> str | None:
+    """Name the environment to validate a window in: TRAINING, or None where the schema has no such."""
+    return TRAINING if TRAINING in schema.default_environment else None
 
 
 def overlay(

@@ -11,7 +11,14 @@ from .anomalies import anomaly_findings
 from .describing import count_values, domain_values, domain_words, presence_words, type_words
 from .findings import KINDS, WARNING, Finding
 from .judgement import Place, Window, list_places
-from .schema import MAX_DOMAIN_VALUES, drop_domain, infer_schema, overlay, relax_presence
+from .schema import (
+    MAX_DOMAIN_VALUES,
+    drop_domain,
+    infer_schema,
+    overlay,
+    relax_presence,
+    training_environment,
+)
 from .settings import Settings
 
 _DOMAIN_KINDS = ("unexpected_values", "out_of_domain")
@@ -147,7 +154,9 @@ def _with_rows(window: Window) -> Iterable[Place]:
 
 def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[Finding]:
     used = overlay(schema, settings.domains, settings.min_domain_mass)
-    anomalies = tfdv.validate_statistics(place.statistics, used)
+    anomalies = tfdv.validate_statistics(
+        place.statistics, used, environment=training_environment(used)
+    )
     findings = anomaly_findings(anomalies, used, place.statistics, place.name, settings.domains)
     return [
         finding
