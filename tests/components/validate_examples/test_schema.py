@@ -1,10 +1,14 @@
 """The schema is inferred once, frozen, and never changed by a run."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.features import raw_features
 from retrainer.components.validate_examples import validate as work
@@ -164,6 +168,57 @@ def test_of_two_first_runs_one_schema_counts(judge, three, monkeypatch, frozen):
     outcome = judge(three)
     assert outcome.found("error") == {("gone", "missing_column")}
     assert frozen.schema.read_text() == other
+
+
+def test_of_two_first_runs_at_once_one_freezes_and_both_use_it(
+    frozen, make_examples, three, tmp_path, monkeypatch
+):
+    frozen.schema.unlink()
+    fewer = {span: frame.drop(columns="hour") for span, frame in three.items()}
+    for name, spans in (("one", three), ("two", fewer)):
+        renamed = {f"{name}-{span}": frame for span, frame in spans.items()}
+        examples = make_examples(renamed, name=f"examples-{name}")
+        compute(examples, str(tmp_path / name / "statistics"), str(tmp_path / name / "s.html"))
+    both_inferred = threading.Barrier(2, timeout=60)
+    original = work.create_exclusive
+
+    def wait_for_the_other(uri, text):
+        both_inferred.wait()
+        return original(uri, text)
+
+    monkeypatch.setattr(work, "create_exclusive", wait_for_the_other)
+
+    def run(name):
+        at = tmp_path / name
+        outputs = (str(at / "anomalies"), str(at / "schema"), str(at / "report.html"))
+        store = str(tmp_path / "store")
+        try:
+            work.validate(str(at / "statistics"), store, parse_settings(), *outputs)
+        except RetrainerError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(run, ("one", "two")))
+    used = [(tmp_path / name / "schema" / "schema.pbtxt").read_text() for name in ("one", "two")]
+    assert used == [frozen.schema.read_text()] * 2
+    pages = [(tmp_path / name / "report.html").read_text() for name in ("one", "two")]
+    assert sorted("frozen now at" in page for page in pages) == [False, True]
+    assert sorted("another run froze it just now" in page for page in pages) == [False, True]
+    if "hour" in features(frozen.schema):
+        assert errors[0] == ""
+        assert "hour: missing column" in errors[1]
+    else:
+        assert errors == ["", ""], "a new column is a warning"
+
+
+def test_a_run_that_fails_changes_nothing_of_a_frozen_schema(judge, frozen, three, months):
+    before = frozen.schema.read_bytes()
+    broken = months["2013-04"].drop(columns="hour").assign(carrier="ZZ", gate="B4")
+    outcome = judge({**three, "2013-04": broken})
+    assert "retrainer schema accept" in outcome.error
+    assert frozen.schema.read_bytes() == before
+    assert [path.name for path in frozen.schema.parent.iterdir()] == ["schema.pbtxt"]
 
 
 def test_a_domain_is_for_values_that_come_back(judge):
