@@ -15,6 +15,7 @@ from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
 from .commands.options import STORE
 from .commands.schedule import schedule
+from .commands.schema import schema
 from .commands.spans import spans
 from .commands.submit import submit
 from .commands.trigger import trigger
@@ -248,6 +249,7 @@ def demo(verbose: bool, folder: Path) -> None:
 
 cli.add_command(submit)
 cli.add_command(schedule)
+cli.add_command(schema)
 cli.add_command(trigger)
 cli.add_command(spans)
 

@@ -12,6 +12,8 @@ from .errors import RetrainerError
 from .files import join, read_text
 
 SCHEMA_FILE = "schema.pbtxt"
+TRAINING, SERVING = "TRAINING", "SERVING"
+"""The environments of a schema: which columns are there in training, and which ones a server is sent."""
 INT, FLOAT, STRING = "int64", "float32", "string"
 """What a raw feature can be. A missing cell is NaN in a float32 and empty in a string; an int64 has none."""
 
@@ -42,6 +44,8 @@ def read_schema(path: str) -> schema_pb2.Schema:
 def raw_features(schema: schema_pb2.Schema, not_features: Sequence[str]) -> dict[str, str]:
     """List the columns that may be features, with what they hold.
 
+    A column that the schema has in training alone, or in serving alone, is none: the model needs it in both.
+
     Args:
         schema: The schema of the examples.
         not_features: The label, and the columns that name an example.
@@ -56,6 +60,8 @@ def raw_features(schema: schema_pb2.Schema, not_features: Sequence[str]) -> dict
             schema_pb2.DISABLED,
         ):
             continue
+        if not all(_is_in(feature, schema, environment) for environment in (TRAINING, SERVING)):
+            continue
         if feature.type == schema_pb2.BYTES:
             kinds[feature.name] = STRING
         elif feature.type == schema_pb2.INT and feature.presence.min_fraction == 1:
@@ -63,6 +69,18 @@ def raw_features(schema: schema_pb2.Schema, not_features: Sequence[str]) -> dict
         elif feature.type in (schema_pb2.INT, schema_pb2.FLOAT):
             kinds[feature.name] = FLOAT
     return kinds
+
+
+def _is_in(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment: str) -> bool:
+    if environment in feature.in_environment:
+        return True
+    if environment in feature.not_in_environment:
+        return False
+    # A schema that never heard of the environment keeps no column out of it.
+    known = environment in schema.default_environment or any(
+        environment in one.in_environment for one in schema.feature
+    )
+    return not known or environment in schema.default_environment
 
 
 def to_arrays(batch: pa.RecordBatch | pa.Table, kinds: Mapping[str, str]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,13 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
         except FileExistsError:
             return False
     return True
+
+
+def remove(uri: str) -> None:
+    """Remove a file; one that is gone already is no error."""
+    fs, path = filesystem(uri)
+    with suppress(FileNotFoundError):
+        fs.rm_file(path)
 
 
 @contextmanager

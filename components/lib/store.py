@@ -38,6 +38,11 @@ class Store:
         return join(self.uri, "schema", "schema.pbtxt")
 
     @property
+    def schema_history_uri(self) -> str:
+        """What the frozen schema was before it changed: `schema/history/<n>.pbtxt`."""
+        return join(self.uri, "schema", "history")
+
+    @property
     def models_uri(self) -> str:
         """The registry: `models/versions/` and `models/aliases/`."""
         return join(self.uri, "models")

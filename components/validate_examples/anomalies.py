@@ -17,8 +17,8 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
+from .describing import domain_values, has_inferred_domain
 from .findings import WARNING, Finding
-from .schema import domain_values, has_inferred_domain
 
 _NAMED_VALUES = 5
 _KINDS = {

@@ -26,7 +26,7 @@ def validate_examples(
     """Judges a window's data against its schema and its own past; an error fails the run.
 
     The first run infers a schema from the training statistics and freezes it in the store. From
-    then on it is read, and changes only by hand.
+    then on runs read it; it changes by hand, or by `retrainer schema accept`.
 
     Args:
         statistics: Statistics from `compute_statistics`.
@@ -37,7 +37,7 @@ def validate_examples(
             the run fails.
         store: URI of the store, where the schema is frozen.
         schema_uri: URI of a curated `schema.pbtxt`, which is read in place of the store's and never
-            written.
+            written by a run.
         domains: What columns may hold, over what the schema says: `{column: {min: 1, max: 9}}` for
             numbers, `{column: {values: [a, b], min_domain_mass: 1}}` for text.
         drift: Thresholds for the newest span against the earlier ones, in TFDV's words:

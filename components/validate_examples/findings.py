@@ -72,6 +72,19 @@ KINDS: dict[str, Kind] = {
     "other": Kind("anomaly", ERROR, "fix the source, or edit the schema"),
 }
 
+SCHEMA_KINDS = frozenset(
+    {
+        "missing_column",
+        "new_column",
+        "wrong_type",
+        "missing_values",
+        "unexpected_values",
+        "out_of_domain",
+        "other",
+    }
+)
+"""What a change of the schema can mend."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -184,10 +197,26 @@ def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
     if len(errors) > _SHOWN:
         names = ", ".join(finding.column or finding.title for finding in errors[_SHOWN:][:20])
         lines.append(f"  and {len(errors) - _SHOWN} more ({names}), in the report")
-    lines.append(f"Fix the source and run again, or, where the data is right, edit {schema_uri}")
+    lines.append(_way_out(errors, schema_uri))
     return "\n".join(lines)
 
 
 def count(number: int, word: str) -> str:
     """Write a number of things."""
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _way_out(errors: Sequence[Finding], schema_uri: str) -> str:
+    # A remedy of its own says that it is not the schema's to mend: the domain is set in retrain.yaml.
+    columns = dict.fromkeys(
+        error.column
+        for error in errors
+        if error.column and error.kind in SCHEMA_KINDS and error.remedy == KINDS[error.kind].remedy
+    )
+    if not columns:
+        return f"Fix the source and run again, or, where the data is right, edit {schema_uri}"
+    named = " ".join(columns) if len(columns) <= _SHOWN else "--all"
+    return (
+        "Fix the source and run again, or, where the data is right, take it into the schema with "
+        f"'retrainer schema accept {named}', or edit {schema_uri}"
+    )

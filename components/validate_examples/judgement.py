@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.statistics import Statistics, StatisticsIndex
+from ..lib.statistics import Statistics, StatisticsIndex, span_folder, split_folder
 from .drift import Distance
 from .findings import Finding
 
@@ -25,6 +25,34 @@ class Window:
     splits: Mapping[str, Statistics]
     spans: Mapping[str, Statistics]
     earlier: Statistics | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Statistics to validate.
+
+    Attributes:
+        folder: Where they lie in the artifact.
+        statistics: Of some of the window's rows.
+        name: What to call them, such as `evaluation (2013-05)`.
+    """
+
+    folder: str
+    statistics: Statistics
+    name: str
+
+
+def list_places(window: Window) -> list[Place]:
+    """List what to validate of a window: training first, the newest span last."""
+    index = window.index
+    places = [
+        Place(split_folder(split), window.splits[split], f"{name} ({_range(index, split)})")
+        for split, name in (("train", "training"), ("eval", "evaluation"))
+    ]
+    if index.split_spans["eval"] != (index.newest,):
+        newest = window.spans[index.newest]
+        places.append(Place(span_folder(index.newest), newest, f"span {index.newest}"))
+    return places
 
 
 @dataclass
@@ -54,3 +82,8 @@ class Judgement:
     def drifted(self) -> list[str]:
         """The columns that drifted."""
         return [finding.column for finding in self.findings if finding.kind == "drift"]
+
+
+def _range(index: StatisticsIndex, split: str) -> str:
+    spans = index.split_spans[split]
+    return ", ".join(spans) if len(spans) <= 3 else f"{spans[0]} to {spans[-1]}"

@@ -1,20 +1,16 @@
 """Judging a window with TFDV: anomalies of its splits, drift of its spans, skew between splits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.progress import progress
 from ..lib.statistics import (
-    Statistics,
     StatisticsIndex,
     features_by_name,
     is_number,
     row_count,
-    span_folder,
-    split_folder,
 )
 from .anomalies import anomaly_findings
 from .drift import (
@@ -26,19 +22,10 @@ from .drift import (
     usual_distance,
 )
 from .findings import Finding, judge
-from .judgement import Judgement, Window
-from .schema import overlay
+from .judgement import Judgement, Window, list_places
+from .schema import overlay, training_environment
 from .settings import Settings
 from .span_checks import label_rate
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Statistics to validate, and what to call them."""
-
-    folder: str
-    statistics: Statistics
-    name: str
 
 
 def judge_window(
@@ -68,12 +55,13 @@ def judge_window(
     chosen_skew = set_comparators(used, train, settings.skew, "skew_comparator", skipped)
     has_skew = row_count(evaluation) > 0 and not index.skew_is_drift
 
-    places = _places(window)
+    places = list_places(window)
     newest = places[-1]
     protos = {
         place.folder: tfdv.validate_statistics(
             place.statistics,
             used,
+            environment=training_environment(used),
             previous_statistics=window.earlier if place is newest else None,
             serving_statistics=evaluation if place is places[0] and has_skew else None,
         )
@@ -109,19 +97,6 @@ def judge_window(
     return judgement, protos
 
 
-def _places(window: Window) -> list[_Place]:
-    """List what to validate: training first, the newest span last."""
-    index = window.index
-    places = [
-        _Place(split_folder(split), window.splits[split], f"{name} ({_range(index, split)})")
-        for split, name in (("train", "training"), ("eval", "evaluation"))
-    ]
-    if index.split_spans["eval"] != (index.newest,):
-        newest = window.spans[index.newest]
-        places.append(_Place(span_folder(index.newest), newest, f"span {index.newest}"))
-    return places
-
-
 def _not_compared(window: Window) -> list[str]:
     # A key's values are new in every span, and a label's rate is looked at by itself.
     index = window.index
@@ -148,8 +123,3 @@ def _training_steps(index: StatisticsIndex) -> int:
 def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:
     gone = {finding.column for finding in findings if finding.kind == "missing_column"}
     return [f for f in findings if not (f.kind == "all_missing" and f.column in gone)]
-
-
-def _range(index: StatisticsIndex, split: str) -> str:
-    spans = index.split_spans[split]
-    return ", ".join(spans) if len(spans) <= 3 else f"{spans[0]} to {spans[-1]}"

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.errors import RetrainerError
-from ..lib.files import read_text
+from ..lib.features import SERVING, TRAINING
 from ..lib.statistics import (
     Feature,
     Statistics,
@@ -20,6 +20,7 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
+from .describing import INFERRED_DOMAIN
 from .settings import Domain
 
 # TFDV's rank histogram names up to 1,000 values, so a larger domain could not be read from it.
@@ -28,31 +29,7 @@ MAX_DOMAIN_VALUES = 500
 MAX_UNIQUE_SHARE = 0.05
 # Numbers and text may lack this share more of their rows than the training rows did.
 PRESENCE_SLACK = 0.1
-INFERRED_DOMAIN = "inferred_domain"
 _DATE_OR_NUMBER = re.compile(r"[\d\s:/.,TZ+-]+")
-
-
-def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
-    """Read a schema.
-
-    Args:
-        uri: A `schema.pbtxt`.
-
-    Returns:
-        The schema, and its text as it stands.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        RetrainerError: If it is no schema.
-    """
-    try:
-        text = read_text(uri)
-        return text_format.Parse(text, schema_pb2.Schema()), text
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise RetrainerError(
-            f"'{uri}' is not a schema in protobuf text format: {error}. "
-            "Mend it, or restore it from a copy."
-        ) from error
 
 
 def infer_schema(
@@ -72,6 +49,7 @@ def infer_schema(
       columns may lack a tenth of their rows more.
     - A number that was never negative gets a domain from 0, marked as inferred, which makes it a
       warning; a label of 0 and 1 gets that domain, unmarked.
+    - The environments are TRAINING and SERVING, and the label is not in SERVING.
 
     Args:
         train: Statistics of the training rows.
@@ -86,15 +64,18 @@ def infer_schema(
     schema = tfdv.infer_schema(
         train, infer_feature_shape=False, max_string_domain_size=MAX_DOMAIN_VALUES
     )
+    schema.default_environment.extend((TRAINING, SERVING))
     features = features_by_name(train)
     per_span = [features_by_name(span) for span in spans]
     for feature in schema.feature:
         seen = features[feature.name]
-        _relax_presence(feature, seen)
+        relax_presence(feature, seen)
+        if feature.name == label:
+            feature.not_in_environment.append(SERVING)
         if feature.HasField("domain"):
             history = [span[feature.name] for span in per_span if feature.name in span]
             if feature.name in key or is_open(seen, history, min_domain_mass):
-                _drop_domain(schema, feature)
+                drop_domain(schema, feature)
         elif is_number(seen):
             _infer_range(feature, seen, feature.name == label)
     return schema
@@ -104,9 +85,15 @@ def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
     """Write a schema as text, headed by where it comes from."""
     return (
         f"# Inferred by retrainer from the training rows of {', '.join(spans)}, then frozen.\n"
-        "# Runs read it and never change it. Edit it by hand: data must be what stands here.\n"
+        "# Runs read it and never change it: data must be what stands here. Edit it by hand, or with\n"
+        "# 'retrainer schema accept', which keeps this comment and what stood here before.\n"
         f"{text_format.MessageToString(schema, as_utf8=True)}"
     )
+
+
+def training_environment(schema: schema_pb2.Schema) -> str | None:
+    """Name the environment to validate a window in: TRAINING, or None where the schema has no such."""
+    return TRAINING if TRAINING in schema.default_environment else None
 
 
 def overlay(
@@ -146,6 +133,31 @@ def overlay(
     return laid
 
 
+def relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
+    """Let a column lack a tenth of its rows more than it does; an integer without gaps stays so.
+
+    Args:
+        feature: Written to.
+        seen: The column in the data.
+    """
+    present = 1.0 - missing_share(seen)
+    if feature.type == schema_pb2.INT and present == 1.0:
+        return
+    feature.presence.min_count = 1
+    feature.presence.min_fraction = math.floor(present * (1 - PRESENCE_SLACK) * 1000) / 1000
+
+
+def drop_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> None:
+    """Let a text column hold anything; a domain that no other column shares goes with it."""
+    name = feature.domain
+    feature.ClearField("domain")
+    if any(other.domain == name for other in schema.feature):
+        return
+    kept = [domain for domain in schema.string_domain if domain.name != name]
+    del schema.string_domain[:]
+    schema.string_domain.extend(kept)
+
+
 def is_open(seen: Feature, history: Sequence[Feature], min_domain_mass: float) -> bool:
     """Tell whether a text column's values do not come back, so that a list of them is no domain.
 
@@ -176,27 +188,6 @@ def unseen_share(counts: Mapping[str, float], known: set[str]) -> float:
     return unseen / total if total else 0.0
 
 
-def domain_values(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> list[str]:
-    """List a text column's domain."""
-    if feature.HasField("string_domain"):
-        return list(feature.string_domain.value)
-    domains = {domain.name: domain for domain in schema.string_domain}
-    return list(domains[feature.domain].value) if feature.domain in domains else []
-
-
-def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
-    """Tell whether a column's range was inferred and not set by anybody."""
-    return INFERRED_DOMAIN in feature.annotation.tag
-
-
-def _relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
-    present = 1.0 - missing_share(seen)
-    if feature.type == schema_pb2.INT and present == 1.0:
-        return
-    feature.presence.min_count = 1
-    feature.presence.min_fraction = math.floor(present * (1 - PRESENCE_SLACK) * 1000) / 1000
-
-
 def _infer_range(feature: schema_pb2.Feature, seen: Feature, label: bool) -> None:
     low, high = seen.num_stats.min, seen.num_stats.max
     is_int = feature.type == schema_pb2.INT
@@ -211,14 +202,6 @@ def _infer_range(feature: schema_pb2.Feature, seen: Feature, label: bool) -> Non
     feature.annotation.comment.append(
         "An inferred domain: data beyond it is a warning. Without this annotation it is an error."
     )
-
-
-def _drop_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> None:
-    name = feature.domain
-    feature.ClearField("domain")
-    kept = [domain for domain in schema.string_domain if domain.name != name]
-    del schema.string_domain[:]
-    schema.string_domain.extend(kept)
 
 
 def _set_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature, domain: Domain) -> None:

@@ -22,7 +22,8 @@ from .findings import Finding, count, error_message, errors_of
 from .judgement import Judgement, Window
 from .judging import judge_window
 from .report import render
-from .schema import infer_schema, load_schema, schema_text
+from .schema import infer_schema, schema_text
+from .schema_file import load_schema
 from .settings import Settings
 from .span_checks import check_spans
 

@@ -1,1 +1,1 @@
-"""The commands of `retrainer` that talk to services, one module each."""
+"""The commands of `retrainer`, one module for each group."""

@@ -50,6 +50,7 @@ def test_the_demos_broken_month(judge, frozen, three, months):
         "-4983 at the least",
         "expected at least 1",
         "change domains.distance",
+        "'retrainer schema accept dep_delay carrier', or",
         f"edit {outcome.schema}",
     ):
         assert words in outcome.error, words

@@ -1,11 +1,16 @@
 """The schema is inferred once, frozen, and never changed by a run."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.features import raw_features
 from retrainer.components.validate_examples import validate as work
 from retrainer.components.validate_examples.settings import parse_settings
 
@@ -31,6 +36,56 @@ def test_what_is_inferred_from_flights(frozen):
     assert (late.int_domain.min, late.int_domain.max, list(late.annotation.tag)) == (0, 1, [])
     assert (frozen.home / "schema" / "schema.pbtxt").read_text() == frozen.schema.read_text()
     assert frozen.schema.read_text().startswith("# Inferred by retrainer")
+
+
+def test_the_label_is_there_in_training_alone(frozen):
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    assert list(schema.default_environment) == ["TRAINING", "SERVING"]
+    outside = {f.name: list(f.not_in_environment) for f in schema.feature if f.not_in_environment}
+    assert outside == {"late": ["SERVING"]}
+    assert "late" not in raw_features(schema, [])
+    assert "hour" in raw_features(schema, [])
+
+
+def test_a_column_for_serving_alone_is_not_missed_in_training(judge, frozen, three):
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    schema.feature.add(name="session", type=schema_pb2.BYTES).presence.min_count = 1
+    schema.feature[-1].not_in_environment.append("TRAINING")
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    assert judge(three).error == ""
+    assert "session" not in raw_features(schema, [])
+    schema.feature[-1].ClearField("not_in_environment")
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    assert judge(three).found("error") == {("session", "missing_column")}
+
+
+def test_the_label_is_missed_in_training(judge, frozen, three, months):
+    unlabelled = months["2013-04"].drop(columns="late")
+    assert ("late", "missing_column") in judge({**three, "2013-04": unlabelled}).found("error")
+
+
+def test_a_curated_schema_passes_through_whole(judge, frozen, three, tmp_path):
+    """Environments, domains, presence, shapes and comparators are read, and none is lost."""
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    del schema.default_environment[:]
+    schema.default_environment.append("OURS")
+    known = {feature.name: feature for feature in schema.feature}
+    known["tailnum"].in_environment.append("OURS")
+    known["hour"].shape.dim.add(size=1)
+    known["hour"].int_domain.max = 12
+    known["hour"].ClearField("annotation")
+    known["origin"].drift_comparator.infinity_norm.threshold = 0.0001
+    known["carrier"].skew_comparator.infinity_norm.threshold = 0.5
+    known["dep_delay"].presence.min_fraction = 0.5
+    curated = tmp_path / "curated.pbtxt"
+    curated.write_text("# ours\n" + text_format.MessageToString(schema))
+    outcome = judge(three, schema_uri=str(curated))
+    assert outcome.found("error") == {("hour", "out_of_domain"), ("origin", "drift")}
+    assert (tmp_path / "schema" / "schema.pbtxt").read_text() == curated.read_text()
+    used = features(tmp_path / "anomalies" / "schema_used.pbtxt")
+    assert used["carrier"].skew_comparator.infinity_norm.threshold == 0.5
+    assert used["dep_delay"].presence.min_fraction == 0.5
+    assert used["hour"].shape.dim[0].size == 1
 
 
 def test_a_later_run_reads_it_and_changes_nothing(judge, frozen, three, months):
@@ -113,6 +168,57 @@ def test_of_two_first_runs_one_schema_counts(judge, three, monkeypatch, frozen):
     outcome = judge(three)
     assert outcome.found("error") == {("gone", "missing_column")}
     assert frozen.schema.read_text() == other
+
+
+def test_of_two_first_runs_at_once_one_freezes_and_both_use_it(
+    frozen, make_examples, three, tmp_path, monkeypatch
+):
+    frozen.schema.unlink()
+    fewer = {span: frame.drop(columns="hour") for span, frame in three.items()}
+    for name, spans in (("one", three), ("two", fewer)):
+        renamed = {f"{name}-{span}": frame for span, frame in spans.items()}
+        examples = make_examples(renamed, name=f"examples-{name}")
+        compute(examples, str(tmp_path / name / "statistics"), str(tmp_path / name / "s.html"))
+    both_inferred = threading.Barrier(2, timeout=60)
+    original = work.create_exclusive
+
+    def wait_for_the_other(uri, text):
+        both_inferred.wait()
+        return original(uri, text)
+
+    monkeypatch.setattr(work, "create_exclusive", wait_for_the_other)
+
+    def run(name):
+        at = tmp_path / name
+        outputs = (str(at / "anomalies"), str(at / "schema"), str(at / "report.html"))
+        store = str(tmp_path / "store")
+        try:
+            work.validate(str(at / "statistics"), store, parse_settings(), *outputs)
+        except RetrainerError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(run, ("one", "two")))
+    used = [(tmp_path / name / "schema" / "schema.pbtxt").read_text() for name in ("one", "two")]
+    assert used == [frozen.schema.read_text()] * 2
+    pages = [(tmp_path / name / "report.html").read_text() for name in ("one", "two")]
+    assert sorted("frozen now at" in page for page in pages) == [False, True]
+    assert sorted("another run froze it just now" in page for page in pages) == [False, True]
+    if "hour" in features(frozen.schema):
+        assert errors[0] == ""
+        assert "hour: missing column" in errors[1]
+    else:
+        assert errors == ["", ""], "a new column is a warning"
+
+
+def test_a_run_that_fails_changes_nothing_of_a_frozen_schema(judge, frozen, three, months):
+    before = frozen.schema.read_bytes()
+    broken = months["2013-04"].drop(columns="hour").assign(carrier="ZZ", gate="B4")
+    outcome = judge({**three, "2013-04": broken})
+    assert "retrainer schema accept" in outcome.error
+    assert frozen.schema.read_bytes() == before
+    assert [path.name for path in frozen.schema.parent.iterdir()] == ["schema.pbtxt"]
 
 
 def test_a_domain_is_for_values_that_come_back(judge):

@@ -1,0 +1,151 @@
+"""A schema in words: what it says of each column. TFDV is not needed for that, and not loaded."""
+
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ..lib.charts import number, percent
+
+INFERRED_DOMAIN = "inferred_domain"
+_NAMED_VALUES = 5
+_MEASURES = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
+
+
+@dataclass(frozen=True)
+class ColumnWords:
+    """What a schema says of a column.
+
+    Attributes:
+        column: Its name.
+        type: `INT`, `FLOAT`, `BYTES` or `STRUCT`.
+        presence: Which rows must have a value.
+        domain: What its values may be; empty for anything.
+        thresholds: Of drift and skew, and the share of rows that must lie in the domain.
+        notes: Its lifecycle stage, its environments, its shape, and whether its range was inferred.
+    """
+
+    column: str
+    type: str
+    presence: str
+    domain: str
+    thresholds: str
+    notes: str
+
+
+def describe(schema: schema_pb2.Schema) -> list[ColumnWords]:
+    """Put a schema into words, in the order of its columns."""
+    return [
+        ColumnWords(
+            column=feature.name,
+            type=type_words(feature),
+            presence=presence_words(feature),
+            domain=domain_words(schema, feature),
+            thresholds=", ".join(_thresholds(feature)),
+            notes=", ".join(_notes(feature)),
+        )
+        for feature in schema.feature
+    ]
+
+
+def type_words(feature: schema_pb2.Feature) -> str:
+    """Name a column's type."""
+    return str(schema_pb2.FeatureType.Name(feature.type))
+
+
+def presence_words(feature: schema_pb2.Feature) -> str:
+    """Say which rows must have a value."""
+    presence = feature.presence
+    if presence.min_fraction == 1:
+        return "every row"
+    if presence.min_fraction > 0:
+        return f"at least {percent(presence.min_fraction)} of the rows"
+    if presence.min_count > 0:
+        return f"at least {presence.min_count:,} row{'' if presence.min_count == 1 else 's'}"
+    return "may be missing"
+
+
+def domain_words(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> str:
+    """Say what a column's values may be.
+
+    Returns:
+        Such as `one of 3 values (a, b, c)` or `from 0 to 9`; empty if they may be anything.
+    """
+    kind = feature.WhichOneof("domain_info")
+    if kind in ("domain", "string_domain"):
+        values = domain_values(schema, feature)
+        return f"one of {count_values(values)}"
+    if kind in ("int_domain", "float_domain"):
+        domain = getattr(feature, kind)
+        bounds = [
+            f"{word} {number(getattr(domain, name))}"
+            for name, word in (("min", "from"), ("max", "to"))
+            if domain.HasField(name)
+        ]
+        refused = [
+            name
+            for name in ("nan", "inf")
+            if kind == "float_domain" and getattr(domain, f"disallow_{name}")
+        ]
+        return ", ".join(filter(None, [" ".join(bounds), *(f"no {name}" for name in refused)]))
+    if kind == "bool_domain":
+        domain = feature.bool_domain
+        if domain.true_value or domain.false_value:
+            return f"'{domain.true_value}' or '{domain.false_value}'"
+        return "0 or 1"
+    return (kind or "").replace("_", " ")
+
+
+def count_values(values: list[str]) -> str:
+    """Say how many values there are, and the first few."""
+    named = ", ".join(values[:_NAMED_VALUES])
+    more = ", ..." if len(values) > _NAMED_VALUES else ""
+    return f"{len(values)} value{'' if len(values) == 1 else 's'} ({named}{more})"
+
+
+def domain_values(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> list[str]:
+    """List a text column's domain."""
+    if feature.HasField("string_domain"):
+        return list(feature.string_domain.value)
+    domains = {domain.name: domain for domain in schema.string_domain}
+    return list(domains[feature.domain].value) if feature.domain in domains else []
+
+
+def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
+    """Tell whether a column's range was inferred and not set by anybody."""
+    return INFERRED_DOMAIN in feature.annotation.tag
+
+
+def _thresholds(feature: schema_pb2.Feature) -> list[str]:
+    words = [
+        f"{kind} {measure} {number(getattr(comparator, measure).threshold)}"
+        for kind, comparator in (
+            ("drift", feature.drift_comparator),
+            ("skew", feature.skew_comparator),
+        )
+        for measure in _MEASURES
+        if comparator.HasField(measure)
+    ]
+    if feature.HasField("distribution_constraints"):
+        mass = feature.distribution_constraints.min_domain_mass
+        words.append(f"domain mass {number(mass)}")
+    return words
+
+
+def _notes(feature: schema_pb2.Feature) -> list[str]:
+    words = []
+    if feature.lifecycle_stage:
+        words.append(str(schema_pb2.LifecycleStage.Name(feature.lifecycle_stage)))
+    for word, names in (
+        ("only in", feature.in_environment),
+        ("not in", feature.not_in_environment),
+    ):
+        if names:
+            words.append(f"{word} {' and '.join(names)}")
+    if feature.HasField("shape"):
+        sizes = " x ".join(
+            str(dim.size) if dim.HasField("size") else "?" for dim in feature.shape.dim
+        )
+        words.append(f"shape {sizes or 'scalar'}")
+    if has_inferred_domain(feature):
+        words.append("range inferred")
+    return words

@@ -1,0 +1,320 @@
+"""What data would change in a schema: TFDV's anomalies, taken into it one column and kind at a time."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ..lib.statistics import Statistics, common, features_by_name, missing_share, row_count
+from .anomalies import anomaly_findings
+from .describing import count_values, domain_values, domain_words, presence_words, type_words
+from .findings import KINDS, WARNING, Finding
+from .judgement import Place, Window, list_places
+from .schema import (
+    MAX_DOMAIN_VALUES,
+    drop_domain,
+    infer_schema,
+    overlay,
+    relax_presence,
+    training_environment,
+)
+from .settings import Settings
+
+_DOMAIN_KINDS = ("unexpected_values", "out_of_domain")
+# What the other kinds answer for, or what no data can say.
+_NOT_OTHER = {
+    "name",
+    "type",
+    "presence",
+    "group_presence",
+    "lifecycle_stage",
+    "distribution_constraints",
+    "annotation",
+    "drift_comparator",
+    "skew_comparator",
+    "in_environment",
+    "not_in_environment",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that data would change in a schema.
+
+    Attributes:
+        column: Which column.
+        kind: A key of `findings.KINDS`.
+        where: Which data, such as `evaluation (2013-05)`.
+        words: What would change.
+        refused: Why the schema can't take it; empty if it can.
+    """
+
+    column: str
+    kind: str
+    where: str
+    words: str
+    refused: str = ""
+
+    @property
+    def line(self) -> str:
+        """The change in one line."""
+        refused = f"; {self.refused}" if self.refused else ""
+        return f"{self.column}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
+
+
+@dataclass(frozen=True)
+class Update:
+    """A schema that took changes.
+
+    Attributes:
+        schema: As it would be.
+        changes: What was taken, and what was wanted and refused.
+        left: What is still wrong with the columns that took something, in one line each.
+    """
+
+    schema: schema_pb2.Schema
+    changes: tuple[Change, ...]
+    left: tuple[str, ...]
+
+
+def update_schema(
+    schema: schema_pb2.Schema,
+    window: Window,
+    settings: Settings,
+    wanted: Callable[[str, str], bool] = lambda column, kind: True,
+) -> Update:
+    """Take a window's anomalies into a schema, so that its rows fit.
+
+    A new column is inferred as the first run would have inferred it, and may be missing where some of the
+    window lacks it. A column that is gone becomes DEPRECATED. Domains and ranges are widened as TFDV widens
+    them; presence is lowered with the slack that inference gives.
+
+    Args:
+        schema: As it stands; it is left as it is.
+        window: The statistics.
+        settings: How runs judge; a domain in them is not the schema's to change.
+        wanted: Whether to take the anomaly of a column and kind.
+
+    Returns:
+        The update.
+
+    Raises:
+        RetrainerError: If the settings name a column that the schema lacks.
+    """
+    updated = schema_pb2.Schema()
+    updated.CopyFrom(schema)
+    found: dict[tuple[str, str], list[Finding]] = {}
+    refused: dict[tuple[str, str], str] = {}
+    for place in _with_rows(window):
+        proposal = None
+        for finding in _find(updated, place, settings):
+            key = (finding.column, finding.kind)
+            is_added = (finding.column, "new_column") in found
+            if not is_added and not wanted(*key):
+                continue
+            if not is_added:
+                found.setdefault(key, []).append(finding)
+            if reason := _refusal(updated, finding, window, settings):
+                refused[key] = reason
+                continue
+            if proposal is None:
+                used = overlay(updated, settings.domains, settings.min_domain_mass)
+                proposal = tfdv.update_schema(
+                    used, place.statistics, max_string_domain_size=MAX_DOMAIN_VALUES
+                )
+            _take(updated, finding, place, proposal, window, settings)
+    before, after = _by_name(schema), _by_name(updated)
+    changes = tuple(
+        Change(
+            column,
+            kind,
+            " and ".join(dict.fromkeys(finding.where for finding in findings)),
+            f"{findings[0].seen} where {findings[0].expected} is expected"
+            if (column, kind) in refused
+            else _words(kind, findings[0], schema, before.get(column), updated, after[column]),
+            refused.get((column, kind), ""),
+        )
+        for (column, kind), findings in found.items()
+    )
+    taken = {change.column for change in changes if not change.refused}
+    left = [
+        f"{finding.column}: {finding.title} in {place.name}: {finding.seen}; expected {finding.expected}"
+        for place in _with_rows(window)
+        for finding in (_find(updated, place, settings) if taken else ())
+        if finding.column in taken and wanted(finding.column, finding.kind)
+        if (finding.column, finding.kind) not in refused
+    ]
+    return Update(updated, changes, tuple(left))
+
+
+def _with_rows(window: Window) -> Iterable[Place]:
+    return [place for place in list_places(window) if row_count(place.statistics)]
+
+
+def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[Finding]:
+    used = overlay(schema, settings.domains, settings.min_domain_mass)
+    anomalies = tfdv.validate_statistics(
+        place.statistics, used, environment=training_environment(used)
+    )
+    findings = anomaly_findings(anomalies, used, place.statistics, place.name, settings.domains)
+    return [
+        finding
+        for finding in findings
+        # Rows as a whole are no column's; and integers in a float column fit already.
+        if finding.column and not (finding.kind == "wrong_type" and finding.severity == WARNING)
+    ]
+
+
+def _refusal(
+    schema: schema_pb2.Schema, finding: Finding, window: Window, settings: Settings
+) -> str:
+    if finding.kind in _DOMAIN_KINDS and finding.column in settings.domains:
+        return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
+    if finding.kind == "missing_column" and finding.column == window.index.label:
+        return "it is the label, without which nothing can be learned: bring it back in the source"
+    if finding.kind != "new_column" and finding.column not in _by_name(schema):
+        return "it lies within another column: edit the schema by hand"
+    return ""
+
+
+def _take(
+    schema: schema_pb2.Schema,
+    finding: Finding,
+    place: Place,
+    proposal: schema_pb2.Schema,
+    window: Window,
+    settings: Settings,
+) -> None:
+    if finding.kind == "new_column":
+        _add_column(schema, finding.column, place.statistics, window, settings)
+        return
+    feature = _by_name(schema)[finding.column]
+    proposed = _by_name(proposal)[finding.column]
+    if finding.kind == "missing_column":
+        feature.lifecycle_stage = schema_pb2.DEPRECATED
+    elif finding.kind == "missing_values":
+        relax_presence(feature, features_by_name(place.statistics)[finding.column])
+    elif finding.kind == "wrong_type":
+        _change_type(schema, feature, place.statistics, window, settings)
+    elif finding.kind in _DOMAIN_KINDS:
+        _copy_domain(schema, feature, proposal, proposed)
+    else:
+        _copy_the_rest(feature, proposed)
+
+
+def _infer(
+    statistics: Statistics, window: Window, settings: Settings
+) -> tuple[schema_pb2.Schema, dict[str, schema_pb2.Feature]]:
+    index = window.index
+    spans = [window.spans[span] for span in index.spans if row_count(window.spans[span])]
+    inferred = infer_schema(statistics, spans, index.label, index.key, settings.min_domain_mass)
+    return inferred, _by_name(inferred)
+
+
+def _add_column(
+    schema: schema_pb2.Schema,
+    column: str,
+    statistics: Statistics,
+    window: Window,
+    settings: Settings,
+) -> None:
+    inferred, features = _infer(statistics, window, settings)
+    feature = schema.feature.add()
+    feature.CopyFrom(features[column])
+    if feature.domain:
+        _copy_domain(schema, feature, inferred, features[column])
+    for place in _with_rows(window):
+        seen = features_by_name(place.statistics).get(column)
+        if seen is None or not common(seen).num_non_missing:
+            # The rest of the window would have no such column, and stop the next run.
+            feature.ClearField("presence")
+            return
+        if 1 - missing_share(seen) < feature.presence.min_fraction:
+            relax_presence(feature, seen)
+
+
+def _change_type(
+    schema: schema_pb2.Schema,
+    feature: schema_pb2.Feature,
+    statistics: Statistics,
+    window: Window,
+    settings: Settings,
+) -> None:
+    inferred, features = _infer(statistics, window, settings)
+    proposed = features[feature.name]
+    if (feature.type == schema_pb2.BYTES) != (proposed.type == schema_pb2.BYTES):
+        # Text and numbers are measured by different distances.
+        feature.ClearField("drift_comparator")
+        feature.ClearField("skew_comparator")
+        feature.ClearField("distribution_constraints")
+    feature.type = proposed.type
+    _copy_domain(schema, feature, inferred, proposed)
+    feature.annotation.CopyFrom(proposed.annotation)
+
+
+def _copy_domain(
+    schema: schema_pb2.Schema,
+    feature: schema_pb2.Feature,
+    proposal: schema_pb2.Schema,
+    proposed: schema_pb2.Feature,
+) -> None:
+    kind = proposed.WhichOneof("domain_info")
+    if feature.domain and feature.domain != proposed.domain:
+        drop_domain(schema, feature)
+    if kind is None:
+        if before := feature.WhichOneof("domain_info"):
+            feature.ClearField(before)
+        return
+    if kind != "domain":
+        getattr(feature, kind).CopyFrom(getattr(proposed, kind))
+        return
+    feature.domain = proposed.domain
+    wanted = next(one for one in proposal.string_domain if one.name == proposed.domain)
+    known = {one.name: one for one in schema.string_domain}
+    (known.get(wanted.name) or schema.string_domain.add()).CopyFrom(wanted)
+
+
+def _copy_the_rest(feature: schema_pb2.Feature, proposed: schema_pb2.Feature) -> None:
+    domains = schema_pb2.Feature.DESCRIPTOR.oneofs_by_name["domain_info"].fields
+    kept = _NOT_OTHER | {field.name for field in domains}
+    rest = schema_pb2.Feature()
+    rest.CopyFrom(proposed)
+    for field in schema_pb2.Feature.DESCRIPTOR.fields:
+        if field.name in kept:
+            rest.ClearField(field.name)
+        else:
+            feature.ClearField(field.name)
+    feature.MergeFrom(rest)
+
+
+def _words(
+    kind: str,
+    finding: Finding,
+    before_schema: schema_pb2.Schema,
+    before: schema_pb2.Feature | None,
+    after_schema: schema_pb2.Schema,
+    after: schema_pb2.Feature,
+) -> str:
+    if kind == "new_column" or before is None:
+        domain = domain_words(after_schema, after)
+        parts = [f"type {type_words(after)}", presence_words(after), domain]
+        return ", ".join(filter(None, parts))
+    if kind == "missing_column":
+        return f"{finding.seen}; it becomes DEPRECATED"
+    if kind == "wrong_type":
+        return f"type {type_words(before)} becomes {type_words(after)}"
+    if kind == "missing_values":
+        return f"presence '{presence_words(before)}' becomes '{presence_words(after)}'"
+    if kind in _DOMAIN_KINDS:
+        known = domain_values(before_schema, before)
+        gained = [value for value in domain_values(after_schema, after) if value not in known]
+        if gained:
+            return f"the domain gains {count_values(gained)}"
+        was, becomes = domain_words(before_schema, before), domain_words(after_schema, after)
+        return f"'{was or 'anything'}' becomes '{becomes or 'anything'}'"
+    return f"{finding.seen}; expected {finding.expected}"
+
+
+def _by_name(schema: schema_pb2.Schema) -> dict[str, schema_pb2.Feature]:
+    return {feature.name: feature for feature in schema.feature}
