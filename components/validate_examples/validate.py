@@ -27,6 +27,7 @@ from .judgement import Judgement, Window
 from .judging import judge_window
 from .report import render
 from .schema import infer_schema, load_schema, schema_text
+from .set_aside import read_set_aside
 from .settings import Settings
 from .span_checks import check_spans
 
@@ -71,8 +72,8 @@ def validate(
     uri = schema_uri or Store(store).schema_uri
     progress("looking at the spans")
     found = check_spans(window.index, window.spans, window.splits, window.earlier, settings)
-    if examples_path:
-        examples = Examples.read(examples_path)
+    examples = Examples.read(examples_path) if examples_path else None
+    if examples is not None:
         today = datetime.now(UTC).date()
         found += check_dates(examples, span_periods(examples.spans, pattern), today)
     schema, text, is_new = _find_schema(window, uri, bool(schema_uri), settings)
@@ -94,7 +95,8 @@ def validate(
     _write(judgement, protos, text, anomalies_path, schema_path)
     errors = errors_of(judgement.findings)
     verdict = _verdict(judgement)
-    write_atomic(report_path, render(window, judgement, verdict))
+    set_aside = read_set_aside(window.index, examples)
+    write_atomic(report_path, render(window, judgement, verdict, set_aside))
     if errors:
         raise RetrainerError(error_message(judgement.findings, uri))
     return verdict

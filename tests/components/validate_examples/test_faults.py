@@ -195,7 +195,9 @@ def test_a_threshold_that_is_set_stops_the_run(judge, frozen, three):
     assert finding["severity"] == "error"
     assert finding["measure"] == "infinity_norm"
     assert finding["value"] > finding["threshold"] == 0.001
-    assert "L-infinity distance" in outcome.error
+    said = f"seen L-infinity norm {finding['value']:.4g} from the earlier spans; "
+    assert said + "expected L-infinity norm of at most 0.001" in outcome.error
+    assert finding["expected"] in outcome.page
     assert judge(three, drift={"infinity_norm": 0.001}).found("error") >= {("carrier", "drift")}
     # TFDV's own words: numbers by Jensen-Shannon, where L-infinity would read 0.
     by_number = judge(three, drift={"jensen_shannon_divergence": 0.05})
@@ -212,6 +214,8 @@ def test_skew_between_splits_that_are_not_drift(judge, months):
     skew = outcome.one("distance", "skew")
     assert skew["measure"] == "jensen_shannon_divergence"
     assert skew["where"] == "training"
+    assert skew["seen"] == f"Jensen-Shannon divergence {skew['value']:.4g} from evaluation"
+    assert skew["expected"] == "Jensen-Shannon divergence of at most 0.3"
 
 
 def test_severities_can_be_changed(judge, frozen, three, months):
