@@ -37,8 +37,8 @@ def validate_examples(
         anomalies: `anomalies.json`, the list of findings, and TFDV's own `SchemaDiff.pb` for each
             split. Written before the run fails.
         schema: `schema.pbtxt`, the schema as it stands in the store or at `schema_uri`.
-        report: Findings and each column's distribution and drift, as one HTML file. Written before
-            the run fails.
+        report: Findings, each column's distribution and drift, and the rows set aside, as one HTML file. Written
+            before the run fails.
         store: URI of the store, where the schema is frozen.
         schema_uri: URI of a curated `schema.pbtxt`, which is read in place of the store's and never
             written.
@@ -59,7 +59,7 @@ def validate_examples(
         max_label_factor: How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way
             round. It finds what moves a rare label.
         examples: Examples from `ingest_spans`, the ones that the statistics are of. Without them dates are not looked
-            at.
+            at, and of rows set aside there is no example.
         pattern: The pattern that `ingest_spans` got. Its date format tells when a span ends; without one, names such
             as `2013-04` do.
 

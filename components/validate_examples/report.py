@@ -181,7 +181,7 @@ def _spans(window: Window) -> Markup:
     names = list(dict.fromkeys(name for counts in index.counts.values() for name in counts))
     rows = [
         [
-            span,
+            _unbroken(span),
             " and ".join(split for split, spans in index.split_spans.items() if span in spans),
             f"{row_count(window.spans[span]):,}",
             *(f"{index.counts.get(span, {}).get(name, 0):,}" for name in names),
@@ -220,13 +220,22 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
         ["span", "rows", "which", "why", "the first"],
         [
             [
-                one.span,
-                one.rows,
+                _unbroken(one.span),
+                f"{one.rows:,}",
                 one.cause,
-                one.reason,
-                Markup("<br>").join(one.examples),
+                _wide(one.reason, 150),
+                _wide(Markup("<br>").join(one.examples), 260),
             ]
             for one in rows
         ],
     )
     return title.format(Markup(table))
+
+
+def _unbroken(text: str) -> Markup:
+    return Markup('<span style="white-space:nowrap">{}</span>').format(text)
+
+
+def _wide(text: str, pixels: int) -> Markup:
+    # On a phone the table scrolls; without this its last column would be a letter wide.
+    return Markup('<div style="min-width:{}px">{}</div>').format(pixels, text)
