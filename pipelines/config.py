@@ -151,6 +151,16 @@ class ValidationConfig(Section):
         le=1,
         description="How far the label's rate may move from the earlier spans'.",
     )
+    max_rows_factor: float = Field(
+        3.0,
+        ge=1,
+        description="How many times the earlier spans' median the newest span's rows may be.",
+    )
+    max_label_factor: float = Field(
+        3.0,
+        ge=1,
+        description="How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way round.",
+    )
 
 
 class ModelConfig(Section):

@@ -65,6 +65,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         validated = validate_examples(
             statistics=statistics.outputs["statistics"],
             store=store,
+            examples=examples,
+            pattern=pattern,
             **config.validation.model_dump(),
         )
         transformed = transform_features(

@@ -23,6 +23,8 @@ BATCH_CELLS = 4_000_000
 BATCH_ROWS = 65_536
 MIN_BATCH_ROWS = 1_000
 
+# Part of every sketch's name: raised when the same rows would make another sketch.
+_VERSION = 2
 # TFDV's options that are plain values and that its in-memory accumulators honour.
 _OPTION_NAMES = (
     "epsilon",
@@ -60,7 +62,7 @@ class SketchSettings:
 
     def key(self, as_float: Sequence[str]) -> str:
         """Name what determines a sketch besides the rows and TFDV's version."""
-        return digest_value([dict(self.options), sorted(as_float)])[:12]
+        return digest_value([_VERSION, dict(self.options), sorted(as_float)])[:12]
 
 
 def parse_options(options: Mapping[str, Any]) -> SketchSettings:

@@ -32,7 +32,7 @@ from ..lib.files import (
 )
 from ..lib.progress import progress
 from ..lib.spans import LATEST, SourceSpan, find_spans, read_fingerprints
-from ..lib.store import Store
+from ..lib.store import UNLABELLED_FILE, UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
     SPAN_FILE,
     VERSION_DIGITS,
@@ -360,10 +360,10 @@ def _write_span(
         pq.write_table(rows, folder / parquet, row_group_size=ROWS_PER_GROUP)
         parts[name] = {"rows": len(rows), "files": [parquet]}
     if len(unlabelled):
-        pq.write_table(unlabelled, folder / "unlabelled.parquet")
+        pq.write_table(unlabelled, folder / UNLABELLED_FILE)
     if unreadable:
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in unreadable)
-        (folder / "unreadable.jsonl").write_text(lines, encoding="utf-8")
+        (folder / UNREADABLE_FILE).write_text(lines, encoding="utf-8")
     write_json(
         str(folder / SPAN_FILE),
         {

@@ -257,6 +257,10 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     for column in batch.columns:
         if isinstance(column, pa.ChunkedArray):
             column = column.combine_chunks()
+        if pa.types.is_null(column.type):
+            # TFDV takes a list of nothing for a list of lists, which no span with values is merged with.
+            columns.append(column)
+            continue
         if pa.types.is_string(column.type):
             column = column.cast(pa.binary())
         offsets = np.zeros(len(column) + 1, dtype=np.int32)

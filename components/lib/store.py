@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from .files import join
 
+# Beside a span's rows: those that were set aside, if there are any.
+UNLABELLED_FILE = "unlabelled.parquet"
+UNREADABLE_FILE = "unreadable.jsonl"
+
 
 @dataclass(frozen=True)
 class Store:

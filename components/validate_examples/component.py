@@ -22,6 +22,10 @@ def validate_examples(
     min_domain_mass: float = 0.99,
     min_rows_fraction: float = 0.2,
     max_label_change: float = 0.15,
+    max_rows_factor: float = 3.0,
+    max_label_factor: float = 3.0,
+    examples: dsl.Input[dsl.Dataset] = None,
+    pattern: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Judges a window's data against its schema and its own past; an error fails the run.
 
@@ -33,8 +37,8 @@ def validate_examples(
         anomalies: `anomalies.json`, the list of findings, and TFDV's own `SchemaDiff.pb` for each
             split. Written before the run fails.
         schema: `schema.pbtxt`, the schema as it stands in the store or at `schema_uri`.
-        report: Findings and each column's distribution and drift, as one HTML file. Written before
-            the run fails.
+        report: Findings, each column's distribution and drift, and the rows set aside, as one HTML file. Written
+            before the run fails.
         store: URI of the store, where the schema is frozen.
         schema_uri: URI of a curated `schema.pbtxt`, which is read in place of the store's and never
             written by a run.
@@ -51,6 +55,13 @@ def validate_examples(
         min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
             spans' median.
         max_label_change: How far the label's rate may move from the earlier spans', from 0 to 1.
+        max_rows_factor: How many times the earlier spans' median the newest span's rows may be.
+        max_label_factor: How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way
+            round. It finds what moves a rare label.
+        examples: Examples from `ingest_spans`, the ones that the statistics are of. Without them dates are not looked
+            at, and of rows set aside there is no example.
+        pattern: The pattern that `ingest_spans` got. Its date format tells when a span ends; without one, names such
+            as `2013-04` do.
 
     Returns:
         verdict: What was found, in one sentence.
@@ -59,9 +70,25 @@ def validate_examples(
     from retrainer.components.validate_examples.validate import validate
 
     settings = parse_settings(
-        domains, drift, skew, severity, min_domain_mass, min_rows_fraction, max_label_change
+        domains,
+        drift,
+        skew,
+        severity,
+        min_domain_mass,
+        min_rows_fraction,
+        max_label_change,
+        max_rows_factor,
+        max_label_factor,
     )
     verdict = validate(
-        statistics.path, store, settings, anomalies.path, schema.path, report.path, schema_uri
+        statistics.path,
+        store,
+        settings,
+        anomalies.path,
+        schema.path,
+        report.path,
+        schema_uri,
+        examples.path if examples else "",
+        pattern,
     )
     return (verdict,)

@@ -18,7 +18,7 @@ _MEASURE_NAMES = {
     anomalies_pb2.DriftSkewInfo.Measurement.NORMALIZED_ABSOLUTE_DIFFERENCE: MEASURES[2],
 }
 _WORDS = {
-    L_INFINITY: "L-infinity distance",
+    L_INFINITY: "L-infinity norm",
     JENSEN_SHANNON: "Jensen-Shannon divergence",
     MEASURES[2]: "normalized absolute difference",
 }
@@ -185,8 +185,8 @@ def findings_of(
                 kind=kind,
                 column=column,
                 where=where,
-                seen=f"{distance.words} {distance.value:.3f} from {against}",
-                expected=f"at most {distance.threshold:g}",
+                seen=f"{distance.words} {distance.value:.4g} from {against}",
+                expected=f"{distance.words} of at most {distance.threshold:g}",
                 severity=ERROR if distance.chosen else WARNING,
                 measure=distance.measure,
                 value=distance.value,

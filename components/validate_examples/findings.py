@@ -30,6 +30,14 @@ KINDS: dict[str, Kind] = {
         ERROR,
         "complete the span's data, or lower min_rows_fraction",
     ),
+    "many_rows": Kind(
+        "far more rows than before",
+        WARNING,
+        "check that nothing was delivered twice, or raise max_rows_factor",
+    ),
+    "same_data": Kind(
+        "same data under several names", ERROR, "deliver the copy again with its own rows"
+    ),
     "missing_column": Kind(
         "missing column",
         ERROR,
@@ -57,12 +65,18 @@ KINDS: dict[str, Kind] = {
         "label with one value", ERROR, "check how the label is made; nothing can be learned from it"
     ),
     "label_rate": Kind(
-        "label's rate moved", WARNING, "check how the label is made, or raise max_label_change"
+        "label's rate moved",
+        WARNING,
+        "check how the label is made, or raise max_label_change or max_label_factor",
     ),
     "constant_column": Kind(
         "column with one value", WARNING, "drop it if it is meant so: it tells the model nothing"
     ),
+    "became_constant": Kind("column lost its variety", WARNING, "fix the source"),
     "all_missing": Kind("column without values", WARNING, "fix the source, or drop the column"),
+    "became_empty": Kind("column lost its values", WARNING, "fix the source"),
+    "future_date": Kind("date in the future", WARNING, "fix the source's clock or dates"),
+    "date_after_span": Kind("date after its span", WARNING, "fix the source's clock or dates"),
     "drift": Kind(
         "drift", WARNING, "look at its card in the report; if it is meant so, raise its threshold"
     ),
@@ -169,6 +183,12 @@ def judge(findings: Sequence[Finding], severities: Severities) -> tuple[Finding,
             worst = judged if judged.severity == ERROR and earlier.severity != ERROR else earlier
             joined[key] = replace(worst, where=f"{earlier.where} and {finding.where}")
     return tuple(sorted(joined.values(), key=lambda finding: finding.severity != ERROR))
+
+
+def acceptance(kind: str, column: str = "") -> str:
+    """Name the setting that accepts a kind of finding, in one column if it is about one."""
+    place = f"columns.{column}.{kind}" if column else kind
+    return f"validation.severity.{place}: {IGNORE}"
 
 
 def errors_of(findings: Sequence[Finding]) -> list[Finding]:

@@ -122,4 +122,6 @@ def _training_steps(index: StatisticsIndex) -> int:
 
 def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:
     gone = {finding.column for finding in findings if finding.kind == "missing_column"}
-    return [f for f in findings if not (f.kind == "all_missing" and f.column in gone)]
+    return [
+        f for f in findings if not (f.kind in ("all_missing", "became_empty") and f.column in gone)
+    ]

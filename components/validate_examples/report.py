@@ -11,18 +11,22 @@ from ..lib.statistics import Feature, Statistics, features_by_name, row_count
 from .drift import USUAL_FACTOR, Distance
 from .findings import ERROR, Finding, errors_of
 from .judgement import Judgement, Window
+from .set_aside import SetAside
 from .span_checks import label_rate
 
 BEFORE_COLOR = "var(--before)"
 
 
-def render(window: Window, judgement: Judgement, verdict: str) -> str:
+def render(
+    window: Window, judgement: Judgement, verdict: str, set_aside: Sequence[SetAside] = ()
+) -> str:
     """Lay out the report.
 
     Args:
         window: What was judged.
         judgement: What was found.
         verdict: The verdict, shown on top.
+        set_aside: Rows that ingestion set aside.
 
     Returns:
         A whole HTML document.
@@ -48,6 +52,7 @@ def render(window: Window, judgement: Judgement, verdict: str) -> str:
             _cards(window, judgement),
             Markup("<h2>Spans</h2>"),
             _spans(window),
+            _set_aside(set_aside),
         ]
     )
     return render_page("Validation", verdict, not errors_of(judgement.findings), facts, body)
@@ -148,7 +153,7 @@ def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
 def _distance_line(what: str, distance: Distance) -> Markup:
     over = distance.value > distance.threshold
     return Markup(
-        '<div style="font-size:12.5px">{}: {} <b class="{}">{:.3f}</b> of {:g}</div>'
+        '<div style="font-size:12.5px">{}: {} <b class="{}">{:.4g}</b>, threshold {:g}</div>'
     ).format(what, distance.words, "bad" if over else "good", distance.value, distance.threshold)
 
 
@@ -161,7 +166,8 @@ def _series(window: Window, column: str) -> list[Series]:
     if window.earlier is not None and not index.skew_is_drift:
         series.append(Series("earlier spans", BEFORE_COLOR, feature(window.earlier), filled=True))
     train, evaluation = feature(window.splits["train"]), feature(window.splits["eval"])
-    series.append(Series("training", TRAIN_COLOR, train, filled=index.skew_is_drift))
+    name = "training, which is the earlier spans" if index.skew_is_drift else "training"
+    series.append(Series(name, TRAIN_COLOR, train, filled=index.skew_is_drift))
     series.append(Series("evaluation", EVAL_COLOR, evaluation))
     return series
 
@@ -175,7 +181,7 @@ def _spans(window: Window) -> Markup:
     names = list(dict.fromkeys(name for counts in index.counts.values() for name in counts))
     rows = [
         [
-            span,
+            _unbroken(span),
             " and ".join(split for split, spans in index.split_spans.items() if span in spans),
             f"{row_count(window.spans[span]):,}",
             *(f"{index.counts.get(span, {}).get(name, 0):,}" for name in names),
@@ -204,3 +210,32 @@ def _spans(window: Window) -> Markup:
         if trend
         else Markup(table)
     )
+
+
+def _set_aside(rows: Sequence[SetAside]) -> Markup:
+    title = Markup("<h2>Rows set aside</h2>{}")
+    if not rows:
+        return title.format(Markup('<p class="good">None.</p>'))
+    table = render_table(
+        ["span", "rows", "which", "why", "the first"],
+        [
+            [
+                _unbroken(one.span),
+                f"{one.rows:,}",
+                one.cause,
+                _wide(one.reason, 150),
+                _wide(Markup("<br>").join(one.examples), 260),
+            ]
+            for one in rows
+        ],
+    )
+    return title.format(Markup(table))
+
+
+def _unbroken(text: str) -> Markup:
+    return Markup('<span style="white-space:nowrap">{}</span>').format(text)
+
+
+def _wide(text: str, pixels: int) -> Markup:
+    # On a phone the table scrolls; without this its last column would be a letter wide.
+    return Markup('<div style="min-width:{}px">{}</div>').format(pixels, text)

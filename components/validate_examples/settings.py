@@ -60,6 +60,9 @@ class Settings:
         min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
             spans' median.
         max_label_change: How far the label's rate may move, as a share of rows.
+        max_rows_factor: How many times the earlier spans' median the newest span's rows may be.
+        max_label_factor: How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way
+            round.
     """
 
     domains: Mapping[str, Domain] = field(default_factory=dict)
@@ -69,6 +72,8 @@ class Settings:
     min_domain_mass: float = 0.99
     min_rows_fraction: float = 0.2
     max_label_change: float = 0.15
+    max_rows_factor: float = 3.0
+    max_label_factor: float = 3.0
 
 
 def parse_settings(
@@ -79,6 +84,8 @@ def parse_settings(
     min_domain_mass: float = 0.99,
     min_rows_fraction: float = 0.2,
     max_label_change: float = 0.15,
+    max_rows_factor: float = 3.0,
+    max_label_factor: float = 3.0,
 ) -> Settings:
     """Read settings as a pipeline gives them.
 
@@ -90,6 +97,8 @@ def parse_settings(
         min_domain_mass: See `Settings`.
         min_rows_fraction: See `Settings`.
         max_label_change: See `Settings`.
+        max_rows_factor: See `Settings`.
+        max_label_factor: See `Settings`.
 
     Raises:
         RetrainerError: If a key is unknown or a value is out of range.
@@ -100,6 +109,8 @@ def parse_settings(
         ("max_label_change", max_label_change),
     ):
         _check_share(name, value)
+    _check_factor("max_rows_factor", max_rows_factor)
+    _check_factor("max_label_factor", max_label_factor)
     return Settings(
         domains={column: _domain(column, value) for column, value in (domains or {}).items()},
         drift=_comparators("drift", drift or {}),
@@ -108,6 +119,8 @@ def parse_settings(
         min_domain_mass=min_domain_mass,
         min_rows_fraction=min_rows_fraction,
         max_label_change=max_label_change,
+        max_rows_factor=max_rows_factor,
+        max_label_factor=max_label_factor,
     )
 
 
@@ -184,3 +197,8 @@ def _check_severity(place: str, choice: Any) -> None:
 def _check_share(place: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise RetrainerError(f"{place} is {value!r}; give a share between 0 and 1.")
+
+
+def _check_factor(place: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
+        raise RetrainerError(f"{place} is {value!r}; give a number from 1 up.")

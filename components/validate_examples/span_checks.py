@@ -15,8 +15,12 @@ from ..lib.statistics import (
     is_number,
     row_count,
 )
-from .findings import Finding
+from .findings import Finding, acceptance
+from .same_data import check_same_data
 from .settings import Settings
+
+# A rate of fewer rows than these is three times another by chance.
+_MIN_LABEL_ROWS = 30
 
 
 def check_spans(
@@ -38,6 +42,7 @@ def check_spans(
     newest = features_by_name(spans[index.newest])
     return [
         *_rows(index, spans, settings),
+        *check_same_data(spans),
         *_label(index, splits),
         *_label_rate(index, newest, earlier, settings),
         *_silent_columns(index, [features_by_name(span) for span in spans.values()]),
@@ -64,17 +69,21 @@ def _rows(
     ]
     earlier = [rows[span] for span in index.earlier if rows[span]]
     newest = rows[index.newest]
-    if earlier and 0 < newest < settings.min_rows_fraction * median(earlier):
-        findings.append(
-            Finding(
-                "few_rows",
-                "",
-                f"span {index.newest}",
-                f"{newest:,} rows",
-                f"at least {percent(settings.min_rows_fraction)} of the {median(earlier):,.0f} "
-                "that earlier spans have",
-            )
+    if not earlier or not newest:
+        return findings
+    usual = median(earlier)
+    where, seen = f"span {index.newest}", f"{newest:,} rows"
+    if newest < settings.min_rows_fraction * usual:
+        expected = (
+            f"at least {percent(settings.min_rows_fraction)} of the {usual:,.0f} "
+            "that earlier spans have"
         )
+        findings.append(Finding("few_rows", "", where, seen, expected))
+    if newest > settings.max_rows_factor * usual:
+        expected = (
+            f"at most {settings.max_rows_factor:g} times the {usual:,.0f} that earlier spans have"
+        )
+        findings.append(Finding("many_rows", "", where, seen, expected))
     return findings
 
 
@@ -119,6 +128,7 @@ def _label_rate(
     rates = label_rate(now), label_rate(before)
     if rates[0] is not None and rates[1] is not None:
         moved = abs(rates[0] - rates[1])
+        factor = _rate_factor(now, before)
         seen = f"rate {percent(rates[0])}, {percent(rates[1])} in the earlier spans"
     elif not is_number(now) and not is_number(before):
         shares, shares_before = text_shares(now), text_shares(before)
@@ -128,15 +138,19 @@ def _label_rate(
         }
         value = max(moves, key=lambda one: moves[one], default="")
         moved = moves.get(value, 0.0)
+        factor = 1.0
         seen = (
             f"'{value}' in {percent(shares.get(value, 0.0))} of the rows, "
             f"{percent(shares_before.get(value, 0.0))} in the earlier spans"
         )
     else:
         return []
-    if moved <= settings.max_label_change:
+    if moved > settings.max_label_change:
+        expected = f"a change of at most {percent(settings.max_label_change)} of the rows"
+    elif factor > settings.max_label_factor:
+        expected = f"at most {settings.max_label_factor:g} times as many, or as few"
+    else:
         return []
-    expected = f"a change of at most {percent(settings.max_label_change)} of the rows"
     return [Finding("label_rate", index.label, f"span {index.newest}", seen, expected)]
 
 
@@ -148,22 +162,46 @@ def _silent_columns(
     for column, feature in spans[-1].items():
         if column == index.label:
             continue
+        before = [span[column] for span in spans[:-1] if column in span]
+        filled = [one for one in before if common(one).num_non_missing]
         if not common(feature).num_non_missing:
-            findings.append(Finding("all_missing", column, where, "every cell is empty", "values"))
+            findings.append(_empty(column, where, bool(filled)))
             continue
         value = constant_value(feature)
         if value is None:
             continue
-        before = [constant_value(span[column]) for span in spans[:-1] if column in span]
-        if all(one == value for one in before):
-            where_all = "every span of the window" if before else where
-            seen = f"'{_plain(feature, value)}' in every row"
+        seen = f"'{_plain(feature, value)}' in every row"
+        values = [constant_value(one) for one in filled]
+        if all(one == value for one in values):
+            where_all = "every span of the window" if values else where
             findings.append(Finding("constant_column", column, where_all, seen, "several values"))
-        elif any(one is None for one in before):
-            seen = f"'{_plain(feature, value)}' in every row"
+        elif None in values:
+            remedy = f"fix the source, or accept it with {acceptance('became_constant', column)}"
             expected = "several values, as in earlier spans"
-            findings.append(Finding("constant_column", column, where, seen, expected))
+            findings.append(
+                Finding("became_constant", column, where, seen, expected, remedy=remedy)
+            )
     return findings
+
+
+def _empty(column: str, where: str, was_filled: bool) -> Finding:
+    seen = "every cell is empty"
+    if not was_filled:
+        return Finding("all_missing", column, where, seen, "values")
+    remedy = f"fix the source, or accept it with {acceptance('became_empty', column)}"
+    return Finding(
+        "became_empty", column, where, seen, "values, as in earlier spans", remedy=remedy
+    )
+
+
+def _rate_factor(now: Feature, before: Feature) -> float:
+    """Tell how many times one rate of a label is the other, 1 if the larger one is of few rows."""
+    fewer, more = sorted([now, before], key=lambda feature: feature.num_stats.mean)
+    if more.num_stats.mean * min(common(now).num_non_missing, common(before).num_non_missing) < (
+        _MIN_LABEL_ROWS
+    ):
+        return 1.0
+    return more.num_stats.mean / max(fewer.num_stats.mean, 1e-12)
 
 
 def _plain(feature: Feature, value: str) -> str:

@@ -1,14 +1,17 @@
 """Validating a window: schema, drift, skew and spans, judged together."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.errors import RetrainerError
+from ..lib.examples import Examples
 from ..lib.features import SCHEMA_FILE
 from ..lib.files import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.progress import progress
+from ..lib.span_dates import span_periods
 from ..lib.statistics import (
     EARLIER,
     StatisticsIndex,
@@ -18,12 +21,14 @@ from ..lib.statistics import (
     split_folder,
 )
 from ..lib.store import Store
+from .dates import check_dates
 from .findings import Finding, count, error_message, errors_of
 from .judgement import Judgement, Window
 from .judging import judge_window
 from .report import render
 from .schema import infer_schema, schema_text
 from .schema_file import load_schema
+from .set_aside import read_set_aside
 from .settings import Settings
 from .span_checks import check_spans
 
@@ -40,6 +45,8 @@ def validate(
     schema_path: str,
     report_path: str,
     schema_uri: str = "",
+    examples_path: str = "",
+    pattern: str = "",
 ) -> str:
     """Judge a window's data; write what was found; stop if any of it is an error.
 
@@ -51,6 +58,9 @@ def validate(
         schema_path: Folder for the schema.
         report_path: File for the HTML report.
         schema_uri: A curated schema, used in place of the store's and never written.
+        examples_path: Folder of the manifest of the examples that the statistics are of; without it, dates are not
+            looked at.
+        pattern: The pattern that the spans were found with; its date format tells when a span ends.
 
     Returns:
         The verdict.
@@ -63,6 +73,10 @@ def validate(
     uri = schema_uri or Store(store).schema_uri
     progress("looking at the spans")
     found = check_spans(window.index, window.spans, window.splits, window.earlier, settings)
+    examples = Examples.read(examples_path) if examples_path else None
+    if examples is not None:
+        today = datetime.now(UTC).date()
+        found += check_dates(examples, span_periods(examples.spans, pattern), today)
     schema, text, is_new = _find_schema(window, uri, bool(schema_uri), settings)
     progress("comparing with the schema")
     judgement, protos = judge_window(window, schema, settings, found)
@@ -82,7 +96,8 @@ def validate(
     _write(judgement, protos, text, anomalies_path, schema_path)
     errors = errors_of(judgement.findings)
     verdict = _verdict(judgement)
-    write_atomic(report_path, render(window, judgement, verdict))
+    set_aside = read_set_aside(window.index, examples)
+    write_atomic(report_path, render(window, judgement, verdict, set_aside))
     if errors:
         raise RetrainerError(error_message(judgement.findings, uri))
     return verdict

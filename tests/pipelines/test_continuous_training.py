@@ -36,7 +36,7 @@ def test_the_nine_tasks_depend_on_each_other_as_the_picture_shows(compiled):
         "ingest-spans": set(),
         "resolve-champion": set(),
         "compute-statistics": {"ingest-spans"},
-        "validate-examples": {"compute-statistics"},
+        "validate-examples": {"compute-statistics", "ingest-spans"},
         "transform-features": {"ingest-spans", "validate-examples"},
         "train-model": {"ingest-spans", "transform-features"},
         "evaluate-model": {"ingest-spans", "resolve-champion", "train-model"},

@@ -56,6 +56,7 @@ def judge(make_examples, tmp_path):
                 str(tmp_path / "schema"),
                 str(tmp_path / "report.html"),
                 schema_uri,
+                examples,
             )
         except RetrainerError as error:
             outcome.error = str(error)

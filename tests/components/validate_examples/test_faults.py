@@ -27,6 +27,11 @@ def test_a_clean_year_raises_no_error(judge, months):
         assert outcome.error == "", outcome.error
         assert outcome.found("error") == set()
         assert ("month", "drift") not in outcome.found("warning"), "moves every month"
+        kinds = {finding["kind"] for finding in outcome.findings}
+        assert not kinds & {
+            "same_data", "many_rows", "became_constant", "became_empty", "future_date",
+            "date_after_span",
+        }  # fmt: skip
     assert judge(months, eval_spans=3).error == ""
 
 
@@ -101,12 +106,28 @@ def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault)
     assert finding["remedy"] in outcome.error
 
 
+def late_dates(frame, date, rows=3):
+    changed = frame.copy()
+    changed.loc[changed.index[-rows:], "time_hour"] = date
+    return changed
+
+
 WARNINGS = {
     "new column": (lambda f: f.assign(gate="B4"), "gate", "new_column"),
     "drift": (lambda f: f.assign(distance=f.distance * 3), "distance", "drift"),
     "drift of text": (lambda f: plant(f, 0.4, origin="JFK"), "origin", "drift"),
     "label moved": (lambda f: plant(f, 0.4, late=1), "late", "label_rate"),
-    "one value": (lambda f: f.assign(origin="JFK"), "origin", "constant_column"),
+    "always one value": (lambda f: f, "year", "constant_column"),
+    "one value": (lambda f: f.assign(origin="JFK"), "origin", "became_constant"),
+    "one number": (lambda f: f.assign(distance=1000), "distance", "became_constant"),
+    "too many rows": (lambda f: pd.concat([f] * 4), "", "many_rows"),
+    "rare label": (
+        lambda f: f.assign(late=f.late.where(f.late.eq(0) | (f.index % 5 == 0), 0)),
+        "late",
+        "label_rate",
+    ),
+    "far future": (lambda f: late_dates(f, "2999-12-31T00:00:00Z"), "time_hour", "future_date"),
+    "after the span": (lambda f: late_dates(f, "2013-05-02 00:00"), "time_hour", "date_after_span"),
     "negative at times": (lambda f: plant(f, 0.02, minute=-1), "minute", "out_of_domain"),
 }
 
@@ -118,7 +139,48 @@ def test_a_lesser_fault_is_shown(judge, frozen, three, months, fault):
     assert outcome.error == ""
     assert (column, kind) in outcome.found("warning")
     seen = str(escape(outcome.one(column, kind)["seen"]))
-    assert re.search(rf"<b>{column}</b>.*{re.escape(seen)}", outcome.page)
+    assert re.search(rf"<b>{column or 'all rows'}</b>.*{re.escape(seen)}", outcome.page)
+
+
+def test_the_same_data_under_two_names_stops_the_run(judge, frozen, three):
+    copy = three["2013-02"].sample(frac=1, random_state=1)
+    outcome = judge({**three, "2013-04": copy})
+    assert ("", "same_data") in outcome.found("error")
+    assert "2013-02 = 2013-04: the same" in outcome.error
+    assert "severity.same_data: ignore" in outcome.error
+    one_row_less = judge({**three, "2013-05": copy.iloc[1:]})
+    assert ("", "same_data") not in one_row_less.found("error")
+
+
+def test_a_column_that_the_schema_does_not_ask_for_loses_its_values(judge, frozen, months):
+    # Empty in the first span, too: statistics of empty and filled spans are merged.
+    spans = {name: months[name].assign(note=None) for name in ("2013-04", "2013-05", "2013-06")}
+    spans["2013-05"].loc[spans["2013-05"].index[:50], "note"] = "diverted"
+    outcome = judge(spans)
+    assert ("note", "became_empty") in outcome.found("warning"), outcome.error
+    accepted = judge(spans, severity={"columns": {"note": {"became_empty": "ignore"}}})
+    assert "became_empty" not in {finding["kind"] for finding in accepted.findings}
+    assert judge(spans, severity={"became_empty": "error"}).found("error") == {
+        ("note", "became_empty")
+    }
+
+
+def test_dates_that_are_late_by_nature_or_by_a_day_pass(judge, months):
+    spans = {
+        name: months[name].assign(due="2999-01-01", day_after=f"{name}-28")
+        for name in ("2013-01", "2013-02", "2013-03")
+    }
+    spans["2013-03"] = late_dates(spans["2013-03"], "2013-04-01T23:59:59Z").assign(note="x")
+    spans["2013-03"].loc[spans["2013-03"].index[-1], "day_after"] = "unknown"
+    outcome = judge(spans)
+    assert not {"future_date", "date_after_span"} & {f["kind"] for f in outcome.findings}
+
+
+def test_a_span_whose_own_date_has_not_come_is_found(judge, months):
+    outcome = judge({"2013-01": months["2013-01"], "2990-02": months["2013-02"]})
+    finding = outcome.one("", "future_date")
+    assert finding["where"] == "span 2990-02"
+    assert "begins on 2990-02-01" in finding["seen"]
 
 
 def test_a_fault_on_the_first_run(judge, three):
@@ -134,7 +196,9 @@ def test_a_threshold_that_is_set_stops_the_run(judge, frozen, three):
     assert finding["severity"] == "error"
     assert finding["measure"] == "infinity_norm"
     assert finding["value"] > finding["threshold"] == 0.001
-    assert "L-infinity distance" in outcome.error
+    said = f"seen L-infinity norm {finding['value']:.4g} from the earlier spans; "
+    assert said + "expected L-infinity norm of at most 0.001" in outcome.error
+    assert finding["expected"] in outcome.page
     assert judge(three, drift={"infinity_norm": 0.001}).found("error") >= {("carrier", "drift")}
     # TFDV's own words: numbers by Jensen-Shannon, where L-infinity would read 0.
     by_number = judge(three, drift={"jensen_shannon_divergence": 0.05})
@@ -151,6 +215,8 @@ def test_skew_between_splits_that_are_not_drift(judge, months):
     skew = outcome.one("distance", "skew")
     assert skew["measure"] == "jensen_shannon_divergence"
     assert skew["where"] == "training"
+    assert skew["seen"] == f"Jensen-Shannon divergence {skew['value']:.4g} from evaluation"
+    assert skew["expected"] == "Jensen-Shannon divergence of at most 0.3"
 
 
 def test_severities_can_be_changed(judge, frozen, three, months):

@@ -269,6 +269,8 @@ def test_a_domain_that_does_not_fit_the_schema(judge, frozen, three, settings, r
             "'fatal'; use error, warning or ignore",
         ),
         ({"severity": {"columns": {"x": {"drfit": "error"}}}}, "Did you mean 'drift'"),
+        ({"max_rows_factor": 0.5}, "max_rows_factor is 0.5; give a number from 1 up"),
+        ({"max_label_factor": "3"}, "max_label_factor is '3'"),
         ({"min_domain_mass": 99}, "min_domain_mass is 99; give a share between 0 and 1"),
     ],
 )
