@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,10 +24,11 @@ class SigningKey:
     """A key of the issuer's."""
 
     key_id: str
-
-    @cached_property
-    def _private(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    # Made at once: server and test ask for it from threads of their own.
+    _private: rsa.RSAPrivateKey = field(
+        default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        repr=False,
+    )
 
     @cached_property
     def certificate(self) -> str:
