@@ -69,6 +69,8 @@ def cli(context: click.Context, verbose: bool) -> None:
         # google.api_core warns once a package that this Python's end of life is years away.
         warnings.simplefilter("ignore", FutureWarning)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Beam warns at the root of what it could import.
+        logging.getLogger().setLevel(logging.ERROR)
         logging.getLogger("absl").setLevel(logging.ERROR)
 
 
