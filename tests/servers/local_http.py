@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ class Seen:
     body: bytes
 
 
-class LocalServer:
+class LocalServer(ABC):
     """Serves `routes()` of a subclass at `url` from `start` to `stop`, or within a `with`.
 
     Attributes:
@@ -61,8 +62,9 @@ class LocalServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @abstractmethod
     def routes(self) -> list[web.RouteDef]:
-        raise NotImplementedError
+        """Give what it serves."""
 
     def fail_next(self, times: int = 1, **fault: Any) -> None:
         """Let the next matching requests go wrong; see Fault."""
