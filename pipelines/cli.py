@@ -13,7 +13,7 @@ import click
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
-from .commands.options import STORE
+from .commands.options import FILE, STORE
 from .commands.schedule import schedule
 from .commands.schema import schema
 from .commands.spans import spans
@@ -21,7 +21,6 @@ from .commands.submit import submit
 from .commands.trigger import trigger
 
 INTERRUPTED = 130
-_FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
 
 
 def main() -> None:
@@ -97,7 +96,7 @@ def init(folder: Path, example: str) -> None:
 
 
 @cli.command()
-@_FILE
+@FILE
 @click.option("--span", default="latest", show_default=True, help="The window's newest span.")
 @click.option("--run-id", help="Name of the run; a second run of that name is refused.")
 @click.option(
@@ -135,7 +134,7 @@ def run(
 
 
 @cli.command("compile")
-@_FILE
+@FILE
 @click.option(
     "-o",
     "--output",
@@ -225,7 +224,7 @@ def config_schema() -> None:
 
 
 @config.command("check")
-@_FILE
+@FILE
 def config_check(file: Path) -> None:
     """Check FILE (retrain.yaml) without running anything."""
     from .config import load_config

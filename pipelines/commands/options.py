@@ -19,7 +19,7 @@ STORE = click.option(
     type=click.Path(path_type=Path),
     default="retrain.yaml",
     show_default=True,
-    help="The retrain.yaml whose store is looked at.",
+    help="The retrain.yaml that is meant.",
 )
 TO = click.option(
     "--to",

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import click
 
+from .options import STORE
+
 
 @click.group()
 def schema() -> None:
     """Look at the schema, frozen in the store or curated, and take into it what data changed for good."""
 
 
-_FILE = click.option(
-    "--file",
-    "file",
-    type=click.Path(path_type=Path),
-    default="retrain.yaml",
-    show_default=True,
-    help="The retrain.yaml whose schema is meant.",
-)
 _RUN = click.option(
     "--run",
     "run_id",
@@ -37,7 +31,7 @@ _STATISTICS = click.option(
 
 
 @schema.command()
-@_FILE
+@STORE
 @click.option("--pbtxt", is_flag=True, help="Print the file as it stands.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: Path, pbtxt: bool, as_json: bool) -> None:
@@ -64,7 +58,7 @@ def show(file: Path, pbtxt: bool, as_json: bool) -> None:
 
 
 @schema.command()
-@_FILE
+@STORE
 @_RUN
 @_STATISTICS
 @click.option("--exit-code", is_flag=True, help="End with 1 if there is any change.")
@@ -95,7 +89,7 @@ def diff(file: Path, run_id: str, folder: str, exit_code: bool) -> None:
     multiple=True,
     help="Take anomalies of this kind only, such as unexpected_values; may be repeated.",
 )
-@_FILE
+@STORE
 @_RUN
 @_STATISTICS
 @click.option("--dry-run", is_flag=True, help="Tell what would change, and write nothing.")
