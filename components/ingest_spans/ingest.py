@@ -42,7 +42,7 @@ from ..lib.stored_spans import (
     read_version,
 )
 from ..lib.windows import choose_window
-from .sources import NULL_VALUES, read_source
+from .sources.old import NULL_VALUES, read_source
 
 # Part of every span's digest: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 1

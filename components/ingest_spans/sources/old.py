@@ -12,9 +12,9 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from ..lib.errors import RetrainerError
-from ..lib.files import filesystem
-from ..lib.spans import SourceFile
+from ...lib.errors import RetrainerError
+from ...lib.files import filesystem
+from ...lib.spans import SourceFile
 
 NULL_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _CSV_BLOCK_BYTES = 16 << 20

@@ -1,0 +1,1 @@
+"""Sources: the formats that spans come in, each read block by block."""

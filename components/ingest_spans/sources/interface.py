@@ -1,0 +1,105 @@
+"""What every source of rows gives: blocks of rows in the source's own types, and the rows that it could not read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+
+# About so many bytes of a source are read at a time; what a block becomes in memory is a few times that.
+BLOCK_BYTES = 8 << 20
+# Rows of a block, in formats that are read by rows.
+BLOCK_ROWS = 65_536
+# Of a row that can't be read, so much is kept to recognise it by, in characters.
+TEXT_KEPT = 2_000
+
+NULL_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How sources are read.
+
+    Attributes:
+        format: `csv`, `parquet`, `jsonl`, `tfrecord`, or `auto` to go by the name's ending.
+        exclude: Columns that are not wanted; a source leaves them out before it looks at their cells.
+        csv_columns: The columns' names, of CSV files without a header; none: the first row has them.
+        csv_delimiter: One character between the cells of a CSV row.
+        csv_encoding: Encoding of CSV files, by one of Python's names for it.
+        csv_null_values: Texts that mean a missing cell in CSV.
+        query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; none takes the table.
+    """
+
+    format: str = "auto"
+    exclude: tuple[str, ...] = ()
+    csv_columns: tuple[str, ...] = ()
+    csv_delimiter: str = ","
+    csv_encoding: str = "utf-8"
+    csv_null_values: tuple[str, ...] = NULL_VALUES
+    query: str = ""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that can't be read.
+
+    Attributes:
+        file: Name of its file, without folders.
+        row: Its number in the file, from 1; a header is not counted.
+        reason: What is wrong with it, without a full stop.
+        text: As it stands in the source, at most `TEXT_KEPT` characters. It may hold private cells: what is done with
+            it is the caller's to decide.
+    """
+
+    file: str
+    row: int
+    reason: str
+    text: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as the quarantine file holds it."""
+        return asdict(self)
+
+
+class Block(NamedTuple):
+    """Some consecutive rows of a source.
+
+    Attributes:
+        batch: The rows that could be read x the columns that they have, in the source's own Arrow types and in its order.
+            Columns may differ from block to block.
+        first: Number of the block's first row in the file, from 1, read or not.
+        bad: The rows of the block that could not be read, in order of their numbers.
+    """
+
+    batch: pa.RecordBatch
+    first: int
+    bad: Sequence[BadRow] = ()
+
+    def row(self, index: int) -> int:
+        """Tell the number in the file of a row of `batch`."""
+        number = self.first + index
+        for skipped in self.bad:
+            if skipped.row > number:
+                break
+            number += 1
+        return number
+
+
+class Source(Protocol):
+    """One file or table of a span."""
+
+    narrow: bool
+    """Whether columns of text are to become numbers where every cell is one, because the format knows text alone."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Read the source from its beginning; may be called again.
+
+        Memory is bounded: by a few blocks, whatever the source's size.
+
+        Yields:
+            Blocks in order. One without rows tells which columns there are.
+
+        Raises:
+            RetrainerError: If the source as a whole can't be read: empty, cut off, of another format.
+        """
+        ...
