@@ -22,6 +22,21 @@ TRIGGER_NAME_RULE = r"^[a-z][a-z0-9-]{0,39}$"
 MAX_MODULE_BYTES = 64 * 1024
 
 
+class CsvConfig(Section):
+    """How CSV files are written."""
+
+    columns: list[str] = Field(
+        default_factory=list,
+        description="Names of the columns, for files without a header; empty: the first row has them.",
+    )
+    delimiter: str = Field(",", description="The one character between cells, such as `;`.")
+    encoding: str = Field("utf-8", description="By Python's names, such as `cp1252` or `utf-16`.")
+    null_values: list[str] = Field(
+        default_factory=lambda: ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
+        description="Texts that mean a missing cell.",
+    )
+
+
 class DataConfig(Section):
     """Where the data is, and how it becomes examples."""
 
@@ -66,8 +81,24 @@ class DataConfig(Section):
     hash_key_env: str = Field(
         "RETRAINER_HASH_KEY", description="Environment variable that holds the HMAC key."
     )
-    format: Literal["auto", "csv", "parquet", "jsonl"] = Field(
+    hash_key_file: str = Field(
+        "",
+        description="Path or URI of a file that holds the HMAC key, such as a mounted secret; the environment variable "
+        "is then not set.",
+    )
+    split_by: list[str] = Field(
+        default_factory=list,
+        description="With hash, the columns whose rows stay on one side, such as a customer's; empty: those of key, "
+        "and without them the whole row.",
+    )
+    format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
         "auto", description="Format of the files; auto goes by their endings."
+    )
+    csv: CsvConfig = Field(default_factory=CsvConfig)
+    query: str = Field(
+        "",
+        description="With a pattern of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; "
+        "empty takes the whole table or partition.",
     )
     max_bad_rows: float = Field(
         0.01,

@@ -50,10 +50,15 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             drop=data.drop,
             hash=data.hash,
             hash_key_env=data.hash_key_env,
+            hash_key_file=data.hash_key_file,
+            split_by=data.split_by,
             format=data.format,
+            csv=data.csv.model_dump(exclude_unset=True),
+            query=data.query,
             max_bad_rows=data.max_bad_rows,
             min_spans=data.min_spans,
             marker=data.marker,
+            schema_uri=config.validation.schema_uri,
         )
         examples = ingested.outputs["examples"]
         champion = resolve_champion(store=store)

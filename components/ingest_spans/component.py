@@ -1,6 +1,6 @@
 """The KFP face of `ingest_spans`."""
 
-from typing import List, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 from kfp import dsl
 
@@ -22,10 +22,15 @@ def ingest_spans(
     drop: List[str] = [],
     hash: List[str] = [],
     hash_key_env: str = "RETRAINER_HASH_KEY",
+    hash_key_file: str = "",
+    split_by: List[str] = [],
     format: str = "auto",
+    csv: Dict[str, Any] = {},
+    query: str = "",
     max_bad_rows: float = 0.01,
     min_spans: int = 0,
     marker: str = "",
+    schema_uri: str = "",
 ) -> NamedTuple("Outputs", [("newest_span", str), ("verdict", str)]):
     """Finds the newest spans behind a pattern and puts each new one into the store, once.
 
@@ -44,18 +49,27 @@ def ingest_spans(
         drop: Columns to leave out.
         hash: Private columns, replaced by the HMAC-SHA-256 of their text.
         hash_key_env: Environment variable that holds the HMAC key.
-        format: `csv`, `parquet`, `jsonl`, or `auto` to go by the files' endings.
+        hash_key_file: File that holds it, such as a mounted secret; empty for none.
+        split_by: With split `hash`, the columns whose rows stay on one side; none: those of `key`, and without them the
+            whole row.
+        format: `csv`, `parquet`, `jsonl`, `tfrecord` (of tf.Example), or `auto` to go by the files' endings.
+        csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `null_values`.
+        query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; empty takes the table.
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
         min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
             date or number between others may be missing. Above 0: any may be missing as long as so many are there.
         marker: Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it;
             `{span}.done` where spans share a folder. Spans without it are not there yet. Empty for none.
+        schema_uri: A curated schema.pbtxt, which says what columns hold. Empty: the one that is frozen in the
+            store, and before that each span's own values.
 
     Returns:
         newest_span: Name of the newest span in the window.
         verdict: What was ingested, in one sentence.
     """
-    from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+    from retrainer.components.ingest_spans.ingest import ingest
+    from retrainer.components.ingest_spans.settings import IngestSettings, parse_csv_options
+    from retrainer.components.ingest_spans.sources.interface import SourceOptions
 
     settings = IngestSettings(
         label=label,
@@ -63,13 +77,24 @@ def ingest_spans(
         drop=tuple(drop),
         hash=tuple(hash),
         hash_key_env=hash_key_env,
+        hash_key_file=hash_key_file,
         split=split,
+        split_by=tuple(split_by),
         eval_fraction=eval_fraction,
-        format=format,
         max_bad_rows=max_bad_rows,
+        source=SourceOptions(format=format, query=query, **parse_csv_options(csv)),
     )
     ingested = ingest(
-        pattern, store, settings, examples.path, span, window, eval_spans, min_spans, marker
+        pattern=pattern,
+        store=store,
+        settings=settings,
+        output=examples.path,
+        span=span,
+        window=window,
+        eval_spans=eval_spans,
+        min_spans=min_spans,
+        marker=marker,
+        schema_uri=schema_uri,
     )
     # Records of runs keep an artifact's metadata, so they say which versions a run used after its folder is gone.
     examples.metadata["spans"] = ingested.versions

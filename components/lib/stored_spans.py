@@ -37,6 +37,7 @@ class SpanVersion:
         sources: URI and size in bytes of each source file.
         ingested: When, in ISO 8601, UTC; empty if it was not noted.
         settings: Digest of the settings that made rows of the sources; empty if it was not noted.
+        content: Digest of the sources' content; empty if it was not noted.
         replaced: The version that was the newest with the same settings before; empty if there was none.
     """
 
@@ -50,6 +51,7 @@ class SpanVersion:
     sources: list[dict[str, Any]] = field(default_factory=list)
     ingested: str = ""
     settings: str = ""
+    content: str = ""
     replaced: str = ""
 
     @property

@@ -65,15 +65,17 @@ class Block(NamedTuple):
     """Some consecutive rows of a source.
 
     Attributes:
-        batch: The rows that could be read x the columns that they have, in the source's own Arrow types and in its order.
-            Columns may differ from block to block.
+        batch: The rows that could be read x the columns that they have, in the source's own Arrow types and in its
+            order. Columns may differ from block to block.
         first: Number of the block's first row in the file, from 1, read or not.
         bad: The rows of the block that could not be read, in order of their numbers.
+        excluded: The columns of `SourceOptions.exclude` that the block has, and that were left out of `batch`.
     """
 
     batch: pa.RecordBatch
     first: int
     bad: Sequence[BadRow] = ()
+    excluded: Sequence[str] = ()
 
     def row(self, index: int) -> int:
         """Tell the number in the file of a row of `batch`."""

@@ -1,13 +1,17 @@
+import errno
 import gzip
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans.ingest import IngestSettings, ingest, ingest_span
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.one_span import ingest_span
+from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.spans import find_spans
@@ -160,12 +164,14 @@ def test_rows_that_cannot_be_read_are_kept_with_their_place(project, tmp_path):
     assert "1 unreadable" in verdict
     aside = next((tmp_path / "store" / "spans" / "3").glob("*/unreadable.jsonl"))
     row = json.loads(aside.read_text())
-    assert (row["line"], row["text"]) == (3, "2,Ulm,2,1,surplus")
+    assert (row["row"], row["text"]) == (2, "2,Ulm,2,1,surplus")
 
 
 def test_too_many_rows_that_cannot_be_read_stop_the_run(project):
     project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1,surplus\n")
-    with pytest.raises(RetrainerError, match=r"1 of 2 rows can't be read.*3\.csv line 3, 5 cells"):
+    with pytest.raises(
+        RetrainerError, match=r"1 of 2 rows can't be read.*3\.csv row 2: it has 5 cells"
+    ):
         project.run()
 
 
@@ -208,12 +214,12 @@ def test_a_dropped_column_that_no_span_has_is_named(project):
 
 
 def test_hashed_columns_are_repeatable_and_tell_nothing(project, monkeypatch):
-    monkeypatch.setenv("RETRAINER_HASH_KEY", "secret")
+    monkeypatch.setenv("RETRAINER_HASH_KEY", "a secret of enough bytes")
     examples, _ = project.run(hash=("city",))
     hashed = set(examples.read_table("eval").column("city").to_pylist())
     assert len(hashed) == 1
     assert "Ulm" not in hashed
-    monkeypatch.setenv("RETRAINER_HASH_KEY", "another")
+    monkeypatch.setenv("RETRAINER_HASH_KEY", "another one of enough bytes")
     other, _ = project.run(hash=("city",))
     assert set(other.read_table("eval").column("city").to_pylist()).isdisjoint(hashed)
 
@@ -305,3 +311,71 @@ def test_a_newest_span_without_its_marker_waits_and_is_mentioned(project, tmp_pa
     examples, verdict = project.run(marker="{span}.ok")
     assert examples.spans == ("1", "2", "3")
     assert "not there" not in verdict
+
+
+def freeze_schema(project, **types):
+    """Write the store's schema, as a first run would."""
+    place = Path(project.store, "schema", "schema.pbtxt")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(
+        "".join(f'feature {{ name: "{name}" type: {kind} }}\n' for name, kind in types.items())
+    )
+
+
+def test_types_come_from_the_schema_where_there_is_one(project):
+    freeze_schema(project, id="BYTES", amount="FLOAT", label="INT")
+    project.span("3", HEADER + "007,Ulm,1,0\n008,Ulm,2,1\n")
+    examples, _ = project.run()
+    rows = examples.splits["eval"][0].read_table()
+    assert rows.column("id").to_pylist() == ["007", "008"]
+    assert rows.schema.field("amount").type == pa.float64()
+
+
+def test_a_cell_that_is_not_of_the_schemas_type_sets_its_row_aside(project, tmp_path):
+    freeze_schema(project, id="INT", amount="FLOAT")
+    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,much,1\n3.0,Ulm,3,1\n3.5,Ulm,4,1\n")
+    examples, verdict = project.run(max_bad_rows=0.5)
+    assert examples.splits["eval"][0].read_table().column("id").to_pylist() == [1, 3]
+    assert "2 unreadable" in verdict
+    aside = next((tmp_path / "store" / "spans" / "3").glob("*/unreadable.jsonl"))
+    rows = [json.loads(line) for line in aside.read_text().splitlines()]
+    assert [(row["row"], row["reason"]) for row in rows] == [
+        (2, "'amount' is no number"), (4, "'id' is no integer of 64 bits"),
+    ]  # fmt: skip
+    assert json.loads(rows[0]["text"])["amount"] == "much"
+
+
+def test_a_schema_that_says_what_was_found_out_ingests_nothing_again(project):
+    before, _ = project.run()
+    freeze_schema(project, id="INT", city="BYTES", amount="FLOAT", label="INT")
+    after, verdict = project.run()
+    assert verdict.startswith("nothing new")
+    assert after.versions == before.versions
+
+
+def test_a_schema_that_says_otherwise_makes_a_new_version(project):
+    before, _ = project.run()
+    freeze_schema(project, id="BYTES")
+    after, verdict = project.run()
+    assert verdict.startswith("3 ingested")
+    assert set(after.versions.values()).isdisjoint(before.versions.values())
+    assert project.run()[1].startswith("nothing new")
+
+
+def test_rows_that_a_later_one_replaced_are_kept_aside(project, tmp_path):
+    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n1,Bonn,3,1\n1,Kiel,4,1\n")
+    examples, verdict = project.run(key=("id",))
+    assert examples.splits["eval"][0].read_table().column("city").to_pylist() == ["Ulm", "Kiel"]
+    assert "2 duplicate" in verdict
+    aside = next((tmp_path / "store" / "spans" / "3").glob("*/duplicate.parquet"))
+    assert pq.read_table(aside).column("city").to_pylist() == ["Ulm", "Bonn"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(project, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises(RetrainerError, match=r"span 1: the disk is full .*spans prune.* Nothing"):
+        project.run()
+    assert not list((tmp_path / "store" / "spans" / "1").iterdir())

@@ -12,7 +12,8 @@ import gcsfs
 import pytest
 from servers.storage import StorageServer
 
-from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.stored_spans import list_stored, list_versions
 
@@ -20,7 +21,8 @@ ROWS = 200_000
 INGEST = """
 import sys, time
 from pathlib import Path
-from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings
 pattern, store, output, start = sys.argv[1:]
 Path(output).mkdir()
 while not Path(start).exists():

@@ -1,7 +1,8 @@
 """The report shows the rows that ingestion set aside, why, and the first of them."""
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.statistics import read_index
 from retrainer.components.validate_examples.set_aside import read_set_aside

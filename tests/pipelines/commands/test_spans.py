@@ -4,7 +4,8 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store

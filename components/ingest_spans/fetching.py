@@ -1,0 +1,59 @@
+"""Bringing source files to this machine, where the readers' own threads can read them, and hashing them on the way."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from ..lib.bigquery import SCHEME
+from ..lib.files import digest_file, filesystem, is_local
+from ..lib.spans import SourceFile
+
+_CHUNK_BYTES = 4 << 20
+
+
+def digest_source(file: SourceFile) -> str:
+    """Name a file's content.
+
+    Args:
+        file: A file, which is read and hashed; or a table, which is told by its fingerprint.
+
+    Returns:
+        A text that changes with the content.
+    """
+    if file.uri.startswith(SCHEME):
+        return f"{file.uri} {file.fingerprint}"
+    if is_local(file.uri):
+        return digest_file(filesystem(file.uri)[1])
+    digest = sha256()
+    fs, path = filesystem(file.uri)
+    with fs.open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
+    """Give a path on this machine to a file anywhere.
+
+    Args:
+        file: The file.
+        scratch: Folder for a copy, which is removed afterwards.
+
+    Yields:
+        The file's own path if it is local, else that of a copy with the same name; empty for a table.
+    """
+    if file.uri.startswith(SCHEME):
+        yield ""
+        return
+    fs, path = filesystem(file.uri)
+    if is_local(file.uri):
+        yield path
+        return
+    copy = os.path.join(scratch, os.path.basename(path))
+    fs.get_file(path, copy)
+    try:
+        yield copy
+    finally:
+        os.unlink(copy)

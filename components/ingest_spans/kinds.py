@@ -1,0 +1,354 @@
+"""What the cells of a column are: integers, numbers or text, decided on the whole span or by the schema."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..lib.errors import RetrainerError
+
+_FIRST_CELLS = 64
+_INT64_LIMIT = 2.0**63
+# Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
+_PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
+_PLAIN_NUMBER = r"^-?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?$"
+_INTEGER = r"^-?[0-9]+$"
+
+
+class Kind(Enum):
+    """What a column holds. Each is stored as one Arrow type."""
+
+    NOTHING = "nothing"
+    FLAG = "flag"
+    INTEGER = "integer"
+    NUMBER = "number"
+    TEXT = "text"
+
+    @property
+    def stored_as(self) -> pa.DataType:
+        """The Arrow type of such a column in a span's files."""
+        return _STORED_AS[self]
+
+    def widened(self, other: "Kind") -> "Kind":
+        """Give the narrowest kind that holds the values of both."""
+        if self == other or other == Kind.NOTHING:
+            return self
+        if self == Kind.NOTHING:
+            return other
+        return Kind.NUMBER if {self, other} == {Kind.INTEGER, Kind.NUMBER} else Kind.TEXT
+
+
+_STORED_AS = {
+    Kind.NOTHING: pa.null(),
+    Kind.FLAG: pa.int64(),
+    Kind.INTEGER: pa.int64(),
+    Kind.NUMBER: pa.float64(),
+    Kind.TEXT: pa.string(),
+}
+_FAULTS = {
+    Kind.NOTHING: "is not empty",
+    Kind.FLAG: "is neither true nor false",
+    Kind.INTEGER: "is no integer of 64 bits",
+    Kind.NUMBER: "is no number",
+    Kind.TEXT: "is not UTF-8",
+}
+
+
+class MisfitError(Exception):
+    """A column has a value that its kind can't hold."""
+
+
+def agree(stored_as: Mapping[str, str], wanted: Mapping[str, Kind]) -> bool:
+    """Tell whether stored columns are of the kinds that are wanted.
+
+    Args:
+        stored_as: Arrow type of each column, as text.
+        wanted: Kinds by column. Integers will do for numbers, and a column without any value for all.
+    """
+    for name, kind in wanted.items():
+        stored = stored_as.get(name, "null")
+        if stored not in ("null", str(kind.stored_as)) and (kind, stored) != (
+            Kind.NUMBER,
+            "int64",
+        ):
+            return False
+    return True
+
+
+def observe(column: pa.Array, narrow: bool) -> Kind:
+    """Find the narrowest kind that holds every value of a column.
+
+    Integers beyond 64 bits make text of a column, which keeps each digit.
+
+    Args:
+        column: Values of an Arrow type that `decode_text` gives.
+        narrow: Whether text may be numbers.
+
+    Raises:
+        MisfitError: If its type is one that examples can't hold.
+    """
+    if column.null_count == len(column):
+        return Kind.NOTHING
+    if pa.types.is_string(column.type):
+        candidates: Iterable[Kind] = (Kind.INTEGER, Kind.NUMBER, Kind.FLAG) if narrow else ()
+    elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type):
+        candidates = (Kind.INTEGER,)
+    elif pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        candidates = (Kind.NUMBER,)
+    else:
+        candidates = ()
+    for kind in candidates:
+        try:
+            # Each cell that can't be parsed costs Arrow half a microsecond: a few tell that most would not be.
+            fit(column.slice(0, _FIRST_CELLS), kind)
+            fit(column, kind)
+        except MisfitError:
+            continue
+        return kind
+    fit(column, Kind.TEXT)
+    return Kind.TEXT
+
+
+def fit(column: pa.Array, kind: Kind) -> pa.Array:
+    """Convert a column whose values are all of a kind.
+
+    Args:
+        column: Values of an Arrow type that `decode_text` gives.
+        kind: What they should be.
+
+    Returns:
+        As many values, of the type that the kind is stored as. NaN is a missing value.
+
+    Raises:
+        MisfitError: If one of them is not, or the type is one that examples can't hold.
+    """
+    if kind == Kind.TEXT:
+        return _to_text(column)
+    if column.null_count == len(column):
+        return pa.nulls(len(column), kind.stored_as)
+    if pa.types.is_string(column.type):
+        return _parse(column, kind)
+    is_whole = pa.types.is_boolean(column.type) or pa.types.is_integer(column.type)
+    if kind == Kind.INTEGER and is_whole:
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise MisfitError from error
+    if kind == Kind.NUMBER and (
+        is_whole or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    ):
+        return _to_number(column)
+    raise MisfitError
+
+
+def convert(column: pa.Array, kind: Kind) -> tuple[pa.Array, np.ndarray, str]:
+    """Convert a column of which a kind is demanded.
+
+    What means the same is taken: `3.0` and `true` are integers.
+
+    Args:
+        column: Values of an Arrow type that `decode_text` gives.
+        kind: What they should be.
+
+    Returns:
+        As many values, null where there is a misfit; the positions of the misfits; what is wrong with them.
+
+    Raises:
+        MisfitError: If the type is one that examples can't hold.
+    """
+    try:
+        return fit(column, kind), np.empty(0, np.int64), ""
+    except MisfitError:
+        if kind == Kind.TEXT:
+            raise
+    # Every type but a nested one has a text, and the text of a number is parsed as that number.
+    text = pc.utf8_trim_whitespace(_to_text(column))
+    plain = pc.match_substring_regex(text, _PLAIN_NUMBER if kind == Kind.NUMBER else _PLAIN_INTEGER)
+    values = pc.if_else(plain, text, pa.scalar(None, pa.string())).cast(kind.stored_as)
+    odd = np.flatnonzero(pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False))
+    parse = _integer_of if kind.stored_as == pa.int64() else _number_of
+    parsed = [parse(cell) for cell in text.take(pa.array(odd)).to_pylist()]
+    if len(odd):
+        mask = np.zeros(len(column), dtype=bool)
+        mask[odd] = True
+        found = [None if value is _MISFIT else value for value in parsed]
+        values = pc.replace_with_mask(
+            values, pa.array(mask), pa.array(found, kind.stored_as, from_pandas=True)
+        )
+    misfits = odd[[value is _MISFIT for value in parsed]] if len(odd) else odd
+    return values, misfits, _FAULTS[kind]
+
+
+def decode_text(column: pa.Array) -> tuple[pa.Array, np.ndarray, str]:
+    """Undo encodings of text: dictionaries, bytes, views and wide offsets.
+
+    Args:
+        column: Values of any Arrow type.
+
+    Returns:
+        As many values, of type string where it was text or bytes; the positions of cells that are not UTF-8, which are
+        null; what is wrong with them.
+    """
+    none = np.empty(0, np.int64)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or not (_is_text(column.type) or _is_bytes(column.type)):
+        return column, none, ""
+    try:
+        return column.cast(pa.string()), none, ""
+    except pa.ArrowInvalid:
+        cells = [_utf8(cell) for cell in column.cast(pa.binary()).to_pylist()]
+    misfits = np.array([i for i, cell in enumerate(cells) if cell is _MISFIT])
+    text = pa.array([None if cell is _MISFIT else cell for cell in cells], pa.string())
+    return text, misfits, _FAULTS[Kind.TEXT]
+
+
+def name_nested(column: pa.Array, name: str, where: str) -> RetrainerError:
+    """Make the error of a column whose type examples can't hold.
+
+    Args:
+        column: The column.
+        name: Its name.
+        where: Its file.
+    """
+    return RetrainerError(
+        f"column '{name}' of '{where}' holds {column.type}; examples hold one number or text in a cell. Flatten it in "
+        "the source, or leave it out (data.drop)."
+    )
+
+
+class _Misfit:
+    pass
+
+
+_MISFIT = _Misfit()
+
+
+def _parse(text: pa.Array, kind: Kind) -> pa.Array:
+    if kind == Kind.FLAG:
+        return _parse_flags(text)
+    if kind == Kind.NOTHING:
+        raise MisfitError
+    try:
+        values = text.cast(kind.stored_as)
+    except pa.ArrowInvalid:
+        # Spaces around a number are the source's, and rare enough to be looked for only now.
+        text = pc.utf8_trim_whitespace(text)
+        try:
+            values = text.cast(kind.stored_as)
+        except pa.ArrowInvalid as error:
+            raise MisfitError from error
+    if kind == Kind.NUMBER:
+        values = _nan_to_null(values)
+        _refuse_wide_integers(values, text)
+    return values
+
+
+def _parse_flags(text: pa.Array) -> pa.Array:
+    lowered = pc.utf8_lower(pc.utf8_trim_whitespace(text))
+    flags = pc.if_else(
+        pc.equal(lowered, "true"),
+        pa.scalar(1, pa.int64()),
+        pc.if_else(
+            pc.equal(lowered, "false"), pa.scalar(0, pa.int64()), pa.scalar(None, pa.int64())
+        ),
+    )
+    if flags.null_count > text.null_count:
+        raise MisfitError
+    return flags
+
+
+def _refuse_wide_integers(values: pa.Array, text: pa.Array) -> None:
+    largest = pc.max(pc.abs(values)).as_py()
+    if largest is None or largest < _INT64_LIMIT:
+        return
+    wide = pc.greater_equal(pc.abs(values), _INT64_LIMIT)
+    if pc.any(pc.match_substring_regex(text.filter(wide), _INTEGER)).as_py():
+        raise MisfitError
+
+
+def _to_number(column: pa.Array) -> pa.Array:
+    if pa.types.is_float16(column.type):
+        # Arrow converts it to nothing.
+        column = pa.array(
+            column.to_numpy(zero_copy_only=False).astype(np.float64), from_pandas=True
+        )
+    return _nan_to_null(column.cast(pa.float64(), safe=False))
+
+
+def _nan_to_null(values: pa.Array) -> pa.Array:
+    nan = pc.is_nan(values)
+    return pc.if_else(nan, pa.scalar(None, pa.float64()), values) if pc.any(nan).as_py() else values
+
+
+def _to_text(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column
+    if pa.types.is_nested(kind):
+        raise MisfitError
+    if pa.types.is_float16(kind):
+        column = _to_number(column)
+    elif pa.types.is_floating(kind):
+        column = _nan_to_null(column.cast(pa.float64()))
+    elif pa.types.is_timestamp(kind) and kind.tz:
+        # In UTC, whose offset no time zone database is needed for.
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array(
+            [None if cell is None else str(cell) for cell in _values(column)], pa.string()
+        )
+
+
+def _values(column: pa.Array) -> Iterable[object]:
+    try:
+        return column.to_pylist()
+    except (ValueError, OverflowError) as error:
+        # A moment that Python's own types can't hold.
+        raise MisfitError from error
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    view: Callable[[pa.DataType], bool] = getattr(pa.types, "is_string_view", lambda kind: False)
+    return pa.types.is_large_string(kind) or view(kind)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    view: Callable[[pa.DataType], bool] = getattr(pa.types, "is_binary_view", lambda kind: False)
+    return (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or view(kind)
+    )
+
+
+def _utf8(cell: bytes | None) -> str | _Misfit | None:
+    try:
+        return None if cell is None else cell.decode()
+    except UnicodeDecodeError:
+        return _MISFIT
+
+
+def _integer_of(cell: str) -> int | _Misfit | None:
+    if (flag := {"true": 1, "false": 0}.get(cell.lower())) is not None:
+        return flag
+    try:
+        return pa.array([cell]).cast(pa.int64())[0].as_py()
+    except pa.ArrowInvalid:
+        number = _number_of(cell)
+    if isinstance(number, float) and number.is_integer() and abs(number) <= 2**53:
+        return int(number)
+    return number if number is None else _MISFIT
+
+
+def _number_of(cell: str) -> float | _Misfit | None:
+    try:
+        number = pa.array([cell]).cast(pa.float64())[0].as_py()
+    except pa.ArrowInvalid:
+        return _MISFIT
+    return None if np.isnan(number) else number

@@ -1,0 +1,189 @@
+"""Ingesting one span into an immutable folder of the store, once."""
+
+import errno
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ..lib.errors import RetrainerError
+from ..lib.files import (
+    digest_value,
+    exists,
+    join,
+    publish_folder,
+    read_text,
+    scratch_folder,
+    write_atomic,
+    write_json,
+)
+from ..lib.spans import SourceFile, SourceSpan, read_fingerprints
+from ..lib.store import Store
+from ..lib.stored_spans import (
+    SPAN_FILE,
+    VERSION_DIGITS,
+    SpanVersion,
+    list_versions,
+    now,
+    read_version,
+)
+from .fetching import digest_source, fetched
+from .kinds import Kind, agree
+from .settings import IngestSettings
+from .sources.choosing import open_source
+from .sources.interface import Source
+from .span_files import SpanFiles, check_bad_rows, demanded_kinds, write_span_files
+
+_FINGERPRINT_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class StoredSpan:
+    """A span that is in the store.
+
+    Attributes:
+        content: The version that its source has now.
+        reused: Whether it was there before.
+    """
+
+    content: SpanVersion
+    reused: bool
+
+    @property
+    def span(self) -> str:
+        """The span's name."""
+        return self.content.span
+
+    @property
+    def uri(self) -> str:
+        """The version's folder."""
+        return self.content.uri
+
+
+def ingest_span(
+    source: SourceSpan,
+    store: str,
+    settings: IngestSettings,
+    schema_kinds: Mapping[str, Kind] | None = None,
+) -> StoredSpan:
+    """Put one span into the store, unless this version of it is there.
+
+    Args:
+        source: The span's files.
+        store: URI of the store.
+        settings: How rows are read, cleaned and split.
+        schema_kinds: What columns hold by the schema; the others are found out.
+
+    Returns:
+        The stored span.
+
+    Raises:
+        RetrainerError: If the span can't be used; nothing is stored then.
+    """
+    key = settings.read_key()
+    digest = settings.digest(key)
+    demanded = demanded_kinds(settings, schema_kinds or {})
+    place = Store(store)
+    # The files' fingerprints lead to the version without reading the files again.
+    before = [[file.uri, file.fingerprint] for file in source.files]
+    seen = place.seen_uri(source.name, digest_value([digest, before])[:_FINGERPRINT_DIGITS])
+    if exists(seen):
+        uri = place.version_uri(source.name, read_text(seen).strip())
+        if exists(join(uri, SPAN_FILE)):
+            version = read_version(uri)
+            if agree(version.columns, demanded):
+                return _reuse(version, settings)
+
+    fingerprints = read_fingerprints(source.files)
+    content = digest_value([digest_source(file) for file in source.files])
+    versions = [one for one in list_versions(store, source.name) if one.settings == digest]
+    for version in reversed(versions):
+        if version.content == content and agree(version.columns, demanded):
+            write_atomic(seen, version.version + "\n")
+            return _reuse(version, settings)
+
+    with scratch_folder(join(place.span_uri(source.name), "new")) as folder:
+        try:
+            written = _write(source, settings, key, demanded, folder)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise RetrainerError(
+                f"span {source.name}: the disk is full ({folder.parent}, or that of temporary files). Free some space, "
+                "for example with 'retrainer spans prune', and run again. Nothing was stored."
+            ) from error
+        if read_fingerprints(source.files) != fingerprints:
+            # The rows are not of the content that the version is named by.
+            raise RetrainerError(
+                f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
+                "while it was read. Run again when it is complete, or have its writer say so (data.marker)."
+            )
+        name = digest_value([digest, content, written.columns])[:VERSION_DIGITS]
+        uri = place.version_uri(source.name, name)
+        reused = exists(join(uri, SPAN_FILE))
+        if not reused:
+            _write_record(folder, source, written, name, digest, content, versions)
+            publish_folder(folder, uri, SPAN_FILE)
+    write_atomic(seen, name + "\n")
+    return StoredSpan(read_version(uri), reused)
+
+
+def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
+    # It may have been ingested when more bad rows were allowed.
+    check_bad_rows(version.span, version.counts, settings.max_bad_rows)
+    return StoredSpan(version, reused=True)
+
+
+def _write(
+    source: SourceSpan,
+    settings: IngestSettings,
+    key: bytes,
+    demanded: Mapping[str, Kind],
+    folder: Path,
+) -> SpanFiles:
+    with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
+        openers = [
+            (file.uri, partial(_opened, file, settings, source.name, scratch))
+            for file in source.files
+        ]
+        return write_span_files(
+            source.name, openers, settings, key, demanded, folder, Path(scratch)
+        )
+
+
+@contextmanager
+def _opened(file: SourceFile, settings: IngestSettings, span: str, near: str) -> Iterator[Source]:
+    with (
+        tempfile.TemporaryDirectory(dir=near) as scratch,
+        fetched(file, scratch) as path,
+    ):
+        yield open_source(file, path, settings.source_options, span, scratch)
+
+
+def _write_record(
+    folder: Path,
+    source: SourceSpan,
+    written: SpanFiles,
+    version: str,
+    settings_digest: str,
+    content: str,
+    earlier: Sequence[SpanVersion],
+) -> None:
+    write_json(
+        str(folder / SPAN_FILE),
+        {
+            "span": source.name,
+            "version": version,
+            "parts": written.parts,
+            "counts": written.counts,
+            "source_columns": written.source_columns,
+            "columns": written.columns,
+            "sources": [{"uri": file.uri, "bytes": file.size} for file in source.files],
+            "ingested": now(),
+            "settings": settings_digest,
+            "content": content,
+            "replaced": earlier[-1].version if earlier else "",
+        },
+    )

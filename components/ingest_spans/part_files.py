@@ -1,0 +1,134 @@
+"""Writing rows into Parquet files, block by block."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROWS_PER_GROUP = 65_536
+# Of many columns a row group has fewer rows, so that it stays within a few dozen megabytes.
+CELLS_PER_GROUP = 8_000_000
+# Files of this size are what Beam's workers share among themselves.
+ROWS_PER_FILE = 16 * ROWS_PER_GROUP
+
+
+class RowFile:
+    """A Parquet file that rows are added to.
+
+    Attributes:
+        path: The file. It is there once rows were written, or `close` was called.
+        rows: How many rows were added.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """Begin a file.
+
+        Args:
+            path: The file.
+            schema: Its columns.
+        """
+        self.path = path
+        self.rows = 0
+        self._schema = schema
+        self._group_rows = min(ROWS_PER_GROUP, max(1_000, CELLS_PER_GROUP // max(1, len(schema))))
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows, which have the file's columns."""
+        self._waiting.append(rows)
+        self._waiting_rows += len(rows)
+        self.rows += len(rows)
+        if self._waiting_rows >= self._group_rows:
+            waiting = pa.concat_tables(self._waiting)
+            whole = self._waiting_rows - self._waiting_rows % self._group_rows
+            self._write(waiting.slice(0, whole))
+            self._waiting, self._waiting_rows = [waiting.slice(whole)], self._waiting_rows - whole
+
+    def close(self) -> None:
+        """Write what is waiting, and end the file."""
+        self._write(pa.concat_tables([self._schema.empty_table(), *self._waiting]))
+        self._waiting = []
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, rows: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(str(self.path), self._schema)
+        if len(rows):
+            self._writer.write_table(rows, row_group_size=self._group_rows)
+
+
+class PartFiles:
+    """The files of one part of a span: `<name>-00000.parquet`, `<name>-00001.parquet` and so on.
+
+    Attributes:
+        rows: How many rows were added.
+    """
+
+    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+        """Begin a part, which has one file even without rows.
+
+        Args:
+            folder: Where to write.
+            name: The part's name.
+            schema: Its columns.
+        """
+        self.rows = 0
+        self._folder = folder
+        self._name = name
+        self._schema = schema
+        self._files = [self._next_file(0)]
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the files."""
+        return [file.path.name for file in self._files]
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows, which have the part's columns."""
+        self.rows += len(rows)
+        while len(rows):
+            room = ROWS_PER_FILE - self._files[-1].rows
+            self._files[-1].write(rows.slice(0, room))
+            rows = rows.slice(room)
+            if self._files[-1].rows == ROWS_PER_FILE and len(rows):
+                self._files[-1].close()
+                self._files.append(self._next_file(len(self._files)))
+
+    def close(self) -> None:
+        """End the last file."""
+        self._files[-1].close()
+
+    def without(self, positions: np.ndarray, removed: RowFile) -> "PartFiles":
+        """Write a closed part anew without some of its rows, in its place.
+
+        Args:
+            positions: Of those rows, ascending.
+            removed: Gets them.
+
+        Returns:
+            The new part, closed.
+        """
+        before = [file.path.rename(file.path.with_suffix(".before")) for file in self._files]
+        rest = PartFiles(self._folder, self._name, self._schema)
+        start = 0
+        for path in before:
+            with pa.OSFile(os.fspath(path)) as raw:
+                for batch in pq.ParquetFile(raw).iter_batches(batch_size=ROWS_PER_GROUP):
+                    rows = pa.Table.from_batches([batch])
+                    begin, end = np.searchsorted(positions, (start, start + len(rows)))
+                    gone = np.zeros(len(rows), dtype=bool)
+                    gone[positions[begin:end] - start] = True
+                    removed.write(rows.filter(pa.array(gone)))
+                    rest.write(rows.filter(pa.array(~gone)))
+                    start += len(rows)
+            path.unlink()
+        rest.close()
+        return rest
+
+    def _next_file(self, number: int) -> RowFile:
+        return RowFile(self._folder / f"{self._name}-{number:05d}.parquet", self._schema)

@@ -1,0 +1,164 @@
+"""Reading a span's sources as blocks of rows in their final types."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from .kinds import Kind, MisfitError, convert, decode_text, fit, name_nested, observe
+from .sources.choosing import read_blocks
+from .sources.interface import TEXT_KEPT, BadRow, Block, Source
+
+
+class KindsChangedError(Exception):
+    """A block has a column, or a value, that what was read before did not let expect."""
+
+
+Opener = Callable[[], AbstractContextManager[Source]]
+"""Opens a source for one pass; what that needed is cleared away afterwards."""
+
+T = TypeVar("T")
+
+
+class Rows(NamedTuple):
+    """Rows in their final types.
+
+    Attributes:
+        table: The rows that could be read.
+        bad: Those that could not.
+    """
+
+    table: pa.Table
+    bad: Sequence[BadRow]
+
+
+class SpanReader:
+    """Reads the sources of a span, and finds out what their columns hold.
+
+    Attributes:
+        kinds: What each column holds, in order of appearance, as far as it was read.
+        excluded: The columns that were met and left out.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[str, Opener]],
+        demanded: Mapping[str, Kind],
+    ) -> None:
+        """Take the sources.
+
+        Args:
+            sources: How each is opened, with its URI, in order.
+            demanded: Kinds that are not found out: a cell that does not fit makes its row a bad one.
+        """
+        self.kinds: dict[str, Kind] = {}
+        self.excluded: set[str] = set()
+        self._sources = sources
+        self._demanded = demanded
+
+    def read(self) -> Iterator[Rows]:
+        """Read all sources, with the kinds that are known so far.
+
+        Yields:
+            Rows, block by block, with the columns of `kinds`.
+
+        Raises:
+            KindsChangedError: Once everything is read, if the kinds of the first block did not hold. By then `kinds`
+                are those of the whole span. Blocks are yielded as long as they held.
+            RetrainerError: If a source can't be read.
+        """
+        started = changed = False
+        for uri, opener in self._sources:
+            with opener() as source:
+                for block in read_blocks(source, uri):
+                    self.excluded.update(block.excluded)
+                    known = dict(self.kinds)
+                    rows = self._convert(block, uri, source.narrow)
+                    changed = changed or (started and known != self.kinds)
+                    started = True
+                    if not changed:
+                        yield rows
+        if changed:
+            raise KindsChangedError
+
+    def _convert(self, block: Block, uri: str, narrow: bool) -> Rows:
+        faults: dict[int, list[str]] = {}
+        decoded: dict[str, pa.Array] = {}
+        for name, column in zip(block.batch.schema.names, block.batch.columns, strict=True):
+            decoded[name], misfits, fault = decode_text(column)
+            _note(faults, misfits, name, fault)
+        final = {}
+        for name, column in decoded.items():
+            try:
+                final[name], misfits, fault = self._fit(name, column, narrow)
+            except MisfitError as error:
+                raise name_nested(column, name, uri) from error
+            _note(faults, misfits, name, fault)
+        length = len(block.batch)
+        columns = [
+            final[name] if name in final else pa.nulls(length, kind.stored_as)
+            for name, kind in self.kinds.items()
+        ]
+        table = pa.Table.from_arrays(columns, names=list(self.kinds))
+        if not faults:
+            return Rows(table, block.bad)
+        kept = np.ones(length, dtype=bool)
+        kept[list(faults)] = False
+        bad = [*block.bad, *self._describe(block, decoded, faults, os.path.basename(uri))]
+        return Rows(table.filter(pa.array(kept)), sorted(bad, key=lambda row: row.row))
+
+    def _fit(self, name: str, column: pa.Array, narrow: bool) -> tuple[pa.Array, np.ndarray, str]:
+        demanded = self._demanded.get(name)
+        if demanded is not None:
+            self.kinds.setdefault(name, demanded)
+            return convert(column, demanded)
+        known = self.kinds.get(name)
+        if known is not None:
+            try:
+                return fit(column, known), np.empty(0, np.int64), ""
+            except MisfitError:
+                pass
+        kind = observe(column, narrow).widened(known or Kind.NOTHING)
+        self.kinds[name] = kind
+        # It may be text because of what came before, and the block have flags that are text now.
+        return fit(column, kind), np.empty(0, np.int64), ""
+
+    def _describe(
+        self,
+        block: Block,
+        columns: Mapping[str, pa.Array],
+        faults: Mapping[int, list[str]],
+        file: str,
+    ) -> Iterator[BadRow]:
+        for index, reasons in faults.items():
+            cells = {name: column[index].as_py() for name, column in columns.items()}
+            text = json.dumps(cells, ensure_ascii=False, default=str)[:TEXT_KEPT]
+            yield BadRow(file, block.row(index), "; ".join(reasons), text)
+
+
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
+    """Make the next item on another thread while the present one is used.
+
+    Args:
+        items: Made one after the other.
+
+    Yields:
+        The items, in order.
+    """
+    end = object()
+    # Arrow lets go of the interpreter while it parses, so both threads work.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ahead = pool.submit(next, items, end)
+        while (item := ahead.result()) is not end:
+            ahead = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]
+
+
+def _note(faults: dict[int, list[str]], misfits: np.ndarray, name: str, fault: str) -> None:
+    for index in misfits:
+        faults.setdefault(int(index), []).append(f"'{name}' {fault}")

@@ -1,0 +1,147 @@
+"""The settings of ingestion, checked, and what of them makes other rows."""
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from ..lib.errors import RetrainerError
+from ..lib.files import digest_value
+from .private import key_digest, read_key
+from .sources.choosing import AUTO, FORMATS
+from .sources.interface import SourceOptions
+
+# Part of every span's version: raised when ingestion would write other rows from the same source.
+INGEST_VERSION = 2
+NEWEST_SPANS, HASH = "newest_spans", "hash"
+SPLITS = (NEWEST_SPANS, HASH)
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """How source rows become the rows of a span.
+
+    Attributes:
+        label: The label's column; rows without one are set aside.
+        key: Columns that name an example. Of rows with the same key the later wins.
+        drop: Columns to leave out.
+        hash: Private columns, replaced by the HMAC-SHA-256 of their text.
+        hash_key_env: Environment variable that holds the HMAC key.
+        hash_key_file: File that holds it; empty for none.
+        split: `newest_spans` (a span is all training or all evaluation) or `hash` (each span is split).
+        split_by: With `hash`, the columns whose rows stay together; none: those of `key`, and without them the whole
+            row.
+        eval_fraction: With `hash`, the share of keys in evaluation, between 0 and 1.
+        max_bad_rows: The share of a span's rows that may be unreadable.
+        source: How sources are read.
+    """
+
+    label: str
+    key: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    hash_key_env: str = "RETRAINER_HASH_KEY"
+    hash_key_file: str = ""
+    split: str = NEWEST_SPANS
+    split_by: tuple[str, ...] = ()
+    eval_fraction: float = 1 / 3
+    max_bad_rows: float = 0.01
+    source: SourceOptions = field(default_factory=SourceOptions)
+
+    @property
+    def source_options(self) -> SourceOptions:
+        """How sources are read, without the columns to leave out."""
+        return replace(self.source, exclude=self.drop)
+
+    def check(self) -> None:
+        """Check them.
+
+        Raises:
+            RetrainerError: If one is out of range, or two contradict each other.
+        """
+        if self.split not in SPLITS:
+            raise RetrainerError(
+                f"split '{self.split}' is unknown; use {NEWEST_SPANS} or {HASH} (data.split)."
+            )
+        if not 0 < self.eval_fraction < 1:
+            raise RetrainerError(
+                f"eval_fraction is {self.eval_fraction}; it must lie between 0 and 1 (data.eval_fraction)."
+            )
+        if self.source.format not in (AUTO, *FORMATS):
+            raise RetrainerError(
+                f"format '{self.source.format}' is unknown; use {AUTO}, {', '.join(FORMATS)} (data.format)."
+            )
+        for name in (self.label, *self.key, *self.split_by):
+            if name in self.drop:
+                raise RetrainerError(
+                    f"column '{name}' is the label, or part of key or split_by, and can't be dropped as well "
+                    "(data.drop)."
+                )
+        for name in (*self.key, *self.split_by, *self.hash):
+            if name == self.label:
+                raise RetrainerError(
+                    f"the label '{name}' can't be part of key or split_by, nor be hashed: it is what is predicted."
+                )
+
+    def read_key(self) -> bytes:
+        """Read the key of private columns; empty if there are none.
+
+        Raises:
+            RetrainerError: If there are private columns and no key.
+        """
+        return read_key(self.hash_key_env, self.hash_key_file) if self.hash else b""
+
+    def digest(self, key: bytes) -> str:
+        """Name what makes other rows of the same sources.
+
+        Args:
+            key: The key of private columns. The digest tells nothing of it.
+
+        Returns:
+            Hexadecimal digits.
+        """
+        content = {"version": INGEST_VERSION, **asdict(self)}
+        # Where the key lies makes no other rows, and a run is stopped by bad rows whenever they are read.
+        for name in ("hash_key_env", "hash_key_file", "max_bad_rows"):
+            del content[name]
+        if self.hash:
+            content["hash_key"] = key_digest(key)
+        return digest_value(content)
+
+
+def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a pipeline says of CSV files.
+
+    Args:
+        options: `columns`, `delimiter`, `encoding`, `null_values`; what is missing has its default.
+
+    Returns:
+        Arguments of `SourceOptions`.
+
+    Raises:
+        RetrainerError: If an option is unknown, or has a value that can't be.
+    """
+    known = [one.name[4:] for one in fields(SourceOptions) if one.name.startswith("csv_")]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise RetrainerError(
+                f"the CSV option '{name}' is unknown.{hint} There are {', '.join(known)} (data.csv)."
+            )
+    delimiter, encoding = options.get("delimiter", ","), options.get("encoding", "utf-8")
+    if not isinstance(delimiter, str) or len(delimiter.encode()) != 1 or delimiter in '"\r\n':
+        raise RetrainerError(
+            f"the CSV delimiter is {delimiter!r}; give one ASCII character, such as ';' (data.csv.delimiter)."
+        )
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, TypeError) as error:
+        raise RetrainerError(
+            f"Python knows no encoding {encoding!r}; give one such as utf-8, cp1252 or utf-16 (data.csv.encoding)."
+        ) from error
+    return {
+        f"csv_{name}": tuple(value) if isinstance(value, list | tuple) else value
+        for name, value in options.items()
+    }

@@ -1,0 +1,265 @@
+"""Making the files of a span: its parts, and what was set aside."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..lib.errors import RetrainerError
+from ..lib.examples import EVAL, TRAIN
+from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
+from .duplicates import Duplicates
+from .kinds import Kind, convert
+from .part_files import PartFiles, RowFile
+from .private import hash_column
+from .reading import KindsChangedError, Opener, Rows, SpanReader, read_ahead
+from .settings import HASH, IngestSettings
+from .sources.interface import BadRow
+from .splitting import hash_fractions
+
+ALL = "all"
+_COLUMNS_TOLD = 30
+
+
+@dataclass(frozen=True)
+class SpanFiles:
+    """What was written of a span.
+
+    Attributes:
+        parts: Rows and files of each part.
+        counts: Rows read, kept, unlabelled, unreadable, duplicate.
+        columns: Arrow type of each column, as text.
+        source_columns: Every column of the sources, those included that were left out.
+    """
+
+    parts: dict[str, dict[str, Any]]
+    counts: dict[str, int]
+    columns: dict[str, str]
+    source_columns: list[str]
+
+
+def demanded_kinds(settings: IngestSettings, schema_kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """Tell the kinds that are not found out from the cells.
+
+    Args:
+        settings: Private columns are text, whatever they look like: their digests must not depend on it.
+        schema_kinds: What the schema says.
+    """
+    return {**schema_kinds, **dict.fromkeys(settings.hash, Kind.TEXT)}
+
+
+def write_span_files(
+    span: str,
+    sources: Sequence[tuple[str, Opener]],
+    settings: IngestSettings,
+    key: bytes,
+    demanded: Mapping[str, Kind],
+    folder: Path,
+    scratch: Path,
+) -> SpanFiles:
+    """Read a span's sources, clean their rows, and write them.
+
+    Args:
+        span: The span's name.
+        sources: How each of its sources is opened, with its URI.
+        settings: How rows are cleaned and split.
+        key: The key of private columns.
+        demanded: Kinds that are not found out.
+        folder: Gets the files; empty.
+        scratch: Folder for what does not fit into memory.
+
+    Returns:
+        What was written.
+
+    Raises:
+        RetrainerError: If the span can't be used.
+    """
+    reader = SpanReader(sources, demanded)
+    # The first block's kinds hold most of the time. Where they do not, a second pass knows those of the whole span.
+    for attempt in ("1", "2"):
+        spill = scratch / f"keys-{attempt}"
+        spill.mkdir(parents=True)
+        try:
+            return _Writer(span, settings, key, folder, spill).write(reader)
+        except KindsChangedError:
+            for file in folder.iterdir():
+                file.unlink()
+    raise AssertionError(f"span {span}: the kinds of columns changed in a pass that knew them")
+
+
+class _Writer:
+    """One attempt at a span's files."""
+
+    def __init__(
+        self, span: str, settings: IngestSettings, key: bytes, folder: Path, scratch: Path
+    ) -> None:
+        self._span = span
+        self._settings = settings
+        self._key = key
+        self._folder = folder
+        self._duplicates = Duplicates(settings.key, str(scratch)) if settings.key else None
+        self._bad: list[BadRow] = []
+        self._unreadable = 0
+
+    def write(self, reader: SpanReader) -> SpanFiles:
+        blocks = read_ahead(reader.read())
+        first = next(blocks)
+        self._check_columns(first, blocks)
+        self._check_label(first, blocks)
+        schema = first.table.schema
+        names = (TRAIN, EVAL) if self._settings.split == HASH else (ALL,)
+        parts = {name: PartFiles(self._folder, name, schema) for name in names}
+        unlabelled = RowFile(self._folder / UNLABELLED_FILE, schema)
+        with open(self._folder / UNREADABLE_FILE, "w", encoding="utf-8") as quarantine:
+            for rows in chain([first], blocks):
+                self._set_aside(rows.bad, quarantine)
+                labelled, without = self._divide_by_label(self._hash_private(rows.table))
+                unlabelled.write(without)
+                for number, (name, of_part) in enumerate(self._divide_by_split(labelled).items()):
+                    if self._duplicates:
+                        self._duplicates.add(of_part, number, parts[name].rows)
+                    parts[name].write(of_part)
+        for part in parts.values():
+            part.close()
+        unlabelled.close()
+        if not unlabelled.rows:
+            unlabelled.path.unlink()
+        if not self._unreadable:
+            (self._folder / UNREADABLE_FILE).unlink()
+        labelled_rows = sum(part.rows for part in parts.values())
+        parts = self._without_duplicates(parts, schema)
+        kept = sum(part.rows for part in parts.values())
+        counts = {
+            "read": labelled_rows + unlabelled.rows + self._unreadable,
+            "kept": kept,
+            "unlabelled": unlabelled.rows,
+            "unreadable": self._unreadable,
+            "duplicate": labelled_rows - kept,
+        }
+        check_bad_rows(self._span, counts, self._settings.max_bad_rows, self._bad)
+        return SpanFiles(
+            parts={name: {"rows": part.rows, "files": part.files} for name, part in parts.items()},
+            counts=counts,
+            columns={column.name: str(column.type) for column in schema},
+            source_columns=[*reader.kinds, *sorted(reader.excluded)],
+        )
+
+    def _check_columns(self, first: Rows, blocks: Iterator[Rows]) -> None:
+        settings = self._settings
+        there = first.table.column_names
+        for name, wanted in (
+            ("label", (settings.label,)),
+            ("key", settings.key),
+            ("hash", settings.hash),
+            ("split_by", settings.split_by),
+        ):
+            for column in wanted:
+                if column not in there:
+                    # Another block may have it, which the reader then says when it is at its end.
+                    _drain(blocks)
+                    near = get_close_matches(column, there, n=1)
+                    hint = f" Did you mean '{near[0]}'?" if near else ""
+                    raise RetrainerError(
+                        f"span {self._span} has no column '{column}' (data.{name}).{hint} It has: "
+                        f"{', '.join(there[:_COLUMNS_TOLD])}."
+                    )
+
+    def _check_label(self, first: Rows, blocks: Iterator[Rows]) -> None:
+        label = self._settings.label
+        if first.table.schema.field(label).type != pa.string():
+            return
+        for rows in chain([first], blocks):
+            column = rows.table.column(label).combine_chunks()
+            misfits = convert(column, Kind.NUMBER)[1]
+            if len(misfits):
+                example = column[int(misfits[0])].as_py()
+                _drain(blocks)
+                raise RetrainerError(
+                    f"the label '{label}' of span {self._span} is text (such as '{example}'). Make it a number in the "
+                    "source: 0 or 1, a class from 0 up, or a quantity."
+                )
+        raise RetrainerError(
+            f"the label '{label}' is text by the schema, and must be a number. Mend its type there."
+        )
+
+    def _set_aside(self, rows: Sequence[BadRow], quarantine: TextIO) -> None:
+        # A row that could not be taken apart may show private cells anywhere.
+        withheld = bool(self._settings.hash or self._settings.drop)
+        for row in rows:
+            told = replace(row, text="") if withheld else row
+            quarantine.write(json.dumps(told.as_json(), ensure_ascii=False) + "\n")
+        self._unreadable += len(rows)
+        self._bad = self._bad or list(rows[:1])
+
+    def _hash_private(self, rows: pa.Table) -> pa.Table:
+        for name in self._settings.hash:
+            position = rows.column_names.index(name)
+            hashed = hash_column(rows.column(name), self._key, name)
+            rows = rows.set_column(position, rows.schema.field(name), hashed)
+        return rows
+
+    def _divide_by_label(self, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+        label = rows.column(self._settings.label)
+        known = label.is_valid()
+        if pa.types.is_floating(label.type):
+            known = pc.fill_null(pc.is_finite(label), False)
+        if pc.all(known).as_py():
+            return rows, rows.slice(0, 0)
+        return rows.filter(known), rows.filter(pc.invert(known))
+
+    def _divide_by_split(self, rows: pa.Table) -> dict[str, pa.Table]:
+        if self._settings.split != HASH:
+            return {ALL: rows}
+        columns = self._settings.split_by or self._settings.key or rows.column_names
+        batch = rows.combine_chunks().to_batches()
+        fractions = np.concatenate([np.empty(0), *(hash_fractions(one, columns) for one in batch)])
+        in_eval = pa.array(fractions < self._settings.eval_fraction)
+        return {TRAIN: rows.filter(pc.invert(in_eval)), EVAL: rows.filter(in_eval)}
+
+    def _without_duplicates(
+        self, parts: Mapping[str, PartFiles], schema: pa.Schema
+    ) -> dict[str, PartFiles]:
+        if self._duplicates is None or not (replaced := self._duplicates.replaced()):
+            return dict(parts)
+        removed = RowFile(self._folder / DUPLICATE_FILE, schema)
+        rest = {
+            name: part.without(replaced[number], removed) if number in replaced else part
+            for number, (name, part) in enumerate(parts.items())
+        }
+        removed.close()
+        return rest
+
+
+def check_bad_rows(
+    span: str, counts: Mapping[str, int], max_bad_rows: float, bad: Sequence[BadRow] = ()
+) -> None:
+    """Stop at a span of which too many rows can't be read.
+
+    Args:
+        span: The span's name.
+        counts: Of rows read and unreadable.
+        max_bad_rows: The share that may be unreadable, between 0 and 1.
+        bad: The first of them, to be named.
+
+    Raises:
+        RetrainerError: If there are more.
+    """
+    if counts["unreadable"] <= max_bad_rows * counts["read"]:
+        return
+    first = f" The first: {bad[0].file} row {bad[0].row:,}: {bad[0].reason}." if bad else ""
+    raise RetrainerError(
+        f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
+        f"{max_bad_rows:.2%} allows.{first} Mend the source, or raise data.max_bad_rows."
+    )
+
+
+def _drain(blocks: Iterator[Rows]) -> None:
+    for _ in blocks:
+        pass

@@ -1,0 +1,3 @@
+"""Tables of BigQuery as spans."""
+
+SCHEME = "bq://"
