@@ -10,6 +10,10 @@ from .targets.names import check_labels
 NEVER_CACHED = ("ingest_spans", "resolve_champion", "validate_examples", "push_model")
 """Tasks that read or change the world: the newest span, the schema in the store, the registry."""
 
+# Kubernetes' rules for a mount path and, since Kubeflow names the volume after its secret, for a volume's name.
+_MOUNT_PATH = r"^(/[^/:]+)+$"
+_SECRET_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
 
 class VertexConfig(Section):
     """Vertex AI Pipelines. Nothing of it is guessed: what is empty and needed is asked for."""
@@ -127,6 +131,23 @@ class TaskConfig(Section):
         default_factory=dict,
         description="Environment variables from Kubernetes secrets: `{VARIABLE: secret/key}`. Kubeflow only.",
     )
+    secret_volumes: dict[
+        Annotated[str, Field(pattern=_MOUNT_PATH)], Annotated[str, Field(pattern=_SECRET_NAME)]
+    ] = Field(
+        default_factory=dict,
+        description="Kubernetes secrets as folders, in which each key is a file: `{/folder: secret}`. Kubeflow only.",
+    )
+
+    @model_validator(mode="after")
+    def _a_secret_is_mounted_once(self) -> "TaskConfig":
+        secrets = list(self.secret_volumes.values())
+        twice = sorted({secret for secret in secrets if secrets.count(secret) > 1})
+        if twice:
+            raise ValueError(
+                f"the secret '{twice[0]}' is mounted at more than one folder, and Kubeflow names a volume after its "
+                "secret; mount it once"
+            )
+        return self
 
 
 class TasksConfig(Section):

@@ -5,7 +5,13 @@ from typing import Any
 from .target_config import TaskConfig
 
 MAX_RETRY_SECONDS = 3600
-_KUBERNETES_ONLY = ("timeout_seconds", "image_pull_policy", "node_selector", "secrets")
+_KUBERNETES_ONLY = (
+    "timeout_seconds",
+    "image_pull_policy",
+    "node_selector",
+    "secrets",
+    "secret_volumes",
+)
 
 
 def apply_settings(task: Any, settings: TaskConfig, image: str) -> None:
@@ -49,3 +55,5 @@ def _apply_to_kubernetes(task: Any, settings: TaskConfig) -> None:
     for variable, source in settings.secrets.items():
         secret, _, key = source.partition("/")
         kubernetes.use_secret_as_env(task, secret, {key: variable})
+    for folder, secret in settings.secret_volumes.items():
+        kubernetes.use_secret_as_volume(task, secret, folder)

@@ -102,7 +102,9 @@ tasks:
   train_model:
     {cpu: "8", memory: 32Gi, accelerator: NVIDIA_TESLA_T4, accelerators: 2, image: registry.example/gpu:1,
      caching: false}
-  ingest_spans: {retries: 0, secrets: {RETRAINER_HASH_KEY: hashing/key}, timeout_seconds: 900}
+  ingest_spans:
+    {retries: 0, timeout_seconds: 900, secrets: {RETRAINER_HASH_KEY: hashing/key},
+     secret_volumes: {/var/run/secrets/hashing: hashing, /var/run/secrets/source: source-password}}
 """
 
 
@@ -138,7 +140,28 @@ def test_what_only_kubernetes_takes_is_a_second_document(project):
     secret = executors["exec-ingest-spans"]["secretAsEnv"][0]
     assert secret["keyToEnv"] == [{"envVar": "RETRAINER_HASH_KEY", "secretKey": "key"}]
     assert executors["exec-ingest-spans"]["activeDeadlineSeconds"] == "900"
+    volumes = executors["exec-ingest-spans"]["secretAsVolume"]
+    assert {one["mountPath"]: one["secretName"] for one in volumes} == {
+        "/var/run/secrets/hashing": "hashing",
+        "/var/run/secrets/source": "source-password",
+    }
+    assert not any(one["optional"] for one in volumes)
     assert "platforms" not in spec
+
+
+@pytest.mark.parametrize(
+    ("volumes", "says"),
+    [
+        ("{hashing: hashing}", r"secret_volumes\.hashing"),
+        ("{/keys/: hashing}", r"secret_volumes\./keys/"),
+        ("{/keys: hashing/key}", r"secret_volumes\./keys. is .hashing/key.: string"),
+        ("{/keys: team.hashing}", r"secret_volumes\./keys. is .team\.hashing.: string"),
+        ("{/a: hashing, /b: hashing}", "the secret 'hashing' is mounted at more than one folder"),
+    ],
+)
+def test_a_secret_that_kubernetes_could_not_mount_is_refused(compiled, volumes, says):
+    with pytest.raises(RetrainerError, match=says):
+        compiled(f"tasks: {{ingest_spans: {{secret_volumes: {volumes}}}}}\n")
 
 
 @pytest.mark.parametrize("task", ["ingest_spans", "resolve_champion", "push_model"])
