@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from .bigquery import find_tables, is_bigquery, read_table_fingerprints
 from .errors import RetrainerError
 from .files import filesystem
 
@@ -29,13 +30,13 @@ _DATE_FIELDS = {
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A source file of a span.
+    """A source file of a span, or a table.
 
     Attributes:
         uri: Where it is.
         size: Bytes.
         fingerprint: Changes when the file does, without reading it (size and time of change, or what an
-            object store calls an ETag).
+            object store calls an ETag; of a table, its number of rows and time of change).
     """
 
     uri: str
@@ -98,7 +99,7 @@ def compile_pattern(pattern: str) -> SpanPattern:
 
     Args:
         pattern: A path or URI with one `{span}`, or `{span:FORMAT}` with date fields of strptime
-            (`%Y %m %d %H %M %j`). `*` and `?` match within a path part.
+            (`%Y %m %d %H %M %j`). `*` and `?` match within a path part. Or tables of BigQuery: see `find_tables`.
 
     Raises:
         RetrainerError: If it has not exactly one `{span}`, or a format without date fields.
@@ -134,7 +135,9 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
     Raises:
         RetrainerError: If the pattern or the marker is malformed, or nothing lies behind the pattern.
     """
-    compile_pattern(pattern)
+    compiled = compile_pattern(pattern)
+    if is_bigquery(pattern):
+        return _find_in_bigquery(pattern, compiled, marker)
     # A protocol and a relative path are resolved before the span's part is put back in.
     placeholder = next(_PLACEHOLDER.finditer(pattern))[0]
     fs, path = filesystem(_PLACEHOLDER.sub(_STAND_IN, pattern))
@@ -169,8 +172,7 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
             f"no file matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' for "
             "any characters within one path part; a relative path starts at retrain.yaml's folder."
         )
-    names = sorted(files, key=_order(list(files), compiled.date_format))
-    return [SourceSpan(name, tuple(files[name]), name not in halves) for name in names]
+    return _in_order(files, compiled.date_format, halves)
 
 
 def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
@@ -182,14 +184,42 @@ def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
     Returns:
         A text for each; empty for one that is gone.
     """
+    tables = read_table_fingerprints([file.uri for file in files if is_bigquery(file.uri)])
     found = []
     for file in files:
+        if is_bigquery(file.uri):
+            found.append(tables.get(file.uri, ""))
+            continue
         fs, path = filesystem(file.uri)
         try:
             found.append(_fingerprint(fs.info(path)))
         except FileNotFoundError:
             found.append("")
     return found
+
+
+def _find_in_bigquery(pattern: str, compiled: SpanPattern, marker: str) -> list[SourceSpan]:
+    if marker:
+        raise RetrainerError(
+            f"the marker is '{marker}', and tables of BigQuery have none beside them. Leave data.marker out, and start "
+            "runs when a span's table is complete."
+        )
+    files: dict[str, list[SourceFile]] = defaultdict(list)
+    for span, table in find_tables(pattern, compiled.match):
+        files[span].append(SourceFile(*table))
+    if not files:
+        raise RetrainerError(
+            f"no table or partition matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' "
+            "for any characters of a table's name."
+        )
+    return _in_order(files, compiled.date_format)
+
+
+def _in_order(
+    files: dict[str, list[SourceFile]], date_format: str | None, halves: Collection[str] = ()
+) -> list[SourceSpan]:
+    names = sorted(files, key=_order(list(files), date_format))
+    return [SourceSpan(name, tuple(files[name]), name not in halves) for name in names]
 
 
 def _compile_marker(path: str, placeholder: str, marker: str) -> SpanPattern:
