@@ -184,6 +184,13 @@ def _write_record(
             "ingested": now(),
             "settings": settings_digest,
             "content": content,
-            "replaced": earlier[-1].version if earlier else "",
+            "replaced": _replaced(source, earlier),
         },
     )
+
+
+def _replaced(source: SourceSpan, earlier: Sequence[SpanVersion]) -> str:
+    # Another pipeline may keep a span of the same name in the same store.
+    uris = {file.uri for file in source.files}
+    same = [one.version for one in earlier if uris & {file["uri"] for file in one.sources}]
+    return same[-1] if same else ""
