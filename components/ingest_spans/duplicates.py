@@ -75,7 +75,7 @@ class Duplicates:
         return {part: np.sort(np.concatenate(positions)) for part, positions in found.items()}
 
     def _spill(self) -> None:
-        rows = np.concatenate(self._rows)
+        rows = np.concatenate([np.empty(0, _ROW), *self._rows])
         files = (rows["low"] % _FILES).astype(np.uint8)
         for number in range(_FILES):
             with open(self._file(number), "ab") as file:
