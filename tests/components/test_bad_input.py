@@ -204,7 +204,7 @@ def test_a_few_rows_that_are_not_utf8_are_set_aside_and_kept_with_their_place(ch
         ("3.csv", 201, "'city' is not UTF-8"),
         ("3.csv", 202, "it has 5 cells in place of 4"),
     ]
-    assert all(r"K\\xf6ln" in json.dumps(row["text"]) for row in chain.set_aside)
+    assert all("xf6ln" in row["text"] for row in chain.set_aside)
     assert chain.judge().eval.num_rows == ROWS
 
 

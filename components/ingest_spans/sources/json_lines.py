@@ -89,7 +89,7 @@ class JsonLinesSource:
                 faults.append(bad[taken])
                 taken += 1
             good = len(run) - len(faults)
-            yield Block(rows.batch.slice(read, good), int(run[0]), faults)
+            yield Block(rows.batch.slice(read, good), int(run[0]), faults, sorted(rows.excluded))
             read += good
 
 
@@ -97,7 +97,7 @@ class _BlockParser:
     """Reads block after block, and keeps what earlier blocks told of the columns."""
 
     def __init__(self, exclude: Collection[str]) -> None:
-        self._exclude = exclude
+        self._exclude = frozenset(exclude)
         # Columns of text that looks like dates, to Arrow.
         self._dates: set[str] = set()
         # As they came.
@@ -145,7 +145,8 @@ class _BlockParser:
             elif name in self._dates and column.null_count == len(column):
                 column = pa.nulls(len(column))
             columns.append(column)
-        return JsonRows(make_batch(columns, names, len(table)), numbers, ())
+        excluded = self._exclude.intersection(table.column_names)
+        return JsonRows(make_batch(columns, names, len(table)), numbers, (), excluded)
 
     def _parse(self, lines: bytes, part: int) -> pa.Table | None:
         # What was text may be numbers in this block.

@@ -28,11 +28,13 @@ class JsonRows(NamedTuple):
         batch: The lines that could be read x the columns that they have.
         numbers: Number of each line of `batch`.
         faults: Of each line that could not be read: its number, and what is wrong with it.
+        excluded: The columns to leave out that were there.
     """
 
     batch: pa.RecordBatch
     numbers: Sequence[int]
     faults: Sequence[tuple[int, str]]
+    excluded: Collection[str] = ()
 
 
 def read_rows(lines: Iterable[tuple[int, bytes]], exclude: Collection[str] = ()) -> JsonRows:
@@ -47,9 +49,10 @@ def read_rows(lines: Iterable[tuple[int, bytes]], exclude: Collection[str] = ())
     """
     rows: list[dict[str, Any]] = []
     numbers, faults = [], []
+    excluded: set[str] = set()
     for number, line in lines:
         try:
-            row = _row(line, exclude)
+            row = _row(line, exclude, excluded)
         except _FaultError as fault:
             faults.append((number, str(fault)))
         else:
@@ -57,7 +60,7 @@ def read_rows(lines: Iterable[tuple[int, bytes]], exclude: Collection[str] = ())
             numbers.append(number)
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [_column([row.get(name) for row in rows]) for name in names]
-    return JsonRows(make_batch(columns, names, len(rows)), numbers, faults)
+    return JsonRows(make_batch(columns, names, len(rows)), numbers, faults, excluded)
 
 
 def make_batch(columns: Sequence[pa.Array], names: Sequence[str], rows: int) -> pa.RecordBatch:
@@ -71,7 +74,7 @@ class _FaultError(Exception):
     """What is wrong with a line."""
 
 
-def _row(line: bytes, exclude: Collection[str]) -> dict[str, Any]:
+def _row(line: bytes, exclude: Collection[str], excluded: set[str]) -> dict[str, Any]:
     try:
         text = line.decode()
         value = _DECODER.decode(text)
@@ -79,6 +82,7 @@ def _row(line: bytes, exclude: Collection[str]) -> dict[str, Any]:
             kind = _KINDS.get(type(value), "null")
             raise _FaultError(f"{kind} where an object should be")
         pairs = [(name, _plain(cell)) for name, cell in value if name not in exclude]
+        excluded.update(name for name, _ in value if name in exclude)
     except UnicodeDecodeError as error:
         raise _FaultError(
             f"not UTF-8: byte 0x{line[error.start]:02x} at byte {error.start + 1}"
