@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 _ROW = np.dtype([("low", "<u8"), ("high", "<u8"), ("part", "<u1"), ("position", "<u8")])
 _HASH_KEYS = ("retrainer-low-00", "retrainer-high-0")
 # Above this the keys go to disk, divided among so many files that each is sorted in memory.
-_MOST_IN_MEMORY = 2_000_000
+_MOST_IN_MEMORY = 500_000
 _FILES = 64
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -31,8 +32,8 @@ def bucket():
 def test_an_object_comes_down_under_its_name_and_is_removed(bucket, tmp_path):
     file = bucket("day=1/a.csv.gz", b"content")
     with fetched(file, str(tmp_path)) as path:
-        assert os.path.basename(path) == "a.csv.gz"
-        assert open(path, "rb").read() == b"content"
+        assert Path(path).name == "a.csv.gz"
+        assert Path(path).read_bytes() == b"content"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -86,7 +86,7 @@ def test_csv_options_become_arguments_of_the_source():
         ({"delimeter": ";"}, r"'delimeter' is unknown\. Did you mean 'delimiter'\?"),
         ({"quote": "'"}, r"'quote' is unknown\. There are columns, delimiter, encoding"),
         ({"delimiter": ";;"}, "the CSV delimiter is ';;'"),
-        ({"delimiter": "–"}, "one ASCII character"),
+        ({"delimiter": "é"}, "one ASCII character"),
         ({"delimiter": '"'}, "the CSV delimiter is"),
         ({"delimiter": ""}, "the CSV delimiter is"),
         ({"delimiter": 1}, "the CSV delimiter is 1"),
