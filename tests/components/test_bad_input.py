@@ -1,7 +1,9 @@
 """Bad input from end to end: what a user sees of it, and that nothing of it gets into a model unseen."""
 
+import csv
 import decimal
 import gzip
+import io
 import json
 import random
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.ingest_spans import one_span
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings, parse_csv_options
 from retrainer.components.ingest_spans.sources.interface import SourceOptions
@@ -64,11 +67,11 @@ class Chain:
             else:
                 path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    def ingest(self, *spans, ending="csv", csv=None, **settings):
+    def ingest(self, *spans, ending="csv", options=None, **settings):
         """Ingest spans; the last is the newest."""
         self.write(spans, ending)
-        if csv:
-            settings["source"] = SourceOptions(**parse_csv_options(csv))
+        if options:
+            settings["source"] = SourceOptions(**parse_csv_options(options))
         self.verdict = ingest(
             str(self.home / "in" / f"{{span}}.{ending}"),
             str(self.home / "store"),
@@ -191,7 +194,7 @@ def test_a_latin_1_file_stops_with_the_way_to_say_so(chain):
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
 def test_a_file_in_another_encoding_reads_well_when_it_is_said(chain, encoding):
-    chain.ingest(*(text.encode(encoding) for text in KOELN), csv={"encoding": encoding})
+    chain.ingest(*(text.encode(encoding) for text in KOELN), options={"encoding": encoding})
     assert set(chain.eval.column("city").to_pylist()) == {"Köln", "Bonn"}
     assert chain.judge().findings == []
 
@@ -363,7 +366,7 @@ def test_a_label_without_a_value_anywhere_asks_for_it(chain):
         HEADER + "".join(f"{seed * 1_000 + i},Ulm,{i},\n" for i in range(ROWS))
         for seed in (1, 2, 3)
     ]
-    with pytest.raises(RetrainerError, match="train split has no rows with a label.*arrived yet"):
+    with pytest.raises(RetrainerError, match=r"train split has no rows with a label.*arrived yet"):
         chain.ingest(*spans)
 
 
@@ -402,7 +405,11 @@ BIG = "x" * (10 << 20)
     ("ending", "spans"),
     [
         ("csv", [ONE, TWO, THREE + f'5,{BIG},1,0\n6,"{BIG[2:]}\n",1,1\n']),
-        ("parquet", [table(1, city=cycle("a", "b")), table(2, city=cycle("b")), table(3, city=cycle("a", BIG[:-1], *"b" * ROWS))]),
+        (
+            "parquet",
+            [table(seed, city=cycle("a", "b")) for seed in (1, 2)]
+            + [table(3, city=cycle("a", BIG, *"b" * ROWS))],
+        ),
     ],
     ids=["csv", "parquet"],
 )  # fmt: skip
@@ -424,9 +431,6 @@ def test_odd_names_of_columns_pass_through_the_chain(chain, ending):
 
     spans = [table(seed, **cells(seed)) for seed in (1, 2, 3)]
     if ending == "csv":
-        import csv
-        import io
-
         texts = []
         for one in spans:
             text = io.StringIO()
@@ -467,7 +471,7 @@ def test_a_name_that_is_there_twice_is_told(chain):
 
 
 @pytest.mark.parametrize(
-    ("change", "csv"),
+    ("change", "options"),
     [
         (lambda text: text.replace("\n", "\r\n"), None),
         (lambda text: "\ufeff" + text, None),
@@ -480,9 +484,9 @@ def test_a_name_that_is_there_twice_is_told(chain):
     ],
     ids=["crlf", "bom", "semicolon", "tab", "no header"],
 )
-def test_other_forms_of_csv_give_the_same_rows(chain, change, csv):
+def test_other_forms_of_csv_give_the_same_rows(chain, change, options):
     plain = chain.ingest(ONE, TWO, THREE).eval
-    chain.ingest(*map(change, (ONE, TWO, THREE)), csv=csv)
+    chain.ingest(*map(change, (ONE, TWO, THREE)), options=options)
     assert chain.eval == plain
     assert chain.judge().findings == []
 
@@ -553,8 +557,6 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
 def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
     chain, tmp_path, monkeypatch, content
 ):
-    from retrainer.components.ingest_spans import one_span
-
     digest = one_span.digest_source
 
     def change_after(file):
