@@ -293,7 +293,7 @@ def test_a_model_that_takes_the_label_is_not_judged(run: Callable[..., Outcome])
     with pytest.raises(RetrainerError, match=r"challenger takes 'hour', the label, as a feature"):
         run(specs(auc(0.7)), label="hour", champion=None)
     with pytest.raises(
-        RetrainerError, match="champion version 3 takes 'tailnum', the label.*start anew"
+        RetrainerError, match=r"champion version 3 takes 'tailnum', the label.*start anew"
     ):
         run(specs(auc(0.7)), label="tailnum")
 
