@@ -76,15 +76,17 @@ class DataConfig(Section):
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: list[str] = Field(
         default_factory=list,
-        description="Private columns, replaced by the HMAC-SHA-256 of their text.",
+        description="Private columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is then "
+        "sent the digests.",
     )
     hash_key_env: str = Field(
-        "RETRAINER_HASH_KEY", description="Environment variable that holds the HMAC key."
+        "RETRAINER_HASH_KEY",
+        description="Environment variable that holds the HMAC key, at least 16 bytes.",
     )
     hash_key_file: str = Field(
         "",
-        description="Path or URI of a file that holds the HMAC key, such as a mounted secret; the environment variable "
-        "is then not set.",
+        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket of "
+        "its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
     )
     split_by: list[str] = Field(
         default_factory=list,
@@ -349,6 +351,8 @@ def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
     config = parse_config(text, str(file))
     home = file.resolve().parent
     data = config.data.model_copy(update={"pattern": _absolute(config.data.pattern, home)})
+    if data.hash_key_file:
+        data = data.model_copy(update={"hash_key_file": _absolute(data.hash_key_file, home)})
     validation = config.validation
     if validation.schema_uri:
         validation = validation.model_copy(
