@@ -7,6 +7,7 @@ from .files import join
 # Beside a span's rows: those that were set aside, if there are any.
 UNLABELLED_FILE = "unlabelled.parquet"
 UNREADABLE_FILE = "unreadable.jsonl"
+DUPLICATE_FILE = "duplicate.parquet"
 
 
 @dataclass(frozen=True)
