@@ -168,7 +168,12 @@ def _finding(
     elif kind == "new_column" and seen is not None:
         words = (f"a column of type {TYPE_NAMES.get(seen.type)}", "no such column in the schema")
     elif kind == "wrong_type" and seen is not None and expected is not None:
-        words = (f"type {TYPE_NAMES.get(seen.type, 'unknown')}", _type_words(expected))
+        was = TYPE_NAMES.get(seen.type, "unknown")
+        if was == schema_pb2.FeatureType.Name(expected.type):
+            # The type is right, and the domain asks for texts that spell another one.
+            words = (_without_stop(words[0]), "what its domain spells")
+        else:
+            words = (f"type {was}", _type_words(expected))
         if is_number(seen) and _takes_float(expected):
             severity = WARNING
     elif anomaly == "FEATURE_TYPE_LOW_NUMBER_PRESENT" and seen is not None and expected is not None:

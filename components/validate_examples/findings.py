@@ -124,9 +124,7 @@ SCHEMA_KINDS = frozenset(
         "out_of_domain",
         "wrong_shape",
         "distinct_values",
-        "invalid_utf8",
         "not_a_number",
-        "invalid_schema",
         "other",
     }
 )

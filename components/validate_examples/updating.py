@@ -10,7 +10,7 @@ from ..lib.statistics import Statistics, common, features_by_name, missing_share
 from .anomalies import anomaly_findings
 from .dataset_constraints import dataset_anomalies, dataset_findings
 from .describing import count_values, domain_values, domain_words, presence_words, type_words
-from .findings import KINDS, WARNING, Finding
+from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding
 from .judgement import Place, Window, list_places
 from .schema import (
     MAX_DOMAIN_VALUES,
@@ -23,8 +23,6 @@ from .schema import (
 from .settings import Settings
 
 _DOMAIN_KINDS = ("unexpected_values", "out_of_domain", "not_a_number")
-# No schema makes these good data.
-_NOT_THE_SCHEMAS = ("infinite", "invalid_utf8", "invalid_schema")
 # What the other kinds answer for, or what no data can say.
 _NOT_OTHER = {
     "name",
@@ -183,7 +181,7 @@ def _refusal(
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
     if finding.kind == "missing_column" and finding.column == window.index.label:
         return "it is the label, without which nothing can be learned: bring it back in the source"
-    if finding.kind in _NOT_THE_SCHEMAS:
+    if finding.kind not in SCHEMA_KINDS:
         return KINDS[finding.kind].remedy
     if finding.kind != "new_column" and finding.column not in _by_name(schema):
         return "it lies within another column: edit the schema by hand"
