@@ -115,6 +115,12 @@ def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
     return INFERRED_DOMAIN in feature.annotation.tag
 
 
+def shape_words(feature: schema_pb2.Feature) -> str:
+    """Say what shape a column's cells must have."""
+    sizes = " x ".join(str(dim.size) if dim.HasField("size") else "?" for dim in feature.shape.dim)
+    return f"shape {sizes or 'scalar'}"
+
+
 def _thresholds(feature: schema_pb2.Feature) -> list[str]:
     words = [
         f"{kind} {measure} {number(getattr(comparator, measure).threshold)}"
@@ -142,10 +148,12 @@ def _notes(feature: schema_pb2.Feature) -> list[str]:
         if names:
             words.append(f"{word} {' and '.join(names)}")
     if feature.HasField("shape"):
-        sizes = " x ".join(
-            str(dim.size) if dim.HasField("size") else "?" for dim in feature.shape.dim
-        )
-        words.append(f"shape {sizes or 'scalar'}")
+        words.append(shape_words(feature))
+    if feature.HasField("value_count"):
+        words.append(f"{feature.value_count.min} to {feature.value_count.max} values in a cell")
+    if feature.HasField("unique_constraints"):
+        limits = feature.unique_constraints
+        words.append(f"{limits.min} to {limits.max} distinct values")
     if has_inferred_domain(feature):
         words.append("range inferred")
     return words

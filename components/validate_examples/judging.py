@@ -13,6 +13,7 @@ from ..lib.statistics import (
     row_count,
 )
 from .anomalies import anomaly_findings
+from .dataset_constraints import dataset_anomalies, dataset_findings
 from .drift import (
     Distance,
     drift_history,
@@ -23,9 +24,9 @@ from .drift import (
 )
 from .findings import Finding, judge
 from .judgement import Judgement, Window, list_places
+from .label_rate import label_rate
 from .schema import overlay, training_environment
 from .settings import Settings
-from .span_checks import label_rate
 
 
 def judge_window(
@@ -57,10 +58,14 @@ def judge_window(
 
     places = list_places(window)
     newest = places[-1]
+    # Rows as a whole are compared with the span before, columns with all earlier spans.
+    of_columns = schema_pb2.Schema()
+    of_columns.CopyFrom(used)
+    of_columns.ClearField("dataset_constraints")
     protos = {
         place.folder: tfdv.validate_statistics(
             place.statistics,
-            used,
+            of_columns,
             environment=training_environment(used),
             previous_statistics=window.earlier if place is newest else None,
             serving_statistics=evaluation if place is places[0] and has_skew else None,
@@ -68,10 +73,17 @@ def judge_window(
         for place in places
     }
     findings = list(found)
+    compared = {
+        name for chosen in (chosen_drift, chosen_skew) for name, own in chosen.items() if own
+    }
     for place in places:
+        of_rows = dataset_anomalies(window, place, used)
+        if of_rows.reason:
+            protos[place.folder].dataset_anomaly_info.CopyFrom(of_rows)
         if row_count(place.statistics):
+            findings += dataset_findings(of_rows, place, used)
             findings += anomaly_findings(
-                protos[place.folder], used, place.statistics, place.name, settings.domains
+                protos[place.folder], used, place.statistics, place.name, settings.domains, compared
             )
 
     progress("measuring drift")

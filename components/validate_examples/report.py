@@ -11,8 +11,8 @@ from ..lib.statistics import Feature, Statistics, features_by_name, row_count
 from .drift import USUAL_FACTOR, Distance
 from .findings import ERROR, Finding, errors_of
 from .judgement import Judgement, Window
+from .label_rate import label_rate
 from .set_aside import SetAside
-from .span_checks import label_rate
 
 BEFORE_COLOR = "var(--before)"
 

@@ -8,8 +8,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.statistics import Statistics, common, features_by_name, missing_share, row_count
 from .anomalies import anomaly_findings
+from .dataset_constraints import dataset_anomalies, dataset_findings
 from .describing import count_values, domain_values, domain_words, presence_words, type_words
-from .findings import KINDS, WARNING, Finding
+from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding
 from .judgement import Place, Window, list_places
 from .schema import (
     MAX_DOMAIN_VALUES,
@@ -21,7 +22,7 @@ from .schema import (
 )
 from .settings import Settings
 
-_DOMAIN_KINDS = ("unexpected_values", "out_of_domain")
+_DOMAIN_KINDS = ("unexpected_values", "out_of_domain", "not_a_number")
 # What the other kinds answer for, or what no data can say.
 _NOT_OTHER = {
     "name",
@@ -43,7 +44,7 @@ class Change:
     """One thing that data would change in a schema.
 
     Attributes:
-        column: Which column.
+        column: Which column; empty for the rows as a whole.
         kind: A key of `findings.KINDS`.
         where: Which data, such as `evaluation (2013-05)`.
         words: What would change.
@@ -60,7 +61,7 @@ class Change:
     def line(self) -> str:
         """The change in one line."""
         refused = f"; {self.refused}" if self.refused else ""
-        return f"{self.column}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
+        return f"{self.column or 'all rows'}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,12 @@ def update_schema(
                     used, place.statistics, max_string_domain_size=MAX_DOMAIN_VALUES
                 )
             _take(updated, finding, place, proposal, window, settings)
+    for place in _with_rows(window):
+        for finding in dataset_findings(dataset_anomalies(window, place, schema), place, schema):
+            key = (finding.column, finding.kind)
+            if wanted(*key):
+                found.setdefault(key, []).append(finding)
+                refused[key] = finding.remedy
     before, after = _by_name(schema), _by_name(updated)
     changes = tuple(
         Change(
@@ -154,6 +161,7 @@ def _with_rows(window: Window) -> Iterable[Place]:
 
 def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[Finding]:
     used = overlay(schema, settings.domains, settings.min_domain_mass)
+    used.ClearField("dataset_constraints")
     anomalies = tfdv.validate_statistics(
         place.statistics, used, environment=training_environment(used)
     )
@@ -161,8 +169,8 @@ def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[F
     return [
         finding
         for finding in findings
-        # Rows as a whole are no column's; and integers in a float column fit already.
-        if finding.column and not (finding.kind == "wrong_type" and finding.severity == WARNING)
+        # Integers in a float column fit already.
+        if not (finding.kind == "wrong_type" and finding.severity == WARNING)
     ]
 
 
@@ -173,6 +181,8 @@ def _refusal(
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
     if finding.kind == "missing_column" and finding.column == window.index.label:
         return "it is the label, without which nothing can be learned: bring it back in the source"
+    if finding.kind not in SCHEMA_KINDS:
+        return KINDS[finding.kind].remedy
     if finding.kind != "new_column" and finding.column not in _by_name(schema):
         return "it lies within another column: edit the schema by hand"
     return ""

@@ -72,7 +72,7 @@ def validate(
     window = read_window(statistics_path)
     uri = schema_uri or Store(store).schema_uri
     progress("looking at the spans")
-    found = check_spans(window.index, window.spans, window.splits, window.earlier, settings)
+    found = check_spans(window.index, window.spans, window.splits, settings)
     examples = Examples.read(examples_path) if examples_path else None
     if examples is not None:
         today = datetime.now(UTC).date()
