@@ -20,10 +20,12 @@ class Decoded(NamedTuple):
     Attributes:
         batch: The tf.Examples x their features, sorted by name.
         faults: Of each record that is none: its index, and what is wrong with it.
+        excluded: The features that were met and left out.
     """
 
     batch: pa.RecordBatch
     faults: Sequence[tuple[int, str]]
+    excluded: Sequence[str]
 
 
 def decode_examples(records: Sequence[bytes], exclude: Collection[str] = ()) -> Decoded:
@@ -41,7 +43,8 @@ def decode_examples(records: Sequence[bytes], exclude: Collection[str] = ()) -> 
     if batch is not None:
         columns = _flat_columns(batch, exclude)
         if not _has_strangers(records, batch):
-            return Decoded(make_batch(list(columns.values()), list(columns), len(records)), ())
+            flat = make_batch(list(columns.values()), list(columns), len(records))
+            return Decoded(flat, (), _excluded(batch, exclude))
     return _decode_each(records, exclude)
 
 
@@ -92,18 +95,24 @@ def _decode_each(records: Sequence[bytes], exclude: Collection[str]) -> Decoded:
     for index, row in zip(good, kinds, strict=True):
         groups[tuple(row.get(name) for name in mixed)].append(index)
     parts = []
+    excluded: set[str] = set()
     for indices in groups.values():
         batch = _decode([records[index] for index in indices])
         if batch is None:
             raise AssertionError("tf.Examples that decode one by one do not decode together")
         parts.append((len(indices), _flat_columns(batch, exclude)))
+        excluded.update(_excluded(batch, exclude))
     order = pa.array(np.argsort([index for indices in groups.values() for index in indices]))
     names = sorted({name for _, columns in parts for name in columns})
     merged = [
         _merge([columns.get(name, pa.nulls(rows)) for rows, columns in parts]).take(order)
         for name in names
     ]
-    return Decoded(make_batch(merged, names, len(good)), faults)
+    return Decoded(make_batch(merged, names, len(good)), faults, sorted(excluded))
+
+
+def _excluded(batch: pa.RecordBatch, exclude: Collection[str]) -> list[str]:
+    return [name for name in sorted(batch.schema.names) if name in exclude]
 
 
 def _flat_columns(batch: pa.RecordBatch, exclude: Collection[str]) -> dict[str, pa.Array]:

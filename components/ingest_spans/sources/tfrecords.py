@@ -73,7 +73,7 @@ class TFRecordSource:
             BadRow(name, first + index, reason, _text(records[index]))
             for index, reason in decoded.faults
         ]
-        return Block(decoded.batch, first, bad)
+        return Block(decoded.batch, first, bad, decoded.excluded)
 
 
 def _codec(path: str) -> str:
