@@ -20,6 +20,7 @@ LINE_BYTES = 64 << 20
 _DEEPEST = 100
 # Arrow parses a block in parts of this size, one on each core.
 _PART_BYTES = 1 << 20
+_INT64_LIMIT = 2.0**63
 _BLANK = b" \t\r\n"
 _UTF8_BOM, _UTF16_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
@@ -28,7 +29,7 @@ class JsonLinesSource:
     """A file of JSON Lines, compressed or not.
 
     A row's number is its line's; blank lines are no rows. What JSON holds as text stays text, dates too. `NaN` is
-    missing, an integer beyond 64 bits is the nearest double, a column of numbers and text within a block is text.
+    missing. A block's column of numbers and text is text, and so is one that has an integer beyond 64 bits.
     """
 
     narrow = False
@@ -89,7 +90,7 @@ class JsonLinesSource:
                 faults.append(bad[taken])
                 taken += 1
             good = len(run) - len(faults)
-            yield Block(rows.batch.slice(read, good), int(run[0]), faults)
+            yield Block(rows.batch.slice(read, good), int(run[0]), faults, rows.excluded)
             read += good
 
 
@@ -113,10 +114,11 @@ class _BlockParser:
             ),
             self._exclude,
         )
-        self._names |= dict.fromkeys(rows.batch.schema.names)
-        ordered = [name for name in self._names if name in rows.batch.schema.names]
-        columns = [rows.batch.column(name) for name in ordered]
-        return rows._replace(batch=make_batch(columns, ordered, rows.batch.num_rows))
+        columns = dict(zip(rows.batch.schema.names, rows.batch.columns, strict=True))
+        self._names |= dict.fromkeys(columns)
+        ordered = [name for name in self._names if name in columns]
+        batch = make_batch([columns[name] for name in ordered], ordered, rows.batch.num_rows)
+        return rows._replace(batch=batch)
 
     def _read_at_once(self, lines: bytes, first: int) -> JsonRows | None:
         """Read lines with Arrow; none if one of them is not an object of the kinds that the others are."""
@@ -133,19 +135,25 @@ class _BlockParser:
         # Arrow takes two objects on a line for two rows.
         if table is None or len(table) != len(numbers):
             return None
-        names = [name for name in table.column_names if name not in self._exclude]
-        columns = []
-        for name in names:
-            column = _one_array(table.column(name))
+        names, columns, excluded = [], [], []
+        for name, chunks in zip(table.column_names, table.columns, strict=True):
+            if name in self._exclude:
+                excluded.append(name)
+                continue
+            column = _one_array(chunks)
             if pa.types.is_floating(column.type):
-                if pc.any(pc.is_inf(column)).as_py() or b"-NaN" in lines:
-                    # As line by line, where `Inf` and `-NaN` are no numbers.
+                nan = pc.is_nan(column)
+                if pc.any(nan).as_py():
+                    column = pc.if_else(nan, pa.scalar(None, pa.float64()), column)
+                largest = pc.max(pc.abs(column)).as_py()
+                # Digits may be lost here; and `Inf` and `-NaN`, which Arrow takes, are no numbers line by line.
+                if (largest is not None and largest >= _INT64_LIMIT) or b"-NaN" in lines:
                     return None
-                column = pc.if_else(pc.is_nan(column), None, column)
             elif name in self._dates and column.null_count == len(column):
                 column = pa.nulls(len(column))
+            names.append(name)
             columns.append(column)
-        return JsonRows(make_batch(columns, names, len(table)), numbers, ())
+        return JsonRows(make_batch(columns, names, len(table)), numbers, (), excluded)
 
     def _parse(self, lines: bytes, part: int) -> pa.Table | None:
         # What was text may be numbers in this block.
