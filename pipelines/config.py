@@ -76,8 +76,8 @@ class DataConfig(Section):
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: list[str] = Field(
         default_factory=list,
-        description="Private columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is then "
-        "sent the digests.",
+        description="Private columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is "
+        "then sent the digests.",
     )
     hash_key_env: str = Field(
         "RETRAINER_HASH_KEY",
@@ -85,8 +85,8 @@ class DataConfig(Section):
     )
     hash_key_file: str = Field(
         "",
-        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket of "
-        "its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
+        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket "
+        "of its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
     )
     split_by: list[str] = Field(
         default_factory=list,
