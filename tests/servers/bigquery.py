@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import grpc
@@ -101,6 +101,7 @@ class BigQueryServer(LocalServer):
         rows_per_response: As many rows has a response.
         max_streams: As many streams has a session at the most.
         polls: How often a new job is asked for before it is done.
+        page_size: As many tables has a page of a list at the most.
     """
 
     def __init__(self) -> None:
@@ -113,6 +114,7 @@ class BigQueryServer(LocalServer):
         self.rows_per_response = 1_000
         self.max_streams = 8
         self.polls = 0
+        self.page_size = 1_000
         self._sessions: dict[str, _Session] = {}
         self._breaks: deque[tuple[int, grpc.StatusCode, str]] = deque()
 
@@ -201,7 +203,7 @@ class BigQueryServer(LocalServer):
             if name.startswith(f"{place['project']}.{place['dataset']}.")
         )
         first = int(request.query.get("pageToken") or 0)
-        size = int(request.query.get("maxResults") or 50)
+        size = min(int(request.query.get("maxResults") or 50), self.page_size)
         page: dict[str, Any] = {
             "tables": [
                 {"tableReference": _reference(name), "type": self.tables[name].kind}
@@ -493,7 +495,3 @@ def _field(column: pa.Field) -> dict[str, Any]:
     if pa.types.is_timestamp(kind):
         return {**about, "type": "TIMESTAMP" if kind.tz else "DATETIME"}
     return {**about, "type": next(name for test, name in names.items() if test(kind))}
-
-
-def days_ago(days: float) -> datetime:
-    return datetime.now(UTC) - timedelta(days=days)
