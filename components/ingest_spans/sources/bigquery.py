@@ -30,6 +30,8 @@ STREAMS = 4
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.
 _SESSION_SECONDS = 5 * 3600.0
 _RESULT_AGE = timedelta(hours=6)
+# So long a call may last; what is left of the stream is then asked for in another.
+CALL_SECONDS = 600.0
 # Rows come in the order of the query then, if one stream has them all.
 _ORDERED = re.compile(r"\bORDER\s+BY\b", re.IGNORECASE)
 _PARTITION_FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
@@ -284,7 +286,7 @@ def _read_streams(client: Any, session: Any, schema: pa.Schema) -> Iterator[pa.R
     retry = Retry(if_exception_type(exceptions.ServiceUnavailable), timeout=RETRY_SECONDS)
     rows = _rows_of_a_turn(session)
     # Left first, the client ends the calls that the threads may still be waiting in.
-    with ThreadPoolExecutor(len(session.streams)) as pool, client:
+    with ThreadPoolExecutor(len(session.streams), "bigquery") as pool, client:
         waiting: deque[tuple[Iterator[pa.RecordBatch], Future]] = deque()
         for stream in session.streams:
             turns = _turns(client, stream.name, retry, schema, rows)
@@ -310,10 +312,7 @@ def _turns(
 ) -> Iterator[pa.RecordBatch]:
     """Cut a stream into so many rows each, whatever its responses have, and wherever it broke and was taken up."""
     waiting, length = [], 0
-    # Resumes after the last row that came, if the stream breaks.
-    for response in client.read_rows(stream, retry=retry):
-        if not response.row_count:
-            continue
+    for response in _responses(client, stream, retry):
         data = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
         waiting.append(pa.ipc.read_record_batch(data, schema))
         length += response.row_count
@@ -323,3 +322,22 @@ def _turns(
             waiting, length = table.slice(rows).to_batches(), length - rows
     if length:
         yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+
+
+def _responses(client: Any, stream: str, retry: Any) -> Iterator[Any]:
+    """Read a stream to its end, also if it breaks or a connection is lost without a word."""
+    from google.api_core.exceptions import DeadlineExceeded
+
+    offset = asked = 0
+    while True:
+        try:
+            # The client itself goes on after the last row, but not after a silence.
+            for response in client.read_rows(stream, offset, retry=retry, timeout=CALL_SECONDS):
+                offset += response.row_count
+                if response.row_count:
+                    yield response
+            return
+        except DeadlineExceeded:
+            if offset == asked:
+                raise
+            asked = offset
