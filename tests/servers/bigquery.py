@@ -77,7 +77,6 @@ class Table:
 class _Session:
     streams: dict[str, pa.Table]
     compression: str | None
-    denied: bool = False
 
 
 class _RefusalError(Exception):
@@ -231,7 +230,7 @@ class BigQueryServer(LocalServer):
             "schema": {"fields": [_field(one) for one in table.rows.schema]},
             "lastModifiedTime": str(int(table.modified.timestamp() * 1000)),
         }
-        if table.kind == "TABLE":
+        if table.kind in ("TABLE", "SNAPSHOT"):
             about["numRows"] = str(len(table.rows) - table.streaming)
             about["numBytes"] = str(table.rows.nbytes)
         if table.streaming:
@@ -375,7 +374,7 @@ class BigQueryServer(LocalServer):
         if name not in self.tables:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Not found: Table {name}")
         table = self.tables[name]
-        if table.kind != "TABLE":
+        if table.kind not in ("TABLE", "SNAPSHOT"):
             message = "non-table entities cannot be read with the storage API"
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         options = asked.read_options

@@ -90,6 +90,11 @@ def test_columns_that_are_left_out_are_never_sent(server, january):
     assert set(asked) == set(rows.column_names)
 
 
+def test_a_snapshot_of_a_table_is_read_like_one(server, january):
+    server.add("flights_201301", january, kind="SNAPSHOT")
+    assert _read(_source()).equals(january)
+
+
 def test_leaving_every_column_out_is_refused(server):
     server.add("flights_201301", pa.table({"late": [1]}))
     with pytest.raises(RetrainerError, match=r"data\.drop leaves no column of .*flights_201301"):
