@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from ..lib.bigquery import SCHEME
+from ..lib.bigquery import is_bigquery
 from ..lib.files import digest_file, filesystem, is_local
 from ..lib.spans import SourceFile
 
@@ -21,7 +21,7 @@ def digest_source(file: SourceFile) -> str:
     Returns:
         A text that changes with the content.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         return f"{file.uri} {file.fingerprint}"
     if is_local(file.uri):
         return digest_file(filesystem(file.uri)[1])
@@ -44,7 +44,7 @@ def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
     Yields:
         The file's own path if it is local, else that of a copy with the same name; empty for a table.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         yield ""
         return
     fs, path = filesystem(file.uri)

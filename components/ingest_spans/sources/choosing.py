@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from ...lib.bigquery import SCHEME
+from ...lib.bigquery import is_bigquery
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from .compression import without_compression
@@ -41,7 +41,7 @@ def open_source(
     Raises:
         RetrainerError: If its format can't be told, or it is empty.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         from .bigquery import BigQuerySource
 
         return BigQuerySource(file, span, options)

@@ -84,8 +84,10 @@ def frozen(judge, three, frozen_store, tmp_path):
     """A store whose schema a first, clean run froze."""
     if frozen_store.exists():
         shutil.copytree(frozen_store, tmp_path / "store")
+        shutil.copytree(frozen_store.parent / "schema", tmp_path / "schema")
         return Outcome(tmp_path)
     outcome = judge(three)
     assert outcome.error == ""
+    shutil.copytree(tmp_path / "schema", frozen_store.parent / "schema")
     shutil.copytree(tmp_path / "store", frozen_store)
     return outcome
