@@ -108,8 +108,8 @@ class DataConfig(Section):
     max_bytes_billed: int = Field(
         0,
         ge=0,
-        description="Bytes that `query` may be charged for, each span; BigQuery refuses it before it starts if it would "
-        "be more. 0: the project's own limits.",
+        description="Bytes that `query` may be charged for, each span; BigQuery refuses it before it starts if it "
+        "would be more. 0: the project's own limits.",
     )
     max_bad_rows: float = Field(
         0.01,

@@ -77,7 +77,8 @@ class BigQuerySource:
                 first += batch.num_rows
             if first == 1:
                 raise RetrainerError(
-                    f"'{self._file.uri}' has no rows for span {self._span}. Deliver the span again, or take another. {way_out}"
+                    f"'{self._file.uri}' has no rows for span {self._span}. Deliver the span again, or take "
+                    f"another. {way_out}"
                 )
 
     def _open_session(self, client: Any) -> Any:
