@@ -142,13 +142,15 @@ class _BlockParser:
                 continue
             column = _one_array(chunks)
             if pa.types.is_floating(column.type):
+                largest = pc.max(pc.abs(column)).as_py()
+                if largest is not None and largest >= _INT64_LIMIT:
+                    # Digits may be lost here; and `Inf`, which Arrow takes, is no number line by line.
+                    return None
                 nan = pc.is_nan(column)
                 if pc.any(nan).as_py():
+                    if b"-NaN" in lines:
+                        return None
                     column = pc.if_else(nan, pa.scalar(None, pa.float64()), column)
-                largest = pc.max(pc.abs(column)).as_py()
-                # Digits may be lost here; and `Inf` and `-NaN`, which Arrow takes, are no numbers line by line.
-                if (largest is not None and largest >= _INT64_LIMIT) or b"-NaN" in lines:
-                    return None
             elif name in self._dates and column.null_count == len(column):
                 column = pa.nulls(len(column))
             names.append(name)

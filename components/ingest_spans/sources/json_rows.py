@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,7 +40,7 @@ class JsonRows(NamedTuple):
     """
 
     batch: pa.RecordBatch
-    numbers: Sequence[int]
+    numbers: Sequence[int] | np.ndarray
     faults: Sequence[tuple[int, str]]
     excluded: Sequence[str]
 
