@@ -1,7 +1,7 @@
 """JSON Lines as a source of rows: one object a line, in UTF-8 (https://jsonlines.org)."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +50,7 @@ class JsonLinesSource:
         """Read the file; see `Source.blocks`.
 
         Yields:
-            Blocks of rows. One ends before a blank line, so that its rows' numbers follow each other.
+            Blocks of rows.
 
         Raises:
             RetrainerError: If the file has no row, is damaged as a compressed file, is one JSON document instead of
@@ -66,14 +66,14 @@ class JsonLinesSource:
                     if empty:
                         _check_document(lines, uri)
                     empty = False
-                    yield from self._blocks(parser.read(lines, first), lines, first)
+                    yield self._block(parser.read(lines, first), lines, first)
                 first += lines.count(b"\n")
         if empty:
             raise RetrainerError(
                 f"'{uri}' has no rows. Deliver the span again, or remove the file."
             )
 
-    def _blocks(self, rows: JsonRows, lines: bytes, first: int) -> Iterator[Block]:
+    def _block(self, rows: JsonRows, lines: bytes, first: int) -> Block:
         texts = lines.split(b"\n") if rows.faults else []
         bad = []
         for number, reason in rows.faults:
@@ -82,16 +82,23 @@ class JsonLinesSource:
                 reason += "; the file ends in this line: was it cut off?"
             kept = text[: 4 * TEXT_KEPT].decode(errors="replace")[:TEXT_KEPT]
             bad.append(BadRow(os.path.basename(self._file.uri), number, reason, kept))
-        numbers = np.sort(np.array([*rows.numbers, *(row.row for row in bad)], np.int64))
-        read = taken = 0
-        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
-            faults = []
-            while taken < len(bad) and bad[taken].row <= run[-1]:
-                faults.append(bad[taken])
-                taken += 1
-            good = len(run) - len(faults)
-            yield Block(rows.batch.slice(read, good), int(run[0]), faults, rows.excluded)
-            read += good
+        return _NumberedBlock.of(rows, bad)
+
+
+class _NumberedBlock(Block):
+    """A block whose rows' numbers need not follow each other, because of blank lines."""
+
+    _numbers: Sequence[int] | np.ndarray
+
+    @classmethod
+    def of(cls, rows: JsonRows, bad: Sequence[BadRow]) -> "_NumberedBlock":
+        first = min(int(number) for number in (*rows.numbers[:1], *(row.row for row in bad[:1])))
+        block = cls(rows.batch, first, bad, rows.excluded)
+        block._numbers = rows.numbers
+        return block
+
+    def row(self, index: int) -> int:
+        return int(self._numbers[index])
 
 
 class _BlockParser:
@@ -142,13 +149,15 @@ class _BlockParser:
                 continue
             column = _one_array(chunks)
             if pa.types.is_floating(column.type):
+                largest = pc.max(pc.abs(column)).as_py()
+                if largest is not None and largest >= _INT64_LIMIT:
+                    # Digits may be lost here; and `Inf`, which Arrow takes, is no number line by line.
+                    return None
                 nan = pc.is_nan(column)
                 if pc.any(nan).as_py():
+                    if b"-NaN" in lines:
+                        return None
                     column = pc.if_else(nan, pa.scalar(None, pa.float64()), column)
-                largest = pc.max(pc.abs(column)).as_py()
-                # Digits may be lost here; and `Inf` and `-NaN`, which Arrow takes, are no numbers line by line.
-                if (largest is not None and largest >= _INT64_LIMIT) or b"-NaN" in lines:
-                    return None
             elif name in self._dates and column.null_count == len(column):
                 column = pa.nulls(len(column))
             names.append(name)

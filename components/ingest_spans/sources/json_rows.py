@@ -7,9 +7,11 @@ an integer is lost, and a key that stands twice in an object; and it knows the `
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +23,7 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=tuple,
 )
 _FLAGS = {False: b"0", True: b"1"}
+_NESTED = {tuple, list}
 _NAN = b"NaN"
 _INT64_LIMIT = 2.0**63
 _INTEGER = r"^-?[0-9]+$"
@@ -39,7 +42,7 @@ class JsonRows(NamedTuple):
     """
 
     batch: pa.RecordBatch
-    numbers: Sequence[int]
+    numbers: Sequence[int] | np.ndarray
     faults: Sequence[tuple[int, str]]
     excluded: Sequence[str]
 
@@ -61,12 +64,14 @@ def read_rows(lines: Iterable[tuple[int, bytes]], exclude: Collection[str] = ())
     for number, line in lines:
         try:
             pairs = _pairs(line)
-            row = _row(line, [pair for pair in pairs if pair[0] not in exclude])
+            wanted = [pair for pair in pairs if pair[0] not in exclude] if exclude else pairs
+            row = _row(line, wanted)
         except _FaultError as fault:
             faults.append((number, str(fault)))
         else:
             rows.append(row)
-            excluded |= dict.fromkeys(name for name, _ in pairs if name in exclude)
+            if len(wanted) < len(pairs):
+                excluded |= dict.fromkeys(name for name, _ in pairs if name in exclude)
             numbers.append(number)
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [_column([row.get(name) for row in rows]) for name in names]
@@ -107,13 +112,14 @@ def _pairs(line: bytes) -> tuple[tuple[str, Any], ...]:
 
 
 def _row(line: bytes, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    try:
-        row = {name: _plain(cell) for name, cell in pairs}
-    except RecursionError as error:
-        raise _FaultError("nested too deeply") from error
+    row = dict(pairs)
+    if not _NESTED.isdisjoint(map(type, row.values())):
+        try:
+            row = {name: _plain(cell) for name, cell in pairs}
+        except RecursionError as error:
+            raise _FaultError("nested too deeply") from error
     if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise _FaultError(f"the key '{twice}' stands in it more than once")
     if b"\\ud" in line.lower():
         _check_surrogates(row)
@@ -151,20 +157,20 @@ def _check_surrogates(row: dict[str, Any]) -> None:
 
 
 def _column(values: list[Any]) -> pa.Array:
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = set(map(type, values)) - {type(None)}
     if kinds & {dict, list}:
         return _nested(values)
     if str in kinds:
         return _as_text(values)
     if bytes in kinds:
+        if bool in kinds:
+            values = [_FLAGS[value] if isinstance(value, bool) else value for value in values]
         return _as_numbers(values)
     return pa.array(values, pa.bool_() if kinds else pa.null())
 
 
 def _as_numbers(values: list[Any]) -> pa.Array:
-    spelled = pa.array(
-        [_FLAGS[value] if isinstance(value, bool) else value for value in values], pa.binary()
-    ).cast(pa.string())
+    spelled = pa.array(values, pa.binary()).cast(pa.string())
     try:
         return spelled.cast(pa.int64())
     except pa.ArrowInvalid:

@@ -220,6 +220,7 @@ def test_blank_lines_are_no_rows_but_count_as_lines(source):
         for index, value in enumerate(block.batch.column("a").to_pylist())
     }
     assert rows == {3: 1, 6: 2, 8: 4, 10: 5}
+    assert len(blocks) == 1
     assert [row.row for block in blocks for row in block.bad] == [7]
 
 

@@ -147,22 +147,17 @@ def test_a_cell_may_be_larger_than_a_block(source):
     assert cells == [text.encode(), b"y"]
 
 
-def test_reading_loads_no_tensorflow(records, source, tmp_path):
-    list(source(records[:5]).blocks())
+def test_opening_a_source_loads_no_tfx():
     code = (
         "import sys\n"
         "from retrainer.components.ingest_spans.sources.interface import SourceOptions\n"
         "from retrainer.components.ingest_spans.sources.tfrecords import TFRecordSource\n"
         "from retrainer.components.lib.spans import SourceFile\n"
-        "assert 'tfx_bsl' not in sys.modules\n"
-        "source = TFRecordSource(SourceFile('x', 1, ''), sys.argv[1], SourceOptions())\n"
-        "print(sum(block.batch.num_rows for block in source.blocks()))\n"
-        "assert 'tensorflow' not in sys.modules\n"
+        "TFRecordSource(SourceFile('x', 1, ''), 'x', SourceOptions())\n"
+        "assert not {'tfx_bsl', 'tensorflow'} & set(sys.modules)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "day.tfrecord")],
+    subprocess.run(
+        [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
+        check=True,
     )
-    assert (run.stdout.strip(), run.returncode) == ("5", 0), run.stderr
