@@ -44,11 +44,11 @@ def test_a_span_is_sketched_once_ever(run, months, three, tmp_path, monkeypatch)
     run(three)
     before = read_statistics(tmp_path / "s", "Span-2013-02")
     made = []
-    original = sketch_store.make_sketch
+    original = sketch_store.make_sketches
     monkeypatch.setattr(
         sketch_store,
-        "make_sketch",
-        lambda part, *args: made.append(part.span) or original(part, *args),
+        "make_sketches",
+        lambda parts, *args: made.extend(part.span for part in parts) or original(parts, *args),
     )
     spans = {span: months[span] for span in ("2013-02", "2013-03", "2013-04")}
     assert run(spans) == "3 spans, 79,077 rows x 16 columns; 1 sketched now, 2 reused"
