@@ -33,6 +33,14 @@ def list_batches(part: SpanPart, as_float: Sequence[str] = ()) -> Iterator[pa.Re
                 yield to_list_batch(_cast(batch, as_float))
 
 
+def column_count(part: SpanPart) -> int:
+    """Count the columns of a part, 0 if it has no file."""
+    for name in part.files[:1]:
+        with open_parquet(join(part.uri, name)) as file:
+            return file.metadata.num_columns
+    return 0
+
+
 def _batch_rows(metadata: pq.FileMetaData) -> int:
     by_columns = max(MIN_BATCH_ROWS, BATCH_CELLS // max(1, metadata.num_columns))
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]

@@ -14,8 +14,11 @@ import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.examples import SpanPart
-from .batches import list_batches
+from .batches import column_count, list_batches
 from .sketches import SketchSettings, merge_accumulators, pack, settle
+
+# TFDV's sketches take some 200 kilobytes a column, however few its rows: a wide table is sketched one batch at a time.
+WIDE_COLUMNS = 10_000
 
 _In, _Out = TypeVar("_In"), TypeVar("_Out")
 
@@ -35,15 +38,16 @@ def make_sketches(
     """
     # Made once, before threads ask for it.
     _ = settings.generators
-    cores = _cores()
+    widest = max((column_count(part) for part in parts), default=0)
+    workers = min(_cores(), max(1, WIDE_COLUMNS // max(1, widest)))
     # Threads share the work, since TFDV's sketches and NumPy let go of the interpreter's lock; a process would
     # have to be forked from one that holds TensorFlow.
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         sketched = _in_order(
-            pool, cores, lambda batch: _sketch(batch, settings), _batches(parts, as_float)
+            pool, workers, lambda batch: _sketch(batch, settings), _batches(parts, as_float)
         )
         packed = _in_order(
-            pool, cores, lambda sets: pack(sets, settings), _by_part(sketched, settings)
+            pool, workers, lambda sets: pack(sets, settings), _by_part(sketched, settings)
         )
         yield from zip(parts, packed, strict=True)
 

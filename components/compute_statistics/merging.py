@@ -98,10 +98,16 @@ def _before(
         return {}
     as_float = merged.mixed(earlier, before_folder(index.newest))
     found: dict[str, Statistics] = {}
-    running = merged.empty()
+    running, waiting, count = merged.empty(), list[SpanPart](), 0
     for span, previous in zip(index.spans[1:], index.spans, strict=False):
-        for part in by_span[previous]:
+        waiting += by_span[previous]
+        count += len(by_span[previous])
+        if count == 1:
+            found[span] = merged.store.statistics(waiting[0], as_float)
+            continue
+        for part in waiting:
             running = merged.add(running, part, as_float)
+        waiting.clear()
         found[span] = extract(running, merged.settings.generators, keep=span != index.newest)
     merged.known[earlier] = found[index.newest]
     return found

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 from tensorflow_data_validation import constants
 from tensorflow_data_validation.statistics.generators import (
     top_k_uniques_sketch_stats_generator as top_k,
@@ -18,6 +19,8 @@ from tensorflow_data_validation.statistics.generators import (
 from tfx_bsl import sketches
 
 _LARGE = top_k._LARGE_STRING_THRESHOLD
+# A sketch makes room for all of its buckets at once; nobody asks for as many.
+_MOST_BUCKETS = 1 << 24
 _SKETCHES = ("_topk_unweighted", "_topk_weighted")
 
 
@@ -52,6 +55,25 @@ def ordered(state: bytes) -> bytes:
     message.weights[:] = [weight for _, weight in counted]
     message.extra_items[:] = sorted(message.extra_items)
     return message.SerializeToString(deterministic=True)
+
+
+def checked(state: bytes) -> bytes:
+    """Check a serialised sketch from outside, which the C++ class reads without looking.
+
+    Raises:
+        ValueError: If it can't be one: it has fewer counts than items, say, which would be read beyond their end.
+    """
+    try:
+        message = _MisraGries.FromString(state)
+    except DecodeError as error:
+        raise ValueError(f"a Misra-Gries sketch can't be parsed: {error}") from error
+    if not 0 < message.num_buckets <= _MOST_BUCKETS:
+        raise ValueError(f"a Misra-Gries sketch of {message.num_buckets} buckets")
+    if len(message.items) != len(message.weights) or len(message.items) > message.num_buckets:
+        raise ValueError(
+            f"a Misra-Gries sketch of {len(message.items)} items with {len(message.weights)} counts"
+        )
+    return state
 
 
 def settle_batch(accumulator: Any, batch: pa.RecordBatch, generator: Any) -> None:

@@ -24,7 +24,7 @@ from tensorflow_data_validation.types import FeaturePath
 from tensorflow_data_validation.utils import variance_util
 from tfx_bsl import sketches
 
-from .misra_gries import ordered
+from .misra_gries import checked, ordered
 
 MAGIC = b"RETRAINER-SKETCH-1\n"
 _DIGEST_BYTES = 32
@@ -200,7 +200,8 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
     if "native" in value:
         native = _NATIVE[value["native"]]
         sketch = native.__new__(native)
-        sketch.__setstate__(blobs[value["blob"]])
+        state = blobs[value["blob"]]
+        sketch.__setstate__(checked(state) if native is sketches.MisraGriesSketch else state)
         return sketch
     fields = _fields(value["object"])
     if fields is None:
