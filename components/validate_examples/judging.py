@@ -87,7 +87,7 @@ def judge_window(
             )
 
     progress("measuring drift")
-    history = drift_history(list(window.spans.values()), used)
+    history = drift_history(window.spans, window.before, used)
     drift = read_distances(protos[newest.folder], chosen_drift, "drift_measurements")
     usual = _usual(drift, history[:-1])
     findings += findings_of("drift", drift, f"span {index.newest}", "the earlier spans", usual)

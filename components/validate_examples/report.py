@@ -46,7 +46,7 @@ def render(
             Markup("<h2>Columns</h2>"),
             Markup(
                 '<p class="soft">Findings first, then by how near the newest span is to its '
-                "threshold. The line is each span's distance from the one before it.</p>"
+                "threshold. The line is each span's distance from all spans before it.</p>"
             ),
             legend([(one.name, one.color) for one in _series(window, "")]),
             _cards(window, judgement),
