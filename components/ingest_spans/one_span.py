@@ -106,16 +106,9 @@ def ingest_span(
             write_atomic(seen, version.version + "\n")
             return _reuse(version, settings)
 
-    with scratch_folder(join(place.span_uri(source.name), "new")) as folder:
-        try:
-            written = _write(source, settings, key, demanded, folder)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise RetrainerError(
-                f"span {source.name}: the disk is full ({folder.parent}, or that of temporary files). Free some space, "
-                "for example with 'retrainer spans prune', and run again. Nothing was stored."
-            ) from error
+    near = join(place.span_uri(source.name), "new")
+    with _full_disk_told(source.name, store), scratch_folder(near) as folder:
+        written = _write(source, settings, key, demanded, folder)
         if read_fingerprints(source.files) != fingerprints:
             # The rows are not of the content that the version is named by.
             raise RetrainerError(
@@ -128,8 +121,22 @@ def ingest_span(
         if not reused:
             _write_record(folder, source, written, name, digest, content, versions)
             publish_folder(folder, uri, SPAN_FILE)
-    write_atomic(seen, name + "\n")
+        write_atomic(seen, name + "\n")
     return StoredSpan(read_version(uri), reused)
+
+
+@contextmanager
+def _full_disk_told(span: str, store: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RetrainerError(
+            f"span {span}: the disk is full (of the store '{store}', or of temporary files in "
+            f"'{tempfile.gettempdir()}'). Free some space, for example with 'retrainer spans prune', and run again. "
+            "What is there of the span is not used."
+        ) from error
 
 
 def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:

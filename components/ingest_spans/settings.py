@@ -1,6 +1,5 @@
 """The settings of ingestion, checked, and what of them makes other rows."""
 
-import codecs
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -137,8 +136,9 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
             f"the CSV delimiter is {delimiter!r}; give one ASCII character, such as ';' (data.csv.delimiter)."
         )
     try:
-        codecs.lookup(encoding)
-    except (LookupError, TypeError) as error:
+        # Of all that Python calls an encoding, some are of bytes (base64) and not of text.
+        " ".encode(encoding)
+    except (LookupError, TypeError, UnicodeError) as error:
         raise RetrainerError(
             f"Python knows no encoding {encoding!r}; give one such as utf-8, cp1252 or utf-16 (data.csv.encoding)."
         ) from error
