@@ -15,6 +15,8 @@ from .label_rate import label_rate
 from .set_aside import SetAside
 
 BEFORE_COLOR = "var(--before)"
+# More would push the columns out of reach; a reader can unfold the next ones, and a file holds all.
+SHOWN_FINDINGS, MAX_FINDINGS = 50, 1_000
 
 
 def render(
@@ -61,7 +63,21 @@ def render(
 def _findings(findings: Sequence[Finding]) -> Markup:
     if not findings:
         return Markup('<h2>Findings</h2><p class="good">None.</p>')
-    return Markup("<h2>Findings</h2>{}").format(Markup("").join(map(_finding, findings)))
+    first = Markup("").join(map(_finding, findings[:SHOWN_FINDINGS]))
+    folded = findings[SHOWN_FINDINGS:MAX_FINDINGS]
+    parts = [Markup("<h2>Findings</h2>"), first]
+    if folded:
+        parts.append(
+            Markup("<details><summary>{} more</summary>{}</details>").format(
+                f"{len(folded):,}", Markup("").join(map(_finding, folded))
+            )
+        )
+    left = len(findings) - MAX_FINDINGS
+    if left > 0:
+        parts.append(
+            Markup('<p class="soft">and {} more, in anomalies.json</p>').format(f"{left:,}")
+        )
+    return Markup("").join(parts)
 
 
 def _finding(finding: Finding) -> Markup:
@@ -70,17 +86,30 @@ def _finding(finding: Finding) -> Markup:
         '<div class="card" style="border-left:4px solid var(--{color});margin-bottom:8px">'
         '<b class="{color}">{severity}</b> <b>{column}</b> {title} '
         '<span class="soft">in {where}</span>'
-        '<div>{seen} <span class="soft">where expected:</span> {expected}</div>'
+        '<div><bdi>{seen}</bdi> <span class="soft">where expected:</span> <bdi>{expected}</bdi></div>'
         '<div class="soft" style="font-size:13px">To go on: {remedy}.</div></div>'
     ).format(
         color=color,
         severity=finding.severity,
-        column=finding.column or "all rows",
+        column=_isolated(finding.column) if finding.column else "all rows",
         title=finding.title,
         where=finding.where,
         seen=finding.seen,
         expected=finding.expected,
-        remedy=finding.remedy,
+        remedy=_with_code(finding.remedy),
+    )
+
+
+def _isolated(name: str) -> str | Markup:
+    # A name may hold what turns the direction of all text after it.
+    return name if name.isascii() else Markup("<bdi>{}</bdi>").format(name)
+
+
+def _with_code(text: str) -> Markup:
+    """Set what stands between backticks as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else part
+        for i, part in enumerate(text.split("`"))
     )
 
 
@@ -103,9 +132,12 @@ def _cards(window: Window, judgement: Judgement) -> Markup:
         _card(column, _series(window, lookup, column), window, judgement, found.get(column, []))
         for column in ranked[:MAX_CARDS]
     )
-    more = len(columns) - MAX_CARDS
-    note = Markup('<p class="soft">and {} more columns without findings</p>').format(more)
-    return Markup('<div class="cards">{}</div>{}').format(cards, note if more > 0 else "")
+    left = ranked[MAX_CARDS:]
+    with_findings = sum(column in found for column in left)
+    note = Markup('<p class="soft">and {} more columns, {} of them with findings</p>').format(
+        f"{len(left):,}", f"{with_findings:,}"
+    )
+    return Markup('<div class="cards">{}</div>{}').format(cards, note if left else "")
 
 
 def _card(
@@ -128,7 +160,7 @@ def _card(
         for one in series
     )
     return Markup('<div class="card"><h3>{}{}</h3>{}{}{}</div>').format(
-        column,
+        _isolated(column),
         mark,
         distribution_chart(column, series),
         lines,
