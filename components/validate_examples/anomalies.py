@@ -1,6 +1,6 @@
 """TFDV's schema anomalies as findings, with what was seen and expected in words."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -17,7 +17,7 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
-from .describing import domain_values, has_inferred_domain, shape_words
+from .describing import domain_values, has_inferred_domain, shape_words, string_domains
 from .findings import WARNING, Finding
 
 _NAMED_VALUES = 5
@@ -116,6 +116,7 @@ def anomaly_findings(
     """
     seen = features_by_name(statistics)
     expected = {feature.name: feature for feature in schema.feature}
+    domains = string_domains(schema)
     order = {name: i for i, name in enumerate(expected)}
     infos = sorted(
         anomalies.anomaly_info.items(),
@@ -128,7 +129,7 @@ def anomaly_findings(
             if anomaly in _NOTHING_TO_COMPARE and column not in compared:
                 continue
             finding = _finding(
-                anomaly, reason, column, seen.get(column), expected.get(column), schema, where
+                anomaly, reason, column, seen.get(column), expected.get(column), domains, where
             )
             if finding.kind in ("out_of_domain", "unexpected_values") and column in from_settings:
                 remedy = f"fix the source, or change domains.{column}"
@@ -156,7 +157,7 @@ def _finding(
     column: str,
     seen: Feature | None,
     expected: schema_pb2.Feature | None,
-    schema: schema_pb2.Schema,
+    domains: Mapping[str, Sequence[str]],
     where: str,
 ) -> Finding:
     kind = "not_compared" if anomaly in _NOTHING_TO_COMPARE else _KINDS.get(anomaly, "other")
@@ -188,7 +189,7 @@ def _finding(
             "a value in every row" if allowed == 0 else f"at most {percent(allowed)} without",
         )
     elif kind == "unexpected_values" and seen is not None and expected is not None:
-        words = _unexpected(seen, expected, schema) or words
+        words = _unexpected(seen, expected, domains) or words
     elif kind == "wrong_shape" and expected is not None:
         words = (_without_stop(words[0]), _shape_words(expected))
     elif kind == "distinct_values" and expected is not None:
@@ -232,11 +233,12 @@ def _takes_float(expected: schema_pb2.Feature) -> bool:
 
 
 def _unexpected(
-    seen: Feature, expected: schema_pb2.Feature, schema: schema_pb2.Schema
+    seen: Feature, expected: schema_pb2.Feature, domains: Mapping[str, Sequence[str]]
 ) -> tuple[str, str] | None:
-    known = domain_values(schema, expected)
+    known = domain_values(domains, expected)
     rows = common(seen).num_non_missing
-    unknown = {value: n for value, n in value_counts(seen).items() if value not in known}
+    listed = set(known)
+    unknown = {value: n for value, n in value_counts(seen).items() if value not in listed}
     if not known or not unknown or not rows:
         return None
     named = ", ".join(

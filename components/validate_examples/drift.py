@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.statistics import Statistics, features_by_name, is_number
+from .column_validation import validate_columns
 from .findings import ERROR, WARNING, Finding
 from .settings import JENSEN_SHANNON, L_INFINITY, MEASURES, Comparators
 
@@ -137,7 +137,7 @@ def drift_history(
             )
     return [
         read_distances(
-            tfdv.validate_statistics(statistics, bare, previous_statistics=before[span]),
+            validate_columns(statistics, bare, previous_statistics=before[span]),
             {},
             "drift_measurements",
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.progress import progress
@@ -13,6 +12,7 @@ from ..lib.statistics import (
     row_count,
 )
 from .anomalies import anomaly_findings
+from .column_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
 from .drift import (
     Distance,
@@ -58,14 +58,10 @@ def judge_window(
 
     places = list_places(window)
     newest = places[-1]
-    # Rows as a whole are compared with the span before, columns with all earlier spans.
-    of_columns = schema_pb2.Schema()
-    of_columns.CopyFrom(used)
-    of_columns.ClearField("dataset_constraints")
     protos = {
-        place.folder: tfdv.validate_statistics(
+        place.folder: validate_columns(
             place.statistics,
-            of_columns,
+            used,
             environment=training_environment(used),
             previous_statistics=window.earlier if place is newest else None,
             serving_statistics=evaluation if place is places[0] and has_skew else None,
