@@ -12,6 +12,8 @@ from .json_rows import make_batch
 
 # An Example without features, as protocol buffers may spell it.
 _NOTHING = (b"", b"\n\x00")
+# Fewer records than this are looked at one by one.
+_FEW = 64
 
 
 class Decoded(NamedTuple):
@@ -45,7 +47,7 @@ def decode_examples(records: Sequence[bytes], exclude: Collection[str] = ()) -> 
         if not _has_strangers(records, batch):
             flat = make_batch(list(columns.values()), list(columns), len(records))
             return Decoded(flat, (), _excluded(batch, exclude))
-    return _decode_each(records, exclude)
+    return _decode_apart(records, exclude)
 
 
 def _decode(records: Sequence[bytes]) -> pa.RecordBatch | None:
@@ -70,45 +72,64 @@ def _has_strangers(records: Sequence[bytes], batch: pa.RecordBatch) -> bool:
     return any(records[index] not in _NOTHING for index in np.flatnonzero(nothing))
 
 
-def _decode_each(records: Sequence[bytes], exclude: Collection[str]) -> Decoded:
-    faults: list[tuple[int, str]] = []
-    kinds: list[dict[str, pa.DataType]] = []
-    good = []
-    for index, record in enumerate(records):
-        one = _decode([record])
-        if one is None:
-            faults.append((index, "no tf.Example: its bytes can't be parsed as one"))
-        elif one.num_columns == 0 and record not in _NOTHING:
-            faults.append((index, "no tf.Example: a message without features"))
+def _decode_apart(records: Sequence[bytes], exclude: Collection[str]) -> Decoded:
+    """Decode records that do not decode together: in halves, down to a few, and those one by one."""
+    parts: list[tuple[Sequence[int], pa.RecordBatch]] = []
+    odd: list[int] = []
+    pending: list[Sequence[int]] = [range(len(records))]
+    while pending:
+        indices = pending.pop()
+        chosen = [records[index] for index in indices]
+        batch = _decode(chosen)
+        if batch is not None and not _has_strangers(chosen, batch):
+            parts.append((indices, batch))
+        elif len(indices) <= _FEW:
+            odd.extend(indices)
         else:
-            good.append(index)
-            kinds.append(
-                {field.name: field.type for field in one.schema if not pa.types.is_null(field.type)}
-            )
-    types: dict[str, set[pa.DataType]] = defaultdict(set)
-    for row in kinds:
-        for name, kind in row.items():
-            types[name].add(kind)
-    mixed = [name for name, found in types.items() if len(found) > 1]
-    # Records of the same types decode together.
-    groups: dict[tuple[pa.DataType | None, ...], list[int]] = defaultdict(list)
-    for index, row in zip(good, kinds, strict=True):
-        groups[tuple(row.get(name) for name in mixed)].append(index)
-    parts = []
-    excluded: set[str] = set()
-    for indices in groups.values():
+            half = len(indices) // 2
+            pending += [indices[:half], indices[half:]]
+    groups, faults = _group(records, odd)
+    for indices in groups:
         batch = _decode([records[index] for index in indices])
         if batch is None:
             raise AssertionError("tf.Examples that decode one by one do not decode together")
-        parts.append((len(indices), _flat_columns(batch, exclude)))
-        excluded.update(_excluded(batch, exclude))
-    order = pa.array(np.argsort([index for indices in groups.values() for index in indices]))
-    names = sorted({name for _, columns in parts for name in columns})
+        parts.append((indices, batch))
+    flat = [(len(indices), _flat_columns(batch, exclude)) for indices, batch in parts]
+    order = pa.array(np.argsort([index for indices, _ in parts for index in indices]))
+    names = sorted({name for _, columns in flat for name in columns})
     merged = [
-        _merge([columns.get(name, pa.nulls(rows)) for rows, columns in parts]).take(order)
+        _merge([columns.get(name, pa.nulls(rows)) for rows, columns in flat]).take(order)
         for name in names
     ]
-    return Decoded(make_batch(merged, names, len(good)), faults, sorted(excluded))
+    excluded = sorted({name for _, batch in parts for name in _excluded(batch, exclude)})
+    return Decoded(make_batch(merged, names, len(order)), faults, excluded)
+
+
+def _group(
+    records: Sequence[bytes], indices: Sequence[int]
+) -> tuple[list[list[int]], list[tuple[int, str]]]:
+    """Group records by the types of their features, and tell which are no tf.Examples."""
+    faults = []
+    kinds: dict[int, dict[str, pa.DataType]] = {}
+    for index in sorted(indices):
+        one = _decode([records[index]])
+        if one is None:
+            faults.append((index, "no tf.Example: its bytes can't be parsed as one"))
+        elif one.num_columns == 0 and records[index] not in _NOTHING:
+            faults.append((index, "no tf.Example: a message without features"))
+        else:
+            kinds[index] = {
+                field.name: field.type for field in one.schema if not pa.types.is_null(field.type)
+            }
+    types: dict[str, set[pa.DataType]] = defaultdict(set)
+    for row in kinds.values():
+        for name, kind in row.items():
+            types[name].add(kind)
+    mixed = [name for name, found in types.items() if len(found) > 1]
+    groups: dict[tuple[pa.DataType | None, ...], list[int]] = defaultdict(list)
+    for index, row in kinds.items():
+        groups[tuple(row.get(name) for name in mixed)].append(index)
+    return list(groups.values()), faults
 
 
 def _excluded(batch: pa.RecordBatch, exclude: Collection[str]) -> list[str]:

@@ -81,6 +81,19 @@ def test_a_record_that_is_no_example_is_told_and_the_others_are_kept(record, rea
     ]  # fmt: skip
 
 
+def test_odd_records_among_many_are_found_and_the_others_keep_their_order():
+    values = [b"x" if row == 777 else 0.5 if row >= 900 else row for row in range(1000)]
+    records = [example(a=value, row=row) for row, value in enumerate(values)]
+    for index in (0, 500, 501, 999):
+        records[index] = b"\xff"
+    decoded = decode_examples(records)
+    assert [index for index, _ in decoded.faults] == [0, 500, 501, 999]
+    rows = [row for row in range(1000) if row not in (0, 500, 501, 999)]
+    assert decoded.batch.column("row").to_pylist() == rows
+    expected = [b"x" if row == 777 else b"0.5" if row >= 900 else b"%d" % row for row in rows]
+    assert decoded.batch.column("a").to_pylist() == expected
+
+
 def test_an_excluded_feature_is_left_out_whatever_it_holds():
     records = [example(a=1, private=[1, 2]), example(a=2, private=b"x"), example(a=3, private=0.5)]
     for some in (records, records[:1]):
