@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrainer.pipelines.examples.flights import data as flights_data
+from retrainer.pipelines.examples.flights.data import YEAR, read_flights, write_month
 
 YEAR_ROWS = 336_776
 MONTHS = range(1, 13)
@@ -24,13 +24,15 @@ class FlightsFiles:
 
     Attributes:
         rows: How many, without those of the next span.
-        year: One CSV file with all of them, which is a span by itself: `<folder>/year/flights-2013.csv`.
+        year: One CSV file with all of them.
+        year_pattern: Pattern that finds it as a span.
         months: Pattern of the spans of the year, and of the one after it.
         newest: Name of the year's newest month.
     """
 
     rows: int
     year: Path
+    year_pattern: str
     months: str
     newest: str
 
@@ -50,23 +52,24 @@ def write_flights(folder: Path, rows: int) -> FlightsFiles:
     shutil.rmtree(folder, ignore_errors=True)
     months = folder / "months"
     months.mkdir(parents=True)
-    flights = flights_data.read_flights()
+    flights = read_flights()
     flights["late"] = flights["late"].fillna(1)
     before = 0
     for month in MONTHS:
         # Rounded at the months' ends, so that they add up.
         behind = rows * int((flights["month"] <= month).sum()) // YEAR_ROWS
-        file = flights_data.write_month(flights, month, months)
+        file = write_month(flights, month, months)
         _repeat(file, behind - before)
         before = behind
     files = sorted(months.iterdir())
-    year = folder / "year" / f"flights-{flights_data.YEAR}.csv"
+    year = folder / "year" / f"flights-{YEAR}.csv"
     year.parent.mkdir()
     _join(files, year)
-    stem = f"flights-{flights_data.YEAR}"
+    stem = f"flights-{YEAR}"
     shutil.copy(files[0], months / files[0].name.replace(f"{stem}-01", f"flights-{NEXT_SPAN}"))
     newest = files[-1].stem.removeprefix("flights-")
-    return FlightsFiles(rows, year, str(months / "flights-{span}.csv"), newest)
+    name = "flights-{span}.csv"
+    return FlightsFiles(rows, year, str(year.parent / name), str(months / name), newest)
 
 
 def _repeat(file: Path, rows: int) -> None:

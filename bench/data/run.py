@@ -101,13 +101,15 @@ class Bench:
         for name in (ONE_SPAN, TWELVE_SPANS):
             shutil.rmtree(self._place(name), ignore_errors=True)
         months, newest = self._files.months, self._files.newest
-        year = str(self._files.year).replace(str(flights_files.flights_data.YEAR), "{span}")
         found = []
         if peer:
             arguments = {"csv": str(self._files.year), "output": str(self._folder / "tfdv.pb")}
             found.append((TFDV, {"tfdv": self._measure("tfdv", arguments, TFDV)}))
         found += [
-            (ONE_SPAN, self._retrain(ONE_SPAN, ONE_SPAN, year, "latest", 1, "hash")),
+            (
+                ONE_SPAN,
+                self._retrain(ONE_SPAN, ONE_SPAN, self._files.year_pattern, "latest", 1, "hash"),
+            ),
             (
                 TWELVE_SPANS,
                 self._retrain(TWELVE_SPANS, TWELVE_SPANS, months, newest, WINDOW, "newest_spans"),
