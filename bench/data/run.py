@@ -125,7 +125,8 @@ class Bench:
         """Name what differs between the statistics of the one span and TFDV's."""
         span = self._files.year.stem.removeprefix("flights-")
         ours = self._place(ONE_SPAN) / "statistics" / f"Span-{span}" / "FeatureStats.pb"
-        arguments = {"ours": str(ours), "theirs": str(self._folder / "tfdv.pb")}
+        theirs = str(self._folder / "tfdv.pb")
+        arguments = {"ours": str(ours), "theirs": theirs, "rows": self._files.rows}
         return list(self._run("compare", arguments, "compare")[1]["differences"])
 
     def _retrain(
@@ -198,9 +199,9 @@ def check_disk(folder: Path, rows: int) -> None:
 def show(figures: Figures) -> None:
     """Print what was measured."""
     table = Table(title="Ingestion and statistics of the flights, in seconds and MiB")
-    for heading in ("rows", "case", "task", "min", "median", "max", "TFDV's", "cores", "largest"):
+    for heading in ("rows", "case", "task", "min", "median", "max", "TFDV's", "CPU", "cores"):
         table.add_column(heading, justify="left" if heading in ("case", "task") else "right")
-    for heading in ("all", "rows/s", "imports"):
+    for heading in ("largest", "all", "rows/s", "imports"):
         table.add_column(heading, justify="right")
     before = 0
     for rows, case in figures.cases():
@@ -220,8 +221,9 @@ def show(figures: Figures) -> None:
     console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(table)
     console.print(
-        "TFDV's: times faster than TFDV. cores: CPU seconds a second. largest: peak resident set of the largest "
-        "process; all: of all processes together, sampled, shared pages once. imports are not in the seconds.\n"
+        "TFDV's: times faster than TFDV. CPU: seconds of all processes; cores: those by the second. largest: peak "
+        "resident set of the largest process; all: of all together, sampled, shared pages once. imports are not in "
+        "the seconds.\n"
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     )
 
@@ -274,6 +276,7 @@ def _cells(taken: Sequence[Taken], beside: float, rows: int) -> list[str]:
         f"{middle:.2f}",
         f"{max(seconds):.2f}",
         f"{beside / middle:.1f} x" if beside else "",
+        f"{median(one.cpu_seconds for one in taken):.2f}",
         f"{median(one.cpu_seconds / one.seconds for one in taken):.2f}",
         f"{median(one.peak_bytes for one in taken) / 2**20:,.0f}",
         f"{median(one.total_bytes for one in taken) / 2**20:,.0f}",

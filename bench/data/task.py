@@ -103,15 +103,16 @@ def tfdv(csv: str, output: str) -> Work:
     return work
 
 
-def compare(ours: str, theirs: str) -> Work:
+def compare(ours: str, theirs: str, rows: int) -> Work:
     """Compare statistics of the same rows: that the same work was done shows in the same numbers.
 
     Args:
         ours: A span's `FeatureStats.pb`, from retrainer.
         theirs: TFDV's output.
+        rows: How many the data have.
 
     Returns:
-        The work; it finds the columns that differ, in sentences.
+        The work; it finds what differs, in sentences.
     """
     import tensorflow_data_validation as tfdv
     from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
@@ -119,14 +120,19 @@ def compare(ours: str, theirs: str) -> Work:
     def work() -> dict[str, Any]:
         one = DatasetFeatureStatisticsList.FromString(Path(ours).read_bytes())
         other = tfdv.load_statistics(theirs)
-        return {"differences": _differences(_numbers(one), _numbers(other))}
+        differences = _differences(_numbers(one), _numbers(other))
+        for name, statistics in (("retrainer", one), ("TFDV", other)):
+            counted = statistics.datasets[0].num_examples
+            if counted != rows:
+                differences.append(f"{name} counted {counted:,} of {rows:,} rows")
+        return {"differences": differences}
 
     return work
 
 
 def _numbers(statistics: Any) -> dict[str, dict[str, float]]:
     (dataset,) = statistics.datasets
-    found: dict[str, dict[str, float]] = {"(rows)": {"count": dataset.num_examples}}
+    found: dict[str, dict[str, float]] = {}
     for feature in dataset.features:
         kind = feature.WhichOneof("stats")
         of_column = getattr(feature, kind)
