@@ -33,20 +33,23 @@ class Duplicates:
         self._in_memory = 0
         self._spilled = False
 
-    def add(self, rows: pa.Table, part: int, position: int) -> None:
-        """Note rows.
+    def add(self, rows: pa.Table, parts: np.ndarray, positions: np.ndarray) -> None:
+        """Note n rows, in the order of the source.
 
         Args:
-            rows: They have the key's columns.
-            part: Where they were written, from 0 to 255.
-            position: The first one's position there.
+            rows: They have the key's columns. A row whose key is missing, in all its columns, is nobody's duplicate.
+            parts: Integers of shape (n,): where each is written, from 0 to 255.
+            positions: Integers of shape (n,): its position there.
         """
+        keyed = _has_key(rows, self._columns)
+        if not keyed.all():
+            rows, parts, positions = rows.filter(pa.array(keyed)), parts[keyed], positions[keyed]
         noted = np.empty(len(rows), _ROW)
         frame = _key_frame(rows, self._columns)
         for name, hash_key in zip(("low", "high"), _HASH_KEYS, strict=True):
             noted[name] = pd.util.hash_pandas_object(frame, index=False, hash_key=hash_key)
-        noted["part"] = part
-        noted["position"] = np.arange(position, position + len(rows))
+        noted["part"] = parts
+        noted["position"] = positions
         self._rows.append(noted)
         self._in_memory += len(rows)
         if self._in_memory > _MOST_IN_MEMORY:
@@ -90,6 +93,13 @@ class Duplicates:
 
     def _file(self, number: int) -> str:
         return os.path.join(self._scratch, f"keys-{number}")
+
+
+def _has_key(rows: pa.Table, columns: Sequence[str]) -> np.ndarray:
+    keyed = np.zeros(len(rows), dtype=bool)
+    for name in columns:
+        keyed |= rows.column(name).is_valid().to_numpy()
+    return keyed
 
 
 def _key_frame(rows: pa.Table, columns: Sequence[str]) -> pd.DataFrame:

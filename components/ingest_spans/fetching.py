@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from ..lib.bigquery import SCHEME
+from ..lib.bigquery import is_bigquery
+from ..lib.errors import RetrainerError
 from ..lib.files import digest_file, filesystem, is_local
 from ..lib.spans import SourceFile
 
@@ -20,17 +21,38 @@ def digest_source(file: SourceFile) -> str:
 
     Returns:
         A text that changes with the content.
+
+    Raises:
+        RetrainerError: If the file is gone, or this account may not read it.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         return f"{file.uri} {file.fingerprint}"
-    if is_local(file.uri):
-        return digest_file(filesystem(file.uri)[1])
-    digest = sha256()
     fs, path = filesystem(file.uri)
-    with fs.open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    try:
+        if is_local(file.uri):
+            return digest_file(path)
+        digest = sha256()
+        with fs.open(path, "rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+    except (FileNotFoundError, PermissionError) as error:
+        raise refused(file.uri, error) from error
+
+
+def refused(uri: str, error: OSError) -> RetrainerError:
+    """Make the error of a file that was found and can't be opened.
+
+    Args:
+        uri: The file.
+        error: What its file system says.
+    """
+    gone = isinstance(error, FileNotFoundError)
+    return RetrainerError(
+        f"'{uri}' was there and is gone. Run again when the span is complete, or have its writer say so (data.marker)."
+        if gone
+        else f"'{uri}' may not be read by this account ({error.strerror or error}). Let it read the source's files."
+    )
 
 
 @contextmanager
@@ -43,8 +65,11 @@ def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
 
     Yields:
         The file's own path if it is local, else that of a copy with the same name; empty for a table.
+
+    Raises:
+        RetrainerError: If the file is gone, or this account may not read it.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         yield ""
         return
     fs, path = filesystem(file.uri)
@@ -52,7 +77,10 @@ def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
         yield path
         return
     copy = os.path.join(scratch, os.path.basename(path))
-    fs.get_file(path, copy)
+    try:
+        fs.get_file(path, copy)
+    except (FileNotFoundError, PermissionError) as error:
+        raise refused(file.uri, error) from error
     try:
         yield copy
     finally:

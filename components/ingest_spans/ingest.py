@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
 from ..lib.progress import progress
@@ -68,6 +69,11 @@ def ingest(
     """
     settings.check()
     settings.read_key()
+    if settings.source.query and not is_bigquery(pattern):
+        raise RetrainerError(
+            f"data.query is for BigQuery, and the pattern '{pattern}' names none of its tables "
+            "(bq://project.dataset.table). Take the query out, or mend data.pattern."
+        )
     kinds = read_schema_kinds(store, schema_uri)
     found = find_spans(pattern, marker)
     chosen = choose_window(found, span, window, pattern, min_spans, marker)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 
+NOT_UTF8 = "is not UTF-8"
 _FIRST_CELLS = 64
 _INT64_LIMIT = 2.0**63
 # Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
@@ -52,7 +53,7 @@ _FAULTS = {
     Kind.FLAG: "is neither true nor false",
     Kind.INTEGER: "is no integer of 64 bits",
     Kind.NUMBER: "is no number",
-    Kind.TEXT: "is not UTF-8",
+    Kind.TEXT: NOT_UTF8,
 }
 
 
@@ -294,8 +295,9 @@ def _to_text(column: pa.Array) -> pa.Array:
     elif pa.types.is_floating(kind):
         column = _nan_to_null(column.cast(pa.float64()))
     elif pa.types.is_timestamp(kind) and kind.tz:
-        # In UTC, whose offset no time zone database is needed for.
-        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+        # Arrow's text of a moment, which it makes with a time zone database alone, even in UTC.
+        moments = column.cast(pa.int64()).cast(pa.timestamp(kind.unit)).cast(pa.string())
+        return pc.binary_join_element_wise(moments, "Z", "")
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -3,11 +3,12 @@
 import errno
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.files import (
     digest_value,
@@ -31,6 +32,7 @@ from ..lib.stored_spans import (
 )
 from .fetching import digest_source, fetched
 from .kinds import Kind, agree
+from .reading import Opener
 from .settings import IngestSettings
 from .sources.choosing import open_source
 from .sources.interface import Source
@@ -104,16 +106,9 @@ def ingest_span(
             write_atomic(seen, version.version + "\n")
             return _reuse(version, settings)
 
-    with scratch_folder(join(place.span_uri(source.name), "new")) as folder:
-        try:
-            written = _write(source, settings, key, demanded, folder)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise RetrainerError(
-                f"span {source.name}: the disk is full ({folder.parent}, or that of temporary files). Free some space, "
-                "for example with 'retrainer spans prune', and run again. Nothing was stored."
-            ) from error
+    near = join(place.span_uri(source.name), "new")
+    with _full_disk_told(source.name, store), scratch_folder(near) as folder:
+        written = _write(source, settings, key, demanded, folder)
         if read_fingerprints(source.files) != fingerprints:
             # The rows are not of the content that the version is named by.
             raise RetrainerError(
@@ -126,8 +121,22 @@ def ingest_span(
         if not reused:
             _write_record(folder, source, written, name, digest, content, versions)
             publish_folder(folder, uri, SPAN_FILE)
-    write_atomic(seen, name + "\n")
+        write_atomic(seen, name + "\n")
     return StoredSpan(read_version(uri), reused)
+
+
+@contextmanager
+def _full_disk_told(span: str, store: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RetrainerError(
+            f"span {span}: the disk is full (of the store '{store}', or of temporary files in "
+            f"'{tempfile.gettempdir()}'). Free some space, for example with 'retrainer spans prune', and run again. "
+            "What is there of the span is not used."
+        ) from error
 
 
 def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
@@ -145,12 +154,19 @@ def _write(
 ) -> SpanFiles:
     with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
         openers = [
-            (file.uri, partial(_opened, file, settings, source.name, scratch))
-            for file in source.files
+            (file.uri, _opener(file, settings, source.name, scratch)) for file in source.files
         ]
         return write_span_files(
             source.name, openers, settings, key, demanded, folder, Path(scratch)
         )
+
+
+def _opener(file: SourceFile, settings: IngestSettings, span: str, near: str) -> Opener:
+    if is_bigquery(file.uri):
+        # Read twice, it gives what its table held at one moment.
+        source = open_source(file, "", settings.source_options, span, near)
+        return lambda: nullcontext(source)
+    return partial(_opened, file, settings, span, near)
 
 
 @contextmanager
@@ -184,6 +200,13 @@ def _write_record(
             "ingested": now(),
             "settings": settings_digest,
             "content": content,
-            "replaced": earlier[-1].version if earlier else "",
+            "replaced": _replaced(source, earlier),
         },
     )
+
+
+def _replaced(source: SourceSpan, earlier: Sequence[SpanVersion]) -> str:
+    # Another pipeline may keep a span of the same name in the same store.
+    uris = {file.uri for file in source.files}
+    same = [one.version for one in earlier if uris & {file["uri"] for file in one.sources}]
+    return same[-1] if same else ""

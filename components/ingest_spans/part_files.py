@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 ROWS_PER_GROUP = 65_536
 # Of many columns a row group has fewer rows, so that it stays within a few dozen megabytes.
 CELLS_PER_GROUP = 8_000_000
+# Of long texts it has fewer, too.
+BYTES_PER_GROUP = 64 << 20
 # Files of this size are what Beam's workers share among themselves.
 ROWS_PER_FILE = 16 * ROWS_PER_GROUP
 
@@ -35,6 +37,7 @@ class RowFile:
         self._group_rows = min(ROWS_PER_GROUP, max(1_000, CELLS_PER_GROUP // max(1, len(schema))))
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
+        self._waiting_bytes = 0
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
@@ -44,19 +47,24 @@ class RowFile:
             return
         self._waiting.append(rows)
         self._waiting_rows += len(rows)
+        self._waiting_bytes += rows.nbytes
         self.rows += len(rows)
-        if self._waiting_rows >= self._group_rows:
-            waiting = pa.concat_tables(self._waiting)
-            whole = self._waiting_rows - self._waiting_rows % self._group_rows
-            self._write(waiting.slice(0, whole))
-            self._waiting, self._waiting_rows = [waiting.slice(whole)], self._waiting_rows - whole
+        if self._waiting_bytes >= BYTES_PER_GROUP:
+            self._write_waiting(self._waiting_rows)
+        elif self._waiting_rows >= self._group_rows:
+            self._write_waiting(self._waiting_rows - self._waiting_rows % self._group_rows)
 
     def close(self) -> None:
         """Write what is waiting, and end the file."""
-        self._write(pa.concat_tables([self._schema.empty_table(), *self._waiting]))
-        self._waiting = []
+        self._write_waiting(self._waiting_rows)
         if self._writer is not None:
             self._writer.close()
+
+    def _write_waiting(self, count: int) -> None:
+        waiting = pa.concat_tables([self._schema.empty_table(), *self._waiting])
+        self._write(waiting.slice(0, count))
+        rest = waiting.slice(count)
+        self._waiting, self._waiting_rows, self._waiting_bytes = [rest], len(rest), rest.nbytes
 
     def _write(self, rows: pa.Table) -> None:
         if self._writer is None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +109,7 @@ class SpanReader:
             return Rows(table, block.bad)
         kept = np.ones(length, dtype=bool)
         kept[list(faults)] = False
-        bad = [*block.bad, *self._describe(block, decoded, faults, os.path.basename(uri))]
+        bad = [*block.bad, *self._describe(block, faults, os.path.basename(uri))]
         return Rows(table.filter(pa.array(kept)), sorted(bad, key=lambda row: row.row))
 
     def _fit(self, name: str, column: pa.Array, narrow: bool) -> tuple[pa.Array, np.ndarray, str]:
@@ -131,14 +131,18 @@ class SpanReader:
     def _describe(
         self,
         block: Block,
-        columns: Mapping[str, pa.Array],
         faults: Mapping[int, list[str]],
         file: str,
     ) -> Iterator[BadRow]:
-        for index, reasons in faults.items():
-            cells = {name: column[index].as_py() for name, column in columns.items()}
-            text = json.dumps(cells, ensure_ascii=False, default=str)[:TEXT_KEPT]
-            yield BadRow(file, block.row(index), "; ".join(reasons), text)
+        numbers = _row_numbers(block)
+        names = block.batch.schema.names
+        indices = pa.array(faults, pa.int64())
+        cells = [_tellable(column.take(indices)) for column in block.batch.columns]
+        rows = zip(*cells, strict=True)
+        for (index, reasons), row in zip(faults.items(), rows, strict=True):
+            told = dict(zip(names, row, strict=True))
+            text = json.dumps(told, ensure_ascii=False, default=str)[:TEXT_KEPT]
+            yield BadRow(file, int(numbers[index]), "; ".join(reasons), text)
 
 
 def read_ahead(items: Iterator[T]) -> Iterator[T]:
@@ -157,6 +161,24 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := ahead.result()) is not end:
             ahead = pool.submit(next, items, end)
             yield item  # type: ignore[misc]
+
+
+def _row_numbers(block: Block) -> np.ndarray:
+    total = len(block.batch) + len(block.bad)
+    numbers = np.arange(block.first, block.first + total)
+    return np.setdiff1d(numbers, [row.row for row in block.bad], assume_unique=True)
+
+
+def _tellable(column: pa.Array) -> list[Any]:
+    try:
+        cells = column.to_pylist()
+    except (ValueError, OverflowError):
+        # A moment that Python's own types can't hold.
+        cells = fit(column, Kind.TEXT).to_pylist()
+    return [
+        cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
+        for cell in cells
+    ]
 
 
 def _note(faults: dict[int, list[str]], misfits: np.ndarray, name: str, fault: str) -> None:

@@ -1,6 +1,5 @@
 """The settings of ingestion, checked, and what of them makes other rows."""
 
-import codecs
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -102,9 +101,10 @@ class IngestSettings:
             Hexadecimal digits.
         """
         content = {"version": INGEST_VERSION, **asdict(self)}
-        # Where the key lies makes no other rows, and a run is stopped by bad rows whenever they are read.
+        # Where the key lies and what a query may cost make no other rows; bad rows stop a run whenever they are read.
         for name in ("hash_key_env", "hash_key_file", "max_bad_rows"):
             del content[name]
+        del content["source"]["max_bytes_billed"]
         if self.hash:
             content["hash_key"] = key_digest(key)
         return digest_value(content)
@@ -136,8 +136,9 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
             f"the CSV delimiter is {delimiter!r}; give one ASCII character, such as ';' (data.csv.delimiter)."
         )
     try:
-        codecs.lookup(encoding)
-    except (LookupError, TypeError) as error:
+        # Of all that Python calls an encoding, some are of bytes (base64) and not of text.
+        " ".encode(encoding)
+    except (LookupError, TypeError, UnicodeError) as error:
         raise RetrainerError(
             f"Python knows no encoding {encoding!r}; give one such as utf-8, cp1252 or utf-16 (data.csv.encoding)."
         ) from error

@@ -16,7 +16,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
 from .duplicates import Duplicates
-from .kinds import Kind, convert
+from .kinds import NOT_UTF8, Kind, convert
 from .part_files import PartFiles, RowFile
 from .private import hash_column
 from .reading import KindsChangedError, Opener, Rows, SpanReader, read_ahead
@@ -26,6 +26,7 @@ from .splitting import hash_fractions
 
 ALL = "all"
 _COLUMNS_TOLD = 30
+_CHARACTERS_TOLD = 60
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,7 @@ class _Writer:
                 self._set_aside(rows.bad, quarantine)
                 labelled, without = self._divide_by_label(self._hash_private(rows.table))
                 unlabelled.write(without)
-                for number, (name, of_part) in enumerate(self._divide_by_split(labelled).items()):
-                    if self._duplicates:
-                        self._duplicates.add(of_part, number, parts[name].rows)
-                    parts[name].write(of_part)
+                self._write_parts(labelled, list(parts.values()))
         for part in parts.values():
             part.close()
         unlabelled.close()
@@ -154,6 +152,13 @@ class _Writer:
     def _check_columns(self, first: Rows, blocks: Iterator[Rows]) -> None:
         settings = self._settings
         there = first.table.column_names
+        if not there:
+            # Another block may have some, which the reader then says when it is at its end.
+            bad = [*first.bad, *(row for rows in blocks for row in rows.bad)]
+            told = f" The first: {_tell(bad[0])}." if bad else ""
+            raise RetrainerError(
+                f"span {self._span} has no row that can be read.{told} Deliver it again, or set data.format."
+            )
         for name, wanted in (
             ("label", (settings.label,)),
             ("key", settings.key),
@@ -180,9 +185,11 @@ class _Writer:
             misfits = convert(column, Kind.NUMBER)[1]
             if len(misfits):
                 example = column[int(misfits[0])].as_py()
+                if len(example) > _CHARACTERS_TOLD:
+                    example = f"{example[:_CHARACTERS_TOLD]}..."
                 _drain(blocks)
                 raise RetrainerError(
-                    f"the label '{label}' of span {self._span} is text (such as '{example}'). Make it a number in the "
+                    f"the label '{label}' of span {self._span} is text (such as {example!r}). Make it a number in the "
                     "source: 0 or 1, a class from 0 up, or a quantity."
                 )
         raise RetrainerError(
@@ -214,14 +221,23 @@ class _Writer:
             return rows, rows.slice(0, 0)
         return rows.filter(known), rows.filter(pc.invert(known))
 
-    def _divide_by_split(self, rows: pa.Table) -> dict[str, pa.Table]:
-        if self._settings.split != HASH:
-            return {ALL: rows}
+    def _write_parts(self, rows: pa.Table, parts: Sequence[PartFiles]) -> None:
+        numbers = np.zeros(len(rows), np.uint8)
+        if len(parts) > 1:
+            numbers[self._in_eval(rows)] = 1
+        positions = np.empty(len(rows), np.int64)
+        for number, part in enumerate(parts):
+            of_part = numbers == number
+            positions[of_part] = np.arange(part.rows, part.rows + of_part.sum())
+            part.write(rows if of_part.all() else rows.filter(pa.array(of_part)))
+        if self._duplicates:
+            self._duplicates.add(rows, numbers, positions)
+
+    def _in_eval(self, rows: pa.Table) -> np.ndarray:
         columns = self._settings.split_by or self._settings.key or rows.column_names
         batch = rows.combine_chunks().to_batches()
         fractions = np.concatenate([np.empty(0), *(hash_fractions(one, columns) for one in batch)])
-        in_eval = pa.array(fractions < self._settings.eval_fraction)
-        return {TRAIN: rows.filter(pc.invert(in_eval)), EVAL: rows.filter(in_eval)}
+        return fractions < self._settings.eval_fraction
 
     def _without_duplicates(
         self, parts: Mapping[str, PartFiles], schema: pa.Schema
@@ -253,11 +269,17 @@ def check_bad_rows(
     """
     if counts["unreadable"] <= max_bad_rows * counts["read"]:
         return
-    first = f" The first: {bad[0].file} row {bad[0].row:,}: {bad[0].reason}." if bad else ""
+    first = f" The first: {_tell(bad[0])}." if bad else ""
+    if bad and NOT_UTF8 in bad[0].reason:
+        first += " Are the files in another encoding (data.csv.encoding), or is it no text at all (data.drop)?"
     raise RetrainerError(
         f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
         f"{max_bad_rows:.2%} allows.{first} Mend the source, or raise data.max_bad_rows."
     )
+
+
+def _tell(row: BadRow) -> str:
+    return f"{row.file} row {row.row:,}: {row.reason}"
 
 
 def _drain(blocks: Iterator[Rows]) -> None:

@@ -111,8 +111,8 @@ def find_tables(pattern: str, match: Callable[[str], str | None]) -> list[tuple[
         match: Gives the span that a table belongs to by its URI, None if the pattern is not met.
 
     Returns:
-        Those that match, by name, each with its span. The partitions `__NULL__` and `__UNPARTITIONED__` are none: their rows have no time,
-        or none yet.
+        Those that match, by name, each with its span. The partitions `__NULL__` and `__UNPARTITIONED__` are none: their
+        rows have no time, or none yet.
 
     Raises:
         RetrainerError: If the pattern names no table; if the project, dataset or table is not there, or may not be

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,27 @@ def remove_leftovers(uri: str, seconds: float) -> int:
                 os.unlink(entry.path)
             count += 1
     return count
+
+
+def remove_old_folder(uri: str, seconds: float) -> bool:
+    """Delete a folder unless somebody may still be writing it.
+
+    Args:
+        uri: The folder.
+        seconds: The least age of its newest file, in seconds.
+
+    Returns:
+        Whether it was deleted.
+    """
+    fs, path = filesystem(uri)
+    files = fs.find(path)
+    if any((datetime.now(UTC) - fs.modified(file)).total_seconds() <= seconds for file in files):
+        return False
+    for file in files:
+        fs.rm_file(file)
+    if isinstance(fs, LocalFileSystem):
+        shutil.rmtree(path)
+    return True
 
 
 @contextmanager

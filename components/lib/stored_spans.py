@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RetrainerError
-from .files import exists, filesystem, join, read_json, remove_folder, remove_leftovers
+from .files import (
+    exists,
+    filesystem,
+    join,
+    read_json,
+    remove_folder,
+    remove_leftovers,
+    remove_old_folder,
+)
 from .store import Store
 
 SPAN_FILE = "span.json"
@@ -174,10 +182,16 @@ def remove_span_leftovers(store: str) -> int:
         How many folders and files were deleted.
     """
     spans = Store(store)
-    return sum(
-        remove_leftovers(spans.span_uri(folder), LEFTOVER_SECONDS)
-        for folder in _folders(spans.spans_uri)
-    )
+    count = 0
+    for folder in _folders(spans.spans_uri):
+        home = spans.span_uri(folder)
+        count += remove_leftovers(home, LEFTOVER_SECONDS)
+        for name in _folders(home):
+            version = join(home, name)
+            # On a bucket the record is written last and deleted first.
+            if _VERSION.fullmatch(name) and not exists(join(version, SPAN_FILE)):
+                count += remove_old_folder(version, LEFTOVER_SECONDS)
+    return count
 
 
 def now() -> str:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from ...lib.bigquery import SCHEME
+from ...lib.bigquery import is_bigquery
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
+from ..fetching import refused
 from .compression import without_compression
 from .interface import Block, Source, SourceOptions
 
@@ -41,7 +42,7 @@ def open_source(
     Raises:
         RetrainerError: If its format can't be told, or it is empty.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         from .bigquery import BigQuerySource
 
         return BigQuerySource(file, span, options)
@@ -68,9 +69,11 @@ def read_blocks(source: Source, uri: str) -> Iterator[Block]:
     try:
         yield from source.blocks()
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise refused(uri, error) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(".")
         raise RetrainerError(
             f"'{uri}' can't be read: {reason}. Deliver the span again, or set data.format."
         ) from error
@@ -89,13 +92,14 @@ def _format_of(uri: str, format: str) -> str:
 
 
 def _open_csv(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> Source:
-    from .csv_files import CsvSource, is_utf8, transcode
+    from .csv_files import CsvSource
+    from .encoding import is_utf8, transcode
 
     if not is_utf8(options.csv_encoding):
         target = os.path.join(scratch, f"{os.path.basename(path)}.utf-8")
         transcode(file.uri, path, options.csv_encoding, target)
         path = target
-    return CsvSource(file, path, options)
+    return CsvSource(file, path, options, scratch)
 
 
 def _open_parquet(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> Source:

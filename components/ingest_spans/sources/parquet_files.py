@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 from ...lib.errors import RetrainerError
 from ...lib.examples import open_parquet
 from ...lib.spans import SourceFile
-from .interface import BLOCK_ROWS, Block, SourceOptions
+from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, SourceOptions
+
+_BLOCK_BYTES = 4 * BLOCK_BYTES
 
 
 class ParquetSource:
@@ -54,6 +56,15 @@ class ParquetSource:
         wanted = [name for name in names if name not in self._exclude]
         excluded = [name for name in names if name in self._exclude]
         first = 1
-        for batch in parquet.iter_batches(batch_size=BLOCK_ROWS, columns=wanted):
+        for batch in parquet.iter_batches(batch_size=_block_rows(parquet), columns=wanted):
             yield Block(batch, first, (), excluded)
             first += len(batch)
+
+
+def _block_rows(parquet: pq.ParquetFile) -> int:
+    metadata = parquet.metadata
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    # Dictionaries are small in the file, and not in memory.
+    least = 8 * metadata.num_rows * metadata.num_columns
+    stored = max(least, sum(group.total_byte_size for group in groups))
+    return max(1, min(BLOCK_ROWS, _BLOCK_BYTES * metadata.num_rows // max(1, stored)))

@@ -379,3 +379,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(project, tmp_path, monkeypatch):
     with pytest.raises(RetrainerError, match=r"span 1: the disk is full .*spans prune.* Nothing"):
         project.run()
     assert not list((tmp_path / "store" / "spans" / "1").iterdir())
+
+
+def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tmp_path):
+    project.run()
+    project.pattern = str(tmp_path / "elsewhere" / "{span}.csv")
+    (tmp_path / "elsewhere").mkdir()
+    for name in "123":
+        (tmp_path / "elsewhere" / f"{name}.csv").write_text(
+            HEADER + f"{name},Bonn,1,0\n9,Bonn,2,1\n"
+        )
+    examples, verdict = project.run()
+    assert "changed" not in verdict
+    assert examples.replaced == {}

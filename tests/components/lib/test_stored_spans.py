@@ -3,8 +3,9 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import fsspec
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
@@ -124,6 +125,17 @@ def test_leftovers_are_removed_when_nobody_can_be_writing_them(add, tmp_path):
         os.utime(home / name, (day_ago, day_ago))
     assert remove_span_leftovers(str(tmp_path)) == 3
     assert sorted(path.name for path in home.iterdir()) == [".writing-new", os.path.basename(whole)]
+
+
+def test_half_a_version_on_a_bucket_is_removed_when_it_is_old():
+    memory = fsspec.filesystem("memory")
+    store = "memory://half-versions"
+    for version, days in (("a" * 16, 2), ("b" * 16, 0)):
+        file = f"/half-versions/spans/1/{version}/all-00000.parquet"
+        memory.pipe(file, b"rows")
+        memory.store[file].modified = datetime.now(UTC) - timedelta(days=days)
+    assert remove_span_leftovers(store) == 1
+    assert memory.find("/half-versions") == [f"/half-versions/spans/1/{'b' * 16}/all-00000.parquet"]
 
 
 def test_a_removal_that_is_killed_leaves_no_half_version(add, tmp_path):

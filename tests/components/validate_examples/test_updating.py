@@ -166,5 +166,5 @@ def test_a_shape_that_no_longer_fits_is_replaced(window, schema):
     price.presence.min_fraction = 1
     price.shape.dim.add(size=2)
     update = update_schema(shaped, window(clean()), parse_settings())
-    assert [(one.column, one.kind) for one in update.changes] == [("price", "other")]
+    assert [(one.column, one.kind) for one in update.changes] == [("price", "wrong_shape")]
     assert update.left == ()
