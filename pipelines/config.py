@@ -96,7 +96,9 @@ class DataConfig(Section):
         "and without them the whole row.",
     )
     format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
-        "auto", description="Format of the files; auto goes by their endings."
+        "auto",
+        description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes by "
+        "the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
     )
     csv: CsvConfig = Field(default_factory=CsvConfig)
     query: str = Field(
@@ -191,7 +193,7 @@ class ValidationConfig(Section):
         0.15,
         ge=0,
         le=1,
-        description="How far the label's rate may move from the earlier spans'.",
+        description="How far a class of the label may move beyond the rates of the earlier spans, as a share of rows.",
     )
     max_rows_factor: float = Field(
         3.0,
@@ -201,7 +203,7 @@ class ValidationConfig(Section):
     max_label_factor: float = Field(
         3.0,
         ge=1,
-        description="How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way round.",
+        description="How many times as often, or as rarely, as in any earlier span a class of the label may come.",
     )
 
 
