@@ -97,8 +97,8 @@ class DataConfig(Section):
     )
     format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
         "auto",
-        description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes by "
-        "the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
+        description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes "
+        "by the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
     )
     csv: CsvConfig = Field(default_factory=CsvConfig)
     query: str = Field(
