@@ -363,7 +363,7 @@ def test_a_label_without_a_value_anywhere_asks_for_it(chain):
         HEADER + "".join(f"{seed * 1_000 + i},Ulm,{i},\n" for i in range(ROWS))
         for seed in (1, 2, 3)
     ]
-    with pytest.raises(RetrainerError, match="train split has no rows with a label.*arrived yet"):
+    with pytest.raises(RetrainerError, match=r"train split has no rows with a label.*arrived yet"):
         chain.ingest(*spans)
 
 
@@ -402,7 +402,14 @@ BIG = "x" * (10 << 20)
     ("ending", "spans"),
     [
         ("csv", [ONE, TWO, THREE + f'5,{BIG},1,0\n6,"{BIG[2:]}\n",1,1\n']),
-        ("parquet", [table(1, city=cycle("a", "b")), table(2, city=cycle("b")), table(3, city=cycle("a", BIG[:-1], *"b" * ROWS))]),
+        (
+            "parquet",
+            [
+                table(1, city=cycle("a", "b")),
+                table(2, city=cycle("b")),
+                table(3, city=cycle("a", BIG[:-1], *"b" * ROWS)),
+            ],
+        ),
     ],
     ids=["csv", "parquet"],
 )  # fmt: skip
