@@ -4,7 +4,7 @@
 PYTHON ?=
 TESTS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock image bench load clean
+.PHONY: help setup demo test lint format docs lock image bench data load clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ image: ## the container image of the components (BASE=... for another base image
 
 bench: setup ## time and memory beside TFX's LocalDagRunner, on the same work
 	@.venv/bin/python bench/run.py
+
+data: setup ## ingestion and statistics, up to ten million rows, beside TFDV's own pass
+	@.venv/bin/python -W ignore::FutureWarning bench/data/run.py
 
 load: setup ## the trigger service under load, and with a replica killed (needs Go)
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py

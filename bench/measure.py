@@ -1,4 +1,4 @@
-"""Run a command and measure its wall time and the peak memory of its hungriest process."""
+"""Run a command and measure its wall time and its peak memory: its hungriest process's, and that of all together."""
 
 import os
 import subprocess
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POLL_SECONDS = 0.05
+# The kernel walks all pages of a process to tell its proportional share, which takes milliseconds.
+SHARE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,14 @@ class Measured:
     Attributes:
         seconds: Wall time from its start to its exit.
         peak_bytes: The largest resident set that any one of its processes reached.
+        total_bytes: The most that its processes held together, pages that they share counted once; sampled every
+            `SHARE_SECONDS`, so that a short peak may be missed.
         exit_code: Its exit code.
     """
 
     seconds: float
     peak_bytes: int
+    total_bytes: int
     exit_code: int
 
 
@@ -54,7 +59,7 @@ def measure(command: list[str], log: Path, environment: dict[str, str] | None = 
             seconds = time.monotonic() - started
             process.kill()
             watch.stop()
-    return Measured(seconds, watch.peak, exit_code)
+    return Measured(seconds, watch.peak, watch.total, exit_code)
 
 
 class _PeakWatch(threading.Thread):
@@ -68,13 +73,19 @@ class _PeakWatch(threading.Thread):
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self.peak = 0
+        self.total = 0
         self._seen = {pid}
         self._ended = threading.Event()
 
     def run(self) -> None:
+        shares_at = 0.0
         while not self._ended.wait(POLL_SECONDS):
             self._seen |= _children(self._seen)
-            self.peak = max(self.peak, *(_high_water(pid) for pid in self._seen))
+            self.peak = max(self.peak, *(_memory(pid, "status", "VmHWM:") for pid in self._seen))
+            if time.monotonic() >= shares_at:
+                shares = sum(_memory(pid, "smaps_rollup", "Pss:") for pid in self._seen)
+                self.total = max(self.total, shares)
+                shares_at = time.monotonic() + SHARE_SECONDS
 
     def stop(self) -> None:
         self._ended.set()
@@ -97,12 +108,12 @@ def _parent(folder: Path) -> int:
         return -1
 
 
-def _high_water(pid: int) -> int:
+def _memory(pid: int, file: str, field: str) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        content = Path(f"/proc/{pid}/{file}").read_text()
     except OSError:
         return 0
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
+    for line in content.splitlines():
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
     return 0

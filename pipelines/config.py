@@ -42,7 +42,8 @@ class DataConfig(Section):
 
     pattern: str = Field(
         description="Path or URI of the data with {span}, or {span:%Y-%m-%d}, in it. A relative path starts at "
-        "retrain.yaml's folder."
+        "retrain.yaml's folder. Or tables of BigQuery: bq://project.dataset.orders_{span:%Y%m%d}, or the partitions of "
+        "one, bq://project.dataset.orders${span:%Y%m%d}."
     )
     label: str = Field(description="Column of the label, a number. Rows without one are set aside.")
     window: int = Field(
@@ -58,7 +59,8 @@ class DataConfig(Section):
     marker: str = Field(
         "",
         description="Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it; "
-        "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data.",
+        "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data. Not for "
+        "BigQuery.",
     )
     split: Literal["newest_spans", "hash"] = Field(
         "newest_spans",
@@ -76,15 +78,17 @@ class DataConfig(Section):
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: list[str] = Field(
         default_factory=list,
-        description="Private columns, replaced by the HMAC-SHA-256 of their text.",
+        description="Private columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is "
+        "then sent the digests.",
     )
     hash_key_env: str = Field(
-        "RETRAINER_HASH_KEY", description="Environment variable that holds the HMAC key."
+        "RETRAINER_HASH_KEY",
+        description="Environment variable that holds the HMAC key, at least 16 bytes.",
     )
     hash_key_file: str = Field(
         "",
-        description="Path or URI of a file that holds the HMAC key, such as a mounted secret; the environment variable "
-        "is then not set.",
+        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket "
+        "of its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
     )
     split_by: list[str] = Field(
         default_factory=list,
@@ -92,13 +96,22 @@ class DataConfig(Section):
         "and without them the whole row.",
     )
     format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
-        "auto", description="Format of the files; auto goes by their endings."
+        "auto",
+        description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes "
+        "by the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
     )
     csv: CsvConfig = Field(default_factory=CsvConfig)
     query: str = Field(
         "",
-        description="With a pattern of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; "
-        "empty takes the whole table or partition.",
+        description="SQL that makes a span's rows, of data in BigQuery: `{table}` stands for the span's table (of a "
+        "partitioned one, for the whole), `{span}` for the span's name. Say ORDER BY where the later of two rows with "
+        "one key is to win.",
+    )
+    max_bytes_billed: int = Field(
+        0,
+        ge=0,
+        description="Bytes that `query` may be charged for, each span; BigQuery refuses it before it starts if it "
+        "would be more. 0: the project's own limits.",
     )
     max_bad_rows: float = Field(
         0.01,
@@ -180,7 +193,7 @@ class ValidationConfig(Section):
         0.15,
         ge=0,
         le=1,
-        description="How far the label's rate may move from the earlier spans'.",
+        description="How far a class of the label may move beyond the rates of the earlier spans, as a share of rows.",
     )
     max_rows_factor: float = Field(
         3.0,
@@ -190,7 +203,7 @@ class ValidationConfig(Section):
     max_label_factor: float = Field(
         3.0,
         ge=1,
-        description="How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way round.",
+        description="How many times as often, or as rarely, as in any earlier span a class of the label may come.",
     )
 
 
@@ -349,6 +362,8 @@ def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
     config = parse_config(text, str(file))
     home = file.resolve().parent
     data = config.data.model_copy(update={"pattern": _absolute(config.data.pattern, home)})
+    if data.hash_key_file:
+        data = data.model_copy(update={"hash_key_file": _absolute(data.hash_key_file, home)})
     validation = config.validation
     if validation.schema_uri:
         validation = validation.model_copy(

@@ -55,6 +55,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             format=data.format,
             csv=data.csv.model_dump(exclude_unset=True),
             query=data.query,
+            max_bytes_billed=data.max_bytes_billed,
             max_bad_rows=data.max_bad_rows,
             min_spans=data.min_spans,
             marker=data.marker,

@@ -6,7 +6,7 @@ Usage: python tools/docs.py [--check]   (--check: say which file differs, and ex
 import re
 import sys
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import docstring_parser
 from pydantic import BaseModel
@@ -136,10 +136,16 @@ def _default(field: Any) -> Any:
 
 
 def _annotation(kind: Any) -> str:
+    if kind is Any:
+        return "any"
+    if get_origin(kind) is Annotated:
+        return _annotation(get_args(kind)[0])
     if str(get_origin(kind)) == "typing.Literal":
         return " or ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) in (dict, list):
+        return f"{get_origin(kind).__name__}[{', '.join(map(_annotation, get_args(kind)))}]"
     if get_origin(kind) is not None:
-        return str(kind).replace("typing.", "").replace("Any", "any")
+        return str(kind)
     return str(getattr(kind, "__name__", kind))
 
 

@@ -13,8 +13,9 @@ status=0
 .venv/bin/ruff format --check . || status=1
 .venv/bin/mypy -p retrainer.components -p retrainer.pipelines || status=1
 .venv/bin/mypy tools/*.py tools/deploy/*.py bench/*.py || status=1
-# Apart, because both benches have a run.py.
+# Apart, because each bench has a run.py.
 .venv/bin/mypy bench/trigger/*.py || status=1
+MYPYPATH=bench/data .venv/bin/mypy bench/data/*.py || status=1
 .venv/bin/python -W ignore tools/docs.py --check || status=1
 .venv/bin/python tools/links.py || status=1
 exit $status

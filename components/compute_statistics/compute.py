@@ -1,4 +1,4 @@
-"""Computing the statistics of a window: each split's, each span's, and the earlier spans'."""
+"""Computing the statistics of a window: each split's, each span's, and of all before each span."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,18 +6,11 @@ from typing import Any
 from ..lib.examples import Examples, SpanPart
 from ..lib.files import write_atomic
 from ..lib.progress import progress
-from ..lib.statistics import (
-    EARLIER,
-    Statistics,
-    StatisticsIndex,
-    row_count,
-    span_folder,
-    split_folder,
-    write_statistics,
-)
+from ..lib.statistics import Statistics, StatisticsIndex, row_count, span_folder, write_statistics
+from .merging import merge_window
 from .report import render
 from .sketch_store import SketchStore
-from .sketches import SketchSettings, column_types, merge_sketches, mixed_types, parse_options
+from .sketches import parse_options
 
 
 def compute(
@@ -49,9 +42,9 @@ def compute(
     store = SketchStore(settings)
     store.make(store.missing(parts), beam_args)
 
-    index = _index(examples, parts)
+    index = _index(examples)
     progress("merging sketches")
-    folders = _merge_all(_groups(examples, parts, index), store, settings)
+    folders = merge_window(index, examples.splits, parts, store, settings)
     write_statistics(statistics_path, index, folders)
     verdict = _verdict(index, folders, store)
     write_atomic(report_path, render(index, folders, verdict, store.notes))
@@ -64,7 +57,7 @@ def _parts(examples: Examples) -> list[SpanPart]:
     return sorted(found, key=lambda part: order[part.span])
 
 
-def _index(examples: Examples, parts: Sequence[SpanPart]) -> StatisticsIndex:
+def _index(examples: Examples) -> StatisticsIndex:
     return StatisticsIndex(
         label=examples.label,
         key=tuple(examples.key),
@@ -74,32 +67,7 @@ def _index(examples: Examples, parts: Sequence[SpanPart]) -> StatisticsIndex:
             for split, of_split in examples.splits.items()
         },
         counts=examples.counts,
-        earlier=tuple(span for span in examples.spans if span != examples.newest_span),
     )
-
-
-def _groups(
-    examples: Examples, parts: Sequence[SpanPart], index: StatisticsIndex
-) -> dict[str, tuple[SpanPart, ...]]:
-    groups = {split_folder(split): of_split for split, of_split in examples.splits.items()}
-    for span in index.spans:
-        groups[span_folder(span)] = tuple(part for part in parts if part.span == span)
-    if index.earlier:
-        groups[EARLIER] = tuple(part for part in parts if part.span in index.earlier)
-    return groups
-
-
-def _merge_all(
-    groups: Mapping[str, tuple[SpanPart, ...]], store: SketchStore, settings: SketchSettings
-) -> dict[str, Statistics]:
-    types = {part: column_types(store.get(part)) for parts in groups.values() for part in parts}
-    merged: dict[tuple[SpanPart, ...], Statistics] = {}
-    for folder, parts in groups.items():
-        if parts in merged:
-            continue
-        as_float = mixed_types({part: types[part] for part in parts}, folder)
-        merged[parts] = merge_sketches([store.get(part, as_float) for part in parts], settings)
-    return {folder: merged[parts] for folder, parts in groups.items()}
 
 
 def _verdict(index: StatisticsIndex, folders: Mapping[str, Statistics], store: SketchStore) -> str:

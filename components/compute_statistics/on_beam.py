@@ -10,7 +10,8 @@ from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.examples import SpanPart
 from ..lib.files import write_atomic
-from .sketches import SketchSettings, list_batches, pack, sketch_uri
+from .batches import list_batches
+from .sketches import SketchSettings, pack, sketch_uri
 
 
 def make_on_beam(

@@ -9,7 +9,7 @@ classes come from a fixed list, and the C++ sketches follow as blobs in their ow
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from tensorflow_data_validation.statistics.generators import (
 from tensorflow_data_validation.types import FeaturePath
 from tensorflow_data_validation.utils import variance_util
 from tfx_bsl import sketches
+
+from .misra_gries import checked, ordered
 
 MAGIC = b"RETRAINER-SKETCH-1\n"
 _DIGEST_BYTES = 32
@@ -66,7 +68,7 @@ class SketchFile:
     """What a sketch file holds.
 
     Attributes:
-        made_by: Versions of the libraries and of the options that made it.
+        made_by: Versions of the libraries that made it.
         accumulators: One of TFDV's accumulators per generator.
         statistics: The serialised `DatasetFeatureStatisticsList` of these rows.
     """
@@ -76,18 +78,27 @@ class SketchFile:
     statistics: bytes
 
 
-def encode(sketch: SketchFile) -> bytes:
-    """Write a sketch as bytes.
+def encode(
+    made_by: Mapping[str, str], accumulators: Sequence[Any], statistics: Callable[[], bytes]
+) -> bytes:
+    """Write a sketch as bytes; equal accumulators give equal bytes.
+
+    Args:
+        made_by: Versions of the libraries that made it.
+        accumulators: One of TFDV's accumulators per generator.
+        statistics: Makes the serialised statistics. It is called when the accumulators are written, and may use
+            them up.
 
     Raises:
         SketchError: If an accumulator holds a class that is not on the list (a custom generator's).
     """
-    blobs: list[bytes] = [sketch.statistics]
-    accumulators = [_to_plain(accumulator, blobs) for accumulator in sketch.accumulators]
+    blobs: list[bytes] = [b""]
+    plain = [_to_plain(accumulator, blobs) for accumulator in accumulators]
+    blobs[0] = statistics()
     header = json.dumps(
         {
-            "made_by": dict(sketch.made_by),
-            "accumulators": accumulators,
+            "made_by": dict(made_by),
+            "accumulators": plain,
             "blobs": [len(blob) for blob in blobs],
         }
     ).encode()
@@ -111,6 +122,12 @@ def decode(content: bytes) -> SketchFile:
         )
     except (ValueError, TypeError, LookupError, RuntimeError) as error:
         raise SketchError(f"its content can't be read: {error}") from error
+
+
+def copied(accumulator: Any) -> Any:
+    """Copy an accumulator, its C++ sketches with it."""
+    blobs: list[bytes] = []
+    return _from_plain(_to_plain(accumulator, blobs), blobs)
 
 
 def statistics_of(content: bytes) -> bytes:
@@ -156,7 +173,8 @@ def _to_plain(value: Any, blobs: list[bytes]) -> Any:
         return {"dict": items}
     name = type(value).__name__
     if type(value) is _NATIVE.get(name):
-        blobs.append(value.__getstate__())
+        state = value.__getstate__()
+        blobs.append(ordered(state) if type(value) is sketches.MisraGriesSketch else state)
         return {"native": name, "blob": len(blobs) - 1}
     fields = _fields(name)
     if fields is None or type(value) is not fields[0]:
@@ -182,7 +200,8 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
     if "native" in value:
         native = _NATIVE[value["native"]]
         sketch = native.__new__(native)
-        sketch.__setstate__(blobs[value["blob"]])
+        state = blobs[value["blob"]]
+        sketch.__setstate__(checked(state) if native is sketches.MisraGriesSketch else state)
         return sketch
     fields = _fields(value["object"])
     if fields is None:

@@ -1,26 +1,25 @@
 """Where sketches are kept: beside their span, made once ever."""
 
 import logging
-import multiprocessing
-import os
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import tensorflow_data_validation as tfdv
+from google.protobuf.message import DecodeError
 
 from ..lib.examples import SpanPart
 from ..lib.files import filesystem, read_bytes, write_atomic
 from ..lib.progress import progress
-from .sketch_format import SketchError, decode
-from .sketches import SketchSettings, column_count, make_sketch, sketch_uri
-
-# Below this a second process costs more than it saves (it is about 1.5 seconds of work).
-PARALLEL_CELLS = 20_000_000
+from ..lib.statistics import Statistics
+from .making import make_sketches
+from .sketch_format import SketchError, decode, statistics_of
+from .sketches import SketchSettings, sketch_uri
 
 _log = logging.getLogger(__name__)
+_Read = TypeVar("_Read")
+# A part, and the integer columns of it that count as floating point.
+_Key: TypeAlias = tuple[SpanPart, tuple[str, ...]]
 
 
 class SketchStore:
@@ -35,7 +34,8 @@ class SketchStore:
         self.made: set[str] = set()
         self.notes: list[str] = []
         self._settings = settings
-        self._contents: dict[tuple[SpanPart, tuple[str, ...]], bytes] = {}
+        self._contents: dict[_Key, bytes] = {}
+        self._statistics: dict[_Key, Statistics] = {}
 
     def missing(self, parts: Sequence[SpanPart]) -> list[SpanPart]:
         """Read the stored sketches of parts.
@@ -51,7 +51,7 @@ class SketchStore:
         Args:
             parts: Parts that have none.
             beam_args: Arguments of a Beam pipeline to make them on; with none they are made in this
-                process, and on several cores if that pays.
+                process, on all of its cores.
         """
         left = list(parts)
         if left and beam_args:
@@ -63,33 +63,50 @@ class SketchStore:
             # Beam leaves nothing for a part without rows.
             left = [part for part in left if not self._read(part, ())]
             self.made.update(part.span for part in parts)
-        for done, (part, content) in enumerate(_make_all(left, self._settings), start=1):
+        made = make_sketches(left, self._settings)
+        for done, (part, content) in enumerate(made, start=1):
             self._keep(part, (), content)
             progress(f"sketched span {part.span}", done, len(left))
 
-    def get(self, part: SpanPart, as_float: Sequence[str] = ()) -> bytes:
-        """Give the sketch of a part, made if need be."""
+    def statistics(self, part: SpanPart, as_float: Sequence[str] = ()) -> Statistics:
+        """Give the statistics of a part's rows, sketched if need be; they are not to be changed."""
         key = (part, tuple(sorted(as_float)))
-        if key not in self._contents and not self._read(*key):
-            self._keep(*key, make_sketch(part, self._settings, as_float))
-        return self._contents[key]
+        if key not in self._statistics:
+            self._statistics[key] = self._decoded(key, _statistics_of)
+        return self._statistics[key]
+
+    def accumulators(self, part: SpanPart, as_float: Sequence[str] = ()) -> list[Any]:
+        """Give the accumulators of a part, sketched if need be; each call gives new ones."""
+        key = (part, tuple(sorted(as_float)))
+        return self._decoded(key, lambda content: decode(content).accumulators)
+
+    def _decoded(self, key: _Key, read: Callable[[bytes], _Read]) -> _Read:
+        if key in self._contents or self._read(*key):
+            try:
+                return read(self._contents[key])
+            except SketchError as error:
+                self._note_damaged(*key, error)
+        ((_, content),) = make_sketches([key[0]], self._settings, key[1])
+        self._keep(*key, content)
+        return read(content)
 
     def _read(self, part: SpanPart, as_float: tuple[str, ...]) -> bool:
-        uri = sketch_uri(part, self._settings, as_float)
         try:
-            content = read_bytes(uri)
-            decode(content)
+            content = read_bytes(sketch_uri(part, self._settings, as_float))
+            statistics = _statistics_of(content)
         except FileNotFoundError:
             self._note_other_version(part, as_float)
             return False
         except SketchError as error:
-            self._note(f"The sketch '{uri}' was made again: {error}.")
+            self._note_damaged(part, as_float, error)
             return False
         self._contents[part, as_float] = content
+        self._statistics[part, as_float] = statistics
         return True
 
     def _keep(self, part: SpanPart, as_float: tuple[str, ...], content: bytes) -> None:
         self._contents[part, as_float] = content
+        self._statistics.pop((part, as_float), None)
         self.made.add(part.span)
         uri = sketch_uri(part, self._settings, as_float)
         try:
@@ -98,6 +115,10 @@ class SketchStore:
             self._note(
                 f"The sketch '{uri}' can't be stored, so the next run makes it again: {error}."
             )
+
+    def _note_damaged(self, part: SpanPart, as_float: tuple[str, ...], error: SketchError) -> None:
+        uri = sketch_uri(part, self._settings, as_float)
+        self._note(f"The sketch '{uri}' was made again: {error}.")
 
     def _note_other_version(self, part: SpanPart, as_float: tuple[str, ...]) -> None:
         stem = f"sketch-{part.part}-{self._settings.key(as_float)}-tfdv"
@@ -115,33 +136,8 @@ class SketchStore:
         self.notes.append(sentence)
 
 
-def _make_all(
-    parts: Sequence[SpanPart], settings: SketchSettings
-) -> Iterator[tuple[SpanPart, bytes]]:
-    processes = min(len(parts), _cores())
-    if processes < 2 or not _pays(parts):
-        for part in parts:
-            yield part, make_sketch(part, settings)
-        return
-    # TFDV holds the interpreter's lock, so threads do not help; a fork imports nothing again.
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = {pool.submit(_make_one, part, dict(settings.options)): part for part in parts}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def _make_one(part: SpanPart, options: Mapping[str, Any]) -> bytes:
-    # TFDV's generators hold lambdas and can't be sent to another process; their options can.
-    return make_sketch(part, SketchSettings(options))
-
-
-def _pays(parts: Sequence[SpanPart]) -> bool:
-    if sys.platform != "linux" or multiprocessing.current_process().daemon:
-        return False
-    rows = sum(part.rows for part in parts)
-    return rows * column_count(parts[0]) >= PARALLEL_CELLS
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _statistics_of(content: bytes) -> Statistics:
+    try:
+        return Statistics.FromString(statistics_of(content))
+    except DecodeError as error:
+        raise SketchError(f"its statistics can't be read: {error}") from error

@@ -202,7 +202,7 @@ def needed_columns(
     """List the columns to read.
 
     Raises:
-        RetrainerError: If the eval split is empty, or lacks one of them in every span.
+        RetrainerError: If the eval split is empty, lacks one of them in every span, or a model takes the label.
     """
     if not examples.rows(EVAL):
         raise RetrainerError(
@@ -219,20 +219,27 @@ def needed_columns(
         if column and column not in have:
             raise RetrainerError(f"the {role} is '{column}', but {here}.")
     for model in models.values():
+        if examples.label in model.columns:
+            raise RetrainerError(
+                f"the {model.who} takes '{examples.label}', the label, as a feature, so its scores tell nothing. "
+                + _instead(model, "Train it without that column")
+            )
         missing = [name for name in model.columns if name not in have]
         if missing:
             raise RetrainerError(
                 f"the {model.who} can't score the eval rows: it takes "
                 + " and ".join(f"'{name}'" for name in missing)
-                + f", but {here}. Bring the column back in the source"
-                + (
-                    ", or take the alias 'champion' out of the registry to start anew."
-                    if model.who.startswith("champion")
-                    else "."
-                )
+                + f", but {here}. "
+                + _instead(model, "Bring the column back in the source")
             )
     wanted = [examples.label, *([weight] if weight else []), *slice_columns]
     return list(dict.fromkeys([*wanted, *(name for m in models.values() for name in m.columns)]))
+
+
+def _instead(model: Model, way_out: str) -> str:
+    if model.who.startswith("champion"):
+        return f"{way_out}, or take the alias 'champion' out of the registry to start anew."
+    return f"{way_out}."
 
 
 def first_labels(examples: Examples) -> tuple[float, ...]:

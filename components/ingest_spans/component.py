@@ -27,6 +27,7 @@ def ingest_spans(
     format: str = "auto",
     csv: Dict[str, Any] = {},
     query: str = "",
+    max_bytes_billed: int = 0,
     max_bad_rows: float = 0.01,
     min_spans: int = 0,
     marker: str = "",
@@ -55,6 +56,7 @@ def ingest_spans(
         format: `csv`, `parquet`, `jsonl`, `tfrecord` (of tf.Example), or `auto` to go by the files' endings.
         csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `null_values`.
         query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; empty takes the table.
+        max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
         min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
             date or number between others may be missing. Above 0: any may be missing as long as so many are there.
@@ -82,7 +84,12 @@ def ingest_spans(
         split_by=tuple(split_by),
         eval_fraction=eval_fraction,
         max_bad_rows=max_bad_rows,
-        source=SourceOptions(format=format, query=query, **parse_csv_options(csv)),
+        source=SourceOptions(
+            format=format,
+            query=query,
+            max_bytes_billed=max_bytes_billed,
+            **parse_csv_options(csv),
+        ),
     )
     ingested = ingest(
         pattern=pattern,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from ..lib.bigquery import SCHEME
+from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_file, filesystem, is_local
 from ..lib.spans import SourceFile
@@ -25,7 +25,7 @@ def digest_source(file: SourceFile) -> str:
     Raises:
         RetrainerError: If the file is gone, or this account may not read it.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         return f"{file.uri} {file.fingerprint}"
     fs, path = filesystem(file.uri)
     try:
@@ -69,7 +69,7 @@ def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
     Raises:
         RetrainerError: If the file is gone, or this account may not read it.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         yield ""
         return
     fs, path = filesystem(file.uri)

@@ -1,15 +1,18 @@
 """Ingesting a window of spans, and the manifest of its examples."""
 
 import difflib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
 from ..lib.progress import progress
-from ..lib.spans import LATEST, find_spans
+from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
+from .kinds import Kind
 from .one_span import StoredSpan, ingest_span
 from .schema_kinds import read_schema_kinds
 from .settings import HASH, NEWEST_SPANS, IngestSettings
@@ -68,6 +71,11 @@ def ingest(
     """
     settings.check()
     settings.read_key()
+    if settings.source.query and not is_bigquery(pattern):
+        raise RetrainerError(
+            f"data.query is for BigQuery, and the pattern '{pattern}' names none of its tables "
+            "(bq://project.dataset.table). Take the query out, or mend data.pattern."
+        )
     kinds = read_schema_kinds(store, schema_uri)
     found = find_spans(pattern, marker)
     chosen = choose_window(found, span, window, pattern, min_spans, marker)
@@ -77,13 +85,11 @@ def ingest(
             f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
             "to train on. Wait for more spans, or split by hash (data.split: hash)."
         )
-    stored = []
-    # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for one in pool.map(lambda source: ingest_span(source, store, settings, kinds), chosen):
-            stored.append(one)
-            progress(f"span {one.span}", len(stored), len(chosen))
-
+    stored = _ingest_all(chosen, store, settings, kinds)
+    texts = dict.fromkeys(_text_in_some(stored), Kind.TEXT)
+    if texts:
+        # What has letters in one span was a text in all of them.
+        stored = _ingest_all(chosen, store, settings, {**kinds, **texts})
     _check_dropped(settings.drop, stored)
     splits = _splits(stored, settings.split, eval_spans)
     examples = Examples(
@@ -107,6 +113,27 @@ def ingest(
     if newer:
         verdict += f"; not there yet, without {marker}: {_name_some([one.name for one in newer])}"
     return Ingested(examples.newest_span, verdict, examples.versions)
+
+
+def _ingest_all(
+    spans: Sequence[SourceSpan], store: str, settings: IngestSettings, kinds: Mapping[str, Kind]
+) -> list[StoredSpan]:
+    stored: list[StoredSpan] = []
+    # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for one in pool.map(lambda span: ingest_span(span, store, settings, kinds), spans):
+            stored.append(one)
+            progress(f"span {one.span}", len(stored), len(spans))
+    return stored
+
+
+def _text_in_some(stored: Sequence[StoredSpan]) -> list[str]:
+    types = defaultdict(set)
+    for one in stored:
+        for name, kind in one.content.columns.items():
+            types[name].add(kind)
+    text = str(Kind.TEXT.stored_as)
+    return [name for name, found in types.items() if text in found and found - {text, "null"}]
 
 
 def _check_dropped(drop: Sequence[str], stored: Sequence[StoredSpan]) -> None:

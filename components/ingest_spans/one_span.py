@@ -3,11 +3,12 @@
 import errno
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.files import (
     digest_value,
@@ -31,6 +32,7 @@ from ..lib.stored_spans import (
 )
 from .fetching import digest_source, fetched
 from .kinds import Kind, agree
+from .reading import Opener
 from .settings import IngestSettings
 from .sources.choosing import open_source
 from .sources.interface import Source
@@ -152,12 +154,19 @@ def _write(
 ) -> SpanFiles:
     with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
         openers = [
-            (file.uri, partial(_opened, file, settings, source.name, scratch))
-            for file in source.files
+            (file.uri, _opener(file, settings, source.name, scratch)) for file in source.files
         ]
         return write_span_files(
             source.name, openers, settings, key, demanded, folder, Path(scratch)
         )
+
+
+def _opener(file: SourceFile, settings: IngestSettings, span: str, near: str) -> Opener:
+    if is_bigquery(file.uri):
+        # Read twice, it gives what its table held at one moment.
+        source = open_source(file, "", settings.source_options, span, near)
+        return lambda: nullcontext(source)
+    return partial(_opened, file, settings, span, near)
 
 
 @contextmanager
@@ -191,13 +200,17 @@ def _write_record(
             "ingested": now(),
             "settings": settings_digest,
             "content": content,
-            "replaced": _replaced(source, earlier),
+            "replaced": _replaced(source, content, earlier),
         },
     )
 
 
-def _replaced(source: SourceSpan, earlier: Sequence[SpanVersion]) -> str:
-    # Another pipeline may keep a span of the same name in the same store.
+def _replaced(source: SourceSpan, content: str, earlier: Sequence[SpanVersion]) -> str:
+    # Another pipeline may keep a span of the same name in the same store; and other types are no change of the source.
     uris = {file.uri for file in source.files}
-    same = [one.version for one in earlier if uris & {file["uri"] for file in one.sources}]
+    same = [
+        one.version
+        for one in earlier
+        if one.content != content and uris & {file["uri"] for file in one.sources}
+    ]
     return same[-1] if same else ""

@@ -42,6 +42,9 @@ class RowFile:
 
     def write(self, rows: pa.Table) -> None:
         """Add rows, which have the file's columns."""
+        if not len(rows):
+            # A slice without rows would hold on to all rows that it was cut from.
+            return
         self._waiting.append(rows)
         self._waiting_rows += len(rows)
         self._waiting_bytes += rows.nbytes

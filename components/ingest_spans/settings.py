@@ -101,9 +101,10 @@ class IngestSettings:
             Hexadecimal digits.
         """
         content = {"version": INGEST_VERSION, **asdict(self)}
-        # Where the key lies makes no other rows, and a run is stopped by bad rows whenever they are read.
+        # Where the key lies and what a query may cost make no other rows; bad rows stop a run whenever they are read.
         for name in ("hash_key_env", "hash_key_file", "max_bad_rows"):
             del content[name]
+        del content["source"]["max_bytes_billed"]
         if self.hash:
             content["hash_key"] = key_digest(key)
         return digest_value(content)

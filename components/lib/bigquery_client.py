@@ -142,7 +142,7 @@ def explained(what: str, data_project: str, way_out: str = "Check data.pattern."
         if "bytesBilledLimitExceeded" in _reasons(error):
             # The library takes it for an error of the server's.
             raise RetrainerError(
-                f"BigQuery does not run data.query: {_first_line(error)} Read fewer columns or days, or raise the limit."
+                f"BigQuery refuses data.query: {_first_line(error)} Read fewer columns or days, or raise that limit."
             ) from error
         raise RetrainerError(
             f"BigQuery failed to give {what}: {_first_line(error)} Run again when it answers."

@@ -60,6 +60,14 @@ def _parse(span: str, date_format: str) -> datetime | None:
 
 
 def _end(start: datetime, date_format: str) -> datetime:
+    try:
+        return _next_start(start, date_format)
+    except (OverflowError, ValueError):
+        # The calendar ends with the year 9999.
+        return datetime.max
+
+
+def _next_start(start: datetime, date_format: str) -> datetime:
     fields = set(re.findall(r"%.", date_format))
     if "%M" in fields:
         return start + timedelta(minutes=1)

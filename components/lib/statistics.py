@@ -5,6 +5,7 @@ TFDV is not needed for that, so reports and checks can read statistics without l
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -15,9 +16,9 @@ from .errors import RetrainerError
 from .files import exists, join, read_bytes, read_json, write_atomic, write_json
 
 INDEX = "index.json"
-FORMAT = 1
+FORMAT = 2
 STATISTICS_FILE = "FeatureStats.pb"
-EARLIER = "Earlier-spans"
+_WRITERS = 8
 
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 Feature: TypeAlias = statistics_pb2.FeatureNameStatistics
@@ -35,6 +36,11 @@ def span_folder(span: str) -> str:
     return f"Span-{span.replace('/', '-')}"
 
 
+def before_folder(span: str) -> str:
+    """Name the folder of the statistics of all spans before a span."""
+    return f"Before-{span.replace('/', '-')}"
+
+
 @dataclass(frozen=True)
 class StatisticsIndex:
     """What a statistics artifact holds.
@@ -45,7 +51,6 @@ class StatisticsIndex:
         spans: Spans of the window, oldest first.
         split_spans: The spans that each split has rows of, oldest first.
         counts: Rows read, kept and set aside at ingestion, by span.
-        earlier: The spans merged in `Earlier-spans`: all but the newest. Empty if there is but one.
     """
 
     label: str
@@ -53,12 +58,16 @@ class StatisticsIndex:
     spans: tuple[str, ...]
     split_spans: dict[str, tuple[str, ...]]
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    earlier: tuple[str, ...] = ()
 
     @property
     def newest(self) -> str:
         """The newest span of the window."""
         return self.spans[-1]
+
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """All spans but the newest; empty if there is but one."""
+        return self.spans[:-1]
 
     @property
     def skew_is_drift(self) -> bool:
@@ -79,9 +88,14 @@ def write_statistics(
         folders: Statistics by folder name.
     """
     Path(path).mkdir(parents=True, exist_ok=True)
-    for folder, statistics in folders.items():
-        content = statistics.SerializeToString(deterministic=True)
+
+    def write(folder: str) -> None:
+        content = folders[folder].SerializeToString(deterministic=True)
         write_atomic(join(str(path), folder, STATISTICS_FILE), content)
+
+    # Most of the time goes to waiting for the disk.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(write, folders))
     write_json(join(str(path), INDEX), {"format": FORMAT, **asdict(index)})
 
 
@@ -109,16 +123,15 @@ def read_index(path: str | os.PathLike[str]) -> StatisticsIndex:
         spans=tuple(content["spans"]),
         split_spans={split: tuple(spans) for split, spans in content["split_spans"].items()},
         counts=content["counts"],
-        earlier=tuple(content["earlier"]),
     )
 
 
 def read_statistics(path: str | os.PathLike[str], folder: str) -> Statistics:
-    """Read the statistics of one split, one span, or the earlier spans.
+    """Read the statistics of one split, one span, or all spans before one.
 
     Args:
         path: The artifact's folder.
-        folder: `Split-train`, `Split-eval`, `Span-<span>` or `Earlier-spans`.
+        folder: `Split-train`, `Split-eval`, `Span-<span>` or `Before-<span>`.
 
     Raises:
         RetrainerError: If they are missing or damaged.

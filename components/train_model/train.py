@@ -79,13 +79,18 @@ def train(
         The verdict and the metrics.
 
     Raises:
-        RetrainerError: If the user's code fails, the label is one value, or the loss becomes NaN.
+        RetrainerError: If the user's code fails, the label is one value or among the features, or the loss becomes NaN.
     """
     examples = Examples.read(examples_path)
     _check_label(examples)
     keras.utils.set_random_seed(settings.seed)
     graph = tft.TFTransformOutput(transform_graph)
     kinds = raw_kinds(graph)
+    if examples.label in kinds:
+        raise RetrainerError(
+            f"the transform graph takes '{examples.label}' as a feature, and it is the label of these examples: the "
+            "model would be told the answer. Make the graph from examples with the same label."
+        )
     transform = tf.saved_model.load(graph.transform_savedmodel_dir)
     build_model = user_function(load_module(module, module_source), "build_model")
     model = build_model(graph, dict(settings.hyperparameters))

@@ -1,6 +1,6 @@
 """TFDV's schema anomalies as findings, with what was seen and expected in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -17,41 +17,80 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
-from .describing import domain_values, has_inferred_domain
+from .describing import domain_values, has_inferred_domain, shape_words, string_domains
 from .findings import WARNING, Finding
 
 _NAMED_VALUES = 5
-_KINDS = {
-    "SCHEMA_MISSING_COLUMN": "missing_column",
-    "FEATURE_TYPE_NOT_PRESENT": "missing_column",
-    "SCHEMA_NEW_COLUMN": "new_column",
-    "FEATURE_TYPE_LOW_FRACTION_PRESENT": "missing_values",
-    "FEATURE_TYPE_LOW_NUMBER_PRESENT": "missing_values",
-    "ENUM_TYPE_UNEXPECTED_STRING_VALUES": "unexpected_values",
-    "BOOL_TYPE_UNEXPECTED_STRING": "unexpected_values",
-    "BOOL_TYPE_BIG_INT": "out_of_domain",
-    "BOOL_TYPE_SMALL_INT": "out_of_domain",
-    "BOOL_TYPE_UNEXPECTED_FLOAT": "out_of_domain",
-    "FLOAT_TYPE_BIG_FLOAT": "out_of_domain",
-    "FLOAT_TYPE_SMALL_FLOAT": "out_of_domain",
-    "FLOAT_TYPE_HAS_NAN": "out_of_domain",
-    "FLOAT_TYPE_HAS_INF": "out_of_domain",
-    "INT_TYPE_BIG_INT": "out_of_domain",
-    "INT_TYPE_SMALL_INT": "out_of_domain",
-    "UNEXPECTED_DATA_TYPE": "wrong_type",
-    "FLOAT_TYPE_NOT_FLOAT": "wrong_type",
-    "FLOAT_TYPE_NON_STRING": "wrong_type",
-    "INT_TYPE_INT_EXPECTED": "wrong_type",
-    "INT_TYPE_NOT_STRING": "wrong_type",
-    "INT_TYPE_STRING_EXPECTED": "wrong_type",
-    "STRING_TYPE_NOW_FLOAT": "wrong_type",
-    "STRING_TYPE_NOW_INT": "wrong_type",
-    "ENUM_TYPE_BYTES_NOT_STRING": "wrong_type",
-    "ENUM_TYPE_FLOAT_NOT_STRING": "wrong_type",
-    "ENUM_TYPE_INT_NOT_STRING": "wrong_type",
+_ANOMALIES = {
+    "missing_column": ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT"),
+    "new_column": ("SCHEMA_NEW_COLUMN",),
+    "missing_values": ("FEATURE_TYPE_LOW_FRACTION_PRESENT", "FEATURE_TYPE_LOW_NUMBER_PRESENT"),
+    "unexpected_values": ("ENUM_TYPE_UNEXPECTED_STRING_VALUES", "BOOL_TYPE_UNEXPECTED_STRING"),
+    "out_of_domain": (
+        "BOOL_TYPE_BIG_INT",
+        "BOOL_TYPE_SMALL_INT",
+        "BOOL_TYPE_UNEXPECTED_FLOAT",
+        "FLOAT_TYPE_BIG_FLOAT",
+        "FLOAT_TYPE_SMALL_FLOAT",
+        "INT_TYPE_BIG_INT",
+        "INT_TYPE_SMALL_INT",
+    ),
+    "not_a_number": ("FLOAT_TYPE_HAS_NAN",),
+    "infinite": ("FLOAT_TYPE_HAS_INF",),
+    "wrong_type": (
+        "UNEXPECTED_DATA_TYPE",
+        "BOOL_TYPE_BYTES_NOT_INT",
+        "BOOL_TYPE_BYTES_NOT_STRING",
+        "BOOL_TYPE_FLOAT_NOT_INT",
+        "BOOL_TYPE_FLOAT_NOT_STRING",
+        "BOOL_TYPE_INT_NOT_STRING",
+        "BOOL_TYPE_STRING_NOT_INT",
+        "FLOAT_TYPE_NOT_FLOAT",
+        "FLOAT_TYPE_NON_STRING",
+        "FLOAT_TYPE_STRING_NOT_FLOAT",
+        "FLOAT_TYPE_UNKNOWN_TYPE_NUMBER",
+        "INT_TYPE_INT_EXPECTED",
+        "INT_TYPE_NOT_INT_STRING",
+        "INT_TYPE_NOT_STRING",
+        "INT_TYPE_STRING_EXPECTED",
+        "INT_TYPE_UNKNOWN_TYPE_NUMBER",
+        "STRING_TYPE_NOW_FLOAT",
+        "STRING_TYPE_NOW_INT",
+        "ENUM_TYPE_BYTES_NOT_STRING",
+        "ENUM_TYPE_FLOAT_NOT_STRING",
+        "ENUM_TYPE_INT_NOT_STRING",
+    ),
+    "invalid_utf8": ("ENUM_TYPE_INVALID_UTF8",),
+    "wrong_shape": (
+        "INVALID_FEATURE_SHAPE",
+        "FEATURE_TYPE_HIGH_NUMBER_VALUES",
+        "FEATURE_TYPE_LOW_NUMBER_VALUES",
+        "FEATURE_TYPE_NO_VALUES",
+        "FEATURE_TYPE_UNEXPECTED_REPEATED",
+        "VALUE_NESTEDNESS_MISMATCH",
+    ),
+    "distinct_values": (
+        "FEATURE_TYPE_HIGH_UNIQUE",
+        "FEATURE_TYPE_LOW_UNIQUE",
+        "FEATURE_TYPE_NO_UNIQUE",
+    ),
+    "invalid_schema": (
+        "BOOL_TYPE_INVALID_CONFIG",
+        "DOMAIN_INVALID_FOR_TYPE",
+        "FEATURE_MISSING_NAME",
+        "FEATURE_MISSING_TYPE",
+        "INVALID_DOMAIN_SPECIFICATION",
+        "INVALID_SCHEMA_SPECIFICATION",
+    ),
 }
+_KINDS = {anomaly: kind for kind, anomalies in _ANOMALIES.items() for anomaly in anomalies}
 # Drift and skew are read from TFDV's measurements, which are there below the threshold as well.
-_MEASURED_PREFIX = "COMPARATOR_"
+_MEASURED = {
+    "COMPARATOR_L_INFTY_HIGH",
+    "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH",
+    "COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH",
+}
+_NOTHING_TO_COMPARE = {"COMPARATOR_CONTROL_DATA_MISSING", "COMPARATOR_TREATMENT_DATA_MISSING"}
 
 
 def anomaly_findings(
@@ -60,8 +99,9 @@ def anomaly_findings(
     statistics: Statistics,
     where: str,
     from_settings: Mapping[str, object],
+    compared: Collection[str] = (),
 ) -> list[Finding]:
-    """Put TFDV's anomalies into words.
+    """Put TFDV's anomalies of columns into words.
 
     Args:
         anomalies: A result of `tfdv.validate_statistics`.
@@ -69,12 +109,14 @@ def anomaly_findings(
         statistics: The statistics that were validated.
         where: Which data they are of, such as `evaluation (2013-05)`.
         from_settings: The columns whose domain comes from the settings.
+        compared: The columns for which somebody set a threshold of drift or skew.
 
     Returns:
         Findings, in the order of the schema's columns.
     """
     seen = features_by_name(statistics)
     expected = {feature.name: feature for feature in schema.feature}
+    domains = string_domains(schema)
     order = {name: i for i, name in enumerate(expected)}
     infos = sorted(
         anomalies.anomaly_info.items(),
@@ -84,18 +126,15 @@ def anomaly_findings(
     for name, info in infos:
         column = _column(name, info)
         for anomaly, reason in _reasons(info):
+            if anomaly in _NOTHING_TO_COMPARE and column not in compared:
+                continue
             finding = _finding(
-                anomaly, reason, column, seen.get(column), expected.get(column), schema, where
+                anomaly, reason, column, seen.get(column), expected.get(column), domains, where
             )
             if finding.kind in ("out_of_domain", "unexpected_values") and column in from_settings:
                 remedy = f"fix the source, or change domains.{column}"
                 finding = replace(finding, remedy=remedy)
             findings.append(finding)
-    dataset = anomalies.dataset_anomaly_info
-    findings += [
-        Finding("other", "", where, reason.description, "what the schema says")
-        for reason in dataset.reason
-    ]
     return findings
 
 
@@ -104,7 +143,7 @@ def _reasons(
 ) -> Iterator[tuple[str, anomalies_pb2.AnomalyInfo.Reason]]:
     for reason in info.reason:
         anomaly = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
-        if not anomaly.startswith(_MEASURED_PREFIX):
+        if anomaly not in _MEASURED:
             yield anomaly, reason
 
 
@@ -118,11 +157,11 @@ def _finding(
     column: str,
     seen: Feature | None,
     expected: schema_pb2.Feature | None,
-    schema: schema_pb2.Schema,
+    domains: Mapping[str, Sequence[str]],
     where: str,
 ) -> Finding:
-    kind = _KINDS.get(anomaly, "other")
-    words = (reason.description, "what the schema says")
+    kind = "not_compared" if anomaly in _NOTHING_TO_COMPARE else _KINDS.get(anomaly, "other")
+    words = (reason.description or reason.short_description, "what the schema says")
     severity = ""
     if kind == "missing_column" and expected is not None:
         cells = "no such column" if seen is None else "no value in any row"
@@ -130,9 +169,19 @@ def _finding(
     elif kind == "new_column" and seen is not None:
         words = (f"a column of type {TYPE_NAMES.get(seen.type)}", "no such column in the schema")
     elif kind == "wrong_type" and seen is not None and expected is not None:
-        words = (f"type {TYPE_NAMES.get(seen.type, 'unknown')}", _type_words(expected))
+        was = TYPE_NAMES.get(seen.type, "unknown")
+        if was == schema_pb2.FeatureType.Name(expected.type):
+            # The type is right, and the domain asks for texts that spell another one.
+            words = (_without_stop(words[0]), "what its domain spells")
+        else:
+            words = (f"type {was}", _type_words(expected))
         if is_number(seen) and _takes_float(expected):
             severity = WARNING
+    elif anomaly == "FEATURE_TYPE_LOW_NUMBER_PRESENT" and seen is not None and expected is not None:
+        words = (
+            f"{common(seen).num_non_missing:,} rows have one",
+            f"at least {expected.presence.min_count:,} with a value",
+        )
     elif kind == "missing_values" and seen is not None and expected is not None:
         allowed = 1 - expected.presence.min_fraction
         words = (
@@ -140,12 +189,35 @@ def _finding(
             "a value in every row" if allowed == 0 else f"at most {percent(allowed)} without",
         )
     elif kind == "unexpected_values" and seen is not None and expected is not None:
-        words = _unexpected(seen, expected, schema) or words
+        words = _unexpected(seen, expected, domains) or words
+    elif kind == "wrong_shape" and expected is not None:
+        words = (_without_stop(words[0]), _shape_words(expected))
+    elif kind == "distinct_values" and expected is not None:
+        limits = expected.unique_constraints
+        words = (_without_stop(words[0]), f"from {limits.min} to {limits.max} distinct values")
+    elif kind == "not_a_number":
+        words = ("NaN in some cells", "numbers, or nothing")
+    elif kind == "infinite":
+        words = ("infinity in some cells", "finite numbers")
+    elif kind == "not_compared":
+        words = (_without_stop(words[0]), "the column on both sides")
     elif kind == "out_of_domain" and seen is not None and expected is not None:
         words = _out_of_range(anomaly, seen, expected) or words
         if has_inferred_domain(expected):
             severity = WARNING
     return Finding(kind, column, where, *words, severity=severity, anomaly=anomaly)
+
+
+def _without_stop(sentence: str) -> str:
+    return sentence.strip().removesuffix(".")
+
+
+def _shape_words(expected: schema_pb2.Feature) -> str:
+    if expected.HasField("shape"):
+        return shape_words(expected)
+    if expected.HasField("value_count"):
+        return f"from {expected.value_count.min} to {expected.value_count.max} values in a cell"
+    return "what the schema says"
 
 
 def _type_words(expected: schema_pb2.Feature) -> str:
@@ -161,11 +233,12 @@ def _takes_float(expected: schema_pb2.Feature) -> bool:
 
 
 def _unexpected(
-    seen: Feature, expected: schema_pb2.Feature, schema: schema_pb2.Schema
+    seen: Feature, expected: schema_pb2.Feature, domains: Mapping[str, Sequence[str]]
 ) -> tuple[str, str] | None:
-    known = domain_values(schema, expected)
+    known = domain_values(domains, expected)
     rows = common(seen).num_non_missing
-    unknown = {value: n for value, n in value_counts(seen).items() if value not in known}
+    listed = set(known)
+    unknown = {value: n for value, n in value_counts(seen).items() if value not in listed}
     if not known or not unknown or not rows:
         return None
     named = ", ".join(

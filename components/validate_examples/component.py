@@ -54,10 +54,10 @@ def validate_examples(
         min_domain_mass: The share of a text column's rows that must have values of its domain.
         min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
             spans' median.
-        max_label_change: How far the label's rate may move from the earlier spans', from 0 to 1.
+        max_label_change: How far a class of the label may move beyond the rates of the earlier spans, from 0 to 1.
         max_rows_factor: How many times the earlier spans' median the newest span's rows may be.
-        max_label_factor: How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way
-            round. It finds what moves a rare label.
+        max_label_factor: How many times as often, or as rarely, as in any earlier span a class of the label may
+            come. It finds what moves a rare label.
         examples: Examples from `ingest_spans`, the ones that the statistics are of. Without them dates are not looked
             at, and of rows set aside there is no example.
         pattern: The pattern that `ingest_spans` got. Its date format tells when a span ends; without one, names such

@@ -1,53 +1,43 @@
-"""Dates that can't be: in the future, or later than the span that their row came with.
+"""Dates that can't be: in the future, later than the span that their row came with, or in no calendar."""
 
-Statistics keep no largest text, so the text columns of the newest span that hold ISO dates are read, once.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..lib.charts import percent
 from ..lib.examples import Examples, SpanPart
 from ..lib.span_dates import Period
-from .findings import Finding, acceptance
+from .findings import Finding
+from .span_days import Days, read_days
 
-_ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:?\d{2}.*)?$"
-_HEAD_ROWS = 1024
-_MIN_ISO_SHARE = 0.9
 # Clocks and time zones differ by up to a day.
 _LENIENCY = timedelta(days=1)
-_NEVER = "~"
+_NAMED_DAYS = 3
 
 
 @dataclass(frozen=True)
 class _Late:
-    """How many of a column's dates are too late, and the latest.
+    """How many of a column's dates in a span are too late.
 
     Attributes:
         future: How many lie in the future.
         after: How many lie after the span, those in the future included.
-        present: How many cells have a value.
-        latest: The latest date, as it is written.
+        latest: The latest day.
     """
 
     future: int
     after: int
-    present: int
     latest: str
 
 
 def check_dates(examples: Examples, periods: Mapping[str, Period], today: date) -> list[Finding]:
-    """Look for dates in the future, and for dates after the newest span's own end.
+    """Look for dates in the future, dates after the end of the span that they came with, and days that do not exist.
 
-    Dates are compared by the day, and a day late is not late. A column that is after its span in most of the earlier
-    spans as well (a due date) is so by its nature.
+    Dates are compared by the day, and a day late is not late. A column that is late in most other spans as well (a due
+    date, or 9999-12-31 for "never") is so by its nature. However old a date is, it is a plain date.
 
     Args:
-        examples: The window.
+        examples: The window. Each span is read once ever.
         periods: When each span begins and ends; empty if spans are not dates.
         today: The day in UTC.
     """
@@ -56,57 +46,19 @@ def check_dates(examples: Examples, periods: Mapping[str, Period], today: date) 
             "future_date",
             "",
             f"span {span}",
-            f"a span that begins on {period.start:%Y-%m-%d}, and today is {today}",
+            f"a span that begins on {_iso(period.start.date())}, and today is {today}",
             "a date that has come",
-            remedy=f"mend the span's name, or accept it with {acceptance('future_date')}",
+            remedy="mend the span's name",
         )
         for span, period in periods.items()
         if period.start.date() > today + _LENIENCY
     ]
-    newest = examples.newest_span
-    parts = _parts(examples, newest)
-    for column in _date_columns(parts):
-        late = _late(parts, column, periods.get(newest), today)
-        if late.after and not _is_late_by_nature(examples, column, periods, today):
-            findings += _findings(column, newest, late, periods.get(newest), today)
+    spans = {span: read_days(_parts(examples, span)) for span in examples.spans}
+    for column in dict.fromkeys(column for columns in spans.values() for column in columns):
+        own = {span: columns[column] for span, columns in spans.items() if column in columns}
+        findings += _impossible(column, own)
+        findings += _late_findings(column, own, periods, today)
     return findings
-
-
-def _findings(
-    column: str, span: str, late: _Late, period: Period | None, today: date
-) -> list[Finding]:
-    findings = []
-    if late.future:
-        findings.append(
-            Finding(
-                "future_date",
-                column,
-                f"span {span}",
-                f"{_share(late.future, late.present)}, up to '{late.latest}'",
-                f"dates up to today, {today}",
-                remedy=_remedy("future_date", column),
-            )
-        )
-    if period is not None and late.after > late.future:
-        findings.append(
-            Finding(
-                "date_after_span",
-                column,
-                f"span {span}",
-                f"{_share(late.after, late.present)} later, up to '{late.latest}'",
-                f"dates before {period.end:%Y-%m-%d %H:%M}, when the span ends, and a day at the most",
-                remedy=_remedy("date_after_span", column),
-            )
-        )
-    return findings
-
-
-def _share(count: int, present: int) -> str:
-    return f"{count:,} dates ({percent(count / present)})"
-
-
-def _remedy(kind: str, column: str) -> str:
-    return f"fix the source's clock or dates, or accept such dates with {acceptance(kind, column)}"
 
 
 def _parts(examples: Examples, span: str) -> list[SpanPart]:
@@ -114,59 +66,78 @@ def _parts(examples: Examples, span: str) -> list[SpanPart]:
     return [part for part in found if part.span == span]
 
 
-def _date_columns(parts: Sequence[SpanPart]) -> list[str]:
-    """Find the text columns whose first values are ISO dates."""
-    for part in parts:
-        for batch in part.iter_batches(rows=_HEAD_ROWS):
-            return [
-                name
-                for name, column in zip(batch.schema.names, batch.columns, strict=True)
-                if pa.types.is_string(column.type) and _are_dates(column.drop_null())
-            ]
-    return []
+def _impossible(column: str, spans: Mapping[str, Days]) -> list[Finding]:
+    found = {span: days for span, days in spans.items() if days.impossible}
+    if not found:
+        return []
+    named = list(dict.fromkeys(day for days in found.values() for day in days.impossible))
+    cells = sum(sum(days.impossible.values()) for days in found.values())
+    share = _share(cells, sum(days.present for days in found.values()))
+    more = ", ..." if len(named) > _NAMED_DAYS else ""
+    seen = f"{share} such as {', '.join(named[:_NAMED_DAYS])}{more}"
+    return [Finding("impossible_date", column, _where(list(found)), seen, "days of the calendar")]
 
 
-def _are_dates(values: pa.Array) -> bool:
-    if not len(values):
-        return False
-    dates = pc.sum(pc.match_substring_regex(values, _ISO_DATE)).as_py()
-    return dates >= _MIN_ISO_SHARE * len(values)
+def _late_findings(
+    column: str, spans: Mapping[str, Days], periods: Mapping[str, Period], today: date
+) -> list[Finding]:
+    late = {span: _late(days, periods.get(span), today) for span, days in spans.items()}
+    with_late = [span for span, one in late.items() if one.after]
+    # Most of the other spans, seen from a span that is late itself.
+    if len(spans) > 1 and 2 * (len(with_late) - 1) > len(spans) - 1:
+        return []
+    findings = []
+    future = [span for span in with_late if late[span].future]
+    if future:
+        cells = sum(late[span].future for span in future)
+        latest = max(late[span].latest for span in future)
+        share = _share(cells, sum(spans[span].present for span in future))
+        expected = f"dates up to today, {today}"
+        findings.append(
+            Finding("future_date", column, _where(future), f"{share} up to {latest}", expected)
+        )
+    after = [span for span in with_late if late[span].after > late[span].future]
+    if after:
+        cells = sum(late[span].after for span in after)
+        latest = max(late[span].latest for span in after)
+        share = _share(cells, sum(spans[span].present for span in after))
+        end = periods[after[-1]].end
+        which = "the span ends" if len(after) == 1 else f"span {after[-1]} ends"
+        expected = (
+            f"dates before {_iso(end.date())} {end:%H:%M}, when {which}, and a day at the most"
+        )
+        findings.append(
+            Finding(
+                "date_after_span", column, _where(after), f"{share} later, up to {latest}", expected
+            )
+        )
+    return findings
 
 
-def _late(parts: Sequence[SpanPart], column: str, period: Period | None, today: date) -> _Late:
-    # ISO dates sort as text, so nothing is parsed but what is late.
-    after_today = _first_late_day(datetime.combine(today, time()) + timedelta(days=1))
-    after_span = _first_late_day(period.end) if period is not None else _NEVER
-    first_late = min(after_today, after_span)
-    future, after, present, latest = 0, 0, 0, ""
-    for part in parts:
-        for batch in part.iter_batches([column]):
-            if not batch.num_columns or not pa.types.is_string(batch.column(0).type):
-                continue
-            values = batch.column(0).drop_null()
-            present += len(values)
-            late = values.filter(pc.greater_equal(values, first_late))
-            late = late.filter(pc.match_substring_regex(late, _ISO_DATE))
-            if len(late):
-                after += len(late)
-                future += pc.sum(pc.greater_equal(late, after_today)).as_py()
-                latest = max(latest, *late.unique().to_pylist())
-    return _Late(future, after, present, latest)
+def _late(days: Days, period: Period | None, today: date) -> _Late:
+    # ISO days sort as text.
+    after_today = _iso(_first_late_day(datetime.combine(today, time()) + timedelta(days=1)))
+    after_span = _iso(_first_late_day(period.end)) if period is not None else after_today
+    late = {day: count for day, count in days.days.items() if day >= min(after_today, after_span)}
+    future = sum(count for day, count in late.items() if day >= after_today)
+    return _Late(future, sum(late.values()), max(late, default=""))
 
 
-def _first_late_day(end: datetime) -> str:
+def _first_late_day(end: datetime) -> date:
+    if end > datetime.max - 2 * _LENIENCY:
+        return date.max
     day = end + _LENIENCY
-    return str(day.date() if day.time() == time() else day.date() + timedelta(days=1))
+    return day.date() if day.time() == time() else day.date() + timedelta(days=1)
 
 
-def _is_late_by_nature(
-    examples: Examples, column: str, periods: Mapping[str, Period], today: date
-) -> bool:
-    earlier = examples.spans[:-1]
-    if not earlier:
-        return False
-    late = sum(
-        _late(_parts(examples, span), column, periods.get(span), today).after > 0
-        for span in earlier
-    )
-    return 2 * late > len(earlier)
+def _iso(day: date) -> str:
+    # strftime does not fill a year up to four digits everywhere.
+    return day.isoformat()
+
+
+def _share(count: int, present: int) -> str:
+    return f"{count:,} date{'' if count == 1 else 's'} ({percent(count / present)})"
+
+
+def _where(spans: list[str]) -> str:
+    return f"span {spans[0]}" if len(spans) == 1 else f"spans {', '.join(spans)}"

@@ -1,5 +1,6 @@
 """A schema in words: what it says of each column. TFDV is not needed for that, and not loaded."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -34,12 +35,13 @@ class ColumnWords:
 
 def describe(schema: schema_pb2.Schema) -> list[ColumnWords]:
     """Put a schema into words, in the order of its columns."""
+    domains = string_domains(schema)
     return [
         ColumnWords(
             column=feature.name,
             type=type_words(feature),
             presence=presence_words(feature),
-            domain=domain_words(schema, feature),
+            domain=domain_words(domains, feature),
             thresholds=", ".join(_thresholds(feature)),
             notes=", ".join(_notes(feature)),
         )
@@ -64,15 +66,19 @@ def presence_words(feature: schema_pb2.Feature) -> str:
     return "may be missing"
 
 
-def domain_words(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> str:
+def domain_words(domains: Mapping[str, Sequence[str]], feature: schema_pb2.Feature) -> str:
     """Say what a column's values may be.
+
+    Args:
+        domains: From `string_domains`.
+        feature: The column.
 
     Returns:
         Such as `one of 3 values (a, b, c)` or `from 0 to 9`; empty if they may be anything.
     """
     kind = feature.WhichOneof("domain_info")
     if kind in ("domain", "string_domain"):
-        values = domain_values(schema, feature)
+        values = domain_values(domains, feature)
         return f"one of {count_values(values)}"
     if kind in ("int_domain", "float_domain"):
         domain = getattr(feature, kind)
@@ -95,24 +101,41 @@ def domain_words(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> str:
     return (kind or "").replace("_", " ")
 
 
-def count_values(values: list[str]) -> str:
+def count_values(values: Sequence[str]) -> str:
     """Say how many values there are, and the first few."""
     named = ", ".join(values[:_NAMED_VALUES])
     more = ", ..." if len(values) > _NAMED_VALUES else ""
     return f"{len(values)} value{'' if len(values) == 1 else 's'} ({named}{more})"
 
 
-def domain_values(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> list[str]:
-    """List a text column's domain."""
+def string_domains(schema: schema_pb2.Schema) -> dict[str, Sequence[str]]:
+    """Look the domains that columns of text may share up by name."""
+    return {domain.name: domain.value for domain in schema.string_domain}
+
+
+def domain_values(
+    domains: Mapping[str, Sequence[str]], feature: schema_pb2.Feature
+) -> Sequence[str]:
+    """List a text column's domain.
+
+    Args:
+        domains: From `string_domains`.
+        feature: The column.
+    """
     if feature.HasField("string_domain"):
-        return list(feature.string_domain.value)
-    domains = {domain.name: domain for domain in schema.string_domain}
-    return list(domains[feature.domain].value) if feature.domain in domains else []
+        return feature.string_domain.value
+    return domains.get(feature.domain, ())
 
 
 def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
     """Tell whether a column's range was inferred and not set by anybody."""
     return INFERRED_DOMAIN in feature.annotation.tag
+
+
+def shape_words(feature: schema_pb2.Feature) -> str:
+    """Say what shape a column's cells must have."""
+    sizes = " x ".join(str(dim.size) if dim.HasField("size") else "?" for dim in feature.shape.dim)
+    return f"shape {sizes or 'scalar'}"
 
 
 def _thresholds(feature: schema_pb2.Feature) -> list[str]:
@@ -142,10 +165,12 @@ def _notes(feature: schema_pb2.Feature) -> list[str]:
         if names:
             words.append(f"{word} {' and '.join(names)}")
     if feature.HasField("shape"):
-        sizes = " x ".join(
-            str(dim.size) if dim.HasField("size") else "?" for dim in feature.shape.dim
-        )
-        words.append(f"shape {sizes or 'scalar'}")
+        words.append(shape_words(feature))
+    if feature.HasField("value_count"):
+        words.append(f"{feature.value_count.min} to {feature.value_count.max} values in a cell")
+    if feature.HasField("unique_constraints"):
+        limits = feature.unique_constraints
+        words.append(f"{limits.min} to {limits.max} distinct values")
     if has_inferred_domain(feature):
         words.append("range inferred")
     return words

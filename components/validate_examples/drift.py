@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.statistics import Statistics, features_by_name, is_number
+from .column_validation import validate_columns
 from .findings import ERROR, WARNING, Finding
 from .settings import JENSEN_SHANNON, L_INFINITY, MEASURES, Comparators
 
@@ -22,7 +21,7 @@ _WORDS = {
     JENSEN_SHANNON: "Jensen-Shannon divergence",
     MEASURES[2]: "normalized absolute difference",
 }
-# A column that usually moves as much from span to span (a month, a date) does so by its nature.
+# A column that is usually as far from the spans before (a month, a date) is so by its nature.
 USUAL_FACTOR = 1.25
 
 
@@ -117,12 +116,13 @@ def read_distances(
 
 
 def drift_history(
-    spans: Sequence[Statistics], schema: schema_pb2.Schema
+    spans: Mapping[str, Statistics], before: Mapping[str, Statistics], schema: schema_pb2.Schema
 ) -> list[dict[str, Distance]]:
-    """Measure each span against the one before it, by the schema's drift comparators.
+    """Measure each span against all spans before it, by the schema's drift comparators.
 
     Args:
         spans: Statistics of each span, oldest first.
+        before: Statistics of all spans before a span, for each span but the first.
         schema: With its drift comparators set.
 
     Returns:
@@ -137,16 +137,17 @@ def drift_history(
             )
     return [
         read_distances(
-            tfdv.validate_statistics(span, bare, previous_statistics=before),
+            validate_columns(statistics, bare, previous_statistics=before[span]),
             {},
             "drift_measurements",
         )
-        for before, span in pairwise(spans)
+        for span, statistics in spans.items()
+        if span in before
     ]
 
 
 def usual_distance(column: str, history: Sequence[Mapping[str, Distance]]) -> float | None:
-    """Tell how far a column usually moves from one span to the next: the median.
+    """Tell how far a column of a span usually is from the spans before it: the median.
 
     Args:
         column: The column.
@@ -165,14 +166,14 @@ def findings_of(
 ) -> list[Finding]:
     """Find the columns that are too far away.
 
-    A default threshold leaves out columns that usually move as much; a chosen one does not.
+    A default threshold leaves out columns that usually are as far; a chosen one does not.
 
     Args:
         kind: `drift` or `skew`.
         distances: By column.
         where: What was measured.
         against: What it was measured against.
-        usual: How far each column usually moves between spans.
+        usual: How far each column usually is from the spans before.
     """
     findings = []
     for column, distance in distances.items():

@@ -36,7 +36,9 @@ KINDS: dict[str, Kind] = {
         "check that nothing was delivered twice, or raise max_rows_factor",
     ),
     "same_data": Kind(
-        "same data under several names", ERROR, "deliver the copy again with its own rows"
+        "same data under several names",
+        ERROR,
+        "deliver the copy again with its own rows, or take it away",
     ),
     "missing_column": Kind(
         "missing column",
@@ -61,6 +63,31 @@ KINDS: dict[str, Kind] = {
     "out_of_domain": Kind(
         "out of its domain", ERROR, "fix the source, or change the column's domain in the schema"
     ),
+    "wrong_shape": Kind(
+        "wrong number of values in a cell",
+        ERROR,
+        "fix the source, or change the column's `shape` or `value_count` in the schema",
+    ),
+    "distinct_values": Kind(
+        "wrong number of distinct values",
+        ERROR,
+        "fix the source, or change the column's `unique_constraints` in the schema",
+    ),
+    "invalid_utf8": Kind("text that is not UTF-8", ERROR, "write the source as UTF-8"),
+    "not_a_number": Kind(
+        "NaN", ERROR, "fix the source, or take `disallow_nan` out of the column's domain"
+    ),
+    "infinite": Kind(
+        "infinite values", ERROR, "fix the source, or make the cells empty; a model can't take them"
+    ),
+    "invalid_schema": Kind(
+        "the schema contradicts itself", ERROR, "correct the column in the schema by hand"
+    ),
+    "not_compared": Kind(
+        "threshold without data to compare",
+        WARNING,
+        "look whether the column is in the earlier spans, or take its comparator out of the schema",
+    ),
     "constant_label": Kind(
         "label with one value", ERROR, "check how the label is made; nothing can be learned from it"
     ),
@@ -75,6 +102,7 @@ KINDS: dict[str, Kind] = {
     "became_constant": Kind("column lost its variety", WARNING, "fix the source"),
     "all_missing": Kind("column without values", WARNING, "fix the source, or drop the column"),
     "became_empty": Kind("column lost its values", WARNING, "fix the source"),
+    "impossible_date": Kind("date that no calendar has", WARNING, "fix the source's dates"),
     "future_date": Kind("date in the future", WARNING, "fix the source's clock or dates"),
     "date_after_span": Kind("date after its span", WARNING, "fix the source's clock or dates"),
     "drift": Kind(
@@ -94,10 +122,13 @@ SCHEMA_KINDS = frozenset(
         "missing_values",
         "unexpected_values",
         "out_of_domain",
+        "wrong_shape",
+        "distinct_values",
+        "not_a_number",
         "other",
     }
 )
-"""What a change of the schema can mend."""
+"""What a change of the schema can mend; the others are accepted by their severity."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +190,7 @@ class Severities:
 
 
 def judge(findings: Sequence[Finding], severities: Severities) -> tuple[Finding, ...]:
-    """Give findings their severity and remedy, leave the ignored out, and join equal ones.
+    """Give findings their severity and remedy, leave the ignored out, and join those of a column and kind.
 
     Args:
         findings: As they were found.
@@ -173,16 +204,35 @@ def judge(findings: Sequence[Finding], severities: Severities) -> tuple[Finding,
         severity = severities.of(finding)
         if severity == IGNORE:
             continue
-        remedy = finding.remedy or KINDS[finding.kind].remedy
-        judged = replace(finding, severity=severity, remedy=remedy)
+        judged = replace(finding, severity=severity, remedy=_remedy(finding))
         key = (finding.column, finding.kind)
         earlier = joined.get(key)
-        if earlier is None:
-            joined[key] = judged
-        else:
-            worst = judged if judged.severity == ERROR and earlier.severity != ERROR else earlier
-            joined[key] = replace(worst, where=f"{earlier.where} and {finding.where}")
+        joined[key] = judged if earlier is None else _join(earlier, judged)
     return tuple(sorted(joined.values(), key=lambda finding: finding.severity != ERROR))
+
+
+def _join(earlier: Finding, later: Finding) -> Finding:
+    worst = later if later.severity == ERROR and earlier.severity != ERROR else earlier
+    if earlier.where == later.where:
+        # Too small and too large at once, for instance.
+        return replace(
+            worst,
+            seen=_both(earlier.seen, later.seen),
+            expected=_both(earlier.expected, later.expected),
+        )
+    places = dict.fromkeys([*earlier.where.split(" and "), *later.where.split(" and ")])
+    return replace(worst, where=" and ".join(places))
+
+
+def _both(one: str, other: str) -> str:
+    return one if one == other else f"{one} and {other}"
+
+
+def _remedy(finding: Finding) -> str:
+    remedy = finding.remedy or KINDS[finding.kind].remedy
+    if finding.kind in SCHEMA_KINDS:
+        return remedy
+    return f"{remedy}, or accept it with {acceptance(finding.kind, finding.column)}"
 
 
 def acceptance(kind: str, column: str = "") -> str:
@@ -234,7 +284,7 @@ def _way_out(errors: Sequence[Finding], schema_uri: str) -> str:
         if error.column and error.kind in SCHEMA_KINDS and error.remedy == KINDS[error.kind].remedy
     )
     if not columns:
-        return f"Fix the source and run again, or, where the data is right, edit {schema_uri}"
+        return "Fix the source and run again, or, where the data is right, accept it as each error says"
     named = " ".join(columns) if len(columns) <= _SHOWN else "--all"
     return (
         "Fix the source and run again, or, where the data is right, take it into the schema with "

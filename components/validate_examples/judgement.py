@@ -18,13 +18,18 @@ class Window:
         index: What they are of.
         splits: By split.
         spans: By span, oldest first.
-        earlier: Of all spans but the newest; None if there is one span.
+        before: Of all spans before a span, for each span but the first.
     """
 
     index: StatisticsIndex
     splits: Mapping[str, Statistics]
     spans: Mapping[str, Statistics]
-    earlier: Statistics | None
+    before: Mapping[str, Statistics]
+
+    @property
+    def earlier(self) -> Statistics | None:
+        """Statistics of all spans but the newest; None if there is one span."""
+        return self.before.get(self.index.newest)
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class Judgement:
         drift: How far each column of the newest span is from the earlier spans.
         skew: How far each column of the training rows is from the evaluation rows; empty where that
             is the same as drift.
-        usual: How far each column usually moved between earlier spans.
-        history: How far each column of a span is from the span before, for each span but the first.
+        usual: How far each column of an earlier span usually was from the spans before it.
+        history: How far each column of a span is from all spans before it, for each span but the first.
         schema_note: Where the schema comes from.
         used_schema: The schema with the settings' domains and all thresholds in it.
     """

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.progress import progress
@@ -13,6 +12,8 @@ from ..lib.statistics import (
     row_count,
 )
 from .anomalies import anomaly_findings
+from .column_validation import validate_columns
+from .dataset_constraints import dataset_anomalies, dataset_findings
 from .drift import (
     Distance,
     drift_history,
@@ -23,9 +24,9 @@ from .drift import (
 )
 from .findings import Finding, judge
 from .judgement import Judgement, Window, list_places
+from .label_rate import label_rate
 from .schema import overlay, training_environment
 from .settings import Settings
-from .span_checks import label_rate
 
 
 def judge_window(
@@ -58,7 +59,7 @@ def judge_window(
     places = list_places(window)
     newest = places[-1]
     protos = {
-        place.folder: tfdv.validate_statistics(
+        place.folder: validate_columns(
             place.statistics,
             used,
             environment=training_environment(used),
@@ -68,14 +69,21 @@ def judge_window(
         for place in places
     }
     findings = list(found)
+    compared = {
+        name for chosen in (chosen_drift, chosen_skew) for name, own in chosen.items() if own
+    }
     for place in places:
+        of_rows = dataset_anomalies(window, place, used)
+        if of_rows.reason:
+            protos[place.folder].dataset_anomaly_info.CopyFrom(of_rows)
         if row_count(place.statistics):
+            findings += dataset_findings(of_rows, place, used)
             findings += anomaly_findings(
-                protos[place.folder], used, place.statistics, place.name, settings.domains
+                protos[place.folder], used, place.statistics, place.name, settings.domains, compared
             )
 
     progress("measuring drift")
-    history = drift_history(list(window.spans.values()), used)
+    history = drift_history(window.spans, window.before, used)
     drift = read_distances(protos[newest.folder], chosen_drift, "drift_measurements")
     usual = _usual(drift, history[:-1])
     findings += findings_of("drift", drift, f"span {index.newest}", "the earlier spans", usual)

@@ -7,14 +7,16 @@ from markupsafe import Markup
 from ..compute_statistics.report import EVAL_COLOR, MAX_CARDS, TRAIN_COLOR, figures, span_range
 from ..lib.charts import Series, distribution_chart, legend, percent, trend_chart
 from ..lib.report import render_page, render_table
-from ..lib.statistics import Feature, Statistics, features_by_name, row_count
+from ..lib.statistics import features_by_name, row_count
 from .drift import USUAL_FACTOR, Distance
 from .findings import ERROR, Finding, errors_of
 from .judgement import Judgement, Window
+from .label_rate import label_rate
 from .set_aside import SetAside
-from .span_checks import label_rate
 
 BEFORE_COLOR = "var(--before)"
+# More would push the columns out of reach; a reader can unfold the next ones, and a file holds all.
+SHOWN_FINDINGS, MAX_FINDINGS = 50, 1_000
 
 
 def render(
@@ -46,9 +48,9 @@ def render(
             Markup("<h2>Columns</h2>"),
             Markup(
                 '<p class="soft">Findings first, then by how near the newest span is to its '
-                "threshold. The line is each span's distance from the one before it.</p>"
+                "threshold. The line is each span's distance from all spans before it.</p>"
             ),
-            legend([(one.name, one.color) for one in _series(window, "")]),
+            legend([(one.name, one.color) for one in _series(window, _Lookup(window), "")]),
             _cards(window, judgement),
             Markup("<h2>Spans</h2>"),
             _spans(window),
@@ -61,7 +63,21 @@ def render(
 def _findings(findings: Sequence[Finding]) -> Markup:
     if not findings:
         return Markup('<h2>Findings</h2><p class="good">None.</p>')
-    return Markup("<h2>Findings</h2>{}").format(Markup("").join(map(_finding, findings)))
+    first = Markup("").join(map(_finding, findings[:SHOWN_FINDINGS]))
+    folded = findings[SHOWN_FINDINGS:MAX_FINDINGS]
+    parts = [Markup("<h2>Findings</h2>"), first]
+    if folded:
+        parts.append(
+            Markup("<details><summary>{} more</summary>{}</details>").format(
+                f"{len(folded):,}", Markup("").join(map(_finding, folded))
+            )
+        )
+    left = len(findings) - MAX_FINDINGS
+    if left > 0:
+        parts.append(
+            Markup('<p class="soft">and {} more, in anomalies.json</p>').format(f"{left:,}")
+        )
+    return Markup("").join(parts)
 
 
 def _finding(finding: Finding) -> Markup:
@@ -70,44 +86,67 @@ def _finding(finding: Finding) -> Markup:
         '<div class="card" style="border-left:4px solid var(--{color});margin-bottom:8px">'
         '<b class="{color}">{severity}</b> <b>{column}</b> {title} '
         '<span class="soft">in {where}</span>'
-        '<div>{seen} <span class="soft">where expected:</span> {expected}</div>'
+        '<div><bdi>{seen}</bdi> <span class="soft">where expected:</span> <bdi>{expected}</bdi></div>'
         '<div class="soft" style="font-size:13px">To go on: {remedy}.</div></div>'
     ).format(
         color=color,
         severity=finding.severity,
-        column=finding.column or "all rows",
+        column=_isolated(finding.column) if finding.column else "all rows",
         title=finding.title,
         where=finding.where,
         seen=finding.seen,
         expected=finding.expected,
-        remedy=finding.remedy,
+        remedy=_with_code(finding.remedy),
+    )
+
+
+def _isolated(name: str) -> str | Markup:
+    # A name may hold what turns the direction of all text after it.
+    return name if name.isascii() else Markup("<bdi>{}</bdi>").format(name)
+
+
+def _with_code(text: str) -> Markup:
+    """Set what stands between backticks as code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else part
+        for i, part in enumerate(text.split("`"))
     )
 
 
 def _cards(window: Window, judgement: Judgement) -> Markup:
-    features = [features_by_name(one) for one in (*window.splits.values(), *window.spans.values())]
-    columns = list(dict.fromkeys(name for one in features for name in one))
+    lookup = _Lookup(window)
+    features = [*lookup.splits.values(), *map(features_by_name, window.spans.values())]
+    columns = dict.fromkeys(name for one in features for name in one)
     found: dict[str, list[Finding]] = {}
     for finding in judgement.findings:
         found.setdefault(finding.column, []).append(finding)
-    columns += [name for name in found if name and name not in columns]
+    columns |= dict.fromkeys(name for name in found if name)
 
     def rank(column: str) -> tuple[int, float]:
         worst = min((0 if f.severity == ERROR else 1 for f in found.get(column, [])), default=2)
         distance = judgement.drift.get(column)
         return worst, -(distance.value / max(distance.threshold, 1e-12)) if distance else 0.0
 
-    columns.sort(key=rank)
+    ranked = sorted(columns, key=rank)
     cards = Markup("").join(
-        _card(column, window, judgement, found.get(column, [])) for column in columns[:MAX_CARDS]
+        _card(column, _series(window, lookup, column), window, judgement, found.get(column, []))
+        for column in ranked[:MAX_CARDS]
     )
-    more = len(columns) - MAX_CARDS
-    note = Markup('<p class="soft">and {} more columns without findings</p>').format(more)
-    return Markup('<div class="cards">{}</div>{}').format(cards, note if more > 0 else "")
+    left = ranked[MAX_CARDS:]
+    with_findings = sum(column in found for column in left)
+    note = Markup('<p class="soft">and {} more columns, {} of them with findings</p>').format(
+        f"{len(left):,}", f"{with_findings:,}"
+    )
+    return Markup('<div class="cards">{}</div>{}').format(cards, note if left else "")
 
 
-def _card(column: str, window: Window, judgement: Judgement, findings: Sequence[Finding]) -> Markup:
-    series = _series(window, column)
+def _card(
+    column: str,
+    series: Sequence[Series],
+    window: Window,
+    judgement: Judgement,
+    findings: Sequence[Finding],
+) -> Markup:
     mark = Markup("")
     if findings:
         is_error = any(finding.severity == ERROR for finding in findings)
@@ -121,7 +160,7 @@ def _card(column: str, window: Window, judgement: Judgement, findings: Sequence[
         for one in series
     )
     return Markup('<div class="card"><h3>{}{}</h3>{}{}{}</div>').format(
-        column,
+        _isolated(column),
         mark,
         distribution_chart(column, series),
         lines,
@@ -157,15 +196,22 @@ def _distance_line(what: str, distance: Distance) -> Markup:
     ).format(what, distance.words, "bad" if over else "good", distance.value, distance.threshold)
 
 
-def _series(window: Window, column: str) -> list[Series]:
-    def feature(statistics: Statistics) -> Feature | None:
-        return features_by_name(statistics).get(column)
+class _Lookup:
+    """The columns of a window's datasets by name."""
 
+    def __init__(self, window: Window) -> None:
+        self.splits = {split: features_by_name(one) for split, one in window.splits.items()}
+        self.earlier = features_by_name(window.earlier) if window.earlier is not None else {}
+
+
+def _series(window: Window, lookup: _Lookup, column: str) -> list[Series]:
     index = window.index
     series = []
     if window.earlier is not None and not index.skew_is_drift:
-        series.append(Series("earlier spans", BEFORE_COLOR, feature(window.earlier), filled=True))
-    train, evaluation = feature(window.splits["train"]), feature(window.splits["eval"])
+        series.append(
+            Series("earlier spans", BEFORE_COLOR, lookup.earlier.get(column), filled=True)
+        )
+    train, evaluation = (lookup.splits[split].get(column) for split in ("train", "eval"))
     name = "training, which is the earlier spans" if index.skew_is_drift else "training"
     series.append(Series(name, TRAIN_COLOR, train, filled=index.skew_is_drift))
     series.append(Series("evaluation", EVAL_COLOR, evaluation))

@@ -67,6 +67,7 @@ def infer_schema(
     schema.default_environment.extend((TRAINING, SERVING))
     features = features_by_name(train)
     per_span = [features_by_name(span) for span in spans]
+    dropped = []
     for feature in schema.feature:
         seen = features[feature.name]
         relax_presence(feature, seen)
@@ -75,9 +76,10 @@ def infer_schema(
         if feature.HasField("domain"):
             history = [span[feature.name] for span in per_span if feature.name in span]
             if feature.name in key or is_open(seen, history, min_domain_mass):
-                drop_domain(schema, feature)
+                dropped.append(feature)
         elif is_number(seen):
             _infer_range(feature, seen, feature.name == label)
+    drop_domains(schema, dropped)
     return schema
 
 
@@ -147,15 +149,16 @@ def relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
     feature.presence.min_fraction = math.floor(present * (1 - PRESENCE_SLACK) * 1000) / 1000
 
 
-def drop_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> None:
-    """Let a text column hold anything; a domain that no other column shares goes with it."""
-    name = feature.domain
-    feature.ClearField("domain")
-    if any(other.domain == name for other in schema.feature):
-        return
-    kept = [domain for domain in schema.string_domain if domain.name != name]
-    del schema.string_domain[:]
-    schema.string_domain.extend(kept)
+def drop_domains(schema: schema_pb2.Schema, features: Sequence[schema_pb2.Feature]) -> None:
+    """Let text columns hold anything; a domain that no other column shares goes with them."""
+    names = {feature.domain for feature in features}
+    for feature in features:
+        feature.ClearField("domain")
+    gone = names - {feature.domain for feature in schema.feature}
+    if gone:
+        kept = [domain for domain in schema.string_domain if domain.name not in gone]
+        del schema.string_domain[:]
+        schema.string_domain.extend(kept)
 
 
 def is_open(seen: Feature, history: Sequence[Feature], min_domain_mass: float) -> bool:

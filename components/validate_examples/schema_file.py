@@ -1,51 +1,17 @@
 """The schema's file, which is curated or was frozen in the store: reading it, and changing it by a command."""
 
-import json
-import os
 import re
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import count, takewhile
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.errors import RetrainerError
-from ..lib.files import create_exclusive, filesystem, join, read_text, remove, write_atomic
-
-# Whoever holds the claim compares and writes two small files, which takes no longer even on a bucket.
-PATIENCE_SECONDS = 10.0
-_CLAIM = "claim.json"
+from ..lib.files import create_exclusive, filesystem, join, read_text, write_atomic
+from .schema_claim import claimed
 
 
 class SchemaMovedError(Exception):
     """Somebody else changed the schema's file since it was read."""
-
-
-def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
-    """Read a schema.
-
-    Args:
-        uri: A `schema.pbtxt`.
-
-    Returns:
-        The schema, and its text as it stands.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        RetrainerError: If it is no schema.
-    """
-    try:
-        text = read_text(uri)
-        return text_format.Parse(text, schema_pb2.Schema()), text
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise RetrainerError(
-            f"'{uri}' is not a schema in protobuf text format: {error}. "
-            "Mend it, or restore it from a copy."
-        ) from error
 
 
 def rewrite(uri: str, history_uri: str, before: str, schema: schema_pb2.Schema) -> str:
@@ -68,7 +34,7 @@ def rewrite(uri: str, history_uri: str, before: str, schema: schema_pb2.Schema) 
         RetrainerError: If another command holds the claim on it, and does not end.
     """
     head = "".join(takewhile(lambda line: line.startswith("#"), before.splitlines(keepends=True)))
-    with _claimed(uri, join(history_uri, _CLAIM)):
+    with claimed(uri, history_uri):
         if read_text(uri) != before:
             raise SchemaMovedError(uri)
         kept = next(
@@ -78,27 +44,6 @@ def rewrite(uri: str, history_uri: str, before: str, schema: schema_pb2.Schema) 
         )
         write_atomic(uri, head + text_format.MessageToString(schema, as_utf8=True))
     return kept
-
-
-@contextmanager
-def _claimed(uri: str, claim: str) -> Iterator[None]:
-    owner = {
-        "host": socket.gethostname(),
-        "process": os.getpid(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not create_exclusive(claim, json.dumps(owner) + "\n"):
-        if time.monotonic() > deadline:
-            raise RetrainerError(
-                f"another command has been changing '{uri}' for {PATIENCE_SECONDS:.0f} seconds. '{claim}' says which; "
-                "if it died, delete that file and try again."
-            )
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
-        remove(claim)
 
 
 def _newest(history_uri: str) -> int:

@@ -2,17 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from ..lib.examples import Examples, open_parquet
-from ..lib.files import exists, join, read_text
+from ..lib.files import exists, filesystem, join
 from ..lib.statistics import StatisticsIndex
-from ..lib.store import UNLABELLED_FILE, UNREADABLE_FILE
+from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
 
 _EXAMPLES = 3
-_REASONS = 3
+_REASONS = 5
 _CELLS = 4
+_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,9 @@ class SetAside:
         span: The span.
         cause: `unreadable`, `unlabelled` or `duplicate`, as ingestion counts it.
         rows: How many.
-        reason: Why, in words.
-        examples: The first of them. An unreadable row is named by file and line: its text was never hashed.
+        reason: Why, in words; of unreadable rows each reason with its count.
+        examples: The first of them. An unreadable row is named by file and row; its text follows if ingestion wrote it
+            down, which it does where no column is private.
     """
 
     span: str
@@ -64,25 +68,53 @@ def _unreadable(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]
     file = join(uri, UNREADABLE_FILE)
     if not uri or not exists(file):
         return "can't be read", ()
-    rows = [json.loads(line) for line in read_text(file).splitlines()]
-    reasons = Counter(str(row["reason"]) for row in rows).most_common(_REASONS)
-    first = tuple(f"{row['file']} line {row['line']}" for row in rows[:_EXAMPLES])
-    return "; ".join(f"{reason} ({count:,})" for reason, count in reasons), first
+    reasons: Counter[str] = Counter()
+    first: list[str] = []
+    fs, path = filesystem(file)
+    with fs.open(path, "rb") as lines:
+        for line in lines:
+            row = json.loads(line)
+            reasons[str(row["reason"])] += 1
+            if len(first) < _EXAMPLES:
+                first.append(_place(row))
+    named = [f"{reason} ({count:,})" for reason, count in reasons.most_common(_REASONS)]
+    if len(reasons) > _REASONS:
+        rest = sum(count for _, count in reasons.most_common()[_REASONS:])
+        named.append(f"other reasons ({rest:,})")
+    return "; ".join(named), tuple(first)
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    if "row" not in row:
+        # Of spans that were ingested before rows were numbered, texts may be private.
+        return str(row["file"])
+    place = f"{row['file']} row {row['row']:,}"
+    text = str(row.get("text") or "")
+    return f"{place}: {_cut(text)}" if text else place
 
 
 def _unlabelled(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:
-    reason = f"no value of {index.label} yet"
-    file = join(uri, UNLABELLED_FILE)
-    if not uri or not exists(file):
-        return reason, ()
-    with open_parquet(file) as parquet:
-        names = [name for name in parquet.schema_arrow.names if name != index.label]
-        columns = list(index.key or names[:_CELLS])
-        batch = next(parquet.iter_batches(batch_size=_EXAMPLES, columns=columns))
-    return reason, tuple(
-        ", ".join(f"{name} {value}" for name, value in row.items()) for row in batch.to_pylist()
-    )
+    return f"no value of {index.label} yet", _first_rows(index, uri, UNLABELLED_FILE)
 
 
 def _duplicate(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:
-    return f"a later row has the same {', '.join(index.key)}", ()
+    reason = f"a later row has the same {', '.join(index.key)}"
+    return reason, _first_rows(index, uri, DUPLICATE_FILE)
+
+
+def _first_rows(index: StatisticsIndex, uri: str, name: str) -> tuple[str, ...]:
+    file = join(uri, name)
+    if not uri or not exists(file):
+        return ()
+    with open_parquet(file) as parquet:
+        names = [name for name in parquet.schema_arrow.names if name != index.label]
+        known = [name for name in index.key if name in names]
+        columns = known or names[:_CELLS]
+        # A file without rows has no batch.
+        batches = islice(parquet.iter_batches(batch_size=_EXAMPLES, columns=columns), 1)
+        rows = [row for batch in batches for row in batch.to_pylist()]
+    return tuple(_cut(", ".join(f"{name} {value}" for name, value in row.items())) for row in rows)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CHARACTERS else text[: _CHARACTERS - 1] + "…"

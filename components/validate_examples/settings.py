@@ -61,8 +61,7 @@ class Settings:
             spans' median.
         max_label_change: How far the label's rate may move, as a share of rows.
         max_rows_factor: How many times the earlier spans' median the newest span's rows may be.
-        max_label_factor: How many times the earlier spans' the rate of a label of 0 and 1 may be, or the other way
-            round.
+        max_label_factor: How many times as often, or as rarely, as in any earlier span a class of the label may come.
     """
 
     domains: Mapping[str, Domain] = field(default_factory=dict)

@@ -1,10 +1,10 @@
 """What TFDV does not look at: rows by span, the label, columns that say nothing."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from ..lib.charts import number, percent
-from ..lib.distributions import text_shares
 from ..lib.statistics import (
     Feature,
     Statistics,
@@ -15,19 +15,16 @@ from ..lib.statistics import (
     is_number,
     row_count,
 )
-from .findings import Finding, acceptance
+from .findings import Finding
+from .label_rate import check_label_rate
 from .same_data import check_same_data
 from .settings import Settings
-
-# A rate of fewer rows than these is three times another by chance.
-_MIN_LABEL_ROWS = 30
 
 
 def check_spans(
     index: StatisticsIndex,
     spans: Mapping[str, Statistics],
     splits: Mapping[str, Statistics],
-    earlier: Statistics | None,
     settings: Settings,
 ) -> list[Finding]:
     """Look at rows, label and columns by span.
@@ -36,26 +33,16 @@ def check_spans(
         index: What the statistics are of.
         spans: Statistics by span, oldest first.
         splits: Statistics of `train` and `eval`.
-        earlier: Statistics of all spans but the newest; None if there is one span.
         settings: What is too much or too little.
     """
-    newest = features_by_name(spans[index.newest])
     return [
         *_rows(index, spans, settings),
         *check_same_data(spans),
         *_label(index, splits),
-        *_label_rate(index, newest, earlier, settings),
+        *_label_rate(index, spans, settings),
+        *_infinite(index, spans),
         *_silent_columns(index, [features_by_name(span) for span in spans.values()]),
     ]
-
-
-def label_rate(feature: Feature | None) -> float | None:
-    """Tell the rate of a label of 0 and 1, or None if it is another kind of label."""
-    if feature is None or not is_number(feature) or not common(feature).num_non_missing:
-        return None
-    stats = feature.num_stats
-    whole = feature.type == Feature.INT or {stats.min, stats.max} <= {0.0, 1.0}
-    return stats.mean if whole and stats.min >= 0 and stats.max <= 1 else None
 
 
 def _rows(
@@ -114,44 +101,46 @@ def _label(index: StatisticsIndex, splits: Mapping[str, Statistics]) -> list[Fin
 
 
 def _label_rate(
-    index: StatisticsIndex,
-    newest: Mapping[str, Feature],
-    earlier: Statistics | None,
-    settings: Settings,
+    index: StatisticsIndex, spans: Mapping[str, Statistics], settings: Settings
 ) -> list[Finding]:
-    if earlier is None or index.label not in newest:
+    labels = {
+        span: feature
+        for span, statistics in spans.items()
+        if (feature := features_by_name(statistics).get(index.label)) is not None
+    }
+    if index.newest not in labels or not row_count(spans[index.newest]):
         return []
-    before = features_by_name(earlier).get(index.label)
-    if before is None:
-        return []
-    now = newest[index.label]
-    rates = label_rate(now), label_rate(before)
-    if rates[0] is not None and rates[1] is not None:
-        moved = abs(rates[0] - rates[1])
-        factor = _rate_factor(now, before)
-        seen = f"rate {percent(rates[0])}, {percent(rates[1])} in the earlier spans"
-    elif not is_number(now) and not is_number(before):
-        shares, shares_before = text_shares(now), text_shares(before)
-        moves = {
-            value: abs(shares.get(value, 0.0) - shares_before.get(value, 0.0))
-            for value in shares | shares_before
-        }
-        value = max(moves, key=lambda one: moves[one], default="")
-        moved = moves.get(value, 0.0)
-        factor = 1.0
-        seen = (
-            f"'{value}' in {percent(shares.get(value, 0.0))} of the rows, "
-            f"{percent(shares_before.get(value, 0.0))} in the earlier spans"
-        )
-    else:
-        return []
-    if moved > settings.max_label_change:
-        expected = f"a change of at most {percent(settings.max_label_change)} of the rows"
-    elif factor > settings.max_label_factor:
-        expected = f"at most {settings.max_label_factor:g} times as many, or as few"
-    else:
-        return []
-    return [Finding("label_rate", index.label, f"span {index.newest}", seen, expected)]
+    before = [span for span in index.earlier if span in labels]
+    usual = median([row_count(spans[span]) for span in before] or [0])
+    # The rate of a few left-over rows would make any other look usual.
+    enough = [s for s in before if row_count(spans[s]) >= settings.min_rows_fraction * usual]
+    return check_label_rate(
+        index.label, index.newest, labels[index.newest], [labels[s] for s in enough], settings
+    )
+
+
+def _infinite(index: StatisticsIndex, spans: Mapping[str, Statistics]) -> list[Finding]:
+    findings = []
+    for split, name in (("train", "training"), ("eval", "evaluation")):
+        found: dict[str, list[str]] = {}
+        bounds: dict[str, tuple[float, float]] = {}
+        for span in index.split_spans[split]:
+            for column, feature in features_by_name(spans[span]).items():
+                stats = feature.num_stats
+                if is_number(feature) and (math.isinf(stats.min) or math.isinf(stats.max)):
+                    found.setdefault(column, []).append(span)
+                    bounds[column] = stats.min, stats.max
+        findings += [
+            Finding(
+                "infinite",
+                column,
+                f"{name} ({', '.join(names)})",
+                f"from {number(bounds[column][0])} to {number(bounds[column][1])}",
+                "finite numbers",
+            )
+            for column, names in found.items()
+        ]
+    return findings
 
 
 def _silent_columns(
@@ -176,11 +165,8 @@ def _silent_columns(
             where_all = "every span of the window" if values else where
             findings.append(Finding("constant_column", column, where_all, seen, "several values"))
         elif None in values:
-            remedy = f"fix the source, or accept it with {acceptance('became_constant', column)}"
             expected = "several values, as in earlier spans"
-            findings.append(
-                Finding("became_constant", column, where, seen, expected, remedy=remedy)
-            )
+            findings.append(Finding("became_constant", column, where, seen, expected))
     return findings
 
 
@@ -188,20 +174,7 @@ def _empty(column: str, where: str, was_filled: bool) -> Finding:
     seen = "every cell is empty"
     if not was_filled:
         return Finding("all_missing", column, where, seen, "values")
-    remedy = f"fix the source, or accept it with {acceptance('became_empty', column)}"
-    return Finding(
-        "became_empty", column, where, seen, "values, as in earlier spans", remedy=remedy
-    )
-
-
-def _rate_factor(now: Feature, before: Feature) -> float:
-    """Tell how many times one rate of a label is the other, 1 if the larger one is of few rows."""
-    fewer, more = sorted([now, before], key=lambda feature: feature.num_stats.mean)
-    if more.num_stats.mean * min(common(now).num_non_missing, common(before).num_non_missing) < (
-        _MIN_LABEL_ROWS
-    ):
-        return 1.0
-    return more.num_stats.mean / max(fewer.num_stats.mean, 1e-12)
+    return Finding("became_empty", column, where, seen, "values, as in earlier spans")
 
 
 def _plain(feature: Feature, value: str) -> str:

@@ -1,19 +1,29 @@
 """What data would change in a schema: TFDV's anomalies, taken into it one column and kind at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.statistics import Statistics, common, features_by_name, missing_share, row_count
+from ..lib.statistics import Feature, common, features_by_name, missing_share, row_count
 from .anomalies import anomaly_findings
-from .describing import count_values, domain_values, domain_words, presence_words, type_words
-from .findings import KINDS, WARNING, Finding
+from .column_validation import validate_columns
+from .dataset_constraints import dataset_anomalies, dataset_findings
+from .describing import (
+    count_values,
+    domain_values,
+    domain_words,
+    presence_words,
+    string_domains,
+    type_words,
+)
+from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding
 from .judgement import Place, Window, list_places
 from .schema import (
     MAX_DOMAIN_VALUES,
-    drop_domain,
+    drop_domains,
     infer_schema,
     overlay,
     relax_presence,
@@ -21,7 +31,7 @@ from .schema import (
 )
 from .settings import Settings
 
-_DOMAIN_KINDS = ("unexpected_values", "out_of_domain")
+_DOMAIN_KINDS = ("unexpected_values", "out_of_domain", "not_a_number")
 # What the other kinds answer for, or what no data can say.
 _NOT_OTHER = {
     "name",
@@ -43,7 +53,7 @@ class Change:
     """One thing that data would change in a schema.
 
     Attributes:
-        column: Which column.
+        column: Which column; empty for the rows as a whole.
         kind: A key of `findings.KINDS`.
         where: Which data, such as `evaluation (2013-05)`.
         words: What would change.
@@ -60,7 +70,7 @@ class Change:
     def line(self) -> str:
         """The change in one line."""
         refused = f"; {self.refused}" if self.refused else ""
-        return f"{self.column}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
+        return f"{self.column or 'all rows'}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,8 @@ def update_schema(
     found: dict[tuple[str, str], list[Finding]] = {}
     refused: dict[tuple[str, str], str] = {}
     for place in _with_rows(window):
-        proposal = None
+        source = _Source(place, window, settings)
+        taker = _Taker(updated, source)
         for finding in _find(updated, place, settings):
             key = (finding.column, finding.kind)
             is_added = (finding.column, "new_column") in found
@@ -115,16 +126,18 @@ def update_schema(
                 continue
             if not is_added:
                 found.setdefault(key, []).append(finding)
-            if reason := _refusal(updated, finding, window, settings):
+            if reason := _refusal(taker.features, finding, window, settings):
                 refused[key] = reason
                 continue
-            if proposal is None:
-                used = overlay(updated, settings.domains, settings.min_domain_mass)
-                proposal = tfdv.update_schema(
-                    used, place.statistics, max_string_domain_size=MAX_DOMAIN_VALUES
-                )
-            _take(updated, finding, place, proposal, window, settings)
+            taker.take(finding)
+    for place in _with_rows(window):
+        for finding in dataset_findings(dataset_anomalies(window, place, schema), place, schema):
+            key = (finding.column, finding.kind)
+            if wanted(*key):
+                found.setdefault(key, []).append(finding)
+                refused[key] = finding.remedy
     before, after = _by_name(schema), _by_name(updated)
+    domains = string_domains(schema), string_domains(updated)
     changes = tuple(
         Change(
             column,
@@ -132,7 +145,7 @@ def update_schema(
             " and ".join(dict.fromkeys(finding.where for finding in findings)),
             f"{findings[0].seen} where {findings[0].expected} is expected"
             if (column, kind) in refused
-            else _words(kind, findings[0], schema, before.get(column), updated, after[column]),
+            else _words(kind, findings[0], domains, before.get(column), after[column]),
             refused.get((column, kind), ""),
         )
         for (column, kind), findings in found.items()
@@ -154,103 +167,122 @@ def _with_rows(window: Window) -> Iterable[Place]:
 
 def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[Finding]:
     used = overlay(schema, settings.domains, settings.min_domain_mass)
-    anomalies = tfdv.validate_statistics(
-        place.statistics, used, environment=training_environment(used)
-    )
+    anomalies = validate_columns(place.statistics, used, environment=training_environment(used))
     findings = anomaly_findings(anomalies, used, place.statistics, place.name, settings.domains)
     return [
         finding
         for finding in findings
-        # Rows as a whole are no column's; and integers in a float column fit already.
-        if finding.column and not (finding.kind == "wrong_type" and finding.severity == WARNING)
+        # Integers in a float column fit already.
+        if not (finding.kind == "wrong_type" and finding.severity == WARNING)
     ]
 
 
 def _refusal(
-    schema: schema_pb2.Schema, finding: Finding, window: Window, settings: Settings
+    features: Mapping[str, schema_pb2.Feature],
+    finding: Finding,
+    window: Window,
+    settings: Settings,
 ) -> str:
     if finding.kind in _DOMAIN_KINDS and finding.column in settings.domains:
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
     if finding.kind == "missing_column" and finding.column == window.index.label:
         return "it is the label, without which nothing can be learned: bring it back in the source"
-    if finding.kind != "new_column" and finding.column not in _by_name(schema):
+    if finding.kind not in SCHEMA_KINDS:
+        return KINDS[finding.kind].remedy
+    if finding.kind != "new_column" and finding.column not in features:
         return "it lies within another column: edit the schema by hand"
     return ""
 
 
-def _take(
-    schema: schema_pb2.Schema,
-    finding: Finding,
-    place: Place,
-    proposal: schema_pb2.Schema,
-    window: Window,
-    settings: Settings,
-) -> None:
-    if finding.kind == "new_column":
-        _add_column(schema, finding.column, place.statistics, window, settings)
-        return
-    feature = _by_name(schema)[finding.column]
-    proposed = _by_name(proposal)[finding.column]
-    if finding.kind == "missing_column":
-        feature.lifecycle_stage = schema_pb2.DEPRECATED
-    elif finding.kind == "missing_values":
-        relax_presence(feature, features_by_name(place.statistics)[finding.column])
-    elif finding.kind == "wrong_type":
-        _change_type(schema, feature, place.statistics, window, settings)
-    elif finding.kind in _DOMAIN_KINDS:
-        _copy_domain(schema, feature, proposal, proposed)
-    else:
-        _copy_the_rest(feature, proposed)
+class _Source:
+    """What a place's rows say of a schema, each worked out once."""
+
+    def __init__(self, place: Place, window: Window, settings: Settings) -> None:
+        self.place, self.window, self.settings = place, window, settings
+
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        return features_by_name(self.place.statistics)
+
+    @cached_property
+    def everywhere(self) -> list[dict[str, Feature]]:
+        return [features_by_name(place.statistics) for place in _with_rows(self.window)]
+
+    @cached_property
+    def inferred(self) -> schema_pb2.Schema:
+        index = self.window.index
+        spans = [span for name in index.spans if row_count(span := self.window.spans[name])]
+        mass = self.settings.min_domain_mass
+        return infer_schema(self.place.statistics, spans, index.label, index.key, mass)
 
 
-def _infer(
-    statistics: Statistics, window: Window, settings: Settings
-) -> tuple[schema_pb2.Schema, dict[str, schema_pb2.Feature]]:
-    index = window.index
-    spans = [window.spans[span] for span in index.spans if row_count(window.spans[span])]
-    inferred = infer_schema(statistics, spans, index.label, index.key, settings.min_domain_mass)
-    return inferred, _by_name(inferred)
+class _Taker:
+    """A schema that takes the anomalies of one place."""
 
+    def __init__(self, schema: schema_pb2.Schema, source: _Source) -> None:
+        self.schema, self.source = schema, source
+        self.features = _by_name(schema)
 
-def _add_column(
-    schema: schema_pb2.Schema,
-    column: str,
-    statistics: Statistics,
-    window: Window,
-    settings: Settings,
-) -> None:
-    inferred, features = _infer(statistics, window, settings)
-    feature = schema.feature.add()
-    feature.CopyFrom(features[column])
-    if feature.domain:
-        _copy_domain(schema, feature, inferred, features[column])
-    for place in _with_rows(window):
-        seen = features_by_name(place.statistics).get(column)
-        if seen is None or not common(seen).num_non_missing:
-            # The rest of the window would have no such column, and stop the next run.
-            feature.ClearField("presence")
+    @cached_property
+    def proposal(self) -> schema_pb2.Schema:
+        """The schema as TFDV would widen it."""
+        settings = self.source.settings
+        return tfdv.update_schema(
+            overlay(self.schema, settings.domains, settings.min_domain_mass),
+            self.source.place.statistics,
+            max_string_domain_size=MAX_DOMAIN_VALUES,
+        )
+
+    @cached_property
+    def proposed(self) -> dict[str, schema_pb2.Feature]:
+        return _by_name(self.proposal)
+
+    @cached_property
+    def inferred(self) -> dict[str, schema_pb2.Feature]:
+        return _by_name(self.source.inferred)
+
+    def take(self, finding: Finding) -> None:
+        """Change the schema so that what was found fits."""
+        if finding.kind == "new_column":
+            self._add_column(finding.column)
             return
-        if 1 - missing_share(seen) < feature.presence.min_fraction:
-            relax_presence(feature, seen)
+        feature = self.features[finding.column]
+        if finding.kind == "missing_column":
+            feature.lifecycle_stage = schema_pb2.DEPRECATED
+        elif finding.kind == "missing_values":
+            relax_presence(feature, self.source.features[finding.column])
+        elif finding.kind == "wrong_type":
+            self._change_type(feature)
+        elif finding.kind in _DOMAIN_KINDS:
+            _copy_domain(self.schema, feature, self.proposal, self.proposed[finding.column])
+        else:
+            _copy_the_rest(feature, self.proposed[finding.column])
 
+    def _add_column(self, column: str) -> None:
+        feature = self.schema.feature.add()
+        feature.CopyFrom(self.inferred[column])
+        self.features[column] = feature
+        if feature.domain:
+            _copy_domain(self.schema, feature, self.source.inferred, self.inferred[column])
+        for features in self.source.everywhere:
+            seen = features.get(column)
+            if seen is None or not common(seen).num_non_missing:
+                # The rest of the window would have no such column, and stop the next run.
+                feature.ClearField("presence")
+                return
+            if 1 - missing_share(seen) < feature.presence.min_fraction:
+                relax_presence(feature, seen)
 
-def _change_type(
-    schema: schema_pb2.Schema,
-    feature: schema_pb2.Feature,
-    statistics: Statistics,
-    window: Window,
-    settings: Settings,
-) -> None:
-    inferred, features = _infer(statistics, window, settings)
-    proposed = features[feature.name]
-    if (feature.type == schema_pb2.BYTES) != (proposed.type == schema_pb2.BYTES):
-        # Text and numbers are measured by different distances.
-        feature.ClearField("drift_comparator")
-        feature.ClearField("skew_comparator")
-        feature.ClearField("distribution_constraints")
-    feature.type = proposed.type
-    _copy_domain(schema, feature, inferred, proposed)
-    feature.annotation.CopyFrom(proposed.annotation)
+    def _change_type(self, feature: schema_pb2.Feature) -> None:
+        proposed = self.inferred[feature.name]
+        if (feature.type == schema_pb2.BYTES) != (proposed.type == schema_pb2.BYTES):
+            # Text and numbers are measured by different distances.
+            feature.ClearField("drift_comparator")
+            feature.ClearField("skew_comparator")
+            feature.ClearField("distribution_constraints")
+        feature.type = proposed.type
+        _copy_domain(self.schema, feature, self.source.inferred, proposed)
+        feature.annotation.CopyFrom(proposed.annotation)
 
 
 def _copy_domain(
@@ -261,7 +293,7 @@ def _copy_domain(
 ) -> None:
     kind = proposed.WhichOneof("domain_info")
     if feature.domain and feature.domain != proposed.domain:
-        drop_domain(schema, feature)
+        drop_domains(schema, [feature])
     if kind is None:
         if before := feature.WhichOneof("domain_info"):
             feature.ClearField(before)
@@ -291,13 +323,12 @@ def _copy_the_rest(feature: schema_pb2.Feature, proposed: schema_pb2.Feature) ->
 def _words(
     kind: str,
     finding: Finding,
-    before_schema: schema_pb2.Schema,
+    domains: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
     before: schema_pb2.Feature | None,
-    after_schema: schema_pb2.Schema,
     after: schema_pb2.Feature,
 ) -> str:
     if kind == "new_column" or before is None:
-        domain = domain_words(after_schema, after)
+        domain = domain_words(domains[1], after)
         parts = [f"type {type_words(after)}", presence_words(after), domain]
         return ", ".join(filter(None, parts))
     if kind == "missing_column":
@@ -307,11 +338,11 @@ def _words(
     if kind == "missing_values":
         return f"presence '{presence_words(before)}' becomes '{presence_words(after)}'"
     if kind in _DOMAIN_KINDS:
-        known = domain_values(before_schema, before)
-        gained = [value for value in domain_values(after_schema, after) if value not in known]
+        known = set(domain_values(domains[0], before))
+        gained = [value for value in domain_values(domains[1], after) if value not in known]
         if gained:
             return f"the domain gains {count_values(gained)}"
-        was, becomes = domain_words(before_schema, before), domain_words(after_schema, after)
+        was, becomes = domain_words(domains[0], before), domain_words(domains[1], after)
         return f"'{was or 'anything'}' becomes '{becomes or 'anything'}'"
     return f"{finding.seen}; expected {finding.expected}"
 

@@ -11,10 +11,11 @@ from ..lib.examples import Examples
 from ..lib.features import SCHEMA_FILE
 from ..lib.files import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.progress import progress
+from ..lib.schema_file import load_schema
 from ..lib.span_dates import span_periods
 from ..lib.statistics import (
-    EARLIER,
     StatisticsIndex,
+    before_folder,
     read_index,
     read_statistics,
     span_folder,
@@ -27,7 +28,6 @@ from .judgement import Judgement, Window
 from .judging import judge_window
 from .report import render
 from .schema import infer_schema, schema_text
-from .schema_file import load_schema
 from .set_aside import read_set_aside
 from .settings import Settings
 from .span_checks import check_spans
@@ -72,7 +72,7 @@ def validate(
     window = read_window(statistics_path)
     uri = schema_uri or Store(store).schema_uri
     progress("looking at the spans")
-    found = check_spans(window.index, window.spans, window.splits, window.earlier, settings)
+    found = check_spans(window.index, window.spans, window.splits, settings)
     examples = Examples.read(examples_path) if examples_path else None
     if examples is not None:
         today = datetime.now(UTC).date()
@@ -114,7 +114,7 @@ def read_window(path: str) -> Window:
         index=index,
         splits={split: read_statistics(path, split_folder(split)) for split in index.split_spans},
         spans={span: read_statistics(path, span_folder(span)) for span in index.spans},
-        earlier=read_statistics(path, EARLIER) if index.earlier else None,
+        before={span: read_statistics(path, before_folder(span)) for span in index.spans[1:]},
     )
 
 

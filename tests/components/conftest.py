@@ -103,7 +103,13 @@ def sample(months: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def write_examples(chain: Path) -> Callable[..., str]:
     """A function that writes a training and an evaluation split, and returns the manifest's folder."""
 
-    def write(name: str, train: pd.DataFrame, evaluation: pd.DataFrame | None = None) -> str:
+    def write(
+        name: str,
+        train: pd.DataFrame,
+        evaluation: pd.DataFrame | None = None,
+        label: str = "late",
+        key: tuple[str, ...] = (),
+    ) -> str:
         parts = {}
         for split, data in (
             ("train", train),
@@ -114,7 +120,7 @@ def write_examples(chain: Path) -> Callable[..., str]:
             table = pa.Table.from_pandas(data, preserve_index=False)
             pq.write_table(table, folder / "all.parquet", row_group_size=700)
             parts[split] = (SpanPart(split, str(folder), "all", len(data), ("all.parquet",)),)
-        Examples("late", parts, ("train", "eval")).write(chain / name)
+        Examples(label, parts, ("train", "eval"), key=key).write(chain / name)
         return str(chain / name)
 
     return write
@@ -132,7 +138,9 @@ def schema(chain: Path, sample: pd.DataFrame) -> str:
     """The sample's schema."""
     import tensorflow_data_validation as tfdv
 
-    inferred = tfdv.infer_schema(tfdv.generate_statistics_from_dataframe(sample))
+    # Without the index, which TFDV would take for a column.
+    rows = sample.reset_index(drop=True)
+    inferred = tfdv.infer_schema(tfdv.generate_statistics_from_dataframe(rows))
     (chain / "schema").mkdir()
     tfdv.write_schema_text(inferred, str(chain / "schema" / "schema.pbtxt"))
     return str(chain / "schema")

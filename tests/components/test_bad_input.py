@@ -103,6 +103,7 @@ class Chain:
                 str(self.home / "anomalies"),
                 str(self.home / "schema"),
                 str(self.home / "validation.html"),
+                examples_path=str(self.home / "examples"),
             )
         finally:
             self.findings = json.loads((self.home / "anomalies" / "anomalies.json").read_text())
@@ -217,7 +218,7 @@ def test_a_few_rows_that_are_not_utf8_are_set_aside_and_kept_with_their_place(ch
 def test_mixed_types_without_a_schema_make_text_and_validation_stops(chain):
     chain.ingest(ONE, TWO, THREE + "x1,Ulm,much,0\n")
     assert chain.eval.schema.field("amount").type == pa.string()
-    with pytest.raises(RetrainerError, match="amount: wrong type in evaluation"):
+    with pytest.raises(RetrainerError, match="id: wrong type in evaluation"):
         chain.judge()
 
 

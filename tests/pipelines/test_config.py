@@ -1,7 +1,9 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.compiling import compile_spec
 from retrainer.pipelines.config import load_config, parse_config
+from retrainer.pipelines.targets.choosing import TargetKind, check_reachable
 
 SMALLEST = """\
 name: orders
@@ -34,6 +36,18 @@ def test_uris_are_left_as_they_are(project):
     config = load_config(project).config
     assert config.data.pattern == "gs://bucket/{span}.csv"
     assert config.pipeline_root == "s3://bucket/store/pipeline_root"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["bq://acme-ml.shop.orders_{span:%Y%m%d}", "bq://acme-ml.shop.orders${span:%Y%m%d}"]
+)
+def test_tables_of_bigquery_reach_the_pipeline_as_they_are_written(project, pattern):
+    text = SMALLEST.replace("data/{span}.csv", pattern) + "store: gs://acme-ml/store\n"
+    (project / "retrain.yaml").write_text(text)
+    loaded = load_config(project)
+    check_reachable(TargetKind.VERTEX, {"data.pattern": loaded.config.data.pattern})
+    parameters = compile_spec(loaded)["root"]["inputDefinitions"]["parameters"]
+    assert parameters["pattern"]["defaultValue"] == pattern
 
 
 def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):

@@ -149,6 +149,17 @@ def test_what_only_kubernetes_takes_is_a_second_document(project):
     assert "platforms" not in spec
 
 
+def test_the_key_of_private_columns_is_not_compiled_in(project, monkeypatch):
+    monkeypatch.setenv("RETRAINER_HASH_KEY", "5fK0qvW8sIbY3nTzR7mXe1LdHcPa9uGj")
+    file = project / "private.yaml"
+    text = (project / "retrain.yaml").read_text() + TASKS
+    file.write_text(text.replace("\ndata:\n", "\ndata:\n  hash: [customer]\n", 1))
+    compiled = compile_text(load_config(file))
+    assert "customer" in compiled
+    assert "RETRAINER_HASH_KEY" in compiled
+    assert "5fK0qvW8sIbY" not in compiled
+
+
 @pytest.mark.parametrize(
     ("volumes", "says"),
     [

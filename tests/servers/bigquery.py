@@ -6,15 +6,17 @@ Queries are run by SQLite, which takes backquoted names and `@parameters` as Big
 import json
 import re
 import sqlite3
+import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import grpc
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -75,7 +77,6 @@ class Table:
 class _Session:
     streams: dict[str, pa.Table]
     compression: str | None
-    denied: bool = False
 
 
 class _RefusalError(Exception):
@@ -101,6 +102,7 @@ class BigQueryServer(LocalServer):
         rows_per_response: As many rows has a response.
         max_streams: As many streams has a session at the most.
         polls: How often a new job is asked for before it is done.
+        page_size: As many tables has a page of a list at the most.
     """
 
     def __init__(self) -> None:
@@ -113,8 +115,9 @@ class BigQueryServer(LocalServer):
         self.rows_per_response = 1_000
         self.max_streams = 8
         self.polls = 0
+        self.page_size = 1_000
         self._sessions: dict[str, _Session] = {}
-        self._breaks: deque[tuple[int, grpc.StatusCode, str]] = deque()
+        self._breaks: deque[tuple[int, grpc.StatusCode | None, str]] = deque()
 
     def __enter__(self) -> "BigQueryServer":
         self._grpc = grpc.server(ThreadPoolExecutor(16))
@@ -155,9 +158,13 @@ class BigQueryServer(LocalServer):
         return table
 
     def break_streams(
-        self, rows: int, code: grpc.StatusCode, times: int = 1, message: str = "told to break"
+        self,
+        rows: int,
+        code: grpc.StatusCode | None,
+        times: int = 1,
+        message: str = "told to break",
     ) -> None:
-        """Let the next calls that read rows fail after so many rows each."""
+        """Let the next calls that read rows fail after so many rows each; without a code, they fall silent."""
         self._breaks.extend([(rows, code, message)] * times)
 
     def routes(self) -> list[web.RouteDef]:
@@ -201,7 +208,7 @@ class BigQueryServer(LocalServer):
             if name.startswith(f"{place['project']}.{place['dataset']}.")
         )
         first = int(request.query.get("pageToken") or 0)
-        size = int(request.query.get("maxResults") or 50)
+        size = min(int(request.query.get("maxResults") or 50), self.page_size)
         page: dict[str, Any] = {
             "tables": [
                 {"tableReference": _reference(name), "type": self.tables[name].kind}
@@ -223,7 +230,7 @@ class BigQueryServer(LocalServer):
             "schema": {"fields": [_field(one) for one in table.rows.schema]},
             "lastModifiedTime": str(int(table.modified.timestamp() * 1000)),
         }
-        if table.kind == "TABLE":
+        if table.kind in ("TABLE", "SNAPSHOT"):
             about["numRows"] = str(len(table.rows) - table.streaming)
             about["numBytes"] = str(table.rows.nbytes)
         if table.streaming:
@@ -367,7 +374,7 @@ class BigQueryServer(LocalServer):
         if name not in self.tables:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Not found: Table {name}")
         table = self.tables[name]
-        if table.kind != "TABLE":
+        if table.kind not in ("TABLE", "SNAPSHOT"):
             message = "non-table entities cannot be read with the storage API"
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         options = asked.read_options
@@ -383,12 +390,10 @@ class BigQueryServer(LocalServer):
         session_name = f"{request.parent}/locations/eu/sessions/{uuid.uuid4().hex}"
         number = min(request.max_stream_count or self.max_streams, self.max_streams, len(rows))
         # Rows go to the streams in pieces, and not in the order that they were written in.
-        indices = pa.array(range(len(rows)))
-        piece = pc.divide(indices, pa.scalar(500))
+        turns = np.arange(len(rows)) // 500 % max(number, 1)
         streams = {}
         for index in range(number):
-            mine = [part.as_py() % number == index for part in piece]
-            part = rows.filter(pa.array(mine)) if number > 1 else rows
+            part = rows.filter(pa.array(turns == index)) if number > 1 else rows
             streams[f"{session_name}/streams/{index}"] = part
         codec = options.arrow_serialization_options.buffer_compression
         compression = {0: None, 1: "lz4", 2: "zstd"}[int(codec)]
@@ -430,19 +435,25 @@ class BigQueryServer(LocalServer):
         self.reads.append((request.read_stream, request.offset))
         session = self._sessions[request.read_stream.partition("/streams/")[0]]
         rows = session.streams[request.read_stream].slice(request.offset)
-        limit, code, message = self._breaks.popleft() if self._breaks else (None, None, "")
+        broken = self._breaks.popleft() if self._breaks else None
         options = pa.ipc.IpcWriteOptions(compression=session.compression)
         sent = 0
         for batch in rows.combine_chunks().to_batches(max_chunksize=self.rows_per_response):
-            if limit is not None and sent + len(batch) > limit:
+            if broken and sent + len(batch) > broken[0]:
                 break
             sent += len(batch)
             data = _serialize(batch, options)
             yield types.ReadRowsResponse(
                 row_count=len(batch), arrow_record_batch={"serialized_record_batch": data}
             )
+        if broken is None:
+            return
+        _, code, message = broken
         if code is not None:
             context.abort(code, message)
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        ended.wait(60)
 
 
 def _serialize(batch: pa.RecordBatch, options: Any) -> bytes:
@@ -493,7 +504,3 @@ def _field(column: pa.Field) -> dict[str, Any]:
     if pa.types.is_timestamp(kind):
         return {**about, "type": "TIMESTAMP" if kind.tz else "DATETIME"}
     return {**about, "type": next(name for test, name in names.items() if test(kind))}
-
-
-def days_ago(days: float) -> datetime:
-    return datetime.now(UTC) - timedelta(days=days)

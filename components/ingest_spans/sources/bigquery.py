@@ -1,10 +1,8 @@
 """A table of BigQuery, a partition of one, or what a query makes of it, read through the Storage Read API as Arrow."""
 
-import re
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -25,51 +23,44 @@ from ...lib.files import digest_value
 from ...lib.spans import SourceFile
 from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, SourceOptions
 
-# Streams that are read side by side: more only helps who has more cores to take in what they give.
-STREAMS = 4
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.
 _SESSION_SECONDS = 5 * 3600.0
 _RESULT_AGE = timedelta(hours=6)
-# Rows come in the order of the query then, if one stream has them all.
-_ORDERED = re.compile(r"\bORDER\s+BY\b", re.IGNORECASE)
+# So long a call may last; what is left of the stream is then asked for in another.
+CALL_SECONDS = 600.0
 _PARTITION_FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
 
 
 class BigQuerySource:
     """A table or partition, or a query over it.
 
-    All rows are of one moment, that of the first call of `blocks`, whatever is written meanwhile. The tables of
-    BigQuery have no order of rows, and two sources of one table may give them in two; one source gives the same order
-    each time. A query with ORDER BY is read as it orders.
+    All rows are of one moment, that of the first call of `blocks`, whatever is written meanwhile. They come in one
+    stream, so a query with ORDER BY is read as it orders. A table has no order of its own: it comes as it is stored,
+    which BigQuery may change, so of rows with the same key the later one is only certain with such a query.
     """
 
     narrow = False
 
-    def __init__(
-        self, file: SourceFile, span: str, options: SourceOptions, max_bytes_billed: int = 0
-    ) -> None:
+    def __init__(self, file: SourceFile, span: str, options: SourceOptions) -> None:
         """Take a table; nothing is asked yet.
 
         Args:
             file: The table or partition.
             span: Name of the span that it belongs to.
-            options: `exclude` and `query` count here.
-            max_bytes_billed: Bytes that the query may be charged for; BigQuery refuses it before it starts if it would
-                be more. 0: the project's own limits.
+            options: `exclude`, `query` and `max_bytes_billed` count here.
 
         Raises:
             RetrainerError: If the query is the same for every span.
         """
         self._table, self._file, self._span = parse_table(file.uri), file, span
-        self._exclude, self._max_bytes = frozenset(options.exclude), max_bytes_billed
+        self._exclude, self._max_bytes = frozenset(options.exclude), options.max_bytes_billed
         self._sql = fill_query(options.query, self._table, span) if options.query else ""
         self._session: Any = None
         self._opened = 0.0
+        self._excluded: list[str] = []
 
     def blocks(self) -> Iterator[Block]:
         """Read the rows; see Source.
-
-        Each stream is read by turns of a fixed number of rows, in the order of the session's streams.
 
         Raises:
             RetrainerError: If the table is gone, or has no rows of its own; if it may not be read; if the query is
@@ -81,11 +72,14 @@ class BigQuerySource:
             session = self._open_session(client)
             schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
             first = 1
-            for batch in _read_streams(client, session, schema):
-                yield Block(batch, first)
+            for batch in _read_ahead(client, session, schema):
+                yield Block(batch, first, (), self._excluded)
                 first += batch.num_rows
             if first == 1:
-                yield Block(pa.RecordBatch.from_pylist([], schema=schema), first)
+                raise RetrainerError(
+                    f"'{self._file.uri}' has no rows for span {self._span}. Deliver the span again, or take "
+                    f"another. {way_out}"
+                )
 
     def _open_session(self, client: Any) -> Any:
         # A session stands for one moment, and its streams can be read again.
@@ -119,13 +113,15 @@ class BigQuerySource:
                 read_options=options,
                 trace_id="retrainer:ingest_spans",
             ),
-            max_stream_count=1 if _ORDERED.search(self._sql) else STREAMS,
+            # The order of rows in several would be made up for each session. Spans are read side by side instead.
+            max_stream_count=1,
         )
 
     def _selected(self, schema: Iterable[Any]) -> list[str]:
         """Name the columns to read; none stands for all."""
         names = [field.name for field in schema]
         wanted = [name for name in names if name not in self._exclude]
+        self._excluded = [name for name in names if name in self._exclude]
         if not wanted:
             raise RetrainerError(
                 f"data.drop leaves no column of '{self._file.uri}', which has: {', '.join(names[:30])}."
@@ -270,50 +266,32 @@ def _no_partition(name: TableName) -> RetrainerError:
     )
 
 
-def _read_streams(client: Any, session: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Read a session's streams side by side, and give their rows by turns.
-
-    One turn of each stream is read ahead, and no more, so memory is bounded.
-    """
-    from google.api_core import exceptions
-    from google.api_core.retry import Retry, if_exception_type
-
-    if not session.streams:
-        return
-    # The library's own would go on for a day.
-    retry = Retry(if_exception_type(exceptions.ServiceUnavailable), timeout=RETRY_SECONDS)
-    rows = _rows_of_a_turn(session)
-    # Left first, the client ends the calls that the threads may still be waiting in.
-    with ThreadPoolExecutor(len(session.streams)) as pool, client:
-        waiting: deque[tuple[Iterator[pa.RecordBatch], Future]] = deque()
+def _read_ahead(client: Any, session: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Read a session's rows, the next block while the caller has the last one in hand."""
+    # Left first, the client ends the call that the thread may still be waiting in.
+    with ThreadPoolExecutor(1, "bigquery") as pool, client:
         for stream in session.streams:
-            turns = _turns(client, stream.name, retry, schema, rows)
-            waiting.append((turns, pool.submit(next, turns, None)))
-        while waiting:
-            turns, future = waiting.popleft()
-            batch = future.result()
-            if batch is not None:
-                waiting.append((turns, pool.submit(next, turns, None)))
+            batches = _read_stream(client, stream.name, schema, _rows_of_a_block(session))
+            ahead = pool.submit(next, batches, None)
+            while (batch := ahead.result()) is not None:
+                ahead = pool.submit(next, batches, None)
                 yield batch
 
 
-def _rows_of_a_turn(session: Any) -> int:
-    """Choose how many rows make a block, by what BigQuery says of their size."""
+def _rows_of_a_block(session: Any) -> int:
+    """Choose how many rows a block has, by what BigQuery says of their size."""
     if not session.estimated_row_count or not session.estimated_total_bytes_scanned:
         return BLOCK_ROWS
     row_bytes = session.estimated_total_bytes_scanned / session.estimated_row_count
     return max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / row_bytes)))
 
 
-def _turns(
-    client: Any, stream: str, retry: Any, schema: pa.Schema, rows: int
+def _read_stream(
+    client: Any, stream: str, schema: pa.Schema, rows: int
 ) -> Iterator[pa.RecordBatch]:
     """Cut a stream into so many rows each, whatever its responses have, and wherever it broke and was taken up."""
     waiting, length = [], 0
-    # Resumes after the last row that came, if the stream breaks.
-    for response in client.read_rows(stream, retry=retry):
-        if not response.row_count:
-            continue
+    for response in _responses(client, stream):
         data = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
         waiting.append(pa.ipc.read_record_batch(data, schema))
         length += response.row_count
@@ -323,3 +301,25 @@ def _turns(
             waiting, length = table.slice(rows).to_batches(), length - rows
     if length:
         yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+
+
+def _responses(client: Any, stream: str) -> Iterator[Any]:
+    """Read a stream to its end, also if it breaks or a connection is lost without a word."""
+    from google.api_core.exceptions import DeadlineExceeded, ServiceUnavailable
+    from google.api_core.retry import Retry, if_exception_type
+
+    # The library's own would go on for a day.
+    retry = Retry(if_exception_type(ServiceUnavailable), timeout=RETRY_SECONDS)
+    offset = asked = 0
+    while True:
+        try:
+            # The client itself goes on after the last row, but not after a silence.
+            for response in client.read_rows(stream, offset, retry=retry, timeout=CALL_SECONDS):
+                offset += response.row_count
+                if response.row_count:
+                    yield response
+            return
+        except DeadlineExceeded:
+            if offset == asked:
+                raise
+            asked = offset

@@ -1,11 +1,12 @@
 """Which source reads a file: by the format that was set, or by the file's ending."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from ...lib.bigquery import SCHEME
+from ...lib.bigquery import is_bigquery
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from ..fetching import refused
@@ -25,6 +26,8 @@ _BY_ENDING = {
     ".tfrecord": TFRECORD,
     ".tfrecords": TFRECORD,
 }
+# TFX's own shards have no ending: `data_tfrecord-00000-of-00001.gz`.
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def open_source(
@@ -42,7 +45,7 @@ def open_source(
     Raises:
         RetrainerError: If its format can't be told, or it is empty.
     """
-    if file.uri.startswith(SCHEME):
+    if is_bigquery(file.uri):
         from .bigquery import BigQuerySource
 
         return BigQuerySource(file, span, options)
@@ -82,7 +85,11 @@ def read_blocks(source: Source, uri: str) -> Iterator[Block]:
 def _format_of(uri: str, format: str) -> str:
     if format != AUTO:
         return format
-    known = _BY_ENDING.get(os.path.splitext(without_compression(uri.lower()))[1])
+    name = without_compression(uri.lower())
+    numbered = _SHARD.sub("", name)
+    known = _BY_ENDING.get(os.path.splitext(numbered)[1])
+    if known is None and numbered != name:
+        known = TFRECORD
     if known is None:
         raise RetrainerError(
             f"can't tell the format of '{uri}' by its ending. Set data.format to {', '.join(FORMATS[:-1])} or "

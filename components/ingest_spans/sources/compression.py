@@ -34,7 +34,7 @@ def without_compression(name: str) -> str:
 
 
 @contextmanager
-def open_native(uri: str, path: str) -> Iterator[pa.NativeFile]:
+def open_native(uri: str, path: str, codec: str = "") -> Iterator[pa.NativeFile]:
     """Open a local file to be read from its beginning, unpacked as its name's ending says.
 
     The stream is Arrow's own: over a Python file the threads of Arrow's readers wait for the interpreter's lock, which
@@ -43,6 +43,7 @@ def open_native(uri: str, path: str) -> Iterator[pa.NativeFile]:
     Args:
         uri: The file's name, for errors.
         path: Where it is on this machine.
+        codec: Arrow's name of the codec, of a file whose name does not tell it.
 
     Yields:
         A stream that reads the file's content, without seeking.
@@ -51,9 +52,10 @@ def open_native(uri: str, path: str) -> Iterator[pa.NativeFile]:
         RetrainerError: If the file is not compressed as its ending says, or the compressed data are damaged or end too
             early. It is also raised for what a reader of the stream met inside the `with`.
     """
-    codec = compression_of(path)
-    if codec:
+    named = compression_of(path)
+    if named:
         _check_magic(uri, path)
+    codec = named or codec
     try:
         with pa.input_stream(path, compression=codec or None) as stream:
             yield stream

@@ -28,6 +28,7 @@ class SourceOptions:
         csv_encoding: Encoding of CSV files, by one of Python's names for it.
         csv_null_values: Texts that mean a missing cell in CSV.
         query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; none takes the table.
+        max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
     """
 
     format: str = "auto"
@@ -37,6 +38,7 @@ class SourceOptions:
     csv_encoding: str = "utf-8"
     csv_null_values: tuple[str, ...] = NULL_VALUES
     query: str = ""
+    max_bytes_billed: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """JSON Lines as a source of rows: one object a line, in UTF-8 (https://jsonlines.org)."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ LINE_BYTES = 64 << 20
 _DEEPEST = 100
 # Arrow parses a block in parts of this size, one on each core.
 _PART_BYTES = 1 << 20
+_INT64_LIMIT = 2.0**63
 _BLANK = b" \t\r\n"
 _UTF8_BOM, _UTF16_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
@@ -28,7 +29,7 @@ class JsonLinesSource:
     """A file of JSON Lines, compressed or not.
 
     A row's number is its line's; blank lines are no rows. What JSON holds as text stays text, dates too. `NaN` is
-    missing, an integer beyond 64 bits is the nearest double, a column of numbers and text within a block is text.
+    missing. A block's column of numbers and text is text, and so is one that has an integer beyond 64 bits.
     """
 
     narrow = False
@@ -49,7 +50,7 @@ class JsonLinesSource:
         """Read the file; see `Source.blocks`.
 
         Yields:
-            Blocks of rows. One ends before a blank line, so that its rows' numbers follow each other.
+            Blocks of rows.
 
         Raises:
             RetrainerError: If the file has no row, is damaged as a compressed file, is one JSON document instead of
@@ -65,14 +66,14 @@ class JsonLinesSource:
                     if empty:
                         _check_document(lines, uri)
                     empty = False
-                    yield from self._blocks(parser.read(lines, first), lines, first)
+                    yield self._block(parser.read(lines, first), lines, first)
                 first += lines.count(b"\n")
         if empty:
             raise RetrainerError(
                 f"'{uri}' has no rows. Deliver the span again, or remove the file."
             )
 
-    def _blocks(self, rows: JsonRows, lines: bytes, first: int) -> Iterator[Block]:
+    def _block(self, rows: JsonRows, lines: bytes, first: int) -> Block:
         texts = lines.split(b"\n") if rows.faults else []
         bad = []
         for number, reason in rows.faults:
@@ -81,23 +82,30 @@ class JsonLinesSource:
                 reason += "; the file ends in this line: was it cut off?"
             kept = text[: 4 * TEXT_KEPT].decode(errors="replace")[:TEXT_KEPT]
             bad.append(BadRow(os.path.basename(self._file.uri), number, reason, kept))
-        numbers = np.sort(np.array([*rows.numbers, *(row.row for row in bad)], np.int64))
-        read = taken = 0
-        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
-            faults = []
-            while taken < len(bad) and bad[taken].row <= run[-1]:
-                faults.append(bad[taken])
-                taken += 1
-            good = len(run) - len(faults)
-            yield Block(rows.batch.slice(read, good), int(run[0]), faults, sorted(rows.excluded))
-            read += good
+        return _NumberedBlock.of(rows, bad)
+
+
+class _NumberedBlock(Block):
+    """A block whose rows' numbers need not follow each other, because of blank lines."""
+
+    _numbers: Sequence[int] | np.ndarray
+
+    @classmethod
+    def of(cls, rows: JsonRows, bad: Sequence[BadRow]) -> "_NumberedBlock":
+        first = min(int(number) for number in (*rows.numbers[:1], *(row.row for row in bad[:1])))
+        block = cls(rows.batch, first, bad, rows.excluded)
+        block._numbers = rows.numbers
+        return block
+
+    def row(self, index: int) -> int:
+        return int(self._numbers[index])
 
 
 class _BlockParser:
     """Reads block after block, and keeps what earlier blocks told of the columns."""
 
     def __init__(self, exclude: Collection[str]) -> None:
-        self._exclude = frozenset(exclude)
+        self._exclude = exclude
         # Columns of text that looks like dates, to Arrow.
         self._dates: set[str] = set()
         # As they came.
@@ -113,10 +121,11 @@ class _BlockParser:
             ),
             self._exclude,
         )
-        self._names |= dict.fromkeys(rows.batch.schema.names)
-        ordered = [name for name in self._names if name in rows.batch.schema.names]
-        columns = [rows.batch.column(name) for name in ordered]
-        return rows._replace(batch=make_batch(columns, ordered, rows.batch.num_rows))
+        columns = dict(zip(rows.batch.schema.names, rows.batch.columns, strict=True))
+        self._names |= dict.fromkeys(columns)
+        ordered = [name for name in self._names if name in columns]
+        batch = make_batch([columns[name] for name in ordered], ordered, rows.batch.num_rows)
+        return rows._replace(batch=batch)
 
     def _read_at_once(self, lines: bytes, first: int) -> JsonRows | None:
         """Read lines with Arrow; none if one of them is not an object of the kinds that the others are."""
@@ -133,19 +142,26 @@ class _BlockParser:
         # Arrow takes two objects on a line for two rows.
         if table is None or len(table) != len(numbers):
             return None
-        names = [name for name in table.column_names if name not in self._exclude]
-        columns = []
-        for name in names:
-            column = _one_array(table.column(name))
+        names, columns, excluded = [], [], []
+        for name, chunks in zip(table.column_names, table.columns, strict=True):
+            if name in self._exclude:
+                excluded.append(name)
+                continue
+            column = _one_array(chunks)
             if pa.types.is_floating(column.type):
-                if pc.any(pc.is_inf(column)).as_py() or b"-NaN" in lines:
-                    # As line by line, where `Inf` and `-NaN` are no numbers.
+                largest = pc.max(pc.abs(column)).as_py()
+                if largest is not None and largest >= _INT64_LIMIT:
+                    # Digits may be lost here; and `Inf`, which Arrow takes, is no number line by line.
                     return None
-                column = pc.if_else(pc.is_nan(column), None, column)
+                nan = pc.is_nan(column)
+                if pc.any(nan).as_py():
+                    if b"-NaN" in lines:
+                        return None
+                    column = pc.if_else(nan, pa.scalar(None, pa.float64()), column)
             elif name in self._dates and column.null_count == len(column):
                 column = pa.nulls(len(column))
+            names.append(name)
             columns.append(column)
-        excluded = self._exclude.intersection(table.column_names)
         return JsonRows(make_batch(columns, names, len(table)), numbers, (), excluded)
 
     def _parse(self, lines: bytes, part: int) -> pa.Table | None:

@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,10 @@ import tensorflow_data_validation as tfdv
 from google.protobuf.message import Message
 from tensorflow_data_validation.statistics import stats_impl
 
-from retrainer.components.compute_statistics import sketch_store
+from retrainer.components.compute_statistics import batches
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, to_list_batch
 from retrainer.components.lib.statistics import (
-    EARLIER,
     Statistics,
     features_by_name,
     read_index,
@@ -121,7 +122,7 @@ def test_a_year_of_flights(months, make_examples, tmp_path):
     assert_equal(train, full_pass(tables[:-1]))
     assert_equal(read_statistics(tmp_path / "s", "Split-eval"), full_pass(tables[-1:]))
     assert_equal(read_statistics(tmp_path / "s", "Span-2013-05"), full_pass(tables[4:5]))
-    assert read_statistics(tmp_path / "s", EARLIER) == train
+    assert read_statistics(tmp_path / "s", "Before-2013-12") == train
 
     index = read_index(tmp_path / "s")
     assert index.label == "late"
@@ -149,6 +150,11 @@ def generated(seed: int, rows: int) -> pd.DataFrame:
         }
     )
     frame.loc[rng.random(rows) < 0.2, "text"] = None
+    frame["id"] = [f"{value:x}" for value in rng.permutation(rows)]
+    frame["nothing"] = pd.Series([None] * rows, dtype="float64")
+    frame["no text"] = pd.Series([None] * rows, dtype="object")
+    frame["same"] = "gleich \N{PILE OF POO}"
+    frame["huge"] = rng.choice([-(2**63), 2**63 - 1, 0], rows)
     return frame
 
 
@@ -157,17 +163,84 @@ def test_any_split_of_generated_data(seed, make_examples, tmp_path):
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(50, 40_000))
     frame = generated(seed, rows).assign(late=rng.integers(0, 2, rows))
+    assert_any_split_is_equal(frame, rng, make_examples, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_split_of_flights(seed, flights, make_examples, tmp_path):
+    rng = np.random.default_rng(seed)
+    sample = flights.sample(int(rng.integers(20_000, 60_000)), random_state=seed)
+    assert_any_split_is_equal(sample, rng, make_examples, tmp_path)
+
+
+def assert_any_split_is_equal(
+    frame: pd.DataFrame, rng: np.random.Generator, make_examples: Any, tmp_path: Path
+) -> None:
+    """Cut a frame at random into spans, and compare every folder with a full pass over its rows."""
+    rows = len(frame)
     cuts = np.sort(rng.integers(0, rows + 1, int(rng.integers(1, 8))))
-    pieces = [frame.iloc[a:b] for a, b in zip([0, *cuts], [*cuts, rows], strict=True)]
+    bounds = [0, *cuts, rows]
     schema = pa.Table.from_pandas(frame, preserve_index=False).schema
-    tables = [pa.Table.from_pandas(piece, schema=schema, preserve_index=False) for piece in pieces]
+    tables = [
+        pa.Table.from_pandas(frame.iloc[a:b], schema=schema, preserve_index=False)
+        for a, b in pairwise(bounds)
+    ]
     spans = {f"{i:02}": table for i, table in enumerate(tables)}
 
     compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
 
+    for i, span in enumerate(spans):
+        for folder, first, end in ((f"Span-{span}", i, i + 1), (f"Before-{span}", 0, i)):
+            start, stop = bounds[first], bounds[end]
+            if start < stop:
+                merged = read_statistics(tmp_path / "s", folder)
+                assert_equal(merged, full_pass(tables[first:end]), frame.iloc[start:stop])
+    before = read_statistics(tmp_path / "s", f"Before-{len(spans) - 1:02}")
+    train = read_statistics(tmp_path / "s", "Split-train")
+    assert train.SerializeToString(deterministic=True) == before.SerializeToString(
+        deterministic=True
+    )
+
+
+def test_a_month_is_what_tfdv_says_of_its_data_frame(months, make_examples, tmp_path):
+    spans = {span: months[span] for span in ("2013-01", "2013-02")}
+    compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
+    ours = read_statistics(tmp_path / "s", "Split-train")
+    frame = spans["2013-01"].reset_index(drop=True)
+    assert_equal(ours, tfdv.generate_statistics_from_dataframe(frame, n_jobs=1))
+
+
+def test_a_span_of_many_batches_is_a_full_pass(months, make_examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_ROWS", 1_500)
+    spans = {span: months[span] for span in ("2013-01", "2013-02")}
+    compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
+    table = pa.Table.from_pandas(spans["2013-01"], preserve_index=False)
+    merged = read_statistics(tmp_path / "s", "Span-2013-01")
+    assert_equal(merged, full_pass([table]), spans["2013-01"])
+
+
+def test_a_weighted_column_is_a_full_pass(months, make_examples, tmp_path):
+    spans = {span: months[span] for span in ("2013-01", "2013-02", "2013-03")}
+    options = {"weight_feature": "distance"}
+    compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"), (), options)
+    tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in spans.values()]
+    (batch,) = pa.concat_tables(tables[:1]).combine_chunks().to_batches()
+    full = stats_impl.generate_statistics_in_memory(
+        to_list_batch(batch), tfdv.StatsOptions(weight_feature="distance")
+    )
+    assert_equal(read_statistics(tmp_path / "s", "Span-2013-01"), full)
+
+
+def test_a_wide_table_is_a_full_pass(make_examples, tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {f"n{i}": rng.normal(size=300) for i in range(300)}
+    columns |= {f"t{i}": rng.choice(["a", "b", "c"], 300) for i in range(300)}
+    table = pa.table({**columns, "late": rng.integers(0, 2, 300)})
+    spans = {str(i): table.slice(100 * i, 100) for i in range(3)}
+    compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
     merged = read_statistics(tmp_path / "s", "Split-train")
-    if cuts[-1]:
-        assert_equal(merged, full_pass(tables[:-1]), frame.iloc[: cuts[-1]])
+    assert len(merged.datasets[0].features) == 601
+    assert_equal(merged, full_pass([table.slice(0, 200)]))
 
 
 def test_a_hash_split_has_both_parts_of_a_span(months, make_examples, tmp_path):
@@ -183,14 +256,6 @@ def test_a_hash_split_has_both_parts_of_a_span(months, make_examples, tmp_path):
     both = [pa.Table.from_pandas(months[m], preserve_index=False) for m in ("2013-01", "2013-02")]
     assert_equal(read_statistics(tmp_path / "s", "Span-2013-01"), full_pass(both))
     assert read_index(tmp_path / "s").earlier == ()
-
-
-def test_several_processes_give_the_same(months, make_examples, tmp_path, monkeypatch):
-    spans = {span: months[span] for span in ("2013-01", "2013-02", "2013-03")}
-    monkeypatch.setattr(sketch_store, "PARALLEL_CELLS", 0)
-    compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
-    tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in spans.values()]
-    assert_equal(read_statistics(tmp_path / "s", "Split-train"), full_pass(tables[:2]))
 
 
 def test_beam_gives_the_same(months, make_examples, tmp_path):

@@ -285,8 +285,17 @@ def test_an_empty_cell_where_the_model_takes_none(
 def test_a_label_that_metrics_do_not_take(run: Callable[..., Outcome]) -> None:
     with pytest.raises(RetrainerError, match="labels from 0 to 1"):
         run(specs(auc(0.7)), label="minutes")
-    with pytest.raises(RetrainerError, match="label 'carrier' is string"):
-        run(specs(auc(0.7)), label="carrier")
+    with pytest.raises(RetrainerError, match="label 'origin' is string"):
+        run(specs(auc(0.7)), label="origin")
+
+
+def test_a_model_that_takes_the_label_is_not_judged(run: Callable[..., Outcome]) -> None:
+    with pytest.raises(RetrainerError, match=r"challenger takes 'hour', the label, as a feature"):
+        run(specs(auc(0.7)), label="hour", champion=None)
+    with pytest.raises(
+        RetrainerError, match=r"champion version 3 takes 'tailnum', the label.*start anew"
+    ):
+        run(specs(auc(0.7)), label="tailnum")
 
 
 def test_an_empty_label(run: Callable[..., Outcome], some_flights: pd.DataFrame) -> None:

@@ -99,3 +99,18 @@ def test_row_groups_of_many_columns_have_fewer_rows(tmp_path, monkeypatch):
     file.close()
     metadata = pq.read_metadata(tmp_path / "a.parquet")
     assert metadata.row_group(0).num_rows == 1_500
+
+
+def test_a_file_that_gets_no_rows_of_any_block_holds_on_to_none_of_them(tmp_path):
+    schema = pa.schema([("distance", pa.int64())])
+    file = RowFile(tmp_path / "unlabelled.parquet", schema)
+    before = pa.total_allocated_bytes()
+    block_bytes = 0
+    for _ in range(20):
+        block = pa.table({"distance": pa.array(range(100_000), pa.int64())})
+        block_bytes = block.nbytes
+        file.write(block.slice(0, 0))
+        del block
+    assert pa.total_allocated_bytes() - before < 2 * block_bytes
+    file.close()
+    assert pq.read_table(tmp_path / "unlabelled.parquet").equals(schema.empty_table())

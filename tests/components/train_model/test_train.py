@@ -133,6 +133,13 @@ def test_a_label_that_is_one_value_is_named(train, write_examples, sample):
         train("none", on=constant)
 
 
+def test_a_label_that_the_graph_takes_as_a_feature_is_refused(train, write_examples, sample):
+    # The graph was made for the label 'late'; of these examples its feature 'hour' is the label.
+    other = write_examples("other-label", sample, label="hour")
+    with pytest.raises(RetrainerError, match="takes 'hour' as a feature, and it is the label"):
+        train("none", on=other)
+
+
 def test_a_model_loads_with_its_own_restore_op_as_a_model_server_does(model):
     import tensorflow as tf
 

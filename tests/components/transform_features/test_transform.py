@@ -50,9 +50,44 @@ def test_beam_with_arguments_gives_the_same_vocabulary(
         assert words[0] == words[1]
 
 
+EVERYTHING = """
+import tensorflow as tf
+
+
+def preprocessing_fn(inputs):
+    assert "late" not in inputs and inputs.get("late") is None
+    return {
+        name: tf.cast(tf.strings.length(column), tf.int64) if column.dtype == tf.string else column
+        for name, column in inputs.items()
+    }
+"""
+
+
+def test_a_preprocessing_fn_that_takes_every_column_gets_neither_label_nor_key(
+    chain, write_examples, sample, schema
+):
+    import tensorflow_transform as tft
+
+    from retrainer.components.lib.features import read_schema
+    from retrainer.components.train_model.export import raw_kinds
+    from retrainer.components.transform_features.transform import transform
+
+    keyed = write_examples("keyed", sample, key=("flight", "tailnum"))
+    transform(keyed, schema, str(chain / "all"), "", EVERYTHING)
+    graph = tft.TFTransformOutput(str(chain / "all"))
+    everything = {feature.name for feature in read_schema(schema).feature}
+    assert set(raw_kinds(graph)) == everything - {"late", "flight", "tailnum"}
+    assert set(graph.transformed_feature_spec()) == set(raw_kinds(graph))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        (
+            'features["hour"] = ',
+            'features["hour"] = inputs["late"] * ',
+            r"asks for the column 'late'.*The label and the key are no features",
+        ),
         (
             'features["hour"] = ',
             'features["hour"] = inputs["hours"] * ',

@@ -2,12 +2,16 @@
 
 import re
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from google.protobuf import text_format
 from markupsafe import escape
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from retrainer.components import validate_examples
+from retrainer.components.validate_examples.findings import KINDS, SCHEMA_KINDS
 
 
 def plant(frame: pd.DataFrame, share: float, **values) -> pd.DataFrame:
@@ -30,9 +34,11 @@ def test_a_clean_year_raises_no_error(judge, months):
         kinds = {finding["kind"] for finding in outcome.findings}
         assert not kinds & {
             "same_data", "many_rows", "became_constant", "became_empty", "future_date",
-            "date_after_span",
+            "date_after_span", "impossible_date", "label_rate", "drift", "skew",
         }  # fmt: skip
-    assert judge(months, eval_spans=3).error == ""
+    year = judge(months, eval_spans=3)
+    assert year.error == ""
+    assert year.found("warning") == {("year", "constant_column")}
 
 
 def test_the_demos_broken_month(judge, frozen, three, months):
@@ -72,44 +78,143 @@ def as_text(frame):
     return frame.assign(distance=frame.distance.astype(str) + " mi")
 
 
-def whole_label(frame):
-    return frame.assign(late=0)
+def as_bytes(frame):
+    """Carriers as a source in Latin-1 would give them."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    carriers = pa.array([f"{name}\xe9".encode("latin-1") for name in frame.carrier])
+    return table.set_column(table.column_names.index("carrier"), "carrier", carriers)
 
 
-FAULTS = {
-    "column gone": (lambda f: f.drop(columns="distance"), "distance", "missing_column"),
-    "column emptied": (lambda f: f.assign(carrier=None), "carrier", "missing_column"),
-    "number as text": (as_text, "distance", "wrong_type"),
-    "fractions": (lambda f: f.assign(distance=f.distance + 0.5), "distance", "wrong_type"),
-    "new carriers": (lambda f: plant(f, 0.05, carrier="ZZ"), "carrier", "unexpected_values"),
-    "negative": (lambda f: plant(f, 0.02, distance=-5), "distance", "out_of_domain"),
-    "gaps in integers": (lambda f: plant(f, 0.01, hour=None), "hour", "missing_values"),
-    "gaps in numbers": (lambda f: plant(f, 0.3, dep_delay=None), "dep_delay", "missing_values"),
-    "gaps in text": (lambda f: plant(f, 0.3, origin=None), "origin", "missing_values"),
-    "one label": (whole_label, "late", "constant_label"),
-    "another label": (lambda f: plant(f, 0.05, late=2), "late", "out_of_domain"),
-    "few rows": (lambda f: f.iloc[:300], "", "few_rows"),
-    "no rows": (lambda f: f.iloc[:0], "", "no_rows"),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault):
-    change, column, kind = FAULTS[fault]
-    spans = {**three, "2013-04": change(months["2013-04"])}
-    outcome = judge(spans)
-    assert (column, kind) in outcome.found("error")
-    finding = outcome.one(column, kind)
-    assert column in outcome.error
-    assert finding["seen"] in outcome.error
-    assert finding["expected"] in outcome.error
-    assert finding["remedy"] in outcome.error
+def with_nan(frame):
+    """Delays with NaN in some cells, which Parquet may hold beside nulls."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    delays = frame.dep_delay.to_numpy().copy()
+    delays[:100] = np.nan
+    column = pa.array(delays, from_pandas=False)
+    return table.set_column(table.column_names.index("dep_delay"), "dep_delay", column)
 
 
 def late_dates(frame, date, rows=3):
     changed = frame.copy()
     changed.loc[changed.index[-rows:], "time_hour"] = date
     return changed
+
+
+# What is done to April, which column and kind it is found as, and what the frozen schema also says then.
+FAULTS = {
+    "column gone": (lambda f: f.drop(columns="distance"), "distance", "missing_column", ""),
+    "column emptied": (lambda f: f.assign(carrier=None), "carrier", "missing_column", ""),
+    "number as text": (as_text, "distance", "wrong_type", ""),
+    "fractions": (lambda f: f.assign(distance=f.distance + 0.5), "distance", "wrong_type", ""),
+    "new carriers": (lambda f: plant(f, 0.05, carrier="ZZ"), "carrier", "unexpected_values", ""),
+    "negative": (lambda f: plant(f, 0.02, distance=-5), "distance", "out_of_domain", ""),
+    "gaps in integers": (lambda f: plant(f, 0.01, hour=None), "hour", "missing_values", ""),
+    "gaps in numbers": (
+        lambda f: plant(f, 0.3, dep_delay=None), "dep_delay", "missing_values", "",
+    ),
+    "gaps in text": (lambda f: plant(f, 0.3, origin=None), "origin", "missing_values", ""),
+    "one label": (lambda f: f.assign(late=0), "late", "constant_label", ""),
+    "another label": (lambda f: plant(f, 0.05, late=2), "late", "out_of_domain", ""),
+    "few rows": (lambda f: f.iloc[:300], "", "few_rows", ""),
+    "no rows": (lambda f: f.iloc[:0], "", "no_rows", ""),
+    "infinity": (
+        lambda f: plant(f, 0.001, dep_delay=-np.inf).assign(x=1), "dep_delay", "infinite", "",
+    ),
+    "infinity in integers": (
+        lambda f: plant(f.astype({"hour": float}), 0.001, hour=np.inf), "hour", "infinite", "",
+    ),
+    "NaN": (
+        with_nan, "dep_delay", "not_a_number",
+        "feature { name: 'dep_delay' float_domain { disallow_nan: true } }",
+    ),
+    "Latin-1": (as_bytes, "carrier", "invalid_utf8", ""),
+    "shape": (
+        lambda f: plant(f, 0.02, dep_delay=None), "dep_delay", "wrong_shape",
+        "feature { name: 'dep_delay' shape { dim { size: 1 } } }",
+    ),
+    "values in a cell": (
+        lambda f: f, "hour", "wrong_shape",
+        "feature { name: 'hour' value_count { min: 2 max: 3 } }",
+    ),
+    "too many distinct": (
+        lambda f: f.assign(origin=f.origin + f.dest), "origin", "distinct_values",
+        "feature { name: 'origin' unique_constraints { min: 2 max: 9 } }",
+    ),
+    "too few distinct": (
+        lambda f: f.assign(origin="JFK"), "origin", "distinct_values",
+        "feature { name: 'origin' unique_constraints { min: 2 max: 9 } }",
+    ),
+    "few values": (
+        lambda f: f, "dep_delay", "missing_values",
+        "feature { name: 'dep_delay' presence { min_count: 1000000 } }",
+    ),
+    "text where the domain has numbers": (
+        lambda f: f, "carrier", "wrong_type", "feature { name: 'carrier' float_domain {} }",
+    ),
+    "a domain of another type": (
+        lambda f: f, "hour", "invalid_schema", "feature { name: 'hour' float_domain {} }",
+    ),
+    "an anomaly without a kind of its own": (
+        lambda f: f, "hour", "other",
+        "feature { name: 'hour' validation_derived_source { deriver_name: 'ours' } }",
+    ),
+    "fewer rows than the schema asks for": (
+        lambda f: f, "", "few_rows", "dataset_constraints { min_examples_count: 40000 }",
+    ),
+    "more rows than the schema allows": (
+        lambda f: f, "", "many_rows", "dataset_constraints { max_examples_count: 20000 }",
+    ),
+    "fewer rows than the span before": (
+        lambda f: f.iloc[:12_000], "", "few_rows",
+        "dataset_constraints { num_examples_drift_comparator { min_fraction_threshold: 0.5 } }",
+    ),
+}  # fmt: skip
+
+
+def edit_schema(file, words: str) -> None:
+    """Write what columns also say into a frozen schema."""
+    schema = text_format.Parse(file.read_text(), schema_pb2.Schema())
+    extra = text_format.Parse(words, schema_pb2.Schema())
+    known = {feature.name: feature for feature in schema.feature}
+    for feature in extra.feature:
+        if feature.HasField("shape"):
+            known[feature.name].ClearField("value_count")
+            known[feature.name].presence.min_fraction = 1
+        known[feature.name].MergeFrom(feature)
+    del extra.feature[:]
+    schema.MergeFrom(extra)
+    file.write_text(text_format.MessageToString(schema))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault):
+    change, column, kind, words = FAULTS[fault]
+    if words:
+        edit_schema(frozen.schema, words)
+    outcome = judge({**three, "2013-04": change(months["2013-04"])})
+    assert (column, kind) in outcome.found("error"), outcome.error
+    finding = outcome.one(column, kind)
+    assert finding["seen"]
+    assert finding["expected"]
+    subject = f"{column}: {KINDS[kind].title}" if column else KINDS[kind].title
+    for said in (
+        f"  {subject} in {finding['where']}",
+        f"seen {finding['seen']}; expected {finding['expected']}",
+        f"to go on, {finding['remedy']}",
+    ):
+        assert said in outcome.error
+    place = f"columns.{column}.{kind}" if column else kind
+    by_schema = f"'retrainer schema accept {column}" in outcome.error and kind in SCHEMA_KINDS
+    by_domain = f"change domains.{column}" in finding["remedy"]
+    by_severity = f"accept it with validation.severity.{place}: ignore" in finding["remedy"]
+    assert by_schema or by_domain or by_severity or "--all" in outcome.error
+
+
+def test_what_is_accepted_by_its_severity_passes(judge, frozen, three, months):
+    spans = {**three, "2013-04": plant(months["2013-04"], 0.001, dep_delay=np.inf)}
+    assert judge(spans).found("error") == {("dep_delay", "infinite")}
+    accepted = {"columns": {"dep_delay": {"infinite": "ignore"}}}
+    assert judge(spans, severity=accepted).error == ""
 
 
 WARNINGS = {
@@ -128,7 +233,9 @@ WARNINGS = {
     ),
     "far future": (lambda f: late_dates(f, "2999-12-31T00:00:00Z"), "time_hour", "future_date"),
     "after the span": (lambda f: late_dates(f, "2013-05-02 00:00"), "time_hour", "date_after_span"),
+    "no such day": (lambda f: late_dates(f, "2013-04-31 00:00"), "time_hour", "impossible_date"),
     "negative at times": (lambda f: plant(f, 0.02, minute=-1), "minute", "out_of_domain"),
+    "new column, empty": (lambda f: f.assign(gate=None), "gate", "all_missing"),
 }
 
 
@@ -142,12 +249,70 @@ def test_a_lesser_fault_is_shown(judge, frozen, three, months, fault):
     assert re.search(rf"<b>{column or 'all rows'}</b>.*{re.escape(seen)}", outcome.page)
 
 
+def test_every_kind_of_finding_is_planted_here():
+    planted = {kind for _, _, kind, *_ in [*FAULTS.values(), *WARNINGS.values()]}
+    with_a_test_of_their_own = {"same_data", "became_empty", "skew", "not_compared"}
+    assert planted | with_a_test_of_their_own == set(KINDS)
+    assert not planted & with_a_test_of_their_own
+
+
+def test_a_threshold_on_a_column_that_earlier_spans_lack_is_said_to_do_nothing(
+    judge, frozen, three, months
+):
+    edit_schema(
+        frozen.schema,
+        "feature { name: 'hour' drift_comparator { jensen_shannon_divergence { threshold: 0.9 } } }",
+    )
+    newest = three.pop("2013-03")
+    spans = {span: frame.drop(columns="hour") for span, frame in three.items()}
+    # Spans are ingested once, so these get names of their own.
+    spans = {span.replace("2013", "2012"): frame for span, frame in spans.items()}
+    outcome = judge({**spans, "2013-03": newest})
+    assert ("hour", "not_compared") in outcome.found("warning")
+
+
+def test_a_span_is_compared_in_rows_with_the_one_before_it(judge, frozen, three, months):
+    edit_schema(
+        frozen.schema,
+        "dataset_constraints { num_examples_drift_comparator {"
+        " min_fraction_threshold: 0.8 max_fraction_threshold: 1.2 } }",
+    )
+    assert judge({**three, "2013-04": months["2013-04"]}).error == "", "not with all earlier rows"
+    outcome = judge({**three, "2013-05": pd.concat([months["2013-05"]] * 2)})
+    finding = outcome.one("", "many_rows")
+    assert finding["severity"] == "error"
+    assert finding["seen"] == f"{2 * len(months['2013-05']):,} rows"
+    assert finding["expected"] == "at most 1.2 times as many as the span before"
+    assert "num_examples_drift_comparator.max_fraction_threshold" in finding["remedy"]
+    diff = anomalies_pb2.Anomalies.FromString(
+        (outcome.home / "anomalies" / "Split-eval" / "SchemaDiff.pb").read_bytes()
+    )
+    assert [reason.type for reason in diff.dataset_anomaly_info.reason] == [
+        anomalies_pb2.AnomalyInfo.COMPARATOR_HIGH_NUM_EXAMPLES
+    ]
+    used = text_format.Parse(
+        (outcome.home / "anomalies" / "schema_used.pbtxt").read_text(), schema_pb2.Schema()
+    )
+    assert used.HasField("dataset_constraints")
+
+
+def test_a_column_that_is_too_small_and_too_large_says_both(judge, three):
+    outcome = judge(three, domains={"hour": {"min": 7, "max": 20}})
+    finding = outcome.one("hour", "out_of_domain")
+    assert finding["where"] == "training (2013-01, 2013-02) and evaluation (2013-03)"
+    assert "at least 7 and at most 20" in outcome.error or (
+        "at most 20 and at least 7" in outcome.error
+    )
+
+
 def test_the_same_data_under_two_names_stops_the_run(judge, frozen, three):
     copy = three["2013-02"].sample(frac=1, random_state=1)
     outcome = judge({**three, "2013-04": copy})
     assert ("", "same_data") in outcome.found("error")
     assert "2013-02 = 2013-04: the same" in outcome.error
     assert "severity.same_data: ignore" in outcome.error
+    assert outcome.error.endswith("where the data is right, accept it as each error says")
+    assert "schema" not in outcome.error, "there is nothing that a schema could take"
     one_row_less = judge({**three, "2013-05": copy.iloc[1:]})
     assert ("", "same_data") not in one_row_less.found("error")
 

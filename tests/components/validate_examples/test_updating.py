@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.validate_examples.schema_file import load_schema
+from retrainer.components.lib.schema_file import load_schema
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.updating import update_schema
 from retrainer.components.validate_examples.validate import read_window
@@ -166,5 +166,22 @@ def test_a_shape_that_no_longer_fits_is_replaced(window, schema):
     price.presence.min_fraction = 1
     price.shape.dim.add(size=2)
     update = update_schema(shaped, window(clean()), parse_settings())
-    assert [(one.column, one.kind) for one in update.changes] == [("price", "other")]
+    assert [(one.column, one.kind) for one in update.changes] == [("price", "wrong_shape")]
     assert update.left == ()
+
+
+def test_what_the_schema_says_of_all_rows_is_told_and_left_to_be_changed_by_hand(window, schema):
+    schema.dataset_constraints.min_examples_count = 500
+    schema.dataset_constraints.num_examples_drift_comparator.max_fraction_threshold = 0.9
+    before = schema.SerializeToString()
+    update = update_schema(schema, window(clean()), parse_settings())
+    lines = {change.kind: change.line for change in update.changes}
+    assert lines["few_rows"].startswith(
+        "all rows: far fewer rows than before: 400 rows where at least 500 rows is expected, in evaluation (3)"
+    )
+    assert (
+        "change dataset_constraints.min_examples_count in the schema by hand" in lines["few_rows"]
+    )
+    assert "at most 0.9 times as many as the span before" in lines["many_rows"]
+    assert all(change.refused for change in update.changes)
+    assert update.schema.SerializeToString() == before

@@ -1,0 +1,89 @@
+"""TFRecord files of tf.Examples as a source of rows."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ...lib.errors import RetrainerError
+from ...lib.spans import SourceFile
+from .compression import compression_of, open_native
+from .interface import TEXT_KEPT, BadRow, Block, SourceOptions
+from .record_io import begins_with_record, read_records
+from .tf_examples import decode_examples
+
+_GZIP = b"\x1f\x8b\x08"
+# Decoding is the slow part, and leaves the interpreter to others meanwhile.
+_THREADS = 2
+
+
+class TFRecordSource:
+    """A TFRecord file of tf.Examples, compressed or not.
+
+    A row's number is its record's. Columns are the features, sorted by name; texts are binary, as tf.Examples have
+    them.
+    """
+
+    narrow = False
+
+    def __init__(self, file: SourceFile, path: str, options: SourceOptions) -> None:
+        """Name the source.
+
+        Args:
+            file: The file, for errors and bad rows.
+            path: Where it is on this machine, with the endings of its name.
+            options: How to read it.
+        """
+        self._file = file
+        self._path = path
+        self._exclude = frozenset(options.exclude)
+
+    def blocks(self) -> Iterator[Block]:
+        """Read the file; see `Source.blocks`.
+
+        Yields:
+            Blocks of rows. A record that is no tf.Example is a bad row.
+
+        Raises:
+            RetrainerError: If the file has no record, is no TFRecord file, or is damaged or cut off.
+        """
+        uri = self._file.uri
+        first = 1
+        decoding: deque[Future[Block]] = deque()
+        with (
+            open_native(uri, self._path, _codec(self._path)) as stream,
+            ThreadPoolExecutor(_THREADS) as pool,
+        ):
+            for records in read_records(stream, uri):
+                decoding.append(pool.submit(self._block, records, first))
+                first += len(records)
+                if len(decoding) > _THREADS:
+                    yield decoding.popleft().result()
+            while decoding:
+                yield decoding.popleft().result()
+        if first == 1:
+            raise RetrainerError(
+                f"'{uri}' has no records. Deliver the span again, or remove the file."
+            )
+
+    def _block(self, records: list[bytes], first: int) -> Block:
+        decoded = decode_examples(records, self._exclude)
+        name = os.path.basename(self._file.uri)
+        bad = [
+            BadRow(name, first + index, reason, _text(records[index]))
+            for index, reason in decoded.faults
+        ]
+        return Block(decoded.batch, first, bad, decoded.excluded)
+
+
+def _codec(path: str) -> str:
+    """Tell the codec of a file whose name does not: TFX's own writer packs, and others leave the ending out."""
+    if compression_of(path):
+        return ""
+    with open(path, "rb") as file:
+        start = file.read(64)
+    return "gzip" if start.startswith(_GZIP) and not begins_with_record(start) else ""
+
+
+def _text(record: bytes) -> str:
+    return record[:TEXT_KEPT].decode(errors="backslashreplace")[:TEXT_KEPT]

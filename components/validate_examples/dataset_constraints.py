@@ -1,0 +1,132 @@
+"""What a schema says of the rows as a whole: how many there must be, and against the span before."""
+
+from dataclasses import dataclass
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from ..lib.statistics import Statistics, row_count
+from .findings import ERROR, Finding
+from .judgement import Place, Window, list_places
+
+
+@dataclass(frozen=True)
+class _Constraint:
+    kind: str
+    field: str
+    expected: str
+
+
+_CONSTRAINTS = {
+    "DATASET_LOW_NUM_EXAMPLES": _Constraint(
+        "few_rows", "min_examples_count", "at least {min_examples_count:,} rows"
+    ),
+    "DATASET_HIGH_NUM_EXAMPLES": _Constraint(
+        "many_rows", "max_examples_count", "at most {max_examples_count:,} rows"
+    ),
+    "COMPARATOR_LOW_NUM_EXAMPLES": _Constraint(
+        "few_rows",
+        "num_examples_drift_comparator.min_fraction_threshold",
+        "at least {low:g} times as many as the span before",
+    ),
+    "COMPARATOR_HIGH_NUM_EXAMPLES": _Constraint(
+        "many_rows",
+        "num_examples_drift_comparator.max_fraction_threshold",
+        "at most {high:g} times as many as the span before",
+    ),
+}
+
+
+def dataset_anomalies(
+    window: Window, place: Place, schema: schema_pb2.Schema
+) -> anomalies_pb2.AnomalyInfo:
+    """Let TFDV check a schema's `dataset_constraints`.
+
+    The newest span is compared with the span before it, as TFX compares spans; other rows are only counted.
+
+    Args:
+        window: Has the span before.
+        place: What to check.
+        schema: Of which nothing but `dataset_constraints` is looked at.
+
+    Returns:
+        TFDV's anomalies of the dataset; none if the schema has no such constraints.
+    """
+    if not schema.HasField("dataset_constraints"):
+        return anomalies_pb2.AnomalyInfo()
+    bare = schema_pb2.Schema(dataset_constraints=schema.dataset_constraints)
+    index = window.index
+    is_newest = place.folder == list_places(window)[-1].folder
+    before = window.spans[index.spans[-2]] if is_newest and len(index.spans) > 1 else None
+    found = tfdv.validate_statistics(
+        _rows_only(place.statistics),
+        bare,
+        previous_statistics=_rows_only(before) if before is not None else None,
+    )
+    info = anomalies_pb2.AnomalyInfo()
+    info.CopyFrom(found.dataset_anomaly_info)
+    limit = schema.dataset_constraints.max_examples_count
+    high = anomalies_pb2.AnomalyInfo.DATASET_HIGH_NUM_EXAMPLES
+    if 0 < limit < row_count(place.statistics) and high not in {r.type for r in info.reason}:
+        # TFDV 1.16 reads this limit and does not look at it.
+        info.reason.add(
+            type=high,
+            short_description="High num examples in dataset.",
+            description=f"The dataset has {row_count(place.statistics)} examples, more than expected.",
+        )
+    return info
+
+
+def dataset_findings(
+    info: anomalies_pb2.AnomalyInfo, place: Place, schema: schema_pb2.Schema
+) -> list[Finding]:
+    """Put TFDV's anomalies of a dataset into words.
+
+    Args:
+        info: From `dataset_anomalies`.
+        place: What was checked.
+        schema: Its limits are told as what was expected, and named as what to change.
+    """
+    limits = schema.dataset_constraints
+    comparator = limits.num_examples_drift_comparator
+    words = {
+        "min_examples_count": limits.min_examples_count,
+        "max_examples_count": limits.max_examples_count,
+        "low": comparator.min_fraction_threshold,
+        "high": comparator.max_fraction_threshold,
+    }
+    findings = []
+    for reason in info.reason:
+        anomaly = anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
+        known = _CONSTRAINTS.get(anomaly)
+        if known is None:
+            findings.append(
+                Finding(
+                    "other",
+                    "",
+                    place.name,
+                    reason.description,
+                    "what the schema says",
+                    anomaly=anomaly,
+                )
+            )
+            continue
+        findings.append(
+            Finding(
+                known.kind,
+                "",
+                place.name,
+                f"{row_count(place.statistics):,} rows",
+                known.expected.format(**words),
+                severity=ERROR,
+                remedy=f"complete the data, or change dataset_constraints.{known.field} in the schema by hand",
+                anomaly=anomaly,
+            )
+        )
+    return findings
+
+
+def _rows_only(statistics: Statistics) -> Statistics:
+    rows = Statistics()
+    rows.datasets.add(num_examples=row_count(statistics))
+    return rows

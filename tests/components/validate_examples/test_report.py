@@ -1,0 +1,49 @@
+"""The report stays usable whatever columns are called and however many there are."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROWS = 120
+NAMES = ["a column with spaces", "Größe \u202eabc", "<script>alert(1)</script>", "x" * 200, "\"'&;"]
+
+
+def span(seed: int, columns: list[str]) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {name: random.normal(size=ROWS) for name in columns} | {"late": np.arange(ROWS) % 2}
+    )
+
+
+def test_names_of_any_kind_are_shown_and_none_is_run(judge):
+    spans = {f"s{i}": span(i, NAMES) for i in range(3)}
+    spans["s2"] = spans["s2"].drop(columns=NAMES[:4])
+    outcome = judge(spans, domains={})
+    assert len(outcome.found("error")) == 4
+    assert "<script" not in outcome.page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;</b> missing column" in outcome.page
+    assert f"<b><bdi>{NAMES[1]}</bdi></b> missing column" in outcome.page
+    assert "<code>lifecycle_stage: DEPRECATED</code>" in outcome.page
+
+
+@pytest.fixture
+def wide(judge):
+    columns = [f"column_{i}" for i in range(400)]
+    spans = {f"s{i}": span(i, columns) for i in range(3)}
+    spans["s2"] = spans["s2"].drop(columns=columns[:320])
+    return judge(spans, domains={})
+
+
+def test_of_many_findings_the_first_stand_open_and_the_columns_follow(wide):
+    page = wide.page
+    assert len(wide.found("error")) == 320
+    folded = page.index("<details><summary>270 more</summary>")
+    assert page[:folded].count("missing column <span") == 50
+    assert page.index("columns drifted") < page.index("<h2>Findings") < folded
+    assert folded < page.index("<h2>Columns") < page.index("<h2>Spans")
+    assert page.count("<h3>column_") == 300
+    assert "and 101 more columns, 20 of them with findings" in page
+    assert len(page) < 1_500_000
+    assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", page)
