@@ -51,9 +51,10 @@ def demanded_kinds(settings: IngestSettings, schema_kinds: Mapping[str, Kind]) -
 
     Args:
         settings: Private columns are text, whatever they look like: their digests must not depend on it.
-        schema_kinds: What the schema says.
+        schema_kinds: What the schema says, where the settings do not.
     """
-    return {**schema_kinds, **dict.fromkeys(settings.hash, Kind.TEXT)}
+    said = {name: Kind(kind) for name, kind in settings.types.items()}
+    return {**schema_kinds, **said, **dict.fromkeys(settings.hash, Kind.TEXT)}
 
 
 def write_span_files(
