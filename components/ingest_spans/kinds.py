@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from ..lib.errors import RetrainerError
 
 NOT_UTF8 = "is not UTF-8"
+NO_INTEGER, NO_NUMBER = "is no integer of 64 bits", "is no number"
+"""What is wrong with a cell, in words."""
 _FIRST_CELLS = 64
 _INT64_LIMIT = 2.0**63
 # Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
@@ -51,8 +53,8 @@ _STORED_AS = {
 _FAULTS = {
     Kind.NOTHING: "is not empty",
     Kind.FLAG: "is neither true nor false",
-    Kind.INTEGER: "is no integer of 64 bits",
-    Kind.NUMBER: "is no number",
+    Kind.INTEGER: NO_INTEGER,
+    Kind.NUMBER: NO_NUMBER,
     Kind.TEXT: NOT_UTF8,
 }
 

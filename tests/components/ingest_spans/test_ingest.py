@@ -409,3 +409,12 @@ def test_types_that_there_are_not_are_named(project):
         project.run(types={"id": "txt"})
     with pytest.raises(RetrainerError, match=r"data\.types names 'idd'.*did you mean 'id'"):
         project.run(types={"idd": "text"})
+
+
+def test_a_column_that_changed_for_good_stops_with_the_way_out(project):
+    freeze_schema(project, id="INT")
+    project.span("3", HEADER + "".join(f"c{i},Ulm,{i},{i % 2}\n" for i in range(10)))
+    with pytest.raises(RetrainerError, match=r"row 1: 'id' is no integer.*data\.types"):
+        project.run()
+    examples, _ = project.run(types={"id": "text"})
+    assert examples.read_table("train").schema.field("id").type == pa.string()
