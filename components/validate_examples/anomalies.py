@@ -128,6 +128,8 @@ def anomaly_findings(
         for anomaly, reason in _reasons(info):
             if anomaly in _NOTHING_TO_COMPARE and column not in compared:
                 continue
+            if anomaly == "SCHEMA_NEW_COLUMN" and missing_share(seen.get(column)) == 1:
+                continue
             finding = _finding(
                 anomaly, reason, column, seen.get(column), expected.get(column), domains, where
             )

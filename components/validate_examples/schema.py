@@ -66,6 +66,9 @@ def infer_schema(
     )
     schema.default_environment.extend((TRAINING, SERVING))
     features = features_by_name(train)
+    # Nothing tells what a column without a value would hold. Once it has some, it is a new column.
+    for feature in [one for one in schema.feature if missing_share(features[one.name]) == 1]:
+        schema.feature.remove(feature)
     per_span = [features_by_name(span) for span in spans]
     dropped = []
     for feature in schema.feature:

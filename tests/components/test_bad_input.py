@@ -351,6 +351,17 @@ def test_a_column_without_a_value_in_an_older_span_merges_with_the_others(chain)
     assert (city.common_stats.num_missing, city.unique) == (ROWS, 3)
 
 
+def test_a_column_empty_in_every_span_is_a_warning_and_a_new_one_once_it_has_values(chain):
+    empty = [
+        HEADER + "".join(f"{seed}{i:03},,{(i * seed) % 11}.5,{i % 2}\n" for i in range(ROWS))
+        for seed in (1, 2, 3)
+    ]
+    chain.ingest(*empty).judge()
+    assert [(f["column"], f["kind"]) for f in chain.findings] == [("city", "all_missing")]
+    chain.ingest(*empty[:2], THREE).judge()
+    assert ("city", "new_column") in [(f["column"], f["kind"]) for f in chain.findings]
+
+
 def test_a_column_without_a_value_anywhere_is_counted_as_missing(chain):
     spans = [
         HEADER + "".join(f"{seed * 1_000 + i},,{i},{i % 2}\n" for i in range(ROWS))
