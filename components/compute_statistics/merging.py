@@ -111,8 +111,8 @@ def _before(
 ) -> dict[str, Statistics]:
     steps = [by_span[span] for span in index.earlier]
     parts = tuple(part for step in steps for part in step)
-    if not parts:
-        return {}
+    if len(parts) < 2:
+        return {span: merged.of(parts, before_folder(span)) for span in index.spans[1:]}
     as_float = merged.mixed(parts, before_folder(index.newest))
     known = KeptMerge.find(steps, as_float, merged.store, merged.settings)
     try:
@@ -120,8 +120,7 @@ def _before(
     except SketchError as error:
         merged.store.note(f"A merge of {known.count} spans was made again: {error}.")
         found = _continued(KeptMerge([], None), steps, as_float, merged)
-    if len(parts) > 1:
-        merged.known[parts] = found[-1]
+    merged.known[parts] = found[-1]
     return dict(zip(index.spans[1:], found, strict=True))
 
 
@@ -144,7 +143,7 @@ def _continued(
             of_block.append(extract(running, merged.settings.generators))
             running = decode_block(content)
         new.append(of_block)
-        blocks.append(Block(columns, content))
+        blocks.append(Block.of(columns, content))
     found = known.statistics + [join_columns(step) for step in zip(*new, strict=True)]
     keep_merge(steps, as_float, merged.store, merged.settings, found, blocks)
     return found

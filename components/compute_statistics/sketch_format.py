@@ -79,11 +79,18 @@ class Block(NamedTuple):
 
     Attributes:
         columns: Names of the columns.
-        content: What `encode_block` wrote.
+        content: What `encode_block` wrote, compressed.
+        size: How many bytes it is when it is no longer compressed.
     """
 
     columns: tuple[str, ...]
     content: bytes
+    size: int
+
+    @classmethod
+    def of(cls, columns: Sequence[str], content: bytes) -> "Block":
+        """Compress what `encode_block` wrote."""
+        return cls(tuple(columns), _compressed(content), len(content))
 
 
 class Section(NamedTuple):
@@ -109,22 +116,25 @@ def encode(statistics: bytes, blocks: Sequence[Block]) -> bytes:
         statistics: A serialised `DatasetFeatureStatisticsList`.
         blocks: The accumulators, at least one block.
     """
-    sizes = [len(statistics), *(len(block.content) for block in blocks)]
-    contents = [
-        pa.compress(content, codec=_CODEC, asbytes=True)
-        for content in (statistics, *(block.content for block in blocks))
+    sections = [
+        (_compressed(statistics), len(statistics)),
+        *((block.content, block.size) for block in blocks),
     ]
     index = json.dumps(
         {
             "columns": [block.columns for block in blocks],
             "sections": [
                 [len(content), size, hashlib.sha256(content).hexdigest()]
-                for content, size in zip(contents, sizes, strict=True)
+                for content, size in sections
             ],
         }
     ).encode()
     start = MAGIC + hashlib.sha256(index).digest() + _LENGTH.pack(len(index))
-    return b"".join([start, index, *contents])
+    return b"".join([start, index, *(content for content, _ in sections)])
+
+
+def _compressed(content: bytes) -> bytes:
+    return pa.compress(content, codec=_CODEC, asbytes=True)
 
 
 class SketchFile:

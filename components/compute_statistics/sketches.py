@@ -25,7 +25,7 @@ from .sketch_format import Block, encode, encode_block
 # Part of every sketch's name: raised when the same rows would make another sketch.
 _VERSION = 4
 # TFDV's sketches take some 200 kilobytes a number column while they are filled, however few the rows.
-BLOCK_COLUMNS = 250
+BLOCK_COLUMNS = 100
 # TFDV's options that are plain values and that its in-memory accumulators honour.
 _OPTION_NAMES = (
     "epsilon",
@@ -156,7 +156,7 @@ def pack(
         generator.compact(accumulator)
         for generator, accumulator in zip(settings.generators, accumulators, strict=True)
     ]
-    block = Block(tuple(columns), encode_block(compact))
+    block = Block.of(columns, encode_block(compact))
     return block, extract(compact, settings.generators)
 
 

@@ -142,7 +142,7 @@ def test_a_sketch_whose_accumulators_can_not_be_read_is_made_again(run, three, t
     victim = sketches(tmp_path)[0]
     statistics = read_whole(victim.read_bytes())[0]
     forged = block({"accumulators": [{"object": "Popen"}], "blobs": []})
-    victim.write_bytes(encode(statistics, [Block(("x",), forged)]))
+    victim.write_bytes(encode(statistics, [Block.of(["x"], forged)]))
     forget_merges(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
     assert read_statistics(tmp_path / "s", "Split-train") == good
