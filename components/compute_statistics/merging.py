@@ -136,12 +136,13 @@ def _continued(
     for columns in merged.blocks([part for step in steps for part in step]):
         running = known.accumulators(columns) or merged.empty()
         of_block = []
+        content = b""
         for step in steps[known.count :]:
+            # A sketch that was asked takes nothing more; and what goes on must be what a later run would read.
+            running = decode_block(content) if content else running
             running = merged.add(running, step, as_float, columns)
-            # A sketch that was asked takes nothing more; and what is kept must go on as what was read.
             content = encode_block(running)
             of_block.append(extract(running, merged.settings.generators))
-            running = decode_block(content)
         new.append(of_block)
         blocks.append(Block.of(columns, content))
     found = known.statistics + [join_columns(step) for step in zip(*new, strict=True)]
