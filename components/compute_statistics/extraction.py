@@ -12,22 +12,19 @@ from tensorflow_data_validation.utils import quantiles_util, top_k_uniques_stats
 
 from ..lib.statistics import Feature, Statistics
 from .histograms import equi_width_histogram
-from .sketch_format import copied
 
 _FACTOR = basic._NUM_QUANTILES_FACTOR_FOR_STD_HISTOGRAM
 
 
-def extract(
-    accumulators: Sequence[Any], generators: Sequence[Any], keep: bool = False
-) -> Statistics:
+def extract(accumulators: Sequence[Any], generators: Sequence[Any]) -> Statistics:
     """Turn accumulators into statistics.
 
     TFDV does it, but for the histograms and the median of unweighted number columns.
 
     Args:
-        accumulators: One per generator. Sketches of quantiles take nothing more once they were asked.
+        accumulators: One per generator; they are used up, since sketches of quantiles take nothing more once they
+            were asked.
         generators: TFDV's generators.
-        keep: Whether the accumulators will be merged into later.
 
     Returns:
         What `stats_impl.extract_statistics_output` returns.
@@ -37,7 +34,6 @@ def extract(
     prepared = []
     for generator, accumulator in zip(generators, accumulators, strict=True):
         if isinstance(generator, basic.BasicStatsGenerator):
-            accumulator = copied(accumulator) if keep else accumulator
             settings = generator
             for path, stats in accumulator.items():
                 numeric = stats.numeric_stats
@@ -55,6 +51,19 @@ def extract(
             if steps in numbers and _has_values(feature):
                 _add_histograms(feature, *numbers[steps], settings)
     return statistics
+
+
+def join_columns(blocks: Sequence[Statistics]) -> Statistics:
+    """Join statistics of the same rows, each of other columns, into one.
+
+    Args:
+        blocks: At least one; the first is written to.
+    """
+    joined, *others = blocks
+    for other in others:
+        for dataset, more in zip(joined.datasets, other.datasets, strict=True):
+            dataset.features.extend(more.features)
+    return joined
 
 
 class _Estimated:

@@ -8,20 +8,27 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.examples import SpanPart
-from .batches import column_count, list_batches
-from .sketches import SketchSettings, merge_accumulators, pack, settle
-
-# TFDV's sketches take some 200 kilobytes a column, however few its rows: a wide table is sketched one batch at a time.
-WIDE_COLUMNS = 10_000
+from .batches import PartReader
+from .sketches import (
+    SketchSettings,
+    column_blocks,
+    encode_sketch,
+    merge_accumulators,
+    pack,
+    settle,
+)
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_Columns: TypeAlias = tuple[str, ...]
 
 
 def make_sketches(
@@ -39,30 +46,46 @@ def make_sketches(
     """
     # Made once, before threads ask for it.
     _ = settings.generators
-    widest = max((column_count(part) for part in parts), default=0)
-    workers = min(_cores(), max(1, WIDE_COLUMNS // max(1, widest)))
+    workers = _cores()
+    blocks: deque[int] = deque()
     # Threads share the work, since TFDV's sketches and NumPy let go of the interpreter's lock; a process would
     # have to be forked from one that holds TensorFlow.
     with ThreadPoolExecutor(workers) as pool:
         sketched = _in_order(
-            pool, workers, lambda batch: _sketch(batch, settings), _batches(parts, as_float)
+            pool,
+            workers,
+            lambda batch: _sketch(batch, settings),
+            _batches(parts, as_float, settings, blocks),
         )
         packed = _in_order(
-            pool, workers, lambda sets: pack(sets, settings), _by_part(sketched, settings)
+            pool, workers, lambda one: pack(*one, settings), _by_block(sketched, settings)
         )
-        yield from zip(parts, packed, strict=True)
+        for part in parts:
+            # The first block tells how many there are.
+            first = next(packed)
+            yield part, encode_sketch([first, *islice(packed, blocks.popleft() - 1)])
 
 
-def _batches(parts: Sequence[SpanPart], as_float: Sequence[str]) -> Iterator[pa.RecordBatch | None]:
+def _batches(
+    parts: Sequence[SpanPart],
+    as_float: Sequence[str],
+    settings: SketchSettings,
+    blocks: deque[int],
+) -> Iterator[pa.RecordBatch | _Columns]:
     for part in parts:
-        # Marks the start of a part, which may have no rows.
-        yield None
-        yield from list_batches(part, as_float)
+        with ExitStack() as files:
+            reader = PartReader(part, files)
+            of_part = column_blocks(reader.columns, settings)
+            blocks.append(len(of_part))
+            for columns in of_part:
+                # Marks the start of a block, which may have no rows.
+                yield columns
+                yield from reader.list_batches(columns, as_float)
 
 
-def _sketch(batch: pa.RecordBatch | None, settings: SketchSettings) -> list[Any] | None:
-    if batch is None:
-        return None
+def _sketch(batch: pa.RecordBatch | _Columns, settings: SketchSettings) -> list[Any] | _Columns:
+    if isinstance(batch, tuple):
+        return batch
     accumulators = stats_impl.generate_partial_statistics_in_memory(
         batch, settings.stats_options, settings.generators
     )
@@ -70,18 +93,21 @@ def _sketch(batch: pa.RecordBatch | None, settings: SketchSettings) -> list[Any]
     return accumulators
 
 
-def _by_part(sketched: Iterable[list[Any] | None], settings: SketchSettings) -> Iterator[list[Any]]:
-    merged: list[Any] | None = None
-    for accumulators in sketched:
-        if accumulators is not None:
-            assert merged is not None
-            merged = merge_accumulators([merged, accumulators], settings)
+def _by_block(
+    sketched: Iterable[list[Any] | _Columns], settings: SketchSettings
+) -> Iterator[tuple[list[Any], _Columns]]:
+    columns: _Columns | None = None
+    merged: list[Any] = []
+    for one in sketched:
+        if isinstance(one, tuple):
+            if columns is not None:
+                yield merged, columns
+            columns = one
+            merged = [generator.create_accumulator() for generator in settings.generators]
             continue
-        if merged is not None:
-            yield merged
-        merged = [generator.create_accumulator() for generator in settings.generators]
-    if merged is not None:
-        yield merged
+        merged = merge_accumulators([merged, one], settings)
+    if columns is not None:
+        yield merged, columns
 
 
 def _in_order(

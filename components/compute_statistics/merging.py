@@ -14,9 +14,11 @@ from ..lib.statistics import (
     span_folder,
     split_folder,
 )
-from .extraction import extract
+from .extraction import extract, join_columns
+from .kept_merges import KeptMerge, keep_merge
+from .sketch_format import Block, SketchError, decode_block, encode_block
 from .sketch_store import SketchStore
-from .sketches import SketchSettings, merge_accumulators
+from .sketches import SketchSettings, column_blocks, merge_accumulators
 
 
 def merge_window(
@@ -73,43 +75,78 @@ class _Merged:
         if len(parts) == 1:
             statistics = self.store.statistics(parts[0])
         else:
-            merged = self.empty()
-            for part in parts:
-                merged = self.add(merged, part, as_float)
-            statistics = extract(merged, self.settings.generators)
+            merged = (
+                self.add(self.empty(), parts, as_float, columns) for columns in self.blocks(parts)
+            )
+            statistics = join_columns([extract(one, self.settings.generators) for one in merged])
         self.known[parts] = statistics
         return statistics
 
     def mixed(self, parts: Sequence[SpanPart], where: str) -> tuple[str, ...]:
         return mixed_types({part: _types(self.store.statistics(part)) for part in parts}, where)
 
+    def blocks(self, parts: Sequence[SpanPart]) -> list[tuple[str, ...]]:
+        """Cut the columns of parts into blocks; in most windows they are those of the sketches."""
+        names = dict.fromkeys(name for part in parts for name in self.store.columns(part))
+        return column_blocks(tuple(names), self.settings)
+
     def empty(self) -> list[Any]:
         return [generator.create_accumulator() for generator in self.settings.generators]
 
-    def add(self, merged: list[Any], part: SpanPart, as_float: tuple[str, ...]) -> list[Any]:
-        return merge_accumulators([merged, self.store.accumulators(part, as_float)], self.settings)
+    def add(
+        self,
+        merged: list[Any],
+        parts: Sequence[SpanPart],
+        as_float: tuple[str, ...],
+        columns: tuple[str, ...],
+    ) -> list[Any]:
+        for part in parts:
+            one = self.store.accumulators(part, as_float, columns)
+            merged = merge_accumulators([merged, one], self.settings)
+        return merged
 
 
 def _before(
     by_span: Mapping[str, tuple[SpanPart, ...]], index: StatisticsIndex, merged: _Merged
 ) -> dict[str, Statistics]:
-    earlier = tuple(part for span in index.earlier for part in by_span[span])
-    if not index.earlier:
-        return {}
-    as_float = merged.mixed(earlier, before_folder(index.newest))
-    found: dict[str, Statistics] = {}
-    running, waiting, count = merged.empty(), list[SpanPart](), 0
-    for span, previous in zip(index.spans[1:], index.spans, strict=False):
-        waiting += by_span[previous]
-        count += len(by_span[previous])
-        if count == 1:
-            found[span] = merged.store.statistics(waiting[0], as_float)
-            continue
-        for part in waiting:
-            running = merged.add(running, part, as_float)
-        waiting.clear()
-        found[span] = extract(running, merged.settings.generators, keep=span != index.newest)
-    merged.known[earlier] = found[index.newest]
+    steps = [by_span[span] for span in index.earlier]
+    parts = tuple(part for step in steps for part in step)
+    if len(parts) < 2:
+        return {span: merged.of(parts, before_folder(span)) for span in index.spans[1:]}
+    as_float = merged.mixed(parts, before_folder(index.newest))
+    known = KeptMerge.find(steps, as_float, merged.store, merged.settings)
+    try:
+        found = _continued(known, steps, as_float, merged)
+    except SketchError as error:
+        merged.store.note(f"A merge of {known.count} spans was made again: {error}.")
+        found = _continued(KeptMerge([], None), steps, as_float, merged)
+    merged.known[parts] = found[-1]
+    return dict(zip(index.spans[1:], found, strict=True))
+
+
+def _continued(
+    known: KeptMerge,
+    steps: Sequence[tuple[SpanPart, ...]],
+    as_float: tuple[str, ...],
+    merged: _Merged,
+) -> list[Statistics]:
+    if known.count == len(steps):
+        return known.statistics
+    new, blocks = [], []
+    for columns in merged.blocks([part for step in steps for part in step]):
+        running = known.accumulators(columns) or merged.empty()
+        of_block = []
+        content = b""
+        for step in steps[known.count :]:
+            # A sketch that was asked takes nothing more; and what goes on must be what a later run would read.
+            running = decode_block(content) if content else running
+            running = merged.add(running, step, as_float, columns)
+            content = encode_block(running)
+            of_block.append(extract(running, merged.settings.generators))
+        new.append(of_block)
+        blocks.append(Block.of(columns, content))
+    found = known.statistics + [join_columns(step) for step in zip(*new, strict=True)]
+    keep_merge(steps, as_float, merged.store, merged.settings, found, blocks)
     return found
 
 

@@ -1,6 +1,7 @@
 """Sketching on Beam: TFDV's own combiner in a pipeline, for spans too large for one machine."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import apache_beam as beam
@@ -10,8 +11,8 @@ from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.examples import SpanPart
 from ..lib.files import write_atomic
-from .batches import list_batches
-from .sketches import SketchSettings, pack, sketch_uri
+from .batches import PartReader
+from .sketches import SketchSettings, encode_sketch, pack, sketch_uri, split_columns
 
 
 def make_on_beam(
@@ -65,12 +66,16 @@ class _SketchFn(stats_impl._CombinerStatsGeneratorsCombineFn):
 
     def extract_output(self, accumulator: Any) -> bytes:
         self._maybe_do_batch(accumulator, force=True)
-        return pack(accumulator.partial_accumulators, SketchSettings(self._options))
+        settings = SketchSettings(self._options)
+        blocks = split_columns(accumulator.partial_accumulators, settings)
+        return encode_sketch([pack(one, columns, settings) for columns, one in blocks])
 
 
 def _read(index: int, part: SpanPart) -> Iterator[tuple[int, pa.RecordBatch]]:
-    for batch in list_batches(part):
-        yield index, batch
+    with ExitStack() as files:
+        reader = PartReader(part, files)
+        for batch in reader.list_batches(reader.columns):
+            yield index, batch
 
 
 def _store(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from markupsafe import Markup
 
 from ..lib.charts import Series, distribution_chart, legend, number, percent
@@ -11,6 +12,7 @@ from ..lib.statistics import (
     Feature,
     Statistics,
     StatisticsIndex,
+    common,
     features_by_name,
     is_number,
     missing_share,
@@ -108,14 +110,38 @@ def figures(feature: Feature | None) -> str:
     if missing == 1:
         return words[0]
     if is_number(feature):
-        stats = feature.num_stats
-        words.append(f"mean {number(stats.mean)}")
-        words.append(f"std {number(stats.std_dev)}")
-        words.append(f"{number(stats.min)} to {number(stats.max)}")
+        words += _number_words(feature)
     else:
         unique = feature.string_stats.unique
         words.append(f"{unique:,} value{'' if unique == 1 else 's'}")
     return ", ".join(words)
+
+
+def _number_words(feature: Feature) -> list[str]:
+    stats = feature.num_stats
+    # Where all cells hold no number, TFDV leaves the buckets out and the count in.
+    nan = int(max((histogram.num_nan for histogram in stats.histograms), default=0))
+    words = [f"{nan:,} not a number"] if nan else []
+    if nan == common(feature).num_non_missing:
+        return words
+    if np.isfinite([stats.mean, stats.min, stats.max]).all():
+        words.append(f"mean {number(stats.mean)}")
+        # Of numbers whose squares are beyond floating point TFDV gives none, or 0.
+        if stats.std_dev > 0 or stats.min == stats.max:
+            words.append(f"std {number(stats.std_dev)}")
+        return [*words, f"{number(stats.min)} to {number(stats.max)}"]
+    # With an infinite value there is no mean and no spread; the finite ones are all in the buckets between.
+    ends = [
+        end
+        for histogram in stats.histograms
+        if histogram.type == histogram.STANDARD
+        for bucket in histogram.buckets
+        for end in (bucket.low_value, bucket.high_value)
+        if np.isfinite(end)
+    ]
+    if not ends:
+        return [*words, "infinite values alone"]
+    return [*words, f"some infinite, others {number(min(ends))} to {number(max(ends))}"]
 
 
 def _span_table(index: StatisticsIndex, folders: Mapping[str, Statistics]) -> str:

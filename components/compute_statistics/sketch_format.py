@@ -1,19 +1,25 @@
 """The file format of a sketch: TFDV's accumulators as plain data, so reading one runs no code.
 
-A pickle from a shared bucket could call anything. Here a JSON header describes the objects, whose
-classes come from a fixed list, and the C++ sketches follow as blobs in their own serialisation:
+A pickle from a shared bucket could call anything. Here JSON describes the objects, whose classes come from a fixed
+list, and the C++ sketches follow as blobs in their own serialisation. A wide table's columns are sketched block by
+block, and any block is read without the others:
 
-    magic | SHA-256 of the rest | length of the header | header | blobs
+    magic | SHA-256 of the index | length of the index | index | statistics | block | block | ...
+
+The index names each block's columns, and the lengths and the SHA-256 of what follows it. That is compressed by zstd.
+A block is, in turn:
+
+    length of the header | header | blobs
 """
 
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from tensorflow_data_validation.statistics.generators import (
     basic_stats_generator as basic,
 )
@@ -26,9 +32,14 @@ from tfx_bsl import sketches
 
 from .misra_gries import checked, ordered
 
-MAGIC = b"RETRAINER-SKETCH-1\n"
+MAGIC = b"RETRAINER-SKETCH-2\n"
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct(">Q")
+_CODEC = "zstd"
+# Most sketches are whole in what is read first, so a bucket is asked once for each.
+_HEAD_BYTES = 1 << 17
+# What a forged index may make a reader set aside.
+_MOST_INDEX_BYTES, _MOST_BYTES = 1 << 28, 1 << 33
 
 # Classes that keep their state in slots; only these slots are ever set.
 _SLOTTED = {
@@ -63,100 +74,193 @@ class SketchError(Exception):
     """A sketch that can't be written, or read, in this format."""
 
 
-@dataclass(frozen=True)
-class SketchFile:
-    """What a sketch file holds.
+class Block(NamedTuple):
+    """The accumulators of some columns, as they lie in a sketch.
 
     Attributes:
-        made_by: Versions of the libraries that made it.
-        accumulators: One of TFDV's accumulators per generator.
-        statistics: The serialised `DatasetFeatureStatisticsList` of these rows.
+        columns: Names of the columns.
+        content: What `encode_block` wrote, compressed.
+        size: How many bytes it is when it is no longer compressed.
     """
 
-    made_by: Mapping[str, str]
-    accumulators: list[Any]
-    statistics: bytes
+    columns: tuple[str, ...]
+    content: bytes
+    size: int
+
+    @classmethod
+    def of(cls, columns: Sequence[str], content: bytes) -> "Block":
+        """Compress what `encode_block` wrote."""
+        return cls(tuple(columns), _compressed(content), len(content))
 
 
-def encode(
-    made_by: Mapping[str, str], accumulators: Sequence[Any], statistics: Callable[[], bytes]
-) -> bytes:
-    """Write a sketch as bytes; equal accumulators give equal bytes.
+class Section(NamedTuple):
+    """Where something lies in a sketch.
+
+    Attributes:
+        start: The first byte.
+        length: How many bytes.
+        size: How many they are when they are no longer compressed.
+        digest: Their SHA-256 in hexadecimal digits.
+    """
+
+    start: int
+    length: int
+    size: int
+    digest: str
+
+
+def encode(statistics: bytes, blocks: Sequence[Block]) -> bytes:
+    """Write a sketch as bytes; equal statistics and blocks give equal bytes.
 
     Args:
-        made_by: Versions of the libraries that made it.
-        accumulators: One of TFDV's accumulators per generator.
-        statistics: Makes the serialised statistics. It is called when the accumulators are written, and may use
-            them up.
-
-    Raises:
-        SketchError: If an accumulator holds a class that is not on the list (a custom generator's).
+        statistics: A serialised `DatasetFeatureStatisticsList`.
+        blocks: The accumulators, at least one block.
     """
-    blobs: list[bytes] = [b""]
-    plain = [_to_plain(accumulator, blobs) for accumulator in accumulators]
-    blobs[0] = statistics()
-    header = json.dumps(
+    sections = [
+        (_compressed(statistics), len(statistics)),
+        *((block.content, block.size) for block in blocks),
+    ]
+    index = json.dumps(
         {
-            "made_by": dict(made_by),
-            "accumulators": plain,
-            "blobs": [len(blob) for blob in blobs],
+            "columns": [block.columns for block in blocks],
+            "sections": [
+                [len(content), size, hashlib.sha256(content).hexdigest()]
+                for content, size in sections
+            ],
         }
     ).encode()
-    body = b"".join([_LENGTH.pack(len(header)), header, *blobs])
-    return MAGIC + hashlib.sha256(body).digest() + body
+    start = MAGIC + hashlib.sha256(index).digest() + _LENGTH.pack(len(index))
+    return b"".join([start, index, *(content for content, _ in sections)])
 
 
-def decode(content: bytes) -> SketchFile:
-    """Read a sketch; each call gives accumulators of its own, which may be merged into.
+def _compressed(content: bytes) -> bytes:
+    return pa.compress(content, codec=_CODEC, asbytes=True)
+
+
+class SketchFile:
+    """A sketch that lies somewhere, of which only what is asked for is read.
+
+    Attributes:
+        digest: SHA-256 of its index, and so of all of its content, in hexadecimal digits.
+        columns: Names of the columns of each block.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+        """Read the index.
+
+        Args:
+            read: Gives the bytes from one position up to another, or fewer if they end before.
+
+        Raises:
+            SketchError: If it is damaged or of another format.
+        """
+        self._read = read
+        head = read(0, _HEAD_BYTES)
+        fixed = len(MAGIC) + _DIGEST_BYTES + _LENGTH.size
+        if not head.startswith(MAGIC):
+            raise SketchError("it is not in retrainer's sketch format")
+        if len(head) < fixed:
+            raise SketchError("it ends before its index")
+        (length,) = _LENGTH.unpack_from(head, fixed - _LENGTH.size)
+        if length > _MOST_INDEX_BYTES:
+            raise SketchError(f"its index would have {length} bytes")
+        index = head[fixed : fixed + length]
+        if len(index) < length:
+            index += read(len(head), fixed + length)
+        digest = hashlib.sha256(index)
+        if digest.digest() != head[len(MAGIC) :][:_DIGEST_BYTES]:
+            raise SketchError("its index does not match its checksum")
+        self.digest = digest.hexdigest()
+        try:
+            content = json.loads(index)
+            self.columns = tuple(tuple(map(str, names)) for names in content["columns"])
+            self._sections, position = [], fixed + length
+            for packed, size, checksum in content["sections"]:
+                if not 0 <= packed <= _MOST_BYTES or not 0 <= size <= _MOST_BYTES:
+                    raise ValueError(f"a section of {packed} bytes, {size} when unpacked")
+                self._sections.append(Section(position, int(packed), int(size), checksum))
+                position += packed
+        except (ValueError, TypeError, LookupError) as error:
+            raise SketchError(f"its index can't be read: {error}") from error
+        if len(self._sections) != len(self.columns) + 1 or not self.columns:
+            raise SketchError(f"its index has {len(self._sections)} sections")
+        self._head = head
+
+    def statistics(self) -> bytes:
+        """Read the serialised `DatasetFeatureStatisticsList`.
+
+        Raises:
+            SketchError: If it is damaged.
+        """
+        return self._section(0)
+
+    def accumulators(self, columns: Collection[str]) -> list[Any]:
+        """Read the accumulators of some columns; each call gives new ones, which may be merged into.
+
+        Args:
+            columns: Which. Those that the sketch has not are left out; the number of rows is there without any.
+
+        Raises:
+            SketchError: If they are damaged, or name a class that is not on the list.
+        """
+        wanted = set(columns)
+        touched = [i for i, names in enumerate(self.columns) if not wanted.isdisjoint(names)]
+        first, *others = [decode_block(self._section(1 + i)) for i in touched or [0]]
+        try:
+            for other in others:
+                for mine, more in zip(first, other, strict=True):
+                    mine.update(more)
+            for accumulator in first:
+                for path in [path for path in accumulator if path.steps()[0] not in wanted]:
+                    del accumulator[path]
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise SketchError(f"its content can't be read: {error}") from error
+        return first
+
+    def _section(self, number: int) -> bytes:
+        section = self._sections[number]
+        end = section.start + section.length
+        content = self._head[section.start : end]
+        if len(content) < section.length:
+            content = self._read(section.start, end)
+        # The C++ sketches are parsed only after this: they are not made for damaged bytes.
+        if hashlib.sha256(content).hexdigest() != section.digest:
+            raise SketchError("its content does not match its checksum")
+        try:
+            return pa.decompress(content, section.size, codec=_CODEC, asbytes=True)
+        except (OSError, ValueError, MemoryError) as error:
+            raise SketchError(f"its content can't be unpacked: {error}") from error
+
+
+def encode_block(accumulators: Sequence[Any]) -> bytes:
+    """Write accumulators as bytes; equal ones give equal bytes.
 
     Raises:
-        SketchError: If the bytes are damaged, of another format, or name a class that is not on
-            the list.
+        SketchError: If one holds a class that is not on the list (a custom generator's).
     """
-    header, blobs = _parse(content)
-    try:
-        return SketchFile(
-            made_by=header["made_by"],
-            accumulators=[_from_plain(value, blobs) for value in header["accumulators"]],
-            statistics=blobs[0],
-        )
-    except (ValueError, TypeError, LookupError, RuntimeError) as error:
-        raise SketchError(f"its content can't be read: {error}") from error
-
-
-def copied(accumulator: Any) -> Any:
-    """Copy an accumulator, its C++ sketches with it."""
     blobs: list[bytes] = []
-    return _from_plain(_to_plain(accumulator, blobs), blobs)
+    plain = [_to_plain(accumulator, blobs) for accumulator in accumulators]
+    header = json.dumps({"accumulators": plain, "blobs": [len(blob) for blob in blobs]}).encode()
+    return b"".join([_LENGTH.pack(len(header)), header, *blobs])
 
 
-def statistics_of(content: bytes) -> bytes:
-    """Read only the statistics of a sketch's rows.
+def decode_block(content: bytes) -> list[Any]:
+    """Read what `encode_block` wrote.
 
     Raises:
-        SketchError: If the bytes are damaged or of another format.
+        SketchError: If it is damaged, or names a class that is not on the list.
     """
-    return _parse(content)[1][0]
-
-
-def _parse(content: bytes) -> tuple[dict[str, Any], list[bytes]]:
-    start = len(MAGIC) + _DIGEST_BYTES
-    if not content.startswith(MAGIC):
-        raise SketchError("it is not in retrainer's sketch format")
-    body = memoryview(content)[start:]
-    # The C++ sketches are parsed only after this: they are not made for damaged bytes.
-    if hashlib.sha256(body).digest() != content[len(MAGIC) : start]:
-        raise SketchError("its content does not match its checksum")
     try:
-        (length,) = _LENGTH.unpack_from(body)
-        header = json.loads(bytes(body[_LENGTH.size : _LENGTH.size + length]))
-        blobs, position = [], _LENGTH.size + length
+        (length,) = _LENGTH.unpack_from(content)
+        position = _LENGTH.size + length
+        header = json.loads(content[_LENGTH.size : position])
+        blobs = []
         for size in header["blobs"]:
-            blobs.append(bytes(body[position : position + size]))
+            blobs.append(content[position : position + size])
             position += size
-    except (ValueError, TypeError, LookupError, struct.error) as error:
+        return [_from_plain(value, blobs) for value in header["accumulators"]]
+    except (ValueError, TypeError, LookupError, RuntimeError, struct.error) as error:
         raise SketchError(f"its content can't be read: {error}") from error
-    return header, blobs
 
 
 def _to_plain(value: Any, blobs: list[bytes]) -> Any:

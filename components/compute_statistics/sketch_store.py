@@ -2,18 +2,19 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import tensorflow_data_validation as tfdv
 from google.protobuf.message import DecodeError
 
 from ..lib.examples import SpanPart
-from ..lib.files import filesystem, read_bytes, write_atomic
+from ..lib.files import filesystem, read_range, write_atomic
 from ..lib.progress import progress
 from ..lib.statistics import Statistics
 from .making import make_sketches
-from .sketch_format import SketchError, decode, statistics_of
+from .sketch_format import SketchError, SketchFile
 from .sketches import SketchSettings, sketch_uri
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class SketchStore:
         self.made: set[str] = set()
         self.notes: list[str] = []
         self._settings = settings
-        self._contents: dict[_Key, bytes] = {}
+        self._files: dict[_Key, SketchFile] = {}
         self._statistics: dict[_Key, Statistics] = {}
 
     def missing(self, parts: Sequence[SpanPart]) -> list[SpanPart]:
@@ -72,53 +73,73 @@ class SketchStore:
         """Give the statistics of a part's rows, sketched if need be; they are not to be changed."""
         key = (part, tuple(sorted(as_float)))
         if key not in self._statistics:
-            self._statistics[key] = self._decoded(key, _statistics_of)
+            self._statistics[key] = self._from_file(key, _statistics_of)
         return self._statistics[key]
 
-    def accumulators(self, part: SpanPart, as_float: Sequence[str] = ()) -> list[Any]:
-        """Give the accumulators of a part, sketched if need be; each call gives new ones."""
+    def accumulators(
+        self, part: SpanPart, as_float: Sequence[str], columns: Collection[str]
+    ) -> list[Any]:
+        """Give the accumulators of columns of a part, sketched if need be; each call gives new ones."""
         key = (part, tuple(sorted(as_float)))
-        return self._decoded(key, lambda content: decode(content).accumulators)
+        return self._from_file(key, lambda file: file.accumulators(columns))
 
-    def _decoded(self, key: _Key, read: Callable[[bytes], _Read]) -> _Read:
-        if key in self._contents or self._read(*key):
+    def columns(self, part: SpanPart) -> tuple[str, ...]:
+        """Name the columns of a part."""
+        return self._from_file(
+            (part, ()), lambda file: tuple(name for names in file.columns for name in names)
+        )
+
+    def digest(self, part: SpanPart) -> str:
+        """Name the content of a part's sketch."""
+        return self._from_file((part, ()), lambda file: file.digest)
+
+    def note(self, sentence: str) -> None:
+        """Tell the readers of the log and of the report."""
+        _log.warning("%s", sentence)
+        self.notes.append(sentence)
+
+    def _from_file(self, key: _Key, read: Callable[[SketchFile], _Read]) -> _Read:
+        if key in self._files or self._read(*key):
             try:
-                return read(self._contents[key])
+                return read(self._files[key])
             except SketchError as error:
                 self._note_damaged(*key, error)
         ((_, content),) = make_sketches([key[0]], self._settings, key[1])
         self._keep(*key, content)
-        return read(content)
+        return read(self._files[key])
 
     def _read(self, part: SpanPart, as_float: tuple[str, ...]) -> bool:
+        uri = sketch_uri(part, self._settings, as_float)
         try:
-            content = read_bytes(sketch_uri(part, self._settings, as_float))
-            statistics = _statistics_of(content)
+            file = SketchFile(partial(read_range, uri))
+            statistics = _statistics_of(file)
         except FileNotFoundError:
             self._note_other_version(part, as_float)
             return False
         except SketchError as error:
             self._note_damaged(part, as_float, error)
             return False
-        self._contents[part, as_float] = content
+        self._files[part, as_float] = file
         self._statistics[part, as_float] = statistics
         return True
 
     def _keep(self, part: SpanPart, as_float: tuple[str, ...], content: bytes) -> None:
-        self._contents[part, as_float] = content
         self._statistics.pop((part, as_float), None)
         self.made.add(part.span)
         uri = sketch_uri(part, self._settings, as_float)
+        read: Callable[[int, int], bytes] = partial(read_range, uri)
         try:
             write_atomic(uri, content)
         except PermissionError as error:
-            self._note(
+            read = partial(_slice, content)
+            self.note(
                 f"The sketch '{uri}' can't be stored, so the next run makes it again: {error}."
             )
+        self._files[part, as_float] = SketchFile(read)
 
     def _note_damaged(self, part: SpanPart, as_float: tuple[str, ...], error: SketchError) -> None:
         uri = sketch_uri(part, self._settings, as_float)
-        self._note(f"The sketch '{uri}' was made again: {error}.")
+        self.note(f"The sketch '{uri}' was made again: {error}.")
 
     def _note_other_version(self, part: SpanPart, as_float: tuple[str, ...]) -> None:
         stem = f"sketch-{part.part}-{self._settings.key(as_float)}-tfdv"
@@ -126,18 +147,18 @@ class SketchStore:
         names = [name.rsplit("/", 1)[-1] for name in fs.glob(f"{path}/{stem}*.bin")]
         versions = sorted({match[1] for n in names if (match := re.search(r"-tfdv(.+)\.bin$", n))})
         if versions:
-            self._note(
+            self.note(
                 f"Span {part.span} was sketched by TFDV {', '.join(versions)}; "
                 f"it is sketched again by {tfdv.__version__}."
             )
 
-    def _note(self, sentence: str) -> None:
-        _log.warning("%s", sentence)
-        self.notes.append(sentence)
+
+def _slice(content: bytes, start: int, end: int) -> bytes:
+    return content[start:end]
 
 
-def _statistics_of(content: bytes) -> Statistics:
+def _statistics_of(file: SketchFile) -> Statistics:
     try:
-        return Statistics.FromString(statistics_of(content))
+        return Statistics.FromString(file.statistics())
     except DecodeError as error:
         raise SketchError(f"its statistics can't be read: {error}") from error

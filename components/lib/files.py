@@ -72,6 +72,21 @@ def read_bytes(uri: str) -> bytes:
     return fs.cat_file(path)
 
 
+def read_range(uri: str, start: int, end: int) -> bytes:
+    """Read a part of a file.
+
+    Args:
+        uri: The file.
+        start: Its first byte.
+        end: The byte after its last one; a file that ends before gives what it has.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    fs, path = filesystem(uri)
+    return fs.cat_file(path, start=start, end=end)
+
+
 def read_text(uri: str) -> str:
     """Read a whole file as UTF-8 text.
 
@@ -97,12 +112,14 @@ def read_json(uri: str) -> Any:
         ) from error
 
 
-def write_atomic(uri: str, data: bytes | str) -> None:
+def write_atomic(uri: str, data: bytes | str, durable: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     Args:
         uri: Where to; missing folders are made.
         data: The whole content; text is written as UTF-8.
+        durable: Whether to wait until a local disk holds it, so that a power failure can't tear it. Not waiting is
+            for what its reader checks and can make again.
 
     Raises:
         OSError: If the disk is full or refuses, in which case what stood at `uri` still stands.
@@ -113,7 +130,7 @@ def write_atomic(uri: str, data: bytes | str) -> None:
         # An object appears whole when its upload ends.
         fs.pipe_file(path, content)
         return
-    with _written_aside(path, content) as aside:
+    with _written_aside(path, content, durable) as aside:
         os.replace(aside, path)
 
 
@@ -160,14 +177,15 @@ def remove(uri: str) -> None:
 
 
 @contextmanager
-def _written_aside(path: str, content: bytes) -> Iterator[str]:
+def _written_aside(path: str, content: bytes, durable: bool = True) -> Iterator[str]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     aside = f"{path}.{uuid.uuid4().hex}{ASIDE}"
     try:
         with open(aside, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         yield aside
     finally:
         Path(aside).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.compute_statistics.report import figures
 from retrainer.components.lib.statistics import (
     Feature,
     common,
@@ -36,7 +37,7 @@ def columns_of(make_examples, tmp_path):
 
 def written(tmp_path: Path) -> dict[str, int]:
     """The size of all that was written, in bytes by file."""
-    files = [*tmp_path.rglob("sketch-*"), *tmp_path.rglob("*.pb"), tmp_path / "r.html"]
+    files = [*tmp_path.rglob("*.bin"), *tmp_path.rglob("*.pb"), tmp_path / "r.html"]
     return {str(file): file.stat().st_size for file in files}
 
 
@@ -63,6 +64,23 @@ def test_cells_that_are_no_finite_number(columns_of):
 def test_a_column_of_nothing_but_not_a_number(columns_of):
     column = columns_of(x=pa.array([np.nan] * 6))["x"]
     assert [histogram.num_nan for histogram in column.num_stats.histograms] == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([1.0, 2.0, np.inf, 3.0], "some infinite, others 1 to 3"),
+        ([-np.inf, 2.0, np.inf, 3.0], "some infinite, others 2 to 3"),
+        ([np.inf, np.inf], "infinite values alone"),
+        ([np.inf, -np.inf, np.nan], "1 not a number, infinite values alone"),
+        ([np.nan, np.nan], "2 not a number"),
+        ([np.nan, 1.0, 3.0], "1 not a number, mean 2, std 1, 1 to 3"),
+        ([1e308, -1e308], "mean 0, -1e+308 to 1e+308"),
+    ],
+)
+def test_the_report_says_what_is_true_of_numbers_that_are_not_finite(cells, words, columns_of):
+    column = columns_of(x=pa.array(cells, pa.float64()))["x"]
+    assert figures(column) == words
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.null()])

@@ -19,9 +19,11 @@ from retrainer.components.compute_statistics import batches, making, sketch_stor
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.compute_statistics.sketch_format import (
     MAGIC,
+    Block,
     SketchError,
-    decode,
-    statistics_of,
+    SketchFile,
+    decode_block,
+    encode,
 )
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
@@ -48,6 +50,22 @@ def sketches(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "store").rglob("sketch-*"))
 
 
+def merges(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "store").rglob("merge-*"))
+
+
+def forget_merges(tmp_path: Path) -> None:
+    """Remove the merges, so that the sketches are merged again."""
+    for path in merges(tmp_path):
+        path.unlink()
+
+
+def read_whole(content: bytes) -> list:
+    """Read all that a sketch holds: its statistics, and the accumulators of each block."""
+    file = SketchFile(lambda start, end: content[start:end])
+    return [file.statistics(), *(file.accumulators(columns) for columns in file.columns)]
+
+
 def test_a_span_is_sketched_once_ever(run, months, three, tmp_path, monkeypatch):
     run(three)
     before = read_statistics(tmp_path / "s", "Span-2013-02")
@@ -72,6 +90,9 @@ def test_the_same_rows_give_the_same_bytes(run, three, tmp_path):
     first = digest()
     run(three)
     assert digest() == first, "read from sketches"
+    forget_merges(tmp_path)
+    run(three)
+    assert digest() == first, "merged again"
     for path in sketches(tmp_path):
         path.unlink()
     run(three)
@@ -91,8 +112,9 @@ def test_a_damaged_sketch_is_made_again_and_said_so(run, three, tmp_path, damage
         "other format": b"RETRAINER-SKETCH-0\n" + content[len(MAGIC) :],
     }
     victim.write_bytes(changed[damage])
+    forget_merges(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
-    decode(victim.read_bytes())
+    read_whole(victim.read_bytes())
     assert read_statistics(tmp_path / "s", "Split-train") == good
     assert "was made again" in (tmp_path / "report.html").read_text()
 
@@ -118,11 +140,10 @@ def test_a_sketch_whose_accumulators_can_not_be_read_is_made_again(run, three, t
     run(three)
     good = read_statistics(tmp_path / "s", "Split-train")
     victim = sketches(tmp_path)[0]
-    header, statistics = (
-        {"made_by": {}, "accumulators": [{"object": "Popen"}]},
-        statistics_of(victim.read_bytes()),
-    )
-    victim.write_bytes(signed({**header, "blobs": [len(statistics)]}, statistics))
+    statistics = read_whole(victim.read_bytes())[0]
+    forged = block({"accumulators": [{"object": "Popen"}], "blobs": []})
+    victim.write_bytes(encode(statistics, [Block.of(["x"], forged)]))
+    forget_merges(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
     assert read_statistics(tmp_path / "s", "Split-train") == good
     assert "was made again" in (tmp_path / "report.html").read_text()
@@ -138,7 +159,7 @@ def test_a_sketch_with_any_byte_changed_or_cut_off_is_refused(seed, run, three, 
         content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :],
     ):
         with pytest.raises(SketchError):
-            decode(damaged)
+            read_whole(damaged)
 
 
 class Malicious:
@@ -151,11 +172,15 @@ class Malicious:
         return os.system, (f"touch {self.marker}",)
 
 
-def signed(header: dict, blob: bytes = b"") -> bytes:
-    """A file that passes the checksum, with any header."""
+def block(header: dict, blob: bytes = b"") -> bytes:
+    """A block with any header."""
     text = json.dumps(header).encode()
-    body = struct.pack(">Q", len(text)) + text + blob
-    return MAGIC + hashlib.sha256(body).digest() + body
+    return struct.pack(">Q", len(text)) + text + blob
+
+
+def signed(index: bytes, sections: bytes = b"") -> bytes:
+    """A file that passes the checksum of its index, whatever that is."""
+    return MAGIC + hashlib.sha256(index).digest() + struct.pack(">Q", len(index)) + index + sections
 
 
 def test_reading_a_malicious_pickle_runs_nothing(run, three, tmp_path):
@@ -165,7 +190,7 @@ def test_reading_a_malicious_pickle_runs_nothing(run, three, tmp_path):
     pickle.loads(bomb)
     assert marker.exists(), "the pickle would work where pickles are read"
     marker.unlink()
-    for i, content in enumerate([bomb, MAGIC + hashlib.sha256(bomb).digest() + bomb]):
+    for i, content in enumerate([bomb, signed(bomb)]):
         sketches(tmp_path)[i].write_bytes(content)
     assert run(three).endswith("2 sketched now, 1 reused")
     assert not marker.exists()
@@ -184,7 +209,34 @@ def test_reading_a_malicious_pickle_runs_nothing(run, three, tmp_path):
 )
 def test_a_forged_sketch_sets_only_the_fields_of_its_classes(accumulator, reason):
     with pytest.raises(SketchError, match=reason):
-        decode(signed({"made_by": {}, "accumulators": [accumulator], "blobs": [0]}))
+        decode_block(block({"accumulators": [accumulator], "blobs": [0]}))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {},
+        {"columns": [["x"]], "sections": [[1, 1, "a"]]},
+        {"columns": [["x"]], "sections": [[0, -1, "a"], [0, 0, "a"]]},
+        {"columns": [["x"]], "sections": [[0, 1 << 60, "a"], [0, 0, "a"]]},
+        {"columns": [], "sections": [[0, 0, "a"]]},
+        {"columns": 1, "sections": 2},
+    ],
+)
+def test_a_forged_index_is_refused(index):
+    content = signed(json.dumps(index).encode())
+    with pytest.raises(SketchError, match="index"):
+        SketchFile(lambda start, end: content[start:end])
+
+
+def test_content_that_does_not_unpack_to_its_size_is_refused():
+    packed = pa.compress(b"x" * 100, codec="zstd", asbytes=True)
+    for size in (10, 1000, 1 << 32):
+        entry = [len(packed), size, hashlib.sha256(packed).hexdigest()]
+        index = {"columns": [["x"]], "sections": [entry, entry]}
+        content = signed(json.dumps(index).encode(), packed * 2)
+        with pytest.raises(SketchError):
+            SketchFile(lambda start, end, content=content: content[start:end]).statistics()
 
 
 @pytest.mark.parametrize("kind", ["KmvSketch", "MisraGriesSketch", "QuantilesSketch"])
@@ -204,9 +256,9 @@ def test_a_forged_blob_is_refused_or_read_and_crashes_nothing(kind):
             forged[place] = rng.integers(256)
         blob = bytes(forged[: rng.integers(len(forged))] if i % 3 == 0 else forged)
         accumulator = {"native": kind, "blob": 0}
-        content = signed({"made_by": {}, "accumulators": [accumulator], "blobs": [len(blob)]}, blob)
+        content = block({"accumulators": [accumulator], "blobs": [len(blob)]}, blob)
         try:
-            (sketch,) = decode(content).accumulators
+            (sketch,) = decode_block(content)
             sketch.__getstate__()
         except SketchError:
             refused += 1

@@ -15,7 +15,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf.message import Message
 from tensorflow_data_validation.statistics import stats_impl
 
-from retrainer.components.compute_statistics import batches
+from retrainer.components.compute_statistics import batches, sketches
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, to_list_batch
 from retrainer.components.lib.statistics import (
@@ -258,7 +258,9 @@ def test_a_hash_split_has_both_parts_of_a_span(months, make_examples, tmp_path):
     assert read_index(tmp_path / "s").earlier == ()
 
 
-def test_beam_gives_the_same(months, make_examples, tmp_path):
+@pytest.mark.parametrize("block", [sketches.BLOCK_COLUMNS, 5])
+def test_beam_gives_the_same(block, months, make_examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(sketches, "BLOCK_COLUMNS", block)
     spans = {span: months[span].iloc[:3000] for span in ("2013-01", "2013-02", "2013-03")}
     examples = make_examples(spans)
     args = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]

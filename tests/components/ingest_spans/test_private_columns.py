@@ -14,7 +14,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.sketch_format import decode
+from retrainer.components.compute_statistics.sketch_format import SketchFile, encode_block
 from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
 from retrainer.components.ingest_spans.private import hash_column
 from retrainer.components.lib.errors import RetrainerError
@@ -108,8 +108,11 @@ class Chain:
             yield name, content
             if path.suffix == ".parquet":
                 yield f"{name}, unpacked", unpacked(content)
-            elif path.name.startswith("sketch-"):
-                yield f"{name}, statistics", _statistics(decode(content).statistics)
+            elif path.name.startswith(("sketch-", "merge-")):
+                file = SketchFile(lambda start, end, content=content: content[start:end])
+                yield f"{name}, statistics", _statistics(file.statistics())
+                for columns in file.columns:
+                    yield f"{name}, accumulators", encode_block(file.accumulators(columns))
             elif path.suffix == ".pb" and path.name.startswith("FeatureStats"):
                 yield f"{name}, read", _statistics(content)
 

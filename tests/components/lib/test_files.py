@@ -83,3 +83,14 @@ def test_json_that_is_not_json_names_the_file(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(RetrainerError, match=r"x\.json.*not the JSON"):
         files.read_json(str(tmp_path / "x.json"))
+
+
+@pytest.mark.parametrize("place", ["{tmp_path}/file", "memory://test-read-range/file"])
+def test_a_part_of_a_file_is_read_and_ends_where_the_file_does(place, tmp_path):
+    uri = place.format(tmp_path=tmp_path)
+    files.write_atomic(uri, b"0123456789", durable=False)
+    assert files.read_range(uri, 2, 5) == b"234"
+    assert files.read_range(uri, 8, 100) == b"89"
+    assert files.read_range(uri, 0, 100) == b"0123456789"
+    with pytest.raises(FileNotFoundError):
+        files.read_range(uri + "-gone", 0, 1)
