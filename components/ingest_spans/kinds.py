@@ -15,7 +15,9 @@ _INT64_LIMIT = 2.0**63
 # Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
 _PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
 _PLAIN_NUMBER = r"^-?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?$"
-_INTEGER = r"^-?[0-9]+$"
+_INTEGER = r"^[-+]?[0-9]+$"
+# Some versions of Arrow take it for a part of a floating-point number, some do not, and none of an integer.
+_PLUS_SIGN = r"^\+([^-+])"
 
 
 class Kind(Enum):
@@ -48,6 +50,7 @@ _STORED_AS = {
     Kind.NUMBER: pa.float64(),
     Kind.TEXT: pa.string(),
 }
+_COUNTS_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _FAULTS = {
     Kind.NOTHING: "is not empty",
     Kind.FLAG: "is neither true nor false",
@@ -96,7 +99,7 @@ def observe(column: pa.Array, narrow: bool) -> Kind:
         candidates: Iterable[Kind] = (Kind.INTEGER, Kind.NUMBER, Kind.FLAG) if narrow else ()
     elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type):
         candidates = (Kind.INTEGER,)
-    elif pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+    elif _has_number(column.type):
         candidates = (Kind.NUMBER,)
     else:
         candidates = ()
@@ -137,9 +140,7 @@ def fit(column: pa.Array, kind: Kind) -> pa.Array:
             return column.cast(pa.int64())
         except pa.ArrowInvalid as error:
             raise MisfitError from error
-    if kind == Kind.NUMBER and (
-        is_whole or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
-    ):
+    if kind == Kind.NUMBER and (is_whole or _has_number(column.type)):
         return _to_number(column)
     raise MisfitError
 
@@ -165,7 +166,7 @@ def convert(column: pa.Array, kind: Kind) -> tuple[pa.Array, np.ndarray, str]:
         if kind == Kind.TEXT:
             raise
     # Every type but a nested one has a text, and the text of a number is parsed as that number.
-    text = pc.utf8_trim_whitespace(_to_text(column))
+    text = _bare(_to_text(column))
     plain = pc.match_substring_regex(text, _PLAIN_NUMBER if kind == Kind.NUMBER else _PLAIN_INTEGER)
     values = pc.if_else(plain, text, pa.scalar(None, pa.string())).cast(kind.stored_as)
     odd = np.flatnonzero(pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False))
@@ -235,8 +236,8 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
     try:
         values = text.cast(kind.stored_as)
     except pa.ArrowInvalid:
-        # Spaces around a number are the source's, and rare enough to be looked for only now.
-        text = pc.utf8_trim_whitespace(text)
+        # Spaces around a number are the source's, and rare enough to be looked for only now; so is a plus sign.
+        text = _bare(text)
         try:
             values = text.cast(kind.stored_as)
         except pa.ArrowInvalid as error:
@@ -245,6 +246,10 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
         values = _nan_to_null(values)
         _refuse_wide_integers(values, text)
     return values
+
+
+def _bare(text: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(pc.utf8_trim_whitespace(text), _PLUS_SIGN, r"\1")
 
 
 def _parse_flags(text: pa.Array) -> pa.Array:
@@ -270,7 +275,15 @@ def _refuse_wide_integers(values: pa.Array, text: pa.Array) -> None:
         raise MisfitError
 
 
+def _has_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind)
+
+
 def _to_number(column: pa.Array) -> pa.Array:
+    if pa.types.is_duration(column.type):
+        # In seconds, whatever the source counts them in.
+        counts = column.cast(pa.int64()).cast(pa.float64(), safe=False)
+        return pc.divide(counts, _COUNTS_PER_SECOND[column.type.unit])
     if pa.types.is_float16(column.type):
         # Arrow converts it to nothing.
         column = pa.array(
@@ -290,7 +303,7 @@ def _to_text(column: pa.Array) -> pa.Array:
         return column
     if pa.types.is_nested(kind):
         raise MisfitError
-    if pa.types.is_float16(kind):
+    if pa.types.is_float16(kind) or pa.types.is_duration(kind):
         column = _to_number(column)
     elif pa.types.is_floating(kind):
         column = _nan_to_null(column.cast(pa.float64()))
