@@ -2,7 +2,8 @@
 
 The flights of 2013 are repeated to several numbers of rows. Each measured thing runs in a fresh process, whose clock
 starts once its libraries are imported; rounds alternate between the cases, so that all meet the same machine. Exits
-with 1 if a bound does not hold, or if the statistics are not TFDV's. It takes a quarter of an hour and 4 GB of disk.
+with 1 if a bound does not hold, or if the statistics are not TFDV's. It takes a quarter of an hour and 4 GB of disk, or
+of memory with `--work /dev/shm/bench`.
 """
 
 import argparse
@@ -218,7 +219,7 @@ def show(figures: Figures) -> None:
             whole = figures.whole(rows, case)
             counted = 0 if case == ONE_NEW else rows
             table.add_row(f"{rows:,}", case, "both", *_cells(whole, beside, counted), style="bold")
-    console = Console(width=None if sys.stdout.isatty() else 130)
+    console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
     console.print(
         "TFDV's: times faster than TFDV. CPU: seconds of all processes; cores: those by the second. largest: peak "
@@ -246,7 +247,7 @@ def show_bounds(figures: Figures) -> bool:
             f"{side} {bound.limit:.2f}",
             "holds" if bound.holds else "[bold red]BROKEN",
         )
-    Console(width=None if sys.stdout.isatty() else 130).print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
     return not all(bound.holds for bound in bounds)
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 _ROW = np.dtype([("low", "<u8"), ("high", "<u8"), ("part", "<u1"), ("position", "<u8")])
 _HASH_KEYS = ("retrainer-low-00", "retrainer-high-0")
 # Above this the keys go to disk, divided among so many files that each is sorted in memory.
-_MOST_IN_MEMORY = 2_000_000
+_MOST_IN_MEMORY = 500_000
 _FILES = 64
 
 
@@ -75,7 +75,7 @@ class Duplicates:
         return {part: np.sort(np.concatenate(positions)) for part, positions in found.items()}
 
     def _spill(self) -> None:
-        rows = np.concatenate(self._rows)
+        rows = np.concatenate([np.empty(0, _ROW), *self._rows])
         files = (rows["low"] % _FILES).astype(np.uint8)
         for number in range(_FILES):
             with open(self._file(number), "ab") as file:

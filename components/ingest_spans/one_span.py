@@ -135,7 +135,7 @@ def _full_disk_told(span: str, store: str) -> Iterator[None]:
         raise RetrainerError(
             f"span {span}: the disk is full (of the store '{store}', or of temporary files in "
             f"'{tempfile.gettempdir()}'). Free some space, for example with 'retrainer spans prune', and run again. "
-            "What is there of the span is not used."
+            "Nothing half-written is left."
         ) from error
 
 

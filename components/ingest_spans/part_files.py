@@ -59,12 +59,15 @@ class RowFile:
         self._write_waiting(self._waiting_rows)
         if self._writer is not None:
             self._writer.close()
+            self._writer = None
 
     def _write_waiting(self, count: int) -> None:
         waiting = pa.concat_tables([self._schema.empty_table(), *self._waiting])
         self._write(waiting.slice(0, count))
         rest = waiting.slice(count)
-        self._waiting, self._waiting_rows, self._waiting_bytes = [rest], len(rest), rest.nbytes
+        # Even an empty slice would keep all of its rows in memory.
+        self._waiting = [rest] if len(rest) else []
+        self._waiting_rows, self._waiting_bytes = len(rest), rest.nbytes
 
     def _write(self, rows: pa.Table) -> None:
         if self._writer is None:

@@ -236,8 +236,9 @@ def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:
     schema = pa.schema(list(kinds.items()))
     aligned = []
     for table in tables:
+        names = set(table.column_names)
         arrays = [
-            table[name].cast(kind) if name in table.column_names else pa.nulls(len(table), kind)
+            table[name].cast(kind) if name in names else pa.nulls(len(table), kind)
             for name, kind in kinds.items()
         ]
         aligned.append(pa.Table.from_arrays(arrays, schema=schema))
@@ -279,4 +280,5 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
     if columns is None:
         return None
-    return [name for name in columns if name in file.schema_arrow.names]
+    names = set(file.schema_arrow.names)
+    return [name for name in columns if name in names]

@@ -15,10 +15,14 @@ from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from .compression import open_native
 from .encoding import BYTEWISE, begins_as_utf8, original_bytes, transcode
-from .interface import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, SourceOptions
+from .interface import BLOCK_BYTES as SOURCE_BLOCK_BYTES
+from .interface import TEXT_KEPT, BadRow, Block, SourceOptions
+from .names import check_names
 
+# Arrow reads several of them ahead.
+BLOCK_BYTES = SOURCE_BLOCK_BYTES // 4
 # A row must fit into a block. Rows larger than a block of the usual size are read with this one.
-_LARGEST_BLOCK_BYTES = 16 * BLOCK_BYTES
+_LARGEST_BLOCK_BYTES = 64 * BLOCK_BYTES
 _HEADER_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 # A row over more lines than these that has not as many cells as it should has swallowed the rows after it.
@@ -62,11 +66,7 @@ class CsvSource:
         """
         head = self._read_head()
         columns = list(self._options.csv_columns) or self._parse_header(head)
-        repeated = sorted({name for name in columns if columns.count(name) > 1})
-        if repeated:
-            raise RetrainerError(
-                f"'{self._file.uri}' has the column '{repeated[0]}' more than once. Rename one in the source."
-            )
+        check_names(columns, self._file.uri)
         if not self._bytewise and not begins_as_utf8(head):
             self._read_bytewise()
         done = 0

@@ -1,7 +1,6 @@
 """Encodings of text files: Arrow's readers take UTF-8 alone."""
 
 import codecs
-import itertools
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,20 +46,23 @@ def transcode(uri: str, path: str, encoding: str, target: str) -> None:
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     with open_native(uri, path) as stream, open(target, "w", encoding="utf-8", newline="") as out:
-        for number in itertools.count():
+        done = 0
+        while True:
             chunk = stream.read(_CHUNK_BYTES)
+            begun = decoder.getstate()[0]
             try:
                 text = decoder.decode(
-                    chunk if number else chunk.removeprefix(codecs.BOM_UTF8), final=not chunk
+                    chunk if done else chunk.removeprefix(codecs.BOM_UTF8), final=not chunk
                 )
             except UnicodeError as error:
                 start = error.start if isinstance(error, UnicodeDecodeError) else 0
                 reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
                 raise RetrainerError(
-                    f"'{uri}' is not {encoding}: {reason} near byte {number * _CHUNK_BYTES + start:,}. Set "
+                    f"'{uri}' is not {encoding}: {reason} near byte {done - len(begun) + start:,}. Set "
                     "data.csv.encoding to what its writer uses, such as utf-8 or cp1252."
                 ) from error
             out.write(text)
+            done += len(chunk)
             if not chunk:
                 return
 

@@ -8,6 +8,7 @@ from ...lib.errors import RetrainerError
 from ...lib.examples import open_parquet
 from ...lib.spans import SourceFile
 from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, SourceOptions
+from .names import check_names
 
 _BLOCK_BYTES = 4 * BLOCK_BYTES
 
@@ -40,11 +41,7 @@ class ParquetSource:
         """
         with open_parquet(self._path) as parquet:
             names = parquet.schema_arrow.names
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated:
-                raise RetrainerError(
-                    f"'{self._file.uri}' has the column '{repeated[0]}' more than once. Rename one in the source."
-                )
+            check_names(names, self._file.uri)
             if parquet.metadata.num_rows == 0:
                 raise RetrainerError(
                     f"'{self._file.uri}' has columns and no rows. Deliver the span again, or remove the file."

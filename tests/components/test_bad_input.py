@@ -1,0 +1,579 @@
+"""Bad input from end to end: what a user sees of it, and that nothing of it gets into a model unseen."""
+
+import decimal
+import gzip
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings, parse_csv_options
+from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.statistics import features_by_name, read_statistics
+from retrainer.components.validate_examples.settings import parse_settings
+from retrainer.components.validate_examples.validate import validate
+
+HEADER = "id,city,amount,label\n"
+ROWS = 200
+
+
+def good(seed: int, cities=("Ulm", "Bonn", "Kiel")) -> str:
+    """A span's rows as CSV, different for each seed."""
+    r = random.Random(seed)
+    return HEADER + "".join(
+        f"{seed * 1_000 + i},{r.choice(cities)},{r.random() * 10:.2f},{i % 2}\n"
+        for i in range(ROWS)
+    )
+
+
+def table(seed: int, **columns: pa.Array) -> pa.Table:
+    ids = range(seed * 1_000, seed * 1_000 + ROWS)
+    return pa.table({"id": ids, "label": [i % 2 for i in range(ROWS)], **columns})
+
+
+def cycle(*cells: object, type: pa.DataType | None = None) -> pa.Array:
+    return pa.array([cells[i % len(cells)] for i in range(ROWS)], type)
+
+
+@dataclass
+class Chain:
+    """A project of three spans, the newest for evaluation, and what its components make of them."""
+
+    home: Path
+    verdict: str = ""
+    findings: list[dict] = field(default_factory=list)
+
+    @property
+    def eval(self) -> pa.Table:
+        return Examples.read(self.home / "examples").read_table("eval")
+
+    def write(self, spans, ending="csv"):
+        (self.home / "in").mkdir(exist_ok=True)
+        for number, content in enumerate(spans, 1):
+            path = self.home / "in" / f"{number}.{ending}"
+            if isinstance(content, pa.Table):
+                pq.write_table(content, path)
+            else:
+                path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def ingest(self, *spans, ending="csv", csv=None, **settings):
+        """Ingest spans; the last is the newest."""
+        self.write(spans, ending)
+        if csv:
+            settings["source"] = SourceOptions(**parse_csv_options(csv))
+        self.verdict = ingest(
+            str(self.home / "in" / f"{{span}}.{ending}"),
+            str(self.home / "store"),
+            IngestSettings("label", **settings),
+            str(self.home / "examples"),
+        ).verdict
+        return self
+
+    def compute(self):
+        compute(
+            str(self.home / "examples"),
+            str(self.home / "statistics"),
+            str(self.home / "statistics.html"),
+        )
+        return self
+
+    def feature(self, name, folder="Split-eval"):
+        statistics = read_statistics(self.home / "statistics", folder)
+        return features_by_name(statistics)[name]
+
+    def judge(self, **settings):
+        """Compute statistics, and validate them; what is found is in `findings`."""
+        self.compute()
+        try:
+            validate(
+                str(self.home / "statistics"),
+                str(self.home / "store"),
+                parse_settings(**settings),
+                str(self.home / "anomalies"),
+                str(self.home / "schema"),
+                str(self.home / "validation.html"),
+            )
+        finally:
+            self.findings = json.loads((self.home / "anomalies" / "anomalies.json").read_text())
+        return self
+
+    @property
+    def set_aside(self):
+        """The unreadable rows of the newest span, as they are kept."""
+        newest = Examples.read(self.home / "examples").splits["eval"][0]
+        lines = Path(newest.uri, "unreadable.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def refuses(self, *spans, says, **settings):
+        """Ingest spans of which the last can't be used, and see that nothing of it is stored."""
+        with pytest.raises(RetrainerError, match=says) as error:
+            self.ingest(*spans, **settings)
+        assert len(str(error.value)) < 700
+        span = self.home / "store" / "spans" / str(len(spans))
+        assert not span.exists() or list(span.iterdir()) == []
+
+
+@pytest.fixture
+def chain(tmp_path):
+    return Chain(tmp_path)
+
+
+ONE, TWO, THREE = good(1), good(2), good(3)
+
+
+def parquet(content: pa.Table, start: int = 0, end: int | None = None) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(content, sink)
+    return sink.getvalue().to_pybytes()[start:end]
+
+
+def test_good_spans_pass(chain):
+    assert chain.ingest(ONE, TWO, THREE).judge().findings == []
+
+
+@pytest.mark.parametrize(
+    ("ending", "newest", "says"),
+    [
+        ("csv", "", r"3\.csv' is empty \(0 bytes\)"),
+        ("csv", "\n", r"3\.csv' has no header and no rows"),
+        ("csv", HEADER, r"3\.csv' has a header and no rows"),
+        ("csv.gz", gzip.compress(b""), r"3\.csv\.gz' has no header and no rows"),
+        ("csv.gz", gzip.compress(THREE.encode())[:-300], r"3\.csv\.gz' is cut off"),
+        ("csv.gz", THREE, r"3\.csv\.gz' is no gzip file"),
+        ("parquet", b"", r"3\.parquet' is empty"),
+        ("parquet", parquet(table(3), 0, -20), r"3\.parquet' can't be read: .*Deliver the span"),
+        ("parquet", parquet(table(3), 0, 20), r"3\.parquet' can't be read"),
+        ("parquet", parquet(table(3).slice(0, 0)), r"3\.parquet' has columns and no rows"),
+        ("parquet", b"id,label\n1,0\n", r"3\.parquet' can't be read"),
+        ("jsonl", "\n\n", r"3\.jsonl' has no rows"),
+        ("jsonl", '{"id": 1,\n{"id"\n', r"span 3 has no row that can be read.*3\.jsonl row 1"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_empty_or_cut_off_is_named_and_nothing_of_it_stored(
+    chain, ending, newest, says
+):
+    older = {
+        "csv": [ONE, TWO],
+        "csv.gz": [gzip.compress(text.encode()) for text in (ONE, TWO)],
+        "parquet": [table(1), table(2)],
+        "jsonl": ['{"id": 1, "label": 0}\n{"id": 2, "label": 1}\n'] * 2,
+    }[ending]
+    chain.refuses(*older, newest, says=says, ending=ending)
+
+
+def test_a_parquet_file_with_a_damaged_page_is_named(chain):
+    whole = parquet(table(3))
+    chain.refuses(
+        table(1), table(2), whole[:300] + b"\xff" * 60 + whole[360:],
+        says=r"3\.parquet' can't be read", ending="parquet",
+    )  # fmt: skip
+
+
+# Encodings.
+
+KOELN = [good(seed, ("Köln", "Bonn")) for seed in (1, 2, 3)]
+
+
+def test_a_latin_1_file_stops_with_the_way_to_say_so(chain):
+    chain.refuses(
+        *KOELN[:2], KOELN[2].encode("latin-1"),
+        says=r"3\.csv row \d+: 'city' is not UTF-8\..*data\.csv\.encoding",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
+def test_a_file_in_another_encoding_reads_well_when_it_is_said(chain, encoding):
+    chain.ingest(*(text.encode(encoding) for text in KOELN), csv={"encoding": encoding})
+    assert set(chain.eval.column("city").to_pylist()) == {"Köln", "Bonn"}
+    assert chain.judge().findings == []
+
+
+def test_a_few_rows_that_are_not_utf8_are_set_aside_and_kept_with_their_place(chain):
+    broken = THREE.encode() + b"7,K\xf6ln,1,0\n8,K\xf6ln,1,0,surplus\n"
+    chain.ingest(ONE, TWO, broken)
+    assert "2 unreadable" in chain.verdict
+    assert [(row["file"], row["row"], row["reason"]) for row in chain.set_aside] == [
+        ("3.csv", 201, "'city' is not UTF-8"),
+        ("3.csv", 202, "it has 5 cells in place of 4"),
+    ]
+    assert all("xf6ln" in row["text"] for row in chain.set_aside)
+    assert chain.judge().eval.num_rows == ROWS
+
+
+# What columns hold.
+
+
+def test_mixed_types_without_a_schema_make_text_and_validation_stops(chain):
+    chain.ingest(ONE, TWO, THREE + "x1,Ulm,much,0\n")
+    assert chain.eval.schema.field("amount").type == pa.string()
+    with pytest.raises(RetrainerError, match="amount: wrong type in evaluation"):
+        chain.judge()
+
+
+def test_mixed_types_with_a_schema_set_their_rows_aside(chain):
+    chain.ingest(ONE, TWO, THREE).judge()
+    chain.ingest(ONE, TWO, THREE + "x1,Ulm,1,0\n5,Ulm,much,0\n").judge()
+    assert [row["reason"] for row in chain.set_aside] == [
+        "'id' is no integer of 64 bits",
+        "'amount' is no number",
+    ]
+    assert chain.eval.num_rows == ROWS
+
+
+def test_nan_is_missing_and_infinities_are_numbers_that_are_counted(chain):
+    odd = "5,Ulm,NaN,0\n6,Ulm,inf,1\n7,Ulm,-Infinity,0\n8,Ulm,,1\n"
+    chain.ingest(ONE, TWO, THREE + odd).compute()
+    assert chain.eval.column("amount").to_pylist()[-4:] == [
+        None, float("inf"), float("-inf"), None,
+    ]  # fmt: skip
+    amount = chain.feature("amount").num_stats
+    assert (amount.common_stats.num_missing, amount.min) == (2, float("-inf"))
+
+
+def test_a_label_that_is_nan_or_infinite_is_no_label(chain):
+    chain.ingest(ONE, TWO, THREE + "8,Ulm,1,nan\n9,Ulm,1,inf\n")
+    assert chain.eval.num_rows == ROWS
+    assert "2 unlabelled" in chain.verdict
+
+
+def test_nan_and_infinities_of_parquet_are_as_those_of_csv(chain):
+    odd = cycle(float("nan"), float("inf"), 1.0)
+    chain.ingest(*(table(seed, amount=odd) for seed in (1, 2, 3)), ending="parquet").compute()
+    assert chain.eval.column("amount").to_pylist()[:3] == [None, float("inf"), 1.0]
+
+
+def test_integers_beyond_64_bits_keep_every_digit_as_text(chain):
+    wide = "123456789012345678901234567890"
+    chain.ingest(*(good(seed, ("1", wide)) for seed in (1, 2, 3)))
+    assert set(chain.eval.column("city").to_pylist()) == {"1", wide}
+    chain.judge()
+
+
+def test_integers_beyond_64_bits_where_the_schema_says_int_are_set_aside(chain):
+    chain.ingest(ONE, TWO, THREE).judge()
+    chain.ingest(ONE, TWO, THREE + "18446744073709551616,Ulm,1,0\n")
+    (row,) = chain.set_aside
+    assert row["reason"] == "'id' is no integer of 64 bits"
+
+
+def test_dates_before_1970_and_after_2262_are_text_in_csv(chain):
+    days = ("1850-01-01", "2500-12-31", "9999-12-31 23:59:59")
+    chain.ingest(*(good(seed, days) for seed in (1, 2, 3)))
+    assert set(chain.eval.column("city").to_pylist()) == set(days)
+    assert chain.judge().findings == []
+
+
+FAR = {
+    "date32": (cycle(-719162, 2932896, type=pa.date32()), ["0001-01-01", "9999-12-31"]),
+    "seconds": (
+        cycle(-62135596800, 253402300799, type=pa.timestamp("s")),
+        ["0001-01-01 00:00:00.000", "9999-12-31 23:59:59.000"],
+    ),
+    "micros": (
+        cycle(-1, 253402300799 * 10**6, type=pa.timestamp("us")),
+        ["1969-12-31 23:59:59.999999", "9999-12-31 23:59:59.000000"],
+    ),
+    "zone": (
+        cycle(-1, 0, type=pa.timestamp("us", "America/New_York")),
+        ["1969-12-31 23:59:59.999999Z", "1970-01-01 00:00:00.000000Z"],
+    ),
+}  # fmt: skip
+OTHER = {
+    "decimal": (cycle(decimal.Decimal("1.50"), None), [1.5, None]),
+    "time": (cycle(61_000, None, type=pa.time32("ms")), ["00:01:01.000", None]),
+    "dictionary": (cycle("a", "b").dictionary_encode(), ["a", "b"]),
+    "large": (cycle("a", "b", type=pa.large_string()), ["a", "b"]),
+    "binary": (cycle(b"a", b"b"), ["a", "b"]),
+    "unsigned": (cycle(1, 2**64 - 1, type=pa.uint64()), ["1", "18446744073709551615"]),
+    "flag": (cycle(True, False), [1, 0]),
+    "duration": (cycle(61, None, type=pa.duration("s")), ["0:01:01", None]),
+}
+
+
+@pytest.mark.parametrize("columns", [FAR, OTHER], ids=["moments", "others"])
+def test_types_of_parquet_pass_through_the_chain(chain, columns):
+    arrays = {name: column for name, (column, _) in columns.items()}
+    chain.ingest(*(table(seed, **arrays) for seed in (1, 2, 3)), ending="parquet").compute()
+    for name, (_, cells) in columns.items():
+        assert chain.eval.column(name).to_pylist()[:2] == cells, name
+        assert chain.feature(name).ByteSize()
+
+
+def test_bytes_that_are_no_text_are_named_with_the_way_out(chain):
+    spans = [table(seed, blob=cycle(b"a", b"\xff")) for seed in (1, 2, 3)]
+    with pytest.raises(RetrainerError, match=r"1\.parquet row 2: 'blob' is not UTF-8.*data\.drop"):
+        chain.ingest(*spans, ending="parquet")
+    chain.ingest(*spans, ending="parquet", drop=("blob",)).judge()
+
+
+@pytest.mark.parametrize("cell", [[1], {"x": 1}, [{"x": [1]}]], ids=["list", "struct", "both"])
+def test_nested_columns_are_named_and_left_out_they_do_no_harm(chain, cell):
+    spans = [table(seed, deep=cycle(cell)) for seed in (1, 2, 3)]
+    with pytest.raises(
+        RetrainerError, match=r"column 'deep' of '.*1\.parquet' holds (list|struct)"
+    ):
+        chain.ingest(*spans, ending="parquet")
+    chain.ingest(*spans, ending="parquet", drop=("deep",)).judge()
+    assert chain.eval.column_names == ["id", "label"]
+    lines = [
+        "\n".join(json.dumps({"id": i, "label": i % 2, "deep": cell}) for i in range(k, 50 * k))
+        for k in (1, 2, 3)
+    ]
+    with pytest.raises(RetrainerError, match=r"column 'deep' of '.*1\.jsonl' holds (list|struct)"):
+        chain.ingest(*lines, ending="jsonl")
+    chain.ingest(*lines, ending="jsonl", drop=("deep",)).compute()
+
+
+def test_a_column_without_a_value_in_the_newest_span_is_found(chain):
+    empty = HEADER + "".join(f"{9_000 + i},,{i}.5,{i % 2}\n" for i in range(ROWS))
+    chain.ingest(ONE, TWO, empty)
+    assert chain.eval.schema.field("city").type == pa.null()
+    with pytest.raises(RetrainerError, match="city: missing column"):
+        chain.judge()
+
+
+def test_a_column_without_a_value_in_an_older_span_merges_with_the_others(chain):
+    empty = HEADER + "".join(f"{9_000 + i},,{i % 9}.5,{i % 2}\n" for i in range(ROWS))
+    chain.ingest(empty, TWO, THREE).compute()
+    city = chain.feature("city", "Split-train").string_stats
+    assert (city.common_stats.num_missing, city.unique) == (ROWS, 3)
+
+
+def test_a_column_without_a_value_anywhere_is_counted_as_missing(chain):
+    spans = [
+        HEADER + "".join(f"{seed * 1_000 + i},,{i},{i % 2}\n" for i in range(ROWS))
+        for seed in (1, 2, 3)
+    ]
+    chain.ingest(*spans).compute()
+    feature = chain.feature("city")
+    stats = feature.string_stats if feature.HasField("string_stats") else feature.num_stats
+    assert stats.common_stats.num_missing == ROWS
+
+
+def test_a_label_without_a_value_anywhere_asks_for_it(chain):
+    spans = [
+        HEADER + "".join(f"{seed * 1_000 + i},Ulm,{i},\n" for i in range(ROWS))
+        for seed in (1, 2, 3)
+    ]
+    with pytest.raises(RetrainerError, match=r"train split has no rows with a label.*arrived yet"):
+        chain.ingest(*spans)
+
+
+# Sizes.
+
+
+def test_ten_thousand_columns_are_ingested(chain):
+    names = ",".join(f"c{i}" for i in range(10_000))
+    spans = [
+        f"{names},label\n"
+        + "".join(
+            ",".join(str((column * seed + row) % 7) for column in range(10_000)) + f",{row % 2}\n"
+            for row in range(5)
+        )
+        for seed in (1, 2, 3)
+    ]
+    chain.ingest(*spans)
+    assert chain.eval.shape == (5, 10_001)
+    assert chain.eval.column("c9999").to_pylist() == [(9_999 * 3 + row) % 7 for row in range(5)]
+
+
+def test_a_million_distinct_strings_are_counted_within_their_sketch(chain):
+    def span(seed, rows):
+        return "s,label\n" + "".join(f"v{seed}-{i},{i % 2}\n" for i in range(rows))
+
+    chain.ingest(span(1, 10_000), span(2, 1_000_000), span(3, 10_000)).compute()
+    unique = chain.feature("s", "Split-train").string_stats.unique
+    # TFDV's sketch of distinct values is within a few percent.
+    assert abs(unique / 1_010_000 - 1) < 0.05
+
+
+BIG = "x" * (10 << 20)
+
+
+@pytest.mark.parametrize(
+    ("ending", "spans"),
+    [
+        ("csv", [ONE, TWO, THREE + f'5,{BIG},1,0\n6,"{BIG[2:]}\n",1,1\n']),
+        (
+            "parquet",
+            [
+                table(1, city=cycle("a", "b")),
+                table(2, city=cycle("b")),
+                table(3, city=cycle("a", BIG[:-1], *"b" * ROWS)),
+            ],
+        ),
+    ],
+    ids=["csv", "parquet"],
+)  # fmt: skip
+def test_ten_megabytes_in_a_cell_pass_and_the_reports_stay_small(chain, ending, spans):
+    chain.ingest(*spans, ending=ending).compute()
+    assert max(len(cell) for cell in chain.eval.column("city").to_pylist()) >= (10 << 20) - 1
+    assert (chain.home / "statistics.html").stat().st_size < 2 << 20
+
+
+# Names.
+
+ODD = ["two words", "größe", 'quo"te', "com,ma", "sl/ash", "do.t", "x" * 300, "日本", "<b>"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_odd_names_of_columns_pass_through_the_chain(chain, ending):
+    def cells(seed):
+        return {name: [f"{name[:3]}{(i + seed) % 3}" for i in range(ROWS)] for name in ODD}
+
+    spans = [table(seed, **cells(seed)) for seed in (1, 2, 3)]
+    if ending == "csv":
+        import csv
+        import io
+
+        texts = []
+        for one in spans:
+            text = io.StringIO()
+            writer = csv.writer(text)
+            writer.writerow(one.column_names)
+            writer.writerows(zip(*one.to_pydict().values(), strict=True))
+            texts.append(text.getvalue())
+        spans = texts
+    elif ending == "jsonl":
+        spans = [
+            "\n".join(json.dumps(row, ensure_ascii=False) for row in one.to_pylist())
+            for one in spans
+        ]
+    chain.ingest(*spans, ending=ending).judge()
+    assert chain.eval.column_names == ["id", "label", *ODD]
+    for name in ODD:
+        assert chain.feature(name).string_stats.unique == 3, name
+    page = (chain.home / "statistics.html").read_text()
+    assert "<b>0" not in page
+
+
+def test_a_column_without_a_name_passes_as_it_is(chain):
+    chain.ingest(*(text.replace("id,", ",", 1) for text in (ONE, TWO, THREE))).judge()
+    assert chain.eval.column_names == ["", "city", "amount", "label"]
+    with_drop = chain.ingest(
+        *(text.replace("id,", ",", 1) for text in (ONE, TWO, THREE)), drop=("",)
+    )
+    assert with_drop.eval.column_names == ["city", "amount", "label"]
+
+
+def test_a_name_that_is_there_twice_is_told(chain):
+    chain.refuses(
+        ONE, TWO, THREE.replace("city", "id", 1), says=r"3\.csv' has the column 'id' more than once"
+    )
+
+
+# The form of CSV.
+
+
+@pytest.mark.parametrize(
+    ("change", "csv"),
+    [
+        (lambda text: text.replace("\n", "\r\n"), None),
+        (lambda text: "\ufeff" + text, None),
+        (lambda text: text.replace(",", ";"), {"delimiter": ";"}),
+        (lambda text: text.replace(",", "\t"), {"delimiter": "\t"}),
+        (
+            lambda text: text.removeprefix(HEADER),
+            {"columns": ["id", "city", "amount", "label"]},
+        ),
+    ],
+    ids=["crlf", "bom", "semicolon", "tab", "no header"],
+)
+def test_other_forms_of_csv_give_the_same_rows(chain, change, csv):
+    plain = chain.ingest(ONE, TWO, THREE).eval
+    chain.ingest(*map(change, (ONE, TWO, THREE)), csv=csv)
+    assert chain.eval == plain
+    assert chain.judge().findings == []
+
+
+@pytest.mark.parametrize(
+    ("newest", "says"),
+    [
+        (THREE.replace(",", ";"), r"no column 'label'.*It has: id;city;amount;label"),
+        (THREE.removeprefix(HEADER), r"span 3 has no column 'label'"),
+        (THREE.replace("id,", "", 1), r"200 of 200 rows.*row 1: it has 4 cells in place of 3"),
+        (THREE.replace("id,", "id,more,", 1), r"row 1: it has 4 cells in place of 5"),
+        (HEADER + "1\n2\n3\n", r"3 of 3 rows can't be read.*row 1: it has 1 cells in place of 4"),
+        (THREE + '5,"Ulm,1,0\n' + ONE.removeprefix(HEADER), r"row 201 goes over 201 lines"),
+        (THREE + '5,Ulm,1,"0\n' + ONE.removeprefix(HEADER), r"ends within a quote.* row 201"),
+        (THREE.replace(",1\n", ",yes\n"), r"the label 'label' of span 3 is text \(such as 'yes'\)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_form_of_csv_is_told(chain, newest, says):
+    chain.refuses(ONE, TWO, newest, says=says)
+
+
+def test_a_last_row_that_is_cut_off_within_a_quote_is_set_aside(chain):
+    chain.ingest(ONE, TWO, THREE + '5,"Ul').judge()
+    assert [(row["row"], row["text"]) for row in chain.set_aside] == [(201, '5,"Ul')]
+
+
+def test_nul_bytes_stay_in_their_cell(chain):
+    chain.ingest(ONE, TWO, THREE + "5,a\0b,1,0\n").compute()
+    assert chain.eval.column("city").to_pylist()[-1] == "a\0b"
+
+
+# The files of a span.
+
+
+def test_a_span_of_three_hundred_small_files_is_one_span(chain, tmp_path):
+    for span in (1, 2):
+        (tmp_path / "in" / str(span)).mkdir(parents=True)
+        for number in range(300):
+            row = f"{span * 1_000 + number},Ulm,{number}.5,{number % 2}\n"
+            (tmp_path / "in" / str(span) / f"{number:03}.csv").write_text(HEADER + row)
+    ingest(
+        str(tmp_path / "in" / "{span}" / "*.csv"),
+        str(tmp_path / "store"),
+        IngestSettings("label"),
+        str(tmp_path / "examples"),
+    )
+    assert chain.eval.column("id").to_pylist() == list(range(2_000, 2_300))
+    newest = Examples.read(tmp_path / "examples").splits["eval"][0]
+    assert newest.files == ("all-00000.parquet",)
+
+
+def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
+    for span in (1, 2):
+        (tmp_path / "in" / str(span)).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "in" / str(span) / f"{number}.csv").write_text(good(span * 10 + number))
+    (tmp_path / "in" / "2" / "1.csv").write_text("")
+    with pytest.raises(RetrainerError, match=r"/2/1\.csv' is empty"):
+        ingest(
+            str(tmp_path / "in" / "{span}" / "*.csv"),
+            str(tmp_path / "store"),
+            IngestSettings("label"),
+            str(tmp_path / "examples"),
+        )
+
+
+@pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", None])
+def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
+    chain, tmp_path, monkeypatch, content
+):
+    from retrainer.components.ingest_spans import one_span
+
+    digest = one_span.digest_source
+
+    def change_after(file):
+        found = digest(file)
+        if file.uri.endswith("3.csv"):
+            path = tmp_path / "in" / "3.csv"
+            path.unlink()
+            if content is not None:
+                path.write_text(content)
+        return found
+
+    monkeypatch.setattr(one_span, "digest_source", change_after)
+    chain.refuses(
+        ONE, TWO, THREE, says=r"3\.csv'.*(changed while it was read|is gone).*data\.marker"
+    )
