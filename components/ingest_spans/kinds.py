@@ -84,7 +84,7 @@ def agree(stored_as: Mapping[str, str], wanted: Mapping[str, Kind]) -> bool:
 def observe(column: pa.Array, narrow: bool) -> Kind:
     """Find the narrowest kind that holds every value of a column.
 
-    Integers beyond 64 bits make text of a column, which keeps each digit.
+    Integers beyond 64 bits make text of a column, which keeps each digit. A duration is a number of seconds.
 
     Args:
         column: Values of an Arrow type that `decode_text` gives.

@@ -376,7 +376,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(project, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
-    with pytest.raises(RetrainerError, match=r"span 1: the disk is full .*spans prune.* not used"):
+    with pytest.raises(RetrainerError, match=r"span 1: the disk is full .*spans prune.* Nothing"):
         project.run()
     assert not list((tmp_path / "store" / "spans" / "1").iterdir())
 
