@@ -1,7 +1,8 @@
 """Ingesting a window of spans, and the manifest of its examples."""
 
 import difflib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
 from ..lib.progress import progress
-from ..lib.spans import LATEST, find_spans
+from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
+from .kinds import Kind
 from .one_span import StoredSpan, ingest_span
 from .schema_kinds import read_schema_kinds
 from .settings import HASH, NEWEST_SPANS, IngestSettings
@@ -83,13 +85,11 @@ def ingest(
             f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
             "to train on. Wait for more spans, or split by hash (data.split: hash)."
         )
-    stored = []
-    # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for one in pool.map(lambda source: ingest_span(source, store, settings, kinds), chosen):
-            stored.append(one)
-            progress(f"span {one.span}", len(stored), len(chosen))
-
+    stored = _ingest_all(chosen, store, settings, kinds)
+    texts = dict.fromkeys(_text_in_some(stored), Kind.TEXT)
+    if texts:
+        # What has letters in one span was a text in all of them.
+        stored = _ingest_all(chosen, store, settings, {**kinds, **texts})
     _check_dropped(settings.drop, stored)
     splits = _splits(stored, settings.split, eval_spans)
     examples = Examples(
@@ -113,6 +113,27 @@ def ingest(
     if newer:
         verdict += f"; not there yet, without {marker}: {_name_some([one.name for one in newer])}"
     return Ingested(examples.newest_span, verdict, examples.versions)
+
+
+def _ingest_all(
+    spans: Sequence[SourceSpan], store: str, settings: IngestSettings, kinds: Mapping[str, Kind]
+) -> list[StoredSpan]:
+    stored: list[StoredSpan] = []
+    # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for one in pool.map(lambda span: ingest_span(span, store, settings, kinds), spans):
+            stored.append(one)
+            progress(f"span {one.span}", len(stored), len(spans))
+    return stored
+
+
+def _text_in_some(stored: Sequence[StoredSpan]) -> list[str]:
+    types = defaultdict(set)
+    for one in stored:
+        for name, kind in one.content.columns.items():
+            types[name].add(kind)
+    text = str(Kind.TEXT.stored_as)
+    return [name for name, found in types.items() if text in found and found - {text, "null"}]
 
 
 def _check_dropped(drop: Sequence[str], stored: Sequence[StoredSpan]) -> None:

@@ -200,13 +200,17 @@ def _write_record(
             "ingested": now(),
             "settings": settings_digest,
             "content": content,
-            "replaced": _replaced(source, earlier),
+            "replaced": _replaced(source, content, earlier),
         },
     )
 
 
-def _replaced(source: SourceSpan, earlier: Sequence[SpanVersion]) -> str:
-    # Another pipeline may keep a span of the same name in the same store.
+def _replaced(source: SourceSpan, content: str, earlier: Sequence[SpanVersion]) -> str:
+    # Another pipeline may keep a span of the same name in the same store; and other types are no change of the source.
     uris = {file.uri for file in source.files}
-    same = [one.version for one in earlier if uris & {file["uri"] for file in one.sources}]
+    same = [
+        one.version
+        for one in earlier
+        if one.content != content and uris & {file["uri"] for file in one.sources}
+    ]
     return same[-1] if same else ""

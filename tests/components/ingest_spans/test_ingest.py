@@ -376,7 +376,9 @@ def test_a_full_disk_is_said_and_leaves_nothing(project, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
-    with pytest.raises(RetrainerError, match=r"span 1: the disk is full .*spans prune.* Nothing"):
+    with pytest.raises(
+        RetrainerError, match=r"span 1: the disk is full .*spans prune.* Nothing half-written"
+    ):
         project.run()
     assert not list((tmp_path / "store" / "spans" / "1").iterdir())
 
@@ -392,3 +394,12 @@ def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tm
     examples, verdict = project.run()
     assert "changed" not in verdict
     assert examples.replaced == {}
+
+
+def test_a_column_that_is_text_in_one_span_is_text_in_all(project):
+    project.span("3", HEADER + "a1,Ulm,1,0\n2,Ulm,2,1\n")
+    examples, verdict = project.run()
+    assert examples.read_table("train").column("id").to_pylist()[:2] == ["10", "11"]
+    assert verdict.startswith("2 ingested (1, 2), 1 reused")
+    assert "changed" not in verdict
+    assert project.run()[1].startswith("nothing new")
