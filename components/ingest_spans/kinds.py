@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
+from .cell_text import number_texts
 
 NOT_UTF8 = "is not UTF-8"
 _FIRST_CELLS = 64
 _INT64_LIMIT = 2.0**63
+_EXACT_LIMIT = 2.0**53
 # Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
 _PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
 _PLAIN_NUMBER = r"^-?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?$"
@@ -165,6 +167,10 @@ def convert(column: pa.Array, kind: Kind) -> tuple[pa.Array, np.ndarray, str]:
     except MisfitError:
         if kind == Kind.TEXT:
             raise
+    if kind.stored_as == pa.int64() and (
+        pa.types.is_floating(column.type) or pa.types.is_duration(column.type)
+    ):
+        return *_whole_numbers(column), _FAULTS[kind]
     # Every type but a nested one has a text, and the text of a number is parsed as that number.
     text = _bare(_to_text(column))
     plain = pc.match_substring_regex(text, _PLAIN_NUMBER if kind == Kind.NUMBER else _PLAIN_INTEGER)
@@ -219,6 +225,14 @@ def name_nested(column: pa.Array, name: str, where: str) -> RetrainerError:
         f"column '{name}' of '{where}' holds {column.type}; examples hold one number or text in a cell. Flatten it in "
         "the source, or leave it out (data.drop)."
     )
+
+
+def _whole_numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    numbers = _to_number(column).to_numpy(zero_copy_only=False)
+    # Beyond, a double may be another integer than the source meant.
+    whole = (np.floor(numbers) == numbers) & (np.abs(numbers) <= _EXACT_LIMIT)
+    values = pa.array(np.where(whole, numbers, 0).astype(np.int64), mask=~whole)
+    return values, np.flatnonzero(~whole & ~np.isnan(numbers))
 
 
 class _Misfit:
@@ -304,10 +318,10 @@ def _to_text(column: pa.Array) -> pa.Array:
     if pa.types.is_nested(kind):
         raise MisfitError
     if pa.types.is_float16(kind) or pa.types.is_duration(kind):
-        column = _to_number(column)
-    elif pa.types.is_floating(kind):
-        column = _nan_to_null(column.cast(pa.float64()))
-    elif pa.types.is_timestamp(kind) and kind.tz:
+        return number_texts(_to_number(column))
+    if pa.types.is_floating(kind):
+        return number_texts(column)
+    if pa.types.is_timestamp(kind) and kind.tz:
         # Arrow's text of a moment, which it makes with a time zone database alone, even in UTC.
         moments = column.cast(pa.int64()).cast(pa.timestamp(kind.unit)).cast(pa.string())
         return pc.binary_join_element_wise(moments, "Z", "")
@@ -356,7 +370,7 @@ def _integer_of(cell: str) -> int | _Misfit | None:
         return pa.array([cell]).cast(pa.int64())[0].as_py()
     except pa.ArrowInvalid:
         number = _number_of(cell)
-    if isinstance(number, float) and number.is_integer() and abs(number) <= 2**53:
+    if isinstance(number, float) and number.is_integer() and abs(number) <= _EXACT_LIMIT:
         return int(number)
     return number if number is None else _MISFIT
 

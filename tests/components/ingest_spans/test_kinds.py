@@ -162,8 +162,10 @@ def test_nested_columns_fit_no_kind(column, kind):
         (["+1", "+2.5", "++1"], Kind.NUMBER, [1, 2.5, None], [2]),
         ([1.0, 2.5, None, float("nan")], Kind.INTEGER, [1, None, None, None], [1]),
         ([float("inf")], Kind.INTEGER, [None], [0]),
+        ([2.0**53, -(2.0**54)], Kind.INTEGER, [2**53, None], [1]),
         ([True, False], Kind.NUMBER, [1.0, 0.0], []),
         ([7, None], Kind.TEXT, ["7", None], []),
+        ([1234567890123456.0, -0.0, 1e-7, None], Kind.TEXT, ["1234567890123456", "0", "0.0000001", None], []),
     ],
 )  # fmt: skip
 def test_cells_that_mean_a_demanded_kind_are_taken_and_the_others_are_misfits(
@@ -176,7 +178,11 @@ def test_cells_that_mean_a_demanded_kind_are_taken_and_the_others_are_misfits(
 
 
 def test_a_duration_is_its_seconds_whatever_the_source_counts_it_in():
-    for unit, counts in {"s": [61, 2], "ms": [61_000, 2_000], "ns": [61 * 10**9, 2 * 10**9]}.items():
+    for unit, counts in {
+        "s": [61, 2],
+        "ms": [61_000, 2_000],
+        "ns": [61 * 10**9, 2 * 10**9],
+    }.items():
         column = pa.array(counts, pa.duration(unit))
         assert fit(column, Kind.TEXT).to_pylist() == ["61", "2"]
         assert convert(column, Kind.INTEGER)[0].to_pylist() == [61, 2]
