@@ -100,6 +100,10 @@ class DataConfig(Section):
         description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes "
         "by the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
     )
+    types: dict[str, Literal["integer", "number", "text"]] = Field(
+        default_factory=dict,
+        description="What columns hold, whatever the schema or their values say, such as `{zip: text}`.",
+    )
     csv: CsvConfig = Field(default_factory=CsvConfig)
     query: str = Field(
         "",

@@ -57,6 +57,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             query=data.query,
             max_bytes_billed=data.max_bytes_billed,
             max_bad_rows=data.max_bad_rows,
+            types=data.types,
             min_spans=data.min_spans,
             marker=data.marker,
             schema_uri=config.validation.schema_uri,

@@ -139,7 +139,7 @@ def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tupl
         if Feature.STRING in kinds and numbers is not None:
             raise RetrainerError(
                 f"column '{name}' is text in span {kinds[Feature.STRING]} and a number in span "
-                f"{numbers}, so {where} has no statistics of it. Make the source agree, or drop "
-                "the column (data.drop)."
+                f"{numbers}, so {where} has no statistics of it. Make the source agree, or "
+                f"say what it is (data.types: {{{name}: text}})."
             )
     return tuple(sorted(name for name, kinds in seen.items() if len(kinds) > 1))

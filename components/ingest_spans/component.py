@@ -29,6 +29,7 @@ def ingest_spans(
     query: str = "",
     max_bytes_billed: int = 0,
     max_bad_rows: float = 0.01,
+    types: Dict[str, str] = {},
     min_spans: int = 0,
     marker: str = "",
     schema_uri: str = "",
@@ -57,6 +58,7 @@ def ingest_spans(
         csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `null_values`.
         query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; empty takes the table.
         max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
+        types: What columns hold, whatever the schema or their values say: `integer`, `number` or `text`, by column.
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
         min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
             date or number between others may be missing. Above 0: any may be missing as long as so many are there.
@@ -84,6 +86,7 @@ def ingest_spans(
         split_by=tuple(split_by),
         eval_fraction=eval_fraction,
         max_bad_rows=max_bad_rows,
+        types=types,
         source=SourceOptions(
             format=format,
             query=query,

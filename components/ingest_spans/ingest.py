@@ -1,8 +1,7 @@
 """Ingesting a window of spans, and the manifest of its examples."""
 
 import difflib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -86,11 +85,8 @@ def ingest(
             "to train on. Wait for more spans, or split by hash (data.split: hash)."
         )
     stored = _ingest_all(chosen, store, settings, kinds)
-    texts = dict.fromkeys(_text_in_some(stored), Kind.TEXT)
-    if texts:
-        # What has letters in one span was a text in all of them.
-        stored = _ingest_all(chosen, store, settings, {**kinds, **texts})
-    _check_dropped(settings.drop, stored)
+    _check_known("data.drop", settings.drop, stored)
+    _check_known("data.types", settings.types, stored)
     splits = _splits(stored, settings.split, eval_spans)
     examples = Examples(
         label=settings.label,
@@ -127,24 +123,15 @@ def _ingest_all(
     return stored
 
 
-def _text_in_some(stored: Sequence[StoredSpan]) -> list[str]:
-    types = defaultdict(set)
-    for one in stored:
-        for name, kind in one.content.columns.items():
-            types[name].add(kind)
-    text = str(Kind.TEXT.stored_as)
-    return [name for name, found in types.items() if text in found and found - {text, "null"}]
-
-
-def _check_dropped(drop: Sequence[str], stored: Sequence[StoredSpan]) -> None:
+def _check_known(setting: str, names: Iterable[str], stored: Sequence[StoredSpan]) -> None:
     # One span may lack a column; a name that no span knows is a slip, and would let a private column through.
     known = sorted({column for one in stored for column in one.content.source_columns})
-    for name in drop:
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"they have: {', '.join(known[:30])}."
             raise RetrainerError(
-                f"data.drop names '{name}', which no span of the window has; {hint}"
+                f"{setting} names '{name}', which no span of the window has; {hint}"
             )
 
 

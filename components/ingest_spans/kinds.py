@@ -11,6 +11,8 @@ from ..lib.errors import RetrainerError
 from .cell_text import number_texts
 
 NOT_UTF8 = "is not UTF-8"
+NO_INTEGER, NO_NUMBER = "is no integer of 64 bits", "is no number"
+"""What is wrong with a cell, in words."""
 _FIRST_CELLS = 64
 _INT64_LIMIT = 2.0**63
 _EXACT_LIMIT = 2.0**53
@@ -56,8 +58,8 @@ _COUNTS_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _FAULTS = {
     Kind.NOTHING: "is not empty",
     Kind.FLAG: "is neither true nor false",
-    Kind.INTEGER: "is no integer of 64 bits",
-    Kind.NUMBER: "is no number",
+    Kind.INTEGER: NO_INTEGER,
+    Kind.NUMBER: NO_NUMBER,
     Kind.TEXT: NOT_UTF8,
 }
 

@@ -134,7 +134,7 @@ class SpanReader:
         faults: Mapping[int, list[str]],
         file: str,
     ) -> Iterator[BadRow]:
-        numbers = _row_numbers(block)
+        numbers = block.row_numbers()
         names = block.batch.schema.names
         indices = pa.array(faults, pa.int64())
         cells = [_tellable(column.take(indices)) for column in block.batch.columns]
@@ -161,12 +161,6 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := ahead.result()) is not end:
             ahead = pool.submit(next, items, end)
             yield item  # type: ignore[misc]
-
-
-def _row_numbers(block: Block) -> np.ndarray:
-    total = len(block.batch) + len(block.bad)
-    numbers = np.arange(block.first, block.first + total)
-    return np.setdiff1d(numbers, [row.row for row in block.bad], assume_unique=True)
 
 
 def _tellable(column: pa.Array) -> list[Any]:

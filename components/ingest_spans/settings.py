@@ -7,6 +7,7 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_value
+from .kinds import Kind
 from .private import key_digest, read_key
 from .sources.choosing import AUTO, FORMATS
 from .sources.interface import SourceOptions
@@ -15,6 +16,7 @@ from .sources.interface import SourceOptions
 INGEST_VERSION = 2
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
+TYPES = tuple(kind.value for kind in (Kind.INTEGER, Kind.NUMBER, Kind.TEXT))
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class IngestSettings:
             row.
         eval_fraction: With `hash`, the share of keys in evaluation, between 0 and 1.
         max_bad_rows: The share of a span's rows that may be unreadable.
+        types: What columns hold, whatever the schema or their values say: `integer`, `number` or `text`, by column.
         source: How sources are read.
     """
 
@@ -46,6 +49,7 @@ class IngestSettings:
     split_by: tuple[str, ...] = ()
     eval_fraction: float = 1 / 3
     max_bad_rows: float = 0.01
+    types: Mapping[str, str] = field(default_factory=dict)
     source: SourceOptions = field(default_factory=SourceOptions)
 
     @property
@@ -71,6 +75,11 @@ class IngestSettings:
             raise RetrainerError(
                 f"format '{self.source.format}' is unknown; use {AUTO}, {', '.join(FORMATS)} (data.format)."
             )
+        for name, kind in self.types.items():
+            if kind not in TYPES:
+                raise RetrainerError(
+                    f"the type is '{kind}' for '{name}'; use {', '.join(TYPES[:-1])} or {TYPES[-1]} (data.types)."
+                )
         for name in (self.label, *self.key, *self.split_by):
             if name in self.drop:
                 raise RetrainerError(
@@ -102,7 +111,8 @@ class IngestSettings:
         """
         content = {"version": INGEST_VERSION, **asdict(self)}
         # Where the key lies and what a query may cost make no other rows; bad rows stop a run whenever they are read.
-        for name in ("hash_key_env", "hash_key_file", "max_bad_rows"):
+        # The types that came of it are looked at apart.
+        for name in ("hash_key_env", "hash_key_file", "max_bad_rows", "types"):
             del content[name]
         del content["source"]["max_bytes_billed"]
         if self.hash:

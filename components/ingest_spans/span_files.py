@@ -16,7 +16,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
 from .duplicates import Duplicates
-from .kinds import NOT_UTF8, Kind, convert
+from .kinds import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
 from .part_files import PartFiles, RowFile
 from .private import hash_column
 from .reading import KindsChangedError, Opener, Rows, SpanReader, read_ahead
@@ -51,9 +51,10 @@ def demanded_kinds(settings: IngestSettings, schema_kinds: Mapping[str, Kind]) -
 
     Args:
         settings: Private columns are text, whatever they look like: their digests must not depend on it.
-        schema_kinds: What the schema says.
+        schema_kinds: What the schema says, where the settings do not.
     """
-    return {**schema_kinds, **dict.fromkeys(settings.hash, Kind.TEXT)}
+    said = {name: Kind(kind) for name, kind in settings.types.items()}
+    return {**schema_kinds, **said, **dict.fromkeys(settings.hash, Kind.TEXT)}
 
 
 def write_span_files(
@@ -272,9 +273,11 @@ def check_bad_rows(
     first = f" The first: {_tell(bad[0])}." if bad else ""
     if bad and NOT_UTF8 in bad[0].reason:
         first += " Are the files in another encoding (data.csv.encoding), or is it no text at all (data.drop)?"
+    changed = bad and any(fault in bad[0].reason for fault in (NO_INTEGER, NO_NUMBER))
+    types = "say what the column is now (data.types), " if changed else ""
     raise RetrainerError(
         f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
-        f"{max_bad_rows:.2%} allows.{first} Mend the source, or raise data.max_bad_rows."
+        f"{max_bad_rows:.2%} allows.{first} Mend the source, {types}or raise data.max_bad_rows."
     )
 
 

@@ -230,7 +230,7 @@ def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:
                 if pa.types.is_string(known) or pa.types.is_string(column.type):
                     raise RetrainerError(
                         f"column '{column.name}' is {known} in one span and {column.type} in another. "
-                        "Make the source agree, or drop the column (data.drop)."
+                        f"Make the source agree, or say what it is (data.types: {{{column.name}: text}})."
                     )
                 kinds[column.name] = pa.float64()
     schema = pa.schema(list(kinds.items()))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 # About so many bytes of a source are read at a time; what a block becomes in memory is a few times that.
@@ -72,21 +73,21 @@ class Block(NamedTuple):
         first: Number of the block's first row in the file, from 1, read or not.
         bad: The rows of the block that could not be read, in order of their numbers.
         excluded: The columns of `SourceOptions.exclude` that the block has, and that were left out of `batch`.
+        numbers: Number in the file of each row of `batch`, where the rows read and the bad ones leave some out.
     """
 
     batch: pa.RecordBatch
     first: int
     bad: Sequence[BadRow] = ()
     excluded: Sequence[str] = ()
+    numbers: np.ndarray | None = None
 
-    def row(self, index: int) -> int:
-        """Tell the number in the file of a row of `batch`."""
-        number = self.first + index
-        for skipped in self.bad:
-            if skipped.row > number:
-                break
-            number += 1
-        return number
+    def row_numbers(self) -> np.ndarray:
+        """Tell the number in the file of each row of `batch`."""
+        if self.numbers is not None:
+            return self.numbers
+        numbers = np.arange(self.first, self.first + len(self.batch) + len(self.bad))
+        return np.setdiff1d(numbers, [row.row for row in self.bad], assume_unique=True)
 
 
 class Source(Protocol):

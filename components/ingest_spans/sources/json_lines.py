@@ -1,7 +1,7 @@
 """JSON Lines as a source of rows: one object a line, in UTF-8 (https://jsonlines.org)."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -82,23 +82,11 @@ class JsonLinesSource:
                 reason += "; the file ends in this line: was it cut off?"
             kept = text[: 4 * TEXT_KEPT].decode(errors="replace")[:TEXT_KEPT]
             bad.append(BadRow(os.path.basename(self._file.uri), number, reason, kept))
-        return _NumberedBlock.of(rows, bad)
-
-
-class _NumberedBlock(Block):
-    """A block whose rows' numbers need not follow each other, because of blank lines."""
-
-    _numbers: Sequence[int] | np.ndarray
-
-    @classmethod
-    def of(cls, rows: JsonRows, bad: Sequence[BadRow]) -> "_NumberedBlock":
-        first = min(int(number) for number in (*rows.numbers[:1], *(row.row for row in bad[:1])))
-        block = cls(rows.batch, first, bad, rows.excluded)
-        block._numbers = rows.numbers
-        return block
-
-    def row(self, index: int) -> int:
-        return int(self._numbers[index])
+        first_row = min(
+            int(number) for number in (*rows.numbers[:1], *(row.row for row in bad[:1]))
+        )
+        # Blank lines are no rows.
+        return Block(rows.batch, first_row, bad, rows.excluded, np.asarray(rows.numbers))
 
 
 class _BlockParser:

@@ -396,10 +396,25 @@ def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tm
     assert examples.replaced == {}
 
 
-def test_a_column_that_is_text_in_one_span_is_text_in_all(project):
-    project.span("3", HEADER + "a1,Ulm,1,0\n2,Ulm,2,1\n")
-    examples, verdict = project.run()
-    assert examples.read_table("train").column("id").to_pylist()[:2] == ["10", "11"]
-    assert verdict.startswith("2 ingested (1, 2), 1 reused")
-    assert "changed" not in verdict
-    assert project.run()[1].startswith("nothing new")
+def test_types_that_are_set_go_before_the_values_and_the_schema(project):
+    freeze_schema(project, id="INT", amount="FLOAT")
+    project.span("3", HEADER + "007,Ulm,1,0\n008,Ulm,2,1\n")
+    examples, _ = project.run(types={"id": "text"})
+    assert examples.splits["eval"][0].read_table().column("id").to_pylist() == ["007", "008"]
+    assert project.run(types={"id": "text"})[1].startswith("nothing new")
+
+
+def test_types_that_there_are_not_are_named(project):
+    with pytest.raises(RetrainerError, match=r"is 'txt' for 'id'; use integer, number or text"):
+        project.run(types={"id": "txt"})
+    with pytest.raises(RetrainerError, match=r"data\.types names 'idd'.*did you mean 'id'"):
+        project.run(types={"idd": "text"})
+
+
+def test_a_column_that_changed_for_good_stops_with_the_way_out(project):
+    freeze_schema(project, id="INT")
+    project.span("3", HEADER + "".join(f"c{i},Ulm,{i},{i % 2}\n" for i in range(10)))
+    with pytest.raises(RetrainerError, match=r"row 1: 'id' is no integer.*data\.types"):
+        project.run()
+    examples, _ = project.run(types={"id": "text"})
+    assert examples.read_table("train").schema.field("id").type == pa.string()

@@ -1,6 +1,7 @@
 """What is read does not depend on where its blocks end."""
 
 import random
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +23,6 @@ def reader(tmp_path):
 
     def make(*paths, demanded=None, **options):
         def opener(path):
-            from contextlib import contextmanager
-
             @contextmanager
             def opened():
                 file = SourceFile(str(path), path.stat().st_size, "")

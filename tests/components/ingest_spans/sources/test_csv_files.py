@@ -50,7 +50,7 @@ def test_line_ends_marks_of_byte_order_quotes_and_blank_lines_make_no_difference
 
 def test_options_say_delimiter_missing_values_and_names(read):
     rows, _ = read(
-        "1;§\n2;Köln\n", csv_delimiter=";", csv_columns=("a", "b"), csv_null_values=("§",)
+        "1;é\n2;Köln\n", csv_delimiter=";", csv_columns=("a", "b"), csv_null_values=("é",)
     )
     assert rows == [[b"1", None], [b"2", "Köln".encode()]]
 

@@ -45,7 +45,7 @@ def read(source):
 
 
 def numbers_of(blocks):
-    return [block.row(index) for block in blocks for index in range(block.batch.num_rows)]
+    return [int(number) for block in blocks for number in block.row_numbers()]
 
 
 def only_type(source, name):
@@ -215,7 +215,7 @@ def test_line_ends_of_windows_and_a_byte_order_mark_are_no_part_of_a_row(read):
 def test_blank_lines_are_no_rows_but_count_as_lines(source):
     blocks = list(source('\n\n{"a":1}\n \n\n{"a":2}\n{"a":3\n{"a":4}\n\r\n{"a":5}\n\n').blocks())
     rows = {
-        block.row(index): value
+        int(block.row_numbers()[index]): value
         for block in blocks
         for index, value in enumerate(block.batch.column("a").to_pylist())
     }
@@ -231,7 +231,7 @@ def test_numbers_of_rows_go_on_from_block_to_block(source, monkeypatch):
     ]
     blocks = list(source("\n".join(lines)).blocks())
     rows = {
-        block.row(index): value
+        int(block.row_numbers()[index]): value
         for block in blocks
         for index, value in enumerate(block.batch.to_pylist())
     }
