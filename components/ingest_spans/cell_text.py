@@ -62,6 +62,22 @@ def distinct_texts(column: pa.Array, name: str) -> tuple[list[bytes | None], np.
     return _texts(encoded.dictionary), indices
 
 
+def number_texts(column: pa.Array) -> pa.Array:
+    """Give the text of each floating-point number, as `distinct_texts` has it.
+
+    Arrow's own is another: it writes 1e15 with an exponent, and the integer without.
+
+    Args:
+        column: n cells of 32 or 64 bits.
+
+    Returns:
+        n texts; null where the cell is missing.
+    """
+    encoded = column.dictionary_encode()
+    texts = _float_texts(encoded.dictionary.to_numpy(zero_copy_only=False))
+    return pa.array([text and text.decode() for text in texts], pa.string()).take(encoded.indices)
+
+
 def _texts(values: pa.Array) -> list[bytes | None]:
     kind = values.type
     if pa.types.is_boolean(kind):

@@ -8,16 +8,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
+from .cell_text import number_texts
 
 NOT_UTF8 = "is not UTF-8"
 NO_INTEGER, NO_NUMBER = "is no integer of 64 bits", "is no number"
 """What is wrong with a cell, in words."""
 _FIRST_CELLS = 64
 _INT64_LIMIT = 2.0**63
+_EXACT_LIMIT = 2.0**53
 # Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
 _PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
 _PLAIN_NUMBER = r"^-?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?$"
-_INTEGER = r"^-?[0-9]+$"
+_INTEGER = r"^[-+]?[0-9]+$"
+# Some versions of Arrow take it for a part of a floating-point number, some do not, and none of an integer.
+_PLUS_SIGN = r"^\+([^-+])"
 
 
 class Kind(Enum):
@@ -50,6 +54,7 @@ _STORED_AS = {
     Kind.NUMBER: pa.float64(),
     Kind.TEXT: pa.string(),
 }
+_COUNTS_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _FAULTS = {
     Kind.NOTHING: "is not empty",
     Kind.FLAG: "is neither true nor false",
@@ -83,7 +88,7 @@ def agree(stored_as: Mapping[str, str], wanted: Mapping[str, Kind]) -> bool:
 def observe(column: pa.Array, narrow: bool) -> Kind:
     """Find the narrowest kind that holds every value of a column.
 
-    Integers beyond 64 bits make text of a column, which keeps each digit.
+    Integers beyond 64 bits make text of a column, which keeps each digit. A duration is a number of seconds.
 
     Args:
         column: Values of an Arrow type that `decode_text` gives.
@@ -98,7 +103,7 @@ def observe(column: pa.Array, narrow: bool) -> Kind:
         candidates: Iterable[Kind] = (Kind.INTEGER, Kind.NUMBER, Kind.FLAG) if narrow else ()
     elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type):
         candidates = (Kind.INTEGER,)
-    elif pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+    elif _has_number(column.type):
         candidates = (Kind.NUMBER,)
     else:
         candidates = ()
@@ -139,9 +144,7 @@ def fit(column: pa.Array, kind: Kind) -> pa.Array:
             return column.cast(pa.int64())
         except pa.ArrowInvalid as error:
             raise MisfitError from error
-    if kind == Kind.NUMBER and (
-        is_whole or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
-    ):
+    if kind == Kind.NUMBER and (is_whole or _has_number(column.type)):
         return _to_number(column)
     raise MisfitError
 
@@ -166,8 +169,12 @@ def convert(column: pa.Array, kind: Kind) -> tuple[pa.Array, np.ndarray, str]:
     except MisfitError:
         if kind == Kind.TEXT:
             raise
+    if kind.stored_as == pa.int64() and (
+        pa.types.is_floating(column.type) or pa.types.is_duration(column.type)
+    ):
+        return *_whole_numbers(column), _FAULTS[kind]
     # Every type but a nested one has a text, and the text of a number is parsed as that number.
-    text = pc.utf8_trim_whitespace(_to_text(column))
+    text = _bare(_to_text(column))
     plain = pc.match_substring_regex(text, _PLAIN_NUMBER if kind == Kind.NUMBER else _PLAIN_INTEGER)
     values = pc.if_else(plain, text, pa.scalar(None, pa.string())).cast(kind.stored_as)
     odd = np.flatnonzero(pc.fill_null(pc.invert(plain), False).to_numpy(zero_copy_only=False))
@@ -222,6 +229,14 @@ def name_nested(column: pa.Array, name: str, where: str) -> RetrainerError:
     )
 
 
+def _whole_numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    numbers = _to_number(column).to_numpy(zero_copy_only=False)
+    # Beyond, a double may be another integer than the source meant.
+    whole = (np.floor(numbers) == numbers) & (np.abs(numbers) <= _EXACT_LIMIT)
+    values = pa.array(np.where(whole, numbers, 0).astype(np.int64), mask=~whole)
+    return values, np.flatnonzero(~whole & ~np.isnan(numbers))
+
+
 class _Misfit:
     pass
 
@@ -237,8 +252,8 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
     try:
         values = text.cast(kind.stored_as)
     except pa.ArrowInvalid:
-        # Spaces around a number are the source's, and rare enough to be looked for only now.
-        text = pc.utf8_trim_whitespace(text)
+        # Spaces around a number are the source's, and rare enough to be looked for only now; so is a plus sign.
+        text = _bare(text)
         try:
             values = text.cast(kind.stored_as)
         except pa.ArrowInvalid as error:
@@ -247,6 +262,10 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
         values = _nan_to_null(values)
         _refuse_wide_integers(values, text)
     return values
+
+
+def _bare(text: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(pc.utf8_trim_whitespace(text), _PLUS_SIGN, r"\1")
 
 
 def _parse_flags(text: pa.Array) -> pa.Array:
@@ -272,7 +291,15 @@ def _refuse_wide_integers(values: pa.Array, text: pa.Array) -> None:
         raise MisfitError
 
 
+def _has_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind)
+
+
 def _to_number(column: pa.Array) -> pa.Array:
+    if pa.types.is_duration(column.type):
+        # In seconds, whatever the source counts them in.
+        counts = column.cast(pa.int64()).cast(pa.float64(), safe=False)
+        return pc.divide(counts, _COUNTS_PER_SECOND[column.type.unit])
     if pa.types.is_float16(column.type):
         # Arrow converts it to nothing.
         column = pa.array(
@@ -292,11 +319,11 @@ def _to_text(column: pa.Array) -> pa.Array:
         return column
     if pa.types.is_nested(kind):
         raise MisfitError
-    if pa.types.is_float16(kind):
-        column = _to_number(column)
-    elif pa.types.is_floating(kind):
-        column = _nan_to_null(column.cast(pa.float64()))
-    elif pa.types.is_timestamp(kind) and kind.tz:
+    if pa.types.is_float16(kind) or pa.types.is_duration(kind):
+        return number_texts(_to_number(column))
+    if pa.types.is_floating(kind):
+        return number_texts(column)
+    if pa.types.is_timestamp(kind) and kind.tz:
         # Arrow's text of a moment, which it makes with a time zone database alone, even in UTC.
         moments = column.cast(pa.int64()).cast(pa.timestamp(kind.unit)).cast(pa.string())
         return pc.binary_join_element_wise(moments, "Z", "")
@@ -345,7 +372,7 @@ def _integer_of(cell: str) -> int | _Misfit | None:
         return pa.array([cell]).cast(pa.int64())[0].as_py()
     except pa.ArrowInvalid:
         number = _number_of(cell)
-    if isinstance(number, float) and number.is_integer() and abs(number) <= 2**53:
+    if isinstance(number, float) and number.is_integer() and abs(number) <= _EXACT_LIMIT:
         return int(number)
     return number if number is None else _MISFIT
 

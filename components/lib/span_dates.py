@@ -40,8 +40,11 @@ def span_periods(spans: Sequence[str], pattern: str = "") -> dict[str, Period]:
     """
     own = compile_pattern(pattern).date_format if pattern else None
     for date_format in [own] if own else _KNOWN_FORMATS:
+        if "%Y" not in date_format:
+            # A day of any year; Python warns of parsing it.
+            continue
         starts = [_parse(span, date_format) for span in spans]
-        if "%Y" in date_format and all(starts):
+        if all(starts):
             return {
                 span: Period(start, _end(start, date_format))
                 for span, start in zip(spans, starts, strict=True)

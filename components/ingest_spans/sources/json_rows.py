@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cell_text import number_texts
+
 # Numbers become bytes, as they are spelled, and an object the tuple of its pairs: each kind has a type of its own.
 _DECODER = json.JSONDecoder(
     parse_int=str.encode,
@@ -50,9 +52,9 @@ class JsonRows(NamedTuple):
 def read_rows(lines: Iterable[tuple[int, bytes]], exclude: Collection[str] = ()) -> JsonRows:
     """Read lines that hold one JSON object each.
 
-    A column of integers becomes int64, one of numbers double. `NaN` is missing. Numbers beside text become text: the
-    text that Arrow gives to such a number in a column of numbers. So does a column that has an integer beyond 64 bits,
-    with all of its digits. Truth values are 1 and 0 beside numbers, `true` and `false` beside text.
+    A column of integers becomes int64, one of numbers double. `NaN` is missing. Numbers beside text become text, as
+    `number_texts` writes them. So does a column that has an integer beyond 64 bits, with all of its digits. Truth
+    values are 1 and 0 beside numbers, `true` and `false` beside text.
 
     Args:
         lines: Number and UTF-8 text of each line.
@@ -186,9 +188,9 @@ def _as_numbers(values: list[Any]) -> pa.Array:
 def _as_text(values: list[Any]) -> pa.Array:
     # What other blocks, of numbers alone, will be when they become text.
     fractions = iter(
-        pa.array([float(value) for value in values if _is_fraction(value)], pa.float64())
-        .cast(pa.string())
-        .to_pylist()
+        number_texts(
+            pa.array([float(value) for value in values if _is_fraction(value)], pa.float64())
+        ).to_pylist()
     )
     return pa.array(
         [next(fractions) if _is_fraction(value) else _text(value) for value in values], pa.string()

@@ -39,6 +39,10 @@ def observed(column, narrow):
         (["true", " FALSE", None], Kind.FLAG, [1, 0, None]),
         (["true", "1"], Kind.TEXT, ["true", "1"]),
         (["1", "x "], Kind.TEXT, ["1", "x "]),
+        (["+1", " +2 ", "-3"], Kind.INTEGER, [1, 2, -3]),
+        (["+1", "+2.5", "+.5"], Kind.NUMBER, [1, 2.5, 0.5]),
+        (["+9223372036854775808", "1.5"], Kind.TEXT, ["+9223372036854775808", "1.5"]),
+        (["+-1"], Kind.TEXT, ["+-1"]),
         (["2262-04-12", "1969-12-31"], Kind.TEXT, ["2262-04-12", "1969-12-31"]),
         ([None, None], Kind.NOTHING, [None, None]),
     ],
@@ -73,7 +77,8 @@ def test_text_of_a_format_with_types_stays_text():
             ["2262-04-11 23:47:16.854775807"],
         ),
         (pa.array([61, None], pa.time32("s")), Kind.TEXT, ["00:01:01", None]),
-        (pa.array([61, None], pa.duration("s")), Kind.TEXT, ["0:01:01", None]),
+        (pa.array([61, None], pa.duration("s")), Kind.NUMBER, [61, None]),
+        (pa.array([61_500_000_001], pa.duration("ns")), Kind.NUMBER, [61.500000001]),
         (pa.array(["a", "b", None]).dictionary_encode(), Kind.TEXT, ["a", "b", None]),
         (pa.array([5, 6]).dictionary_encode(), Kind.INTEGER, [5, 6]),
         (pa.array(["a", None], pa.large_string()), Kind.TEXT, ["a", None]),
@@ -153,10 +158,14 @@ def test_nested_columns_fit_no_kind(column, kind):
         (["99999999999999999999", "9223372036854775807"], Kind.INTEGER, [None, 2**63 - 1], [0]),
         (["1.5", "x", "inf", "nan", " 2 "], Kind.NUMBER, [1.5, None, float("inf"), None, 2], [1]),
         (["99999999999999999999"], Kind.NUMBER, [1e20], []),
+        (["+1", "+1.0", "x"], Kind.INTEGER, [1, 1, None], [2]),
+        (["+1", "+2.5", "++1"], Kind.NUMBER, [1, 2.5, None], [2]),
         ([1.0, 2.5, None, float("nan")], Kind.INTEGER, [1, None, None, None], [1]),
         ([float("inf")], Kind.INTEGER, [None], [0]),
+        ([2.0**53, -(2.0**54)], Kind.INTEGER, [2**53, None], [1]),
         ([True, False], Kind.NUMBER, [1.0, 0.0], []),
         ([7, None], Kind.TEXT, ["7", None], []),
+        ([1234567890123456.0, -0.0, 1e-7, None], Kind.TEXT, ["1234567890123456", "0", "0.0000001", None], []),
     ],
 )  # fmt: skip
 def test_cells_that_mean_a_demanded_kind_are_taken_and_the_others_are_misfits(
@@ -166,6 +175,18 @@ def test_cells_that_mean_a_demanded_kind_are_taken_and_the_others_are_misfits(
     assert converted.type == kind.stored_as
     assert converted.to_pylist() == values
     assert wrong.tolist() == misfits
+
+
+def test_a_duration_is_its_seconds_whatever_the_source_counts_it_in():
+    for unit, counts in {
+        "s": [61, 2],
+        "ms": [61_000, 2_000],
+        "ns": [61 * 10**9, 2 * 10**9],
+    }.items():
+        column = pa.array(counts, pa.duration(unit))
+        assert fit(column, Kind.TEXT).to_pylist() == ["61", "2"]
+        assert convert(column, Kind.INTEGER)[0].to_pylist() == [61, 2]
+    assert convert(pa.array([500], pa.duration("ms")), Kind.INTEGER)[1].tolist() == [0]
 
 
 def test_unsigned_integers_beyond_64_bits_are_misfits_of_an_integer():
