@@ -13,6 +13,7 @@ import pyarrow as pa
 from .kinds import Kind, MisfitError, convert, decode_text, fit, name_nested, observe
 from .sources.choosing import read_blocks
 from .sources.interface import TEXT_KEPT, BadRow, Block, Source
+from .sources.joining import join_blocks
 
 
 class KindsChangedError(Exception):
@@ -75,7 +76,7 @@ class SpanReader:
         started = changed = False
         for uri, opener in self._sources:
             with opener() as source:
-                for block in read_blocks(source, uri):
+                for block in join_blocks(read_blocks(source, uri)):
                     self.excluded.update(block.excluded)
                     known = dict(self.kinds)
                     rows = self._convert(block, uri, source.narrow)

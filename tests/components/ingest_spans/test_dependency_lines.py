@@ -17,7 +17,7 @@ import pytest
 
 from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import HASH, IngestSettings
-from retrainer.components.ingest_spans.sources import json_lines
+from retrainer.components.ingest_spans.sources import joining, json_lines
 from retrainer.components.lib.spans import find_spans
 
 CSV = """\
@@ -40,6 +40,12 @@ TFRECORD = base64.b64decode(
     "Cg4KBHRleHQSBgoECgLDqZtztxsvAAAAAAAAAG1dHVAKLQoLCgJpZBIFGgMKAQIKDgoFbGFiZWwSBRoDCgEBCg4KBW1peGVkEgUKAwoBYZ2x"
     "jRU="
 )
+
+
+@pytest.fixture(autouse=True)
+def blocks_as_they_are_read(monkeypatch):
+    """Keeps the small blocks of these tests from being joined."""
+    monkeypatch.setattr(joining, "FEW_ROWS", 1)
 
 
 @pytest.fixture

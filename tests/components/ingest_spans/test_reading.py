@@ -10,11 +10,17 @@ import pytest
 
 from retrainer.components.ingest_spans.kinds import Kind
 from retrainer.components.ingest_spans.reading import KindsChangedError, SpanReader, read_ahead
-from retrainer.components.ingest_spans.sources import csv_files, json_lines, parquet_files
+from retrainer.components.ingest_spans.sources import csv_files, joining, json_lines, parquet_files
 from retrainer.components.ingest_spans.sources.choosing import open_source
 from retrainer.components.ingest_spans.sources.interface import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import SourceFile
+
+
+@pytest.fixture(autouse=True)
+def blocks_as_they_are_read(monkeypatch):
+    """Keeps the small blocks of these tests from being joined."""
+    monkeypatch.setattr(joining, "FEW_ROWS", 1)
 
 
 @pytest.fixture
