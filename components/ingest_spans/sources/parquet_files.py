@@ -1,7 +1,10 @@
 """Parquet as a source of spans."""
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...lib.errors import RetrainerError
@@ -11,6 +14,7 @@ from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, SourceOptions
 from .names import check_names
 
 _BLOCK_BYTES = 4 * BLOCK_BYTES
+_MAGIC = b"PAR1"
 
 
 class ParquetSource:
@@ -37,9 +41,20 @@ class ParquetSource:
             Blocks in order.
 
         Raises:
-            RetrainerError: If it has no row, or a column twice.
+            RetrainerError: If it has no row, a column twice, or a type that this version of Arrow does not know.
         """
-        with open_parquet(self._path) as parquet:
+        with ExitStack() as stack:
+            try:
+                parquet = stack.enter_context(open_parquet(self._path))
+            except (pa.ArrowException, OSError) as error:
+                if not _is_whole(self._path):
+                    raise
+                reason = str(error).splitlines()[0].rstrip(".")
+                raise RetrainerError(
+                    f"'{self._file.uri}' is Parquet that Arrow {pa.__version__} can't read: {reason}. Deliver the span "
+                    "again if it is damaged; if a newer Arrow wrote it, run retrainer on Python 3.12 or later, or have "
+                    "it written with older types."
+                ) from error
             names = parquet.schema_arrow.names
             check_names(names, self._file.uri)
             if parquet.metadata.num_rows == 0:
@@ -56,6 +71,13 @@ class ParquetSource:
         for batch in parquet.iter_batches(batch_size=_block_rows(parquet), columns=wanted):
             yield Block(batch, first, (), excluded)
             first += len(batch)
+
+
+def _is_whole(path: str) -> bool:
+    with open(path, "rb") as file:
+        start = file.read(len(_MAGIC))
+        file.seek(max(0, os.path.getsize(path) - len(_MAGIC)))
+        return start == file.read() == _MAGIC
 
 
 def _block_rows(parquet: pq.ParquetFile) -> int:

@@ -62,3 +62,19 @@ def test_a_file_without_rows_or_with_a_name_twice_is_named(blocks):
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     with pytest.raises(RetrainerError, match=r"a\.parquet' has the column 'a' more than once"):
         blocks(twice)
+
+
+def test_a_whole_file_that_arrow_does_not_understand_is_told_apart_from_one_cut_off(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [1, 2]}), path)
+    content = path.read_bytes()
+    size = int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[: -8 - size] + b"\xff" * size + content[-8:])
+    source = ParquetSource(
+        SourceFile("gs://b/a.parquet", len(content), ""), str(path), SourceOptions()
+    )
+    with pytest.raises(RetrainerError, match=r"a\.parquet' is Parquet that Arrow .*newer Arrow"):
+        list(source.blocks())
+    path.write_bytes(content[:-1])
+    with pytest.raises((pa.ArrowException, OSError)):
+        list(source.blocks())
