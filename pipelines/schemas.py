@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..components.lib.errors import RetrainerError
+from ..components.lib.schema_file import load_schema
 from ..components.lib.store import Store
-from ..components.validate_examples.schema_file import load_schema
 from .config import RetrainConfig
 
 

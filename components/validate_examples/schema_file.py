@@ -1,4 +1,4 @@
-"""The schema's file, which is curated or was frozen in the store: reading it, and changing it by a command."""
+"""Changing the schema's file, which is curated or was frozen in the store, by a command."""
 
 import re
 from itertools import count, takewhile
@@ -6,36 +6,12 @@ from itertools import count, takewhile
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.errors import RetrainerError
 from ..lib.files import create_exclusive, filesystem, join, read_text, write_atomic
 from .schema_claim import claimed
 
 
 class SchemaMovedError(Exception):
     """Somebody else changed the schema's file since it was read."""
-
-
-def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
-    """Read a schema.
-
-    Args:
-        uri: A `schema.pbtxt`.
-
-    Returns:
-        The schema, and its text as it stands.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        RetrainerError: If it is no schema.
-    """
-    try:
-        text = read_text(uri)
-        return text_format.Parse(text, schema_pb2.Schema()), text
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise RetrainerError(
-            f"'{uri}' is not a schema in protobuf text format: {error}. "
-            "Mend it, or restore it from a copy."
-        ) from error
 
 
 def rewrite(uri: str, history_uri: str, before: str, schema: schema_pb2.Schema) -> str:

@@ -11,6 +11,7 @@ from ..lib.examples import Examples
 from ..lib.features import SCHEMA_FILE
 from ..lib.files import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.progress import progress
+from ..lib.schema_file import load_schema
 from ..lib.span_dates import span_periods
 from ..lib.statistics import (
     StatisticsIndex,
@@ -27,7 +28,6 @@ from .judgement import Judgement, Window
 from .judging import judge_window
 from .report import render
 from .schema import infer_schema, schema_text
-from .schema_file import load_schema
 from .set_aside import read_set_aside
 from .settings import Settings
 from .span_checks import check_spans

@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.validate_examples.schema_file import load_schema
+from retrainer.components.lib.schema_file import load_schema
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.updating import update_schema
 from retrainer.components.validate_examples.validate import read_window
