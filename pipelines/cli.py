@@ -228,9 +228,11 @@ def config_schema() -> None:
 def config_check(file: Path) -> None:
     """Check FILE (retrain.yaml) without running anything."""
     from .config import load_config
+    from .setting_checks import check_settings
     from .triggers.matching import Matcher
 
     loaded = load_config(file)
+    check_settings(loaded.config)
     Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data.pattern)
     click.echo(f"{file} is right: pipeline '{loaded.config.name}', store {loaded.config.store}")
 

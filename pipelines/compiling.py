@@ -9,6 +9,7 @@ from kfp import compiler
 
 from .config import LoadedConfig
 from .continuous_training import continuous_training
+from .setting_checks import check_settings
 from .targets.interface import Pipeline
 
 
@@ -20,7 +21,11 @@ def compile_text(loaded: LoadedConfig) -> str:
 
     Returns:
         The pipeline spec as YAML, as Kubeflow Pipelines and Vertex AI take it.
+
+    Raises:
+        RetrainerError: If a component would refuse its settings.
     """
+    check_settings(loaded.config)
     with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(continuous_training(loaded), str(file))

@@ -312,3 +312,10 @@ def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
     record.state = RunState(record.state)
     record.tasks = {name: _task_from_json(task) for name, task in content.get("tasks", {}).items()}
     return record
+
+
+def first_line(text: str) -> str:
+    """Give the first line of a verdict or an error, as it stands where the rest is left out."""
+    lines = text.strip().splitlines()
+    # It may lead to a list that follows.
+    return lines[0].removesuffix(":") if lines else ""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .runs import ArtifactRecord, RunRecord, TaskRecord, describe_failure
+from .runs import ArtifactRecord, RunRecord, TaskRecord, describe_failure, first_line
 
 STYLES = {
     "succeeded": "green",
@@ -33,9 +33,9 @@ def outcome(record: RunRecord) -> str:
     """
     if record.failed_tasks:
         task = record.failed_tasks[0]
-        return f"stopped at {task.title or task.name}: {_first_line(task.error or '')}"
+        return f"stopped at {task.title or task.name}: {first_line(task.error or '')}"
     push = record.tasks.get(PUSH_TASK)
-    return (push.verdict if push else "") or _first_line(record.error or "")
+    return (push.verdict if push else "") or first_line(record.error or "")
 
 
 def print_list(records: list[RunRecord], console: Console | None = None) -> None:
@@ -95,7 +95,7 @@ def _print_task(record: RunRecord, task: TaskRecord, console: Console) -> None:
         )
     )
     if task.verdict:
-        console.print(Text(f"  {_first_line(task.verdict)}"))
+        console.print(Text(f"  {first_line(task.verdict)}"))
     _print_values("inputs", task.inputs, console, "  ")
     _print_artifacts("input artifacts", task.input_artifacts, console)
     _print_values(
@@ -154,7 +154,3 @@ def _short(value: Any) -> str:
         if len(text) <= MOST_CHARACTERS
         else f"{text[:MOST_CHARACTERS]}... ({len(str(value)):,} characters)"
     )
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""

@@ -6,8 +6,9 @@ import numpy as np
 from markupsafe import Markup
 
 from ..lib.charts import Series, distribution_chart, legend, number, percent
-from ..lib.report import render_page, render_table
+from ..lib.report import isolated, render_page, render_table, unbroken
 from ..lib.statistics import (
+    SPLIT_WORDS,
     TYPE_NAMES,
     Feature,
     Statistics,
@@ -65,7 +66,7 @@ def render(
             Markup('<div class="cards">{}</div>').format(cards),
             Markup('<p class="soft">and {} more columns</p>').format(more) if more > 0 else "",
             Markup("<h2>Spans</h2>"),
-            Markup(_span_table(index, folders)),
+            span_table(index, {span: folders[span_folder(span)] for span in index.spans}, {}),
         ]
     )
     return render_page("Statistics", verdict, True, facts, body, words=("computed", ""))
@@ -74,35 +75,40 @@ def render(
 def _card(name: str, train: Feature | None, evaluation: Feature | None, label: bool) -> Markup:
     known = train if train is not None else evaluation
     kind = TYPE_NAMES.get(known.type, "") if known is not None else ""
-    chart = distribution_chart(
-        name,
-        [
-            Series("training", TRAIN_COLOR, train, filled=True),
-            Series("evaluation", EVAL_COLOR, evaluation),
-        ],
-    )
+    series = [
+        Series("training", TRAIN_COLOR, train, filled=True),
+        Series("evaluation", EVAL_COLOR, evaluation),
+    ]
     return Markup(
         '<div class="card"><h3>{} <span class="soft" style="font-weight:400">{}{}</span></h3>'
         "{}{}</div>"
-    ).format(name, kind, ", the label" if label else "", chart, _figures(train, evaluation))
-
-
-def _figures(train: Feature | None, evaluation: Feature | None) -> Markup:
-    sides = [("training", TRAIN_COLOR, train), ("evaluation", EVAL_COLOR, evaluation)]
-    lines = [
-        Markup(
-            '<tr><td style="padding:2px 10px 2px 0;width:1%;color:{}">{}</td>'
-            '<td style="padding:2px 0">{}</td></tr>'
-        ).format(color, side, figures(feature))
-        for side, color, feature in sides
-    ]
-    return Markup('<table style="font-size:12.5px;margin-top:6px">{}</table>').format(
-        Markup("").join(lines)
+    ).format(
+        isolated(name),
+        kind,
+        ", the label" if label else "",
+        distribution_chart(name, series),
+        figure_lines(series),
     )
 
 
-def figures(feature: Feature | None) -> str:
-    """Sum a column up in a line: missing share, and mean and spread, or how many values."""
+def figure_lines(series: Sequence[Series]) -> Markup:
+    """Sum a column up in a line for each dataset.
+
+    Args:
+        series: The datasets, as the chart above the lines has them.
+
+    Returns:
+        HTML.
+    """
+    return Markup("").join(
+        Markup('<div style="font-size:12.5px"><span style="color:{}">{}</span> {}</div>').format(
+            one.color, one.name, _figures(one.feature)
+        )
+        for one in series
+    )
+
+
+def _figures(feature: Feature | None) -> str:
     if feature is None:
         return "no such column"
     missing = missing_share(feature)
@@ -144,14 +150,35 @@ def _number_words(feature: Feature) -> list[str]:
     return [*words, f"some infinite, others {number(min(ends))} to {number(max(ends))}"]
 
 
-def _span_table(index: StatisticsIndex, folders: Mapping[str, Statistics]) -> str:
+def span_table(
+    index: StatisticsIndex, spans: Mapping[str, Statistics], further: Mapping[str, Sequence[object]]
+) -> Markup:
+    """Lay out the spans: what each is used for, its rows, and how many were read and set aside.
+
+    Args:
+        index: What was computed.
+        spans: Statistics by span.
+        further: More columns by heading, a cell for each span.
+
+    Returns:
+        HTML.
+    """
+    # What was kept is what the statistics count as rows.
+    names = dict.fromkeys(name for counts in index.counts.values() for name in counts)
+    names.pop("kept", None)
     rows = []
-    for span in index.spans:
-        counts = index.counts.get(span, {})
-        splits = [split for split, spans in index.split_spans.items() if span in spans]
-        rows.append([span, " and ".join(splits), f"{row_count(folders[span_folder(span)]):,}"])
-        rows[-1].append(", ".join(f"{name} {count:,}" for name, count in counts.items()))
-    return render_table(["span", "used for", "rows", "at ingestion"], rows)
+    for i, span in enumerate(index.spans):
+        splits = [SPLIT_WORDS[split] for split, own in index.split_spans.items() if span in own]
+        rows.append(
+            [
+                unbroken(span),
+                " and ".join(splits),
+                f"{row_count(spans[span]):,}",
+                *(f"{index.counts.get(span, {}).get(name, 0):,}" for name in names),
+                *(cells[i] for cells in further.values()),
+            ]
+        )
+    return Markup(render_table(["span", "used for", "rows", *names, *further], rows))
 
 
 def span_range(spans: Sequence[str]) -> str:

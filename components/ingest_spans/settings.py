@@ -80,6 +80,11 @@ class IngestSettings:
                 raise RetrainerError(
                     f"the type is '{kind}' for '{name}'; use {', '.join(TYPES[:-1])} or {TYPES[-1]} (data.types)."
                 )
+        if self.split_by and self.split != HASH:
+            raise RetrainerError(
+                f"split_by names {', '.join(self.split_by)}, and split is {self.split}, which keeps whole spans "
+                f"together. Take split_by out, or split by {HASH} (data.split)."
+            )
         for name in (self.label, *self.key, *self.split_by):
             if name in self.drop:
                 raise RetrainerError(

@@ -3,8 +3,10 @@
 Colours come from the report page's style sheet, so that a chart needs nothing of its own.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -15,7 +17,8 @@ from .statistics import Feature, is_number
 WIDTH = 320
 BINS = 18
 TOP_VALUES = 6
-_LABEL_CHARACTERS = 13
+# Of 11.5 pixels; letters of East Asian scripts are as wide as two.
+_LABEL_CHARACTERS = 12
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,7 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
     for row, value in enumerate(values):
         top = row * band + 4
         middle = top + bar * len(series) / 2 + 4
-        label = value if len(value) <= _LABEL_CHARACTERS else value[: _LABEL_CHARACTERS - 1] + "…"
+        label = _shortened(value, _LABEL_CHARACTERS)
         parts.append(
             f'<text x="{left - 8}" y="{middle:.1f}" font-size="11.5" text-anchor="end" '
             f'fill="var(--ink)">{escape(label or "(empty)")}<title>{escape(value)}</title></text>'
@@ -222,8 +225,20 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
     )
 
 
+def _shortened(text: str, width: int) -> str:
+    head = text[: width + 1]
+    widths = accumulate(1 + (unicodedata.east_asian_width(one) in "WF") for one in head)
+    fitting = sum(reached <= width for reached in widths)
+    # The ellipsis takes the place of what is cut, which is one letter at least.
+    return text if fitting == len(text) else text[: max(fitting - 1, 1)] + "…"
+
+
 def _tails(tails: Sequence[tuple[str, float, str]]) -> Markup:
-    cut = [f"{name}: about {share:.0%} {where}" for name, share, where in tails if share >= 0.005]
+    cut = [
+        f"{name}: about {percent(round(share, 2))} {where}"
+        for name, share, where in tails
+        if share >= 0.005
+    ]
     if not cut:
         return Markup("")
     return Markup('<p class="soft" style="margin:2px 0 0;font-size:12px">{}</p>').format(

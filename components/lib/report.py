@@ -66,3 +66,20 @@ def render_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> st
         for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def isolated(name: str) -> str | Markup:
+    """Keep a name to itself: it may hold what turns the direction of all text after it.
+
+    Args:
+        name: A name from the data, such as a column's.
+
+    Returns:
+        The name, to be put into HTML.
+    """
+    return name if name.isascii() else Markup("<bdi>{}</bdi>").format(name)
+
+
+def unbroken(text: str) -> Markup:
+    """Keep a text on one line, such as a date in a narrow cell."""
+    return Markup('<span style="white-space:nowrap">{}</span>').format(text)

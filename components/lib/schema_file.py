@@ -24,7 +24,8 @@ def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
         text = read_text(uri)
         return text_format.Parse(text, schema_pb2.Schema()), text
     except (text_format.ParseError, UnicodeDecodeError) as error:
+        reason = str(error).rstrip(".")
         raise RetrainerError(
-            f"'{uri}' is not a schema in protobuf text format: {error}. "
+            f"'{uri}' is not a schema in protobuf text format: {reason}. "
             "Mend it, or restore it from a copy."
         ) from error

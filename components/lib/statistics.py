@@ -23,6 +23,7 @@ _WRITERS = 8
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 Feature: TypeAlias = statistics_pb2.FeatureNameStatistics
 NUMBERS = (Feature.INT, Feature.FLOAT)
+SPLIT_WORDS = {"train": "training", "eval": "evaluation"}
 TYPE_NAMES = {Feature.INT: "INT", Feature.FLOAT: "FLOAT", Feature.STRING: "BYTES"}
 
 

@@ -134,7 +134,7 @@ def anomaly_findings(
                 anomaly, reason, column, seen.get(column), expected.get(column), domains, where
             )
             if finding.kind in ("out_of_domain", "unexpected_values") and column in from_settings:
-                remedy = f"fix the source, or change domains.{column}"
+                remedy = f"fix the source, or change validation.domains.{column}"
                 finding = replace(finding, remedy=remedy)
             findings.append(finding)
     return findings

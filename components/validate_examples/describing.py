@@ -166,11 +166,13 @@ def _notes(feature: schema_pb2.Feature) -> list[str]:
             words.append(f"{word} {' and '.join(names)}")
     if feature.HasField("shape"):
         words.append(shape_words(feature))
-    if feature.HasField("value_count"):
-        words.append(f"{feature.value_count.min} to {feature.value_count.max} values in a cell")
+    limits = feature.value_count
+    # One value in a cell is what every source gives, so it is not worth a word.
+    if feature.HasField("value_count") and (limits.min, limits.max) != (1, 1):
+        words.append(f"{limits.min} to {limits.max} values in a cell")
     if feature.HasField("unique_constraints"):
-        limits = feature.unique_constraints
-        words.append(f"{limits.min} to {limits.max} distinct values")
+        unique = feature.unique_constraints
+        words.append(f"{unique.min} to {unique.max} distinct values")
     if has_inferred_domain(feature):
         words.append("range inferred")
     return words

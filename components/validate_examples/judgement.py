@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.statistics import Statistics, StatisticsIndex, span_folder, split_folder
+from ..lib.statistics import SPLIT_WORDS, Statistics, StatisticsIndex, span_folder, split_folder
 from .drift import Distance
 from .findings import Finding
 
@@ -52,7 +52,7 @@ def list_places(window: Window) -> list[Place]:
     index = window.index
     places = [
         Place(split_folder(split), window.splits[split], f"{name} ({_range(index, split)})")
-        for split, name in (("train", "training"), ("eval", "evaluation"))
+        for split, name in SPLIT_WORDS.items()
     ]
     if index.split_spans["eval"] != (index.newest,):
         newest = window.spans[index.newest]

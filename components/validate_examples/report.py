@@ -4,9 +4,16 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ..compute_statistics.report import EVAL_COLOR, MAX_CARDS, TRAIN_COLOR, figures, span_range
+from ..compute_statistics.report import (
+    EVAL_COLOR,
+    MAX_CARDS,
+    TRAIN_COLOR,
+    figure_lines,
+    span_range,
+    span_table,
+)
 from ..lib.charts import Series, distribution_chart, legend, percent, trend_chart
-from ..lib.report import render_page, render_table
+from ..lib.report import isolated, render_page, render_table, unbroken
 from ..lib.statistics import features_by_name, row_count
 from .drift import USUAL_FACTOR, Distance
 from .findings import ERROR, Finding, errors_of
@@ -50,7 +57,7 @@ def render(
                 '<p class="soft">Findings first, then by how near the newest span is to its '
                 "threshold. The line is each span's distance from all spans before it.</p>"
             ),
-            legend([(one.name, one.color) for one in _series(window, _Lookup(window), "")]),
+            _legend(window),
             _cards(window, judgement),
             Markup("<h2>Spans</h2>"),
             _spans(window),
@@ -58,6 +65,12 @@ def render(
         ]
     )
     return render_page("Validation", verdict, not errors_of(judgement.findings), facts, body)
+
+
+def _legend(window: Window) -> Markup:
+    names = {"training": "training: the earlier spans"} if window.index.skew_is_drift else {}
+    series = _series(window, _Lookup(window), "")
+    return legend([(names.get(one.name, one.name), one.color) for one in series])
 
 
 def _findings(findings: Sequence[Finding]) -> Markup:
@@ -86,23 +99,19 @@ def _finding(finding: Finding) -> Markup:
         '<div class="card" style="border-left:4px solid var(--{color});margin-bottom:8px">'
         '<b class="{color}">{severity}</b> <b>{column}</b> {title} '
         '<span class="soft">in {where}</span>'
-        '<div><bdi>{seen}</bdi> <span class="soft">where expected:</span> <bdi>{expected}</bdi></div>'
+        '<div><span class="soft">seen</span> <bdi>{seen}</bdi><span class="soft">; expected</span> '
+        "<bdi>{expected}</bdi></div>"
         '<div class="soft" style="font-size:13px">To go on: {remedy}.</div></div>'
     ).format(
         color=color,
         severity=finding.severity,
-        column=_isolated(finding.column) if finding.column else "all rows",
+        column=isolated(finding.column) if finding.column else "all rows",
         title=finding.title,
         where=finding.where,
         seen=finding.seen,
         expected=finding.expected,
         remedy=_with_code(finding.remedy),
     )
-
-
-def _isolated(name: str) -> str | Markup:
-    # A name may hold what turns the direction of all text after it.
-    return name if name.isascii() else Markup("<bdi>{}</bdi>").format(name)
 
 
 def _with_code(text: str) -> Markup:
@@ -153,17 +162,11 @@ def _card(
         mark = Markup(' <span class="{}" style="font-weight:400">{}</span>').format(
             "bad" if is_error else "warn", ", ".join(finding.title for finding in findings)
         )
-    lines = Markup("").join(
-        Markup('<div style="font-size:12.5px"><span style="color:{}">{}</span> {}</div>').format(
-            one.color, one.name, figures(one.feature)
-        )
-        for one in series
-    )
     return Markup('<div class="card"><h3>{}{}</h3>{}{}{}</div>').format(
-        _isolated(column),
+        isolated(column),
         mark,
         distribution_chart(column, series),
-        lines,
+        figure_lines(series),
         _distances(column, window, judgement),
     )
 
@@ -212,8 +215,7 @@ def _series(window: Window, lookup: _Lookup, column: str) -> list[Series]:
             Series("earlier spans", BEFORE_COLOR, lookup.earlier.get(column), filled=True)
         )
     train, evaluation = (lookup.splits[split].get(column) for split in ("train", "eval"))
-    name = "training, which is the earlier spans" if index.skew_is_drift else "training"
-    series.append(Series(name, TRAIN_COLOR, train, filled=index.skew_is_drift))
+    series.append(Series("training", TRAIN_COLOR, train, filled=index.skew_is_drift))
     series.append(Series("evaluation", EVAL_COLOR, evaluation))
     return series
 
@@ -224,27 +226,8 @@ def _spans(window: Window) -> Markup:
         label_rate(features_by_name(statistics).get(index.label))
         for statistics in window.spans.values()
     ]
-    names = list(dict.fromkeys(name for counts in index.counts.values() for name in counts))
-    rows = [
-        [
-            _unbroken(span),
-            " and ".join(split for split, spans in index.split_spans.items() if span in spans),
-            f"{row_count(window.spans[span]):,}",
-            *(f"{index.counts.get(span, {}).get(name, 0):,}" for name in names),
-            percent(rate) if rate is not None else "",
-        ]
-        for span, rate in zip(index.spans, rates, strict=True)
-    ]
-    table = render_table(
-        [
-            "span",
-            "used for",
-            "rows",
-            *(f"{name} at ingestion" for name in names),
-            f"rate of {index.label}",
-        ],
-        rows,
-    )
+    cells = [percent(rate) if rate is not None else "" for rate in rates]
+    table = span_table(index, window.spans, {f"rate of {index.label}": cells})
     trend = trend_chart(
         f"Rate of {index.label} by span", list(zip(index.spans, rates, strict=True)), None
     )
@@ -252,9 +235,9 @@ def _spans(window: Window) -> Markup:
         Markup(
             '{}<h3 style="margin-top:16px">{}</h3>'
             '<div class="card" style="max-width:360px">{}</div>'
-        ).format(Markup(table), f"Rate of {index.label} by span", trend)
+        ).format(table, f"Rate of {index.label} by span", trend)
         if trend
-        else Markup(table)
+        else table
     )
 
 
@@ -266,7 +249,7 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
         ["span", "rows", "which", "why", "the first"],
         [
             [
-                _unbroken(one.span),
+                unbroken(one.span),
                 f"{one.rows:,}",
                 one.cause,
                 _wide(one.reason, 150),
@@ -276,10 +259,6 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
         ],
     )
     return title.format(Markup(table))
-
-
-def _unbroken(text: str) -> Markup:
-    return Markup('<span style="white-space:nowrap">{}</span>').format(text)
 
 
 def _wide(text: str, pixels: int) -> Markup:

@@ -215,11 +215,11 @@ def _set_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature, domain: 
     has_range = domain.min is not None or domain.max is not None
     if is_text and has_range:
         raise RetrainerError(
-            f"domains.{feature.name} has min or max, and the column is text; give values."
+            f"validation.domains.{feature.name} has min or max, and the column is text; give values."
         )
     if not is_text and domain.values:
         raise RetrainerError(
-            f"domains.{feature.name} has values, and the column is a number; give min or max."
+            f"validation.domains.{feature.name} has values, and the column is a number; give min or max."
         )
     if domain.values:
         feature.ClearField("domain")

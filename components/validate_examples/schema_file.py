@@ -1,4 +1,4 @@
-"""The schema's file, which is curated or was frozen in the store: reading it, and changing it by a command."""
+"""Changing the schema's file, which is curated or was frozen in the store, by a command."""
 
 import re
 from itertools import count, takewhile

@@ -107,13 +107,13 @@ def parse_settings(
         ("min_rows_fraction", min_rows_fraction),
         ("max_label_change", max_label_change),
     ):
-        _check_share(name, value)
-    _check_factor("max_rows_factor", max_rows_factor)
-    _check_factor("max_label_factor", max_label_factor)
+        _check_share(f"validation.{name}", value)
+    _check_factor("validation.max_rows_factor", max_rows_factor)
+    _check_factor("validation.max_label_factor", max_label_factor)
     return Settings(
         domains={column: _domain(column, value) for column, value in (domains or {}).items()},
-        drift=_comparators("drift", drift or {}),
-        skew=_comparators("skew", skew or {}),
+        drift=_comparators("validation.drift", drift or {}),
+        skew=_comparators("validation.skew", skew or {}),
         severities=_severities(severity or {}),
         min_domain_mass=min_domain_mass,
         min_rows_fraction=min_rows_fraction,
@@ -124,7 +124,7 @@ def parse_settings(
 
 
 def _domain(column: str, value: Any) -> Domain:
-    place = f"domains.{column}"
+    place = f"validation.domains.{column}"
     _check_keys(place, value, ("min", "max", "values", "min_domain_mass"))
     low, high = value.get("min"), value.get("max")
     for name, bound in (("min", low), ("max", high)):
@@ -156,13 +156,13 @@ def _comparators(place: str, value: Mapping[str, Any]) -> Comparators:
 
 
 def _severities(value: Mapping[str, Any]) -> Severities:
-    _check_keys("severity", value, (*KINDS, "columns"))
+    _check_keys("validation.severity", value, (*KINDS, "columns"))
     kinds = {name: choice for name, choice in value.items() if name != "columns"}
     for name, choice in kinds.items():
-        _check_severity(f"severity.{name}", choice)
+        _check_severity(f"validation.severity.{name}", choice)
     columns = value.get("columns") or {}
     for column, own in columns.items():
-        place = f"severity.columns.{column}"
+        place = f"validation.severity.columns.{column}"
         if isinstance(own, str):
             _check_severity(place, own)
             continue

@@ -6,6 +6,7 @@ from statistics import median
 
 from ..lib.charts import number, percent
 from ..lib.statistics import (
+    SPLIT_WORDS,
     Feature,
     Statistics,
     StatisticsIndex,
@@ -76,7 +77,7 @@ def _rows(
 
 def _label(index: StatisticsIndex, splits: Mapping[str, Statistics]) -> list[Finding]:
     findings = []
-    for split, name in (("train", "training"), ("eval", "evaluation")):
+    for split, name in SPLIT_WORDS.items():
         if not row_count(splits[split]):
             continue
         where = f"{name} ({', '.join(index.split_spans[split])})"
@@ -121,7 +122,7 @@ def _label_rate(
 
 def _infinite(index: StatisticsIndex, spans: Mapping[str, Statistics]) -> list[Finding]:
     findings = []
-    for split, name in (("train", "training"), ("eval", "evaluation")):
+    for split, name in SPLIT_WORDS.items():
         found: dict[str, list[str]] = {}
         bounds: dict[str, tuple[float, float]] = {}
         for span in index.split_spans[split]:

@@ -109,8 +109,12 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
             remove_version(version)
     if not dry_run and (left := remove_span_leftovers(store)):
         click.echo(f"removed {left} leftovers of processes that were killed")
-    kept = len(superseded) - len(free)
+    kept = _versions(len(superseded) - len(free))
     click.echo(
-        f"{'would free' if dry_run else 'freed'} {len(free)} versions, {tell_size(size)}; "
-        f"{kept} older versions are kept for runs that used them"
+        f"{'would free' if dry_run else 'freed'} {_versions(len(free))}, {tell_size(size)}; "
+        f"kept for runs that used them: {kept}"
     )
+
+
+def _versions(number: int) -> str:
+    return f"{number} version{'' if number == 1 else 's'}"

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ..runs import RunRecord, RunState, TaskRecord, TaskState, describe_failure
+from ..runs import RunRecord, RunState, TaskRecord, TaskState, describe_failure, first_line
 from .observer import Progress, RunObserver
 
 MARKS = {
@@ -100,7 +100,7 @@ class PlainDisplay(RunObserver):
         line = Text(f"{MARKS[task.state][self._mark]} ", style=MARKS[task.state][2])
         line.append(task.title, style="bold")
         # All that a failed task has to say comes with the run's end.
-        for part in (_effort(task), *task.verdict.splitlines()[:1]):
+        for part in (_effort(task), first_line(task.verdict)):
             if part:
                 line.append(f"  {part}")
         self._print(line)

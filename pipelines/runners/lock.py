@@ -89,7 +89,7 @@ class RunLock:
         holder = _read(self._path)
         who = f"run '{holder.run_id}' (process {holder.pid})" if holder else "another run"
         return (
-            f"{who} is running on the same store, '{os.path.dirname(self._path)}'. "
+            f"{who} is running on the same store (lock '{self._path}'). "
             "Wait until it ends, or stop it with Ctrl-C; the lock ends with its process."
         )
 

@@ -1,6 +1,7 @@
 """Inside a task's process: the component's function, run as its container would run it."""
 
 import atexit
+import errno
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,13 +53,22 @@ def _outcome(request: dict[str, Any]) -> tuple[dict[str, Any], int]:
     except KeyboardInterrupt:
         return {"error": "interrupted", "known": True}, 130
     except RetrainerError as error:
-        traceback.print_exc()
+        _log_traceback()
         return {"error": str(error), "known": True}, 1
     except Exception as error:
-        traceback.print_exc()
+        _log_traceback()
         # As the traceback's last line has it, whatever module the class comes from.
         line = "".join(traceback.format_exception_only(error)).strip()
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            reason = f"the disk is full: {line}. Free some of it, then run again."
+            return {"error": reason, "known": True}, 1
         return {"error": line, "known": False}, 1
+
+
+def _log_traceback() -> None:
+    # The log may lie on a disk that is full, which must not hide the reason that the runner waits for.
+    with suppress(OSError):
+        traceback.print_exc()
 
 
 def _redirect(log: int) -> None:
@@ -119,6 +130,8 @@ def _exit(status: int) -> NoReturn:
     # Not sys.exit: unloading TensorFlow and its threads takes time, and there is nothing left to
     # unload it for.
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # To a disk that is full nothing more can be said.
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)

@@ -56,6 +56,21 @@ def test_text_is_escaped_and_shortened():
     assert "33.3 %" in chart
 
 
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("twelve chars", "twelve chars"),
+        ("0040a4ddf8ee93c1", "0040a4ddf8e…"),
+        ("六文字の名前", "六文字の名前"),
+        ("七文字の名前だ", "七文字の名…"),
+        ("x" * 500, "xxxxxxxxxxx…"),
+    ],
+)
+def test_a_long_value_is_cut_where_its_place_ends(value, label):
+    chart = distribution_chart("x", [Series("training", "red", features(x=[value])["x"])])
+    assert f">{label}<title>" in chart
+
+
 def test_a_trend_needs_two_values():
     assert trend_chart("t", [("a", None), ("b", 1.0)], 0.5) == ""
     chart = trend_chart("t", [("a", None), ("<b>", 0.2), ("c", 0.9)], 0.5)

@@ -60,7 +60,7 @@ def test_the_demos_broken_month(judge, frozen, three, months):
         "one of 16 known values in at least 99 % of the rows",
         "-4983 at the least",
         "expected at least 1",
-        "change domains.distance",
+        "change validation.domains.distance",
         "'retrainer schema accept dep_delay carrier', or",
         f"edit {outcome.schema}",
     ):
@@ -205,7 +205,7 @@ def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault)
         assert said in outcome.error
     place = f"columns.{column}.{kind}" if column else kind
     by_schema = f"'retrainer schema accept {column}" in outcome.error and kind in SCHEMA_KINDS
-    by_domain = f"change domains.{column}" in finding["remedy"]
+    by_domain = f"change validation.domains.{column}" in finding["remedy"]
     by_severity = f"accept it with validation.severity.{place}: ignore" in finding["remedy"]
     assert by_schema or by_domain or by_severity or "--all" in outcome.error
 

@@ -28,6 +28,15 @@ def test_names_of_any_kind_are_shown_and_none_is_run(judge):
     assert "<code>lifecycle_stage: DEPRECATED</code>" in outcome.page
 
 
+def test_a_card_names_its_datasets_briefly_and_the_legend_says_what_they_are(judge):
+    page = judge({f"s{i}": span(i, ["x"]) for i in range(3)}, domains={}).page
+    assert page.count("training: the earlier spans") == 1
+    assert ">training</span> mean" in page
+    spans = page[page.index("<h2>Spans") :]
+    assert spans.count("<td>training</td>") == 2
+    assert spans.count("<td>evaluation</td>") == 1
+
+
 @pytest.fixture
 def wide(judge):
     columns = [f"column_{i}" for i in range(400)]

@@ -101,7 +101,7 @@ def test_prune_removes_what_nobody_refers_to(project):
     told = project.call("prune", "--older-than", "0", "--dry-run")
     assert f"would free 2 {project.first}" in told
     assert len(project.versions()) == 2
-    assert "freed 1 versions" in project.call("prune", "--older-than", "0")
+    assert "freed 1 version," in project.call("prune", "--older-than", "0")
     assert project.first not in project.versions()
     assert "freed 0 versions" in project.call("prune", "--older-than", "0")
 
@@ -114,7 +114,7 @@ def test_prune_keeps_what_a_newer_version_followed_lately(project):
 def test_prune_keeps_what_a_run_used(project):
     project.record({"spans": {"2": project.first}})
     told = project.call("prune", "--older-than", "0")
-    assert "1 older versions are kept for runs" in told
+    assert "kept for runs that used them: 1 version" in told
     assert project.first in project.versions()
 
 

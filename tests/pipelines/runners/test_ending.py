@@ -15,6 +15,7 @@ from kfp import compiler, dsl
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.runners.local import LocalRunner, RunInterrupted
+from retrainer.pipelines.runners.task import run_task
 from retrainer.pipelines.runs import RunState, TaskState, describe_failure, load_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
@@ -459,6 +460,32 @@ def test_a_full_disk_is_told_in_a_line_and_the_next_run_starts(
     again = bench.run(plain_spec, store=str(small_disk / "store"), run_id="july", resume=True)
     assert again.state == RunState.SUCCEEDED
     assert json.loads((small_disk / "store" / "runs" / "july" / "run.json").read_text())
+
+
+def test_an_error_is_told_although_the_log_is_on_a_full_disk(tmp_path):
+    told, result = os.pipe()
+    alive, _kept = os.pipe()
+    request = {
+        "source": "def stop():\n    raise OSError(28, 'No space left on device', '/data/x')\n",
+        "function": "stop",
+        "executor_input": {"inputs": {}, "outputs": {"outputFile": str(tmp_path / "out")}},
+        "output_types": {},
+        "env": {},
+        "unset": [],
+        "cwd": str(tmp_path),
+        "scratch": str(tmp_path),
+    }
+    task = os.fork()
+    if not task:
+        os.setsid()
+        run_task(request, os.open("/dev/full", os.O_WRONLY), result, alive)
+    os.close(result)
+    _, status = os.waitpid(task, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
+    with os.fdopen(told) as pipe:
+        outcome = json.load(pipe)
+    assert outcome["known"]
+    assert outcome["error"].startswith("the disk is full: OSError: [Errno 28] No space left")
 
 
 def _free(disk: Path) -> int:

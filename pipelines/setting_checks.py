@@ -1,0 +1,29 @@
+"""What the components themselves would refuse of a retrain.yaml, told before anything runs."""
+
+from ..components.ingest_spans.settings import IngestSettings, parse_csv_options
+from ..components.ingest_spans.sources.interface import SourceOptions
+from ..components.validate_examples.settings import parse_settings
+from .config import RetrainConfig
+
+
+def check_settings(config: RetrainConfig) -> None:
+    """Check what needs no data: how CSV is written, columns that contradict each other, thresholds.
+
+    Args:
+        config: The configuration.
+
+    Raises:
+        RetrainerError: If a component would refuse it.
+    """
+    data = config.data
+    IngestSettings(
+        label=data.label,
+        key=tuple(data.key),
+        drop=tuple(data.drop),
+        hash=tuple(data.hash),
+        split=data.split,
+        split_by=tuple(data.split_by),
+        eval_fraction=data.eval_fraction,
+        source=SourceOptions(format=data.format, **parse_csv_options(data.csv.model_dump())),
+    ).check()
+    parse_settings(**config.validation.model_dump(exclude={"schema_uri"}))
