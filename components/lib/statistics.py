@@ -71,6 +71,11 @@ class StatisticsIndex:
         return self.spans[:-1]
 
     @property
+    def splits_share_spans(self) -> bool:
+        """Whether spans are split by a hash, so that both splits have rows of the same spans."""
+        return not set(self.split_spans["train"]).isdisjoint(self.split_spans["eval"])
+
+    @property
     def skew_is_drift(self) -> bool:
         """Whether training against evaluation is the earlier spans against the newest one."""
         return self.split_spans["train"] == self.earlier and self.split_spans["eval"] == (

@@ -21,6 +21,7 @@ from .describing import domain_values, has_inferred_domain, shape_words, string_
 from .findings import WARNING, Finding
 
 _NAMED_VALUES = 5
+_VALUE_CHARACTERS = 24
 _ANOMALIES = {
     "missing_column": ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT"),
     "new_column": ("SCHEMA_NEW_COLUMN",),
@@ -244,13 +245,20 @@ def _unexpected(
     if not known or not unknown or not rows:
         return None
     named = ", ".join(
-        f"'{value}' in {percent(n / rows)}" for value, n in list(unknown.items())[:_NAMED_VALUES]
+        f"'{_shortened(value)}' in {percent(n / rows)}"
+        for value, n in list(unknown.items())[:_NAMED_VALUES]
     )
-    more = f" and {len(unknown) - _NAMED_VALUES} more" if len(unknown) > _NAMED_VALUES else ""
+    left = len(unknown) - _NAMED_VALUES
+    more = f", and {left:,} more value{'' if left == 1 else 's'}" if left > 0 else ""
     mass = expected.distribution_constraints.min_domain_mass
     values = f"one of {len(known)} known values" if len(known) > 8 else "one of " + ", ".join(known)
     share = "every row" if mass == 1 else f"at least {percent(mass)} of the rows"
-    return f"{named}{more} of the rows", f"{values} in {share}"
+    return f"{named} of the rows{more}", f"{values} in {share}"
+
+
+def _shortened(value: str) -> str:
+    # A digest's first digits are enough to find it.
+    return value if len(value) <= _VALUE_CHARACTERS else value[: _VALUE_CHARACTERS - 1] + "…"
 
 
 def _out_of_range(

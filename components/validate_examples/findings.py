@@ -102,6 +102,11 @@ KINDS: dict[str, Kind] = {
     "became_constant": Kind("column lost its variety", WARNING, "fix the source"),
     "all_missing": Kind("column without values", WARNING, "fix the source, or drop the column"),
     "became_empty": Kind("column lost its values", WARNING, "fix the source"),
+    "numbers_in_text": Kind(
+        "numbers among text",
+        WARNING,
+        "mend the other cells, name them as missing (data.csv.null_values), or say what the column is (data.types)",
+    ),
     "impossible_date": Kind("date that no calendar has", WARNING, "fix the source's dates"),
     "future_date": Kind("date in the future", WARNING, "fix the source's clock or dates"),
     "date_after_span": Kind("date after its span", WARNING, "fix the source's clock or dates"),

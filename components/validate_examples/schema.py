@@ -38,13 +38,15 @@ def infer_schema(
     label: str,
     key: Sequence[str],
     min_domain_mass: float,
+    held_out: Statistics | None = None,
 ) -> schema_pb2.Schema:
     """Infer a schema from training data, such that clean data of the next spans fits it.
 
     TFDV's inference, with what one window can tell about the next:
 
     - A text column keeps its domain only if its values come back: where an earlier training span's
-      values do not cover a later one's, or they are dates or numbers, or hardly repeat, it is open.
+      values do not cover a later one's, or they are dates or numbers, or hardly repeat, it is open. So it is
+      where a hash split keeps a customer's rows on one side: the other side has other customers.
     - An integer that was never missing must stay so, since a model takes it as an integer; other
       columns may lack a tenth of their rows more.
     - A number that was never negative gets a domain from 0, marked as inferred, which makes it a
@@ -57,6 +59,7 @@ def infer_schema(
         label: The label's column.
         key: Columns that name an example.
         min_domain_mass: The share of rows whose values must come back.
+        held_out: Statistics of the evaluation rows, where they are of the same spans.
 
     Returns:
         The schema.
@@ -70,6 +73,7 @@ def infer_schema(
     for feature in [one for one in schema.feature if missing_share(features[one.name]) == 1]:
         schema.feature.remove(feature)
     per_span = [features_by_name(span) for span in spans]
+    aside = features_by_name(held_out) if held_out is not None else {}
     dropped = []
     for feature in schema.feature:
         seen = features[feature.name]
@@ -78,7 +82,10 @@ def infer_schema(
             feature.not_in_environment.append(SERVING)
         if feature.HasField("domain"):
             history = [span[feature.name] for span in per_span if feature.name in span]
-            if feature.name in key or is_open(seen, history, min_domain_mass):
+            sides = [seen, aside[feature.name]] if feature.name in aside else []
+            if feature.name in key or any(
+                is_open(seen, one, min_domain_mass) for one in (history, sides)
+            ):
                 dropped.append(feature)
         elif is_number(seen):
             _infer_range(feature, seen, feature.name == label)

@@ -15,11 +15,15 @@ from ..lib.statistics import (
     features_by_name,
     is_number,
     row_count,
+    value_counts,
 )
 from .findings import Finding
 from .label_rate import check_label_rate
 from .same_data import check_same_data
 from .settings import Settings
+
+# Of so many a column is one of numbers, but for some cells.
+_MANY_NUMBERS = 0.9
 
 
 def check_spans(
@@ -42,6 +46,7 @@ def check_spans(
         *_label(index, splits),
         *_label_rate(index, spans, settings),
         *_infinite(index, spans),
+        *_numbers_in_text(index, spans),
         *_silent_columns(index, [features_by_name(span) for span in spans.values()]),
     ]
 
@@ -142,6 +147,37 @@ def _infinite(index: StatisticsIndex, spans: Mapping[str, Statistics]) -> list[F
             for column, names in found.items()
         ]
     return findings
+
+
+def _numbers_in_text(index: StatisticsIndex, spans: Mapping[str, Statistics]) -> list[Finding]:
+    found: dict[str, tuple[list[str], float, str]] = {}
+    for span, statistics in spans.items():
+        for column, feature in features_by_name(statistics).items():
+            if is_number(feature) or column in (*index.key, index.label):
+                continue
+            counts = value_counts(feature)
+            others = [value for value in counts if not _is_number(value)]
+            share = 1 - sum(counts[value] for value in others) / max(sum(counts.values()), 1)
+            if others and share >= _MANY_NUMBERS:
+                found.setdefault(column, ([], share, others[0]))[0].append(span)
+    return [
+        Finding(
+            "numbers_in_text",
+            column,
+            f"span{'s' if len(names) > 1 else ''} {', '.join(names)}",
+            f"{percent(share)} numbers, and others such as '{example}'",
+            "numbers alone, or text",
+        )
+        for column, (names, share, example) in found.items()
+    ]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _silent_columns(

@@ -213,7 +213,8 @@ class _Source:
         index = self.window.index
         spans = [span for name in index.spans if row_count(span := self.window.spans[name])]
         mass = self.settings.min_domain_mass
-        return infer_schema(self.place.statistics, spans, index.label, index.key, mass)
+        aside = self.window.splits["eval"] if index.splits_share_spans else None
+        return infer_schema(self.place.statistics, spans, index.label, index.key, mass, aside)
 
 
 class _Taker:

@@ -137,6 +137,7 @@ def _find_schema(
         index.label,
         index.key,
         settings.min_domain_mass,
+        window.splits["eval"] if index.splits_share_spans else None,
     )
     return schema, schema_text(schema, train_spans), True
 

@@ -233,6 +233,11 @@ WARNINGS = {
     ),
     "far future": (lambda f: late_dates(f, "2999-12-31T00:00:00Z"), "time_hour", "future_date"),
     "after the span": (lambda f: late_dates(f, "2013-05-02 00:00"), "time_hour", "date_after_span"),
+    "a few words": (
+        lambda f: f.assign(gate=[str(i % 30) if i % 50 else "closed" for i in range(len(f))]),
+        "gate",
+        "numbers_in_text",
+    ),
     "no such day": (lambda f: late_dates(f, "2013-04-31 00:00"), "time_hour", "impossible_date"),
     "negative at times": (lambda f: plant(f, 0.02, minute=-1), "minute", "out_of_domain"),
     "new column, empty": (lambda f: f.assign(gate=None), "gate", "all_missing"),

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -12,6 +13,7 @@ from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.features import raw_features
 from retrainer.components.validate_examples import validate as work
+from retrainer.components.validate_examples.schema import infer_schema
 from retrainer.components.validate_examples.settings import parse_settings
 
 
@@ -240,6 +242,23 @@ def test_a_domain_is_for_values_that_come_back(judge):
     assert outcome.error == ""
     known = features(outcome.schema)
     assert {name for name, feature in known.items() if feature.domain} == {"shop"}
+
+
+def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
+    frame = pd.DataFrame({"late": [i % 2 for i in range(3000)]})
+    frame["customer"] = [f"customer {i % 100}" for i in range(3000)]
+    frame["shop"] = [f"shop {i % 7}" for i in range(3000)]
+    held_out = frame["customer"].isin([f"customer {i}" for i in range(0, 100, 5)])
+    train, evaluation, whole = map(
+        tfdv.generate_statistics_from_dataframe, (frame[~held_out], frame[held_out], frame)
+    )
+
+    def with_domain(*aside):
+        schema = infer_schema(train, [whole], "late", (), 0.99, *aside)
+        return {feature.name for feature in schema.feature if feature.HasField("domain")}
+
+    assert with_domain(evaluation) == {"shop"}
+    assert with_domain() == {"shop", "customer"}
 
 
 @pytest.mark.parametrize(
