@@ -93,7 +93,7 @@ class DataConfig(Section):
     split_by: list[str] = Field(
         default_factory=list,
         description="With hash, the columns whose rows stay on one side, such as a customer's; empty: those of key, "
-        "and without them the whole row.",
+        "and without them the whole row. Refused with newest_spans.",
     )
     format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
         "auto",

@@ -1,6 +1,6 @@
 """What the components themselves would refuse of a retrain.yaml, told before anything runs."""
 
-from ..components.ingest_spans.settings import IngestSettings, parse_csv_options
+from ..components.ingest_spans.settings import IngestSettings, check_query, parse_csv_options
 from ..components.ingest_spans.sources.interface import SourceOptions
 from ..components.validate_examples.settings import parse_settings
 from .config import RetrainConfig
@@ -24,6 +24,8 @@ def check_settings(config: RetrainConfig) -> None:
         split=data.split,
         split_by=tuple(data.split_by),
         eval_fraction=data.eval_fraction,
+        types=data.types,
         source=SourceOptions(format=data.format, **parse_csv_options(data.csv.model_dump())),
     ).check()
+    check_query(data.query, data.pattern)
     parse_settings(**config.validation.model_dump(exclude={"schema_uri"}))

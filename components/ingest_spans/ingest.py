@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
 from ..lib.progress import progress
@@ -14,7 +13,7 @@ from ..lib.windows import choose_window
 from .kinds import Kind
 from .one_span import StoredSpan, ingest_span
 from .schema_kinds import read_schema_kinds
-from .settings import HASH, NEWEST_SPANS, IngestSettings
+from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
 from .span_files import ALL
 
 # More new spans than this are told by the first and the last.
@@ -69,12 +68,8 @@ def ingest(
         RetrainerError: If the data is missing or can't be used.
     """
     settings.check()
+    check_query(settings.source.query, pattern)
     settings.read_key()
-    if settings.source.query and not is_bigquery(pattern):
-        raise RetrainerError(
-            f"data.query is for BigQuery, and the pattern '{pattern}' names none of its tables "
-            "(bq://project.dataset.table). Take the query out, or mend data.pattern."
-        )
     kinds = read_schema_kinds(store, schema_uri)
     found = find_spans(pattern, marker)
     chosen = choose_window(found, span, window, pattern, min_spans, marker)

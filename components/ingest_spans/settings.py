@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_value
 from .kinds import Kind
@@ -123,6 +124,23 @@ class IngestSettings:
         if self.hash:
             content["hash_key"] = key_digest(key)
         return digest_value(content)
+
+
+def check_query(query: str, pattern: str) -> None:
+    """Check that SQL is only given where there is a database.
+
+    Args:
+        query: The SQL of a span's rows; empty for none.
+        pattern: Where the spans are.
+
+    Raises:
+        RetrainerError: If the pattern names no tables.
+    """
+    if query and not is_bigquery(pattern):
+        raise RetrainerError(
+            f"data.query is for BigQuery, and the pattern '{pattern}' names none of its tables "
+            "(bq://project.dataset.table). Take the query out, or mend data.pattern."
+        )
 
 
 def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
