@@ -9,11 +9,17 @@ from tensorflow_data_validation.statistics.generators import (
     top_k_uniques_sketch_stats_generator as top_k,
 )
 from tensorflow_data_validation.utils import quantiles_util, top_k_uniques_stats_util
+from tfx_bsl.sketches import QuantilesSketch
 
 from ..lib.statistics import Feature, Statistics
 from .histograms import equi_width_histogram
-from .sketch_format import copied
 
+_QUANTILE_ATTRIBUTES = (
+    "quantiles_summary",
+    "weighted_quantiles_summary",
+    "num_values_summary",
+    "innermost_num_values_summary",
+)
 _FACTOR = basic._NUM_QUANTILES_FACTOR_FOR_STD_HISTOGRAM
 
 
@@ -34,10 +40,11 @@ def extract(
     """
     numbers: dict[tuple[str, ...], tuple[Any, Any]] = {}
     settings: Any = None
+    kept: list[tuple[Any, str, bytes]] = []
     prepared = []
     for generator, accumulator in zip(generators, accumulators, strict=True):
         if isinstance(generator, basic.BasicStatsGenerator):
-            accumulator = copied(accumulator) if keep else accumulator
+            kept = _quantile_sketches(accumulator) if keep else []
             settings = generator
             for path, stats in accumulator.items():
                 numeric = stats.numeric_stats
@@ -54,7 +61,28 @@ def extract(
             steps = tuple(feature.path.step)
             if steps in numbers and _has_values(feature):
                 _add_histograms(feature, *numbers[steps], settings)
+    for holder, name, state in kept:
+        setattr(holder, name, _restored(state))
     return statistics
+
+
+def _quantile_sketches(accumulator: Any) -> list[tuple[Any, str, bytes]]:
+    """List the sketches of quantiles: what holds each, as which attribute, and its state."""
+    holders: list[Any] = []
+    for stats in accumulator.values():
+        holders += [stats.numeric_stats, *(stats.common_stats.presence_and_valency_stats or ())]
+    return [
+        (holder, name, sketch.__getstate__())
+        for holder in holders
+        for name in _QUANTILE_ATTRIBUTES
+        if (sketch := getattr(holder, name, None)) is not None
+    ]
+
+
+def _restored(state: bytes) -> Any:
+    sketch = QuantilesSketch.__new__(QuantilesSketch)
+    sketch.__setstate__(state)
+    return sketch
 
 
 class _Estimated:

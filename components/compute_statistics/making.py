@@ -20,7 +20,8 @@ from .sketches import SketchSettings, merge_accumulators, pack, settle
 # TFDV's sketches take some 200 kilobytes a column, however few its rows: a wide table is sketched one batch at a time.
 WIDE_COLUMNS = 10_000
 
-_In, _Out = TypeVar("_In"), TypeVar("_Out")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 def make_sketches(

@@ -124,12 +124,6 @@ def decode(content: bytes) -> SketchFile:
         raise SketchError(f"its content can't be read: {error}") from error
 
 
-def copied(accumulator: Any) -> Any:
-    """Copy an accumulator, its C++ sketches with it."""
-    blobs: list[bytes] = []
-    return _from_plain(_to_plain(accumulator, blobs), blobs)
-
-
 def statistics_of(content: bytes) -> bytes:
     """Read only the statistics of a sketch's rows.
 
