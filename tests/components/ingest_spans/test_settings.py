@@ -19,7 +19,7 @@ from retrainer.components.lib.errors import RetrainerError
         ),
         ({"drop": ("late",)}, r"'late' is the label.*data\.drop"),
         ({"key": ("id",), "drop": ("id",)}, r"'id' is the label, or part of key"),
-        ({"split_by": ("id",), "drop": ("id",)}, "'id'.*can't be dropped as well"),
+        ({"split": "hash", "split_by": ("id",), "drop": ("id",)}, "'id'.*can't be dropped as well"),
         ({"key": ("late",)}, "the label 'late' can't be part of key"),
         ({"hash": ("late",)}, "the label 'late'.*nor be hashed"),
     ],

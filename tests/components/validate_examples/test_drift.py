@@ -1,0 +1,49 @@
+"""Each span is measured against all spans before it, as the newest one is."""
+
+import pytest
+
+from retrainer.components.lib.statistics import read_statistics, row_count
+from retrainer.components.validate_examples.judging import judge_window
+from retrainer.components.validate_examples.schema import infer_schema
+from retrainer.components.validate_examples.settings import parse_settings
+from retrainer.components.validate_examples.validate import read_window
+
+
+@pytest.fixture
+def judged(judge, months, tmp_path):
+    """A function that judges six months, changed or not, and returns the window and the judgement."""
+
+    def go(change=lambda i, frame: frame):
+        spans = {span: change(i, months[span]) for i, span in enumerate(list(months)[:6])}
+        judge(spans)
+        window, settings = read_window(tmp_path / "statistics"), parse_settings()
+        train = window.splits["train"]
+        schema = infer_schema(train, list(window.spans.values())[:-1], "late", (), 0.99)
+        return window, judge_window(window, schema, settings, [])[0]
+
+    return go
+
+
+def test_what_came_before_a_span_is_all_of_it(judged, tmp_path):
+    window, _ = judged()
+    assert list(window.before) == list(window.spans)[1:]
+    rows = [row_count(statistics) for statistics in window.spans.values()]
+    before = [row_count(statistics) for statistics in window.before.values()]
+    assert before == [sum(rows[:i]) for i in range(1, 6)]
+    assert window.earlier == read_statistics(tmp_path / "statistics", "Split-train")
+
+
+def test_the_line_ends_with_the_distance_that_is_judged(judged):
+    _, judgement = judged()
+    last = judgement.history[-1]
+    assert len(judgement.history) == 5
+    assert last.keys() == judgement.drift.keys()
+    for column, distance in judgement.drift.items():
+        assert last[column].value == distance.value
+
+
+def test_a_column_that_creeps_away_is_farther_with_every_span(judged):
+    _, judgement = judged(lambda i, frame: frame.assign(distance=frame.distance + 300 * i))
+    values = [distances["distance"].value for distances in judgement.history]
+    assert values[-1] > 1.5 * values[0]
+    assert values[-1] == max(values)
