@@ -102,13 +102,18 @@ def figure_lines(series: Sequence[Series]) -> Markup:
     """
     return Markup("").join(
         Markup('<div style="font-size:12.5px"><span style="color:{}">{}</span> {}</div>').format(
-            one.color, one.name, _figures(one.feature)
+            one.color, one.name, figures(one.feature)
         )
         for one in series
     )
 
 
-def _figures(feature: Feature | None) -> str:
+def figures(feature: Feature | None) -> str:
+    """Describe a column in one line.
+
+    Args:
+        feature: Its statistics; None if the dataset lacks it.
+    """
     if feature is None:
         return "no such column"
     missing = missing_share(feature)
