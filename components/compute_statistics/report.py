@@ -109,7 +109,7 @@ def figure_lines(series: Sequence[Series]) -> Markup:
 
 
 def figures(feature: Feature | None) -> str:
-    """Describe a column in one line.
+    """Sum a column up in a line: missing share, and mean and spread, or how many values.
 
     Args:
         feature: Its statistics; None if the dataset lacks it.
