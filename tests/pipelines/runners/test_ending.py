@@ -15,7 +15,6 @@ from kfp import compiler, dsl
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.runners.local import LocalRunner, RunInterrupted
-from retrainer.pipelines.runners.task import run_task
 from retrainer.pipelines.runs import RunState, TaskState, describe_failure, load_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
@@ -278,7 +277,7 @@ def test_a_runner_that_is_only_warming_up_leaves_nothing(start, tmp_path, pipeli
     script = start(pipeline, libraries="slow_library")
     script.wait_for("loading", *(["store/runs/run/run.json"] if pipeline else []))
     script.process.send_signal(number)
-    script.process.wait(5)
+    script.process.wait(20)
     wait_until(lambda: not script.alive(), 10)
 
 
@@ -475,13 +474,17 @@ def test_an_error_is_told_although_the_log_is_on_a_full_disk(tmp_path):
         "cwd": str(tmp_path),
         "scratch": str(tmp_path),
     }
-    task = os.fork()
-    if not task:
-        os.setsid()
-        run_task(request, os.open("/dev/full", os.O_WRONLY), result, alive)
+    # A process of its own: a fork of this one would end with what this one does at its end.
+    code = (
+        "import json, os, sys\n"
+        "from retrainer.pipelines.runners.task import run_task\n"
+        "log = os.open('/dev/full', os.O_WRONLY)\n"
+        "run_task(json.loads(sys.argv[1]), log, int(sys.argv[2]), int(sys.argv[3]))\n"
+    )
+    command = [sys.executable, "-c", code, json.dumps(request), str(result), str(alive)]
+    ended = subprocess.run(command, pass_fds=(result, alive), start_new_session=True, check=False)
     os.close(result)
-    _, status = os.waitpid(task, 0)
-    assert os.waitstatus_to_exitcode(status) == 1
+    assert ended.returncode == 1
     with os.fdopen(told) as pipe:
         outcome = json.load(pipe)
     assert outcome["known"]
