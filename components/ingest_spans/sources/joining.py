@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from .interface import BLOCK_BYTES, Block
 
-# Of a table of many columns a block of bytes has few rows.
-FEW_ROWS = 2_000
+# CSV comes in small blocks, since Arrow reads ahead by their number; and of many columns a block has few rows.
+FEW_ROWS = 16_384
 _MOST_BYTES = 4 * BLOCK_BYTES
 
 
