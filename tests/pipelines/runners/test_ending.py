@@ -21,7 +21,10 @@ OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 MARK = "RETRAINER_TEST_MARK"
 
 SCRIPT = """
+import signal
 import sys
+# A shell that starts something in the background has it ignore interrupts, and so all that comes of it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from retrainer.pipelines.runners.local import LocalRunner, RunInterrupted
 
 spec, folder, libraries = sys.argv[1:4]
