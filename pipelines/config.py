@@ -5,12 +5,13 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ..components.lib.errors import RetrainerError
+from .data_config import DataConfig
 from .section import Section
 from .target_config import TargetsConfig, TasksConfig
 from .targets.names import NAME_RULE
@@ -20,131 +21,6 @@ from .trigger_config import TriggerConfig, TriggerServiceConfig
 TRIGGER_NAME_RULE = r"^[a-z][a-z0-9-]{0,39}$"
 # A pipeline spec may hold a few megabytes in all; a model file of this size is no model file.
 MAX_MODULE_BYTES = 64 * 1024
-
-
-class CsvConfig(Section):
-    """How CSV files are written."""
-
-    columns: list[str] = Field(
-        default_factory=list,
-        description="Names of the columns, for files without a header; empty: the first row has them.",
-    )
-    delimiter: str = Field(",", description="The one character between cells, such as `;`.")
-    encoding: str = Field("utf-8", description="By Python's names, such as `cp1252` or `utf-16`.")
-    null_values: list[str] = Field(
-        default_factory=lambda: ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
-        description="Texts that mean a missing cell.",
-    )
-
-
-class DataConfig(Section):
-    """Where the data is, and how it becomes examples."""
-
-    pattern: str = Field(
-        description="Path or URI of the data with {span}, or {span:%Y-%m-%d}, in it. A relative path starts at "
-        "retrain.yaml's folder. Or tables of BigQuery: bq://project.dataset.orders_{span:%Y%m%d}, or the partitions of "
-        "one, bq://project.dataset.orders${span:%Y%m%d}."
-    )
-    label: str = Field(description="Column of the label, a number. Rows without one are set aside.")
-    window: int = Field(
-        3, ge=1, description="How many spans to use at the most, the newest included."
-    )
-    min_spans: int = Field(
-        0,
-        ge=0,
-        description="How many spans of a window are enough. 0: the window may be shorter where the data begins, but "
-        "where spans are dates or numbers, none may be missing between others. Above 0: the window is as many days, "
-        "months or numbers long as `window` says, and any may be missing as long as so many spans are there.",
-    )
-    marker: str = Field(
-        "",
-        description="Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it; "
-        "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data. Not for "
-        "BigQuery.",
-    )
-    split: Literal["newest_spans", "hash"] = Field(
-        "newest_spans",
-        description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
-        "hash of its key.",
-    )
-    eval_spans: int = Field(1, ge=1, description="With newest_spans, how many spans evaluate.")
-    eval_fraction: float = Field(
-        1 / 3, gt=0, lt=1, description="With hash, the share of keys that evaluate."
-    )
-    key: list[str] = Field(
-        default_factory=list,
-        description="Columns that name an example. Of rows with the same key the later wins; a key is no feature.",
-    )
-    drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
-    hash: list[str] = Field(
-        default_factory=list,
-        description="Private columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is "
-        "then sent the digests.",
-    )
-    hash_key_env: str = Field(
-        "RETRAINER_HASH_KEY",
-        description="Environment variable that holds the HMAC key, at least 16 bytes.",
-    )
-    hash_key_file: str = Field(
-        "",
-        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket "
-        "of its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
-    )
-    split_by: list[str] = Field(
-        default_factory=list,
-        description="With hash, the columns whose rows stay on one side, such as a customer's; empty: those of key, "
-        "and without them the whole row. Refused with newest_spans.",
-    )
-    format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
-        "auto",
-        description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes "
-        "by the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
-    )
-    types: dict[str, Literal["integer", "number", "text"]] = Field(
-        default_factory=dict,
-        description="What columns hold, whatever the schema or their values say, such as `{zip: text}`.",
-    )
-    csv: CsvConfig = Field(default_factory=CsvConfig)
-    query: str = Field(
-        "",
-        description="SQL that makes a span's rows, of data in BigQuery: `{table}` stands for the span's table (of a "
-        "partitioned one, for the whole), `{span}` for the span's name. Say ORDER BY where the later of two rows with "
-        "one key is to win.",
-    )
-    max_bytes_billed: int = Field(
-        0,
-        ge=0,
-        description="Bytes that `query` may be charged for, each span; BigQuery refuses it before it starts if it "
-        "would be more. 0: the project's own limits.",
-    )
-    max_bad_rows: float = Field(
-        0.01,
-        ge=0,
-        le=1,
-        description="Share of a span's rows that may be unreadable; above it the run stops.",
-    )
-
-    @model_validator(mode="after")
-    def _window_holds_both_splits(self) -> "DataConfig":
-        if self.split == "newest_spans" and self.window <= self.eval_spans:
-            raise ValueError(
-                f"window ({self.window}) must be larger than eval_spans ({self.eval_spans}), or nothing is left to "
-                "train on"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _window_holds_min_spans(self) -> "DataConfig":
-        if self.min_spans > self.window:
-            raise ValueError(
-                f"min_spans ({self.min_spans}) must not be larger than window ({self.window}), or no window has enough"
-            )
-        if self.split == "newest_spans" and 0 < self.min_spans <= self.eval_spans:
-            raise ValueError(
-                f"min_spans ({self.min_spans}) must be larger than eval_spans ({self.eval_spans}), or nothing is left "
-                "to train on; 0 leaves it to what is there"
-            )
-        return self
 
 
 class StatisticsConfig(Section):
