@@ -30,10 +30,10 @@ def folder(request, tmp_path):
     return root
 
 
-def test_of_many_writers_who_read_the_same_one_writes(folder):
-    uri, history = join(folder, "schema.pbtxt"), join(folder, "history")
-    told, done = [], []
-    start = threading.Barrier(8)
+def rewrite_at_once(writers, uri, history):
+    """Several change one schema at the same moment: names and kept files of who did, names of who was told."""
+    done, told = [], []
+    start = threading.Barrier(writers)
 
     def write(name: str) -> None:
         start.wait()
@@ -42,11 +42,17 @@ def test_of_many_writers_who_read_the_same_one_writes(folder):
         except SchemaMovedError:
             told.append(name)
 
-    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(8)]
+    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(writers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return done, told
+
+
+def test_of_many_writers_who_read_the_same_one_writes(folder):
+    uri, history = join(folder, "schema.pbtxt"), join(folder, "history")
+    done, told = rewrite_at_once(8, uri, history)
     assert (len(done), len(told)) == (1, 7)
     ((name, kept),) = done
     assert f'name: "{name}"' in read_text(uri)
@@ -88,21 +94,7 @@ def test_a_command_that_was_killed_holds_nobody_up(tmp_path):
     process.kill()
     process.wait()
     assert exists(join(history, "claim.json"))
-    start = threading.Barrier(4)
-    done, told = [], []
-
-    def write(name: str) -> None:
-        start.wait()
-        try:
-            done.append((name, rewrite(uri, history, BEFORE, schema(name))))
-        except SchemaMovedError:
-            told.append(name)
-
-    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    done, told = rewrite_at_once(4, uri, history)
     assert (len(done), len(told)) == (1, 3)
     assert f'name: "{done[0][0]}"' in read_text(uri)
     assert {path.suffix for path in (tmp_path / "history").iterdir()} == {".pbtxt"}
