@@ -75,6 +75,8 @@ def cli(context: click.Context, verbose: bool) -> None:
         # Beam warns at the root itself of what it could not import.
         logging.getLogger().addFilter(_is_error)
         logging.getLogger("absl").setLevel(logging.ERROR)
+        # It logs a traceback of each error that it raises.
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 
 @cli.command()

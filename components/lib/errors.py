@@ -1,4 +1,4 @@
-"""The one kind of error that a user can cause."""
+"""The errors that a user can mend."""
 
 
 class RetrainerError(Exception):
@@ -6,3 +6,14 @@ class RetrainerError(Exception):
 
     The message names the thing, its value and the way out. It is shown as it is, without a traceback.
     """
+
+
+class StorageError(OSError):
+    """A file elsewhere that could not be reached, now or ever: whoever asked knows whether to try again.
+
+    The message names its URI and the way out, as that of a `RetrainerError` does.
+    """
+
+
+class StorageRefusedError(StorageError, PermissionError):
+    """A file elsewhere that this account may not read or write."""

@@ -11,25 +11,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError
+from .remote import RemoteFileSystem
 
 # Names of what is not whole: written aside, written in a scratch folder, or about to be deleted.
 ASIDE, WRITING, REMOVED = ".tmp", ".writing-", ".removed-"
 
 
-def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     """Open the file system behind a URI.
 
     Args:
         uri: A local path, or any URI that fsspec knows (`gs://bucket/x`, `s3://bucket/x`).
 
     Returns:
-        The file system, and the path within it.
+        The file system, and the path within it. Methods of one on another machine raise `StorageError` where access to
+        it fails.
 
     Raises:
         RetrainerError: If the protocol is unknown or its package is not installed.
@@ -42,7 +45,9 @@ def filesystem(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
             f"can't open '{uri}': {error}. Give a local path, or install the package that serves it "
             "(pip install 'retrainer[gcs]' for gs://, 'retrainer[s3]' for s3://)."
         ) from error
-    return fs, path
+    return fs if isinstance(fs, LocalFileSystem) else cast(
+        AbstractFileSystem, RemoteFileSystem(fs)
+    ), path
 
 
 def is_local(uri: str) -> bool:

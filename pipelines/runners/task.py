@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ...components.lib.errors import RetrainerError
+from ...components.lib.errors import RetrainerError, StorageError
 
 MODULE_NAME = "ephemeral_component.py"
 LOG_FORMAT = "[%(asctime)s %(levelname)s %(name)s] %(message)s"
@@ -52,7 +52,7 @@ def _outcome(request: dict[str, Any]) -> tuple[dict[str, Any], int]:
         return collect_outputs(request["executor_input"], request["output_types"]), 0
     except KeyboardInterrupt:
         return {"error": "interrupted", "known": True}, 130
-    except RetrainerError as error:
+    except (RetrainerError, StorageError) as error:
         _log_traceback()
         return {"error": str(error), "known": True}, 1
     except Exception as error:

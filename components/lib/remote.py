@@ -1,0 +1,76 @@
+"""File systems on other machines, whose errors name the file and the way out."""
+
+import errno
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from .errors import StorageError, StorageRefusedError
+
+# Where the classes of errors come from that are none of Python's own. Their packages need not be installed.
+_PACKAGES = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
+# What callers tell apart by themselves.
+_PLAIN = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
+_DISK = (errno.ENOSPC, errno.EDQUOT)
+# Those methods whose second argument is the remote file.
+_UPLOADS = ("put", "put_file")
+_WRITES = (*_UPLOADS, "pipe", "pipe_file")
+_ACCESS = {
+    "s3": "Give this machine, or the task's service account, access to the bucket: an IAM role, or AWS_ACCESS_KEY_ID "
+    "and AWS_SECRET_ACCESS_KEY; for a service other than AWS, AWS_ENDPOINT_URL too.",
+    "gs": "Give this machine, or the task's service account, access to the bucket: 'gcloud auth application-default "
+    "login' here, a role such as storage.objectUser there.",
+}
+
+
+class RemoteFileSystem:
+    """A file system of fsspec, but that its methods raise `StorageError` for what is wrong with access to it."""
+
+    def __init__(self, fs: AbstractFileSystem) -> None:
+        """Take the file system."""
+        self._fs = fs
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what the file system has of that name."""
+        value = getattr(self._fs, name)
+        return self._told(name, value) if callable(value) else value
+
+    def _told(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def told(*args: Any, **kwargs: Any) -> Any:
+            paths = [argument for argument in args[:2] if isinstance(argument, str)]
+            path = paths[-1 if name in _UPLOADS else 0] if paths else ""
+            try:
+                return method(*args, **kwargs)
+            except Exception as error:
+                uri = self._fs.unstrip_protocol(path)
+                if (known := _storage_error(error, uri, name in _WRITES)) is None:
+                    raise
+                raise known from error
+
+        return told
+
+
+def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | None:
+    """Make an error that a user understands of one of a file system; None if it is no matter of access."""
+    if isinstance(error, OSError):
+        # Only a bucket can be missing where a file is written.
+        no_bucket = written and isinstance(error, FileNotFoundError)
+        of_this_disk = error.errno in _DISK or error.filename
+        if of_this_disk or (isinstance(error, _PLAIN) and not no_bucket):
+            return None
+    elif type(error).__module__.partition(".")[0] not in _PACKAGES:
+        return None
+    said = (str(error) or type(error).__name__).strip().rstrip(".")
+    access = _ACCESS.get(uri.partition(":")[0], "Let this account use it.")
+    if isinstance(error, PermissionError):
+        return StorageRefusedError(f"'{uri}' is refused to this account ({said}). {access}")
+    if re.search("Credential|Auth|Token", type(error).__name__):
+        return StorageError(f"'{uri}' can't be reached ({said}). {access}")
+    return StorageError(
+        f"'{uri}' can't be {'written' if written else 'reached'} ({said}). Is there such a bucket, and a network that "
+        "leads to it?"
+    )
