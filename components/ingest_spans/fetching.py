@@ -1,12 +1,12 @@
-"""Bringing source files to this machine, where the readers' own threads can read them, and hashing them on the way."""
+"""Bringing source files to this machine, where the readers' own threads can read them, and hashing them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from hashlib import sha256
 
 from ..lib.bigquery import is_bigquery
-from ..lib.errors import RetrainerError
+from ..lib.errors import RetrainerError, StorageError
 from ..lib.files import digest_file, filesystem, is_local
 from ..lib.spans import SourceFile
 
@@ -47,6 +47,8 @@ def refused(uri: str, error: OSError) -> RetrainerError:
         uri: The file.
         error: What its file system says.
     """
+    if isinstance(error, StorageError):
+        return RetrainerError(str(error))
     gone = isinstance(error, FileNotFoundError)
     return RetrainerError(
         f"'{uri}' was there and is gone. Run again when the span is complete, or have its writer say so (data.marker)."
@@ -56,12 +58,13 @@ def refused(uri: str, error: OSError) -> RetrainerError:
 
 
 @contextmanager
-def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
+def fetched(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -> Iterator[str]:
     """Give a path on this machine to a file anywhere.
 
     Args:
         file: The file.
         scratch: Folder for a copy, which is removed afterwards.
+        digests: Gets what `digest_source` would give of a file that is copied, by its URI.
 
     Yields:
         The file's own path if it is local, else that of a copy with the same name; empty for a table.
@@ -81,6 +84,7 @@ def fetched(file: SourceFile, scratch: str) -> Iterator[str]:
         fs.get_file(path, copy)
     except (FileNotFoundError, PermissionError) as error:
         raise refused(file.uri, error) from error
+    digests[file.uri] = digest_file(copy)
     try:
         yield copy
     finally:

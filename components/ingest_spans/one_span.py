@@ -2,7 +2,7 @@
 
 import errno
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -99,16 +99,20 @@ def ingest_span(
                 return _reuse(version, settings)
 
     fingerprints = read_fingerprints(source.files)
-    content = digest_value([digest_source(file) for file in source.files])
+    digests: dict[str, str] = {}
     versions = [one for one in list_versions(store, source.name) if one.settings == digest]
-    for version in reversed(versions):
-        if version.content == content and agree(version.columns, demanded):
-            write_atomic(seen, version.version + "\n")
-            return _reuse(version, settings)
+    # Only if there is something to compare with: what is new is hashed once it is here to be read.
+    if versions:
+        content = _digest_content(source, digests)
+        for version in reversed(versions):
+            if version.content == content and agree(version.columns, demanded):
+                write_atomic(seen, version.version + "\n")
+                return _reuse(version, settings)
 
     near = join(place.span_uri(source.name), "new")
     with _full_disk_told(source.name, store), scratch_folder(near) as folder:
-        written = _write(source, settings, key, demanded, folder)
+        written = _write(source, settings, key, demanded, folder, digests)
+        content = _digest_content(source, digests)
         if read_fingerprints(source.files) != fingerprints:
             # The rows are not of the content that the version is named by.
             raise RetrainerError(
@@ -145,35 +149,56 @@ def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
     return StoredSpan(version, reused=True)
 
 
+def _digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> str:
+    for file in source.files:
+        if file.uri not in digests:
+            digests[file.uri] = digest_source(file)
+    return digest_value([digests[file.uri] for file in source.files])
+
+
 def _write(
     source: SourceSpan,
     settings: IngestSettings,
     key: bytes,
     demanded: Mapping[str, Kind],
     folder: Path,
+    digests: MutableMapping[str, str],
 ) -> SpanFiles:
     with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
         openers = [
-            (file.uri, _opener(file, settings, source.name, scratch)) for file in source.files
+            (file.uri, _opener(file, settings, source.name, scratch, digests))
+            for file in source.files
         ]
         return write_span_files(
             source.name, openers, settings, key, demanded, folder, Path(scratch)
         )
 
 
-def _opener(file: SourceFile, settings: IngestSettings, span: str, near: str) -> Opener:
+def _opener(
+    file: SourceFile,
+    settings: IngestSettings,
+    span: str,
+    near: str,
+    digests: MutableMapping[str, str],
+) -> Opener:
     if is_bigquery(file.uri):
         # Read twice, it gives what its table held at one moment.
         source = open_source(file, "", settings.source_options, span, near)
         return lambda: nullcontext(source)
-    return partial(_opened, file, settings, span, near)
+    return partial(_opened, file, settings, span, near, digests)
 
 
 @contextmanager
-def _opened(file: SourceFile, settings: IngestSettings, span: str, near: str) -> Iterator[Source]:
+def _opened(
+    file: SourceFile,
+    settings: IngestSettings,
+    span: str,
+    near: str,
+    digests: MutableMapping[str, str],
+) -> Iterator[Source]:
     with (
         tempfile.TemporaryDirectory(dir=near) as scratch,
-        fetched(file, scratch) as path,
+        fetched(file, scratch, digests) as path,
     ):
         yield open_source(file, path, settings.source_options, span, scratch)
 

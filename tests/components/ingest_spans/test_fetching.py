@@ -6,14 +6,16 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from retrainer.components.ingest_spans.fetching import digest_source, fetched
 from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.bigquery import SCHEME
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.spans import SourceFile
+from retrainer.components.lib.spans import SourceFile, find_spans
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def bucket():
 
 def test_an_object_comes_down_under_its_name_and_is_removed(bucket, tmp_path):
     file = bucket("day=1/a.csv.gz", b"content")
-    with fetched(file, str(tmp_path)) as path:
+    with fetched(file, str(tmp_path), {}) as path:
         assert Path(path).name == "a.csv.gz"
         assert Path(path).read_bytes() == b"content"
     assert list(tmp_path.iterdir()) == []
@@ -40,7 +42,7 @@ def test_an_object_comes_down_under_its_name_and_is_removed(bucket, tmp_path):
 def test_a_local_file_is_read_where_it_is(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a")
     file = SourceFile(str(tmp_path / "a.csv"), 1, "")
-    with fetched(file, "/nowhere") as path:
+    with fetched(file, "/nowhere", {}) as path:
         assert path == str(tmp_path / "a.csv")
     assert (tmp_path / "a.csv").exists()
 
@@ -53,11 +55,35 @@ def test_content_has_one_name_wherever_it_lies(bucket, tmp_path):
     assert there == hashlib.sha256(content).hexdigest()
 
 
+def test_an_object_is_hashed_as_it_comes_down(bucket, tmp_path):
+    file = bucket("a.csv", b"content")
+    digests = {}
+    with fetched(file, str(tmp_path), digests):
+        assert digests == {file.uri: digest_source(file)}
+
+
+def test_a_new_object_is_read_once(bucket, tmp_path, monkeypatch):
+    bucket("in/1.csv", b"id,late\n1,0\n2,1\n")
+    read = []
+    open_file = MemoryFileSystem._open
+
+    def noted(self, path, *args, **kwargs):
+        read.append(path)
+        return open_file(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", noted)
+    stored = ingest_span(
+        find_spans("memory://fetching/in/{span}.csv")[0], str(tmp_path), IngestSettings("late")
+    )
+    assert stored.content.counts["kept"] == 2
+    assert [path for path in read if path.endswith("1.csv")] == ["/fetching/in/1.csv"]
+
+
 def test_a_table_is_told_by_its_fingerprint_and_not_read():
     one = SourceFile(f"{SCHEME}p.d.t", 1, "10:now")
     other = SourceFile(f"{SCHEME}p.d.t", 1, "11:now")
     assert digest_source(one) != digest_source(other)
-    with fetched(one, "/nowhere") as path:
+    with fetched(one, "/nowhere", {}) as path:
         assert path == ""
 
 
@@ -66,7 +92,7 @@ def test_an_object_that_is_gone_is_told_with_the_way_out(bucket, tmp_path):
     gone = SourceFile("memory://fetching/a.csv", 1, "")
     with pytest.raises(RetrainerError, match=r"'memory://fetching/a\.csv' was there and is gone"):
         digest_source(gone)
-    with pytest.raises(RetrainerError, match="is gone"), fetched(gone, str(tmp_path)):
+    with pytest.raises(RetrainerError, match="is gone"), fetched(gone, str(tmp_path), {}):
         pass
 
 
