@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +96,22 @@ def write_span_files(
     raise AssertionError(f"span {span}: the kinds of columns changed in a pass that knew them")
 
 
+class _Prepared(NamedTuple):
+    """Rows that are ready to be written.
+
+    Attributes:
+        labelled: Those that have a label.
+        parts: The number of the part that each of them belongs to.
+        unlabelled: Those that have none.
+        bad: Those that could not be read.
+    """
+
+    labelled: pa.Table
+    parts: np.ndarray
+    unlabelled: pa.Table
+    bad: Sequence[BadRow]
+
+
 class _Writer:
     """One attempt at a span's files."""
 
@@ -120,11 +136,10 @@ class _Writer:
         parts = {name: PartFiles(self._folder, name, schema) for name in names}
         unlabelled = RowFile(self._folder / UNLABELLED_FILE, schema)
         with open(self._folder / UNREADABLE_FILE, "w", encoding="utf-8") as quarantine:
-            for rows in chain([first], blocks):
-                self._set_aside(rows.bad, quarantine)
-                labelled, without = self._divide_by_label(self._hash_private(rows.table))
-                unlabelled.write(without)
-                self._write_parts(labelled, list(parts.values()))
+            for prepared in read_ahead(map(self._prepare, chain([first], blocks))):
+                self._set_aside(prepared.bad, quarantine)
+                unlabelled.write(prepared.unlabelled)
+                self._write_parts(prepared.labelled, prepared.parts, list(parts.values()))
         for part in parts.values():
             part.close()
         unlabelled.close()
@@ -206,6 +221,13 @@ class _Writer:
         self._unreadable += len(rows)
         self._bad = self._bad or list(rows[:1])
 
+    def _prepare(self, rows: Rows) -> _Prepared:
+        labelled, unlabelled = self._divide_by_label(self._hash_private(rows.table))
+        parts = np.zeros(len(labelled), np.uint8)
+        if self._settings.split == HASH:
+            parts[self._in_eval(labelled)] = 1
+        return _Prepared(labelled, parts, unlabelled, rows.bad)
+
     def _hash_private(self, rows: pa.Table) -> pa.Table:
         for name in self._settings.hash:
             position = rows.column_names.index(name)
@@ -222,10 +244,7 @@ class _Writer:
             return rows, rows.slice(0, 0)
         return rows.filter(known), rows.filter(pc.invert(known))
 
-    def _write_parts(self, rows: pa.Table, parts: Sequence[PartFiles]) -> None:
-        numbers = np.zeros(len(rows), np.uint8)
-        if len(parts) > 1:
-            numbers[self._in_eval(rows)] = 1
+    def _write_parts(self, rows: pa.Table, numbers: np.ndarray, parts: Sequence[PartFiles]) -> None:
         positions = np.empty(len(rows), np.int64)
         for number, part in enumerate(parts):
             of_part = numbers == number

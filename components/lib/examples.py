@@ -6,7 +6,7 @@ An examples artifact is a folder with one `manifest.json`. The rows stay in the 
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,10 @@ class SpanPart:
     part: str
     rows: int
     files: tuple[str, ...]
+
+    def one_by_one(self) -> list["SpanPart"]:
+        """Give each file as a part by itself; its number of rows is that of the whole part."""
+        return [replace(self, files=(file,)) for file in self.files]
 
     def read_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the part.

@@ -11,7 +11,11 @@ from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from ..fetching import refused
 from .compression import without_compression
+from .csv_files import CsvSource
+from .encoding import is_utf8, transcode
 from .interface import Block, Source, SourceOptions
+from .json_lines import JsonLinesSource
+from .parquet_files import ParquetSource
 
 AUTO = "auto"
 CSV, PARQUET, JSON_LINES, TFRECORD = "csv", "parquet", "jsonl", "tfrecord"
@@ -99,9 +103,6 @@ def _format_of(uri: str, format: str) -> str:
 
 
 def _open_csv(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> Source:
-    from .csv_files import CsvSource
-    from .encoding import is_utf8, transcode
-
     if not is_utf8(options.csv_encoding):
         target = os.path.join(scratch, f"{os.path.basename(path)}.utf-8")
         transcode(file.uri, path, options.csv_encoding, target)
@@ -110,14 +111,10 @@ def _open_csv(file: SourceFile, path: str, options: SourceOptions, scratch: str)
 
 
 def _open_parquet(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> Source:
-    from .parquet_files import ParquetSource
-
     return ParquetSource(file, path, options)
 
 
 def _open_json_lines(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> Source:
-    from .json_lines import JsonLinesSource
-
     return JsonLinesSource(file, path, options)
 
 

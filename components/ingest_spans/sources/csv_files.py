@@ -20,9 +20,9 @@ from .interface import TEXT_KEPT, BadRow, Block, SourceOptions
 from .names import check_names
 
 # Arrow reads some thirty of them ahead.
-BLOCK_BYTES = SOURCE_BLOCK_BYTES // 8
+BLOCK_BYTES = SOURCE_BLOCK_BYTES // 16
 # A row must fit into a block. Rows larger than a block of the usual size are read with this one.
-_LARGEST_BLOCK_BYTES = 128 * BLOCK_BYTES
+_LARGEST_BLOCK_BYTES = 256 * BLOCK_BYTES
 _HEADER_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 # A row over more lines than these that has not as many cells as it should has swallowed the rows after it.
