@@ -13,7 +13,7 @@ from ..lib.files import join
 # Rows of a batch shrink as columns or cells grow, so that a batch stays within a few dozen megabytes.
 BATCH_CELLS = 4_000_000
 BATCH_BYTES = 64 << 20
-BATCH_ROWS = 65_536
+BATCH_ROWS = 32_768
 MIN_BATCH_ROWS = 1_000
 
 

@@ -23,7 +23,7 @@ def compute_statistics(
     Args:
         examples: Examples from `ingest_spans`.
         statistics: `Split-train/`, `Split-eval/`, `Span-<span>/` for each span of the window, and
-            `Before-<span>/` of all spans before it for each but the first, each with a `FeatureStats.pb`.
+            `Before-<span>/` of the spans before it for each but the first, each with a `FeatureStats.pb`.
         report: Each column's distribution in training and evaluation, as one HTML file.
         beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; with them the
             missing sketches are made on Beam, without them in the task's process.

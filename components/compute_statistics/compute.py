@@ -1,6 +1,7 @@
-"""Computing the statistics of a window: each split's, each span's, and of all before each span."""
+"""Computing the statistics of a window: each split's, each span's, and of the spans before each span."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..lib.examples import Examples, SpanPart
@@ -44,7 +45,8 @@ def compute(
 
     index = _index(examples)
     progress("merging sketches")
-    folders = merge_window(index, examples.splits, parts, store, settings)
+    folders, before = merge_window(index, examples.splits, parts, store, settings)
+    index = replace(index, before=before)
     write_statistics(statistics_path, index, folders)
     verdict = _verdict(index, folders, store)
     write_atomic(report_path, render(index, folders, verdict, store.notes))

@@ -1,7 +1,8 @@
 """Making sketches from rows, batch by batch, on all cores.
 
-The batches are those of the files, whatever machine reads them, and their sketches are merged in the order of the
-rows: so a sketch does not depend on how many cores made it.
+The batches are those of the files, whatever machine reads them. The sketches of a file's batches are merged in the
+order of the rows, and those of files in the order of the files: so a sketch does not depend on what made it, a machine
+of any number of cores or many machines.
 """
 
 import os
@@ -9,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from enum import Enum
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
@@ -20,6 +22,7 @@ from .batches import PartReader
 from .sketches import (
     SketchSettings,
     column_blocks,
+    empty_accumulators,
     encode_sketch,
     merge_accumulators,
     pack,
@@ -29,6 +32,21 @@ from .sketches import (
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _Columns: TypeAlias = tuple[str, ...]
+
+
+class _Block(NamedTuple):
+    """The start of a block of columns of a part, which may have no file."""
+
+    columns: _Columns
+
+
+class _File(Enum):
+    """The start of a file, of which all batches until the next start are."""
+
+    START = "start"
+
+
+_Mark: TypeAlias = _Block | _File
 
 
 def make_sketches(
@@ -54,7 +72,7 @@ def make_sketches(
         sketched = _in_order(
             pool,
             workers,
-            lambda batch: _sketch(batch, settings),
+            lambda one: sketch_batch(one, settings) if isinstance(one, pa.RecordBatch) else one,
             _batches(parts, as_float, settings, blocks),
         )
         packed = _in_order(
@@ -66,26 +84,27 @@ def make_sketches(
             yield part, encode_sketch([first, *islice(packed, blocks.popleft() - 1)])
 
 
-def _batches(
-    parts: Sequence[SpanPart],
-    as_float: Sequence[str],
-    settings: SketchSettings,
-    blocks: deque[int],
-) -> Iterator[pa.RecordBatch | _Columns]:
-    for part in parts:
-        with ExitStack() as files:
-            reader = PartReader(part, files)
-            of_part = column_blocks(reader.columns, settings)
-            blocks.append(len(of_part))
-            for columns in of_part:
-                # Marks the start of a block, which may have no rows.
-                yield columns
-                yield from reader.list_batches(columns, as_float)
+def sketch_file(part: SpanPart, columns: _Columns, settings: SketchSettings) -> list[Any]:
+    """Sketch some columns of a file by itself, as `make_sketches` does.
+
+    Args:
+        part: A part of one file.
+        columns: A block of its columns.
+        settings: TFDV's options.
+
+    Returns:
+        Accumulators, one per generator.
+    """
+    merged: list[Any] | None = None
+    with ExitStack() as files:
+        for batch in PartReader(part, files).list_batches(columns):
+            one = sketch_batch(batch, settings)
+            merged = one if merged is None else merge_accumulators([merged, one], settings)
+    return empty_accumulators(settings) if merged is None else merged
 
 
-def _sketch(batch: pa.RecordBatch | _Columns, settings: SketchSettings) -> list[Any] | _Columns:
-    if isinstance(batch, tuple):
-        return batch
+def sketch_batch(batch: pa.RecordBatch, settings: SketchSettings) -> list[Any]:
+    """Sketch the rows of a batch; gives accumulators, one per generator, which depend on the rows alone."""
     accumulators = stats_impl.generate_partial_statistics_in_memory(
         batch, settings.stats_options, settings.generators
     )
@@ -93,21 +112,42 @@ def _sketch(batch: pa.RecordBatch | _Columns, settings: SketchSettings) -> list[
     return accumulators
 
 
+def _batches(
+    parts: Sequence[SpanPart],
+    as_float: Sequence[str],
+    settings: SketchSettings,
+    blocks: deque[int],
+) -> Iterator[pa.RecordBatch | _Mark]:
+    for part in parts:
+        with ExitStack() as files:
+            readers = [PartReader(file, files) for file in part.one_by_one()]
+            names = dict.fromkeys(name for reader in readers for name in reader.columns)
+            of_part = column_blocks(tuple(names), settings)
+            blocks.append(len(of_part))
+            for columns in of_part:
+                yield _Block(columns)
+                for reader in readers:
+                    yield _File.START
+                    yield from reader.list_batches(columns, as_float)
+
+
 def _by_block(
-    sketched: Iterable[list[Any] | _Columns], settings: SketchSettings
+    sketched: Iterable[list[Any] | _Mark], settings: SketchSettings
 ) -> Iterator[tuple[list[Any], _Columns]]:
     columns: _Columns | None = None
     merged: list[Any] = []
-    for one in sketched:
-        if isinstance(one, tuple):
+    file: list[Any] | None = None
+    for one in chain(sketched, [_Block(())]):
+        if isinstance(one, list):
+            file = one if file is None else merge_accumulators([file, one], settings)
+            continue
+        if file is not None:
+            merged = merge_accumulators([merged, file], settings)
+            file = None
+        if isinstance(one, _Block):
             if columns is not None:
                 yield merged, columns
-            columns = one
-            merged = [generator.create_accumulator() for generator in settings.generators]
-            continue
-        merged = merge_accumulators([merged, one], settings)
-    if columns is not None:
-        yield merged, columns
+            columns, merged = one.columns, empty_accumulators(settings)
 
 
 def _in_order(

@@ -1,24 +1,20 @@
-"""Merging a window's sketches: each split, each span, and all that came before each span."""
+"""Merging a window's sketches: each split, each span, and the spans before each span."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import islice
 
-from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
 from ..lib.statistics import (
-    Feature,
     Statistics,
     StatisticsIndex,
     before_folder,
-    features_by_name,
     span_folder,
     split_folder,
 )
-from .extraction import extract, join_columns
-from .kept_merges import KeptMerge, keep_merge
-from .sketch_format import Block, SketchError, decode_block, encode_block
+from .kept_statistics import BEFORE, WHOLE, KeptStatistics, KeptStore
+from .merger import Merger
 from .sketch_store import SketchStore
-from .sketches import SketchSettings, column_blocks, merge_accumulators
+from .sketches import SketchSettings
 
 
 def merge_window(
@@ -27,11 +23,15 @@ def merge_window(
     parts: Sequence[SpanPart],
     store: SketchStore,
     settings: SketchSettings,
-) -> dict[str, Statistics]:
+) -> tuple[dict[str, Statistics], dict[str, tuple[str, ...]]]:
     """Merge the sketches of a window.
 
     The counts, moments, and distinct counts up to 16,384 are those of one pass over the rows; quantiles, and in
     columns of more than 1,024 distinct values the top values, are within the sketches' error.
+
+    What came before the newest span is of this window alone. What came before an earlier span may reach further back:
+    it is what the span was compared with when it was the newest, kept since then, so that its distance stays what it
+    was, and a window that slides by a span merges once.
 
     Args:
         index: What the window is.
@@ -41,142 +41,65 @@ def merge_window(
         settings: The options that they were made with.
 
     Returns:
-        Statistics by folder name. The work grows with the spans, not with their square: what came before a span
-        is merged from what came before the span before it.
+        Statistics by folder name; and, for each span but the first, the spans whose rows are in its `Before-<span>`.
 
     Raises:
         RetrainerError: If a column is text in one part and a number in another, within one folder.
     """
     by_span = {span: tuple(p for p in parts if p.span == span) for span in index.spans}
-    merged = _Merged(store, settings)
+    merger = Merger(store, settings)
+    kept = KeptStore(store, settings)
     folders = {
-        span_folder(span): merged.of(of_span, span_folder(span))
-        for span, of_span in by_span.items()
+        span_folder(span): _whole(span, of_span, merger, kept) for span, of_span in by_span.items()
     }
-    for span, statistics in _before(by_span, index, merged).items():
-        folders[before_folder(span)] = statistics
+    before = _before(by_span, merger, kept) if index.earlier else {}
+    folders |= {before_folder(span): one.statistics for span, one in before.items()}
+    earlier = tuple(part for span in index.earlier for part in by_span[span])
     for split, of_split in splits.items():
-        folders[split_folder(split)] = merged.of(of_split, split_folder(split))
-    return folders
-
-
-class _Merged:
-    """Merged statistics, each set of parts merged once."""
-
-    def __init__(self, store: SketchStore, settings: SketchSettings) -> None:
-        self.store = store
-        self.settings = settings
-        self.known: dict[tuple[SpanPart, ...], Statistics] = {}
-
-    def of(self, parts: tuple[SpanPart, ...], where: str) -> Statistics:
-        if parts in self.known:
-            return self.known[parts]
-        as_float = self.mixed(parts, where)
-        if len(parts) == 1:
-            statistics = self.store.statistics(parts[0])
+        if before and of_split == earlier:
+            folders[split_folder(split)] = before[index.newest].statistics
         else:
-            merged = (
-                self.add(self.empty(), parts, as_float, columns) for columns in self.blocks(parts)
-            )
-            statistics = join_columns([extract(one, self.settings.generators) for one in merged])
-        self.known[parts] = statistics
-        return statistics
+            as_float = merger.mixed(of_split, split_folder(split))
+            folders[split_folder(split)] = merger.merge(of_split, as_float)
+    return folders, {span: one.spans for span, one in before.items()}
 
-    def mixed(self, parts: Sequence[SpanPart], where: str) -> tuple[str, ...]:
-        return mixed_types({part: _types(self.store.statistics(part)) for part in parts}, where)
 
-    def blocks(self, parts: Sequence[SpanPart]) -> list[tuple[str, ...]]:
-        """Cut the columns of parts into blocks; in most windows they are those of the sketches."""
-        names = dict.fromkeys(name for part in parts for name in self.store.columns(part))
-        return column_blocks(tuple(names), self.settings)
-
-    def empty(self) -> list[Any]:
-        return [generator.create_accumulator() for generator in self.settings.generators]
-
-    def add(
-        self,
-        merged: list[Any],
-        parts: Sequence[SpanPart],
-        as_float: tuple[str, ...],
-        columns: tuple[str, ...],
-    ) -> list[Any]:
-        for part in parts:
-            one = self.store.accumulators(part, as_float, columns)
-            merged = merge_accumulators([merged, one], self.settings)
-        return merged
+def _whole(span: str, parts: tuple[SpanPart, ...], merger: Merger, kept: KeptStore) -> Statistics:
+    as_float = merger.mixed(parts, span_folder(span))
+    if len(parts) < 2:
+        return merger.merge(parts, as_float)
+    sketches = {span: kept.digests(parts)}
+    found = kept.find(WHOLE, parts, as_float)
+    if found is None or found.sketches != sketches:
+        found = KeptStatistics(sketches, merger.merge(parts, as_float))
+        kept.keep(WHOLE, parts, as_float, found)
+    return found.statistics
 
 
 def _before(
-    by_span: Mapping[str, tuple[SpanPart, ...]], index: StatisticsIndex, merged: _Merged
-) -> dict[str, Statistics]:
-    steps = [by_span[span] for span in index.earlier]
-    parts = tuple(part for step in steps for part in step)
-    if len(parts) < 2:
-        return {span: merged.of(parts, before_folder(span)) for span in index.spans[1:]}
-    as_float = merged.mixed(parts, before_folder(index.newest))
-    known = KeptMerge.find(steps, as_float, merged.store, merged.settings)
-    try:
-        found = _continued(known, steps, as_float, merged)
-    except SketchError as error:
-        merged.store.note(f"A merge of {known.count} spans was made again: {error}.")
-        found = _continued(KeptMerge([], None), steps, as_float, merged)
-    merged.known[parts] = found[-1]
-    return dict(zip(index.spans[1:], found, strict=True))
+    by_span: Mapping[str, tuple[SpanPart, ...]], merger: Merger, kept: KeptStore
+) -> dict[str, KeptStatistics]:
+    *earlier, newest = by_span
+    parts = [part for span in earlier for part in by_span[span]]
+    as_float = merger.mixed(parts, before_folder(newest))
+    sketches = {span: kept.digests(by_span[span]) for span in earlier}
+    found: dict[str, KeptStatistics] = {}
+    missing: dict[int, str] = {}
+    for count, span in enumerate([*earlier[1:], newest], start=1):
+        one = kept.find(BEFORE, by_span[span], as_float)
+        wanted = _first(sketches, count)
+        if one is not None and wanted == (one.sketches if span == newest else one.among(sketches)):
+            found[span] = one
+        else:
+            missing[count] = span
+    if missing:
+        steps = [by_span[span] for span in earlier]
+        made = merger.merge_steps(steps, list(missing), as_float)
+        for (count, span), statistics in zip(missing.items(), made, strict=True):
+            found[span] = KeptStatistics(_first(sketches, count), statistics)
+            kept.keep(BEFORE, by_span[span], as_float, found[span])
+    return {span: found[span] for span in [*earlier[1:], newest]}
 
 
-def _continued(
-    known: KeptMerge,
-    steps: Sequence[tuple[SpanPart, ...]],
-    as_float: tuple[str, ...],
-    merged: _Merged,
-) -> list[Statistics]:
-    if known.count == len(steps):
-        return known.statistics
-    new, blocks = [], []
-    for columns in merged.blocks([part for step in steps for part in step]):
-        running = known.accumulators(columns) or merged.empty()
-        of_block = []
-        content = b""
-        for step in steps[known.count :]:
-            # A sketch that was asked takes nothing more; and what goes on must be what a later run would read.
-            running = decode_block(content) if content else running
-            running = merged.add(running, step, as_float, columns)
-            content = encode_block(running)
-            of_block.append(extract(running, merged.settings.generators))
-        new.append(of_block)
-        blocks.append(Block.of(columns, content))
-    found = known.statistics + [join_columns(step) for step in zip(*new, strict=True)]
-    keep_merge(steps, as_float, merged.store, merged.settings, found, blocks)
-    return found
-
-
-def _types(statistics: Statistics) -> dict[str, int]:
-    return {name: feature.type for name, feature in features_by_name(statistics).items()}
-
-
-def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tuple[str, ...]:
-    """Find the columns that are integers in one part and floating point in another.
-
-    Args:
-        types: Type of each column, by part.
-        where: What the parts make up, for the error.
-
-    Returns:
-        Names of the columns, which are to be taken as floating point in all of the parts.
-
-    Raises:
-        RetrainerError: If a column is text in one part and a number in another.
-    """
-    seen: dict[str, dict[int, str]] = {}
-    for part, of_part in types.items():
-        for name, kind in of_part.items():
-            seen.setdefault(name, {}).setdefault(kind, part.span)
-    for name, kinds in seen.items():
-        numbers = next((span for kind, span in kinds.items() if kind != Feature.STRING), None)
-        if Feature.STRING in kinds and numbers is not None:
-            raise RetrainerError(
-                f"column '{name}' is text in span {kinds[Feature.STRING]} and a number in span "
-                f"{numbers}, so {where} has no statistics of it. Make the source agree, or "
-                f"say what it is (data.types: {{{name}: text}})."
-            )
-    return tuple(sorted(name for name, kinds in seen.items() if len(kinds) > 1))
+def _first(sketches: Mapping[str, Sequence[str]], count: int) -> dict[str, Sequence[str]]:
+    return dict(islice(sketches.items(), count))

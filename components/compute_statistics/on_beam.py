@@ -1,18 +1,40 @@
-"""Sketching on Beam: TFDV's own combiner in a pipeline, for spans too large for one machine."""
+"""Sketching on Beam: the files of spans side by side, for spans too large for one machine."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.examples import SpanPart
 from ..lib.files import write_atomic
 from .batches import PartReader
-from .sketches import SketchSettings, encode_sketch, pack, sketch_uri, split_columns
+from .making import sketch_file
+from .sketch_format import Block, decode_block, encode_block
+from .sketches import (
+    SketchSettings,
+    column_blocks,
+    empty_accumulators,
+    encode_sketch,
+    merge_accumulators,
+    pack,
+    sketch_uri,
+)
+
+
+class _FileSketch(NamedTuple):
+    """What a worker made of some columns of a file.
+
+    Attributes:
+        block: Number of the block of columns.
+        file: Number of the file within its part.
+        packed: The columns and their accumulators.
+    """
+
+    block: int
+    file: int
+    packed: Block
 
 
 def make_on_beam(
@@ -21,23 +43,23 @@ def make_on_beam(
     """Sketch parts on Beam; the workers write each sketch to its place beside the span.
 
     Args:
-        parts: The parts. One without rows leaves no sketch.
+        parts: The parts. One without files leaves no sketch.
         settings: TFDV's options.
         beam_args: Beam's own arguments, such as `--runner=DataflowRunner`.
     """
     options = dict(settings.options)
     files = [
-        (i, SpanPart(part.span, part.uri, part.part, part.rows, (file,)))
-        for i, part in enumerate(parts)
-        for file in part.files
+        (number, i, file)
+        for number, part in enumerate(parts)
+        for i, file in enumerate(part.one_by_one())
     ]
     with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
         _ = (
             pipeline
             | "Files" >> beam.Create(files)
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.FlatMapTuple(_read)
-            | "Sketch" >> beam.CombinePerKey(_SketchFn(settings.generators, options))
+            | "Sketch" >> beam.FlatMap(_sketch, options)
+            | "Gather" >> beam.GroupByKey()
             | "Store" >> beam.Map(_store, list(parts), options)
         )
 
@@ -55,31 +77,32 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
     return options
 
 
-@beam.typehints.with_input_types(pa.RecordBatch)
-@beam.typehints.with_output_types(bytes)
-class _SketchFn(stats_impl._CombinerStatsGeneratorsCombineFn):
-    """TFDV's combiner, which gives its accumulators instead of the statistics made of them."""
-
-    def __init__(self, generators: list[Any], options: Mapping[str, Any]) -> None:
-        super().__init__(generators)
-        self._options = options
-
-    def extract_output(self, accumulator: Any) -> bytes:
-        self._maybe_do_batch(accumulator, force=True)
-        settings = SketchSettings(self._options)
-        blocks = split_columns(accumulator.partial_accumulators, settings)
-        return encode_sketch([pack(one, columns, settings) for columns, one in blocks])
-
-
-def _read(index: int, part: SpanPart) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _sketch(
+    source: tuple[int, int, SpanPart], options: Mapping[str, Any]
+) -> Iterator[tuple[int, _FileSketch]]:
+    part, number, file = source
+    settings = SketchSettings(options)
     with ExitStack() as files:
-        reader = PartReader(part, files)
-        for batch in reader.list_batches(reader.columns):
-            yield index, batch
+        names = PartReader(file, files).columns
+    for block, columns in enumerate(column_blocks(names, settings)):
+        content = encode_block(sketch_file(file, columns, settings))
+        yield part, _FileSketch(block, number, Block.of(columns, content))
 
 
 def _store(
-    sketch: tuple[int, bytes], parts: Sequence[SpanPart], options: Mapping[str, Any]
+    of_part: tuple[int, Iterable[_FileSketch]],
+    parts: Sequence[SpanPart],
+    options: Mapping[str, Any],
 ) -> None:
-    index, content = sketch
-    write_atomic(sketch_uri(parts[index], SketchSettings(options)), content)
+    number, sketches = of_part
+    settings = SketchSettings(options)
+    blocks: dict[int, list[Block]] = {}
+    for sketch in sorted(sketches):
+        blocks.setdefault(sketch.block, []).append(sketch.packed)
+    packed = []
+    for files in blocks.values():
+        merged = empty_accumulators(settings)
+        for file in files:
+            merged = merge_accumulators([merged, decode_block(file.unpacked())], settings)
+        packed.append(pack(merged, files[0].columns, settings))
+    write_atomic(sketch_uri(parts[number], settings), encode_sketch(packed))

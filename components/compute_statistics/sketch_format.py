@@ -92,6 +92,10 @@ class Block(NamedTuple):
         """Compress what `encode_block` wrote."""
         return cls(tuple(columns), _compressed(content), len(content))
 
+    def unpacked(self) -> bytes:
+        """Give what `encode_block` wrote."""
+        return pa.decompress(self.content, self.size, codec=_CODEC, asbytes=True)
+
 
 class Section(NamedTuple):
     """Where something lies in a sketch.

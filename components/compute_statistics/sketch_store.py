@@ -61,7 +61,7 @@ class SketchStore:
 
             progress(f"sketching {len(left)} spans on Beam")
             make_on_beam(left, self._settings, beam_args)
-            # Beam leaves nothing for a part without rows.
+            # Beam leaves nothing for a part without files.
             left = [part for part in left if not self._read(part, ())]
             self.made.update(part.span for part in parts)
         made = make_sketches(left, self._settings)

@@ -23,7 +23,7 @@ from .extraction import extract, join_columns
 from .sketch_format import Block, encode, encode_block
 
 # Part of every sketch's name: raised when the same rows would make another sketch.
-_VERSION = 4
+_VERSION = 6
 # TFDV's sketches take some 200 kilobytes a number column while they are filled, however few the rows.
 BLOCK_COLUMNS = 100
 # TFDV's options that are plain values and that its in-memory accumulators honour.
@@ -117,26 +117,9 @@ def column_blocks(columns: Sequence[str], settings: SketchSettings) -> list[tupl
     return [tuple(columns[start : start + BLOCK_COLUMNS]) for start in starts]
 
 
-def split_columns(
-    accumulators: Sequence[Any], settings: SketchSettings
-) -> list[tuple[tuple[str, ...], list[Any]]]:
-    """Split accumulators of all columns into those of each block of columns.
-
-    Returns:
-        The columns of each block, and their accumulators.
-    """
-    names = dict.fromkeys(path.steps()[0] for one in accumulators for path in one)
-    split = []
-    for columns in column_blocks(tuple(names), settings):
-        own = [generator.create_accumulator() for generator in settings.generators]
-        wanted = set(columns)
-        for mine, whole in zip(own, accumulators, strict=True):
-            for rows in ("num_examples", "weighted_num_examples"):
-                if hasattr(whole, rows):
-                    setattr(mine, rows, getattr(whole, rows))
-            mine.update({path: whole[path] for path in whole if path.steps()[0] in wanted})
-        split.append((columns, own))
-    return split
+def empty_accumulators(settings: SketchSettings) -> list[Any]:
+    """Give accumulators of no rows, one per generator."""
+    return [generator.create_accumulator() for generator in settings.generators]
 
 
 def pack(

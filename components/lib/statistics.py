@@ -16,7 +16,7 @@ from .errors import RetrainerError
 from .files import exists, join, read_bytes, read_json, write_atomic, write_json
 
 INDEX = "index.json"
-FORMAT = 2
+FORMAT = 3
 STATISTICS_FILE = "FeatureStats.pb"
 _WRITERS = 8
 
@@ -38,7 +38,7 @@ def span_folder(span: str) -> str:
 
 
 def before_folder(span: str) -> str:
-    """Name the folder of the statistics of all spans before a span."""
+    """Name the folder of the statistics of the spans before a span."""
     return f"Before-{span.replace('/', '-')}"
 
 
@@ -52,6 +52,8 @@ class StatisticsIndex:
         spans: Spans of the window, oldest first.
         split_spans: The spans that each split has rows of, oldest first.
         counts: Rows read, kept and set aside at ingestion, by span.
+        before: The spans whose rows are in `Before-<span>`, oldest first, for each span but the first. Before the
+            newest are all others of the window; before an earlier one may be some that the window has no more.
     """
 
     label: str
@@ -59,6 +61,7 @@ class StatisticsIndex:
     spans: tuple[str, ...]
     split_spans: dict[str, tuple[str, ...]]
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    before: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def newest(self) -> str:
@@ -129,11 +132,12 @@ def read_index(path: str | os.PathLike[str]) -> StatisticsIndex:
         spans=tuple(content["spans"]),
         split_spans={split: tuple(spans) for split, spans in content["split_spans"].items()},
         counts=content["counts"],
+        before={span: tuple(spans) for span, spans in content["before"].items()},
     )
 
 
 def read_statistics(path: str | os.PathLike[str], folder: str) -> Statistics:
-    """Read the statistics of one split, one span, or all spans before one.
+    """Read the statistics of one split, one span, or the spans before one.
 
     Args:
         path: The artifact's folder.

@@ -118,11 +118,11 @@ def read_distances(
 def drift_history(
     spans: Mapping[str, Statistics], before: Mapping[str, Statistics], schema: schema_pb2.Schema
 ) -> list[dict[str, Distance]]:
-    """Measure each span against all spans before it, by the schema's drift comparators.
+    """Measure each span against the spans before it, by the schema's drift comparators.
 
     Args:
         spans: Statistics of each span, oldest first.
-        before: Statistics of all spans before a span, for each span but the first.
+        before: Statistics of the spans before a span, for each span but the first.
         schema: With its drift comparators set.
 
     Returns:

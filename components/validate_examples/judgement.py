@@ -18,7 +18,7 @@ class Window:
         index: What they are of.
         splits: By split.
         spans: By span, oldest first.
-        before: Of all spans before a span, for each span but the first.
+        before: Of the spans before a span, for each span but the first.
     """
 
     index: StatisticsIndex
@@ -70,7 +70,7 @@ class Judgement:
         skew: How far each column of the training rows is from the evaluation rows; empty where that
             is the same as drift.
         usual: How far each column of an earlier span usually was from the spans before it.
-        history: How far each column of a span is from all spans before it, for each span but the first.
+        history: How far each column of a span is from the spans before it, for each span but the first.
         schema_note: Where the schema comes from.
         used_schema: The schema with the settings' domains and all thresholds in it.
     """

@@ -55,7 +55,8 @@ def render(
             Markup("<h2>Columns</h2>"),
             Markup(
                 '<p class="soft">Findings first, then by how near the newest span is to its '
-                "threshold. The line is each span's distance from all spans before it.</p>"
+                "threshold. The line is each span's distance from the spans before it, as it was when "
+                "the span was the newest.</p>"
             ),
             _legend(window),
             _cards(window, judgement),

@@ -50,13 +50,9 @@ def sketches(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "store").rglob("sketch-*"))
 
 
-def merges(tmp_path: Path) -> list[Path]:
-    return sorted((tmp_path / "store").rglob("merge-*"))
-
-
-def forget_merges(tmp_path: Path) -> None:
-    """Remove the merges, so that the sketches are merged again."""
-    for path in merges(tmp_path):
+def forget_kept(tmp_path: Path) -> None:
+    """Remove what was kept, so that the sketches are merged again."""
+    for path in (tmp_path / "store").rglob("before-*"):
         path.unlink()
 
 
@@ -90,7 +86,7 @@ def test_the_same_rows_give_the_same_bytes(run, three, tmp_path):
     first = digest()
     run(three)
     assert digest() == first, "read from sketches"
-    forget_merges(tmp_path)
+    forget_kept(tmp_path)
     run(three)
     assert digest() == first, "merged again"
     for path in sketches(tmp_path):
@@ -112,7 +108,7 @@ def test_a_damaged_sketch_is_made_again_and_said_so(run, three, tmp_path, damage
         "other format": b"RETRAINER-SKETCH-0\n" + content[len(MAGIC) :],
     }
     victim.write_bytes(changed[damage])
-    forget_merges(tmp_path)
+    forget_kept(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
     read_whole(victim.read_bytes())
     assert read_statistics(tmp_path / "s", "Split-train") == good
@@ -143,7 +139,7 @@ def test_a_sketch_whose_accumulators_can_not_be_read_is_made_again(run, three, t
     statistics = read_whole(victim.read_bytes())[0]
     forged = block({"accumulators": [{"object": "Popen"}], "blobs": []})
     victim.write_bytes(encode(statistics, [Block.of(["x"], forged)]))
-    forget_merges(tmp_path)
+    forget_kept(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
     assert read_statistics(tmp_path / "s", "Split-train") == good
     assert "was made again" in (tmp_path / "report.html").read_text()
