@@ -1,31 +1,14 @@
 """Google's own in-memory Pub/Sub server, in Go, for the real clients to talk to."""
 
-import functools
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
+from servers.go_programs import build
 
 SOURCE = Path(__file__).parent / "pubsub"
 PROJECT = "projects/acme-ml"
-
-
-# Removed when the session ends.
-_FOLDER = tempfile.TemporaryDirectory(prefix="pubsub-server-")
-
-
-@functools.cache
-def build() -> tuple[Path, str]:
-    """Build the server, once a session; gives its path, or why that is not possible here."""
-    binary = Path(_FOLDER.name) / "server"
-    command = ["go", "build", "-o", str(binary), "."]
-    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True)
-    if not done.returncode:
-        return binary, ""
-    return binary, (done.stderr.strip().splitlines() or ["go gives no reason"])[-1]
 
 
 class PubSubServer:
@@ -34,11 +17,8 @@ class PubSubServer:
     def __enter__(self) -> "PubSubServer":
         from google.cloud import pubsub_v1
 
-        binary, problem = build()
-        if problem:
-            pytest.skip(f"the Pub/Sub server can't be built here: {problem}")
         self._process = subprocess.Popen(
-            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [build(SOURCE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout
         self.address = self._process.stdout.readline().strip()

@@ -1,0 +1,145 @@
+"""Data and store on S3: s3fs against an S3 server."""
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from servers.s3 import S3Server
+
+from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.lib.errors import StorageError, StorageRefusedError
+from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.files import (
+    create_exclusive,
+    exists,
+    publish_folder,
+    read_range,
+    read_text,
+    remove_folder,
+    write_atomic,
+)
+from retrainer.components.lib.spans import find_spans
+from retrainer.components.lib.statistics import read_statistics
+from retrainer.components.validate_examples.settings import parse_settings
+from retrainer.components.validate_examples.validate import validate
+from retrainer.pipelines.projects import init_project
+
+pytestmark = pytest.mark.integration("go")
+SPANS = ("2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05")
+
+
+@pytest.fixture
+def s3(tmp_path):
+    with S3Server(tmp_path / "s3") as server:
+        yield server
+
+
+@pytest.fixture
+def project(tmp_path, s3):
+    """The starter project, with its data on S3."""
+    folder = tmp_path / "project"
+    init_project(folder)
+    shutil.copytree(folder / "data", s3.bucket / "data")
+    return folder
+
+
+def test_of_many_who_create_one_succeeds(s3):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: create_exclusive("s3://acme/claims/a", str(i)), range(16)))
+    assert made.count(True) == 1
+    assert read_text("s3://acme/claims/a") == str(made.index(True))
+
+
+def test_a_file_is_written_over_read_in_part_and_removed_with_its_folder(s3, tmp_path):
+    write_atomic("s3://acme/a", "one")
+    write_atomic("s3://acme/a", "another")
+    assert read_text("s3://acme/a") == "another"
+    assert read_range("s3://acme/a", 2, 100) == b"other"
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "span.json").write_text("{}")
+    (tmp_path / "new" / "rows").write_text("1")
+    assert publish_folder(tmp_path / "new", "s3://acme/span", "span.json")
+    assert not publish_folder(tmp_path / "new", "s3://acme/span", "span.json")
+    remove_folder("s3://acme/span", "span.json")
+    assert not exists("s3://acme/span/rows")
+
+
+def test_who_may_not_and_what_is_not_there_are_named(s3, monkeypatch):
+    with pytest.raises(StorageError, match=r"'s3://nobody/a' can't be written .*bucket"):
+        write_atomic("s3://nobody/a", "one")
+    with pytest.raises(FileNotFoundError):
+        read_text("s3://acme/none")
+    with S3Server.as_somebody_else(), pytest.raises(StorageRefusedError, match="'s3://acme/a'"):
+        write_atomic("s3://acme/a", "one")
+
+
+def test_a_window_on_s3_is_that_of_local_files(project, s3, tmp_path):
+    def chain(pattern: str, store: str, name: str) -> tuple[str, Examples]:
+        folder = tmp_path / name
+        settings = IngestSettings("returned", key=("order_id",))
+        done = ingest(pattern, store, settings, str(folder / "examples"), window=4)
+        compute(str(folder / "examples"), str(folder / "statistics"), str(folder / "report.html"))
+        validate(
+            str(folder / "statistics"),
+            store,
+            parse_settings(),
+            str(folder / "anomalies"),
+            str(folder / "schema"),
+            str(folder / "validation.html"),
+            "",
+        )
+        return done.verdict, Examples.read(folder / "examples")
+
+    name = "orders-{span:%Y-%m-%d}.csv"
+    _, local = chain(f"{project}/data/{name}", str(tmp_path / "store"), "local")
+    _, first = chain(f"s3://acme/data/{name}", "s3://acme/store", "first")
+    assert first.versions == local.versions
+    for part in ("Split-train", "Split-eval", f"Before-{first.newest_span}"):
+        assert read_statistics(tmp_path / "first" / "statistics", part) == read_statistics(
+            tmp_path / "local" / "statistics", part
+        )
+    verdict, again = chain(f"s3://acme/data/{name}", "s3://acme/store", "again")
+    assert verdict.startswith("nothing new")
+    assert again == first
+
+    newest = f"s3://acme/data/orders-{first.newest_span}.csv"
+    write_atomic(newest, read_text(newest).rsplit("\n", 2)[0] + "\n")
+    verdict, changed = chain(f"s3://acme/data/{name}", "s3://acme/store", "changed")
+    assert f"{first.newest_span} changed, now version" in verdict
+    assert changed.replaced == {first.newest_span: first.versions[first.newest_span]}
+    assert changed.rows("eval") == first.rows("eval") - 1
+
+
+def test_only_spans_with_their_marker_are_whole(s3):
+    for day in (1, 2):
+        write_atomic(f"s3://acme/in/day={day}/part-0.csv", "a,late\n1,0\n")
+    write_atomic("s3://acme/in/day=1/_SUCCESS", "")
+    spans = find_spans("s3://acme/in/day={span}/*.csv", "_SUCCESS")
+    assert [(span.name, span.whole) for span in spans] == [("1", True), ("2", False)]
+
+
+def test_the_pipeline_runs_on_s3_and_its_store_is_looked_at(project, s3):
+    def retrainer(*arguments: str) -> str:
+        command = [sys.executable, "-m", "retrainer.pipelines.cli", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=project,
+            env={**os.environ, **s3.environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    file = project / "retrain.yaml"
+    text = file.read_text().replace("pattern: data/", "pattern: s3://acme/data/")
+    file.write_text(text + "store: s3://acme/store\npipeline_root: root\n")
+    assert "pushed as version 1" in retrainer("run")
+    assert "version 1" in retrainer("run"), "the champion is read again"
+    told = retrainer("spans", "list")
+    assert [span for span in SPANS if span not in told] == []
