@@ -23,11 +23,16 @@ def describe_version(version: SpanVersion) -> dict[str, Any]:
     }
 
 
-def print_spans(stored: Mapping[str, Sequence[SpanVersion]]) -> None:
-    """Print a table with a line for each span: its newest version, and the size of all."""
+def print_spans(stored: Mapping[str, Sequence[SpanVersion]], store: str) -> None:
+    """Print a table with a line for each span: its newest version, and the size of all.
+
+    Args:
+        stored: Versions, oldest first, by span.
+        store: URI of the store that they are in.
+    """
     console = open_console()
     if not stored:
-        console.print("no spans yet")
+        console.print(f"no spans yet in '{store}'", markup=False, soft_wrap=True)
         return
     table = _table("span", "versions", "rows", "set aside", "size", "ingested", "files")
     for span, versions in stored.items():

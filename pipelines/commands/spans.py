@@ -27,9 +27,10 @@ def list_(file: Path, as_json: bool) -> None:
     from ..config import load_config
     from ..spans_view import describe_version, print_spans
 
-    stored = list_stored(load_config(file).config.store)
+    store = load_config(file).config.store
+    stored = list_stored(store)
     if not as_json:
-        print_spans(stored)
+        print_spans(stored, store)
         return
     described = [
         {"span": span, "versions": [describe_version(version) for version in versions]}

@@ -565,22 +565,29 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
         )
 
 
+@pytest.mark.parametrize("step", ["open_source", "digest_source"])
 @pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", None])
 def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
-    chain, tmp_path, monkeypatch, content
+    chain, tmp_path, monkeypatch, content, step
 ):
-    digest = one_span.digest_source
-
-    def change_after(file):
-        found = digest(file)
+    def change(file):
         if file.uri.endswith("3.csv"):
             path = tmp_path / "in" / "3.csv"
             path.unlink()
             if content is not None:
                 path.write_text(content)
-        return found
 
-    monkeypatch.setattr(one_span, "digest_source", change_after)
+    work = getattr(one_span, step)
+
+    def work_and_change(file, *args):
+        if step == "open_source":
+            change(file)
+        done = work(file, *args)
+        if step != "open_source":
+            change(file)
+        return done
+
+    monkeypatch.setattr(one_span, step, work_and_change)
     chain.refuses(
         ONE, TWO, THREE, says=r"3\.csv'.*(changed while it was read|is gone).*data\.marker"
     )

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import logging
 import re
 import traceback
@@ -109,21 +110,25 @@ class Chain:
             yield name, content
             if path.suffix == ".parquet":
                 yield f"{name}, unpacked", unpacked(content)
-            elif path.name.startswith(("sketch-", "merge-")):
+            elif path.name.startswith("sketch-"):
                 file = SketchFile(lambda start, end, content=content: content[start:end])
                 yield f"{name}, statistics", _statistics(file.statistics())
                 for columns in file.columns:
                     yield f"{name}, accumulators", encode_block(file.accumulators(columns))
+            elif path.name.startswith(("before-", "whole-")):
+                kept = json.loads(content)["statistics"]
+                yield f"{name}, statistics", _statistics(base64.b64decode(kept))
             elif path.suffix == ".pb" and path.name.startswith("FeatureStats"):
                 yield f"{name}, read", _statistics(content)
 
     def found(self, word: str) -> set[str]:
         """Where a word stands."""
         spellings = [word.encode(), word.encode().hex().encode(), word.encode("utf-16-le")]
-        # Base64 of it, wherever in a group of three bytes it begins.
+        # Base64 of it, wherever in a group of three bytes it begins: the digits that are its alone.
         for lead in range(3):
-            inner = base64.b64encode(b"\0" * lead + word.encode())
-            spellings.append(inner[4 if lead else 0 : len(inner) - 4])
+            digits = base64.b64encode(b"\0" * lead + word.encode())
+            first, behind = -(-lead * 8 // 6), (lead + len(word)) * 8 // 6
+            spellings.append(digits[first:behind])
         return {place for place, text in self.texts() if any(one in text for one in spellings)}
 
 
@@ -212,7 +217,7 @@ def test_the_search_sees_what_is_public_in_every_kind_of_file(chain, listen):
     listen(chain.judge)
     seen = " ".join(chain.found(PUBLIC))
     for kind in (
-        "-00000.parquet, unpacked", "unlabelled.parquet, unpacked", "sketch-", "FeatureStats.pb, read",
+        "-00000.parquet, unpacked", "unlabelled.parquet, unpacked", "sketch-", "before-", "FeatureStats.pb, read",
         "statistics.html", "validation.html", "schema.pbtxt",
     ):  # fmt: skip
         assert kind in seen, (

@@ -1,4 +1,4 @@
-"""Each span is measured against all spans before it, as the newest one is."""
+"""Each span is measured against the spans before it, as the newest one is."""
 
 import pytest
 
@@ -11,10 +11,10 @@ from retrainer.components.validate_examples.validate import read_window
 
 @pytest.fixture
 def judged(judge, months, tmp_path):
-    """A function that judges six months, changed or not, and returns the window and the judgement."""
+    """A function that judges months, changed or not, and returns the window and the judgement."""
 
-    def go(change=lambda i, frame: frame):
-        spans = {span: change(i, months[span]) for i, span in enumerate(list(months)[:6])}
+    def go(change=lambda i, frame: frame, first=0, behind=6):
+        spans = {span: change(i, months[span]) for i, span in enumerate(list(months)[first:behind])}
         judge(spans)
         window, settings = read_window(tmp_path / "statistics"), parse_settings()
         train = window.splits["train"]
@@ -40,6 +40,15 @@ def test_the_line_ends_with_the_distance_that_is_judged(judged):
     assert last.keys() == judgement.drift.keys()
     for column, distance in judgement.drift.items():
         assert last[column].value == distance.value
+
+
+def test_a_span_stays_as_far_as_it_was_when_it_was_the_newest(judged):
+    _, before = judged(behind=4)
+    window, after = judged(first=1, behind=5)
+    assert list(window.spans)[-2] == "2013-04"
+    measured = {column: one.value for column, one in after.history[-2].items()}
+    assert measured == {column: one.value for column, one in before.drift.items()}
+    assert len(measured) > 5
 
 
 def test_a_column_that_creeps_away_is_farther_with_every_span(judged):

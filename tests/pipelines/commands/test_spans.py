@@ -142,3 +142,9 @@ def test_a_pruned_version_is_ingested_again_when_its_source_comes_back(project):
     project.write(2, 4)
     assert project.ingest().versions["2"] == project.first
     assert project.versions()[-1] == project.first
+
+
+def test_a_store_without_spans_is_named(project):
+    shutil.rmtree(project.store)
+    assert project.call("list").strip() == f"no spans yet in '{project.store}'"
+    assert project.call("list", "--json").strip() == "[]"
