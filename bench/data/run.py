@@ -159,7 +159,8 @@ class Bench:
         target = self._folder / "figures.json"
         log = OUT / "data-log" / f"{case.replace(' ', '-')}-{task}.log"
         command = [sys.executable, str(TASK), task, json.dumps(arguments), str(target)]
-        measured = measure(command, log)
+        # As an installed package has its modules compiled.
+        measured = measure(command, log, {"PYTHONDONTWRITEBYTECODE": ""})
         if measured.exit_code:
             said = log.read_text(errors="replace").splitlines()[-15:]
             sys.exit("\n".join([f"{case}, {task} failed; the end of {log}:", *said]))
