@@ -10,53 +10,32 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..lib.errors import RetrainerError
-
 # Zeros that end a decimal fraction. A number with leading zeros is no number but a name, such as a postal code.
 _FRACTION = re.compile(rb"(-?(?:0|[1-9][0-9]*))\.([0-9]*?)0*")
 
 
-def distinct_texts(column: pa.Array, name: str) -> tuple[list[bytes | None], np.ndarray]:
+def distinct_texts(column: pa.Array) -> tuple[list[bytes | None], np.ndarray]:
     """Give the texts of a column's distinct values, and which of them each row has.
 
     The text of
 
     - an integer is its digits: `7`;
-    - a floating-point or decimal number is its shortest digits, never with an exponent, and those of an integer if it
-      is one: `7`, `0.1`, `0.0000001`, and `0.1` for the 32-bit number that is nearest to it;
-    - a truth value is `1` or `0`, as examples hold it;
-    - a date is `2013-01-31`; a timestamp `2013-01-31 05:00:00`, with as many digits of a second as it takes, in UTC and
-      with a `Z` if it has a time zone;
+    - a floating-point number is its shortest digits, never with an exponent, and those of an integer if it is one: `7`,
+      `0.1`, `0.0000001`;
     - text is itself, in UTF-8, but for zeros at the end of a decimal fraction: `7.0` is `7` and `1.50` is `1.5`. `007`
-      and `1e5` stay what they are. Binary cells are taken for text.
+      and `1e5` stay what they are.
 
     NaN is a missing cell: it is what pandas and CSV make of one.
 
     Args:
-        column: n cells, of any type but lists, structs, maps and durations.
-        name: The column's name, for errors.
+        column: n cells, of one of the types that a `Kind` is stored as.
 
     Returns:
         The texts, None for what is a missing cell; and n indices into them, -1 where the cell is null. Two texts may be
         equal.
-
-    Raises:
-        RetrainerError: If the column is of another type.
     """
-    if isinstance(column, pa.ExtensionArray):
-        column = column.storage
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         return [], np.full(len(column), -1)
-    if pa.types.is_nested(column.type) or pa.types.is_duration(column.type):
-        raise RetrainerError(
-            f"column '{name}' holds {column.type}, which has no one text to hash. Make it text or a number in the "
-            "source, or leave it out (data.drop)."
-        )
-    if pa.types.is_float16(column.type):
-        # Arrow has no dictionary of these. A null becomes NaN, which is a missing cell, too.
-        column = pa.array(column.to_numpy(zero_copy_only=False).astype(np.float32))
     encoded = column.dictionary_encode()
     indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return _texts(encoded.dictionary), indices
@@ -79,24 +58,11 @@ def number_texts(column: pa.Array) -> pa.Array:
 
 
 def _texts(values: pa.Array) -> list[bytes | None]:
-    kind = values.type
-    if pa.types.is_boolean(kind):
-        values = values.cast(pa.int8())
-        kind = values.type
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(values.type):
         return [b"%d" % value for value in values.to_pylist()]
-    if pa.types.is_floating(kind):
+    if pa.types.is_floating(values.type):
         return _float_texts(values.to_numpy(zero_copy_only=False))
-    if pa.types.is_decimal(kind):
-        return [_plain(format(value, "f").encode()) for value in values.to_pylist()]
-    if pa.types.is_timestamp(kind):
-        return _timestamp_texts(values)
-    if pa.types.is_date(kind):
-        days = values.cast(pa.date32()).cast(pa.int32()).to_numpy(zero_copy_only=False)
-        return [str(day).encode() for day in days.astype("datetime64[D]")]
-    if pa.types.is_time(kind):
-        return [_without_zeros(text.encode()) for text in values.cast(pa.string()).to_pylist()]
-    return [_plain(bytes(value)) for value in values.cast(pa.large_binary()).to_pylist()]
+    return [_plain(text) for text in values.cast(pa.binary()).to_pylist()]
 
 
 def _float_texts(values: np.ndarray) -> list[bytes | None]:
@@ -116,24 +82,6 @@ def _float_text(value: float, number: Any) -> bytes | None:
     return (np.format_float_positional(number) if "e" in text else text).encode()
 
 
-def _timestamp_texts(values: pa.Array) -> list[bytes | None]:
-    kind = values.type
-    digits = {"s": 0, "ms": 3, "us": 6, "ns": 9}[kind.unit]
-    # Whole seconds apart from their fraction: nanoseconds alone would reach from 1677 to 2262.
-    seconds, fractions = np.divmod(
-        values.cast(pa.int64()).to_numpy(zero_copy_only=False), 10**digits
-    )
-    zone = b"Z" if kind.tz else b""
-    return [
-        str(second).replace("T", " ").encode()
-        + (_without_zeros(b".%0*d" % (digits, fraction)) if fraction else b"")
-        + zone
-        for second, fraction in zip(
-            seconds.astype("datetime64[s]"), fractions.tolist(), strict=True
-        )
-    ]
-
-
 def _plain(text: bytes) -> bytes:
     # Almost no text ends so: the pattern is for the few.
     if text[-1:] != b"0" or b"." not in text:
@@ -145,7 +93,3 @@ def _plain(text: bytes) -> bytes:
     if fraction:
         return b"%b.%b" % (whole, fraction)
     return b"0" if whole == b"-0" else whole
-
-
-def _without_zeros(text: bytes) -> bytes:
-    return text.rstrip(b"0").rstrip(b".") if b"." in text else text

@@ -22,6 +22,7 @@ _PLAIN_NUMBER = r"^-?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{
 _INTEGER = r"^[-+]?[0-9]+$"
 # Some versions of Arrow take it for a part of a floating-point number, some do not, and none of an integer.
 _PLUS_SIGN = r"^\+([^-+])"
+_ENDING_ZEROS = r"(\.[0-9]*?)0+$"
 
 
 class Kind(Enum):
@@ -323,16 +324,26 @@ def _to_text(column: pa.Array) -> pa.Array:
         return number_texts(_to_number(column))
     if pa.types.is_floating(kind):
         return number_texts(column)
-    if pa.types.is_timestamp(kind) and kind.tz:
-        # Arrow's text of a moment, which it makes with a time zone database alone, even in UTC.
-        moments = column.cast(pa.int64()).cast(pa.timestamp(kind.unit)).cast(pa.string())
-        return pc.binary_join_element_wise(moments, "Z", "")
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        return _moment_texts(column)
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return pa.array(
             [None if cell is None else str(cell) for cell in _values(column)], pa.string()
         )
+
+
+def _moment_texts(column: pa.Array) -> pa.Array:
+    kind = column.type
+    zoned = pa.types.is_timestamp(kind) and kind.tz
+    if zoned:
+        # Arrow's text of a moment, which it makes with a time zone database alone, even in UTC.
+        column = column.cast(pa.int64()).cast(pa.timestamp(kind.unit))
+    # As many digits of a second as it takes, whatever the source counts in.
+    texts = pc.replace_substring_regex(column.cast(pa.string()), _ENDING_ZEROS, r"\1")
+    texts = pc.utf8_rtrim(texts, ".")
+    return pc.binary_join_element_wise(texts, "Z", "") if zoned else texts
 
 
 def _values(column: pa.Array) -> Iterable[object]:

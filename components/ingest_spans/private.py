@@ -54,25 +54,21 @@ def read_key(env: str, file: str) -> bytes:
     return key
 
 
-def hash_column(column: pa.Array | pa.ChunkedArray, key: bytes, name: str) -> pa.Array:
+def hash_column(column: pa.Array | pa.ChunkedArray, key: bytes) -> pa.Array:
     """Replace cells by the HMAC-SHA-256 (RFC 2104) of their text.
 
     The text is the same for one value whatever type the source has it in: see `distinct_texts`. Each distinct value of
     a chunk is hashed once.
 
     Args:
-        column: n cells.
+        column: n cells, of one of the types that a `Kind` is stored as.
         key: From `read_key`.
-        name: The column's name, for errors.
 
     Returns:
         n cells of 64 hexadecimal digits; null where the cell is missing.
-
-    Raises:
-        RetrainerError: If the column holds lists, structs, maps or durations.
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    hashed = [_hash(chunk, key, name) for chunk in chunks]
+    hashed = [_hash(chunk, key) for chunk in chunks]
     return pa.concat_arrays(hashed) if hashed else pa.array([], pa.string())
 
 
@@ -88,8 +84,8 @@ def key_digest(key: bytes) -> str:
     return hmac.new(key, b"retrainer span version", _HASH).hexdigest()
 
 
-def _hash(column: pa.Array, key: bytes, name: str) -> pa.Array:
-    texts, indices = distinct_texts(column, name)
+def _hash(column: pa.Array, key: bytes) -> pa.Array:
+    texts, indices = distinct_texts(column)
     # A copy of a keyed hash costs two thirds of a new one.
     keyed = hmac.new(key, digestmod=_HASH)
     digests: list[str | None] = []

@@ -14,7 +14,7 @@ from .sources.choosing import AUTO, FORMATS
 from .sources.interface import SourceOptions
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
-INGEST_VERSION = 2
+INGEST_VERSION = 3
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
 TYPES = tuple(kind.value for kind in (Kind.INTEGER, Kind.NUMBER, Kind.TEXT))

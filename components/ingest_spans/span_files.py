@@ -231,7 +231,7 @@ class _Writer:
     def _hash_private(self, rows: pa.Table) -> pa.Table:
         for name in self._settings.hash:
             position = rows.column_names.index(name)
-            hashed = hash_column(rows.column(name), self._key, name)
+            hashed = hash_column(rows.column(name), self._key)
             rows = rows.set_column(position, rows.schema.field(name), hashed)
         return rows
 

@@ -27,7 +27,7 @@ def hash_fractions(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
     part is missing is a key like any other.
 
     Args:
-        batch: n rows.
+        batch: n rows, of types that a `Kind` is stored as.
         columns: The key; none takes the whole row.
 
     Returns:
@@ -35,7 +35,7 @@ def hash_fractions(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
         keys.
 
     Raises:
-        RetrainerError: If a column is not there, or holds lists, structs, maps or durations.
+        RetrainerError: If a column is not there.
     """
     words, missing = _row_words(batch, columns or batch.schema.names)
     if columns and missing.any():
@@ -54,15 +54,15 @@ def _row_words(batch: pa.RecordBatch, columns: Sequence[str]) -> tuple[np.ndarra
             raise RetrainerError(
                 f"there is no column '{name}' to split by. There are: {', '.join(batch.schema.names[:30])}."
             )
-        cells, without = _cell_words(batch.column(position), name)
+        cells, without = _cell_words(batch.column(position))
         # A column's hash is mixed into what came before it, so that swapped cells make another row.
         words = _mix(words + np.uint64(0x9E3779B97F4A7C15)) ^ cells
         missing &= without
     return _mix(words), missing
 
 
-def _cell_words(column: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
-    texts, indices = distinct_texts(column, name)
+def _cell_words(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    texts, indices = distinct_texts(column)
     digests = [_MISSING.digest() if text is None else _digest(text) for text in texts]
     # The last one is for index -1.
     words = np.frombuffer(b"".join([*digests, _MISSING.digest()]), _WORD).astype(np.uint64)

@@ -89,7 +89,7 @@ def test_csv_becomes_the_same_version(ingested):
         "private": [digest("7"), digest("007"), digest("ä"), digest("7")],
         "label": [0, 1, 0, 1],
     }
-    assert version == "65831640a1ea6b24"
+    assert version == "30fac1089fc6b5c7"
 
 
 # All in one block, and numbers and texts in blocks of their own.
@@ -112,7 +112,7 @@ def test_json_lines_become_the_same_version(ingested, monkeypatch, block_bytes):
         "when": [*nothing, "2013-01-31T05:00:00Z", None, None],
         "text": [*nothing, None, "\U0001f600", "1.50"],
     }
-    assert version == "285f55c781b88eeb"
+    assert version == "5a2dea4de200a52c"
 
 
 def test_tfrecords_become_the_same_version(ingested):
@@ -124,7 +124,7 @@ def test_tfrecords_become_the_same_version(ingested):
         "share": [float(np.float32(0.1)), None],
         "text": ["é", None],
     }
-    assert version == "e0e8e7f624a92429"
+    assert version == "a5d67eb1b1444b5f"
 
 
 def test_types_of_parquet_become_the_same_cells_hashes_and_sides(ingested):
@@ -151,9 +151,9 @@ def test_types_of_parquet_become_the_same_cells_hashes_and_sides(ingested):
         "narrow": [float(np.float32(0.1)), 1e10, None],
         "decimal": [1.5, -0.1, None],
         "day": ["2013-01-31", "9999-12-31", None],
-        "time": ["23:59:59.120000", "00:00:00.000000", None],
-        "moment": ["2013-01-31 05:00:00.120000", "0001-01-01 00:00:00.000000", None],
-        "zoned": ["2013-01-31 05:00:00.120Z", "2013-01-31 05:00:00.120Z", None],
+        "time": ["23:59:59.12", "00:00:00", None],
+        "moment": ["2013-01-31 05:00:00.12", "0001-01-01 00:00:00", None],
+        "zoned": ["2013-01-31 05:00:00.12Z", "2013-01-31 05:00:00.12Z", None],
         "duration": [1.5, -86400.0, None],
         "flag": [1, 0, None],
         "unsigned": ["18446744073709551615", "0", None],
@@ -166,9 +166,9 @@ def test_types_of_parquet_become_the_same_cells_hashes_and_sides(ingested):
         "narrow": ["0.1", "10000000000"],
         "decimal": ["1.5", "-0.1"],
         "day": ["2013-01-31", "9999-12-31"],
-        "time": ["23:59:59.120000", "00:00:00.000000"],
-        "moment": ["2013-01-31 05:00:00.120000", "0001-01-01 00:00:00.000000"],
-        "zoned": ["2013-01-31 05:00:00.120Z"] * 2,
+        "time": ["23:59:59.12", "00:00:00"],
+        "moment": ["2013-01-31 05:00:00.12", "0001-01-01 00:00:00"],
+        "zoned": ["2013-01-31 05:00:00.12Z"] * 2,
         "duration": ["1.5", "-86400"],
         "flag": ["true", "false"],
         "unsigned": ["18446744073709551615", "0"],
@@ -179,14 +179,5 @@ def test_types_of_parquet_become_the_same_cells_hashes_and_sides(ingested):
     assert found == {name: [*map(digest, cells), None] for name, cells in texts.items()}
     many = table.take([i % 3 for i in range(30)]).set_column(0, "id", pa.array(range(30)))
     split = {"split": HASH, "split_by": ("id", *typed), "key": ("id",)}
-    assert ingested(many, "parquet", part="eval", **split)[1]["id"] == [
-        6,
-        8,
-        9,
-        13,
-        16,
-        17,
-        20,
-        24,
-        28,
-    ]
+    side = ingested(many, "parquet", part="eval", **split)[1]["id"]
+    assert side == [7, 8, 9, 15, 17, 19, 20, 21, 22, 27]

@@ -108,9 +108,21 @@ def test_a_moment_has_one_text_whatever_its_time_zone(zone):
     column = pa.array([-1, 0, None], pa.timestamp("ms", zone))
     assert fit(column, Kind.TEXT).to_pylist() == [
         "1969-12-31 23:59:59.999Z",
-        "1970-01-01 00:00:00.000Z",
+        "1970-01-01 00:00:00Z",
         None,
     ]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_moment_has_one_text_whatever_it_is_counted_in(unit):
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    column = pa.array([-10 * per_second, None], pa.timestamp(unit))
+    assert fit(column, Kind.TEXT).to_pylist() == ["1969-12-31 23:59:50", None]
+    time = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    assert fit(pa.array([60 * per_second], time), Kind.TEXT).to_pylist() == ["00:01:00"]
+    if unit != "s":
+        half = pa.array([per_second // 2], pa.timestamp(unit, "UTC"))
+        assert fit(half, Kind.TEXT).to_pylist() == ["1970-01-01 00:00:00.5Z"]
 
 
 def test_a_moment_has_the_same_text_without_a_time_zone_database():

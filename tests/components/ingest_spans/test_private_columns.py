@@ -235,9 +235,7 @@ def test_without_private_columns_all_of_it_would_be_found(chain, listen):
 
 def test_private_columns_are_digests_or_gone_in_every_row_that_is_kept(chain, listen):
     listen(chain.ingest)
-    digests = hash_column(
-        pa.array([f"{HASHED}{i}@priv.example" for i in range(40)]), KEY.encode(), "email"
-    )
+    digests = hash_column(pa.array([f"{HASHED}{i}@priv.example" for i in range(40)]), KEY.encode())
     tables = [part.read_table() for part in Examples.read(chain.out / "examples").splits["eval"]]
     tables += [pq.read_table(path) for path in (chain.out / "store").rglob("unlabelled.parquet")]
     assert len(tables) == 2
@@ -250,9 +248,7 @@ def test_private_columns_are_digests_or_gone_in_every_row_that_is_kept(chain, li
 def test_the_reports_show_the_beginning_of_a_digest(chain, listen):
     listen(chain.ingest)
     listen(chain.judge)
-    digests = hash_column(
-        pa.array([f"{HASHED}{i}@priv.example" for i in range(40)]), KEY.encode(), "email"
-    )
+    digests = hash_column(pa.array([f"{HASHED}{i}@priv.example" for i in range(40)]), KEY.encode())
     for report in ("statistics.html", "validation.html"):
         page = (chain.out / report).read_text()
         labels = re.findall(r">([0-9a-f]{6,})…<", page)
