@@ -8,10 +8,11 @@ from tensorflow_data_validation.statistics.generators import basic_stats_generat
 from tensorflow_data_validation.statistics.generators import (
     top_k_uniques_sketch_stats_generator as top_k,
 )
-from tensorflow_data_validation.utils import quantiles_util, top_k_uniques_stats_util
+from tensorflow_data_validation.utils import quantiles_util
 
 from ..lib.statistics import Feature, Statistics
 from .histograms import equi_width_histogram
+from .top_values import TopValues
 
 _FACTOR = basic._NUM_QUANTILES_FACTOR_FOR_STD_HISTOGRAM
 
@@ -19,7 +20,7 @@ _FACTOR = basic._NUM_QUANTILES_FACTOR_FOR_STD_HISTOGRAM
 def extract(accumulators: Sequence[Any], generators: Sequence[Any]) -> Statistics:
     """Turn accumulators into statistics.
 
-    TFDV does it, but for the histograms and the median of unweighted number columns.
+    TFDV does it, but for the histograms and the median of unweighted number columns and the top values of text.
 
     Args:
         accumulators: One per generator; they are used up, since sketches of quantiles take nothing more once they
@@ -31,7 +32,7 @@ def extract(accumulators: Sequence[Any], generators: Sequence[Any]) -> Statistic
     """
     numbers: dict[tuple[str, ...], tuple[Any, Any]] = {}
     settings: Any = None
-    prepared = []
+    extractors: list[Any] = []
     for generator, accumulator in zip(generators, accumulators, strict=True):
         if isinstance(generator, basic.BasicStatsGenerator):
             settings = generator
@@ -41,10 +42,9 @@ def extract(accumulators: Sequence[Any], generators: Sequence[Any]) -> Statistic
                     # TFDV leaves the histograms of a column out that has no sketch of its quantiles.
                     numbers[path.steps()] = (numeric.quantiles_summary, numeric)
                     numeric.quantiles_summary = None
-        if isinstance(generator, top_k.TopKUniquesSketchStatsGenerator):
-            accumulator = {path: _Estimated(sketch) for path, sketch in accumulator.items()}
-        prepared.append(accumulator)
-    statistics = stats_impl.extract_statistics_output(prepared, list(generators))
+        is_top_k = isinstance(generator, top_k.TopKUniquesSketchStatsGenerator)
+        extractors.append(TopValues(generator) if is_top_k else generator)
+    statistics = stats_impl.extract_statistics_output(list(accumulators), extractors)
     for dataset in statistics.datasets:
         for feature in dataset.features:
             steps = tuple(feature.path.step)
@@ -64,27 +64,6 @@ def join_columns(blocks: Sequence[Statistics]) -> Statistics:
         for dataset, more in zip(joined.datasets, other.datasets, strict=True):
             dataset.features.extend(more.features)
     return joined
-
-
-class _Estimated:
-    """Estimates of a text column, read from its sketch array by array instead of value by value."""
-
-    def __init__(self, sketch: Any) -> None:
-        self._sketch = sketch
-
-    def estimate(self) -> Any:
-        return top_k._CombinedEstimate(
-            self._sketch._distinct.Estimate(),
-            _pairs(self._sketch._topk_unweighted),
-            _pairs(self._sketch._topk_weighted),
-        )
-
-
-def _pairs(sketch: Any) -> list[Any]:
-    values, counts = sketch.Estimate().flatten()
-    return list(
-        map(top_k_uniques_stats_util.FeatureValueCount, values.to_pylist(), counts.to_pylist())
-    )
 
 
 def _has_values(feature: Feature) -> bool:

@@ -86,22 +86,13 @@ def _rebinned(boundaries: np.ndarray, weights: np.ndarray, edges: np.ndarray) ->
     target = np.arange(spans.sum()) - np.repeat(np.cumsum(spans) - spans, spans) + first[source]
     start, end = edges[target], edges[target + 1]
     left, right = low[source], high[source]
+    shares = np.ones(target.size)
+    # Nearly all bins lie within one interval.
+    cut = np.flatnonzero((start > left) | (end < right))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        width = right - left
-        overlap = np.select(
-            [
-                (left == right) & (right == start),
-                (start <= left) & (end >= right),
-                start <= left,
-                end >= right,
-            ],
-            [
-                np.where(target == 0, 1.0, 0.0),
-                1.0,
-                (end - left) / width,
-                (right - start) / width,
-            ],
-            (end - start) / width,
-        )
-        # Adds one after the other, as TFDV does; a pairwise sum would move the last digits.
-        return np.bincount(target, overlap * weights[source], edges.size - 1)
+        inside = np.minimum(end[cut], right[cut]) - np.maximum(start[cut], left[cut])
+        shares[cut] = inside / (right[cut] - left[cut])
+    point = (left == right) & (right == start)
+    shares[point] = target[point] == 0
+    # Adds one after the other, as TFDV does; a pairwise sum would move the last digits.
+    return np.bincount(target, shares * weights[source], edges.size - 1)

@@ -34,8 +34,6 @@ class Merger:
         Returns:
             The statistics of their rows.
         """
-        if len(parts) == 1 and not as_float:
-            return self._store.statistics(parts[0])
         (statistics,) = self.merge_steps([parts], [1], as_float)
         return statistics
 
@@ -52,7 +50,11 @@ class Merger:
         Returns:
             The statistics of the rows of all steps so far, for each that is wanted.
         """
-        taken = steps[: max(wanted)]
+        if wanted[0] == 1 and len(steps[0]) == 1 and not as_float:
+            first = self._store.statistics(steps[0][0])
+            others = wanted[1:]
+            return [first, *(self.merge_steps(steps, others, as_float) if others else ())]
+        taken = steps[: wanted[-1]]
         blocks = [
             list(self._steps_of(columns, taken, wanted, as_float))
             for columns in self._blocks([part for step in taken for part in step])
