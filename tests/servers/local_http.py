@@ -80,13 +80,13 @@ class LocalServer(ABC):
         self._ready.clear()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-        self._ready.wait(20)
+        self._ready.wait(60)
         return self
 
     def stop(self) -> None:
         if self._thread:
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(20)
+            self._thread.join(60)
             self._thread = None
 
     def __enter__(self) -> Any:

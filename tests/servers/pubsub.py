@@ -52,14 +52,14 @@ class PubSubServer:
 
     def publish(self, topic: str, data: bytes = b"{}", **attributes: str) -> str:
         """Publish a message; returns its id."""
-        return self._publisher.publish(topic, data, **attributes).result(timeout=20)
+        return self._publisher.publish(topic, data, **attributes).result(timeout=60)
 
     def pull(self, subscription: str, count: int) -> list[Any]:
         """Wait for so many messages, and acknowledge them."""
         messages: list[Any] = []
         while len(messages) < count:
             answer = self._subscriber.pull(
-                subscription=subscription, max_messages=count - len(messages), timeout=20
+                subscription=subscription, max_messages=count - len(messages), timeout=60
             )
             ids = [received.ack_id for received in answer.received_messages]
             if ids:

@@ -143,7 +143,7 @@ class TriggerProcess:
         self.process.wait()
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(self.url + path, timeout=20)
+        return requests.get(self.url + path, timeout=60)
 
     def push(self, body: str, token: str = "") -> int:
         """Push a message; gives the status, 0 if there was no answer."""

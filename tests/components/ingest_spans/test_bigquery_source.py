@@ -183,7 +183,7 @@ def test_leaving_early_ends_calls_that_say_nothing(server, january, monkeypatch)
         next(blocks)
     leaving = threading.Thread(target=blocks.close, daemon=True)
     leaving.start()
-    leaving.join(20)
+    leaving.join(60)
     assert not leaving.is_alive()
     assert not [one.name for one in threading.enumerate() if one.name.startswith("bigquery")]
 

@@ -25,7 +25,7 @@ def api():
     ],
 )
 def test_wrong_bodies_are_refused(api, path, body, says):
-    answer = requests.post(f"{api}/{path}", json=body, timeout=10)
+    answer = requests.post(f"{api}/{path}", json=body, timeout=60)
     assert answer.status_code in (400, 404)
     assert says in answer.json()["message"]
     assert answer.json()["code"] in (3, 5)
@@ -42,8 +42,8 @@ def test_wrong_bodies_are_refused(api, path, body, says):
     ],
 )
 def test_wrong_queries_are_refused(api, query, says):
-    requests.post(f"{api}/experiments", json={"display_name": "e"}, timeout=10)
-    answer = requests.get(f"{api}/experiments?{query}", timeout=10)
+    requests.post(f"{api}/experiments", json={"display_name": "e"}, timeout=60)
+    answer = requests.get(f"{api}/experiments?{query}", timeout=60)
     assert answer.status_code == 400
     assert says in answer.json()["message"]
 
@@ -61,9 +61,9 @@ def test_wrong_queries_are_refused(api, query, says):
     ],
 )
 def test_cron_expressions_are_read_as_the_service_reads_them(api, cron, right):
-    experiments = requests.get(f"{api}/experiments", timeout=10).json()["experiments"]
+    experiments = requests.get(f"{api}/experiments", timeout=60).json()["experiments"]
     if not experiments:
-        made = requests.post(f"{api}/experiments", json={"display_name": "c"}, timeout=10)
+        made = requests.post(f"{api}/experiments", json={"display_name": "c"}, timeout=60)
         experiments = [made.json()]
     body = {
         "display_name": "nightly",
@@ -72,5 +72,5 @@ def test_cron_expressions_are_read_as_the_service_reads_them(api, cron, right):
         "max_concurrency": "1",
         "trigger": {"cron_schedule": {"cron": cron}},
     }
-    answer = requests.post(f"{api}/recurringruns", json=body, timeout=10)
+    answer = requests.post(f"{api}/recurringruns", json=body, timeout=60)
     assert (answer.status_code == 200) is right

@@ -50,7 +50,7 @@ def server():
 )
 def test_a_wrong_job_is_refused(server, query, changes):
     address = f"{server.url}/v1/{PARENT}/pipelineJobs?{query}"
-    answer = requests.post(address, json={**JOB, **changes}, timeout=10)
+    answer = requests.post(address, json={**JOB, **changes}, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
     assert not server.jobs
@@ -68,7 +68,7 @@ def test_a_wrong_job_is_refused(server, query, changes):
 )
 def test_a_wrong_schedule_is_refused(server, changes):
     address = f"{server.url}/v1/{PARENT}/schedules"
-    answer = requests.post(address, json={**SCHEDULE, **changes}, timeout=10)
+    answer = requests.post(address, json={**SCHEDULE, **changes}, timeout=60)
     assert answer.status_code == 400
     assert not server.schedules
 
@@ -79,16 +79,16 @@ def test_jobs_are_listed_by_label_newest_first_and_cancelled():
         address = f"{server.url}/v1/{PARENT}/pipelineJobs"
         for name, team in {"a": "x", "b": "y", "c": "x"}.items():
             job = {**JOB, "labels": {"team": team}}
-            requests.post(f"{address}?pipelineJobId={name}", json=job, timeout=10)
+            requests.post(f"{address}?pipelineJobId={name}", json=job, timeout=60)
         names, token = [], ""
         while not names or token:
             query = {"filter": 'labels.team="x"', "pageToken": token}
-            page = requests.get(address, params=query, timeout=10).json()
+            page = requests.get(address, params=query, timeout=60).json()
             names += [job["name"].rpartition("/")[2] for job in page["pipelineJobs"]]
             token = page.get("nextPageToken", "")
         assert names == ["c", "a"]
-        assert requests.post(f"{address}/a:cancel", json={}, timeout=10).status_code == 200
-        state = requests.get(f"{address}/a", timeout=10).json()["state"]
+        assert requests.post(f"{address}/a:cancel", json={}, timeout=60).status_code == 200
+        state = requests.get(f"{address}/a", timeout=60).json()["state"]
         assert state == server.jobs["a"].state != server.jobs["c"].state
 
 
@@ -99,8 +99,8 @@ def test_alone_it_counts_what_it_creates():
         url = process.stdout.readline().split()[-1]
         for _ in range(2):
             address = f"{url}/v1/{PARENT}/pipelineJobs?pipelineJobId=orders-1"
-            requests.post(address, json=JOB, timeout=10)
-        counted = requests.get(f"{url}/stats", timeout=10).json()
+            requests.post(address, json=JOB, timeout=60)
+        counted = requests.get(f"{url}/stats", timeout=60).json()
     finally:
         process.terminate()
         process.wait()

@@ -65,7 +65,7 @@ def pulling(subscription, handler, dead_letters=None):
         yield metrics
     finally:
         puller.stop(20)
-        assert ended.wait(20)
+        assert ended.wait(60)
 
 
 @integration
@@ -197,7 +197,7 @@ def test_a_subscription_that_is_not_there_ends_the_puller_with_its_name(server):
     metrics, ended = Metrics(), threading.Event()
     puller = Puller("projects/acme-ml/subscriptions/none", Processor(Told(), metrics), metrics)
     puller.start(ended.set)
-    assert ended.wait(30)
+    assert ended.wait(60)
     with pytest.raises(RetrainerError, match="nothing is pulled from"):
         puller.check()
     with pytest.raises(RetrainerError, match=r"subscriptions/none' can't be pulled from"):
@@ -261,7 +261,7 @@ def test_held_items_come_out_when_they_are_due_and_in_that_order():
     assert holding.hold("first", 0.0)
     assert holding.hold("second", 0.01)
     assert holding.hold("never", 600)
-    assert done.wait(20)
+    assert done.wait(60)
     assert holding.stop() == ["never"]
     assert out == ["first", "second", "third"]
     assert not holding.hold("late", 0)

@@ -41,7 +41,7 @@ class Told:
 
     def handle(self, message):
         self.messages.append(message)
-        self.gate.wait(20)
+        self.gate.wait(60)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
@@ -73,7 +73,7 @@ class Running:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         content = envelope() if body is None else body
-        return requests.post(self.url + path, data=content, headers=headers, timeout=20)
+        return requests.post(self.url + path, data=content, headers=headers, timeout=60)
 
     def sample(self, name, **labels):
         return self.metrics.registry.get_sample_value(name, labels)
@@ -99,7 +99,7 @@ def serving(verifier=None, topic=None, **limits):
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
-    ready.wait(20)
+    ready.wait(60)
     try:
         yield Running(f"http://127.0.0.1:{ports[0]}", handler, metrics, readiness)
     finally:
@@ -288,12 +288,12 @@ def test_no_certificates_is_no_open_door(guarded, certificates):
 
 def test_health_and_metrics_need_no_token(guarded):
     guarded.push(token=KEY.token())
-    assert requests.get(f"{guarded.url}/healthz", timeout=20).status_code == 200
-    assert requests.get(f"{guarded.url}/readyz", timeout=20).json() == {
+    assert requests.get(f"{guarded.url}/healthz", timeout=60).status_code == 200
+    assert requests.get(f"{guarded.url}/readyz", timeout=60).json() == {
         "ready": True,
         "missing": [],
     }
-    text = requests.get(f"{guarded.url}/metrics", timeout=20).text
+    text = requests.get(f"{guarded.url}/metrics", timeout=60).text
     assert 'retrainer_messages_total{result="started",trigger="new-data"} 1.0' in text
     assert 'retrainer_message_seconds_count{result="started"} 1.0' in text
     assert "retrainer_messages_in_flight 0.0" in text
@@ -301,7 +301,7 @@ def test_health_and_metrics_need_no_token(guarded):
 
 def test_a_service_that_shuts_down_is_not_ready(service):
     service.readiness.stopping = True
-    response = requests.get(f"{service.url}/readyz", timeout=20)
+    response = requests.get(f"{service.url}/readyz", timeout=60)
     assert (response.status_code, response.json()["missing"]) == (503, ["service"])
 
 
