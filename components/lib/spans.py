@@ -1,10 +1,13 @@
 """Finding spans: the files behind a pattern with `{span}` in it."""
 
+import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from glob import iglob
 from typing import Any
 
 from fsspec import AbstractFileSystem
@@ -18,6 +21,8 @@ LATEST = "latest"
 _PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")
 # Holds the place of `{span}`, whose format may have slashes, while a path is taken apart.
 _STAND_IN = "\x00"
+# What a wildcard at the beginning of a path part does not match, as in a shell.
+_NOT_HIDDEN = r"(?!\.)"
 _DATE_FIELDS = {
     "%Y": r"\d{4}",
     "%m": r"\d{2}",
@@ -99,10 +104,11 @@ def compile_pattern(pattern: str) -> SpanPattern:
 
     Args:
         pattern: A path or URI with one `{span}`, or `{span:FORMAT}` with date fields of strptime
-            (`%Y %m %d %H %M %j`). `*` and `?` match within a path part. Or tables of BigQuery: see `find_tables`.
+            (`%Y %m %d %H %M %j`). `*` and `?` match within a path part; like `{span}` they do not stand for the dot of
+            a hidden file at its beginning. Or tables of BigQuery: see `find_tables`.
 
     Raises:
-        RetrainerError: If it has not exactly one `{span}`, or a format without date fields.
+        RetrainerError: If it has not exactly one `{span}`, one whose end is open, or a format that gives no dates.
     """
     placeholders = _PLACEHOLDER.findall(pattern)
     if len(placeholders) != 1:
@@ -112,11 +118,18 @@ def compile_pattern(pattern: str) -> SpanPattern:
         )
     date_format = placeholders[0] or None
     before, after = _PLACEHOLDER.sub(_STAND_IN, pattern).split(_STAND_IN)
+    if not date_format and (before.endswith(("*", "?")) or after.startswith(("*", "?"))):
+        raise RetrainerError(
+            f"the pattern '{pattern}' has a '*' or '?' right beside '{{span}}', which leaves open where a span's name "
+            "ends. Put a character between them, or say what the name is, as in '{span:%Y-%m-%d}*.csv'."
+        )
     span_regex = _date_regex(pattern, date_format) if date_format else "[^/]+?"
+    if before.endswith("/"):
+        span_regex = f"{_NOT_HIDDEN}{span_regex}"
     span_glob = re.sub(r"%[a-zA-Z]", "*", date_format) if date_format else "*"
     return SpanPattern(
         re.compile(f"{_glob_regex(before)}(?P<span>{span_regex}){_glob_regex(after)}"),
-        f"{before}{span_glob}{after}",
+        _glob(f"{before}{span_glob}{after}"),
         date_format,
     )
 
@@ -148,9 +161,9 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
 
     files: dict[str, list[SourceFile]] = defaultdict(list)
     halves = set()
-    for name, info in sorted(fs.glob(compiled.glob, detail=True).items()):
+    for name, info in sorted(_list_files(fs, compiled).items()):
         span = compiled.match(name)
-        if span is None or info["type"] == "directory":
+        if span is None:
             continue
         if info.get("size") == 0 and name.endswith("/"):
             # Object stores keep a folder as an empty object of its name.
@@ -192,7 +205,7 @@ def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
             continue
         fs, path = filesystem(file.uri)
         try:
-            found.append(_fingerprint(fs.info(path)))
+            found.append(_fingerprint(_look_at(fs, path)))
         except FileNotFoundError:
             found.append("")
     return found
@@ -241,20 +254,58 @@ def _compile_marker(path: str, placeholder: str, marker: str) -> SpanPattern:
 
 def _find_marked(fs: AbstractFileSystem, marks: SpanPattern) -> set[tuple[str, str]]:
     found = set()
-    for name, info in fs.glob(marks.glob, detail=True).items():
+    for name in _list_files(fs, marks):
         span = marks.match(name)
-        if span is not None and info["type"] != "directory":
+        if span is not None:
             found.add((name.rpartition("/")[0], span))
     return found
+
+
+def _list_files(fs: AbstractFileSystem, pattern: SpanPattern) -> dict[str, dict[str, Any]]:
+    """List the files that a pattern's glob matches, and what there is to know of each."""
+    if not isinstance(fs, LocalFileSystem):
+        found = fs.glob(pattern.glob, detail=True)
+        return {name: info for name, info in found.items() if info["type"] != "directory"}
+    files = {}
+    # Unlike fsspec's own, it goes into folders that are symbolic links.
+    for name in iglob(pattern.glob):
+        if pattern.match(name) is None:
+            continue
+        try:
+            info = _look_at(fs, name)
+        except FileNotFoundError as error:
+            if os.path.islink(name):
+                raise RetrainerError(
+                    f"'{name}' is a link to '{os.readlink(name)}', which is not there. Mend or remove the link."
+                ) from error
+            # It went since it was listed.
+            continue
+        if info["type"] == "file":
+            files[name] = info
+    return files
+
+
+def _look_at(fs: AbstractFileSystem, path: str) -> dict[str, Any]:
+    if not isinstance(fs, LocalFileSystem):
+        info: dict[str, Any] = fs.info(path)
+        return info
+    # Of a symbolic link, fsspec tells when the link was made, and not when the file changed.
+    status = os.stat(path)
+    kind = "file" if stat.S_ISREG(status.st_mode) else "other"
+    return {"type": kind, "size": status.st_size, "mtime": status.st_mtime}
 
 
 def _date_regex(pattern: str, date_format: str) -> str:
     fields = re.findall(r"%.", date_format)
     unknown = [field for field in fields if field not in _DATE_FIELDS]
     twice = [field for field in fields if fields.count(field) > 1]
-    if unknown or twice or not fields:
+    # The 29th of February is a day of some years, and none can be ordered without its year.
+    yearless = {"%m", "%d"} <= set(fields) and "%Y" not in fields
+    if unknown or twice or yearless or not fields:
         if unknown:
             problem = f"the field {unknown[0]!r}"
+        elif yearless:
+            problem = "a day without its year (which may be a folder: '{span:%Y/%m-%d}')"
         else:
             problem = f"the field {twice[0]!r} twice" if twice else "no date field"
         raise RetrainerError(
@@ -265,10 +316,18 @@ def _date_regex(pattern: str, date_format: str) -> str:
     return "".join(_DATE_FIELDS.get(part) or re.escape(part) for part in parts)
 
 
+def _glob(text: str) -> str:
+    # A bracket is a file's own, and two stars side by side would mean something else.
+    return re.sub(r"\*{2,}", "*", text.replace("[", "[[]"))
+
+
 def _glob_regex(text: str) -> str:
-    return "".join(
-        {"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character) for character in text
-    )
+    parts = []
+    for before, character in zip(f" {text}", text, strict=False):
+        wildcard = {"*": "[^/]*", "?": "[^/]"}.get(character)
+        parts.append(_NOT_HIDDEN * (wildcard is not None and before == "/"))
+        parts.append(wildcard or re.escape(character))
+    return "".join(parts)
 
 
 def _order(names: list[str], date_format: str | None) -> Callable[[str], Any]:

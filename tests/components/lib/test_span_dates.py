@@ -33,7 +33,7 @@ def test_a_span_ends_when_the_next_one_begins(span, pattern, end):
         (["2013-1"], ""),
         (["2013-01", "extra"], ""),
         (["99999999"], ""),
-        (["01-31"], "d/{span:%m-%d}.csv"),
+        (["01"], "2013/{span:%m}.csv"),
     ],
 )
 def test_names_that_are_no_dates_have_no_period(spans, pattern):

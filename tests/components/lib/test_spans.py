@@ -1,7 +1,9 @@
+import os
+
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import compile_pattern, find_spans
+from retrainer.components.lib.spans import compile_pattern, find_spans, read_fingerprints
 
 
 def _touch(folder, *names):
@@ -39,9 +41,73 @@ def test_day_first_dates_are_ordered_in_time(tmp_path):
     assert _names(tmp_path / "{span:%d-%m-%Y}.csv") == ["02-01-2024", "01-02-2024"]
 
 
-def test_characters_that_mean_something_in_a_pattern_are_taken_literally(tmp_path):
-    _touch(tmp_path, "s(1)+a.csv")
-    assert _names(tmp_path / "s(1)+{span}.csv") == ["a"]
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("{span:%Y%m%d}/x.csv", "20240131"),
+        ("s-{span:%Y%m%d%H}.csv", "2024013123"),
+        ("s-{span:%Y%m}*.csv", "202401"),
+        ("*{span:%Y-%m-%d}*/x.csv", "2024-01-31"),
+    ],
+)
+def test_dates_without_separators_and_beside_a_wildcard(tmp_path, pattern, name):
+    _touch(tmp_path, "20240131/x.csv", "s-2024013123.csv", "s-202401-1.csv", "a2024-01-31b/x.csv")
+    assert name in _names(tmp_path / pattern)
+
+
+def test_fields_of_a_date_beside_each_other_are_found_on_a_bucket():
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/dates [1]/20240131.csv", b"a\n1\n")
+    assert _names("memory://dates [1]/{span:%Y%m%d}.csv") == ["20240131"]
+
+
+@pytest.mark.parametrize("literal", ["s(1)+", "s[1]-", "s{1}-", "s!-"])
+def test_characters_that_mean_something_in_a_pattern_are_taken_literally(tmp_path, literal):
+    _touch(tmp_path, f"{literal}a.csv")
+    assert _names(tmp_path / f"{literal}{{span}}.csv") == ["a"]
+
+
+def test_hidden_files_and_folders_are_no_data(tmp_path):
+    _touch(tmp_path, "1/a.csv", "1/.a.csv", ".ipynb_checkpoints/a.csv", "._2/a.csv", ".3/a.csv")
+    (one,) = find_spans(str(tmp_path / "{span}" / "*.csv"))
+    assert (one.name, len(one.files)) == ("1", 1)
+    assert compile_pattern("gs://bucket/{span}/*.csv").match("gs://bucket/1/.a.csv") is None
+    assert _names(tmp_path / ".{span}" / "a.csv") == ["3", "_2", "ipynb_checkpoints"]
+
+
+def test_links_to_folders_and_files_are_followed(tmp_path):
+    _touch(tmp_path, "real/1/a.csv", "real/b.csv")
+    (tmp_path / "days").mkdir()
+    os.symlink(tmp_path / "real" / "1", tmp_path / "days" / "1")
+    (tmp_path / "days" / "2").mkdir()
+    os.symlink(tmp_path / "real" / "b.csv", tmp_path / "days" / "2" / "b.csv")
+    pattern = str(tmp_path / "days" / "{span}" / "*.csv")
+    before = find_spans(pattern)
+    assert [span.name for span in before] == ["1", "2"]
+
+    assert read_fingerprints(before[1].files) == [before[1].files[0].fingerprint]
+    (tmp_path / "real" / "b.csv").write_text("a\n2\n")
+    os.utime(tmp_path / "real" / "b.csv", (1, 1))
+    after = find_spans(pattern)
+    assert after[0] == before[0]
+    assert after[1].files[0].fingerprint != before[1].files[0].fingerprint
+    assert read_fingerprints(before[1].files) == [after[1].files[0].fingerprint]
+
+
+def test_a_link_to_nothing_is_named(tmp_path):
+    _touch(tmp_path, "1.csv")
+    os.symlink(tmp_path / "gone.csv", tmp_path / "2.csv")
+    with pytest.raises(RetrainerError, match=r"2\.csv' is a link to '.*gone\.csv', which is not"):
+        find_spans(str(tmp_path / "{span}.csv"))
+
+
+def test_what_is_no_file_is_no_data(tmp_path):
+    _touch(tmp_path, "1/a.csv")
+    (tmp_path / "1" / "b.csv").mkdir()
+    os.mkfifo(tmp_path / "1" / "c.csv")
+    (one,) = find_spans(str(tmp_path / "{span}" / "*.csv"))
+    assert len(one.files) == 1
 
 
 def test_folder_markers_of_an_object_store_are_no_data():
@@ -63,6 +129,9 @@ def test_folder_markers_of_an_object_store_are_no_data():
         ("{span:%Q}.csv", "the field '%Q'"),
         ("{span:day}.csv", "no date field"),
         ("{span:%Y-%Y}.csv", "the field '%Y' twice"),
+        ("{span:%m-%d}.csv", "a day without its year"),
+        ("{span}*.csv", "leaves open where a span's name ends"),
+        ("*{span}.csv", "leaves open where a span's name ends"),
     ],
 )
 def test_a_malformed_pattern_says_how_it_should_be(tmp_path, pattern, says):
