@@ -26,6 +26,8 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 TRAIN, EVAL = "train", "eval"
 BATCH_ROWS = 65_536
+# As nanoseconds, moments before 1677 and after 2262 would become others without a word.
+_INT96_UNIT = "us"
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,10 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         if isinstance(fs, LocalFileSystem):
             # Read by Arrow itself, whose threads then never wait for the interpreter's lock.
             with pa.OSFile(path) as raw:
-                yield pq.ParquetFile(raw)
+                yield pq.ParquetFile(raw, coerce_int96_timestamp_unit=_INT96_UNIT)
         else:
             with fs.open(path, "rb") as raw:
-                yield pq.ParquetFile(raw)
+                yield pq.ParquetFile(raw, coerce_int96_timestamp_unit=_INT96_UNIT)
     except FileNotFoundError as error:
         raise RetrainerError(
             f"the span file '{uri}' is gone from the store. Ingest the span again: delete its folder there, and run."

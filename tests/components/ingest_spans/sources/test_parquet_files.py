@@ -1,5 +1,7 @@
 """Parquet files as a source."""
 
+from datetime import datetime
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,9 +17,9 @@ from retrainer.components.lib.spans import SourceFile
 def blocks(tmp_path):
     """A function that reads the blocks of a table written as Parquet."""
 
-    def read(table, **options):
+    def read(table, written=None, **options):
         path = tmp_path / "a.parquet"
-        pq.write_table(table, path)
+        pq.write_table(table, path, **(written or {}))
         file = SourceFile("gs://bucket/a.parquet", path.stat().st_size, "")
         return list(ParquetSource(file, str(path), SourceOptions(**options)).blocks())
 
@@ -39,6 +41,13 @@ def test_columns_left_out_are_told_and_a_nested_one_is_left_out_whole(blocks):
     (block,) = blocks(table, exclude=("b", "a.b", "none"))
     assert block.batch.to_pylist() == [{"a": 1}]
     assert list(block.excluded) == ["b", "a.b"]
+
+
+def test_moments_beyond_what_nanoseconds_hold_are_themselves_in_96_bits_too(blocks):
+    moments = [datetime(1, 1, 1), datetime(9999, 12, 31), datetime(2013, 1, 31, 5, 0, 0, 123456)]
+    table = pa.table({"t": pa.array(moments, pa.timestamp("us"))})
+    (block,) = blocks(table, written={"use_deprecated_int96_timestamps": True})
+    assert block.batch.column(0).to_pylist() == moments
 
 
 def test_wide_rows_come_in_blocks_of_fewer_rows(blocks, monkeypatch):
