@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from .kinds import Kind, MisfitError, convert, decode_text, fit, name_nested, observe
+from .named_columns import NamedColumns
 from .sources.choosing import read_blocks
 from .sources.interface import TEXT_KEPT, BadRow, Block, Source
 from .sources.joining import join_blocks
@@ -50,17 +51,20 @@ class SpanReader:
         self,
         sources: Sequence[tuple[str, Opener]],
         demanded: Mapping[str, Kind],
+        named: NamedColumns | None = None,
     ) -> None:
         """Take the sources.
 
         Args:
             sources: How each is opened, with its URI, in order.
             demanded: Kinds that are not found out: a cell that does not fit makes its row a bad one.
+            named: What columns the sources must have; none: they may have any.
         """
         self.kinds: dict[str, Kind] = {}
         self.excluded: set[str] = set()
         self._sources = sources
         self._demanded = demanded
+        self._named = named or NamedColumns({}, {})
 
     def read(self) -> Iterator[Rows]:
         """Read all sources, with the kinds that are known so far.
@@ -77,6 +81,7 @@ class SpanReader:
         for uri, opener in self._sources:
             with opener() as source:
                 for block in join_blocks(read_blocks(source, uri)):
+                    self._named.check(block, uri, source.has_header)
                     self.excluded.update(block.excluded)
                     known = dict(self.kinds)
                     rows = self._convert(block, uri, source.narrow)

@@ -17,6 +17,7 @@ from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
 from .duplicates import Duplicates
 from .kinds import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
+from .named_columns import NamedColumns, needed_columns
 from .part_files import PartFiles, RowFile
 from .private import hash_column
 from .reading import KindsChangedError, Opener, Rows, SpanReader, read_ahead
@@ -83,7 +84,7 @@ def write_span_files(
     Raises:
         RetrainerError: If the span can't be used.
     """
-    reader = SpanReader(sources, demanded)
+    reader = SpanReader(sources, demanded, NamedColumns.of(settings))
     # The first block's kinds hold most of the time. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):
         spill = scratch / f"keys-{attempt}"
@@ -175,22 +176,22 @@ class _Writer:
             raise RetrainerError(
                 f"span {self._span} has no row that can be read.{told} Deliver it again, or set data.format."
             )
-        for name, wanted in (
-            ("label", (settings.label,)),
-            ("key", settings.key),
-            ("hash", settings.hash),
-            ("split_by", settings.split_by),
-        ):
-            for column in wanted:
-                if column not in there:
-                    # Another block may have it, which the reader then says when it is at its end.
-                    _drain(blocks)
-                    near = get_close_matches(column, there, n=1)
-                    hint = f" Did you mean '{near[0]}'?" if near else ""
-                    raise RetrainerError(
-                        f"span {self._span} has no column '{column}' (data.{name}).{hint} It has: "
-                        f"{', '.join(there[:_COLUMNS_TOLD])}."
+        needed = needed_columns(settings)
+        for column, setting in needed.items():
+            if column not in there:
+                # Another block may have it, which the reader then says when it is at its end.
+                _drain(blocks)
+                near = get_close_matches(column, there, n=1)
+                told = f" Did you mean '{near[0]}'?" if near else ""
+                told += f" It has: {', '.join(there[:_COLUMNS_TOLD])}."
+                if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
+                    # Without a header, they are the cells of the first row.
+                    told = (
+                        f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
                     )
+                raise RetrainerError(
+                    f"span {self._span} has no column '{column}' ({setting}).{told}"
+                )
 
     def _check_label(self, first: Rows, blocks: Iterator[Rows]) -> None:
         label = self._settings.label
@@ -209,7 +210,8 @@ class _Writer:
                     "source: 0 or 1, a class from 0 up, or a quantity."
                 )
         raise RetrainerError(
-            f"the label '{label}' is text by the schema, and must be a number. Mend its type there."
+            f"the label '{label}' of span {self._span} is text, though all of it are numbers. Set data.types to "
+            f"{{{label}: number}}, or mend its type in the source or the schema."
         )
 
     def _set_aside(self, rows: Sequence[BadRow], quarantine: TextIO) -> None:
@@ -287,7 +289,8 @@ def check_bad_rows(
     Raises:
         RetrainerError: If there are more.
     """
-    if counts["unreadable"] <= max_bad_rows * counts["read"]:
+    # Divided, 29 of 100 are 0.29; multiplied, 0.29 * 100 is a little less than 29.
+    if not counts["unreadable"] or counts["unreadable"] / counts["read"] <= max_bad_rows:
         return
     first = f" The first: {_tell(bad[0])}." if bad else ""
     if bad and NOT_UTF8 in bad[0].reason:

@@ -40,6 +40,7 @@ class BigQuerySource:
     """
 
     narrow = False
+    has_header = True
 
     def __init__(self, file: SourceFile, span: str, options: SourceOptions) -> None:
         """Take a table; nothing is asked yet.

@@ -36,6 +36,7 @@ class CsvSource:
     """A CSV file in UTF-8, compressed or not; quoted cells may hold line breaks."""
 
     narrow = True
+    has_header = True
 
     def __init__(self, file: SourceFile, path: str, options: SourceOptions, scratch: str) -> None:
         """Take a file.
@@ -66,7 +67,10 @@ class CsvSource:
         """
         head = self._read_head()
         columns = list(self._options.csv_columns) or self._parse_header(head)
-        check_names(columns, self._file.uri)
+        no_header = (
+            "" if self._options.csv_columns else " If it has no header, set data.csv.columns."
+        )
+        check_names(columns, self._file.uri, no_header)
         if not self._bytewise and not begins_as_utf8(head):
             self._read_bytewise()
         done = 0

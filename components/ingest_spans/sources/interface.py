@@ -95,6 +95,8 @@ class Source(Protocol):
 
     narrow: bool
     """Whether columns of text are to become numbers where every cell is one, because the format knows text alone."""
+    has_header: bool
+    """Whether every row has the same columns, by a header or a schema; else a row has those that it names itself."""
 
     def blocks(self) -> Iterator[Block]:
         """Read the source from its beginning; may be called again.

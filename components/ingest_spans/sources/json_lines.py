@@ -33,6 +33,7 @@ class JsonLinesSource:
     """
 
     narrow = False
+    has_header = False
 
     def __init__(self, file: SourceFile, path: str, options: SourceOptions) -> None:
         """Name the source.

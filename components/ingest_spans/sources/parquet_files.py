@@ -21,6 +21,7 @@ class ParquetSource:
     """A Parquet file."""
 
     narrow = False
+    has_header = True
 
     def __init__(self, file: SourceFile, path: str, options: SourceOptions) -> None:
         """Take a file.

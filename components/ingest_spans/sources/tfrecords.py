@@ -25,6 +25,7 @@ class TFRecordSource:
     """
 
     narrow = False
+    has_header = False
 
     def __init__(self, file: SourceFile, path: str, options: SourceOptions) -> None:
         """Name the source.

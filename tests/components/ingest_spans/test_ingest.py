@@ -12,6 +12,7 @@ import pytest
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.ingest_spans.span_files import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.spans import find_spans
@@ -175,6 +176,38 @@ def test_too_many_rows_that_cannot_be_read_stop_the_run(project):
         project.run()
 
 
+@pytest.mark.parametrize(
+    ("bad", "read", "allowed"),
+    [(0, 100, 0.0), (29, 100, 0.29), (57, 100, 0.57), (7, 100, 0.07), (100, 100, 1.0), (0, 0, 0.0)],
+)
+def test_as_many_bad_rows_as_are_allowed_pass_and_not_one_more(bad, read, allowed):
+    check_bad_rows("1", {"unreadable": bad, "read": read}, allowed)
+    if bad < read:
+        with pytest.raises(RetrainerError, match=f"{bad + 1} of {read} rows can't be read"):
+            check_bad_rows("1", {"unreadable": bad + 1, "read": read}, allowed)
+
+
+def test_a_label_that_is_numbers_as_text_is_told_with_the_way_to_read_it(project, tmp_path):
+    for name in "123":
+        (tmp_path / "in" / f"{name}.jsonl").write_text('{"label": "0"}\n{"label": "1"}\n')
+    project.pattern = str(tmp_path / "in" / "{span}.jsonl")
+    with pytest.raises(RetrainerError, match=r"is text, though .*data\.types to \{label: number\}"):
+        project.run()
+    assert project.run(types={"label": "number"})[0].rows("train") == 4
+
+
+def test_a_file_without_its_header_or_label_is_named_and_nothing_of_it_lost(project, tmp_path):
+    project.pattern = str(tmp_path / "in" / "{span}" / "*.csv")
+    for name in "123":
+        (tmp_path / "in" / name).mkdir()
+        (tmp_path / "in" / name / "a.csv").write_text(HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n")
+    project.run()
+    for text in ("3,Ulm,9,0\n4,Ulm,4,1\n", HEADER.replace("label", "Label") + "3,Ulm,3,0\n"):
+        (tmp_path / "in" / "3" / "b.csv").write_text(text)
+        with pytest.raises(RetrainerError, match=r"b\.csv' has no column 'label'.*a\.csv' of the"):
+            project.run()
+
+
 def test_of_rows_with_the_same_key_the_later_wins(project):
     project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n1,Bonn,3,1\n")
     examples, verdict = project.run(key=("id",))
@@ -263,7 +296,7 @@ def test_a_split_by_a_column_that_is_no_key_keeps_its_rows_on_one_side_in_every_
         ("", r"3\.csv' is empty \(0 bytes\)"),
         (HEADER, "a header and no rows"),
         (b"\xff\xfe\x00id", "is UTF-16"),
-        ("id,city,city,label\n1,a,b,0\n", "'city' more than once"),
+        ("id,city,city,label\n1,a,b,0\n", "'city' more than once.*data.csv.columns"),
         ("id,city,amount\n1,Ulm,1\n", "no column 'label'"),
         (HEADER + "1,Ulm,1,yes\n", "the label 'label' of span 3 is text"),
         (HEADER + "1,Ulm,1,\n", "the eval split has no rows with a label"),

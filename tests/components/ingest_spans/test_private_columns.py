@@ -273,6 +273,7 @@ def test_a_private_key_of_examples_is_deduplicated_and_told_as_a_digest(chain, l
         HEADER.replace("id", "ident") + row(1),
         HEADER.replace("email", "e_mail") + row(1),
         HEADER.replace("amount", "email") + row(1),
+        row(1) + row(2),
         HEADER + row(1).replace(",", ";"),
         (HEADER + row(1)).encode() + f"2,{HASHED}2,{DROPPED} ".encode() + b"\xff\xfe,x,1,0\n",
         (HEADER + row(1)).encode("utf-16"),
@@ -280,7 +281,7 @@ def test_a_private_key_of_examples_is_deduplicated_and_told_as_a_digest(chain, l
         HEADER + row(1).replace(f"{HASHED}1", "\0" + f"{HASHED}1"),
     ],
     ids=[
-        "bad rows", "label is text", "no key", "no private column", "column twice", "one cell",
+        "bad rows", "label is text", "no key", "no private column", "column twice", "no header", "one cell",
         "not utf-8", "utf-16", "open quote", "nul",
     ],
 )  # fmt: skip

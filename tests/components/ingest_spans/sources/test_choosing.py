@@ -83,6 +83,7 @@ def test_a_file_that_goes_away_is_told_and_a_full_disk_stays_one(choose, tmp_pat
 
     class Full:
         narrow = False
+        has_header = False
 
         def blocks(self):
             raise OSError(errno.ENOSPC, "No space left on device")
