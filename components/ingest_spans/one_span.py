@@ -30,7 +30,7 @@ from ..lib.stored_spans import (
     now,
     read_version,
 )
-from .fetching import digest_source, fetched
+from .fetching import digest_source, fetched, refused
 from .kinds import Kind, agree
 from .reading import Opener
 from .settings import IngestSettings
@@ -82,11 +82,18 @@ def ingest_span(
         The stored span.
 
     Raises:
-        RetrainerError: If the span can't be used; nothing is stored then.
+        RetrainerError: If the span can't be used, or the store can't be written; nothing is stored then.
     """
+    with _refusal_told(source.name, store):
+        return _ingest_span(source, store, settings, schema_kinds or {})
+
+
+def _ingest_span(
+    source: SourceSpan, store: str, settings: IngestSettings, schema_kinds: Mapping[str, Kind]
+) -> StoredSpan:
     key = settings.read_key()
     digest = settings.digest(key)
-    demanded = demanded_kinds(settings, schema_kinds or {})
+    demanded = demanded_kinds(settings, schema_kinds)
     place = Store(store)
     # The files' fingerprints lead to the version without reading the files again.
     before = [[file.uri, file.fingerprint] for file in source.files]
@@ -110,7 +117,7 @@ def ingest_span(
                 return _reuse(version, settings)
 
     near = join(place.span_uri(source.name), "new")
-    with _full_disk_told(source.name, store), scratch_folder(near) as folder:
+    with scratch_folder(near) as folder:
         written = _write(source, settings, key, demanded, folder, digests)
         content = _digest_content(source, digests)
         if read_fingerprints(source.files) != fingerprints:
@@ -130,17 +137,22 @@ def ingest_span(
 
 
 @contextmanager
-def _full_disk_told(span: str, store: str) -> Iterator[None]:
+def _refusal_told(span: str, store: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise RetrainerError(
-            f"span {span}: the disk is full (of the store '{store}', or of temporary files in "
-            f"'{tempfile.gettempdir()}'). Free some space, for example with 'retrainer spans prune', and run again. "
-            "Nothing half-written is left."
-        ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RetrainerError(
+                f"span {span}: the disk is full (of the store '{store}', or of temporary files in "
+                f"'{tempfile.gettempdir()}'). Free some space, for example with 'retrainer spans prune', and run "
+                "again. Nothing half-written is left."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RetrainerError(
+                f"span {span}: '{error.filename}' is refused ({error.strerror}). Let this account read and write the "
+                f"store '{store}'."
+            ) from error
+        raise
 
 
 def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
@@ -200,7 +212,14 @@ def _opened(
         tempfile.TemporaryDirectory(dir=near) as scratch,
         fetched(file, scratch, digests) as path,
     ):
-        yield open_source(file, path, settings.source_options, span, scratch)
+        yield _open(file, path, settings, span, scratch)
+
+
+def _open(file: SourceFile, path: str, settings: IngestSettings, span: str, scratch: str) -> Source:
+    try:
+        return open_source(file, path, settings.source_options, span, scratch)
+    except (FileNotFoundError, PermissionError) as error:
+        raise refused(file.uri, error) from error
 
 
 def _write_record(

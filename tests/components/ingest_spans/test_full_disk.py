@@ -1,4 +1,4 @@
-"""Ingestion on disks that are full, for real: small file systems in memory."""
+"""Ingestion on disks that are full or can't be written, for real: small file systems in memory."""
 
 import os
 import subprocess
@@ -70,6 +70,13 @@ def test_a_store_without_any_room_is_told_too(small_disk, source):
     with open(disk / "filler", "wb") as file:
         os.posix_fallocate(file.fileno(), 0, 2 << 20)
     with pytest.raises(RetrainerError, match="the disk is full"):
+        ingest_span(source, str(disk / "store"), IngestSettings("label"))
+
+
+def test_a_store_that_can_not_be_written_is_told(small_disk, source):
+    disk = small_disk("disk")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(RetrainerError, match=r"span 1: '.*store' is refused .*write the store"):
         ingest_span(source, str(disk / "store"), IngestSettings("label"))
 
 
