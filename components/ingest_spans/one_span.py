@@ -4,7 +4,7 @@ import errno
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -85,7 +85,9 @@ def ingest_span(
         RetrainerError: If the span can't be used, or the store can't be written; nothing is stored then.
     """
     with _refusal_told(source.name, store):
-        return _ingest_span(source, store, settings, schema_kinds or {})
+        stored = _ingest_span(source, store, settings, schema_kinds or {})
+    # Another pipeline may have ingested the same rows of 2024/01/31 as those of 2024-01-31.
+    return replace(stored, content=replace(stored.content, span=source.name))
 
 
 def _ingest_span(

@@ -83,6 +83,7 @@ def show(span: str, file: Path, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would be freed, and delete nothing.")
 def prune(file: Path, days: float, dry_run: bool) -> None:
     """Delete versions that are not the newest of their span and that no recorded run used."""
+    from ...components.lib.store import Store
     from ...components.lib.stored_spans import (
         find_superseded,
         list_stored,
@@ -99,7 +100,8 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
     superseded = find_superseded(list_stored(store), before)
     # Read after the versions: a run that took one of them in between is seen.
     references = find_references(store)
-    free = [one for one in superseded if (one.span, one.version) not in references.versions]
+    used = {Store(store).version_uri(*one) for one in references.versions}
+    free = [one for one in superseded if one.uri not in used]
     for told in references.unknown:
         click.echo(f"{told} does not tell which versions it used; --older-than alone keeps them")
     size = 0

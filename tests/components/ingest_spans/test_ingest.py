@@ -3,6 +3,7 @@ import gzip
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -439,6 +440,19 @@ def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tm
     examples, verdict = project.run()
     assert "changed" not in verdict
     assert examples.replaced == {}
+
+
+def test_a_span_is_called_as_its_pattern_has_it_whoever_ingested_its_rows(project, tmp_path):
+    for name in ("2024/01/30.csv", "2024/01/31.csv", "2024-01-30.csv", "2024-01-31.csv"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(HEADER + f"{name[-6:-4]},Ulm,1,0\n")
+    for date_format in ("%Y/%m/%d", "%Y-%m-%d"):
+        project.pattern = str(tmp_path / "in" / f"{{span:{date_format}}}.csv")
+        examples, _ = project.run()
+        assert examples.newest_span == f"{datetime(2024, 1, 31):{date_format}}"
+        assert list(examples.versions) == list(examples.spans)
+        (part,) = examples.splits["eval"]
+        assert part.span == examples.newest_span
 
 
 def test_types_that_are_set_go_before_the_values_and_the_schema(project):

@@ -30,9 +30,9 @@ def project(tmp_path):
         file = str(tmp_path / "retrain.yaml")
         examples = str(tmp_path / "examples")
 
-        def ingest(self):
+        def ingest(self, pattern="{span}.csv"):
             settings = IngestSettings("label")
-            return ingest(str(tmp_path / "in" / "{span}.csv"), self.store, settings, self.examples)
+            return ingest(str(tmp_path / "in" / pattern), self.store, settings, self.examples)
 
         def write(self, span, rows):
             text = "id,label\n" + "".join(f"{row},0\n" for row in range(rows)) + "x,\n"
@@ -116,6 +116,18 @@ def test_prune_keeps_what_a_run_used(project):
     told = project.call("prune", "--older-than", "0")
     assert "kept for runs that used them: 1 version" in told
     assert project.first in project.versions()
+
+
+def test_prune_keeps_what_a_run_used_that_spells_the_span_otherwise(project, tmp_path):
+    (tmp_path / "in" / "2024").mkdir()
+    project.write("2024/01-01", 3)
+    project.write("2024/01-02", 4)
+    first = project.ingest("{span:%Y/%m-%d}.csv").versions["2024/01-02"]
+    project.write("2024/01-02", 5)
+    project.ingest("{span:%Y/%m-%d}.csv")
+    project.record({"spans": {"2024-01-02": first}})
+    told = project.call("prune", "--older-than", "0")
+    assert "kept for runs that used them: 1 version" in told
 
 
 def test_prune_finds_the_versions_of_a_run_that_noted_none_in_its_manifest(project):
