@@ -2,12 +2,13 @@
 
 from ..components.ingest_spans.settings import IngestSettings, check_query, parse_csv_options
 from ..components.ingest_spans.sources.interface import SourceOptions
+from ..components.lib.spans import check_pattern
 from ..components.validate_examples.settings import parse_settings
 from .config import RetrainConfig
 
 
 def check_settings(config: RetrainConfig) -> None:
-    """Check what needs no data: how CSV is written, columns that contradict each other, thresholds.
+    """Check what needs no data: the pattern, how CSV is written, columns that contradict each other, thresholds.
 
     Args:
         config: The configuration.
@@ -16,6 +17,7 @@ def check_settings(config: RetrainConfig) -> None:
         RetrainerError: If a component would refuse it.
     """
     data = config.data
+    check_pattern(data.pattern, data.marker)
     IngestSettings(
         label=data.label,
         key=tuple(data.key),

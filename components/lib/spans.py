@@ -134,6 +134,28 @@ def compile_pattern(pattern: str) -> SpanPattern:
     )
 
 
+def check_pattern(pattern: str, marker: str = "") -> None:
+    """Check a pattern and a marker without looking for files.
+
+    Args:
+        pattern: As `compile_pattern` takes it.
+        marker: As `find_spans` takes it.
+
+    Raises:
+        RetrainerError: If one is malformed, or they do not go together.
+    """
+    compile_pattern(pattern)
+    if not marker:
+        return
+    if is_bigquery(pattern):
+        raise RetrainerError(
+            f"the marker is '{marker}', and tables of BigQuery have none beside them. Leave data.marker out, and start "
+            "runs when a span's table is complete."
+        )
+    placeholder = next(_PLACEHOLDER.finditer(pattern))[0]
+    _compile_marker(_PLACEHOLDER.sub(_STAND_IN, pattern), placeholder, marker)
+
+
 def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
     """Find every span behind a pattern.
 
@@ -148,9 +170,9 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
     Raises:
         RetrainerError: If the pattern or the marker is malformed, or nothing lies behind the pattern.
     """
-    compiled = compile_pattern(pattern)
+    check_pattern(pattern, marker)
     if is_bigquery(pattern):
-        return _find_in_bigquery(pattern, compiled, marker)
+        return _find_in_bigquery(pattern, compile_pattern(pattern))
     # A protocol and a relative path are resolved before the span's part is put back in.
     placeholder = next(_PLACEHOLDER.finditer(pattern))[0]
     fs, path = filesystem(_PLACEHOLDER.sub(_STAND_IN, pattern))
@@ -211,12 +233,7 @@ def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
     return found
 
 
-def _find_in_bigquery(pattern: str, compiled: SpanPattern, marker: str) -> list[SourceSpan]:
-    if marker:
-        raise RetrainerError(
-            f"the marker is '{marker}', and tables of BigQuery have none beside them. Leave data.marker out, and start "
-            "runs when a span's table is complete."
-        )
+def _find_in_bigquery(pattern: str, compiled: SpanPattern) -> list[SourceSpan]:
     files: dict[str, list[SourceFile]] = defaultdict(list)
     for span, table in find_tables(pattern, compiled.match):
         files[span].append(SourceFile(*table))

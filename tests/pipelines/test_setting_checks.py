@@ -34,6 +34,11 @@ def compile_with(folder, data="drop: [note]", validation="max_rows_factor: 3"):
         ("drop: [returned]", "'returned' is the label"),
         ("hash: [returned]", "the label 'returned' can't be"),
         ("split_by: [customer]", "Take split_by out, or split by hash"),
+        ("pattern: data/orders.csv", "orders.csv' has 0 '{span}' in it"),
+        ("pattern: 'data/{span:%Y-%W}.csv'", "has the field '%W'"),
+        ("marker: done/_SUCCESS", "must be a file's name"),
+        ("marker: _SUCCESS", "can't tell which span it completes"),
+        ("pattern: bq://a.b.c_{span}\n  marker: _SUCCESS", "tables of BigQuery have none"),
     ],
 )
 def test_data_that_could_not_be_ingested_is_not_compiled(tmp_path, data, reason):
