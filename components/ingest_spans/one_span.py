@@ -26,6 +26,7 @@ from ..lib.stored_spans import (
     SPAN_FILE,
     VERSION_DIGITS,
     SpanVersion,
+    find_version,
     list_versions,
     now,
     read_version,
@@ -101,11 +102,9 @@ def _ingest_span(
     before = [[file.uri, file.fingerprint] for file in source.files]
     seen = place.seen_uri(source.name, digest_value([digest, before])[:_FINGERPRINT_DIGITS])
     if exists(seen):
-        uri = place.version_uri(source.name, read_text(seen).strip())
-        if exists(join(uri, SPAN_FILE)):
-            version = read_version(uri)
-            if agree(version.columns, demanded):
-                return _reuse(version, settings)
+        known = find_version(place.version_uri(source.name, read_text(seen).strip()))
+        if known and agree(known.columns, demanded):
+            return _reuse(known, settings)
 
     fingerprints = read_fingerprints(source.files)
     digests: dict[str, str] = {}

@@ -98,6 +98,24 @@ def read_version(uri: str) -> SpanVersion:
         ) from error
 
 
+def find_version(uri: str) -> SpanVersion | None:
+    """Read what is known of a version, which another process may have removed.
+
+    Args:
+        uri: Its folder in the store.
+
+    Returns:
+        The version; none if it is not there, or not whole.
+
+    Raises:
+        RetrainerError: If its `span.json` is damaged.
+    """
+    try:
+        return read_version(uri)
+    except FileNotFoundError:
+        return None
+
+
 def list_versions(store: str, span: str) -> list[SpanVersion]:
     """List the whole versions of a span.
 
@@ -109,11 +127,8 @@ def list_versions(store: str, span: str) -> list[SpanVersion]:
         The versions, oldest first by the time of their ingestion; none if the span was never ingested.
     """
     home = Store(store).span_uri(span)
-    versions = []
-    for name in _folders(home):
-        uri = join(home, name)
-        if _VERSION.fullmatch(name) and exists(join(uri, SPAN_FILE)):
-            versions.append(read_version(uri))
+    found = (find_version(join(home, name)) for name in _folders(home) if _VERSION.fullmatch(name))
+    versions = [version for version in found if version is not None]
     return sorted(versions, key=lambda version: (version.ingested, version.version))
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def show(span: str, file: Path, as_json: bool) -> None:
 @click.option(
     "--older-than",
     "days",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=36_500),
     default=30,
     show_default=True,
     metavar="DAYS",
@@ -109,7 +110,9 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
         size += measure_version(version)
         click.echo(f"{'would free' if dry_run else 'freeing'} {version.span} {version.version}")
         if not dry_run:
-            remove_version(version)
+            # Another prune may have been faster.
+            with suppress(FileNotFoundError):
+                remove_version(version)
     if not dry_run and (left := remove_span_leftovers(store)):
         click.echo(f"removed {left} leftovers of processes that were killed")
     kept = _versions(len(superseded) - len(free))

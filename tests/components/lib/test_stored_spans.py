@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 
+from retrainer.components.lib import stored_spans
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.stored_spans import (
     find_superseded,
+    find_version,
     list_stored,
     list_versions,
     measure_version,
@@ -62,6 +65,21 @@ def test_a_folder_that_is_no_whole_version_is_not_listed(add, tmp_path):
     (tmp_path / "spans" / "2" / ".writing-abc").mkdir(parents=True)
     assert [one.version for one in list_stored(str(tmp_path))["1"]] == ["a" * 16]
     assert list(list_stored(str(tmp_path))) == ["1"]
+
+
+def test_a_version_that_is_removed_while_versions_are_listed_is_not_there(
+    add, tmp_path, monkeypatch
+):
+    add("1", "a" * 16)
+    gone = add("1", "b" * 16)
+
+    def read(uri):
+        shutil.rmtree(gone, ignore_errors=True)
+        return read_version(uri)
+
+    monkeypatch.setattr(stored_spans, "read_version", read)
+    assert [one.version[0] for one in list_versions(str(tmp_path), "1")] == ["a"]
+    assert find_version(gone) is None
 
 
 def test_an_empty_store_has_no_spans(tmp_path):

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.lib import stored_spans
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
@@ -109,6 +110,19 @@ def test_prune_removes_what_nobody_refers_to(project):
 def test_prune_keeps_what_a_newer_version_followed_lately(project):
     assert "freed 0 versions" in project.call("prune")
     assert len(project.versions()) == 2
+
+
+def test_prune_refuses_days_before_the_calendar_begins(project):
+    with pytest.raises(SystemExit):
+        project.call("prune", "--older-than", "1e9")
+    assert "freed 0 versions" in project.call("prune", "--older-than", "36500")
+
+
+def test_two_prunes_at_once_are_both_content(project, monkeypatch):
+    removed = stored_spans.remove_version
+    # The other one is faster.
+    monkeypatch.setattr(stored_spans, "remove_version", lambda one: (removed(one), removed(one)))
+    assert "freed 1 version," in project.call("prune", "--older-than", "0")
 
 
 def test_prune_keeps_what_a_run_used(project):
