@@ -41,7 +41,8 @@ class SourceFile:
         uri: Where it is.
         size: Bytes.
         fingerprint: Changes when the file does, without reading it (size and time of change, or what an
-            object store calls an ETag; of a table, its number of rows and time of change).
+            object store calls an ETag; of a table, its number of rows and time of change). It ends with a colon where
+            nothing but the size is known.
     """
 
     uri: str

@@ -79,6 +79,20 @@ def test_a_new_object_is_read_once(bucket, tmp_path, monkeypatch):
     assert [path for path in read if path.endswith("1.csv")] == ["/fetching/in/1.csv"]
 
 
+def test_where_nothing_tells_when_a_file_changed_its_content_does(bucket, tmp_path):
+    def ingested(content):
+        # The file system in memory tells no time, and the size stays.
+        bucket("in/1.csv", content)
+        source = find_spans("memory://fetching/in/{span}.csv")[0]
+        return ingest_span(source, str(tmp_path), IngestSettings("late"))
+
+    first = ingested(b"id,late\n1,0\n2,1\n")
+    assert ingested(b"id,late\n1,0\n2,1\n").reused
+    second = ingested(b"id,late\n1,0\n3,1\n")
+    assert not second.reused
+    assert second.content.replaced == first.content.version
+
+
 def test_a_table_is_told_by_its_fingerprint_and_not_read():
     one = SourceFile(f"{SCHEME}p.d.t", 1, "10:now")
     other = SourceFile(f"{SCHEME}p.d.t", 1, "11:now")
