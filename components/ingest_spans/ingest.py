@@ -68,6 +68,11 @@ def ingest(
         RetrainerError: If the data is missing or can't be used.
     """
     settings.check()
+    for name, value, least in (
+        ("window", window, 1), ("eval_spans", eval_spans, 1), ("min_spans", min_spans, 0),
+    ):  # fmt: skip
+        if value < least:
+            raise RetrainerError(f"{name} is {value}; it must be {least} or more (data.{name}).")
     check_query(settings.source.query, pattern)
     settings.read_key()
     kinds = read_schema_kinds(store, schema_uri)

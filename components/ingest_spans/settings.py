@@ -72,6 +72,10 @@ class IngestSettings:
             raise RetrainerError(
                 f"eval_fraction is {self.eval_fraction}; it must lie between 0 and 1 (data.eval_fraction)."
             )
+        if not 0 <= self.max_bad_rows <= 1:
+            raise RetrainerError(
+                f"max_bad_rows is {self.max_bad_rows}; it is a share of the rows, from 0 to 1 (data.max_bad_rows)."
+            )
         if self.source.format not in (AUTO, *FORMATS):
             raise RetrainerError(
                 f"format '{self.source.format}' is unknown; use {AUTO}, {', '.join(FORMATS)} (data.format)."
@@ -86,10 +90,10 @@ class IngestSettings:
                 f"split_by names {', '.join(self.split_by)}, and split is {self.split}, which keeps whole spans "
                 f"together. Take split_by out, or split by {HASH} (data.split)."
             )
-        for name in (self.label, *self.key, *self.split_by):
+        for name in (self.label, *self.key, *self.split_by, *self.hash):
             if name in self.drop:
                 raise RetrainerError(
-                    f"column '{name}' is the label, or part of key or split_by, and can't be dropped as well "
+                    f"column '{name}' is the label, or part of key, split_by or hash, and can't be dropped as well "
                     "(data.drop)."
                 )
         for name in (*self.key, *self.split_by, *self.hash):

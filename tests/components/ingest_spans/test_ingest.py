@@ -337,6 +337,12 @@ def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
         project.run(span="1")
 
 
+@pytest.mark.parametrize(("setting", "least"), [("window", 1), ("eval_spans", 1), ("min_spans", 0)])
+def test_a_number_of_spans_that_cannot_be_is_named(project, setting, least):
+    with pytest.raises(RetrainerError, match=rf"{setting} is {least - 1}; .*data\.{setting}"):
+        project.run(**{setting: least - 1})
+
+
 def test_a_missing_span_stops_the_run_unless_enough_are_there(project, tmp_path):
     (tmp_path / "in" / "2.csv").unlink()
     with pytest.raises(RetrainerError, match=r"missing: 2\."):
