@@ -29,7 +29,6 @@ from ..lib.stored_spans import (
     find_version,
     list_versions,
     now,
-    read_version,
 )
 from .fetching import digest_source, fetched, refused
 from .kinds import Kind, agree
@@ -136,7 +135,13 @@ def _ingest_span(
             _write_record(folder, source, written, name, digest, content, versions)
             publish_folder(folder, uri, SPAN_FILE)
         write_atomic(seen, name + "\n")
-    return StoredSpan(read_version(uri), reused)
+    stored = find_version(uri)
+    if stored is None:
+        raise RetrainerError(
+            f"span {source.name}: '{uri}' was removed as soon as it was there. Run again when 'retrainer spans prune' "
+            "is done."
+        )
+    return StoredSpan(stored, reused)
 
 
 @contextmanager

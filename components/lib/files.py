@@ -272,14 +272,16 @@ def remove_leftovers(uri: str, seconds: float) -> int:
         return 0
     count = 0
     for entry in os.scandir(path):
-        half_written = entry.name.startswith(WRITING) or entry.name.endswith(ASIDE)
-        old = time.time() - entry.stat().st_mtime > seconds
-        if entry.name.startswith(REMOVED) or (half_written and old):
-            if entry.is_dir():
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
-            count += 1
+        # Whoever writes or removes it may be done with it meanwhile.
+        with suppress(FileNotFoundError):
+            half_written = entry.name.startswith(WRITING) or entry.name.endswith(ASIDE)
+            old = time.time() - entry.stat().st_mtime > seconds
+            if entry.name.startswith(REMOVED) or (half_written and old):
+                if entry.is_dir():
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
+                count += 1
     return count
 
 
@@ -295,12 +297,21 @@ def remove_old_folder(uri: str, seconds: float) -> bool:
     """
     fs, path = filesystem(uri)
     files = fs.find(path)
-    if any((datetime.now(UTC) - fs.modified(file)).total_seconds() <= seconds for file in files):
+    try:
+        ages = [(datetime.now(UTC) - fs.modified(file)).total_seconds() for file in files]
+    except FileNotFoundError:
+        # Somebody is at it.
+        return False
+    if any(age <= seconds for age in ages):
         return False
     for file in files:
-        fs.rm_file(file)
+        with suppress(FileNotFoundError):
+            fs.rm_file(file)
     if isinstance(fs, LocalFileSystem):
-        shutil.rmtree(path)
+        # Nothing that was not looked at: somebody may have put a whole one here by now.
+        for folder, _, _ in os.walk(path, topdown=False):
+            with suppress(OSError):
+                os.rmdir(folder)
     return True
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 
-from retrainer.components.lib import stored_spans
+from retrainer.components.lib import files, stored_spans
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.stored_spans import (
     find_superseded,
@@ -143,6 +143,27 @@ def test_leftovers_are_removed_when_nobody_can_be_writing_them(add, tmp_path):
         os.utime(home / name, (day_ago, day_ago))
     assert remove_span_leftovers(str(tmp_path)) == 3
     assert sorted(path.name for path in home.iterdir()) == [".writing-new", os.path.basename(whole)]
+
+
+def test_what_goes_while_leftovers_are_looked_for_is_nobodys_leftover(add, tmp_path, monkeypatch):
+    home = tmp_path / "spans" / "1"
+    add("1", "a" * 16)
+    (home / ".writing-abc").mkdir()
+    now = time.time
+
+    def late():
+        shutil.rmtree(home / ".writing-abc", ignore_errors=True)
+        return now()
+
+    monkeypatch.setattr(files.time, "time", late)
+    assert remove_span_leftovers(str(tmp_path)) == 0
+
+
+def test_a_version_that_was_removed_has_no_size(add):
+    version = read_version(add("1", "a" * 16))
+    assert measure_version(version) > 0
+    remove_version(version)
+    assert measure_version(version) == 0
 
 
 def test_half_a_version_on_a_bucket_is_removed_when_it_is_old():
