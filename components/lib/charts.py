@@ -94,7 +94,10 @@ def trend_chart(
     if len(known) < 2:
         return Markup("")
     height, left, right, top, bottom = 74, 4, 4, 14, 16
-    ceiling = max([value for _, value in known] + ([threshold] if threshold else [])) * 1.15 or 1.0
+    ceiling = (
+        max([value for _, value in known] + ([threshold] if threshold is not None else [])) * 1.15
+        or 1.0
+    )
 
     def at(i: int, value: float) -> tuple[float, float]:
         across = left + (WIDTH - left - right) * i / (len(points) - 1)
@@ -108,7 +111,7 @@ def trend_chart(
         for i, value in known
     )
     limit = ""
-    if threshold:
+    if threshold is not None:
         y = at(0, threshold)[1]
         limit = (
             f'<line x1="{left}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}" '
@@ -258,4 +261,4 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
 
 
 def _over(value: float, threshold: float | None) -> str:
-    return "var(--bad)" if threshold and value > threshold else "var(--soft)"
+    return "var(--bad)" if threshold is not None and value > threshold else "var(--soft)"
