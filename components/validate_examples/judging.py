@@ -56,7 +56,10 @@ def judge_window(
         used, window.spans[index.newest], settings.drift, "drift_comparator", skipped
     )
     chosen_skew = set_comparators(used, train, settings.skew, "skew_comparator", skipped)
-    has_skew = row_count(evaluation) > 0 and not index.skew_is_drift
+    if index.skew_is_drift:
+        # The default thresholds would say everything twice; one that somebody set is its own.
+        chosen_skew = _keep_chosen(used, chosen_skew)
+    has_skew = row_count(evaluation) > 0 and bool(chosen_skew)
 
     places = list_places(window)
     newest = places[-1]
@@ -110,6 +113,13 @@ def judge_window(
         used_schema=used,
     )
     return judgement, protos
+
+
+def _keep_chosen(schema: schema_pb2.Schema, chosen: Mapping[str, bool]) -> dict[str, bool]:
+    for feature in schema.feature:
+        if not chosen.get(feature.name):
+            feature.ClearField("skew_comparator")
+    return {name: own for name, own in chosen.items() if own}
 
 
 def _unknown_columns(

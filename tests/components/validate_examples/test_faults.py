@@ -435,6 +435,19 @@ def test_skew_between_splits_that_are_not_drift(judge, months):
     assert skew["expected"] == "Jensen-Shannon divergence of at most 0.3"
 
 
+def test_a_threshold_of_skew_counts_where_skew_is_drift(judge, frozen, three):
+    outcome = judge(three, skew={"columns": {"carrier": {"infinity_norm": 0.001}}})
+    assert outcome.found("error") == {("carrier", "skew")}
+    assert outcome.one("carrier", "skew")["threshold"] == 0.001
+    assert not outcome.found("warning") & {("carrier", "drift")}
+    edit_schema(
+        frozen.schema,
+        "feature { name: 'origin' skew_comparator { infinity_norm { threshold: 0.0001 } } }",
+    )
+    assert judge(three).found("error") == {("origin", "skew")}
+    assert not judge(three, skew={"columns": {"origin": {}}}).error
+
+
 def test_severities_can_be_changed(judge, frozen, three, months):
     spans = {**three, "2013-04": plant(months["2013-04"], 0.1, carrier="ZZ").assign(gate="B4")}
     assert judge(spans).found("error") == {("carrier", "unexpected_values")}
