@@ -125,9 +125,16 @@ def blind_comparators(
             continue
         blind = [name for name in MEASURES if name != JENSEN_SHANNON and comparator.HasField(name)]
         if blind:
-            found = f"a threshold of the {_WORDS[blind[0]]}, which of numbers always reads 0"
+            name = _WORDS[blind[0]]
             findings.append(
-                Finding("not_compared", feature.name, where, found, f"one of {JENSEN_SHANNON}")
+                Finding(
+                    "not_compared",
+                    feature.name,
+                    where,
+                    f"a threshold of the {name}, which TFDV reads as 0 whatever the numbers are",
+                    f"one of the {_WORDS[JENSEN_SHANNON]}",
+                    remedy=f"set `{JENSEN_SHANNON}` in the schema's `{comparator_field}`",
+                )
             )
     return findings
 

@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
     "missing_values": Kind(
         "missing values",
         ERROR,
-        "fix the source, or lower the column's `presence.min_fraction` in the schema",
+        "fix the source, or lower what the column's `presence` asks for in the schema",
     ),
     "unexpected_values": Kind(
         "unexpected values",

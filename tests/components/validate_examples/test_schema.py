@@ -174,7 +174,8 @@ def test_a_threshold_that_numbers_never_pass_is_said_to_do_nothing(judge, frozen
     frozen.schema.write_text(text_format.MessageToString(schema))
     outcome = judge(three)
     assert {f["column"] for f in outcome.findings if f["kind"] == "not_compared"} == {"hour"}
-    assert "always reads 0" in outcome.one("hour", "not_compared")["seen"]
+    assert "reads as 0" in outcome.one("hour", "not_compared")["seen"]
+    assert "`jensen_shannon_divergence`" in outcome.one("hour", "not_compared")["remedy"]
 
 
 def test_bad_training_data_is_not_frozen(judge, three):
