@@ -264,4 +264,4 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
 
 def _wide(text: str, pixels: int) -> Markup:
     # On a phone the table scrolls; without this a row would be as high as the screen.
-    return Markup('<div style="min-width:{}px">{}</div>').format(pixels, text)
+    return Markup('<div style="min-width:{}px;font-size:13px">{}</div>').format(pixels, text)
