@@ -19,6 +19,8 @@ BINS = 18
 TOP_VALUES = 6
 # Of 11.5 pixels; letters of East Asian scripts are as wide as two.
 _LABEL_CHARACTERS = 12
+# Of 11 pixels, two of them side by side.
+_SPAN_CHARACTERS = 24
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ def trend_chart(
         'stroke="var(--line)"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--soft)" stroke-width="1.4"/>'
         f"{limit}{dots}"
-        f"{_text(left, height - 3, points[0][0])}"
-        f"{_text(WIDTH - right, height - 3, points[-1][0], 'end')}</svg>"
+        f"{_text(left, height - 3, _ending(points[0][0]))}"
+        f"{_text(WIDTH - right, height - 3, _ending(points[-1][0]), 'end')}</svg>"
     )
 
 
@@ -234,6 +236,11 @@ def _shortened(text: str, width: int) -> str:
     fitting = sum(reached <= width for reached in widths)
     # The ellipsis takes the place of what is cut, which is one letter at least.
     return text if fitting == len(text) else text[: max(fitting - 1, 1)] + "…"
+
+
+def _ending(span: str) -> str:
+    # The last letters tell spans apart.
+    return _shortened(span[::-1], _SPAN_CHARACTERS)[::-1]
 
 
 def _tails(tails: Sequence[tuple[str, float, str]]) -> Markup:
