@@ -235,7 +235,7 @@ def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise RetrainerError(
-            f"there is no '{file}'. 'retrainer init {file.parent}' writes one to start from."
+            f"there is no '{file}'. Name yours, or have 'retrainer init {file.parent}' write one to start from."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise RetrainerError(f"'{file}' can't be read: {error}.") from error

@@ -19,6 +19,8 @@ BINS = 18
 TOP_VALUES = 6
 # Of 11.5 pixels; letters of East Asian scripts are as wide as two.
 _LABEL_CHARACTERS = 12
+# Of 11 pixels, two of them side by side.
+_SPAN_CHARACTERS = 24
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ def trend_chart(
     if len(known) < 2:
         return Markup("")
     height, left, right, top, bottom = 74, 4, 4, 14, 16
-    ceiling = max([value for _, value in known] + ([threshold] if threshold else [])) * 1.15 or 1.0
+    ceiling = (
+        max([value for _, value in known] + ([threshold] if threshold is not None else [])) * 1.15
+        or 1.0
+    )
 
     def at(i: int, value: float) -> tuple[float, float]:
         across = left + (WIDTH - left - right) * i / (len(points) - 1)
@@ -108,7 +113,7 @@ def trend_chart(
         for i, value in known
     )
     limit = ""
-    if threshold:
+    if threshold is not None:
         y = at(0, threshold)[1]
         limit = (
             f'<line x1="{left}" x2="{WIDTH - right}" y1="{y:.1f}" y2="{y:.1f}" '
@@ -123,8 +128,8 @@ def trend_chart(
         'stroke="var(--line)"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--soft)" stroke-width="1.4"/>'
         f"{limit}{dots}"
-        f"{_text(left, height - 3, points[0][0])}"
-        f"{_text(WIDTH - right, height - 3, points[-1][0], 'end')}</svg>"
+        f"{_text(left, height - 3, _ending(points[0][0]))}"
+        f"{_text(WIDTH - right, height - 3, _ending(points[-1][0]), 'end')}</svg>"
     )
 
 
@@ -233,6 +238,11 @@ def _shortened(text: str, width: int) -> str:
     return text if fitting == len(text) else text[: max(fitting - 1, 1)] + "…"
 
 
+def _ending(span: str) -> str:
+    # The last letters tell spans apart.
+    return _shortened(span[::-1], _SPAN_CHARACTERS)[::-1]
+
+
 def _tails(tails: Sequence[tuple[str, float, str]]) -> Markup:
     cut = [
         f"{name}: about {percent(round(share, 2))} {where}"
@@ -258,4 +268,4 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
 
 
 def _over(value: float, threshold: float | None) -> str:
-    return "var(--bad)" if threshold and value > threshold else "var(--soft)"
+    return "var(--bad)" if threshold is not None and value > threshold else "var(--soft)"

@@ -7,6 +7,9 @@ import numpy as np
 
 from .statistics import Feature, value_counts
 
+# A share may be said if it lies within so much of itself.
+_TOLERANCE = 0.5
+
 
 @dataclass(frozen=True)
 class Cumulative:
@@ -23,6 +26,28 @@ class Cumulative:
     def share_below(self, values: np.ndarray | float) -> np.ndarray:
         """Tell the share of rows below each of some values."""
         return np.interp(values, self.values, self.shares, left=0.0, right=1.0)
+
+    def near_share_below(self, value: float) -> float | None:
+        """Tell about what share of rows lies below a value, or None where the points are too far apart to tell.
+
+        Where few rows lie beyond a value, a single bucket holds them and many others, in any proportion.
+        """
+        return self._told(float(self.share_below(value)), *self._around(value))
+
+    def near_share_above(self, value: float) -> float | None:
+        """Tell about what share of rows lies above a value, or None where the points are too far apart to tell."""
+        low, high = self._around(value)
+        return self._told(1 - float(self.share_below(value)), 1 - high, 1 - low)
+
+    def _around(self, value: float) -> tuple[float, float]:
+        """Give the shares at the points on either side of a value."""
+        before = self.shares[self.values <= value]
+        after = self.shares[self.values >= value]
+        return float(before[-1]) if len(before) else 0.0, float(after[0]) if len(after) else 1.0
+
+    @staticmethod
+    def _told(share: float, low: float, high: float) -> float | None:
+        return share if high - low <= _TOLERANCE * share else None
 
     def quantile(self, share: float) -> float:
         """Give the value that a share of rows lies below."""

@@ -99,7 +99,7 @@ def anomaly_findings(
     schema: schema_pb2.Schema,
     statistics: Statistics,
     where: str,
-    from_settings: Mapping[str, object],
+    from_settings: Collection[str],
     compared: Collection[str] = (),
 ) -> list[Finding]:
     """Put TFDV's anomalies of columns into words.
@@ -113,12 +113,13 @@ def anomaly_findings(
         compared: The columns for which somebody set a threshold of drift or skew.
 
     Returns:
-        Findings, in the order of the schema's columns.
+        Findings, in the order of the schema's columns, then of the data's.
     """
     seen = features_by_name(statistics)
     expected = {feature.name: feature for feature in schema.feature}
     domains = string_domains(schema)
-    order = {name: i for i, name in enumerate(expected)}
+    # TFDV's anomalies are a map, in no order.
+    order = {name: i for i, name in enumerate(dict.fromkeys([*expected, *seen]))}
     infos = sorted(
         anomalies.anomaly_info.items(),
         key=lambda item: order.get(_column(item[0], item[1]), len(order)),
@@ -198,6 +199,8 @@ def _finding(
     elif kind == "distinct_values" and expected is not None:
         limits = expected.unique_constraints
         words = (_without_stop(words[0]), f"from {limits.min} to {limits.max} distinct values")
+    elif kind == "invalid_schema":
+        words = (_without_stop(words[0]).rstrip(": "), "a column that its schema agrees on")
     elif kind == "not_a_number":
         words = ("NaN in some cells", "numbers, or nothing")
     elif kind == "infinite":
@@ -267,16 +270,18 @@ def _out_of_range(
     domain = expected.int_domain if expected.HasField("int_domain") else expected.float_domain
     distribution = cumulative(seen)
     if anomaly.endswith(("SMALL_INT", "SMALL_FLOAT")) and distribution is not None:
-        share = float(distribution.share_below(domain.min))
+        share = distribution.near_share_below(domain.min)
         words = f"{number(seen.num_stats.min)} at the least{_about(share, 'below it')}"
         return words, f"at least {number(domain.min)}"
     if anomaly.endswith(("BIG_INT", "BIG_FLOAT")) and distribution is not None:
         high = 1.0 if expected.HasField("bool_domain") else domain.max
-        share = 1 - float(distribution.share_below(high))
+        share = distribution.near_share_above(high)
         words = f"{number(seen.num_stats.max)} at the most{_about(share, 'above it')}"
         return words, f"at most {number(high)}"
     return None
 
 
-def _about(share: float, where: str) -> str:
-    return f" (about {percent(share)} of the rows lie {where})" if 0.001 < share < 1 else ""
+def _about(share: float | None, where: str) -> str:
+    if share is None or not 0.001 < share < 1:
+        return ""
+    return f" (about {percent(share)} of the rows lie {where})"

@@ -6,9 +6,11 @@ from statistics import median
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
+from ..lib.errors import RetrainerError
 from ..lib.statistics import Statistics, features_by_name, is_number
 from .column_validation import validate_columns
 from .findings import ERROR, WARNING, Finding
+from .schema import check_column
 from .settings import JENSEN_SHANNON, L_INFINITY, MEASURES, Comparators
 
 _MEASURE_NAMES = {
@@ -64,29 +66,77 @@ def set_comparators(
         statistics: Tell the columns' types.
         comparators: The settings' thresholds.
         comparator_field: `drift_comparator` or `skew_comparator`.
-        skipped: Columns that are not compared.
+        skipped: Columns that are not compared unless somebody set a threshold of their own.
 
     Returns:
         The columns that are compared, with whether their threshold was set by somebody.
+
+    Raises:
+        RetrainerError: If the settings name a column that the schema lacks, or a measure that is blind to it.
     """
     types = features_by_name(statistics)
     chosen = {}
+    place = f"validation.{comparator_field.removesuffix('_comparator')}.columns"
+    names = [feature.name for feature in schema.feature]
+    for column in comparators.columns:
+        check_column(place, column, names)
     for feature in schema.feature:
         seen = types.get(feature.name)
         own = comparators.columns.get(feature.name)
-        if feature.name in skipped or seen is None:
+        if seen is None:
             feature.ClearField(comparator_field)
             continue
         if own is None and feature.HasField(comparator_field):
             chosen[feature.name] = True
             continue
         feature.ClearField(comparator_field)
+        if own is None and feature.name in skipped:
+            continue
+        if is_number(seen) and (blind := [name for name in own or () if name != JENSEN_SHANNON]):
+            raise RetrainerError(
+                f"{place}.{feature.name} has {blind[0]}, and the column is a number, of which TFDV's "
+                f"{_WORDS[blind[0]]} always reads 0; give {JENSEN_SHANNON}."
+            )
         usual = JENSEN_SHANNON if is_number(seen) else L_INFINITY
         thresholds = {usual: comparators.usual[usual]} if own is None else own
         for measure, threshold in thresholds.items():
             getattr(getattr(feature, comparator_field), measure).threshold = threshold
             chosen[feature.name] = own is not None or measure in comparators.chosen
     return chosen
+
+
+def blind_comparators(
+    schema: schema_pb2.Schema, statistics: Statistics, comparator_field: str, where: str
+) -> list[Finding]:
+    """Find the comparators that a schema's author wrote for numbers, and that TFDV reads as 0 whatever the numbers are.
+
+    Args:
+        schema: As it was read, with the comparators set.
+        statistics: Tell the columns' types.
+        comparator_field: `drift_comparator` or `skew_comparator`.
+        where: What would be measured.
+    """
+    types = features_by_name(statistics)
+    findings = []
+    for feature in schema.feature:
+        comparator = getattr(feature, comparator_field)
+        seen = types.get(feature.name)
+        if seen is None or not is_number(seen):
+            continue
+        blind = [name for name in MEASURES if name != JENSEN_SHANNON and comparator.HasField(name)]
+        if blind:
+            name = _WORDS[blind[0]]
+            findings.append(
+                Finding(
+                    "not_compared",
+                    feature.name,
+                    where,
+                    f"a threshold of the {name}, which TFDV reads as 0 whatever the numbers are",
+                    f"one of the {_WORDS[JENSEN_SHANNON]}",
+                    remedy=f"set `{JENSEN_SHANNON}` in the schema's `{comparator_field}`",
+                )
+            )
+    return findings
 
 
 def read_distances(

@@ -1,5 +1,6 @@
 """What validation finds, how bad it is, and how it is said."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,7 +54,7 @@ KINDS: dict[str, Kind] = {
     "missing_values": Kind(
         "missing values",
         ERROR,
-        "fix the source, or lower the column's `presence.min_fraction` in the schema",
+        "fix the source, or lower what the column's `presence` asks for in the schema",
     ),
     "unexpected_values": Kind(
         "unexpected values",
@@ -87,6 +88,11 @@ KINDS: dict[str, Kind] = {
         "threshold without data to compare",
         WARNING,
         "look whether the column is in the earlier spans, or take its comparator out of the schema",
+    ),
+    "unknown_column": Kind(
+        "setting for a column that is not there",
+        WARNING,
+        "correct the column's name, or take the setting away",
     ),
     "constant_label": Kind(
         "label with one value", ERROR, "check how the label is made; nothing can be learned from it"
@@ -290,8 +296,11 @@ def _way_out(errors: Sequence[Finding], schema_uri: str) -> str:
     )
     if not columns:
         return "Fix the source and run again, or, where the data is right, accept it as each error says"
-    named = " ".join(columns) if len(columns) <= _SHOWN else "--all"
+    named = " ".join(map(shlex.quote, columns))
+    if len(columns) > _SHOWN:
+        kinds = dict.fromkeys(error.kind for error in errors if error.column in columns)
+        named = " ".join(["--all", *(f"--kind {kind}" for kind in kinds if kind in SCHEMA_KINDS)])
     return (
         "Fix the source and run again, or, where the data is right, take it into the schema with "
-        f"'retrainer schema accept {named}', or edit {schema_uri}"
+        f"'retrainer schema accept {named}' beside retrain.yaml, or edit {schema_uri}"
     )

@@ -67,8 +67,8 @@ class Judgement:
     Attributes:
         findings: Errors first.
         drift: How far each column of the newest span is from the earlier spans.
-        skew: How far each column of the training rows is from the evaluation rows; empty where that
-            is the same as drift.
+        skew: How far each column of the training rows is from the evaluation rows; where that is the same as drift,
+            of the columns alone for which somebody set a threshold.
         usual: How far each column of an earlier span usually was from the spans before it.
         history: How far each column of a span is from the spans before it, for each span but the first.
         schema_note: Where the schema comes from.

@@ -1,6 +1,7 @@
 """Judging a window with TFDV: anomalies of its splits, drift of its spans, skew between splits."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
@@ -16,6 +17,7 @@ from .column_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
 from .drift import (
     Distance,
+    blind_comparators,
     drift_history,
     findings_of,
     read_distances,
@@ -54,7 +56,10 @@ def judge_window(
         used, window.spans[index.newest], settings.drift, "drift_comparator", skipped
     )
     chosen_skew = set_comparators(used, train, settings.skew, "skew_comparator", skipped)
-    has_skew = row_count(evaluation) > 0 and not index.skew_is_drift
+    if index.skew_is_drift:
+        # The default thresholds would say everything twice; one that somebody set is its own.
+        chosen_skew = _keep_chosen(used, chosen_skew)
+    has_skew = row_count(evaluation) > 0 and bool(chosen_skew)
 
     places = list_places(window)
     newest = places[-1]
@@ -68,7 +73,12 @@ def judge_window(
         )
         for place in places
     }
-    findings = list(found)
+    findings = [*found, *_unknown_columns(window, schema, settings)]
+    findings += blind_comparators(
+        used, window.spans[index.newest], "drift_comparator", f"span {index.newest}"
+    )
+    if has_skew:
+        findings += blind_comparators(used, train, "skew_comparator", "training")
     compared = {
         name for chosen in (chosen_drift, chosen_skew) for name, own in chosen.items() if own
     }
@@ -79,7 +89,7 @@ def judge_window(
         if row_count(place.statistics):
             findings += dataset_findings(of_rows, place, used)
             findings += anomaly_findings(
-                protos[place.folder], used, place.statistics, place.name, settings.domains, compared
+                protos[place.folder], used, place.statistics, place.name, settings.bounded, compared
             )
 
     progress("measuring drift")
@@ -103,6 +113,34 @@ def judge_window(
         used_schema=used,
     )
     return judgement, protos
+
+
+def _keep_chosen(schema: schema_pb2.Schema, chosen: Mapping[str, bool]) -> dict[str, bool]:
+    for feature in schema.feature:
+        if not chosen.get(feature.name):
+            feature.ClearField("skew_comparator")
+    return {name: own for name, own in chosen.items() if own}
+
+
+def _unknown_columns(
+    window: Window, schema: schema_pb2.Schema, settings: Settings
+) -> list[Finding]:
+    # A column may come and go, so this stops nobody; but a misspelt name changes no severity.
+    known = dict.fromkeys(feature.name for feature in schema.feature)
+    for statistics in window.spans.values():
+        known |= dict.fromkeys(features_by_name(statistics))
+    findings = []
+    for column in settings.severities.columns:
+        if column not in known:
+            near = get_close_matches(column, known, n=1)
+            expected = "a column of the schema or of the data"
+            expected += f", such as '{near[0]}'" if near else ""
+            findings.append(
+                Finding(
+                    "unknown_column", "", "validation.severity.columns", f"'{column}'", expected
+                )
+            )
+    return findings
 
 
 def _not_compared(window: Window) -> list[str]:

@@ -186,7 +186,7 @@ def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
             )
     if column in judgement.skew:
         parts.append(_distance_line("training to evaluation", judgement.skew[column]))
-    values = [(column in one and one[column].value) or None for one in judgement.history]
+    values = [one[column].value if column in one else None for one in judgement.history]
     points = [(window.index.spans[0], None), *zip(window.index.spans[1:], values, strict=True)]
     threshold = distance.threshold if distance is not None else None
     parts.append(trend_chart(f"Drift of {column} by span", points, threshold))
@@ -227,7 +227,7 @@ def _spans(window: Window) -> Markup:
         label_rate(features_by_name(statistics).get(index.label))
         for statistics in window.spans.values()
     ]
-    cells = [percent(rate) if rate is not None else "" for rate in rates]
+    cells = [unbroken(percent(rate)) if rate is not None else "" for rate in rates]
     table = span_table(index, window.spans, {f"rate of {index.label}": cells})
     trend = trend_chart(
         f"Rate of {index.label} by span", list(zip(index.spans, rates, strict=True)), None
@@ -254,7 +254,7 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
                 f"{one.rows:,}",
                 one.cause,
                 _wide(one.reason, 150),
-                _wide(Markup("<br>").join(one.examples), 260),
+                _wide(Markup("<br>").join(one.examples), 520),
             ]
             for one in rows
         ],
@@ -263,5 +263,5 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
 
 
 def _wide(text: str, pixels: int) -> Markup:
-    # On a phone the table scrolls; without this its last column would be a letter wide.
-    return Markup('<div style="min-width:{}px">{}</div>').format(pixels, text)
+    # On a phone the table scrolls; without this a row would be as high as the screen.
+    return Markup('<div style="min-width:{}px;font-size:13px">{}</div>').format(pixels, text)

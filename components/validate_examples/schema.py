@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 import tensorflow_data_validation as tfdv
@@ -129,12 +129,8 @@ def overlay(
     laid.CopyFrom(schema)
     features = {feature.name: feature for feature in laid.feature}
     for column, domain in domains.items():
-        feature = features.get(column)
-        if feature is None:
-            near = get_close_matches(column, features, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" It has {', '.join(features)}."
-            raise RetrainerError(f"domains names '{column}', which the schema does not have.{hint}")
-        _set_domain(laid, feature, domain)
+        check_column("validation.domains", column, features)
+        _set_domain(laid, features[column], domain)
     for feature in laid.feature:
         if feature.type != schema_pb2.BYTES or feature.HasField("distribution_constraints"):
             continue
@@ -143,6 +139,24 @@ def overlay(
             mass = min_domain_mass if own is None else own
             feature.distribution_constraints.min_domain_mass = mass
     return laid
+
+
+def check_column(place: str, column: str, known: Collection[str]) -> None:
+    """Refuse a setting for a column that the schema does not have, which would never do anything.
+
+    Args:
+        place: The setting.
+        column: The column that it names.
+        known: The schema's columns.
+
+    Raises:
+        RetrainerError: If the column is not among them.
+    """
+    if column in known:
+        return
+    near = get_close_matches(column, known, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else f" It has {', '.join(known)}."
+    raise RetrainerError(f"{place} names '{column}', which the schema does not have.{hint}")
 
 
 def relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
@@ -227,6 +241,13 @@ def _set_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature, domain: 
     if not is_text and domain.values:
         raise RetrainerError(
             f"validation.domains.{feature.name} has values, and the column is a number; give min or max."
+        )
+    if domain.min_domain_mass is not None and not (
+        domain.values or feature.HasField("domain") or feature.HasField("string_domain")
+    ):
+        raise RetrainerError(
+            f"validation.domains.{feature.name} has min_domain_mass, and the schema lists no values of the column; "
+            "give values."
         )
     if domain.values:
         feature.ClearField("domain")

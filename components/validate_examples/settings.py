@@ -1,5 +1,6 @@
 """The settings of validation, checked: every mistake names its place."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -46,6 +47,11 @@ class Domain:
     values: tuple[str, ...] = ()
     min_domain_mass: float | None = None
 
+    @property
+    def names_values(self) -> bool:
+        """Whether it says which values there may be, and not only how many rows must have one of the schema's."""
+        return bool(self.values) or self.min is not None or self.max is not None
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -73,6 +79,11 @@ class Settings:
     max_label_change: float = 0.15
     max_rows_factor: float = 3.0
     max_label_factor: float = 3.0
+
+    @property
+    def bounded(self) -> frozenset[str]:
+        """The columns whose values are named here, so that the schema has no say in them."""
+        return frozenset(column for column, own in self.domains.items() if own.names_values)
 
 
 def parse_settings(
@@ -128,7 +139,7 @@ def _domain(column: str, value: Any) -> Domain:
     _check_keys(place, value, ("min", "max", "values", "min_domain_mass"))
     low, high = value.get("min"), value.get("max")
     for name, bound in (("min", low), ("max", high)):
-        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float)):
+        if bound is not None and not _is_finite(bound):
             raise RetrainerError(f"{place}.{name} is {bound!r}; give a number.")
     if low is not None and high is not None and low > high:
         raise RetrainerError(f"{place} has min {low:g} above max {high:g}.")
@@ -148,7 +159,7 @@ def _comparators(place: str, value: Mapping[str, Any]) -> Comparators:
     _check_keys(place, value, (*MEASURES, "columns"))
     usual = {name: threshold for name, threshold in value.items() if name != "columns"}
     _check_thresholds(place, usual)
-    columns = value.get("columns") or {}
+    columns = _columns(place, value)
     for column, own in columns.items():
         _check_keys(f"{place}.columns.{column}", own, MEASURES)
         _check_thresholds(f"{place}.columns.{column}", own)
@@ -160,7 +171,7 @@ def _severities(value: Mapping[str, Any]) -> Severities:
     kinds = {name: choice for name, choice in value.items() if name != "columns"}
     for name, choice in kinds.items():
         _check_severity(f"validation.severity.{name}", choice)
-    columns = value.get("columns") or {}
+    columns = _columns("validation.severity", value)
     for column, own in columns.items():
         place = f"validation.severity.columns.{column}"
         if isinstance(own, str):
@@ -170,6 +181,17 @@ def _severities(value: Mapping[str, Any]) -> Severities:
         for name, choice in own.items():
             _check_severity(f"{place}.{name}", choice)
     return Severities(kinds, columns)
+
+
+def _columns(place: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    columns = value.get("columns") or {}
+    if not isinstance(columns, Mapping):
+        raise RetrainerError(f"{place}.columns is {columns!r}; give a mapping by column.")
+    return columns
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_keys(place: str, value: Any, known: Iterable[str]) -> None:
@@ -184,7 +206,7 @@ def _check_keys(place: str, value: Any, known: Iterable[str]) -> None:
 
 def _check_thresholds(place: str, thresholds: Mapping[str, Any]) -> None:
     for name, threshold in thresholds.items():
-        if isinstance(threshold, bool) or not isinstance(threshold, int | float) or threshold < 0:
+        if not _is_finite(threshold) or threshold < 0:
             raise RetrainerError(f"{place}.{name} is {threshold!r}; give a number from 0 up.")
 
 

@@ -168,7 +168,7 @@ def _with_rows(window: Window) -> Iterable[Place]:
 def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[Finding]:
     used = overlay(schema, settings.domains, settings.min_domain_mass)
     anomalies = validate_columns(place.statistics, used, environment=training_environment(used))
-    findings = anomaly_findings(anomalies, used, place.statistics, place.name, settings.domains)
+    findings = anomaly_findings(anomalies, used, place.statistics, place.name, settings.bounded)
     return [
         finding
         for finding in findings
@@ -183,7 +183,7 @@ def _refusal(
     window: Window,
     settings: Settings,
 ) -> str:
-    if finding.kind in _DOMAIN_KINDS and finding.column in settings.domains:
+    if finding.kind in _DOMAIN_KINDS and finding.column in settings.bounded:
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
     if finding.kind == "missing_column" and finding.column == window.index.label:
         return "it is the label, without which nothing can be learned: bring it back in the source"

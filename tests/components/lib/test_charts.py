@@ -71,6 +71,20 @@ def test_a_long_value_is_cut_where_its_place_ends(value, label):
     assert f">{label}<title>" in chart
 
 
+def test_long_names_of_spans_keep_apart():
+    spans = [f"delivery-of-a-customer-with-a-long-name-{i:04d}" for i in range(3)]
+    chart = trend_chart("t", [(span, 0.1) for span in spans], 0.5)
+    assert f">…{spans[0][-23:]}</text>" in chart
+    assert f">…{spans[-1][-23:]}</text>" in chart
+    assert f"<title>{spans[0]}: 0.100</title>" in chart
+
+
+def test_a_threshold_of_0_is_drawn():
+    chart = trend_chart("t", [("a", 0.0), ("b", 0.1)], 0)
+    assert "threshold 0<" in chart
+    assert chart.count('fill="var(--bad)"') == 2, "its words, and the value above it"
+
+
 def test_a_trend_needs_two_values():
     assert trend_chart("t", [("a", None), ("b", 1.0)], 0.5) == ""
     chart = trend_chart("t", [("a", None), ("<b>", 0.2), ("c", 0.9)], 0.5)

@@ -4,6 +4,7 @@ import pytest
 
 from retrainer.components.lib.statistics import read_statistics, row_count
 from retrainer.components.validate_examples.judging import judge_window
+from retrainer.components.validate_examples.report import render
 from retrainer.components.validate_examples.schema import infer_schema
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import read_window
@@ -49,6 +50,14 @@ def test_a_span_stays_as_far_as_it_was_when_it_was_the_newest(judged):
     measured = {column: one.value for column, one in after.history[-2].items()}
     assert measured == {column: one.value for column, one in before.drift.items()}
     assert len(measured) > 5
+
+
+def test_a_column_that_never_moved_before_has_a_line(judged):
+    window, judgement = judged(lambda i, frame: frame.assign(gate="B" if i < 5 else "C"))
+    assert [distances["gate"].value for distances in judgement.history] == [0, 0, 0, 0, 1]
+    page = render(window, judgement, "")
+    assert 'aria-label="Drift of gate by span"' in page
+    assert "<title>2013-03: 0.000</title>" in page
 
 
 def test_a_column_that_creeps_away_is_farther_with_every_span(judged):

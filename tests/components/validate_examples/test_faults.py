@@ -1,6 +1,7 @@
 """Planted faults in real flights are caught and named; clean flights pass."""
 
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,7 @@ def test_the_demos_broken_month(judge, frozen, three, months):
         "-4983 at the least",
         "expected at least 1",
         "change validation.domains.distance",
-        "'retrainer schema accept dep_delay carrier', or",
+        "'retrainer schema accept dep_delay carrier' beside retrain.yaml, or",
         f"edit {outcome.schema}",
     ):
         assert words in outcome.error, words
@@ -256,7 +257,13 @@ def test_a_lesser_fault_is_shown(judge, frozen, three, months, fault):
 
 def test_every_kind_of_finding_is_planted_here():
     planted = {kind for _, _, kind, *_ in [*FAULTS.values(), *WARNINGS.values()]}
-    with_a_test_of_their_own = {"same_data", "became_empty", "skew", "not_compared"}
+    with_a_test_of_their_own = {
+        "same_data",
+        "became_empty",
+        "skew",
+        "not_compared",
+        "unknown_column",
+    }
     assert planted | with_a_test_of_their_own == set(KINDS)
     assert not planted & with_a_test_of_their_own
 
@@ -274,6 +281,45 @@ def test_a_threshold_on_a_column_that_earlier_spans_lack_is_said_to_do_nothing(
     spans = {span.replace("2013", "2012"): frame for span, frame in spans.items()}
     outcome = judge({**spans, "2013-03": newest})
     assert ("hour", "not_compared") in outcome.found("warning")
+
+
+def test_a_severity_for_a_misspelt_column_is_shown(judge, frozen, three):
+    outcome = judge(three, severity={"columns": {"carier": "error", "month": "ignore"}})
+    finding = outcome.one("", "unknown_column")
+    assert finding["severity"] == "warning"
+    assert finding["seen"] == "'carier'"
+    assert "such as 'carrier'" in finding["expected"]
+
+
+def test_columns_that_the_schema_lacks_come_in_the_order_of_the_data(judge, frozen, three, months):
+    names = [f"{letter}_new" for letter in "qwertzuiop"]
+    newest = months["2013-04"].assign(**dict.fromkeys(names, 1))
+    outcome = judge({**three, "2013-04": newest})
+    assert [f["column"] for f in outcome.findings if f["kind"] == "new_column"] == names
+
+
+def test_a_share_is_said_only_where_the_statistics_tell_it(judge, frozen, three, months):
+    # Some 550 of -5 lie in one bucket with thousands from 0 up.
+    few = judge({**three, "2013-04": plant(months["2013-04"], 0.02, distance=-5)})
+    assert few.one("distance", "out_of_domain")["seen"] == "-5 at the least"
+    many = judge({**three, "2013-05": plant(months["2013-05"], 0.3, distance=-5)})
+    assert "(about 30" in many.one("distance", "out_of_domain")["seen"]
+
+
+def test_the_command_that_accepts_is_what_a_shell_takes(judge, three, months):
+    names = {"hour": "hour of day", "minute": "it's", "flight": "Flug"}
+    spans = {span: frame.rename(columns=names) for span, frame in three.items()}
+    assert judge(spans).error == ""
+    outcome = judge({**spans, "2013-04": months["2013-04"]})
+    command = re.search(r"'(retrainer schema accept .*)' beside", outcome.error)[1]
+    assert set(shlex.split(command)[3:]) == set(names.values())
+
+
+def test_of_many_columns_the_command_takes_only_what_stopped_the_run(judge, frozen, three, months):
+    columns = ["hour", "minute", "distance", "carrier", "flight", "tailnum", "dest", "origin"]
+    newest = months["2013-04"].drop(columns=columns[1:]).assign(gate="B4", hour=None)
+    outcome = judge({**three, "2013-04": newest})
+    assert "'retrainer schema accept --all --kind missing_column' beside" in outcome.error
 
 
 def test_a_span_is_compared_in_rows_with_the_one_before_it(judge, frozen, three, months):
@@ -387,6 +433,19 @@ def test_skew_between_splits_that_are_not_drift(judge, months):
     assert skew["where"] == "training"
     assert skew["seen"] == f"Jensen-Shannon divergence {skew['value']:.4g} from evaluation"
     assert skew["expected"] == "Jensen-Shannon divergence of at most 0.3"
+
+
+def test_a_threshold_of_skew_counts_where_skew_is_drift(judge, frozen, three):
+    outcome = judge(three, skew={"columns": {"carrier": {"infinity_norm": 0.001}}})
+    assert outcome.found("error") == {("carrier", "skew")}
+    assert outcome.one("carrier", "skew")["threshold"] == 0.001
+    assert not outcome.found("warning") & {("carrier", "drift")}
+    edit_schema(
+        frozen.schema,
+        "feature { name: 'origin' skew_comparator { infinity_norm { threshold: 0.0001 } } }",
+    )
+    assert judge(three).found("error") == {("origin", "skew")}
+    assert not judge(three, skew={"columns": {"origin": {}}}).error
 
 
 def test_severities_can_be_changed(judge, frozen, three, months):

@@ -1,5 +1,6 @@
 """The schema is inferred once, frozen, and never changed by a run."""
 
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -132,13 +133,49 @@ def test_a_curated_schema_is_read_and_not_written(judge, frozen, three, tmp_path
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "there is no schema at"), ("feature { nmae: 1 }", "not a schema")],
+    [
+        (None, "there is no schema at"),
+        ("feature { nmae: 1 }", "not a schema"),
+        ("feature { name: 'Größe' }".encode("latin-1"), "not a schema"),
+        ("", "without a column"),
+        ("# nothing yet\n", "without a column"),
+        ("feature { name: 'hour' type: INT } " * 2, "has the column 'hour' 2 times"),
+    ],
 )
 def test_a_schema_that_cannot_be_read(judge, three, tmp_path, content, reason):
     uri = tmp_path / "curated.pbtxt"
     if content is not None:
-        uri.write_text(content)
+        uri.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert reason in judge(three, schema_uri=str(uri)).error
+
+
+def test_a_folder_is_no_schema(judge, three, tmp_path):
+    assert "is a folder" in judge(three, schema_uri=str(tmp_path)).error
+
+
+def test_a_threshold_for_label_or_key_counts_where_somebody_set_it(judge, frozen, three):
+    measure = {"jensen_shannon_divergence": 1e-12}
+    assert judge(three).error == ""
+    outcome = judge(three, drift={"columns": {"late": measure}})
+    assert outcome.found("error") == {("late", "drift")}
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    for feature in schema.feature:
+        if feature.name in ("late", "flight"):
+            feature.drift_comparator.jensen_shannon_divergence.threshold = 1e-12
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    assert judge(three, key=["flight"]).found("error") == {("late", "drift"), ("flight", "drift")}
+
+
+def test_a_threshold_that_numbers_never_pass_is_said_to_do_nothing(judge, frozen, three):
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    known = {feature.name: feature for feature in schema.feature}
+    known["hour"].drift_comparator.infinity_norm.threshold = 0.001
+    known["carrier"].drift_comparator.infinity_norm.threshold = 0.5
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    outcome = judge(three)
+    assert {f["column"] for f in outcome.findings if f["kind"] == "not_compared"} == {"hour"}
+    assert "reads as 0" in outcome.one("hour", "not_compared")["seen"]
+    assert "`jensen_shannon_divergence`" in outcome.one("hour", "not_compared")["remedy"]
 
 
 def test_bad_training_data_is_not_frozen(judge, three):
@@ -267,9 +304,16 @@ def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
         ({"domains": {"distanse": {"min": 1}}}, "Did you mean 'distance'"),
         ({"domains": {"carrier": {"min": 1}}}, "the column is text"),
         ({"domains": {"distance": {"values": ["a"]}}}, "the column is a number"),
+        ({"domains": {"tailnum": {"min_domain_mass": 1}}}, "the schema lists no values"),
+        ({"drift": {"columns": {"carier": {}}}}, "drift.columns names 'carier', which"),
+        ({"skew": {"columns": {"carier": {}}}}, "Did you mean 'carrier'"),
+        (
+            {"drift": {"columns": {"distance": {"infinity_norm": 0.1}}}},
+            "L-infinity norm always reads 0; give jensen_shannon_divergence",
+        ),
     ],
 )
-def test_a_domain_that_does_not_fit_the_schema(judge, frozen, three, settings, reason):
+def test_a_setting_that_does_not_fit_the_schema(judge, frozen, three, settings, reason):
     assert reason in judge(three, **settings).error
 
 
@@ -281,7 +325,11 @@ def test_a_domain_that_does_not_fit_the_schema(judge, frozen, three, settings, r
         ({"domains": {"x": {"min": 2, "max": 1}}}, "min 2 above max 1"),
         ({"domains": {"x": {"values": "abc"}}}, "give a list of texts"),
         ({"drift": {"infinity_nrom": 0.1}}, "Did you mean 'infinity_norm'"),
+        ({"domains": {"x": {"min": math.nan}}}, "domains.x.min is nan"),
         ({"drift": {"infinity_norm": -1}}, "drift.infinity_norm is -1"),
+        ({"drift": {"infinity_norm": math.nan}}, "drift.infinity_norm is nan"),
+        ({"drift": {"columns": ["x"]}}, "drift.columns is ['x']; give a mapping by column"),
+        ({"severity": {"columns": ["x"]}}, "severity.columns is ['x']; give a mapping by column"),
         ({"skew": {"columns": {"x": {"l1": 1}}}}, "skew.columns.x has no 'l1'"),
         (
             {"severity": {"drift": "fatal"}},

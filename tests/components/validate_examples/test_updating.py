@@ -144,6 +144,14 @@ def test_a_domain_of_the_settings_is_refused(window, schema):
     assert update.schema == schema
 
 
+def test_a_share_of_rows_in_the_settings_leaves_the_values_to_the_schema(window, schema):
+    settings = parse_settings(domains={"shop": {"min_domain_mass": 1}})
+    update = update_schema(schema, window(write(clean(), "shop", 0.1, "west")), settings)
+    assert [change.refused for change in update.changes] == [""]
+    assert not update.left
+    assert update.changes[0].words == "the domain gains 1 value (west)"
+
+
 def test_the_label_is_not_given_up(window, schema):
     update = update_schema(schema, window(clean().assign(sold=None)), parse_settings())
     refused = {one.column: one.refused for one in update.changes}
