@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
-from ..lib.statistics import Feature, Statistics, features_by_name
+from ..lib.statistics import Feature, Statistics, common, features_by_name
 from .extraction import extract, join_columns
 from .sketch_format import decode_block, encode_block
 from .sketch_store import SketchStore
@@ -129,4 +129,9 @@ def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tupl
 
 
 def _types(statistics: Statistics) -> dict[str, int]:
-    return {name: feature.type for name, feature in features_by_name(statistics).items()}
+    # A column without any value is stored without a type, which TFDV calls text; it goes with numbers, too.
+    return {
+        name: feature.type
+        for name, feature in features_by_name(statistics).items()
+        if feature.type != Feature.STRING or common(feature).num_non_missing
+    }

@@ -27,7 +27,12 @@ from retrainer.components.compute_statistics.sketch_format import (
 )
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
-from retrainer.components.lib.statistics import features_by_name, read_statistics, row_count
+from retrainer.components.lib.statistics import (
+    common,
+    features_by_name,
+    read_statistics,
+    row_count,
+)
 
 
 @pytest.fixture
@@ -302,6 +307,20 @@ def test_text_in_one_span_and_numbers_in_another(run):
     spans = {"1": number, "2": number.assign(x=["a", "b", "c"]), "3": number}
     with pytest.raises(RetrainerError, match="'x' is text in span 2 and a number in span 1"):
         run(spans)
+
+
+@pytest.mark.parametrize("cells", [["a", "b", "c"], [1, 2, 3], [0.5, 1.5, 2.5]])
+@pytest.mark.parametrize("empty", ["1", "2"])
+def test_a_column_that_is_empty_in_one_span_alone(cells, empty, run, tmp_path):
+    late = pa.array([0, 1, 0])
+    full = pa.table({"x": pa.array(cells), "late": late})
+    spans = {span: full for span in ("1", "2", "3")}
+    spans[empty] = pa.table({"x": pa.nulls(3), "late": late})
+    run(spans)
+    of_full = features_by_name(read_statistics(tmp_path / "s", "Span-3"))["x"]
+    x = features_by_name(read_statistics(tmp_path / "s", "Split-train"))["x"]
+    assert x.type == of_full.type
+    assert (common(x).num_non_missing, common(x).num_missing) == (3, 3)
 
 
 def test_a_span_without_rows(run, three, tmp_path):
