@@ -286,9 +286,22 @@ def test_other_options_are_another_sketch(run, three, tmp_path):
     [
         ({"num_top_value": 3}, "Did you mean 'num_top_values'"),
         ({"generators": []}, "can't be passed to TFDV here"),
+        ({"epsilon": 0}, "epsilon is 0; TFDV takes a number above 0"),
+        ({"epsilon": "small"}, "epsilon is 'small'"),
+        ({"num_top_values": 2.5}, "num_top_values is 2.5; TFDV takes a whole number"),
+        ({"num_top_values": None}, "num_top_values is None"),
+        ({"num_histogram_buckets": 0}, "TFDV refuses stats_options .*num_histogram_buckets 0"),
+        ({"feature_allowlist": "carrier"}, "feature_allowlist is 'carrier'; TFDV takes a list"),
+        ({"feature_allowlist": [1]}, "feature_allowlist is .1."),
+        ({"weight_feature": ""}, "weight_feature is ''"),
+        ({"weight_feature": "distance", "feature_allowlist": ["late"]}, "'late'.* leaves out"),
+        ({"weight_feature": "no such column"}, "can't weigh rows by 'no such column'"),
+        ({"weight_feature": "carrier"}, "can't weigh rows by 'carrier'.* needs a number"),
+        ({"weight_feature": "gappy"}, "can't weigh rows by 'gappy'.* one value in each"),
     ],
 )
-def test_an_option_that_does_not_exist_is_named(run, three, options, reason):
+def test_an_option_that_tfdv_can_not_take_is_named(run, three, options, reason):
+    three = {span: frame.head(50).assign(gappy=[None, *range(49)]) for span, frame in three.items()}
     with pytest.raises(RetrainerError, match=reason):
         run(three, stats_options=options)
 
