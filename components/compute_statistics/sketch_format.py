@@ -183,8 +183,8 @@ class SketchFile:
                 if not 0 <= packed <= _MOST_BYTES or not 0 <= size <= _MOST_BYTES:
                     raise ValueError(f"a section of {packed} bytes, {size} when unpacked")
                 self._sections.append(Section(position, int(packed), int(size), checksum))
-                position += packed
-        except (ValueError, TypeError, LookupError) as error:
+                position += int(packed)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise SketchError(f"its index can't be read: {error}") from error
         if len(self._sections) != len(self.columns) + 1 or not self.columns:
             raise SketchError(f"its index has {len(self._sections)} sections")
@@ -313,14 +313,21 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
         return sketch
     fields = _fields(value["object"])
     if fields is None:
-        raise SketchError(f"it names the class '{value['object']}', which is not one of a sketch's")
+        name = _shown(value["object"])
+        raise SketchError(f"it names the class {name}, which is not one of a sketch's")
     # No constructor runs: only the listed fields are set.
     restored: Any = object.__new__(fields[0])
     for field, item in value["state"].items():
         if field not in fields[1]:
-            raise SketchError(f"it sets '{field}' of {value['object']}, which has no such field")
+            name = _shown(field)
+            raise SketchError(f"it sets {name} of {value['object']}, which has no such field")
         setattr(restored, field, _from_plain(item, blobs))
     return restored
+
+
+def _shown(name: object) -> str:
+    # A forged name may be long, or half a character that no report could be written with.
+    return f"{name!r:.80}"
 
 
 def _fields(name: str) -> tuple[type, tuple[str, ...]] | None:

@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import tensorflow_data_validation as tfdv
-from google.protobuf.message import DecodeError
 
 from ..lib.examples import SpanPart
 from ..lib.files import filesystem, read_range, write_atomic
 from ..lib.progress import progress
-from ..lib.statistics import Statistics
+from ..lib.statistics import Statistics, parse_statistics
 from .making import make_sketches
 from .sketch_format import SketchError, SketchFile
 from .sketches import SketchSettings, sketch_uri
@@ -159,6 +158,6 @@ def _slice(content: bytes, start: int, end: int) -> bytes:
 
 def _statistics_of(file: SketchFile) -> Statistics:
     try:
-        return Statistics.FromString(file.statistics())
-    except DecodeError as error:
-        raise SketchError(f"its statistics can't be read: {error}") from error
+        return parse_statistics(file.statistics())
+    except ValueError as error:
+        raise SketchError(f"it has {error}") from error

@@ -150,6 +150,18 @@ def test_a_sketch_whose_accumulators_can_not_be_read_is_made_again(run, three, t
     assert "was made again" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.parametrize("statistics", [b"", b"no message"])
+def test_a_sketch_without_statistics_is_made_again(statistics, run, three, tmp_path):
+    run(three)
+    good = read_statistics(tmp_path / "s", "Split-train")
+    victim = sketches(tmp_path)[0]
+    victim.write_bytes(encode(statistics, [Block.of(["x"], block({}))]))
+    forget_kept(tmp_path)
+    assert run(three).endswith("1 sketched now, 2 reused")
+    assert read_statistics(tmp_path / "s", "Split-train") == good
+    assert "was made again" in (tmp_path / "report.html").read_text()
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_sketch_with_any_byte_changed_or_cut_off_is_refused(seed, run, three, tmp_path):
     run({span: frame.head(50) for span, frame in three.items()})
@@ -206,6 +218,8 @@ def test_reading_a_malicious_pickle_runs_nothing(run, three, tmp_path):
         ({"native": "QuantilesSketch", "blob": 0}, "can't be read"),
         ({"native": "system", "blob": 0}, "can't be read"),
         ({"unknown": 1}, "can't be read"),
+        ({"object": "\ud800" * 999}, r"names the class '\\ud800.{,80}, which"),
+        ({"object": "FeaturePath", "state": {"\ud800": "x"}}, r"sets '\\ud800' of"),
     ],
 )
 def test_a_forged_sketch_sets_only_the_fields_of_its_classes(accumulator, reason):
@@ -222,12 +236,29 @@ def test_a_forged_sketch_sets_only_the_fields_of_its_classes(accumulator, reason
         {"columns": [["x"]], "sections": [[0, 1 << 60, "a"], [0, 0, "a"]]},
         {"columns": [], "sections": [[0, 0, "a"]]},
         {"columns": 1, "sections": 2},
+        "[" * 100_000,
     ],
 )
 def test_a_forged_index_is_refused(index):
-    content = signed(json.dumps(index).encode())
+    content = signed((index if isinstance(index, str) else json.dumps(index)).encode())
     with pytest.raises(SketchError, match="index"):
         SketchFile(lambda start, end: content[start:end])
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {"columns": [["x"]], "sections": [[1.5, 1, "a"], [1.5, 1, "a"]]},
+        {"columns": [["x"]], "sections": [[0, 0, None], [0, 0, 5]]},
+    ],
+)
+def test_a_forged_index_finds_nothing(index):
+    content = signed(json.dumps(index).encode())
+    file = SketchFile(lambda start, end: content[start:end])
+    with pytest.raises(SketchError, match="checksum"):
+        file.statistics()
+    with pytest.raises(SketchError, match="checksum"):
+        file.accumulators(["x"])
 
 
 def test_content_that_does_not_unpack_to_its_size_is_refused():
@@ -327,7 +358,7 @@ def test_text_in_one_span_and_numbers_in_another(run):
 def test_a_column_that_is_empty_in_one_span_alone(cells, empty, run, tmp_path):
     late = pa.array([0, 1, 0])
     full = pa.table({"x": pa.array(cells), "late": late})
-    spans = {span: full for span in ("1", "2", "3")}
+    spans = dict.fromkeys(("1", "2", "3"), full)
     spans[empty] = pa.table({"x": pa.nulls(3), "late": late})
     run(spans)
     of_full = features_by_name(read_statistics(tmp_path / "s", "Span-3"))["x"]
