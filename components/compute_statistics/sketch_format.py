@@ -30,7 +30,8 @@ from tensorflow_data_validation.types import FeaturePath
 from tensorflow_data_validation.utils import variance_util
 from tfx_bsl import sketches
 
-from .misra_gries import checked, ordered
+from .misra_gries import ordered
+from .native_sketches import restore
 
 MAGIC = b"RETRAINER-SKETCH-2\n"
 _DIGEST_BYTES = 32
@@ -263,7 +264,7 @@ def decode_block(content: bytes) -> list[Any]:
             blobs.append(content[position : position + size])
             position += size
         return [_from_plain(value, blobs) for value in header["accumulators"]]
-    except (ValueError, TypeError, LookupError, RuntimeError, struct.error) as error:
+    except (ValueError, TypeError, LookupError, RuntimeError, MemoryError, struct.error) as error:
         raise SketchError(f"its content can't be read: {error}") from error
 
 
@@ -306,11 +307,7 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
     if "dict" in value:
         return {_from_plain(key, blobs): _from_plain(item, blobs) for key, item in value["dict"]}
     if "native" in value:
-        native = _NATIVE[value["native"]]
-        sketch = native.__new__(native)
-        state = blobs[value["blob"]]
-        sketch.__setstate__(checked(state) if native is sketches.MisraGriesSketch else state)
-        return sketch
+        return restore(_NATIVE[value["native"]], blobs[value["blob"]])
     fields = _fields(value["object"])
     if fields is None:
         name = _shown(value["object"])

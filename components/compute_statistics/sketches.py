@@ -114,8 +114,8 @@ def _parse_option(name: str, value: Any) -> Any:
         good, wanted = isinstance(value, int | float) and value == value // 1, "a whole number"
         value = int(value) if good else value
     else:
-        good = isinstance(value, int | float) and (value > 0 or name != "epsilon")
-        wanted = "a number above 0" if name == "epsilon" else "a number"
+        good = isinstance(value, int | float) and (name != "epsilon" or 0 < value < 1)
+        wanted = "a number between 0 and 1" if name == "epsilon" else "a number"
     if not good:
         raise RetrainerError(f"stats_options.{name} is {value!r}; TFDV takes {wanted}.")
     return value

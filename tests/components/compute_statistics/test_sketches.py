@@ -15,7 +15,7 @@ import pytest
 from tfx_bsl import sketches as tfx_sketches
 
 from retrainer.components import compute_statistics
-from retrainer.components.compute_statistics import batches, making, sketch_store
+from retrainer.components.compute_statistics import batches, making, native_sketches, sketch_store
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.compute_statistics.sketch_format import (
     MAGIC,
@@ -287,14 +287,68 @@ def test_a_forged_blob_is_refused_or_read_and_crashes_nothing(kind):
         for place in rng.integers(len(forged), size=3):
             forged[place] = rng.integers(256)
         blob = bytes(forged[: rng.integers(len(forged))] if i % 3 == 0 else forged)
-        accumulator = {"native": kind, "blob": 0}
-        content = block({"accumulators": [accumulator], "blobs": [len(blob)]}, blob)
         try:
-            (sketch,) = decode_block(content)
-            sketch.__getstate__()
+            decode_blob(kind, blob).__getstate__()
         except SketchError:
             refused += 1
     assert 0 < refused < 600
+
+
+def quantiles(summary=(3, 3, 3, 3), buffer=(2, 2), eps=0.003, elements=1 << 32, streams=1) -> bytes:
+    """A serialised sketch of quantiles; of summary and buffer, how many values, weights and ranks they have."""
+    message = native_sketches._CLASSES["Quantiles"]()
+    for _ in range(streams):
+        stream = message.streams.add(eps=eps, max_num_elements=elements)
+        for target, lengths in ((stream.summaries.add(), summary), (stream.buffer, buffer)):
+            names = ("value", "weight", "min_rank", "max_rank")[: len(lengths)]
+            for name, length in zip(names, lengths, strict=True):
+                getattr(target, name).extend(range(1, 1 + length))
+    return message.SerializeToString()
+
+
+def distinct(buckets: int, full: int) -> bytes:
+    message = native_sketches._CLASSES["Kmv"](num_buckets=buckets, hashes=range(full))
+    return message.SerializeToString()
+
+
+def decode_blob(kind: str, blob: bytes) -> object:
+    (sketch,) = decode_block(
+        block({"accumulators": [{"native": kind, "blob": 0}], "blobs": [len(blob)]}, blob)
+    )
+    return sketch
+
+
+def test_a_well_formed_blob_is_read():
+    assert decode_blob("QuantilesSketch", quantiles()).GetQuantiles(3)
+    assert decode_blob("KmvSketch", distinct(4, 3)).Estimate() == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "blob"),
+    [
+        # The C++ class would read beyond the end of these.
+        ("QuantilesSketch", quantiles(summary=(3, 2, 3, 3))),
+        ("QuantilesSketch", quantiles(summary=(3, 3, 0, 3))),
+        ("QuantilesSketch", quantiles(summary=(3, 3, 3, 1))),
+        ("QuantilesSketch", quantiles(buffer=(2, 1))),
+        # It would not come to an end, or take all memory.
+        ("QuantilesSketch", quantiles(eps=-1.0)),
+        ("QuantilesSketch", quantiles(eps=float("nan"))),
+        ("QuantilesSketch", quantiles(elements=0)),
+        ("QuantilesSketch", quantiles(elements=1 << 62)),
+        ("QuantilesSketch", quantiles(streams=0)),
+        ("QuantilesSketch", quantiles(streams=2)),
+        ("QuantilesSketch", b"no message"),
+        ("KmvSketch", distinct(0, 0)),
+        ("KmvSketch", distinct(-1, 0)),
+        ("KmvSketch", distinct(2, 3)),
+        ("KmvSketch", distinct(1 << 30, 3)),
+        ("KmvSketch", b"no message"),
+    ],
+)
+def test_a_blob_that_would_end_the_process_is_refused(kind, blob):
+    with pytest.raises(SketchError, match="can't be read"):
+        decode_blob(kind, blob)
 
 
 def test_a_sketch_of_another_version_is_made_again_and_said_so(run, three, tmp_path):
@@ -317,7 +371,8 @@ def test_other_options_are_another_sketch(run, three, tmp_path):
     [
         ({"num_top_value": 3}, "Did you mean 'num_top_values'"),
         ({"generators": []}, "can't be passed to TFDV here"),
-        ({"epsilon": 0}, "epsilon is 0; TFDV takes a number above 0"),
+        ({"epsilon": 0}, "epsilon is 0; TFDV takes a number between 0 and 1"),
+        ({"epsilon": 5.0}, "epsilon is 5.0"),
         ({"epsilon": "small"}, "epsilon is 'small'"),
         ({"num_top_values": 2.5}, "num_top_values is 2.5; TFDV takes a whole number"),
         ({"num_top_values": None}, "num_top_values is None"),
