@@ -117,7 +117,9 @@ def _to_array(column: pa.Array | pa.ChunkedArray, name: str, kind: str) -> np.nd
             filled = pc.fill_null(column.cast(pa.string()), "")
             return filled.cast(pa.binary()).to_numpy(zero_copy_only=False)
         if kind == FLOAT:
-            return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)
+            # Rounded anyway, so integers beyond 2^53 are no reason to stop.
+            numbers = column.cast(pa.float64(), safe=False)
+            return numbers.to_numpy(zero_copy_only=False).astype(np.float32)
         if column.null_count:
             raise RetrainerError(
                 f"column '{name}' has {column.null_count:,} missing cells, and by its schema it has none. "

@@ -15,6 +15,11 @@ def test_missing_numbers_reach_the_model_as_nan():
     assert arrays["s"].tolist() == [b"x", b""]
 
 
+def test_large_integers_reach_the_model_rounded():
+    arrays = to_arrays(pa.table({"a": [2**62 + 1, None]}), {"a": "float32"})
+    np.testing.assert_equal(arrays["a"], np.array([2.0**62, np.nan], np.float32))
+
+
 def test_an_integer_column_with_a_missing_cell_is_named():
     table = pa.table({"a": pa.array([1, None])})
     with pytest.raises(RetrainerError, match="column 'a' has 1 missing"):
