@@ -35,7 +35,7 @@ class SketchStore:
         self.notes: list[str] = []
         self._settings = settings
         self._files: dict[_Key, SketchFile] = {}
-        self._statistics: dict[_Key, Statistics] = {}
+        self._statistics: dict[SpanPart, Statistics] = {}
 
     def missing(self, parts: Sequence[SpanPart]) -> list[SpanPart]:
         """Read the stored sketches of parts.
@@ -68,12 +68,11 @@ class SketchStore:
             self._keep(part, (), content)
             progress(f"sketched span {part.span}", done, len(left))
 
-    def statistics(self, part: SpanPart, as_float: Sequence[str] = ()) -> Statistics:
+    def statistics(self, part: SpanPart) -> Statistics:
         """Give the statistics of a part's rows, sketched if need be; they are not to be changed."""
-        key = (part, tuple(sorted(as_float)))
-        if key not in self._statistics:
-            self._statistics[key] = self._from_file(key, _statistics_of)
-        return self._statistics[key]
+        if part not in self._statistics:
+            self._statistics[part] = self._from_file((part, ()), _statistics_of)
+        return self._statistics[part]
 
     def accumulators(
         self, part: SpanPart, as_float: Sequence[str], columns: Collection[str]
@@ -119,11 +118,13 @@ class SketchStore:
             self._note_damaged(part, as_float, error)
             return False
         self._files[part, as_float] = file
-        self._statistics[part, as_float] = statistics
+        if not as_float:
+            self._statistics[part] = statistics
         return True
 
     def _keep(self, part: SpanPart, as_float: tuple[str, ...], content: bytes) -> None:
-        self._statistics.pop((part, as_float), None)
+        if not as_float:
+            self._statistics.pop(part, None)
         self.made.add(part.span)
         uri = sketch_uri(part, self._settings, as_float)
         read: Callable[[int, int], bytes] = partial(read_range, uri)

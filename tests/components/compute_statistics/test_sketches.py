@@ -401,6 +401,16 @@ def test_whole_numbers_in_one_span_and_fractions_in_another(run, tmp_path):
     assert alone.type == alone.INT
 
 
+def test_only_spans_with_whole_numbers_are_sketched_again_beside_one_with_fractions(run, tmp_path):
+    whole = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
+    fractions = whole.assign(x=[0.5, 1.5, None])
+    run({"1": fractions, "2": whole, "3": fractions, "4": whole})
+    made = {
+        span: len(list((tmp_path / "store" / "spans" / span).rglob("sketch-*"))) for span in "123"
+    }
+    assert made == {"1": 1, "2": 2, "3": 1}
+
+
 def test_text_in_one_span_and_numbers_in_another(run):
     number = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
     spans = {"1": number, "2": number.assign(x=["a", "b", "c"]), "3": number}
