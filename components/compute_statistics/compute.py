@@ -1,9 +1,11 @@
 """Computing the statistics of a window: each split's, each span's, and of the spans before each span."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
+from ..lib.errors import RetrainerError
 from ..lib.examples import Examples, SpanPart
 from ..lib.files import write_atomic
 from ..lib.progress import progress
@@ -42,6 +44,10 @@ def compute(
     parts = _parts(examples)
     store = SketchStore(settings)
     store.make(store.missing(parts), beam_args)
+    _check_allowed(
+        settings.options.get("feature_allowlist") or (),
+        {name for part in parts for name in store.columns(part)},
+    )
 
     index = _index(examples)
     progress("merging sketches")
@@ -51,6 +57,21 @@ def compute(
     verdict = _verdict(index, folders, store)
     write_atomic(report_path, render(index, folders, verdict, store.notes))
     return verdict
+
+
+def _check_allowed(allowed: Sequence[str], known: Set[str]) -> None:
+    # A name that no span knows is a slip, and would leave a column out without a word.
+    for name in allowed:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            hint = (
+                f"did you mean '{near[0]}'?"
+                if near
+                else f"they have: {', '.join(sorted(known)[:30])}."
+            )
+            raise RetrainerError(
+                f"stats_options.feature_allowlist names '{name}', which no span of the window has; {hint}"
+            )
 
 
 def _parts(examples: Examples) -> list[SpanPart]:

@@ -10,11 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import tensorflow_data_validation as tfdv
-from google.protobuf.message import DecodeError
 
 from ..lib.examples import SpanPart
 from ..lib.files import join, read_bytes, write_atomic
-from ..lib.statistics import Statistics
+from ..lib.statistics import Statistics, parse_statistics
 from .sketch_store import SketchStore
 from .sketches import SketchSettings
 
@@ -79,7 +78,7 @@ class KeptStore:
             return _decode(read_bytes(uri))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, LookupError, AttributeError, DecodeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             self._store.note(f"The statistics '{uri}' were made again, being damaged: {error}.")
             return None
 
@@ -128,4 +127,7 @@ def _decode(text: bytes) -> KeptStatistics:
     content = base64.b64decode(found["statistics"], validate=True)
     if hashlib.sha256(content).hexdigest() != found["sha256"]:
         raise ValueError("its checksum does not match")
-    return KeptStatistics(dict(found["sketches"]), Statistics.FromString(content))
+    sketches = {str(span): list(digests) for span, digests in found["sketches"].items()}
+    # JSON may name a span by half a character, which nothing could be written with.
+    "".join(sketches).encode()
+    return KeptStatistics(sketches, parse_statistics(content))

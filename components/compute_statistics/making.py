@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 
+from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
 from .batches import PartReader
 from .sketches import (
@@ -104,10 +105,24 @@ def sketch_file(part: SpanPart, columns: _Columns, settings: SketchSettings) -> 
 
 
 def sketch_batch(batch: pa.RecordBatch, settings: SketchSettings) -> list[Any]:
-    """Sketch the rows of a batch; gives accumulators, one per generator, which depend on the rows alone."""
-    accumulators = stats_impl.generate_partial_statistics_in_memory(
-        batch, settings.stats_options, settings.generators
-    )
+    """Sketch the rows of a batch; gives accumulators, one per generator, which depend on the rows alone.
+
+    Raises:
+        RetrainerError: If a row has no weight, and the options ask for one.
+    """
+    try:
+        accumulators = stats_impl.generate_partial_statistics_in_memory(
+            batch, settings.stats_options, settings.generators
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        weight = settings.options.get("weight_feature")
+        if weight is None:
+            raise
+        reason = str(error.args[0] if error.args else error).rstrip(".")
+        raise RetrainerError(
+            f"TFDV can't weigh rows by '{weight}' (stats_options.weight_feature): {reason}. Each row of each span "
+            "needs a number in that column."
+        ) from error
     settle(accumulators, batch, settings)
     return accumulators
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
-from ..lib.statistics import Feature, Statistics, features_by_name
+from ..lib.statistics import Feature, Statistics, common, features_by_name
 from .extraction import extract, join_columns
 from .sketch_format import decode_block, encode_block
 from .sketch_store import SketchStore
@@ -55,9 +55,11 @@ class Merger:
             others = wanted[1:]
             return [first, *(self.merge_steps(steps, others, as_float) if others else ())]
         taken = steps[: wanted[-1]]
+        parts = [part for step in taken for part in step]
+        integers = {part: self._integers(part, as_float) for part in parts}
         blocks = [
-            list(self._steps_of(columns, taken, wanted, as_float))
-            for columns in self._blocks([part for step in taken for part in step])
+            list(self._steps_of(columns, taken, wanted, integers))
+            for columns in self._blocks(parts)
         ]
         return [join_columns(of_step) for of_step in zip(*blocks, strict=True)]
 
@@ -66,18 +68,23 @@ class Merger:
         columns: tuple[str, ...],
         steps: Sequence[Sequence[SpanPart]],
         wanted: Sequence[int],
-        as_float: Sequence[str],
+        integers: Mapping[SpanPart, Sequence[str]],
     ) -> Iterator[Statistics]:
         merged = empty_accumulators(self._settings)
         for count, step in enumerate(steps, start=1):
             for part in step:
-                one = self._store.accumulators(part, as_float, columns)
+                one = self._store.accumulators(part, integers[part], columns)
                 merged = merge_accumulators([merged, one], self._settings)
             if count in wanted:
                 # A sketch that was asked takes nothing more, so a copy is asked while more is to come.
                 last = count == len(steps)
                 asked = merged if last else decode_block(encode_block(merged))
                 yield extract(asked, self._settings.generators)
+
+    def _integers(self, part: SpanPart, as_float: Sequence[str]) -> tuple[str, ...]:
+        """Find the columns that are integers in a part; one that has none of them is not sketched again."""
+        types = _types(self._store.statistics(part)) if as_float else {}
+        return tuple(name for name in as_float if types.get(name) == Feature.INT)
 
     def _blocks(self, parts: Sequence[SpanPart]) -> list[tuple[str, ...]]:
         """Cut the columns of parts into blocks; in most windows they are those of the sketches."""
@@ -129,4 +136,9 @@ def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tupl
 
 
 def _types(statistics: Statistics) -> dict[str, int]:
-    return {name: feature.type for name, feature in features_by_name(statistics).items()}
+    # A column without any value is stored without a type, which TFDV calls text; it goes with numbers, too.
+    return {
+        name: feature.type
+        for name, feature in features_by_name(statistics).items()
+        if feature.type != Feature.STRING or common(feature).num_non_missing
+    }

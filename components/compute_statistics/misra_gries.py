@@ -10,70 +10,26 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
 from tensorflow_data_validation import constants
 from tensorflow_data_validation.statistics.generators import (
     top_k_uniques_sketch_stats_generator as top_k,
 )
 from tfx_bsl import sketches
 
+from .native_sketches import MisraGriesMessage
+
 _LARGE = top_k._LARGE_STRING_THRESHOLD
-# A sketch makes room for all of its buckets at once; nobody asks for as many.
-_MOST_BUCKETS = 1 << 24
 _SKETCHES = ("_topk_unweighted", "_topk_weighted")
-
-
-def _message_class() -> Any:
-    # The fields of tfx_bsl's sketches.proto (which its Python package lacks) that are looked at; a message keeps
-    # the others unread.
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="retrainer_misra_gries.proto", package="retrainer", syntax="proto3"
-    )
-    message = file.message_type.add(name="MisraGries")
-    for name, number, kind, label in (
-        ("num_buckets", 1, field.TYPE_INT32, field.LABEL_OPTIONAL),
-        ("items", 2, field.TYPE_BYTES, field.LABEL_REPEATED),
-        ("weights", 3, field.TYPE_DOUBLE, field.LABEL_REPEATED),
-        ("extra_items", 9, field.TYPE_BYTES, field.LABEL_REPEATED),
-    ):
-        message.field.add(name=name, number=number, type=kind, label=label)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("retrainer.MisraGries"))
-
-
-_MisraGries = _message_class()
 
 
 def ordered(state: bytes) -> bytes:
     """Order what a serialised sketch holds, so that equal sketches are equal bytes."""
-    message = _MisraGries.FromString(state)
+    message = MisraGriesMessage.FromString(state)
     counted = sorted(zip(message.items, message.weights, strict=True))
     message.items[:] = [item for item, _ in counted]
     message.weights[:] = [weight for _, weight in counted]
     message.extra_items[:] = sorted(message.extra_items)
     return message.SerializeToString(deterministic=True)
-
-
-def checked(state: bytes) -> bytes:
-    """Check a serialised sketch from outside, which the C++ class reads without looking.
-
-    Raises:
-        ValueError: If it can't be one: it has fewer counts than items, say, which would be read beyond their end.
-    """
-    try:
-        message = _MisraGries.FromString(state)
-    except DecodeError as error:
-        raise ValueError(f"a Misra-Gries sketch can't be parsed: {error}") from error
-    if not 0 < message.num_buckets <= _MOST_BUCKETS:
-        raise ValueError(f"a Misra-Gries sketch of {message.num_buckets} buckets")
-    if len(message.items) != len(message.weights) or len(message.items) > message.num_buckets:
-        raise ValueError(
-            f"a Misra-Gries sketch of {len(message.items)} items with {len(message.weights)} counts"
-        )
-    return state
 
 
 def settle_batch(accumulator: Any, batch: pa.RecordBatch, generator: Any) -> None:
@@ -123,13 +79,13 @@ def _buckets(generator: Any) -> int:
 
 
 def _names(sketch: Any) -> Set[bytes]:
-    message = _MisraGries.FromString(sketch._topk_unweighted.__getstate__())
+    message = MisraGriesMessage.FromString(sketch._topk_unweighted.__getstate__())
     return {*message.items, *message.extra_items}
 
 
 def _settle(sketch: Any, known: Iterable[bytes]) -> None:
     for name in _SKETCHES:
-        message = _MisraGries.FromString(getattr(sketch, name).__getstate__())
+        message = MisraGriesMessage.FromString(getattr(sketch, name).__getstate__())
         if not message.extra_items:
             continue
         counted = set(message.items)

@@ -30,7 +30,8 @@ from tensorflow_data_validation.types import FeaturePath
 from tensorflow_data_validation.utils import variance_util
 from tfx_bsl import sketches
 
-from .misra_gries import checked, ordered
+from .misra_gries import ordered
+from .native_sketches import restore
 
 MAGIC = b"RETRAINER-SKETCH-2\n"
 _DIGEST_BYTES = 32
@@ -183,8 +184,8 @@ class SketchFile:
                 if not 0 <= packed <= _MOST_BYTES or not 0 <= size <= _MOST_BYTES:
                     raise ValueError(f"a section of {packed} bytes, {size} when unpacked")
                 self._sections.append(Section(position, int(packed), int(size), checksum))
-                position += packed
-        except (ValueError, TypeError, LookupError) as error:
+                position += int(packed)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise SketchError(f"its index can't be read: {error}") from error
         if len(self._sections) != len(self.columns) + 1 or not self.columns:
             raise SketchError(f"its index has {len(self._sections)} sections")
@@ -263,7 +264,7 @@ def decode_block(content: bytes) -> list[Any]:
             blobs.append(content[position : position + size])
             position += size
         return [_from_plain(value, blobs) for value in header["accumulators"]]
-    except (ValueError, TypeError, LookupError, RuntimeError, struct.error) as error:
+    except (ValueError, TypeError, LookupError, RuntimeError, MemoryError, struct.error) as error:
         raise SketchError(f"its content can't be read: {error}") from error
 
 
@@ -306,21 +307,24 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
     if "dict" in value:
         return {_from_plain(key, blobs): _from_plain(item, blobs) for key, item in value["dict"]}
     if "native" in value:
-        native = _NATIVE[value["native"]]
-        sketch = native.__new__(native)
-        state = blobs[value["blob"]]
-        sketch.__setstate__(checked(state) if native is sketches.MisraGriesSketch else state)
-        return sketch
+        return restore(_NATIVE[value["native"]], blobs[value["blob"]])
     fields = _fields(value["object"])
     if fields is None:
-        raise SketchError(f"it names the class '{value['object']}', which is not one of a sketch's")
+        name = _shown(value["object"])
+        raise SketchError(f"it names the class {name}, which is not one of a sketch's")
     # No constructor runs: only the listed fields are set.
     restored: Any = object.__new__(fields[0])
     for field, item in value["state"].items():
         if field not in fields[1]:
-            raise SketchError(f"it sets '{field}' of {value['object']}, which has no such field")
+            name = _shown(field)
+            raise SketchError(f"it sets {name} of {value['object']}, which has no such field")
         setattr(restored, field, _from_plain(item, blobs))
     return restored
+
+
+def _shown(name: object) -> str:
+    # A forged name may be long, or half a character that no report could be written with.
+    return f"{name!r:.80}"
 
 
 def _fields(name: str) -> tuple[type, tuple[str, ...]] | None:

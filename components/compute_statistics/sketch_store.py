@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import tensorflow_data_validation as tfdv
-from google.protobuf.message import DecodeError
 
 from ..lib.examples import SpanPart
 from ..lib.files import filesystem, read_range, write_atomic
 from ..lib.progress import progress
-from ..lib.statistics import Statistics
+from ..lib.statistics import Statistics, parse_statistics
 from .making import make_sketches
 from .sketch_format import SketchError, SketchFile
 from .sketches import SketchSettings, sketch_uri
@@ -36,7 +35,7 @@ class SketchStore:
         self.notes: list[str] = []
         self._settings = settings
         self._files: dict[_Key, SketchFile] = {}
-        self._statistics: dict[_Key, Statistics] = {}
+        self._statistics: dict[SpanPart, Statistics] = {}
 
     def missing(self, parts: Sequence[SpanPart]) -> list[SpanPart]:
         """Read the stored sketches of parts.
@@ -69,12 +68,11 @@ class SketchStore:
             self._keep(part, (), content)
             progress(f"sketched span {part.span}", done, len(left))
 
-    def statistics(self, part: SpanPart, as_float: Sequence[str] = ()) -> Statistics:
+    def statistics(self, part: SpanPart) -> Statistics:
         """Give the statistics of a part's rows, sketched if need be; they are not to be changed."""
-        key = (part, tuple(sorted(as_float)))
-        if key not in self._statistics:
-            self._statistics[key] = self._from_file(key, _statistics_of)
-        return self._statistics[key]
+        if part not in self._statistics:
+            self._statistics[part] = self._from_file((part, ()), _statistics_of)
+        return self._statistics[part]
 
     def accumulators(
         self, part: SpanPart, as_float: Sequence[str], columns: Collection[str]
@@ -120,11 +118,13 @@ class SketchStore:
             self._note_damaged(part, as_float, error)
             return False
         self._files[part, as_float] = file
-        self._statistics[part, as_float] = statistics
+        if not as_float:
+            self._statistics[part] = statistics
         return True
 
     def _keep(self, part: SpanPart, as_float: tuple[str, ...], content: bytes) -> None:
-        self._statistics.pop((part, as_float), None)
+        if not as_float:
+            self._statistics.pop(part, None)
         self.made.add(part.span)
         uri = sketch_uri(part, self._settings, as_float)
         read: Callable[[int, int], bytes] = partial(read_range, uri)
@@ -159,6 +159,6 @@ def _slice(content: bytes, start: int, end: int) -> bytes:
 
 def _statistics_of(file: SketchFile) -> Statistics:
     try:
-        return Statistics.FromString(file.statistics())
-    except DecodeError as error:
-        raise SketchError(f"its statistics can't be read: {error}") from error
+        return parse_statistics(file.statistics())
+    except ValueError as error:
+        raise SketchError(f"it has {error}") from error

@@ -78,9 +78,8 @@ def parse_options(options: Mapping[str, Any]) -> SketchSettings:
         options: Arguments of `tfdv.StatsOptions`. KFP hands every number over as a float.
 
     Raises:
-        RetrainerError: If TFDV has no such option, or the option is no plain value.
+        RetrainerError: If TFDV has no such option, or takes no such value for it.
     """
-    defaults = inspect.signature(tfdv.StatsOptions.__init__).parameters
     checked = {}
     for name, value in options.items():
         if name not in _OPTION_NAMES:
@@ -90,14 +89,36 @@ def parse_options(options: Mapping[str, Any]) -> SketchSettings:
                 f"stats_options has '{name}', which can't be passed to TFDV here.{hint} "
                 f"It takes {', '.join(_OPTION_NAMES)}."
             )
-        whole = isinstance(defaults[name].default, int)
-        checked[name] = int(value) if whole and isinstance(value, float) else value
+        checked[name] = _parse_option(name, value)
+    weight, allowed = checked.get("weight_feature"), checked.get("feature_allowlist")
+    if weight and allowed and weight not in allowed:
+        raise RetrainerError(
+            f"stats_options weighs rows by '{weight}', which its feature_allowlist {allowed} leaves out. "
+            "Add it there."
+        )
     settings = SketchSettings(checked)
     try:
         _ = settings.generators
     except (TypeError, ValueError) as error:
         raise RetrainerError(f"TFDV refuses stats_options {dict(options)}: {error}.") from error
     return settings
+
+
+def _parse_option(name: str, value: Any) -> Any:
+    if name == "weight_feature":
+        good, wanted = isinstance(value, str) and value != "", "a column's name"
+    elif name == "feature_allowlist":
+        good = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        wanted = "a list of columns' names"
+    elif isinstance(inspect.signature(tfdv.StatsOptions).parameters[name].default, int):
+        good, wanted = isinstance(value, int | float) and value == value // 1, "a whole number"
+        value = int(value) if good else value
+    else:
+        good = isinstance(value, int | float) and (name != "epsilon" or 0 < value < 1)
+        wanted = "a number between 0 and 1" if name == "epsilon" else "a number"
+    if not good:
+        raise RetrainerError(f"stats_options.{name} is {value!r}; TFDV takes {wanted}.")
+    return value
 
 
 def sketch_uri(part: SpanPart, settings: SketchSettings, as_float: Sequence[str] = ()) -> str:

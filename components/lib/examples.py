@@ -244,7 +244,8 @@ def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:
     for table in tables:
         names = set(table.column_names)
         arrays = [
-            table[name].cast(kind) if name in names else pa.nulls(len(table), kind)
+            # Beyond 2^53 an integer is no exact floating-point number, here as in the statistics.
+            table[name].cast(kind, safe=False) if name in names else pa.nulls(len(table), kind)
             for name, kind in kinds.items()
         ]
         aligned.append(pa.Table.from_arrays(arrays, schema=schema))

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
-from .files import join, read_text
+from .files import join
+from .schema_file import load_schema
 
 SCHEMA_FILE = "schema.pbtxt"
 TRAINING, SERVING = "TRAINING", "SERVING"
@@ -32,13 +32,11 @@ def read_schema(path: str) -> schema_pb2.Schema:
     """
     uri = join(path, SCHEMA_FILE)
     try:
-        return text_format.Parse(read_text(uri), schema_pb2.Schema())
+        return load_schema(uri)[0]
     except FileNotFoundError as error:
         raise RetrainerError(
             f"there is no schema at '{uri}'. Schemas come from validate_examples."
         ) from error
-    except text_format.ParseError as error:
-        raise RetrainerError(f"'{uri}' is not a schema: {error}.") from error
 
 
 def raw_features(schema: schema_pb2.Schema, not_features: Sequence[str]) -> dict[str, str]:
@@ -117,7 +115,9 @@ def _to_array(column: pa.Array | pa.ChunkedArray, name: str, kind: str) -> np.nd
             filled = pc.fill_null(column.cast(pa.string()), "")
             return filled.cast(pa.binary()).to_numpy(zero_copy_only=False)
         if kind == FLOAT:
-            return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)
+            # Rounded anyway, so integers beyond 2^53 are no reason to stop.
+            numbers = column.cast(pa.float64(), safe=False)
+            return numbers.to_numpy(zero_copy_only=False).astype(np.float32)
         if column.null_count:
             raise RetrainerError(
                 f"column '{name}' has {column.null_count:,} missing cells, and by its schema it has none. "

@@ -1,5 +1,6 @@
 """Reading and writing at any fsspec URI so that a reader never sees half of anything."""
 
+import errno
 import hashlib
 import json
 import os
@@ -127,7 +128,8 @@ def write_atomic(uri: str, data: bytes | str, durable: bool = True) -> None:
             for what its reader checks and can make again.
 
     Raises:
-        OSError: If the disk is full or refuses, in which case what stood at `uri` still stands.
+        PermissionError: If this account may not write there, or nobody may.
+        OSError: If the disk is full or refuses. In each case what stood at `uri` still stands.
     """
     content = data.encode() if isinstance(data, str) else data
     fs, path = filesystem(uri)
@@ -183,17 +185,23 @@ def remove(uri: str) -> None:
 
 @contextmanager
 def _written_aside(path: str, content: bytes, durable: bool = True) -> Iterator[str]:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     aside = f"{path}.{uuid.uuid4().hex}{ASIDE}"
     try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(aside, "wb") as file:
             file.write(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         yield aside
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        # A volume that is mounted to be read only, which Python takes for no matter of permission.
+        raise PermissionError(error.errno, os.strerror(error.errno), path) from error
     finally:
-        Path(aside).unlink(missing_ok=True)
+        if os.path.exists(aside):
+            os.unlink(aside)
 
 
 def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> bool:

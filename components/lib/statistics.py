@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from .errors import RetrainerError
@@ -150,11 +151,29 @@ def read_statistics(path: str | os.PathLike[str], folder: str) -> Statistics:
     if not exists(uri):
         raise RetrainerError(f"there are no statistics at '{uri}'. Run compute_statistics again.")
     try:
-        return Statistics.FromString(read_bytes(uri))
+        return parse_statistics(read_bytes(uri))
     except ValueError as error:
         raise RetrainerError(
             f"'{uri}' is damaged: {error}. Run compute_statistics again."
         ) from error
+
+
+def parse_statistics(content: bytes) -> Statistics:
+    """Read serialised statistics of one dataset.
+
+    Args:
+        content: A `DatasetFeatureStatisticsList`.
+
+    Raises:
+        ValueError: If it can't be parsed, or holds another number of datasets (an empty file holds none).
+    """
+    try:
+        statistics = Statistics.FromString(content)
+    except DecodeError as error:
+        raise ValueError(f"statistics that can't be parsed ({error})") from error
+    if len(statistics.datasets) != 1:
+        raise ValueError(f"statistics of {len(statistics.datasets)} datasets")
+    return statistics
 
 
 def features_by_name(statistics: Statistics) -> dict[str, Feature]:

@@ -1,6 +1,7 @@
 """What came before each span is kept, so that the next run merges what came before its newest span alone."""
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 
@@ -133,7 +134,19 @@ def test_a_span_whose_rows_changed_is_merged_anew(run, months, tmp_path):
     assert rows_before(tmp_path) == {"2013-02": 500, "2013-03": 500 + len(spans["2013-02"])}
 
 
-@pytest.mark.parametrize("damage", ["cut", "no JSON object", "a bit", "no base64", "another field"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "cut",
+        "no JSON object",
+        "deep",
+        "a bit",
+        "no base64",
+        "nothing",
+        "another field",
+        "half a character",
+    ],
+)
 def test_a_damaged_file_is_made_again_and_said_so(run, months, tmp_path, damage):
     spans = {span: months[span].head(500) for span in MONTHS[:4]}
     expected = run(spans)
@@ -146,6 +159,13 @@ def test_a_damaged_file_is_made_again_and_said_so(run, months, tmp_path, damage)
             "cut": victim.read_text()[:1_000],
             "no JSON object": "[1, 2]",
             "a bit": json.dumps({**content, "statistics": base64.b64encode(statistics).decode()}),
+            "deep": "[" * 100_000,
+            "nothing": json.dumps(
+                {**content, "statistics": "", "sha256": hashlib.sha256().hexdigest()}
+            ),
+            "half a character": json.dumps(
+                {**content, "sketches": {**content["sketches"], "\ud800": []}}
+            ),
             "no base64": json.dumps({**content, "statistics": "?"}),
             "another field": json.dumps({**content, "sketches": 1}),
         }[damage]

@@ -15,7 +15,7 @@ import pytest
 from tfx_bsl import sketches as tfx_sketches
 
 from retrainer.components import compute_statistics
-from retrainer.components.compute_statistics import batches, making, sketch_store
+from retrainer.components.compute_statistics import batches, making, native_sketches, sketch_store
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.compute_statistics.sketch_format import (
     MAGIC,
@@ -27,7 +27,12 @@ from retrainer.components.compute_statistics.sketch_format import (
 )
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
-from retrainer.components.lib.statistics import features_by_name, read_statistics, row_count
+from retrainer.components.lib.statistics import (
+    common,
+    features_by_name,
+    read_statistics,
+    row_count,
+)
 
 
 @pytest.fixture
@@ -145,6 +150,18 @@ def test_a_sketch_whose_accumulators_can_not_be_read_is_made_again(run, three, t
     assert "was made again" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.parametrize("statistics", [b"", b"no message"])
+def test_a_sketch_without_statistics_is_made_again(statistics, run, three, tmp_path):
+    run(three)
+    good = read_statistics(tmp_path / "s", "Split-train")
+    victim = sketches(tmp_path)[0]
+    victim.write_bytes(encode(statistics, [Block.of(["x"], block({}))]))
+    forget_kept(tmp_path)
+    assert run(three).endswith("1 sketched now, 2 reused")
+    assert read_statistics(tmp_path / "s", "Split-train") == good
+    assert "was made again" in (tmp_path / "report.html").read_text()
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_sketch_with_any_byte_changed_or_cut_off_is_refused(seed, run, three, tmp_path):
     run({span: frame.head(50) for span, frame in three.items()})
@@ -201,6 +218,8 @@ def test_reading_a_malicious_pickle_runs_nothing(run, three, tmp_path):
         ({"native": "QuantilesSketch", "blob": 0}, "can't be read"),
         ({"native": "system", "blob": 0}, "can't be read"),
         ({"unknown": 1}, "can't be read"),
+        ({"object": "\ud800" * 999}, r"names the class '\\ud800.{,80}, which"),
+        ({"object": "FeaturePath", "state": {"\ud800": "x"}}, r"sets '\\ud800' of"),
     ],
 )
 def test_a_forged_sketch_sets_only_the_fields_of_its_classes(accumulator, reason):
@@ -217,12 +236,29 @@ def test_a_forged_sketch_sets_only_the_fields_of_its_classes(accumulator, reason
         {"columns": [["x"]], "sections": [[0, 1 << 60, "a"], [0, 0, "a"]]},
         {"columns": [], "sections": [[0, 0, "a"]]},
         {"columns": 1, "sections": 2},
+        "[" * 100_000,
     ],
 )
 def test_a_forged_index_is_refused(index):
-    content = signed(json.dumps(index).encode())
+    content = signed((index if isinstance(index, str) else json.dumps(index)).encode())
     with pytest.raises(SketchError, match="index"):
         SketchFile(lambda start, end: content[start:end])
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {"columns": [["x"]], "sections": [[1.5, 1, "a"], [1.5, 1, "a"]]},
+        {"columns": [["x"]], "sections": [[0, 0, None], [0, 0, 5]]},
+    ],
+)
+def test_a_forged_index_finds_nothing(index):
+    content = signed(json.dumps(index).encode())
+    file = SketchFile(lambda start, end: content[start:end])
+    with pytest.raises(SketchError, match="checksum"):
+        file.statistics()
+    with pytest.raises(SketchError, match="checksum"):
+        file.accumulators(["x"])
 
 
 def test_content_that_does_not_unpack_to_its_size_is_refused():
@@ -251,14 +287,68 @@ def test_a_forged_blob_is_refused_or_read_and_crashes_nothing(kind):
         for place in rng.integers(len(forged), size=3):
             forged[place] = rng.integers(256)
         blob = bytes(forged[: rng.integers(len(forged))] if i % 3 == 0 else forged)
-        accumulator = {"native": kind, "blob": 0}
-        content = block({"accumulators": [accumulator], "blobs": [len(blob)]}, blob)
         try:
-            (sketch,) = decode_block(content)
-            sketch.__getstate__()
+            decode_blob(kind, blob).__getstate__()
         except SketchError:
             refused += 1
     assert 0 < refused < 600
+
+
+def quantiles(summary=(3, 3, 3, 3), buffer=(2, 2), eps=0.003, elements=1 << 32, streams=1) -> bytes:
+    """A serialised sketch of quantiles; of summary and buffer, how many values, weights and ranks they have."""
+    message = native_sketches._CLASSES["Quantiles"]()
+    for _ in range(streams):
+        stream = message.streams.add(eps=eps, max_num_elements=elements)
+        for target, lengths in ((stream.summaries.add(), summary), (stream.buffer, buffer)):
+            names = ("value", "weight", "min_rank", "max_rank")[: len(lengths)]
+            for name, length in zip(names, lengths, strict=True):
+                getattr(target, name).extend(range(1, 1 + length))
+    return message.SerializeToString()
+
+
+def distinct(buckets: int, full: int) -> bytes:
+    message = native_sketches._CLASSES["Kmv"](num_buckets=buckets, hashes=range(full))
+    return message.SerializeToString()
+
+
+def decode_blob(kind: str, blob: bytes) -> object:
+    (sketch,) = decode_block(
+        block({"accumulators": [{"native": kind, "blob": 0}], "blobs": [len(blob)]}, blob)
+    )
+    return sketch
+
+
+def test_a_well_formed_blob_is_read():
+    assert decode_blob("QuantilesSketch", quantiles()).GetQuantiles(3)
+    assert decode_blob("KmvSketch", distinct(4, 3)).Estimate() == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "blob"),
+    [
+        # The C++ class would read beyond the end of these.
+        ("QuantilesSketch", quantiles(summary=(3, 2, 3, 3))),
+        ("QuantilesSketch", quantiles(summary=(3, 3, 0, 3))),
+        ("QuantilesSketch", quantiles(summary=(3, 3, 3, 1))),
+        ("QuantilesSketch", quantiles(buffer=(2, 1))),
+        # It would not come to an end, or take all memory.
+        ("QuantilesSketch", quantiles(eps=-1.0)),
+        ("QuantilesSketch", quantiles(eps=float("nan"))),
+        ("QuantilesSketch", quantiles(elements=0)),
+        ("QuantilesSketch", quantiles(elements=1 << 62)),
+        ("QuantilesSketch", quantiles(streams=0)),
+        ("QuantilesSketch", quantiles(streams=2)),
+        ("QuantilesSketch", b"no message"),
+        ("KmvSketch", distinct(0, 0)),
+        ("KmvSketch", distinct(-1, 0)),
+        ("KmvSketch", distinct(2, 3)),
+        ("KmvSketch", distinct(1 << 30, 3)),
+        ("KmvSketch", b"no message"),
+    ],
+)
+def test_a_blob_that_would_end_the_process_is_refused(kind, blob):
+    with pytest.raises(SketchError, match="can't be read"):
+        decode_blob(kind, blob)
 
 
 def test_a_sketch_of_another_version_is_made_again_and_said_so(run, three, tmp_path):
@@ -281,9 +371,24 @@ def test_other_options_are_another_sketch(run, three, tmp_path):
     [
         ({"num_top_value": 3}, "Did you mean 'num_top_values'"),
         ({"generators": []}, "can't be passed to TFDV here"),
+        ({"epsilon": 0}, "epsilon is 0; TFDV takes a number between 0 and 1"),
+        ({"epsilon": 5.0}, "epsilon is 5.0"),
+        ({"epsilon": "small"}, "epsilon is 'small'"),
+        ({"num_top_values": 2.5}, "num_top_values is 2.5; TFDV takes a whole number"),
+        ({"num_top_values": None}, "num_top_values is None"),
+        ({"num_histogram_buckets": 0}, "TFDV refuses stats_options .*num_histogram_buckets 0"),
+        ({"feature_allowlist": "carrier"}, "feature_allowlist is 'carrier'; TFDV takes a list"),
+        ({"feature_allowlist": [1]}, "feature_allowlist is .1."),
+        ({"feature_allowlist": ["late", "carier"]}, "names 'carier', .* did you mean 'carrier'"),
+        ({"weight_feature": ""}, "weight_feature is ''"),
+        ({"weight_feature": "distance", "feature_allowlist": ["late"]}, "'late'.* leaves out"),
+        ({"weight_feature": "no such column"}, "can't weigh rows by 'no such column'"),
+        ({"weight_feature": "carrier"}, "can't weigh rows by 'carrier'.* needs a number"),
+        ({"weight_feature": "gappy"}, "can't weigh rows by 'gappy'.* one value in each"),
     ],
 )
-def test_an_option_that_does_not_exist_is_named(run, three, options, reason):
+def test_an_option_that_tfdv_can_not_take_is_named(run, three, options, reason):
+    three = {span: frame.head(50).assign(gappy=[None, *range(49)]) for span, frame in three.items()}
     with pytest.raises(RetrainerError, match=reason):
         run(three, stats_options=options)
 
@@ -297,11 +402,35 @@ def test_whole_numbers_in_one_span_and_fractions_in_another(run, tmp_path):
     assert alone.type == alone.INT
 
 
+def test_only_spans_with_whole_numbers_are_sketched_again_beside_one_with_fractions(run, tmp_path):
+    whole = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
+    fractions = whole.assign(x=[0.5, 1.5, None])
+    run({"1": fractions, "2": whole, "3": fractions, "4": whole})
+    made = {
+        span: len(list((tmp_path / "store" / "spans" / span).rglob("sketch-*"))) for span in "123"
+    }
+    assert made == {"1": 1, "2": 2, "3": 1}
+
+
 def test_text_in_one_span_and_numbers_in_another(run):
     number = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
     spans = {"1": number, "2": number.assign(x=["a", "b", "c"]), "3": number}
     with pytest.raises(RetrainerError, match="'x' is text in span 2 and a number in span 1"):
         run(spans)
+
+
+@pytest.mark.parametrize("cells", [["a", "b", "c"], [1, 2, 3], [0.5, 1.5, 2.5]])
+@pytest.mark.parametrize("empty", ["1", "2"])
+def test_a_column_that_is_empty_in_one_span_alone(cells, empty, run, tmp_path):
+    late = pa.array([0, 1, 0])
+    full = pa.table({"x": pa.array(cells), "late": late})
+    spans = dict.fromkeys(("1", "2", "3"), full)
+    spans[empty] = pa.table({"x": pa.nulls(3), "late": late})
+    run(spans)
+    of_full = features_by_name(read_statistics(tmp_path / "s", "Span-3"))["x"]
+    x = features_by_name(read_statistics(tmp_path / "s", "Split-train"))["x"]
+    assert x.type == of_full.type
+    assert (common(x).num_non_missing, common(x).num_missing) == (3, 3)
 
 
 def test_a_span_without_rows(run, three, tmp_path):

@@ -7,7 +7,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
 from tfx_bsl import sketches
 
-from retrainer.components.compute_statistics.misra_gries import _MisraGries
+from retrainer.components.compute_statistics.native_sketches import MisraGriesMessage
 from retrainer.components.compute_statistics.sketches import SketchSettings
 from retrainer.components.compute_statistics.top_values import TopValues
 
@@ -61,7 +61,7 @@ def test_they_are_tfdvs(options):
 def test_values_that_are_no_text_have_tfdvs_name():
     generator, accumulator = accumulated({"x": [b"a", b"b", b"b"]})
     ((path, sketch),) = [(path, one) for path, one in accumulator.items() if path.steps() == ("x",)]
-    message = _MisraGries.FromString(sketch._topk_unweighted.__getstate__())
+    message = MisraGriesMessage.FromString(sketch._topk_unweighted.__getstate__())
     message.items[:] = [b"\xff" if item == b"b" else item for item in message.items]
     forged = sketches.MisraGriesSketch.__new__(sketches.MisraGriesSketch)
     forged.__setstate__(message.SerializeToString())

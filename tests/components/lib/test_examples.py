@@ -15,6 +15,11 @@ def test_a_column_that_is_all_missing_in_one_table_takes_the_others_type():
     assert joined.to_pylist() == [{"a": None}, {"a": "x"}]
 
 
+def test_large_integers_join_fractions_rounded():
+    joined = concat_tables([pa.table({"a": [2**62 + 1]}), pa.table({"a": [2.5]})])
+    assert joined.to_pylist() == [{"a": 2.0**62}, {"a": 2.5}]
+
+
 def test_text_against_numbers_names_the_column():
     with pytest.raises(RetrainerError, match="column 'a'"):
         concat_tables([pa.table({"a": [1]}), pa.table({"a": ["x"]})])

@@ -5,7 +5,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.features import raw_features, to_arrays
+from retrainer.components.lib.features import raw_features, read_schema, to_arrays
 
 
 def test_missing_numbers_reach_the_model_as_nan():
@@ -13,6 +13,11 @@ def test_missing_numbers_reach_the_model_as_nan():
     arrays = to_arrays(table, {"a": "float32", "s": "string"})
     assert np.isnan(arrays["a"][1])
     assert arrays["s"].tolist() == [b"x", b""]
+
+
+def test_large_integers_reach_the_model_rounded():
+    arrays = to_arrays(pa.table({"a": [2**62 + 1, None]}), {"a": "float32"})
+    np.testing.assert_equal(arrays["a"], np.array([2.0**62, np.nan], np.float32))
 
 
 def test_an_integer_column_with_a_missing_cell_is_named():
@@ -33,6 +38,18 @@ def test_a_column_that_is_not_there_is_named():
         RetrainerError, match=r"no column 'b', which the model takes\. They have: a"
     ):
         to_arrays(pa.table({"a": [1]}), {"b": "int64"})
+
+
+@pytest.mark.parametrize("content", [b"feature {", b"\xff"])
+def test_a_damaged_schema_is_named(tmp_path, content):
+    (tmp_path / "schema.pbtxt").write_bytes(content)
+    with pytest.raises(RetrainerError, match=r"schema.pbtxt' is not a schema"):
+        read_schema(str(tmp_path))
+
+
+def test_a_missing_schema_is_named(tmp_path):
+    with pytest.raises(RetrainerError, match=r"no schema at '.*schema.pbtxt'"):
+        read_schema(str(tmp_path))
 
 
 def test_label_key_and_retired_columns_are_no_features():

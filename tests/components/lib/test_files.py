@@ -1,4 +1,7 @@
 import os
+import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -27,6 +30,29 @@ def test_write_atomic_keeps_the_old_content_when_the_disk_refuses(tmp_path, monk
         files.write_atomic(str(target), "new")
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_volume_that_is_mounted_to_be_read_only_gives_no_permission(tmp_path):
+    mount = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "ro", "none", str(tmp_path)]
+    if shutil.which("unshare") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    code = """
+import sys
+from retrainer.components.lib.files import create_exclusive, write_atomic
+for write in (write_atomic, create_exclusive):
+    for name in ("file.txt", "deep/file.txt"):
+        try:
+            write(f"{sys.argv[1]}/{name}", "text")
+        except PermissionError as error:
+            print(error)
+"""
+    script = 'mount -t tmpfs -o ro none "$1" && exec "$2" -c "$3" "$1"'
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "-", str(tmp_path), sys.executable, code],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.count("Read-only file system") == 4, done.stderr
 
 
 def test_of_many_who_create_one_wins_and_its_content_is_whole(tmp_path):
