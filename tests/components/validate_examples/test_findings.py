@@ -1,0 +1,27 @@
+"""What was found is told in order, with a command that takes it in."""
+
+import re
+import shlex
+
+
+def test_columns_that_the_schema_lacks_come_in_the_order_of_the_data(judge, frozen, three, months):
+    names = [f"{letter}_new" for letter in "qwertzuiop"]
+    newest = months["2013-04"].assign(**dict.fromkeys(names, 1))
+    outcome = judge({**three, "2013-04": newest})
+    assert [f["column"] for f in outcome.findings if f["kind"] == "new_column"] == names
+
+
+def test_the_command_that_accepts_is_what_a_shell_takes(judge, three, months):
+    names = {"hour": "hour of day", "minute": "it's", "flight": "Flug"}
+    spans = {span: frame.rename(columns=names) for span, frame in three.items()}
+    assert judge(spans).error == ""
+    outcome = judge({**spans, "2013-04": months["2013-04"]})
+    command = re.search(r"'(retrainer schema accept .*)' beside", outcome.error)[1]
+    assert set(shlex.split(command)[3:]) == set(names.values())
+
+
+def test_of_many_columns_the_command_takes_only_what_stopped_the_run(judge, frozen, three, months):
+    columns = ["hour", "minute", "distance", "carrier", "flight", "tailnum", "dest", "origin"]
+    newest = months["2013-04"].drop(columns=columns[1:]).assign(gate="B4", hour=None)
+    outcome = judge({**three, "2013-04": newest})
+    assert "'retrainer schema accept --all --kind missing_column' beside" in outcome.error
