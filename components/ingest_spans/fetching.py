@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 
@@ -64,7 +65,7 @@ def fetched(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -
     Args:
         file: The file.
         scratch: Folder for a copy, which is removed afterwards.
-        digests: Gets what `digest_source` would give of a file that is copied, by its URI.
+        digests: Gets what `digest_source` would give of a file, by its URI, unless it is there.
 
     Yields:
         The file's own path if it is local, else that of a copy with the same name; empty for a table.
@@ -77,7 +78,8 @@ def fetched(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -
         return
     fs, path = filesystem(file.uri)
     if is_local(file.uri):
-        yield path
+        with _digested_beside(file, digests):
+            yield path
         return
     copy = os.path.join(scratch, os.path.basename(path))
     try:
@@ -89,3 +91,15 @@ def fetched(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -
         yield copy
     finally:
         os.unlink(copy)
+
+
+@contextmanager
+def _digested_beside(file: SourceFile, digests: MutableMapping[str, str]) -> Iterator[None]:
+    if file.uri in digests:
+        yield
+        return
+    # Hashing lets go of the interpreter, so it costs the reader no time.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        digest = pool.submit(digest_source, file)
+        yield
+        digests[file.uri] = digest.result()

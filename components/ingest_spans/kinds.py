@@ -86,7 +86,7 @@ def agree(stored_as: Mapping[str, str], wanted: Mapping[str, Kind]) -> bool:
     return True
 
 
-def observe(column: pa.Array, narrow: bool) -> Kind:
+def observe(column: pa.Array, narrow: bool) -> tuple[Kind, pa.Array]:
     """Find the narrowest kind that holds every value of a column.
 
     Integers beyond 64 bits make text of a column, which keeps each digit. A duration is a number of seconds.
@@ -95,11 +95,14 @@ def observe(column: pa.Array, narrow: bool) -> Kind:
         column: Values of an Arrow type that `decode_text` gives.
         narrow: Whether text may be numbers.
 
+    Returns:
+        The kind, and what `fit` makes of the column.
+
     Raises:
         MisfitError: If its type is one that examples can't hold.
     """
     if column.null_count == len(column):
-        return Kind.NOTHING
+        return Kind.NOTHING, fit(column, Kind.NOTHING)
     if pa.types.is_string(column.type):
         candidates: Iterable[Kind] = (Kind.INTEGER, Kind.NUMBER, Kind.FLAG) if narrow else ()
     elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type):
@@ -112,12 +115,10 @@ def observe(column: pa.Array, narrow: bool) -> Kind:
         try:
             # Each cell that can't be parsed costs Arrow half a microsecond: a few tell that most would not be.
             fit(column.slice(0, _FIRST_CELLS), kind)
-            fit(column, kind)
+            return kind, fit(column, kind)
         except MisfitError:
             continue
-        return kind
-    fit(column, Kind.TEXT)
-    return Kind.TEXT
+    return Kind.TEXT, fit(column, Kind.TEXT)
 
 
 def fit(column: pa.Array, kind: Kind) -> pa.Array:

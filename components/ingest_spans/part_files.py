@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS_PER_GROUP = 65_536
+ROWS_PER_GROUP = 32_768
 # Of many columns a row group has fewer rows, so that it stays within a few dozen megabytes.
 CELLS_PER_GROUP = 8_000_000
 # Of long texts it has fewer, too.
 BYTES_PER_GROUP = 64 << 20
 # Files of this size are what Beam's workers share among themselves.
-ROWS_PER_FILE = 16 * ROWS_PER_GROUP
+ROWS_PER_FILE = 32 * ROWS_PER_GROUP
 
 
 class RowFile:

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -79,8 +79,11 @@ class SpanReader:
         """
         started = changed = False
         for uri, opener in self._sources:
-            with opener() as source:
-                for block in join_blocks(read_blocks(source, uri)):
+            with (
+                opener() as source,
+                closing(read_ahead(join_blocks(read_blocks(source, uri)))) as blocks,
+            ):
+                for block in blocks:
                     self._named.check(block, uri, source.has_header)
                     self.excluded.update(block.excluded)
                     known = dict(self.kinds)
@@ -129,10 +132,13 @@ class SpanReader:
                 return fit(column, known), np.empty(0, np.int64), ""
             except MisfitError:
                 pass
-        kind = observe(column, narrow).widened(known or Kind.NOTHING)
+        observed, fitted = observe(column, narrow)
+        kind = observed.widened(known or Kind.NOTHING)
         self.kinds[name] = kind
-        # It may be text because of what came before, and the block have flags that are text now.
-        return fit(column, kind), np.empty(0, np.int64), ""
+        if kind != observed:
+            # It may be text because of what came before, and the block have flags that are text now.
+            fitted = fit(column, kind)
+        return fitted, np.empty(0, np.int64), ""
 
     def _describe(
         self,
@@ -151,7 +157,7 @@ class SpanReader:
             yield BadRow(file, int(numbers[index]), "; ".join(reasons), text)
 
 
-def read_ahead(items: Iterator[T]) -> Iterator[T]:
+def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
     """Make the next item on another thread while the present one is used.
 
     Args:

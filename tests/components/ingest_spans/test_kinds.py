@@ -22,8 +22,9 @@ from retrainer.components.ingest_spans.kinds import (
 
 
 def observed(column, narrow):
-    kind = observe(column, narrow)
-    return kind, fit(column, kind).to_pylist()
+    kind, fitted = observe(column, narrow)
+    assert fitted.equals(fit(column, kind))
+    return kind, fitted.to_pylist()
 
 
 @pytest.mark.parametrize(
