@@ -1,5 +1,6 @@
-"""Reading a span's rows as the list batches that TFDV takes."""
+"""Reading a span's rows in batches that depend on its files alone."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
@@ -7,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..lib.examples import SpanPart, open_parquet, to_list_batch
+from ..lib.examples import SpanPart, open_parquet
 from ..lib.files import join
 
 # Rows of a batch shrink as columns or cells grow, so that a batch stays within a few dozen megabytes.
 BATCH_CELLS = 4_000_000
 BATCH_BYTES = 64 << 20
-BATCH_ROWS = 32_768
+BATCH_ROWS = 65_536
 MIN_BATCH_ROWS = 1_000
 
 
@@ -39,26 +40,35 @@ class PartReader:
         """Names of the part's columns; none if it has no file."""
         return tuple(dict.fromkeys(name for f in self._files for name in f.schema_arrow.names))
 
-    def list_batches(
-        self, columns: Sequence[str], as_float: Sequence[str] = ()
-    ) -> Iterator[pa.RecordBatch]:
-        """Read some columns as list batches.
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read some columns.
 
         Args:
             columns: Which.
-            as_float: Integer columns to hand over as floating point.
 
         Yields:
             Batches of at most `BATCH_ROWS` rows, in the order of the rows; fewer rows where there are many columns
-            or large cells. Where a batch ends depends on the files alone.
+            or large cells. All of a file are of one size, but for the last. Where a batch ends depends on the files
+            alone.
         """
         for file in self._files:
             names = file.schema_arrow.names
             present = [name for name in columns if name in set(names)]
             rows = _batch_rows(file.metadata, names, present)
             chosen = None if len(present) == len(names) else present
-            for batch in file.iter_batches(batch_size=rows, columns=chosen):
-                yield to_list_batch(_cast(batch, as_float))
+            yield from file.iter_batches(batch_size=rows, columns=chosen)
+
+
+def cast_to_float(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Make floating point of some columns of numbers; a batch may lack them."""
+    wanted = [name for name in names if name in batch.schema.names]
+    if not wanted:
+        return batch
+    columns = [
+        pc.cast(column, pa.float64(), safe=False) if name in wanted else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _batch_rows(metadata: pq.FileMetaData, names: Sequence[str], columns: Sequence[str]) -> int:
@@ -73,15 +83,6 @@ def _batch_rows(metadata: pq.FileMetaData, names: Sequence[str], columns: Sequen
         ),
         default=0,
     )
-    return max(1, min(BATCH_ROWS, by_columns, int(BATCH_BYTES / max(1.0, row_bytes))))
-
-
-def _cast(batch: pa.RecordBatch, as_float: Sequence[str]) -> pa.RecordBatch:
-    wanted = [name for name in as_float if name in batch.schema.names]
-    if not wanted:
-        return batch
-    columns = [
-        pc.cast(column, pa.float64(), safe=False) if name in wanted else column
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    most = max(1, min(BATCH_ROWS, by_columns, int(BATCH_BYTES / max(1.0, row_bytes))))
+    count = math.ceil(metadata.num_rows / most)
+    return math.ceil(metadata.num_rows / max(1, count)) or 1

@@ -18,14 +18,13 @@ import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import SpanPart
-from .batches import PartReader
+from ..lib.examples import SpanPart, to_list_batch
+from .batches import PartReader, cast_to_float
 from .sketches import (
+    Merging,
     SketchSettings,
     column_blocks,
-    empty_accumulators,
     encode_sketch,
-    merge_accumulators,
     pack,
     settle,
 )
@@ -73,8 +72,10 @@ def make_sketches(
         sketched = _in_order(
             pool,
             workers,
-            lambda one: sketch_batch(one, settings) if isinstance(one, pa.RecordBatch) else one,
-            _batches(parts, as_float, settings, blocks),
+            lambda one: (
+                sketch_batch(one, settings, as_float) if isinstance(one, pa.RecordBatch) else one
+            ),
+            _batches(parts, settings, blocks),
         )
         packed = _in_order(
             pool, workers, lambda one: pack(*one, settings), _by_block(sketched, settings)
@@ -96,20 +97,30 @@ def sketch_file(part: SpanPart, columns: _Columns, settings: SketchSettings) -> 
     Returns:
         Accumulators, one per generator.
     """
-    merged: list[Any] | None = None
+    merging = Merging(settings)
     with ExitStack() as files:
-        for batch in PartReader(part, files).list_batches(columns):
-            one = sketch_batch(batch, settings)
-            merged = one if merged is None else merge_accumulators([merged, one], settings)
-    return empty_accumulators(settings) if merged is None else merged
+        for batch in PartReader(part, files).batches(columns):
+            merging.add(sketch_batch(batch, settings))
+    return merging.result()
 
 
-def sketch_batch(batch: pa.RecordBatch, settings: SketchSettings) -> list[Any]:
-    """Sketch the rows of a batch; gives accumulators, one per generator, which depend on the rows alone.
+def sketch_batch(
+    flat: pa.RecordBatch, settings: SketchSettings, as_float: Sequence[str] = ()
+) -> list[Any]:
+    """Sketch the rows of a batch.
+
+    Args:
+        flat: The batch, a cell in each row of a column.
+        settings: TFDV's options.
+        as_float: Integer columns to take as floating point.
+
+    Returns:
+        Accumulators, one per generator, which depend on the rows alone.
 
     Raises:
         RetrainerError: If a row has no weight, and the options ask for one.
     """
+    batch = to_list_batch(cast_to_float(flat, as_float))
     try:
         accumulators = stats_impl.generate_partial_statistics_in_memory(
             batch, settings.stats_options, settings.generators
@@ -128,10 +139,7 @@ def sketch_batch(batch: pa.RecordBatch, settings: SketchSettings) -> list[Any]:
 
 
 def _batches(
-    parts: Sequence[SpanPart],
-    as_float: Sequence[str],
-    settings: SketchSettings,
-    blocks: deque[int],
+    parts: Sequence[SpanPart], settings: SketchSettings, blocks: deque[int]
 ) -> Iterator[pa.RecordBatch | _Mark]:
     for part in parts:
         with ExitStack() as files:
@@ -143,26 +151,25 @@ def _batches(
                 yield _Block(columns)
                 for reader in readers:
                     yield _File.START
-                    yield from reader.list_batches(columns, as_float)
+                    yield from reader.batches(columns)
 
 
 def _by_block(
     sketched: Iterable[list[Any] | _Mark], settings: SketchSettings
 ) -> Iterator[tuple[list[Any], _Columns]]:
     columns: _Columns | None = None
-    merged: list[Any] = []
-    file: list[Any] | None = None
+    merged, file = Merging(settings), Merging(settings)
     for one in chain(sketched, [_Block(())]):
         if isinstance(one, list):
-            file = one if file is None else merge_accumulators([file, one], settings)
+            file.add(one)
             continue
-        if file is not None:
-            merged = merge_accumulators([merged, file], settings)
-            file = None
+        # By file, as they are merged where each file was sketched by itself.
+        merged.add(file.result())
+        file = Merging(settings)
         if isinstance(one, _Block):
             if columns is not None:
-                yield merged, columns
-            columns, merged = one.columns, empty_accumulators(settings)
+                yield merged.result(), columns
+            columns, merged = one.columns, Merging(settings)
 
 
 def _in_order(

@@ -1,14 +1,14 @@
 """Merging the sketches of any parts, and asking the merge for its statistics."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
 from ..lib.statistics import Feature, Statistics, common, features_by_name
 from .extraction import extract, join_columns
-from .sketch_format import decode_block, encode_block
 from .sketch_store import SketchStore
-from .sketches import SketchSettings, column_blocks, empty_accumulators, merge_accumulators
+from .sketches import Merging, SketchSettings, column_blocks
 
 
 class Merger:
@@ -70,15 +70,15 @@ class Merger:
         wanted: Sequence[int],
         integers: Mapping[SpanPart, Sequence[str]],
     ) -> Iterator[Statistics]:
-        merged = empty_accumulators(self._settings)
+        merging = Merging(self._settings)
         for count, step in enumerate(steps, start=1):
             for part in step:
-                one = self._store.accumulators(part, integers[part], columns)
-                merged = merge_accumulators([merged, one], self._settings)
+                merging.add(self._store.accumulators(part, integers[part], columns))
             if count in wanted:
                 # A sketch that was asked takes nothing more, so a copy is asked while more is to come.
                 last = count == len(steps)
-                asked = merged if last else decode_block(encode_block(merged))
+                merged = merging.result()
+                asked = merged if last else deepcopy(merged)
                 yield extract(asked, self._settings.generators)
 
     def _integers(self, part: SpanPart, as_float: Sequence[str]) -> tuple[str, ...]:

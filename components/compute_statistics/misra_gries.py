@@ -5,7 +5,8 @@ ranking up. Which ones, and the order of everything, follow a hash table that ev
 chosen and ordered by the data alone. The values that are counted, and their counts, are left as they are.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Any
 
 import pyarrow as pa
@@ -49,24 +50,51 @@ def settle_batch(accumulator: Any, batch: pa.RecordBatch, generator: Any) -> Non
         _settle(sketch, dict.fromkeys(first))
 
 
-def merge(accumulators: Iterable[Any], generator: Any) -> Any:
-    """Merge accumulators of a `TopKUniquesSketchStatsGenerator` into the first of them.
+class NamedValues:
+    """The values that sketches name while they are merged: the extra items of the result are chosen from them."""
 
-    The extra items of the result are the first of what was known, in the order of their bytes.
-    """
-    buckets = _buckets(generator)
-    merged, *others = accumulators
-    for other in others:
-        known = {
-            path: sorted(_names(merged[path]) | _names(sketch))
-            for path, sketch in other.items()
-            if path in merged
-            and merged[path]._distinct.Estimate() + sketch._distinct.Estimate() > buckets
-        }
-        merged = generator.merge_accumulators([merged, other])
-        for path, values in known.items():
-            _settle(merged[path], values)
-    return merged
+    def __init__(self, generator: Any) -> None:
+        """Begin with none.
+
+        Args:
+            generator: The `TopKUniquesSketchStatsGenerator` whose accumulators are merged.
+        """
+        self._generator = generator
+        self._most = _buckets(generator)
+        self._named: dict[Any, set[bytes]] = {}
+
+    def merge(self, merged: Any, other: Any) -> Any:
+        """Merge an accumulator into another, whose extra items are any until it is settled.
+
+        Args:
+            merged: Is written to.
+            other: Is used up.
+
+        Returns:
+            The merged accumulator.
+        """
+        for path, sketch in other.items():
+            if path not in merged:
+                continue
+            if path not in self._named:
+                if merged[path]._distinct.Estimate() + sketch._distinct.Estimate() <= self._most:
+                    continue
+                self._named[path] = _names(merged[path])
+            self._add(self._named[path], _names(sketch))
+        return self._generator.merge_accumulators([merged, other])
+
+    def settle(self, merged: Any) -> None:
+        """Choose the extra items of a merged accumulator: the first that were named, in the order of their bytes."""
+        for path, names in self._named.items():
+            _settle(merged[path], sorted(names))
+
+    def _add(self, names: set[bytes], more: set[bytes]) -> None:
+        names |= more
+        if len(names) > 8 * self._most:
+            # Beyond these none can become an extra item: they are more than there are counted and extra ones.
+            kept = nsmallest(2 * self._most, names)
+            names.clear()
+            names.update(kept)
 
 
 def _buckets(generator: Any) -> int:
@@ -78,7 +106,7 @@ def _buckets(generator: Any) -> int:
     )
 
 
-def _names(sketch: Any) -> Set[bytes]:
+def _names(sketch: Any) -> set[bytes]:
     message = MisraGriesMessage.FromString(sketch._topk_unweighted.__getstate__())
     return {*message.items, *message.extra_items}
 

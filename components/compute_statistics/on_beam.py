@@ -13,11 +13,10 @@ from .batches import PartReader
 from .making import sketch_file
 from .sketch_format import Block, decode_block, encode_block
 from .sketches import (
+    Merging,
     SketchSettings,
     column_blocks,
-    empty_accumulators,
     encode_sketch,
-    merge_accumulators,
     pack,
     sketch_uri,
 )
@@ -101,8 +100,8 @@ def _store(
         blocks.setdefault(sketch.block, []).append(sketch.packed)
     packed = []
     for files in blocks.values():
-        merged = empty_accumulators(settings)
+        merging = Merging(settings)
         for file in files:
-            merged = merge_accumulators([merged, decode_block(file.unpacked())], settings)
-        packed.append(pack(merged, files[0].columns, settings))
+            merging.add(decode_block(file.unpacked()))
+        packed.append(pack(merging.result(), files[0].columns, settings))
     write_atomic(sketch_uri(parts[number], settings), encode_sketch(packed))

@@ -42,9 +42,9 @@ _HEAD_BYTES = 1 << 17
 # What a forged index may make a reader set aside.
 _MOST_INDEX_BYTES, _MOST_BYTES = 1 << 28, 1 << 33
 
-# Classes that keep their state in slots; only these slots are ever set.
-_SLOTTED = {
-    cls.__name__: cls
+# Classes that keep their state in slots, and classes that keep it in attributes; nothing else is ever set.
+_FIELDS: dict[str, tuple[type, tuple[str, ...]]] = {
+    cls.__name__: (cls, tuple(cls.__slots__))
     for cls in (
         basic._PartialBasicStats,
         basic._PartialBytesStats,
@@ -56,9 +56,7 @@ _SLOTTED = {
         variance_util.MeanVarAccumulator,
         variance_util.WeightedMeanVarAccumulator,
     )
-}
-# Classes that keep it in attributes, with the attributes that may be set.
-_PLAIN = {
+} | {
     "_BasicAcctype": (
         basic._BasicAcctype,
         ("_dict", "num_examples", "weighted_num_examples"),
@@ -69,6 +67,8 @@ _NATIVE = {
     cls.__name__: cls
     for cls in (sketches.KmvSketch, sketches.MisraGriesSketch, sketches.QuantilesSketch)
 }
+# What JSON nests values in.
+_NESTED = (dict, list)
 
 
 class SketchError(Exception):
@@ -285,7 +285,7 @@ def _to_plain(value: Any, blobs: list[bytes]) -> Any:
         state = value.__getstate__()
         blobs.append(ordered(state) if type(value) is sketches.MisraGriesSketch else state)
         return {"native": name, "blob": len(blobs) - 1}
-    fields = _fields(name)
+    fields = _FIELDS.get(name)
     if fields is None or type(value) is not fields[0]:
         raise SketchError(f"accumulators of {type(value).__module__}.{name} can't be stored")
     state = {
@@ -308,7 +308,7 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
         return {_from_plain(key, blobs): _from_plain(item, blobs) for key, item in value["dict"]}
     if "native" in value:
         return restore(_NATIVE[value["native"]], blobs[value["blob"]])
-    fields = _fields(value["object"])
+    fields = _FIELDS.get(value["object"])
     if fields is None:
         name = _shown(value["object"])
         raise SketchError(f"it names the class {name}, which is not one of a sketch's")
@@ -318,16 +318,11 @@ def _from_plain(value: Any, blobs: list[bytes]) -> Any:
         if field not in fields[1]:
             name = _shown(field)
             raise SketchError(f"it sets {name} of {value['object']}, which has no such field")
-        setattr(restored, field, _from_plain(item, blobs))
+        # Most are numbers: a call for each would take half of the time.
+        setattr(restored, field, _from_plain(item, blobs) if type(item) in _NESTED else item)
     return restored
 
 
 def _shown(name: object) -> str:
     # A forged name may be long, or half a character that no report could be written with.
     return f"{name!r:.80}"
-
-
-def _fields(name: str) -> tuple[type, tuple[str, ...]] | None:
-    if name in _SLOTTED:
-        return _SLOTTED[name], tuple(_SLOTTED[name].__slots__)
-    return _PLAIN.get(name)

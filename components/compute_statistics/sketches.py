@@ -18,12 +18,12 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
 from ..lib.files import digest_value, join
 from ..lib.statistics import Statistics
-from . import misra_gries
 from .extraction import extract, join_columns
+from .misra_gries import NamedValues, settle_batch
 from .sketch_format import Block, encode, encode_block
 
 # Part of every sketch's name: raised when the same rows would make another sketch.
-_VERSION = 6
+_VERSION = 7
 # TFDV's sketches take some 200 kilobytes a number column while they are filled, however few the rows.
 BLOCK_COLUMNS = 100
 # TFDV's options that are plain values and that its in-memory accumulators honour.
@@ -143,11 +143,6 @@ def column_blocks(columns: Sequence[str], settings: SketchSettings) -> list[tupl
     return [tuple(columns[start : start + BLOCK_COLUMNS]) for start in starts]
 
 
-def empty_accumulators(settings: SketchSettings) -> list[Any]:
-    """Give accumulators of no rows, one per generator."""
-    return [generator.create_accumulator() for generator in settings.generators]
-
-
 def pack(
     accumulators: Sequence[Any], columns: Sequence[str], settings: SketchSettings
 ) -> tuple[Block, Statistics]:
@@ -180,16 +175,40 @@ def settle(accumulators: Sequence[Any], batch: pa.RecordBatch, settings: SketchS
     """Make the accumulators of a batch depend on its rows alone, not on the process."""
     for generator, accumulator in zip(settings.generators, accumulators, strict=True):
         if isinstance(generator, TopKUniquesSketchStatsGenerator):
-            misra_gries.settle_batch(accumulator, batch, generator)
+            settle_batch(accumulator, batch, generator)
 
 
-def merge_accumulators(sets: Sequence[Sequence[Any]], settings: SketchSettings) -> list[Any]:
-    """Merge sets of accumulators into the first of them."""
-    merged = []
-    for i, generator in enumerate(settings.generators):
-        accumulators = [one[i] for one in sets]
-        if isinstance(generator, TopKUniquesSketchStatsGenerator):
-            merged.append(misra_gries.merge(accumulators, generator))
-        else:
-            merged.append(generator.merge_accumulators(accumulators))
-    return merged
+class Merging:
+    """Accumulators, one per generator, that others are merged into."""
+
+    def __init__(self, settings: SketchSettings) -> None:
+        """Begin with accumulators of no rows.
+
+        Args:
+            settings: TFDV's options.
+        """
+        self._generators = settings.generators
+        self._merged = [generator.create_accumulator() for generator in self._generators]
+        self._named = [
+            NamedValues(generator)
+            if isinstance(generator, TopKUniquesSketchStatsGenerator)
+            else None
+            for generator in self._generators
+        ]
+
+    def add(self, accumulators: Sequence[Any]) -> None:
+        """Merge accumulators, one per generator, which are used up."""
+        for i, (generator, named) in enumerate(zip(self._generators, self._named, strict=True)):
+            merged, other = self._merged[i], accumulators[i]
+            self._merged[i] = (
+                named.merge(merged, other)
+                if named
+                else generator.merge_accumulators([merged, other])
+            )
+
+    def result(self) -> list[Any]:
+        """Give the merged accumulators, which change when more is merged."""
+        for named, merged in zip(self._named, self._merged, strict=True):
+            if named:
+                named.settle(merged)
+        return list(self._merged)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 
 import numpy as np
 
@@ -135,4 +136,4 @@ def leading_values(shares: Iterable[dict[str, float]], count: int) -> list[str]:
     for one in shares:
         for value, share in one.items():
             largest[value] = max(share, largest.get(value, 0.0))
-    return sorted(largest, key=lambda value: (-largest[value], value))[:count]
+    return nsmallest(count, largest, key=lambda value: (-largest[value], value))

@@ -262,6 +262,7 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
         A batch of n rows whose columns are lists; a null cell is a null list.
     """
     columns = []
+    of_whole_columns = pa.array(np.arange(len(batch) + 1, dtype=np.int32))
     for column in batch.columns:
         if isinstance(column, pa.ChunkedArray):
             column = column.combine_chunks()
@@ -271,12 +272,11 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
             continue
         if pa.types.is_string(column.type):
             column = column.cast(pa.binary())
-        offsets = np.zeros(len(column) + 1, dtype=np.int32)
         if column.null_count == 0:
-            offsets[1:] = np.arange(1, len(column) + 1)
-            columns.append(pa.ListArray.from_arrays(pa.array(offsets), column))
+            columns.append(pa.ListArray.from_arrays(of_whole_columns, column))
             continue
         valid = column.is_valid().to_numpy(zero_copy_only=False)
+        offsets = np.zeros(len(column) + 1, dtype=np.int32)
         np.cumsum(valid, out=offsets[1:])
         # A null start offset is how ListArray.from_arrays is told of a null list.
         starts = pa.array(offsets, mask=np.append(~valid, False))

@@ -99,13 +99,11 @@ def write_statistics(
     """
     Path(path).mkdir(parents=True, exist_ok=True)
 
-    def write(folder: str) -> None:
-        content = folders[folder].SerializeToString(deterministic=True)
-        write_atomic(join(str(path), folder, STATISTICS_FILE), content)
-
+    uris = [join(str(path), folder, STATISTICS_FILE) for folder in folders]
+    contents = [one.SerializeToString(deterministic=True) for one in folders.values()]
     # Most of the time goes to waiting for the disk.
     with ThreadPoolExecutor(_WRITERS) as pool:
-        list(pool.map(write, folders))
+        list(pool.map(write_atomic, uris, contents))
     write_json(join(str(path), INDEX), {"format": FORMAT, **asdict(index)})
 
 
