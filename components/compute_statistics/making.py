@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from enum import Enum
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
@@ -49,6 +49,30 @@ class _File(Enum):
 _Mark: TypeAlias = _Block | _File
 
 
+class _Batch(NamedTuple):
+    """A batch of rows.
+
+    Attributes:
+        marks: What starts before it.
+        rows: The rows, or None where there are none.
+    """
+
+    marks: tuple[_Mark, ...]
+    rows: pa.RecordBatch | None
+
+
+class _Sketched(NamedTuple):
+    """The accumulators of a batch.
+
+    Attributes:
+        marks: What starts before it.
+        accumulators: One per generator, or None where there are no rows.
+    """
+
+    marks: tuple[_Mark, ...]
+    accumulators: list[Any] | None
+
+
 def make_sketches(
     parts: Sequence[SpanPart], settings: SketchSettings, as_float: Sequence[str] = ()
 ) -> Iterator[tuple[SpanPart, bytes]]:
@@ -72,9 +96,7 @@ def make_sketches(
         sketched = _in_order(
             pool,
             workers,
-            lambda one: (
-                sketch_batch(one, settings, as_float) if isinstance(one, pa.RecordBatch) else one
-            ),
+            lambda batch: _sketch(batch, settings, as_float),
             _batches(parts, settings, blocks),
         )
         packed = _in_order(
@@ -138,9 +160,16 @@ def sketch_batch(
     return accumulators
 
 
+def _sketch(batch: _Batch, settings: SketchSettings, as_float: Sequence[str]) -> _Sketched:
+    accumulators = None if batch.rows is None else sketch_batch(batch.rows, settings, as_float)
+    return _Sketched(batch.marks, accumulators)
+
+
 def _batches(
     parts: Sequence[SpanPart], settings: SketchSettings, blocks: deque[int]
-) -> Iterator[pa.RecordBatch | _Mark]:
+) -> Iterator[_Batch]:
+    # Marks go with the rows after them: those that wait their turn in the pool are work alone.
+    marks: list[_Mark] = []
     for part in parts:
         with ExitStack() as files:
             readers = [PartReader(file, files) for file in part.one_by_one()]
@@ -148,28 +177,31 @@ def _batches(
             of_part = column_blocks(tuple(names), settings)
             blocks.append(len(of_part))
             for columns in of_part:
-                yield _Block(columns)
+                marks.append(_Block(columns))
                 for reader in readers:
-                    yield _File.START
-                    yield from reader.batches(columns)
+                    marks.append(_File.START)
+                    for rows in reader.batches(columns):
+                        yield _Batch(tuple(marks), rows)
+                        marks = []
+    yield _Batch((*marks, _Block(())), None)
 
 
 def _by_block(
-    sketched: Iterable[list[Any] | _Mark], settings: SketchSettings
+    sketched: Iterable[_Sketched], settings: SketchSettings
 ) -> Iterator[tuple[list[Any], _Columns]]:
     columns: _Columns | None = None
     merged, file = Merging(settings), Merging(settings)
-    for one in chain(sketched, [_Block(())]):
-        if isinstance(one, list):
-            file.add(one)
-            continue
-        # By file, as they are merged where each file was sketched by itself.
-        merged.add(file.result())
-        file = Merging(settings)
-        if isinstance(one, _Block):
-            if columns is not None:
-                yield merged.result(), columns
-            columns, merged = one.columns, Merging(settings)
+    for one in sketched:
+        for mark in one.marks:
+            # By file, as they are merged where each file was sketched by itself.
+            merged.add(file.result())
+            file = Merging(settings)
+            if isinstance(mark, _Block):
+                if columns is not None:
+                    yield merged.result(), columns
+                columns, merged = mark.columns, Merging(settings)
+        if one.accumulators is not None:
+            file.add(one.accumulators)
 
 
 def _in_order(

@@ -47,6 +47,25 @@ def test_a_local_file_is_read_where_it_is(tmp_path):
     assert (tmp_path / "a.csv").exists()
 
 
+def test_a_local_file_is_hashed_while_it_is_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"content")
+    file = SourceFile(str(tmp_path / "a.csv"), 7, "")
+    digests = {}
+    with fetched(file, "/nowhere", digests):
+        pass
+    assert digests == {file.uri: hashlib.sha256(b"content").hexdigest()}
+    digests[file.uri] = "known"
+    with fetched(file, "/nowhere", digests):
+        pass
+    assert digests == {file.uri: "known"}
+
+
+def test_a_local_file_that_goes_away_is_named(tmp_path):
+    file = SourceFile(str(tmp_path / "a.csv"), 7, "")
+    with pytest.raises(RetrainerError, match="was there and is gone"), fetched(file, "", {}):
+        pass
+
+
 def test_content_has_one_name_wherever_it_lies(bucket, tmp_path):
     content = os.urandom(5 << 20)
     (tmp_path / "a").write_bytes(content)
