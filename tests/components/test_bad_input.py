@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.ingest_spans import one_span
+from retrainer.components.ingest_spans import fetching, one_span
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings, parse_csv_options
 from retrainer.components.ingest_spans.sources.interface import SourceOptions
@@ -565,10 +565,12 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
         )
 
 
-@pytest.mark.parametrize("step", ["open_source", "digest_source"])
+@pytest.mark.parametrize(
+    ("module", "step"), [(one_span, "open_source"), (fetching, "digest_source")]
+)
 @pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", None])
 def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
-    chain, tmp_path, monkeypatch, content, step
+    chain, tmp_path, monkeypatch, content, module, step
 ):
     def change(file):
         if file.uri.endswith("3.csv"):
@@ -577,7 +579,7 @@ def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
             if content is not None:
                 path.write_text(content)
 
-    work = getattr(one_span, step)
+    work = getattr(module, step)
 
     def work_and_change(file, *args):
         if step == "open_source":
@@ -587,7 +589,7 @@ def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
             change(file)
         return done
 
-    monkeypatch.setattr(one_span, step, work_and_change)
+    monkeypatch.setattr(module, step, work_and_change)
     chain.refuses(
         ONE, TWO, THREE, says=r"3\.csv'.*(changed while it was read|is gone).*data\.marker"
     )
