@@ -53,8 +53,8 @@ def compute(
     progress("merging sketches")
     folders, before = merge_window(index, examples.splits, parts, store, settings)
     index = replace(index, before=before)
-    verdict = _verdict(index, folders, store)
     write_statistics(statistics_path, index, folders)
+    verdict = _verdict(index, folders, store)
     write_atomic(report_path, render(index, folders, verdict, store.notes))
     return verdict
 

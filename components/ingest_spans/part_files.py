@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+# So few that one group of a span of common size is written while the next is read.
 ROWS_PER_GROUP = 32_768
 # Of many columns a row group has fewer rows, so that it stays within a few dozen megabytes.
 CELLS_PER_GROUP = 8_000_000
