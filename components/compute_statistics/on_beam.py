@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
+from ..lib.beam import pipeline_options, worker_part
 from ..lib.examples import SpanPart
 from ..lib.files import write_atomic
 from .batches import PartReader
@@ -47,9 +47,10 @@ def make_on_beam(
         beam_args: Beam's own arguments, such as `--runner=DataflowRunner`.
     """
     options = dict(settings.options)
+    shared = [worker_part(part) for part in parts]
     files = [
         (number, i, file)
-        for number, part in enumerate(parts)
+        for number, part in enumerate(shared)
         for i, file in enumerate(part.one_by_one())
     ]
     with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
@@ -59,21 +60,8 @@ def make_on_beam(
             | "Spread" >> beam.Reshuffle()
             | "Sketch" >> beam.FlatMap(_sketch, options)
             | "Gather" >> beam.GroupByKey()
-            | "Store" >> beam.Map(_store, list(parts), options)
+            | "Store" >> beam.Map(_store, shared, options)
         )
-
-
-def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
-    """Read Beam's arguments.
-
-    The DirectRunner gets Beam's in-process engine unless they say otherwise: newer releases of Beam
-    may hand the pipeline to Prism, which downloads a program.
-    """
-    options = PipelineOptions(list(beam_args))
-    local = options.view_as(StandardOptions).runner in (None, "DirectRunner")
-    if local and not any(arg.startswith("--direct_running_mode") for arg in beam_args):
-        options.view_as(DirectOptions).direct_running_mode = "in_memory"
-    return options
 
 
 def _sketch(

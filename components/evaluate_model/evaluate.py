@@ -86,7 +86,7 @@ def evaluate(
     os.makedirs(evaluation_path, exist_ok=True)
     if beam_args:
         how = f"on Beam ({' '.join(beam_args)})"
-        uris = {CANDIDATE: (_shared(model_path), models[CANDIDATE].who)}
+        uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
         if champion.uri is not None:
             uris[BASELINE] = (champion.uri, models[BASELINE].who)
         evaluate_examples_on_beam(
@@ -95,7 +95,7 @@ def evaluate(
             uris,
             columns,
             needed_columns(examples, models, columns, example_weight_key),
-            _shared(evaluation_path),
+            evaluation_path,
             not champion.exists,
             beam_args,
             batch_rows,
@@ -206,8 +206,3 @@ def _evaluate_here(
         for name in sorted(os.listdir(aside)):
             shutil.move(os.path.join(aside, name), os.path.join(folder, name))
     return how
-
-
-def _shared(path: str) -> str:
-    """Name a path as Beam's workers reach it: on Vertex a bucket is mounted at /gcs."""
-    return f"gs://{path.removeprefix('/gcs/')}" if path.startswith("/gcs/") else path

@@ -7,16 +7,13 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow_model_analysis as tfma
-from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.beam import pipeline_options, worker_files, worker_uri
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from .eval_config import PREDICTION_COLUMNS
 from .predict import Model, Scores, load_model, slice_batch
-
-IN_MEMORY = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
-"""Beam's runner in this process; newer releases of Beam would otherwise fetch another one."""
 
 BATCH_ROWS = 1_000
 
@@ -50,7 +47,7 @@ def evaluate_scores_on_beam(
         )
         for start, batch in _numbered(table.combine_chunks().to_batches(BATCH_ROWS))
     ]
-    with beam.Pipeline(options=PipelineOptions(list(IN_MEMORY))) as pipeline:
+    with beam.Pipeline(options=pipeline_options()) as pipeline:
         source = pipeline | "Rows" >> beam.Create(batches, reshuffle=False)
         _evaluate(source, config, folder, rubber_stamp)
 
@@ -71,28 +68,23 @@ def evaluate_examples_on_beam(
     Args:
         config: A config as `build_eval_config` completes it.
         examples: The examples, in a store that the workers reach.
-        models: URI and description of each model by its name; the workers must reach them.
+        models: Path or URI, and description, of each model by its name; the workers must reach them.
         slice_columns: Columns to slice by.
         columns: Columns to read.
-        folder: URI to write the result files to.
+        folder: Path or URI to write the result files to.
         rubber_stamp: Whether this is a first model, judged without a baseline.
         beam_args: Beam's own options.
         batch_rows: Rows that go through a model at once.
     """
-    options = list(beam_args)
-    if not any(argument.startswith("--runner") for argument in options):
-        options += IN_MEMORY
-    files = [(part, file) for part in examples.splits[EVAL] for file in part.files]
-    with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+    shared = {name: (worker_uri(uri), who) for name, (uri, who) in models.items()}
+    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
         source = (
             pipeline
-            | "Files" >> beam.Create(files)
+            | "Files" >> beam.Create(worker_files(examples.splits[EVAL]))
             | "Score"
-            >> beam.ParDo(
-                _Score(dict(models), config, list(slice_columns), list(columns), batch_rows)
-            )
+            >> beam.ParDo(_Score(shared, config, list(slice_columns), list(columns), batch_rows))
         )
-        _evaluate(source, config, folder, rubber_stamp)
+        _evaluate(source, config, worker_uri(folder), rubber_stamp)
 
 
 class _Score(beam.DoFn):
@@ -116,10 +108,8 @@ class _Score(beam.DoFn):
     def setup(self) -> None:
         self._models = {name: load_model(uri, who) for name, (uri, who) in self._uris.items()}
 
-    def process(self, element: tuple[SpanPart, str]) -> Iterable[pa.RecordBatch]:
-        part, file = element
-        single = SpanPart(part.span, part.uri, part.part, part.rows, (file,))
-        for batch in single.iter_batches(self._columns, self._batch_rows):
+    def process(self, element: SpanPart) -> Iterable[pa.RecordBatch]:
+        for batch in element.iter_batches(self._columns, self._batch_rows):
             predictions = {name: model.predict(batch) for name, model in self._models.items()}
             kept = slice_batch(batch, self._slice_columns)
             arrays = {name: kept.column(name) for name in kept.schema.names if name}

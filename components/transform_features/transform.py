@@ -1,7 +1,6 @@
 """Feature engineering: the user's preprocessing_fn, analysed by TensorFlow Transform on Beam."""
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,11 +11,11 @@ import pyarrow as pa
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx_bsl.tfxio import tensor_adapter
 
+from ..lib.beam import pipeline_options, shared_temporary_folder, worker_files, worker_uri
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples, SpanPart
 from ..lib.features import FLOAT, INT, STRING, raw_features, read_schema, to_arrays
@@ -24,8 +23,6 @@ from ..lib.modules import load_module, user_function
 from ..lib.progress import progress
 
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
-# Beam's newer releases may hand a DirectRunner pipeline to Prism, which downloads a binary.
-LOCAL_BEAM_ARGS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 
 
 def transform(
@@ -58,20 +55,21 @@ def transform(
     kinds = used_features(preprocess, available)
 
     progress("analysing with TensorFlow Transform")
-    with tempfile.TemporaryDirectory(prefix="retrainer-tft-") as temporary:
-        options = PipelineOptions(list(beam_args or LOCAL_BEAM_ARGS))
-        with tft_beam.Context(temp_dir=temporary), beam.Pipeline(options=options) as pipeline:
-            # Readers, not rows, are what the pipeline is built from: rows given to Create are pickled and
-            # compressed with the graph, which took 39 of 59 s on a year of flights.
-            batches = (
-                pipeline
-                | "Parts" >> beam.Create(list(examples.splits[TRAIN]))
-                | "Read" >> beam.FlatMap(read_list_batches, kinds)
-            )
-            transform_fn = (batches, tensor_adapter_config(kinds)) | tft_beam.AnalyzeDataset(
-                preprocess
-            )
-            _ = transform_fn | tft_beam.WriteTransformFn(output)
+    options = pipeline_options(beam_args)
+    with (
+        shared_temporary_folder(options, output) as temporary,
+        tft_beam.Context(temp_dir=temporary),
+        beam.Pipeline(options=options) as pipeline,
+    ):
+        # Readers, not rows, are what the pipeline is built from: rows given to Create are pickled and
+        # compressed with the graph, which took 39 of 59 s on a year of flights.
+        batches = (
+            pipeline
+            | "Files" >> beam.Create(worker_files(examples.splits[TRAIN]))
+            | "Read" >> beam.FlatMap(read_list_batches, kinds)
+        )
+        transform_fn = (batches, tensor_adapter_config(kinds)) | tft_beam.AnalyzeDataset(preprocess)
+        _ = transform_fn | tft_beam.WriteTransformFn(worker_uri(output))
     metadata_io.write_metadata(
         dataset_metadata.DatasetMetadata.from_feature_spec(
             {name: tf.io.FixedLenFeature([1], _DTYPES[kind]) for name, kind in kinds.items()}
@@ -121,7 +119,7 @@ class _Columns(dict):
 
 
 def read_list_batches(part: SpanPart, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-    """Read a part as TFT takes it.
+    """Read a part as TFT takes it, batch by batch.
 
     Args:
         part: A span's rows.
