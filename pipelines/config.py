@@ -1,6 +1,5 @@
 """retrain.yaml, the one file that says where the data is, what to predict and what good means."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ..components.lib.errors import RetrainerError
+from ..components.lib.words import did_you_mean
 from .data_config import DataConfig
 from .section import Section
 from .target_config import TargetsConfig, TasksConfig
@@ -309,9 +309,8 @@ def _describe(problem: Any, root: yaml.Node | None, name: str) -> str:
     kind, value = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
         known = list(_section_at(location[:-1]).model_fields)
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}."
-        return f"{place}: unknown key '{dotted}'; {hint}"
+        hint = did_you_mean(location[-1], known, "Known here", cutoff=0.5)
+        return f"{place}: unknown key '{dotted}'.{hint}"
     if kind == "missing":
         return f"{place}: '{dotted}' is missing. {_help(location)}".rstrip()
     message = problem["msg"].removeprefix("Value error, ")

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from ..components.lib.errors import RetrainerError
+from ..components.lib.words import did_you_mean
 from ..components.validate_examples.findings import KINDS
 from ..components.validate_examples.judgement import Window
 from ..components.validate_examples.schema_file import (
@@ -175,8 +175,7 @@ def _check_selection(
     with_anomalies = {change.column for change in changes}
     for column in selection.columns:
         if column not in known | with_anomalies:
-            near = get_close_matches(column, known, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(column, known)
             raise RetrainerError(
                 f"there is no column '{column}', neither in the schema nor in {data.name}.{hint} "
                 f"Anomalies are of: {there}."

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from ..lib.errors import RetrainerError
@@ -10,6 +9,7 @@ from ..lib.examples import Examples, SpanPart
 from ..lib.files import write_atomic
 from ..lib.progress import progress
 from ..lib.statistics import Statistics, StatisticsIndex, row_count, span_folder, write_statistics
+from ..lib.words import did_you_mean, plural
 from .merging import merge_window
 from .report import render
 from .sketch_store import SketchStore
@@ -63,14 +63,9 @@ def _check_allowed(allowed: Sequence[str], known: Set[str]) -> None:
     # A name that no span knows is a slip, and would leave a column out without a word.
     for name in allowed:
         if name not in known:
-            near = get_close_matches(name, sorted(known), n=1)
-            hint = (
-                f"did you mean '{near[0]}'?"
-                if near
-                else f"they have: {', '.join(sorted(known)[:30])}."
-            )
             raise RetrainerError(
-                f"stats_options.feature_allowlist names '{name}', which no span of the window has; {hint}"
+                f"stats_options.feature_allowlist names '{name}', which no span of the window has."
+                + did_you_mean(name, sorted(known), "They have")
             )
 
 
@@ -102,6 +97,6 @@ def _verdict(index: StatisticsIndex, folders: Mapping[str, Statistics], store: S
         for feature in statistics.datasets[0].features
     }
     return (
-        f"{spans} span{'s' if spans > 1 else ''}, {rows:,} rows x {len(columns)} columns; "
+        f"{plural(spans, 'span')}, {plural(rows, 'row')} x {plural(len(columns), 'column')}; "
         f"{len(store.made)} sketched now, {spans - len(store.made)} reused"
     )

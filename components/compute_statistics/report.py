@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from ..lib.charts import Series, distribution_chart, legend, number, percent
+from ..lib.charts import Series, distribution_chart, legend
 from ..lib.report import isolated, render_page, render_table, unbroken
 from ..lib.statistics import (
     SPLIT_WORDS,
@@ -21,6 +21,7 @@ from ..lib.statistics import (
     span_folder,
     split_folder,
 )
+from ..lib.words import name_spans, number, percent, plural
 
 TRAIN_COLOR, EVAL_COLOR = "var(--train)", "var(--eval)"
 # More would make a page that no browser likes; the statistics have them all.
@@ -47,8 +48,8 @@ def render(
     train = folders[split_folder("train")]
     evaluation = folders[split_folder("eval")]
     facts = {
-        "training": f"{row_count(train):,} rows of {span_range(index.split_spans['train'])}",
-        "evaluation": f"{row_count(evaluation):,} rows of {span_range(index.split_spans['eval'])}",
+        "training": f"{plural(row_count(train), 'row')} of {name_spans(index.split_spans['train'])}",
+        "evaluation": f"{plural(row_count(evaluation), 'row')} of {name_spans(index.split_spans['eval'])}",
         "label": index.label,
     }
     in_train, in_eval = features_by_name(train), features_by_name(evaluation)
@@ -124,7 +125,7 @@ def figures(feature: Feature | None) -> str:
         words += _number_words(feature)
     else:
         unique = feature.string_stats.unique
-        words.append(f"{unique:,} value{'' if unique == 1 else 's'}")
+        words.append(plural(unique, "value"))
     return ", ".join(words)
 
 
@@ -184,10 +185,3 @@ def span_table(
             ]
         )
     return Markup(render_table(["span", "used for", "rows", *names, *further], rows))
-
-
-def span_range(spans: Sequence[str]) -> str:
-    """Name some spans in a few words, however many they are."""
-    if not spans:
-        return "none"
-    return spans[0] if len(spans) == 1 else f"{len(spans)} spans, {spans[0]} to {spans[-1]}"

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
 from ..lib.files import digest_value, join
 from ..lib.statistics import Statistics
+from ..lib.words import did_you_mean
 from .extraction import extract, join_columns
 from .misra_gries import NamedValues, settle_batch
 from .sketch_format import Block, encode, encode_block
@@ -83,8 +83,7 @@ def parse_options(options: Mapping[str, Any]) -> SketchSettings:
     checked = {}
     for name, value in options.items():
         if name not in _OPTION_NAMES:
-            near = get_close_matches(name, _OPTION_NAMES, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(name, _OPTION_NAMES)
             raise RetrainerError(
                 f"stats_options has '{name}', which can't be passed to TFDV here.{hint} "
                 f"It takes {', '.join(_OPTION_NAMES)}."

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from .gate import number
+from ..lib.words import number
 from .results import CalibrationPoint
 
 BUCKETS = 20

@@ -1,6 +1,5 @@
 """TFMA's EvalConfig from what the user wrote, with errors that say what to change."""
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from tensorflow_model_analysis.utils import config_util
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from ..lib.errors import RetrainerError
+from ..lib.words import did_you_mean
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY
@@ -167,10 +167,9 @@ def _check_metrics(config: config_pb2.EvalConfig) -> None:
         for metric in spec.metrics:
             if not metric.module and not _is_known(metric.class_name, registered):
                 known = [*registered, *_keras_names()]
-                near = difflib.get_close_matches(metric.class_name, known, 3, 0.5)
                 raise RetrainerError(
                     f"TFMA knows no metric '{metric.class_name}'."
-                    + (f" Did you mean {' or '.join(near)}?" if near else "")
+                    + did_you_mean(metric.class_name, known, most=3, cutoff=0.5)
                     + " One of your own needs its module as well."
                 )
             try:

@@ -13,6 +13,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
 from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
 from ..lib.progress import progress
+from ..lib.words import name_spans
 from .accumulators import NotCoveredError
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import Champion, Verdict, judge
@@ -173,7 +174,7 @@ def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
 def eval_spans(examples: Examples) -> str:
     """Name the spans of the eval split, in short if they are many."""
     spans = list(dict.fromkeys(part.span for part in examples.splits[EVAL]))
-    return ", ".join(spans) if len(spans) <= 3 else f"{spans[0]} to {spans[-1]} ({len(spans)})"
+    return name_spans(spans)
 
 
 def _evaluate_here(

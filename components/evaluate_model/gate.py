@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.words import number, plural, signed
 from .results import Check, Evaluation
 
 MOST_REASONS_IN_VERDICT = 2
@@ -136,31 +137,9 @@ def rule(threshold: config_pb2.GenericValueThreshold | config_pb2.GenericChangeT
     return " and ".join(parts)
 
 
-def number(value: float, like: float | None = None) -> str:
-    """Write a number with four digits, or as many as tell it apart from another."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else str(value)
-    for digits in range(4, 18):
-        text = _short(value, digits)
-        if like is None or value == like or text != _short(like, digits):
-            return text
-    return text
-
-
-def signed(value: float) -> str:
-    """Write a difference with its sign."""
-    return "±0" if value == 0 else ("+" if value > 0 else "-") + number(abs(value))
-
-
 def difference(value: float) -> str:
     """Write a difference that was found: four decimals are enough to see it by."""
     return signed(round(value, 4) if abs(value) < 1 else value)
-
-
-def _short(value: float, digits: int) -> str:
-    if abs(value) >= 1000:
-        return f"{value:,.{max(0, digits - 4)}f}"
-    return f"{value:.{digits}g}"
 
 
 def _higher(threshold: config_pb2.GenericChangeThreshold) -> bool:
@@ -242,5 +221,5 @@ def _sentence(
     if overall.rows is not None:
         parts.append(f"{overall.rows:,} rows")
     count = len(evaluation.slices)
-    parts.append(f"{count} slice" + ("s" if count != 1 else ""))
+    parts.append(plural(count, "slice"))
     return f"blessed: {', '.join(parts)}"

@@ -1,6 +1,5 @@
 """Ingesting a window of spans, and the manifest of its examples."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
 from ..lib.progress import progress
 from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
+from ..lib.words import did_you_mean, name_spans, plural
 from .kinds import Kind
 from .one_span import StoredSpan, ingest_span
 from .schema_kinds import read_schema_kinds
@@ -80,7 +80,7 @@ def ingest(
     chosen = choose_window(found, span, window, pattern, min_spans, marker)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
         raise RetrainerError(
-            f"only {len(chosen)} span{'s' if len(chosen) > 1 else ''} in the window behind '{pattern}' "
+            f"only {plural(len(chosen), 'span')} in the window behind '{pattern}' "
             f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
             "to train on. Wait for more spans, or split by hash (data.split: hash)."
         )
@@ -107,7 +107,7 @@ def ingest(
     verdict = _verdict(stored, examples)
     newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
     if newer:
-        verdict += f"; not there yet, without {marker}: {_name_some([one.name for one in newer])}"
+        verdict += f"; not there yet, without {marker}: {name_spans([one.name for one in newer])}"
     return Ingested(examples.newest_span, verdict, examples.versions)
 
 
@@ -128,10 +128,9 @@ def _check_known(setting: str, names: Iterable[str], stored: Sequence[StoredSpan
     known = sorted({column for one in stored for column in one.content.source_columns})
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"they have: {', '.join(known[:30])}."
             raise RetrainerError(
-                f"{setting} names '{name}', which no span of the window has; {hint}"
+                f"{setting} names '{name}', which no span of the window has."
+                + did_you_mean(name, known, "They have")
             )
 
 
@@ -152,12 +151,12 @@ def _splits(
 
 def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
     new = [one.span for one in stored if not one.reused]
-    parts = [f"{len(new)} ingested ({_name_some(new)})" if new else "nothing new"]
+    parts = [f"{len(new)} ingested ({name_spans(new)})" if new else "nothing new"]
     if len(new) < len(stored):
         parts[0] += f", {len(stored) - len(new)} reused"
     changed = {one.span: one.content for one in stored if not one.reused and one.content.replaced}
     if len(changed) > MOST_NAMED:
-        parts.append(f"{len(changed)} changed ({_name_some(list(changed))}), now in new versions")
+        parts.append(f"{len(changed)} changed ({name_spans(list(changed))}), now in new versions")
     else:
         parts += [
             f"{span} changed, now version {content.version} (was {content.replaced})"
@@ -172,7 +171,3 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
         told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
         parts.append(f"set aside: {told}")
     return "; ".join(parts)
-
-
-def _name_some(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]} to {names[-1]}"

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
 from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_value
+from ..lib.words import did_you_mean
 from .kinds import Kind
 from .private import key_digest, read_key
 from .sources.choosing import AUTO, FORMATS
@@ -162,8 +162,7 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
     known = [one.name[4:] for one in fields(SourceOptions) if one.name.startswith("csv_")]
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(name, known)
             raise RetrainerError(
                 f"the CSV option '{name}' is unknown.{hint} There are {', '.join(known)} (data.csv)."
             )

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
+from ..lib.words import did_you_mean
 from .duplicates import Duplicates
 from .kinds import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
 from .named_columns import NamedColumns, needed_columns
@@ -181,8 +181,7 @@ class _Writer:
             if column not in there:
                 # Another block may have it, which the reader then says when it is at its end.
                 _drain(blocks)
-                near = get_close_matches(column, there, n=1)
-                told = f" Did you mean '{near[0]}'?" if near else ""
+                told = did_you_mean(column, there)
                 told += f" It has: {', '.join(there[:_COLUMNS_TOLD])}."
                 if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
                     # Without a header, they are the cells of the first row.

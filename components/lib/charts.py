@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import numpy as np
 from markupsafe import Markup, escape
 
 from .distributions import binned, cumulative, leading_values, plotting_range, text_shares
 from .statistics import Feature, is_number
+from .words import number, percent
 
 WIDTH = 320
 BINS = 18
@@ -131,26 +131,6 @@ def trend_chart(
         f"{_text(left, height - 3, _ending(points[0][0]))}"
         f"{_text(WIDTH - right, height - 3, _ending(points[-1][0]), 'end')}</svg>"
     )
-
-
-def number(value: float) -> str:
-    """Write a number for people: four significant digits; thousands apart from 10,000 up."""
-    if not np.isfinite(value):
-        return str(value)
-    if abs(value) >= 1e15:
-        return f"{value:.4g}"
-    if abs(value) >= 10_000:
-        return f"{value:,.0f}"
-    return f"{int(value)}" if value == int(value) else f"{value:.4g}"
-
-
-def percent(share: float) -> str:
-    """Write a share as a percentage that tells a little from nothing, and most from all."""
-    if 0 < share < 0.001:
-        return "<0.1 %"
-    if 0.999 < share < 1:
-        return ">99.9 %"
-    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
 
 
 def _histogram(title: str, series: Sequence[Series]) -> Markup:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from .errors import RetrainerError
 from .spans import LATEST, SourceSpan, compile_pattern
+from .words import plural
 
 # More missing spans than this are told by the first ones and their number.
 MOST_NAMED = 5
@@ -139,8 +140,9 @@ def choose_window(
         gap = _missing(whole, window, steps, set(halves), marker)
     if min_spans and len(chosen) < min_spans:
         raise RetrainerError(
-            f"the window of {window} that ends with {whole[-1].name} behind '{pattern}' has {_count(len(chosen))}, and "
-            f"min_spans is {min_spans}{f'; {gap}' if gap else ''}. Deliver more spans, or lower data.min_spans."
+            f"the window of {window} that ends with {whole[-1].name} behind '{pattern}' has "
+            f"{plural(len(chosen), 'span')}, and min_spans is {min_spans}{f'; {gap}' if gap else ''}. "
+            "Provide more spans, or lower data.min_spans."
         )
     if gap and not min_spans:
         raise RetrainerError(
@@ -167,11 +169,9 @@ def _missing(
         for name in islice(absent, MOST_NAMED)
     ]
     more = f" and {count - len(told):,} more" if count > len(told) else ""
-    return f"{_count(count)} {'is' if count == 1 else 'are'} missing: {', '.join(told)}{more}"
-
-
-def _count(spans: int) -> str:
-    return f"{spans:,} span{'' if spans == 1 else 's'}"
+    return (
+        f"{plural(count, 'span')} {'is' if count == 1 else 'are'} missing: {', '.join(told)}{more}"
+    )
 
 
 def _date_hint(names: Sequence[str], steps: Steps | None) -> str:

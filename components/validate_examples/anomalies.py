@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.charts import number, percent
 from ..lib.distributions import cumulative
 from ..lib.statistics import (
     TYPE_NAMES,
@@ -17,6 +16,7 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
+from ..lib.words import number, percent, plural
 from .describing import domain_values, has_inferred_domain, shape_words, string_domains
 from .findings import WARNING, Finding
 
@@ -252,7 +252,7 @@ def _unexpected(
         for value, n in list(unknown.items())[:_NAMED_VALUES]
     )
     left = len(unknown) - _NAMED_VALUES
-    more = f", and {left:,} more value{'' if left == 1 else 's'}" if left > 0 else ""
+    more = f", and {plural(left, 'more value')}" if left > 0 else ""
     mass = expected.distribution_constraints.min_domain_mass
     values = f"one of {len(known)} known values" if len(known) > 8 else "one of " + ", ".join(known)
     share = "every row" if mass == 1 else f"at least {percent(mass)} of the rows"

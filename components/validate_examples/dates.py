@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from ..lib.charts import percent
 from ..lib.examples import Examples, SpanPart
 from ..lib.span_dates import Period
+from ..lib.words import of_spans, percent, plural
 from .findings import Finding
 from .span_days import Days, read_days
 
@@ -136,8 +136,8 @@ def _iso(day: date) -> str:
 
 
 def _share(count: int, present: int) -> str:
-    return f"{count:,} date{'' if count == 1 else 's'} ({percent(count / present)})"
+    return f"{plural(count, 'date')} ({percent(count / present)})"
 
 
 def _where(spans: list[str]) -> str:
-    return f"span {spans[0]}" if len(spans) == 1 else f"spans {', '.join(spans)}"
+    return of_spans(spans)

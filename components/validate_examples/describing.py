@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.charts import number, percent
+from ..lib.words import number, percent, plural
 
 INFERRED_DOMAIN = "inferred_domain"
 _NAMED_VALUES = 5
@@ -62,7 +62,7 @@ def presence_words(feature: schema_pb2.Feature) -> str:
     if presence.min_fraction > 0:
         return f"at least {percent(presence.min_fraction)} of the rows"
     if presence.min_count > 0:
-        return f"at least {presence.min_count:,} row{'' if presence.min_count == 1 else 's'}"
+        return f"at least {plural(presence.min_count, 'row')}"
     return "may be missing"
 
 
@@ -105,7 +105,7 @@ def count_values(values: Sequence[str]) -> str:
     """Say how many values there are, and the first few."""
     named = ", ".join(values[:_NAMED_VALUES])
     more = ", ..." if len(values) > _NAMED_VALUES else ""
-    return f"{len(values)} value{'' if len(values) == 1 else 's'} ({named}{more})"
+    return f"{plural(len(values), 'value')} ({named}{more})"
 
 
 def string_domains(schema: schema_pb2.Schema) -> dict[str, Sequence[str]]:

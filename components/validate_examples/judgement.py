@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.statistics import SPLIT_WORDS, Statistics, StatisticsIndex, span_folder, split_folder
+from ..lib.words import name_spans
 from .drift import Distance
 from .findings import Finding
 
@@ -90,5 +91,4 @@ class Judgement:
 
 
 def _range(index: StatisticsIndex, split: str) -> str:
-    spans = index.split_spans[split]
-    return ", ".join(spans) if len(spans) <= 3 else f"{spans[0]} to {spans[-1]}"
+    return name_spans(index.split_spans[split])

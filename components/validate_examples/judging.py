@@ -1,7 +1,6 @@
 """Judging a window with TFDV: anomalies of its splits, drift of its spans, skew between splits."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
@@ -12,6 +11,7 @@ from ..lib.statistics import (
     is_number,
     row_count,
 )
+from ..lib.words import near
 from .anomalies import anomaly_findings
 from .column_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
@@ -132,9 +132,8 @@ def _unknown_columns(
     findings = []
     for column in settings.severities.columns:
         if column not in known:
-            near = get_close_matches(column, known, n=1)
             expected = "a column of the schema or of the data"
-            expected += f", such as '{near[0]}'" if near else ""
+            expected += "".join(f", such as '{one}'" for one in near(column, known))
             findings.append(
                 Finding(
                     "unknown_column", "", "validation.severity.columns", f"'{column}'", expected

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..lib.charts import percent
 from ..lib.distributions import text_shares
 from ..lib.statistics import Feature, common, is_number
+from ..lib.words import percent
 from .findings import Finding
 from .settings import Settings
 

@@ -9,12 +9,12 @@ from ..compute_statistics.report import (
     MAX_CARDS,
     TRAIN_COLOR,
     figure_lines,
-    span_range,
     span_table,
 )
-from ..lib.charts import Series, distribution_chart, legend, percent, trend_chart
+from ..lib.charts import Series, distribution_chart, legend, trend_chart
 from ..lib.report import isolated, render_page, render_table, unbroken
 from ..lib.statistics import features_by_name, row_count
+from ..lib.words import name_spans, percent, plural
 from .drift import USUAL_FACTOR, Distance
 from .findings import ERROR, Finding, errors_of
 from .judgement import Judgement, Window
@@ -45,8 +45,8 @@ def render(
     share = len(judgement.drifted) / compared if compared else 0.0
     facts = {
         "columns drifted": f"{len(judgement.drifted)} of {compared} ({percent(share)})",
-        "newest span": f"{index.newest}, {row_count(window.spans[index.newest]):,} rows",
-        "earlier spans": span_range(index.earlier),
+        "newest span": f"{index.newest}, {plural(row_count(window.spans[index.newest]), 'row')}",
+        "earlier spans": name_spans(index.earlier),
         "schema": judgement.schema_note,
     }
     body = Markup("").join(

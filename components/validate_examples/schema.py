@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
@@ -20,6 +19,7 @@ from ..lib.statistics import (
     missing_share,
     value_counts,
 )
+from ..lib.words import did_you_mean
 from .describing import INFERRED_DOMAIN
 from .settings import Domain
 
@@ -154,8 +154,7 @@ def check_column(place: str, column: str, known: Collection[str]) -> None:
     """
     if column in known:
         return
-    near = get_close_matches(column, known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else f" It has {', '.join(known)}."
+    hint = did_you_mean(column, known, "It has")
     raise RetrainerError(f"{place} names '{column}', which the schema does not have.{hint}")
 
 

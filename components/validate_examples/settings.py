@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from ..lib.errors import RetrainerError
+from ..lib.words import did_you_mean
 from .findings import ERROR, IGNORE, KINDS, WARNING, Severities
 
 L_INFINITY, JENSEN_SHANNON = "infinity_norm", "jensen_shannon_divergence"
@@ -199,8 +199,7 @@ def _check_keys(place: str, value: Any, known: Iterable[str]) -> None:
         raise RetrainerError(f"{place} is {value!r}; give a mapping of {', '.join(known)}.")
     for name in value:
         if name not in known:
-            near = get_close_matches(str(name), list(known), n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(name, known)
             raise RetrainerError(f"{place} has no '{name}'.{hint} It takes {', '.join(known)}.")
 
 

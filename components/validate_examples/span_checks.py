@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from ..lib.charts import number, percent
 from ..lib.statistics import (
     SPLIT_WORDS,
     Feature,
@@ -17,6 +16,7 @@ from ..lib.statistics import (
     row_count,
     value_counts,
 )
+from ..lib.words import number, of_spans, percent
 from .findings import Finding
 from .label_rate import check_label_rate
 from .same_data import check_same_data
@@ -164,7 +164,7 @@ def _numbers_in_text(index: StatisticsIndex, spans: Mapping[str, Statistics]) ->
         Finding(
             "numbers_in_text",
             column,
-            f"span{'s' if len(names) > 1 else ''} {', '.join(names)}",
+            of_spans(names),
             f"{percent(share)} numbers, and others such as '{example}'",
             "numbers alone, or text",
         )

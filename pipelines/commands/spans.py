@@ -1,6 +1,5 @@
 """`retrainer spans`: look at the spans in the store, and free what nobody needs."""
 
-import difflib
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.words import near, plural
 from .options import STORE
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -54,10 +54,10 @@ def show(span: str, file: Path, as_json: bool) -> None:
     versions = list_versions(store, span)
     if not versions:
         known = list(list_stored(store))
-        near = difflib.get_close_matches(span, known, n=3) or known[-3:]
+        close = near(span, known, most=3) or known[-3:]
         raise RetrainerError(
             f"there is no span '{span}' in '{store}'; there are {len(known)}"
-            f"{', such as ' + ', '.join(near) if near else ''} (retrainer spans list)."
+            f"{', such as ' + ', '.join(close) if close else ''} (retrainer spans list)."
         )
     if as_json:
         described = {
@@ -115,12 +115,8 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
                 remove_version(version)
     if not dry_run and (left := remove_span_leftovers(store)):
         click.echo(f"removed {left} leftovers of processes that were killed")
-    kept = _versions(len(superseded) - len(free))
+    kept = plural(len(superseded) - len(free), "version")
     click.echo(
-        f"{'would free' if dry_run else 'freed'} {_versions(len(free))}, {tell_size(size)}; "
+        f"{'would free' if dry_run else 'freed'} {plural(len(free), 'version')}, {tell_size(size)}; "
         f"kept for runs that used them: {kept}"
     )
-
-
-def _versions(number: int) -> str:
-    return f"{number} version{'' if number == 1 else 's'}"

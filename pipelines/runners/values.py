@@ -1,12 +1,12 @@
 """Values of parameters: checked against their types, and resolved where a task takes them."""
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.words import did_you_mean
 from ..runs import TaskRecord
 from .spec import Constant, Parameter, Pipeline, PipelineParameter, Task
 
@@ -38,13 +38,8 @@ def pipeline_parameters(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[st
     """
     for name in given:
         if name not in pipeline.parameters:
-            near = difflib.get_close_matches(name, pipeline.parameters, n=1)
-            known = (
-                f"did you mean '{near[0]}'?"
-                if near
-                else f"it has {', '.join(pipeline.parameters)}."
-            )
-            raise RetrainerError(f"pipeline '{pipeline.name}' has no parameter '{name}': {known}")
+            hint = did_you_mean(name, pipeline.parameters, "It has")
+            raise RetrainerError(f"pipeline '{pipeline.name}' has no parameter '{name}'.{hint}")
     values = {}
     for name, parameter in pipeline.parameters.items():
         if name in given and not (given[name] is None and parameter.optional):

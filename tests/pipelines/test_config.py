@@ -62,7 +62,7 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
     [
         (
             ("label: returned", "lable: returned"),
-            r"y:4: unknown key 'data\.lable'; did you mean 'label'\?",
+            r"y:4: unknown key 'data\.lable'\. Did you mean 'label'\?",
         ),
         (
             ("label: returned", "lable: returned"),

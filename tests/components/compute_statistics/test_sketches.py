@@ -379,7 +379,7 @@ def test_other_options_are_another_sketch(run, three, tmp_path):
         ({"num_histogram_buckets": 0}, "TFDV refuses stats_options .*num_histogram_buckets 0"),
         ({"feature_allowlist": "carrier"}, "feature_allowlist is 'carrier'; TFDV takes a list"),
         ({"feature_allowlist": [1]}, "feature_allowlist is .1."),
-        ({"feature_allowlist": ["late", "carier"]}, "names 'carier', .* did you mean 'carrier'"),
+        ({"feature_allowlist": ["late", "carier"]}, "names 'carier', .* Did you mean 'carrier'"),
         ({"weight_feature": ""}, "weight_feature is ''"),
         ({"weight_feature": "distance", "feature_allowlist": ["late"]}, "'late'.* leaves out"),
         ({"weight_feature": "no such column"}, "can't weigh rows by 'no such column'"),

@@ -219,7 +219,7 @@ def test_the_report_escapes_what_the_data_holds(
 @pytest.mark.parametrize(
     ("metrics_specs", "words"),
     [
-        ([{"metrics": [{"class_name": "AUCC"}]}], "no metric 'AUCC'. Did you mean AUC"),
+        ([{"metrics": [{"class_name": "AUCC"}]}], "no metric 'AUCC'. Did you mean 'AUC"),
         (
             [{"metrics": [{"clas_name": "AUC"}]}],
             r"metrics_specs\[0\].*clas_name.*MetricsSpec|clas_name",

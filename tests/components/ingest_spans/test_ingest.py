@@ -243,7 +243,7 @@ def test_dropped_columns_are_gone(project):
 
 
 def test_a_dropped_column_that_no_span_has_is_named(project):
-    with pytest.raises(RetrainerError, match=r"'citty'.*did you mean 'city'"):
+    with pytest.raises(RetrainerError, match=r"'citty'.*Did you mean 'city'"):
         project.run(drop=("citty",))
 
 
@@ -472,7 +472,7 @@ def test_types_that_are_set_go_before_the_values_and_the_schema(project):
 def test_types_that_there_are_not_are_named(project):
     with pytest.raises(RetrainerError, match=r"is 'txt' for 'id'; use integer, number or text"):
         project.run(types={"id": "txt"})
-    with pytest.raises(RetrainerError, match=r"data\.types names 'idd'.*did you mean 'id'"):
+    with pytest.raises(RetrainerError, match=r"data\.types names 'idd'.*Did you mean 'id'"):
         project.run(types={"idd": "text"})
 
 

@@ -11,8 +11,6 @@ import tensorflow_data_validation as tfdv
 from retrainer.components.lib.charts import (
     Series,
     distribution_chart,
-    number,
-    percent,
     trend_chart,
 )
 from retrainer.components.lib.distributions import binned, cumulative, plotting_range
@@ -91,12 +89,3 @@ def test_a_trend_needs_two_values():
     ElementTree.fromstring(chart)
     assert chart.count("<circle") == 2
     assert chart.count('fill="var(--bad)"') == 2, "the dot above the threshold, and the threshold"
-
-
-def test_numbers_for_people():
-    assert [number(x) for x in (2013, 12345, 0.123456, 1e20, -5, float("inf"))] == [
-        "2013", "12,345", "0.1235", "1e+20", "-5", "inf",
-    ]  # fmt: skip
-    assert [percent(x) for x in (0, 0.00001, 0.005, 0.5, 0.99999, 1)] == [
-        "0 %", "<0.1 %", "0.5 %", "50 %", ">99.9 %", "100 %",
-    ]  # fmt: skip
