@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sys
 import warnings
 from dataclasses import asdict
@@ -20,13 +21,16 @@ from .commands.spans import spans
 from .commands.submit import submit
 from .commands.trigger import trigger
 
-INTERRUPTED = 130
+# A shell's exit code of a program that a signal ended is this and the signal's number.
+SIGNALLED = 128
+LATEST = "latest"
 
 
 def main() -> None:
     """Run the command line; the console script's entry point.
 
-    Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C
+    (128 and the signal's number).
     """
     try:
         code = cli(standalone_mode=False)
@@ -37,8 +41,9 @@ def main() -> None:
         code = done.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         # click hides the interrupt in an Abort; a run's own says which run it was.
-        click.echo(str(error.__cause__ or error) or "interrupted", err=True)
-        code = INTERRUPTED
+        cause = error.__cause__ or error
+        click.echo(str(cause) or "interrupted", err=True)
+        code = SIGNALLED + getattr(cause, "signal_number", signal.SIGINT)
     except BrokenPipeError:
         # The reader of our output went away, as `head` does. What is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -99,7 +104,7 @@ def init(folder: Path, example: str) -> None:
 
 @cli.command()
 @FILE
-@click.option("--span", default="latest", show_default=True, help="The window's newest span.")
+@click.option("--span", default=LATEST, show_default=True, help="The window's newest span.")
 @click.option("--run-id", help="Name of the run; a second run of that name is refused.")
 @click.option(
     "--resume",
@@ -123,6 +128,10 @@ def run(
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
     from .commands.run_here import run_here
 
+    if resume and (run_id or span != LATEST):
+        raise click.UsageError(
+            "--resume goes on with a run as it was started: leave out --span and --run-id."
+        )
     code = run_here(
         file,
         span=span,

@@ -70,8 +70,9 @@ class TaskRecord:
         name: Its name in the spec.
         title: Its name for people.
         state: Where it stands.
-        started: When, in ISO 8601, UTC.
-        seconds: How long it took, from its start to the exit of its process.
+        started: When it was its turn, in ISO 8601, UTC.
+        seconds: How long it took from then to the exit of its process.
+        start_seconds: How much of that passed until its process was there; the first ones wait for the libraries.
         peak_memory: The most memory that its process had resident, in bytes.
         attempts: How often it was started.
         inputs: Input parameters by name.
@@ -92,6 +93,7 @@ class TaskRecord:
     state: TaskState = TaskState.PENDING
     started: str | None = None
     seconds: float | None = None
+    start_seconds: float | None = None
     peak_memory: int | None = None
     attempts: int = 0
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -124,8 +126,9 @@ class RunRecord:
         pipeline: The pipeline's name.
         store: URI of the store.
         state: Where it stands.
-        started: When, in ISO 8601, UTC.
-        seconds: How long it took.
+        started: When, in ISO 8601, UTC; a resumed run keeps the time of its first attempt.
+        resumed: When it was resumed, each time.
+        seconds: How long it took, all attempts together.
         parameters: The pipeline's parameters, defaults included.
         outputs: The pipeline's output parameters.
         tasks: Its tasks by name, each after those that it needs.
@@ -141,6 +144,7 @@ class RunRecord:
     store: str
     state: RunState = RunState.RUNNING
     started: str = ""
+    resumed: list[str] = field(default_factory=list)
     seconds: float | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -159,6 +163,21 @@ class RunRecord:
     def locate(self, path: str) -> str:
         """Give the place of a log or report, which is named relative to the run's folder."""
         return path if os.path.isabs(path) else join(self.uri, path)
+
+    @property
+    def seconds_spent(self) -> float:
+        """How long its attempts took until now, in seconds; of one that died, until its last task ended."""
+        if self.seconds is not None or not self.started:
+            return self.seconds or 0.0
+        begin = datetime.fromisoformat(self.started)
+        return max(
+            (
+                (datetime.fromisoformat(task.started) - begin).total_seconds() + (task.seconds or 0)
+                for task in self.tasks.values()
+                if task.started
+            ),
+            default=0.0,
+        )
 
     @property
     def failed_tasks(self) -> list[TaskRecord]:

@@ -69,8 +69,10 @@ def print_run(record: RunRecord, console: Console | None = None) -> None:
     """Print all that a record says of a run."""
     console = console or open_console()
     console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
+    resumed = "".join(f", resumed {local_time(moment)}" for moment in record.resumed)
     console.print(
-        f"started {local_time(record.started)}, took {duration(record.seconds)}", highlight=False
+        f"started {local_time(record.started)}{resumed}, took {duration(record.seconds)}",
+        highlight=False,
     )
     console.print(Text(f"outcome: {outcome(record)}"))
     _print_values("parameters", record.parameters, console)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.files import digest_file, digest_value, exists, read_json, write_json
-from ..runs import DONE, ArtifactRecord, RunRecord, TaskRecord
+from ..runs import DONE, ArtifactRecord, RunRecord, TaskRecord, TaskState
 from .outputs import digest_artifact
 from .spec import Task
 
@@ -147,7 +147,9 @@ def take_over(earlier: RunRecord, task: TaskRecord) -> bool:
         return False
     if not unchanged(found.output_artifacts):
         return False
-    vars(task).update(vars(found) | {"title": task.title, "reused_from": earlier.run_id})
+    # Of one that came from the cache it still holds which run that was.
+    source = found.reused_from if found.state == TaskState.CACHED else earlier.run_id
+    vars(task).update(vars(found) | {"title": task.title, "reused_from": source})
     return True
 
 

@@ -29,6 +29,8 @@ MARKS = {
     TaskState.INTERRUPTED: ("!", "!", "yellow"),
 }
 PLAIN_INTERVAL_SECONDS = 10.0
+# A start that took longer, for the loading of the libraries say, is named beside the task's time.
+WORTH_A_WORD_SECONDS = 1.0
 MEBIBYTE = 1 << 20
 
 
@@ -238,7 +240,11 @@ def _effort(task: TaskRecord) -> str:
         return "done before"
     if task.state == TaskState.SKIPPED:
         return "skipped"
-    return "" if task.seconds is None else f"{task.seconds:.1f} s"
+    if task.seconds is None:
+        return ""
+    waited = task.start_seconds or 0.0
+    start = f" ({waited:.1f} s to start)" if waited >= WORTH_A_WORD_SECONDS else ""
+    return f"{task.seconds:.1f} s{start}"
 
 
 def _describe(progress: Progress) -> str:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ class LocalRunner:
                 earlier = _earlier(store, run_id, resume)
                 run = Run(
                     pipeline=pipeline,
-                    record=new_record(pipeline, run_id, store, pipeline_root, values),
+                    record=new_record(pipeline, run_id, store, pipeline_root, values, earlier),
                     settings=RunSettings(
                         os.path.abspath(pipeline_root), self._workers, caching is not False, earlier
                     ),
@@ -146,10 +147,7 @@ class LocalRunner:
             # Whoever read the observer's output went away; the command line knows what to do.
             raise
         except OSError as error:
-            raise RetrainerError(
-                f"run '{run_id}' can't write its record, a log or its cache: {error}. "
-                "Mend that, then resume the run."
-            ) from error
+            raise RetrainerError(_unwritable(store, run_id, error)) from error
         if run.stop_signal is not None:
             raise RunInterrupted(run.record, run.stop_signal)
         return run.record
@@ -167,7 +165,18 @@ class LocalRunner:
 def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
     """Give the record to resume from, or see that the name is free where nothing is resumed."""
     if resume:
-        return load_run(store, run_id)
+        earlier = load_run(store, run_id)
+        if earlier.state == RunState.SUCCEEDED:
+            raise RetrainerError(
+                f"run '{run_id}' has succeeded, so there is nothing to resume. Start a new run without --resume."
+            )
+        # On this machine the lock is ours by now, so whoever wrote that is gone.
+        if earlier.state == RunState.RUNNING and earlier.host != socket.gethostname():
+            raise RetrainerError(
+                f"run '{run_id}' is running on '{earlier.host}' (process {earlier.pid}). Wait until it ends; if that "
+                "machine is gone, start a new run without --resume."
+            )
+        return earlier
     if run_exists(store, run_id):
         earlier = load_run(store, run_id)
         done = sum(task.state in DONE for task in earlier.tasks.values())
@@ -177,6 +186,14 @@ def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
             f"{done} of {len(earlier.tasks)} tasks done. {advice} another name."
         )
     return None
+
+
+def _unwritable(store: str, run_id: str, error: OSError) -> str:
+    try:
+        then = f"resume it with --resume {run_id}" if run_exists(store, run_id) else "run again"
+    except (OSError, RetrainerError):
+        then = "run again"
+    return f"run '{run_id}' can't write its record, a log or its cache: {error}. Fix that, then {then}."
 
 
 def _cores() -> int:

@@ -31,7 +31,7 @@ class _Running:
     task: Task
     executor_input: dict[str, Any]
     watch: Watch
-    since: float | None = None
+    since: float
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Run:
         Raises:
             OSError: If the record or the cache can't be written; the tasks are ended then.
         """
-        self._since = time.monotonic()
+        self._since = time.monotonic() - self._spent_before()
         self._code = caching.digest_code()
         save_run(self.record)
         try:
@@ -109,6 +109,9 @@ class Run:
         if self.stop_signal is not None:
             self._interrupt()
         self._conclude()
+
+    def _spent_before(self) -> float:
+        return self.settings.earlier.seconds_spent if self.settings.earlier else 0.0
 
     def _settle(self) -> None:
         """Decide on every task that waits for no other: ready, taken over, cached or skipped."""
@@ -187,7 +190,8 @@ class Run:
             log=log,
             log_read=os.path.getsize(log) if os.path.exists(log) else 0,
         )
-        running = _Running(task, make_executor_input(task, record, root), watch)
+        running = _Running(task, make_executor_input(task, record, root), watch, time.monotonic())
+        record.started, record.start_seconds = now(), None
         self._running[task.name] = running
         request = {
             "source": task.executor.source,
@@ -206,9 +210,8 @@ class Run:
 
     def _note_start(self, name: str) -> None:
         record = self.record.tasks[name]
-        self._running[name].since = time.monotonic()
+        record.start_seconds = _elapsed(self._running[name].since)
         record.state, record.error, record.log_tail = TaskState.RUNNING, None, []
-        record.started = now()
         save_run(self.record)
         self.observer.task_started(self.record, record)
 
@@ -285,9 +288,11 @@ class Run:
                     self._finish(exit_)
         for name, running in self._running.items():
             record = self.record.tasks[name]
-            record.seconds = _elapsed(running.since)
-            if running.since is not None or name in forked:
-                record.state = TaskState.INTERRUPTED
+            if record.start_seconds is None and name not in forked:
+                # It still waited for the libraries: as if it had never been its turn.
+                record.started = None
+                continue
+            record.seconds, record.state = _elapsed(running.since), TaskState.INTERRUPTED
         self._running, self._ready = {}, {}
         if any(task.state not in DONE for task in self.record.tasks.values()):
             self.record.state = RunState.INTERRUPTED
@@ -308,9 +313,14 @@ class Run:
 
 
 def new_record(
-    pipeline: Pipeline, run_id: str, store: str, pipeline_root: str, parameters: dict[str, Any]
+    pipeline: Pipeline,
+    run_id: str,
+    store: str,
+    pipeline_root: str,
+    parameters: dict[str, Any],
+    earlier: RunRecord | None = None,
 ) -> RunRecord:
-    """Make the record of a run that has not begun.
+    """Make the record of a run, or of an attempt at it, that has not begun.
 
     Args:
         pipeline: What will run.
@@ -318,6 +328,7 @@ def new_record(
         store: URI of the store.
         pipeline_root: Local folder of artifacts.
         parameters: The pipeline's parameters, defaults included.
+        earlier: The record of the attempt that is resumed.
 
     Returns:
         A record with every task pending.
@@ -326,7 +337,8 @@ def new_record(
         run_id=run_id,
         pipeline=pipeline.name,
         store=store,
-        started=now(),
+        started=earlier.started if earlier else now(),
+        resumed=[*earlier.resumed, now()] if earlier else [],
         parameters=parameters,
         tasks={
             name: TaskRecord(name=name, title=task.title) for name, task in pipeline.tasks.items()
@@ -336,5 +348,5 @@ def new_record(
     )
 
 
-def _elapsed(since: float | None) -> float | None:
-    return None if since is None else round(time.monotonic() - since, 3)
+def _elapsed(since: float) -> float:
+    return round(time.monotonic() - since, 3)

@@ -246,8 +246,49 @@ def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
     assert (dead.state, dead.tasks["push"].state) == (RunState.DIED, TaskState.INTERRUPTED)
     with pytest.raises(RetrainerError, match=r"there already: died, 2 of 3 tasks done. Resume it"):
         bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    spent = dead.seconds_spent
     resumed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
     assert [task.reused_from for task in resumed.tasks.values()] == ["june", "june", None]
+    assert resumed.seconds >= spent > 0
+
+
+def test_a_resumed_run_keeps_when_it_began_and_counts_all_its_time(bench, spec, world):
+    (world / "open").unlink()
+    failed = bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    # As if the first attempt had been an hour ago, and had taken half of it.
+    failed.started, failed.seconds = "2026-01-01T00:00:00.000+00:00", 1800.0
+    save_run(failed)
+    (world / "open").touch()
+    resumed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
+    assert resumed.started == "2026-01-01T00:00:00.000+00:00"
+    assert 1800.0 < resumed.seconds < 1860.0
+    assert len(resumed.resumed) == 1
+    for name in ("read-world", "learn"):
+        assert resumed.tasks[name].started == failed.tasks[name].started
+        assert resumed.tasks[name].seconds == failed.tasks[name].seconds
+
+
+def test_a_run_that_has_succeeded_is_not_resumed(bench, spec, world):
+    bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    record = bench.store / "runs" / "june" / "run.json"
+    before = record.read_bytes()
+    with pytest.raises(RetrainerError, match="'june' has succeeded, so there is nothing to resume"):
+        bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
+    assert record.read_bytes() == before
+
+
+def test_a_resumed_run_still_says_which_run_the_cache_had_it_from(bench, spec, world):
+    bench.run(spec, run_id="may", parameters={"folder": str(world)})
+    (world / "open").unlink()
+    assert states(bench.run(spec, run_id="june", parameters={"folder": str(world)})) == [
+        "succeeded",
+        "cached",
+        "failed",
+    ]
+    (world / "open").touch()
+    resumed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)
+    assert states(resumed) == ["succeeded", "cached", "succeeded"]
+    assert [task.reused_from for task in resumed.tasks.values()] == ["june", "may", None]
 
 
 def test_what_was_never_begun_can_t_be_resumed(bench, spec, world):

@@ -90,6 +90,18 @@ def test_a_log_without_unicode_gets_marks_of_its_own():
     assert raw.getvalue() == b"+ a  1.0 s\n"
 
 
+def test_a_start_that_took_long_is_named_beside_the_time():
+    stream = io.StringIO()
+    observer = make_observer(stream=stream)
+    record = RunRecord("june", "flights", "/store")
+    for name, waited in (("a", 25.0), ("b", 0.1)):
+        task = TaskRecord(name, name, TaskState.SUCCEEDED, seconds=26.4, start_seconds=waited)
+        observer.task_finished(record, task)
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("a  26.4 s (25.0 s to start)")
+    assert second.endswith("b  26.4 s")
+
+
 def test_verbose_shows_what_tasks_print():
     stream = io.StringIO()
     observer = make_observer(verbose=True, stream=stream)

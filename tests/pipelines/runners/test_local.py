@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional  # noqa: UP035
 
@@ -9,6 +10,7 @@ import pytest
 from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.runners.local import LocalRunner
 from retrainer.pipelines.runs import RunState, describe_failure, load_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
@@ -291,6 +293,55 @@ def test_an_error_for_the_user_speaks_for_itself(bench, compile_pipeline):
     assert "Traceback" not in describe_failure(record)
     assert "Traceback" in bench.log(record, "fail-for-the-user")
     assert Path(record.locate(failed.reports[0])).read_text() == "<html>why</html>"
+
+
+def test_what_needs_a_task_that_was_skipped_is_skipped_too(bench, compile_pipeline):
+    @dsl.pipeline(name="chain")
+    def pipeline():
+        failed = fail_for_the_user(text="first")
+        skipped = say(text=failed.outputs["Output"])
+        say(text=skipped.output)
+
+    record = bench.run(compile_pipeline(pipeline))
+
+    assert [str(task.state) for task in record.tasks.values()] == ["failed", "skipped", "skipped"]
+    assert record.state == RunState.FAILED
+
+
+def test_the_time_of_a_task_includes_the_loading_that_it_waits_for(tmp_path, compile_pipeline):
+    # A library that takes a while to load, which the second task waits for and the first does not.
+    (tmp_path / "slow_to_load.py").write_text("import time\ntime.sleep(1.0)\n")
+
+    @dsl.pipeline(name="waiting")
+    def pipeline():
+        say(text=say(text="first").output).set_caching_options(False)
+
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with LocalRunner(libraries=("kfp.dsl.executor_main", "slow_to_load")) as runner:
+            record = runner.run(
+                compile_pipeline(pipeline),
+                store=str(tmp_path / "store"),
+                pipeline_root=str(tmp_path / "root"),
+                run_id="june",
+            )
+    finally:
+        sys.path.remove(str(tmp_path))
+    early, late = record.tasks.values()
+    assert early.seconds + late.seconds >= 1.0
+    assert late.seconds >= late.start_seconds >= 0
+    assert early.seconds + late.seconds <= record.seconds
+    assert load_run(record.store, "june") == record
+
+
+def test_a_store_that_can_not_be_written_has_no_run_to_resume(bench, compile_pipeline):
+    @dsl.pipeline(name="plain")
+    def pipeline():
+        say()
+
+    bench.store.write_text("a file where the folder should be")
+    with pytest.raises(RetrainerError, match=r"can't write its record.* Fix that, then run again"):
+        bench.run(compile_pipeline(pipeline), run_id="june")
 
 
 def test_an_unexpected_error_shows_the_logs_end_and_its_place(bench, compile_pipeline):

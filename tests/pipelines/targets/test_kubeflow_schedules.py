@@ -183,7 +183,10 @@ def test_a_change_whose_replies_are_lost_leaves_one_schedule(server, target, ste
 
 def test_a_first_schedule_whose_reply_is_lost_is_there_once(server, target):
     server.fail_next(status=0, after=True, **STEPS[0])
-    assert target.put_schedule(NIGHTLY).state == ScheduleState.ACTIVE
+    schedule = target.put_schedule(NIGHTLY)
+    assert schedule.state == ScheduleState.ACTIVE
+    # What the lost attempt left is not a schedule that was there before.
+    assert not schedule.updated
     assert [its["mode"] for its in server.recurring_runs] == ["ENABLE"]
 
 

@@ -150,6 +150,12 @@ def test_a_request_that_may_not_is_hopeless(body, says):
     assert says in reason
 
 
+def test_a_request_sets_its_span_over_that_of_the_trigger():
+    trigger = {"kind": "request", "allow": ["span"], "parameters": {"span": "latest"}}
+    (cause,) = find(message({"id": "q1", "parameters": {"span": "7"}}), ask=trigger).causes
+    assert cause.parameters == {"span": "7"}
+
+
 def test_a_request_for_another_pipeline_is_not_ours():
     found = find(message({"pipeline": "flights"}), ask={"kind": "request"})
     assert (found.causes, found.hopeless) == ([], [])
