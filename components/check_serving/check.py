@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
-from ..lib.files import digest_folder, join, local_folder, write_json
+from ..lib.files import digest_folder, local_folder
 from ..lib.progress import progress
+from ..lib.verdicts import ServingCheck
 
-SERVING_CHECK_FILE = "serving_check.json"
 _SERVER = Path(__file__).with_name("server_process.py")
 
 
@@ -56,18 +56,15 @@ def check(
         digest = digest_folder(folder)
         answer = _serve(folder, table, requests, timeout_seconds)
     reason = answer.get("error") or _judge(answer, len(table), max_latency_ms)
-    write_json(
-        join(output, SERVING_CHECK_FILE),
-        {
-            "ok": not reason,
-            "reason": reason and f"serving check: {reason}",
-            "model_digest": digest,
-            "rows": len(table),
-            "load_seconds": answer.get("load_seconds"),
-            "latency_ms": answer.get("latency_ms"),
-            "warnings": answer.get("warnings", []),
-        },
-    )
+    ServingCheck(
+        ok=not reason,
+        reason=reason and f"serving check: {reason}",
+        model_digest=digest,
+        rows=len(table),
+        load_seconds=answer.get("load_seconds"),
+        latency_ms=answer.get("latency_ms"),
+        warnings=tuple(answer.get("warnings", ())),
+    ).write(output)
     if reason:
         return f"does not serve: {reason}"
     latency = answer["latency_ms"]

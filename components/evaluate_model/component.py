@@ -34,7 +34,7 @@ def evaluate_model(
             shape (rows,).
         champion: The champion's record from resolve_champion; it may say that there is none.
         evaluation: TFMA's result files, for tfma.load_eval_result and tfma.load_validation_result.
-        blessing: blessing.json: blessed, reasons, verdict, model_digest, champion_version.
+        blessing: blessing.json: whether the model is blessed, why, its digest, the champion's version and the spans.
         metrics: The metrics on all eval rows, the champion's with `champion_` before their name.
         report: The evaluation as one HTML page.
         metrics_specs: tfma.MetricsSpec as a list of mappings: metrics with their thresholds.

@@ -9,22 +9,19 @@ from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.errors import RetrainerError
-from ..lib.examples import EVAL, Examples
-from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
+from ..lib.examples import EVAL, TRAIN, Examples
+from ..lib.files import digest_folder, write_atomic
 from ..lib.progress import progress
+from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
-from .gate import Champion, Verdict, judge
+from .gate import judge
 from .in_process import evaluate_in_process, write_results
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .predict import BATCH_ROWS, Scores, first_labels, load_model, needed_columns, score
 from .report import render
 from .results import Evaluation, finite, read_evaluation
-
-CHAMPION_FILE = "champion.json"
-BLESSING_FILE = "blessing.json"
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +65,7 @@ def evaluate(
         RetrainerError: If the models can't be judged with these settings on these rows.
     """
     examples = Examples.read(examples_path)
-    champion = read_champion(champion_path)
+    champion = Champion.read(champion_path)
     config = build_eval_config(
         metrics_specs,
         slicing_specs,
@@ -118,48 +115,16 @@ def evaluate(
         "Computed": how,
     }
     write_atomic(report_path, render(evaluation, verdict, champion, facts))
-    write_blessing(blessing_path, verdict, digest, champion)
+    Blessing(
+        verdict.blessed,
+        verdict.reasons,
+        verdict.sentence,
+        digest,
+        champion.version,
+        train_spans=_spans(examples, TRAIN),
+        eval_spans=_spans(examples, EVAL),
+    ).write(blessing_path)
     return verdict.sentence
-
-
-def read_champion(path: str) -> Champion:
-    """Read the champion's record.
-
-    Raises:
-        RetrainerError: If there is none, which is not the same as a record of no champion.
-    """
-    uri = join(path, CHAMPION_FILE)
-    try:
-        record = read_json(uri)
-    except FileNotFoundError as error:
-        raise RetrainerError(
-            f"there is no champion record at '{uri}'. It comes from resolve_champion, also where "
-            "there is no champion yet."
-        ) from error
-    version = record.get("version")
-    return Champion(None if version is None else int(version), record.get("uri"))
-
-
-def write_blessing(path: str, verdict: Verdict, digest: str, champion: Champion) -> None:
-    """Write the blessing, which push_model reads.
-
-    Args:
-        path: Folder to write to.
-        verdict: The verdict.
-        digest: Digest of the challenger, so that no other model goes in its place.
-        champion: What it was compared with.
-    """
-    os.makedirs(path, exist_ok=True)
-    write_json(
-        join(path, BLESSING_FILE),
-        {
-            "blessed": verdict.blessed,
-            "reasons": list(verdict.reasons),
-            "verdict": verdict.sentence,
-            "model_digest": digest,
-            "champion_version": champion.version,
-        },
-    )
 
 
 def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
@@ -173,8 +138,11 @@ def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
 
 def eval_spans(examples: Examples) -> str:
     """Name the spans of the eval split, in short if they are many."""
-    spans = list(dict.fromkeys(part.span for part in examples.splits[EVAL]))
-    return name_spans(spans)
+    return name_spans(_spans(examples, EVAL))
+
+
+def _spans(examples: Examples, split: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.span for part in examples.splits[split]))
 
 
 def _evaluate_here(

@@ -6,34 +6,12 @@ from dataclasses import dataclass
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
 from .results import Check, Evaluation
 
 MOST_REASONS_IN_VERDICT = 2
 MOST_REASONS = 100
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model that serves now.
-
-    Attributes:
-        version: Its number in the registry, None if there is no champion yet.
-        uri: Folder of its SavedModel.
-    """
-
-    version: int | None
-    uri: str | None
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is one."""
-        return self.uri is not None
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        return "champion" if self.version is None else f"champion version {self.version}"
 
 
 @dataclass(frozen=True)

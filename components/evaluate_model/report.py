@@ -7,9 +7,10 @@ from itertools import groupby
 from markupsafe import Markup, escape
 
 from ..lib.report import render_page
+from ..lib.verdicts import Champion
 from ..lib.words import number
 from .charts import bar, calibration_plot, dots, legend
-from .gate import MOST_REASONS_IN_VERDICT, Champion, Verdict, rule
+from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
 from .results import ROWS, CalibrationPoint, Check, Evaluation, SliceResult, Value
 
 MOST_CHECKS = 60

@@ -1,20 +1,21 @@
 """The registry of models: numbered versions, and aliases such as `champion` that point at one.
 
-Both only ever grow: a version's folder is written once and its record last, and giving an alias to a version adds a
-numbered file. So a reader never sees half a model, and of two writers who both saw champion 3 one is told.
+Both only ever grow: a version's folder is written once and its record last, and moving an alias adds a numbered record.
+So a reader never sees half a model, and of two writers who both saw champion 3 one gets an error.
 """
 
-import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from .errors import RetrainerError
 from .files import create_exclusive, filesystem, join, read_json, write_json
+from .numbered_records import NumberedRecords
 
 CHAMPION = "champion"
-CHAMPION_FILE = "champion.json"
+FORMAT = 1
 _RECORD = "version.json"
 
 
@@ -26,7 +27,7 @@ class ModelVersion:
         version: Its number, from 1.
         uri: Folder of its SavedModel.
         digest: SHA-256 of the SavedModel's content.
-        info: What was told of it when it was pushed: run, span, metrics.
+        info: What was noted when it was pushed, such as the run and the spans.
     """
 
     version: int
@@ -36,7 +37,17 @@ class ModelVersion:
 
 
 class AliasMovedError(Exception):
-    """Somebody else moved the alias since it was looked at."""
+    """Somebody else moved the alias since it was read.
+
+    Attributes:
+        current: The version that the alias points at now; None for no version.
+    """
+
+    def __init__(self, alias: str, current: int | None, expected: int | None) -> None:
+        super().__init__(
+            f"'{alias}' points at {_version_words(current)} now, not at {_version_words(expected)}"
+        )
+        self.current = current
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,8 @@ class Registry:
     uri: str
 
     def versions(self) -> list[ModelVersion]:
-        """List the whole versions, oldest first."""
-        found = [self._version(number) for number in self._numbers("versions")]
+        """List the complete versions, oldest first."""
+        found = [self._version(number) for number in self._numbers()]
         return [version for version in found if version]
 
     def get(self, version: int) -> ModelVersion:
@@ -75,15 +86,14 @@ class Registry:
             alias: Such as `champion`.
 
         Returns:
-            The version, or None if the alias was never given.
+            The version; None if the alias was never given, or was taken away.
 
         Raises:
-            RetrainerError: If it points at a version that is not whole.
+            RetrainerError: If it points at a version that is not complete.
         """
-        numbers = self._numbers(join("aliases", alias))
-        if not numbers:
-            return None
-        return self.get(read_json(self._alias_uri(alias, numbers[-1]))["version"])
+        newest = self._alias(alias).newest()
+        version = newest.content["version"] if newest else None
+        return None if version is None else self.get(version)
 
     def add(self, folder: str, digest: str, info: dict[str, Any]) -> ModelVersion:
         """Copy a SavedModel into the registry, unless a version has the same content.
@@ -96,10 +106,11 @@ class Registry:
         Returns:
             The version.
         """
-        known = next((one for one in self.versions() if one.digest == digest), None)
+        numbers = self._numbers()
+        known = self._find(digest, numbers)
         if known:
             return known
-        number = max(self._numbers("versions"), default=0) + 1
+        number = max(numbers, default=0) + 1
         # A number is reserved before anything is copied; one whose writer died stays without a record.
         while not create_exclusive(join(self._version_uri(number), "reserved"), ""):
             number += 1
@@ -111,99 +122,80 @@ class Registry:
                 fs.makedirs(target.rpartition("/")[0], exist_ok=True)
                 fs.put_file(str(file), target)
         version = ModelVersion(number, uri, digest, info)
-        record = {key: value for key, value in asdict(version).items() if key != "uri"}
+        record = {"format": FORMAT, "version": number, "digest": digest, "info": info}
         write_json(join(self._version_uri(number), _RECORD), record)
+        create_exclusive(self._digest_uri(digest), f"{number}\n")
         return version
 
     def give_alias(
-        self, alias: str, version: int, expected: int | None, info: dict[str, Any]
+        self, alias: str, version: int | None, expected: int | None, info: dict[str, Any]
     ) -> None:
-        """Point an alias at a version.
+        """Point an alias at a version, or at none.
 
         Args:
             alias: Such as `champion`.
-            version: The version it shall point at.
-            expected: The version it was seen to point at, None for nowhere.
-            info: What to remember of the move.
+            version: The version that it shall point at; None takes the alias away.
+            expected: The version that it was seen to point at; None for no version.
+            info: What to note of the move.
 
         Raises:
             AliasMovedError: If it points elsewhere than `expected`.
         """
-        numbers = self._numbers(join("aliases", alias))
-        current = read_json(self._alias_uri(alias, numbers[-1]))["version"] if numbers else None
-        entry = {"version": version, "previous": current, **info}
-        number = numbers[-1] + 1 if numbers else 1
-        if current != expected or not self._create_entry(alias, number, entry):
-            raise AliasMovedError(f"'{alias}' points at {current}, not at {expected}")
+        records = self._alias(alias)
+        newest = records.newest()
+        current = newest.content["version"] if newest else None
+        if current != expected:
+            raise AliasMovedError(alias, current, expected)
+        # The id tells this call's entry from another writer's with the same content.
+        entry = {"version": version, "previous": current, "id": uuid4().hex, **info}
+        if records.append(entry, newest) is None:
+            winner = records.newest()
+            raise AliasMovedError(alias, winner.content["version"] if winner else None, expected)
 
-    def _create_entry(self, alias: str, number: int, entry: dict[str, Any]) -> bool:
-        return create_exclusive(self._alias_uri(alias, number), json.dumps(entry, indent=2) + "\n")
+    def _alias(self, alias: str) -> NumberedRecords:
+        return NumberedRecords(join(self.uri, "aliases", alias))
+
+    def _find(self, digest: str, numbers: list[int]) -> ModelVersion | None:
+        """Find the version of some content, without reading every version's record."""
+        try:
+            return self._version(int(read_json(self._digest_uri(digest))))
+        except FileNotFoundError:
+            # A writer that died after the record and before the note by digest: it is the newest.
+            newest = self._version(numbers[-1]) if numbers else None
+            return newest if newest and newest.digest == digest else None
 
     def _version(self, number: int) -> ModelVersion | None:
+        uri = join(self._version_uri(number), _RECORD)
         try:
-            record = read_json(join(self._version_uri(number), _RECORD))
+            record = read_json(uri)
         except FileNotFoundError:
             return None
-        return ModelVersion(uri=join(self._version_uri(number), "model"), **record)
+        # Records of before the format number have the keys of format 1.
+        found = record.get("format", FORMAT)
+        if found != FORMAT:
+            raise RetrainerError(
+                f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. Use the version of "
+                "retrainer that pushed it, or a newer one."
+            )
+        model = join(self._version_uri(number), "model")
+        return ModelVersion(record["version"], model, record["digest"], record.get("info") or {})
 
     def _version_uri(self, number: int) -> str:
         return join(self.uri, "versions", f"{number:06d}")
 
-    def _alias_uri(self, alias: str, number: int) -> str:
-        return join(self.uri, "aliases", alias, f"{number:06d}.json")
+    def _digest_uri(self, digest: str) -> str:
+        return join(self.uri, "digests", digest)
 
-    def _numbers(self, folder: str) -> list[int]:
-        fs, path = filesystem(join(self.uri, folder))
-        if not fs.exists(path):
+    def _numbers(self) -> list[int]:
+        fs, path = filesystem(join(self.uri, "versions"))
+        fs.invalidate_cache(path)
+        try:
+            found = fs.ls(path, detail=False)
+        except FileNotFoundError:
             return []
-        names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
-        return sorted(
-            int(match[1]) for name in names if (match := re.fullmatch(r"(\d+)(?:\.json)?", name))
-        )
+        names = [name.rstrip("/").rpartition("/")[2] for name in found]
+        return sorted(int(name) for name in names if re.fullmatch(r"\d+", name))
 
 
-@dataclass(frozen=True)
-class Champion:
-    """The champion as a run resolved it.
-
-    Attributes:
-        version: Its number in the registry.
-        uri: Folder of its SavedModel.
-        digest: SHA-256 of the SavedModel's content.
-    """
-
-    version: int
-    uri: str
-    digest: str
-
-
-def read_champion(path: str) -> Champion | None:
-    """Read a champion artifact.
-
-    Args:
-        path: The artifact's folder.
-
-    Returns:
-        The champion, or None if no model was in service.
-
-    Raises:
-        RetrainerError: If the artifact is not one.
-    """
-    uri = join(path, CHAMPION_FILE)
-    try:
-        content = read_json(uri)
-    except FileNotFoundError as error:
-        raise RetrainerError(
-            f"there is no champion at '{uri}'. Champions come from resolve_champion."
-        ) from error
-    return Champion(**content) if content["version"] is not None else None
-
-
-def write_champion(path: str, version: ModelVersion | None) -> None:
-    """Write a champion artifact, into a folder that is made if missing."""
-    content = {
-        "version": version.version if version else None,
-        "uri": version.uri if version else None,
-        "digest": version.digest if version else None,
-    }
-    write_json(join(path, CHAMPION_FILE), content)
+def _version_words(version: int | None) -> str:
+    return "no version" if version is None else f"version {version}"

@@ -4,12 +4,11 @@ import datetime
 from typing import Any
 
 from ..lib.errors import RetrainerError
-from ..lib.files import digest_folder, join, local_folder, read_json, write_json
+from ..lib.files import digest_folder, join, local_folder, write_json
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.store import Store
+from ..lib.verdicts import Blessing, ServingCheck
 
-BLESSING_FILE = "blessing.json"
-SERVING_CHECK_FILE = "serving_check.json"
 PUSHED_FILE = "pushed.json"
 
 
@@ -42,78 +41,58 @@ def push(
     Raises:
         RetrainerError: If the blessing or the check is of another model, or the champion changed meanwhile.
     """
-    judged = _read(blessing, BLESSING_FILE, "evaluate_model")
+    judged = Blessing.read(blessing)
     with local_folder(model) as folder:
         digest = digest_folder(folder)
-        _same_model("blessing", judged, digest, model)
-        refusal = None if judged["blessed"] else _refusal(judged)
+        _same_model("blessing", judged.model_digest, digest, model)
+        refusals = [] if judged.blessed else [_refusal(judged)]
         if serving_check is not None:
-            check = _read(serving_check, SERVING_CHECK_FILE, "check_serving")
-            _same_model("serving check", check, digest, model)
-            if not check["ok"]:
-                refusal = "; ".join(filter(None, [refusal, check["reason"]]))
+            check = ServingCheck.read(serving_check)
+            _same_model("serving check", check.model_digest, digest, model)
+            if not check.ok:
+                refusals.append(check.reason)
         registry = Registry(Store(store).models_uri)
-        if refusal:
-            write_json(
-                join(output, PUSHED_FILE), {"pushed": False, "version": None, "reason": refusal}
-            )
-            champion = registry.resolve(alias)
+        current = registry.resolve(alias)
+        if refusals:
+            refusal = "; ".join(refusals)
+            _note(output, pushed=False, version=None, reason=refusal)
             serving = (
-                f"version {champion.version} still serves" if champion else "no model serves yet"
+                f"version {current.version} still serves" if current else "no model serves yet"
             )
             return f"refused, {serving}: {refusal}"
-
-        current = registry.resolve(alias)
         if current and current.digest == digest:
-            write_json(
-                join(output, PUSHED_FILE),
-                {"pushed": True, "version": current.version, "reason": ""},
-            )
-            return f"unchanged, version {current.version} is this very model"
-        version = registry.add(folder, digest, info or {})
+            _note(output, pushed=True, version=current.version)
+            return f"unchanged, already the champion (version {current.version})"
+        spans = {"train_spans": judged.train_spans, "eval_spans": judged.eval_spans}
+        version = registry.add(folder, digest, {**(info or {}), **spans})
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    expected = judged["champion_version"]
+    expected = judged.champion_version
     try:
         registry.give_alias(alias, version.version, expected, {"at": now})
     except AliasMovedError as error:
         raise RetrainerError(
             f"the champion changed while this model was judged: it was compared with "
-            f"{'version ' + str(expected) if expected else 'no champion'}, and {error}. Run again, so that it meets "
-            "the new champion."
+            f"{'no champion' if expected is None else f'version {expected}'}, and {error}. Run again, so that the "
+            "model is compared with the new champion."
         ) from error
-    write_json(
-        join(output, PUSHED_FILE), {"pushed": True, "version": version.version, "reason": ""}
-    )
-    instead = f", in place of version {expected}" if expected else ""
-    return f"pushed as version {version.version}{instead}{_numbers(judged)}"
+    _note(output, pushed=True, version=version.version)
+    instead = "" if expected is None else f", in place of version {expected}"
+    numbers = f": {judged.summary}" if judged.summary else ""
+    return f"pushed as version {version.version}{instead}{numbers}"
 
 
-def _refusal(judged: dict[str, Any]) -> str:
-    # The verdict is the short form of the reasons.
-    return (
-        judged.get("verdict", "").partition(": ")[2]
-        or "; ".join(judged["reasons"])
-        or "not blessed"
-    )
+def _refusal(judged: Blessing) -> str:
+    # The verdict has the reasons in short.
+    return judged.summary or "; ".join(judged.reasons) or "not blessed"
 
 
-def _numbers(judged: dict[str, Any]) -> str:
-    numbers = judged.get("verdict", "").partition(": ")[2]
-    return f": {numbers}" if numbers else ""
+def _note(output: str, pushed: bool, version: int | None, reason: str = "") -> None:
+    write_json(join(output, PUSHED_FILE), {"pushed": pushed, "version": version, "reason": reason})
 
 
-def _read(path: str, file: str, source: str) -> dict[str, Any]:
-    try:
-        return read_json(join(path, file))
-    except FileNotFoundError as error:
+def _same_model(what: str, judged: str, digest: str, model: str) -> None:
+    if judged != digest:
         raise RetrainerError(
-            f"there is no '{join(path, file)}'; it comes from {source}. Nothing was pushed."
-        ) from error
-
-
-def _same_model(what: str, judged: dict[str, Any], digest: str, model: str) -> None:
-    if judged["model_digest"] != digest:
-        raise RetrainerError(
-            f"the {what} is of another model ({judged['model_digest'][:12]}) than the one to push "
-            f"({digest[:12]}, '{model}'). Judge this model first; nothing was pushed."
+            f"the {what} is of another model ({judged[:12]}) than the one to push ({digest[:12]}, '{model}'). Judge "
+            "this model first; nothing was pushed."
         )

@@ -1,7 +1,8 @@
 """Looking up the model in service."""
 
-from ..lib.registry import CHAMPION, Registry, write_champion
+from ..lib.registry import CHAMPION, Registry
 from ..lib.store import Store
+from ..lib.verdicts import Champion
 
 
 def resolve(store: str, output: str, alias: str = CHAMPION) -> str:
@@ -16,8 +17,17 @@ def resolve(store: str, output: str, alias: str = CHAMPION) -> str:
         The verdict.
 
     Raises:
-        RetrainerError: If the alias points at a version that is not whole.
+        RetrainerError: If the alias points at a version that is not complete.
     """
     version = Registry(Store(store).models_uri).resolve(alias)
-    write_champion(output, version)
-    return f"version {version.version}" if version else "no champion yet"
+    if version is None:
+        Champion().write(output)
+        return "no champion yet"
+    Champion(
+        version.version,
+        version.uri,
+        version.digest,
+        train_spans=tuple(version.info.get("train_spans") or ()),
+        eval_spans=tuple(version.info.get("eval_spans") or ()),
+    ).write(output)
+    return f"version {version.version}"

@@ -16,7 +16,7 @@ from ..lib.examples import TRAIN, Examples
 from ..lib.files import local_folder
 from ..lib.modules import load_module, user_function
 from ..lib.progress import progress
-from ..lib.registry import read_champion
+from ..lib.verdicts import Champion
 from .data import training_dataset
 from .export import WEIGHTS_FILE, export_model, raw_kinds
 
@@ -151,8 +151,8 @@ def _check_label(examples: Examples) -> None:
 
 
 def _warm_start(model: keras.Model, champion_path: str | None) -> str:
-    champion = read_champion(champion_path) if champion_path else None
-    if champion is None:
+    champion = Champion.read(champion_path) if champion_path else Champion()
+    if champion.uri is None:
         return ""
     with local_folder(champion.uri) as folder:
         weights = os.path.join(folder, WEIGHTS_FILE)

@@ -46,7 +46,8 @@ def claimed(uri: str, folder: str) -> Iterator[None]:
     claim = join(folder, _CLAIM)
     own = json.dumps({**_identity(), "id": uuid.uuid4().hex}) + "\n"
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not create_exclusive(claim, own):
+    # A client that sends its request again because the reply was lost finds the claim that it made itself.
+    while not create_exclusive(claim, own) and _read(claim) != own:
         _take_away_if_dead(claim)
         if time.monotonic() > deadline:
             raise RetrainerError(

@@ -1,6 +1,5 @@
 """Small SavedModels with the signature that train_model exports, and rows of flights."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+
+from retrainer.components.lib.verdicts import Champion
 
 FLOAT, TEXT, INT = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf.string, tf.int64))
 
@@ -96,10 +97,8 @@ def champion_record(tmp_path: Path) -> Callable[..., str]:
     """A function that writes the record that resolve_champion writes."""
 
     def write(uri: str | None = None, version: int | None = None) -> str:
-        folder = tmp_path / "champion"
-        folder.mkdir(exist_ok=True)
-        record = {"version": version, "uri": uri, "digest": None}
-        (folder / "champion.json").write_text(json.dumps(record))
-        return str(folder)
+        folder = str(tmp_path / "champion")
+        Champion(version, uri).write(folder)
+        return folder
 
     return write

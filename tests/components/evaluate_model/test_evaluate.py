@@ -91,11 +91,14 @@ def test_a_better_challenger_is_blessed(
         outcome.verdict,
     )
     assert outcome.blessing == {
+        "format": 1,
         "blessed": True,
         "reasons": [],
         "verdict": outcome.verdict,
         "model_digest": digest_folder(models["late"]),
         "champion_version": 3,
+        "train_spans": ["2013-01"],
+        "eval_spans": ["2013-02"],
     }
     assert outcome.metrics["auc"] > outcome.metrics["champion_auc"]
     assert outcome.metrics["example_count"] == 600
@@ -329,7 +332,9 @@ def test_no_record_of_a_champion(
     make_examples: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(RetrainerError, match="no champion record"):
+    with pytest.raises(
+        RetrainerError, match=r"no '.*champion\.json'; it comes from resolve_champion"
+    ):
         evaluate(
             make_examples({"a": some_flights, "b": some_flights}),
             models["late"],

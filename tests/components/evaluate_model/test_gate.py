@@ -7,8 +7,9 @@ import pytest
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
-from retrainer.components.evaluate_model.gate import Champion, explain, judge, rule
+from retrainer.components.evaluate_model.gate import explain, judge, rule
 from retrainer.components.evaluate_model.results import Check, Evaluation, SliceResult, Value
+from retrainer.components.lib.verdicts import Champion
 
 NONE, THIRD = Champion(None, None), Champion(3, "models/3")
 

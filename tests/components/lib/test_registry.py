@@ -1,12 +1,9 @@
 import pytest
 
+from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import (
-    AliasMovedError,
-    Registry,
-    read_champion,
-    write_champion,
-)
+from retrainer.components.lib.files import read_json, write_json
+from retrainer.components.lib.registry import AliasMovedError, Registry
 
 
 @pytest.fixture
@@ -73,9 +70,68 @@ def test_an_unknown_version_names_those_there_are(registry, model):
         registry.get(9)
 
 
-def test_a_champion_artifact_is_read_as_it_was_written(tmp_path, registry, model):
-    write_champion(str(tmp_path / "none"), None)
-    assert read_champion(str(tmp_path / "none")) is None
-    write_champion(str(tmp_path / "one"), registry.add(str(model), "d1", {}))
-    champion = read_champion(str(tmp_path / "one"))
-    assert (champion.version, champion.digest) == (1, "d1")
+def test_an_alias_that_moves_between_look_and_create_is_lost_and_says_where_it_points(
+    registry, model, monkeypatch
+):
+    for digest in ("d1", "d2", "d3"):
+        registry.add(str(model), digest, {})
+    registry.give_alias("champion", 1, None, {})
+    create = numbered_records.create_exclusive
+
+    def be_slower(uri, data):
+        # Another push creates 000002.json after this one has read 000001.json.
+        assert create(uri, '{"version": 2, "previous": 1, "id": "other"}')
+        return create(uri, data)
+
+    monkeypatch.setattr(numbered_records, "create_exclusive", be_slower)
+    message = "'champion' points at version 2 now, not at version 1"
+    with pytest.raises(AliasMovedError, match=message) as caught:
+        registry.give_alias("champion", 3, 1, {})
+    assert caught.value.current == 2
+    assert registry.resolve("champion").version == 2
+
+
+@pytest.mark.parametrize("reply", [False, ConnectionResetError("no reply")])
+def test_a_move_whose_reply_was_lost_counts_as_made(registry, model, monkeypatch, reply):
+    registry.add(str(model), "d1", {})
+    create = numbered_records.create_exclusive
+
+    def lose_the_reply(uri, data):
+        assert create(uri, data)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    monkeypatch.setattr(numbered_records, "create_exclusive", lose_the_reply)
+    registry.give_alias("champion", 1, None, {})
+    assert registry.resolve("champion").version == 1
+
+
+def test_an_alias_that_was_taken_away_points_at_no_version(registry, model):
+    registry.add(str(model), "d1", {})
+    registry.give_alias("champion", 1, None, {})
+    registry.give_alias("champion", None, 1, {"why": "too many refunds"})
+    assert registry.resolve("champion") is None
+    registry.give_alias("champion", 1, None, {})
+    assert registry.resolve("champion").version == 1
+
+
+def test_a_known_model_is_found_without_reading_every_record(registry, model, monkeypatch):
+    import retrainer.components.lib.registry as module
+
+    for digest in ("d1", "d2", "d3"):
+        registry.add(str(model), digest, {})
+    seen = []
+    monkeypatch.setattr(module, "read_json", lambda uri: seen.append(uri) or read_json(uri))
+    assert registry.add(str(model), "d1", {}).version == 1
+    assert len(seen) == 2
+
+
+def test_a_record_of_another_format_is_refused_and_unknown_keys_are_ignored(registry, model):
+    registry.add(str(model), "d1", {})
+    uri = f"{registry.uri}/versions/000001/version.json"
+    write_json(uri, {"version": 1, "digest": "d1", "info": {}, "stage": "new"})
+    assert registry.get(1).digest == "d1"
+    write_json(uri, {"format": 2, "version": 1})
+    with pytest.raises(RetrainerError, match=r"has format 2, and this version .* reads format 1"):
+        registry.get(1)

@@ -5,6 +5,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
 
 
@@ -25,27 +26,16 @@ def gate(tmp_path):
         def judge(self, model, blessed=True, champion=None, ok=True, digest=None):
             digest = digest or digest_folder(model)
             blessing, check = tmp_path / "blessing", tmp_path / "check"
-            for folder in (blessing, check):
-                folder.mkdir(exist_ok=True)
-            reasons = [] if blessed else ["AUC 0.5 is below 0.8"]
-            (blessing / "blessing.json").write_text(
-                json.dumps(
-                    {
-                        "blessed": blessed,
-                        "reasons": reasons,
-                        "model_digest": digest,
-                        "champion_version": champion,
-                        "verdict": "blessed: auc 0.9"
-                        if blessed
-                        else "refused: AUC 0.5 is below 0.8",
-                    }
-                )
-            )
-            (check / "serving_check.json").write_text(
-                json.dumps(
-                    {"ok": ok, "reason": "" if ok else "does not load", "model_digest": digest}
-                )
-            )
+            Blessing(
+                blessed,
+                () if blessed else ("AUC 0.5 is below 0.8",),
+                "blessed: auc 0.9" if blessed else "refused: AUC 0.5 is below 0.8",
+                digest,
+                champion,
+                train_spans=("1", "2"),
+                eval_spans=("3",),
+            ).write(str(blessing))
+            ServingCheck(ok, "" if ok else "does not load", digest).write(str(check))
             return str(blessing), str(check)
 
         def push(self, model, judged):
@@ -66,7 +56,8 @@ def test_a_blessed_model_becomes_the_champion(gate):
     assert verdict == "pushed as version 1: auc 0.9"
     assert pushed == {"pushed": True, "version": 1, "reason": ""}
     assert gate.champion == 1
-    assert gate.registry.get(1).info == {"run": "r"}
+    info = {"run": "r", "train_spans": ["1", "2"], "eval_spans": ["3"]}
+    assert gate.registry.get(1).info == info
     assert digest_folder(gate.registry.get(1).uri) == digest_folder(model)
 
 
@@ -98,7 +89,9 @@ def test_a_model_judged_against_a_former_champion_pushes_nothing(gate):
     first, second, third = (gate.model(name) for name in "abc")
     gate.push(first, gate.judge(first))
     gate.push(second, gate.judge(second, champion=1))
-    with pytest.raises(RetrainerError, match="compared with version 1, and 'champion' points at 2"):
+    with pytest.raises(
+        RetrainerError, match="compared with version 1, and 'champion' points at version 2"
+    ):
         gate.push(third, gate.judge(third, champion=1))
     assert gate.champion == 2
 
@@ -107,7 +100,7 @@ def test_pushing_again_changes_nothing(gate):
     model = gate.model("a")
     gate.push(model, gate.judge(model))
     verdict, _ = gate.push(model, gate.judge(model))
-    assert verdict == "unchanged, version 1 is this very model"
+    assert verdict == "unchanged, already the champion (version 1)"
     assert len(gate.registry.versions()) == 1
 
 

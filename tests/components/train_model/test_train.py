@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import ModelVersion, write_champion
+from retrainer.components.lib.verdicts import Champion
 
 
 def test_named_features_and_examples_give_the_same_predictions(model, sample):
@@ -90,14 +90,14 @@ def test_every_row_comes_once_an_epoch(examples, graph):
 
 
 def test_a_warm_start_begins_where_the_champion_ended(chain, train, model):
-    write_champion(str(chain / "champion"), ModelVersion(4, model, "d"))
+    Champion(4, model, "d").write(str(chain / "champion"))
     cold, warm = train("cold", steps=10), train("warm", steps=10, champion=str(chain / "champion"))
     assert "started from version 4" in warm.verdict
     assert warm.metrics["loss"] < cold.metrics["loss"]
 
 
 def test_a_warm_start_from_another_shape_starts_cold_and_says_so(chain, train, model):
-    write_champion(str(chain / "champion-2"), ModelVersion(4, model, "d"))
+    Champion(4, model, "d").write(str(chain / "champion-2"))
     trained = train(
         "wider", steps=5, champion=str(chain / "champion-2"), hyperparameters={"hidden_units": [7]}
     )
@@ -105,7 +105,7 @@ def test_a_warm_start_from_another_shape_starts_cold_and_says_so(chain, train, m
 
 
 def test_without_a_champion_a_warm_start_is_a_cold_one(chain, train):
-    write_champion(str(chain / "nobody"), None)
+    Champion().write(str(chain / "nobody"))
     assert "started" not in train("first", steps=5, champion=str(chain / "nobody")).verdict
 
 

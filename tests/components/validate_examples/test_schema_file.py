@@ -145,3 +145,18 @@ def test_who_was_taken_for_dead_leaves_the_next_ones_claim_alone(folder):
     with schema_claim.claimed(join(folder, "schema.pbtxt"), history):
         write_atomic(join(history, "claim.json"), claim_of(host="elsewhere"))
     assert "elsewhere" in read_text(join(history, "claim.json"))
+
+
+def test_a_claim_whose_reply_was_lost_is_held(folder, monkeypatch):
+    create = schema_claim.create_exclusive
+
+    def lose_the_reply(uri, data):
+        create(uri, data)
+        return False
+
+    monkeypatch.setattr(schema_claim, "create_exclusive", lose_the_reply)
+    monkeypatch.setattr(schema_claim, "PATIENCE_SECONDS", 0.2)
+    history = join(folder, "history")
+    with schema_claim.claimed(join(folder, "schema.pbtxt"), history):
+        assert exists(join(history, "claim.json"))
+    assert not exists(join(history, "claim.json"))

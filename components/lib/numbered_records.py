@@ -1,0 +1,101 @@
+"""Records that several processes change without a lock: numbered files, each created exclusively.
+
+A sequence of records is a folder of `<number>.json`, numbered from 1. A record is written as the successor of the one
+that its writer has read; of several writers who read the same one, exactly one succeeds. The registry's aliases and
+the triggers' claims are such sequences.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .files import create_exclusive, filesystem, join, read_json
+
+_FILE = re.compile(r"(?:.*/)?(\d+)\.json")
+
+
+@dataclass(frozen=True)
+class NumberedRecord:
+    """A record.
+
+    Attributes:
+        number: Its place in the sequence, from 1.
+        content: What its writer wrote.
+    """
+
+    number: int
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NumberedRecords:
+    """A sequence of records.
+
+    Attributes:
+        uri: Its folder, at any URI whose file system creates files exclusively.
+        digits: How many digits a file's name has at the least.
+    """
+
+    uri: str
+    digits: int = 6
+
+    def numbers(self) -> list[int]:
+        """List the numbers of the records, in order; a folder that does not exist has none."""
+        fs, path = filesystem(self.uri)
+        # Other processes write here, too, and a cached listing would not show it.
+        fs.invalidate_cache(path)
+        try:
+            names = fs.ls(path, detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(int(match[1]) for name in names if (match := _FILE.fullmatch(name)))
+
+    def newest(self) -> NumberedRecord | None:
+        """Read the newest record; None if there is none."""
+        numbers = self.numbers()
+        return self.get(numbers[-1]) if numbers else None
+
+    def get(self, number: int) -> NumberedRecord:
+        """Read one record.
+
+        Raises:
+            FileNotFoundError: If there is none of that number.
+        """
+        return NumberedRecord(number, read_json(self._file_uri(number)))
+
+    def append(
+        self, content: Mapping[str, Any], after: NumberedRecord | None
+    ) -> NumberedRecord | None:
+        """Write the successor of a record.
+
+        A client that sends its request again because the reply was lost finds the file that it created itself. So a
+        create that fails is looked up: if the file has this very content, this call created it.
+
+        Args:
+            content: What JSON can hold, with something in it that no other writer writes, such as `uuid4().hex`.
+            after: The newest record as it was read; None if there was none.
+
+        Returns:
+            The new record; None if another writer was first.
+        """
+        record = NumberedRecord(after.number + 1 if after else 1, content)
+        uri = self._file_uri(record.number)
+        try:
+            created = create_exclusive(uri, json.dumps(content, indent=2) + "\n")
+        except Exception:
+            if self._holds(uri, content):
+                return record
+            raise
+        return record if created or read_json(uri) == content else None
+
+    def _holds(self, uri: str, content: Mapping[str, Any]) -> bool:
+        try:
+            return read_json(uri) == content
+        # The first failure is the one to report.
+        except Exception:
+            return False
+
+    def _file_uri(self, number: int) -> str:
+        return join(self.uri, f"{number:0{self.digits}d}.json")

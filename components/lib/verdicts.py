@@ -1,0 +1,165 @@
+"""What components hand each other about models: the champion, the blessing and the serving check.
+
+Each is an artifact's folder with one JSON file, which has a format number: a component that meets another format says
+so instead of guessing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from .errors import RetrainerError
+from .files import join, read_json, write_json
+
+FORMAT = 1
+
+Artifact = TypeVar("Artifact", bound="_Artifact")
+
+
+@dataclass(frozen=True)
+class _Artifact:
+    """An artifact of one file. Subclasses name the file, and the component that writes it."""
+
+    @classmethod
+    def _file(cls) -> tuple[str, str]:
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls: type[Artifact], path: str) -> Artifact:
+        """Read the artifact.
+
+        Args:
+            path: Its folder.
+
+        Returns:
+            What it holds; keys that this version does not know are ignored.
+
+        Raises:
+            RetrainerError: If the file is missing, has another format, or lacks a key.
+        """
+        file, source = cls._file()
+        uri = join(path, file)
+        try:
+            content = read_json(uri)
+        except FileNotFoundError as error:
+            raise RetrainerError(
+                f"there is no '{uri}'; it comes from {source}. Run {source} first, and pass its output on."
+            ) from error
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
+            raise RetrainerError(
+                f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. "
+                f"Run {source} again with the same version as this component."
+            )
+        known = {one.name: one for one in fields(cls)}
+        needed = [name for name, one in known.items() if not _has_default(one)]
+        missing = [name for name in needed if name not in content]
+        if missing:
+            raise RetrainerError(f"'{uri}' lacks '{missing[0]}'. Run {source} again.")
+        values = {name: content[name] for name in known if name in content}
+        # JSON has lists only.
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def write(self, path: str) -> None:
+        """Write the artifact.
+
+        Args:
+            path: Its folder, which is made if missing.
+        """
+        write_json(join(path, self._file()[0]), {"format": FORMAT, **asdict(self)})
+
+
+def _has_default(one: Any) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
+
+
+@dataclass(frozen=True)
+class Champion(_Artifact):
+    """The model in service as a run found it, or that there is none.
+
+    Attributes:
+        version: Its number in the registry; None if no model is in service.
+        uri: Folder of its SavedModel; None if no model is in service.
+        digest: SHA-256 of the SavedModel's content.
+        train_spans: The spans that it trained on, oldest first; empty if the registry does not know.
+        eval_spans: The spans that it was judged on, oldest first; empty if the registry does not know.
+    """
+
+    version: int | None = None
+    uri: str | None = None
+    digest: str | None = None
+    train_spans: tuple[str, ...] = ()
+    eval_spans: tuple[str, ...] = ()
+
+    @classmethod
+    def _file(cls) -> tuple[str, str]:
+        return "champion.json", "resolve_champion"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a model is in service."""
+        return self.uri is not None
+
+    @property
+    def name(self) -> str:
+        """What messages call it, such as `champion version 3`."""
+        return "champion" if self.version is None else f"champion version {self.version}"
+
+
+@dataclass(frozen=True)
+class Blessing(_Artifact):
+    """Whether a model may go into service.
+
+    Attributes:
+        blessed: Whether it may.
+        reasons: Why not, one sentence for each reason.
+        verdict: The verdict in one sentence, which starts with `blessed: ` or `refused: `.
+        model_digest: SHA-256 of the judged SavedModel's content, so that no other model goes in its place.
+        champion_version: Version of the champion that it was compared with and would replace; None for no champion.
+        train_spans: The spans that the model trained on, oldest first.
+        eval_spans: The spans that it was judged on, oldest first.
+    """
+
+    blessed: bool
+    reasons: tuple[str, ...]
+    verdict: str
+    model_digest: str
+    champion_version: int | None
+    train_spans: tuple[str, ...] = ()
+    eval_spans: tuple[str, ...] = ()
+
+    @classmethod
+    def _file(cls) -> tuple[str, str]:
+        return "blessing.json", "evaluate_model"
+
+    @property
+    def summary(self) -> str:
+        """The verdict without its first word: the numbers, or the reasons in short."""
+        return self.verdict.partition(": ")[2]
+
+
+@dataclass(frozen=True)
+class ServingCheck(_Artifact):
+    """Whether a model serves.
+
+    Attributes:
+        ok: Whether it does.
+        reason: Why not; empty if it does.
+        model_digest: SHA-256 of the checked SavedModel's content.
+        rows: How many rows were sent.
+        load_seconds: How long loading took, in seconds; None if it failed.
+        latency_ms: Percentiles of single-row requests in milliseconds, `p50` and `p95`; None if none was answered.
+        warnings: What does not stop the model and is worth knowing, one sentence each.
+    """
+
+    ok: bool
+    reason: str
+    model_digest: str
+    rows: int = 0
+    load_seconds: float | None = None
+    latency_ms: Mapping[str, float] | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def _file(cls) -> tuple[str, str]:
+        return "serving_check.json", "check_serving"
