@@ -128,6 +128,12 @@ class EvaluationConfig(Section):
         "", description="Column that weighs the rows; empty, all rows weigh the same."
     )
 
+    @field_validator("metrics_specs", "slicing_specs", "options", mode="before")
+    @classmethod
+    def _text_keys(cls, value: Any) -> Any:
+        """Make keys text, as in JSON: YAML reads `class_weights: {0: 1.0}` with a number as key."""
+        return _with_text_keys(value)
+
 
 class ServingConfig(Section):
     """How the model is tried before it is handed over."""
@@ -386,3 +392,9 @@ def _read_module(module: str, home: Path) -> tuple[str, str]:
             f"{MAX_MODULE_BYTES:,}. Install larger code in the image and name it as a module."
         )
     return "", source
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(inner) for key, inner in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value

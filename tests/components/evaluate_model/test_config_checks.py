@@ -1,0 +1,171 @@
+"""What `config check` says of the evaluation's settings before any data is read."""
+
+from typing import Any
+
+import pytest
+
+from retrainer.components.evaluate_model.eval_config import build_eval_config, evaluation_problems
+from retrainer.components.lib.errors import RetrainerError
+
+FLOOR = {"value_threshold": {"lower_bound": 0.7}}
+CHANGE = {"change_threshold": {"absolute": 0.0, "direction": "HIGHER_IS_BETTER"}}
+
+
+def specs(*metrics: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    return [{"metrics": [{"class_name": "AUC", "threshold": FLOOR}, *metrics], **more}]
+
+
+def test_good_settings_have_no_problems() -> None:
+    carrier = {"feature_keys": ["carrier"]}
+    metrics = specs(
+        {
+            "class_name": "BinaryAccuracy",
+            "per_slice_thresholds": [
+                {"slicing_specs": [{}, carrier], "threshold": {**FLOOR, **CHANGE}},
+                {"slicing_specs": [{"feature_values": {"carrier": "UA"}}], "threshold": FLOOR},
+            ],
+        }
+    )
+    assert (
+        evaluation_problems(
+            metrics, [carrier], {"min_slice_size": 20}, "late", "w", ["carrier", "w"]
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "stops", "words"),
+    [
+        (
+            {"metrics_specs": specs({"class_name": "auroc"})},
+            True,
+            "TFMA knows no metric 'auroc'.",
+        ),
+        (
+            {"metrics_specs": specs({"class_name": "squaredhing"})},
+            True,
+            "TFMA knows no metric 'squaredhing'. Did you mean 'SquaredHinge",
+        ),
+        (
+            {"metrics_specs": specs({"class_name": "Recall", "config": "thresholds: 0.5"})},
+            True,
+            "the metric 'Recall' doesn't take the config 'thresholds: 0.5': it is not JSON",
+        ),
+        (
+            {
+                "metrics_specs": [
+                    {
+                        "metrics": [
+                            {
+                                "class_name": "AUC",
+                                "threshold": {"value_threshold": {"lower_bounds": 0.7}},
+                            }
+                        ]
+                    }
+                ]
+            },
+            True,
+            "evaluation.metrics_specs[0].metrics[0].threshold.value_threshold has no field 'lower_bounds'. "
+            "Did you mean 'lower_bound",
+        ),
+        ({"metrics_specs": specs(), "options": {"min_slice": 3}}, True, "Did you mean 'min_slice_"),
+        ({"metrics_specs": specs(), "slicing_specs": ["carrier"]}, True, "must be a mapping"),
+        (
+            {"metrics_specs": specs(thresholds={"auroc": FLOOR})},
+            True,
+            "the threshold of 'auroc' stands beside the metrics",
+        ),
+        (
+            {
+                "metrics_specs": specs(
+                    {"class_name": "Recall", "per_slice_thresholds": [{"threshold": FLOOR}]}
+                )
+            },
+            True,
+            "per_slice_thresholds of 'Recall' name no slicing_specs",
+        ),
+        (
+            {
+                "metrics_specs": specs(
+                    {
+                        "class_name": "Recall",
+                        "threshold": {"value_threshold": {"lower_bound": 0.9, "upper_bound": 0.2}},
+                    }
+                )
+            },
+            True,
+            "lower_bound (0.9) above its upper_bound (0.2), so no value passes",
+        ),
+        (
+            {"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}]},
+            False,
+            "no metric has a threshold, so no model can be blessed",
+        ),
+        (
+            {"metrics_specs": [{"metrics": [{"class_name": "AUC", "threshold": CHANGE}]}]},
+            False,
+            "the first model has no champion to compare with",
+        ),
+        (
+            {
+                "metrics_specs": specs(
+                    {
+                        "class_name": "Recall",
+                        "per_slice_thresholds": [
+                            {"slicing_specs": [{"feature_keys": ["origin"]}], "threshold": FLOOR}
+                        ],
+                    }
+                ),
+                "slicing_specs": [{"feature_keys": ["carrier"]}],
+            },
+            False,
+            "slices by origin, which slicing_specs do not make",
+        ),
+        (
+            {"metrics_specs": specs(), "slicing_specs": [{"feature_keys": ["career"]}]},
+            True,
+            "evaluation.slicing_specs[0] names the column 'career', which the schema does not have. "
+            "Did you mean 'carrier'?",
+        ),
+        (
+            {"metrics_specs": specs(), "example_weight_key": "pounds"},
+            True,
+            "evaluation.example_weight_key names the column 'pounds'",
+        ),
+    ],
+)
+def test_a_problem_is_named_with_its_fix(settings: dict[str, Any], stops: bool, words: str) -> None:
+    problems = evaluation_problems(**settings, label="late", columns=["carrier", "origin"])
+    assert [problem.stops for problem in problems] == [stops]
+    assert words in problems[0].text
+
+
+def test_all_problems_are_named_at_once() -> None:
+    metrics = specs({"class_name": "Recal"}, {"class_name": "Precision", "config": {"top": 1}})
+    texts = [p.text for p in evaluation_problems(metrics, [{"feature_keys": ["x"]}], columns=["y"])]
+    assert len(texts) == 3
+    with pytest.raises(RetrainerError) as error:
+        build_eval_config(metrics, [], {}, "late")
+    assert str(error.value).splitlines()[0].startswith("TFMA knows no metric 'Recal'")
+    assert "'Precision' has no argument 'top', and TFMA ignores it. Did you mean 'top_k" in str(
+        error.value
+    )
+
+
+def test_class_weights_by_whole_numbers_are_taken() -> None:
+    """YAML reads `{0: 1.0}` with a number as key, KFP passes text on."""
+    for weights in ({0: 1.0, 1: 3.0}, {"0": 1.0, "1": 3.0}):
+        config = build_eval_config(
+            [
+                {
+                    "binarize": {"class_ids": {"values": [0.0, 1.0]}},
+                    "aggregate": {"macro_average": True, "class_weights": weights},
+                    "metrics": [{"class_name": "Precision"}],
+                }
+            ],
+            [],
+            {},
+            "late",
+        )
+        assert dict(config.metrics_specs[0].aggregate.class_weights) == {0: 1.0, 1: 3.0}
