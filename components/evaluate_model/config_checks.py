@@ -280,7 +280,7 @@ def _arguments(metric: Any) -> set[str]:
 
     TFMA's metrics hand what they do not know to their base class, which ignores it.
     """
-    made_by = [cls.__init__ for cls in type(metric).__mro__ if "__init__" in vars(cls)]
+    made_by = [vars(cls)["__init__"] for cls in type(metric).__mro__ if "__init__" in vars(cls)]
     names = {
         name
         for function in [*made_by, getattr(metric, "create_computations_fn", None)]
