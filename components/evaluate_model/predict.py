@@ -11,6 +11,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
 from ..lib.files import join, local_folder
 from ..lib.progress import progress
+from ..lib.signatures import argument_of_input
 
 SIGNATURE = "serving_default"
 OUTPUT = "predictions"
@@ -63,7 +64,9 @@ class Model:
                 "columns."
             )
         self._function = self._loaded.signatures[SIGNATURE]
-        self._inputs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
+        specs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
+        self._arguments = argument_of_input(path, SIGNATURE, specs)
+        self._inputs = {name: specs[argument] for name, argument in self._arguments.items()}
         self.columns = sorted(self._inputs)
 
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
@@ -78,7 +81,10 @@ class Model:
         Raises:
             RetrainerError: If the model can't take these columns, or fails on them.
         """
-        tensors = {name: self._tensor(batch, name, spec) for name, spec in self._inputs.items()}
+        tensors = {
+            self._arguments[name]: self._tensor(batch, name, spec)
+            for name, spec in self._inputs.items()
+        }
         try:
             outputs = self._function(**tensors)
         except tf.errors.OpError as error:

@@ -11,8 +11,10 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.features import FLOAT, INT, STRING
+from .signature_names import argument_names, name_inputs
 
 PREDICTIONS = "predictions"
+NAMED = "serving_default"
 # `assets.extra` is SavedModel's own place for what the model does not read itself.
 WEIGHTS_FILE = os.path.join("assets.extra", "model.weights.h5")
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
@@ -37,19 +39,27 @@ def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], o
         kinds: Raw features with their kinds.
         output: Folder to write to.
     """
-    served = _Served(model, transform, kinds)
+    arguments = argument_names(kinds)
+    served = _Served(model, transform, kinds, arguments)
     tf.saved_model.save(
         served,
         output,
-        signatures={"serving_default": served.raw, "serving_tf_examples": served.tf_examples},
+        signatures={NAMED: served.raw, "serving_tf_examples": served.tf_examples},
     )
+    name_inputs(output, NAMED, arguments)
     weights = Path(output) / WEIGHTS_FILE
     weights.parent.mkdir(exist_ok=True)
     model.save_weights(weights)
 
 
 class _Served(tf.Module):
-    def __init__(self, model: keras.Model, transform: Any, kinds: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        transform: Any,
+        kinds: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> None:
         super().__init__()
         # The variables, not the model: TensorFlow saves a tracked Keras 3 model's variables under names that the
         # restore op of a model server does not find.
@@ -66,10 +76,13 @@ class _Served(tf.Module):
 
         self.raw = tf.function(
             lambda features: predict(
-                {name: tf.reshape(value, [-1, 1]) for name, value in features.items()}
+                {name: tf.reshape(features[arguments[name]], [-1, 1]) for name in kinds}
             ),
             input_signature=[
-                {name: tf.TensorSpec([None], _DTYPES[kind], name) for name, kind in kinds.items()}
+                {
+                    arguments[name]: tf.TensorSpec([None], _DTYPES[kind], arguments[name])
+                    for name, kind in kinds.items()
+                }
             ],
         )
         self.tf_examples = tf.function(
