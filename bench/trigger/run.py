@@ -137,7 +137,7 @@ def start(
         "RETRAINER_TRIGGER_SERVICE_ACCOUNT": ACCOUNT,
     }
     services = [
-        stack.enter_context(TriggerProcess("serve", file, *options, **environment))
+        stack.enter_context(TriggerProcess("serve", file, *options, fork=False, **environment))
         for _ in range(count)
     ]
     for service in services:

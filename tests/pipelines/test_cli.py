@@ -1,4 +1,7 @@
-"""The command line as a user meets it: in a process of its own, in a project that init wrote."""
+"""The command line as a user meets it, in a project that init wrote.
+
+Most commands run in this process, over one warm runner; what is about processes starts its own.
+"""
 
 import json
 import shutil
@@ -20,17 +23,26 @@ HEAVY = [
 LIBRARY_CHATTER = ["WARNING", "FutureWarning", "cuda", "absl", "apache_beam", "Traceback"]
 
 
-def retrainer(*arguments, cwd=None, **options):
-    command = [sys.executable, "-m", "retrainer.pipelines.cli", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, **options)
+PROGRAM = [sys.executable, "-m", "retrainer.pipelines.cli"]
+
+
+def started(*arguments, cwd=None):
+    """Run the command in a process of its own."""
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def retrainer(warm_retrainer):
+    return warm_retrainer
 
 
 @pytest.fixture(scope="module")
 def starter(tmp_path_factory):
     """A project that init wrote, run once."""
     folder = tmp_path_factory.mktemp("starter") / "project"
-    assert retrainer("init", folder).returncode == 0
-    done = retrainer("run", folder / "retrain.yaml", "--run-id", "first")
+    assert started("init", folder).returncode == 0
+    done = started("run", folder / "retrain.yaml", "--run-id", "first")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "first.out").write_text(done.stdout)
     (folder / "first.err").write_text(done.stderr)
@@ -62,16 +74,21 @@ def champion(project):
     return json.loads(aliases[-1].read_text())["version"]
 
 
-def fails(project, *says, run_id="broken"):
+@pytest.fixture
+def fails(retrainer, project):
     """Run, expect an error of a few lines that says these things, and the champion where it was."""
-    done = retrainer("run", "--run-id", run_id, cwd=project)
-    shown = done.stdout + done.stderr
-    assert done.returncode == 1, shown
-    for text in says:
-        assert text in shown
-    assert "Traceback" not in shown
-    assert champion(project) == 1
-    return shown
+
+    def run(*says):
+        done = retrainer("run", "--run-id", "broken", cwd=project)
+        shown = done.stdout + done.stderr
+        assert done.returncode == 1, shown
+        for text in says:
+            assert text in shown
+        assert "Traceback" not in shown
+        assert champion(project) == 1
+        return shown
+
+    return run
 
 
 def test_a_starter_project_runs_as_it_is(starter):
@@ -100,7 +117,7 @@ def test_reports_need_no_network(starter):
         assert "url(http" not in text
 
 
-def test_the_same_data_again_is_taken_from_the_cache_until_the_model_changes(starter):
+def test_the_same_data_again_is_taken_from_the_cache_until_the_model_changes(retrainer, starter):
     record = json.loads(retrainer("run", "--json", cwd=starter).stdout)
     states = {name: task["state"] for name, task in record["tasks"].items()}
     assert states["train-model"] == states["transform-features"] == "cached"
@@ -120,7 +137,7 @@ def test_the_same_data_again_is_taken_from_the_cache_until_the_model_changes(sta
     assert champion(starter) == 1
 
 
-def test_runs_are_listed_and_shown(starter):
+def test_runs_are_listed_and_shown(retrainer, starter):
     listed = retrainer("runs", "list", cwd=starter)
     assert "first" in listed.stdout
     assert "pushed as version 1" in listed.stdout
@@ -135,45 +152,45 @@ def test_runs_are_listed_and_shown(starter):
     assert "no run 'nosuch'" in unknown.stderr
 
 
-def test_no_data_behind_the_pattern(project):
+def test_no_data_behind_the_pattern(fails, project):
     edit(project, data__pattern="data/nothing-{span}.csv")
-    fails(project, "no file matches", "nothing-{span}.csv")
+    fails("no file matches", "nothing-{span}.csv")
 
 
-def test_one_span_only(project):
+def test_one_span_only(fails, project):
     for file in sorted((project / "data").iterdir())[:-1]:
         file.unlink()
-    fails(project, "only 1 span", "nothing is left to train on")
+    fails("only 1 span", "nothing is left to train on")
 
 
-def test_an_empty_file(project):
+def test_an_empty_file(fails, project):
     sorted((project / "data").iterdir())[-1].write_text("")
-    fails(project, "is empty (0 bytes)")
+    fails("is empty (0 bytes)")
 
 
-def test_a_label_that_is_all_one_value(project):
+def test_a_label_that_is_all_one_value(fails, project):
     for file in (project / "data").iterdir():
         lines = file.read_text().splitlines()
         file.write_text("\n".join([lines[0], *(line[:-1] + "1" for line in lines[1:])]) + "\n")
-    fails(project, "returned")
+    fails("returned")
 
 
-def test_a_slice_by_a_column_that_does_not_exist(project):
+def test_a_slice_by_a_column_that_does_not_exist(fails, project):
     edit(project, evaluation__slicing_specs=[{}, {"feature_keys": ["contry"]}])
-    fails(project, "contry", "country")
+    fails("contry", "country")
 
 
-def test_a_domain_of_a_column_that_does_not_exist(project):
+def test_a_domain_of_a_column_that_does_not_exist(fails, project):
     edit(project, validation__domains={"basket_valu": {"min": 0}})
-    fails(project, "basket_valu")
+    fails("basket_valu")
 
 
-def test_a_label_that_does_not_exist(project):
+def test_a_label_that_does_not_exist(fails, project):
     edit(project, data__label="retuned")
-    fails(project, "no column 'retuned'", "returned")
+    fails("no column 'retuned'", "returned")
 
 
-def test_a_model_that_raises_names_its_line_and_the_next_run_starts(project):
+def test_a_model_that_raises_names_its_line_and_the_next_run_starts(fails, retrainer, project):
     file = project / "model.py"
     good = file.read_text()
     file.write_text(
@@ -182,19 +199,19 @@ def test_a_model_that_raises_names_its_line_and_the_next_run_starts(project):
             "    raise ValueError('too few hens')\n    model = keras.Model",
         )
     )
-    fails(project, "build_model in model.py raised, line", "too few hens")
+    fails("build_model in model.py raised, line", "too few hens")
     file.write_text(good)
     done = retrainer("run", "--resume", "broken", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_metric_that_tfma_does_not_have(project):
+def test_a_metric_that_tfma_does_not_have(fails, project):
     edit(project, evaluation__metrics_specs=[{"metrics": [{"class_name": "AUCC"}]}])
-    fails(project, "AUCC", "AUC")
+    fails("AUCC", "AUC")
 
 
-def test_two_runs_on_the_same_directory_at_the_same_moment(project):
-    command = [sys.executable, "-m", "retrainer.pipelines.cli", "run", "--no-cache", "--run-id"]
+def test_two_runs_on_the_same_directory_at_the_same_moment(retrainer, project):
+    command = [*PROGRAM, "run", "--no-cache", "--run-id"]
     first, second = (
         subprocess.Popen(
             [*command, name],
@@ -215,7 +232,7 @@ def test_two_runs_on_the_same_directory_at_the_same_moment(project):
     assert retrainer("run", cwd=project).returncode == 0
 
 
-def test_a_run_name_that_is_taken_is_refused(starter):
+def test_a_run_name_that_is_taken_is_refused(retrainer, starter):
     done = retrainer("run", "--run-id", "first", cwd=starter)
     assert done.returncode == 1
     assert "'first' is there already" in done.stderr
@@ -231,25 +248,25 @@ def test_a_run_name_that_is_taken_is_refused(starter):
         (["runs", "list", "--file", "nowhere.yaml"], 1, "there is no"),
     ],
 )
-def test_wrong_usage_says_what_is_wrong(tmp_path, arguments, code, says):
+def test_wrong_usage_says_what_is_wrong(retrainer, tmp_path, arguments, code, says):
     done = retrainer(*arguments, cwd=tmp_path)
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_init_overwrites_nothing(starter):
+def test_init_overwrites_nothing(retrainer, starter):
     done = retrainer("init", starter)
     assert done.returncode == 1
     assert "is there already" in done.stderr
 
 
-def test_the_schema_of_the_configuration_is_json_schema(tmp_path):
+def test_the_schema_of_the_configuration_is_json_schema(retrainer, tmp_path):
     schema = json.loads(retrainer("config", "schema").stdout)
     assert set(schema["required"]) == {"name", "data", "evaluation"}
 
 
-def test_a_compiled_pipeline_loads_in_kfp_and_in_vertex(starter, tmp_path):
+def test_a_compiled_pipeline_loads_in_kfp_and_in_vertex(retrainer, starter, tmp_path):
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import aiplatform
     from kfp import components
@@ -271,7 +288,7 @@ def test_a_compiled_pipeline_loads_in_kfp_and_in_vertex(starter, tmp_path):
     assert tasks is None or len(tasks) == 9
 
 
-def test_what_reads_or_changes_the_world_is_never_cached(starter, tmp_path):
+def test_what_reads_or_changes_the_world_is_never_cached(retrainer, starter, tmp_path):
     file = tmp_path / "pipeline.yaml"
     retrainer("compile", "-o", file, cwd=starter)
     tasks = yaml.safe_load(file.read_text())["root"]["dag"]["tasks"]
@@ -303,16 +320,8 @@ finally:
     assert (tmp_path / "p.yaml").exists()
 
 
-def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(project):
-    command = [
-        sys.executable,
-        "-m",
-        "retrainer.pipelines.cli",
-        "run",
-        "--no-cache",
-        "--run-id",
-        "cut",
-    ]
+def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(retrainer, project):
+    command = [*PROGRAM, "run", "--no-cache", "--run-id", "cut"]
     process = subprocess.Popen(
         command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -341,7 +350,7 @@ def _points_into(link, folder):
 
 
 @pytest.mark.integration("mount")
-def test_a_full_disk_is_told_and_the_champion_stays(project, tmp_path):
+def test_a_full_disk_is_told_and_the_champion_stays(fails, retrainer, project, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -351,7 +360,7 @@ def test_a_full_disk_is_told_and_the_champion_stays(project, tmp_path):
         pytest.skip("this user may not mount a file system")
     try:
         edit(project, pipeline_root=str(disk))
-        shown = fails(project, "No space left on device")
+        shown = fails("No space left on device")
         assert "Traceback" not in shown
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -360,6 +369,6 @@ def test_a_full_disk_is_told_and_the_champion_stays(project, tmp_path):
 
 
 def test_a_schema_that_fits_is_said_to_without_the_libraries_chatter(starter):
-    done = retrainer("schema", "diff", "--run", "first", "--file", starter / "retrain.yaml")
+    done = started("schema", "diff", "--run", "first", "--file", starter / "retrain.yaml")
     assert done.stdout.startswith("nothing: run first fits")
     assert "crcmod" not in done.stderr

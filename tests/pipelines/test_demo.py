@@ -1,22 +1,14 @@
-"""The demo as a newcomer runs it: four retrains on all flights, in a process of its own."""
+"""The demo as a newcomer runs it: four retrains on all flights."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 
-def run_demo(folder: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "retrainer.pipelines.cli", "demo", "--dir", str(folder)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(tmp_path_factory, warm_retrainer):
     folder = tmp_path_factory.mktemp("demo")
-    done = run_demo(folder / "flights-demo", folder)
+    done = warm_retrainer("demo", "--dir", folder / "flights-demo", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "flights-demo", done.stdout
 
@@ -78,9 +70,9 @@ def test_a_worse_model_is_refused_and_the_champion_stays(shown):
     assert f"version {serving} still serves" in verdict
 
 
-def test_a_folder_that_is_no_demo_is_left_alone(tmp_path):
+def test_a_folder_that_is_no_demo_is_left_alone(tmp_path, warm_retrainer):
     (tmp_path / "mine.txt").write_text("mine")
-    done = run_demo(tmp_path, tmp_path)
+    done = warm_retrainer("demo", "--dir", tmp_path)
     assert done.returncode == 1
     assert "no former demo" in done.stderr
     assert (tmp_path / "mine.txt").read_text() == "mine"

@@ -12,6 +12,8 @@ from typing import Any
 
 import requests
 
+from .forked import ForkedCommand
+
 BUCKET = "acme-ml-data"
 CONFIG = """\
 name: orders
@@ -79,28 +81,41 @@ def envelope(message_id: str, data: bytes, attributes: dict[str, str]) -> str:
 
 
 class TriggerProcess:
-    """A `retrainer trigger` on a free port of loopback, from `start` to `stop`, or within a `with`.
+    """A `retrainer trigger` on a free port of loopback, from its making to its end, or within a `with`.
+
+    Forked from a process that has made its imports; `fork=False` starts an interpreter, as a user does.
 
     Attributes:
         lines: What it has printed, both streams.
     """
 
     def __init__(
-        self, command: str, file: Path, *arguments: str, to: str = "vertex", **environment: str
+        self,
+        command: str,
+        file: Path,
+        *arguments: str,
+        to: str = "vertex",
+        fork: bool = True,
+        **environment: str,
     ) -> None:
-        program = [sys.executable, "-m", "retrainer.pipelines.cli", "trigger", command, str(file)]
         own = ["--to", to, "--listen", "127.0.0.1", "--port", "0"]
+        words = ["trigger", command, str(file), *own, *arguments]
+        # Without a word on credentials gcsfs asks the network for some, for many seconds where there is none.
+        variables = {**os.environ, "FSSPEC_GS_TOKEN": "anon", **environment}
         self.lines: list[str] = []
         self.port = 0
         self._listening = threading.Event()
-        self.process = subprocess.Popen(
-            [*program, *own, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # Without a word on credentials gcsfs asks the network for some, for many seconds where there is none.
-            env={**os.environ, "FSSPEC_GS_TOKEN": "anon", **environment},
-        )
+        self.process: ForkedCommand | subprocess.Popen[str]
+        if fork:
+            self.process = ForkedCommand(words, variables)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "retrainer.pipelines.cli", *words],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=variables,
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

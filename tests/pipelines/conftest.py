@@ -1,0 +1,55 @@
+"""The command line in this process, over one runner that has the libraries loaded."""
+
+import contextlib
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from retrainer.pipelines import demo, local_run
+from retrainer.pipelines.cli import main
+from retrainer.pipelines.runners.local import LocalRunner
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def warm_retrainer() -> Iterator[Command]:
+    """Run `retrainer` as the console script does, but load the libraries once for all tests.
+
+    What is about the process itself (signals, what it imports, what libraries print) starts one.
+    """
+    with LocalRunner() as local, pytest.MonkeyPatch.context() as patch:
+
+        @contextmanager
+        def shared() -> Iterator[LocalRunner]:
+            local.warm_up()
+            yield local
+
+        for module in (local_run, demo):
+            patch.setattr(module, "warm_runner", shared)
+
+        def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+            words = [str(argument) for argument in arguments]
+            out, err = io.StringIO(), io.StringIO()
+            code: object = None
+            with (
+                pytest.MonkeyPatch.context() as here,
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+            ):
+                if cwd is not None:
+                    here.chdir(cwd)
+                here.setattr(sys, "argv", ["retrainer", *words])
+                try:
+                    main()
+                except SystemExit as ended:
+                    code = ended.code
+            assert isinstance(code, int)
+            return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+        yield run
