@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from ..components.lib.errors import RetrainerError
 from ..components.lib.words import did_you_mean
 from ..components.validate_examples.findings import KINDS
-from ..components.validate_examples.judgement import Window
 from ..components.validate_examples.schema_file import (
     SchemaMovedError,
     rewrite,
 )
 from ..components.validate_examples.settings import parse_settings
 from ..components.validate_examples.updating import Change, Update, update_schema
-from ..components.validate_examples.validate import read_window
+from ..components.validate_examples.window import Window, read_window
 from .config import RetrainConfig
 from .local_run import LAST, find_run
 from .runs import RunRecord, list_runs
@@ -168,8 +167,8 @@ def _check_selection(
     there = ", ".join(dict.fromkeys(f"{c.column} ({c.kind})" for c in changes)) or "none"
     features = {
         feature.path.step[0] if feature.path.step else feature.name
-        for statistics in data.window.splits.values()
-        for feature in statistics.datasets[0].features
+        for dataset in data.window.splits.values()
+        for feature in dataset.statistics.datasets[0].features
     }
     known = {feature.name for feature in opened.schema.feature} | features
     with_anomalies = {change.column for change in changes}

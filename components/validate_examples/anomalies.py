@@ -5,29 +5,26 @@ from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.distributions import cumulative
-from ..lib.statistics import (
-    TYPE_NAMES,
-    Feature,
-    Statistics,
-    common,
-    features_by_name,
-    is_number,
-    missing_share,
-    value_counts,
-)
+from ..lib.dataset import Column
 from ..lib.words import number, percent, plural
 from .describing import domain_values, has_inferred_domain, shape_words, string_domains
-from .findings import WARNING, Finding
+from .findings import WARNING, Finding, FindingKind
+from .window import Subject
 
 _NAMED_VALUES = 5
 _VALUE_CHARACTERS = 24
 _ANOMALIES = {
-    "missing_column": ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT"),
-    "new_column": ("SCHEMA_NEW_COLUMN",),
-    "missing_values": ("FEATURE_TYPE_LOW_FRACTION_PRESENT", "FEATURE_TYPE_LOW_NUMBER_PRESENT"),
-    "unexpected_values": ("ENUM_TYPE_UNEXPECTED_STRING_VALUES", "BOOL_TYPE_UNEXPECTED_STRING"),
-    "out_of_domain": (
+    FindingKind.MISSING_COLUMN: ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT"),
+    FindingKind.NEW_COLUMN: ("SCHEMA_NEW_COLUMN",),
+    FindingKind.MISSING_VALUES: (
+        "FEATURE_TYPE_LOW_FRACTION_PRESENT",
+        "FEATURE_TYPE_LOW_NUMBER_PRESENT",
+    ),
+    FindingKind.UNEXPECTED_VALUES: (
+        "ENUM_TYPE_UNEXPECTED_STRING_VALUES",
+        "BOOL_TYPE_UNEXPECTED_STRING",
+    ),
+    FindingKind.OUT_OF_DOMAIN: (
         "BOOL_TYPE_BIG_INT",
         "BOOL_TYPE_SMALL_INT",
         "BOOL_TYPE_UNEXPECTED_FLOAT",
@@ -36,9 +33,9 @@ _ANOMALIES = {
         "INT_TYPE_BIG_INT",
         "INT_TYPE_SMALL_INT",
     ),
-    "not_a_number": ("FLOAT_TYPE_HAS_NAN",),
-    "infinite": ("FLOAT_TYPE_HAS_INF",),
-    "wrong_type": (
+    FindingKind.NOT_A_NUMBER: ("FLOAT_TYPE_HAS_NAN",),
+    FindingKind.INFINITE: ("FLOAT_TYPE_HAS_INF",),
+    FindingKind.WRONG_TYPE: (
         "UNEXPECTED_DATA_TYPE",
         "BOOL_TYPE_BYTES_NOT_INT",
         "BOOL_TYPE_BYTES_NOT_STRING",
@@ -61,8 +58,8 @@ _ANOMALIES = {
         "ENUM_TYPE_FLOAT_NOT_STRING",
         "ENUM_TYPE_INT_NOT_STRING",
     ),
-    "invalid_utf8": ("ENUM_TYPE_INVALID_UTF8",),
-    "wrong_shape": (
+    FindingKind.INVALID_UTF8: ("ENUM_TYPE_INVALID_UTF8",),
+    FindingKind.WRONG_SHAPE: (
         "INVALID_FEATURE_SHAPE",
         "FEATURE_TYPE_HIGH_NUMBER_VALUES",
         "FEATURE_TYPE_LOW_NUMBER_VALUES",
@@ -70,12 +67,12 @@ _ANOMALIES = {
         "FEATURE_TYPE_UNEXPECTED_REPEATED",
         "VALUE_NESTEDNESS_MISMATCH",
     ),
-    "distinct_values": (
+    FindingKind.DISTINCT_VALUES: (
         "FEATURE_TYPE_HIGH_UNIQUE",
         "FEATURE_TYPE_LOW_UNIQUE",
         "FEATURE_TYPE_NO_UNIQUE",
     ),
-    "invalid_schema": (
+    FindingKind.INVALID_SCHEMA: (
         "BOOL_TYPE_INVALID_CONFIG",
         "DOMAIN_INVALID_FOR_TYPE",
         "FEATURE_MISSING_NAME",
@@ -97,8 +94,7 @@ _NOTHING_TO_COMPARE = {"COMPARATOR_CONTROL_DATA_MISSING", "COMPARATOR_TREATMENT_
 def anomaly_findings(
     anomalies: anomalies_pb2.Anomalies,
     schema: schema_pb2.Schema,
-    statistics: Statistics,
-    where: str,
+    subject: Subject,
     from_settings: Collection[str],
     compared: Collection[str] = (),
 ) -> list[Finding]:
@@ -107,15 +103,14 @@ def anomaly_findings(
     Args:
         anomalies: A result of `tfdv.validate_statistics`.
         schema: The schema that was validated with.
-        statistics: The statistics that were validated.
-        where: Which data they are of, such as `evaluation (2013-05)`.
+        subject: What was validated.
         from_settings: The columns whose domain comes from the settings.
         compared: The columns for which somebody set a threshold of drift or skew.
 
     Returns:
         Findings, in the order of the schema's columns, then of the data's.
     """
-    seen = features_by_name(statistics)
+    seen = subject.dataset.columns
     expected = {feature.name: feature for feature in schema.feature}
     domains = string_domains(schema)
     # TFDV's anomalies are a map, in no order.
@@ -130,16 +125,29 @@ def anomaly_findings(
         for anomaly, reason in _reasons(info):
             if anomaly in _NOTHING_TO_COMPARE and column not in compared:
                 continue
-            if anomaly == "SCHEMA_NEW_COLUMN" and missing_share(seen.get(column)) == 1:
+            if anomaly == "SCHEMA_NEW_COLUMN" and _is_empty(seen.get(column)):
                 continue
             finding = _finding(
-                anomaly, reason, column, seen.get(column), expected.get(column), domains, where
+                anomaly,
+                reason,
+                column,
+                seen.get(column),
+                expected.get(column),
+                domains,
+                subject.name,
             )
-            if finding.kind in ("out_of_domain", "unexpected_values") and column in from_settings:
+            if (
+                finding.kind in (FindingKind.OUT_OF_DOMAIN, FindingKind.UNEXPECTED_VALUES)
+                and column in from_settings
+            ):
                 remedy = f"fix the source, or change validation.domains.{column}"
                 finding = replace(finding, remedy=remedy)
             findings.append(finding)
     return findings
+
+
+def _is_empty(column: Column | None) -> bool:
+    return column is None or column.missing_share == 1
 
 
 def _reasons(
@@ -159,55 +167,59 @@ def _finding(
     anomaly: str,
     reason: anomalies_pb2.AnomalyInfo.Reason,
     column: str,
-    seen: Feature | None,
+    seen: Column | None,
     expected: schema_pb2.Feature | None,
     domains: Mapping[str, Sequence[str]],
     where: str,
 ) -> Finding:
-    kind = "not_compared" if anomaly in _NOTHING_TO_COMPARE else _KINDS.get(anomaly, "other")
+    kind = (
+        FindingKind.NOT_COMPARED
+        if anomaly in _NOTHING_TO_COMPARE
+        else _KINDS.get(anomaly, FindingKind.OTHER)
+    )
     words = (reason.description or reason.short_description, "what the schema says")
     severity = ""
-    if kind == "missing_column" and expected is not None:
+    if kind == FindingKind.MISSING_COLUMN and expected is not None:
         cells = "no such column" if seen is None else "no value in any row"
         words = (cells, _type_words(expected))
-    elif kind == "new_column" and seen is not None:
-        words = (f"a column of type {TYPE_NAMES.get(seen.type)}", "no such column in the schema")
-    elif kind == "wrong_type" and seen is not None and expected is not None:
-        was = TYPE_NAMES.get(seen.type, "unknown")
+    elif kind == FindingKind.NEW_COLUMN and seen is not None:
+        words = (f"a column of type {seen.type_name}", "no such column in the schema")
+    elif kind == FindingKind.WRONG_TYPE and seen is not None and expected is not None:
+        was = seen.type_name
         if was == schema_pb2.FeatureType.Name(expected.type):
             # The type is right, and the domain asks for texts that spell another one.
             words = (_without_stop(words[0]), "what its domain spells")
         else:
             words = (f"type {was}", _type_words(expected))
-        if is_number(seen) and _takes_float(expected):
+        if seen.is_number and _takes_float(expected):
             severity = WARNING
     elif anomaly == "FEATURE_TYPE_LOW_NUMBER_PRESENT" and seen is not None and expected is not None:
         words = (
-            f"{common(seen).num_non_missing:,} rows have one",
+            f"{seen.filled:,} rows have one",
             f"at least {expected.presence.min_count:,} with a value",
         )
-    elif kind == "missing_values" and seen is not None and expected is not None:
+    elif kind == FindingKind.MISSING_VALUES and seen is not None and expected is not None:
         allowed = 1 - expected.presence.min_fraction
         words = (
-            f"{percent(missing_share(seen))} of the rows have none",
+            f"{percent(seen.missing_share)} of the rows have none",
             "a value in every row" if allowed == 0 else f"at most {percent(allowed)} without",
         )
-    elif kind == "unexpected_values" and seen is not None and expected is not None:
+    elif kind == FindingKind.UNEXPECTED_VALUES and seen is not None and expected is not None:
         words = _unexpected(seen, expected, domains) or words
-    elif kind == "wrong_shape" and expected is not None:
+    elif kind == FindingKind.WRONG_SHAPE and expected is not None:
         words = (_without_stop(words[0]), _shape_words(expected))
-    elif kind == "distinct_values" and expected is not None:
+    elif kind == FindingKind.DISTINCT_VALUES and expected is not None:
         limits = expected.unique_constraints
         words = (_without_stop(words[0]), f"from {limits.min} to {limits.max} distinct values")
-    elif kind == "invalid_schema":
+    elif kind == FindingKind.INVALID_SCHEMA:
         words = (_without_stop(words[0]).rstrip(": "), "a column that its schema agrees on")
-    elif kind == "not_a_number":
+    elif kind == FindingKind.NOT_A_NUMBER:
         words = ("NaN in some cells", "numbers, or nothing")
-    elif kind == "infinite":
+    elif kind == FindingKind.INFINITE:
         words = ("infinity in some cells", "finite numbers")
-    elif kind == "not_compared":
+    elif kind == FindingKind.NOT_COMPARED:
         words = (_without_stop(words[0]), "the column on both sides")
-    elif kind == "out_of_domain" and seen is not None and expected is not None:
+    elif kind == FindingKind.OUT_OF_DOMAIN and seen is not None and expected is not None:
         words = _out_of_range(anomaly, seen, expected) or words
         if has_inferred_domain(expected):
             severity = WARNING
@@ -239,12 +251,12 @@ def _takes_float(expected: schema_pb2.Feature) -> bool:
 
 
 def _unexpected(
-    seen: Feature, expected: schema_pb2.Feature, domains: Mapping[str, Sequence[str]]
+    seen: Column, expected: schema_pb2.Feature, domains: Mapping[str, Sequence[str]]
 ) -> tuple[str, str] | None:
     known = domain_values(domains, expected)
-    rows = common(seen).num_non_missing
+    rows = seen.filled
     listed = set(known)
-    unknown = {value: n for value, n in value_counts(seen).items() if value not in listed}
+    unknown = {value: n for value, n in seen.counts.items() if value not in listed}
     if not known or not unknown or not rows:
         return None
     named = ", ".join(
@@ -265,18 +277,18 @@ def _shortened(value: str) -> str:
 
 
 def _out_of_range(
-    anomaly: str, seen: Feature, expected: schema_pb2.Feature
+    anomaly: str, seen: Column, expected: schema_pb2.Feature
 ) -> tuple[str, str] | None:
     domain = expected.int_domain if expected.HasField("int_domain") else expected.float_domain
-    distribution = cumulative(seen)
+    distribution = seen.distribution
     if anomaly.endswith(("SMALL_INT", "SMALL_FLOAT")) and distribution is not None:
         share = distribution.near_share_below(domain.min)
-        words = f"{number(seen.num_stats.min)} at the least{_about(share, 'below it')}"
+        words = f"{number(seen.minimum)} at the least{_about(share, 'below it')}"
         return words, f"at least {number(domain.min)}"
     if anomaly.endswith(("BIG_INT", "BIG_FLOAT")) and distribution is not None:
         high = 1.0 if expected.HasField("bool_domain") else domain.max
         share = distribution.near_share_above(high)
-        words = f"{number(seen.num_stats.max)} at the most{_about(share, 'above it')}"
+        words = f"{number(seen.maximum)} at the most{_about(share, 'above it')}"
         return words, f"at most {number(high)}"
     return None
 

@@ -1,6 +1,6 @@
 """The KFP face of `validate_examples`."""
 
-from typing import Dict, NamedTuple
+from typing import Dict, List, NamedTuple
 
 from kfp import dsl
 
@@ -26,7 +26,7 @@ def validate_examples(
     max_label_factor: float = 3.0,
     examples: dsl.Input[dsl.Dataset] = None,
     pattern: str = "",
-) -> NamedTuple("Outputs", [("verdict", str)]):
+) -> NamedTuple("Outputs", [("verdict", str), ("warnings", List[str])]):
     """Judges a window's data against its schema and its own past; an error fails the run.
 
     The first run infers a schema from the training statistics and freezes it in the store. From
@@ -65,30 +65,30 @@ def validate_examples(
 
     Returns:
         verdict: What was found, in one sentence.
+        warnings: A line for each warning; empty for none.
     """
     from retrainer.components.validate_examples.settings import parse_settings
     from retrainer.components.validate_examples.validate import validate
 
     settings = parse_settings(
-        domains,
-        drift,
-        skew,
-        severity,
-        min_domain_mass,
-        min_rows_fraction,
-        max_label_change,
-        max_rows_factor,
-        max_label_factor,
+        domains=domains,
+        drift=drift,
+        skew=skew,
+        severity=severity,
+        min_domain_mass=min_domain_mass,
+        min_rows_fraction=min_rows_fraction,
+        max_label_change=max_label_change,
+        max_rows_factor=max_rows_factor,
+        max_label_factor=max_label_factor,
     )
-    verdict = validate(
-        statistics.path,
-        store,
-        settings,
-        anomalies.path,
-        schema.path,
-        report.path,
-        schema_uri,
-        examples.path if examples else "",
-        pattern,
+    return validate(
+        statistics_path=statistics.path,
+        store=store,
+        settings=settings,
+        anomalies_path=anomalies.path,
+        schema_path=schema.path,
+        report_path=report.path,
+        schema_uri=schema_uri,
+        examples_path=examples.path if examples else "",
+        pattern=pattern,
     )
-    return (verdict,)

@@ -5,32 +5,33 @@ from dataclasses import dataclass
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.statistics import Statistics, row_count
-from .findings import ERROR, Finding
-from .judgement import Place, Window, list_places
+from ..lib.dataset import Dataset
+from ..lib.statistics import Statistics
+from .findings import ERROR, Finding, FindingKind
+from .window import Subject, Window
 
 
 @dataclass(frozen=True)
 class _Constraint:
-    kind: str
+    kind: FindingKind
     field: str
     expected: str
 
 
 _CONSTRAINTS = {
     "DATASET_LOW_NUM_EXAMPLES": _Constraint(
-        "few_rows", "min_examples_count", "at least {min_examples_count:,} rows"
+        FindingKind.FEW_ROWS, "min_examples_count", "at least {min_examples_count:,} rows"
     ),
     "DATASET_HIGH_NUM_EXAMPLES": _Constraint(
-        "many_rows", "max_examples_count", "at most {max_examples_count:,} rows"
+        FindingKind.MANY_ROWS, "max_examples_count", "at most {max_examples_count:,} rows"
     ),
     "COMPARATOR_LOW_NUM_EXAMPLES": _Constraint(
-        "few_rows",
+        FindingKind.FEW_ROWS,
         "num_examples_drift_comparator.min_fraction_threshold",
         "at least {low:g} times as many as the span before",
     ),
     "COMPARATOR_HIGH_NUM_EXAMPLES": _Constraint(
-        "many_rows",
+        FindingKind.MANY_ROWS,
         "num_examples_drift_comparator.max_fraction_threshold",
         "at most {high:g} times as many as the span before",
     ),
@@ -38,7 +39,7 @@ _CONSTRAINTS = {
 
 
 def dataset_anomalies(
-    window: Window, place: Place, schema: schema_pb2.Schema
+    window: Window, subject: Subject, schema: schema_pb2.Schema
 ) -> anomalies_pb2.AnomalyInfo:
     """Let TFDV check a schema's `dataset_constraints`.
 
@@ -46,7 +47,7 @@ def dataset_anomalies(
 
     Args:
         window: Has the span before.
-        place: What to check.
+        subject: What to check.
         schema: Of which nothing but `dataset_constraints` is looked at.
 
     Returns:
@@ -56,10 +57,10 @@ def dataset_anomalies(
         return anomalies_pb2.AnomalyInfo()
     bare = schema_pb2.Schema(dataset_constraints=schema.dataset_constraints)
     index = window.index
-    is_newest = place.folder == list_places(window)[-1].folder
+    is_newest = subject.folder == window.subjects[-1].folder
     before = window.spans[index.spans[-2]] if is_newest and len(index.spans) > 1 else None
     found = tfdv.validate_statistics(
-        _rows_only(place.statistics),
+        _rows_only(subject.dataset),
         bare,
         previous_statistics=_rows_only(before) if before is not None else None,
     )
@@ -67,24 +68,24 @@ def dataset_anomalies(
     info.CopyFrom(found.dataset_anomaly_info)
     limit = schema.dataset_constraints.max_examples_count
     high = anomalies_pb2.AnomalyInfo.DATASET_HIGH_NUM_EXAMPLES
-    if 0 < limit < row_count(place.statistics) and high not in {r.type for r in info.reason}:
+    if 0 < limit < subject.dataset.rows and high not in {r.type for r in info.reason}:
         # TFDV 1.16 reads this limit and does not look at it.
         info.reason.add(
             type=high,
             short_description="High num examples in dataset.",
-            description=f"The dataset has {row_count(place.statistics)} examples, more than expected.",
+            description=f"The dataset has {subject.dataset.rows} examples, more than expected.",
         )
     return info
 
 
 def dataset_findings(
-    info: anomalies_pb2.AnomalyInfo, place: Place, schema: schema_pb2.Schema
+    info: anomalies_pb2.AnomalyInfo, subject: Subject, schema: schema_pb2.Schema
 ) -> list[Finding]:
     """Put TFDV's anomalies of a dataset into words.
 
     Args:
         info: From `dataset_anomalies`.
-        place: What was checked.
+        subject: What was checked.
         schema: Its limits are told as what was expected, and named as what to change.
     """
     limits = schema.dataset_constraints
@@ -102,9 +103,9 @@ def dataset_findings(
         if known is None:
             findings.append(
                 Finding(
-                    "other",
+                    FindingKind.OTHER,
                     "",
-                    place.name,
+                    subject.name,
                     reason.description,
                     "what the schema says",
                     anomaly=anomaly,
@@ -115,8 +116,8 @@ def dataset_findings(
             Finding(
                 known.kind,
                 "",
-                place.name,
-                f"{row_count(place.statistics):,} rows",
+                subject.name,
+                f"{subject.dataset.rows:,} rows",
                 known.expected.format(**words),
                 severity=ERROR,
                 remedy=f"complete the data, or change dataset_constraints.{known.field} in the schema by hand",
@@ -126,7 +127,7 @@ def dataset_findings(
     return findings
 
 
-def _rows_only(statistics: Statistics) -> Statistics:
+def _rows_only(dataset: Dataset) -> Statistics:
     rows = Statistics()
-    rows.datasets.add(num_examples=row_count(statistics))
+    rows.datasets.add(num_examples=dataset.rows)
     return rows

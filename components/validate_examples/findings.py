@@ -3,10 +3,50 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 ERROR, WARNING, IGNORE = "error", "warning", "ignore"
 _SHOWN = 7
 _NAMED = 3
+
+
+class FindingKind(StrEnum):
+    """What a finding is about; the values are the words of `validation.severity` and of `anomalies.json`."""
+
+    NO_ROWS = "no_rows"
+    FEW_ROWS = "few_rows"
+    MANY_ROWS = "many_rows"
+    SAME_DATA = "same_data"
+    MISSING_COLUMN = "missing_column"
+    NEW_COLUMN = "new_column"
+    WRONG_TYPE = "wrong_type"
+    MISSING_VALUES = "missing_values"
+    UNEXPECTED_VALUES = "unexpected_values"
+    OUT_OF_DOMAIN = "out_of_domain"
+    WRONG_SHAPE = "wrong_shape"
+    DISTINCT_VALUES = "distinct_values"
+    INVALID_UTF8 = "invalid_utf8"
+    NOT_A_NUMBER = "not_a_number"
+    INFINITE = "infinite"
+    INVALID_SCHEMA = "invalid_schema"
+    NOT_COMPARED = "not_compared"
+    UNKNOWN_COLUMN = "unknown_column"
+    CONSTANT_LABEL = "constant_label"
+    LABEL_RATE = "label_rate"
+    CONSTANT_COLUMN = "constant_column"
+    BECAME_CONSTANT = "became_constant"
+    ALL_MISSING = "all_missing"
+    BECAME_EMPTY = "became_empty"
+    NUMBERS_IN_TEXT = "numbers_in_text"
+    IMPOSSIBLE_DATE = "impossible_date"
+    FUTURE_DATE = "future_date"
+    DATE_AFTER_SPAN = "date_after_span"
+    DRIFT = "drift"
+    SKEW = "skew"
+    FAR_VALUES = "far_values"
+    LARGE_INTEGERS = "large_integers"
+    NEW_CLASS = "new_class"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -24,122 +64,145 @@ class Kind:
     remedy: str
 
 
-KINDS: dict[str, Kind] = {
-    "no_rows": Kind("no rows", ERROR, "bring the span's data back, or take the span away"),
-    "few_rows": Kind(
+KINDS: dict[FindingKind, Kind] = {
+    FindingKind.NO_ROWS: Kind(
+        "no rows", ERROR, "bring the span's data back, or take the span away"
+    ),
+    FindingKind.FEW_ROWS: Kind(
         "far fewer rows than before",
         ERROR,
         "complete the span's data, or lower min_rows_fraction",
     ),
-    "many_rows": Kind(
+    FindingKind.MANY_ROWS: Kind(
         "far more rows than before",
         WARNING,
         "check that nothing was delivered twice, or raise max_rows_factor",
     ),
-    "same_data": Kind(
+    FindingKind.SAME_DATA: Kind(
         "same data under several names",
         ERROR,
         "deliver the copy again with its own rows, or take it away",
     ),
-    "missing_column": Kind(
+    FindingKind.MISSING_COLUMN: Kind(
         "missing column",
         ERROR,
         "bring the column back in the source, or, if it is gone for good, give it "
         "`lifecycle_stage: DEPRECATED` in the schema",
     ),
-    "new_column": Kind("new column", WARNING, "add it to the schema to have it used, or drop it"),
-    "wrong_type": Kind(
+    FindingKind.NEW_COLUMN: Kind(
+        "new column", WARNING, "add it to the schema to have it used, or drop it"
+    ),
+    FindingKind.WRONG_TYPE: Kind(
         "wrong type", ERROR, "fix the source, or change the column's `type` in the schema"
     ),
-    "missing_values": Kind(
+    FindingKind.MISSING_VALUES: Kind(
         "missing values",
         ERROR,
         "fix the source, or lower what the column's `presence` asks for in the schema",
     ),
-    "unexpected_values": Kind(
+    FindingKind.UNEXPECTED_VALUES: Kind(
         "unexpected values",
         ERROR,
         "fix the source, or add the values to the column's domain in the schema",
     ),
-    "out_of_domain": Kind(
+    FindingKind.OUT_OF_DOMAIN: Kind(
         "out of its domain", ERROR, "fix the source, or change the column's domain in the schema"
     ),
-    "wrong_shape": Kind(
+    FindingKind.WRONG_SHAPE: Kind(
         "wrong number of values in a cell",
         ERROR,
         "fix the source, or change the column's `shape` or `value_count` in the schema",
     ),
-    "distinct_values": Kind(
+    FindingKind.DISTINCT_VALUES: Kind(
         "wrong number of distinct values",
         ERROR,
         "fix the source, or change the column's `unique_constraints` in the schema",
     ),
-    "invalid_utf8": Kind("text that is not UTF-8", ERROR, "write the source as UTF-8"),
-    "not_a_number": Kind(
+    FindingKind.INVALID_UTF8: Kind("text that is not UTF-8", ERROR, "write the source as UTF-8"),
+    FindingKind.NOT_A_NUMBER: Kind(
         "NaN", ERROR, "fix the source, or take `disallow_nan` out of the column's domain"
     ),
-    "infinite": Kind(
+    FindingKind.INFINITE: Kind(
         "infinite values", ERROR, "fix the source, or make the cells empty; a model can't take them"
     ),
-    "invalid_schema": Kind(
+    FindingKind.INVALID_SCHEMA: Kind(
         "the schema contradicts itself", ERROR, "correct the column in the schema by hand"
     ),
-    "not_compared": Kind(
+    FindingKind.NOT_COMPARED: Kind(
         "threshold without data to compare",
         WARNING,
         "look whether the column is in the earlier spans, or take its comparator out of the schema",
     ),
-    "unknown_column": Kind(
+    FindingKind.UNKNOWN_COLUMN: Kind(
         "setting for a column that is not there",
         WARNING,
         "correct the column's name, or take the setting away",
     ),
-    "constant_label": Kind(
+    FindingKind.CONSTANT_LABEL: Kind(
         "label with one value", ERROR, "check how the label is made; nothing can be learned from it"
     ),
-    "label_rate": Kind(
+    FindingKind.LABEL_RATE: Kind(
         "label's rate moved",
         WARNING,
         "check how the label is made, or raise max_label_change or max_label_factor",
     ),
-    "constant_column": Kind(
+    FindingKind.CONSTANT_COLUMN: Kind(
         "column with one value", WARNING, "drop it if it is meant so: it tells the model nothing"
     ),
-    "became_constant": Kind("column lost its variety", WARNING, "fix the source"),
-    "all_missing": Kind("column without values", WARNING, "fix the source, or drop the column"),
-    "became_empty": Kind("column lost its values", WARNING, "fix the source"),
-    "numbers_in_text": Kind(
+    FindingKind.BECAME_CONSTANT: Kind("column lost its variety", WARNING, "fix the source"),
+    FindingKind.ALL_MISSING: Kind(
+        "column without values", WARNING, "fix the source, or drop the column"
+    ),
+    FindingKind.BECAME_EMPTY: Kind("column lost its values", WARNING, "fix the source"),
+    FindingKind.NUMBERS_IN_TEXT: Kind(
         "numbers among text",
         WARNING,
-        "mend the other cells, name them as missing (data.csv.null_values), or say what the column is (data.types)",
+        "fix the other cells, name them as missing (data.csv.null_values), or set the column's type (data.types)",
     ),
-    "impossible_date": Kind("date that no calendar has", WARNING, "fix the source's dates"),
-    "future_date": Kind("date in the future", WARNING, "fix the source's clock or dates"),
-    "date_after_span": Kind("date after its span", WARNING, "fix the source's clock or dates"),
-    "drift": Kind(
-        "drift", WARNING, "look at its card in the report; if it is meant so, raise its threshold"
+    FindingKind.IMPOSSIBLE_DATE: Kind(
+        "date that no calendar has", WARNING, "fix the source's dates"
     ),
-    "skew": Kind(
-        "skew", WARNING, "look at its card in the report; if it is meant so, raise its threshold"
+    FindingKind.FUTURE_DATE: Kind("date in the future", WARNING, "fix the source's clock or dates"),
+    FindingKind.DATE_AFTER_SPAN: Kind(
+        "date after its span", WARNING, "fix the source's clock or dates"
     ),
-    "other": Kind("anomaly", ERROR, "fix the source, or edit the schema"),
+    FindingKind.DRIFT: Kind(
+        "drift",
+        WARNING,
+        "look at its card in the report; if the data is right, raise its threshold",
+    ),
+    FindingKind.SKEW: Kind(
+        "skew", WARNING, "look at its card in the report; if the data is right, raise its threshold"
+    ),
+    FindingKind.FAR_VALUES: Kind(
+        "values far away", WARNING, "make the cells empty in the source where there is no number"
+    ),
+    FindingKind.LARGE_INTEGERS: Kind(
+        "whole numbers that lose digits", WARNING, "make the column text (`data.types`)"
+    ),
+    FindingKind.NEW_CLASS: Kind(
+        "label's class is new",
+        WARNING,
+        "check the label; if the class is right, give the model an output for it, and wait for spans to train on",
+    ),
+    FindingKind.OTHER: Kind("anomaly", ERROR, "fix the source, or edit the schema"),
 }
 
 SCHEMA_KINDS = frozenset(
     {
-        "missing_column",
-        "new_column",
-        "wrong_type",
-        "missing_values",
-        "unexpected_values",
-        "out_of_domain",
-        "wrong_shape",
-        "distinct_values",
-        "not_a_number",
-        "other",
+        FindingKind.MISSING_COLUMN,
+        FindingKind.NEW_COLUMN,
+        FindingKind.WRONG_TYPE,
+        FindingKind.MISSING_VALUES,
+        FindingKind.UNEXPECTED_VALUES,
+        FindingKind.OUT_OF_DOMAIN,
+        FindingKind.WRONG_SHAPE,
+        FindingKind.DISTINCT_VALUES,
+        FindingKind.NOT_A_NUMBER,
+        FindingKind.OTHER,
     }
 )
-"""What a change of the schema can mend; the others are accepted by their severity."""
+"""What a change of the schema can fix; the others are accepted by their severity."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +210,7 @@ class Finding:
     """One thing that is wrong with the data.
 
     Attributes:
-        kind: A key of `KINDS`.
+        kind: What it is about.
         column: Which column; empty if it is about whole rows.
         where: Which data, such as `evaluation (2013-05)`.
         seen: What the data has.
@@ -160,7 +223,7 @@ class Finding:
         anomaly: TFDV's name of the anomaly, if it is one.
     """
 
-    kind: str
+    kind: FindingKind
     column: str
     where: str
     seen: str
@@ -200,7 +263,7 @@ class Severities:
         return self.kinds.get(finding.kind) or finding.severity or KINDS[finding.kind].severity
 
 
-def judge(findings: Sequence[Finding], severities: Severities) -> tuple[Finding, ...]:
+def apply_severities(findings: Sequence[Finding], severities: Severities) -> tuple[Finding, ...]:
     """Give findings their severity and remedy, leave the ignored out, and join those of a column and kind.
 
     Args:
@@ -210,7 +273,7 @@ def judge(findings: Sequence[Finding], severities: Severities) -> tuple[Finding,
     Returns:
         Findings, errors first, in the order they were found.
     """
-    joined: dict[tuple[str, str], Finding] = {}
+    joined: dict[tuple[str, FindingKind], Finding] = {}
     for finding in findings:
         severity = severities.of(finding)
         if severity == IGNORE:
@@ -246,7 +309,7 @@ def _remedy(finding: Finding) -> str:
     return f"{remedy}, or accept it with {acceptance(finding.kind, finding.column)}"
 
 
-def acceptance(kind: str, column: str = "") -> str:
+def acceptance(kind: FindingKind, column: str = "") -> str:
     """Name the setting that accepts a kind of finding, in one column if it is about one."""
     place = f"columns.{column}.{kind}" if column else kind
     return f"validation.severity.{place}: {IGNORE}"
@@ -255,6 +318,19 @@ def acceptance(kind: str, column: str = "") -> str:
 def errors_of(findings: Sequence[Finding]) -> list[Finding]:
     """Choose the findings that stop a run."""
     return [finding for finding in findings if finding.severity == ERROR]
+
+
+def warning_lines(findings: Sequence[Finding]) -> list[str]:
+    """Say each warning in one line."""
+    return [
+        f"{_subject(finding)} in {finding.where}: {finding.seen}; expected {finding.expected}"
+        for finding in findings
+        if finding.severity == WARNING
+    ]
+
+
+def _subject(finding: Finding) -> str:
+    return f"{finding.column}: {finding.title}" if finding.column else finding.title
 
 
 def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
@@ -269,9 +345,8 @@ def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
     more = [f"and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
     lines = [f"the data has {count(len(errors), 'error')} ({', '.join(named + more)}):"]
     for finding in errors[:_SHOWN]:
-        subject = f"{finding.column}: {finding.title}" if finding.column else finding.title
         lines += [
-            f"  {subject} in {finding.where}",
+            f"  {_subject(finding)} in {finding.where}",
             f"      seen {finding.seen}; expected {finding.expected}",
             f"      to go on, {finding.remedy}",
         ]
@@ -288,7 +363,7 @@ def count(number: int, word: str) -> str:
 
 
 def _way_out(errors: Sequence[Finding], schema_uri: str) -> str:
-    # A remedy of its own says that it is not the schema's to mend: the domain is set in retrain.yaml.
+    # A remedy of its own says that it is not the schema's to fix: the domain is set in retrain.yaml.
     columns = dict.fromkeys(
         error.column
         for error in errors

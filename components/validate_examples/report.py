@@ -13,13 +13,14 @@ from ..compute_statistics.report import (
 )
 from ..lib.charts import Series, distribution_chart, legend, trend_chart
 from ..lib.report import isolated, render_page, render_table, unbroken
-from ..lib.statistics import features_by_name, row_count
 from ..lib.words import name_spans, percent, plural
-from .drift import USUAL_FACTOR, Distance
+from .distances import Distance
+from .drift import USUAL_FACTOR
 from .findings import ERROR, Finding, errors_of
-from .judgement import Judgement, Window
-from .label_rate import label_rate
+from .judging import Judgement
+from .labels import label_rate
 from .set_aside import SetAside
+from .window import Window
 
 BEFORE_COLOR = "var(--before)"
 # More would push the columns out of reach; a reader can unfold the next ones, and a file holds all.
@@ -45,7 +46,7 @@ def render(
     share = len(judgement.drifted) / compared if compared else 0.0
     facts = {
         "columns drifted": f"{len(judgement.drifted)} of {compared} ({percent(share)})",
-        "newest span": f"{index.newest}, {plural(row_count(window.spans[index.newest]), 'row')}",
+        "newest span": f"{index.newest}, {plural(window.newest.rows, 'row')}",
         "earlier spans": name_spans(index.earlier),
         "schema": judgement.schema_note,
     }
@@ -125,7 +126,7 @@ def _with_code(text: str) -> Markup:
 
 def _cards(window: Window, judgement: Judgement) -> Markup:
     lookup = _Lookup(window)
-    features = [*lookup.splits.values(), *map(features_by_name, window.spans.values())]
+    features = [*lookup.splits.values(), *(one.features for one in window.spans.values())]
     columns = dict.fromkeys(name for one in features for name in one)
     found: dict[str, list[Finding]] = {}
     for finding in judgement.findings:
@@ -204,8 +205,8 @@ class _Lookup:
     """The columns of a window's datasets by name."""
 
     def __init__(self, window: Window) -> None:
-        self.splits = {split: features_by_name(one) for split, one in window.splits.items()}
-        self.earlier = features_by_name(window.earlier) if window.earlier is not None else {}
+        self.splits = {split: one.features for split, one in window.splits.items()}
+        self.earlier = window.earlier.features if window.earlier is not None else {}
 
 
 def _series(window: Window, lookup: _Lookup, column: str) -> list[Series]:
@@ -223,12 +224,13 @@ def _series(window: Window, lookup: _Lookup, column: str) -> list[Series]:
 
 def _spans(window: Window) -> Markup:
     index = window.index
-    rates = [
-        label_rate(features_by_name(statistics).get(index.label))
-        for statistics in window.spans.values()
-    ]
+    rates = [label_rate(dataset.features.get(index.label)) for dataset in window.spans.values()]
     cells = [unbroken(percent(rate)) if rate is not None else "" for rate in rates]
-    table = span_table(index, window.spans, {f"rate of {index.label}": cells})
+    table = span_table(
+        index,
+        {span: one.statistics for span, one in window.spans.items()},
+        {f"rate of {index.label}": cells},
+    )
     trend = trend_chart(
         f"Rate of {index.label} by span", list(zip(index.spans, rates, strict=True)), None
     )

@@ -8,17 +8,9 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from ..lib.dataset import Column, Dataset
 from ..lib.errors import RetrainerError
 from ..lib.features import SERVING, TRAINING
-from ..lib.statistics import (
-    Feature,
-    Statistics,
-    common,
-    features_by_name,
-    is_number,
-    missing_share,
-    value_counts,
-)
 from ..lib.words import did_you_mean
 from .describing import INFERRED_DOMAIN
 from .settings import Domain
@@ -29,16 +21,18 @@ MAX_DOMAIN_VALUES = 500
 MAX_UNIQUE_SHARE = 0.05
 # Numbers and text may lack this share more of their rows than the training rows did.
 PRESENCE_SLACK = 0.1
+# So many gaps of an integer column in the newest rows are taken for its nature on a first run.
+FEW_GAPS = 0.05
 _DATE_OR_NUMBER = re.compile(r"[\d\s:/.,TZ+-]+")
 
 
 def infer_schema(
-    train: Statistics,
-    spans: Sequence[Statistics],
+    train: Dataset,
+    spans: Sequence[Dataset],
     label: str,
     key: Sequence[str],
     min_domain_mass: float,
-    held_out: Statistics | None = None,
+    held_out: Dataset | None = None,
 ) -> schema_pb2.Schema:
     """Infer a schema from training data, such that clean data of the next spans fits it.
 
@@ -65,32 +59,57 @@ def infer_schema(
         The schema.
     """
     schema = tfdv.infer_schema(
-        train, infer_feature_shape=False, max_string_domain_size=MAX_DOMAIN_VALUES
+        train.statistics, infer_feature_shape=False, max_string_domain_size=MAX_DOMAIN_VALUES
     )
     schema.default_environment.extend((TRAINING, SERVING))
-    features = features_by_name(train)
+    columns = train.columns
     # Nothing tells what a column without a value would hold. Once it has some, it is a new column.
-    for feature in [one for one in schema.feature if missing_share(features[one.name]) == 1]:
+    for feature in [one for one in schema.feature if columns[one.name].missing_share == 1]:
         schema.feature.remove(feature)
-    per_span = [features_by_name(span) for span in spans]
-    aside = features_by_name(held_out) if held_out is not None else {}
+    aside = held_out.columns if held_out is not None else {}
     dropped = []
     for feature in schema.feature:
-        seen = features[feature.name]
+        seen = columns[feature.name]
         relax_presence(feature, seen)
         if feature.name == label:
             feature.not_in_environment.append(SERVING)
         if feature.HasField("domain"):
-            history = [span[feature.name] for span in per_span if feature.name in span]
+            history = [one for span in spans if (one := span.columns.get(feature.name)) is not None]
             sides = [seen, aside[feature.name]] if feature.name in aside else []
             if feature.name in key or any(
                 is_open(seen, one, min_domain_mass) for one in (history, sides)
             ):
                 dropped.append(feature)
-        elif is_number(seen):
+        elif seen.is_number:
             _infer_range(feature, seen, feature.name == label)
     drop_domains(schema, dropped)
     return schema
+
+
+def widen_types(schema: schema_pb2.Schema, newer: Dataset, label: str) -> None:
+    """Let a schema that was just inferred take the numbers of newer rows as well.
+
+    On a first run nothing says whether the zeros of the older spans or the fractions of the newest one are the rule, so
+    that neither is a fault of the data. A few gaps among integers are the same: a twentieth of the rows at the most.
+
+    Args:
+        schema: Written to.
+        newer: The evaluation rows.
+        label: The label's column; a label of 0 and 1 stays one.
+    """
+    for feature in schema.feature:
+        seen = newer.columns.get(feature.name)
+        if feature.type != schema_pb2.INT or seen is None or not seen.is_number:
+            continue
+        if feature.name == label and feature.int_domain.max == 1:
+            continue
+        if not seen.is_integer and seen.filled:
+            feature.type = schema_pb2.FLOAT
+            if feature.HasField("int_domain"):
+                feature.float_domain.min = feature.int_domain.min
+        elif feature.name == label or not 0 < seen.missing_share <= FEW_GAPS:
+            continue
+        relax_presence(feature, seen)
 
 
 def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
@@ -104,7 +123,7 @@ def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
 
 
 def training_environment(schema: schema_pb2.Schema) -> str | None:
-    """Name the environment to validate a window in: TRAINING, or None where the schema has no such."""
+    """Name the environment to validate a window in: TRAINING, or None where the schema lacks it."""
     return TRAINING if TRAINING in schema.default_environment else None
 
 
@@ -158,14 +177,14 @@ def check_column(place: str, column: str, known: Collection[str]) -> None:
     raise RetrainerError(f"{place} names '{column}', which the schema does not have.{hint}")
 
 
-def relax_presence(feature: schema_pb2.Feature, seen: Feature) -> None:
+def relax_presence(feature: schema_pb2.Feature, seen: Column) -> None:
     """Let a column lack a tenth of its rows more than it does; an integer without gaps stays so.
 
     Args:
         feature: Written to.
         seen: The column in the data.
     """
-    present = 1.0 - missing_share(seen)
+    present = 1.0 - seen.missing_share
     if feature.type == schema_pb2.INT and present == 1.0:
         return
     feature.presence.min_count = 1
@@ -184,7 +203,7 @@ def drop_domains(schema: schema_pb2.Schema, features: Sequence[schema_pb2.Featur
         schema.string_domain.extend(kept)
 
 
-def is_open(seen: Feature, history: Sequence[Feature], min_domain_mass: float) -> bool:
+def is_open(seen: Column, history: Sequence[Column], min_domain_mass: float) -> bool:
     """Tell whether a text column's values do not come back, so that a list of them is no domain.
 
     Args:
@@ -192,15 +211,15 @@ def is_open(seen: Feature, history: Sequence[Feature], min_domain_mass: float) -
         history: The column in each training span, oldest first.
         min_domain_mass: The share of a span's rows whose values must have been there before.
     """
-    counts = value_counts(seen)
-    rows = common(seen).num_non_missing
+    counts = seen.counts
+    rows = seen.filled
     if not rows or len(counts) > MAX_UNIQUE_SHARE * rows:
         return True
     if all(_DATE_OR_NUMBER.fullmatch(value) for value in counts):
         return True
     known: set[str] = set()
-    for feature in history:
-        in_span = value_counts(feature)
+    for column in history:
+        in_span = column.counts
         if known and unseen_share(in_span, known) > 1 - min_domain_mass:
             return True
         known |= in_span.keys()
@@ -214,14 +233,14 @@ def unseen_share(counts: Mapping[str, float], known: set[str]) -> float:
     return unseen / total if total else 0.0
 
 
-def _infer_range(feature: schema_pb2.Feature, seen: Feature, label: bool) -> None:
-    low, high = seen.num_stats.min, seen.num_stats.max
+def _infer_range(feature: schema_pb2.Feature, seen: Column, label: bool) -> None:
+    low, high = seen.minimum, seen.maximum
     is_int = feature.type == schema_pb2.INT
     if is_int and label and (low, high) == (0, 1):
         feature.int_domain.min, feature.int_domain.max = 0, 1
         return
     feature.ClearField("bool_domain")
-    if label or low < 0 or not common(seen).num_non_missing:
+    if label or low < 0 or not seen.filled:
         return
     (feature.int_domain if is_int else feature.float_domain).min = 0
     feature.annotation.tag.append(INFERRED_DOMAIN)

@@ -1,7 +1,7 @@
 """The settings of validation, checked: every mistake names its place."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +9,13 @@ from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean
 from .findings import ERROR, IGNORE, KINDS, WARNING, Severities
 
+_KIND_NAMES = tuple(kind.value for kind in KINDS)
 L_INFINITY, JENSEN_SHANNON = "infinity_norm", "jensen_shannon_divergence"
 MEASURES = (L_INFINITY, JENSEN_SHANNON, "normalized_abs_difference")
 # Clean flights move from one month to the next by up to 0.03 (text) and 0.2 (departure delays).
 DEFAULT_THRESHOLDS = {L_INFINITY: 0.1, JENSEN_SHANNON: 0.3}
+# From here on a distance that is not usual stops the run, unless a threshold or severity says otherwise.
+DRASTIC_THRESHOLDS = {L_INFINITY: 0.5, JENSEN_SHANNON: 0.7}
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,7 @@ def parse_settings(
     drift: Mapping[str, Any] | None = None,
     skew: Mapping[str, Any] | None = None,
     severity: Mapping[str, Any] | None = None,
-    min_domain_mass: float = 0.99,
-    min_rows_fraction: float = 0.2,
-    max_label_change: float = 0.15,
-    max_rows_factor: float = 3.0,
-    max_label_factor: float = 3.0,
+    **numbers: float,
 ) -> Settings:
     """Read settings as a pipeline gives them.
 
@@ -104,33 +103,22 @@ def parse_settings(
         drift: `{measure: threshold, columns: {column: {measure: threshold}}}`.
         skew: As `drift`.
         severity: `{kind: severity, columns: {column: severity or {kind: severity}}}`.
-        min_domain_mass: See `Settings`.
-        min_rows_fraction: See `Settings`.
-        max_label_change: See `Settings`.
-        max_rows_factor: See `Settings`.
-        max_label_factor: See `Settings`.
+        **numbers: The numbers of `Settings` by name; its defaults hold for the others.
 
     Raises:
         RetrainerError: If a key is unknown or a value is out of range.
     """
-    for name, value in (
-        ("min_domain_mass", min_domain_mass),
-        ("min_rows_fraction", min_rows_fraction),
-        ("max_label_change", max_label_change),
-    ):
-        _check_share(f"validation.{name}", value)
-    _check_factor("validation.max_rows_factor", max_rows_factor)
-    _check_factor("validation.max_label_factor", max_label_factor)
+    for name, value in numbers.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            raise RetrainerError(f"validation has no '{name}'. It takes {', '.join(_CHECKS)}.")
+        check(f"validation.{name}", value)
     return Settings(
         domains={column: _domain(column, value) for column, value in (domains or {}).items()},
         drift=_comparators("validation.drift", drift or {}),
         skew=_comparators("validation.skew", skew or {}),
         severities=_severities(severity or {}),
-        min_domain_mass=min_domain_mass,
-        min_rows_fraction=min_rows_fraction,
-        max_label_change=max_label_change,
-        max_rows_factor=max_rows_factor,
-        max_label_factor=max_label_factor,
+        **numbers,
     )
 
 
@@ -167,7 +155,7 @@ def _comparators(place: str, value: Mapping[str, Any]) -> Comparators:
 
 
 def _severities(value: Mapping[str, Any]) -> Severities:
-    _check_keys("validation.severity", value, (*KINDS, "columns"))
+    _check_keys("validation.severity", value, (*_KIND_NAMES, "columns"))
     kinds = {name: choice for name, choice in value.items() if name != "columns"}
     for name, choice in kinds.items():
         _check_severity(f"validation.severity.{name}", choice)
@@ -177,7 +165,7 @@ def _severities(value: Mapping[str, Any]) -> Severities:
         if isinstance(own, str):
             _check_severity(place, own)
             continue
-        _check_keys(place, own, tuple(KINDS))
+        _check_keys(place, own, _KIND_NAMES)
         for name, choice in own.items():
             _check_severity(f"{place}.{name}", choice)
     return Severities(kinds, columns)
@@ -222,3 +210,12 @@ def _check_share(place: str, value: Any) -> None:
 def _check_factor(place: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
         raise RetrainerError(f"{place} is {value!r}; give a number from 1 up.")
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
+    "min_domain_mass": _check_share,
+    "min_rows_fraction": _check_share,
+    "max_label_change": _check_share,
+    "max_rows_factor": _check_factor,
+    "max_label_factor": _check_factor,
+}

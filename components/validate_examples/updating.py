@@ -7,7 +7,8 @@ from functools import cached_property
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.statistics import Feature, common, features_by_name, missing_share, row_count
+from ..lib.dataset import Column
+from ..lib.features import FLOAT, INT, raw_features
 from .anomalies import anomaly_findings
 from .column_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
@@ -19,8 +20,7 @@ from .describing import (
     string_domains,
     type_words,
 )
-from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding
-from .judgement import Place, Window, list_places
+from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding, FindingKind
 from .schema import (
     MAX_DOMAIN_VALUES,
     drop_domains,
@@ -30,8 +30,17 @@ from .schema import (
     training_environment,
 )
 from .settings import Settings
+from .window import Subject, Window
 
-_DOMAIN_KINDS = ("unexpected_values", "out_of_domain", "not_a_number")
+_DOMAIN_KINDS = (
+    FindingKind.UNEXPECTED_VALUES,
+    FindingKind.OUT_OF_DOMAIN,
+    FindingKind.NOT_A_NUMBER,
+)
+_ROUNDED = (
+    "; the model then gets float32 in place of int64, exact up to 16,777,216 (2^24): where it names things, make it "
+    "text (data.types)"
+)
 # What the other kinds answer for, or what no data can say.
 _NOT_OTHER = {
     "name",
@@ -54,14 +63,14 @@ class Change:
 
     Attributes:
         column: Which column; empty for the rows as a whole.
-        kind: A key of `findings.KINDS`.
+        kind: What it is about.
         where: Which data, such as `evaluation (2013-05)`.
         words: What would change.
         refused: Why the schema can't take it; empty if it can.
     """
 
     column: str
-    kind: str
+    kind: FindingKind
     where: str
     words: str
     refused: str = ""
@@ -114,14 +123,14 @@ def update_schema(
     """
     updated = schema_pb2.Schema()
     updated.CopyFrom(schema)
-    found: dict[tuple[str, str], list[Finding]] = {}
-    refused: dict[tuple[str, str], str] = {}
-    for place in _with_rows(window):
-        source = _Source(place, window, settings)
+    found: dict[tuple[str, FindingKind], list[Finding]] = {}
+    refused: dict[tuple[str, FindingKind], str] = {}
+    for subject in _with_rows(window):
+        source = _Source(subject, window, settings)
         taker = _Taker(updated, source)
-        for finding in _find(updated, place, settings):
+        for finding in _find(updated, subject, settings):
             key = (finding.column, finding.kind)
-            is_added = (finding.column, "new_column") in found
+            is_added = (finding.column, FindingKind.NEW_COLUMN) in found
             if not is_added and not wanted(*key):
                 continue
             if not is_added:
@@ -130,14 +139,19 @@ def update_schema(
                 refused[key] = reason
                 continue
             taker.take(finding)
-    for place in _with_rows(window):
-        for finding in dataset_findings(dataset_anomalies(window, place, schema), place, schema):
+    for subject in _with_rows(window):
+        for finding in dataset_findings(
+            dataset_anomalies(window, subject, schema), subject, schema
+        ):
             key = (finding.column, finding.kind)
             if wanted(*key):
                 found.setdefault(key, []).append(finding)
                 refused[key] = finding.remedy
     before, after = _by_name(schema), _by_name(updated)
     domains = string_domains(schema), string_domains(updated)
+    not_features = [*window.index.key, window.index.label]
+    kinds = raw_features(schema, not_features), raw_features(updated, not_features)
+    rounded = {name for name in kinds[0] if (kinds[0][name], kinds[1].get(name)) == (INT, FLOAT)}
     changes = tuple(
         Change(
             column,
@@ -145,35 +159,38 @@ def update_schema(
             " and ".join(dict.fromkeys(finding.where for finding in findings)),
             f"{findings[0].seen} where {findings[0].expected} is expected"
             if (column, kind) in refused
-            else _words(kind, findings[0], domains, before.get(column), after[column]),
+            else _words(kind, findings[0], domains, before.get(column), after[column])
+            + (_ROUNDED if column in rounded else ""),
             refused.get((column, kind), ""),
         )
         for (column, kind), findings in found.items()
     )
     taken = {change.column for change in changes if not change.refused}
     left = [
-        f"{finding.column}: {finding.title} in {place.name}: {finding.seen}; expected {finding.expected}"
-        for place in _with_rows(window)
-        for finding in (_find(updated, place, settings) if taken else ())
+        f"{finding.column}: {finding.title} in {subject.name}: {finding.seen}; expected {finding.expected}"
+        for subject in _with_rows(window)
+        for finding in (_find(updated, subject, settings) if taken else ())
         if finding.column in taken and wanted(finding.column, finding.kind)
         if (finding.column, finding.kind) not in refused
     ]
     return Update(updated, changes, tuple(left))
 
 
-def _with_rows(window: Window) -> Iterable[Place]:
-    return [place for place in list_places(window) if row_count(place.statistics)]
+def _with_rows(window: Window) -> Iterable[Subject]:
+    return [subject for subject in window.subjects if subject.dataset.rows]
 
 
-def _find(schema: schema_pb2.Schema, place: Place, settings: Settings) -> list[Finding]:
+def _find(schema: schema_pb2.Schema, subject: Subject, settings: Settings) -> list[Finding]:
     used = overlay(schema, settings.domains, settings.min_domain_mass)
-    anomalies = validate_columns(place.statistics, used, environment=training_environment(used))
-    findings = anomaly_findings(anomalies, used, place.statistics, place.name, settings.bounded)
+    anomalies = validate_columns(
+        subject.dataset.statistics, used, environment=training_environment(used)
+    )
+    findings = anomaly_findings(anomalies, used, subject, settings.bounded)
     return [
         finding
         for finding in findings
         # Integers in a float column fit already.
-        if not (finding.kind == "wrong_type" and finding.severity == WARNING)
+        if not (finding.kind == FindingKind.WRONG_TYPE and finding.severity == WARNING)
     ]
 
 
@@ -185,40 +202,40 @@ def _refusal(
 ) -> str:
     if finding.kind in _DOMAIN_KINDS and finding.column in settings.bounded:
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
-    if finding.kind == "missing_column" and finding.column == window.index.label:
+    if finding.kind == FindingKind.MISSING_COLUMN and finding.column == window.index.label:
         return "it is the label, without which nothing can be learned: bring it back in the source"
     if finding.kind not in SCHEMA_KINDS:
         return KINDS[finding.kind].remedy
-    if finding.kind != "new_column" and finding.column not in features:
+    if finding.kind != FindingKind.NEW_COLUMN and finding.column not in features:
         return "it lies within another column: edit the schema by hand"
     return ""
 
 
 class _Source:
-    """What a place's rows say of a schema, each worked out once."""
+    """What a subject's rows say of a schema, each worked out once."""
 
-    def __init__(self, place: Place, window: Window, settings: Settings) -> None:
-        self.place, self.window, self.settings = place, window, settings
-
-    @cached_property
-    def features(self) -> dict[str, Feature]:
-        return features_by_name(self.place.statistics)
+    def __init__(self, subject: Subject, window: Window, settings: Settings) -> None:
+        self.subject, self.window, self.settings = subject, window, settings
 
     @cached_property
-    def everywhere(self) -> list[dict[str, Feature]]:
-        return [features_by_name(place.statistics) for place in _with_rows(self.window)]
+    def columns(self) -> dict[str, Column]:
+        return self.subject.dataset.columns
+
+    @cached_property
+    def everywhere(self) -> list[dict[str, Column]]:
+        return [subject.dataset.columns for subject in _with_rows(self.window)]
 
     @cached_property
     def inferred(self) -> schema_pb2.Schema:
         index = self.window.index
-        spans = [span for name in index.spans if row_count(span := self.window.spans[name])]
+        spans = [span for span in self.window.spans.values() if span.rows]
         mass = self.settings.min_domain_mass
         aside = self.window.splits["eval"] if index.splits_share_spans else None
-        return infer_schema(self.place.statistics, spans, index.label, index.key, mass, aside)
+        return infer_schema(self.subject.dataset, spans, index.label, index.key, mass, aside)
 
 
 class _Taker:
-    """A schema that takes the anomalies of one place."""
+    """A schema that takes the anomalies of one subject."""
 
     def __init__(self, schema: schema_pb2.Schema, source: _Source) -> None:
         self.schema, self.source = schema, source
@@ -230,7 +247,7 @@ class _Taker:
         settings = self.source.settings
         return tfdv.update_schema(
             overlay(self.schema, settings.domains, settings.min_domain_mass),
-            self.source.place.statistics,
+            self.source.subject.dataset.statistics,
             max_string_domain_size=MAX_DOMAIN_VALUES,
         )
 
@@ -244,15 +261,15 @@ class _Taker:
 
     def take(self, finding: Finding) -> None:
         """Change the schema so that what was found fits."""
-        if finding.kind == "new_column":
+        if finding.kind == FindingKind.NEW_COLUMN:
             self._add_column(finding.column)
             return
         feature = self.features[finding.column]
-        if finding.kind == "missing_column":
+        if finding.kind == FindingKind.MISSING_COLUMN:
             feature.lifecycle_stage = schema_pb2.DEPRECATED
-        elif finding.kind == "missing_values":
-            relax_presence(feature, self.source.features[finding.column])
-        elif finding.kind == "wrong_type":
+        elif finding.kind == FindingKind.MISSING_VALUES:
+            relax_presence(feature, self.source.columns[finding.column])
+        elif finding.kind == FindingKind.WRONG_TYPE:
             self._change_type(feature)
         elif finding.kind in _DOMAIN_KINDS:
             _copy_domain(self.schema, feature, self.proposal, self.proposed[finding.column])
@@ -265,13 +282,13 @@ class _Taker:
         self.features[column] = feature
         if feature.domain:
             _copy_domain(self.schema, feature, self.source.inferred, self.inferred[column])
-        for features in self.source.everywhere:
-            seen = features.get(column)
-            if seen is None or not common(seen).num_non_missing:
+        for columns in self.source.everywhere:
+            seen = columns.get(column)
+            if seen is None or not seen.filled:
                 # The rest of the window would have no such column, and stop the next run.
                 feature.ClearField("presence")
                 return
-            if 1 - missing_share(seen) < feature.presence.min_fraction:
+            if 1 - seen.missing_share < feature.presence.min_fraction:
                 relax_presence(feature, seen)
 
     def _change_type(self, feature: schema_pb2.Feature) -> None:
@@ -322,21 +339,21 @@ def _copy_the_rest(feature: schema_pb2.Feature, proposed: schema_pb2.Feature) ->
 
 
 def _words(
-    kind: str,
+    kind: FindingKind,
     finding: Finding,
     domains: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
     before: schema_pb2.Feature | None,
     after: schema_pb2.Feature,
 ) -> str:
-    if kind == "new_column" or before is None:
+    if kind == FindingKind.NEW_COLUMN or before is None:
         domain = domain_words(domains[1], after)
         parts = [f"type {type_words(after)}", presence_words(after), domain]
         return ", ".join(filter(None, parts))
-    if kind == "missing_column":
+    if kind == FindingKind.MISSING_COLUMN:
         return f"{finding.seen}; it becomes DEPRECATED"
-    if kind == "wrong_type":
+    if kind == FindingKind.WRONG_TYPE:
         return f"type {type_words(before)} becomes {type_words(after)}"
-    if kind == "missing_values":
+    if kind == FindingKind.MISSING_VALUES:
         return f"presence '{presence_words(before)}' becomes '{presence_words(after)}'"
     if kind in _DOMAIN_KINDS:
         known = set(domain_values(domains[0], before))

@@ -1,40 +1,42 @@
 """Validating a window: schema, drift, skew and spans, judged together."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import Examples
 from ..lib.features import SCHEMA_FILE
 from ..lib.files import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.progress import progress
 from ..lib.schema_file import load_schema
-from ..lib.span_dates import span_periods
-from ..lib.statistics import (
-    StatisticsIndex,
-    before_folder,
-    read_index,
-    read_statistics,
-    span_folder,
-    split_folder,
-)
 from ..lib.store import Store
-from .dates import check_dates
-from .findings import Finding, count, error_message, errors_of
-from .judgement import Judgement, Window
-from .judging import judge_window
+from .evidence import gather
+from .findings import Finding, FindingKind, count, error_message, errors_of, warning_lines
+from .judging import Judgement, judge
 from .report import render
-from .schema import infer_schema, schema_text
+from .schema import infer_schema, schema_text, widen_types
 from .set_aside import read_set_aside
 from .settings import Settings
-from .span_checks import check_spans
+from .window import Window, read_window
 
 FINDINGS_FILE = "anomalies.json"
 ANOMALIES_FILE = "SchemaDiff.pb"
 USED_SCHEMA_FILE = "schema_used.pbtxt"
+
+
+class Validated(NamedTuple):
+    """What validation says of a window that has no errors.
+
+    Attributes:
+        verdict: What was found, in one sentence.
+        warnings: A line for each warning.
+    """
+
+    verdict: str
+    warnings: list[str]
 
 
 def validate(
@@ -47,7 +49,7 @@ def validate(
     schema_uri: str = "",
     examples_path: str = "",
     pattern: str = "",
-) -> str:
+) -> Validated:
     """Judge a window's data; write what was found; stop if any of it is an error.
 
     Args:
@@ -63,59 +65,38 @@ def validate(
         pattern: The pattern that the spans were found with; its date format tells when a span ends.
 
     Returns:
-        The verdict.
+        The verdict, and the warnings.
 
     Raises:
         RetrainerError: If anything found is an error, after everything was written; or if the
             statistics or the schema can't be read.
     """
-    window = read_window(statistics_path)
+    window = read_window(statistics_path, examples_path, pattern)
     uri = schema_uri or Store(store).schema_uri
-    progress("looking at the spans")
-    found = check_spans(window.index, window.spans, window.splits, settings)
-    examples = Examples.read(examples_path) if examples_path else None
-    if examples is not None:
-        today = datetime.now(UTC).date()
-        found += check_dates(examples, span_periods(examples.spans, pattern), today)
     schema, text, is_new = _find_schema(window, uri, bool(schema_uri), settings)
     progress("comparing with the schema")
-    judgement, protos = judge_window(window, schema, settings, found)
-    if is_new and not _spoils_schema(judgement.findings, window.index):
-        if create_exclusive(uri, text):
-            judgement.schema_note = f"frozen now at {uri}"
-        else:
-            # Another run froze its own in the meantime, and that is the one that counts.
-            schema, text = load_schema(uri)
-            judgement, protos = judge_window(window, schema, settings, found)
-            judgement.schema_note = f"read from {uri}, where another run froze it just now"
+    evidence = gather(window, schema, settings)
+    judgement = judge(evidence, settings)
+    note = f"read from {uri}"
+    if is_new and _spoils_schema(judgement.findings, window):
+        note = "inferred from this data and not frozen, since the data has errors"
+    elif is_new and create_exclusive(uri, text):
+        note = f"frozen now at {uri}"
     elif is_new:
-        judgement.schema_note = "inferred from this data and not frozen, since the data has errors"
-    else:
-        judgement.schema_note = f"read from {uri}"
+        # Another run froze its own in the meantime, and that is the one that counts.
+        schema, text = load_schema(uri)
+        evidence = gather(window, schema, settings)
+        judgement = judge(evidence, settings)
+        note = f"read from {uri}, where another run froze it just now"
+    judgement = replace(judgement, schema_note=note)
 
-    _write(judgement, protos, text, anomalies_path, schema_path)
-    errors = errors_of(judgement.findings)
+    _write(judgement, evidence.anomalies, text, anomalies_path, schema_path)
     verdict = _verdict(judgement)
-    set_aside = read_set_aside(window.index, examples)
+    set_aside = read_set_aside(window.index, window.examples)
     write_atomic(report_path, render(window, judgement, verdict, set_aside))
-    if errors:
+    if errors_of(judgement.findings):
         raise RetrainerError(error_message(judgement.findings, uri))
-    return verdict
-
-
-def read_window(path: str) -> Window:
-    """Read a statistics artifact whole.
-
-    Raises:
-        RetrainerError: If it can't be read.
-    """
-    index = read_index(path)
-    return Window(
-        index=index,
-        splits={split: read_statistics(path, split_folder(split)) for split in index.split_spans},
-        spans={span: read_statistics(path, span_folder(span)) for span in index.spans},
-        before={span: read_statistics(path, before_folder(span)) for span in index.spans[1:]},
-    )
+    return Validated(verdict, warning_lines(judgement.findings))
 
 
 def _find_schema(
@@ -131,28 +112,32 @@ def _find_schema(
             ) from error
     index = window.index
     train_spans = index.split_spans["train"]
+    evaluation = window.splits["eval"]
     schema = infer_schema(
         window.splits["train"],
         [window.spans[span] for span in train_spans],
         index.label,
         index.key,
         settings.min_domain_mass,
-        window.splits["eval"] if index.splits_share_spans else None,
+        evaluation if index.splits_share_spans else None,
     )
+    widen_types(schema, evaluation, index.label)
     return schema, schema_text(schema, train_spans), True
 
 
-def _spoils_schema(findings: Sequence[Finding], index: StatisticsIndex) -> bool:
+def _spoils_schema(findings: Sequence[Finding], window: Window) -> bool:
     # The schema comes from the training rows; wrong evaluation rows do not spoil it.
-    span_kinds = ("no_rows", "few_rows", "constant_label")
+    of_spans = (FindingKind.NO_ROWS, FindingKind.FEW_ROWS, FindingKind.CONSTANT_LABEL)
+    training = window.subjects[0].name
     return any(
-        finding.kind in span_kinds or "training" in finding.where for finding in errors_of(findings)
+        finding.kind in of_spans or finding.where.startswith(training)
+        for finding in errors_of(findings)
     )
 
 
 def _write(
     judgement: Judgement,
-    protos: dict[str, anomalies_pb2.Anomalies],
+    protos: Mapping[str, anomalies_pb2.Anomalies],
     schema_content: str,
     anomalies_path: str,
     schema_path: str,

@@ -21,6 +21,7 @@ class Outcome:
     home: Path
     verdict: str = ""
     error: str = ""
+    warnings: list[str] = field(default_factory=list)
     findings: list[dict] = field(default_factory=list)
 
     @property
@@ -49,7 +50,7 @@ def judge(make_examples, tmp_path):
         compute(examples, str(tmp_path / "statistics"), str(tmp_path / "statistics.html"))
         outcome = Outcome(tmp_path)
         try:
-            outcome.verdict = validate(
+            outcome.verdict, outcome.warnings = validate(
                 str(tmp_path / "statistics"),
                 str(tmp_path / "store"),
                 parse_settings(**settings),

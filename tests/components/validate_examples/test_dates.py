@@ -8,8 +8,8 @@ import pytest
 
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.span_dates import span_periods
-from retrainer.components.validate_examples import span_days
-from retrainer.components.validate_examples.dates import check_dates
+from retrainer.components.validate_examples.checks import span_days
+from retrainer.components.validate_examples.checks.dates import check_dates
 
 TODAY = date(2014, 1, 15)
 ROWS = 50

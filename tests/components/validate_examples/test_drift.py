@@ -2,12 +2,13 @@
 
 import pytest
 
-from retrainer.components.lib.statistics import read_statistics, row_count
-from retrainer.components.validate_examples.judging import judge_window
+from retrainer.components.lib.statistics import read_statistics
+from retrainer.components.validate_examples import judging
+from retrainer.components.validate_examples.evidence import gather
 from retrainer.components.validate_examples.report import render
 from retrainer.components.validate_examples.schema import infer_schema
 from retrainer.components.validate_examples.settings import parse_settings
-from retrainer.components.validate_examples.validate import read_window
+from retrainer.components.validate_examples.window import read_window
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def judged(judge, months, tmp_path):
         window, settings = read_window(tmp_path / "statistics"), parse_settings()
         train = window.splits["train"]
         schema = infer_schema(train, list(window.spans.values())[:-1], "late", (), 0.99)
-        return window, judge_window(window, schema, settings, [])[0]
+        return window, judging.judge(gather(window, schema, settings), settings)
 
     return go
 
@@ -28,10 +29,10 @@ def judged(judge, months, tmp_path):
 def test_what_came_before_a_span_is_all_of_it(judged, tmp_path):
     window, _ = judged()
     assert list(window.before) == list(window.spans)[1:]
-    rows = [row_count(statistics) for statistics in window.spans.values()]
-    before = [row_count(statistics) for statistics in window.before.values()]
+    rows = [dataset.rows for dataset in window.spans.values()]
+    before = [dataset.rows for dataset in window.before.values()]
     assert before == [sum(rows[:i]) for i in range(1, 6)]
-    assert window.earlier == read_statistics(tmp_path / "statistics", "Split-train")
+    assert window.earlier.statistics == read_statistics(tmp_path / "statistics", "Split-train")
 
 
 def test_the_line_ends_with_the_distance_that_is_judged(judged):

@@ -158,6 +158,9 @@ FAULTS = {
         lambda f: f, "hour", "other",
         "feature { name: 'hour' validation_derived_source { deriver_name: 'ours' } }",
     ),
+    "far away": (lambda f: f.assign(distance=f.distance * 100), "distance", "drift", ""),
+    "one value": (lambda f: f.assign(origin="JFK"), "origin", "drift", ""),
+    "one number": (lambda f: f.assign(distance=1000), "distance", "drift", ""),
     "fewer rows than the schema asks for": (
         lambda f: f, "", "few_rows", "dataset_constraints { min_examples_count: 40000 }",
     ),
@@ -223,8 +226,6 @@ WARNINGS = {
     "drift of text": (lambda f: plant(f, 0.4, origin="JFK"), "origin", "drift"),
     "label moved": (lambda f: plant(f, 0.4, late=1), "late", "label_rate"),
     "always one value": (lambda f: f, "year", "constant_column"),
-    "one value": (lambda f: f.assign(origin="JFK"), "origin", "became_constant"),
-    "one number": (lambda f: f.assign(distance=1000), "distance", "became_constant"),
     "too many rows": (lambda f: pd.concat([f] * 4), "", "many_rows"),
     "rare label": (
         lambda f: f.assign(late=f.late.where(f.late.eq(0) | (f.index % 5 == 0), 0)),
@@ -240,6 +241,7 @@ WARNINGS = {
     ),
     "no such day": (lambda f: late_dates(f, "2013-04-31 00:00"), "time_hour", "impossible_date"),
     "negative at times": (lambda f: plant(f, 0.02, minute=-1), "minute", "out_of_domain"),
+    "no reading": (lambda f: plant(f, 0.004, distance=999_999), "distance", "far_values"),
     "new column, empty": (lambda f: f.assign(gate=None), "gate", "all_missing"),
 }
 
@@ -258,7 +260,10 @@ def test_every_kind_of_finding_is_planted_here():
     planted = {kind for _, _, kind, *_ in [*FAULTS.values(), *WARNINGS.values()]}
     with_a_test_of_their_own = {
         "same_data",
+        "became_constant",
         "became_empty",
+        "large_integers",
+        "new_class",
         "skew",
         "not_compared",
         "unknown_column",
@@ -407,8 +412,9 @@ def test_skew_between_splits_that_are_not_drift(judge, months):
     skew = outcome.one("distance", "skew")
     assert skew["measure"] == "jensen_shannon_divergence"
     assert skew["where"] == "training"
-    assert skew["seen"] == f"Jensen-Shannon divergence {skew['value']:.4g} from evaluation"
-    assert skew["expected"] == "Jensen-Shannon divergence of at most 0.3"
+    words = "Jensen-Shannon divergence (quantile bins)"
+    assert skew["seen"] == f"{words} {skew['value']:.4g} from evaluation"
+    assert skew["expected"] == f"{words} of at most 0.3"
 
 
 def test_a_threshold_of_skew_counts_where_skew_is_drift(judge, frozen, three):

@@ -1,26 +1,20 @@
-"""A label's rate is reported where neither chance nor the earlier spans explain it."""
+"""A label's classes are reported where neither chance nor the earlier spans explain how often they come."""
 
 import pytest
 
-from retrainer.components.lib.statistics import Feature
-from retrainer.components.validate_examples.label_rate import check_label_rate
+from retrainer.components.validate_examples.chance import wilson
+from retrainer.components.validate_examples.checks.label_rate import check_label_rate
+from retrainer.components.validate_examples.labels import LabelCounts
 from retrainer.components.validate_examples.settings import parse_settings
 
 
-def label(rate: float, rows: int) -> Feature:
-    feature = Feature(name="y", type=Feature.INT)
-    feature.num_stats.common_stats.num_non_missing = rows
-    feature.num_stats.min, feature.num_stats.max, feature.num_stats.mean = 0, 1, rate
-    return feature
+def label(rate: float, rows: int) -> LabelCounts:
+    ones = round(rate * rows)
+    return LabelCounts(rows, {0: rows - ones, 1: ones})
 
 
-def classes(rows: int, **shares: float) -> Feature:
-    feature = Feature(name="y", type=Feature.STRING)
-    feature.string_stats.common_stats.num_non_missing = rows
-    feature.string_stats.unique = len(shares)
-    for value, share in shares.items():
-        feature.string_stats.rank_histogram.buckets.add(label=value, sample_count=share * rows)
-    return feature
+def classes(rows: int, *shares: float) -> LabelCounts:
+    return LabelCounts(rows, {i: round(share * rows) for i, share in enumerate(shares)})
 
 
 def check(newest, *earlier, **settings):
@@ -49,16 +43,20 @@ def test_a_rate_moves(newest, earlier, found):
 
 
 def test_of_several_classes_the_one_that_moved_furthest_is_named():
-    before = classes(9_000, a=0.5, b=0.3, c=0.2)
-    (finding,) = check(classes(9_000, a=0.1, b=0.35, c=0.55), before)
-    assert finding.seen == "'a' in 10 % of the rows, 50 % in the earlier spans"
+    before = classes(9_000, 0.5, 0.3, 0.2)
+    (finding,) = check(classes(9_000, 0.1, 0.35, 0.55), before)
+    assert finding.seen == "class 0 in 10 % of the rows, 50 % in the earlier spans"
     assert finding.expected == "a change of at most 15 % of the rows"
-    (gone,) = check(classes(9_000, a=0.6, b=0.4), classes(9_000, a=0.57, b=0.38, c=0.05))
-    assert gone.seen == "'c' in 0 % of the rows, 5 % in the earlier spans"
+    (gone,) = check(classes(9_000, 0.6, 0.4), classes(9_000, 0.57, 0.38, 0.05))
+    assert gone.seen == "class 2 in 0 % of the rows, 5 % in the earlier spans"
     assert gone.expected == "at most 3 times as many, or as few"
 
 
-def test_a_number_that_is_no_rate_is_not_judged():
-    number = label(0.5, 1_000)
-    number.num_stats.max = 7
-    assert check(number, label(0.1, 1_000)) == []
+def test_wilson_gives_the_published_intervals():
+    # R. G. Newcombe, Two-sided confidence intervals for the single proportion, Statistics in Medicine 17, 1998,
+    # table I, method 3: 95 % intervals without continuity correction.
+    published = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0.0, 0.1611)}
+    published[(1, 29)] = (0.0061, 0.1718)
+    for (ones, rows), (low, high) in published.items():
+        found = wilson(ones / rows, rows, z=1.959964)
+        assert found == pytest.approx((low, high), abs=5e-5)

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.features import raw_features
 from retrainer.components.validate_examples import validate as work
@@ -286,8 +287,9 @@ def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
     frame["customer"] = [f"customer {i % 100}" for i in range(3000)]
     frame["shop"] = [f"shop {i % 7}" for i in range(3000)]
     held_out = frame["customer"].isin([f"customer {i}" for i in range(0, 100, 5)])
-    train, evaluation, whole = map(
-        tfdv.generate_statistics_from_dataframe, (frame[~held_out], frame[held_out], frame)
+    train, evaluation, whole = (
+        Dataset(tfdv.generate_statistics_from_dataframe(rows))
+        for rows in (frame[~held_out], frame[held_out], frame)
     )
 
     def with_domain(*aside):

@@ -9,7 +9,7 @@ from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.schema_file import load_schema
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.updating import update_schema
-from retrainer.components.validate_examples.validate import read_window
+from retrainer.components.validate_examples.window import read_window
 
 ROWS = 400
 

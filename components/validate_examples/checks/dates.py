@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from ..lib.examples import Examples, SpanPart
-from ..lib.span_dates import Period
-from ..lib.words import of_spans, percent, plural
-from .findings import Finding
+from ...lib.examples import Examples
+from ...lib.span_dates import Period, span_periods
+from ...lib.words import of_spans, percent, plural
+from ..evidence import Evidence
+from ..findings import Finding, FindingKind
+from ..settings import Settings
+from ..window import span_parts
 from .span_days import Days, read_days
 
 # Clocks and time zones differ by up to a day.
@@ -30,6 +33,15 @@ class _Late:
     latest: str
 
 
+def check(evidence: Evidence, settings: Settings) -> list[Finding]:
+    """Look for dates that can't be, where the examples are known."""
+    window = evidence.window
+    if window.examples is None:
+        return []
+    periods = span_periods(window.examples.spans, window.pattern)
+    return check_dates(window.examples, periods, datetime.now(UTC).date())
+
+
 def check_dates(examples: Examples, periods: Mapping[str, Period], today: date) -> list[Finding]:
     """Look for dates in the future, dates after the end of the span that they came with, and days that do not exist.
 
@@ -43,27 +55,22 @@ def check_dates(examples: Examples, periods: Mapping[str, Period], today: date) 
     """
     findings = [
         Finding(
-            "future_date",
+            FindingKind.FUTURE_DATE,
             "",
             f"span {span}",
             f"a span that begins on {_iso(period.start.date())}, and today is {today}",
             "a date that has come",
-            remedy="mend the span's name",
+            remedy="fix the span's name",
         )
         for span, period in periods.items()
         if period.start.date() > today + _LENIENCY
     ]
-    spans = {span: read_days(_parts(examples, span)) for span in examples.spans}
+    spans = {span: read_days(span_parts(examples, span)) for span in examples.spans}
     for column in dict.fromkeys(column for columns in spans.values() for column in columns):
         own = {span: columns[column] for span, columns in spans.items() if column in columns}
         findings += _impossible(column, own)
         findings += _late_findings(column, own, periods, today)
     return findings
-
-
-def _parts(examples: Examples, span: str) -> list[SpanPart]:
-    found = {part: None for parts in examples.splits.values() for part in parts}
-    return [part for part in found if part.span == span]
 
 
 def _impossible(column: str, spans: Mapping[str, Days]) -> list[Finding]:
@@ -75,7 +82,11 @@ def _impossible(column: str, spans: Mapping[str, Days]) -> list[Finding]:
     share = _share(cells, sum(days.present for days in found.values()))
     more = ", ..." if len(named) > _NAMED_DAYS else ""
     seen = f"{share} such as {', '.join(named[:_NAMED_DAYS])}{more}"
-    return [Finding("impossible_date", column, _where(list(found)), seen, "days of the calendar")]
+    return [
+        Finding(
+            FindingKind.IMPOSSIBLE_DATE, column, _where(list(found)), seen, "days of the calendar"
+        )
+    ]
 
 
 def _late_findings(
@@ -94,7 +105,9 @@ def _late_findings(
         share = _share(cells, sum(spans[span].present for span in future))
         expected = f"dates up to today, {today}"
         findings.append(
-            Finding("future_date", column, _where(future), f"{share} up to {latest}", expected)
+            Finding(
+                FindingKind.FUTURE_DATE, column, _where(future), f"{share} up to {latest}", expected
+            )
         )
     after = [span for span in with_late if late[span].after > late[span].future]
     if after:
@@ -108,7 +121,11 @@ def _late_findings(
         )
         findings.append(
             Finding(
-                "date_after_span", column, _where(after), f"{share} later, up to {latest}", expected
+                FindingKind.DATE_AFTER_SPAN,
+                column,
+                _where(after),
+                f"{share} later, up to {latest}",
+                expected,
             )
         )
     return findings

@@ -1,0 +1,133 @@
+"""The window that is judged: its statistics, and which parts of it are validated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..lib.dataset import Dataset
+from ..lib.examples import Examples, SpanPart
+from ..lib.statistics import (
+    SPLIT_WORDS,
+    StatisticsIndex,
+    before_folder,
+    read_index,
+    read_statistics,
+    span_folder,
+    split_folder,
+)
+from ..lib.words import name_spans
+from .labels import LabelCounts, count_classes, count_rate, may_be_classes
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A dataset that is validated.
+
+    Attributes:
+        folder: Where its statistics lie in the artifact.
+        dataset: Some of the window's rows.
+        name: What to call it, such as `evaluation (2013-05)`.
+    """
+
+    folder: str
+    dataset: Dataset
+    name: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """The statistics of a window.
+
+    Attributes:
+        index: What they are of.
+        splits: By split.
+        spans: By span, oldest first.
+        before: Of the spans before a span, for each span but the first.
+        examples: The rows themselves; None if only the statistics are known.
+        pattern: The pattern that the spans were found with; its date format says when a span ends.
+    """
+
+    index: StatisticsIndex
+    splits: Mapping[str, Dataset]
+    spans: Mapping[str, Dataset]
+    before: Mapping[str, Dataset]
+    examples: Examples | None = None
+    pattern: str = ""
+
+    @property
+    def newest(self) -> Dataset:
+        """The newest span."""
+        return self.spans[self.index.newest]
+
+    @property
+    def earlier(self) -> Dataset | None:
+        """All spans but the newest together; None if there is one span."""
+        return self.before.get(self.index.newest)
+
+    @cached_property
+    def subjects(self) -> tuple[Subject, ...]:
+        """What is validated: training first, the newest span last."""
+        index = self.index
+        subjects = [
+            Subject(
+                split_folder(split),
+                self.splits[split],
+                f"{name} ({name_spans(index.split_spans[split])})",
+            )
+            for split, name in SPLIT_WORDS.items()
+        ]
+        if index.split_spans["eval"] != (index.newest,):
+            subjects.append(Subject(span_folder(index.newest), self.newest, f"span {index.newest}"))
+        return tuple(subjects)
+
+    @cached_property
+    def label_counts(self) -> Mapping[str, LabelCounts]:
+        """The label's classes by span; empty where it is a number, or more than 0 and 1 and the rows are not known."""
+        label = self.index.label
+        columns = {
+            span: column
+            for span, dataset in self.spans.items()
+            if (column := dataset.columns.get(label)) is not None
+        }
+        rates = {span: count_rate(column) for span, column in columns.items() if column.filled}
+        if all(rates.values()):
+            return {span: one for span, one in rates.items() if one is not None}
+        examples = self.examples
+        if examples is None or not may_be_classes(list(columns.values())):
+            return {}
+        counts = {span: count_classes(span_parts(examples, span), label) for span in rates}
+        if not all(counts.values()):
+            return {}
+        return {span: one for span, one in counts.items() if one is not None}
+
+
+def span_parts(examples: Examples, span: str) -> list[SpanPart]:
+    """List the parts of a span, each once."""
+    found = dict.fromkeys(part for parts in examples.splits.values() for part in parts)
+    return [part for part in found if part.span == span]
+
+
+def read_window(path: str, examples_path: str = "", pattern: str = "") -> Window:
+    """Read a statistics artifact whole.
+
+    Args:
+        path: Its folder.
+        examples_path: Folder of the manifest of the examples that the statistics are of; empty for none.
+        pattern: The pattern that the spans were found with.
+
+    Raises:
+        RetrainerError: If it can't be read.
+    """
+    index = read_index(path)
+
+    def read(folder: str) -> Dataset:
+        return Dataset(read_statistics(path, folder))
+
+    return Window(
+        index=index,
+        splits={split: read(split_folder(split)) for split in index.split_spans},
+        spans={span: read(span_folder(span)) for span in index.spans},
+        before={span: read(before_folder(span)) for span in index.spans[1:]},
+        examples=Examples.read(examples_path) if examples_path else None,
+        pattern=pattern,
+    )
