@@ -37,10 +37,6 @@ class NotCoveredError(Exception):
     """A metric that only TFMA's own pipeline computes; the message says which and why."""
 
 
-class LabelOutOfRangeError(Exception):
-    """A label outside of [0, 1] under a metric of probabilities, which TFMA refuses."""
-
-
 @dataclass(frozen=True)
 class Columns:
     """What a metric of one model is computed from.
@@ -68,7 +64,6 @@ def filler(computation: metric_types.MetricComputation, columns: Columns) -> Fil
 
     Raises:
         NotCoveredError: If TFMA's own pipeline has to compute it.
-        LabelOutOfRangeError: If TFMA's own pipeline would refuse the labels.
     """
     combiner = computation.combiner
     fill = _FILLS.get(type(combiner))
@@ -107,7 +102,6 @@ def _calibration_histogram(combiner: Any, columns: Columns) -> Fill:
     index = np.clip(position, 0, buckets + 1).astype(np.int32)
     counted = np.ones(len(label), bool)
     if combiner._fractional_labels:
-        _check_probabilities(label)
         # TFMA splits a row into a negative and a positive part and drops a part that weighs
         # nothing.
         counted = weight != 0
@@ -138,7 +132,6 @@ def _confusion_matrices(combiner: Any, columns: Columns) -> Fill:
     ):
         raise NotCoveredError("a confusion matrix with example ids or labels of its own")
     label, prediction, weight = _as_float(columns)
-    _check_probabilities(label)
     thresholds = list(inner._thresholds)
     ascending = np.sort(np.asarray(thresholds, np.float64))
     # How many thresholds lie below the prediction: those it is positive at.
@@ -315,12 +308,6 @@ def _as_float(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         columns.prediction.astype(np.float64),
         columns.weight,
     )
-
-
-def _check_probabilities(label: np.ndarray) -> None:
-    outside = ~((label >= -metric_util._EPSILON) & (label <= 1 + metric_util._EPSILON))
-    if outside.any():
-        raise LabelOutOfRangeError(f"{label[outside][0]:g}")
 
 
 _FILLS: dict[type, Callable[..., Fill]] = {

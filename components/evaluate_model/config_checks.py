@@ -11,6 +11,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from ..lib.words import did_you_mean
+from .demands import ONE_HOT
 
 PLACE = "evaluation"
 """Section of retrain.yaml that holds the settings."""
@@ -93,6 +94,11 @@ def metric_problems(config: config_pb2.EvalConfig) -> Iterator[Problem]:
                 "its module as well."
             )
             continue
+        if metric.class_name in ONE_HOT:
+            yield Problem(
+                f"'{metric.class_name}' takes one-hot labels, and would misread a label that is one number. Use "
+                f"{ONE_HOT[metric.class_name]}."
+            )
         refused = f"the metric '{metric.class_name}' doesn't take the config '{metric.config}': "
         try:
             json.loads(_braced(metric.config))

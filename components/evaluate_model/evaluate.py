@@ -9,19 +9,23 @@ from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
-from ..lib.files import digest_folder, write_atomic
+from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
 from ..lib.progress import progress
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError
+from .demands import demands
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import judge
 from .in_process import evaluate_in_process, write_results
+from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
-from .predict import BATCH_ROWS, Scores, first_labels, load_model, needed_columns, score
+from .predict import BATCH_ROWS, Scores, load_model, needed_columns, score
 from .report import render
 from .results import Evaluation, finite, read_evaluation
+from .tally import TALLY_FILE, Tally, binarized_classes, slice_id, take
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +85,16 @@ def evaluate(
         models[BASELINE] = load_model(champion.uri, champion.name)
     digest = digest_folder(model_path)
     described = {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name}
+    asked = demands(config)
+
+    def check(tally: Tally) -> tuple[float, ...]:
+        who = {name: model.who for name, model in models.items()}
+        problems = input_problems(tally, asked, who, examples.label, example_weight_key)
+        if problems:
+            raise RetrainerError("\n".join(problems))
+        overall = tally.slices[slice_id(())]
+        return tuple({overall.low, overall.high})
+
     os.makedirs(evaluation_path, exist_ok=True)
     if beam_args:
         how = f"on Beam ({' '.join(beam_args)})"
@@ -98,11 +112,15 @@ def evaluate(
             beam_args,
             batch_rows,
         )
+        labels = check(Tally.from_json(read_json(join(evaluation_path, TALLY_FILE))))
     else:
         scores = score(examples, models, columns, example_weight_key, batch_rows)
+        tally, _ = take(scores, asked, config.slicing_specs, binarized_classes(config))
+        labels = check(tally)
+        write_json(join(evaluation_path, TALLY_FILE), tally.to_json())
         how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
     evaluation = read_evaluation(evaluation_path, config)
-    verdict = judge(evaluation, champion, first_labels(examples))
+    verdict = judge(evaluation, champion, labels)
     for name, value in overall_metrics(evaluation).items():
         if log_metric is not None:
             log_metric(name, value)

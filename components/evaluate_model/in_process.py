@@ -24,9 +24,8 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from ..lib.errors import RetrainerError
 from ..lib.progress import progress
-from .accumulators import Columns, Fill, LabelOutOfRangeError, NotCoveredError, Rows, filler
+from .accumulators import Columns, Fill, NotCoveredError, Rows, filler
 from .intervals import public, sampler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
@@ -41,14 +40,14 @@ def evaluate_in_process(
 
     Args:
         config: A config as `build_eval_config` completes it.
-        scores: Rows with predictions, by the names of the config's models.
+        scores: Rows with predictions, by the names of the config's models; rows that `take` finds
+            nothing wrong with.
 
     Returns:
         Each slice's key with TFMA's values by TFMA's keys; the overall slice first.
 
     Raises:
         NotCoveredError: If only TFMA's own pipeline computes what is asked for.
-        RetrainerError: If the labels don't suit the metrics.
     """
     if config.cross_slicing_specs:
         raise NotCoveredError("cross-slice metrics")
@@ -169,12 +168,6 @@ def _fills(
             fills.append((computation, filler(computation, columns)))
         except NotCoveredError as error:
             refused[str(error)] = None
-        except LabelOutOfRangeError as error:
-            raise RetrainerError(
-                f"the label holds {error}, but "
-                f"'{key.name.lstrip('_').split(':')[0].replace('_', ' ')}' takes labels from 0 to "
-                "1. Choose metrics for what the label is, such as MeanAbsoluteError."
-            ) from error
     if refused:
         raise NotCoveredError("; ".join(refused))
     return fills

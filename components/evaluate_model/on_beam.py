@@ -12,8 +12,11 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.beam import pipeline_options, worker_files, worker_uri
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
+from ..lib.files import join, write_json
+from .demands import demands
 from .eval_config import PREDICTION_COLUMNS
-from .predict import Model, Scores, load_model, slice_batch
+from .predict import Model, Scores, load_model, score_batch
+from .tally import TALLY_FILE, Tally, add_up, binarized_classes, take
 
 BATCH_ROWS = 1_000
 
@@ -29,24 +32,7 @@ def evaluate_scores_on_beam(
         folder: Where to write.
         rubber_stamp: Whether this is a first model, judged without a baseline.
     """
-    label, weight = config.model_specs[0].label_key, config.model_specs[0].example_weight_key
-    columns: dict[str, Any] = {
-        name: scores.slices[name] for name in scores.slices.column_names if name
-    }
-    columns[label] = pa.array(scores.label)
-    if scores.weight is not None:
-        columns[weight] = pa.array(scores.weight)
-    table = pa.table(columns)
-    batches = [
-        _with_predictions(
-            batch,
-            {
-                name: values[start : start + batch.num_rows]
-                for name, values in scores.predictions.items()
-            },
-        )
-        for start, batch in _numbered(table.combine_chunks().to_batches(BATCH_ROWS))
-    ]
+    batches = list(_batches(config, scores))
     with beam.Pipeline(options=pipeline_options()) as pipeline:
         source = pipeline | "Rows" >> beam.Create(batches, reshuffle=False)
         _evaluate(source, config, folder, rubber_stamp)
@@ -65,6 +51,8 @@ def evaluate_examples_on_beam(
 ) -> None:
     """Run TFMA on any Beam runner; the workers read and score the rows themselves.
 
+    What the rows hold is counted on the way and written beside TFMA's files.
+
     Args:
         config: A config as `build_eval_config` completes it.
         examples: The examples, in a store that the workers reach.
@@ -78,17 +66,26 @@ def evaluate_examples_on_beam(
     """
     shared = {name: (worker_uri(uri), who) for name, (uri, who) in models.items()}
     with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
-        source = (
+        scored = (
             pipeline
             | "Files" >> beam.Create(worker_files(examples.splits[EVAL]))
             | "Score"
-            >> beam.ParDo(_Score(shared, config, list(slice_columns), list(columns), batch_rows))
+            >> beam.ParDo(
+                _Score(shared, config, list(slice_columns), list(columns), batch_rows)
+            ).with_outputs(_Score.COUNTS, main="rows")
         )
-        _evaluate(source, config, worker_uri(folder), rubber_stamp)
+        (
+            scored[_Score.COUNTS]
+            | "AddUp" >> beam.CombineGlobally(add_up)
+            | "WriteCounts" >> beam.Map(_write_tally, join(worker_uri(folder), TALLY_FILE))
+        )
+        _evaluate(scored["rows"], config, worker_uri(folder), rubber_stamp)
 
 
 class _Score(beam.DoFn):
-    """Files of rows to batches with predictions."""
+    """Files of rows to batches with predictions, and beside them what the rows hold."""
+
+    COUNTS = "counts"
 
     def __init__(
         self,
@@ -99,28 +96,54 @@ class _Score(beam.DoFn):
         batch_rows: int,
     ) -> None:
         self._uris = models
-        self._kept = [config.model_specs[0].label_key, config.model_specs[0].example_weight_key]
+        self._config = config
         self._slice_columns = slice_columns
         self._columns = columns
         self._batch_rows = batch_rows
+        self._demands = demands(config)
         self._models: dict[str, Model] = {}
 
     def setup(self) -> None:
         self._models = {name: load_model(uri, who) for name, (uri, who) in self._uris.items()}
 
-    def process(self, element: SpanPart) -> Iterable[pa.RecordBatch]:
+    def process(self, element: SpanPart) -> Iterable[Any]:
+        spec = self._config.model_specs[0]
         for batch in element.iter_batches(self._columns, self._batch_rows):
-            predictions = {name: model.predict(batch) for name, model in self._models.items()}
-            kept = slice_batch(batch, self._slice_columns)
-            arrays = {name: kept.column(name) for name in kept.schema.names if name}
-            for name in filter(None, self._kept):
-                arrays[name] = batch.column(name)
-            flat = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-            for start in range(0, flat.num_rows, BATCH_ROWS):
-                yield _with_predictions(
-                    flat.slice(start, BATCH_ROWS),
-                    {n: values[start : start + BATCH_ROWS] for n, values in predictions.items()},
-                )
+            scores = score_batch(
+                batch, spec.label_key, self._models, self._slice_columns, spec.example_weight_key
+            )
+            tally, good = take(
+                scores,
+                self._demands,
+                self._config.slicing_specs,
+                binarized_classes(self._config),
+            )
+            yield beam.pvalue.TaggedOutput(self.COUNTS, tally)
+            # On rows that break a rule TFMA would fail with all of their numbers in its message. They are counted,
+            # and the evaluation is refused once it is known how many there are.
+            yield from _batches(self._config, scores if good.all() else scores.of(good))
+
+
+def _write_tally(tally: Tally, uri: str) -> None:
+    write_json(uri, tally.to_json())
+
+
+def _batches(config: config_pb2.EvalConfig, scores: Scores) -> Iterator[pa.RecordBatch]:
+    """Lay rows out as TFMA reads them, in small batches."""
+    label, weight = config.model_specs[0].label_key, config.model_specs[0].example_weight_key
+    columns: dict[str, Any] = {
+        name: scores.slices[name] for name in scores.slices.column_names if name
+    }
+    columns[label] = pa.array(scores.label)
+    if scores.weight is not None:
+        columns[weight] = pa.array(scores.weight)
+    start = 0
+    for batch in pa.table(columns).combine_chunks().to_batches(BATCH_ROWS):
+        end = start + batch.num_rows
+        yield _with_predictions(
+            batch, {name: values[start:end] for name, values in scores.predictions.items()}
+        )
+        start = end
 
 
 def _evaluate(
@@ -151,10 +174,3 @@ def _with_predictions(batch: pa.RecordBatch, predictions: Mapping[str, Any]) -> 
         columns.append(pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1))))
         names.append(PREDICTION_COLUMNS[name])
     return pa.RecordBatch.from_arrays(columns, names=names)
-
-
-def _numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    start = 0
-    for batch in batches:
-        yield start, batch
-        start += batch.num_rows

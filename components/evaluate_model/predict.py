@@ -1,6 +1,6 @@
 """Running SavedModels over whole columns: the same rows through every model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,9 @@ class Scores:
     """Rows with every model's predictions on them.
 
     Attributes:
-        label: Labels, shape (rows,), int64 or float64.
+        label: Labels, shape (rows,), int64 or float64; NaN where empty.
         predictions: By TFMA's name of the model: float32, shape (rows,) or (rows, classes).
-        weight: Weights of the rows, shape (rows,), or None where all weigh the same.
+        weight: Weights of the rows, shape (rows,), or None where all weigh the same; NaN where empty.
         slices: The columns to slice by.
     """
 
@@ -38,6 +38,19 @@ class Scores:
     def rows(self) -> int:
         """How many rows."""
         return len(self.label)
+
+    def of(self, rows: np.ndarray) -> "Scores":
+        """Keep some rows.
+
+        Args:
+            rows: Shape (rows,), true for each row to keep.
+        """
+        return Scores(
+            self.label[rows],
+            {name: values[rows] for name, values in self.predictions.items()},
+            None if self.weight is None else self.weight[rows],
+            self.slices.filter(pa.array(rows)),
+        )
 
 
 class Model:
@@ -157,39 +170,56 @@ def score(
         Labels, predictions, weights and slice columns, row by row.
 
     Raises:
-        RetrainerError: If the split is empty, a column is missing or of the wrong kind, or a
-            prediction is not a number.
+        RetrainerError: If the split is empty, a column is missing or of the wrong kind, or a model
+            fails.
     """
     columns = needed_columns(examples, models, slice_columns, weight)
     total, done = examples.rows(EVAL), 0
-    labels: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    kept: list[pa.RecordBatch] = []
-    predictions: dict[str, list[np.ndarray]] = {name: [] for name in models}
+    parts: list[Scores] = []
     for batch in examples.iter_batches(EVAL, columns, batch_rows):
         progress("scoring the eval rows", done, total)
-        labels.append(_numbers(batch, examples.label, "label"))
-        if weight:
-            weights.append(_numbers(batch, weight, "weight"))
-        kept.append(slice_batch(batch, slice_columns))
-        for name, model in models.items():
-            predictions[name].append(model.predict(batch))
+        parts.append(score_batch(batch, examples.label, models, slice_columns, weight))
         done += batch.num_rows
-    scores = Scores(
-        label=np.concatenate(labels),
-        predictions={name: np.concatenate(parts) for name, parts in predictions.items()},
-        weight=np.concatenate(weights) if weight else None,
-        slices=_concat(kept),
+    return Scores(
+        label=np.concatenate([part.label for part in parts]),
+        predictions={
+            name: np.concatenate([part.predictions[name] for part in parts]) for name in models
+        },
+        weight=np.concatenate([part.weight for part in parts if part.weight is not None])
+        if weight
+        else None,
+        slices=concat_tables([part.slices for part in parts]),
     )
-    for name, values in scores.predictions.items():
-        bad = int(np.count_nonzero(~np.isfinite(values.reshape(scores.rows, -1)).all(axis=1)))
-        if bad:
-            raise RetrainerError(
-                f"the {models[name].who} predicts NaN or infinity for {bad:,} of {scores.rows:,} "
-                "eval rows, so it can't be judged. Did its training diverge? Try a lower learning "
-                "rate, and fill or clip what is missing or huge in preprocessing_fn."
-            )
-    return scores
+
+
+def score_batch(
+    batch: pa.RecordBatch,
+    label: str,
+    models: Mapping[str, Model],
+    slice_columns: Sequence[str],
+    weight: str = "",
+) -> Scores:
+    """Run every model over the same rows.
+
+    Args:
+        batch: Flat columns; one that is missing from it is empty in every row.
+        label: Column of labels.
+        models: By TFMA's name of the model.
+        slice_columns: Columns to slice by.
+        weight: Column of weights; empty for none.
+
+    Returns:
+        Labels, predictions, weights and slice columns, row by row.
+
+    Raises:
+        RetrainerError: If a column is of the wrong kind, or a model fails.
+    """
+    return Scores(
+        label=_numbers(batch, label, "label"),
+        predictions={name: model.predict(batch) for name, model in models.items()},
+        weight=_numbers(batch, weight, "weight") if weight else None,
+        slices=pa.Table.from_batches([slice_batch(batch, slice_columns)]),
+    )
 
 
 def load_model(uri: str, who: str) -> Model:
@@ -248,16 +278,6 @@ def _instead(model: Model, way_out: str) -> str:
     return f"{way_out}."
 
 
-def first_labels(examples: Examples) -> tuple[float, ...]:
-    """Find the first two distinct labels of the eval split; one if all rows have the same."""
-    found: dict[float, None] = {}
-    for batch in examples.iter_batches(EVAL, [examples.label]):
-        found.update(dict.fromkeys(np.unique(_numbers(batch, examples.label, "label")).tolist()))
-        if len(found) > 1:
-            break
-    return tuple(found)[:2]
-
-
 def column_names(part: SpanPart) -> list[str]:
     """Read a part's column names from its first file."""
     for file in part.files[:1]:
@@ -284,17 +304,10 @@ def slice_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def _concat(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    return concat_tables([pa.Table.from_batches([batch]) for batch in batches])
-
-
 def _numbers(batch: pa.RecordBatch, name: str, role: str) -> np.ndarray:
     column = batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
-    if column.null_count:
-        raise RetrainerError(
-            f"the {role} '{name}' is empty in {column.null_count:,} of {batch.num_rows:,} eval "
-            "rows. Rows without it must be set aside when they are ingested."
-        )
+    if pa.types.is_null(column.type):
+        return np.full(batch.num_rows, np.nan)
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise RetrainerError(
             f"the {role} '{name}' is {column.type}, but metrics need a number. Make it one at the "
