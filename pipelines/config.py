@@ -100,7 +100,9 @@ class ModelConfig(Section):
     batch_size: int = Field(512, ge=1, description="Rows in a training batch.")
     seed: int = Field(1, ge=0, description="Of initial weights and of the order of rows.")
     warm_start: bool = Field(
-        False, description="Start from the champion's weights where shapes agree."
+        False,
+        description="Start from the champion's weights; they follow their words and features, and what has no "
+        "counterpart starts anew.",
     )
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict,
