@@ -11,6 +11,7 @@ from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
 from ..lib.words import did_you_mean, name_spans, plural
 from .kinds import Kind
+from .notes import describe_notes
 from .one_span import StoredSpan, ingest_span
 from .schema_kinds import read_schema_kinds
 from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
@@ -170,4 +171,4 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
     if any(aside.values()):
         told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
         parts.append(f"set aside: {told}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *describe_notes(one.content for one in stored if not one.reused)])
