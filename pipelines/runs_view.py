@@ -7,7 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .runs import ArtifactRecord, RunRecord, TaskRecord, describe_failure, first_line, shown_warnings
+from .runs import (
+    ArtifactRecord,
+    RunRecord,
+    TaskRecord,
+    describe_failure,
+    first_line,
+    shown_warnings,
+)
 
 STYLES = {
     "succeeded": "green",

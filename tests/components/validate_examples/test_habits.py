@@ -117,7 +117,9 @@ def test_four_wild_rows_neither_hide_a_shift_nor_are_one(drift_of, judge_anew):
     assert drift_of(readings(20, {3})) is None
     found = judge_anew(readings(20, {3})).one("basket", "far_values")
     assert found["severity"] == "warning"
-    assert found["seen"].startswith("999,999 at the most, far from all others, in about 4 rows (1 %)")
+    assert found["seen"].startswith(
+        "999,999 at the most, far from all others, in about 4 rows (1 %)"
+    )
     assert judge_anew(readings(20, {0, 1, 2, 3})).one("basket", "far_values")
     assert "far_values" not in {f["kind"] for f in judge_anew(readings(20, set())).findings}
 

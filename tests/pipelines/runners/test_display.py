@@ -38,10 +38,13 @@ def show(observer: RunObserver, pause: float = 0.0) -> None:
     train.error = "OSError: busy"
     observer.task_retrying(record, train, 2.0)
     train.error, train.state, train.seconds = None, TaskState.SUCCEEDED, 12.34
-    train.peak_memory, train.outputs = 700 << 20, {
-        "verdict": "AUC 0.75",
-        "warnings": [f"[b]column {i}[/b]: drift" for i in range(7)],
-    }
+    train.peak_memory, train.outputs = (
+        700 << 20,
+        {
+            "verdict": "AUC 0.75",
+            "warnings": [f"[b]column {i}[/b]: drift" for i in range(7)],
+        },
+    )
     train.reports = ["reports/train.html"]
     observer.task_finished(record, train)
     push.state, push.error, push.log = TaskState.FAILED, "ValueError: no", "logs/push.log"
