@@ -14,7 +14,8 @@ import click
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
-from .commands.options import FILE, STORE
+from .commands.models import models
+from .commands.options import ALLOW_OLDER, FILE, STORE
 from .commands.schedule import schedule
 from .commands.schema import schema
 from .commands.spans import spans
@@ -105,6 +106,7 @@ def init(folder: Path, example: str) -> None:
 @cli.command()
 @FILE
 @click.option("--span", default=LATEST, show_default=True, help="The window's newest span.")
+@ALLOW_OLDER
 @click.option("--run-id", help="Name of the run; a second run of that name is refused.")
 @click.option(
     "--resume",
@@ -120,6 +122,7 @@ def run(
     verbose: bool,
     file: Path,
     span: str,
+    allow_older: bool,
     run_id: str | None,
     resume: str | None,
     no_cache: bool,
@@ -128,13 +131,14 @@ def run(
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
     from .commands.run_here import run_here
 
-    if resume and (run_id or span != LATEST):
+    if resume and (run_id or allow_older or span != LATEST):
         raise click.UsageError(
-            "--resume goes on with a run as it was started: leave out --span and --run-id."
+            "--resume goes on with a run as it was started: leave out --span, --allow-older and --run-id."
         )
     code = run_here(
         file,
         span=span,
+        allow_older=allow_older,
         run_id=run_id,
         resume=resume,
         caching=False if no_cache else None,
@@ -265,6 +269,7 @@ def demo(verbose: bool, folder: Path) -> None:
     raise click.exceptions.Exit(run_demo(folder, verbose))
 
 
+cli.add_command(models)
 cli.add_command(submit)
 cli.add_command(schedule)
 cli.add_command(schema)

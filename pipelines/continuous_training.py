@@ -27,7 +27,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         loaded: The configuration.
 
     Returns:
-        A KFP pipeline, ready for kfp's compiler. Its parameters are `span`, `pattern` and `store`.
+        A KFP pipeline, ready for kfp's compiler. Its parameters are `span`, `pattern`, `store` and `allow_older`.
     """
     config = loaded.config
     data, model, evaluation, serving = config.data, config.model, config.evaluation, config.serving
@@ -35,7 +35,10 @@ def continuous_training(loaded: LoadedConfig) -> Any:
 
     @dsl.pipeline(name=config.name, description="Continuous training, compiled by retrainer.")
     def pipeline(
-        span: str = "latest", pattern: str = data.pattern, store: str = config.store
+        span: str = "latest",
+        pattern: str = data.pattern,
+        store: str = config.store,
+        allow_older: str = "false",
     ) -> None:
         ingested = ingest_spans(
             pattern=pattern,
@@ -53,7 +56,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             hash_key_file=data.hash_key_file,
             split_by=data.split_by,
             format=data.format,
-            csv=data.csv.model_dump(exclude_unset=True, exclude_none=True),
+            csv=data.csv.model_dump(exclude_unset=True),
             query=data.query,
             max_bytes_billed=data.max_bytes_billed,
             max_bad_rows=data.max_bad_rows,
@@ -63,7 +66,12 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             schema_uri=config.validation.schema_uri,
         )
         examples = ingested.outputs["examples"]
-        champion = resolve_champion(store=store)
+        champion = resolve_champion(
+            store=store,
+            span=ingested.outputs["newest_span"],
+            pattern=pattern,
+            allow_older=allow_older,
+        )
         statistics = compute_statistics(
             examples=examples,
             stats_options=config.statistics.stats_options,
@@ -82,6 +90,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             beam_args=config.beam_args,
             **code,
         )
+        # A run of an older span than the champion's stops there, before anything that takes long.
+        transformed.after(champion)
         start = {"champion": champion.outputs["champion"]} if model.warm_start else {}
         trained = train_model(
             examples=examples,
@@ -114,6 +124,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             store=store,
             run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
             span=ingested.outputs["newest_span"],
+            pattern=pattern,
+            allow_older=allow_older,
         )
         tasks = {
             "ingest_spans": ingested,

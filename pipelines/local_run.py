@@ -33,6 +33,7 @@ def run_locally(
     observer: RunObserver,
     *,
     span: str = "latest",
+    allow_older: bool = False,
     run_id: str | None = None,
     resume: str | None = None,
     caching: bool | None = None,
@@ -44,6 +45,7 @@ def run_locally(
         loaded: The configuration.
         observer: Who is told what happens.
         span: The window's newest span, or `latest`.
+        allow_older: Whether the model may replace a champion that has seen newer spans.
         run_id: Name of the run; made of the pipeline's name and the time if not given.
         resume: The failed run to go on with, or `last`.
         caching: False to do every task anew.
@@ -61,10 +63,13 @@ def run_locally(
             f"pipeline_root is '{config.pipeline_root}', and a run on this machine writes its artifacts to a local "
             "folder. Set pipeline_root to one; the store may stay where it is."
         )
-    parameters = {"span": span}
+    parameters = {"span": span, "allow_older": str(allow_older).lower()}
     if resume:
         earlier = find_run(config.store, resume)
-        run_id, parameters = earlier.run_id, {"span": earlier.parameters.get("span", span)}
+        run_id = earlier.run_id
+        parameters |= {
+            name: earlier.parameters[name] for name in parameters if name in earlier.parameters
+        }
     return local.run(
         compile_spec(loaded),
         store=config.store,

@@ -2,13 +2,16 @@
 
 import re
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .section import Section
 
-PARAMETERS = ("span", "pattern", "store")
-"""Parameters of the pipeline that a message may set."""
+PARAMETERS = ("span", "pattern", "store", "allow_older")
+"""Parameters of the pipeline that a message may set; all are text."""
+
+FLAGS = ("true", "false")
 
 
 class MessageKind(StrEnum):
@@ -47,12 +50,14 @@ class TriggerConfig(Section):
     )
     parameters: dict[str, str] = Field(
         default_factory=dict,
-        description="Parameters of the run: `span`, `pattern` or `store`. `{span}` stands for the span that a storage "
-        "message is about. What is not set keeps its default, so a run takes the newest span.",
+        description="Parameters of the run: `span`, `pattern`, `store` or `allow_older` (`true` or `false`). `{span}` "
+        "stands for the span that a storage message is about. What is not set keeps its default, so a run takes "
+        "the newest span.",
     )
     allow: list[str] = Field(
         default_factory=list,
-        description="request: parameters that the message may set itself, of `span`, `pattern` and `store`.",
+        description="request: parameters that the message may set itself, of `span`, `pattern`, `store` and "
+        "`allow_older`.",
     )
     coalesce_seconds: int = Field(
         300,
@@ -73,6 +78,13 @@ class TriggerConfig(Section):
         description="Most runs of this trigger in a day (UTC), 0 for any; what comes over it waits.",
     )
 
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _flags_as_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: str(v).lower() if isinstance(v, bool) else v for k, v in value.items()}
+
     @model_validator(mode="after")
     def _is_consistent(self) -> "TriggerConfig":
         for key in (*self.parameters, *self.allow):
@@ -80,6 +92,8 @@ class TriggerConfig(Section):
                 raise ValueError(
                     f"'{key}' is no parameter of the pipeline; these are: {', '.join(PARAMETERS)}"
                 )
+        if self.parameters.get("allow_older", "false") not in FLAGS:
+            raise ValueError("in parameters, allow_older must be true or false")
         kinds = {
             "pattern": MessageKind.STORAGE,
             "marker": MessageKind.STORAGE,

@@ -51,9 +51,7 @@ def compute(
 
     index = _index(examples)
     progress("merging sketches")
-    folders, before = merge_window(
-        index, examples.splits, parts, store, settings, examples.excluded
-    )
+    folders, before = merge_window(index, examples.splits, parts, store, settings)
     index = replace(index, before=before)
     write_statistics(statistics_path, index, folders)
     verdict = _verdict(index, folders, store)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
@@ -16,6 +17,7 @@ from ..lib.progress import progress
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError
+from .champion import seen_before
 from .demands import demands
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import judge
@@ -121,6 +123,9 @@ def evaluate(
         how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
     evaluation = read_evaluation(evaluation_path, config)
     verdict = judge(evaluation, champion, labels)
+    remark = seen_before(examples, champion)
+    if remark:
+        verdict = replace(verdict, sentence=f"{verdict.sentence}; {remark}")
     for name, value in overall_metrics(evaluation).items():
         if log_metric is not None:
             log_metric(name, value)
@@ -129,7 +134,9 @@ def evaluate(
         "Eval spans": eval_spans(examples),
         "Label": examples.label,
         "Slices": len(evaluation.slices),
-        "Compared with": champion.name if champion.exists else "no champion yet",
+        "Compared with": "; ".join(
+            filter(None, [champion.name if champion.exists else "no champion yet", remark])
+        ),
         "Computed": how,
     }
     write_atomic(report_path, render(evaluation, verdict, champion, facts))

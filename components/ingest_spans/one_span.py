@@ -253,7 +253,6 @@ def _write_record(
             "settings": settings_digest,
             "content": content,
             "replaced": _replaced(source, content, earlier),
-            "notes": written.notes,
         },
     )
 

@@ -35,6 +35,14 @@ class ModelVersion:
     digest: str
     info: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def newest_span(self) -> str:
+        """The newest span that it trained on or was judged on; empty if that was not noted."""
+        if self.info.get("span"):
+            return str(self.info["span"])
+        spans = self.info.get("eval_spans") or self.info.get("train_spans") or [""]
+        return str(spans[-1])
+
 
 class AliasMovedError(Exception):
     """Somebody else moved the alias since it was read.
@@ -91,9 +99,13 @@ class Registry:
         Raises:
             RetrainerError: If it points at a version that is not complete.
         """
-        newest = self._alias(alias).newest()
-        version = newest.content["version"] if newest else None
+        version = self.points_at(alias)
         return None if version is None else self.get(version)
+
+    def points_at(self, alias: str) -> int | None:
+        """Look up the number that an alias points at, also where that version is broken; None for no version."""
+        newest = self._alias(alias).newest()
+        return newest.content["version"] if newest else None
 
     def add(self, folder: str, digest: str, info: dict[str, Any]) -> ModelVersion:
         """Copy a SavedModel into the registry, unless a version has the same content.

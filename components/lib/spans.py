@@ -249,7 +249,7 @@ def _find_in_bigquery(pattern: str, compiled: SpanPattern) -> list[SourceSpan]:
 def _in_order(
     files: dict[str, list[SourceFile]], date_format: str | None, halves: Collection[str] = ()
 ) -> list[SourceSpan]:
-    names = sorted(files, key=_order(list(files), date_format))
+    names = sorted(files, key=span_order(list(files), date_format))
     return [SourceSpan(name, tuple(files[name]), name not in halves) for name in names]
 
 
@@ -348,7 +348,13 @@ def _glob_regex(text: str) -> str:
     return "".join(parts)
 
 
-def _order(names: list[str], date_format: str | None) -> Callable[[str], Any]:
+def span_order(names: Sequence[str], date_format: str | None) -> Callable[[str], Any]:
+    """Give what spans are sorted by: by date with a format, by number if all are numbers, else by name.
+
+    Args:
+        names: All names to sort.
+        date_format: Format of their dates, None if they have none.
+    """
     if date_format:
         return lambda name: datetime.strptime(name, date_format)
     if all(re.fullmatch(r"\d+", name) for name in names):

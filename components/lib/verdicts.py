@@ -133,6 +133,11 @@ class Blessing(_Artifact):
         return "blessing.json", "evaluate_model"
 
     @property
+    def newest_span(self) -> str:
+        """The newest span that the model trained on or was judged on; empty if that is not known."""
+        return (self.eval_spans or self.train_spans or ("",))[-1]
+
+    @property
     def summary(self) -> str:
         """The verdict without its first word: the numbers, or the reasons in short."""
         return self.verdict.partition(": ")[2]

@@ -17,11 +17,14 @@ def push_model(
     run: str = "",
     span: str = "",
     alias: str = "champion",
+    pattern: str = "",
+    allow_older: str = "false",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Makes a blessed model the champion, and refuses any other. Do not cache this task: it changes the world.
 
     The gate is inside: a model is pushed only if the blessing and the serving check are of this very model and both
-    say yes, and only if the champion is still the one that the model was compared with.
+    say yes, only if the champion is still the one that the model was compared with, and only if the champion has seen
+    no newer span.
 
     Args:
         model: SavedModel from `train_model`.
@@ -29,9 +32,11 @@ def push_model(
         pushed_model: Whether the model was pushed, as which version, and if not why.
         store: URI of the store, which keeps the registry.
         serving_check: Check from `check_serving`; without one, the blessing alone decides.
-        run: The run that made the model; the registry remembers it.
-        span: The newest span that the model has seen; the registry remembers it.
+        run: The run that made the model; kept in the registry.
+        span: The newest span that the model has seen; kept in the registry.
         alias: The alias that the model in service has.
+        pattern: The pattern that the span was found with; it has the format of the spans' dates.
+        allow_older: `true` to let a model replace a champion that has seen newer spans.
 
     Returns:
         verdict: Starts with `pushed`, `refused` or `unchanged`.
@@ -40,5 +45,15 @@ def push_model(
 
     check = serving_check.path if serving_check else None
     info = {"run": run, "span": span}
-    verdict = push(model.path, blessing.path, check, store, pushed_model.path, info, alias)
+    verdict = push(
+        model.path,
+        blessing.path,
+        check,
+        store,
+        pushed_model.path,
+        info,
+        alias,
+        pattern,
+        allow_older,
+    )
     return (verdict,)

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_folder, join, local_folder, write_json
+from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.store import Store
 from ..lib.verdicts import Blessing, ServingCheck
@@ -20,11 +21,14 @@ def push(
     output: str,
     info: dict[str, Any] | None = None,
     alias: str = CHAMPION,
+    pattern: str = "",
+    allow_older: bool | str = False,
 ) -> str:
     """Push a blessed model into the registry and make it the champion.
 
     The gate is in here: whatever calls this, a model goes out only if the blessing and the serving check are of this
-    very model and both say yes, and if the champion is still the one it was compared with.
+    very model and both say yes, if the champion is still the one that it was compared with, and if the champion has not
+    seen newer spans.
 
     Args:
         model: The model artifact, a SavedModel.
@@ -32,8 +36,12 @@ def push(
         serving_check: The serving check artifact, or None where none was made.
         store: URI of the store.
         output: Folder for the pushed model artifact.
-        info: What the registry shall remember of the version.
+        info: What the registry keeps of the version. Its `span` is the newest span that the model has seen; without it,
+            the blessing's spans say so.
         alias: The alias that the model in service has.
+        pattern: The pattern that the span was found with; it has the format of the spans' dates.
+        allow_older: Whether the model may replace a champion that has seen newer spans; also as text, `true` or
+            `false`.
 
     Returns:
         The verdict, which starts with `pushed`, `refused` or `unchanged`.
@@ -41,7 +49,10 @@ def push(
     Raises:
         RetrainerError: If the blessing or the check is of another model, or the champion changed meanwhile.
     """
+    allowed = parse_flag("allow_older", allow_older)
     judged = Blessing.read(blessing)
+    noted = {"train_spans": judged.train_spans, "eval_spans": judged.eval_spans, **(info or {})}
+    newest = str(noted.get("span") or judged.newest_span)
     with local_folder(model) as folder:
         digest = digest_folder(folder)
         _same_model("blessing", judged.model_digest, digest, model)
@@ -53,6 +64,12 @@ def push(
                 refusals.append(check.reason)
         registry = Registry(Store(store).models_uri)
         current = registry.resolve(alias)
+        is_champion = current is not None and current.digest == digest
+        older, age = older_than_champion(newest, current, pattern)
+        if older and not allowed and not is_champion:
+            refusals.append(
+                f"{age}; to replace it all the same, run with --allow-older (elsewhere: the parameter allow_older=true)"
+            )
         if refusals:
             refusal = "; ".join(refusals)
             _note(output, pushed=False, version=None, reason=refusal)
@@ -60,15 +77,15 @@ def push(
                 f"version {current.version} still serves" if current else "no model serves yet"
             )
             return f"refused, {serving}: {refusal}"
-        if current and current.digest == digest:
+        if current and is_champion:
             _note(output, pushed=True, version=current.version)
             return f"unchanged, already the champion (version {current.version})"
-        spans = {"train_spans": judged.train_spans, "eval_spans": judged.eval_spans}
-        version = registry.add(folder, digest, {**(info or {}), **spans})
+        version = registry.add(folder, digest, noted)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version
+    moved = {"at": now, **({"run": noted["run"]} if noted.get("run") else {})}
     try:
-        registry.give_alias(alias, version.version, expected, {"at": now})
+        registry.give_alias(alias, version.version, expected, moved)
     except AliasMovedError as error:
         raise RetrainerError(
             f"the champion changed while this model was judged: it was compared with "
@@ -77,8 +94,8 @@ def push(
         ) from error
     _note(output, pushed=True, version=version.version)
     instead = "" if expected is None else f", in place of version {expected}"
-    numbers = f": {judged.summary}" if judged.summary else ""
-    return f"pushed as version {version.version}{instead}{numbers}"
+    words = "; ".join(filter(None, [judged.summary, age]))
+    return f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"
 
 
 def _refusal(judged: Blessing) -> str:

@@ -35,7 +35,12 @@ PARAMETERS = click.option(
     "parameters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A parameter of the pipeline: span, pattern or store.",
+    help="A parameter of the pipeline: span, pattern, store or allow_older.",
+)
+ALLOW_OLDER = click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Let a model of older data replace a champion that has seen newer spans.",
 )
 
 

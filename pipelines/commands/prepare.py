@@ -12,7 +12,7 @@ from ..targets.images import check_image, pin_image
 from ..targets.interface import Pipeline
 from ..targets.names import check_run_id
 from ..targets.settings import parse_pairs
-from ..trigger_config import PARAMETERS
+from ..trigger_config import FLAGS, PARAMETERS
 
 
 def load_with_image(file: Path, image: str | None) -> LoadedConfig:
@@ -71,27 +71,36 @@ def prepare(
     return loaded, compile_pipeline(loaded, template)
 
 
-def read_parameters(texts: tuple[str, ...], span: str | None = None) -> dict[str, str]:
+def read_parameters(
+    texts: tuple[str, ...], span: str | None = None, allow_older: bool = False
+) -> dict[str, str]:
     """Read the parameters that a command was given.
 
     Args:
         texts: `key=value` each.
         span: What `--span` says.
+        allow_older: Whether `--allow-older` was given.
 
     Returns:
         Values by name.
 
     Raises:
-        RetrainerError: If the pipeline has no such parameter.
+        RetrainerError: If the pipeline has no such parameter, or a flag is neither true nor false.
     """
     parameters = parse_pairs(texts, "--parameter")
     if span is not None:
         parameters["span"] = span
+    if allow_older:
+        parameters["allow_older"] = "true"
     for name in parameters:
         if name not in PARAMETERS:
             raise RetrainerError(
                 f"--parameter: the pipeline has no '{name}'; it has {', '.join(PARAMETERS)}."
             )
+    if parameters.get("allow_older", "false") not in FLAGS:
+        raise RetrainerError(
+            f"--parameter: allow_older is '{parameters['allow_older']}'; it must be true or false."
+        )
     return parameters
 
 

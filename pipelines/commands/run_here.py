@@ -11,6 +11,7 @@ def run_here(
     file: Path,
     *,
     span: str,
+    allow_older: bool = False,
     run_id: str | None,
     resume: str | None = None,
     caching: bool | None = None,
@@ -22,6 +23,7 @@ def run_here(
     Args:
         file: The retrain.yaml.
         span: The window's newest span, or `latest`.
+        allow_older: Whether the model may replace a champion that has seen newer spans.
         run_id: Name of the run; None for one made of pipeline and time.
         resume: The failed run to go on with, or `last`.
         caching: False to do every task anew.
@@ -47,6 +49,7 @@ def run_here(
             loaded,
             RunObserver() if as_json else make_observer(verbose=verbose),
             span=span,
+            allow_older=allow_older,
             run_id=run_id,
             resume=resume,
             caching=caching,

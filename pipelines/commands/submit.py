@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import FILE, IMAGE, PARAMETERS, take_flags, target_options
+from .options import ALLOW_OLDER, FILE, IMAGE, PARAMETERS, take_flags, target_options
 
 
 @click.command()
@@ -21,6 +21,7 @@ from .options import FILE, IMAGE, PARAMETERS, take_flags, target_options
 )
 @click.option("--run-id", help="Name of the run; a second run of that name is not started.")
 @click.option("--span", help="The window's newest span, in place of the newest that there is.")
+@ALLOW_OLDER
 @PARAMETERS
 @IMAGE
 @click.option(
@@ -42,6 +43,7 @@ def submit(
     kind: str,
     run_id: str | None,
     span: str | None,
+    allow_older: bool,
     parameters: tuple[str, ...],
     image: str | None,
     template: str,
@@ -58,7 +60,7 @@ def submit(
     from ..targets.names import check_run_id
     from .prepare import new_run_id, prepare, read_parameters
 
-    given = read_parameters(parameters, span)
+    given = read_parameters(parameters, span, allow_older)
     if kind == "local":
         strangers = {**take_flags(options), "image": image, "template": template or None}
         check_flags(strangers, (), kind)
@@ -102,7 +104,7 @@ def _run_here(
     from ...components.lib.errors import RetrainerError
     from .run_here import run_here
 
-    others = sorted(set(parameters) - {"span"})
+    others = sorted(set(parameters) - {"span", "allow_older"})
     if others:
         raise RetrainerError(
             f"--parameter {others[0]}: a run on this machine takes it from retrain.yaml; set it there."
@@ -111,4 +113,11 @@ def _run_here(
         click.echo(json.dumps({"run": run_id, "parameters": parameters}, indent=2))
         return 0
     span = parameters.get("span", "latest")
-    return run_here(file, span=span, run_id=run_id, as_json=as_json, verbose=verbose)
+    return run_here(
+        file,
+        span=span,
+        allow_older=parameters.get("allow_older") == "true",
+        run_id=run_id,
+        as_json=as_json,
+        verbose=verbose,
+    )

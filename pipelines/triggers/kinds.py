@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.spans import SpanPattern, compile_pattern
-from ..trigger_config import MessageKind, TriggerConfig
+from ..trigger_config import FLAGS, MessageKind, TriggerConfig
 from .alerts import Incident, is_alert, read_alerts
 from .interface import Cause, HopelessMessageError, Message
 from .messages import (
@@ -136,6 +136,10 @@ class RequestTrigger:
                 )
             if key == "span":
                 check_span(value)
+            if key == "allow_older" and value not in FLAGS:
+                raise HopelessMessageError(
+                    f"the parameter 'allow_older' is {value!a}, and must be true or false."
+                )
         parameters = {**self._config.parameters, **asked.parameters}
         return [Cause(self._name, asked.key, asked.key, parameters, reading.message.published)]
 

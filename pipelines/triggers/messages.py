@@ -189,7 +189,10 @@ def read_request(message: Message, body: Mapping[str, Any]) -> RunAsked:
         body.get("pipeline", ""),
         check_text(body.get("id", message.message_id), "the request's 'id'"),
         {
-            check_text(key, "a parameter's name"): check_text(value, f"the parameter {key!a}")
+            # A flag may come as JSON's own true, and parameters are text.
+            check_text(key, "a parameter's name"): str(value).lower()
+            if isinstance(value, bool)
+            else check_text(value, f"the parameter {key!a}")
             for key, value in parameters.items()
         },
     )

@@ -122,7 +122,9 @@ def test_the_same_data_again_is_taken_from_the_cache_until_the_model_changes(ret
     states = {name: task["state"] for name, task in record["tasks"].items()}
     assert states["train-model"] == states["transform-features"] == "cached"
     assert states["ingest-spans"] == states["push-model"] == "succeeded"
-    assert record["tasks"]["push-model"]["outputs"]["verdict"].startswith("unchanged, version 1")
+    assert record["tasks"]["push-model"]["outputs"]["verdict"].startswith(
+        "unchanged, already the champion"
+    )
     assert champion(starter) == 1
 
     file = starter / "model.py"
@@ -150,6 +152,17 @@ def test_runs_are_listed_and_shown(retrainer, starter):
     unknown = retrainer("runs", "show", "nosuch", cwd=starter)
     assert unknown.returncode == 1
     assert "no run 'nosuch'" in unknown.stderr
+
+
+def test_a_run_of_an_older_span_stops_before_it_trains(retrainer, project):
+    done = retrainer("run", "--span", "2026-01-04", "--json", cwd=project)
+    record = json.loads(done.stdout)
+    assert done.returncode == 1
+    failed = record["tasks"]["resolve-champion"]
+    assert "span 2026-01-04 is older than 2026-01-05" in failed["error"]
+    assert "--allow-older" in failed["error"]
+    assert record["tasks"]["transform-features"]["state"] == "skipped"
+    assert champion(project) == 1
 
 
 def test_no_data_behind_the_pattern(fails, project):

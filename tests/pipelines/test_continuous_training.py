@@ -34,10 +34,10 @@ def test_the_nine_tasks_depend_on_each_other_as_the_picture_shows(compiled):
     edges = {name: set(task.get("dependentTasks", [])) for name, task in _tasks(compiled()).items()}
     assert edges == {
         "ingest-spans": set(),
-        "resolve-champion": set(),
+        "resolve-champion": {"ingest-spans"},
         "compute-statistics": {"ingest-spans"},
         "validate-examples": {"compute-statistics", "ingest-spans"},
-        "transform-features": {"ingest-spans", "validate-examples"},
+        "transform-features": {"ingest-spans", "resolve-champion", "validate-examples"},
         "train-model": {"ingest-spans", "transform-features"},
         "evaluate-model": {"ingest-spans", "resolve-champion", "train-model"},
         "check-serving": {"ingest-spans", "train-model"},

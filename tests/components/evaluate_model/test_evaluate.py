@@ -16,6 +16,7 @@ from retrainer.components import evaluate_model
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
+from retrainer.components.lib.verdicts import Blessing, Champion
 
 SLICES = [{"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]
 
@@ -373,3 +374,20 @@ def test_a_span_that_lacks_a_column_counts_as_empty_there(
     assert sum(n for key, n in rows.items() if "origin" in key) == 800
     assert sum(n for key, n in rows.items() if "carrier" in key) == 1000
     assert np.isfinite(list(metrics.values())).all()
+
+
+def test_a_champion_that_trained_on_eval_rows_is_named_in_the_verdict(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    folder = str(tmp_path / "seen")
+    Champion(3, models["champion"], "d", train_spans=("2013-01", "2013-02")).write(folder)
+    paths = [str(tmp_path / name) for name in ("evaluation", "blessing", "r.html")]
+    examples = make_examples({"2013-01": some_flights, "2013-02": some_flights})
+    verdict = evaluate(examples, models["late"], folder, *paths, specs(auc(0.6)))
+    remark = "champion version 3 trained on eval rows (spans 2013-02), which favours it"
+    assert verdict.endswith(remark)
+    assert Blessing.read(paths[1]).verdict == verdict
+    assert remark in Path(paths[2]).read_text()

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.registry import Registry
@@ -38,8 +39,9 @@ def gate(tmp_path):
             ServingCheck(ok, "" if ok else "does not load", digest).write(str(check))
             return str(blessing), str(check)
 
-        def push(self, model, judged):
-            verdict = push(model, *judged, self.store, str(tmp_path / "pushed"), {"run": "r"})
+        def push(self, model, judged, span="", **more):
+            info = {"run": "r", "span": span} if span else {"run": "r"}
+            verdict = push(model, *judged, self.store, str(tmp_path / "pushed"), info, **more)
             return verdict, json.loads((tmp_path / "pushed" / "pushed.json").read_text())
 
         @property
@@ -124,3 +126,82 @@ def test_without_a_blessing_nothing_is_pushed(gate, tmp_path):
         RetrainerError, match=r"no '.*blessing\.json'; it comes from evaluate_model"
     ):
         gate.push(model, (str(tmp_path / "none"), None))
+
+
+DAYS = "data/{span:%d.%m.%Y}.csv"
+
+
+@pytest.mark.parametrize(
+    ("seen", "span", "pattern"),
+    [
+        ("2026-01-10", "2026-01-09", ""),
+        ("10", "9", "data/{span}.csv"),
+        # By date, although the text sorts the other way.
+        ("01.02.2026", "31.01.2026", DAYS),
+    ],
+)
+def test_a_model_of_an_older_span_does_not_replace_a_champion_that_has_seen_newer_ones(
+    gate, seen, span, pattern
+):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first), seen, pattern=pattern)
+    verdict, pushed = gate.push(second, gate.judge(second, champion=1), span, pattern=pattern)
+    words = f"span {span} is older than {seen}, which champion version 1 has seen"
+    assert verdict.startswith(f"refused, version 1 still serves: {words}; ")
+    assert "--allow-older" in verdict
+    assert (pushed["pushed"], gate.champion) == (False, 1)
+    verdict, _ = gate.push(
+        second, gate.judge(second, champion=1), span, pattern=pattern, allow_older="true"
+    )
+    assert verdict == f"pushed as version 2, in place of version 1: auc 0.9; {words}"
+    assert gate.champion == 2
+
+
+@pytest.mark.parametrize("span", ["2026-01-10", "2026-01-11"])
+def test_the_same_span_again_and_a_newer_one_replace_the_champion(gate, span):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first), "2026-01-10")
+    verdict, _ = gate.push(second, gate.judge(second, champion=1), span)
+    assert verdict == "pushed as version 2, in place of version 1: auc 0.9"
+
+
+def test_without_a_span_the_blessings_spans_say_how_old_a_model_is(gate):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first), "4")
+    # Judged on span 3.
+    assert "span 3 is older than 4" in gate.push(second, gate.judge(second, champion=1))[0]
+
+
+def test_spans_of_another_pattern_can_not_be_ordered_which_the_verdict_says(gate):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first), "2026-02", pattern="{span:%Y-%m}.csv")
+    verdict, _ = gate.push(second, gate.judge(second, champion=1), "01.01.2026", pattern=DAYS)
+    assert verdict.startswith("pushed as version 2")
+    assert (
+        f"'01.01.2026' and the champion's newest span '2026-02' can't be ordered by '{DAYS}'"
+        in verdict
+    )
+
+
+def test_a_flag_that_is_neither_true_nor_false_pushes_nothing(gate):
+    model = gate.model("a")
+    with pytest.raises(RetrainerError, match="allow_older is 'perhaps'; it must be true or false"):
+        gate.push(model, gate.judge(model), "1", allow_older="perhaps")
+
+
+def test_a_champion_that_changes_between_look_and_create_pushes_nothing(gate, monkeypatch):
+    first, second, third = (gate.model(name) for name in "abc")
+    gate.push(first, gate.judge(first))
+    gate.push(second, gate.judge(second, champion=1))
+    create = numbered_records.create_exclusive
+
+    def be_slower(uri, data):
+        create(uri, '{"version": 1, "previous": 2, "id": "somebody"}')
+        return create(uri, data)
+
+    monkeypatch.setattr(numbered_records, "create_exclusive", be_slower)
+    with pytest.raises(
+        RetrainerError, match="compared with version 2, and 'champion' points at version 1 now"
+    ):
+        gate.push(third, gate.judge(third, champion=2))
+    assert gate.champion == 1

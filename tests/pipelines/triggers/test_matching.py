@@ -134,6 +134,16 @@ def test_a_request_sets_what_it_may_and_the_trigger_the_rest():
     assert cause.parameters == {"span": "7", "store": "gs://a/s"}
 
 
+@pytest.mark.parametrize("flag", [True, "true"])
+def test_a_request_may_ask_for_an_older_span_where_that_is_allowed(flag):
+    trigger = {"kind": "request", "allow": ["span", "allow_older"]}
+    body = {"id": "q1", "parameters": {"span": "7", "allow_older": flag}}
+    (cause,) = find(message(body), ask=trigger).causes
+    assert cause.parameters == {"span": "7", "allow_older": "true"}
+    found = find(message({"parameters": {"allow_older": "yes"}}), ask=trigger)
+    assert "'allow_older' is 'yes', and must be true or false" in found.hopeless[0][1]
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -1,0 +1,41 @@
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.store import Store
+from retrainer.components.lib.verdicts import Champion
+from retrainer.components.resolve_champion.resolve import resolve
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store whose champion has seen span 2026-01-10."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"graph")
+    uri = str(tmp_path / "store")
+    registry = Registry(Store(uri).models_uri)
+    info = {"span": "2026-01-10", "train_spans": ["2026-01-09"], "eval_spans": ["2026-01-10"]}
+    registry.add(str(model), "d1", info)
+    registry.give_alias(CHAMPION, 1, None, {})
+    return uri
+
+
+def test_the_champion_comes_with_the_spans_that_it_has_seen(store, tmp_path):
+    assert resolve(store, str(tmp_path / "out"), span="2026-01-11") == "version 1"
+    champion = Champion.read(str(tmp_path / "out"))
+    assert (champion.version, champion.digest) == (1, "d1")
+    assert (champion.train_spans, champion.eval_spans) == (("2026-01-09",), ("2026-01-10",))
+
+
+def test_no_champion_is_an_answer(tmp_path):
+    assert resolve(str(tmp_path / "store"), str(tmp_path / "out"), span="1") == "no champion yet"
+    assert not Champion.read(str(tmp_path / "out")).exists
+
+
+def test_a_run_of_an_older_span_stops_before_it_trains(store, tmp_path):
+    with pytest.raises(
+        RetrainerError, match=r"span 2026-01-05 is older than 2026-01-10.*--allow-older"
+    ):
+        resolve(store, str(tmp_path / "out"), span="2026-01-05", pattern="{span:%Y-%m-%d}.csv")
+    assert resolve(store, str(tmp_path / "out"), span="2026-01-05", allow_older=True) == "version 1"
