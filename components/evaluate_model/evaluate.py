@@ -26,8 +26,8 @@ from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .predict import BATCH_ROWS, Scores, load_model, needed_columns, score
 from .report import render
-from .results import Evaluation, finite, read_evaluation
-from .tally import TALLY_FILE, Tally, binarized_classes, slice_id, take
+from .results import Evaluation, finite, read_evaluation, write_validation
+from .tally import TALLY_FILE, Tally, binarized_classes, take
 
 _log = logging.getLogger(__name__)
 
@@ -89,13 +89,11 @@ def evaluate(
     described = {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name}
     asked = demands(config)
 
-    def check(tally: Tally) -> tuple[float, ...]:
+    def check(tally: Tally) -> None:
         who = {name: model.who for name, model in models.items()}
         problems = input_problems(tally, asked, who, examples.label, example_weight_key)
         if problems:
             raise RetrainerError("\n".join(problems))
-        overall = tally.slices[slice_id(())]
-        return tuple({overall.low, overall.high})
 
     os.makedirs(evaluation_path, exist_ok=True)
     if beam_args:
@@ -114,15 +112,16 @@ def evaluate(
             beam_args,
             batch_rows,
         )
-        labels = check(Tally.from_json(read_json(join(evaluation_path, TALLY_FILE))))
+        check(Tally.from_json(read_json(join(evaluation_path, TALLY_FILE))))
     else:
         scores = score(examples, models, columns, example_weight_key, batch_rows)
         tally, _ = take(scores, asked, config.slicing_specs, binarized_classes(config))
-        labels = check(tally)
+        check(tally)
         write_json(join(evaluation_path, TALLY_FILE), tally.to_json())
         how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
     evaluation = read_evaluation(evaluation_path, config)
-    verdict = judge(evaluation, champion, labels)
+    write_validation(evaluation_path, evaluation)
+    verdict = judge(evaluation, champion)
     remark = seen_before(examples, champion)
     if remark:
         verdict = replace(verdict, sentence=f"{verdict.sentence}; {remark}")

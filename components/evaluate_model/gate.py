@@ -8,7 +8,8 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
-from .results import Check, Evaluation
+from .checks import Check, meets_change
+from .results import Evaluation
 
 MOST_REASONS_IN_VERDICT = 2
 MOST_REASONS = 100
@@ -29,24 +30,24 @@ class Verdict:
     sentence: str
 
 
-def judge(evaluation: Evaluation, champion: Champion, labels: Sequence[float] = ()) -> Verdict:
+def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
     """Judge a challenger by its thresholds.
 
-    TFMA says which thresholds fail. On top of that a challenger without any threshold is never
-    blessed, and neither is a first one without a value threshold: without a champion nothing else
-    holds it to a floor. Nor is one whose eval rows all have the same label.
+    A challenger without any threshold is never blessed, and neither is a first one without a value
+    threshold: without a champion nothing else holds it to a floor. Nor is one whose eval rows all
+    have the same label, or one with a metric that has a threshold and no value on all rows
+    together. On a single slice such a threshold counts for nothing: no model could meet or miss it.
 
     Args:
-        evaluation: What TFMA computed and judged.
+        evaluation: What TFMA computed, and the thresholds that are met and missed.
         champion: What it was compared with.
-        labels: The first two distinct labels of the eval rows; with one alone there is nothing to
-            judge by.
 
     Returns:
         The verdict.
     """
     reasons = []
-    if not evaluation.checks:
+    checks = evaluation.checks
+    if not checks:
         reasons.append(
             "no threshold is set, so nothing says what is good enough; give a metric a "
             "value_threshold or a change_threshold"
@@ -54,14 +55,23 @@ def judge(evaluation: Evaluation, champion: Champion, labels: Sequence[float] = 
             else "no floor: without a champion to compare with, at least one metric needs a "
             "value_threshold"
         )
-    failed = [check for check in evaluation.checks if not check.passed]
-    if len(labels) == 1:
-        # TFMA's AUC is 0 here for any model, so that a change threshold would pass them all.
+    holds = evaluation.overall.holds
+    one_label = holds is not None and holds.low == holds.high
+    if holds is not None and one_label:
         reasons.append(
-            f"every eval row has the label {labels[0]:g}, so nothing tells a good model from a bad "
-            "one"
+            f"every eval row has the label {number(holds.low)}, so nothing tells a good model from "
+            "a bad one"
         )
-    reasons += [explain(check, champion) for check in failed]
+    reasons += [explain(check, champion) for check in checks if check.failed]
+    open_ = [check for check in checks if check.not_judged]
+    if not one_label:
+        reasons += dict.fromkeys(
+            f"{check.metric} is undefined: {check.not_judged}"
+            for check in open_
+            if check.slice == "overall" and math.isnan(check.value or 0.0)
+        )
+    if open_ and not reasons and not any(check.passed for check in checks):
+        reasons.append(f"no threshold could be judged: {_not_judged(evaluation)}")
     if not evaluation.valid and not reasons:
         reasons.append("TFMA's validation failed without naming a threshold")
     if len(reasons) > MOST_REASONS:
@@ -146,9 +156,10 @@ def _explain_change(check: Check, place: str, champion: Champion) -> str:
     if threshold.HasField("absolute") and not _reaches(change, threshold.absolute.value, threshold):
         asked.append(_asked(threshold.absolute.value, number, threshold))
     if threshold.HasField("relative"):
-        ratio = change / check.champion if check.champion else math.nan
-        if not _reaches(ratio, threshold.relative.value, threshold):
-            asked.append(_asked(threshold.relative.value, lambda v: f"{100 * v:.4g}%", threshold))
+        alone = config_pb2.GenericChangeThreshold(direction=threshold.direction)
+        alone.relative.CopyFrom(threshold.relative)
+        if not meets_change(alone, check.value, check.champion):
+            asked.append(_asked_share(threshold, check.champion))
     if not asked:
         # TFMA subtracts before it rounds; at the very bound the two may disagree.
         asked.append(f"where a {rule(threshold)} is asked for")
@@ -177,6 +188,34 @@ def _asked(bound: float, write: object, threshold: config_pb2.GenericChangeThres
     return f"but must be {text} {better}" if gains else f"where {text} {worse} is the most allowed"
 
 
+def _asked_share(threshold: config_pb2.GenericChangeThreshold, champion: float) -> str:
+    """Say what a relative change asks for; of a champion's 0 there is no share, only a side."""
+    if champion:
+        return _asked(threshold.relative.value, lambda v: f"{100 * v:.4g}%", threshold)
+    gains = (threshold.relative.value > 0) == _higher(threshold) and threshold.relative.value != 0
+    worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
+    return f"but must be {better}" if gains else f"but must not be {worse}"
+
+
+def _not_judged(evaluation: Evaluation) -> str:
+    """Name what no threshold was judged on, in short."""
+    parts = []
+    small = [result for result in evaluation.slices if result.too_small]
+    if small:
+        least = next((c.not_judged for c in evaluation.checks if "fewer" in c.not_judged), "")
+        parts.append(f"{plural(len(small), 'slice')} with {least or 'too few rows'}")
+    names = {result.name for result in small}
+    rest = [c for c in evaluation.checks if c.not_judged and c.slice not in names]
+    rest = list({(c.metric, c.slice): c for c in rest}.values())
+    if rest:
+        first = rest[0]
+        place = "" if first.slice == "overall" else f" for {first.slice}"
+        parts.append(f"{first.metric}{place} ({first.not_judged})")
+    if len(rest) > 1:
+        parts.append(f"{len(rest) - 1:,} more")
+    return ", ".join(parts)
+
+
 def _sentence(
     evaluation: Evaluation, champion: Champion, blessed: bool, reasons: Sequence[str]
 ) -> str:
@@ -185,7 +224,7 @@ def _sentence(
         text = "; ".join(reasons[:MOST_REASONS_IN_VERDICT])
         return f"refused: {text}" + (f"; and {more} more" if more > 0 else "")
     overall = evaluation.overall
-    name = evaluation.checks[0].metric
+    name = next(check.metric for check in evaluation.checks if check.passed)
     value = overall.challenger.get(name)
     parts = []
     if value is not None:
@@ -200,4 +239,5 @@ def _sentence(
         parts.append(f"{overall.rows:,} rows")
     count = len(evaluation.slices)
     parts.append(plural(count, "slice"))
-    return f"blessed: {', '.join(parts)}"
+    left = _not_judged(evaluation)
+    return f"blessed: {', '.join(parts)}" + (f"; not judged: {left}" if left else "")

@@ -10,8 +10,10 @@ from ..lib.report import render_page
 from ..lib.verdicts import Champion
 from ..lib.words import number
 from .charts import bar, calibration_plot, dots, legend
+from .checks import Check
 from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
-from .results import ROWS, CalibrationPoint, Check, Evaluation, SliceResult, Value
+from .results import ROWS, CalibrationPoint, Evaluation, SliceResult
+from .values import Value
 
 MOST_CHECKS = 60
 MOST_SLICES = 200
@@ -102,22 +104,29 @@ def _thresholds(checks: Sequence[Check], champion: Champion) -> str:
     columns = ["", "Metric", "Slice", "Asked for", "Challenger"]
     if champion.exists:
         columns += [_headline(champion), "Change"]
-    first = [check for check in checks if not check.passed or check.slice == "overall"]
-    rest = [check for check in checks if check.passed and check.slice != "overall"]
+    first = [check for check in checks if check.failed or check.slice == "overall"]
+    rest = [check for check in checks if not check.failed and check.slice != "overall"]
     html = ""
     if first:
         html += _table(columns, [_check_row(c, champion) for c in first[:MOST_CHECKS]], 4)
-    failed = sum(not check.passed for check in checks)
-    html += f"<p class=note>{len(checks) - failed} of {len(checks)} thresholds passed.</p>"
+    judged = [check for check in checks if not check.not_judged]
+    passed = sum(check.passed for check in judged)
+    html += f"<p class=note>{passed} of {len(judged)} thresholds passed.</p>"
     if rest:
         table = _table(columns, [_check_row(c, champion) for c in rest[:MOST_CHECKS]], 4)
-        html += f"<details><summary>{len(rest)} on single slices passed</summary>{table}</details>"
+        html += f"<details><summary>{len(rest)} on single slices passed or not judged</summary>{table}</details>"
     return f"<h2>Thresholds</h2>{html}"
 
 
 def _check_row(check: Check, champion: Champion) -> list[object]:
     pill = Markup('<span class="pill {}">{}</span>').format(
-        *(("good", "passed") if check.passed else ("bad", "failed"))
+        *(
+            ("good", "passed")
+            if check.passed
+            else ("bad", "failed")
+            if check.failed
+            else ("soft", "not judged")
+        )
     )
     row: list[object] = [pill, check.metric, check.slice, rule(check.threshold)]
     row.append(_cell(check.value))

@@ -2,28 +2,29 @@
 
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow_model_analysis import constants
-from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from ..lib.files import exists, join, read_json, write_atomic
+from .checks import Check, judge_thresholds
 from .eval_config import BASELINE
-from .slices import SliceKey
+from .slices import SliceKey, slice_name
+from .tally import TALLY_FILE, SliceRows, Tally, slice_id
+from .undefined import metric_classes, why_undefined
+from .values import Value
 
 ROWS = "example_count"
-
-
-@dataclass(frozen=True)
-class Value:
-    """A metric on one slice, with its confidence interval where TFMA computed one."""
-
-    value: float
-    interval: tuple[float, float] | None = None
+ERROR = "__ERROR__"
+"""What TFMA writes in place of the metrics of a slice with too few rows."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class SliceResult:
         champion: The champion's, empty without one.
         change: Challenger minus champion.
         calibration: Points of the calibration plot by `challenger` and `champion`.
+        holds: What the slice's rows hold; None in an evaluation that was not counted.
+        too_small: Whether it has fewer rows than `options.min_slice_size`, so that TFMA hides its
+            metrics and no threshold is checked there.
     """
 
     key: SliceKey
@@ -52,45 +56,21 @@ class SliceResult:
     champion: dict[str, Value] = field(default_factory=dict)
     change: dict[str, Value] = field(default_factory=dict)
     calibration: dict[str, list[CalibrationPoint]] = field(default_factory=dict)
+    holds: SliceRows | None = None
+    too_small: bool = False
 
     @property
     def name(self) -> str:
         """The slice in words, such as `carrier = UA`."""
-        return ", ".join(f"{column} = {value}" for column, value in self.key) or "overall"
+        return slice_name(self.key)
 
     @property
     def rows(self) -> int | None:
-        """How many rows, None where TFMA hides it."""
+        """How many rows, whatever they weigh; None if unknown."""
+        if self.holds is not None:
+            return self.holds.rows
         count = self.challenger.get(ROWS)
         return None if count is None else round(count.value)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One threshold on one slice.
-
-    Attributes:
-        metric: The metric's name.
-        slice: The slice in words.
-        threshold: TFMA's threshold.
-        value: The challenger's value, None if the slice or the metric isn't there.
-        champion: The champion's value.
-        passed: TFMA's judgement.
-        message: What TFMA says beside a failure.
-    """
-
-    metric: str
-    slice: str
-    threshold: config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
-    value: float | None
-    champion: float | None
-    passed: bool
-    message: str = ""
-
-    @property
-    def is_change(self) -> bool:
-        """Whether it compares with the champion."""
-        return isinstance(self.threshold, config_pb2.GenericChangeThreshold)
 
 
 @dataclass(frozen=True)
@@ -100,12 +80,16 @@ class Evaluation:
     Attributes:
         slices: The overall slice first.
         checks: Every threshold on every slice that it is about.
-        valid: TFMA's judgement over all thresholds.
+        valid: Whether every threshold that could be judged is met.
+        validation: TFMA's validation result, which says the same as the checks.
     """
 
     slices: list[SliceResult]
     checks: list[Check]
     valid: bool
+    validation: validation_result_pb2.ValidationResult = field(
+        default_factory=validation_result_pb2.ValidationResult
+    )
 
     @property
     def overall(self) -> SliceResult:
@@ -124,11 +108,16 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
         The evaluation.
     """
     slices: dict[SliceKey, SliceResult] = {}
-    found: dict[SliceKey, dict[metric_types.MetricKey, float]] = {}
+    found: dict[SliceKey, dict[metric_types.MetricKey, Value]] = {}
     names = _names(config)
+    tally = _tally(folder)
+    classes = metric_classes(config)
+    one_output = all(outputs == 1 for outputs in tally.outputs.values())
     for proto in _records(folder, constants.METRICS_KEY, metrics_for_slice_pb2.MetricsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
-        result = slices.setdefault(key, SliceResult(key))
+        holds = tally.slices.get(slice_id(key))
+        result = slices.setdefault(key, SliceResult(key, holds=holds))
+        result.too_small = ERROR in proto.metrics
         values = found.setdefault(key, {})
         # Without it slices of TFMA's own pipeline would stand in whatever order its workers ended
         # in.
@@ -136,9 +125,12 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
             if not item.value.HasField("double_value"):
                 continue
             metric = metric_types.MetricKey.from_proto(item.key)
-            values[metric] = item.value.double_value.value
-            side = _side(result, metric)
-            side[names(metric)] = Value(item.value.double_value.value, _interval(item))
+            value = Value(item.value.double_value.value, _interval(item))
+            if holds is not None:
+                why = why_undefined(classes.get(metric.name, ""), metric, holds, one_output)
+                value = Value(math.nan, None, why) if why else value
+            values[metric] = value
+            _side(result, metric)[names(metric)] = value
     for proto in _records(folder, constants.PLOTS_KEY, metrics_for_slice_pb2.PlotsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         for item in proto.plot_keys_and_values:
@@ -148,11 +140,34 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     (validation,) = _records(
         folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
     )
+    least = config.options.min_slice_size.value
+    too_small = {key: least for key, result in slices.items() if result.too_small}
+    checks, validation = judge_thresholds(config, found, validation, names, too_small)
     return Evaluation(
         slices=sorted(slices.values(), key=lambda s: (s.key != (), -(s.rows or 0), s.name)),
-        checks=_checks(config, found, validation, names),
+        checks=checks,
         valid=validation.validation_ok,
+        validation=validation,
     )
+
+
+def write_validation(folder: str, evaluation: Evaluation) -> None:
+    """Write the validation result back, so that `tfma.load_validation_result` says what the gate says.
+
+    Args:
+        folder: Where TFMA's result files lie.
+        evaluation: What was read from there.
+    """
+    (path,) = tf.io.gfile.glob(os.path.join(folder, f"{constants.VALIDATIONS_KEY}*.tfrecord"))
+    with tempfile.NamedTemporaryFile() as file:
+        with tf.io.TFRecordWriter(file.name) as writer:
+            writer.write(evaluation.validation.SerializeToString())
+        write_atomic(path, Path(file.name).read_bytes())
+
+
+def _tally(folder: str) -> Tally:
+    uri = join(folder, TALLY_FILE)
+    return Tally.from_json(read_json(uri)) if exists(uri) else Tally()
 
 
 def _records(folder: str, kind: str, message: Any) -> Iterator[Any]:
@@ -203,74 +218,6 @@ def _points(plot: Any) -> list[CalibrationPoint]:
         for bucket in plot.calibration_histogram_buckets.buckets
         if bucket.num_weighted_examples.value
     ]
-
-
-def _checks(
-    config: config_pb2.EvalConfig,
-    found: dict[SliceKey, dict[metric_types.MetricKey, float]],
-    validation: Any,
-    names: Any,
-) -> list[Check]:
-    """Pair every threshold with the slices it is about, and with TFMA's judgement of it.
-
-    TFMA's result holds failures only; what is about a slice and isn't among them has passed.
-    """
-    failed = {
-        (
-            slicer_lib.deserialize_slice_key(per_slice.slice_key),
-            metric_types.MetricKey.from_proto(failure.metric_key),
-            _threshold(failure.metric_threshold).SerializeToString(),
-        ): failure.message
-        for per_slice in validation.metric_validations_per_slice
-        for failure in per_slice.failures
-    }
-    checks = []
-    thresholds = metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, config)
-    for key, pairs in thresholds.items():
-        if key.model_name == BASELINE:
-            continue
-        plain = key._replace(is_diff=False)
-        for spec, threshold in pairs:
-            single = None if spec is None else slicer_lib.SingleSliceSpec(spec=spec)
-            about = [k for k in found if single is None or single.is_slice_applicable(k)]
-            for slice_key in about:
-                message = failed.get((slice_key, key, threshold.SerializeToString()))
-                values = found[slice_key]
-                checks.append(
-                    Check(
-                        metric=names(plain),
-                        slice=SliceResult(slice_key).name,
-                        threshold=threshold,
-                        value=values.get(plain),
-                        champion=values.get(plain.make_baseline_key(BASELINE)),
-                        passed=message is None,
-                        message=message or "",
-                    )
-                )
-            if not about and spec is not None:
-                checks.append(
-                    Check(
-                        names(plain),
-                        _spec_name(spec),
-                        threshold,
-                        None,
-                        None,
-                        False,
-                        "no such slice",
-                    )
-                )
-    return sorted(checks, key=lambda c: (c.passed, c.slice != "overall"))
-
-
-def _threshold(threshold: config_pb2.MetricThreshold) -> Any:
-    if threshold.HasField("value_threshold"):
-        return threshold.value_threshold
-    return threshold.change_threshold
-
-
-def _spec_name(spec: config_pb2.SlicingSpec) -> str:
-    parts = [*spec.feature_keys, *(f"{k} = {v}" for k, v in sorted(spec.feature_values.items()))]
-    return ", ".join(parts) or "overall"
 
 
 def finite(values: Iterable[tuple[str, Value]]) -> dict[str, float]:

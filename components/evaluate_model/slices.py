@@ -11,6 +11,11 @@ from tensorflow_model_analysis.slicer import slice_accessor, slicer_lib
 SliceKey = tuple[tuple[str, Any], ...]
 
 
+def slice_name(key: SliceKey) -> str:
+    """Write a slice's key in words, such as `carrier = UA`."""
+    return ", ".join(f"{column} = {value}" for column, value in key) or "overall"
+
+
 def slice_rows(
     table: pa.Table, specs: Sequence[config_pb2.SlicingSpec]
 ) -> dict[SliceKey, np.ndarray | slice]:

@@ -54,6 +54,7 @@ class SliceRows:
         weight: Sum of their weights; the number of rows where all weigh the same.
         low: Lowest label; infinity without rows.
         high: Highest label.
+        weighted_rows: Rows that weigh something.
         weighted_low: Lowest label of a row that weighs something.
         weighted_high: Highest label of a row that weighs something.
         classes: Rows that weigh something by class number, as text; only of classes that metrics are binarized by.
@@ -63,6 +64,7 @@ class SliceRows:
     weight: float = 0.0
     low: float = math.inf
     high: float = -math.inf
+    weighted_rows: int = 0
     weighted_low: float = math.inf
     weighted_high: float = -math.inf
     classes: dict[str, int] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class SliceRows:
         """Count other rows as well."""
         self.rows += other.rows
         self.weight += other.weight
+        self.weighted_rows += other.weighted_rows
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self.weighted_low = min(self.weighted_low, other.weighted_low)
         self.weighted_high = max(self.weighted_high, other.weighted_high)
@@ -184,6 +187,7 @@ def _slice(label: np.ndarray, weight: np.ndarray, classes: Sequence[int]) -> Sli
         float(weight.sum()),
         float(label.min(initial=math.inf)),
         float(label.max(initial=-math.inf)),
+        len(weighs),
         float(weighs.min(initial=math.inf)),
         float(weighs.max(initial=-math.inf)),
         {str(number): int(np.count_nonzero(weighs == number)) for number in classes},

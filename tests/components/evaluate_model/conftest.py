@@ -83,7 +83,8 @@ def some_flights(flights: pd.DataFrame) -> pd.DataFrame:
     frame.loc[::13, "dep_delay"] = np.nan
     random = np.random.default_rng(0)
     return frame.assign(
-        minutes=random.normal(8, 40, len(frame)).round(2),
+        # Some are 0, of which there is no percentage.
+        minutes=random.normal(8, 40, len(frame)).round(2) * (np.arange(len(frame)) % 7 > 0),
         share=random.choice([0.0, 0.25, 0.5, 1.0], len(frame)),
         weight=random.choice([0.0, 0.5, 1.0, 3.0], len(frame)),
         rating=random.integers(0, 3, len(frame)),

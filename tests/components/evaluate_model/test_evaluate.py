@@ -391,3 +391,21 @@ def test_a_champion_that_trained_on_eval_rows_is_named_in_the_verdict(
     assert verdict.endswith(remark)
     assert Blessing.read(paths[1]).verdict == verdict
     assert remark in Path(paths[2]).read_text()
+
+
+def test_one_span_of_a_single_label_is_not_every_row(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    first = some_flights[100:300].assign(late=0)
+    verdict = evaluate(
+        make_examples({"a": some_flights[:100], "b": first, "c": some_flights[300:]}, 2),
+        models["late"],
+        champion_record(),
+        *(str(tmp_path / name) for name in ("evaluation", "blessing", "r.html")),
+        specs(auc(0.1)),
+    )
+    assert verdict.startswith("blessed: auc 0.")

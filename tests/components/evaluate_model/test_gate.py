@@ -7,8 +7,11 @@ import pytest
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
+from retrainer.components.evaluate_model.checks import Check, meets_change
 from retrainer.components.evaluate_model.gate import explain, judge, rule
-from retrainer.components.evaluate_model.results import Check, Evaluation, SliceResult, Value
+from retrainer.components.evaluate_model.results import Evaluation, SliceResult
+from retrainer.components.evaluate_model.tally import SliceRows
+from retrainer.components.evaluate_model.values import Value
 from retrainer.components.lib.verdicts import Champion
 
 NONE, THIRD = Champion(None, None), Champion(3, "models/3")
@@ -138,9 +141,92 @@ def test_a_reason_names_its_slice() -> None:
 
 
 def test_a_label_of_one_value_is_never_blessed() -> None:
-    verdict = judge(evaluation(CHANGE), THIRD, labels=(0.0,))
+    alike = evaluation(CHANGE)
+    alike.overall.holds = SliceRows(rows=24000, low=0.0, high=0.0)
+    verdict = judge(alike, THIRD)
     assert not verdict.blessed
     assert verdict.reasons[0].startswith("every eval row has the label 0")
+
+
+def not_judged(slice_: str, why: str = "8 rows, all with label 0") -> Check:
+    threshold = value_threshold(lower_bound=0.7)
+    return Check("auc", slice_, threshold, math.nan, None, False, "", why)
+
+
+def test_an_undefined_value_on_a_slice_neither_blesses_nor_refuses() -> None:
+    island = not_judged("branch = island")
+    verdict = judge(evaluation(FLOOR, island, valid=True), NONE)
+    assert verdict.blessed
+    assert verdict.sentence.endswith(
+        "2 slices; not judged: auc for branch = island (8 rows, all with label 0)"
+    )
+    more = judge(evaluation(FLOOR, island, not_judged("branch = rock"), valid=True), NONE)
+    assert more.sentence.endswith("(8 rows, all with label 0), 1 more")
+    low = Check("auc", "overall", value_threshold(lower_bound=0.95), 0.912, None, False)
+    refused = judge(evaluation(low, island, valid=False), NONE)
+    assert refused.reasons == ("auc 0.912 is below 0.95",)
+
+
+def test_an_undefined_value_on_all_rows_refuses() -> None:
+    overall = not_judged("overall", "24,000 rows, all with weight 0")
+    verdict = judge(evaluation(FLOOR, overall, valid=True), NONE)
+    assert verdict.reasons == ("auc is undefined: 24,000 rows, all with weight 0",)
+
+
+def test_small_slices_are_counted_in_the_verdict() -> None:
+    small = not_judged("carrier = UA", "fewer than 20 rows")
+    result = evaluation(FLOOR, small, valid=True)
+    result.slices[1].too_small = True
+    assert judge(result, NONE).sentence.endswith(
+        "2 slices; not judged: 1 slice with fewer than 20 rows"
+    )
+
+
+def test_what_nothing_was_judged_on_is_never_blessed() -> None:
+    verdict = judge(evaluation(not_judged("branch = island"), valid=True), THIRD)
+    assert verdict.sentence == (
+        "refused: no threshold could be judged: auc for branch = island (8 rows, all with label 0)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "champion", "met"),
+    [
+        # Of 0 there is no share: not worse is enough where worse is allowed, and better where better is asked for.
+        (change_threshold(relative=-0.1), 0.71, 0.0, True),
+        (change_threshold(relative=-0.1), 0.0, 0.0, True),
+        (change_threshold(relative=-0.1), -0.01, 0.0, False),
+        (change_threshold(relative=0.1), 0.71, 0.0, True),
+        (change_threshold(relative=0.1), 0.0, 0.0, False),
+        (change_threshold("LOWER_IS_BETTER", relative=0.1), 0.3, 0.0, False),
+        (change_threshold("LOWER_IS_BETTER", relative=0.1), 0.0, 0.0, True),
+        (change_threshold("LOWER_IS_BETTER", relative=-0.1), 0.0, 0.0, False),
+        # A share of the size of a negative value.
+        (change_threshold(relative=-0.1), 0.2, -0.5, True),
+        (change_threshold(relative=-0.1), -0.54, -0.5, True),
+        (change_threshold(relative=-0.1), -0.56, -0.5, False),
+        (change_threshold(relative=0.1), -0.44, -0.5, True),
+        (change_threshold(relative=0.1), -0.46, -0.5, False),
+        (change_threshold("LOWER_IS_BETTER", relative=-0.1), -0.56, -0.5, True),
+        (change_threshold("LOWER_IS_BETTER", relative=-0.1), -0.54, -0.5, False),
+        # As TFMA has it.
+        (change_threshold(relative=-0.1), 0.46, 0.5, True),
+        (change_threshold(relative=-0.1), 0.44, 0.5, False),
+        (change_threshold(relative=-0.1, absolute=-0.01), 0.48, 0.5, False),
+        (change_threshold(relative=-0.1, absolute=0.5), 0.71, 0.0, True),
+        (change_threshold(relative=-0.1, absolute=0.8), 0.71, 0.0, False),
+    ],
+)
+def test_changes(threshold: Any, value: float, champion: float, met: bool) -> None:
+    assert meets_change(threshold, value, champion) is met
+    if not met:
+        text = explain(Check("auc", "overall", threshold, value, champion, False), THIRD)
+        assert "must" in text or "most allowed" in text
+
+
+def test_a_change_against_0_says_which_side() -> None:
+    check = Check("auc", "overall", change_threshold(relative=0.1), 0.0, 0.0, False)
+    assert explain(check, THIRD).endswith("equal to champion version 3 (0), but must be above")
 
 
 def test_many_reasons_are_counted() -> None:

@@ -55,11 +55,14 @@ CASES: dict[str, dict[str, Any]] = {
             *("AUCPrecisionRecall", "ConfusionMatrixPlot", "F1Score", "MeanLabel"),
             *("MeanPrediction", "Calibration", "BinaryCrossEntropy", "Recall", "Specificity"),
             *("CoefficientOfDiscrimination", "RelativeCoefficientOfDiscrimination"),
+            "BinaryAccuracy",
             {"class_name": "Precision", "config": {"thresholds": [0.7, 0.1], "name": "two"}},
             {"class_name": "Precision", "config": '"thresholds": [0.2]'},
             {"class_name": "SensitivityAtSpecificity", "config": {"specificity": 0.5}},
         ),
         "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        # Its predictions lie at the threshold of 0.5, and at the edge of a bucket.
+        "champion": "coin",
     },
     "crossed slices": {
         "metrics_specs": metrics("AUC", "ExampleCount"),

@@ -1,0 +1,247 @@
+"""Every threshold on every slice that it is about: met, missed, or not to be judged there."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
+from tensorflow_model_analysis.slicer import slicer_lib
+
+from .eval_config import BASELINE
+from .slices import SliceKey, slice_name
+from .values import Value
+
+Threshold: TypeAlias = config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
+Values = Mapping[SliceKey, Mapping[metric_types.MetricKey, Value]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One threshold on one slice.
+
+    Attributes:
+        metric: The metric's name.
+        slice: The slice in words.
+        threshold: TFMA's threshold.
+        value: The challenger's value, None if the slice or the metric isn't there.
+        champion: The champion's value.
+        passed: Whether the threshold is met.
+        message: What TFMA says beside a failure.
+        not_judged: Why the threshold is neither met nor missed here, such as `8 rows, all with label 0`; empty if it
+            is one of the two.
+    """
+
+    metric: str
+    slice: str
+    threshold: Threshold
+    value: float | None
+    champion: float | None
+    passed: bool
+    message: str = ""
+    not_judged: str = ""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it compares with the champion."""
+        return isinstance(self.threshold, config_pb2.GenericChangeThreshold)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the threshold is missed."""
+        return not self.passed and not self.not_judged
+
+
+def judge_thresholds(
+    config: config_pb2.EvalConfig,
+    found: Values,
+    validation: validation_result_pb2.ValidationResult,
+    names: Callable[[metric_types.MetricKey], str],
+    too_small: Mapping[SliceKey, int],
+) -> tuple[list[Check], validation_result_pb2.ValidationResult]:
+    """Pair every threshold with the slices it is about, and with TFMA's judgement of it.
+
+    TFMA's result holds failures only; what is about a slice and isn't among them has passed. Three of its judgements
+    are not taken over: it fails every threshold on a slice that `min_slice_size` hides; it reads 0 or NaN where no
+    model has a value; and it divides a relative change by the champion's value, which fails every challenger where
+    that is 0, and turns worse into better where it is negative.
+
+    Args:
+        config: The config of the evaluation.
+        found: Values by slice and TFMA's key.
+        validation: TFMA's result.
+        names: From TFMA's key to the name of a metric.
+        too_small: The least number of rows that counts, by the slices that have fewer.
+
+    Returns:
+        The checks, failures first, and TFMA's result in accordance with them.
+    """
+    failures = {
+        (key, metric, threshold.SerializeToString()): failure.message
+        for key, metric, threshold, failure in _failures(validation)
+    }
+    thresholds = metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, config)
+    judged: dict[tuple[SliceKey, metric_types.MetricKey, bytes], Check] = {}
+    missing: list[Check] = []
+    for key, pairs in thresholds.items():
+        if key.model_name == BASELINE:
+            continue
+        plain = key._replace(is_diff=False)
+        for spec, threshold in pairs:
+            about = [k for k in found if _is_about(spec, k)]
+            for slice_key in about:
+                place = (slice_key, key, threshold.SerializeToString())
+                judged[place] = _check(
+                    names(plain),
+                    slice_name(slice_key),
+                    threshold,
+                    found[slice_key].get(plain),
+                    found[slice_key].get(plain.make_baseline_key(BASELINE)),
+                    failures.get(place),
+                    too_small.get(slice_key, 0),
+                )
+            if not about and spec is not None:
+                missing.append(
+                    Check(
+                        names(plain),
+                        _spec_name(spec),
+                        threshold,
+                        None,
+                        None,
+                        False,
+                        "no such slice",
+                    )
+                )
+    checks = sorted(
+        [*judged.values(), *missing],
+        key=lambda c: (not c.failed, c.passed, c.slice != "overall", c.slice),
+    )
+    return checks, _in_accordance(validation, judged, found, set(too_small))
+
+
+def meets_change(
+    threshold: config_pb2.GenericChangeThreshold, value: float, champion: float
+) -> bool:
+    """Whether a change is as large, or as small, as a threshold asks for.
+
+    A relative change is measured by the size of the champion's value. Where that is 0 there is no share of it: then
+    the challenger must be better if the threshold asks for a gain, else not be worse.
+    """
+    up = 1 if threshold.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER else -1
+    gain = up * (value - champion)
+    met = True
+    if threshold.HasField("absolute"):
+        met = gain >= up * threshold.absolute.value
+    if threshold.HasField("relative"):
+        asked = up * threshold.relative.value
+        least = asked * abs(champion)
+        # Of 0 no share is a gain: any is enough then.
+        met = met and (gain > 0 if asked > 0 and not champion else gain >= least)
+    return met
+
+
+def _check(
+    metric: str,
+    place: str,
+    threshold: Threshold,
+    value: Value | None,
+    champion: Value | None,
+    failure: str | None,
+    least: int,
+) -> Check:
+    passed = failure is None
+    not_judged = ""
+    theirs = math.nan if champion is None else champion.value
+    if least:
+        not_judged = f"fewer than {least:,} rows"
+    elif value is not None and value.undefined:
+        not_judged = value.undefined
+    elif isinstance(threshold, config_pb2.GenericChangeThreshold) and value is not None:
+        if champion is not None and math.isnan(theirs) and not math.isnan(value.value):
+            # The champion's own doing, such as a precision without any positive prediction.
+            not_judged = "undefined for the champion"
+        elif threshold.HasField("relative") and theirs <= 0:
+            passed = meets_change(threshold, value.value, theirs)
+    return Check(
+        metric=metric,
+        slice=place,
+        threshold=threshold,
+        value=None if value is None else value.value,
+        champion=None if champion is None else champion.value,
+        passed=passed and not not_judged,
+        message=failure or "",
+        not_judged=not_judged,
+    )
+
+
+def _in_accordance(
+    validation: validation_result_pb2.ValidationResult,
+    judged: Mapping[tuple[SliceKey, metric_types.MetricKey, bytes], Check],
+    found: Values,
+    too_small: set[SliceKey],
+) -> validation_result_pb2.ValidationResult:
+    """Write TFMA's result anew with the failures of the checks alone."""
+    result = validation_result_pb2.ValidationResult()
+    result.CopyFrom(validation)
+    del result.metric_validations_per_slice[:]
+    by_slice: dict[SliceKey, validation_result_pb2.MetricsValidationForSlice] = {}
+    named = set()
+
+    def add(slice_key: SliceKey) -> validation_result_pb2.ValidationFailure:
+        if slice_key not in by_slice:
+            by_slice[slice_key] = result.metric_validations_per_slice.add()
+            by_slice[slice_key].slice_key.CopyFrom(slicer_lib.serialize_slice_key(slice_key))
+        return by_slice[slice_key].failures.add()
+
+    for slice_key, metric, threshold, failure in _failures(validation):
+        place = (slice_key, metric, threshold.SerializeToString())
+        named.add(place)
+        if slice_key in too_small or (place in judged and not judged[place].failed):
+            continue
+        add(slice_key).CopyFrom(failure)
+    for place, check in judged.items():
+        if check.failed and place not in named and check.value is not None:
+            failure = add(place[0])
+            failure.metric_key.CopyFrom(place[1].to_proto())
+            failure.metric_value.double_value.value = check.value - (check.champion or 0.0)
+            failure.metric_threshold.change_threshold.CopyFrom(check.threshold)
+    lost = [
+        spec for spec in validation.missing_slices if not any(_is_about(spec, k) for k in found)
+    ]
+    del result.missing_slices[:]
+    result.missing_slices.extend(lost)
+    result.validation_ok = not (
+        by_slice
+        or lost
+        or result.missing_thresholds
+        or (not judged and not validation.validation_ok)
+    )
+    return result
+
+
+def _failures(
+    validation: validation_result_pb2.ValidationResult,
+) -> Iterator[
+    tuple[SliceKey, metric_types.MetricKey, Threshold, validation_result_pb2.ValidationFailure]
+]:
+    for per_slice in validation.metric_validations_per_slice:
+        key = slicer_lib.deserialize_slice_key(per_slice.slice_key)
+        for failure in per_slice.failures:
+            metric = metric_types.MetricKey.from_proto(failure.metric_key)
+            yield key, metric, _threshold(failure.metric_threshold), failure
+
+
+def _is_about(spec: config_pb2.SlicingSpec | None, key: SliceKey) -> bool:
+    return spec is None or slicer_lib.SingleSliceSpec(spec=spec).is_slice_applicable(key)
+
+
+def _threshold(threshold: config_pb2.MetricThreshold) -> Threshold:
+    if threshold.HasField("value_threshold"):
+        return threshold.value_threshold
+    return threshold.change_threshold
+
+
+def _spec_name(spec: config_pb2.SlicingSpec) -> str:
+    parts = [*spec.feature_keys, *(f"{k} = {v}" for k, v in sorted(spec.feature_values.items()))]
+    return ", ".join(parts) or "overall"
