@@ -56,7 +56,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             hash_key_file=data.hash_key_file,
             split_by=data.split_by,
             format=data.format,
-            csv=data.csv.model_dump(exclude_unset=True),
+            csv=data.csv.model_dump(exclude_unset=True, exclude_none=True),
             query=data.query,
             max_bytes_billed=data.max_bytes_billed,
             max_bad_rows=data.max_bad_rows,

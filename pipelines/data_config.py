@@ -7,6 +7,17 @@ from pydantic import Field, model_validator
 from .section import Section
 
 
+class CsvColumnConfig(Section):
+    """How one column of CSV files is written, where it differs from the others."""
+
+    null_values: list[str] | None = Field(
+        None,
+        description="Texts that mean a missing cell of this column, in place of `csv.null_values`.",
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="As `csv.decimal`.")
+    thousands: str | None = Field(None, max_length=1, description="As `csv.thousands`.")
+
+
 class CsvConfig(Section):
     """How CSV files are written."""
 
@@ -16,9 +27,22 @@ class CsvConfig(Section):
     )
     delimiter: str = Field(",", description="The one character between cells, such as `;`.")
     encoding: str = Field("utf-8", description="By Python's names, such as `cp1252` or `utf-16`.")
+    skip_rows: int = Field(0, ge=0, description="Lines before the header.")
     null_values: list[str] = Field(
         default_factory=lambda: ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
-        description="Texts that mean a missing cell.",
+        description="Texts that mean a missing cell, in all columns. Left out: the usual ones, which in the columns of "
+        "`key` and `split_by`, and in those that `types` says are text, mean it among numbers alone (`NA` may be "
+        "Namibia).",
+    )
+    decimal: Literal[".", ","] = Field(".", description="The mark before the fraction of a number.")
+    thousands: str = Field(
+        "",
+        max_length=1,
+        description="The mark between groups of three digits, such as `,` in 1,204.50; empty for none.",
+    )
+    by_column: dict[str, CsvColumnConfig] = Field(
+        default_factory=dict,
+        description='`null_values`, `decimal` and `thousands` of single columns, such as `{amount: {decimal: ","}}`.',
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import exists, filesystem, is_local, join, read_json, write_json
 from ..components.lib.store import Store
+from ..components.lib.words import plural
 from .runners.lock import find_holder
 
 RECORD_NAME = "run.json"
@@ -115,6 +116,12 @@ class TaskRecord:
             return self.error
         verdict = self.outputs.get("verdict")
         return verdict if isinstance(verdict, str) else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the task warns of, a line each: its output parameter `warnings`."""
+        warnings = self.outputs.get("warnings")
+        return [str(one) for one in warnings] if isinstance(warnings, list) else []
 
 
 @dataclass
@@ -338,3 +345,15 @@ def first_line(text: str) -> str:
     lines = text.strip().splitlines()
     # It may lead to a list that follows.
     return lines[0].removesuffix(":") if lines else ""
+
+
+def shown_warnings(task: TaskRecord, most: int | None = None) -> list[str]:
+    """Give the lines to print of a task's warnings.
+
+    Args:
+        task: The task.
+        most: How many to print at the most; None for all.
+    """
+    lines = [f"warning: {' '.join(one.split())}" for one in task.warnings[:most]]
+    left = len(task.warnings) - len(lines)
+    return [*lines, f"and {plural(left, 'more warning')}"] if left else lines

@@ -7,7 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .runs import ArtifactRecord, RunRecord, TaskRecord, describe_failure, first_line
+from .runs import (
+    ArtifactRecord,
+    RunRecord,
+    TaskRecord,
+    describe_failure,
+    first_line,
+    shown_warnings,
+)
 
 STYLES = {
     "succeeded": "green",
@@ -98,10 +105,15 @@ def _print_task(record: RunRecord, task: TaskRecord, console: Console) -> None:
     )
     if task.verdict:
         console.print(Text(f"  {first_line(task.verdict)}"))
+    for warning in shown_warnings(task):
+        console.print(Text(f"  {warning}", style="yellow"), soft_wrap=True)
     _print_values("inputs", task.inputs, console, "  ")
     _print_artifacts("input artifacts", task.input_artifacts, console)
     _print_values(
-        "outputs", {k: v for k, v in task.outputs.items() if k != "verdict"}, console, "  "
+        "outputs",
+        {k: v for k, v in task.outputs.items() if k not in ("verdict", "warnings")},
+        console,
+        "  ",
     )
     _print_artifacts("output artifacts", task.output_artifacts, console)
     _print_values("metrics", task.metrics, console, "  ")

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ..components.lib.exclusions import Exclusion
 from ..components.lib.stored_spans import SpanVersion, measure_version
 from .runs_view import local_time, open_console
 
@@ -23,14 +24,20 @@ def describe_version(version: SpanVersion) -> dict[str, Any]:
     }
 
 
-def print_spans(stored: Mapping[str, Sequence[SpanVersion]], store: str) -> None:
+def print_spans(
+    stored: Mapping[str, Sequence[SpanVersion]], store: str, excluded: Mapping[str, Exclusion]
+) -> None:
     """Print a table with a line for each span: its newest version, and the size of all.
 
     Args:
         stored: Versions, oldest first, by span.
         store: URI of the store that they are in.
+        excluded: The spans that are excluded.
     """
     console = open_console()
+    for span, one in excluded.items():
+        text = f"excluded: {span}, {one.why} ({one.who}, {local_time(one.when)})"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
     if not stored:
         console.print(f"no spans yet in '{store}'", markup=False, soft_wrap=True)
         return
@@ -38,7 +45,7 @@ def print_spans(stored: Mapping[str, Sequence[SpanVersion]], store: str) -> None
     for span, versions in stored.items():
         newest = versions[-1]
         table.add_row(
-            Text(span),
+            Text(f"{span} (excluded)" if span in excluded else span),
             str(len(versions)),
             f"{newest.rows:,}",
             tell_set_aside(newest),

@@ -51,7 +51,9 @@ def compute(
 
     index = _index(examples)
     progress("merging sketches")
-    folders, before = merge_window(index, examples.splits, parts, store, settings)
+    folders, before = merge_window(
+        index, examples.splits, parts, store, settings, examples.excluded
+    )
     index = replace(index, before=before)
     write_statistics(statistics_path, index, folders)
     verdict = _verdict(index, folders, store)

@@ -1,6 +1,6 @@
 """Merging a window's sketches: each split, each span, and the spans before each span."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
 from ..lib.examples import SpanPart
@@ -23,6 +23,7 @@ def merge_window(
     parts: Sequence[SpanPart],
     store: SketchStore,
     settings: SketchSettings,
+    excluded: Collection[str] = (),
 ) -> tuple[dict[str, Statistics], dict[str, tuple[str, ...]]]:
     """Merge the sketches of a window.
 
@@ -39,6 +40,7 @@ def merge_window(
         parts: All parts, oldest span first.
         store: Their sketches.
         settings: The options that they were made with.
+        excluded: Spans that nothing may be compared with, whatever was kept of them.
 
     Returns:
         Statistics by folder name; and, for each span but the first, the spans whose rows are in its `Before-<span>`.
@@ -52,7 +54,7 @@ def merge_window(
     folders = {
         span_folder(span): _whole(span, of_span, merger, kept) for span, of_span in by_span.items()
     }
-    before = _before(by_span, merger, kept) if index.earlier else {}
+    before = _before(by_span, merger, kept, excluded) if index.earlier else {}
     folders |= {before_folder(span): one.statistics for span, one in before.items()}
     earlier = tuple(part for span in index.earlier for part in by_span[span])
     for split, of_split in splits.items():
@@ -77,7 +79,10 @@ def _whole(span: str, parts: tuple[SpanPart, ...], merger: Merger, kept: KeptSto
 
 
 def _before(
-    by_span: Mapping[str, tuple[SpanPart, ...]], merger: Merger, kept: KeptStore
+    by_span: Mapping[str, tuple[SpanPart, ...]],
+    merger: Merger,
+    kept: KeptStore,
+    excluded: Collection[str],
 ) -> dict[str, KeptStatistics]:
     *earlier, newest = by_span
     parts = [part for span in earlier for part in by_span[span]]
@@ -88,6 +93,8 @@ def _before(
     for count, span in enumerate([*earlier[1:], newest], start=1):
         one = kept.find(BEFORE, by_span[span], as_float)
         wanted = _first(sketches, count)
+        if one is not None and not set(excluded).isdisjoint(one.spans):
+            one = None
         if one is not None and wanted == (one.sketches if span == newest else one.among(sketches)):
             found[span] = one
         else:

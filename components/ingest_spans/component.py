@@ -55,7 +55,9 @@ def ingest_spans(
         split_by: With split `hash`, the columns whose rows stay on one side; none: those of `key`, and without them the
             whole row.
         format: `csv`, `parquet`, `jsonl`, `tfrecord` (of tf.Example), or `auto` to go by the files' endings.
-        csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `null_values`.
+        csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `skip_rows` (lines
+            before the header), `null_values`, `decimal` and `thousands` (marks), and `by_column` (the last three by
+            column).
         query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; empty takes the table.
         max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
         types: What columns hold, whatever the schema or their values say: `integer`, `number` or `text`, by column.

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
+from ..lib.exclusions import read_exclusions
 from ..lib.progress import progress
 from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
 from ..lib.words import did_you_mean, name_spans, plural
 from .kinds import Kind
+from .notes import describe_notes
 from .one_span import StoredSpan, ingest_span
 from .schema_kinds import read_schema_kinds
 from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
@@ -77,7 +79,14 @@ def ingest(
     settings.read_key()
     kinds = read_schema_kinds(store, schema_uri)
     found = find_spans(pattern, marker)
-    chosen = choose_window(found, span, window, pattern, min_spans, marker)
+    excluded = read_exclusions(store)
+    if span in excluded:
+        one = excluded[span]
+        raise RetrainerError(
+            f"span '{span}' is excluded: {one.why} ({one.who}, {one.when[:10]}). Include it again with "
+            f"'retrainer spans include {span}', or choose another span."
+        )
+    chosen = choose_window(found, span, window, pattern, min_spans, marker, excluded)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
         raise RetrainerError(
             f"only {plural(len(chosen), 'span')} in the window behind '{pattern}' "
@@ -96,6 +105,7 @@ def ingest(
         key=settings.key,
         versions={one.span: one.content.version for one in stored},
         replaced={one.span: one.content.replaced for one in stored if one.content.replaced},
+        excluded=tuple(excluded),
     )
     for split in (TRAIN, EVAL):
         if examples.rows(split) == 0:
@@ -105,7 +115,12 @@ def ingest(
             )
     examples.write(output)
     verdict = _verdict(stored, examples)
+    end = len(found) if span == LATEST else found.index(chosen[-1])
+    left_out = [one.name for one in found[found.index(chosen[0]) : end] if one.name in excluded]
+    if left_out:
+        verdict += f"; excluded: {'; '.join(excluded[name].words for name in left_out)}"
     newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
+    newer = [one for one in newer if one.name not in excluded]
     if newer:
         verdict += f"; not there yet, without {marker}: {name_spans([one.name for one in newer])}"
     return Ingested(examples.newest_span, verdict, examples.versions)
@@ -170,4 +185,4 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
     if any(aside.values()):
         told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
         parts.append(f"set aside: {told}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *describe_notes(one.content for one in stored if not one.reused)])

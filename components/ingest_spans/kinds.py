@@ -1,6 +1,7 @@
 """What the cells of a column are: integers, numbers or text, decided on the whole span or by the schema."""
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from enum import Enum
 
 import numpy as np
@@ -9,12 +10,12 @@ import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 from .cell_text import number_texts
+from .spelling import any_code
 
 NOT_UTF8 = "is not UTF-8"
 NO_INTEGER, NO_NUMBER = "is no integer of 64 bits", "is no number"
 """What is wrong with a cell, in words."""
 _FIRST_CELLS = 64
-_INT64_LIMIT = 2.0**63
 _EXACT_LIMIT = 2.0**53
 # Numbers that Arrow parses whatever else stands in the column; what these leave out is looked at cell by cell.
 _PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
@@ -31,6 +32,8 @@ class Kind(Enum):
     NOTHING = "nothing"
     FLAG = "flag"
     INTEGER = "integer"
+    LONG = "long"
+    """Integers of which some lie beyond 2^53, so that a floating-point number would lose their digits."""
     NUMBER = "number"
     TEXT = "text"
 
@@ -45,13 +48,18 @@ class Kind(Enum):
             return self
         if self == Kind.NOTHING:
             return other
-        return Kind.NUMBER if {self, other} == {Kind.INTEGER, Kind.NUMBER} else Kind.TEXT
+        return _WIDENED.get(frozenset((self, other)), Kind.TEXT)
 
 
+_WIDENED = {
+    frozenset((Kind.INTEGER, Kind.LONG)): Kind.LONG,
+    frozenset((Kind.INTEGER, Kind.NUMBER)): Kind.NUMBER,
+}
 _STORED_AS = {
     Kind.NOTHING: pa.null(),
     Kind.FLAG: pa.int64(),
     Kind.INTEGER: pa.int64(),
+    Kind.LONG: pa.int64(),
     Kind.NUMBER: pa.float64(),
     Kind.TEXT: pa.string(),
 }
@@ -60,6 +68,7 @@ _FAULTS = {
     Kind.NOTHING: "is not empty",
     Kind.FLAG: "is neither true nor false",
     Kind.INTEGER: NO_INTEGER,
+    Kind.LONG: NO_INTEGER,
     Kind.NUMBER: NO_NUMBER,
     Kind.TEXT: NOT_UTF8,
 }
@@ -89,7 +98,8 @@ def agree(stored_as: Mapping[str, str], wanted: Mapping[str, Kind]) -> bool:
 def observe(column: pa.Array, narrow: bool) -> tuple[Kind, pa.Array]:
     """Find the narrowest kind that holds every value of a column.
 
-    Integers beyond 64 bits make text of a column, which keeps each digit. A duration is a number of seconds.
+    Text keeps what a number would lose: integers beyond 64 bits, integers beyond 2^53 beside fractions, and cells that
+    are spelled as codes are (see `spelling`). A duration is a number of seconds.
 
     Args:
         column: Values of an Arrow type that `decode_text` gives.
@@ -104,9 +114,11 @@ def observe(column: pa.Array, narrow: bool) -> tuple[Kind, pa.Array]:
     if column.null_count == len(column):
         return Kind.NOTHING, fit(column, Kind.NOTHING)
     if pa.types.is_string(column.type):
-        candidates: Iterable[Kind] = (Kind.INTEGER, Kind.NUMBER, Kind.FLAG) if narrow else ()
-    elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type):
-        candidates = (Kind.INTEGER,)
+        candidates: Iterable[Kind] = (
+            (Kind.INTEGER, Kind.LONG, Kind.NUMBER, Kind.FLAG) if narrow else ()
+        )
+    elif _is_whole(column.type):
+        candidates = (Kind.INTEGER, Kind.LONG)
     elif _has_number(column.type):
         candidates = (Kind.NUMBER,)
     else:
@@ -140,13 +152,19 @@ def fit(column: pa.Array, kind: Kind) -> pa.Array:
         return pa.nulls(len(column), kind.stored_as)
     if pa.types.is_string(column.type):
         return _parse(column, kind)
-    is_whole = pa.types.is_boolean(column.type) or pa.types.is_integer(column.type)
-    if kind == Kind.INTEGER and is_whole:
+    if kind in (Kind.INTEGER, Kind.LONG) and _is_whole(column.type):
         try:
-            return column.cast(pa.int64())
+            values = column.cast(pa.int64())
         except pa.ArrowInvalid as error:
             raise MisfitError from error
-    if kind == Kind.NUMBER and (is_whole or _has_number(column.type)):
+        _refuse_long(values, kind)
+        return values
+    if kind == Kind.NUMBER and _is_whole(column.type):
+        _refuse_inexact(column)
+        return _to_number(column)
+    if kind == Kind.NUMBER and _has_number(column.type):
+        if pa.types.is_decimal(column.type):
+            _refuse_inexact(column)
         return _to_number(column)
     raise MisfitError
 
@@ -167,7 +185,7 @@ def convert(column: pa.Array, kind: Kind) -> tuple[pa.Array, np.ndarray, str]:
         MisfitError: If the type is one that examples can't hold.
     """
     try:
-        return fit(column, kind), np.empty(0, np.int64), ""
+        return fit(column, Kind.LONG if kind == Kind.INTEGER else kind), np.empty(0, np.int64), ""
     except MisfitError:
         if kind == Kind.TEXT:
             raise
@@ -254,15 +272,19 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
     try:
         values = text.cast(kind.stored_as)
     except pa.ArrowInvalid:
-        # Spaces around a number are the source's, and rare enough to be looked for only now; so is a plus sign.
-        text = _bare(text)
+        # Spaces around a number are the source's, and rare enough to be looked for only now.
+        text = pc.utf8_trim_whitespace(text)
         try:
             values = text.cast(kind.stored_as)
         except pa.ArrowInvalid as error:
             raise MisfitError from error
+    if any_code(text):
+        raise MisfitError
     if kind == Kind.NUMBER:
         values = _nan_to_null(values)
-        _refuse_wide_integers(values, text)
+        _refuse_lost_digits(values, text)
+    else:
+        _refuse_long(values, kind)
     return values
 
 
@@ -284,13 +306,41 @@ def _parse_flags(text: pa.Array) -> pa.Array:
     return flags
 
 
-def _refuse_wide_integers(values: pa.Array, text: pa.Array) -> None:
+def _refuse_lost_digits(values: pa.Array, text: pa.Array) -> None:
     largest = pc.max(pc.abs(values)).as_py()
-    if largest is None or largest < _INT64_LIMIT:
+    # At the limit it may be the next integer, rounded.
+    if largest is None or largest < _EXACT_LIMIT:
         return
-    wide = pc.greater_equal(pc.abs(values), _INT64_LIMIT)
-    if pc.any(pc.match_substring_regex(text.filter(wide), _INTEGER)).as_py():
+    wide = pc.greater_equal(pc.abs(values), _EXACT_LIMIT)
+    # An integer would be another one; and what overflows is no infinity that somebody wrote.
+    lost = pc.or_(
+        pc.match_substring_regex(text, _INTEGER),
+        pc.and_(pc.is_inf(values), pc.match_substring_regex(text, "[0-9]")),
+    )
+    if pc.any(pc.and_(wide, lost)).as_py():
         raise MisfitError
+
+
+def _refuse_long(values: pa.Array, kind: Kind) -> None:
+    if kind == Kind.LONG:
+        return
+    bounds = pc.min_max(values)
+    if max(-bounds["min"].as_py(), bounds["max"].as_py()) >= _EXACT_LIMIT:
+        raise MisfitError
+
+
+def _refuse_inexact(column: pa.Array) -> None:
+    largest = pc.max(pc.abs(_to_number(column))).as_py()
+    if largest is not None and largest >= _EXACT_LIMIT:
+        raise MisfitError
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    return pa.types.is_boolean(kind) or pa.types.is_integer(kind) or _is_whole_decimal(kind)
+
+
+def _is_whole_decimal(kind: pa.DataType) -> bool:
+    return pa.types.is_decimal(kind) and kind.scale == 0
 
 
 def _has_number(kind: pa.DataType) -> bool:
@@ -331,7 +381,12 @@ def _to_text(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return pa.array(
-            [None if cell is None else str(cell) for cell in _values(column)], pa.string()
+            # Python's own text of a large decimal has an exponent.
+            [
+                None if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
+                for cell in _values(column)
+            ],
+            pa.string(),
         )
 
 

@@ -253,6 +253,7 @@ def _write_record(
             "settings": settings_digest,
             "content": content,
             "replaced": _replaced(source, content, earlier),
+            "notes": written.notes,
         },
     )
 

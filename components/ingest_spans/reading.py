@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from typing import Any, NamedTuple, TypeVar
@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from .kinds import Kind, MisfitError, convert, decode_text, fit, name_nested, observe
+from .cell_rules import CellRules, Rules
+from .inferred_column import Converted, InferredColumn, Note
+from .kinds import Kind, MisfitError, decode_text, fit, name_nested
 from .named_columns import NamedColumns
 from .sources.choosing import read_blocks
-from .sources.interface import TEXT_KEPT, BadRow, Block, Source
+from .sources.interface import CELL_KEPT, TEXT_KEPT, BadRow, Block, Source
 from .sources.joining import join_blocks
 
 
@@ -43,7 +45,6 @@ class SpanReader:
     """Reads the sources of a span, and finds out what their columns hold.
 
     Attributes:
-        kinds: What each column holds, in order of appearance, as far as it was read.
         excluded: The columns that were met and left out.
     """
 
@@ -52,6 +53,8 @@ class SpanReader:
         sources: Sequence[tuple[str, Opener]],
         demanded: Mapping[str, Kind],
         named: NamedColumns | None = None,
+        rules: Rules | None = None,
+        strict: Collection[str] = (),
     ) -> None:
         """Take the sources.
 
@@ -59,12 +62,26 @@ class SpanReader:
             sources: How each is opened, with its URI, in order.
             demanded: Kinds that are not found out: a cell that does not fit makes its row a bad one.
             named: What columns the sources must have; none: they may have any.
+            rules: How cells of formats are read that know text alone; none: as they usually are.
+            strict: Columns of which a code, such as 0700, is no number even where a number is demanded.
         """
-        self.kinds: dict[str, Kind] = {}
+        self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
         self._sources = sources
         self._demanded = demanded
         self._named = named or NamedColumns({}, {})
+        self._rules = rules or Rules(CellRules(), {})
+        self._strict = frozenset(strict)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What each column holds, in order of appearance, as far as it was read."""
+        return {name: column.kind for name, column in self._columns.items()}
+
+    def notes(self) -> dict[str, list[Note]]:
+        """Say of each column what became of cells that could mean something else; the others are left out."""
+        notes = {name: column.notes() for name, column in self._columns.items()}
+        return {name: of_column for name, of_column in notes.items() if of_column}
 
     def read(self) -> Iterator[Rows]:
         """Read all sources, with the kinds that are known so far.
@@ -86,14 +103,19 @@ class SpanReader:
                 for block in blocks:
                     self._named.check(block, uri, source.has_header)
                     self.excluded.update(block.excluded)
-                    known = dict(self.kinds)
+                    known = self._stored_as()
                     rows = self._convert(block, uri, source.narrow)
-                    changed = changed or (started and known != self.kinds)
+                    changed = changed or (started and known != self._stored_as())
                     started = True
                     if not changed:
                         yield rows
+        for column in self._columns.values():
+            column.settle()
         if changed:
             raise KindsChangedError
+
+    def _stored_as(self) -> dict[str, pa.DataType]:
+        return {name: kind.stored_as for name, kind in self.kinds.items()}
 
     def _convert(self, block: Block, uri: str, narrow: bool) -> Rows:
         faults: dict[int, list[str]] = {}
@@ -121,24 +143,10 @@ class SpanReader:
         bad = [*block.bad, *self._describe(block, faults, os.path.basename(uri))]
         return Rows(table.filter(pa.array(kept)), sorted(bad, key=lambda row: row.row))
 
-    def _fit(self, name: str, column: pa.Array, narrow: bool) -> tuple[pa.Array, np.ndarray, str]:
-        demanded = self._demanded.get(name)
-        if demanded is not None:
-            self.kinds.setdefault(name, demanded)
-            return convert(column, demanded)
-        known = self.kinds.get(name)
-        if known is not None:
-            try:
-                return fit(column, known), np.empty(0, np.int64), ""
-            except MisfitError:
-                pass
-        observed, fitted = observe(column, narrow)
-        kind = observed.widened(known or Kind.NOTHING)
-        self.kinds[name] = kind
-        if kind != observed:
-            # It may be text because of what came before, and the block have flags that are text now.
-            fitted = fit(column, kind)
-        return fitted, np.empty(0, np.int64), ""
+    def _fit(self, name: str, column: pa.Array, narrow: bool) -> Converted:
+        if name not in self._columns:
+            self._columns[name] = InferredColumn(self._demanded.get(name), name in self._strict)
+        return self._columns[name].add(column, self._rules.of(name) if narrow else None)
 
     def _describe(
         self,
@@ -154,7 +162,10 @@ class SpanReader:
         for (index, reasons), row in zip(faults.items(), rows, strict=True):
             told = dict(zip(names, row, strict=True))
             text = json.dumps(told, ensure_ascii=False, default=str)[:TEXT_KEPT]
-            yield BadRow(file, int(numbers[index]), "; ".join(reasons), text)
+            # The reasons begin with the column's name.
+            cell = next((told[name] for name in told if reasons[0].startswith(f"'{name}' ")), None)
+            cell = "" if cell is None else str(cell)[:CELL_KEPT]
+            yield BadRow(file, int(numbers[index]), "; ".join(reasons), text, cell)
 
 
 def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:

@@ -1,20 +1,21 @@
 """The settings of ingestion, checked, and what of them makes other rows."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..lib.bigquery import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.files import digest_value
 from ..lib.words import did_you_mean
+from .cell_rules import Rules, parse_rules
 from .kinds import Kind
 from .private import key_digest, read_key
 from .sources.choosing import AUTO, FORMATS
 from .sources.interface import SourceOptions
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
-INGEST_VERSION = 3
+INGEST_VERSION = 4
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
 TYPES = tuple(kind.value for kind in (Kind.INTEGER, Kind.NUMBER, Kind.TEXT))
@@ -57,6 +58,26 @@ class IngestSettings:
     def source_options(self) -> SourceOptions:
         """How sources are read, without the columns to leave out."""
         return replace(self.source, exclude=self.drop)
+
+    @property
+    def cell_rules(self) -> Rules:
+        """How the cells of CSV files are read."""
+        source = self.source
+        text = [name for name, kind in self.types.items() if kind == Kind.TEXT.value]
+        # A digest can't show any more that its cell was no value.
+        kept = frozenset((*self.key, *self.split_by, *text)).difference(self.hash)
+        return parse_rules(
+            source.csv_null_values,
+            source.csv_decimal,
+            source.csv_thousands,
+            source.csv_by_column,
+            kept,
+        )
+
+    @property
+    def strict(self) -> frozenset[str]:
+        """Columns of a key, whose codes are no numbers whatever a schema says: two of them would be one."""
+        return frozenset(self.key).difference(self.types)
 
     def check(self) -> None:
         """Check them.
@@ -119,15 +140,29 @@ class IngestSettings:
         Returns:
             Hexadecimal digits.
         """
-        content = {"version": INGEST_VERSION, **asdict(self)}
+        # What is not set makes no other version, so that a new setting leaves the stored spans as they are.
+        source = _set(self.source)
+        content = {**_set(self), "version": INGEST_VERSION, "source": source}
         # Where the key lies and what a query may cost make no other rows; bad rows stop a run whenever they are read.
         # The types that came of it are looked at apart.
         for name in ("hash_key_env", "hash_key_file", "max_bad_rows", "types"):
-            del content[name]
-        del content["source"]["max_bytes_billed"]
+            content.pop(name, None)
+        source.pop("max_bytes_billed", None)
+        # But for what is said of a key and of text, where the same type is not all that is said.
+        said = [name for name, kind in self.types.items() if name in self.key or kind == "text"]
+        if said:
+            content["said"] = sorted(said)
         if self.hash:
             content["hash_key"] = key_digest(key)
         return digest_value(content)
+
+
+def _set(settings: Any) -> dict[str, Any]:
+    unset = {
+        one.name: one.default if one.default_factory is MISSING else one.default_factory()
+        for one in fields(settings)
+    }
+    return {name: value for name, value in asdict(settings).items() if value != unset[name]}
 
 
 def check_query(query: str, pattern: str) -> None:
@@ -151,7 +186,8 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Read what a pipeline says of CSV files.
 
     Args:
-        options: `columns`, `delimiter`, `encoding`, `null_values`; what is missing has its default.
+        options: `columns`, `delimiter`, `encoding`, `skip_rows`, `null_values`, `decimal`, `thousands` and `by_column`
+            (of the last three); what is missing has its default.
 
     Returns:
         Arguments of `SourceOptions`.
@@ -159,13 +195,11 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RetrainerError: If an option is unknown, or has a value that can't be.
     """
-    known = [one.name[4:] for one in fields(SourceOptions) if one.name.startswith("csv_")]
-    for name in options:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise RetrainerError(
-                f"the CSV option '{name}' is unknown.{hint} There are {', '.join(known)} (data.csv)."
-            )
+    _check_options(
+        options,
+        [one.name[4:] for one in fields(SourceOptions) if one.name.startswith("csv_")],
+        "data.csv",
+    )
     delimiter, encoding = options.get("delimiter", ","), options.get("encoding", "utf-8")
     if not isinstance(delimiter, str) or len(delimiter.encode()) != 1 or delimiter in '"\r\n':
         raise RetrainerError(
@@ -178,7 +212,60 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
         raise RetrainerError(
             f"Python knows no encoding {encoding!r}; give one such as utf-8, cp1252 or utf-16 (data.csv.encoding)."
         ) from error
-    return {
+    skipped = options.get("skip_rows", 0)
+    # KFP hands numbers on as floats.
+    if (
+        isinstance(skipped, bool)
+        or not isinstance(skipped, int | float)
+        or skipped < 0
+        or skipped % 1
+    ):
+        raise RetrainerError(
+            f"skip_rows is {skipped!r}; give the number of lines before the header (data.csv.skip_rows)."
+        )
+    by_column = options.get("by_column", {})
+    for column, own in by_column.items():
+        place = f"data.csv.by_column.{column}"
+        _check_options(own, ["null_values", "decimal", "thousands"], place)
+        _check_marks(
+            own.get("decimal", options.get("decimal", ".")), own.get("thousands", ""), place
+        )
+    _check_marks(options.get("decimal", "."), options.get("thousands", ""), "data.csv")
+    parsed = {
         f"csv_{name}": tuple(value) if isinstance(value, list | tuple) else value
         for name, value in options.items()
     }
+    if skipped:
+        parsed["csv_skip_rows"] = int(skipped)
+    if by_column:
+        parsed["csv_by_column"] = {
+            column: {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in own.items()
+            }
+            for column, own in by_column.items()
+        }
+    return parsed
+
+
+def _check_options(options: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise RetrainerError(
+                f"the CSV option '{name}' is unknown.{hint} There are {', '.join(known)} ({place})."
+            )
+
+
+def _check_marks(decimal: str, thousands: str, place: str) -> None:
+    if decimal not in (".", ","):
+        raise RetrainerError(f"the decimal mark is {decimal!r}; use '.' or ',' ({place}.decimal).")
+    if thousands and (len(thousands) != 1 or thousands.isalnum() or thousands in "-+"):
+        raise RetrainerError(
+            f"the thousands mark is {thousands!r}; give one character, such as ',', '.', \"'\" or ' '; empty for none "
+            f"({place}.thousands)."
+        )
+    if decimal == thousands:
+        raise RetrainerError(
+            f"the decimal and the thousands mark are both {decimal!r}; they must differ ({place})."
+        )

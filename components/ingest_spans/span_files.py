@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -16,6 +16,7 @@ from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
 from ..lib.words import did_you_mean
 from .duplicates import Duplicates
+from .inferred_column import MISSING_WORDS
 from .kinds import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
 from .named_columns import NamedColumns, needed_columns
 from .part_files import PartFiles, RowFile
@@ -39,12 +40,15 @@ class SpanFiles:
         counts: Rows read, kept, unlabelled, unreadable, duplicate.
         columns: Arrow type of each column, as text.
         source_columns: Every column of the sources, those included that were left out.
+        notes: What became of cells that could mean something else: `column`, `kind`, `rows`, `examples` and `reason`;
+            see `Note`.
     """
 
     parts: dict[str, dict[str, Any]]
     counts: dict[str, int]
     columns: dict[str, str]
     source_columns: list[str]
+    notes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def demanded_kinds(settings: IngestSettings, schema_kinds: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -84,7 +88,9 @@ def write_span_files(
     Raises:
         RetrainerError: If the span can't be used.
     """
-    reader = SpanReader(sources, demanded, NamedColumns.of(settings))
+    reader = SpanReader(
+        sources, demanded, NamedColumns.of(settings), settings.cell_rules, settings.strict
+    )
     # The first block's kinds hold most of the time. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):
         spill = scratch / f"keys-{attempt}"
@@ -164,6 +170,13 @@ class _Writer:
             counts=counts,
             columns={column.name: str(column.type) for column in schema},
             source_columns=[*reader.kinds, *sorted(reader.excluded)],
+            notes=[
+                {"column": name, **asdict(note)}
+                for name, notes in reader.notes().items()
+                for note in notes
+                # The words are those of the settings, and nobody's.
+                if name not in self._settings.hash or note.kind == MISSING_WORDS
+            ],
         )
 
     def _check_columns(self, first: Rows, blocks: Iterator[Rows]) -> None:
@@ -217,10 +230,11 @@ class _Writer:
         # A row that could not be taken apart may show private cells anywhere.
         withheld = bool(self._settings.hash or self._settings.drop)
         for row in rows:
-            told = replace(row, text="") if withheld else row
+            told = replace(row, text="", cell="") if withheld else row
             quarantine.write(json.dumps(told.as_json(), ensure_ascii=False) + "\n")
         self._unreadable += len(rows)
-        self._bad = self._bad or list(rows[:1])
+        if not self._bad and rows:
+            self._bad = [replace(rows[0], text="", cell="") if withheld else rows[0]]
 
     def _prepare(self, rows: Rows) -> _Prepared:
         labelled, unlabelled = self._divide_by_label(self._hash_private(rows.table))
@@ -303,7 +317,8 @@ def check_bad_rows(
 
 
 def _tell(row: BadRow) -> str:
-    return f"{row.file} row {row.row:,}: {row.reason}"
+    cell = f" ('{row.cell}')" if row.cell else ""
+    return f"{row.file} row {row.row:,}: {row.reason}{cell}"
 
 
 def _drain(blocks: Iterator[Rows]) -> None:

@@ -96,6 +96,7 @@ class Examples:
         key: Columns that name an example; not features.
         versions: The version of each span.
         replaced: Of spans whose source changed since it was first ingested: the version before this one.
+        excluded: Every span that is excluded in the store, whether it would be in the window or not.
     """
 
     label: str
@@ -105,6 +106,7 @@ class Examples:
     key: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
+    excluded: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Examples":
@@ -139,6 +141,7 @@ class Examples:
             key=tuple(manifest["key"]),
             versions=manifest.get("versions", {}),
             replaced=manifest.get("replaced", {}),
+            excluded=tuple(manifest.get("excluded", ())),
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:

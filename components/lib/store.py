@@ -38,6 +38,11 @@ class Store:
         return join(self.span_uri(span), "seen", fingerprint)
 
     @property
+    def exclusions_uri(self) -> str:
+        """Which spans are excluded, and why: `exclusions/<n>.json`."""
+        return join(self.uri, "exclusions")
+
+    @property
     def schema_uri(self) -> str:
         """The frozen schema."""
         return join(self.uri, "schema", "schema.pbtxt")

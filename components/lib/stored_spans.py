@@ -47,6 +47,11 @@ class SpanVersion:
         settings: Digest of the settings that made rows of the sources; empty if it was not noted.
         content: Digest of the sources' content; empty if it was not noted.
         replaced: The version that was the newest with the same settings before; empty if there was none.
+        notes: What ingestion has to say of single columns: each with `column`, `kind`, `rows` (how many cells),
+            `examples` (the first of them) and `reason`. `kind` is one of `codes` (text, since cells such as 0700 are no
+            plain numbers), `codes_as_numbers` (numbers, since the schema or the settings say so), `versions` (text,
+            since 3.9 and 3.10 look like versions), `long` (text, since a number would lose digits) and `missing_words`
+            (words such as NA in a column of text were taken for missing cells).
     """
 
     span: str
@@ -61,6 +66,7 @@ class SpanVersion:
     settings: str = ""
     content: str = ""
     replaced: str = ""
+    notes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def rows(self) -> int:

@@ -1,7 +1,8 @@
 """Windows: which of the spans behind a pattern a run uses, and whether one between them is missing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -92,11 +93,13 @@ def choose_window(
     pattern: str,
     min_spans: int = 0,
     marker: str = "",
+    excluded: Collection[str] = (),
 ) -> list[SourceSpan]:
     """Choose the spans of a run.
 
     Where spans are dates or numbers, the window is `window` steps long: days, months, or 1 for numbers. Plain names
-    are counted, and none between two of them can be missing. A span that is not whole is not there.
+    are counted, and none between two of them can be missing. A span that is not whole is not there. An excluded span is
+    stepped over: the window reaches further back instead, and has no gap there.
 
     Args:
         spans: All spans, oldest first.
@@ -106,6 +109,7 @@ def choose_window(
         min_spans: With 0, the window may be shorter where the data begins, and no span may be missing between others.
             Above 0, any may be missing as long as so many are there.
         marker: What makes a span whole, for the errors; empty if nothing has to.
+        excluded: Names of spans that no run may use.
 
     Returns:
         At most `window` whole spans, oldest first, ending with `newest`.
@@ -113,8 +117,14 @@ def choose_window(
     Raises:
         RetrainerError: If there is no whole span of that name, one is missing, or fewer than `min_spans` are there.
     """
-    names = [span.name for span in spans if span.whole]
-    halves = [span.name for span in spans if not span.whole]
+    there = [span for span in spans if span.name not in excluded]
+    if not there:
+        raise RetrainerError(
+            f"every span behind '{pattern}' is excluded. Include one again (retrainer spans include SPAN), or wait for "
+            "the next one."
+        )
+    names = [span.name for span in there if span.whole]
+    halves = [span.name for span in there if not span.whole]
     if not names or newest in halves:
         lacks = f"span '{newest}'" if newest in halves else f"each span, up to {halves[-1]},"
         raise RetrainerError(
@@ -127,17 +137,15 @@ def choose_window(
             f"{', '.join(names[-5:])}."
         )
     end = len(names) if newest == LATEST else names.index(newest) + 1
-    whole = [span for span in spans if span.whole][:end]
+    whole = [span for span in there if span.whole][:end]
     steps = infer_steps([span.name for span in spans], compile_pattern(pattern).date_format)
     if steps is None:
         chosen, gap = whole[-window:], ""
     else:
-        chosen = [
-            span
-            for span in whole
-            if steps.number(span.name) > steps.number(whole[-1].name) - window
-        ]
-        gap = _missing(whole, window, steps, set(halves), marker)
+        skipped = _numbers(excluded, steps)
+        begin = _begin(steps.number(whole[-1].name), window, skipped)
+        chosen = [span for span in whole if steps.number(span.name) >= begin]
+        gap = _missing(whole, begin, steps, skipped, set(halves), marker)
     if min_spans and len(chosen) < min_spans:
         raise RetrainerError(
             f"the window of {window} that ends with {whole[-1].name} behind '{pattern}' has "
@@ -153,14 +161,37 @@ def choose_window(
     return chosen
 
 
+def _numbers(names: Collection[str], steps: Steps) -> set[int]:
+    """Give the places of the names that the pattern's spans can have."""
+    numbers = set()
+    for name in names:
+        with suppress(ValueError):
+            numbers.add(steps.number(name))
+    return numbers
+
+
+def _begin(newest: int, window: int, skipped: Collection[int]) -> int:
+    """Give the place where a window begins that ends at a place and steps over some."""
+    begin, left = newest, window - 1
+    while left:
+        begin -= 1
+        left -= begin not in skipped
+    return begin
+
+
 def _missing(
-    whole: Sequence[SourceSpan], window: int, steps: Steps, halves: set[str], marker: str
+    whole: Sequence[SourceSpan],
+    begin: int,
+    steps: Steps,
+    skipped: Collection[int],
+    halves: set[str],
+    marker: str,
 ) -> str:
-    there = {steps.number(span.name) for span in whole}
+    there = {steps.number(span.name) for span in whole}.union(skipped)
     newest = steps.number(whole[-1].name)
     # What lies before the oldest span of all is not missing: the data begins there.
-    begin = max(newest - window + 1, steps.number(whole[0].name))
-    count = newest - begin + 1 - sum(number >= begin for number in there)
+    begin = max(begin, steps.number(whole[0].name))
+    count = newest - begin + 1 - sum(begin <= number <= newest for number in there)
     if not count:
         return ""
     absent = (steps.name(number) for number in range(begin, newest) if number not in there)

@@ -33,7 +33,7 @@ def train_model(
         model: The SavedModel, with the transform inside and the signatures `serving_default` (named raw features)
             and `serving_tf_examples` (serialised tf.Examples).
         metrics: Loss and the model's own metrics in training.
-        champion: Champion from `resolve_champion` to start from; without one, training starts from nothing.
+        champion: Champion from `resolve_champion` for a warm start; without one, training starts from nothing.
         module: Importable module with `build_model`, installed in the image.
         module_source: Text of such a module, in place of `module`.
         steps: Batches in all; 0 to go by `epochs`.
@@ -43,7 +43,7 @@ def train_model(
         hyperparameters: Handed to `build_model` as they are.
 
     Returns:
-        verdict: Steps and metrics, in one sentence.
+        verdict: Steps, how much of the champion was carried over, and metrics, in one sentence.
     """
     from retrainer.components.train_model.train import TrainSettings, train
 

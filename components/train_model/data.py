@@ -1,17 +1,22 @@
 """Training batches: Parquet row groups, shuffled, transformed and cut to size by tf.data."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples, concat_tables, open_parquet
 from ..lib.features import FLOAT, INT, STRING, to_arrays
 from ..lib.files import join
 
-# Row groups that are mixed with one another; with 65,536 rows each, half a million rows in memory at once.
+# Row groups that are mixed with one another; with the 32,768 rows that ingestion gives each, a quarter of a million
+# rows in memory at once.
 GROUPS_PER_CHUNK = 8
+# Slices of different row groups that tell how the champion's transform differs from the new one.
+SAMPLE_SLICES = 8
 # The transform graph costs per call, not per row: it gets large slices, the model small batches.
 ROWS_PER_SLICE = 8_192
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
@@ -53,14 +58,45 @@ def training_dataset(
     )
 
 
+def sample_rows(
+    examples: Examples, kinds: Mapping[str, str], more: Mapping[str, str], seed: int
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Read some rows of the training split, of row groups taken at random.
+
+    Args:
+        examples: The examples.
+        kinds: Columns with their kinds.
+        more: Columns wanted besides, each in a kind of its own; those that the examples lack, or have otherwise, are
+            filled with missing values.
+        seed: Of the order.
+
+    Yields:
+        Up to eight times the columns of `kinds` and those of `more`, each array of shape (rows, 1).
+    """
+    random = np.random.default_rng(seed)
+    groups = _groups(examples)
+    random.shuffle(groups)
+    for uri, group in groups[:SAMPLE_SLICES]:
+        table = _read(uri, group, None).slice(0, ROWS_PER_SLICE)
+        yield (
+            {name: array[:, np.newaxis] for name, array in to_arrays(table, kinds).items()},
+            {name: _of_kind(table, name, kind)[:, np.newaxis] for name, kind in more.items()},
+        )
+
+
+def _of_kind(table: pa.Table, name: str, kind: str) -> np.ndarray:
+    with contextlib.suppress(RetrainerError):
+        return to_arrays(table, {name: kind})[name]
+    if kind == STRING:
+        return np.full(len(table), b"", object)
+    return (
+        np.zeros(len(table), np.int64) if kind == INT else np.full(len(table), np.nan, np.float32)
+    )
+
+
 def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator[tuple]:
     random = np.random.default_rng(seed)
-    groups = [
-        (join(part.uri, file), group)
-        for part in examples.splits[TRAIN]
-        for file in part.files
-        for group in range(_row_groups(join(part.uri, file)))
-    ]
+    groups = _groups(examples)
     columns = {**kinds, examples.label: FLOAT}
     while True:
         random.shuffle(groups)
@@ -79,11 +115,20 @@ def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator
                 )
 
 
+def _groups(examples: Examples) -> list[tuple[str, int]]:
+    return [
+        (join(part.uri, file), group)
+        for part in examples.splits[TRAIN]
+        for file in part.files
+        for group in range(_row_groups(join(part.uri, file)))
+    ]
+
+
 def _row_groups(uri: str) -> int:
     with open_parquet(uri) as file:
         return file.num_row_groups
 
 
-def _read(uri: str, group: int, columns: list[str]) -> pa.Table:
+def _read(uri: str, group: int, columns: list[str] | None) -> pa.Table:
     with open_parquet(uri) as file:
         return file.read_row_group(group, columns=columns)

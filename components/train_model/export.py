@@ -1,8 +1,6 @@
 """The exported SavedModel: raw features in, predictions out, the transform inside."""
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,11 +10,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.features import FLOAT, INT, STRING
 from .signature_names import argument_names, name_inputs
+from .warm_start_record import write_record
 
 PREDICTIONS = "predictions"
 NAMED = "serving_default"
-# `assets.extra` is SavedModel's own place for what the model does not read itself.
-WEIGHTS_FILE = os.path.join("assets.extra", "model.weights.h5")
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
 _MISSING = {FLOAT: float("nan"), STRING: ""}
 _KINDS = {schema_pb2.INT: INT, schema_pb2.FLOAT: FLOAT, schema_pb2.BYTES: STRING}
@@ -28,7 +25,7 @@ def raw_kinds(graph: tft.TFTransformOutput) -> dict[str, str]:
 
 
 def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], output: str) -> None:
-    """Write the SavedModel, with Keras's own weights beside it.
+    """Write the SavedModel, with what a later warm start needs beside it.
 
     Its signature `serving_default` takes each raw feature by name, shape (rows,), and gives `predictions`,
     the model's output; `serving_tf_examples` takes serialised tf.Examples as `examples`, shape (rows,).
@@ -47,9 +44,7 @@ def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], o
         signatures={NAMED: served.raw, "serving_tf_examples": served.tf_examples},
     )
     name_inputs(output, NAMED, arguments)
-    weights = Path(output) / WEIGHTS_FILE
-    weights.parent.mkdir(exist_ok=True)
-    model.save_weights(weights)
+    write_record(output, model, kinds, arguments)
 
 
 class _Served(tf.Module):
@@ -81,6 +76,18 @@ class _Served(tf.Module):
             input_signature=[
                 {
                     arguments[name]: tf.TensorSpec([None], _DTYPES[kind], arguments[name])
+                    for name, kind in kinds.items()
+                }
+            ],
+        )
+        # No signature: a later training asks what this transform makes of its rows.
+        self.transformed = tf.function(
+            lambda columns: transform.transform_fn(
+                {name: columns[arguments[name]] for name in kinds}
+            ),
+            input_signature=[
+                {
+                    arguments[name]: tf.TensorSpec([None, 1], _DTYPES[kind], arguments[name])
                     for name, kind in kinds.items()
                 }
             ],

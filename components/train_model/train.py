@@ -1,10 +1,8 @@
 """Training: the user's Keras model on transformed Parquet, exported with its transform inside."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,12 +11,11 @@ import tensorflow_transform as tft
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
-from ..lib.files import local_folder
 from ..lib.modules import load_module, user_function
 from ..lib.progress import progress
-from ..lib.verdicts import Champion
-from .data import training_dataset
-from .export import WEIGHTS_FILE, export_model, raw_kinds
+from .data import sample_rows, training_dataset
+from .export import export_model, raw_kinds
+from .warm_start import warm_start
 
 _PROGRESS_STEPS = 10
 
@@ -99,7 +96,13 @@ def train(
             f"build_model returned {type(model).__module__}.{type(model).__name__}; it must return a compiled "
             "keras.Model (import keras, not tf.keras, and call model.compile)."
         )
-    started = _warm_start(model, champion_path)
+    started = warm_start(
+        model,
+        champion_path,
+        graph,
+        transform.transform_fn,
+        lambda columns: sample_rows(examples, kinds, columns, settings.seed),
+    )
 
     rows = examples.rows(TRAIN)
     steps = settings.steps or settings.epochs * math.ceil(rows / settings.batch_size)
@@ -123,7 +126,8 @@ def train(
         )
     export_model(model, transform, kinds, output)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    return Trained(f"{steps:,} steps of {settings.batch_size} rows{started}; {shown}", metrics)
+    head = f"{steps:,} steps of {settings.batch_size} rows"
+    return Trained("; ".join(filter(None, [head, started, shown])), metrics)
 
 
 def user_call(function: Any, what: str) -> Any:
@@ -148,22 +152,6 @@ def _check_label(examples: Examples) -> None:
             f"the label '{examples.label}' is {values[0].as_py()!r} in all {examples.rows(TRAIN):,} training "
             "rows; there is nothing to learn. Check how the label is made, or widen data.window."
         )
-
-
-def _warm_start(model: keras.Model, champion_path: str | None) -> str:
-    champion = Champion.read(champion_path) if champion_path else Champion()
-    if champion.uri is None:
-        return ""
-    with local_folder(champion.uri) as folder:
-        weights = os.path.join(folder, WEIGHTS_FILE)
-        if not Path(weights).exists():
-            return f", started cold (version {champion.version} carries no weights)"
-        try:
-            model.load_weights(weights)
-        except ValueError:
-            # A vocabulary that grew changes the shapes; the run is still worth its while.
-            return f", started cold (shapes differ from version {champion.version})"
-    return f", started from version {champion.version}"
 
 
 class _Progress(keras.callbacks.Callback):

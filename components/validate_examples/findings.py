@@ -8,6 +8,8 @@ from enum import StrEnum
 ERROR, WARNING, IGNORE = "error", "warning", "ignore"
 _SHOWN = 7
 _NAMED = 3
+# An output parameter is no place for thousands of lines.
+_MOST_LINES = 50
 
 
 class FindingKind(StrEnum):
@@ -321,12 +323,14 @@ def errors_of(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def warning_lines(findings: Sequence[Finding]) -> list[str]:
-    """Say each warning in one line."""
-    return [
+    """Say each warning in one line; of very many, the first ones and how many more there are."""
+    lines = [
         f"{_subject(finding)} in {finding.where}: {finding.seen}; expected {finding.expected}"
         for finding in findings
         if finding.severity == WARNING
     ]
+    left = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], f"{left:,} more, in the report"] if left > 0 else lines
 
 
 def _subject(finding: Finding) -> str:

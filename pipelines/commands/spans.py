@@ -1,7 +1,11 @@
 """`retrainer spans`: look at the spans in the store, and free what nobody needs."""
 
+import getpass
 import json
+import os
+import socket
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,19 +27,24 @@ def spans() -> None:
 @STORE
 @_JSON
 def list_(file: Path, as_json: bool) -> None:
-    """List the spans, oldest first: versions, rows, what was set aside, size, when, from how many files."""
+    """List the spans, oldest first: versions, rows, what was set aside, size, when, files, and which are excluded."""
+    from ...components.lib.exclusions import read_exclusions
     from ...components.lib.stored_spans import list_stored
     from ..config import load_config
     from ..spans_view import describe_version, print_spans
 
     store = load_config(file).config.store
-    stored = list_stored(store)
+    stored, excluded = list_stored(store), read_exclusions(store)
     if not as_json:
-        print_spans(stored, store)
+        print_spans(stored, store, excluded)
         return
     described = [
-        {"span": span, "versions": [describe_version(version) for version in versions]}
-        for span, versions in stored.items()
+        {
+            "span": span,
+            "excluded": asdict(excluded[span]) if span in excluded else None,
+            "versions": [describe_version(version) for version in stored.get(span, ())],
+        }
+        for span in dict.fromkeys([*stored, *excluded])
     ]
     click.echo(json.dumps(described, indent=2, ensure_ascii=False))
 
@@ -67,6 +76,38 @@ def show(span: str, file: Path, as_json: bool) -> None:
         click.echo(json.dumps(described, indent=2, ensure_ascii=False))
     else:
         print_span(versions)
+
+
+@spans.command()
+@click.argument("span")
+@click.option("--why", required=True, metavar="TEXT", help="The reason, which everybody will see.")
+@STORE
+def exclude(span: str, why: str, file: Path) -> None:
+    """Exclude SPAN: from the next run on it neither trains nor judges, and nothing is compared with it."""
+    from ...components.lib.exclusions import exclude as exclude_span
+    from ..config import load_config
+
+    config = load_config(file).config
+    if not why.strip():
+        raise RetrainerError("--why is empty. Give the reason, which everybody will see.")
+    _check_there(span, config.store, config.data.pattern)
+    exclude_span(config.store, span, why.strip(), _user())
+    click.echo(
+        f"excluded {span}: the next run steps over it, on every target. A model that has trained on it stays as it is. "
+        f"Undo with 'retrainer spans include {span}'"
+    )
+
+
+@spans.command()
+@click.argument("span")
+@STORE
+def include(span: str, file: Path) -> None:
+    """Include SPAN again, which was excluded."""
+    from ...components.lib.exclusions import include as include_span
+    from ..config import load_config
+
+    before = include_span(load_config(file).config.store, span, _user())
+    click.echo(f"included {span}, excluded on {before.when[:10]} by {before.who}: {before.why}")
 
 
 @spans.command()
@@ -120,3 +161,31 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
         f"{'would free' if dry_run else 'freed'} {plural(len(free), 'version')}, {tell_size(size)}; "
         f"kept for runs that used them: {kept}"
     )
+
+
+def _check_there(span: str, store: str, pattern: str) -> None:
+    from ...components.lib.spans import find_spans
+    from ...components.lib.stored_spans import list_stored, list_versions
+
+    if list_versions(store, span):
+        return
+    try:
+        known = [one.name for one in find_spans(pattern)]
+    except RetrainerError:
+        # The source may be gone by now, or out of this machine's reach.
+        known = list(list_stored(store))
+    if span not in known:
+        close = near(span, known, most=3) or known[-3:]
+        raise RetrainerError(
+            f"there is no span '{span}', neither in '{store}' nor behind '{pattern}'"
+            f"{'. There are ' + ', '.join(close) if close else ''} (retrainer spans list)."
+        )
+
+
+def _user() -> str:
+    # In a container the user may have no name.
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"user {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"

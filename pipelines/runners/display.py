@@ -18,7 +18,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ..runs import RunRecord, RunState, TaskRecord, TaskState, describe_failure, first_line
+from ..runs import (
+    RunRecord,
+    RunState,
+    TaskRecord,
+    TaskState,
+    describe_failure,
+    first_line,
+    shown_warnings,
+)
 from .observer import Progress, RunObserver
 
 MARKS = {
@@ -29,6 +37,8 @@ MARKS = {
     TaskState.INTERRUPTED: ("!", "!", "yellow"),
 }
 PLAIN_INTERVAL_SECONDS = 10.0
+# More would push the other tasks off the screen; `retrainer runs show` and the report have them all.
+MOST_WARNINGS = 5
 # A start that took longer, for the loading of the libraries say, is named beside the task's time.
 WORTH_A_WORD_SECONDS = 1.0
 MEBIBYTE = 1 << 20
@@ -106,6 +116,8 @@ class PlainDisplay(RunObserver):
             if part:
                 line.append(f"  {part}")
         self._print(line)
+        for warning in shown_warnings(task, MOST_WARNINGS):
+            self._print(Text(f"    {warning}", style="yellow"))
         for report in task.reports:
             self._print(Text(f"    report: {record.locate(report)}", style="dim"))
 

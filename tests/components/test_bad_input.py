@@ -189,7 +189,7 @@ KOELN = [good(seed, ("Köln", "Bonn")) for seed in (1, 2, 3)]
 def test_a_latin_1_file_stops_with_the_way_to_say_so(chain):
     chain.refuses(
         *KOELN[:2], KOELN[2].encode("latin-1"),
-        says=r"3\.csv row \d+: 'city' is not UTF-8\..*data\.csv\.encoding",
+        says=r"3\.csv row \d+: 'city' is not UTF-8 \('K\\xf6ln'\)\..*data\.csv\.encoding",
     )  # fmt: skip
 
 

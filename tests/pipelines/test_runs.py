@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.runners.lock import RunLock, find_holder
@@ -20,6 +21,7 @@ from retrainer.pipelines.runs import (
     run_exists,
     save_run,
 )
+from retrainer.pipelines.runs_view import print_run
 
 
 @pytest.fixture
@@ -165,3 +167,14 @@ def test_failures_are_told_with_the_logs_end_and_its_place(store):
         f"  log: {store}/runs/june/logs/train-model.log",
     ]
     assert task.verdict == "ValueError: bad"
+
+
+def test_a_tasks_warnings_are_shown_and_not_among_its_outputs(capsys):
+    record = RunRecord("june", "flights", "/store", started="2024-06-01T00:00:00+00:00")
+    outputs = {"verdict": "no errors, 1 warning", "warnings": ["distance: drift in span 2013-03"]}
+    record.tasks["validate"] = TaskRecord("validate", outputs={**outputs, "rows": 3})
+    print_run(record, Console(width=200))
+    shown = capsys.readouterr().out
+    assert "  warning: distance: drift in span 2013-03" in shown
+    assert "warnings:" not in shown
+    assert "rows: 3" in shown

@@ -103,6 +103,8 @@ class CsvSource:
 
     def _parse_header(self, head: bytes) -> list[str]:
         text = io.StringIO(head.decode("utf-8-sig", errors="surrogateescape"), newline="")
+        for _ in range(self._options.csv_skip_rows):
+            text.readline()
         rows = csv.reader(text, delimiter=self._options.csv_delimiter)
         try:
             header = next((row for row in rows if row), [])
@@ -185,6 +187,7 @@ class CsvSource:
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False,
                 block_size=self._block_bytes,
+                skip_rows=options.csv_skip_rows,
                 column_names=self._in_file(options.csv_columns) or None,
             ),
             parse_options=pyarrow.csv.ParseOptions(
@@ -194,11 +197,18 @@ class CsvSource:
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={name: pa.binary() for name in self._in_file(columns)},
-                null_values=self._in_file(options.csv_null_values),
+                # The rest is for the reader of the columns: what is missing depends on what they hold.
+                null_values=[""] if self._empty_is_missing() else [],
                 strings_can_be_null=True,
                 include_columns=self._in_file(looked_at),
             ),
         )
+
+    def _empty_is_missing(self) -> bool:
+        options = self._options
+        own = [one["null_values"] for one in options.csv_by_column.values() if "null_values" in one]
+        usual = options.csv_null_values
+        return all("" in values for values in (*own, *(() if usual is None else (usual,))))
 
     def _in_file(self, texts: Sequence[str]) -> list[str]:
         return [text.encode().decode(BYTEWISE) for text in texts] if self._bytewise else list(texts)
@@ -237,7 +247,7 @@ class _InvalidRows:
     def __init__(self, file: str, options: SourceOptions, bytewise: bool) -> None:
         self.longest: tuple[int, int] | None = None
         self._file = file
-        self._header_rows = 0 if options.csv_columns else 1
+        self._header_rows = options.csv_skip_rows + (0 if options.csv_columns else 1)
         self._bytewise = bytewise
         self._rows: deque[BadRow] = deque()
         # The last row met that has line breaks.

@@ -1,7 +1,7 @@
 """What every source of rows gives: blocks of rows in the source's own types, and the rows that it could not read."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,8 +13,8 @@ BLOCK_BYTES = 8 << 20
 BLOCK_ROWS = 65_536
 # Of a row that can't be read, so much is kept to recognise it by, in characters.
 TEXT_KEPT = 2_000
-
-NULL_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+# Of a cell that does not fit, so much, in characters.
+CELL_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,11 @@ class SourceOptions:
         csv_columns: The columns' names, of CSV files without a header; none: the first row has them.
         csv_delimiter: One character between the cells of a CSV row.
         csv_encoding: Encoding of CSV files, by one of Python's names for it.
-        csv_null_values: Texts that mean a missing cell in CSV.
+        csv_skip_rows: Lines of a CSV file before its header.
+        csv_null_values: Texts that mean a missing cell in CSV; None for the usual ones.
+        csv_decimal: The mark before the fraction of a number in CSV.
+        csv_thousands: The mark between groups of three digits in CSV; empty for none.
+        csv_by_column: `null_values`, `decimal` and `thousands` by column, where they differ.
         query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; none takes the table.
         max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
     """
@@ -37,7 +41,11 @@ class SourceOptions:
     csv_columns: tuple[str, ...] = ()
     csv_delimiter: str = ","
     csv_encoding: str = "utf-8"
-    csv_null_values: tuple[str, ...] = NULL_VALUES
+    csv_skip_rows: int = 0
+    csv_null_values: tuple[str, ...] | None = None
+    csv_decimal: str = "."
+    csv_thousands: str = ""
+    csv_by_column: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: str = ""
     max_bytes_billed: int = 0
 
@@ -52,12 +60,14 @@ class BadRow:
         reason: What is wrong with it, without a full stop.
         text: As it stands in the source, at most `TEXT_KEPT` characters. It may hold private cells: what is done with
             it is the caller's to decide.
+        cell: The first cell that does not fit, of a row whose cells could be told apart; as private as the text.
     """
 
     file: str
     row: int
     reason: str
     text: str = ""
+    cell: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Give it as the quarantine file holds it."""

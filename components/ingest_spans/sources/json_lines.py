@@ -20,7 +20,8 @@ LINE_BYTES = 64 << 20
 _DEEPEST = 100
 # Arrow parses a block in parts of this size, one on each core.
 _PART_BYTES = 1 << 20
-_INT64_LIMIT = 2.0**63
+# From here on a double may be another integer.
+_EXACT_LIMIT = 2.0**53
 _BLANK = b" \t\r\n"
 _UTF8_BOM, _UTF16_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
@@ -29,7 +30,8 @@ class JsonLinesSource:
     """A file of JSON Lines, compressed or not.
 
     A row's number is its line's; blank lines are no rows. What JSON holds as text stays text, dates too. `NaN` is
-    missing. A block's column of numbers and text is text, and so is one that has an integer beyond 64 bits.
+    missing. A block's column of numbers and text is text, and so is one that has an integer beyond 64 bits, or one
+    beyond 2^53 beside fractions.
     """
 
     narrow = False
@@ -139,7 +141,7 @@ class _BlockParser:
             column = _one_array(chunks)
             if pa.types.is_floating(column.type):
                 largest = pc.max(pc.abs(column)).as_py()
-                if largest is not None and largest >= _INT64_LIMIT:
+                if largest is not None and largest >= _EXACT_LIMIT:
                     # Digits may be lost here; and `Inf`, which Arrow takes, is no number line by line.
                     return None
                 nan = pc.is_nan(column)

@@ -27,7 +27,8 @@ _DECODER = json.JSONDecoder(
 _FLAGS = {False: b"0", True: b"1"}
 _NESTED = {tuple, list}
 _NAN = b"NaN"
-_INT64_LIMIT = 2.0**63
+# From here on a double may be another integer.
+_EXACT_LIMIT = 2.0**53
 _INTEGER = r"^-?[0-9]+$"
 _WHOLE = re.compile(rb"-?[0-9]+")
 _KINDS = {list: "an array", str: "text", bytes: "a number", bool: "a truth value"}
@@ -53,7 +54,8 @@ def read_rows(lines: Iterable[tuple[int, bytes]], exclude: Collection[str] = ())
     """Read lines that hold one JSON object each.
 
     A column of integers becomes int64, one of numbers double. `NaN` is missing. Numbers beside text become text, as
-    `number_texts` writes them. So does a column that has an integer beyond 64 bits, with all of its digits. Truth
+    `number_texts` writes them. So does a column that has an integer beyond 64 bits, or one beyond 2^53 beside
+    fractions, with all of its digits. Truth
     values are 1 and 0 beside numbers, `true` and `false` beside text.
 
     Args:
@@ -178,7 +180,7 @@ def _as_numbers(values: list[Any]) -> pa.Array:
     except pa.ArrowInvalid:
         numbers = spelled.cast(pa.float64())
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-    wide = spelled.filter(pc.greater_equal(pc.abs(numbers), _INT64_LIMIT))
+    wide = spelled.filter(pc.greater_equal(pc.abs(numbers), _EXACT_LIMIT))
     # A double would lose digits, and make one of two.
     if pc.any(pc.match_substring_regex(wide, _INTEGER)).as_py():
         return _as_text(values)

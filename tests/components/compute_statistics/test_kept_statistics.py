@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -258,3 +259,18 @@ def test_with_a_weight_the_columns_stay_together(make_examples, months, tmp_path
     assert found[0] == found[1]
     carrier = features_by_name(found[0])["carrier"].string_stats
     assert carrier.weighted_string_stats.top_values
+
+
+def test_nothing_is_compared_with_a_span_that_was_excluded(months, make_examples, tmp_path):
+    def go(names, excluded=()):
+        path = make_examples({name: months[name].head(500) for name in names})
+        examples = replace(Examples.read(path), excluded=excluded)
+        examples.write(path)
+        compute(path, str(tmp_path / "s"), str(tmp_path / "report.html"))
+        return read_index(tmp_path / "s").before
+
+    first, second, third, fourth, fifth = MONTHS
+    assert go(MONTHS[:4])[fourth] == (first, second, third)
+    # Kept beside the fourth is what came before it, with the second month in it.
+    assert go((third, fourth, fifth))[fourth] == (first, second, third)
+    assert go((third, fourth, fifth), excluded=(second,))[fourth] == (third,)

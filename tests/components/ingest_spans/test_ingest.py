@@ -13,6 +13,7 @@ import pytest
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.ingest_spans.sources.interface import SourceOptions
 from retrainer.components.ingest_spans.span_files import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
@@ -61,6 +62,69 @@ def test_the_newest_spans_evaluate_and_the_older_ones_train(project):
     assert [part.span for part in examples.splits["eval"]] == ["3"]
     assert (examples.rows("train"), examples.rows("eval")) == (20, 10)
     assert verdict.startswith("3 ingested (1, 2, 3); 20 rows to train, 10 to evaluate")
+
+
+def test_keys_that_differ_in_their_zeros_are_different_customers(project):
+    for name in "123":
+        project.span(name, HEADER + "0700,Ulm,1.5,0\n700,Ulm,2.5,1\n070,Ulm,3,1\n")
+    examples, verdict = project.run(key=("id",))
+    assert examples.rows("train") == 6
+    assert examples.read_table("eval").column("id").to_pylist() == ["0700", "700", "070"]
+    assert "set aside" not in verdict
+    assert "'id' is text, because of cells such as '0700' and '070' (leading zeros)" in verdict
+
+
+def test_a_key_that_the_schema_says_is_a_number_never_takes_two_for_one(project, tmp_path):
+    for name in "123":
+        project.span(name, HEADER + "0700,Ulm,1.5,0\n700,Ulm,2.5,1\n")
+    (tmp_path / "schema.pbtxt").write_text('feature { name: "id" type: INT }')
+    schema, out = str(tmp_path / "schema.pbtxt"), str(tmp_path / "examples")
+
+    def run(**settings):
+        wanted = IngestSettings("label", key=("id",), **settings)
+        return ingest(project.pattern, project.store, wanted, out, schema_uri=schema).verdict
+
+    with pytest.raises(RetrainerError, match=r"1\.csv row 1: 'id' .*\('0700'\).*data\.types"):
+        run()
+    assert "set aside: 3 unreadable" in run(max_bad_rows=0.6)
+    # Whoever says so knows.
+    assert "set aside: 3 duplicate" in run(types={"id": "integer"})
+
+
+def test_why_a_column_is_text_stays_with_the_span(project, tmp_path):
+    project.span("3", 'id,city,amount,label\n01,NA,"1,204.50",0\n02,Ulm,7,1\n')
+    _, verdict = project.run()
+    assert "'amount' is text, because of cells such as '1,204.50' (thousands marks)" in verdict
+    (record,) = (tmp_path / "store" / "spans" / "3").glob("*/span.json")
+    notes = {note["column"]: note for note in json.loads(record.read_text())["notes"]}
+    assert notes["amount"] == {
+        "column": "amount", "kind": "codes", "rows": 1, "examples": ["1,204.50"],
+        "reason": "thousands marks",
+    }  # fmt: skip
+    assert (notes["city"]["kind"], notes["city"]["rows"]) == ("missing_words", 1)
+    assert notes["id"]["examples"] == ["01", "02"]
+    _, verdict = project.run()
+    assert verdict.startswith("nothing new")
+    assert "is text" not in verdict
+
+
+def test_marks_of_numbers_missing_cells_and_lines_to_skip_are_settings(project):
+    for name in "123":
+        text = "Export 3\nid;city;amount;rate;label\n1;NA;1.204,50;0.5;0\n2;-;-;1.25;1\n"
+        project.span(name, text)
+    source = SourceOptions(
+        csv_delimiter=";",
+        csv_skip_rows=1,
+        csv_decimal=",",
+        csv_thousands=".",
+        csv_null_values=("", "-"),
+        csv_by_column={"rate": {"decimal": ".", "thousands": ""}},
+    )
+    table = project.run(source=source)[0].read_table("eval")
+    assert table.to_pydict() == {
+        "id": [1, 2], "city": ["NA", None], "amount": [1204.5, None], "rate": [0.5, 1.25],
+        "label": [0, 1],
+    }  # fmt: skip
 
 
 def test_only_a_new_span_is_ingested(project):

@@ -31,17 +31,25 @@ def observed(column, narrow):
     ("cells", "kind", "values"),
     [
         (["1", " -2 ", None], Kind.INTEGER, [1, -2, None]),
-        (["9223372036854775807", "-9223372036854775808"], Kind.INTEGER, [2**63 - 1, -(2**63)]),
-        (["1", "2.5", "1e3"], Kind.NUMBER, [1, 2.5, 1000]),
+        (["9007199254740991", None], Kind.INTEGER, [2**53 - 1, None]),
+        (
+            ["9223372036854775807", None, "-9223372036854775808"],
+            Kind.LONG,
+            [2**63 - 1, None, -(2**63)],
+        ),
+        (["1", "2.5", "1.0E3"], Kind.NUMBER, [1, 2.5, 1000]),
+        (["1e-05", "1.5E+10", "-2e+3", "5."], Kind.NUMBER, [1e-5, 1.5e10, -2000, 5]),
+        (["9007199254740993", "1.5"], Kind.TEXT, ["9007199254740993", "1.5"]),
+        (["9007199254740991", "1.5"], Kind.NUMBER, [2.0**53 - 1, 1.5]),
+        (["12345678901234567.5", "1.5e+17"], Kind.NUMBER, [12345678901234567.5, 1.5e17]),
+        (["-0", "0", "-0.5", "0.10"], Kind.NUMBER, [0, 0, -0.5, 0.1]),
         (["1.5", "nan", "inf"], Kind.NUMBER, [1.5, None, float("inf")]),
         (["9223372036854775808", "1"], Kind.TEXT, ["9223372036854775808", "1"]),
         (["9223372036854775808", "1.5"], Kind.TEXT, ["9223372036854775808", "1.5"]),
-        (["1e300", "1.5"], Kind.NUMBER, [1e300, 1.5]),
+        (["1e+300", "1.5"], Kind.NUMBER, [1e300, 1.5]),
         (["true", " FALSE", None], Kind.FLAG, [1, 0, None]),
         (["true", "1"], Kind.TEXT, ["true", "1"]),
         (["1", "x "], Kind.TEXT, ["1", "x "]),
-        (["+1", " +2 ", "-3"], Kind.INTEGER, [1, 2, -3]),
-        (["+1", "+2.5", "+.5"], Kind.NUMBER, [1, 2.5, 0.5]),
         (["+9223372036854775808", "1.5"], Kind.TEXT, ["+9223372036854775808", "1.5"]),
         (["+-1"], Kind.TEXT, ["+-1"]),
         (["2262-04-12", "1969-12-31"], Kind.TEXT, ["2262-04-12", "1969-12-31"]),
@@ -52,6 +60,18 @@ def test_text_becomes_the_narrowest_kind_that_holds_all_of_it(cells, kind, value
     assert observed(pa.array(cells, pa.string()), True) == (kind, values)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "0700", "-007", "00", "+49301", " +2", "0x10", "1E5", "1234e567", "1.5e999", "12_34", "1,204.50", "007.5",
+        "+.5", "-0x1",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("beside", ["7", "1.5"])
+def test_a_cell_that_no_writer_of_numbers_writes_makes_text_of_its_column(code, beside):
+    assert observed(pa.array([beside, code, None]), True) == (Kind.TEXT, [beside, code, None])
+
+
 def test_text_of_a_format_with_types_stays_text():
     assert observed(pa.array(["1", "2"]), False) == (Kind.TEXT, ["1", "2"])
 
@@ -60,6 +80,15 @@ def test_text_of_a_format_with_types_stays_text():
     ("column", "kind", "values"),
     [
         (pa.array([1, None], pa.int8()), Kind.INTEGER, [1, None]),
+        (pa.array([1, 2**53 + 1, None]), Kind.LONG, [1, 2**53 + 1, None]),
+        (pa.array([decimal.Decimal(7), None], pa.decimal128(38, 0)), Kind.INTEGER, [7, None]),
+        (pa.array([decimal.Decimal(2**53 + 1)], pa.decimal128(38, 0)), Kind.LONG, [2**53 + 1]),
+        (pa.array([decimal.Decimal(10**20)], pa.decimal128(38, 0)), Kind.TEXT, ["1" + 20 * "0"]),
+        (
+            pa.array([decimal.Decimal(2**53 + 1), None], pa.decimal128(38, 9)),
+            Kind.TEXT,
+            ["9007199254740993.000000000", None],
+        ),
         (pa.array([1, 2**64 - 1], pa.uint64()), Kind.TEXT, ["1", "18446744073709551615"]),
         (pa.array([True, None]), Kind.INTEGER, [1, None]),
         (pa.array([np.float16(1.5), None], pa.float16()), Kind.NUMBER, [1.5, None]),

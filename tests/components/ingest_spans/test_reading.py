@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from retrainer.components.ingest_spans.cell_rules import parse_rules
 from retrainer.components.ingest_spans.kinds import Kind
 from retrainer.components.ingest_spans.reading import KindsChangedError, SpanReader, read_ahead
 from retrainer.components.ingest_spans.sources import csv_files, joining, json_lines, parquet_files
@@ -27,7 +28,7 @@ def blocks_as_they_are_read(monkeypatch):
 def reader(tmp_path):
     """A function that makes a reader of files."""
 
-    def make(*paths, demanded=None, **options):
+    def make(*paths, demanded=None, rules=None, strict=(), **options):
         def opener(path):
             @contextmanager
             def opened():
@@ -36,7 +37,8 @@ def reader(tmp_path):
 
             return opened
 
-        return SpanReader([(str(path), opener(path)) for path in paths], demanded or {})
+        sources = [(str(path), opener(path)) for path in paths]
+        return SpanReader(sources, demanded or {}, rules=rules, strict=strict)
 
     return make
 
@@ -55,7 +57,10 @@ def read(reader):
 
 CELLS = {
     "integer": lambda r: str(r.randrange(-99, 99)),
-    "number": lambda r: r.choice(["1.5", "-2e3", " 7 ", ".5", "inf"]),
+    "number": lambda r: r.choice(["1.5", "-2e+3", " 7 ", ".5", "inf"]),
+    "code": lambda r: r.choice(["0700", "+49", "1E5", "7", "1.5"]),
+    "version": lambda r: r.choice(["3.9", "3.10", "12", "3.11"]),
+    "long": lambda r: str(r.choice([7, 2**53 + 1])),
     "wide": lambda r: r.choice(["1", "18446744073709551616"]),
     "text": lambda r: r.choice(["Ulm", '"Köln\nDeutz"', '"a ""b"", c"', '"two\n\nlines"', "é"]),
     "flag": lambda r: r.choice(["true", "False"]),
@@ -85,7 +90,7 @@ def random_csv(seed):
     return body
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(16))
 def test_rows_kinds_and_bad_rows_of_csv_are_the_same_whatever_a_block_is(
     reader, tmp_path, monkeypatch, seed
 ):
@@ -103,6 +108,7 @@ def test_rows_kinds_and_bad_rows_of_csv_are_the_same_whatever_a_block_is(
         blockwise = reader(path)
         assert read(blockwise) == (table, bad)
         assert blockwise.kinds == whole.kinds
+        assert blockwise.notes() == whole.notes()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -184,6 +190,80 @@ def test_a_demanded_kind_sets_cells_aside_that_do_not_fit(reader, tmp_path):
         (2, "'a' is no integer of 64 bits"),
         (3, "'b' is no number"),
     ]
+
+
+def kinds_and_notes(one):
+    table, _ = read(one)
+    notes = {
+        name: [(note.kind, note.rows, note.examples, note.reason) for note in notes]
+        for name, notes in one.notes().items()
+    }
+    return table.to_pydict(), notes
+
+
+@pytest.mark.parametrize(
+    ("cells", "note"),
+    [
+        (["0700", "12", "0700", "08"], ("codes", 3, ("0700", "08"), "leading zeros")),
+        (["+49301", "49301"], ("codes", 1, ("+49301",), "a plus sign")),
+        (["0x10", "16"], ("codes", 1, ("0x10",), "hexadecimal")),
+        (["1E5", "1.5"], ("codes", 1, ("1E5",), "an exponent without a sign, as codes have")),
+        (["12_34", "7"], ("codes", 1, ("12_34",), "underscores")),
+        (['"1,204.50"', "7.5"], ("codes", 1, ("1,204.50",), "thousands marks")),
+        (['"4,5"', "7"], ("codes", 1, ("4,5",), "a decimal comma")),
+        (["5%", "7"], ("codes", 1, ("5%",), "a unit")),
+        (["3.9", "3.10", "3.11"], ("versions", 1, ("3.10",), "")),
+        (["9007199254740993", "1.5"], ("long", 1, ("9007199254740993",), "")),
+        (["Ulm", "NA", "NA", "null", ""], ("missing_words", 3, ("NA", "null"), "")),
+    ],
+)
+def test_a_column_that_is_text_though_it_looks_like_numbers_says_why(reader, tmp_path, cells, note):
+    (tmp_path / "1.csv").write_text("a,b\n" + "".join(f"{cell},1\n" for cell in cells))
+    one = reader(tmp_path / "1.csv")
+    table, notes = kinds_and_notes(one)
+    missing = ("NA", "null", "")
+    assert table["a"] == [None if cell in missing else cell.strip('"') for cell in cells]
+    assert notes == {"a": [note]}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        # Of a writer with a fixed number of digits, of the shortest one, and of sums.
+        ["12.50", "3.10", "7.00"],
+        ["0.1", "3.0", "12.25"],
+        ["3.9", "3.10", "1204.50"],
+        ["3.9", "3.10", "-1"],
+        ["33.3333333333333333", "2.5000000000000000", "3.10"],
+        ["Ulm", "0700", "3.10"],
+    ],
+)
+def test_numbers_and_words_have_no_notes(reader, tmp_path, cells):
+    (tmp_path / "1.csv").write_text("a\n" + "".join(f"{cell}\n" for cell in cells))
+    one = reader(tmp_path / "1.csv")
+    assert kinds_and_notes(one)[1] == {}
+    assert one.kinds == {"a": Kind.TEXT if "Ulm" in cells else Kind.NUMBER}
+
+
+def test_a_demanded_number_takes_codes_and_says_so_but_never_in_a_key(reader, tmp_path):
+    (tmp_path / "1.csv").write_text("id,zip\n0700,0700\n700,12\n7,13\n")
+    demanded = {"id": Kind.INTEGER, "zip": Kind.INTEGER}
+    one = reader(tmp_path / "1.csv", demanded=demanded, strict=("id",))
+    table, bad = read(one)
+    assert table.to_pydict() == {"id": [700, 7], "zip": [12, 13]}
+    assert [(row.row, row.cell) for row in bad] == [(1, "0700")]
+    assert [note.kind for note in one.notes()["zip"]] == ["codes_as_numbers"]
+
+
+def test_words_for_missing_cells_are_words_in_a_key_of_text_and_missing_in_one_of_numbers(
+    reader, tmp_path
+):
+    rules = parse_rules(None, ".", "", {}, frozenset({"country", "id"}))
+    (tmp_path / "1.csv").write_text("country,id,city\nNA,1,NA\nDE,NA,Ulm\n,3,Ulm\n")
+    table, _ = read(reader(tmp_path / "1.csv", rules=rules))
+    assert table.to_pydict() == {
+        "country": ["NA", "DE", None], "id": [1, None, 3], "city": [None, "Ulm", "Ulm"],
+    }  # fmt: skip
 
 
 def test_a_row_with_several_faults_is_one_bad_row_with_all_of_them(reader, tmp_path):

@@ -50,10 +50,12 @@ def test_what_makes_other_rows_makes_another_version():
             {"split": "hash"},
             {"eval_fraction": 0.2},
             {"source": SourceOptions(csv_delimiter=";")},
+            {"source": SourceOptions(csv_skip_rows=1)},
+            {"source": SourceOptions(csv_by_column={"a": {"decimal": ","}})},
         )
     ]
     digests = {one.digest(b"k" * 16) for one in [base, *others]}
-    assert len(digests) == 5
+    assert len(digests) == 7
     assert base.digest(b"other key of bytes") not in digests
 
 
@@ -82,6 +84,14 @@ def test_csv_options_become_arguments_of_the_source():
         csv_columns=("a", "b"), csv_delimiter=";", csv_encoding="cp1252", csv_null_values=("-",)
     )
     assert parse_csv_options({}) == {}
+    # As KFP hands them on.
+    by_column = {"amount": {"decimal": ",", "null_values": ["-"]}}
+    options = parse_csv_options({"skip_rows": 2.0, "thousands": " ", "by_column": by_column})
+    assert SourceOptions(**options) == SourceOptions(
+        csv_skip_rows=2,
+        csv_thousands=" ",
+        csv_by_column={"amount": {"decimal": ",", "null_values": ("-",)}},
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +107,13 @@ def test_csv_options_become_arguments_of_the_source():
         ({"encoding": "latin-x"}, r"no encoding 'latin-x'.*data\.csv\.encoding"),
         ({"encoding": "base64"}, "no encoding 'base64'"),
         ({"encoding": 8}, "no encoding 8"),
+        ({"skip_rows": -1}, r"skip_rows is -1.*data\.csv\.skip_rows"),
+        ({"skip_rows": 1.5}, r"skip_rows is 1\.5"),
+        ({"decimal": ";"}, r"the decimal mark is ';'.*data\.csv\.decimal"),
+        ({"thousands": "00"}, r"the thousands mark is '00'.*data\.csv\.thousands"),
+        ({"decimal": ",", "thousands": ","}, r"both ','; they must differ"),
+        ({"by_column": {"a": {"thousands": "."}}}, r"both '\.'.*data\.csv\.by_column\.a"),
+        ({"by_column": {"a": {"decimals": ","}}}, r"'decimals' is unknown. Did you mean 'decimal'"),
     ],
 )
 def test_csv_options_that_cannot_be_are_named(options, says):

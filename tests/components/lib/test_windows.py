@@ -115,3 +115,24 @@ def test_no_span_with_its_marker_names_the_newest():
     spans = [SourceSpan(name, (), whole=False) for name in "12"]
     with pytest.raises(RetrainerError, match=r"each span, up to 2, .* lacks the marker 'done'"):
         choose_window(spans, "latest", 3, "{span}/a", marker="done")
+
+
+def test_an_excluded_span_is_stepped_over_and_is_no_gap():
+    days = [f"2024-01-{day:02d}" for day in range(1, 7)]
+
+    def without(*excluded, newest="latest", there=days, pattern=DAYS, window=3):
+        spans = [SourceSpan(name, ()) for name in there]
+        chosen = choose_window(spans, newest, window, pattern, excluded=excluded)
+        return [span.name[-2:] for span in chosen]
+
+    assert without("2024-01-05") == ["03", "04", "06"]
+    assert without("2024-01-06") == ["03", "04", "05"], "the newest is the one before"
+    assert without("2024-01-02", newest="2024-01-03") == ["01", "03"]
+    assert without("2024-01-05", there=[*days[:4], days[5]]) == ["03", "04", "06"], "or gone since"
+    assert without("other", "2024-01-05") == ["03", "04", "06"]
+    with pytest.raises(RetrainerError, match=r"1 span is missing: 2024-01-04\."):
+        without("2024-01-05", there=[*days[:3], *days[4:]])
+    names = {"there": list("aez"), "pattern": "s-{span}.csv"}
+    assert without("e", **names) == ["a", "z"]
+    with pytest.raises(RetrainerError, match=r"every span .* is excluded.*spans include"):
+        without(*"aez", **names)

@@ -31,9 +31,9 @@ def project(tmp_path):
         file = str(tmp_path / "retrain.yaml")
         examples = str(tmp_path / "examples")
 
-        def ingest(self, pattern="{span}.csv"):
-            settings = IngestSettings("label")
-            return ingest(str(tmp_path / "in" / pattern), self.store, settings, self.examples)
+        def ingest(self, pattern="{span}.csv", span="latest"):
+            source, settings = str(tmp_path / "in" / pattern), IngestSettings("label")
+            return ingest(source, self.store, settings, self.examples, span)
 
         def write(self, span, rows):
             text = "id,label\n" + "".join(f"{row},0\n" for row in range(rows)) + "x,\n"
@@ -174,3 +174,33 @@ def test_a_store_without_spans_is_named(project):
     shutil.rmtree(project.store)
     assert project.call("list").strip() == f"no spans yet in '{project.store}'"
     assert project.call("list", "--json").strip() == "[]"
+
+
+def test_an_excluded_span_is_not_used_until_it_is_included_again(project):
+    project.write(3, 6)
+    assert "next run steps over it" in project.call("exclude", "2", "--why", "counter stuck")
+    ingested = project.ingest()
+    assert list(ingested.versions) == ["1", "3"]
+    assert ingested.verdict.endswith("excluded: 2 (counter stuck)")
+    listed = project.call("list")
+    assert "2 (excluded)" in listed
+    assert "excluded: 2, counter stuck (" in listed
+    described = {one["span"]: one for one in json.loads(project.call("list", "--json"))}
+    assert described["2"]["excluded"]["why"] == "counter stuck"
+    assert described["1"]["excluded"] is None
+    with pytest.raises(
+        RetrainerError, match=r"span '2' is excluded: counter stuck .*spans include 2"
+    ):
+        project.ingest(span="2")
+    assert "included 2, excluded on" in project.call("include", "2")
+    assert list(project.ingest().versions) == ["1", "2", "3"]
+
+
+def test_a_span_that_is_excluded_before_its_first_run_has_to_be_in_the_source(project):
+    project.write(4, 6)
+    project.call("exclude", "4", "--why", "known to be wrong")
+    assert "excluded: 4, known to be wrong" in project.call("list")
+    with pytest.raises(RetrainerError, match=r"no span '5', neither in .* nor behind"):
+        project.call("exclude", "5", "--why", "typed wrongly")
+    with pytest.raises(RetrainerError, match="--why is empty"):
+        project.call("exclude", "4", "--why", " ")

@@ -38,7 +38,13 @@ def show(observer: RunObserver, pause: float = 0.0) -> None:
     train.error = "OSError: busy"
     observer.task_retrying(record, train, 2.0)
     train.error, train.state, train.seconds = None, TaskState.SUCCEEDED, 12.34
-    train.peak_memory, train.outputs = 700 << 20, {"verdict": "AUC 0.75"}
+    train.peak_memory, train.outputs = (
+        700 << 20,
+        {
+            "verdict": "AUC 0.75",
+            "warnings": [f"[b]column {i}[/b]: drift" for i in range(7)],
+        },
+    )
     train.reports = ["reports/train.html"]
     observer.task_finished(record, train)
     push.state, push.error, push.log = TaskState.FAILED, "ValueError: no", "logs/push.log"
@@ -63,7 +69,11 @@ def test_a_log_gets_plain_lines():
         line.endswith("ingest_it  cached from run may  3 spans [bold]of[/bold] 12")
         for line in lines
     )
-    assert any(line.endswith("train_it  12.3 s  AUC 0.75") for line in lines)
+    at = next(i for i, line in enumerate(lines) if line.endswith("train_it  12.3 s  AUC 0.75"))
+    assert lines[at + 1 : at + 7] == [
+        *(f"    warning: [b]column {i}[/b]: drift" for i in range(5)),
+        "    and 2 more warnings",
+    ]
     assert "    report: /store/runs/june/reports/train.html" in lines
     assert any("trying again in 2 s: OSError: busy" in line for line in lines)
     assert any(line.endswith("notify_it  skipped") for line in lines)

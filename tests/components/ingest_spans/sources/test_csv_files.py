@@ -48,11 +48,27 @@ def test_line_ends_marks_of_byte_order_quotes_and_blank_lines_make_no_difference
     assert read(content) == (ROWS, [])
 
 
-def test_options_say_delimiter_missing_values_and_names(read):
-    rows, _ = read(
-        "1;é\n2;Köln\n", csv_delimiter=";", csv_columns=("a", "b"), csv_null_values=("é",)
+def test_options_say_delimiter_and_names(read):
+    rows, _ = read("1;é\n2;\n", csv_delimiter=";", csv_columns=("a", "b"), csv_null_values=("é",))
+    # What is missing is decided when it is known what the column holds; not even the empty cell is, if it is not named.
+    assert rows == [[b"1", "é".encode()], [b"2", b""]]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_before_the_header_are_skipped_and_rows_keep_their_numbers(read, name, end):
+    lines = ['Export of "orders', "made, by, somebody", "a,b", "1,Ulm", "2,Köln,x", "3,Bonn", ""]
+    content = end.join(lines).encode()
+    rows, (bad,) = read(
+        gzip.compress(content) if name.endswith("gz") else content, name, csv_skip_rows=2
     )
-    assert rows == [[b"1", None], [b"2", "Köln".encode()]]
+    assert rows == [[b"1", b"Ulm"], [b"3", b"Bonn"]]
+    assert (bad.row, bad.text) == (2, "2,Köln,x")
+
+
+def test_lines_before_rows_without_a_header_are_skipped(read):
+    rows, (bad,) = read("made by somebody\n1\n2,Ulm\n", csv_skip_rows=1, csv_columns=("a", "b"))
+    assert (rows, bad.row) == ([[b"2", b"Ulm"]], 1)
 
 
 def test_columns_left_out_are_not_in_the_blocks(read):
@@ -149,7 +165,7 @@ def test_rows_that_are_not_utf8_and_of_the_wrong_number_of_cells_are_bad_rows(
         monkeypatch.setattr(csv_files, "_CHUNK_BYTES", 8)
     content = "\ufeffä,b\n1,Köln\n".encode() + b"2,K\xf6ln\n3,K\xf6ln,x\n4,y,\xff\n5,Ulm\n6,-\n"
     rows, bad = read(content, csv_null_values=("-",))
-    assert rows == [[b"1", "Köln".encode()], [b"2", b"K\xf6ln"], [b"5", b"Ulm"], [b"6", None]]
+    assert rows == [[b"1", "Köln".encode()], [b"2", b"K\xf6ln"], [b"5", b"Ulm"], [b"6", b"-"]]
     assert [(row.row, row.text) for row in bad] == [(3, "3,K\\xf6ln,x"), (4, "4,y,\\xff")]
 
 

@@ -1,0 +1,142 @@
+"""What is usual for a column does not warn, what happened once is not usual, and what is far beyond stops the run."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROWS = 400
+
+
+def day(number: int, middle: float = 30, kinds=(0.2, 0.7, 0.1), rows: int = ROWS) -> pd.DataFrame:
+    rng = np.random.default_rng(100 + number)
+    return pd.DataFrame(
+        {
+            "basket": rng.normal(middle, 8, rows).round(2),
+            "kind": rng.choice(["family", "office", "tourist"], rows, p=kinds),
+            "y": (rng.random(rows) < 0.3).astype(int),
+        }
+    )
+
+
+def days(*middles: float) -> dict[str, pd.DataFrame]:
+    return {f"2024-01-{i:02d}": day(i, middle) for i, middle in enumerate(middles, 1)}
+
+
+@pytest.fixture
+def judge_anew(judge, tmp_path):
+    """A function that judges days in a store of their own."""
+
+    def go(spans, **settings):
+        # Spans are ingested once, and these share their names.
+        shutil.rmtree(tmp_path / "store", ignore_errors=True)
+        return judge(spans, label="y", **settings)
+
+    return go
+
+
+@pytest.fixture
+def drift_of(judge_anew):
+    """A function that judges days and gives what is said of a column's drift: severity and words, or nothing."""
+
+    def go(spans, column="basket", **settings):
+        outcome = judge_anew(spans, **settings)
+        found = [f for f in outcome.findings if (f["column"], f["kind"]) == (column, "drift")]
+        return (found[0]["severity"], found[0]) if found else None
+
+    return go
+
+
+def test_far_beyond_the_threshold_the_run_stops_and_beyond_it_warns(drift_of):
+    severity, found = drift_of(days(30, 30, 3000))
+    assert severity == "error"
+    assert "retrainer spans exclude" in found["remedy"]
+    assert "validation.drift.columns" in found["remedy"]
+    assert drift_of(days(30, 30, 44))[0] == "warning"
+    assert drift_of(days(30, 30, 32)) is None
+    assert drift_of(days(30, 30, 3000), severity={"drift": "warning"})[0] == "warning"
+
+
+def test_with_a_single_earlier_span_nothing_says_which_one_is_wrong(drift_of):
+    assert drift_of(days(30, 3000))[0] == "warning"
+
+
+def test_what_moved_once_is_not_usual(drift_of):
+    severity, found = drift_of(days(30, 3000, 3000))
+    assert severity == "warning", "the run of the day before has stopped, or was let through"
+    assert "before" in found["seen"]
+    assert drift_of(days(30, 30, 30, 3000, 3000)) is not None
+
+
+def test_a_good_span_after_a_bad_one_says_which_one_is_bad(drift_of):
+    severity, found = drift_of(days(30, 3000, 30))
+    assert severity == "warning"
+    assert "span 2024-01-02 alone differs" in found["seen"]
+    assert "retrainer spans exclude 2024-01-02" in found["remedy"]
+    assert drift_of(days(30, 30, 30, 3000, 30)) is None
+
+
+def test_weekends_that_are_always_alike_pass_and_a_new_kind_of_day_does_not(drift_of):
+    def week(last: int, wrong: bool = False) -> dict[str, pd.DataFrame]:
+        return {
+            f"2024-01-{i:02d}": day(i, 60, (0.6, 0.1, 0.3))
+            if i % 7 in (6, 0) and not (wrong and i == last)
+            else day(i, 100, (0.1, 0.1, 0.8))
+            if wrong and i == last
+            else day(i)
+            for i in range(last - 13, last + 1)
+        }
+
+    for column in ("basket", "kind"):
+        assert drift_of(week(27), column) is None
+        assert drift_of(week(28), column) is None
+        assert drift_of(week(20, wrong=True), column) is not None
+
+
+def test_dates_and_counters_are_far_apart_by_nature(drift_of):
+    spans = days(30, 30, 30)
+    for i, frame in enumerate(spans.values()):
+        frame["month"] = i + 1
+        frame["counter"] = np.arange(ROWS) + ROWS * i
+        frame["batch"] = f"batch {i}"
+    for column in ("month", "counter", "batch"):
+        assert drift_of(spans, column) is None
+
+
+def test_four_wild_rows_neither_hide_a_shift_nor_are_one(drift_of, judge_anew):
+    def readings(middle: float, wild: set[int]) -> dict[str, pd.DataFrame]:
+        spans = days(20, 20, 20, middle)
+        for i, frame in enumerate(spans.values()):
+            if i in wild:
+                frame.loc[:3, "basket"] = 999_999
+        return spans
+
+    assert drift_of(readings(60, set()))[0] == "error"
+    assert drift_of(readings(60, {0, 1, 2, 3}))[0] == "error"
+    assert drift_of(readings(20, {3})) is None
+    found = judge_anew(readings(20, {3})).one("basket", "far_values")
+    assert found["severity"] == "warning"
+    assert found["seen"].startswith(
+        "999,999 at the most, far from all others, in about 4 rows (1 %)"
+    )
+    assert judge_anew(readings(20, {0, 1, 2, 3})).one("basket", "far_values")
+    assert "far_values" not in {f["kind"] for f in judge_anew(readings(20, set())).findings}
+
+
+def test_tfdvs_measure_holds_where_a_threshold_is_set(drift_of):
+    spans = days(20, 20, 20)
+    spans["2024-01-03"].loc[:3, "basket"] = 999_999
+    severity, found = drift_of(
+        spans, drift={"columns": {"basket": {"jensen_shannon_divergence": 0.3}}}
+    )
+    assert severity == "error"
+    assert found["seen"].startswith("Jensen-Shannon divergence 0.99")
+
+
+def test_small_spans_do_not_warn_by_chance(drift_of):
+    for seed in range(0, 100, 20):
+        even = (1 / 3, 1 / 3, 1 / 3)
+        spans = {f"2024-01-{i:02d}": day(seed + i, 30, even, 60) for i in range(1, 8)}
+        assert drift_of(spans, "basket") is None
+        assert drift_of(spans, "kind") is None
