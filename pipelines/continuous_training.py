@@ -44,6 +44,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             pattern=pattern,
             store=store,
             label=data.label,
+            weight=evaluation.example_weight_key,
             span=span,
             window=data.window,
             split=data.split,

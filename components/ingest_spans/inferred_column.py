@@ -16,8 +16,8 @@ Converted = tuple[pa.Array, np.ndarray, str]
 _NONE = np.empty(0, np.int64)
 _EXAMPLES = 3
 
-CODES, CODES_AS_NUMBERS, VERSIONS, LONG, MISSING_WORDS = (
-    "codes", "codes_as_numbers", "versions", "long", "missing_words",
+CODES, CODES_AS_NUMBERS, VERSIONS, LONG, MISSING_WORDS, INDEX = (
+    "codes", "codes_as_numbers", "versions", "long", "missing_words", "index",
 )  # fmt: skip
 
 

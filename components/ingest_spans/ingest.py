@@ -179,8 +179,8 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
         ]
     parts.append(f"{examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate")
     aside = {
-        reason: sum(one.content.counts[reason] for one in stored)
-        for reason in ("unlabelled", "unreadable", "duplicate")
+        reason: sum(one.content.counts.get(reason, 0) for one in stored)
+        for reason in ("unlabelled", "unweighted", "unreadable", "duplicate")
     }
     if any(aside.values()):
         told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)

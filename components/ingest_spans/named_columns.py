@@ -20,6 +20,7 @@ def needed_columns(settings: IngestSettings) -> dict[str, str]:
     needed: dict[str, str] = {}
     for setting, columns in (
         ("data.label", (settings.label,)),
+        ("evaluation.example_weight_key", (settings.weight,) if settings.weight else ()),
         ("data.key", settings.key),
         ("data.hash", settings.hash),
         ("data.split_by", settings.split_by),
@@ -57,6 +58,10 @@ class NamedColumns:
         return cls(
             needed_columns(settings), {**dropped, **dict.fromkeys(settings.hash, "data.hash")}
         )
+
+    def names(self, column: str) -> bool:
+        """Tell whether the settings name a column."""
+        return column in self._needed or column in self._private
 
     def check(self, block: Block, uri: str, has_header: bool) -> None:
         """Look at the columns of a block.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..lib.stored_spans import SpanVersion
-from .inferred_column import CODES, CODES_AS_NUMBERS, LONG, MISSING_WORDS, VERSIONS
+from .inferred_column import CODES, CODES_AS_NUMBERS, INDEX, LONG, MISSING_WORDS, VERSIONS
 
 # More columns than these are counted.
 _MOST_NAMED = 3
@@ -13,6 +13,7 @@ _WHY = {
     CODES_AS_NUMBERS: "is read as numbers, cells such as {cells} ({reason}) too",
     VERSIONS: "is text, because cells such as {cells} look like version numbers",
     LONG: "is text, because a number would lose digits of cells such as {cells}",
+    INDEX: "is the index of pandas, and left out",
     MISSING_WORDS: "is text, and its cells {cells} are taken for missing",
 }
 _FIXES = {
@@ -20,6 +21,7 @@ _FIXES = {
     CODES_AS_NUMBERS: "if they are codes, set data.types to text",
     VERSIONS: "if they are numbers, set data.types",
     LONG: "if digits do not matter, set data.types",
+    INDEX: "to keep it, set data.types",
     MISSING_WORDS: "if they are values, set data.types or data.csv.null_values",
 }
 

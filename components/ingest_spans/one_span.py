@@ -36,6 +36,7 @@ from .reading import Opener
 from .settings import IngestSettings
 from .sources.choosing import open_source
 from .sources.interface import Source
+from .sources.partitioned import PartitionedSource
 from .span_files import SpanFiles, check_bad_rows, demanded_kinds, write_span_files
 
 _FINGERPRINT_DIGITS = 32
@@ -95,7 +96,9 @@ def _ingest_span(
 ) -> StoredSpan:
     key = settings.read_key()
     digest = settings.digest(key)
-    demanded = demanded_kinds(settings, schema_kinds)
+    # What stands in a path is text, unless somebody says otherwise: 07 stays 07.
+    text = dict.fromkeys(_in_path(source), Kind.TEXT)
+    demanded = {**text, **demanded_kinds(settings, schema_kinds)}
     place = Store(store)
     # The files' fingerprints lead to the version without reading the files again.
     before = [[file.uri, file.fingerprint] for file in source.files]
@@ -173,7 +176,18 @@ def _digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> st
     for file in source.files:
         if file.uri not in digests:
             digests[file.uri] = digest_source(file)
-    return digest_value([digests[file.uri] for file in source.files])
+    return digest_value(
+        [
+            [digests[file.uri], *map(list, file.partitions)]
+            if file.partitions
+            else digests[file.uri]
+            for file in source.files
+        ]
+    )
+
+
+def _in_path(source: SourceSpan) -> set[str]:
+    return {name for file in source.files for name, _ in file.partitions}
 
 
 def _write(
@@ -190,7 +204,7 @@ def _write(
             for file in source.files
         ]
         return write_span_files(
-            source.name, openers, settings, key, demanded, folder, Path(scratch)
+            source.name, openers, settings, key, demanded, folder, Path(scratch), _in_path(source)
         )
 
 
@@ -220,7 +234,8 @@ def _opened(
         tempfile.TemporaryDirectory(dir=near) as scratch,
         fetched(file, scratch, digests) as path,
     ):
-        yield _open(file, path, settings, span, scratch)
+        opened = _open(file, path, settings, span, scratch)
+        yield PartitionedSource(opened, file, settings.drop) if file.partitions else opened
 
 
 def _open(file: SourceFile, path: str, settings: IngestSettings, span: str, scratch: str) -> Source:

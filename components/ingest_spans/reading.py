@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from .cell_rules import CellRules, Rules
-from .inferred_column import Converted, InferredColumn, Note
+from .inferred_column import INDEX, Converted, InferredColumn, Note
 from .kinds import Kind, MisfitError, decode_text, fit, name_nested
 from .named_columns import NamedColumns
 from .sources.choosing import read_blocks
-from .sources.interface import CELL_KEPT, TEXT_KEPT, BadRow, Block, Source
+from .sources.interface import CELL_KEPT, TEXT_KEPT, BadRow, Block, NoRowsError, Source
 from .sources.joining import join_blocks
+from .sources.names import is_index
 
 
 class KindsChangedError(Exception):
@@ -67,6 +68,8 @@ class SpanReader:
         """
         self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
+        # Columns of pandas' index, as they came.
+        self._indices: dict[str, None] = {}
         self._sources = sources
         self._demanded = demanded
         self._named = named or NamedColumns({}, {})
@@ -81,6 +84,7 @@ class SpanReader:
     def notes(self) -> dict[str, list[Note]]:
         """Say of each column what became of cells that could mean something else; the others are left out."""
         notes = {name: column.notes() for name, column in self._columns.items()}
+        notes |= {name: [Note(INDEX, 0, (), "")] for name in self._indices}
         return {name: of_column for name, of_column in notes.items() if of_column}
 
     def read(self) -> Iterator[Rows]:
@@ -92,27 +96,64 @@ class SpanReader:
         Raises:
             KindsChangedError: Once everything is read, if the kinds of the first block did not hold. By then `kinds`
                 are those of the whole span. Blocks are yielded as long as they held.
+            NoRowsError: If no source has a row.
             RetrainerError: If a source can't be read.
         """
         started = changed = False
+        empty: NoRowsError | None = None
         for uri, opener in self._sources:
-            with (
-                opener() as source,
-                closing(read_ahead(join_blocks(read_blocks(source, uri)))) as blocks,
-            ):
-                for block in blocks:
-                    self._named.check(block, uri, source.has_header)
-                    self.excluded.update(block.excluded)
-                    known = self._stored_as()
-                    rows = self._convert(block, uri, source.narrow)
-                    changed = changed or (started and known != self._stored_as())
-                    started = True
-                    if not changed:
-                        yield rows
+            blocks = self._blocks(uri, opener)
+            while True:
+                known = self._stored_as()
+                try:
+                    rows = next(blocks, None)
+                except NoRowsError as error:
+                    # Programs that write a file a task leave some without rows beside the others.
+                    empty = empty or error
+                    break
+                if rows is None:
+                    break
+                changed = changed or (started and known != self._stored_as())
+                started = True
+                if not changed:
+                    yield rows
+        if empty and not started:
+            if len(self._sources) == 1:
+                raise empty
+            raise NoRowsError(
+                f"none of the span's {len(self._sources)} files has a row; the first is '{self._sources[0][0]}'. "
+                "Upload the span again."
+            )
         for column in self._columns.values():
             column.settle()
         if changed:
             raise KindsChangedError
+
+    def _blocks(self, uri: str, opener: Opener) -> Iterator[Rows]:
+        with (
+            opener() as source,
+            closing(read_ahead(join_blocks(read_blocks(source, uri)))) as blocks,
+        ):
+            for whole in blocks:
+                block = self._without_index(whole)
+                self._named.check(block, uri, source.has_header)
+                self.excluded.update(block.excluded)
+                yield self._convert(block, uri, source.narrow)
+
+    def _without_index(self, block: Block) -> Block:
+        found = [name for name in block.batch.schema.names if is_index(name)]
+        # Who names one wants it.
+        left_out = [
+            name
+            for name in found
+            if not name or (name not in self._demanded and not self._named.names(name))
+        ]
+        if not left_out:
+            return block
+        self._indices.update(dict.fromkeys(left_out))
+        kept = [name for name in block.batch.schema.names if name not in left_out]
+        batch = pa.RecordBatch.from_arrays([block.batch.column(name) for name in kept], names=kept)
+        return block._replace(batch=batch, excluded=[*block.excluded, *left_out])
 
     def _stored_as(self) -> dict[str, pa.DataType]:
         return {name: kind.stored_as for name, kind in self.kinds.items()}

@@ -13,6 +13,7 @@ from .kinds import Kind
 from .private import key_digest, read_key
 from .sources.choosing import AUTO, FORMATS
 from .sources.interface import SourceOptions
+from .sources.names import is_index
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 4
@@ -27,6 +28,7 @@ class IngestSettings:
 
     Attributes:
         label: The label's column; rows without one are set aside.
+        weight: Column that weighs the rows; those without a finite weight of 0 or more are set aside. Empty for none.
         key: Columns that name an example. Of rows with the same key the later wins.
         drop: Columns to leave out.
         hash: Private columns, replaced by the HMAC-SHA-256 of their text.
@@ -42,6 +44,7 @@ class IngestSettings:
     """
 
     label: str
+    weight: str = ""
     key: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     hash: tuple[str, ...] = ()
@@ -111,11 +114,16 @@ class IngestSettings:
                 f"split_by names {', '.join(self.split_by)}, and split is {self.split}, which keeps whole spans "
                 f"together. Take split_by out, or split by {HASH} (data.split)."
             )
-        for name in (self.label, *self.key, *self.split_by, *self.hash):
+        if self.weight and self.weight in (self.label, *self.hash):
+            raise RetrainerError(
+                f"the weight '{self.weight}' (evaluation.example_weight_key) can't be the label, nor be hashed."
+            )
+        named = (self.label, *self.key, *self.split_by, *self.hash)
+        for name in (*named, self.weight) if self.weight else named:
             if name in self.drop:
                 raise RetrainerError(
-                    f"column '{name}' is the label, or part of key, split_by or hash, and can't be dropped as well "
-                    "(data.drop)."
+                    f"column '{name}' is the label, the weight, or part of key, split_by or hash, and can't be dropped "
+                    "as well (data.drop)."
                 )
         for name in (*self.key, *self.split_by, *self.hash):
             if name == self.label:
@@ -148,8 +156,12 @@ class IngestSettings:
         for name in ("hash_key_env", "hash_key_file", "max_bad_rows", "types"):
             content.pop(name, None)
         source.pop("max_bytes_billed", None)
-        # But for what is said of a key and of text, where the same type is not all that is said.
-        said = [name for name, kind in self.types.items() if name in self.key or kind == "text"]
+        # But for what is said of a key, of text and of an index, where the type is not all that is said.
+        said = [
+            name
+            for name, kind in self.types.items()
+            if name in self.key or kind == Kind.TEXT.value or is_index(name)
+        ]
         if said:
             content["said"] = sorted(said)
         if self.hash:

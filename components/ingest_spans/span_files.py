@@ -1,7 +1,7 @@
 """Making the files of a span: its parts, and what was set aside."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN
-from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
+from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from ..lib.words import did_you_mean
+from .cell_rules import CellRules, Rules
 from .duplicates import Duplicates
 from .inferred_column import MISSING_WORDS
 from .kinds import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
@@ -28,6 +29,8 @@ from .splitting import hash_fractions
 
 ALL = "all"
 _COLUMNS_TOLD = 30
+_LABEL_IS = "0 or 1, a class from 0 up, or a quantity"
+_WEIGHT_IS = "0 or more"
 _CHARACTERS_TOLD = 60
 
 
@@ -37,7 +40,7 @@ class SpanFiles:
 
     Attributes:
         parts: Rows and files of each part.
-        counts: Rows read, kept, unlabelled, unreadable, duplicate.
+        counts: Rows read, kept, unlabelled, unweighted, unreadable, duplicate.
         columns: Arrow type of each column, as text.
         source_columns: Every column of the sources, those included that were left out.
         notes: What became of cells that could mean something else: `column`, `kind`, `rows`, `examples` and `reason`;
@@ -70,6 +73,7 @@ def write_span_files(
     demanded: Mapping[str, Kind],
     folder: Path,
     scratch: Path,
+    in_path: Collection[str] = (),
 ) -> SpanFiles:
     """Read a span's sources, clean their rows, and write them.
 
@@ -81,6 +85,7 @@ def write_span_files(
         demanded: Kinds that are not found out.
         folder: Gets the files; empty.
         scratch: Folder for what does not fit into memory.
+        in_path: Columns that stand in the sources' paths, whose cells are what they say.
 
     Returns:
         What was written.
@@ -88,9 +93,9 @@ def write_span_files(
     Raises:
         RetrainerError: If the span can't be used.
     """
-    reader = SpanReader(
-        sources, demanded, NamedColumns.of(settings), settings.cell_rules, settings.strict
-    )
+    usual = settings.cell_rules
+    rules = Rules(usual.usual, {**usual.known, **dict.fromkeys(in_path, CellRules(()))})
+    reader = SpanReader(sources, demanded, NamedColumns.of(settings), rules, settings.strict)
     # The first block's kinds hold most of the time. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):
         spill = scratch / f"keys-{attempt}"
@@ -107,15 +112,17 @@ class _Prepared(NamedTuple):
     """Rows that are ready to be written.
 
     Attributes:
-        labelled: Those that have a label.
+        labelled: Those that have a label and a weight.
         parts: The number of the part that each of them belongs to.
-        unlabelled: Those that have none.
+        unlabelled: Those that have no label.
+        unweighted: Those of the others that have no weight.
         bad: Those that could not be read.
     """
 
     labelled: pa.Table
     parts: np.ndarray
     unlabelled: pa.Table
+    unweighted: pa.Table
     bad: Sequence[BadRow]
 
 
@@ -137,30 +144,37 @@ class _Writer:
         blocks = read_ahead(reader.read())
         first = next(blocks)
         self._check_columns(first, blocks)
-        self._check_label(first, blocks)
+        label, weight = self._settings.label, self._settings.weight
+        self._check_number(label, "label", _LABEL_IS, first, blocks)
+        if weight:
+            self._check_number(weight, "weight", _WEIGHT_IS, first, blocks)
         schema = first.table.schema
         names = (TRAIN, EVAL) if self._settings.split == HASH else (ALL,)
         parts = {name: PartFiles(self._folder, name, schema) for name in names}
         unlabelled = RowFile(self._folder / UNLABELLED_FILE, schema)
+        unweighted = RowFile(self._folder / UNWEIGHTED_FILE, schema)
         with open(self._folder / UNREADABLE_FILE, "w", encoding="utf-8") as quarantine:
             for prepared in read_ahead(map(self._prepare, chain([first], blocks))):
                 self._set_aside(prepared.bad, quarantine)
                 unlabelled.write(prepared.unlabelled)
+                unweighted.write(prepared.unweighted)
                 self._write_parts(prepared.labelled, prepared.parts, list(parts.values()))
         for part in parts.values():
             part.close()
-        unlabelled.close()
-        if not unlabelled.rows:
-            unlabelled.path.unlink()
+        for aside in (unlabelled, unweighted):
+            aside.close()
+            if not aside.rows:
+                aside.path.unlink()
         if not self._unreadable:
             (self._folder / UNREADABLE_FILE).unlink()
         labelled_rows = sum(part.rows for part in parts.values())
         parts = self._without_duplicates(parts, schema)
         kept = sum(part.rows for part in parts.values())
         counts = {
-            "read": labelled_rows + unlabelled.rows + self._unreadable,
+            "read": labelled_rows + unlabelled.rows + unweighted.rows + self._unreadable,
             "kept": kept,
             "unlabelled": unlabelled.rows,
+            "unweighted": unweighted.rows,
             "unreadable": self._unreadable,
             "duplicate": labelled_rows - kept,
         }
@@ -205,12 +219,13 @@ class _Writer:
                     f"span {self._span} has no column '{column}' ({setting}).{told}"
                 )
 
-    def _check_label(self, first: Rows, blocks: Iterator[Rows]) -> None:
-        label = self._settings.label
-        if first.table.schema.field(label).type != pa.string():
+    def _check_number(
+        self, name: str, role: str, is_to_be: str, first: Rows, blocks: Iterator[Rows]
+    ) -> None:
+        if first.table.schema.field(name).type != pa.string():
             return
         for rows in chain([first], blocks):
-            column = rows.table.column(label).combine_chunks()
+            column = rows.table.column(name).combine_chunks()
             misfits = convert(column, Kind.NUMBER)[1]
             if len(misfits):
                 example = column[int(misfits[0])].as_py()
@@ -218,12 +233,12 @@ class _Writer:
                     example = f"{example[:_CHARACTERS_TOLD]}..."
                 _drain(blocks)
                 raise RetrainerError(
-                    f"the label '{label}' of span {self._span} is text (such as {example!r}). Make it a number in the "
-                    "source: 0 or 1, a class from 0 up, or a quantity."
+                    f"the {role} '{name}' of span {self._span} is text (such as {example!r}). Make it a number in the "
+                    f"source: {is_to_be}."
                 )
         raise RetrainerError(
-            f"the label '{label}' of span {self._span} is text, though all of it are numbers. Set data.types to "
-            f"{{{label}: number}}, or mend its type in the source or the schema."
+            f"the {role} '{name}' of span {self._span} is text, though all of it are numbers. Set data.types to "
+            f"{{{name}: number}}, or fix its type in the source or the schema."
         )
 
     def _set_aside(self, rows: Sequence[BadRow], quarantine: TextIO) -> None:
@@ -237,11 +252,14 @@ class _Writer:
             self._bad = [replace(rows[0], text="", cell="") if withheld else rows[0]]
 
     def _prepare(self, rows: Rows) -> _Prepared:
-        labelled, unlabelled = self._divide_by_label(self._hash_private(rows.table))
+        labelled, unlabelled = _divide(self._hash_private(rows.table), self._settings.label)
+        unweighted = labelled.slice(0, 0)
+        if self._settings.weight:
+            labelled, unweighted = _divide(labelled, self._settings.weight, least=0)
         parts = np.zeros(len(labelled), np.uint8)
         if self._settings.split == HASH:
             parts[self._in_eval(labelled)] = 1
-        return _Prepared(labelled, parts, unlabelled, rows.bad)
+        return _Prepared(labelled, parts, unlabelled, unweighted, rows.bad)
 
     def _hash_private(self, rows: pa.Table) -> pa.Table:
         for name in self._settings.hash:
@@ -249,15 +267,6 @@ class _Writer:
             hashed = hash_column(rows.column(name), self._key)
             rows = rows.set_column(position, rows.schema.field(name), hashed)
         return rows
-
-    def _divide_by_label(self, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-        label = rows.column(self._settings.label)
-        known = label.is_valid()
-        if pa.types.is_floating(label.type):
-            known = pc.fill_null(pc.is_finite(label), False)
-        if pc.all(known).as_py():
-            return rows, rows.slice(0, 0)
-        return rows.filter(known), rows.filter(pc.invert(known))
 
     def _write_parts(self, rows: pa.Table, numbers: np.ndarray, parts: Sequence[PartFiles]) -> None:
         positions = np.empty(len(rows), np.int64)
@@ -314,6 +323,19 @@ def check_bad_rows(
         f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
         f"{max_bad_rows:.2%} allows.{first} Mend the source, {types}or raise data.max_bad_rows."
     )
+
+
+def _divide(rows: pa.Table, name: str, least: float | None = None) -> tuple[pa.Table, pa.Table]:
+    """Divide rows into those whose cell is a finite number, not below the least one, and the others."""
+    column = rows.column(name)
+    known = column.is_valid()
+    if pa.types.is_floating(column.type):
+        known = pc.fill_null(pc.is_finite(column), False)
+    if least is not None and not pa.types.is_null(column.type):
+        known = pc.and_(known, pc.fill_null(pc.greater_equal(column, least), False))
+    if pc.all(known).as_py():
+        return rows, rows.slice(0, 0)
+    return rows.filter(known), rows.filter(pc.invert(known))
 
 
 def _tell(row: BadRow) -> str:

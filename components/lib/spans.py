@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from glob import iglob
 from typing import Any
+from urllib.parse import unquote
 
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
@@ -21,6 +22,8 @@ LATEST = "latest"
 _PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")
 # Holds the place of `{span}`, whose format may have slashes, while a path is taken apart.
 _STAND_IN = "\x00"
+# What Hive and Spark write for a missing value.
+_HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
 # What a wildcard at the beginning of a path part does not match, as in a shell.
 _NOT_HIDDEN = r"(?!\.)"
 _DATE_FIELDS = {
@@ -43,11 +46,13 @@ class SourceFile:
         fingerprint: Changes when the file does, without reading it (size and time of change, or what an
             object store calls an ETag; of a table, its number of rows and time of change). It ends with a colon where
             nothing but the size is known.
+        partitions: Columns that stand in its path, as `site=north` does, with their value; None for a missing one.
     """
 
     uri: str
     size: int
     fingerprint: str
+    partitions: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,32 @@ class SpanPattern:
         regex: Matches a whole name, with a group `span`.
         glob: Matches at least the names that `regex` does.
         date_format: Format of the spans' dates, None where spans are plain names.
+        folders: Of each part of a path, whether a wildcard matches it that has no part of the span beside it.
     """
 
     regex: re.Pattern[str]
     glob: str
     date_format: str | None
+    folders: tuple[bool, ...] = ()
+
+    def partitions(self, name: str) -> tuple[tuple[str, str | None], ...]:
+        """Read the columns that stand in a file's path (https://cwiki.apache.org/confluence/display/Hive/DynamicPartitions).
+
+        Args:
+            name: A path or URI that the pattern matches.
+
+        Returns:
+            Names and values, None where it is missing, of folders such as `site=north` that a wildcard of the pattern
+            matches. What the pattern spells out is the same for all files, and the span's own folder is the span.
+        """
+        found = []
+        # The last part is the file's own name.
+        for open_ended, folder in zip(self.folders[:-1], name.split("/")[:-1], strict=False):
+            column, is_partition, value = folder.partition("=")
+            if open_ended and is_partition and column:
+                missing = value == _HIVE_MISSING
+                found.append((unquote(column), None if missing else unquote(value)))
+        return tuple(found)
 
     def match(self, name: str) -> str | None:
         """Give the span that a file belongs to.
@@ -132,6 +158,12 @@ def compile_pattern(pattern: str) -> SpanPattern:
         re.compile(f"{_glob_regex(before)}(?P<span>{span_regex}){_glob_regex(after)}"),
         _glob(f"{before}{span_glob}{after}"),
         date_format,
+        tuple(
+            _STAND_IN not in part and ("*" in part or "?" in part)
+            for part in f"{before}{_STAND_IN.join(span_glob.split('*'))}{_STAND_IN}{after}".split(
+                "/"
+            )
+        ),
     )
 
 
@@ -201,6 +233,7 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
                 name if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(name),
                 info.get("size") or 0,
                 _fingerprint(info),
+                compiled.partitions(name),
             )
         )
     if not files:

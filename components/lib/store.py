@@ -6,6 +6,7 @@ from .files import join
 
 # Beside a span's rows: those that were set aside, if there are any.
 UNLABELLED_FILE = "unlabelled.parquet"
+UNWEIGHTED_FILE = "unweighted.parquet"
 UNREADABLE_FILE = "unreadable.jsonl"
 DUPLICATE_FILE = "duplicate.parquet"
 

@@ -39,7 +39,7 @@ class SpanVersion:
         version: The version's name.
         uri: Its folder in the store.
         parts: Rows and files of each part.
-        counts: Rows read, kept, unlabelled, unreadable, duplicate.
+        counts: Rows read, kept, unlabelled, unweighted, unreadable, duplicate.
         source_columns: The columns that its source had.
         columns: Its columns with their Arrow types.
         sources: URI and size in bytes of each source file.
@@ -76,7 +76,7 @@ class SpanVersion:
     @property
     def set_aside(self) -> dict[str, int]:
         """How many rows were set aside, by reason; reasons without rows are left out."""
-        reasons = ("unlabelled", "unreadable", "duplicate")
+        reasons = ("unlabelled", "unweighted", "unreadable", "duplicate")
         return {reason: self.counts[reason] for reason in reasons if self.counts.get(reason)}
 
 

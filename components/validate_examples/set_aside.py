@@ -10,7 +10,7 @@ from typing import Any
 from ..lib.examples import Examples, open_parquet
 from ..lib.files import exists, filesystem, join
 from ..lib.statistics import StatisticsIndex
-from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE
+from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 
 _EXAMPLES = 3
 _REASONS = 5
@@ -24,7 +24,7 @@ class SetAside:
 
     Attributes:
         span: The span.
-        cause: `unreadable`, `unlabelled` or `duplicate`, as ingestion counts it.
+        cause: `unreadable`, `unlabelled`, `unweighted` or `duplicate`, as ingestion counts it.
         rows: How many.
         reason: Why, in words; of unreadable rows each reason with its count.
         examples: The first of them. An unreadable row is named by file and row; its text follows if ingestion wrote it
@@ -53,6 +53,7 @@ def read_set_aside(index: StatisticsIndex, examples: Examples | None) -> list[Se
     readers: dict[str, Callable[[StatisticsIndex, str], tuple[str, tuple[str, ...]]]] = {
         "unreadable": _unreadable,
         "unlabelled": _unlabelled,
+        "unweighted": _unweighted,
         "duplicate": _duplicate,
     }
     found = []
@@ -95,6 +96,10 @@ def _place(row: Mapping[str, Any]) -> str:
 
 def _unlabelled(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:
     return f"no value of {index.label} yet", _first_rows(index, uri, UNLABELLED_FILE)
+
+
+def _unweighted(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:
+    return "no weight that is a number of 0 or more", _first_rows(index, uri, UNWEIGHTED_FILE)
 
 
 def _duplicate(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:

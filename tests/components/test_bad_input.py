@@ -464,9 +464,9 @@ def test_odd_names_of_columns_pass_through_the_chain(chain, ending):
     assert "<b>0" not in page
 
 
-def test_a_column_without_a_name_passes_as_it_is(chain):
+def test_a_column_without_a_name_is_left_out(chain):
     chain.ingest(*(text.replace("id,", ",", 1) for text in (ONE, TWO, THREE))).judge()
-    assert chain.eval.column_names == ["", "city", "amount", "label"]
+    assert chain.eval.column_names == ["city", "amount", "label"]
     with_drop = chain.ingest(
         *(text.replace("id,", ",", 1) for text in (ONE, TWO, THREE)), drop=("",)
     )
@@ -555,8 +555,8 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
         (tmp_path / "in" / str(span)).mkdir(parents=True)
         for number in range(3):
             (tmp_path / "in" / str(span) / f"{number}.csv").write_text(good(span * 10 + number))
-    (tmp_path / "in" / "2" / "1.csv").write_text("")
-    with pytest.raises(RetrainerError, match=r"/2/1\.csv' is empty"):
+    (tmp_path / "in" / "2" / "1.csv").write_text("id,id\n")
+    with pytest.raises(RetrainerError, match=r"/2/1\.csv' has the column 'id' more than once"):
         ingest(
             str(tmp_path / "in" / "{span}" / "*.csv"),
             str(tmp_path / "store"),

@@ -21,7 +21,7 @@ from ...lib.bigquery_client import (
 from ...lib.errors import RetrainerError
 from ...lib.files import digest_value
 from ...lib.spans import SourceFile
-from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, SourceOptions
+from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.
 _SESSION_SECONDS = 5 * 3600.0
@@ -64,6 +64,7 @@ class BigQuerySource:
         """Read the rows; see Source.
 
         Raises:
+            NoRowsError: If it has no rows for the span.
             RetrainerError: If the table is gone, or has no rows of its own; if it may not be read; if the query is
                 refused or fails; if BigQuery does not answer for minutes.
         """
@@ -77,8 +78,8 @@ class BigQuerySource:
                 yield Block(batch, first, (), self._excluded)
                 first += batch.num_rows
             if first == 1:
-                raise RetrainerError(
-                    f"'{self._file.uri}' has no rows for span {self._span}. Deliver the span again, or take "
+                raise NoRowsError(
+                    f"'{self._file.uri}' has no rows for span {self._span}. Upload the span again, or choose "
                     f"another. {way_out}"
                 )
 

@@ -10,10 +10,10 @@ from ...lib.bigquery import is_bigquery
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from ..fetching import refused
-from .compression import without_compression
+from .compression import compression_of, without_compression
 from .csv_files import CsvSource
 from .encoding import is_utf8, transcode
-from .interface import Block, Source, SourceOptions
+from .interface import Block, NoRowsError, Source, SourceOptions
 from .json_lines import JsonLinesSource
 from .parquet_files import ParquetSource
 
@@ -47,17 +47,21 @@ def open_source(
         scratch: Folder for what has to be written anew before it can be read.
 
     Raises:
-        RetrainerError: If its format can't be told, or it is empty.
+        NoRowsError: If it is empty, in a format where that is no damage.
+        RetrainerError: If its format can't be told, or it is damaged.
     """
     if is_bigquery(file.uri):
         from .bigquery import BigQuerySource
 
         return BigQuerySource(file, span, options)
+    format = _format_of(file.uri, options.format)
     if file.size == 0:
-        raise RetrainerError(
-            f"'{file.uri}' is empty (0 bytes). Deliver the span again, or remove the file."
+        # Text without a line is whole; what a program packs or writes in a form of its own has bytes even then.
+        whole = format != PARQUET and not compression_of(file.uri)
+        raise (NoRowsError if whole else RetrainerError)(
+            f"'{file.uri}' is empty (0 bytes). Upload the span again."
         )
-    return _OPENERS[_format_of(file.uri, options.format)](file, path, options, scratch)
+    return _OPENERS[format](file, path, options, scratch)
 
 
 def read_blocks(source: Source, uri: str) -> Iterator[Block]:

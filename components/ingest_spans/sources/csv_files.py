@@ -16,7 +16,7 @@ from ...lib.spans import SourceFile
 from .compression import open_native
 from .encoding import BYTEWISE, begins_as_utf8, original_bytes, transcode
 from .interface import BLOCK_BYTES as SOURCE_BLOCK_BYTES
-from .interface import TEXT_KEPT, BadRow, Block, SourceOptions
+from .interface import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .names import check_names
 
 # Arrow reads some thirty of them ahead.
@@ -62,10 +62,15 @@ class CsvSource:
             Blocks in order.
 
         Raises:
-            RetrainerError: If it has no row, a column twice, a header that is not UTF-8, a row of more than 128 MiB, or
+            NoRowsError: If it has no row.
+            RetrainerError: If it has a column twice, a header that is not UTF-8, a row of more than 128 MiB, or
                 a quote that is not closed.
         """
         head = self._read_head()
+        if not head.strip():
+            raise NoRowsError(
+                f"'{self._file.uri}' has no header and no rows. Upload the span again."
+            )
         columns = list(self._options.csv_columns) or self._parse_header(head)
         no_header = (
             "" if self._options.csv_columns else " If it has no header, set data.csv.columns."
@@ -86,9 +91,9 @@ class CsvSource:
             except pa.ArrowInvalid as error:
                 self._read_otherwise(error, done)
         if done == 0:
-            raise RetrainerError(
-                f"'{self._file.uri}' has {'no row' if self._options.csv_columns else 'a header and no rows'}. Deliver "
-                "the span again, or remove the file."
+            raise NoRowsError(
+                f"'{self._file.uri}' has {'no row' if self._options.csv_columns else 'a header and no rows'}. Upload "
+                "the span again."
             )
 
     def _read_head(self) -> bytes:
@@ -120,8 +125,8 @@ class CsvSource:
                 "as cp1252, or data.format if it is no CSV."
             ) from error
         if not header:
-            raise RetrainerError(
-                f"'{self._file.uri}' has no header and no rows. Deliver the span again, or remove the file."
+            raise NoRowsError(
+                f"'{self._file.uri}' has no header and no rows. Upload the span again."
             )
         return header
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
+from ...lib.errors import RetrainerError
+
 # About so many bytes of a source are read at a time; what a block becomes in memory is a few times that.
 BLOCK_BYTES = 8 << 20
 # Rows of a block, in formats that are read by rows.
@@ -100,6 +102,10 @@ class Block(NamedTuple):
         return np.setdiff1d(numbers, [row.row for row in self.bad], assume_unique=True)
 
 
+class NoRowsError(RetrainerError):
+    """A source that is whole has no row: no fault of it, as long as another source of its span has some."""
+
+
 class Source(Protocol):
     """One file or table of a span."""
 
@@ -117,6 +123,7 @@ class Source(Protocol):
             Blocks in order. One without rows tells which columns there are.
 
         Raises:
-            RetrainerError: If the source as a whole can't be read: empty, cut off, of another format.
+            NoRowsError: If there is no row, at the end.
+            RetrainerError: If the source as a whole can't be read: cut off, of another format.
         """
         ...

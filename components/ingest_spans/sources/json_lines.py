@@ -11,7 +11,7 @@ import pyarrow.json
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from .compression import open_native
-from .interface import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, SourceOptions
+from .interface import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .json_rows import JsonRows, make_batch, read_rows
 
 # A longer line is no row: it is a whole document, or no JSON Lines at all.
@@ -56,7 +56,8 @@ class JsonLinesSource:
             Blocks of rows.
 
         Raises:
-            RetrainerError: If the file has no row, is damaged as a compressed file, is one JSON document instead of
+            NoRowsError: If the file has no row.
+            RetrainerError: If the file is damaged as a compressed file, is one JSON document instead of
                 lines, is UTF-16, or has a line longer than `LINE_BYTES`.
         """
         uri = self._file.uri
@@ -72,9 +73,7 @@ class JsonLinesSource:
                     yield self._block(parser.read(lines, first), lines, first)
                 first += lines.count(b"\n")
         if empty:
-            raise RetrainerError(
-                f"'{uri}' has no rows. Deliver the span again, or remove the file."
-            )
+            raise NoRowsError(f"'{uri}' has no rows. Upload the span again.")
 
     def _block(self, rows: JsonRows, lines: bytes, first: int) -> Block:
         texts = lines.split(b"\n") if rows.faults else []

@@ -1,9 +1,25 @@
 """Names of a source's columns."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from ...lib.errors import RetrainerError
+
+_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+|")
+
+
+def is_index(name: str) -> bool:
+    """Tell whether a column is an index that pandas wrote beside the others.
+
+    It numbers the rows of a file, and comes and goes with the way that the file was written. Without a name of its own,
+    it is called `__index_level_0__` in Parquet, nothing in CSV, and `Unnamed: 0` in CSV that was read and written
+    again.
+
+    Args:
+        name: The column's name.
+    """
+    return _INDEX.fullmatch(name) is not None
 
 
 def check_names(names: Sequence[str], uri: str, way_out: str = "") -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from ...lib.errors import RetrainerError
 from ...lib.examples import open_parquet
 from ...lib.spans import SourceFile
-from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, SourceOptions
+from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 from .names import check_names
 
 _BLOCK_BYTES = 4 * BLOCK_BYTES
@@ -42,7 +42,8 @@ class ParquetSource:
             Blocks in order.
 
         Raises:
-            RetrainerError: If it has no row, a column twice, or a type that this version of Arrow does not know.
+            NoRowsError: If it has no row.
+            RetrainerError: If it has a column twice, or a type that this version of Arrow does not know.
         """
         with ExitStack() as stack:
             try:
@@ -59,8 +60,8 @@ class ParquetSource:
             names = parquet.schema_arrow.names
             check_names(names, self._file.uri)
             if parquet.metadata.num_rows == 0:
-                raise RetrainerError(
-                    f"'{self._file.uri}' has columns and no rows. Deliver the span again, or remove the file."
+                raise NoRowsError(
+                    f"'{self._file.uri}' has columns and no rows. Upload the span again."
                 )
             yield from self._read(parquet)
 

@@ -5,10 +5,9 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
 from .compression import compression_of, open_native
-from .interface import TEXT_KEPT, BadRow, Block, SourceOptions
+from .interface import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .record_io import begins_with_record, read_records
 from .tf_examples import decode_examples
 
@@ -46,7 +45,8 @@ class TFRecordSource:
             Blocks of rows. A record that is no tf.Example is a bad row.
 
         Raises:
-            RetrainerError: If the file has no record, is no TFRecord file, or is damaged or cut off.
+            NoRowsError: If the file has no record.
+            RetrainerError: If the file is no TFRecord file, or is damaged or cut off.
         """
         uri = self._file.uri
         first = 1
@@ -63,9 +63,7 @@ class TFRecordSource:
             while decoding:
                 yield decoding.popleft().result()
         if first == 1:
-            raise RetrainerError(
-                f"'{uri}' has no records. Deliver the span again, or remove the file."
-            )
+            raise NoRowsError(f"'{uri}' has no records. Upload the span again.")
 
     def _block(self, records: list[bytes], first: int) -> Block:
         decoded = decode_examples(records, self._exclude)

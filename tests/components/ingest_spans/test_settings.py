@@ -18,7 +18,7 @@ from retrainer.components.lib.errors import RetrainerError
             r"format 'xml' is unknown; use auto, csv, parquet",
         ),
         ({"drop": ("late",)}, r"'late' is the label.*data\.drop"),
-        ({"key": ("id",), "drop": ("id",)}, r"'id' is the label, or part of key"),
+        ({"key": ("id",), "drop": ("id",)}, r"'id' is the label, the weight, or part of key"),
         ({"split": "hash", "split_by": ("id",), "drop": ("id",)}, "'id'.*can't be dropped as well"),
         ({"hash": ("id",), "drop": ("id",)}, "'id'.*can't be dropped as well"),
         ({"max_bad_rows": 1.01}, r"max_bad_rows is 1\.01; it is a share"),
