@@ -14,8 +14,9 @@ import click
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
+from ..components.lib.words import plural
 from .commands.models import models
-from .commands.options import ALLOW_OLDER, FILE, STORE
+from .commands.options import ALLOW_OLDER, FILE, STORE, show_warnings
 from .commands.schedule import schedule
 from .commands.schema import schema
 from .commands.spans import spans
@@ -175,9 +176,12 @@ def compile_(
     from .commands.prepare import load_with_image
     from .commands.push import push_compiled
     from .compiling import compile_text
+    from .reach import local_only
+    from .setting_checks import check_settings
 
     loaded = load_with_image(file, image)
     text = compile_text(loaded)
+    show_warnings([*check_settings(loaded), *local_only(loaded)])
     write_atomic(output, text)
     click.echo(f"wrote {output}")
     if push:
@@ -247,9 +251,13 @@ def config_check(file: Path) -> None:
     from .triggers.matching import Matcher
 
     loaded = load_config(file)
-    check_settings(loaded.config)
+    warnings_ = check_settings(loaded)
     Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data.pattern)
-    click.echo(f"{file} is right: pipeline '{loaded.config.name}', store {loaded.config.store}")
+    show_warnings(warnings_)
+    found = f"valid, with {plural(len(warnings_), 'warning')}" if warnings_ else "valid"
+    click.echo(
+        f"{loaded.path} is {found}: pipeline '{loaded.config.name}', store {loaded.config.store}"
+    )
 
 
 @cli.command()

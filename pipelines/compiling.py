@@ -25,7 +25,7 @@ def compile_text(loaded: LoadedConfig) -> str:
     Raises:
         RetrainerError: If a component would refuse its settings.
     """
-    check_settings(loaded.config)
+    check_settings(loaded)
     with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(continuous_training(loaded), str(file))

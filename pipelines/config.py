@@ -4,18 +4,19 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ..components.lib.errors import RetrainerError
-from ..components.lib.words import did_you_mean
+from .config_errors import describe, untransportable
 from .data_config import DataConfig
 from .section import Section
 from .target_config import TargetsConfig, TasksConfig
 from .targets.names import NAME_RULE
 from .trigger_config import TriggerConfig, TriggerServiceConfig
+from .yaml_places import YamlPlaces, load_yaml
 
 # A trigger's name becomes a label's value and part of a Kubernetes name.
 TRIGGER_NAME_RULE = r"^[a-z][a-z0-9-]{0,39}$"
@@ -217,12 +218,19 @@ class LoadedConfig(Section):
         module: Importable module of the user's code, if it is installed in the image.
         module_source: Text of the user's code, if it is a file.
         path: The file that it was read from.
+        text: Its text.
     """
 
     config: RetrainConfig
     module: str
     module_source: str
     path: str
+    text: str = ""
+
+    @property
+    def places(self) -> YamlPlaces:
+        """Where its settings stand."""
+        return YamlPlaces(self.path, self.text)
 
 
 def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
@@ -270,7 +278,9 @@ def load_config(path: str | os.PathLike[str]) -> LoadedConfig:
         }
     )
     module, source = _read_module(config.model.module, home)
-    return LoadedConfig(config=config, module=module, module_source=source, path=str(file))
+    return LoadedConfig(
+        config=config, module=module, module_source=source, path=str(file), text=text
+    )
 
 
 def parse_config(text: str, name: str) -> RetrainConfig:
@@ -287,8 +297,7 @@ def parse_config(text: str, name: str) -> RetrainConfig:
         RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
     """
     try:
-        content = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -299,76 +308,19 @@ def parse_config(text: str, name: str) -> RetrainConfig:
         raise RetrainerError(
             f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}."
         )
+    places = YamlPlaces(name, text)
     try:
-        return RetrainConfig.model_validate(content)
+        config = RetrainConfig.model_validate(content)
     except ValidationError as error:
-        problems = [_describe(problem, node, name) for problem in error.errors()]
+        problems = [describe(problem, places, RetrainConfig) for problem in error.errors()]
         raise RetrainerError("\n".join(problems)) from error
+    if problems := untransportable(content, places):
+        raise RetrainerError("\n".join(problems))
+    return config
 
 
 def _required(model: type[BaseModel]) -> Iterator[str]:
     return (name for name, info in model.model_fields.items() if info.is_required())
-
-
-def _describe(problem: Any, root: yaml.Node | None, name: str) -> str:
-    location = [part for part in problem["loc"] if part != "function-after"]
-    dotted = ".".join(str(part) for part in location)
-    line = _line(root, location)
-    place = f"{name}:{line}" if line else name
-    kind, value = problem["type"], problem.get("input")
-    if kind == "extra_forbidden":
-        known = list(_section_at(location[:-1]).model_fields)
-        hint = did_you_mean(location[-1], known, "Known here", cutoff=0.5)
-        return f"{place}: unknown key '{dotted}'.{hint}"
-    if kind == "missing":
-        return f"{place}: '{dotted}' is missing. {_help(location)}".rstrip()
-    message = problem["msg"].removeprefix("Value error, ")
-    if kind == "string_pattern_mismatch" and dotted == "name":
-        message = "must be lower case letters, digits and dashes, starting with a letter, at most 128 characters"
-    if not dotted:
-        return f"{place}: {message}."
-    shown = "" if isinstance(value, dict | list) else f" is {value!r}"
-    return f"{place}: '{dotted}'{shown}: {message[0].lower()}{message[1:]}."
-
-
-def _line(node: yaml.Node | None, location: list[Any]) -> int:
-    """Find the line of a key, or of the innermost section around a key that is missing."""
-    if node is None:
-        return 0
-    line = node.start_mark.line + 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = next(
-                ((key, value) for key, value in node.value if key.value == str(part)), None
-            )
-            if found is None:
-                return line
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif (
-            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
-        ):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            return line
-    return line
-
-
-def _section_at(location: list[Any]) -> type[BaseModel]:
-    kind: Any = RetrainConfig
-    for part in location:
-        # Below a mapping of sections, such as triggers, comes a name and then the section.
-        kind = (
-            kind.model_fields[str(part)].annotation
-            if isinstance(kind, type) and issubclass(kind, BaseModel)
-            else get_args(kind)[-1]
-        )
-    return kind
-
-
-def _help(location: list[Any]) -> str:
-    field = _section_at(location[:-1]).model_fields.get(str(location[-1]))
-    return (field.description or "") if field else ""
 
 
 def _absolute(path: str, home: Path) -> str:

@@ -1,20 +1,30 @@
-"""What can be wrong with an evaluation's settings, found without data."""
+"""What can be wrong with an evaluation's settings, found without data and without loading TFMA."""
 
-import inspect
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from tensorflow_model_analysis.metrics import metric_specs, metric_types
-from tensorflow_model_analysis.proto import config_pb2
-from tensorflow_model_analysis.utils.keras_lib import tf_keras
+from typing import TYPE_CHECKING, Any
 
 from ..lib.words import did_you_mean
-from .demands import ONE_HOT
+from .tfma_files import metric_names
+
+if TYPE_CHECKING:
+    from tensorflow_model_analysis.proto import config_pb2
 
 PLACE = "evaluation"
 """Section of retrain.yaml that holds the settings."""
+
+ONE_HOT = {
+    "CategoricalAccuracy": "SparseCategoricalAccuracy",
+    "CategoricalCrossentropy": "SparseCategoricalCrossentropy",
+    "CategoricalCrossEntropy": "SparseCategoricalCrossentropy",
+    "CategoricalFocalCrossentropy": "SparseCategoricalCrossentropy",
+    "CategoricalHinge": "SparseCategoricalAccuracy",
+    "OneHotIoU": "SparseCategoricalAccuracy",
+    "OneHotMeanIoU": "SparseCategoricalAccuracy",
+    "TopKCategoricalAccuracy": "SparseTopKCategoricalAccuracy",
+}
+"""Metrics of one-hot labels, and what to use for a label of one number, which they misread in silence."""
 
 _WRAPPERS = "google.protobuf."
 """Package of the messages that proto-JSON writes as plain values, such as DoubleValue."""
@@ -28,10 +38,12 @@ class Problem:
         text: What is wrong and how to fix it, as sentences.
         stops: True if evaluate_model can't run with it; False if it runs, and refuses every model, or every first
             model.
+        place: Which setting it is, such as `evaluation.metrics_specs[0].metrics[1]`; empty if the text says it.
     """
 
     text: str
     stops: bool = True
+    place: str = ""
 
 
 def unknown_fields(value: Any, descriptor: Any, place: str) -> Iterator[Problem]:
@@ -73,114 +85,114 @@ def unknown_fields(value: Any, descriptor: Any, place: str) -> Iterator[Problem]
             yield from unknown_fields(inner, message, f"{place}.{name}")
 
 
-def metric_problems(config: config_pb2.EvalConfig) -> Iterator[Problem]:
-    """Find metrics that TFMA does not know, and configs that a metric does not take."""
+def metric_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
+    """Find metrics that TFMA does not know, and configs that are not JSON."""
     if not any(spec.metrics for spec in config.metrics_specs):
         yield Problem(
             "the evaluation has no metrics. Name some: metrics_specs: [{metrics: [{class_name: AUC}, {class_name: "
-            "ExampleCount}]}]"
+            "ExampleCount}]}]",
+            place=f"{PLACE}.metrics_specs",
         )
-    registered = metric_types.registered_metrics()
-    keras = keras_names()
-    for _, metric in _metrics(config):
-        if (
-            not metric.module
-            and metric.class_name not in registered
-            and metric.class_name not in keras
-        ):
-            near = did_you_mean(metric.class_name, [*registered, *keras], most=3)
+    known = metric_names()
+    for place, metric in list_metrics(config):
+        if not metric.module and metric.class_name not in known:
+            near = did_you_mean(metric.class_name, sorted(known), most=3)
             yield Problem(
                 f"TFMA knows no metric '{metric.class_name}'.{near} A metric of your own needs "
-                "its module as well."
+                "its module as well.",
+                place=place,
             )
             continue
         if metric.class_name in ONE_HOT:
             yield Problem(
                 f"'{metric.class_name}' takes one-hot labels, and would misread a label that is one number. Use "
-                f"{ONE_HOT[metric.class_name]}."
+                f"{ONE_HOT[metric.class_name]}.",
+                place=place,
             )
-        refused = f"the metric '{metric.class_name}' doesn't take the config '{metric.config}': "
         try:
             json.loads(_braced(metric.config))
         except ValueError as error:
             yield Problem(
-                f"{refused}it is not JSON ({error}). Write a mapping, such as config: {{name: my_name}}."
+                f"the metric '{metric.class_name}' doesn't take the config '{metric.config}': it is not JSON "
+                f"({error}). Write a mapping, such as config: {{name: my_name}}.",
+                place=f"{place}.config",
             )
-            continue
-        try:
-            instance = metric_specs.metric_instance(metric, registered)
-        except Exception as error:  # A metric's constructor may raise anything at its `config`.
-            yield Problem(f"{refused}{error}")
-            continue
-        known = _arguments(instance)
-        for name in _config(metric) if metric.class_name in registered else ():
-            if name not in known:
-                yield Problem(
-                    f"the metric '{metric.class_name}' has no argument '{name}', and TFMA ignores it."
-                    f"{did_you_mean(name, sorted(known), 'It takes')}"
-                )
 
 
-def threshold_problems(config: config_pb2.EvalConfig) -> Iterator[Problem]:
+def threshold_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
     """Find thresholds that TFMA would never check, never fail or always fail."""
     listed = {
         name
-        for _, metric in _metrics(config)
+        for _, metric in list_metrics(config)
         for name in (metric.class_name, _own_name(metric))
         if name
     }
-    for spec in config.metrics_specs:
+    for i, spec in enumerate(config.metrics_specs):
+        place = f"{PLACE}.metrics_specs[{i}]"
         for name in dict.fromkeys([*spec.thresholds, *spec.per_slice_thresholds]):
             # TFMA looks these up among metrics that lie in the model's graph, and finds none.
             near = "" if name in listed else did_you_mean(name, sorted(listed))
             yield Problem(
                 f"the threshold of '{name}' stands beside the metrics, where TFMA ignores it. Put it with its metric: "
-                f"metrics: [{{class_name: ..., threshold: ...}}].{near}"
+                f"metrics: [{{class_name: ..., threshold: ...}}].{near}",
+                place=place,
             )
         if spec.cross_slice_thresholds:
-            yield Problem("cross_slice_thresholds are not supported. Use per_slice_thresholds.")
-    for _, metric in _metrics(config):
+            yield Problem(
+                "cross_slice_thresholds are not supported. Use per_slice_thresholds.", place=place
+            )
+    for place, metric in list_metrics(config):
         name = _own_name(metric) or metric.class_name
         if metric.cross_slice_thresholds:
-            yield Problem("cross_slice_thresholds are not supported. Use per_slice_thresholds.")
+            yield Problem(
+                "cross_slice_thresholds are not supported. Use per_slice_thresholds.", place=place
+            )
         for per_slice in metric.per_slice_thresholds:
             if not per_slice.slicing_specs:
                 yield Problem(
                     f"per_slice_thresholds of '{name}' name no slicing_specs, so TFMA checks them nowhere. Add "
-                    "slicing_specs: [{}] for all rows together."
+                    "slicing_specs: [{}] for all rows together.",
+                    place=place,
                 )
         for _, threshold in _thresholds(metric):
-            yield from _bound_problems(threshold, name)
+            yield from _bound_problems(threshold, name, place)
 
 
-def blessing_problems(config: config_pb2.EvalConfig) -> Iterator[Problem]:
+def blessing_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
     """Find out why no model, or no first model, could ever be blessed."""
-    every = [(metric, *pair) for _, metric in _metrics(config) for pair in _thresholds(metric)]
+    every = [
+        (place, metric, *pair)
+        for place, metric in list_metrics(config)
+        for pair in _thresholds(metric)
+    ]
     if not any(t.HasField("value_threshold") or t.HasField("change_threshold") for *_, t in every):
         yield Problem(
             "no metric has a threshold, so no model can be blessed. Give one a value_threshold, such as threshold: "
             "{value_threshold: {lower_bound: 0.7}}.",
             stops=False,
+            place=f"{PLACE}.metrics_specs",
         )
     elif not any(t.HasField("value_threshold") for *_, t in every):
         yield Problem(
             "there are change_thresholds only, and the first model has no champion to compare with, so it can't be "
             "blessed. Give one metric a value_threshold as a floor.",
             stops=False,
+            place=f"{PLACE}.metrics_specs",
         )
     made = [(set(spec.feature_keys), dict(spec.feature_values)) for spec in config.slicing_specs]
-    for metric, spec, _ in every:
+    for place, metric, spec, _ in every:
         if spec is not None and not any(_makes(keys, values, spec) for keys, values in made):
             yield Problem(
                 f"the threshold of '{_own_name(metric) or metric.class_name}' is about slices by "
                 f"{', '.join([*spec.feature_keys, *(f'{k} = {v}' for k, v in spec.feature_values.items())])}, which "
                 "slicing_specs do not make. Add the same entry to slicing_specs.",
                 stops=False,
+                place=place,
             )
 
 
 def column_problems(
-    config: config_pb2.EvalConfig, weight: str, label: str, columns: Collection[str]
+    config: "config_pb2.EvalConfig", weight: str, label: str, columns: Collection[str]
 ) -> Iterator[Problem]:
     """Find slices and weights by columns that the examples do not have."""
     used = dict.fromkeys(
@@ -198,29 +210,18 @@ def column_problems(
             )
 
 
-def keras_names() -> list[str]:
-    """List the names of Keras's metrics and losses, each once."""
-    return list(
-        dict.fromkeys(
-            name
-            for source in (tf_keras.metrics, tf_keras.losses)
-            for name in dir(source)
-            if name[0].isupper()
-        )
-    )
-
-
-def _metrics(
-    config: config_pb2.EvalConfig,
-) -> Iterator[tuple[config_pb2.MetricsSpec, config_pb2.MetricConfig]]:
-    for spec in config.metrics_specs:
-        for metric in spec.metrics:
-            yield spec, metric
+def list_metrics(
+    config: "config_pb2.EvalConfig",
+) -> Iterator[tuple[str, "config_pb2.MetricConfig"]]:
+    """Give each metric with its place in retrain.yaml."""
+    for i, spec in enumerate(config.metrics_specs):
+        for j, metric in enumerate(spec.metrics):
+            yield f"{PLACE}.metrics_specs[{i}].metrics[{j}]", metric
 
 
 def _thresholds(
-    metric: config_pb2.MetricConfig,
-) -> Iterator[tuple[config_pb2.SlicingSpec | None, Any]]:
+    metric: "config_pb2.MetricConfig",
+) -> Iterator[tuple["config_pb2.SlicingSpec | None", Any]]:
     """List a metric's thresholds, each with the slices that it is about; None means every slice."""
     if metric.HasField("threshold"):
         yield None, metric.threshold
@@ -229,33 +230,39 @@ def _thresholds(
             yield spec, per_slice.threshold
 
 
-def _bound_problems(threshold: config_pb2.MetricThreshold, name: str) -> Iterator[Problem]:
+def _bound_problems(
+    threshold: "config_pb2.MetricThreshold", name: str, place: str
+) -> Iterator[Problem]:
     if threshold.HasField("value_threshold"):
         value = threshold.value_threshold
         lower, upper = value.HasField("lower_bound"), value.HasField("upper_bound")
         if not (lower or upper):
             yield Problem(
-                f"the value_threshold of '{name}' has no bound. Give it a lower_bound or an upper_bound."
+                f"the value_threshold of '{name}' has no bound. Give it a lower_bound or an upper_bound.",
+                place=place,
             )
         elif lower and upper and value.lower_bound.value > value.upper_bound.value:
             yield Problem(
                 f"the value_threshold of '{name}' has a lower_bound ({value.lower_bound.value:g}) above its "
-                f"upper_bound ({value.upper_bound.value:g}), so no value passes. Swap them."
+                f"upper_bound ({value.upper_bound.value:g}), so no value passes. Swap them.",
+                place=place,
             )
     if threshold.HasField("change_threshold"):
         change = threshold.change_threshold
         if not (change.HasField("absolute") or change.HasField("relative")):
             yield Problem(
-                f"the change_threshold of '{name}' has no bound. Give it absolute or relative."
+                f"the change_threshold of '{name}' has no bound. Give it absolute or relative.",
+                place=place,
             )
         if not change.direction:
             yield Problem(
                 f"the change_threshold of '{name}' has no direction. Add direction: HIGHER_IS_BETTER or "
-                "LOWER_IS_BETTER."
+                "LOWER_IS_BETTER.",
+                place=place,
             )
 
 
-def _makes(keys: set[str], values: Mapping[str, str], wanted: config_pb2.SlicingSpec) -> bool:
+def _makes(keys: set[str], values: Mapping[str, str], wanted: "config_pb2.SlicingSpec") -> bool:
     """Whether slicing by these keys and values can make a slice that a threshold is about."""
     columns = keys | set(values)
     return columns == {*wanted.feature_keys, *wanted.feature_values} and all(
@@ -263,11 +270,11 @@ def _makes(keys: set[str], values: Mapping[str, str], wanted: config_pb2.Slicing
     )
 
 
-def _own_name(metric: config_pb2.MetricConfig) -> str:
-    return str(_config(metric).get("name", ""))
+def _own_name(metric: "config_pb2.MetricConfig") -> str:
+    return str(read_config(metric).get("name", ""))
 
 
-def _config(metric: config_pb2.MetricConfig) -> dict[str, Any]:
+def read_config(metric: "config_pb2.MetricConfig") -> dict[str, Any]:
     """Read a metric's config; empty if it is not JSON."""
     try:
         config = json.loads(_braced(metric.config))
@@ -279,18 +286,3 @@ def _config(metric: config_pb2.MetricConfig) -> dict[str, Any]:
 def _braced(config: str) -> str:
     """Add the outer braces, which TFMA lets users leave out."""
     return config if config.startswith("{") else f"{{{config}}}"
-
-
-def _arguments(metric: Any) -> set[str]:
-    """List the arguments that a metric's class or one of its bases names.
-
-    TFMA's metrics hand what they do not know to their base class, which ignores it.
-    """
-    made_by = [vars(cls)["__init__"] for cls in type(metric).__mro__ if "__init__" in vars(cls)]
-    names = {
-        name
-        for function in [*made_by, getattr(metric, "create_computations_fn", None)]
-        if function is not None and function is not object.__init__
-        for name in inspect.signature(function).parameters
-    }
-    return names - {"self", "args", "kwargs", "create_computations_fn"}

@@ -72,18 +72,6 @@ _KERAS: dict[str, tuple[Demand, ...]] = {
 }
 """By Keras's class names; from its documentation of each (keras.io/api/metrics)."""
 
-ONE_HOT = {
-    "CategoricalAccuracy": "SparseCategoricalAccuracy",
-    "CategoricalCrossentropy": "SparseCategoricalCrossentropy",
-    "CategoricalCrossEntropy": "SparseCategoricalCrossentropy",
-    "CategoricalFocalCrossentropy": "SparseCategoricalCrossentropy",
-    "CategoricalHinge": "SparseCategoricalAccuracy",
-    "OneHotIoU": "SparseCategoricalAccuracy",
-    "OneHotMeanIoU": "SparseCategoricalAccuracy",
-    "TopKCategoricalAccuracy": "SparseTopKCategoricalAccuracy",
-}
-"""Metrics of one-hot labels, and what to use for a label of one number, which they misread in silence."""
-
 
 def demands(config: config_pb2.EvalConfig) -> Demands:
     """List what the metrics ask of labels and predictions.

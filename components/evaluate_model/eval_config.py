@@ -1,25 +1,17 @@
 """TFMA's EvalConfig from what the user wrote, with errors that say what to change."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import tensorflow_model_analysis as tfma
-from google.protobuf import json_format
 from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 
 from ..lib.errors import RetrainerError
-from .config_checks import (
-    PLACE,
-    Problem,
-    blessing_problems,
-    column_problems,
-    metric_problems,
-    threshold_problems,
-    unknown_fields,
-)
+from .config_checks import Problem, metric_problems, threshold_problems
+from .eval_specs import read_specs, settings_problems
+from .metric_instances import instance_problems
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY
@@ -90,12 +82,10 @@ def evaluation_problems(
         _, problems = _build(
             metrics_specs, slicing_specs, options or {}, label, example_weight_key, False
         )
-    parsed, unread = _parse_all(metrics_specs, slicing_specs, options or {})
-    if not unread:
-        problems += blessing_problems(parsed)
-    if columns is not None:
-        problems += column_problems(parsed, example_weight_key, label, columns)
-    return sorted(dict.fromkeys(problems), key=lambda problem: not problem.stops)
+    more = settings_problems(
+        metrics_specs, slicing_specs, options or {}, label, example_weight_key, columns
+    )
+    return sorted(dict.fromkeys([*problems, *more]), key=lambda problem: not problem.stops)
 
 
 def _build(
@@ -107,20 +97,10 @@ def _build(
     has_champion: bool,
 ) -> tuple[config_pb2.EvalConfig | None, list[Problem]]:
     """Build the config, or list what stops it."""
-    config, problems = _parse_all(metrics_specs, slicing_specs, options)
-    if config.options.disabled_outputs.values:
-        problems.append(
-            Problem(
-                "options.disabled_outputs can't be used here: the gate and the report read TFMA's "
-                "results back. Take it out."
-            )
-        )
-    if any(spec.slice_keys_sql for spec in config.slicing_specs):
-        problems.append(
-            Problem("slice_keys_sql is not supported. Slice by feature_keys and feature_values.")
-        )
+    config, problems = read_specs(metrics_specs, slicing_specs, options)
     if not problems:
         problems += metric_problems(config)
+        problems += instance_problems(config, {problem.place for problem in problems})
     problems += threshold_problems(config)
     if problems:
         return None, problems
@@ -152,75 +132,9 @@ def _build(
     return config, []
 
 
-def _parse_all(
-    metrics_specs: Sequence[Mapping[str, Any]],
-    slicing_specs: Sequence[Mapping[str, Any]],
-    options: Mapping[str, Any],
-) -> tuple[config_pb2.EvalConfig, list[Problem]]:
-    """Read the messages; one that can't be read is left empty."""
-    config = config_pb2.EvalConfig()
-    problems: list[Problem] = []
-    for i, value in enumerate(metrics_specs):
-        problems += _parse(_plain(value), config.metrics_specs.add(), f"metrics_specs[{i}]")
-    for i, value in enumerate(slicing_specs):
-        problems += _parse(_plain(value), config.slicing_specs.add(), f"slicing_specs[{i}]")
-    problems += _parse(_plain(options), config.options, "options")
-    if not any(_is_overall(spec) for spec in config.slicing_specs):
-        config.slicing_specs.add()
-    return config, problems
-
-
 def slice_columns(config: config_pb2.EvalConfig) -> list[str]:
     """List the columns that the slicing specs name, each once."""
     columns: dict[str, None] = {}
     for spec in config.slicing_specs:
         columns.update(dict.fromkeys([*spec.feature_keys, *spec.feature_values]))
     return list(columns)
-
-
-def _is_overall(spec: config_pb2.SlicingSpec) -> bool:
-    return not (spec.feature_keys or spec.feature_values or spec.slice_keys_sql)
-
-
-def _plain(value: Any, key: str = "") -> Any:
-    """Turn what YAML and KFP make of a spec into what proto-JSON takes."""
-    if key == "config" and isinstance(value, Mapping):
-        return json.dumps(_whole_numbers(value))
-    if isinstance(value, Mapping):
-        if set(value) == {"value"} and isinstance(value["value"], int | float):
-            # `{value: 0.7}` is how Python and text protos write what proto-JSON writes as `0.7`.
-            return value["value"]
-        return {
-            _feature_value(name): {column: _feature_value(item) for column, item in inner.items()}
-            if name in ("feature_values", "featureValues") and isinstance(inner, Mapping)
-            else _plain(inner, name)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _whole_numbers(value: Any) -> Any:
-    # KFP hands every number inside a mapping over as a float; Keras wants num_thresholds=200.
-    if isinstance(value, Mapping):
-        return {name: _whole_numbers(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _feature_value(value: Any) -> str:
-    return str(_whole_numbers(value))
-
-
-def _parse(value: Any, message: Any, place: str) -> list[Problem]:
-    problems = list(unknown_fields(value, message.DESCRIPTOR, f"{PLACE}.{place}"))
-    if problems:
-        return problems
-    try:
-        json_format.ParseDict(value, message)
-    except (json_format.ParseError, TypeError, AttributeError) as error:
-        message.Clear()
-        return [Problem(f"{PLACE}.{place} is not a tfma.{message.DESCRIPTOR.name}: {error}.")]
-    return []

@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,12 @@ ALLOW_OLDER = click.option(
     is_flag=True,
     help="Let a model of older data replace a champion that has seen newer spans.",
 )
+
+
+def show_warnings(lines: Iterable[str]) -> None:
+    """Show what does not stop a command, on the standard error."""
+    for line in lines:
+        click.echo(click.style("warning: ", fg="yellow", bold=True) + line, err=True)
 
 
 def target_options(command: Command) -> Command:

@@ -41,8 +41,11 @@ def run_here(
     from ..runners.display import make_observer
     from ..runners.observer import RunObserver
     from ..runs import RunState
+    from ..setting_checks import check_settings
+    from .options import show_warnings
 
     loaded = load_config(file)
+    show_warnings(check_settings(loaded, here=True))
     with warm_runner() as local:
         record = run_locally(
             local,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import FILE, IMAGE, PARAMETERS, TO, take_flags, target_options
+from .options import FILE, IMAGE, PARAMETERS, TO, show_warnings, take_flags, target_options
 
 
 @click.group()
@@ -52,12 +52,14 @@ def create(
 
     One run at a time; each finds its newest span when it starts.
     """
+    from ..setting_checks import check_settings
     from ..targets.choosing import TargetKind, open_target
     from ..targets.interface import ScheduleRequest
     from .prepare import prepare, read_parameters
 
     given = read_parameters(parameters)
     loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
+    show_warnings(check_settings(loaded))
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     request = ScheduleRequest(name or pipeline.name, cron, time_zone, given, catch_up)
     if dry_run:

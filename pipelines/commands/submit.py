@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from .options import ALLOW_OLDER, FILE, IMAGE, PARAMETERS, take_flags, target_options
+from .options import (
+    ALLOW_OLDER,
+    FILE,
+    IMAGE,
+    PARAMETERS,
+    show_warnings,
+    take_flags,
+    target_options,
+)
 
 
 @click.command()
@@ -54,6 +62,7 @@ def submit(
     **options: Any,
 ) -> None:
     """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine."""
+    from ..setting_checks import check_settings
     from ..targets.choosing import TargetKind, check_flags, open_target
     from ..targets.following import follow
     from ..targets.interface import RemoteState, RunRequest
@@ -67,6 +76,7 @@ def submit(
         code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
         raise click.exceptions.Exit(code)
     loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
+    show_warnings(check_settings(loaded))
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
     if dry_run:

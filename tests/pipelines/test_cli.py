@@ -200,7 +200,7 @@ def test_a_domain_of_a_column_that_does_not_exist(fails, project):
 
 def test_a_label_that_does_not_exist(fails, project):
     edit(project, data__label="retuned")
-    fails("no column 'retuned'", "returned")
+    fails("the column 'retuned'", "returned")
 
 
 def test_a_model_that_raises_names_its_line_and_the_next_run_starts(fails, retrainer, project):

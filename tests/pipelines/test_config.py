@@ -1,4 +1,5 @@
 import pytest
+from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_spec
@@ -18,7 +19,7 @@ evaluation:
 
 @pytest.fixture
 def project(tmp_path):
-    (tmp_path / "model.py").write_text("x = 1\n")
+    (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "retrain.yaml").write_text(SMALLEST)
     return tmp_path
 
@@ -51,7 +52,7 @@ def test_tables_of_bigquery_reach_the_pipeline_as_they_are_written(project, patt
 
 
 def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
-    assert load_config(project).module_source == "x = 1\n"
+    assert load_config(project).module_source == MODEL
     (project / "retrain.yaml").write_text(SMALLEST + "model: {module: shop.model}\n")
     loaded = load_config(project)
     assert (loaded.module, loaded.module_source) == ("shop.model", "")
@@ -94,11 +95,41 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
             r"y:8: this is not YAML|y:\d+",
         ),
         (("evaluation:", "evaluation: {"), "this is not YAML"),
+        (
+            ("label: returned", "label: r\n  key: [No]"),
+            r'y:5: \'data\.key\.0\' is No, which YAML reads as false\. Put it in quotes .*: "No"\.',
+        ),
+        (
+            ("label: returned", "label: 2026-01-01"),
+            r'y:4: \'data\.label\' is 2026-01-01, which YAML reads as a date\. .*"2026-01-01"',
+        ),
+        (
+            ("label: returned", "label: r\nvalidation: {domains: {day: {values: [2026-01-01]}}}"),
+            r'y:5: \'validation\.domains\.day\.values\.0\' is a date to YAML, .* quotes .*"2026-01-01"',
+        ),
+        (
+            ("label: returned", "label: r\nvalidation: {domains: {day: {max: .inf}}}"),
+            r"y:5: 'validation\.domains\.day\.max' is \.inf, and a pipeline carries finite numbers only",
+        ),
+        (
+            ("label: returned", "label: r\n  label: s"),
+            r"y:5:3: this is not YAML: the key 'label' stands here twice",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line(change, says):
     with pytest.raises(RetrainerError, match=says):
         parse_config(SMALLEST.replace(*change), "y")
+
+
+def test_keys_that_yaml_reads_as_something_else_are_text():
+    text = (
+        SMALLEST
+        + "    - aggregate: {class_weights: {0: 1.0}}\nmodel: {hyperparameters: {3: {off: 1}}}\n"
+    )
+    config = parse_config(text, "y")
+    assert config.evaluation.metrics_specs[1] == {"aggregate": {"class_weights": {"0": 1.0}}}
+    assert config.model.hyperparameters == {"3": {"off": 1}}
 
 
 def test_every_mistake_is_told_at_once():

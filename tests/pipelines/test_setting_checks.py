@@ -1,15 +1,19 @@
-"""What needs no data to be refused is refused before anything runs."""
+"""What needs no data to be refused is refused before anything runs, with its line."""
 
 import pytest
+from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.store import Store
 from retrainer.pipelines.compiling import compile_spec
 from retrainer.pipelines.config import load_config
+from retrainer.pipelines.reach import local_only
+from retrainer.pipelines.setting_checks import check_settings
 
 CONFIG = """\
 name: orders
 data:
-  pattern: data/{{span}}.csv
   label: returned
   {data}
 validation:
@@ -21,7 +25,9 @@ evaluation:
 
 
 def compile_with(folder, data="drop: [note]", validation="max_rows_factor: 3"):
-    (folder / "model.py").write_text("x = 1\n")
+    (folder / "model.py").write_text(MODEL)
+    if "pattern:" not in data:
+        data = f"pattern: data/{{span}}.csv\n  {data}"
     (folder / "retrain.yaml").write_text(CONFIG.format(data=data, validation=validation))
     return compile_spec(load_config(folder))
 
@@ -62,3 +68,239 @@ def test_thresholds_that_could_not_be_used_are_not_compiled(tmp_path, validation
 def test_settings_that_agree_are_compiled(tmp_path):
     data = 'split: hash\n  split_by: [customer]\n  csv: {delimiter: ";", encoding: cp1252}'
     assert compile_with(tmp_path, data, "domains: {items: {min: 1}}")["root"]
+
+
+GOOD = """\
+name: orders
+data:
+  pattern: data/{span}.csv
+  label: returned
+  key: [order_id]
+evaluation:
+  metrics_specs:
+    - metrics:
+        - class_name: ExampleCount
+        - class_name: AUC
+          threshold: {value_threshold: {lower_bound: 0.6}}
+  slicing_specs:
+    - {}
+    - feature_keys: [country]
+"""
+COLUMNS = ("order_id", "country", "basket_value", "returned")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with data, and a schema in its store."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "1.csv").write_text("order_id\n1\n")
+    (tmp_path / "model.py").write_text(MODEL)
+    schema = tmp_path / "store" / "schema"
+    schema.mkdir(parents=True)
+    text = "".join(f'feature {{ name: "{name}" type: INT }}\n' for name in COLUMNS)
+    (schema / "schema.pbtxt").write_text(text)
+
+    def write(*changes, file="retrain.yaml"):
+        content = GOOD if file == "retrain.yaml" else MODEL
+        for old, new in changes:
+            assert old in content
+            content = content.replace(old, new)
+        (tmp_path / file).write_text(content)
+        return tmp_path
+
+    write()
+    return write
+
+
+def problems(folder, here=False):
+    with pytest.raises(RetrainerError) as error:
+        check_settings(load_config(folder / "retrain.yaml"), here)
+    return str(error.value).replace(f"{folder}/", "").splitlines()
+
+
+def warnings(folder, here=False):
+    loaded = load_config(folder / "retrain.yaml")
+    return [line.replace(f"{folder}/", "") for line in check_settings(loaded, here)]
+
+
+def test_a_good_project_has_neither_problems_nor_warnings(project):
+    assert warnings(project(), here=True) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "class_name: AUC",
+            "class_name: AUCC",
+            "retrain.yaml:10: TFMA knows no metric 'AUCC'. Did you mean 'AUC'",
+        ),
+        (
+            "{lower_bound: 0.6}",
+            "{lower_bounds: 0.6}",
+            "retrain.yaml:11: evaluation.metrics_specs[0].metrics[1].threshold.value_threshold has no field "
+            "'lower_bounds'. Did you mean 'lower_bound'",
+        ),
+        (
+            "class_name: AUC\n",
+            "class_name: AUC\n          config: 'num_thresholds: 100'\n",
+            "retrain.yaml:11: the metric 'AUC' doesn't take the config 'num_thresholds: 100': it is not JSON",
+        ),
+        (
+            "  slicing_specs:\n",
+            "      thresholds: {auc: {value_threshold: {lower_bound: 0.6}}}\n  slicing_specs:\n",
+            "retrain.yaml:8: the threshold of 'auc' stands beside the metrics, where TFMA ignores it.",
+        ),
+        (
+            "[country]",
+            "[contry]",
+            "retrain.yaml:14: evaluation.slicing_specs[1] names the column 'contry', which the schema does not have. "
+            "Did you mean 'country'?",
+        ),
+        (
+            "  slicing_specs:",
+            "  example_weight_key: basket_valu\n  slicing_specs:",
+            "retrain.yaml:12: evaluation.example_weight_key names the column 'basket_valu', which the schema",
+        ),
+        (
+            "  key: [order_id]",
+            "  key: [order_id]\n  drop: [country]",
+            "retrain.yaml:15: evaluation.slicing_specs[1] names the column 'country', which data.drop leaves out.",
+        ),
+        ("[order_id]", "[orderid]", "retrain.yaml:5: data.key[0] names the column 'orderid'"),
+        (
+            "label: returned",
+            "label: retuned",
+            "retrain.yaml:4: data.label names the column 'retuned'",
+        ),
+        (
+            "evaluation:",
+            "validation:\n  domains: {basket_valu: {min: 0}}\nevaluation:",
+            "retrain.yaml:7: validation.domains.basket_valu names the column 'basket_valu'",
+        ),
+        (
+            "evaluation:",
+            "validation:\n  max_rows_factor: 3\n  severity: {drfit: error}\nevaluation:",
+            "retrain.yaml:8: validation.severity has no 'drfit'. Did you mean 'drift'?",
+        ),
+        (
+            "  key: [order_id]",
+            "  key: [order_id]\n  csv: {delimiter: ;;}",
+            "retrain.yaml:6: the CSV delimiter is ';;'",
+        ),
+        (
+            "evaluation:",
+            "validation: {schema_uri: nowhere.pbtxt}\nevaluation:",
+            "retrain.yaml:6: there is no schema at 'nowhere.pbtxt'.",
+        ),
+    ],
+)
+def test_a_problem_is_named_with_its_line_and_its_fix(project, old, new, line):
+    (found,) = problems(project((old, new)))
+    assert found.startswith(line)
+
+
+def test_all_problems_are_named_at_once(project):
+    folder = project(
+        ("class_name: AUC", "class_name: AUCC"),
+        ("[country]", "[contry]"),
+        ("data/{span}.csv", "data/orders.csv"),
+    )
+    project(("def build_model", "def build"), file="model.py")
+    places = [line.split(" ")[0] for line in problems(folder)]
+    assert places == ["retrain.yaml:3:", "retrain.yaml:1:", "retrain.yaml:10:", "retrain.yaml:14:"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "def build_model(",
+            "def build_modell(",
+            "model.py has no function 'build_model'. Did you mean 'build_modell'?",
+        ),
+        ("return None", "return (", "model.py:6: this is not Python: '(' was never closed"),
+        (
+            "(inputs)",
+            "(inputs, options)",
+            "model.py:1: preprocessing_fn takes inputs, options, and retrainer calls preprocessing_fn(inputs).",
+        ),
+        ("(transform_output, hyperparameters)", "()", "model.py:5: build_model takes nothing, and"),
+    ],
+)
+def test_model_code_that_can_not_be_used_is_named_without_running_it(project, old, new, line):
+    project((old, new), file="model.py")
+    (found,) = problems(project())
+    assert found.split(": ", 1)[1].startswith(line)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from shop import *\n",
+        "from shop import preprocessing_fn, make as build_model\n",
+        "preprocessing_fn = build_model = print\n",
+        "try:\n    import shop\nexcept ImportError:\n    def preprocessing_fn(x): ...\n"
+        "def build_model(transform_output, hyperparameters, size=3, **more): ...\n",
+        "def preprocessing_fn(*inputs): ...\nclass build_model: ...\n",
+    ],
+)
+def test_functions_may_come_from_anywhere(project, code):
+    project((MODEL, code), file="model.py")
+    assert warnings(project()) == []
+
+
+def test_a_module_that_is_not_installed_stops_a_run_here_and_no_compiling(project):
+    folder = project(("evaluation:", "model: {module: shop.model}\nevaluation:"))
+    (found,) = problems(folder, here=True)
+    assert found.startswith("retrain.yaml:6: model.module is 'shop.model', and no such module")
+    assert warnings(folder) == []
+
+
+def test_a_pattern_that_matches_nothing_stops_a_run_here_and_is_a_warning_elsewhere(project):
+    folder = project(("data/{span}.csv", "dada/{span}.csv"))
+    (found,) = problems(folder, here=True)
+    assert found.startswith("retrain.yaml:3: no file matches 'dada/{span}.csv'")
+    assert warnings(folder) == [found]
+
+
+def test_thresholds_that_bless_nothing_are_warned_of(project):
+    (found,) = warnings(
+        project(("          threshold: {value_threshold: {lower_bound: 0.6}}\n", ""))
+    )
+    assert found.startswith("retrain.yaml:7: no metric has a threshold, so no model can be blessed")
+
+
+def test_a_floor_is_missed_only_as_long_as_there_is_no_champion(project):
+    change = "{change_threshold: {direction: HIGHER_IS_BETTER, absolute: 0}}"
+    folder = project(("{value_threshold: {lower_bound: 0.6}}", change))
+    (found,) = warnings(folder)
+    assert "the first model has no champion to compare with" in found
+    registry = Registry(Store(str(folder / "store")).models_uri)
+    (folder / "model").mkdir()
+    version = registry.add(str(folder / "model"), "ab", {})
+    registry.give_alias(CHAMPION, version.version, None, {})
+    assert warnings(folder) == []
+
+
+def test_a_column_that_is_like_none_may_be_new(project):
+    (found,) = warnings(project(("[country]", "[weather]")))
+    assert "'weather', which the schema does not have. If the data has it, accept it" in found
+
+
+def test_what_only_this_machine_has_is_named(project):
+    folder = project()
+    lines = list(local_only(load_config(folder)))
+    assert [line.split("retrain.yaml:")[1].split(" is '")[0] for line in lines] == [
+        "3: data.pattern",
+        "1: store",
+        "1: image",
+    ]
+    bucket = project(
+        ("data/{span}.csv", "gs://acme-ml/{span}.csv"),
+        (
+            "evaluation:",
+            "store: gs://acme-ml/store\nimage: registry.example/retrainer:3\nevaluation:",
+        ),
+    )
+    assert list(local_only(load_config(bucket))) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from servers.small_project import MODEL
 
 from .forked import ForkedCommand
 
@@ -47,7 +48,7 @@ def write_project(folder: Path, endpoint: str) -> Path:
     """Write a retrain.yaml with triggers, and the model beside it."""
     file = folder / "retrain.yaml"
     file.write_text(CONFIG.format(digest="0" * 64, bucket=BUCKET, endpoint=endpoint))
-    (folder / "model.py").write_text("x = 1\n")
+    (folder / "model.py").write_text(MODEL)
     return file
 
 

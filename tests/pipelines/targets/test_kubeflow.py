@@ -8,6 +8,7 @@ import yaml
 from aiohttp import web
 from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 from servers.local_http import LocalServer
+from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_text
@@ -97,7 +98,7 @@ def test_what_is_not_set_is_left_out(server, target):
 
 def test_the_body_is_the_one_that_kfps_own_client_sends(server, tmp_path, monkeypatch):
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
-    (tmp_path / "model.py").write_text("x = 1\n")
+    (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "retrain.yaml").write_text(
         "{name: orders, data: {pattern: 's3://b/{span}.csv', label: returned}, store: 's3://b/store',"
         " evaluation: {metrics_specs: [{metrics: [{class_name: AUC}]}]},"

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from servers.memory_target import MemoryTarget
+from servers.small_project import MODEL
 from servers.trigger_messages import NOON, incident, message, written
 
 from retrainer.components.lib.errors import RetrainerError
@@ -279,7 +280,7 @@ evaluation: {metrics_specs: [{metrics: [{class_name: AUC}]}]}
 @pytest.fixture
 def project(tmp_path):
     def write(text):
-        (tmp_path / "model.py").write_text("x = 1\n")
+        (tmp_path / "model.py").write_text(MODEL)
         (tmp_path / "retrain.yaml").write_text(SMALLEST + text)
         return load_config(tmp_path)
 

@@ -1,0 +1,118 @@
+"""What is wrong with a retrain.yaml's keys and types, as sentences that name the line and the fix."""
+
+import datetime
+import math
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from ..components.lib.words import did_you_mean
+from .yaml_places import YamlPlaces
+
+_NOT_TEXT = bool | int | float | datetime.date
+
+
+def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
+    """Put one of pydantic's errors into a sentence.
+
+    Args:
+        problem: An entry of `ValidationError.errors()`.
+        places: The text that was validated.
+        model: What it was validated as.
+
+    Returns:
+        One line: the place, the key, its value, and the fix.
+    """
+    location = [part for part in problem["loc"] if part != "function-after"]
+    dotted = ".".join(str(part) for part in location)
+    place = places.locate(location)
+    kind, value = problem["type"], problem.get("input")
+    if kind == "extra_forbidden":
+        known = list(_section_at(model, location[:-1]).model_fields)
+        hint = did_you_mean(location[-1], known, "Known here", cutoff=0.5)
+        return f"{place}: unknown key '{dotted}'.{hint}"
+    if kind == "missing":
+        return f"{place}: '{dotted}' is missing. {_help(model, location)}".rstrip()
+    message = problem["msg"].removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch" and dotted == "name":
+        message = "must be lower case letters, digits and dashes, starting with a letter, at most 128 characters"
+    if not dotted:
+        return f"{place}: {message}."
+    if kind == "string_type" and isinstance(value, _NOT_TEXT):
+        written = places.written(location) or str(value)
+        return (
+            f"{place}: '{dotted}' is {written}, which YAML reads as {_kind_of(value)}. Put it in quotes to have text: "
+            f'"{written}".'
+        )
+    shown = "" if isinstance(value, dict | list) else f" is {value!r}"
+    return f"{place}: '{dotted}'{shown}: {message[0].lower()}{message[1:]}."
+
+
+def untransportable(content: Any, places: YamlPlaces) -> list[str]:
+    """Find values that no pipeline can carry: KFP passes what JSON has, and YAML has more.
+
+    Args:
+        content: What was read.
+        places: Its text.
+
+    Returns:
+        A line for each date, time, set, binary value and number without a value.
+    """
+    return list(_find_untransportable(content, (), places))
+
+
+def _find_untransportable(
+    value: Any, location: tuple[str | int, ...], places: YamlPlaces
+) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _find_untransportable(inner, (*location, str(key)), places)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _find_untransportable(inner, (*location, index), places)
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield (
+            f"{places.locate(location)}: '{_dotted(location)}' is {places.written(location)}, and a pipeline carries "
+            "finite numbers only. Leave it out, or give a number."
+        )
+    elif value is not None and not isinstance(value, str | bool | int | float):
+        written = places.written(location)
+        advice = f': "{written}"' if written else ""
+        yield (
+            f"{places.locate(location)}: '{_dotted(location)}' is {_kind_of(value)} to YAML, which a pipeline can't "
+            f"carry. Put it in quotes to have text{advice}."
+        )
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.datetime):
+        return "a time"
+    if isinstance(value, datetime.date):
+        return "a date"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a set" if isinstance(value, set) else "bytes"
+
+
+def _dotted(location: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _section_at(model: type[BaseModel], location: list[Any]) -> type[BaseModel]:
+    kind: Any = model
+    for part in location:
+        # Below a mapping of sections, such as triggers, comes a name and then the section.
+        kind = (
+            kind.model_fields[str(part)].annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+            else get_args(kind)[-1]
+        )
+    return kind
+
+
+def _help(model: type[BaseModel], location: list[Any]) -> str:
+    field = _section_at(model, location[:-1]).model_fields.get(str(location[-1]))
+    return (field.description or "") if field else ""

@@ -1,0 +1,111 @@
+"""Where in a YAML text a setting stands, so that a message can name its line."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Location = Sequence[str | int]
+"""Keys of mappings and positions in lists, from the outermost in."""
+
+_MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
+_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def load_yaml(text: str) -> Any:
+    """Read a YAML text whose mappings have text as keys, as JSON's have.
+
+    YAML reads the keys of `{0: 1.0, off: text}` as a number and as false; here they are `0` and `off`.
+
+    Args:
+        text: YAML.
+
+    Returns:
+        Its content.
+
+    Raises:
+        yaml.YAMLError: If it is not YAML, or a mapping has a key twice.
+    """
+    # A subclass of SafeLoader, which constructs plain values only.
+    return yaml.load(text, Loader=_TextKeys)
+
+
+class _TextKeys(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key '{key.value}' stands here twice",
+                        problem_mark=key.start_mark,
+                    )
+                seen.add(key.value)
+                key.tag = _TEXT
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class YamlPlaces:
+    """The places of a YAML text.
+
+    Attributes:
+        name: What to call the text, such as its file's name.
+        text: The text, which must be YAML.
+    """
+
+    name: str
+    text: str
+
+    def locate(self, location: Location) -> str:
+        """Name a place, as `retrain.yaml:12`.
+
+        Args:
+            location: The place. Of one that is not there the innermost section around it is named.
+        """
+        node = self._root()
+        if node is None:
+            return self.name
+        return f"{self.name}:{_walk(node, location)[1]}"
+
+    def written(self, location: Location) -> str:
+        """Give the text of a value as it is written, such as `No` for what YAML reads as false.
+
+        Args:
+            location: The value's place.
+
+        Returns:
+            The text; empty if no single value stands there.
+        """
+        node = self._root()
+        found = _walk(node, location)[0] if node is not None else None
+        return found.value if isinstance(found, yaml.ScalarNode) else ""
+
+    def _root(self) -> yaml.Node | None:
+        return yaml.compose(self.text, Loader=yaml.SafeLoader)
+
+
+def parse_place(place: str) -> list[str | int]:
+    """Read a place as messages write it, such as `evaluation.metrics_specs[0].metrics[1]`."""
+    return [name or int(index) for name, index in _PART.findall(place)]
+
+
+def _walk(node: yaml.Node, location: Location) -> tuple[yaml.Node | None, int]:
+    """Give the node at a place (None if there is none), and the line of the innermost one around it."""
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if pair is None:
+                return None, line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return None, line
+    return node, line

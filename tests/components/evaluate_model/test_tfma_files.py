@@ -1,0 +1,24 @@
+"""What is read of TFMA's files is what TFMA itself has."""
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+from retrainer.components.evaluate_model.tfma_files import load_messages, metric_names
+
+
+def test_the_metrics_are_those_that_tfma_takes() -> None:
+    keras = {
+        name
+        for kind in (tf_keras.metrics, tf_keras.losses)
+        for name in dir(kind)
+        if name[0].isupper()
+    }
+    taken = {*metric_types.registered_metrics(), *keras}
+    assert taken <= metric_names()
+    # TFMA has one in its files that it does not load.
+    assert metric_names() - taken <= {"FixedSizeSample"}
+
+
+def test_where_tfma_is_loaded_the_messages_are_its_own() -> None:
+    assert isinstance(load_messages().EvalConfig(), tfma.EvalConfig)
