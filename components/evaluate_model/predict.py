@@ -12,6 +12,7 @@ from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
 from ..lib.files import join, local_folder
 from ..lib.progress import progress
 from ..lib.signatures import argument_of_input
+from ..lib.user_errors import reason_of
 
 SIGNATURE = "serving_default"
 OUTPUT = "predictions"
@@ -68,7 +69,7 @@ class Model:
             self._loaded = tf.saved_model.load(path)
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise RetrainerError(
-                f"the {who} at '{path}' is not a SavedModel that loads here: {_first_line(error)}"
+                f"the {who} at '{path}' is not a SavedModel that loads here: {reason_of(error)}"
             ) from error
         if SIGNATURE not in self._loaded.signatures:
             raise RetrainerError(
@@ -102,7 +103,7 @@ class Model:
             outputs = self._function(**tensors)
         except tf.errors.OpError as error:
             raise RetrainerError(
-                f"the {self.who} can't score these rows: {_first_line(error)}"
+                f"the {self.who} can't score these rows: {reason_of(error)}"
             ) from error
         if OUTPUT not in outputs and len(outputs) != 1:
             raise RetrainerError(
@@ -329,7 +330,3 @@ def _strings(column: pa.Array) -> np.ndarray:
     encoded = column.fill_null("").dictionary_encode()
     words = np.array([word.encode() for word in encoded.dictionary.to_pylist()], dtype=object)
     return words[encoded.indices.to_numpy()]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,12 +4,12 @@ import importlib
 import importlib.util
 import linecache
 import sys
-import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from .errors import RetrainerError
+from .user_errors import explain, user_call
 
 MODULE_FILE = "model.py"
 
@@ -31,7 +31,7 @@ def load_module(module: str, source: str) -> ModuleType:
         try:
             return importlib.import_module(module)
         except Exception as error:
-            raise _explain(f"the module '{module}' can't be imported", error, module) from error
+            raise explain(f"the module '{module}' can't be imported", error, module) from error
     loaded = ModuleType("model")
     loaded.__file__ = MODULE_FILE
     # Tracebacks and AutoGraph look source lines up here; there need be no file of this text.
@@ -45,7 +45,7 @@ def load_module(module: str, source: str) -> ModuleType:
     try:
         exec(compile(source, MODULE_FILE, "exec"), loaded.__dict__)
     except Exception as error:
-        raise _explain(f"{MODULE_FILE} can't be imported", error, MODULE_FILE) from error
+        raise explain(f"{MODULE_FILE} can't be imported", error, MODULE_FILE) from error
     return loaded
 
 
@@ -69,26 +69,4 @@ def user_function(module: ModuleType, function: str) -> Callable[..., Any]:
             f"{place} has no function '{function}'. retrainer calls it; see the starter of 'retrainer init'."
         )
 
-    def call(*arguments: Any) -> Any:
-        try:
-            return found(*arguments)
-        except RetrainerError:
-            raise
-        except Exception as error:
-            raise _explain(f"{function} in {place} raised", error, place) from error
-
-    return call
-
-
-def _explain(what: str, error: Exception, file: str) -> RetrainerError:
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.endswith(file)
-    ]
-    where = f", line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
-    if isinstance(error, SyntaxError):
-        where = f", line {error.lineno}: {(error.text or '').strip()}"
-    message = str(error).strip().splitlines()
-    shown = "\n".join(message[:12])
-    return RetrainerError(f"{what}{where}\n{type(error).__name__}: {shown}")
+    return user_call(found, f"{function} in {place} raised", place)

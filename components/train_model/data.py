@@ -49,13 +49,37 @@ def training_dataset(
         tf.TensorSpec([None, 1], tf.float32),
     )
     raw = tf.data.Dataset.from_generator(
-        lambda: _slices(examples, kinds, seed), output_signature=signature
+        lambda: _remembering_errors(_slices(examples, kinds, seed)), output_signature=signature
     )
     return (
         raw.map(lambda features, label: (transform_fn(features), label))
         .rebatch(batch_size)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+# What a generator below TensorFlow raised: TensorFlow hands on the text of its traceback alone.
+_raised: list[RetrainerError] = []
+
+
+@contextlib.contextmanager
+def reading_errors() -> Iterator[None]:
+    """Raise what reading the rows of a training dataset failed with, in place of TensorFlow's error about it."""
+    _raised.clear()
+    try:
+        yield
+    except Exception as error:
+        if _raised:
+            raise _raised[0] from error
+        raise
+
+
+def _remembering_errors(slices: Iterator[tuple]) -> Iterator[tuple]:
+    try:
+        yield from slices
+    except RetrainerError as error:
+        _raised.append(error)
+        raise
 
 
 def sample_rows(

@@ -1,6 +1,6 @@
 """The exported SavedModel: raw features in, predictions out, the transform inside."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -8,7 +8,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from ..lib.errors import RetrainerError
 from ..lib.features import FLOAT, INT, STRING
+from ..lib.user_errors import user_call
 from .signature_names import argument_names, name_inputs
 from .warm_start_record import write_record
 
@@ -25,40 +27,33 @@ def raw_kinds(graph: tft.TFTransformOutput) -> dict[str, str]:
 
 
 def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], output: str) -> None:
-    """Write the SavedModel, with what a later warm start needs beside it.
+    """Write a model's SavedModel; see `ServedModel`."""
+    ServedModel(model, transform, kinds).write(output)
 
-    Its signature `serving_default` takes each raw feature by name, shape (rows,), and gives `predictions`,
-    the model's output; `serving_tf_examples` takes serialised tf.Examples as `examples`, shape (rows,).
 
-    Args:
-        model: The trained model, from transformed features to predictions.
-        transform: The loaded transform graph.
-        kinds: Raw features with their kinds.
-        output: Folder to write to.
+class ServedModel(tf.Module):
+    """A model with its transform inside.
+
+    Its signature `serving_default` takes each raw feature by name, shape (rows,), and gives `predictions`, the model's
+    output; `serving_tf_examples` takes serialised tf.Examples as `examples`, shape (rows,).
     """
-    arguments = argument_names(kinds)
-    served = _Served(model, transform, kinds, arguments)
-    tf.saved_model.save(
-        served,
-        output,
-        signatures={NAMED: served.raw, "serving_tf_examples": served.tf_examples},
-    )
-    name_inputs(output, NAMED, arguments)
-    write_record(output, model, kinds, arguments)
 
+    def __init__(self, model: keras.Model, transform: Any, kinds: Mapping[str, str]) -> None:
+        """Connect the two.
 
-class _Served(tf.Module):
-    def __init__(
-        self,
-        model: keras.Model,
-        transform: Any,
-        kinds: Mapping[str, str],
-        arguments: Mapping[str, str],
-    ) -> None:
+        Args:
+            model: The model, built, from transformed features to predictions.
+            transform: The loaded transform graph.
+            kinds: Raw features with their kinds.
+        """
         super().__init__()
+        self._model, self._kinds = model, dict(kinds)
+        self._arguments = arguments = argument_names(kinds)
         # The variables, not the model: TensorFlow saves a tracked Keras 3 model's variables under names that the
         # restore op of a model server does not find.
         self.model_variables = [variable.value for variable in model.variables]
+        # Tables, such as those of StringLookup: Keras has them where a SavedModel does not look for them.
+        self.model_tables = list(_tables(model))
         self.transform = transform
         parsing = {
             # An integer that is never missing has no default: an example without it is refused.
@@ -96,3 +91,49 @@ class _Served(tf.Module):
             lambda examples: predict(tf.io.parse_example(examples, parsing)),
             input_signature=[tf.TensorSpec([None], tf.string, "examples")],
         )
+
+    def check(self) -> None:
+        """Find out whether the model can be exported, without writing it.
+
+        Raises:
+            RetrainerError: If its call fails in a graph, or it uses a resource that a SavedModel would not have.
+        """
+        trace = user_call(
+            self.raw.get_concrete_function, "the model of build_model can't be exported"
+        )
+        captured = {
+            id(handle) for handle in trace().graph.external_captures if handle.dtype == tf.resource
+        }
+        known = {
+            id(handle)
+            for one in tf.train.TrackableView(self).descendants()
+            for handle in (getattr(one, "resource_handle", None), getattr(one, "handle", None))
+            if handle is not None
+        }
+        if captured - known:
+            raise RetrainerError(
+                "the model of build_model can't be exported: it uses a table or variable that is no attribute of one "
+                "of its layers, so a SavedModel would not have it. Assign it to an attribute of the layer (self.table "
+                "= ...), make it with add_weight, or look words up in preprocessing_fn."
+            )
+
+    def write(self, output: str) -> None:
+        """Write the SavedModel, with what a later warm start needs beside it.
+
+        Args:
+            output: Folder to write to.
+        """
+        tf.saved_model.save(
+            self,
+            output,
+            signatures={NAMED: self.raw, "serving_tf_examples": self.tf_examples},
+        )
+        name_inputs(output, NAMED, self._arguments)
+        write_record(output, self._model, self._kinds, self._arguments)
+
+
+def _tables(model: keras.Model) -> Iterator[Any]:
+    """List the lookup tables and TensorFlow's own variables that a model's layers have as attributes."""
+    resources = (tf.saved_model.experimental.TrackableResource, tf.Variable)
+    for layer in model._flatten_layers():
+        yield from (value for value in vars(layer).values() if isinstance(value, resources))

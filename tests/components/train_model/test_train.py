@@ -111,12 +111,83 @@ def test_without_a_champion_a_warm_start_is_a_cold_one(chain, train):
             r"build_model in model\.py raised, line \d+",
         ),
         ('loss="binary_crossentropy"', 'loss="no_such_loss"', "no_such_loss"),
-        ('activation="sigmoid"', "activation=lambda x: x / 0.0", "training ended with loss = "),
+        (
+            'activation="sigmoid"',
+            "activation=lambda x: x / 0.0",
+            r"training ended with loss = .*No feature is NaN",
+        ),
+        (
+            "keras.Model(inputs, late)",
+            "keras.Model(inputs, [late, late])",
+            "has 2 outputs in a list",
+        ),
+        (
+            "keras.Model(inputs, late)",
+            "keras.Model(inputs, {'a': late, 'b': late})",
+            r"has 2 outputs \(a, b\)",
+        ),
+        ("keras.layers.Dense(1, ", "keras.layers.Dense(3, ", "the model has 3 outputs a row"),
     ],
 )
 def test_a_build_model_that_fails_says_how(train, old, new, says, model_source):
     with pytest.raises(RetrainerError, match=says):
         train("none", model_source.replace(old, new, 1), steps=3)
+
+
+LOOKUP = """
+import keras
+
+
+def build_model(transform_output, hyperparameters):
+    inputs = {
+        name: keras.Input((1,), name=name, dtype=spec.dtype.name)
+        for name, spec in transform_output.transformed_feature_spec().items()
+    }
+    known = keras.layers.IntegerLookup(vocabulary=[5, 7, 9, 12], output_mode="multi_hot")(inputs["hour"])
+    joined = keras.layers.Concatenate()([known, inputs["dep_delay"]])
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(joined))
+    model.compile(loss="binary_crossentropy", metrics=[keras.metrics.AUC(name="auc")])
+    return model
+"""
+
+
+def test_a_model_with_a_lookup_layer_trains_and_serves(chain, train, examples):
+    from retrainer.components.check_serving.check import check
+
+    train("lookup", LOOKUP, steps=5)
+    verdict = check(str(chain / "lookup"), examples, str(chain / "lookup-check"), 20, 5)
+    assert verdict.startswith("serves 20 rows, both signatures agree")
+
+
+HIDDEN_TABLE = """
+
+class Table(keras.layers.Layer):
+    def call(self, x):
+        return TABLES[0].lookup(x)
+
+
+import tensorflow as tf
+TABLES = [tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([5], [1], tf.int64, tf.int64), 0)]
+"""
+
+
+def test_a_table_that_no_layer_holds_is_refused_before_training(train):
+    source = LOOKUP.replace('(inputs["hour"])', '(Table()(inputs["hour"]))') + HIDDEN_TABLE
+    with pytest.raises(RetrainerError, match="can't be exported: it uses a table or variable"):
+        train("none", source, steps=5)
+
+
+def test_an_error_in_training_names_the_reason_alone(train, model_source):
+    source = model_source.replace(
+        'loss="binary_crossentropy"',
+        "loss=lambda label, score: keras.losses.sparse_categorical_crossentropy(label + 5, score)",
+    )
+    with pytest.raises(RetrainerError) as raised:
+        train("none", source, steps=3)
+    said = str(raised.value)
+    assert "outside the valid range of [0, 1)" in said
+    assert len(said) < 700
+    assert 'File "' not in said
 
 
 def test_a_label_that_is_one_value_is_named(train, write_examples, sample):

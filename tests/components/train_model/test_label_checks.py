@@ -1,0 +1,82 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.train_model.label_checks import (
+    check_labels,
+    check_outputs,
+    features_with_gaps,
+    loss_name,
+)
+
+CLASSES = "sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("counts", "outputs", "loss", "says"),
+    [
+        ({0: 700, 1: 800, 2: 685, 3: 215}, 3, CLASSES, "is 3 in 215 of 2,400 training rows, and the model has 3 "
+         "outputs, which are for the classes 0 to 2. "
+         "Give the last layer 4 units"),
+        ({1: 10, 2: 10, 3: 10}, 3, CLASSES, "Number the classes from 0 at the source, or give the last layer 4 units"),
+        ({-1: 10, 1: 10}, 2, CLASSES, "Number the classes from 0"),
+        ({0: 5, 0.5: 5}, 2, CLASSES, "is 0.5 in 5 of 10 training rows"),
+        ({0: 5, 1: 5}, 1, keras.losses.SparseCategoricalCrossentropy(), "the model has one output"),
+        ({0: 5, 1: 5}, 2, "categorical_crossentropy", "Compile the model with sparse_categorical_crossentropy"),
+        ({0: 5, 1: 5}, 2, keras.losses.binary_crossentropy, "the model has 2 outputs a row"),
+        ({1.5: 5, 9.0: 5}, 3, keras.losses.MeanSquaredError(), "compare each of them with the one label"),
+        ({0: 5, 1: 4, 2: 1}, 1, "binary_crossentropy",
+         "is 2 in 1 of 10 training rows, and the loss binary_crossentropy takes labels from 0"),
+    ],
+)  # fmt: skip
+def test_labels_that_the_loss_can_not_take_are_refused(counts, outputs, loss, says):
+    with pytest.raises(RetrainerError) as raised:
+        check_labels("kind", counts, outputs, loss)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("counts", "outputs", "loss"),
+    [
+        ({0: 5, 1: 5, 2: 5}, 3, CLASSES),
+        ({0: 5, 2: 5}, 3, CLASSES),
+        ({0: 5, 1: 5}, 1, "binary_crossentropy"),
+        ({0.2: 5, 0.9: 5}, 1, keras.losses.BinaryCrossentropy(from_logits=True)),
+        ({-5: 5, 99: 5}, 1, "mse"),
+        ({-5: 5, 99: 5}, 7, lambda label, score: score),
+        ({-1: 5, 1: 5}, 1, keras.losses.Hinge()),
+    ],
+)
+def test_labels_that_the_loss_takes_are_taken(counts, outputs, loss):
+    check_labels("kind", counts, outputs, loss)
+
+
+def test_a_loss_has_one_name_however_it_is_given():
+    assert loss_name(keras.losses.SparseCategoricalCrossentropy()) == CLASSES
+    assert loss_name(keras.losses.sparse_categorical_crossentropy) == CLASSES
+    assert loss_name("mse") == "mse"
+
+
+def test_outputs_are_counted_and_wrong_ones_refused():
+    assert check_outputs(tf.zeros((4, 3)), 4) == 3
+    assert check_outputs(tf.zeros((4,)), 4) == 1
+    with pytest.raises(RetrainerError, match=r"predictions of shape \(4, 2, 3\) for 4 rows"):
+        check_outputs(tf.zeros((4, 2, 3)), 4)
+    with pytest.raises(RetrainerError, match=r"has 2 outputs \(price, size\)"):
+        check_outputs({"size": tf.zeros((4, 1)), "price": tf.zeros((4, 1))}, 4)
+
+
+def test_features_with_gaps_are_counted():
+    found = features_with_gaps(
+        {
+            "amount": tf.constant([[1.0], [np.nan], [np.inf]]),
+            "word": tf.constant([[1], [2], [3]]),
+            "text": tf.constant([["a"], ["b"], ["c"]]),
+            "fine": tf.constant([[1.0], [2.0], [3.0]]),
+            "sparse": tf.SparseTensor([[0, 0]], [np.nan], [3, 1]),
+        }
+    )
+    assert found == {"amount": 2, "sparse": 1}
