@@ -18,11 +18,14 @@ import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from .errors import RetrainerError
+from .errors import RetrainerError, StorageError
 from .remote import RemoteFileSystem
 
 # Names of what is not whole: written aside, written in a scratch folder, or about to be deleted.
 ASIDE, WRITING, REMOVED = ".tmp", ".writing-", ".removed-"
+
+# Buckets that were seen to refuse a file that is there.
+_REFUSE_TO_OVERWRITE: set[str] = set()
 
 
 def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
@@ -149,8 +152,8 @@ def write_json(uri: str, value: Any) -> None:
 def create_exclusive(uri: str, data: bytes | str) -> bool:
     """Create a file with its content unless one is there already.
 
-    Of several callers at once exactly one succeeds, where the file system can do that: a local disk, and
-    the fsspec file systems that honour `mode="create"`.
+    Of several callers at once exactly one succeeds: on a local disk, and on the file systems of fsspec that honour
+    `mode="create"`. Whether another one does is tried once for each bucket and process.
 
     Args:
         uri: Where to; missing folders are made.
@@ -158,15 +161,14 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
 
     Returns:
         True if this call made the file, False if it was there.
+
+    Raises:
+        RetrainerError: If the file system overwrites files that it should create.
     """
     content = data.encode() if isinstance(data, str) else data
     fs, path = filesystem(uri)
     if not isinstance(fs, LocalFileSystem):
-        try:
-            fs.pipe_file(path, content, mode="create")
-        except FileExistsError:
-            return False
-        return True
+        return _create_remote(fs, path, uri, content)
     with _written_aside(path, content) as aside:
         try:
             # A link is made whole or not at all, which opening with O_EXCL and then writing is not.
@@ -174,6 +176,40 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
         except FileExistsError:
             return False
     return True
+
+
+def _create_remote(fs: AbstractFileSystem, path: str, uri: str, content: bytes) -> bool:
+    protocol, name = fsspec.core.split_protocol(uri)
+    place = f"{protocol}://{name.lstrip('/').partition('/')[0]}"
+    made = _try_to_create(fs, path, place, content)
+    if not made:
+        _REFUSE_TO_OVERWRITE.add(place)
+    elif place not in _REFUSE_TO_OVERWRITE:
+        # The same content once more does no harm where it is written. An outage leaves it open until next time.
+        with suppress(StorageError):
+            if _try_to_create(fs, path, place, content):
+                raise _overwrites(place)
+            _REFUSE_TO_OVERWRITE.add(place)
+    return made
+
+
+def _try_to_create(fs: AbstractFileSystem, path: str, place: str, content: bytes) -> bool:
+    try:
+        fs.pipe_file(path, content, mode="create")
+    except FileExistsError:
+        return False
+    except TypeError as error:
+        # gcsfs before 2024.12 takes no mode.
+        raise _overwrites(place) from error
+    return True
+
+
+def _overwrites(place: str) -> RetrainerError:
+    return RetrainerError(
+        f"'{place}' can't be the store: a file that is there already is overwritten where it should be refused, so two "
+        "runs at once would undo each other's work. Use a local folder, gs:// or s3:// (with gcsfs or s3fs 2024.12 or "
+        "later, and a service that honours If-None-Match)."
+    )
 
 
 def remove(uri: str) -> None:
@@ -232,13 +268,29 @@ def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> boo
             os.rename(source, aside)
         except OSError:
             shutil.copytree(source, aside)
-        os.rename(aside, path)
-    except OSError:
-        if os.path.exists(os.path.join(path, marker)):
-            return False
-        raise
+        try:
+            os.rename(aside, path)
+        except OSError:
+            if os.path.exists(os.path.join(path, marker)):
+                return False
+            # What somebody wrote into a folder that was being removed, such as statistics of it.
+            if not _remove_half(path, marker):
+                return False
+            os.rename(aside, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _remove_half(path: str, marker: str) -> bool:
+    """Remove a local folder without its marker; tells whether it was one, since it may have become whole meanwhile."""
+    folder, name = os.path.split(path)
+    half = os.path.join(folder, f"{REMOVED}{name}-{uuid.uuid4().hex}")
+    os.rename(path, half)
+    if os.path.exists(os.path.join(half, marker)):
+        os.rename(half, path)
+        return False
+    shutil.rmtree(half, ignore_errors=True)
     return True
 
 

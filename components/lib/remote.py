@@ -2,7 +2,8 @@
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -27,14 +28,20 @@ _ACCESS = {
 
 
 class RemoteFileSystem:
-    """A file system of fsspec, but that its methods raise `StorageError` for what is wrong with access to it."""
+    """Wraps a file system of fsspec: access failures raise `StorageError`, of its methods and of the files it opens.
+
+    It is no `AbstractFileSystem` itself: the methods that it would inherit would not reach the one that it wraps.
+    """
 
     def __init__(self, fs: AbstractFileSystem) -> None:
         """Take the file system."""
         self._fs = fs
 
     def __getattr__(self, name: str) -> Any:
-        """Give what the file system has of that name."""
+        """Delegate to the wrapped file system."""
+        if name == "_fs":
+            # A copy that is being made has none yet, and would look for it here for ever.
+            raise AttributeError(name)
         value = getattr(self._fs, name)
         return self._told(name, value) if callable(value) else value
 
@@ -43,15 +50,59 @@ class RemoteFileSystem:
         def told(*args: Any, **kwargs: Any) -> Any:
             paths = [argument for argument in args[:2] if isinstance(argument, str)]
             path = paths[-1 if name in _UPLOADS else 0] if paths else ""
-            try:
-                return method(*args, **kwargs)
-            except Exception as error:
-                uri = self._fs.unstrip_protocol(path)
-                if (known := _storage_error(error, uri, name in _WRITES)) is None:
-                    raise
-                raise known from error
+            with _explained(self._fs.unstrip_protocol(path), name in _WRITES):
+                value = method(*args, **kwargs)
+            return RemoteFile(value, self._fs.unstrip_protocol(path)) if name == "open" else value
 
         return told
+
+
+class RemoteFile:
+    """Wraps a file that a `RemoteFileSystem` opened: what fails while it is read raises `StorageError`, too."""
+
+    def __init__(self, file: Any, uri: str) -> None:
+        """Take the open file, and what it is called in errors."""
+        self._file = file
+        self._uri = uri
+
+    def __getattr__(self, name: str) -> Any:
+        """Delegate to the wrapped file."""
+        if name == "_file":
+            raise AttributeError(name)
+        value = getattr(self._file, name)
+        if not callable(value):
+            return value
+
+        @wraps(value)
+        def told(*args: Any, **kwargs: Any) -> Any:
+            with _explained(self._uri, name in ("write", "flush", "close")):
+                return value(*args, **kwargs)
+
+        return told
+
+    def __enter__(self) -> "RemoteFile":
+        """Give the file; leaving closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        with _explained(self._uri, False):
+            self._file.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Read line by line."""
+        with _explained(self._uri, False):
+            yield from self._file
+
+
+@contextmanager
+def _explained(uri: str, written: bool) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if (known := _storage_error(error, uri, written)) is None:
+            raise
+        raise known from error
 
 
 def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | None:

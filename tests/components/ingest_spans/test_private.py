@@ -68,6 +68,15 @@ def test_a_short_key_is_refused_without_being_told(tmp_path, monkeypatch):
     assert "hunter2" not in str(error.value)
 
 
+def test_a_line_end_is_no_part_of_a_key_and_makes_none_long_enough(tmp_path):
+    for end in (b"\n", b"\r\n"):
+        (tmp_path / "key").write_bytes(b"k" * 15 + end)
+        with pytest.raises(RetrainerError, match="has 15 bytes"):
+            read_key(ENV, str(tmp_path / "key"))
+        (tmp_path / "key").write_bytes(b"k" * 16 + end)
+        assert read_key(ENV, str(tmp_path / "key")) == b"k" * 16
+
+
 @pytest.mark.parametrize("content", [b"", b"\n"])
 def test_an_empty_file_is_named(tmp_path, content):
     (tmp_path / "key").write_bytes(content)

@@ -120,3 +120,28 @@ def test_a_part_of_a_file_is_read_and_ends_where_the_file_does(place, tmp_path):
     assert files.read_range(uri, 0, 100) == b"0123456789"
     with pytest.raises(FileNotFoundError):
         files.read_range(uri + "-gone", 0, 1)
+
+
+def test_a_folder_without_its_marker_makes_room_for_a_whole_one(tmp_path):
+    # Statistics that somebody wrote into a version which was removed meanwhile.
+    (tmp_path / "spans" / "v1").mkdir(parents=True)
+    (tmp_path / "spans" / "v1" / "sketch").write_text("left")
+    source = tmp_path / "new"
+    source.mkdir()
+    (source / "span.json").write_text("{}")
+    assert files.publish_folder(source, str(tmp_path / "spans" / "v1"), "span.json")
+    assert [path.name for path in (tmp_path / "spans" / "v1").iterdir()] == ["span.json"]
+    assert [path.name for path in (tmp_path / "spans").iterdir()] == ["v1"]
+
+
+def test_a_folder_that_gains_a_file_is_not_deleted_for_an_old_one_beside_it(tmp_path):
+    folder = tmp_path / "half"
+    folder.mkdir()
+    for name in ("old", "new"):
+        (folder / name).write_text("x")
+    os.utime(folder / "old", (0, 0))
+    assert not files.remove_old_folder(str(folder), 3600)
+    assert sorted(path.name for path in folder.iterdir()) == ["new", "old"]
+    os.utime(folder / "new", (0, 0))
+    assert files.remove_old_folder(str(folder), 3600)
+    assert not folder.exists()

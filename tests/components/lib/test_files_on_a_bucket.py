@@ -3,10 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fsspec
 import fsspec.config
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from servers.storage import StorageServer
 
+from retrainer.components.lib import files
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import (
     create_exclusive,
     exists,
@@ -41,6 +45,50 @@ def test_of_many_who_create_one_succeeds(bucket):
         made = list(pool.map(lambda i: create_exclusive("gs://acme/claims/a", str(i)), range(16)))
     assert made.count(True) == 1
     assert read_text("gs://acme/claims/a") == str(made.index(True))
+
+
+class Overwriting(MemoryFileSystem):
+    """A bucket whose service, or whose package, takes no notice of the condition."""
+
+    protocol = "overwriting"
+    cachable = False
+
+    def pipe_file(self, path, value, mode="overwrite", **kwargs):
+        return super().pipe_file(path, value)
+
+
+class Modeless(MemoryFileSystem):
+    """A package of the time before files could be created."""
+
+    protocol = "modeless"
+    cachable = False
+
+    def pipe_file(self, path, value):
+        return super().pipe_file(path, value)
+
+
+@pytest.mark.parametrize("kind", [Overwriting, Modeless])
+def test_a_store_that_overwrites_what_it_should_refuse_is_none(kind):
+    fsspec.register_implementation(kind.protocol, kind, clobber=True)
+    with pytest.raises(RetrainerError, match=rf"'{kind.protocol}://acme' can't be the store"):
+        create_exclusive(f"{kind.protocol}://acme/claims/a", "one")
+
+
+def test_whether_a_bucket_refuses_is_tried_once(bucket):
+    for name in "abc":
+        assert create_exclusive(f"gs://tried/claims/{name}", "one")
+    written = [seen for seen in bucket.requests if seen.method == "POST"]
+    assert len(written) == 4
+    # An outage in between says nothing.
+    files._REFUSE_TO_OVERWRITE.discard("gs://tried")
+    assert create_exclusive("gs://tried/claims/d", "one")
+
+
+def test_two_who_create_the_same_content_are_one_who_did(bucket):
+    files._REFUSE_TO_OVERWRITE.discard("gs://acme")
+    assert create_exclusive("gs://acme/claims/a", "one")
+    files._REFUSE_TO_OVERWRITE.discard("gs://acme")
+    assert not create_exclusive("gs://acme/claims/a", "one")
 
 
 def test_what_others_write_is_seen_at_once(bucket):

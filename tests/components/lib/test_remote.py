@@ -1,6 +1,8 @@
 """What a user reads when a bucket can't be used."""
 
+import copy
 import errno
+import pickle
 
 import fsspec
 import fsspec.config
@@ -93,6 +95,39 @@ def test_cloud_storage_that_refuses(monkeypatch):
         server.fail_next(2, status=403)
         with pytest.raises(StorageError, match=r"'gs://acme/a' .*Forbidden"):
             read_bytes("gs://acme/a")
+
+
+class Unreadable(MemoryFileSystem):
+    """A bucket that is lost while a file is read."""
+
+    protocol = "unreadable"
+    cachable = False
+
+    def open(self, *args, **kwargs):
+        file = super().open(*args, **kwargs)
+        file.read = lambda *_: (_ for _ in ()).throw(PermissionError("Forbidden"))
+        return file
+
+
+def test_a_file_that_can_be_opened_and_not_read_is_named(tmp_path):
+    fsspec.register_implementation("unreadable", Unreadable, clobber=True)
+    fs, path = filesystem("unreadable://b/a")
+    fs.pipe_file(path, b"one")
+    with fs.open(path, "rb") as file, pytest.raises(StorageRefusedError, match="b/a' is refused"):
+        file.read()
+    filesystem("memory://b/a")[0].pipe_file("/b/a", b"one\ntwo\n")
+    plain, path = filesystem("memory://b/a")
+    with plain.open(path, "rb") as file:
+        assert list(file) == [b"one\n", b"two\n"]
+        assert (file.seek(4), file.read(), file.closed) == (4, b"two\n", False)
+    assert file.closed
+
+
+def test_a_file_system_can_be_copied():
+    fs, path = filesystem("memory://b/a")
+    fs.pipe_file(path, b"one")
+    for copied in (copy.copy(fs), pickle.loads(pickle.dumps(fs))):
+        assert copied.cat_file(path) == b"one"
 
 
 def test_what_is_no_call_is_the_file_systems_own():
