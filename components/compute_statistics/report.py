@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from ..lib.charts import Series, distribution_chart, legend
-from ..lib.report import isolated, render_page, render_table, unbroken
+from ..lib.charts import Series, distribution_chart
+from ..lib.report import isolated, legend, render_page, render_table, unbroken
 from ..lib.statistics import (
     SPLIT_WORDS,
     TYPE_NAMES,

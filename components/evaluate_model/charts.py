@@ -5,58 +5,50 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from ..lib.words import number
-from .results import CalibrationPoint
+from ..lib.words import number, percent
+from .pictures import CalibrationPoint
 
 BUCKETS = 20
 COLOURS = {"challenger": "var(--train)", "champion": "var(--before)"}
+_LEFT, _TOP, _SIDE = 64, 10, 300
 
 
-def calibration_plot(points: Mapping[str, Sequence[CalibrationPoint]]) -> Markup:
-    """Draw mean label over mean prediction, with the share of rows at each prediction below.
+def calibration_plot(
+    points: Mapping[str, Sequence[CalibrationPoint]], shares: bool = True
+) -> Markup:
+    """Draw mean label over mean prediction.
 
     Args:
         points: Points by `challenger` and `champion`; TFMA has a thousand, drawn are at most
             twenty.
+        shares: Whether to draw the share of rows at each prediction below.
 
     Returns:
         SVG.
     """
-    left, top, side, bars = 46, 10, 300, 56
-    low = min((p.prediction for ps in points.values() for p in ps), default=0.0)
-    high = max((p.prediction for ps in points.values() for p in ps), default=1.0)
-    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high if high > low else low + 1)
+    every = [p for ps in points.values() for p in ps]
+    values = [v for p in every for v in (p.prediction, p.label)]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    if shares:
+        low, high = min(low, 0.0), max(high, 1.0)
+    ticks = _ticks(low, high)
+    low, high = ticks[0], ticks[-1]
+    bars = 56 if shares else 0
+    points = {who: _merge(series, low, high) for who, series in points.items()}
 
     def x(value: float) -> float:
-        return left + (value - low) / (high - low) * side
+        return _LEFT + (value - low) / (high - low) * _SIDE
 
     def y(value: float) -> float:
-        return top + side - (min(max(value, low), high) - low) / (high - low) * side
+        return _TOP + _SIDE - (value - low) / (high - low) * _SIDE
 
-    points = {who: _merge(series, low, high) for who, series in points.items()}
-    parts = []
-    for step in range(6):
-        at = low + (high - low) * step / 5
-        parts.append(
-            f'<line x1="{left}" x2="{left + side}" y1="{y(at):.1f}" y2="{y(at):.1f}" '
-            'stroke="var(--line)"/>'
-            f'<text x="{left - 7}" y="{y(at) + 4:.1f}" text-anchor="end">{number(at)}</text>'
-            f'<text x="{x(at):.1f}" y="{top + side + bars + 30}" '
-            f'text-anchor="middle">{number(at)}</text>'
-        )
-    parts.append(
-        f'<line x1="{x(low)}" y1="{y(low)}" x2="{x(high)}" y2="{y(high)}" stroke="var(--soft)" '
-        'stroke-dasharray="4 4"/>'
-    )
-    base = top + side + bars + 14
+    floor = _TOP + _SIDE + 22
+    parts = [_grid(ticks), _diagonal()]
     for offset, (who, series) in enumerate(reversed(list(points.items()))):
         total = sum(point.rows for point in series) or 1.0
         line = " ".join(f"{x(p.prediction):.1f},{y(p.label):.1f}" for p in series)
         colour = COLOURS[who]
-        parts.append(
-            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2" '
-            'stroke-linejoin="round"/>'
-        )
+        parts.append(_line(line, colour))
         for point in series:
             title = (
                 f"{who}: {point.rows:,.0f} rows, mean prediction {number(point.prediction)}, mean "
@@ -67,24 +59,131 @@ def calibration_plot(points: Mapping[str, Sequence[CalibrationPoint]]) -> Markup
                 f'<circle cx="{x(point.prediction):.1f}" cy="{y(point.label):.1f}" '
                 f'r="{3 + 4 * math.sqrt(point.rows / total):.1f}" fill="{colour}" '
                 f'stroke="var(--paper)"><title>{escape(title)}</title></circle>'
-                f'<rect x="{x(point.prediction) - 6 + 6 * offset:.1f}" y="{base - height:.1f}" '
-                'width="6" '
-                f'height="{height:.1f}" fill="{colour}"><title>{escape(title)}</title></rect>'
             )
-    parts.append(
-        f'<text x="{left + side / 2}" y="{top + side + bars + 48}" text-anchor="middle">mean '
-        "prediction (bars: share of rows)</text>"
-        f'<text transform="translate(12 {top + side / 2}) rotate(-90)" text-anchor="middle">mean '
-        "label</text>"
+            if not shares:
+                continue
+            parts.append(
+                f'<rect x="{x(point.prediction) - 6 + 6 * offset:.1f}" y="{floor + bars - height:.1f}" '
+                f'width="6" height="{height:.1f}" fill="{colour}"><title>{escape(title)}</title></rect>'
+            )
+    return _chart(
+        "Calibration",
+        parts,
+        "mean prediction (bars: share of rows)" if shares else "mean prediction",
+        "mean label",
+        floor + bars,
+    )
+
+
+def curve_plot(
+    title: str,
+    x_title: str,
+    y_title: str,
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    diagonal: bool = False,
+) -> Markup:
+    """Draw curves of two shares, such as ROC.
+
+    Args:
+        title: What is drawn, for those who do not see the picture.
+        x_title: What runs to the right.
+        y_title: What runs upwards.
+        curves: Points from 0 to 1 by `challenger` and `champion`.
+        diagonal: Whether to draw what guessing gives.
+
+    Returns:
+        SVG.
+    """
+    parts = [_grid(_ticks(0.0, 1.0))] + [_diagonal()] * diagonal
+    for who, points in reversed(list(curves.items())):
+        line = " ".join(
+            f"{_LEFT + px * _SIDE:.1f},{_TOP + (1 - py) * _SIDE:.1f}" for px, py in points
+        )
+        parts.append(_line(line, COLOURS[who]))
+    return _chart(title, parts, x_title, y_title, _TOP + _SIDE + 20)
+
+
+def confusion_table(
+    labels: Sequence[str], table: Sequence[Sequence[float]], caption: str
+) -> Markup:
+    """Lay out a confusion matrix: rows are labels, columns predictions, and darker is more of its row.
+
+    Args:
+        labels: Names of the classes.
+        table: Weight of rows by label and prediction.
+        caption: What stands above it.
+
+    Returns:
+        HTML.
+    """
+    cell = Markup(
+        '<td class="number" style="background:rgba(59,111,182,{:.2f})">{}<br><span class="share">{}</span></td>'
+    )
+    rows = Markup("")
+    for name, row in zip(labels, table, strict=True):
+        total = sum(row)
+        cells = Markup("").join(
+            cell.format(
+                0.45 * value / (total or 1.0),
+                f"{value:,.0f}",
+                percent(value / total) if total else "",
+            )
+            for value in row
+        )
+        rows += Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, cells)
+    heads = Markup("").join(
+        Markup('<th scope="col" class="number">{}</th>').format(name) for name in labels
     )
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {left + side + 16} {top + side + bars + 56}" role="img" '
-        f'aria-label="Calibration plot">{"".join(parts)}</svg>'
+        '<div class="scroll"><table class="confusion"><caption>{}</caption><thead><tr>'
+        '<th scope="col">label \\ predicted</th>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(caption, heads, rows)
+
+
+def dots(challenger: float | None, champion: float | None, low: float, high: float) -> Markup:
+    """Draw a slice's two values on a common scale.
+
+    Args:
+        challenger: The challenger's value.
+        champion: The champion's value.
+        low: Where the scale begins; what lies beyond an end is drawn there.
+        high: Where it ends.
+
+    Returns:
+        SVG, empty where there is nothing to draw.
+    """
+
+    def x(value: float) -> float:
+        share = (value - low) / ((high - low) or 1.0)
+        return 7 + min(max(share, 0.0), 1.0) * 186
+
+    shown = [
+        (who, value)
+        for who, value in (("champion", champion), ("challenger", challenger))
+        if value is not None and math.isfinite(value)
+    ]
+    parts = "".join(
+        f'<circle cx="{x(value):.0f}" cy="9" r="5" fill="{COLOURS[who]}"/>' for who, value in shown
+    )
+    if len(shown) == 2:
+        parts = f'<path class="between" d="M{x(shown[0][1]):.0f} 9H{x(shown[1][1]):.0f}"/>{parts}'
+    return Markup(
+        '<svg class="dots" viewBox="0 0 200 18" width="200" height="18" aria-hidden="true">'
+        f'<path d="M7 9h186"/>{parts}</svg>'
+    )
+
+
+def bar(share: float) -> Markup:
+    """Draw a share from 0 to 1 as a thin bar."""
+    return Markup('<span class="bar wide-only"><i style="width:{:.0f}%"></i></span>').format(
+        100 * share
     )
 
 
 def _merge(series: Sequence[CalibrationPoint], low: float, high: float) -> list[CalibrationPoint]:
     """Merge points into buckets of equal width, each at its rows' mean."""
+    if len(series) <= BUCKETS:
+        return list(series)
     buckets: dict[int, list[CalibrationPoint]] = {}
     for point in series:
         place = (point.prediction - low) / (high - low) * BUCKETS
@@ -102,58 +201,46 @@ def _merge(series: Sequence[CalibrationPoint], low: float, high: float) -> list[
     return merged
 
 
-def dots(challenger: float | None, champion: float | None, low: float, high: float) -> Markup:
-    """Draw a slice's two values on a common scale.
+def _ticks(low: float, high: float) -> list[float]:
+    """Choose round numbers around a range: a power of ten, or twice or five times one, apart."""
+    step = 10 ** math.floor(math.log10((high - low) / 5 or 1.0))
+    step = next(
+        (step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6), step
+    )
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, max(last, first + 1) + 1)]
 
-    Args:
-        challenger: The challenger's value.
-        champion: The champion's value.
-        low: Where the scale begins.
-        high: Where it ends.
 
-    Returns:
-        SVG, empty where there is nothing to draw.
-    """
-    width, middle = 200, 9
-
-    def x(value: float) -> float:
-        return 7 + (value - low) / ((high - low) or 1.0) * (width - 14)
-
-    parts = [f'<line x1="7" x2="{width - 7}" y1="{middle}" y2="{middle}" stroke="var(--line)"/>']
-    shown = [
-        (who, value)
-        for who, value in (("champion", champion), ("challenger", challenger))
-        if value is not None and math.isfinite(value)
-    ]
-    if len(shown) == 2:
+def _grid(ticks: Sequence[float]) -> str:
+    parts = []
+    for tick in ticks:
+        text, along = number(tick), _SIDE * (tick - ticks[0]) / (ticks[-1] - ticks[0])
+        y = _TOP + _SIDE - along
         parts.append(
-            f'<line x1="{x(shown[0][1]):.1f}" x2="{x(shown[1][1]):.1f}" y1="{middle}" '
-            f'y2="{middle}" '
-            'stroke="var(--soft)" stroke-width="2"/>'
+            f'<line x1="{_LEFT}" x2="{_LEFT + _SIDE}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>'
+            f'<text x="{_LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+            f'<text x="{_LEFT + along:.1f}" y="{_TOP + _SIDE + 16}" text-anchor="middle">{text}</text>'
         )
-    for who, value in shown:
-        parts.append(
-            f'<circle cx="{x(value):.1f}" cy="{middle}" r="5" fill="{COLOURS[who]}">'
-            f"<title>{who} {number(value)}</title></circle>"
-        )
-    return Markup(
-        f'<svg class="dots" viewBox="0 0 {width} 18" width="{width}" height="18" '
-        'aria-hidden="true">'
-        f"{''.join(parts)}</svg>"
+    return "".join(parts)
+
+
+def _diagonal() -> str:
+    return (
+        f'<line x1="{_LEFT}" y1="{_TOP + _SIDE}" x2="{_LEFT + _SIDE}" y2="{_TOP}" stroke="var(--soft)" '
+        'stroke-dasharray="4 4"/>'
     )
 
 
-def bar(share: float) -> Markup:
-    """Draw a share from 0 to 1 as a thin bar."""
-    return Markup('<span class="bar"><i style="width:{:.1f}%"></i></span>').format(100 * share)
+def _line(points: str, colour: str) -> str:
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>'
 
 
-def legend(has_champion: bool) -> Markup:
-    """Name the two colours."""
-    names = ("challenger", "champion") if has_champion else ("challenger",)
-    return Markup('<p class="legend">{}</p>').format(
-        Markup("").join(
-            Markup('<span><i style="background:{}"></i>{}</span>').format(COLOURS[name], name)
-            for name in names
-        )
+def _chart(title: str, parts: Sequence[str], x_title: str, y_title: str, bottom: float) -> Markup:
+    # The titles have a line of their own: ticks of any length stay readable.
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {_LEFT + _SIDE + 24} {bottom + 28:.0f}" role="img" '
+        f'aria-label="{escape(title)}">{"".join(parts)}'
+        f'<text x="{_LEFT + _SIDE / 2}" y="{bottom + 20:.0f}" text-anchor="middle">{escape(x_title)}</text>'
+        f'<text transform="translate(10 {_TOP + _SIDE / 2}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>'
+        "</svg>"
     )

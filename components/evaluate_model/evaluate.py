@@ -14,6 +14,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
 from ..lib.progress import progress
+from ..lib.report import place_of
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError
@@ -24,6 +25,7 @@ from .gate import judge
 from .in_process import evaluate_in_process, write_results
 from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
+from .pictures import Picture, merge_pictures, take_pictures
 from .predict import BATCH_ROWS, Scores, load_model, needed_columns, score
 from .report import render
 from .results import Evaluation, finite, read_evaluation, write_validation
@@ -96,6 +98,7 @@ def evaluate(
             raise RetrainerError("\n".join(problems))
 
     os.makedirs(evaluation_path, exist_ok=True)
+    pictures: dict[str, Picture] = {}
     if beam_args:
         how = f"on Beam ({' '.join(beam_args)})"
         uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
@@ -119,6 +122,7 @@ def evaluate(
         check(tally)
         write_json(join(evaluation_path, TALLY_FILE), tally.to_json())
         how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
+        pictures = take_pictures(scores)
     evaluation = read_evaluation(evaluation_path, config)
     write_validation(evaluation_path, evaluation)
     verdict = judge(evaluation, champion)
@@ -133,12 +137,21 @@ def evaluate(
         "Eval spans": eval_spans(examples),
         "Label": examples.label,
         "Slices": len(evaluation.slices),
+        "Challenger": f"digest {digest[:12]}",
         "Compared with": "; ".join(
             filter(None, [champion.name if champion.exists else "no champion yet", remark])
         ),
         "Computed": how,
     }
-    write_atomic(report_path, render(evaluation, verdict, champion, facts))
+    shown = {
+        who: merge_pictures(pictures.get(name, Picture()), evaluation.pictures.get(who, Picture()))
+        for name, who in ((CANDIDATE, "challenger"), (BASELINE, "champion"))
+        if name in models
+    }
+    page = render(
+        evaluation, verdict, champion, facts, config, shown, examples.label, place_of(report_path)
+    )
+    write_atomic(report_path, page)
     Blessing(
         verdict.blessed,
         verdict.reasons,
@@ -187,8 +200,8 @@ def _evaluate_here(
         try:
             results = evaluate_in_process(config, scores)
         except NotCoveredError as missing:
-            how = f"by TFMA on Beam in this process, as arrays don't give {missing}"
-            _log.warning("computing %s", how)
+            how = "by TFMA on Beam, in this process"
+            _log.warning("computing %s, which is slow: arrays do not give %s", how, missing)
             progress("running TFMA on Beam")
             evaluate_scores_on_beam(config, scores, aside, not champion.exists)
         else:

@@ -17,6 +17,7 @@ from tensorflow_model_analysis.slicer import slicer_lib
 from ..lib.files import exists, join, read_json, write_atomic
 from .checks import Check, judge_thresholds
 from .eval_config import BASELINE
+from .pictures import Picture, merge_pictures, read_picture
 from .slices import SliceKey, slice_name
 from .tally import TALLY_FILE, SliceRows, Tally, slice_id
 from .undefined import metric_classes, why_undefined
@@ -25,15 +26,6 @@ from .values import Value
 ROWS = "example_count"
 ERROR = "__ERROR__"
 """What TFMA writes in place of the metrics of a slice with too few rows."""
-
-
-@dataclass(frozen=True)
-class CalibrationPoint:
-    """A bucket of predictions: how many rows, their mean prediction and mean label."""
-
-    rows: float
-    prediction: float
-    label: float
 
 
 @dataclass
@@ -45,7 +37,6 @@ class SliceResult:
         challenger: Values by metric, in TFMA's order.
         champion: The champion's, empty without one.
         change: Challenger minus champion.
-        calibration: Points of the calibration plot by `challenger` and `champion`.
         holds: What the slice's rows hold; None in an evaluation that was not counted.
         too_small: Whether it has fewer rows than `options.min_slice_size`, so that TFMA hides its
             metrics and no threshold is checked there.
@@ -55,7 +46,6 @@ class SliceResult:
     challenger: dict[str, Value] = field(default_factory=dict)
     champion: dict[str, Value] = field(default_factory=dict)
     change: dict[str, Value] = field(default_factory=dict)
-    calibration: dict[str, list[CalibrationPoint]] = field(default_factory=dict)
     holds: SliceRows | None = None
     too_small: bool = False
 
@@ -82,6 +72,7 @@ class Evaluation:
         checks: Every threshold on every slice that it is about.
         valid: Whether every threshold that could be judged is met.
         validation: TFMA's validation result, which says the same as the checks.
+        pictures: What TFMA computed on all rows for its own plots, by `challenger` and `champion`.
     """
 
     slices: list[SliceResult]
@@ -90,6 +81,7 @@ class Evaluation:
     validation: validation_result_pb2.ValidationResult = field(
         default_factory=validation_result_pb2.ValidationResult
     )
+    pictures: dict[str, Picture] = field(default_factory=dict)
 
     @property
     def overall(self) -> SliceResult:
@@ -131,12 +123,14 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
                 value = Value(math.nan, None, why) if why else value
             values[metric] = value
             _side(result, metric)[names(metric)] = value
+    pictures: dict[str, Picture] = {}
     for proto in _records(folder, constants.PLOTS_KEY, metrics_for_slice_pb2.PlotsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         for item in proto.plot_keys_and_values:
-            if key in slices and item.value.HasField("calibration_histogram_buckets"):
+            if key == ():
                 who = "champion" if item.key.model_name == BASELINE else "challenger"
-                slices[key].calibration.setdefault(who, _points(item.value))
+                read = read_picture(item.value)
+                pictures[who] = merge_pictures(pictures[who], read) if who in pictures else read
     (validation,) = _records(
         folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
     )
@@ -148,6 +142,7 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
         checks=checks,
         valid=validation.validation_ok,
         validation=validation,
+        pictures=pictures,
     )
 
 
@@ -205,19 +200,6 @@ def _interval(item: Any) -> tuple[float, float] | None:
         return None
     bounds = item.confidence_interval
     return bounds.lower_bound.double_value.value, bounds.upper_bound.double_value.value
-
-
-def _points(plot: Any) -> list[CalibrationPoint]:
-    return [
-        CalibrationPoint(
-            rows=bucket.num_weighted_examples.value,
-            prediction=bucket.total_weighted_refined_prediction.value
-            / bucket.num_weighted_examples.value,
-            label=bucket.total_weighted_label.value / bucket.num_weighted_examples.value,
-        )
-        for bucket in plot.calibration_histogram_buckets.buckets
-        if bucket.num_weighted_examples.value
-    ]
 
 
 def finite(values: Iterable[tuple[str, Value]]) -> dict[str, float]:

@@ -40,28 +40,6 @@ class Series:
     filled: bool = False
 
 
-def legend(series: Sequence[tuple[str, str]]) -> Markup:
-    """Lay out a legend.
-
-    Args:
-        series: Name and CSS colour of each dataset.
-
-    Returns:
-        HTML.
-    """
-    entries = Markup("").join(
-        Markup(
-            '<span style="display:inline-flex;align-items:center;gap:6px">'
-            '<span style="width:12px;height:12px;border-radius:3px;background:{}"></span>{}</span>'
-        ).format(color, name)
-        for name, color in series
-    )
-    return Markup(
-        '<div style="display:flex;flex-wrap:wrap;gap:6px 18px;margin:8px 0 12px;font-size:13px" '
-        'class="soft">{}</div>'
-    ).format(entries)
-
-
 def distribution_chart(title: str, series: Sequence[Series]) -> Markup:
     """Draw a column's distribution in several datasets.
 

@@ -114,6 +114,26 @@ def number(value: float, like: float | None = None) -> str:
     return text
 
 
+def decimals(values: Iterable[float]) -> int:
+    """Choose the decimals of a table's column: four significant digits of its largest number.
+
+    Args:
+        values: The column's numbers; those that are not finite do not count.
+
+    Returns:
+        From 0 to 8.
+    """
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return max(0, min(8, 4 - math.ceil(math.log10(largest)))) if largest else 4
+
+
+def fixed(value: float, places: int) -> str:
+    """Write a number with so many decimals, as its column has them; thousands apart from 10,000 up."""
+    if not math.isfinite(value):
+        return number(value)
+    return f"{value:,.{places}f}" if abs(value) >= _APART_FROM else f"{value:.{places}f}"
+
+
 def signed(value: float) -> str:
     """Write a difference with its sign."""
     return "±0" if value == 0 else ("+" if value > 0 else "-") + number(abs(value))

@@ -11,8 +11,8 @@ from ..compute_statistics.report import (
     figure_lines,
     span_table,
 )
-from ..lib.charts import Series, distribution_chart, legend, trend_chart
-from ..lib.report import isolated, render_page, render_table, unbroken
+from ..lib.charts import Series, distribution_chart, trend_chart
+from ..lib.report import isolated, legend, render_page, render_table, unbroken
 from ..lib.words import name_spans, percent, plural
 from .distances import Distance
 from .drift import USUAL_FACTOR
