@@ -481,3 +481,24 @@ def test_the_component_writes_before_it_fails(frozen, judge, three, months, tmp_
     assert (tmp_path / "out" / "anomalies" / "anomalies.json").exists()
     assert (tmp_path / "out" / "schema" / "schema.pbtxt").read_text() == frozen.schema.read_text()
     assert "stopped" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_an_empty_earlier_span_does_not_lower_the_usual_number_of_rows(judge, three):
+    spans = {"2012-12": three["2013-01"].iloc[:0], "2012-11": three["2013-02"].iloc[:0], **three}
+    spans["2013-03"] = three["2013-03"].iloc[:300]
+    outcome = judge(dict(sorted(spans.items())))
+    assert {kind for column, kind in outcome.found("error") if not column} >= {
+        "no_rows",
+        "few_rows",
+    }
+
+
+@pytest.mark.parametrize("odd", ["nan", "infinity", "1_000"])
+def test_what_only_python_takes_for_a_number_is_text(judge, three, odd):
+    article = [f"{i % 40}_{i % 7}00" for i in range(3000)]
+    spans = {span: frame.head(3000).assign(article=article) for span, frame in three.items()}
+    spans = {span: frame.assign(code=[odd, *["77"] * 2999]) for span, frame in spans.items()}
+    outcome = judge(spans)
+    found = {f["column"]: f for f in outcome.findings if f["kind"] == "numbers_in_text"}
+    assert list(found) == ["code"]
+    assert f"such as '{odd}'" in found["code"]["seen"]
