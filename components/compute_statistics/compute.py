@@ -1,12 +1,12 @@
 """Computing the statistics of a window: each split's, each span's, and of the spans before each span."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import Examples, SpanPart
-from ..lib.files import write_atomic
+from ..lib.examples import Examples, SpanPart, open_parquet
+from ..lib.files import join, write_atomic
 from ..lib.progress import progress
 from ..lib.statistics import Statistics, StatisticsIndex, row_count, span_folder, write_statistics
 from ..lib.words import did_you_mean, plural
@@ -42,12 +42,10 @@ def compute(
     settings = parse_options(stats_options or {})
     examples = Examples.read(examples_path)
     parts = _parts(examples)
+    # Before anything is sketched: it costs a pass over the data, which a slip would throw away.
+    _check_allowed(settings.options.get("feature_allowlist") or (), parts)
     store = SketchStore(settings)
     store.make(store.missing(parts), beam_args)
-    _check_allowed(
-        settings.options.get("feature_allowlist") or (),
-        {name for part in parts for name in store.columns(part)},
-    )
 
     index = _index(examples)
     progress("merging sketches")
@@ -61,7 +59,15 @@ def compute(
     return verdict
 
 
-def _check_allowed(allowed: Sequence[str], known: Set[str]) -> None:
+def _check_allowed(allowed: Sequence[str], parts: Sequence[SpanPart]) -> None:
+    if not allowed:
+        return
+    known: set[str] = set()
+    for part in parts:
+        # All files of a part have the same columns.
+        for name in part.files[:1]:
+            with open_parquet(join(part.uri, name)) as file:
+                known.update(file.schema_arrow.names)
     # A name that no span knows is a slip, and would leave a column out without a word.
     for name in allowed:
         if name not in known:

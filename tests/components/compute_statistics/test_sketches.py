@@ -467,3 +467,15 @@ def test_the_component(make_examples, three, tmp_path):
     )
     assert verdict == "3 spans, 77,911 rows x 16 columns; 3 sketched now, 0 reused"
     assert (tmp_path / "out" / "Split-train" / "FeatureStats.pb").stat().st_size
+
+
+def test_a_slip_in_the_allowlist_costs_no_pass_over_the_data(make_examples, months, tmp_path):
+    examples = make_examples({name: months[name].head(50) for name in ("2013-01", "2013-02")})
+    with pytest.raises(RetrainerError, match="names 'carier'"):
+        compute(
+            examples,
+            str(tmp_path / "s"),
+            str(tmp_path / "page.html"),
+            stats_options={"feature_allowlist": ["late", "carier"]},
+        )
+    assert not list((tmp_path / "store").rglob("sketch*"))
