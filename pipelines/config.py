@@ -49,8 +49,8 @@ class ValidationConfig(Section):
         default_factory=dict,
         description="Thresholds for the newest span against the earlier ones, in TFDV's words: `infinity_norm` for "
         "text, `jensen_shannon_divergence` for numbers, and the same by column under `columns`. What exceeds a "
-        "threshold set here is an error. Without one, 0.3 for numbers (over quantile bins) and 0.1 for text warn, and "
-        "0.7 and 0.5 are errors, unless the column usually moves as far.",
+        "threshold set here is an error. Without one, 0.1 warns (for numbers over quantile bins), and from 0.5 on it "
+        "is an error, unless the column usually moves as far.",
     )
     skew: dict[str, Any] = Field(
         default_factory=dict, description="The same for training against evaluation."

@@ -47,9 +47,8 @@ def validate_examples(
         drift: Thresholds for the newest span against the earlier ones, in TFDV's words:
             `{infinity_norm: 0.1, jensen_shannon_divergence: 0.3, columns: {column: {...}}}`. The
             first is for text, the second for numbers; a column with `{}` is not compared. What
-            exceeds a threshold set here or in the schema is an error. Default thresholds (0.3 for numbers, over
-            quantile bins, and 0.1 for text) warn, and from 0.7 and 0.5 on they are errors, unless the column usually
-            moves as far.
+            exceeds a threshold set here or in the schema is an error. By default 0.1 warns (for numbers over
+            quantile bins), and from 0.5 on it is an error, unless the column usually moves as far.
         skew: The same for training against evaluation.
         severity: `error`, `warning` or `ignore` by kind of finding, and under `columns` by column
             (`{columns: {tailnum: ignore, carrier: {drift: error}}}`).

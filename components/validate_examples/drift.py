@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from ..lib.dataset import Dataset
 from .column_validation import validate_columns
 from .distances import Distance, measure, quantile_divergence, read_distances
-from .settings import JENSEN_SHANNON
+from .settings import JENSEN_SHANNON, QUANTILE_THRESHOLD
 from .window import Window
 
 # A column that is usually as far from the spans before (a month, a date) is so by its nature.
@@ -121,4 +121,8 @@ def _by_quantiles(distance: Distance, column: str, one: Dataset, other: Dataset)
     if not left.is_number or not right.is_number:
         return distance
     value = quantile_divergence(left, right)
-    return distance if value is None else replace(distance, value=value, by_quantiles=True)
+    return (
+        distance
+        if value is None
+        else replace(distance, value=value, threshold=QUANTILE_THRESHOLD, by_quantiles=True)
+    )

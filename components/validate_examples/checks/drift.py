@@ -13,7 +13,7 @@ from ..distances import Distance, may_be_chance, measure
 from ..drift import LEAST_DISTANCES, USUAL_FACTOR, Comparison, span_distances
 from ..evidence import Evidence
 from ..findings import ERROR, WARNING, Finding, FindingKind
-from ..settings import DRASTIC_THRESHOLDS, Settings
+from ..settings import DRASTIC, Settings
 from ..window import Window
 
 # Spans without a value in common are as far apart as can be: dates, counters, the number of the month.
@@ -181,7 +181,7 @@ def _finding(
     against: str,
     habit: _Habit,
 ) -> Finding:
-    drastic = distance.value >= DRASTIC_THRESHOLDS.get(distance.measure, 0.0) and habit.proven
+    drastic = distance.value >= DRASTIC and habit.proven
     seen = f"{distance.words} {distance.value:.4g} from {against}"
     expected = f"{distance.words} of at most {distance.threshold:g}"
     if habit.note:

@@ -40,8 +40,10 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
     # The rate of a few left-over rows would make any other look usual.
     enough = [one for one in before.values() if one.rows >= settings.min_rows_fraction * usual]
     new = new_classes(evidence)
-    rate = check_label_rate(index.label, index.newest, counts[index.newest], enough, settings)
-    return [*new, *rate]
+    # A class that is new has no rate to compare.
+    return new or check_label_rate(
+        index.label, index.newest, counts[index.newest], enough, settings
+    )
 
 
 def new_classes(evidence: Evidence) -> list[Finding]:

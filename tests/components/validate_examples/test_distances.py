@@ -34,7 +34,9 @@ def test_outliers_on_one_side_are_no_shift():
     assert quantile_divergence(column(normal(20, 1, wild=4)), column(normal(20, 2))) < 0.05
 
 
-@pytest.mark.parametrize(("factor", "low", "high"), [(1, 0, 0.05), (3, 0.05, 0.4), (0.1, 0.3, 1)])
+@pytest.mark.parametrize(
+    ("factor", "low", "high"), [(1, 0, 0.05), (3, 0.05, 0.4), (0.3, 0.1, 0.4), (0.1, 0.3, 1)]
+)
 def test_heavy_tails_stay_seen(factor, low, high):
     tail = [np.random.default_rng(seed).lognormal(3, 1.5, 1000) for seed in (1, 2)]
     assert low <= quantile_divergence(column(tail[0] * factor), column(tail[1])) <= high
@@ -65,7 +67,7 @@ def test_chance_does_not_look_like_a_change():
                 }
                 for size in (rows, 6 * rows)
             )
-            for kind, threshold in (("text", 0.1), ("number", 0.3)):
+            for kind, threshold in (("text", 0.1), ("number", 0.1)):
                 measure = l_infinity if kind == "text" else quantile_divergence
                 value = measure(one[kind], other[kind])
                 chance = may_be_chance(one[kind], other[kind], value, threshold)
@@ -77,4 +79,4 @@ def test_a_change_in_a_small_span_is_still_one():
     one, other = column(["a"] * 50 + ["b"] * 10), column(["a"] * 60 + ["b"] * 340)
     assert not may_be_chance(one, other, l_infinity(one, other), 0.1)
     one, other = column(normal(29, 1, 60)), column(normal(20, 2, 400))
-    assert not may_be_chance(one, other, quantile_divergence(one, other), 0.3)
+    assert not may_be_chance(one, other, quantile_divergence(one, other), 0.1)

@@ -414,7 +414,7 @@ def test_skew_between_splits_that_are_not_drift(judge, months):
     assert skew["where"] == "training"
     words = "Jensen-Shannon divergence (quantile bins)"
     assert skew["seen"] == f"{words} {skew['value']:.4g} from evaluation"
-    assert skew["expected"] == f"{words} of at most 0.3"
+    assert skew["expected"] == f"{words} of at most 0.1"
 
 
 def test_a_threshold_of_skew_counts_where_skew_is_drift(judge, frozen, three):
