@@ -14,8 +14,8 @@ L_INFINITY, JENSEN_SHANNON = "infinity_norm", "jensen_shannon_divergence"
 MEASURES = (L_INFINITY, JENSEN_SHANNON, "normalized_abs_difference")
 # Clean flights move from one month to the next by up to 0.03 (text) and 0.2 (departure delays).
 DEFAULT_THRESHOLDS = {L_INFINITY: 0.1, JENSEN_SHANNON: 0.3}
-# Over quantile bins the same numbers are nearer: on 179 days of flights, each against the six days before, numbers moved by
-# up to 0.22, and one column in 80 by more than 0.1.
+# Over quantile bins the same numbers are nearer: on 179 days of flights, each against the six days before, numbers
+# moved by up to 0.22, and one column in 80 by more than 0.1.
 QUANTILE_THRESHOLD = 0.1
 # From here on a distance that is not usual stops the run, unless a threshold or severity says otherwise: a normal
 # distribution that moved by two standard deviations, or a text that half of the rows have and none had.
