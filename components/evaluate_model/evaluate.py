@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
@@ -18,20 +18,46 @@ from ..lib.report import place_of
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError
-from .champion import seen_before
-from .demands import demands
+from .champion import (
+    ALL_ROWS,
+    ChampionUnfitError,
+    can_not_serve,
+    compare_with,
+    judge_in_part,
+    without_champion,
+)
+from .demands import Demands, demands
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
-from .gate import judge
+from .gate import Verdict, judge
 from .in_process import evaluate_in_process, write_results
 from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .pictures import Picture, merge_pictures, take_pictures
-from .predict import BATCH_ROWS, Scores, load_model, needed_columns, score
+from .predict import BATCH_ROWS, CHALLENGER, Model, Scores, load_model, needed_columns, score
 from .report import render
 from .results import Evaluation, finite, read_evaluation, write_validation
 from .tally import TALLY_FILE, Tally, binarized_classes, take
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """What one pass over the eval rows came to.
+
+    Attributes:
+        config: The config that it was made with.
+        evaluation: The numbers.
+        verdict: The verdict by them.
+        how: How they were computed, in words.
+        pictures: What the report draws of each model, by TFMA's name of it.
+    """
+
+    config: config_pb2.EvalConfig
+    evaluation: Evaluation
+    verdict: Verdict
+    how: str
+    pictures: dict[str, Picture]
 
 
 def evaluate(
@@ -74,82 +100,102 @@ def evaluate(
     """
     examples = Examples.read(examples_path)
     champion = Champion.read(champion_path)
-    config = build_eval_config(
-        metrics_specs,
-        slicing_specs,
-        options or {},
-        examples.label,
-        example_weight_key,
-        champion.exists,
-    )
-    columns = slice_columns(config)
     progress("loading the models")
-    models = {CANDIDATE: load_model(model_path, "challenger")}
+    loaded = {CANDIDATE: load_model(model_path, CHALLENGER)}
     if champion.uri is not None:
-        models[BASELINE] = load_model(champion.uri, champion.name)
+        loaded[BASELINE] = load_model(champion.uri, champion.name)
     digest = digest_folder(model_path)
     described = {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name}
-    asked = demands(config)
 
-    def check(tally: Tally) -> None:
-        who = {name: model.who for name, model in models.items()}
-        problems = input_problems(tally, asked, who, examples.label, example_weight_key)
-        if problems:
-            raise RetrainerError("\n".join(problems))
-
-    os.makedirs(evaluation_path, exist_ok=True)
-    pictures: dict[str, Picture] = {}
-    if beam_args:
-        how = f"on Beam ({' '.join(beam_args)})"
-        uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
-        if champion.uri is not None:
-            uris[BASELINE] = (champion.uri, models[BASELINE].who)
-        evaluate_examples_on_beam(
-            config,
-            examples,
-            uris,
-            columns,
-            needed_columns(examples, models, columns, example_weight_key),
-            evaluation_path,
-            not champion.exists,
-            beam_args,
-            batch_rows,
+    def compute(rows: Examples, against: Champion, folder: str) -> _Computed:
+        config = build_eval_config(
+            metrics_specs,
+            slicing_specs,
+            options or {},
+            rows.label,
+            example_weight_key,
+            against.exists,
         )
-        check(Tally.from_json(read_json(join(evaluation_path, TALLY_FILE))))
-    else:
-        scores = score(examples, models, columns, example_weight_key, batch_rows)
-        tally, _ = take(scores, asked, config.slicing_specs, binarized_classes(config))
-        check(tally)
-        write_json(join(evaluation_path, TALLY_FILE), tally.to_json())
-        how = _evaluate_here(config, scores, evaluation_path, champion, described, examples)
-        pictures = take_pictures(scores)
-    evaluation = read_evaluation(evaluation_path, config)
-    write_validation(evaluation_path, evaluation)
-    verdict = judge(evaluation, champion)
-    remark = seen_before(examples, champion)
-    if remark:
-        verdict = replace(verdict, sentence=f"{verdict.sentence}; {remark}")
+        columns = slice_columns(config)
+        names = [CANDIDATE, *([BASELINE] if against.exists else [])]
+        models = {name: loaded[name] for name in names}
+        asked = demands(config)
+        os.makedirs(folder, exist_ok=True)
+        pictures: dict[str, Picture] = {}
+        if beam_args:
+            how = f"on Beam ({' '.join(beam_args)})"
+            uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
+            if against.uri is not None:
+                uris[BASELINE] = (against.uri, models[BASELINE].who)
+            evaluate_examples_on_beam(
+                config,
+                rows,
+                uris,
+                columns,
+                needed_columns(rows, models, columns, example_weight_key),
+                folder,
+                not against.exists,
+                beam_args,
+                batch_rows,
+            )
+            tally = Tally.from_json(read_json(join(folder, TALLY_FILE)))
+            _check(tally, asked, models, rows.label, example_weight_key)
+        else:
+            scores = score(rows, models, columns, example_weight_key, batch_rows)
+            tally, _ = take(scores, asked, config.slicing_specs, binarized_classes(config))
+            _check(tally, asked, models, rows.label, example_weight_key)
+            write_json(join(folder, TALLY_FILE), tally.to_json())
+            how = _evaluate_here(config, scores, folder, against, described, rows)
+            pictures = take_pictures(scores)
+        evaluation = read_evaluation(folder, config)
+        write_validation(folder, evaluation)
+        verdict = judge(evaluation, against)
+        return _Computed(config, evaluation, verdict, how, pictures)
+
+    comparison = compare_with(examples, champion, loaded.get(BASELINE))
+    try:
+        done = compute(comparison.examples, comparison.champion, evaluation_path)
+    except ChampionUnfitError as unfit:
+        comparison = without_champion(examples, champion, str(unfit))
+        done = compute(examples, comparison.champion, evaluation_path)
+    evaluation, verdict = done.evaluation, done.verdict
+    if comparison.is_partial:
+        alone = replace(champion, uri=None)
+        everything = compute(examples, alone, join(evaluation_path, ALL_ROWS)).evaluation
+        verdict = judge_in_part(evaluation, champion, everything)
+    if comparison.remarks:
+        verdict = replace(verdict, sentence="; ".join([verdict.sentence, *comparison.remarks]))
     for name, value in overall_metrics(evaluation).items():
         if log_metric is not None:
             log_metric(name, value)
+    against = comparison.champion
     facts = {
-        "Eval rows": f"{examples.rows(EVAL):,}",
+        "Eval rows": f"{comparison.examples.rows(EVAL):,}",
         "Eval spans": eval_spans(examples),
         "Label": examples.label,
         "Slices": len(evaluation.slices),
         "Challenger": f"digest {digest[:12]}",
         "Compared with": "; ".join(
-            filter(None, [champion.name if champion.exists else "no champion yet", remark])
+            [against.name if against.exists else against.absence, *comparison.remarks]
         ),
-        "Computed": how,
+        "Computed": done.how,
     }
     shown = {
-        who: merge_pictures(pictures.get(name, Picture()), evaluation.pictures.get(who, Picture()))
+        who: merge_pictures(
+            done.pictures.get(name, Picture()), evaluation.pictures.get(who, Picture())
+        )
         for name, who in ((CANDIDATE, "challenger"), (BASELINE, "champion"))
-        if name in models
+        if name == CANDIDATE or against.exists
     }
     page = render(
-        evaluation, verdict, champion, facts, config, shown, examples.label, place_of(report_path)
+        evaluation,
+        verdict,
+        against,
+        facts,
+        done.config,
+        shown,
+        examples.label,
+        place_of(report_path),
     )
     write_atomic(report_path, page)
     Blessing(
@@ -180,6 +226,24 @@ def eval_spans(examples: Examples) -> str:
 
 def _spans(examples: Examples, split: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.span for part in examples.splits[split]))
+
+
+def _check(
+    tally: Tally, asked: Demands, models: Mapping[str, Model], label: str, weight: str
+) -> None:
+    """Refuse numbers that the metrics are not made for.
+
+    Raises:
+        ChampionUnfitError: If the data changed so that the champion alone can't be judged.
+        RetrainerError: If something else is wrong.
+    """
+    who = {name: model.who for name, model in models.items()}
+    ours = input_problems(tally, asked, {CANDIDATE: who[CANDIDATE]}, label, weight)
+    problems = ours or input_problems(tally, asked, who, label, weight)
+    if problems and not ours and can_not_serve(tally):
+        raise ChampionUnfitError(problems[0])
+    if problems:
+        raise RetrainerError("\n".join(problems))
 
 
 def _evaluate_here(

@@ -232,7 +232,7 @@ def _sentence(
         beside = (
             f"{champion.name} {number(theirs.value)}, {difference(value.value - theirs.value)}"
             if theirs is not None
-            else "no champion yet"
+            else champion.absence
         )
         parts.append(f"{name} {number(value.value)} ({beside})")
     if overall.rows is not None:

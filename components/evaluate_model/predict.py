@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
+from ..lib.features import to_arrays
 from ..lib.files import join, local_folder
 from ..lib.progress import progress
 from ..lib.signatures import argument_of_input
@@ -16,6 +17,7 @@ from ..lib.user_errors import reason_of
 
 SIGNATURE = "serving_default"
 OUTPUT = "predictions"
+CHALLENGER = "challenger"
 BATCH_ROWS = 65_536
 
 
@@ -60,6 +62,7 @@ class Model:
     Attributes:
         who: What errors call it, such as `champion (version 3)`.
         columns: Names of the columns that it takes.
+        kinds: For each of them the type that it takes, such as `int64`, `float32` or `string`.
     """
 
     def __init__(self, path: str, who: str) -> None:
@@ -81,7 +84,8 @@ class Model:
         specs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
         self._arguments = argument_of_input(path, SIGNATURE, specs)
         self._inputs = {name: specs[argument] for name, argument in self._arguments.items()}
-        self.columns = sorted(self._inputs)
+        self.kinds = {name: spec.dtype.name for name, spec in sorted(self._inputs.items())}
+        self.columns = list(self.kinds)
 
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
         """Score rows.
@@ -120,35 +124,12 @@ class Model:
         return values[:, 0] if values.shape[1] == 1 else values
 
     def _tensor(self, batch: pa.RecordBatch, name: str, spec: tf.TensorSpec) -> tf.Tensor:
-        if name in batch.schema.names:
-            column = batch.column(name)
-        else:
-            column = pa.nulls(
-                batch.num_rows, pa.string() if spec.dtype == tf.string else pa.float64()
-            )
-        is_text = pa.types.is_string(column.type)
-        if is_text != (spec.dtype == tf.string) and column.null_count < len(column):
-            raise RetrainerError(
-                f"the {self.who} takes '{name}' as {spec.dtype.name}, but the column is "
-                f"{column.type}. Has its type changed since the model was trained?"
-            )
-        if spec.dtype == tf.string:
-            values = _strings(column)
-        elif spec.dtype.is_floating:
-            values = _floats(column).astype(spec.dtype.as_numpy_dtype)
-        else:
-            values = self._integers(column, name, spec)
+        try:
+            values = to_arrays(batch, {name: spec.dtype.name})[name]
+        except RetrainerError as error:
+            raise RetrainerError(f"the {self.who} can't score these rows: {error}") from error
         # A model from elsewhere may want (rows, 1).
         return tf.constant(values if spec.shape.rank in (None, 1) else values.reshape(-1, 1))
-
-    def _integers(self, column: pa.Array, name: str, spec: tf.TensorSpec) -> np.ndarray:
-        if column.null_count:
-            raise RetrainerError(
-                f"the {self.who} takes '{name}' as {spec.dtype.name}, which can't be empty, but it "
-                f"is empty in {column.null_count:,} of {len(column):,} rows. Let the schema's "
-                f"presence of '{name}' allow that, and train again."
-            )
-        return column.to_numpy(zero_copy_only=False).astype(spec.dtype.as_numpy_dtype)
 
 
 def score(
@@ -259,24 +240,22 @@ def needed_columns(
         if examples.label in model.columns:
             raise RetrainerError(
                 f"the {model.who} takes '{examples.label}', the label, as a feature, so its scores tell nothing. "
-                + _instead(model, "Train it without that column")
+                + (
+                    "Train it without that column."
+                    if model.who == CHALLENGER
+                    else "Take it out of service with 'retrainer models retire'."
+                )
             )
         missing = [name for name in model.columns if name not in have]
-        if missing:
+        # A champion that lacks a column is compared as far as it can be; see champion.py.
+        if missing and model.who == CHALLENGER:
             raise RetrainerError(
                 f"the {model.who} can't score the eval rows: it takes "
                 + " and ".join(f"'{name}'" for name in missing)
-                + f", but {here}. "
-                + _instead(model, "Bring the column back in the source")
+                + f", but {here}. Bring the column back in the source."
             )
     wanted = [examples.label, *([weight] if weight else []), *slice_columns]
     return list(dict.fromkeys([*wanted, *(name for m in models.values() for name in m.columns)]))
-
-
-def _instead(model: Model, way_out: str) -> str:
-    if model.who.startswith("champion"):
-        return f"{way_out}, or take the alias 'champion' out of the registry to start anew."
-    return f"{way_out}."
 
 
 def column_names(part: SpanPart) -> list[str]:
@@ -315,18 +294,3 @@ def _numbers(batch: pa.RecordBatch, name: str, role: str) -> np.ndarray:
             "source."
         )
     return column.to_numpy(zero_copy_only=False)
-
-
-def _floats(column: pa.Array) -> np.ndarray:
-    if pa.types.is_null(column.type) or column.null_count == len(column):
-        return np.full(len(column), np.nan)
-    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-
-
-def _strings(column: pa.Array) -> np.ndarray:
-    if column.null_count == len(column):
-        return np.full(len(column), b"", dtype=object)
-    # Few distinct values are made into Python objects instead of one object a row.
-    encoded = column.fill_null("").dictionary_encode()
-    words = np.array([word.encode() for word in encoded.dictionary.to_pylist()], dtype=object)
-    return words[encoded.indices.to_numpy()]

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
@@ -81,50 +80,121 @@ def _is_in(feature: schema_pb2.Feature, schema: schema_pb2.Schema, environment: 
     return not known or environment in schema.default_environment
 
 
-def to_arrays(batch: pa.RecordBatch | pa.Table, kinds: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Turn columns into dense arrays.
+def to_arrays(
+    batch: pa.RecordBatch | pa.Table, kinds: Mapping[str, str], where: str = ""
+) -> dict[str, np.ndarray]:
+    """Turn columns into dense arrays, the same for training, transform and evaluation.
+
+    A column that the rows lack is empty in each of them, as a new column is in the spans of before it.
 
     Args:
         batch: n rows.
-        kinds: The columns wanted, each `int64`, `float32` or `string`.
+        kinds: The columns wanted, each `string` or the name of a number's type, such as `int64` or `float32`.
+        where: What errors call the rows, such as `span 2026-01-04`.
 
     Returns:
         For each column an array of shape (n,): numbers, or bytes objects for text.
 
     Raises:
-        RetrainerError: If a column is missing, or its cells are not of its kind.
+        RetrainerError: If cells are not of their column's kind, or an integer is missing.
     """
-    arrays = {}
-    for name, kind in kinds.items():
-        if name not in batch.schema.names:
-            raise RetrainerError(
-                f"the examples have no column '{name}', which the model takes. They have: "
-                f"{', '.join(batch.schema.names)}."
-            )
-        arrays[name] = _to_array(batch.column(name), name, kind)
-    return arrays
+    return {name: to_array(_column(batch, name), name, kind, where) for name, kind in kinds.items()}
 
 
-def _to_array(column: pa.Array | pa.ChunkedArray, name: str, kind: str) -> np.ndarray:
+def to_array(column: pa.Array, name: str, kind: str, where: str = "") -> np.ndarray:
+    """Turn one column into a dense array.
+
+    Args:
+        column: n cells.
+        name: The column's name, for errors.
+        kind: As in `to_arrays`.
+        where: As in `to_arrays`.
+
+    Returns:
+        An array of shape (n,): a missing cell is NaN as a floating-point number and empty as text.
+
+    Raises:
+        RetrainerError: As `to_arrays` does. No cell is cut off or parsed to fit.
+    """
+    empty = column.null_count == len(column)
+    place = f" in {where}" if where else ""
+    if not empty and is_text(column.type) != (kind == STRING):
+        raise RetrainerError(
+            f"column '{name}' holds {column.type}{place}, and the model takes {kind}. Make the source agree, or say "
+            "what the column is (data.types)."
+        )
+    if kind == STRING:
+        return np.full(len(column), b"", object) if empty else _strings(column)
+    dtype = np.dtype(kind)
+    if np.issubdtype(dtype, np.floating):
+        if empty:
+            return np.full(len(column), np.nan, dtype)
+        # Rounded anyway, so integers beyond 2^53 are no reason to stop.
+        return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(dtype)
+    if column.null_count:
+        raise RetrainerError(
+            f"column '{name}' has {column.null_count:,} missing cells{place}, and the model takes {kind}, which can't "
+            "be missing. Fix the source, or allow missing cells in the schema (presence)."
+        )
+    try:
+        return column.cast(pa.from_numpy_dtype(dtype)).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:
+        raise RetrainerError(
+            f"column '{name}' holds {column.type}{place}, and the model takes {kind}: {error}."
+        ) from error
+
+
+def find_fitting(column: pa.Array, kind: str) -> np.ndarray:
+    """Find the cells that a model's input can take; `to_array` takes a column of such cells.
+
+    Args:
+        column: n cells.
+        kind: As in `to_arrays`.
+
+    Returns:
+        For each cell whether it fits, shape (n,). A missing cell fits text and floating-point numbers. Text fits no
+        number and a number no text, because a model server refuses both; a fraction fits no integer.
+    """
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    if not missing.all() and is_text(column.type) != (kind == STRING):
+        return np.zeros(len(column), bool) if _is_integer(kind) else missing
+    if not _is_integer(kind):
+        return np.ones(len(column), bool)
+    bounds = np.iinfo(kind) if np.dtype(kind) != bool else np.iinfo(np.int8)
+    if missing.all():
+        return np.zeros(len(column), bool)
+    if pa.types.is_floating(column.type):
+        values = column.to_numpy(zero_copy_only=False)
+        with np.errstate(invalid="ignore"):
+            # The largest integer of 64 bits is no floating-point number; the next one is too large.
+            inside = (values >= float(bounds.min)) & (values < float(bounds.max) + 1)
+            return ~missing & inside & (values == np.floor(values))
+    values = column.fill_null(0).to_numpy(zero_copy_only=False)
+    return ~missing & (values >= bounds.min) & (values <= bounds.max)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Report whether a column's type is text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
+
+
+def _is_integer(kind: str) -> bool:
+    return kind != STRING and not np.issubdtype(np.dtype(kind), np.floating)
+
+
+def _column(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+    if name not in batch.schema.names:
+        return pa.nulls(batch.num_rows)
+    column = batch.column(name)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks)
-    try:
-        if kind == STRING:
-            filled = pc.fill_null(column.cast(pa.string()), "")
-            return filled.cast(pa.binary()).to_numpy(zero_copy_only=False)
-        if kind == FLOAT:
-            # Rounded anyway, so integers beyond 2^53 are no reason to stop.
-            numbers = column.cast(pa.float64(), safe=False)
-            return numbers.to_numpy(zero_copy_only=False).astype(np.float32)
-        if column.null_count:
-            raise RetrainerError(
-                f"column '{name}' has {column.null_count:,} missing cells, and by its schema it has none. "
-                "Mend the source, or allow missing cells in the schema (presence)."
-            )
-        return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid as error:
-        raise RetrainerError(
-            f"column '{name}' holds {column.type}, and the model takes {kind}: {error}."
-        ) from error
+    return column
+
+
+def _strings(column: pa.Array) -> np.ndarray:
+    # Few distinct values are made into Python objects, instead of one object a row.
+    encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
+    words = np.array([word.encode() for word in encoded.dictionary.to_pylist()], dtype=object)
+    return words[encoded.indices.to_numpy()]

@@ -105,6 +105,11 @@ class Champion(_Artifact):
         """What messages call it, such as `champion version 3`."""
         return "champion" if self.version is None else f"champion version {self.version}"
 
+    @property
+    def absence(self) -> str:
+        """Why nothing was compared, where there is no `uri`."""
+        return "no champion yet" if self.version is None else f"{self.name} not compared"
+
 
 @dataclass(frozen=True)
 class Blessing(_Artifact):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import TRAIN, Examples, concat_tables, open_parquet
+from ..lib.examples import TRAIN, Examples, open_parquet
 from ..lib.features import FLOAT, INT, STRING, to_arrays
 from ..lib.files import join
 
@@ -100,10 +100,11 @@ def sample_rows(
     random = np.random.default_rng(seed)
     groups = _groups(examples)
     random.shuffle(groups)
-    for uri, group in groups[:SAMPLE_SLICES]:
+    for span, uri, group in groups[:SAMPLE_SLICES]:
         table = _read(uri, group, None).slice(0, ROWS_PER_SLICE)
+        arrays = to_arrays(table, kinds, f"span {span}")
         yield (
-            {name: array[:, np.newaxis] for name, array in to_arrays(table, kinds).items()},
+            {name: array[:, np.newaxis] for name, array in arrays.items()},
             {name: _of_kind(table, name, kind)[:, np.newaxis] for name, kind in more.items()},
         )
 
@@ -125,11 +126,12 @@ def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator
     while True:
         random.shuffle(groups)
         for start in range(0, len(groups), GROUPS_PER_CHUNK):
-            tables = [
-                _read(uri, group, list(columns))
-                for uri, group in groups[start : start + GROUPS_PER_CHUNK]
+            read = [
+                # Each span by itself: one may lack a column that another has, and errors name it.
+                to_arrays(_read(uri, group, list(columns)), columns, f"span {span}")
+                for span, uri, group in groups[start : start + GROUPS_PER_CHUNK]
             ]
-            arrays = to_arrays(concat_tables(tables), columns)
+            arrays = {name: np.concatenate([one[name] for one in read]) for name in columns}
             order = random.permutation(len(arrays[examples.label]))
             for first in range(0, len(order), ROWS_PER_SLICE):
                 rows = order[first : first + ROWS_PER_SLICE]
@@ -139,9 +141,9 @@ def _slices(examples: Examples, kinds: Mapping[str, str], seed: int) -> Iterator
                 )
 
 
-def _groups(examples: Examples) -> list[tuple[str, int]]:
+def _groups(examples: Examples) -> list[tuple[str, str, int]]:
     return [
-        (join(part.uri, file), group)
+        (part.span, join(part.uri, file), group)
         for part in examples.splits[TRAIN]
         for file in part.files
         for group in range(_row_groups(join(part.uri, file)))
@@ -155,4 +157,6 @@ def _row_groups(uri: str) -> int:
 
 def _read(uri: str, group: int, columns: list[str] | None) -> pa.Table:
     with open_parquet(uri) as file:
-        return file.read_row_group(group, columns=columns)
+        names = file.schema_arrow.names
+        wanted = names if columns is None else [name for name in columns if name in names]
+        return file.read_row_group(group, columns=wanted)

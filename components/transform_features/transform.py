@@ -130,7 +130,7 @@ def read_list_batches(part: SpanPart, kinds: Mapping[str, str]) -> Iterator[pa.R
     """
     logging.getLogger(__name__).debug("reading %s", part.uri)
     for batch in part.iter_batches(list(kinds)):
-        arrays = to_arrays(batch, kinds)
+        arrays = to_arrays(batch, kinds, f"span {part.span}")
         offsets = pa.array(np.arange(batch.num_rows + 1, dtype=np.int32))
         values = [
             pa.array(array, pa.binary() if kinds[name] == STRING else None)

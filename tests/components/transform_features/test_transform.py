@@ -109,3 +109,19 @@ def test_a_preprocessing_fn_that_fails_names_its_line(
 
     with pytest.raises(RetrainerError, match=says):
         transform(examples, schema, str(chain / "none"), "", model_source.replace(old, new, 1))
+
+
+def test_a_column_that_a_span_lacks_is_empty_in_its_rows_and_a_whole_number_can_not_be(
+    make_examples, sample
+):
+    from retrainer.components.lib.examples import Examples
+    from retrainer.components.transform_features.transform import read_list_batches
+
+    examples = Examples.read(make_examples({"1": sample[:50], "2": sample[50:90]}))
+    (part,) = examples.splits["train"]
+    kinds = {"distance": "int64", "gust": "float32", "note": "string"}
+    (batch,) = read_list_batches(part, kinds)
+    assert str(batch.column(1).to_pylist()) == str([[float("nan")]] * 50)
+    assert batch.column(2).to_pylist() == [[b""]] * 50
+    with pytest.raises(RetrainerError, match="column 'gate' has 50 missing cells in span 1"):
+        list(read_list_batches(part, {**kinds, "gate": "int64"}))

@@ -1,0 +1,211 @@
+"""The champion on data that changed since it was trained: compared where a server could answer, never cut to fit."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import tensorflow_model_analysis as tfma
+
+from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.evaluate_model.predict import load_model
+from retrainer.components.lib.verdicts import Blessing, Champion
+
+ROWS = 600
+CHANGE = {"absolute": -1.0, "direction": "HIGHER_IS_BETTER"}
+
+
+def auc(lower: float | None = 0.3, change: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    threshold: dict[str, Any] = {"change_threshold": CHANGE if change is None else change}
+    if lower is not None:
+        threshold["value_threshold"] = {"lower_bound": {"value": lower}}
+    thresholds = [{"slicing_specs": [{}], "threshold": threshold}]
+    return [{"metrics": [{"class_name": "AUC", "per_slice_thresholds": thresholds}]}]
+
+
+@pytest.fixture
+def judge(
+    models: dict[str, str], make_examples: Callable[..., str], tmp_path: Path
+) -> Callable[..., tuple[str, dict[str, float], Blessing]]:
+    """A function that evaluates a model without `hour` against a champion that takes it as int64."""
+
+    def call(
+        frame: pd.DataFrame,
+        specs: list[dict[str, Any]] | None = None,
+        champion: str = "late",
+        **more: Any,
+    ) -> tuple[str, dict[str, float], Blessing]:
+        folder = str(tmp_path / "champion")
+        Champion(3, models[champion], "d").write(folder)
+        metrics: dict[str, float] = {}
+        paths = [str(tmp_path / name) for name in ("evaluation", "blessing", "report.html")]
+        verdict = evaluate(
+            make_examples({"2013-01": frame[:100], "2013-02": frame[100:]}),
+            models["champion"],
+            folder,
+            *paths,
+            auc() if specs is None else specs,
+            log_metric=metrics.__setitem__,
+            **more,
+        )
+        blessing = Blessing.read(paths[1])
+        # Whatever it was compared with, it would replace this version.
+        assert (blessing.champion_version, blessing.verdict) == (3, verdict)
+        return verdict, metrics, blessing
+
+    return call
+
+
+def hours_missing(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Empty `hour` in the last rows, all of which are evaluated."""
+    changed = frame.assign(hour=frame.hour.astype("Int64"))
+    changed.loc[changed.index[-count:], "hour"] = pd.NA
+    return changed
+
+
+def auc_of(model: str, frame: pd.DataFrame) -> float:
+    """The share of pairs of a late and a punctual flight that a model puts in the right order."""
+    batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
+    ranks = pd.Series(load_model(model, "x").predict(batch)).rank().to_numpy()
+    late = frame.late.to_numpy() == 1
+    count = late.sum()
+    return float((ranks[late].sum() - count * (count + 1) / 2) / (count * (len(late) - count)))
+
+
+def test_rows_that_the_champion_can_not_take_are_left_out_of_the_comparison(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, models: dict[str, str], tmp_path: Path
+) -> None:
+    frame = hours_missing(some_flights, 60)
+    verdict, metrics, _ = judge(frame)
+    assert verdict.startswith("blessed: auc ")
+    assert verdict.endswith(
+        "compared on 540 of 600 rows, since champion version 3 can't answer the others "
+        "('hour' is missing in 60 of 600 rows, and it takes int64)"
+    )
+    compared = some_flights[100:-60]
+    assert metrics["champion_auc"] == pytest.approx(auc_of(models["late"], compared), abs=0.01)
+    assert "compared on 540 of 600 rows" in (tmp_path / "report.html").read_text()
+    everything = tfma.load_eval_result(str(tmp_path / "evaluation" / "all_rows"))
+    rows = everything.get_metrics_for_slice()["example_count"]["doubleValue"]
+    assert rows == ROWS
+
+
+def test_value_thresholds_hold_on_all_rows_also_where_the_champion_has_no_answer(
+    judge: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    frame = hours_missing(some_flights, 250)
+    # The challenger is wrong wherever the champion has no answer.
+    wrong = frame.index[-250:]
+    frame.loc[wrong, "late"] = (frame.loc[wrong, "dep_delay"].fillna(0) < 5).astype("int64")
+    verdict, metrics, blessing = judge(frame, auc(0.6))
+    assert metrics["auc"] > 0.6
+    assert not blessing.blessed
+    assert verdict.startswith("refused: auc 0.")
+    assert "is below 0.6" in blessing.reasons[0]
+    assert "compared on 350 of 600 rows" in verdict
+
+
+def test_a_loss_against_the_champion_on_the_rows_that_it_can_take_is_refused(
+    judge: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    much = {"absolute": 0.9, "direction": "HIGHER_IS_BETTER"}
+    verdict, _, blessing = judge(hours_missing(some_flights, 60), auc(0.3, much))
+    assert not blessing.blessed
+    assert "champion version 3" in blessing.reasons[0]
+    assert verdict.startswith("refused: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda frame: hours_missing(frame, 400),
+            "can answer only 200 of 600 rows ('hour' is missing in 400 of 600 rows, and it takes int64)",
+        ),
+        (
+            lambda frame: frame.drop(columns="hour"),
+            "can answer no row ('hour' is missing in 600 of 600 rows, and it takes int64)",
+        ),
+        (
+            lambda frame: frame.assign(hour=frame.hour + 0.5),
+            "can answer no row ('hour' is no whole number in 600 of 600 rows, and it takes int64)",
+        ),
+        (
+            lambda frame: frame.assign(hour="noon"),
+            "can answer no row ('hour' is text in 600 of 600 rows, and it takes int64)",
+        ),
+        (
+            lambda frame: frame.assign(carrier=7),
+            "can answer no row ('carrier' is a number in 600 of 600 rows, and it takes string)",
+        ),
+        (
+            lambda frame: frame.assign(distance=frame.distance.astype(str)),
+            "can answer no row ('distance' is text in 600 of 600 rows, and it takes float32)",
+        ),
+    ],
+    ids=["gaps", "gone", "fractions", "text", "number", "float to text"],
+)
+def test_a_champion_that_can_answer_few_rows_is_not_compared_and_values_decide(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, change: Any, words: str
+) -> None:
+    frame = change(some_flights)
+    verdict, metrics, blessing = judge(frame)
+    assert blessing.blessed
+    assert "(champion version 3 not compared), 600 rows" in verdict
+    assert verdict.endswith(f"champion version 3 {words}, so the value thresholds decide alone")
+    assert "champion_auc" not in metrics
+
+
+def test_without_a_value_threshold_nothing_decides_in_the_champions_place(
+    judge: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    verdict, _, blessing = judge(some_flights.drop(columns="hour"), auc(None))
+    assert not blessing.blessed
+    assert "needs a value_threshold" in verdict
+    assert "can answer no row" in verdict
+
+
+def test_whole_numbers_that_became_floating_point_are_taken_as_they_are(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, models: dict[str, str]
+) -> None:
+    verdict, metrics, _ = judge(some_flights.assign(hour=some_flights.hour.astype("float64")))
+    assert "compared on" not in verdict
+    assert metrics["champion_auc"] == pytest.approx(
+        auc_of(models["late"], some_flights[100:]), abs=0.01
+    )
+
+
+def test_a_text_or_number_column_that_is_gone_is_empty_to_the_champion(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, models: dict[str, str]
+) -> None:
+    verdict, metrics, _ = judge(some_flights.drop(columns="carrier"))
+    assert verdict.endswith(
+        "champion version 3 is judged with 'carrier' empty, as a server would get it: no eval row has it"
+    )
+    empty = some_flights[100:].assign(carrier=None)
+    assert metrics["champion_auc"] == pytest.approx(auc_of(models["late"], empty), abs=0.01)
+
+
+def test_a_champion_that_predicts_nan_on_the_new_data_is_not_compared(
+    judge: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    verdict, _, blessing = judge(some_flights, champion="nan")
+    assert blessing.blessed
+    count = int((some_flights[100:].dep_delay > 60).sum())
+    assert f"champion version 3 predicts NaN or infinity for {count} of 600 eval rows" in verdict
+    assert verdict.endswith("so the value thresholds decide alone")
+
+
+def test_beam_compares_on_the_same_rows(
+    judge: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    frame = hours_missing(some_flights[:250], 30)
+    here, numbers, _ = judge(frame)
+    there, on_beam, _ = judge(frame, beam_args=["--runner=DirectRunner"])
+    assert there == here
+    assert on_beam == pytest.approx(numbers, rel=1e-6)
+    assert "compared on 120 of 150 rows" in here
+    assert np.isfinite(list(on_beam.values())).all()
