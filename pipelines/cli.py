@@ -22,6 +22,7 @@ from .commands.schema import schema
 from .commands.spans import spans
 from .commands.submit import submit
 from .commands.trigger import trigger
+from .examples import EXAMPLES
 
 # A shell's exit code of a program that a signal ended is this and the signal's number.
 SIGNALLED = 128
@@ -56,6 +57,12 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _list_examples() -> str:
+    lines = [f"  {name.ljust(max(map(len, EXAMPLES)))}  {what}" for name, what in EXAMPLES.items()]
+    # \b keeps click from joining the lines that follow.
+    return "\b\n" + "\n".join(["Examples:", *lines])
+
+
 def _is_error(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
@@ -86,17 +93,17 @@ def cli(context: click.Context, verbose: bool) -> None:
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 
-@cli.command()
+@cli.command(epilog=_list_examples())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--example",
-    type=click.Choice(["starter", "flights"]),
+    type=click.Choice(list(EXAMPLES)),
     default="starter",
     show_default=True,
-    help="Made-up orders, or ten months of flights from New York.",
+    help="Which project to start from.",
 )
 def init(folder: Path, example: str) -> None:
-    """Write a retrain.yaml and a model.py that run as they are into FOLDER."""
+    """Write a retrain.yaml, a model.py and data that run as they are into FOLDER."""
     from .projects import init_project
 
     for file in init_project(folder, example):

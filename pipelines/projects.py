@@ -17,7 +17,7 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
 
     Args:
         folder: Where to; made if missing.
-        example: `starter` (made-up orders) or `flights` (ten months of flights).
+        example: One of `examples.EXAMPLES`.
 
     Returns:
         The files that were written, those of the data left out.
@@ -37,7 +37,7 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
             f"'{taken[0]}' is there already and would be overwritten. Name another folder, or move it away."
         )
     data = importlib.import_module(f"retrainer.pipelines.examples.{example}.data")
-    if example == "starter":
+    if example != "flights":
         data.write_days(folder / "data")
     else:
         flights = data.read_flights()

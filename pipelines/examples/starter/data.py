@@ -1,12 +1,12 @@
 """Made-up orders for the starter project."""
 
-import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-FIRST_DAY = datetime.date(2026, 1, 1)
+from ..spans import write_days as write_made_days
+
 ROWS = 3_000
 
 
@@ -20,19 +20,26 @@ def write_days(folder: Path, days: int = 5) -> list[Path]:
     Returns:
         The files, oldest first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_write_day(folder, day) for day in range(days)]
+    return write_made_days(make_day, "orders", folder, days)
 
 
-def _write_day(folder: Path, day: int) -> Path:
-    random = np.random.default_rng(day)
+def make_day(random: np.random.Generator, day: int) -> pd.DataFrame:
+    """Make a day's orders.
+
+    Args:
+        random: Where chance comes from.
+        day: The day's number.
+
+    Returns:
+        Orders with `returned`, 0 or 1.
+    """
     country = random.choice(["DE", "FR", "GB", "US"], ROWS, p=[0.3, 0.2, 0.2, 0.3])
     channel = random.choice(["app", "web", "shop"], ROWS)
     items = random.integers(1, 8, ROWS)
     basket_value = np.round(random.gamma(2.0, 20.0, ROWS) * items**0.5, 2)
     odds = -2.0 + 0.02 * basket_value - 0.2 * items + (channel == "app") + 0.5 * (country == "DE")
     returned = random.random(ROWS) < 1 / (1 + np.exp(-odds))
-    orders = pd.DataFrame(
+    return pd.DataFrame(
         {
             "order_id": np.arange(ROWS) + day * ROWS,
             "country": country,
@@ -42,6 +49,3 @@ def _write_day(folder: Path, day: int) -> Path:
             "returned": returned.astype(int),
         }
     )
-    file = folder / f"orders-{FIRST_DAY + datetime.timedelta(days=day)}.csv"
-    orders.to_csv(file, index=False)
-    return file

@@ -1,0 +1,1 @@
+"""A regression with weights: how many minutes do deliveries take?"""

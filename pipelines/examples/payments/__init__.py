@@ -1,0 +1,1 @@
+"""A rare class: which payments are fraud, about one in two hundred?"""

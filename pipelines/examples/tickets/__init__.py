@@ -1,0 +1,1 @@
+"""Several classes: which team shall answer a message?"""

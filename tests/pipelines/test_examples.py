@@ -1,0 +1,53 @@
+"""The projects that `retrainer init --example` writes run as they are, and push a model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from retrainer.pipelines.examples import EXAMPLES
+from retrainer.pipelines.examples.payments import data as payments
+from retrainer.pipelines.projects import init_project
+
+
+def test_the_examples_are_listed_with_what_they_show(warm_retrainer):
+    shown = warm_retrainer("init", "--help").stdout
+    for name, what in EXAMPLES.items():
+        assert any(name in line and what in line for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("example", "metrics"),
+    [
+        ("deliveries", ["mae", "rmse", "calibration"]),
+        ("tickets", ["accuracy", "cross_entropy"]),
+        ("payments", ["pr_auc", "recall_at_half_precision"]),
+    ],
+)
+def test_an_example_pushes_its_first_model(warm_retrainer, tmp_path, example, metrics):
+    folder = tmp_path / example
+    assert warm_retrainer("init", folder, "--example", example).returncode == 0
+    checked = warm_retrainer("config", "check", folder / "retrain.yaml")
+    assert "is valid: " in checked.stdout
+    done = warm_retrainer("run", folder / "retrain.yaml", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads(done.stdout)
+    tasks = record["tasks"]
+    assert tasks["push-model"]["outputs"]["verdict"].startswith("pushed as version 1")
+    assert set(metrics) <= set(tasks["evaluate-model"]["metrics"])
+    assert "no errors, 0 warnings" in tasks["validate-examples"]["outputs"]["verdict"]
+
+
+def test_a_rare_class_is_rare_and_the_same_each_time(tmp_path):
+    files = payments.write_days(tmp_path / "a"), payments.write_days(tmp_path / "b")
+    days = [[file.read_bytes() for file in written] for written in files]
+    assert days[0] == days[1]
+    labels = [line[-1:] for day in days[0] for line in day.splitlines()[1:]]
+    assert 0.003 < labels.count(b"1") / len(labels) < 0.008
+
+
+@pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "flights"])
+def test_init_writes_the_files_of_a_project(tmp_path, example):
+    init_project(tmp_path, example)
+    names = {file.name for file in Path(tmp_path).iterdir()}
+    assert names == {"retrain.yaml", "model.py", "retrain.schema.json", ".gitignore", "data"}
