@@ -51,6 +51,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             eval_spans=data.eval_spans,
             eval_fraction=data.eval_fraction,
             key=data.key,
+            key_features=data.key_features,
+            columns=data.columns,
             drop=data.drop,
             hash=data.hash,
             hash_key_env=data.hash_key_env,

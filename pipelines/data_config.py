@@ -1,6 +1,6 @@
 """The section of retrain.yaml on the data: where it is, and how it becomes examples."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -83,6 +83,15 @@ class DataConfig(Section):
     key: list[str] = Field(
         default_factory=list,
         description="Columns that name an example. Of rows with the same key the later wins; a key is no feature.",
+    )
+    key_features: list[str] = Field(
+        default_factory=list, description="Columns of the key that are features, too."
+    )
+    columns: dict[str, Any] = Field(
+        default_factory=dict,
+        description="By a column's name: the source's name for it, as in `{amount: \"Order amount\"}`; or how it is made "
+        "of others by a function of pyarrow.compute, as in `{hour: {hour: ordered_at}}` or `{late: {greater: [delay, "
+        "15]}}`. All settings but `drop` and `csv` use the new names.",
     )
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: list[str] = Field(

@@ -73,7 +73,10 @@ def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
     yield from _refusals("data.csv", lambda: csv.update(parse_csv_options(data.csv.model_dump())))
     settings = IngestSettings(
         label=data.label,
+        weight=config.evaluation.example_weight_key,
         key=tuple(data.key),
+        key_features=tuple(data.key_features),
+        columns=data.columns,
         drop=tuple(data.drop),
         hash=tuple(data.hash),
         split=data.split,

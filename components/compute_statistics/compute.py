@@ -87,6 +87,7 @@ def _index(examples: Examples) -> StatisticsIndex:
     return StatisticsIndex(
         label=examples.label,
         key=tuple(examples.key),
+        key_features=tuple(examples.key_features),
         spans=examples.spans,
         split_spans={
             split: tuple(dict.fromkeys(part.span for part in of_split))

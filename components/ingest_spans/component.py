@@ -20,6 +20,8 @@ def ingest_spans(
     eval_spans: int = 1,
     eval_fraction: float = 0.3333333333333333,
     key: List[str] = [],
+    key_features: List[str] = [],
+    columns: Dict[str, Any] = {},
     drop: List[str] = [],
     hash: List[str] = [],
     hash_key_env: str = "RETRAINER_HASH_KEY",
@@ -51,6 +53,9 @@ def ingest_spans(
         eval_spans: With `newest_spans`, how many spans evaluate.
         eval_fraction: With `hash`, the share of keys that evaluate, between 0 and 1.
         key: Columns that name an example. Of rows with the same key the later wins; a key is no feature.
+        key_features: Columns of the key that are features, too.
+        columns: By a column's name: the source's name for it; or how it is made of others, such as `{hour: ordered_at}`
+            or `{greater: [delay, 15]}`, by functions of pyarrow.compute.
         drop: Columns to leave out.
         hash: Private columns, replaced by the HMAC-SHA-256 of their text.
         hash_key_env: Environment variable that holds the HMAC key.
@@ -84,6 +89,8 @@ def ingest_spans(
         label=label,
         weight=weight,
         key=tuple(key),
+        key_features=tuple(key_features),
+        columns=columns,
         drop=tuple(drop),
         hash=tuple(hash),
         hash_key_env=hash_key_env,

@@ -103,6 +103,7 @@ def ingest(
         spans=tuple(one.span for one in stored),
         counts={one.span: one.content.counts for one in stored},
         key=settings.key,
+        key_features=settings.key_features,
         versions={one.span: one.content.version for one in stored},
         replaced={one.span: one.content.replaced for one in stored if one.content.replaced},
         excluded=tuple(excluded),

@@ -27,7 +27,13 @@ def needed_columns(settings: IngestSettings) -> dict[str, str]:
     ):
         for column in columns:
             needed.setdefault(column, setting)
-    return needed
+    changes = settings.changes
+    for column, made in changes.sources.items():
+        needed.setdefault(column, f"data.columns.{made}")
+    for old, new in changes.renamed.items():
+        needed[new] = f"data.columns: '{old}' in the source"
+    # Those are made of others.
+    return {column: setting for column, setting in needed.items() if column not in changes.derived}
 
 
 class NamedColumns:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from .cell_rules import CellRules, Rules
+from .column_changes import ColumnChanges
 from .inferred_column import INDEX, Converted, InferredColumn, Note
 from .kinds import Kind, MisfitError, decode_text, fit, name_nested
 from .named_columns import NamedColumns
@@ -56,6 +57,7 @@ class SpanReader:
         named: NamedColumns | None = None,
         rules: Rules | None = None,
         strict: Collection[str] = (),
+        changes: ColumnChanges | None = None,
     ) -> None:
         """Take the sources.
 
@@ -64,6 +66,7 @@ class SpanReader:
             demanded: Kinds that are not found out: a cell that does not fit makes its row a bad one.
             named: What columns the sources must have; none: they may have any.
             rules: How cells of formats are read that know text alone; none: as they usually are.
+            changes: What becomes of columns beforehand.
             strict: Columns of which a code, such as 0700, is no number even where a number is demanded.
         """
         self._columns: dict[str, InferredColumn] = {}
@@ -75,6 +78,7 @@ class SpanReader:
         self._named = named or NamedColumns({}, {})
         self._rules = rules or Rules(CellRules(), {})
         self._strict = frozenset(strict)
+        self._changes = changes or ColumnChanges()
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -135,7 +139,7 @@ class SpanReader:
             closing(read_ahead(join_blocks(read_blocks(source, uri)))) as blocks,
         ):
             for whole in blocks:
-                block = self._without_index(whole)
+                block = self._without_index(self._changes.rename(whole, uri))
                 self._named.check(block, uri, source.has_header)
                 self.excluded.update(block.excluded)
                 yield self._convert(block, uri, source.narrow)
@@ -172,6 +176,11 @@ class SpanReader:
                 raise name_nested(column, name, uri) from error
             _note(faults, misfits, name, fault)
         length = len(block.batch)
+        read = self._read_narrow if narrow else _read_typed
+        for name, made, source, misfits, fault in self._changes.derive(decoded, length, read):
+            if not source:
+                final[name], misfits, fault = self._fit(name, made, False)
+            _note(faults, misfits, source or name, fault)
         columns = [
             final[name] if name in final else pa.nulls(length, kind.stored_as)
             for name, kind in self.kinds.items()
@@ -188,6 +197,13 @@ class SpanReader:
         if name not in self._columns:
             self._columns[name] = InferredColumn(self._demanded.get(name), name in self._strict)
         return self._columns[name].add(column, self._rules.of(name) if narrow else None)
+
+    def _read_narrow(self, name: str, column: pa.Array, as_number: bool) -> pa.Array:
+        if not pa.types.is_string(column.type):
+            return column
+        rules = self._rules.of(name)
+        text = rules.without_missing(column)
+        return rules.as_numbers(text) if as_number else text
 
     def _describe(
         self,
@@ -225,6 +241,10 @@ def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
         while (item := ahead.result()) is not end:
             ahead = pool.submit(next, items, end)
             yield item  # type: ignore[misc]
+
+
+def _read_typed(name: str, column: pa.Array, as_number: bool) -> pa.Array:
+    return column
 
 
 def _tellable(column: pa.Array) -> list[Any]:

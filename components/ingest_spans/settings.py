@@ -9,6 +9,7 @@ from ..lib.errors import RetrainerError
 from ..lib.files import digest_value
 from ..lib.words import did_you_mean
 from .cell_rules import Rules, parse_rules
+from .column_changes import ColumnChanges, parse_columns
 from .kinds import Kind
 from .private import key_digest, read_key
 from .sources.choosing import AUTO, FORMATS
@@ -30,6 +31,8 @@ class IngestSettings:
         label: The label's column; rows without one are set aside.
         weight: Column that weighs the rows; those without a finite weight of 0 or more are set aside. Empty for none.
         key: Columns that name an example. Of rows with the same key the later wins.
+        key_features: Columns of the key that are features, too.
+        columns: Columns under another name, and columns made of others; see `parse_columns`.
         drop: Columns to leave out.
         hash: Private columns, replaced by the HMAC-SHA-256 of their text.
         hash_key_env: Environment variable that holds the HMAC key.
@@ -46,6 +49,8 @@ class IngestSettings:
     label: str
     weight: str = ""
     key: tuple[str, ...] = ()
+    key_features: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     hash: tuple[str, ...] = ()
     hash_key_env: str = "RETRAINER_HASH_KEY"
@@ -69,13 +74,21 @@ class IngestSettings:
         text = [name for name, kind in self.types.items() if kind == Kind.TEXT.value]
         # A digest can't show any more that its cell was no value.
         kept = frozenset((*self.key, *self.split_by, *text)).difference(self.hash)
+        # The settings of CSV use the names that it has.
+        renamed = self.changes.renamed
+        by_column = {renamed.get(name, name): own for name, own in source.csv_by_column.items()}
         return parse_rules(
             source.csv_null_values,
             source.csv_decimal,
             source.csv_thousands,
-            source.csv_by_column,
+            by_column,
             kept,
         )
+
+    @property
+    def changes(self) -> ColumnChanges:
+        """What becomes of columns before anything else is done with them."""
+        return parse_columns(self.columns)
 
     @property
     def strict(self) -> frozenset[str]:
@@ -114,6 +127,7 @@ class IngestSettings:
                 f"split_by names {', '.join(self.split_by)}, and split is {self.split}, which keeps whole spans "
                 f"together. Take split_by out, or split by {HASH} (data.split)."
             )
+        self._check_columns()
         if self.weight and self.weight in (self.label, *self.hash):
             raise RetrainerError(
                 f"the weight '{self.weight}' (evaluation.example_weight_key) can't be the label, nor be hashed."
@@ -129,6 +143,30 @@ class IngestSettings:
             if name == self.label:
                 raise RetrainerError(
                     f"the label '{name}' can't be part of key or split_by, nor be hashed: it is what is predicted."
+                )
+
+    def _check_columns(self) -> None:
+        changes = self.changes
+        for name in self.key_features:
+            if name not in self.key:
+                raise RetrainerError(
+                    f"key_features names '{name}', which is no part of key. A column outside of the key is a feature "
+                    "anyway (data.key_features)."
+                )
+        for name in (*changes.renamed, *changes.sources):
+            if name in self.drop:
+                raise RetrainerError(
+                    f"data.drop leaves out '{name}', which data.columns takes. Take it out of one of them."
+                )
+        for name, made in changes.sources.items():
+            if name in self.hash:
+                raise RetrainerError(
+                    f"data.columns.{made} is made of '{name}', which is private (data.hash), and would show it."
+                )
+        for name in changes.derived:
+            if name in self.hash:
+                raise RetrainerError(
+                    f"data.columns makes '{name}', which data.hash names: hash the columns that it is made of."
                 )
 
     def read_key(self) -> bytes:
@@ -155,6 +193,8 @@ class IngestSettings:
         # The types that came of it are looked at apart.
         for name in ("hash_key_env", "hash_key_file", "max_bad_rows", "types"):
             content.pop(name, None)
+        # What is a feature is for those to look at who read the rows.
+        content.pop("key_features", None)
         source.pop("max_bytes_billed", None)
         # But for what is said of a key, of text and of an index, where the type is not all that is said.
         said = [

@@ -95,7 +95,14 @@ def write_span_files(
     """
     usual = settings.cell_rules
     rules = Rules(usual.usual, {**usual.known, **dict.fromkeys(in_path, CellRules(()))})
-    reader = SpanReader(sources, demanded, NamedColumns.of(settings), rules, settings.strict)
+    reader = SpanReader(
+        sources,
+        demanded,
+        NamedColumns.of(settings),
+        rules,
+        settings.strict,
+        settings.changes,
+    )
     # The first block's kinds hold most of the time. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):
         spill = scratch / f"keys-{attempt}"

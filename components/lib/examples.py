@@ -93,10 +93,11 @@ class Examples:
         splits: Parts of each split, oldest span first. `train` and `eval` are always there.
         spans: Every span in the window, oldest first.
         counts: Rows read, kept and set aside, by span.
-        key: Columns that name an example; not features.
+        key: Columns that name an example; not features, but for `key_features`.
         versions: The version of each span.
         replaced: Of spans whose source changed since it was first ingested: the version before this one.
         excluded: Every span that is excluded in the store, whether it would be in the window or not.
+        key_features: Columns of the key that are features, too.
     """
 
     label: str
@@ -107,6 +108,12 @@ class Examples:
     versions: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
     excluded: tuple[str, ...] = ()
+    key_features: tuple[str, ...] = ()
+
+    @property
+    def bare_key(self) -> tuple[str, ...]:
+        """The columns of the key that are no features."""
+        return tuple(name for name in self.key if name not in self.key_features)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Examples":
@@ -142,6 +149,7 @@ class Examples:
             versions=manifest.get("versions", {}),
             replaced=manifest.get("replaced", {}),
             excluded=tuple(manifest.get("excluded", ())),
+            key_features=tuple(manifest.get("key_features", ())),
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:

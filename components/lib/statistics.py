@@ -49,7 +49,8 @@ class StatisticsIndex:
 
     Attributes:
         label: Name of the label's column.
-        key: Columns that name an example.
+        key: Columns that name an example; not features, but for `key_features`.
+        key_features: Columns of the key that are features, too.
         spans: Spans of the window, oldest first.
         split_spans: The spans that each split has rows of, oldest first.
         counts: Rows read, kept and set aside at ingestion, by span.
@@ -63,6 +64,12 @@ class StatisticsIndex:
     split_spans: dict[str, tuple[str, ...]]
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     before: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    key_features: tuple[str, ...] = ()
+
+    @property
+    def bare_key(self) -> tuple[str, ...]:
+        """The columns of the key that are no features."""
+        return tuple(name for name in self.key if name not in self.key_features)
 
     @property
     def newest(self) -> str:
@@ -132,6 +139,7 @@ def read_index(path: str | os.PathLike[str]) -> StatisticsIndex:
         split_spans={split: tuple(spans) for split, spans in content["split_spans"].items()},
         counts=content["counts"],
         before={span: tuple(spans) for span, spans in content["before"].items()},
+        key_features=tuple(content.get("key_features", ())),
     )
 
 

@@ -149,7 +149,7 @@ def update_schema(
                 refused[key] = finding.remedy
     before, after = _by_name(schema), _by_name(updated)
     domains = string_domains(schema), string_domains(updated)
-    not_features = [*window.index.key, window.index.label]
+    not_features = [*window.index.bare_key, window.index.label]
     kinds = raw_features(schema, not_features), raw_features(updated, not_features)
     rounded = {name for name in kinds[0] if (kinds[0][name], kinds[1].get(name)) == (INT, FLOAT)}
     changes = tuple(
@@ -231,7 +231,7 @@ class _Source:
         spans = [span for span in self.window.spans.values() if span.rows]
         mass = self.settings.min_domain_mass
         aside = self.window.splits["eval"] if index.splits_share_spans else None
-        return infer_schema(self.subject.dataset, spans, index.label, index.key, mass, aside)
+        return infer_schema(self.subject.dataset, spans, index.label, index.bare_key, mass, aside)
 
 
 class _Taker:

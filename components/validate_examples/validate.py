@@ -117,7 +117,7 @@ def _find_schema(
         window.splits["train"],
         [window.spans[span] for span in train_spans],
         index.label,
-        index.key,
+        index.bare_key,
         settings.min_domain_mass,
         evaluation if index.splits_share_spans else None,
     )

@@ -48,7 +48,7 @@ def check_numbers_in_text(evidence: Evidence, settings: Settings) -> list[Findin
     found: dict[str, tuple[list[str], float, str]] = {}
     for span, dataset in evidence.window.spans.items():
         for column in dataset.columns.values():
-            if column.is_number or column.name in (*index.key, index.label):
+            if column.is_number or column.name in (*index.bare_key, index.label):
                 continue
             others = [value for value in column.counts if not _NUMBER.fullmatch(value)]
             total = sum(column.counts.values())

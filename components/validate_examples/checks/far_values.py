@@ -25,7 +25,11 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
     index = window.index
     findings = []
     for column in window.newest.columns.values():
-        if not column.is_number or column.name in (*index.key, index.label) or not column.filled:
+        if (
+            not column.is_number
+            or column.name in (*index.bare_key, index.label)
+            or not column.filled
+        ):
             continue
         before = window.earlier.columns.get(column.name) if window.earlier is not None else None
         for high in (True, False):

@@ -19,7 +19,7 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
     window = evidence.window
     index = window.index
     findings = []
-    for name, kind in raw_features(evidence.schema, [*index.key, index.label]).items():
+    for name, kind in raw_features(evidence.schema, [*index.bare_key, index.label]).items():
         column = window.splits["train"].columns.get(name)
         if kind != FLOAT or column is None or not column.filled or not column.is_number:
             continue

@@ -121,6 +121,8 @@ def test_marks_of_numbers_missing_cells_and_lines_to_skip_are_settings(project):
         csv_null_values=("", "-"),
         csv_by_column={"rate": {"decimal": ".", "thousands": ""}},
     )
+    renamed = project.run(source=source, columns={"share": "rate"})[0].read_table("eval")
+    assert renamed.column("share").to_pylist() == [0.5, 1.25]
     table = project.run(source=source)[0].read_table("eval")
     assert table.to_pydict() == {
         "id": [1, 2], "city": ["NA", None], "amount": [1204.5, None], "rate": [0.5, 1.25],
@@ -267,6 +269,35 @@ def test_the_index_that_pandas_writes_into_parquet_is_left_out(tmp_path, project
         frame = pd.DataFrame({"id": [1, 2, 3], "label": [0, 1, 1]})
         frame[frame.id > 1].to_parquet(tmp_path / f"{name}.parquet")
     assert project.run()[0].read_table("eval").column_names == ["id", "label"]
+
+
+def test_columns_are_renamed_and_made_of_others(project):
+    for name in "123":
+        rows = "1,2026-03-01T23:30:00,3,Ulm\n1,2026-03-02T01:00:00,20,Bonn\n2,soon,NA,Ulm\n"
+        project.span(name, "Order ID,at,delay,city\n" + rows)
+    columns = {
+        "id": "Order ID", "hour": {"hour": "at"}, "late": {"greater": ["delay", 15.0]},
+        "same": {"equal": ["city", {"value": "Ulm"}]},
+    }  # fmt: skip
+    settings = {"label": "late", "key": ("id",), "columns": columns, "max_bad_rows": 0.5}
+    examples, verdict = project.run(**settings, key_features=("id",))
+    assert "set aside: 3 unreadable, 3 duplicate" in verdict
+    table = examples.read_table("eval")
+    assert table.to_pydict() == {
+        "id": [1], "at": ["2026-03-02T01:00:00"], "delay": [20], "city": ["Bonn"], "hour": [1],
+        "late": [1], "same": [0],
+    }  # fmt: skip
+    assert (examples.key, examples.bare_key) == (("id",), ())
+    # What a key is for those who read it makes no other rows.
+    assert project.run(**settings)[0].versions == examples.versions
+    assert project.run(**settings)[0].bare_key == ("id",)
+    with pytest.raises(
+        RetrainerError, match=r"csv row 3: 'at' is no time in ISO's form \('soon'\)"
+    ):
+        project.run(**{**settings, "max_bad_rows": 0.1, "key": ()})
+    for wrong in ({"id": "Order"}, {"hour": {"hour": "att"}}):
+        with pytest.raises(RetrainerError, match=r"has no column.*data\.columns"):
+            project.run(**{**settings, "columns": {**columns, **wrong}})
 
 
 def test_only_a_new_span_is_ingested(project):

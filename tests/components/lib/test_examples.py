@@ -38,6 +38,14 @@ def test_list_batches_keep_every_cell_and_its_absence():
     }
 
 
+def test_what_a_manifest_says_of_its_key_is_read_again(tmp_path):
+    splits = {"train": (), "eval": ()}
+    Examples("late", splits, ("1",), key=("id", "shop"), key_features=("shop",)).write(tmp_path)
+    assert Examples.read(tmp_path).bare_key == ("id",)
+    Examples("late", splits, ("1",), key=("id", "shop")).write(tmp_path)
+    assert Examples.read(tmp_path).bare_key == ("id", "shop")
+
+
 def test_a_missing_manifest_is_named(tmp_path):
     with pytest.raises(RetrainerError, match="no examples manifest"):
         Examples.read(tmp_path)

@@ -6,6 +6,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.statistics import (
     Statistics,
     StatisticsIndex,
+    read_index,
     read_statistics,
     row_count,
     write_statistics,
@@ -24,6 +25,14 @@ def artifact(tmp_path):
 
 def test_what_was_written_is_read(artifact):
     assert row_count(read_statistics(artifact, "Split-train")) == 5
+
+
+def test_the_index_says_which_columns_of_the_key_are_features(tmp_path):
+    splits = {"train": ("1",), "eval": ()}
+    index = StatisticsIndex("late", ("id", "shop"), ("1",), splits, key_features=("shop",))
+    write_statistics(tmp_path, index, {})
+    assert read_index(tmp_path) == index
+    assert index.bare_key == ("id",)
 
 
 @pytest.mark.parametrize("content", [b"", b"no message"])
