@@ -90,8 +90,8 @@ class DataConfig(Section):
     columns: dict[str, Any] = Field(
         default_factory=dict,
         description="By a column's name: the source's name for it, as in `{amount: \"Order amount\"}`; or how it is "
-        "made of others by a function of pyarrow.compute, as in `{hour: {hour: ordered_at}}` or `{late: {greater: [delay, "
-        "15]}}`. All settings but `drop` and `csv` use the new names.",
+        "made of others by a function of pyarrow.compute, as in `{hour: {hour: ordered_at}}` or `{late: {greater: "
+        "[delay, 15]}}`. All settings but `drop` and `csv` use the new names.",
     )
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: list[str] = Field(
