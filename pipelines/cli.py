@@ -15,6 +15,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
 from ..components.lib.words import plural
+from .commands.backfill import backfill
 from .commands.models import models
 from .commands.options import ALLOW_OLDER, FILE, STORE, show_warnings
 from .commands.schedule import schedule
@@ -284,6 +285,7 @@ def demo(verbose: bool, folder: Path) -> None:
     raise click.exceptions.Exit(run_demo(folder, verbose))
 
 
+cli.add_command(backfill)
 cli.add_command(models)
 cli.add_command(submit)
 cli.add_command(schedule)
