@@ -26,6 +26,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from ..lib.progress import progress
 from .accumulators import Columns, Fill, NotCoveredError, Rows, filler
+from .failures import without_rows
 from .intervals import public, sampler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
@@ -33,6 +34,7 @@ from .slices import SliceKey, slice_rows
 Metrics = dict[Any, Any]
 
 
+@without_rows()
 def evaluate_in_process(
     config: config_pb2.EvalConfig, scores: Scores
 ) -> list[tuple[SliceKey, Metrics]]:

@@ -15,12 +15,14 @@ from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.files import join, write_json
 from .demands import demands
 from .eval_config import PREDICTION_COLUMNS
+from .failures import without_rows
 from .predict import Model, Scores, load_model, score_batch
 from .tally import TALLY_FILE, Tally, add_up, binarized_classes, take
 
 BATCH_ROWS = 1_000
 
 
+@without_rows()
 def evaluate_scores_on_beam(
     config: config_pb2.EvalConfig, scores: Scores, folder: str, rubber_stamp: bool
 ) -> None:
@@ -38,6 +40,7 @@ def evaluate_scores_on_beam(
         _evaluate(source, config, folder, rubber_stamp)
 
 
+@without_rows()
 def evaluate_examples_on_beam(
     config: config_pb2.EvalConfig,
     examples: Examples,

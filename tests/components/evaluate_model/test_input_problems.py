@@ -243,3 +243,28 @@ def test_one_sentence_in_process_and_on_beam(
             beam_args=beam_args,
         )
     assert not (tmp_path / "blessing").exists()
+
+
+@pytest.mark.parametrize("beam_args", [[], ON_BEAM], ids=["in process", "on Beam"])
+def test_a_failing_metric_does_not_print_the_rows(
+    beam_args: list[str],
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    """Keras's MeanIoU takes class numbers below its num_classes alone, and TFMA adds all rows to its message."""
+    frame = some_flights[:300].assign(four=np.arange(300) % 4)
+    with pytest.raises(RetrainerError, match="'mean_io_u' fails.*`labels` out of bound") as error:
+        evaluate(
+            make_examples({"a": frame[:100], "b": frame[100:]}, label="four"),
+            models["coin"],
+            champion_record(),
+            *(str(tmp_path / name) for name in ("evaluation", "blessing", "r.html")),
+            [{"metrics": [{"class_name": "MeanIoU", "config": {"num_classes": 2}}]}],
+            beam_args=beam_args,
+        )
+    assert len(str(error.value)) < 600
+    assert len(str(error.value).splitlines()) == 1
+    assert error.value.__suppress_context__
