@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..lib.errors import RetrainerError
+from .accumulators import NotCoveredError
 
 MOST_LETTERS = 2_000
 """A message of more is taken to hold rows."""
