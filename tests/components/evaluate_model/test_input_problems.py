@@ -256,7 +256,7 @@ def test_a_failing_metric_does_not_print_the_rows(
 ) -> None:
     """Keras's MeanIoU takes class numbers below its num_classes alone, and TFMA adds all rows to its message."""
     frame = some_flights[:300].assign(four=np.arange(300) % 4)
-    with pytest.raises(RetrainerError, match="'mean_io_u' fails.*`labels` out of bound") as error:
+    with pytest.raises(RetrainerError, match=r"'mean_io_u' fails.*`labels` out of bound") as error:
         evaluate(
             make_examples({"a": frame[:100], "b": frame[100:]}, label="four"),
             models["coin"],
