@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..lib.errors import RetrainerError
+from ..lib.user_errors import reason_of
 from .accumulators import NotCoveredError
 
 MOST_LETTERS = 2_000
 """A message of more is taken to hold rows."""
 
-_LETTERS_KEPT = 300
 _KERAS = re.compile(r"TF Metric (\S+) fails to update")
 
 
@@ -35,17 +35,8 @@ def without_rows() -> Iterator[None]:
             raise
         message = (
             f"Keras's metric '{metric[1]}' fails on these labels and predictions: "
-            f"{_reason(error.__cause__ or error)}. Choose another metric, or set it for what the label is."
+            f"{reason_of(error.__cause__ or error)}\nChoose another metric, or set it for what the label is."
             if metric is not None
-            else f"TFMA fails on these labels and predictions: {_reason(error)}."
+            else f"TFMA fails on these labels and predictions: {reason_of(error)}"
         )
         raise RetrainerError(message) from None
-
-
-def _reason(error: BaseException) -> str:
-    """Take the line with the reason: after the frames of user code, or else the first one."""
-    lines = [re.sub(r"\{\{.*?\}\}", "", line).strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not _KERAS.match(line)]
-    named = [line for line in lines if re.match(r"\w*(Error|Exception): ", line)]
-    told = next(iter([*named, *lines]), type(error).__name__)
-    return f"{told[:_LETTERS_KEPT]}..." if len(told) > _LETTERS_KEPT else told.rstrip(".")
