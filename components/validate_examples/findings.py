@@ -48,6 +48,7 @@ class FindingKind(StrEnum):
     FAR_VALUES = "far_values"
     LARGE_INTEGERS = "large_integers"
     NEW_CLASS = "new_class"
+    ODD_CELLS = "odd_cells"
     OTHER = "other"
 
 
@@ -68,7 +69,9 @@ class Kind:
 
 KINDS: dict[FindingKind, Kind] = {
     FindingKind.NO_ROWS: Kind(
-        "no rows", ERROR, "bring the span's data back, or take the span away"
+        "no rows",
+        ERROR,
+        "restore the span's data, or exclude the span (`retrainer spans exclude SPAN --why REASON`)",
     ),
     FindingKind.FEW_ROWS: Kind(
         "far fewer rows than before",
@@ -78,12 +81,12 @@ KINDS: dict[FindingKind, Kind] = {
     FindingKind.MANY_ROWS: Kind(
         "far more rows than before",
         WARNING,
-        "check that nothing was delivered twice, or raise max_rows_factor",
+        "check that no rows arrived twice, or raise max_rows_factor",
     ),
     FindingKind.SAME_DATA: Kind(
         "same data under several names",
         ERROR,
-        "deliver the copy again with its own rows, or take it away",
+        "replace the copy with its own rows, or exclude it (`retrainer spans exclude SPAN --why REASON`)",
     ),
     FindingKind.MISSING_COLUMN: Kind(
         "missing column",
@@ -186,6 +189,11 @@ KINDS: dict[FindingKind, Kind] = {
         "label's class is new",
         WARNING,
         "check the label; if the class is right, give the model an output for it, and wait for spans to train on",
+    ),
+    FindingKind.ODD_CELLS: Kind(
+        "cells that may mean something else",
+        WARNING,
+        "fix the source, or set what the column is (`data.types`)",
     ),
     FindingKind.OTHER: Kind("anomaly", ERROR, "fix the source, or edit the schema"),
 }

@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from ..evidence import Evidence
 from ..findings import Finding
 from ..settings import Settings
-from . import columns, copies, dates, drift, far_values, label, label_rate, precision, rows, schema
+from . import (
+    columns,
+    copies,
+    dates,
+    drift,
+    far_values,
+    label,
+    label_rate,
+    odd_cells,
+    precision,
+    rows,
+    schema,
+)
 
 Check = Callable[[Evidence, Settings], Sequence[Finding]]
 
@@ -21,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     columns.check_infinite,
     columns.check_numbers_in_text,
     columns.check_silent,
+    odd_cells.check,
     dates.check,
     schema.check_unknown_columns,
     schema.check,

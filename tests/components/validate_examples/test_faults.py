@@ -264,6 +264,7 @@ def test_every_kind_of_finding_is_planted_here():
         "became_empty",
         "large_integers",
         "new_class",
+        "odd_cells",
         "skew",
         "not_compared",
         "unknown_column",
