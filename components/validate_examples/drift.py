@@ -92,7 +92,7 @@ def drift_history(
 
 
 def span_distances(window: Window, column: str, span: str) -> dict[str, float]:
-    """Measure a column of a span against each span before it by itself.
+    """Measure a column of a span against each span before it by itself, for the newest one its relatives included.
 
     Args:
         window: The window.
@@ -104,7 +104,8 @@ def span_distances(window: Window, column: str, span: str) -> dict[str, float]:
     """
     newest = window.spans[span].columns.get(column)
     distances = {}
-    for name, dataset in window.spans.items():
+    relatives = window.relatives if span == window.index.newest else {}
+    for name, dataset in {**relatives, **window.spans}.items():
         if name == span:
             break
         other = dataset.columns.get(column)

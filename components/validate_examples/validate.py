@@ -18,6 +18,7 @@ from .findings import Finding, FindingKind, count, error_message, errors_of, war
 from .judging import Judgement, judge
 from .report import render
 from .schema import infer_schema, schema_text, widen_types
+from .seasons import keep_profiles
 from .set_aside import read_set_aside
 from .settings import Settings
 from .window import Window, read_window
@@ -71,7 +72,7 @@ def validate(
         RetrainerError: If anything found is an error, after everything was written; or if the
             statistics or the schema can't be read.
     """
-    window = read_window(statistics_path, examples_path, pattern)
+    window = read_window(statistics_path, examples_path, pattern, store)
     uri = schema_uri or Store(store).schema_uri
     schema, text, is_new = _find_schema(window, uri, bool(schema_uri), settings)
     progress("comparing with the schema")
@@ -94,6 +95,9 @@ def validate(
     verdict = _verdict(judgement)
     set_aside = read_set_aside(window.index, window.examples)
     write_atomic(report_path, render(window, judgement, verdict, set_aside))
+    if window.examples is not None and window.season is not None:
+        spans = {span: dataset.statistics for span, dataset in window.spans.items()}
+        keep_profiles(window.examples, spans)
     if errors_of(judgement.findings):
         raise RetrainerError(error_message(judgement.findings, uri))
     return Validated(verdict, warning_lines(judgement.findings))

@@ -17,6 +17,7 @@ from ..lib.statistics import (
 )
 from ..lib.words import name_spans
 from .labels import LabelCounts, count_classes, count_rate, may_be_classes
+from .seasons import Season, find_season, read_profiles
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Window:
         before: Of the spans before a span, for each span but the first.
         examples: The rows themselves; None if only the statistics are known.
         pattern: The pattern that the spans were found with; its date format says when a span ends.
+        store: URI of the store, which knows spans of before the window; empty for none.
     """
 
     index: StatisticsIndex
@@ -53,6 +55,7 @@ class Window:
     before: Mapping[str, Dataset]
     examples: Examples | None = None
     pattern: str = ""
+    store: str = ""
 
     @property
     def newest(self) -> Dataset:
@@ -63,6 +66,29 @@ class Window:
     def earlier(self) -> Dataset | None:
         """All spans but the newest together; None if there is one span."""
         return self.before.get(self.index.newest)
+
+    @cached_property
+    def season(self) -> Season | None:
+        """How the spans come back, by weekday or hour; None if they do not."""
+        return find_season(self.index.spans, self.pattern)
+
+    @cached_property
+    def relatives(self) -> Mapping[str, Dataset]:
+        """The last spans of the newest one's weekday or hour that lie before the window, oldest first."""
+        if self.season is None or not self.store:
+            return {}
+        excluded = self.examples.excluded if self.examples is not None else ()
+        names = self.season.earlier(self.index.newest)
+        before = [name for name in names if name not in self.index.spans and name not in excluded]
+        return read_profiles(self.store, before)
+
+    @property
+    def has_same_season(self) -> bool:
+        """Whether a span before the newest one is of its weekday or hour, where spans have one."""
+        if self.season is None or self.relatives:
+            return True
+        newest = self.index.newest
+        return any(self.season.same(span, newest) for span in self.index.earlier)
 
     @cached_property
     def subjects(self) -> tuple[Subject, ...]:
@@ -107,13 +133,14 @@ def span_parts(examples: Examples, span: str) -> list[SpanPart]:
     return [part for part in found if part.span == span]
 
 
-def read_window(path: str, examples_path: str = "", pattern: str = "") -> Window:
+def read_window(path: str, examples_path: str = "", pattern: str = "", store: str = "") -> Window:
     """Read a statistics artifact whole.
 
     Args:
         path: Its folder.
         examples_path: Folder of the manifest of the examples that the statistics are of; empty for none.
         pattern: The pattern that the spans were found with.
+        store: URI of the store.
 
     Raises:
         RetrainerError: If it can't be read.
@@ -130,4 +157,5 @@ def read_window(path: str, examples_path: str = "", pattern: str = "") -> Window
         before={span: read(before_folder(span)) for span in index.spans[1:]},
         examples=Examples.read(examples_path) if examples_path else None,
         pattern=pattern,
+        store=store,
     )

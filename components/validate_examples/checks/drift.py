@@ -117,7 +117,11 @@ def _habit(
         return _Habit(usual=True)
     usual = comparison.usual(column)
     if usual is not None:
-        return _Habit(usual=distance.value <= USUAL_FACTOR * usual)
+        return _Habit(
+            usual=distance.value <= USUAL_FACTOR * usual,
+            proven=_season_known(window, distance)
+            and not _came_back(window, column, newer, distance),
+        )
     if _always_apart(window, column):
         return _Habit(usual=True)
     earlier = comparison.earlier(column)
@@ -129,7 +133,12 @@ def _habit(
     if len(earlier) < LEAST_DISTANCES and moved > distance.threshold:
         note = f"it moved by {moved:.4g} before"
         return _Habit(proven=False, note=note)
-    return _Habit()
+    return _Habit(proven=_season_known(window, distance))
+
+
+def _season_known(window: Window, distance: Distance) -> bool:
+    # What has nothing in common with any span before is no weekend.
+    return distance.value >= _APART or window.has_same_season
 
 
 def _close_spans(window: Window, column: str, span: str, threshold: float) -> list[bool]:
@@ -137,7 +146,8 @@ def _close_spans(window: Window, column: str, span: str, threshold: float) -> li
     newest = window.spans[span].columns[column]
     close = []
     for name, value in span_distances(window, column, span).items():
-        other = window.spans[name].columns[column]
+        dataset = window.spans.get(name) or window.relatives[name]
+        other = dataset.columns[column]
         close.append(value <= threshold or may_be_chance(newest, other, value, threshold))
     return close
 
@@ -153,6 +163,14 @@ def _recurs(window: Window, column: str, span: str, threshold: float) -> bool:
     close = _close_spans(window, column, span, threshold)
     came_back = True in close and False in close[close.index(True) :]
     return sum(close) >= (2 if came_back else 3)
+
+
+def _came_back(window: Window, column: str, newer: Sequence[str], distance: Distance) -> bool:
+    """Tell whether some span before is like the newest one, with another between: that may be a weekend."""
+    if len(newer) != 1 or column not in window.spans[newer[0]].columns:
+        return False
+    close = _close_spans(window, column, newer[0], distance.threshold)
+    return True in close and False in close[close.index(True) :]
 
 
 def _odd_one(window: Window, column: str, span: str, threshold: float) -> str:

@@ -1,10 +1,19 @@
 """What is usual for a column does not warn, what happened once is not usual, and what is far beyond stops the run."""
 
+import json
 import shutil
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.validate_examples.settings import parse_settings
+from retrainer.components.validate_examples.validate import validate
 
 ROWS = 400
 
@@ -140,3 +149,42 @@ def test_small_spans_do_not_warn_by_chance(drift_of):
         spans = {f"2024-01-{i:02d}": day(seed + i, 30, even, 60) for i in range(1, 8)}
         assert drift_of(spans, "basket") is None
         assert drift_of(spans, "kind") is None
+
+
+@pytest.fixture
+def retrained(tmp_path):
+    """A function that retrains day after day with a window of seven, and gives the severities of drift by day."""
+
+    def go(first: int, last: int, wrong: int = 0) -> dict[int, set[str]]:
+        (tmp_path / "in").mkdir()
+        for i in range(first - 6, last + 1):
+            middle = 120 if i == wrong else 60 if i % 7 in (6, 0) else 30
+            day(i, middle, rows=150).to_csv(tmp_path / "in" / f"2024-01-{i:02d}.csv", index=False)
+        at = {name: str(tmp_path / name) for name in ("store", "examples", "stats", "found", "s")}
+        pattern, page = str(tmp_path / "in" / "{span:%Y-%m-%d}.csv"), str(tmp_path / "page.html")
+        said = {}
+        for i in range(first, last + 1):
+            settings, newest = IngestSettings("y"), f"2024-01-{i:02d}"
+            ingest(pattern, at["store"], settings, at["examples"], newest, window=7)
+            compute(at["examples"], at["stats"], page)
+            with suppress(RetrainerError):
+                validate(
+                    at["stats"], at["store"], parse_settings(), at["found"], at["s"], page,
+                    examples_path=at["examples"], pattern=pattern,
+                )  # fmt: skip
+            found = json.loads((tmp_path / "found" / "anomalies.json").read_text())
+            said[i] = {f["severity"] for f in found if f["kind"] == "drift"}
+        return said
+
+    return go
+
+
+def test_weekends_pass_once_the_store_knows_their_like(retrained):
+    said = retrained(13, 21)
+    # The 1st is a Monday. Before Saturday the 13th, the window has a Sunday, and nothing is known of a Saturday.
+    assert said.pop(13) == {"warning"}
+    assert set.union(*said.values()) == set()
+
+
+def test_a_saturday_unlike_the_others_stops_the_run(retrained):
+    assert retrained(19, 20, wrong=20)[20] == {"error"}
