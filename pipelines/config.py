@@ -4,10 +4,10 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ..components.lib.errors import RetrainerError
 from .config_errors import describe, untransportable
@@ -110,6 +110,53 @@ class ModelConfig(Section):
         default_factory=dict,
         description="Handed to build_model; numbers arrive as floating point, as KFP passes them.",
     )
+    class_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description='How much rows of a class count in training, such as {"0": 1, "1": 20}; other classes count 1. '
+        "Columns of weights: evaluation.example_weight_key, which weighs training too.",
+    )
+    balance_classes: bool = Field(
+        False,
+        description="Weigh classes in training so that each counts as much as any other, in place of class_weights.",
+    )
+    validation_fraction: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the training rows that are not trained on, but watched after each epoch. They are chosen "
+        "by a hash of data.key, or of the whole row if there is no key.",
+    )
+    early_stopping_patience: int = Field(
+        0,
+        ge=0,
+        description="Epochs without a better value after which training ends, with the weights of the best epoch; 0 "
+        "trains to the end.",
+    )
+    early_stopping_monitor: str = Field(
+        "val_loss",
+        description="That value: val_loss, or val_ and the name of a metric of the model.",
+    )
+    early_stopping_mode: Literal["auto", "min", "max"] = Field(
+        "auto", description="Whether less (min) or more (max) of it is better; auto asks Keras."
+    )
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _text_classes(cls, value: Any) -> Any:
+        """Make keys text, as in JSON: YAML reads `{0: 1}` with a number as key."""
+        return _with_text_keys(value)
+
+    @model_validator(mode="after")
+    def _together(self) -> "ModelConfig":
+        if self.balance_classes and self.class_weights:
+            raise ValueError("balance_classes makes the weights itself; leave out class_weights")
+        monitored = self.early_stopping_monitor.startswith("val_")
+        if self.early_stopping_patience and monitored and not self.validation_fraction:
+            raise ValueError(
+                f"early_stopping_monitor {self.early_stopping_monitor} is a value of held-out rows; set "
+                "validation_fraction, such as 0.1"
+            )
+        return self
 
 
 def _all_rows() -> list[dict[str, Any]]:

@@ -104,6 +104,13 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             batch_size=model.batch_size,
             seed=model.seed,
             hyperparameters=model.hyperparameters,
+            example_weight_key=evaluation.example_weight_key,
+            class_weights=model.class_weights,
+            balance_classes=model.balance_classes,
+            validation_fraction=model.validation_fraction,
+            early_stopping_patience=model.early_stopping_patience,
+            early_stopping_monitor=model.early_stopping_monitor,
+            early_stopping_mode=model.early_stopping_mode,
             **start,
             **code,
         )

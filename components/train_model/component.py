@@ -21,6 +21,13 @@ def train_model(
     batch_size: int = 512,
     seed: int = 1,
     hyperparameters: Dict = {},
+    example_weight_key: str = "",
+    class_weights: Dict = {},
+    balance_classes: bool = False,
+    validation_fraction: float = 0.0,
+    early_stopping_patience: int = 0,
+    early_stopping_monitor: str = "val_loss",
+    early_stopping_mode: str = "auto",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Trains the Keras model of the user's `build_model` on the transformed training split.
 
@@ -32,7 +39,7 @@ def train_model(
         transform_graph: Transform graph from `transform_features`.
         model: The SavedModel, with the transform inside and the signatures `serving_default` (named raw features)
             and `serving_tf_examples` (serialised tf.Examples).
-        metrics: Loss and the model's own metrics in training.
+        metrics: Loss and the model's own metrics in training; its file `learning_curve.json` has them by epoch.
         champion: Champion from `resolve_champion` for a warm start; without one, training starts from nothing.
         module: Importable module with `build_model`, installed in the image.
         module_source: Text of such a module, in place of `module`.
@@ -41,13 +48,34 @@ def train_model(
         batch_size: Rows in a batch.
         seed: Of initial weights and of the order of rows.
         hyperparameters: Handed to `build_model` as they are.
+        example_weight_key: Column that weighs rows in the loss; empty, all weigh the same.
+        class_weights: Weight of rows by their class, such as {"0": 1, "1": 20}; other classes weigh 1.
+        balance_classes: Weigh classes so that each counts as much as any other, in place of `class_weights`.
+        validation_fraction: Share of the training rows that are not trained on, but watched after each epoch.
+        early_stopping_patience: Epochs without a better value after which training ends, with the weights of the best
+            epoch; 0 for never.
+        early_stopping_monitor: That value: `val_loss`, or `val_` and the name of a metric.
+        early_stopping_mode: Whether less (`min`) or more (`max`) is better; `auto` asks Keras.
 
     Returns:
         verdict: Steps, how much of the champion was carried over, and metrics, in one sentence.
     """
     from retrainer.components.train_model.train import TrainSettings, train
 
-    settings = TrainSettings(steps, epochs, batch_size, seed, hyperparameters)
+    settings = TrainSettings(
+        steps,
+        epochs,
+        batch_size,
+        seed,
+        hyperparameters,
+        example_weight_key,
+        class_weights,
+        balance_classes,
+        validation_fraction,
+        early_stopping_patience,
+        early_stopping_monitor,
+        early_stopping_mode,
+    )
     trained = train(
         examples.path,
         transform_graph.path,
@@ -56,6 +84,7 @@ def train_model(
         module_source,
         settings,
         champion.path if champion else None,
+        metrics.path,
     )
     model.metadata["framework"] = "TensorFlow"
     metrics.metadata.update(trained.metrics)

@@ -12,14 +12,16 @@ import tensorflow_transform as tft
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
 from ..lib.modules import load_module, user_function
-from ..lib.progress import progress
 from ..lib.user_errors import user_call
-from .data import reading_errors, sample_rows, training_dataset
+from ..lib.words import plural
+from .data import TrainingRows, sample_rows
 from .export import ServedModel, raw_kinds
+from .fitting import Fitted, Stopping, fit
+from .held_out import hold_out
 from .label_checks import check_labels, check_outputs, count_labels, features_with_gaps
+from .row_weights import choose_weights
 from .warm_start import Columns, warm_start
 
-_PROGRESS_STEPS = 10
 # Rows that the model is called with once, before training.
 _TRIED_ROWS = 32
 
@@ -34,6 +36,14 @@ class TrainSettings:
         batch_size: Rows in a batch.
         seed: Of initial weights and of the order of rows.
         hyperparameters: Handed to build_model as they are.
+        example_weight_key: Column that weighs rows in the loss; empty: all weigh the same.
+        class_weights: Weight of rows by their class, the class as text; others weigh 1.
+        balance_classes: Whether classes are weighed so that each counts as much as any other.
+        validation_fraction: Share of the training rows that are not trained on, but watched after each epoch.
+        patience: Epochs without a better `monitor` after which training ends with the best epoch's weights; 0 for
+            never.
+        monitor: Loss or metric that tells which epoch is best, such as `val_loss`.
+        mode: Whether less (`min`) or more (`max`) of it is better; `auto` asks Keras.
     """
 
     steps: int = 0
@@ -41,6 +51,30 @@ class TrainSettings:
     batch_size: int = 512
     seed: int = 1
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    example_weight_key: str = ""
+    class_weights: Mapping[str, float] = field(default_factory=dict)
+    balance_classes: bool = False
+    validation_fraction: float = 0.0
+    patience: int = 0
+    monitor: str = "val_loss"
+    mode: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check what belongs together.
+
+        Raises:
+            RetrainerError: If a value is out of its range, or needs another.
+        """
+        if not 0 <= self.validation_fraction < 1:
+            raise RetrainerError(
+                f"model.validation_fraction is {self.validation_fraction:g}; it is a share of the training rows, from "
+                "0 to below 1."
+            )
+        if self.patience and self.monitor.startswith("val_") and not self.validation_fraction:
+            raise RetrainerError(
+                f"model.early_stopping_monitor is '{self.monitor}', a value of held-out rows, and there are none. Set "
+                "model.validation_fraction, such as 0.1."
+            )
 
 
 @dataclass(frozen=True)
@@ -49,7 +83,8 @@ class Trained:
 
     Attributes:
         verdict: One sentence.
-        metrics: Loss and the model's own metrics over the last epoch, by name.
+        metrics: Loss and the model's own metrics over the epoch whose weights the model has, by name; those of
+            held-out rows start with `val_`.
     """
 
     verdict: str
@@ -64,6 +99,7 @@ def train(
     module_source: str,
     settings: TrainSettings,
     champion_path: str | None = None,
+    curve_folder: str = "",
 ) -> Trained:
     """Train the user's model and export it.
 
@@ -75,6 +111,7 @@ def train(
         module_source: Text of the user's code, in place of `module`.
         settings: How long and how.
         champion_path: The champion artifact to start from, or None to start from nothing.
+        curve_folder: Folder to write the learning curve to; empty for none.
 
     Returns:
         The verdict and the metrics.
@@ -109,23 +146,32 @@ def train(
         transform(_tensors(few)), training=False
     )
     check_labels(examples.label, labels, check_outputs(outputs, rows), model.loss)
+    weights = choose_weights(
+        examples,
+        labels,
+        settings.example_weight_key,
+        settings.class_weights,
+        settings.balance_classes,
+    )
+    held_out = hold_out(examples, settings.validation_fraction, [*kinds, examples.label])
+    out = held_out.count(examples)
     served = ServedModel(model, loaded, kinds)
     served.check()
     started = warm_start(model, champion_path, graph, transform, sample)
 
-    steps = settings.steps or settings.epochs * math.ceil(
-        examples.rows(TRAIN) / settings.batch_size
+    data = TrainingRows(examples, kinds, transform, settings.batch_size, weights, held_out)
+    per_epoch = math.ceil((examples.rows(TRAIN) - out) / settings.batch_size)
+    steps = settings.steps or settings.epochs * per_epoch
+    fitted = fit(
+        model,
+        data.training(settings.seed),
+        data.validation() if out else None,
+        steps,
+        per_epoch,
+        Stopping(settings.patience, settings.monitor, settings.mode),
+        file,
     )
-    dataset = training_dataset(examples, kinds, transform, settings.batch_size, settings.seed)
-    progress("training", 0, steps)
-    with reading_errors():
-        history = user_call(model.fit, "training the model of build_model failed", file)(
-            dataset.take(steps),
-            steps_per_epoch=steps,
-            verbose=0,
-            callbacks=[_Progress(steps), keras.callbacks.TerminateOnNaN()],
-        )
-    metrics = {name: float(values[-1]) for name, values in history.history.items()}
+    metrics = fitted.metrics
     unusable = [name for name, value in metrics.items() if not math.isfinite(value)]
     if unusable:
         batches = (transform(_tensors(columns)) for columns, _ in sample({}))
@@ -133,9 +179,25 @@ def train(
             f"training ended with {unusable[0]} = {metrics[unusable[0]]}. {_why_not_finite(batches)}"
         )
     served.write(output)
+    if curve_folder:
+        fitted.write(curve_folder)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    head = f"{steps:,} steps of {settings.batch_size} rows"
-    return Trained("; ".join(filter(None, [head, started, shown])), metrics)
+    return Trained(
+        "; ".join(filter(None, [_length(fitted, steps, settings), started, shown])), metrics
+    )
+
+
+def _length(fitted: Fitted, steps: int, settings: TrainSettings) -> str:
+    if not fitted.stopped:
+        last = len(fitted.curve) - 1
+        best = (
+            f", the best of {last + 1} epochs was {fitted.best + 1}" if fitted.best < last else ""
+        )
+        return f"{steps:,} steps of {settings.batch_size} rows{best}"
+    return (
+        f"stopped after {plural(len(fitted.curve), 'epoch')}, as {settings.monitor} was best in epoch "
+        f"{fitted.best + 1}, whose weights the model has"
+    )
 
 
 def _compiled(model: Any) -> keras.Model:
@@ -167,13 +229,3 @@ def _why_not_finite(batches: Iterable[Mapping[str, Any]]) -> str:
         f"The feature '{name}'{others} of preprocessing_fn is NaN or infinite in {rows:,} of the sampled rows. Fill "
         "missing numbers before they are scaled, such as tf.where(tf.math.is_nan(x), 0.0, x)."
     )
-
-
-class _Progress(keras.callbacks.Callback):
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self._steps = steps
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        if (batch + 1) % _PROGRESS_STEPS == 0 or batch + 1 == self._steps:
-            progress("training", batch + 1, self._steps)

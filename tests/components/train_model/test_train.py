@@ -58,14 +58,14 @@ def test_the_same_seed_gives_the_same_order_of_rows(examples, graph):
     import tensorflow_transform as tft
 
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.train_model.data import training_dataset
+    from retrainer.components.train_model.data import TrainingRows
     from retrainer.components.train_model.export import raw_kinds
 
     kinds = raw_kinds(tft.TFTransformOutput(graph))
     read = Examples.read(examples)
 
     def labels(seed):
-        batches = training_dataset(read, kinds, lambda features: features, 512, seed).take(4)
+        batches = TrainingRows(read, kinds, lambda features: features, 512).training(seed).take(4)
         return np.concatenate([label.numpy()[:, 0] for _, label in batches])
 
     assert (labels(1) == labels(1)).all()
@@ -76,12 +76,13 @@ def test_every_row_comes_once_an_epoch(examples, graph):
     import tensorflow_transform as tft
 
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.train_model.data import training_dataset
+    from retrainer.components.train_model.data import TrainingRows
     from retrainer.components.train_model.export import raw_kinds
 
     kinds = raw_kinds(tft.TFTransformOutput(graph))
     read = Examples.read(examples)
-    batches = list(training_dataset(read, kinds, lambda features: features, 500, 1).take(4))
+    rows = TrainingRows(read, kinds, lambda features: features, 500)
+    batches = list(rows.training(1).take(4))
     seen = np.concatenate([features["distance"].numpy()[:, 0] for features, _ in batches])
     assert sorted(seen) == sorted(read.read_table("train").column("distance").to_pylist())
     # Mixed across row groups, not only within them.

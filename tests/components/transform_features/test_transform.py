@@ -27,7 +27,7 @@ def test_the_analysis_is_of_the_training_split_alone(graph, sample):
     assert {word.decode() for word in vocabulary} == set(trained_on)
 
 
-def test_beam_workers_apart_from_the_task_give_the_same_vocabulary(
+def test_beam_with_arguments_gives_the_same_vocabulary(
     chain, examples, schema, graph, model_source
 ):
     import tensorflow_transform as tft
@@ -40,8 +40,7 @@ def test_beam_workers_apart_from_the_task_give_the_same_vocabulary(
         str(chain / "graph-2"),
         "",
         model_source,
-        # A job server on loopback: what a cluster's runner is to the task.
-        ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"],
+        ["--runner=DirectRunner", "--direct_running_mode=multi_threading"],
     )
     for name in ("carrier", "dest", "origin"):
         words = [
