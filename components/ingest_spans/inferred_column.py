@@ -91,7 +91,7 @@ class InferredColumn:
         as_text = rules.as_text(column)
         bare = rules.without_missing(column) if rules.keep_words else as_text
         converted = self._add(rules.as_numbers(bare), as_text, True)
-        if self.kind == Kind.TEXT and not self._settled:
+        if self.kind == Kind.TEXT and not self._settled and as_text is not column:
             self._words.update(rules.missing_words(column))
         return converted
 

@@ -18,7 +18,7 @@ from .named_columns import NamedColumns
 from .sources.choosing import read_blocks
 from .sources.interface import CELL_KEPT, TEXT_KEPT, BadRow, Block, NoRowsError, Source
 from .sources.joining import join_blocks
-from .sources.names import is_index
+from .sources.names import check_characters, is_index
 
 
 class KindsChangedError(Exception):
@@ -138,8 +138,12 @@ class SpanReader:
             opener() as source,
             closing(read_ahead(join_blocks(read_blocks(source, uri)))) as blocks,
         ):
+            checked: list[str] = []
             for whole in blocks:
                 block = self._without_index(self._changes.rename(whole, uri))
+                if block.batch.schema.names != checked:
+                    checked = block.batch.schema.names
+                    check_characters(checked, uri)
                 self._named.check(block, uri, source.has_header)
                 self.excluded.update(block.excluded)
                 yield self._convert(block, uri, source.narrow)

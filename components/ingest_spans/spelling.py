@@ -65,9 +65,9 @@ def _may_have_code(text: pa.Array) -> bool:
     first = content.take(starts, mode="clip")
     if _has_letters(content) or (first == ord("+")).any():
         return True
-    minus = first == ord("-")
-    return _has_zero_in_front(content, starts[first == ord("0")], ends[first == ord("0")]) or (
-        _has_zero_in_front(content, starts[minus] + 1, ends[minus])
+    zero, minus = np.flatnonzero(first == ord("0")), np.flatnonzero(first == ord("-"))
+    return _has_zero_in_front(content, starts[zero], ends[zero]) or _has_zero_in_front(
+        content, starts[minus] + 1, ends[minus]
     )
 
 

@@ -1,8 +1,9 @@
 """Names of a source's columns."""
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...lib.errors import RetrainerError
 
@@ -20,6 +21,26 @@ def is_index(name: str) -> bool:
         name: The column's name.
     """
     return _INDEX.fullmatch(name) is not None
+
+
+def check_characters(names: Iterable[str], uri: str) -> None:
+    """Refuse a column whose name has a character that can't be seen, such as a line break or a byte of 0.
+
+    No report shows it, few stores take it, and nobody can name it in a setting.
+
+    Args:
+        names: The columns' names.
+        uri: What the file is called in errors.
+
+    Raises:
+        RetrainerError: If a name has one.
+    """
+    for name in names:
+        if any(unicodedata.category(character) == "Cc" for character in name):
+            raise RetrainerError(
+                f"'{uri}' has the column {name!r}, whose name has a character that can't be seen. Rename it "
+                "(data.columns), or name the columns (data.csv.columns)."
+            )
 
 
 def check_names(names: Sequence[str], uri: str, way_out: str = "") -> None:

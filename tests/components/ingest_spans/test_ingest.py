@@ -300,6 +300,24 @@ def test_columns_are_renamed_and_made_of_others(project):
             project.run(**{**settings, "columns": {**columns, **wrong}})
 
 
+@pytest.mark.parametrize(
+    "name", ["am\tount", '"am\nount"', "amount\x00", "\x1famount", "amount\x85"]
+)
+def test_a_name_with_a_character_that_cannot_be_seen_is_refused(project, name):
+    project.span("3", HEADER.replace("amount", name) + "1,Ulm,1,0\n2,Ulm,2,1\n")
+    with pytest.raises(
+        RetrainerError, match=r"3\.csv' has the column '.*whose name has a character"
+    ):
+        project.run()
+
+
+def test_such_a_name_can_be_given_another_one_and_names_that_differ_in_case_are_two(project):
+    for name in "123":
+        project.span(name, "am\tount,City,city,label\n1,Ulm,x,0\n2,Bonn,y,1\n")
+    table = project.run(columns={"amount": "am\tount"})[0].read_table("eval")
+    assert table.column_names == ["amount", "City", "city", "label"]
+
+
 def test_only_a_new_span_is_ingested(project):
     project.run()
     project.span("4", HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n")
