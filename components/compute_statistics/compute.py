@@ -55,7 +55,7 @@ def compute(
     index = replace(index, before=before)
     write_statistics(statistics_path, index, folders)
     verdict = _verdict(index, folders, store)
-    write_atomic(report_path, render(index, folders, verdict, store.notes))
+    write_atomic(report_path, render(index, folders, verdict, store.notes, report_path))
     return verdict
 
 

@@ -48,13 +48,13 @@ def slices_at_the_ends(
     if len(slices) < 2:
         return Markup("")
     direction = direction_of(metric, directions)
-    sign = direction or HIGHER
+    sign, most = direction or HIGHER, min(WORST, len(slices) // 2)
     first, last = ("Weakest", "Strongest") if direction else ("Lowest", "Highest")
     ranked = sorted(slices, key=lambda s: sign * s.challenger[metric].value)
     cards = [
         (
             f"{first} in {metric}",
-            [(s, cells.value(metric, s.challenger[metric])) for s in ranked[:WORST]],
+            [(s, cells.value(metric, s.challenger[metric])) for s in ranked[:most]],
         )
     ]
     changed = [s for s in slices if _finite(s.change.get(metric))]
@@ -64,7 +64,7 @@ def slices_at_the_ends(
             some = [s for s in by_change if factor * sign * s.change[metric].value < 0][:WORST]
             cards.append((title, [(s, cells.change(metric, s)) for s in some]))
     else:
-        top = ranked[::-1][:WORST]
+        top = ranked[::-1][:most]
         cards.append(
             (f"{last} in {metric}", [(s, cells.value(metric, s.challenger[metric])) for s in top])
         )

@@ -3,22 +3,35 @@
 Colours come from the report page's style sheet, so that a chart needs nothing of its own.
 """
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 from markupsafe import Markup, escape
 
-from .distributions import binned, cumulative, leading_values, plotting_range, text_shares
+from .distributions import (
+    binned,
+    cumulative,
+    is_wide,
+    leading_values,
+    logarithmic,
+    plotting_range,
+    text_shares,
+)
 from .statistics import Feature, is_number
-from .words import number, percent
+from .words import number, percent, plural
 
 WIDTH = 320
 BINS = 18
 TOP_VALUES = 6
 # Of 11.5 pixels; letters of East Asian scripts are as wide as two.
-_LABEL_CHARACTERS = 12
+_LABEL_CHARACTERS = 21
+_LETTER = 6.4
+# A bar of so many pixels can be seen; of smaller shares TFDV's histograms have some in every bucket.
+_LEAST_HEIGHT, _LEAST_SHARE = 1.5, 5e-4
 # Of 11 pixels, two of them side by side.
 _SPAN_CHARACTERS = 24
 
@@ -64,33 +77,37 @@ def trend_chart(
 
     Args:
         title: What is measured, for those who do not see the picture.
-        points: Label and value, oldest first; None where it could not be measured.
+        points: Label and value, oldest first; None or NaN where it could not be measured.
         threshold: Above it is too much.
 
     Returns:
         SVG; empty if there are fewer than two values.
     """
-    known = [(i, value) for i, (_, value) in enumerate(points) if value is not None]
+    known = [
+        (i, value)
+        for i, (_, value) in enumerate(points)
+        if value is not None and math.isfinite(value)
+    ]
     if len(known) < 2:
         return Markup("")
     height, left, right, top, bottom = 74, 4, 4, 14, 16
-    ceiling = (
-        max([value for _, value in known] + ([threshold] if threshold is not None else [])) * 1.15
-        or 1.0
-    )
+    values = [value for _, value in known] + ([threshold] if threshold is not None else [])
+    floor = min(0.0, *values)
+    reach = (max(0.0, *values) - floor) * 1.15 or 1.0
 
     def at(i: int, value: float) -> tuple[float, float]:
         across = left + (WIDTH - left - right) * i / (len(points) - 1)
-        return across, height - bottom - (height - top - bottom) * value / ceiling
+        return across, height - bottom - (height - top - bottom) * (value - floor) / reach
 
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(i, value) for i, value in known))
     dots = "".join(
         f'<circle cx="{at(i, value)[0]:.1f}" cy="{at(i, value)[1]:.1f}" r="2.6" '
         f'fill="{_over(value, threshold)}">'
-        f"<title>{escape(points[i][0])}: {value:.3f}</title></circle>"
+        f"<title>{escape(points[i][0])}: {number(value)}</title></circle>"
         for i, value in known
     )
-    limit = ""
+    # Without a threshold nothing else says how high the line lies.
+    limit = _text(WIDTH - right, 10, f"newest {number(known[-1][1])}", "end")
     if threshold is not None:
         y = at(0, threshold)[1]
         limit = (
@@ -119,16 +136,29 @@ def _histogram(title: str, series: Sequence[Series]) -> Markup:
     ]
     if not drawn:
         return _nothing()
+    wide = is_wide([distribution for _, distribution in drawn])
+    if wide:
+        drawn = [(one, logarithmic(distribution)) for one, distribution in drawn]
+
+    def written(value: float) -> str:
+        return number(10**value if wide else value)
+
     low, high = plotting_range([distribution for _, distribution in drawn])
     if low == high:
-        return Markup('<p class="soft" style="margin:18px 0">always {}</p>').format(number(low))
+        return Markup('<p class="soft" style="margin:18px 0">always {}</p>').format(written(low))
     counted = [(one, *binned(distribution, low, high, BINS)) for one, distribution in drawn]
     height, bottom = 112, 16
     peak = max(float(shares.max()) for _, shares, _, _ in counted) or 1.0
     step = WIDTH / BINS
     shapes, tails = [], []
     for one, shares, below, above in counted:
-        tops = height - bottom - (height - bottom - 4) * shares / peak
+        # What there is can be seen, however rare.
+        tall = np.where(
+            shares > _LEAST_SHARE,
+            np.maximum((height - bottom - 4) * shares / peak, _LEAST_HEIGHT),
+            0.0,
+        )
+        tops = height - bottom - tall
         path = f"M0 {height - bottom}" + "".join(
             f"V{y:.1f}H{step * (i + 1):.1f}" for i, y in enumerate(tops)
         )
@@ -138,16 +168,17 @@ def _histogram(title: str, series: Sequence[Series]) -> Markup:
             f'stroke-linejoin="round"><title>{escape(one.name)}</title></path>'
         )
         tails += [
-            (one.name, below, f"below {number(low)}"),
-            (one.name, above, f"above {number(high)}"),
+            (one.name, below, f"below {written(low)}"),
+            (one.name, above, f"above {written(high)}"),
         ]
+    middle = written((low + high) / 2) + (", log scale" if wide else "")
     svg = Markup(
         f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
         f'aria-label="Distribution of {escape(title)}">{"".join(shapes)}'
         f'<line x1="0" x2="{WIDTH}" y1="{height - bottom}" y2="{height - bottom}" '
-        f'stroke="var(--line)"/>{_text(0, height - 3, number(low))}'
-        f"{_text(WIDTH / 2, height - 3, number((low + high) / 2), 'middle')}"
-        f"{_text(WIDTH, height - 3, number(high), 'end')}</svg>"
+        f'stroke="var(--line)"/>{_text(0, height - 3, written(low))}'
+        f"{_text(WIDTH / 2, height - 3, middle, 'middle')}"
+        f"{_text(WIDTH, height - 3, written(high), 'end')}</svg>"
     )
     return svg + _tails(tails)
 
@@ -157,23 +188,24 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
     values = leading_values(shares, TOP_VALUES)
     if not values:
         return _nothing()
-    bar, gap, left, right = 6, 8, 104, 52
+    labels = [_shortened(value, _LABEL_CHARACTERS) or "(empty)" for value in values]
+    bar, gap, right = 6, 8, 46
+    left = 14 + _LETTER * max(map(_width, labels))
     band = bar * len(series) + gap
     height = band * len(values) + 4
     peak = max(one.get(value, 0.0) for one in shares for value in values) or 1.0
     parts = []
-    for row, value in enumerate(values):
+    for row, (value, label) in enumerate(zip(values, labels, strict=True)):
         top = row * band + 4
         middle = top + bar * len(series) / 2 + 4
-        label = _shortened(value, _LABEL_CHARACTERS)
         parts.append(
-            f'<text x="{left - 8}" y="{middle:.1f}" font-size="11.5" text-anchor="end" '
-            f'fill="var(--ink)">{escape(label or "(empty)")}<title>{escape(value)}</title></text>'
+            f'<text x="{left - 8:.1f}" y="{middle:.1f}" font-size="11.5" text-anchor="end" '
+            f'fill="var(--ink)">{escape(label)}<title>{escape(value)}</title></text>'
         )
         for i, (one, known) in enumerate(zip(series, shares, strict=True)):
             width = (WIDTH - left - right) * known.get(value, 0.0) / peak
             parts.append(
-                f'<rect x="{left}" y="{top + i * bar}" width="{max(width, 0.5):.1f}" '
+                f'<rect x="{left:.1f}" y="{top + i * bar}" width="{max(width, 0.5):.1f}" '
                 f'height="{bar - 1}" rx="1" fill="{one.color}"><title>{escape(one.name)}: '
                 f"{percent(known.get(value, 0.0))}</title></rect>"
             )
@@ -182,9 +214,25 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
             f'<text x="{WIDTH}" y="{middle:.1f}" font-size="11" text-anchor="end" '
             f'fill="var(--soft)">{newest}</text>'
         )
-    return Markup(
+    svg = Markup(
         f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
         f'aria-label="Values of {escape(title)}">{"".join(parts)}</svg>'
+    )
+    return svg + _others(series[-1], values)
+
+
+def _others(newest: Series, shown: Sequence[str]) -> Markup:
+    """Say how many values are not drawn, and how many rows have one."""
+    feature = newest.feature
+    if feature is None:
+        return Markup("")
+    shares = text_shares(feature)
+    count = max(feature.string_stats.unique, len(shares)) - sum(value in shares for value in shown)
+    if count <= 0:
+        return Markup("")
+    share = 1 - sum(shares.get(value, 0.0) for value in shown)
+    return Markup('<p class="note">and {}, in {} of the rows</p>').format(
+        plural(count, "more value"), percent(min(max(share, 0.0), 1.0))
     )
 
 
@@ -194,6 +242,10 @@ def _shortened(text: str, width: int) -> str:
     fitting = sum(reached <= width for reached in widths)
     # The ellipsis takes the place of what is cut, which is one letter at least.
     return text if fitting == len(text) else text[: max(fitting - 1, 1)] + "…"
+
+
+def _width(text: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
 
 
 def _ending(span: str) -> str:

@@ -10,6 +10,9 @@ from .statistics import Feature, value_counts
 
 # A share may be said if it lies within so much of itself.
 _TOLERANCE = 0.5
+_MIDDLE, _TAIL, _LONG_TAIL = 0.15, 0.1, 0.001
+# From three orders of magnitude on, 18 equal bins put nearly all rows into the first.
+_WIDE = 1_000
 
 
 @dataclass(frozen=True)
@@ -90,16 +93,35 @@ def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:
     """Choose a range that shows the bulk of some distributions; long tails are cut off.
 
     Returns:
-        Lowest and highest value to draw.
+        Lowest and highest value to draw; equal only if every value is.
     """
     lows, highs = [], []
     for one in distributions:
-        middle = one.quantile(0.5)
-        low, high = one.quantile(0.1), one.quantile(0.9)
-        reach = max(high - low, 1e-9)
-        lows.append(max(float(one.values[0]), min(low, middle) - reach))
-        highs.append(min(float(one.values[-1]), max(high, middle) + reach))
+        first, last = float(one.values[0]), float(one.values[-1])
+        # Where nearly all rows have one value, the bulk has no width: the others are worth seeing.
+        alike = one.quantile(_MIDDLE) == one.quantile(1 - _MIDDLE)
+        tail = _LONG_TAIL if alike else _TAIL
+        low, high = one.quantile(tail), one.quantile(1 - tail)
+        if low == high:
+            low, high = first, last
+        reach = high - low
+        lows.append(max(first, low - reach))
+        highs.append(min(last, high + reach))
     return min(lows), max(highs)
+
+
+def is_wide(distributions: Sequence[Cumulative]) -> bool:
+    """Tell whether positive numbers spread over so many orders of magnitude that equal bins would hide most."""
+    if any(one.values[0] <= 0 for one in distributions):
+        return False
+    low = min(one.quantile(0.05) for one in distributions)
+    high = max(one.quantile(0.95) for one in distributions)
+    return high > _WIDE * low
+
+
+def logarithmic(distribution: Cumulative) -> Cumulative:
+    """Give the distribution of the decimal logarithms of positive numbers."""
+    return Cumulative(np.log10(distribution.values), distribution.shares)
 
 
 def binned(

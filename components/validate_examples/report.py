@@ -4,31 +4,36 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ..compute_statistics.report import (
+from ..lib.charts import Series, distribution_chart, trend_chart
+from ..lib.report import isolated, legend, place_of, render_page, render_table, unbroken
+from ..lib.report_parts import (
     EVAL_COLOR,
     MAX_CARDS,
     TRAIN_COLOR,
     figure_lines,
+    label_cells,
     span_table,
 )
-from ..lib.charts import Series, distribution_chart, trend_chart
-from ..lib.report import isolated, legend, render_page, render_table, unbroken
 from ..lib.words import name_spans, percent, plural
 from .distances import Distance
 from .drift import USUAL_FACTOR
-from .findings import ERROR, Finding, errors_of
+from .findings import ERROR, Finding, FindingKind, errors_of
 from .judging import Judgement
-from .labels import label_rate
 from .set_aside import SetAside
 from .window import Window
 
 BEFORE_COLOR = "var(--before)"
 # More would push the columns out of reach; a reader can unfold the next ones, and a file holds all.
 SHOWN_FINDINGS, MAX_FINDINGS = 50, 1_000
+MAX_CLASSES = 10
 
 
 def render(
-    window: Window, judgement: Judgement, verdict: str, set_aside: Sequence[SetAside] = ()
+    window: Window,
+    judgement: Judgement,
+    verdict: str,
+    set_aside: Sequence[SetAside] = (),
+    path: str = "",
 ) -> str:
     """Lay out the report.
 
@@ -37,6 +42,7 @@ def render(
         judgement: What was found.
         verdict: The verdict, shown on top.
         set_aside: Rows that ingestion set aside.
+        path: Where the page is written.
 
     Returns:
         A whole HTML document.
@@ -66,7 +72,8 @@ def render(
             _set_aside(set_aside),
         ]
     )
-    return render_page("Validation", verdict, not errors_of(judgement.findings), facts, body)
+    ok = not errors_of(judgement.findings)
+    return render_page("Validation", verdict, ok, facts, body, place=place_of(path))
 
 
 def _legend(window: Window) -> Markup:
@@ -103,7 +110,7 @@ def _finding(finding: Finding) -> Markup:
         '<span class="soft">in {where}</span>'
         '<div><span class="soft">seen</span> <bdi>{seen}</bdi><span class="soft">; expected</span> '
         "<bdi>{expected}</bdi></div>"
-        '<div class="soft" style="font-size:13px">To go on: {remedy}.</div></div>'
+        '<div class="soft" style="font-size:13px">Fix: {remedy}.</div></div>'
     ).format(
         color=color,
         severity=finding.severity,
@@ -161,7 +168,7 @@ def _card(
     mark = Markup("")
     if findings:
         is_error = any(finding.severity == ERROR for finding in findings)
-        mark = Markup(' <span class="{}" style="font-weight:400">{}</span>').format(
+        mark = Markup(' <span class="{} plain">{}</span>').format(
             "bad" if is_error else "warn", ", ".join(finding.title for finding in findings)
         )
     return Markup('<div class="card"><h3>{}{}</h3>{}{}{}</div>').format(
@@ -177,16 +184,15 @@ def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
     parts = []
     distance = judgement.drift.get(column)
     if distance is not None:
-        parts.append(_distance_line("newest span", distance))
+        parts.append(_distance_line("newest span", distance, column in judgement.drifted))
         usual = judgement.usual.get(column)
         if usual is not None and distance.threshold < distance.value <= USUAL_FACTOR * usual:
-            parts.append(
-                Markup(
-                    '<div class="soft" style="font-size:12.5px">moves like this every span</div>'
-                )
-            )
+            parts.append(Markup('<div class="soft line">similar drift in earlier spans</div>'))
     if column in judgement.skew:
-        parts.append(_distance_line("training to evaluation", judgement.skew[column]))
+        found = any(
+            one.kind == FindingKind.SKEW and one.column == column for one in judgement.findings
+        )
+        parts.append(_distance_line("training to evaluation", judgement.skew[column], found))
     values = [one[column].value if column in one else None for one in judgement.history]
     points = [(window.index.spans[0], None), *zip(window.index.spans[1:], values, strict=True)]
     threshold = distance.threshold if distance is not None else None
@@ -194,11 +200,13 @@ def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
     return Markup('<div style="margin-top:8px">{}</div>').format(Markup("").join(parts))
 
 
-def _distance_line(what: str, distance: Distance) -> Markup:
+def _distance_line(what: str, distance: Distance, found: bool) -> Markup:
+    # Red is what a finding speaks of; a distance may lie above a threshold and be usual, or chance.
     over = distance.value > distance.threshold
-    return Markup(
-        '<div style="font-size:12.5px">{}: {} <b class="{}">{:.4g}</b>, threshold {:g}</div>'
-    ).format(what, distance.words, "bad" if over else "good", distance.value, distance.threshold)
+    color = "bad" if found else "soft" if over else "good"
+    return Markup('<div class="line">{}: {} <b class="{}">{:.4g}</b>, threshold {:g}</div>').format(
+        what, distance.words, color, distance.value, distance.threshold
+    )
 
 
 class _Lookup:
@@ -224,24 +232,43 @@ def _series(window: Window, lookup: _Lookup, column: str) -> list[Series]:
 
 def _spans(window: Window) -> Markup:
     index = window.index
-    rates = [label_rate(dataset.features.get(index.label)) for dataset in window.spans.values()]
-    cells = [unbroken(percent(rate)) if rate is not None else "" for rate in rates]
-    table = span_table(
-        index,
-        {span: one.statistics for span, one in window.spans.items()},
-        {f"rate of {index.label}": cells},
-    )
-    trend = trend_chart(
-        f"Rate of {index.label} by span", list(zip(index.spans, rates, strict=True)), None
-    )
-    return (
-        Markup(
-            '{}<h3 style="margin-top:16px">{}</h3>'
-            '<div class="card" style="max-width:360px">{}</div>'
-        ).format(table, f"Rate of {index.label} by span", trend)
-        if trend
-        else table
-    )
+    spans = {span: one.statistics for span, one in window.spans.items()}
+    cells, name, values = label_cells(index, spans)
+    counts = window.label_counts
+    classes = sorted({value for one in counts.values() for value in one.counts})
+    if len(classes) > 2 or not set(classes) <= {0, 1}:
+        cells, name = _class_cells(window, classes), ""
+    table = span_table(index, spans, cells)
+    if not name:
+        return table
+    trend = trend_chart(f"{name} by span", list(zip(index.spans, values, strict=True)), None)
+    if not trend:
+        return table
+    heading = f"{name[0].upper()}{name[1:]} by span"
+    return Markup(
+        '{}<h3 style="margin-top:16px">{}</h3><div class="card" style="max-width:360px">{}</div>'
+    ).format(table, heading, trend)
+
+
+def _class_cells(window: Window, classes: Sequence[int]) -> dict[str, list[object]]:
+    """Give the share of each class of the label by span; of the rarest together where there are many."""
+    label, counts = window.index.label, window.label_counts
+    total = {value: sum(one.counts.get(value, 0) for one in counts.values()) for value in classes}
+    shown = sorted(sorted(classes, key=lambda value: -total[value])[:MAX_CLASSES])
+    cells: dict[str, list[object]] = {}
+    for value in shown:
+        rates = [counts[span].rate(value) if span in counts else None for span in window.spans]
+        cells[f"{label} = {value}"] = ["" if rate is None else percent(rate) for rate in rates]
+    if len(shown) < len(classes):
+        left = len(classes) - len(shown)
+        rests = [
+            1 - sum(counts[span].rate(value) for value in shown) if span in counts else None
+            for span in window.spans
+        ]
+        cells[plural(left, "other class", "other classes")] = [
+            "" if rest is None else percent(max(rest, 0.0)) for rest in rests
+        ]
+    return cells
 
 
 def _set_aside(rows: Sequence[SetAside]) -> Markup:
@@ -261,7 +288,7 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
             for one in rows
         ],
     )
-    return title.format(Markup(table))
+    return title.format(table)
 
 
 def _wide(text: str, pixels: int) -> Markup:

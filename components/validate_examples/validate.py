@@ -94,7 +94,7 @@ def validate(
     _write(judgement, evidence.anomalies, text, anomalies_path, schema_path)
     verdict = _verdict(judgement)
     set_aside = read_set_aside(window.index, window.examples)
-    write_atomic(report_path, render(window, judgement, verdict, set_aside))
+    write_atomic(report_path, render(window, judgement, verdict, set_aside, report_path))
     if window.examples is not None and window.season is not None:
         spans = {span: dataset.statistics for span, dataset in window.spans.items()}
         keep_profiles(window.examples, spans)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.report import figures
+from retrainer.components.lib.report_parts import figures
 from retrainer.components.lib.statistics import (
     Feature,
     common,
@@ -74,8 +74,8 @@ def test_a_column_of_nothing_but_not_a_number(columns_of):
         ([np.inf, np.inf], "infinite values alone"),
         ([np.inf, -np.inf, np.nan], "1 not a number, infinite values alone"),
         ([np.nan, np.nan], "2 not a number"),
-        ([np.nan, 1.0, 3.0], "1 not a number, mean 2, std 1, 1 to 3"),
-        ([1e308, -1e308], "mean 0, -1e+308 to 1e+308"),
+        ([np.nan, 1.0, 3.0], "1 not a number, mean 2, median 3, std 1, 1 to 3"),
+        ([1e308, -1e308], "mean 0, median 1e+308, -1e+308 to 1e+308"),
     ],
 )
 def test_the_report_says_what_is_true_of_numbers_that_are_not_finite(cells, words, columns_of):
