@@ -7,7 +7,8 @@ from typing import Any
 
 from ..components.evaluate_model.config_checks import Problem
 from ..components.evaluate_model.eval_specs import settings_problems
-from ..components.ingest_spans.settings import IngestSettings, check_query, parse_csv_options
+from ..components.ingest_spans.csv_options import parse_csv_options
+from ..components.ingest_spans.settings import IngestSettings, check_query
 from ..components.ingest_spans.sources.interface import SourceOptions
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import is_local
@@ -70,7 +71,8 @@ def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
     yield from _refusals("data.pattern", lambda: check_pattern(data.pattern, data.marker))
     yield from _refusals("data.query", lambda: check_query(data.query, data.pattern))
     csv: dict[str, Any] = {}
-    yield from _refusals("data.csv", lambda: csv.update(parse_csv_options(data.csv.model_dump())))
+    said = data.csv.model_dump(exclude_unset=True, exclude_none=True)
+    yield from _refusals("data.csv", lambda: csv.update(parse_csv_options(said)))
     settings = IngestSettings(
         label=data.label,
         weight=config.evaluation.example_weight_key,

@@ -57,7 +57,10 @@ def print_spans(
 
 
 def print_span(versions: Sequence[SpanVersion]) -> None:
-    """Print the versions of a span, newest first: where each came from, its counts and columns."""
+    """Print the versions of a span, newest first: where each came from, its counts, columns and notes."""
+    # Not before: it loads Arrow.
+    from ..components.ingest_spans.notes import describe_notes
+
     console = open_console()
     for version in reversed(versions):
         newest = " (newest)" if version is versions[-1] else ""
@@ -75,6 +78,8 @@ def print_span(versions: Sequence[SpanVersion]) -> None:
         for name, text in lines.items():
             if text:
                 console.print(Text(f"  {name:9} {text}"), soft_wrap=True)
+        for note in describe_notes([version]):
+            console.print(Text(f"  note      {note}"), soft_wrap=True)
         for source in version.sources:
             text = f"  source    {source['uri']} ({tell_size(source['bytes'])})"
             console.print(Text(text), soft_wrap=True)

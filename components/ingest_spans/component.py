@@ -81,8 +81,9 @@ def ingest_spans(
         newest_span: Name of the newest span in the window.
         verdict: What was ingested, in one sentence.
     """
+    from retrainer.components.ingest_spans.csv_options import parse_csv_options
     from retrainer.components.ingest_spans.ingest import ingest
-    from retrainer.components.ingest_spans.settings import IngestSettings, parse_csv_options
+    from retrainer.components.ingest_spans.settings import IngestSettings
     from retrainer.components.ingest_spans.sources.interface import SourceOptions
 
     settings = IngestSettings(

@@ -37,6 +37,11 @@ def compile_with(folder, data="drop: [note]", validation="max_rows_factor: 3"):
     [
         ("csv: {delimiter: ;;}", "delimiter is ';;'; give one ASCII character"),
         ("csv: {encoding: cp12522}", "no encoding 'cp12522'"),
+        ("csv: {thousands: '.'}", r"both '\.'; they must differ"),
+        ("csv: {by_column: {a: {thousands: '.'}}}", r"both '\.'.*data\.csv\.by_column\.a"),
+        ("columns: {hour: {hours: at}}", "the function 'hours', which is unknown.*'hour'"),
+        ("columns: {late: {greater: [delay]}}", "'greater' takes 2 arguments, and has 1"),
+        ("key_features: [id]", "'id', which is no part of key"),
         ("drop: [returned]", "'returned' is the label"),
         ("hash: [returned]", "the label 'returned' can't be"),
         ("split_by: [customer]", "Take split_by out, or split by hash"),
@@ -50,6 +55,17 @@ def compile_with(folder, data="drop: [note]", validation="max_rows_factor: 3"):
 def test_data_that_could_not_be_ingested_is_not_compiled(tmp_path, data, reason):
     with pytest.raises(RetrainerError, match=reason):
         compile_with(tmp_path, data=data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "csv: {by_column: {amount: {decimal: ','}, rate: {null_values: ['-']}}, skip_rows: 2}",
+        "key: [id]\n  key_features: [id]\n  columns: {id: Order ID, late: {greater: [delay, 15]}}",
+    ],
+)
+def test_settings_of_cells_and_columns_are_compiled(tmp_path, data):
+    compile_with(tmp_path, data=data)
 
 
 @pytest.mark.parametrize(

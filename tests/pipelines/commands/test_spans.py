@@ -93,6 +93,13 @@ def test_show_tells_sources_counts_and_columns_newest_first(project):
         assert text in shown
 
 
+def test_show_says_what_became_of_odd_cells(project, tmp_path):
+    (tmp_path / "in" / "1.csv").write_text("id,label\n0700,0\n700,1\n")
+    project.ingest()
+    note = "'id' is text, because of cells such as '0700' (leading zeros): if they are numbers,"
+    assert note in project.call("show", "1")
+
+
 def test_a_span_that_is_not_there_names_near_ones(project):
     with pytest.raises(RetrainerError, match=r"no span '22' .*such as 2 \(retrainer spans list\)"):
         project.call("show", "22")
