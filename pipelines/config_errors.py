@@ -45,8 +45,24 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
             f"{place}: '{dotted}' is {written}, which YAML reads as {_kind_of(value)}. Put it in quotes to have text: "
             f'"{written}".'
         )
+    if shape := _shape(problem, model, location):
+        return f"{place}: '{dotted}' must be {shape}."
     shown = "" if isinstance(value, dict | list) else f" is {value!r}"
     return f"{place}: '{dotted}'{shown}: {message[0].lower()}{message[1:]}."
+
+
+def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
+    """Say what shape a value must have that has none of it; empty if that is not what is wrong."""
+    kind, value = problem["type"], problem.get("input")
+    if kind == "list_type":
+        one = value if isinstance(value, str | int | float) else "a, b"
+        return f"a list: write [{one}]"
+    if kind == "dict_type":
+        return "a mapping, such as {name: value}"
+    if kind == "model_type":
+        section = _section_at(model, location)
+        return f"a section of its own, with {', '.join(list(section.model_fields)[:5])} and so on"
+    return ""
 
 
 def untransportable(content: Any, places: YamlPlaces) -> list[str]:

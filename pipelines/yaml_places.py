@@ -63,12 +63,11 @@ class YamlPlaces:
         """Name a place, as `retrain.yaml:12`.
 
         Args:
-            location: The place. Of one that is not there the innermost section around it is named.
+            location: The place. Of one that is not there the innermost section around it is named, if there is one.
         """
         node = self._root()
-        if node is None:
-            return self.name
-        return f"{self.name}:{_walk(node, location)[1]}"
+        line = _walk(node, location)[1] if node is not None else 0
+        return f"{self.name}:{line}" if line else self.name
 
     def written(self, location: Location) -> str:
         """Give the text of a value as it is written, such as `No` for what YAML reads as false.
@@ -93,8 +92,8 @@ def parse_place(place: str) -> list[str | int]:
 
 
 def _walk(node: yaml.Node, location: Location) -> tuple[yaml.Node | None, int]:
-    """Give the node at a place (None if there is none), and the line of the innermost one around it."""
-    line = node.start_mark.line + 1
+    """Give the node at a place (None if there is none), and the line of the innermost one around it (0 if none)."""
+    line = 0 if location else node.start_mark.line + 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
             pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)

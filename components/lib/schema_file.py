@@ -29,7 +29,7 @@ def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
         reason = str(error).rstrip(".")
         raise RetrainerError(
             f"'{uri}' is not a schema in protobuf text format: {reason}. "
-            "Mend it, or restore it from a copy."
+            "Fix it, or restore it from a copy."
         ) from error
     except IsADirectoryError as error:
         raise RetrainerError(f"'{uri}' is a folder. Name the schema's file in it.") from error

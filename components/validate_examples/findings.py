@@ -389,5 +389,5 @@ def _way_out(errors: Sequence[Finding], schema_uri: str) -> str:
         named = " ".join(["--all", *(f"--kind {kind}" for kind in kinds if kind in SCHEMA_KINDS)])
     return (
         "Fix the source and run again, or, where the data is right, take it into the schema with "
-        f"'retrainer schema accept {named}' beside retrain.yaml, or edit {schema_uri}"
+        f"`retrainer schema accept {named}` beside retrain.yaml, or edit {schema_uri}"
     )

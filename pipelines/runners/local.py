@@ -193,7 +193,8 @@ def _unwritable(store: str, run_id: str, error: OSError) -> str:
         then = f"resume it with --resume {run_id}" if run_exists(store, run_id) else "run again"
     except (OSError, RetrainerError):
         then = "run again"
-    return f"run '{run_id}' can't write its record, a log or its cache: {error}. Fix that, then {then}."
+    reason = f"{error.strerror}: '{error.filename}'" if error.filename else error
+    return f"run '{run_id}' can't write its record, a log or its cache: {reason}. Fix that, then {then}."
 
 
 def _cores() -> int:

@@ -96,6 +96,18 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
         ),
         (("evaluation:", "evaluation: {"), "this is not YAML"),
         (
+            ("label: returned", "label: r\n  key: order_id"),
+            r"y:5: 'data\.key' must be a list: write \[order_id\]\.",
+        ),
+        (
+            ("name: orders", "name: orders\nmodel: model.py"),
+            r"y:2: 'model' must be a section of its own, with module, steps, ",
+        ),
+        (
+            ("name: orders", "name: orders\nvalidation: {domains: []}"),
+            r"y:2: 'validation\.domains' must be a mapping, such as \{name: value\}",
+        ),
+        (
             ("label: returned", "label: r\n  key: [No]"),
             r'y:5: \'data\.key\.0\' is No, which YAML reads as false\. Put it in quotes .*: "No"\.',
         ),
