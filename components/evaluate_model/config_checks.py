@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..lib.words import did_you_mean
-from .tfma_files import metric_names
+from .tfma_files import metric_arguments, metric_names
 
 if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
@@ -117,6 +117,15 @@ def metric_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
                 f"({error}). Write a mapping, such as config: {{name: my_name}}.",
                 place=f"{place}.config",
             )
+            continue
+        known_arguments = None if metric.module else metric_arguments(metric.class_name)
+        for name in read_config(metric) if known_arguments is not None else ():
+            if name not in known_arguments:
+                near = did_you_mean(name, sorted(known_arguments), "It takes")
+                yield Problem(
+                    f"the metric '{metric.class_name}' has no argument '{name}'.{near}",
+                    place=f"{place}.config",
+                )
 
 
 def threshold_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:

@@ -163,6 +163,11 @@ def test_a_good_project_has_neither_problems_nor_warnings(project):
             "retrain.yaml:11: the metric 'AUC' doesn't take the config 'num_thresholds: 100': it is not JSON",
         ),
         (
+            "class_name: AUC\n",
+            "class_name: AUC\n          config: {num_threshold: 100}\n",
+            "retrain.yaml:11: the metric 'AUC' has no argument 'num_threshold'. Did you mean 'num_thresholds'?",
+        ),
+        (
             "  slicing_specs:\n",
             "      thresholds: {auc: {value_threshold: {lower_bound: 0.6}}}\n  slicing_specs:\n",
             "retrain.yaml:8: the threshold of 'auc' stands beside the metrics, where TFMA ignores it.",

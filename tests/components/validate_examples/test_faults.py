@@ -61,7 +61,7 @@ def test_the_demos_broken_month(judge, frozen, three, months):
         "-4983 at the least",
         "expected at least 1",
         "change validation.domains.distance",
-        "'retrainer schema accept dep_delay carrier' beside retrain.yaml, or",
+        "`retrainer schema accept dep_delay carrier` beside retrain.yaml, or",
         f"edit {outcome.schema}",
     ):
         assert words in outcome.error, words
@@ -207,7 +207,7 @@ def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault)
     ):
         assert said in outcome.error
     place = f"columns.{column}.{kind}" if column else kind
-    by_schema = f"'retrainer schema accept {column}" in outcome.error and kind in SCHEMA_KINDS
+    by_schema = f"`retrainer schema accept {column}" in outcome.error and kind in SCHEMA_KINDS
     by_domain = f"change validation.domains.{column}" in finding["remedy"]
     by_severity = f"accept it with validation.severity.{place}: ignore" in finding["remedy"]
     assert by_schema or by_domain or by_severity or "--all" in outcome.error

@@ -25,7 +25,7 @@ def test_the_command_that_accepts_is_what_a_shell_takes(judge, three, months):
     spans = {span: frame.rename(columns=names) for span, frame in three.items()}
     assert judge(spans).error == ""
     outcome = judge({**spans, "2013-04": months["2013-04"]})
-    command = re.search(r"'(retrainer schema accept .*)' beside", outcome.error)[1]
+    command = re.search(r"`(retrainer schema accept .*)` beside", outcome.error)[1]
     assert set(shlex.split(command)[3:]) == set(names.values())
 
 
@@ -33,7 +33,7 @@ def test_of_many_columns_the_command_takes_only_what_stopped_the_run(judge, froz
     columns = ["hour", "minute", "distance", "carrier", "flight", "tailnum", "dest", "origin"]
     newest = months["2013-04"].drop(columns=columns[1:]).assign(gate="B4", hour=None)
     outcome = judge({**three, "2013-04": newest})
-    assert "'retrainer schema accept --all --kind missing_column' beside" in outcome.error
+    assert "`retrainer schema accept --all --kind missing_column` beside" in outcome.error
 
 
 @pytest.mark.parametrize(
