@@ -118,10 +118,10 @@ def metric_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
                 place=f"{place}.config",
             )
             continue
-        known_arguments = None if metric.module else metric_arguments(metric.class_name)
-        for name in read_config(metric) if known_arguments is not None else ():
-            if name not in known_arguments:
-                near = did_you_mean(name, sorted(known_arguments), "It takes")
+        arguments = None if metric.module else metric_arguments(metric.class_name)
+        for name in read_config(metric):
+            if arguments is not None and name not in arguments:
+                near = did_you_mean(name, sorted(arguments), "It takes")
                 yield Problem(
                     f"the metric '{metric.class_name}' has no argument '{name}'.{near}",
                     place=f"{place}.config",
