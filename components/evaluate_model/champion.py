@@ -24,6 +24,7 @@ from .eval_config import BASELINE
 from .gate import Verdict, judge
 from .predict import Model
 from .results import Evaluation
+from .slices import OVERALL
 from .tally import UNDEFINED, Tally
 
 LEAST_SHARE = 0.5
@@ -166,7 +167,8 @@ def judge_in_part(evaluation: Evaluation, champion: Champion, everything: Evalua
     verdicts = [
         judge(replace(one, checks=checks, valid=not any(c.failed for c in checks)), against)
         for one, checks, against in parts
-        if checks
+        # Changes on slices where no model has a value leave the decision to the values.
+        if any(not check.not_judged or check.slice == OVERALL for check in checks)
     ]
     if not verdicts:
         return judge(replace(evaluation, checks=[]), champion)

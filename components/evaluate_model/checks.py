@@ -10,7 +10,7 @@ from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from .eval_config import BASELINE
-from .slices import SliceKey, slice_name
+from .slices import OVERALL, SliceKey, slice_name
 from .values import Value
 
 Threshold: TypeAlias = config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
@@ -115,7 +115,7 @@ def judge_thresholds(
                 )
     checks = sorted(
         [*judged.values(), *missing],
-        key=lambda c: (not c.failed, c.passed, c.slice != "overall", c.slice),
+        key=lambda c: (not c.failed, c.passed, c.slice != OVERALL, c.slice),
     )
     return checks, _in_accordance(validation, judged, found, set(too_small))
 
@@ -244,4 +244,4 @@ def _threshold(threshold: config_pb2.MetricThreshold) -> Threshold:
 
 def _spec_name(spec: config_pb2.SlicingSpec) -> str:
     parts = [*spec.feature_keys, *(f"{k} = {v}" for k, v in sorted(spec.feature_values.items()))]
-    return ", ".join(parts) or "overall"
+    return ", ".join(parts) or OVERALL

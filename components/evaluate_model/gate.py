@@ -10,6 +10,7 @@ from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
 from .checks import Check, meets_change
 from .results import Evaluation
+from .slices import OVERALL
 
 MOST_REASONS_IN_VERDICT = 2
 MOST_REASONS = 100
@@ -68,7 +69,7 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
         reasons += dict.fromkeys(
             f"{check.metric} is undefined: {check.not_judged}"
             for check in open_
-            if check.slice == "overall" and math.isnan(check.value or 0.0)
+            if check.slice == OVERALL and math.isnan(check.value or 0.0)
         )
     if open_ and not reasons and not any(check.passed for check in checks):
         reasons.append(f"no threshold could be judged: {_not_judged(evaluation)}")
@@ -90,14 +91,17 @@ def explain(check: Check, champion: Champion) -> str:
     Returns:
         A clause without a full stop.
     """
-    place = "" if check.slice == "overall" else f" for {check.slice}"
+    place = "" if check.slice == OVERALL else f" for {check.slice}"
     if check.value is None:
         if check.message == "no such slice":
             return f"{check.metric} has a threshold for {check.slice}, where no eval row is"
         return f"{check.metric} has a threshold, but is not computed{place}"
-    if math.isnan(check.value) or (check.is_change and math.isnan(check.champion or 0.0)):
-        whose = "" if math.isnan(check.value) else "of the champion "
-        return f"{check.metric} {whose}is undefined (NaN){place}"
+    if math.isnan(check.value):
+        # Where no model has a value, the threshold is not judged: see `undefined`.
+        return (
+            f"{check.metric} is undefined (NaN){place} through the model's own predictions, such as "
+            "none that is positive"
+        )
     if isinstance(check.threshold, config_pb2.GenericValueThreshold):
         return _explain_value(check, place)
     return _explain_change(check, place, champion)
@@ -209,7 +213,7 @@ def _not_judged(evaluation: Evaluation) -> str:
     rest = list({(c.metric, c.slice): c for c in rest}.values())
     if rest:
         first = rest[0]
-        place = "" if first.slice == "overall" else f" for {first.slice}"
+        place = "" if first.slice == OVERALL else f" for {first.slice}"
         parts.append(f"{first.metric}{place} ({first.not_judged})")
     if len(rest) > 1:
         parts.append(f"{len(rest) - 1:,} more")

@@ -9,11 +9,13 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slice_accessor, slicer_lib
 
 SliceKey = tuple[tuple[str, Any], ...]
+OVERALL = "overall"
+"""What the slice of all rows is called."""
 
 
 def slice_name(key: SliceKey) -> str:
     """Write a slice's key in words, such as `carrier = UA`."""
-    return ", ".join(f"{column} = {value}" for column, value in key) or "overall"
+    return ", ".join(f"{column} = {value}" for column, value in key) or OVERALL
 
 
 def slice_rows(

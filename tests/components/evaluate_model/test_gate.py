@@ -1,12 +1,14 @@
 """The verdict: what blesses a model, what doesn't, and in which words."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
+from retrainer.components.evaluate_model.champion import judge_in_part
 from retrainer.components.evaluate_model.checks import Check, meets_change
 from retrainer.components.evaluate_model.gate import explain, judge, rule
 from retrainer.components.evaluate_model.results import Evaluation, SliceResult
@@ -80,7 +82,12 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
         (value_threshold(upper_bound=0.7), 0.9, None, "auc 0.9 is above 0.7"),
         (value_threshold(lower_bound=0.1, upper_bound=0.7), 0.05, None, "auc 0.05 is below 0.1"),
         (value_threshold(lower_bound=0.7), 0.69999, None, "auc 0.69999 is below 0.7"),
-        (value_threshold(lower_bound=0.7), math.nan, None, "auc is undefined (NaN)"),
+        (
+            value_threshold(lower_bound=0.7),
+            math.nan,
+            None,
+            "auc is undefined (NaN) through the model's own predictions, such as none that is positive",
+        ),
         (value_threshold(lower_bound=0.7), None, None, "auc has a threshold, but is not computed"),
         (
             change_threshold(absolute=-0.01),
@@ -124,7 +131,6 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
             0.9,
             "auc 0.99 is 0.09 above champion version 3 (0.9), but must be 10% above",
         ),
-        (change_threshold(absolute=0.0), 0.5, math.nan, "auc of the champion is undefined (NaN)"),
     ],
 )
 def test_reasons(threshold: Any, value: float | None, champion: float | None, words: str) -> None:
@@ -165,6 +171,15 @@ def test_an_undefined_value_on_a_slice_neither_blesses_nor_refuses() -> None:
     low = Check("auc", "overall", value_threshold(lower_bound=0.95), 0.912, None, False)
     refused = judge(evaluation(low, island, valid=False), NONE)
     assert refused.reasons == ("auc 0.912 is below 0.95",)
+
+
+def test_values_decide_where_no_change_could_be_judged_on_the_champions_rows() -> None:
+    change = replace(not_judged("branch = island"), threshold=change_threshold(absolute=0.0))
+    partly = evaluation(change, valid=True)
+    assert judge_in_part(partly, THIRD, evaluation(FLOOR)).blessed
+    low = Check("auc", "overall", value_threshold(lower_bound=0.95), 0.912, None, False)
+    assert not judge_in_part(partly, THIRD, evaluation(low)).blessed
+    assert not judge_in_part(partly, THIRD, partly).blessed
 
 
 def test_an_undefined_value_on_all_rows_refuses() -> None:

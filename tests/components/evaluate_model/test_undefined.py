@@ -199,6 +199,36 @@ def test_a_better_model_than_a_champion_at_0_is_blessed(
     assert tfma.load_validation_result(str(tmp_path / "evaluation")).validation_ok
 
 
+def test_a_slice_without_a_class_is_not_judged_for_that_class(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    frame = some_flights[:300].reset_index(drop=True)
+    frame.loc[frame.origin == "LGA", "rating"] = frame.rating.clip(upper=1)
+    floor = {"value_threshold": {"lower_bound": 0.2}}
+    verdict = evaluate(
+        make_examples({"a": frame[:50], "b": frame[50:]}, label="rating"),
+        models["classes"],
+        champion_record(),
+        *(str(tmp_path / name) for name in ("evaluation", "blessing", "r.html")),
+        [
+            {
+                "metrics": [{"class_name": "AUC", "threshold": floor}],
+                "binarize": {"class_ids": {"values": [1.0, 2.0]}},
+            }
+        ],
+        [{"feature_keys": ["origin"]}],
+    )
+    assert verdict.startswith("blessed: auc_classId:1 0.")
+    rows = int((frame[50:].origin == "LGA").sum())
+    assert verdict.endswith(
+        f"not judged: auc_classId:2 for origin = LGA ({rows} rows, none of class 2)"
+    )
+
+
 def test_what_the_models_own_predictions_leave_undefined_refuses(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, models: dict[str, str]
 ) -> None:
