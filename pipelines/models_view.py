@@ -14,6 +14,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.registry import CHAMPION, AliasMovedError, Registry
 from ..components.lib.store import Store
 from ..components.lib.words import name_spans
+from .runs_view import open_console
 
 
 def list_models(store: str) -> list[dict[str, Any]]:
@@ -40,17 +41,18 @@ def print_models(models: Sequence[dict[str, Any]], console: Console | None = Non
         models: As `list_models` gives them.
         console: Where to; standard output if not given.
     """
-    console = console or Console(highlight=False)
+    console = console or open_console()
     if not models:
         console.print("no models yet; the first run that pushes one makes it the champion")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("version", "champion", "newest span", "trained on", "judged on", "run"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True, overflow="ellipsis")
     for one in models:
         info = one["info"]
         spans = [
-            name_spans(info[key]) if info.get(key) else "" for key in ("train_spans", "eval_spans")
+            name_spans(info[key], most=1) if info.get(key) else ""
+            for key in ("train_spans", "eval_spans")
         ]
         cells = [
             str(one["version"]),

@@ -106,8 +106,6 @@ def compare_with(examples: Examples, champion: Champion, model: Model | None) ->
             f"the {champion.name} takes '{examples.label}', the label, as a feature, so its scores tell nothing. Take "
             "it out of service with 'retrainer models retire'."
         )
-    have = {name for part in examples.splits[EVAL] for name in _types(part)}
-    gone = [name for name in model.columns if name not in have]
     parts, problems = _fitting_parts(examples, model)
     total, able = examples.rows(EVAL), sum(part.rows for part in parts)
     words = "; ".join(problems)
@@ -115,10 +113,8 @@ def compare_with(examples: Examples, champion: Champion, model: Model | None) ->
         on = "no row" if not able else f"only {able:,} of {total:,} rows"
         return without_champion(examples, champion, f"{champion.name} can answer {on} ({words})")
     remarks = []
-    if gone:
-        remarks.append(
-            f"{champion.name} is judged with {_quoted(gone)} empty, as a server would get it: no eval row has it"
-        )
+    if remark := empty_columns(examples, model):
+        remarks.append(remark)
     if able < total:
         remarks.append(
             f"compared on {able:,} of {total:,} rows, since {champion.name} can't answer the others ({words})"
@@ -127,6 +123,22 @@ def compare_with(examples: Examples, champion: Champion, model: Model | None) ->
     if remark := _seen_before(examples, champion):
         remarks.append(remark)
     return Comparison(champion, examples, tuple(remarks), able < total)
+
+
+def empty_columns(examples: Examples, model: Model) -> str:
+    """Say which of a model's columns no eval row has, which it gets empty then.
+
+    Such a column may be missing by the schema; validate_examples stops the run if it may not.
+
+    Returns:
+        A clause; empty if there is no such column.
+    """
+    have = {name for part in examples.splits[EVAL] for name in _types(part)}
+    gone = [f"'{name}'" for name in model.columns if name not in have]
+    if not gone:
+        return ""
+    words = " and ".join(gone)
+    return f"{model.who} is judged with {words} empty, as a server would get it: no eval row has it"
 
 
 def without_champion(examples: Examples, champion: Champion, why: str) -> Comparison:
@@ -259,7 +271,3 @@ def _types(part: SpanPart) -> dict[str, pa.DataType]:
         with open_parquet(join(part.uri, file)) as parquet:
             return {one.name: one.type for one in parquet.schema_arrow}
     return {}
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return " and ".join(f"'{name}'" for name in names)

@@ -23,6 +23,7 @@ from .champion import (
     ChampionUnfitError,
     can_not_serve,
     compare_with,
+    empty_columns,
     judge_in_part,
     without_champion,
 )
@@ -163,8 +164,11 @@ def evaluate(
         alone = replace(champion, uri=None)
         everything = compute(examples, alone, join(evaluation_path, ALL_ROWS)).evaluation
         verdict = judge_in_part(evaluation, champion, everything)
-    if comparison.remarks:
-        verdict = replace(verdict, sentence="; ".join([verdict.sentence, *comparison.remarks]))
+    remarks = [*comparison.remarks]
+    if remark := empty_columns(examples, loaded[CANDIDATE]):
+        remarks.insert(0, remark)
+    if remarks:
+        verdict = replace(verdict, sentence="; ".join([verdict.sentence, *remarks]))
     for name, value in overall_metrics(evaluation).items():
         if log_metric is not None:
             log_metric(name, value)
@@ -175,9 +179,7 @@ def evaluate(
         "Label": examples.label,
         "Slices": len(evaluation.slices),
         "Challenger": f"digest {digest[:12]}",
-        "Compared with": "; ".join(
-            [against.name if against.exists else against.absence, *comparison.remarks]
-        ),
+        "Compared with": "; ".join([against.name if against.exists else against.absence, *remarks]),
         "Computed": done.how,
     }
     shown = {

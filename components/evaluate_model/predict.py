@@ -246,14 +246,6 @@ def needed_columns(
                     else "Take it out of service with 'retrainer models retire'."
                 )
             )
-        missing = [name for name in model.columns if name not in have]
-        # A champion that lacks a column is compared as far as it can be; see champion.py.
-        if missing and model.who == CHALLENGER:
-            raise RetrainerError(
-                f"the {model.who} can't score the eval rows: it takes "
-                + " and ".join(f"'{name}'" for name in missing)
-                + f", but {here}. Bring the column back in the source."
-            )
     wanted = [examples.label, *([weight] if weight else []), *slice_columns]
     return list(dict.fromkeys([*wanted, *(name for m in models.values() for name in m.columns)]))
 

@@ -209,3 +209,14 @@ def test_beam_compares_on_the_same_rows(
     assert on_beam == pytest.approx(numbers, rel=1e-6)
     assert "compared on 120 of 150 rows" in here
     assert np.isfinite(list(on_beam.values())).all()
+
+
+def test_a_column_that_no_eval_row_has_is_empty_to_the_challenger(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, models: dict[str, str]
+) -> None:
+    verdict, metrics, _ = judge(some_flights.drop(columns="tailnum"))
+    assert verdict.endswith(
+        "challenger is judged with 'tailnum' empty, as a server would get it: no eval row has it"
+    )
+    empty = some_flights[100:].assign(tailnum=None)
+    assert metrics["auc"] == pytest.approx(auc_of(models["champion"], empty), abs=0.01)
