@@ -192,7 +192,7 @@ class ServingConfig(Section):
     rows: int = Field(
         64, ge=1, description="Rows of the evaluation split that are sent to the model."
     )
-    requests: int = Field(50, ge=1, description="Single-row requests that are timed.")
+    requests: int = Field(50, ge=0, description="Single-row requests that are timed; 0 for none.")
     max_latency_ms: float = Field(
         0.0,
         ge=0,

@@ -16,7 +16,9 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
 from ..lib.files import digest_folder, local_folder
 from ..lib.progress import progress
+from ..lib.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
+from ..lib.words import plural
 
 _SERVER = Path(__file__).with_name("server_process.py")
 
@@ -37,20 +39,18 @@ def check(
         examples_path: The examples artifact; rows are taken from its evaluation split.
         output: Folder for the serving check artifact.
         rows: How many rows to send.
-        requests: How many single-row requests to time.
+        requests: How many single-row requests to time; 0 for none.
         max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
         timeout_seconds: How long loading and serving may take in all.
 
     Returns:
-        The verdict. A model that fails the check is told in the artifact; push_model refuses it.
+        The verdict. The artifact says whether the model passed; push_model refuses one that did not.
 
     Raises:
-        RetrainerError: If the examples hold no rows to send.
+        RetrainerError: If a setting is out of its range, or the examples hold no rows to send.
     """
-    examples = Examples.read(examples_path)
-    table = examples.read_table(EVAL).slice(0, rows)
-    if len(table) == 0:
-        raise RetrainerError("the evaluation split has no rows to send to the model.")
+    _check_settings(rows, requests, max_latency_ms, timeout_seconds)
+    table = _first_rows(Examples.read(examples_path), rows)
     progress("loading the model as a server would")
     with local_folder(model) as folder:
         digest = digest_folder(folder)
@@ -67,10 +67,40 @@ def check(
     ).write(output)
     if reason:
         return f"does not serve: {reason}"
+    served = f"serves {plural(len(table), 'row')}, both signatures agree"
     latency = answer["latency_ms"]
-    return (
-        f"serves {len(table)} rows, both signatures agree; one row in {latency['p50']:.1f} ms "
-        f"(p95 {latency['p95']:.1f} ms)"
+    if not latency:
+        return f"{served}; no request was timed"
+    return f"{served}; one row in {latency['p50']:.1f} ms (p95 {latency['p95']:.1f} ms)"
+
+
+def _check_settings(
+    rows: int, requests: int, max_latency_ms: float, timeout_seconds: float
+) -> None:
+    if rows < 1:
+        raise RetrainerError(f"serving.rows is {rows}; at least one row must be sent.")
+    if requests < 0:
+        raise RetrainerError(
+            f"serving.requests is {requests}; it is how many requests to time, 0 for none."
+        )
+    if max_latency_ms < 0 or (max_latency_ms and not requests):
+        raise RetrainerError(
+            f"serving.max_latency_ms is {max_latency_ms:g} with {requests} requests; it is 0 for any latency, or above "
+            "0 with at least one request that is timed."
+        )
+    if timeout_seconds <= 0:
+        raise RetrainerError(f"serving.timeout_seconds is {timeout_seconds:g}; it must be above 0.")
+
+
+def _first_rows(examples: Examples, rows: int) -> pa.Table:
+    """Read the first rows of the newest span that has any, and no more of it than a batch."""
+    for part in reversed(examples.splits[EVAL]):
+        for batch in part.iter_batches(rows=rows):
+            if batch.num_rows:
+                return pa.Table.from_batches([batch])
+    raise RetrainerError(
+        "the evaluation split has no rows to send to the model. Add spans, or set data.eval_spans so that one of them "
+        "holds rows."
     )
 
 
@@ -78,7 +108,9 @@ def _serve(folder: str, table: pa.Table, requests: int, timeout_seconds: float) 
     with tempfile.TemporaryDirectory(prefix="retrainer-serving-") as temporary:
         instances = Path(temporary) / "request.json"
         answer = Path(temporary) / "answer.json"
-        instances.write_text(json.dumps({"instances": table.to_pylist()}), encoding="utf-8")
+        # What JSON has no type for, such as a date, a server would be sent as text.
+        request = json.dumps({"instances": table.to_pylist()}, default=str)
+        instances.write_text(request, encoding="utf-8")
         # What this process has imported or set must not help the model load.
         environment = {
             name: value
@@ -109,7 +141,11 @@ def _serve(folder: str, table: pa.Table, requests: int, timeout_seconds: float) 
             return {
                 "error": f"the server process ended with code {done.returncode}: {' '.join(last)}"
             }
-        return json.loads(answer.read_text(encoding="utf-8"))
+        result = json.loads(answer.read_text(encoding="utf-8"))
+        if "raised" in result:
+            error = Exception(result["message"])
+            return {"error": f"{result['raised']}: {reason_of(error)}"}
+        return result
 
 
 def _judge(answer: dict[str, Any], rows: int, max_latency_ms: float) -> str:
@@ -122,7 +158,7 @@ def _judge(answer: dict[str, Any], rows: int, max_latency_ms: float) -> str:
     serialised = np.asarray(answer["example_predictions"], dtype=np.float64)
     if serialised.shape != named.shape or not np.allclose(named, serialised, rtol=1e-4, atol=1e-6):
         return "named features and serialised tf.Examples give different predictions"
-    p95 = answer["latency_ms"]["p95"]
+    p95 = answer["latency_ms"]["p95"] if answer["latency_ms"] else 0.0
     if max_latency_ms and (p95 > max_latency_ms or math.isnan(p95)):
         return f"one row takes {p95:.1f} ms (95th percentile), more than max_latency_ms {max_latency_ms:g}"
     return ""

@@ -24,7 +24,7 @@ def check_serving(
         examples: Examples from `ingest_spans`; rows are taken from the evaluation split.
         serving_check: Whether the model serves, and its latency in milliseconds.
         rows: How many rows to send.
-        requests: How many single-row requests to time.
+        requests: How many single-row requests to time; 0 for none.
         max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
         timeout_seconds: How long loading and serving may take in all.
 

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+SIGNATURES = ("serving_default", "serving_tf_examples")
 NUMPY_DTYPES = {
     tf.int64: np.int64,
     tf.int32: np.int32,
@@ -49,19 +50,35 @@ class Server:
         return self._session.run(output.name, feed)
 
 
+class RefusedError(Exception):
+    """What the model asks for and the rows can't give."""
+
+
 def _columns(inputs: dict, instances: list) -> dict:
     columns = {}
     for name, dtype in inputs.items():
-        if not all(name in instance for instance in instances):
-            raise KeyError(f"the model takes a feature '{name}' that the rows don't have")
-        values = [instance[name] for instance in instances]
+        if not any(name in instance for instance in instances):
+            raise RefusedError(f"the model takes a feature '{name}' that the rows don't have")
+        values = [instance.get(name) for instance in instances]
         if dtype == tf.string:
             texts = ["" if value is None else str(value) for value in values]
             columns[name] = np.array([text.encode() for text in texts], dtype=object)
-        else:
-            missing = np.nan if dtype.is_floating else 0
-            filled = [missing if value is None else value for value in values]
+        elif any(isinstance(value, str) for value in values):
+            raise RefusedError(f"the model takes '{name}' as {dtype.name}, and the rows have text")
+        elif dtype.is_floating:
+            filled = [np.nan if value is None else value for value in values]
             columns[name] = np.asarray(filled).astype(NUMPY_DTYPES[dtype])
+        else:
+            if None in values:
+                raise RefusedError(
+                    f"the model takes '{name}' as {dtype.name}, which has no missing value, and it is missing in "
+                    f"{values.count(None)} of {len(values)} rows"
+                )
+            if any(value != int(value) for value in values):
+                raise RefusedError(
+                    f"the model takes '{name}' as {dtype.name}, and the rows have fractions"
+                )
+            columns[name] = np.asarray(values).astype(NUMPY_DTYPES[dtype])
     return columns
 
 
@@ -82,6 +99,11 @@ def _serve(folder: str, instances: list, requests: int) -> dict:
     start = time.perf_counter()
     server = Server(folder)
     load_seconds = time.perf_counter() - start
+    missing = [name for name in SIGNATURES if name not in server.signatures]
+    if missing:
+        raise RefusedError(
+            f"the model has no signature '{missing[0]}', only {', '.join(sorted(server.signatures)) or 'none'}"
+        )
     columns = _columns(server.inputs("serving_default"), instances)
     predictions = server.predict("serving_default", columns)
     serialised = np.array([_serialise(columns, row) for row in range(len(instances))], dtype=object)
@@ -102,7 +124,9 @@ def _serve(folder: str, instances: list, requests: int) -> dict:
         "latency_ms": {
             "p50": float(np.percentile(settled, 50)),
             "p95": float(np.percentile(settled, 95)),
-        },
+        }
+        if settled
+        else None,
     }
 
 
@@ -112,9 +136,11 @@ def _main() -> None:
         instances = json.load(file)["instances"]
     try:
         result = _serve(folder, instances, int(requests))
-    except (OSError, KeyError, ValueError, TypeError, tf.errors.OpError) as error:
-        lines = str(error).strip().splitlines() or [""]
-        result = {"error": f"{type(error).__name__}: {lines[0]}"}
+    except RefusedError as error:
+        result = {"error": str(error)}
+    except Exception as error:
+        # Whatever a model raises is an answer about it; the caller shortens it.
+        result = {"raised": type(error).__name__, "message": str(error)}
     with open(answer, "w", encoding="utf-8") as file:
         json.dump(result, file)
 

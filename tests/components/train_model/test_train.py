@@ -230,13 +230,13 @@ def test_a_model_loads_with_its_own_restore_op_as_a_model_server_does(model):
 
 def test_a_new_column_trains_from_the_first_span_that_has_it(make_examples, sample):
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.train_model.data import training_dataset
+    from retrainer.components.train_model.data import TrainingRows
 
     new = sample[700:1_000].assign(gust=1.5, note="calm")
     spans = {"1": sample[:700], "2": new, "3": new}
     read = Examples.read(make_examples(spans))
     kinds = {"distance": "int64", "gust": "float32", "note": "string"}
-    batches = list(training_dataset(read, kinds, lambda features: features, 500, 1).take(2))
+    batches = list(TrainingRows(read, kinds, lambda features: features, 500).training(1).take(2))
     seen = {
         name: np.concatenate([features[name].numpy()[:, 0] for features, _ in batches])
         for name in kinds
