@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from .image import VERSION
 
-RUN_MARKER = "<!-- retrainer:run -->"
+RUN_MARKER, RUN_END = "<!-- retrainer:run -->", "<!-- /retrainer:run -->"
 """Stands in every page's header.
 
 A component does not know the run that it belongs to: as a parameter the run's name would be in the cache's key, and
-nothing would ever be reused. Who keeps the run's records puts name and links here afterwards.
+nothing would ever be reused. Who keeps the run's records puts name and links between these two afterwards.
 """
 _TALL_FROM = 30
 """Rows from which on a table scrolls by itself, so that what follows it stays in reach."""
@@ -93,7 +94,7 @@ def render_page(
         body=Markup(body_html),
         style=Markup(style),
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        run_marker=Markup(RUN_MARKER),
+        run_marker=Markup(RUN_MARKER + RUN_END),
         place=place,
         version=VERSION,
     )
@@ -138,6 +139,52 @@ def render_table(
         tall=len(cells) > _TALL_FROM,
     )
     return Markup(html)
+
+
+def put_run(page: str, header: str) -> str:
+    """Put the run into a report's header, in place of what was put there before.
+
+    Args:
+        page: A page of `render_page`; another one is given back as it is.
+        header: HTML that is already safe.
+
+    Returns:
+        The page.
+    """
+    before, marker, rest = page.partition(RUN_MARKER)
+    _, end, after = rest.partition(RUN_END)
+    return f"{before}{marker}{header}{end}{after}" if end else page
+
+
+def render_run_header(about: str, links: Sequence[tuple[str, str, bool]]) -> Markup:
+    """Lay out what a report says of its run.
+
+    Args:
+        about: The run, in a few words.
+        links: Title and relative URL of the run's pages, and whether it is this one.
+
+    Returns:
+        HTML.
+    """
+    entries = Markup(" ").join(
+        Markup("<b>{}</b>").format(title) if here else render_links([(title, url)])
+        for title, url, here in links
+    )
+    return Markup('<p class="about">{}</p><nav aria-label="pages of the run">{}</nav>').format(
+        about, entries
+    )
+
+
+def render_links(links: Sequence[tuple[str, str]]) -> Markup:
+    """Lay out links by title and relative URL."""
+    return Markup(" ").join(
+        Markup('<a href="{}">{}</a>').format(quote(url), title) for title, url in links
+    )
+
+
+def render_lines(lines: Sequence[str]) -> Markup:
+    """Lay out lines of text below each other."""
+    return Markup("<br>").join(lines)
 
 
 def legend(series: Sequence[tuple[str, str]]) -> Markup:

@@ -18,6 +18,7 @@ from .executor_input import make_executor_input
 from .observer import RunObserver
 from .processes import Exit, TaskProcesses, tail_lines
 from .results import keep_reports_of_failure, keep_results
+from .run_pages import write_pages
 from .spec import Pipeline, Task
 from .values import task_parameters
 from .watching import Watch
@@ -256,6 +257,8 @@ class Run:
     def _close(self, record: TaskRecord, state: TaskState) -> None:
         record.state = state
         save_run(self.record)
+        if record.reports:
+            self._write_pages()
         self.observer.task_finished(self.record, record)
 
     def _patience(self) -> float:
@@ -309,7 +312,13 @@ class Run:
                 self.record.outputs[name] = outputs[source.output]
         self.record.seconds = _elapsed(self._since)
         save_run(self.record)
+        self._write_pages()
         self.observer.run_finished(self.record)
+
+    def _write_pages(self) -> None:
+        # The record is what counts: a run does not fail for a page that links to others.
+        with contextlib.suppress(OSError, RetrainerError):
+            write_pages(self.record)
 
 
 def new_record(
