@@ -37,7 +37,8 @@ from .settings import IngestSettings
 from .sources.choosing import open_source
 from .sources.interface import Source
 from .sources.partitioned import PartitionedSource
-from .span_files import SpanFiles, check_bad_rows, demanded_kinds, write_span_files
+from .span_files import SpanFiles, demanded_kinds, write_span_files
+from .unusable_spans import check_bad_rows
 
 _FINGERPRINT_DIGITS = 32
 

@@ -1,7 +1,7 @@
 """Making the files of a span: its parts, and what was set aside."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -11,27 +11,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
-from ..lib.words import did_you_mean
 from .cell_rules import CellRules, Rules
 from .duplicates import Duplicates
 from .inferred_column import MISSING_WORDS
-from .kinds import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
-from .named_columns import NamedColumns, needed_columns
+from .kinds import Kind
+from .named_columns import NamedColumns
 from .part_files import PartFiles, RowFile
 from .private import hash_column
 from .reading import KindsChangedError, Opener, Rows, SpanReader, read_ahead
 from .settings import HASH, IngestSettings
 from .sources.interface import BadRow
 from .splitting import hash_fractions
+from .unusable_spans import check_bad_rows, check_columns, check_number
 
 ALL = "all"
-_COLUMNS_TOLD = 30
 _LABEL_IS = "0 or 1, a class from 0 up, or a quantity"
 _WEIGHT_IS = "0 or more"
-_CHARACTERS_TOLD = 60
 
 
 @dataclass(frozen=True)
@@ -150,11 +147,11 @@ class _Writer:
     def write(self, reader: SpanReader) -> SpanFiles:
         blocks = read_ahead(reader.read())
         first = next(blocks)
-        self._check_columns(first, blocks)
+        check_columns(self._span, self._settings, first, blocks)
         label, weight = self._settings.label, self._settings.weight
-        self._check_number(label, "label", _LABEL_IS, first, blocks)
+        check_number(self._span, label, "label", _LABEL_IS, first, blocks)
         if weight:
-            self._check_number(weight, "weight", _WEIGHT_IS, first, blocks)
+            check_number(self._span, weight, "weight", _WEIGHT_IS, first, blocks)
         schema = first.table.schema
         names = (TRAIN, EVAL) if self._settings.split == HASH else (ALL,)
         parts = {name: PartFiles(self._folder, name, schema) for name in names}
@@ -198,54 +195,6 @@ class _Writer:
                 # The words are those of the settings, and nobody's.
                 if name not in self._settings.hash or note.kind == MISSING_WORDS
             ],
-        )
-
-    def _check_columns(self, first: Rows, blocks: Iterator[Rows]) -> None:
-        settings = self._settings
-        there = first.table.column_names
-        if not there:
-            # Another block may have some, which the reader then says when it is at its end.
-            bad = [*first.bad, *(row for rows in blocks for row in rows.bad)]
-            told = f" The first: {_tell(bad[0])}." if bad else ""
-            raise RetrainerError(
-                f"span {self._span} has no row that can be read.{told} Deliver it again, or set data.format."
-            )
-        needed = needed_columns(settings)
-        for column, setting in needed.items():
-            if column not in there:
-                # Another block may have it, which the reader then says when it is at its end.
-                _drain(blocks)
-                told = did_you_mean(column, there)
-                told += f" It has: {', '.join(there[:_COLUMNS_TOLD])}."
-                if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
-                    # Without a header, they are the cells of the first row.
-                    told = (
-                        f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
-                    )
-                raise RetrainerError(
-                    f"span {self._span} has no column '{column}' ({setting}).{told}"
-                )
-
-    def _check_number(
-        self, name: str, role: str, is_to_be: str, first: Rows, blocks: Iterator[Rows]
-    ) -> None:
-        if first.table.schema.field(name).type != pa.string():
-            return
-        for rows in chain([first], blocks):
-            column = rows.table.column(name).combine_chunks()
-            misfits = convert(column, Kind.NUMBER)[1]
-            if len(misfits):
-                example = column[int(misfits[0])].as_py()
-                if len(example) > _CHARACTERS_TOLD:
-                    example = f"{example[:_CHARACTERS_TOLD]}..."
-                _drain(blocks)
-                raise RetrainerError(
-                    f"the {role} '{name}' of span {self._span} is text (such as {example!r}). Make it a number in the "
-                    f"source: {is_to_be}."
-                )
-        raise RetrainerError(
-            f"the {role} '{name}' of span {self._span} is text, though all of it are numbers. Set data.types to "
-            f"{{{name}: number}}, or fix its type in the source or the schema."
         )
 
     def _set_aside(self, rows: Sequence[BadRow], quarantine: TextIO) -> None:
@@ -304,34 +253,6 @@ class _Writer:
         return rest
 
 
-def check_bad_rows(
-    span: str, counts: Mapping[str, int], max_bad_rows: float, bad: Sequence[BadRow] = ()
-) -> None:
-    """Stop at a span of which too many rows can't be read.
-
-    Args:
-        span: The span's name.
-        counts: Of rows read and unreadable.
-        max_bad_rows: The share that may be unreadable, between 0 and 1.
-        bad: The first of them, to be named.
-
-    Raises:
-        RetrainerError: If there are more.
-    """
-    # Divided, 29 of 100 are 0.29; multiplied, 0.29 * 100 is a little less than 29.
-    if not counts["unreadable"] or counts["unreadable"] / counts["read"] <= max_bad_rows:
-        return
-    first = f" The first: {_tell(bad[0])}." if bad else ""
-    if bad and NOT_UTF8 in bad[0].reason:
-        first += " Are the files in another encoding (data.csv.encoding), or is it no text at all (data.drop)?"
-    changed = bad and any(fault in bad[0].reason for fault in (NO_INTEGER, NO_NUMBER))
-    types = "say what the column is now (data.types), " if changed else ""
-    raise RetrainerError(
-        f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
-        f"{max_bad_rows:.2%} allows.{first} Mend the source, {types}or raise data.max_bad_rows."
-    )
-
-
 def _divide(rows: pa.Table, name: str, least: float | None = None) -> tuple[pa.Table, pa.Table]:
     """Divide rows into those whose cell is a finite number, not below the least one, and the others."""
     column = rows.column(name)
@@ -343,13 +264,3 @@ def _divide(rows: pa.Table, name: str, least: float | None = None) -> tuple[pa.T
     if pc.all(known).as_py():
         return rows, rows.slice(0, 0)
     return rows.filter(known), rows.filter(pc.invert(known))
-
-
-def _tell(row: BadRow) -> str:
-    cell = f" ('{row.cell}')" if row.cell else ""
-    return f"{row.file} row {row.row:,}: {row.reason}{cell}"
-
-
-def _drain(blocks: Iterator[Rows]) -> None:
-    for _ in blocks:
-        pass

@@ -27,6 +27,8 @@ _PLAIN = (
     r"^\s*-?(?:(?:0|[1-9][0-9]*)(?:[eE][-+][0-9]{1,3})?|(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
     r"|(?i:nan|inf|infinity))\s*$"
 )
+MARKS = ("thousands marks", "a decimal comma")
+"""What `reason_of` calls numbers that are punctuated otherwise."""
 _REASONS = (
     (re.compile(r"\s*[-+]?0[xX]"), "hexadecimal"),
     (re.compile(r"\s*\+"), "a plus sign"),
@@ -36,9 +38,9 @@ _REASONS = (
     (re.compile(r".*[$€£¥%]"), "a unit"),
     (
         re.compile(r"\s*-?[0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?\s*$"),
-        "thousands marks",
+        MARKS[0],
     ),
-    (re.compile(r"\s*-?[0-9]*,[0-9]+\s*$"), "a decimal comma"),
+    (re.compile(r"\s*-?[0-9]*,[0-9]+\s*$"), MARKS[1]),
 )
 # Version numbers, such as 3.9 and 3.10: no part has more digits than this, and none is negative.
 _VERSION_LIMIT, _VERSION_DIGITS = 1_000, 3

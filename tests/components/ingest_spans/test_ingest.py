@@ -15,7 +15,7 @@ from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.sources.interface import SourceOptions
-from retrainer.components.ingest_spans.span_files import check_bad_rows
+from retrainer.components.ingest_spans.unusable_spans import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.spans import find_spans
@@ -90,6 +90,17 @@ def test_a_key_that_the_schema_says_is_a_number_never_takes_two_for_one(project,
     assert "set aside: 3 unreadable" in run(max_bad_rows=0.6)
     # Whoever says so knows.
     assert "set aside: 3 duplicate" in run(types={"id": "integer"})
+
+
+def test_numbers_with_other_marks_than_the_schema_knows_lead_to_the_setting(project, tmp_path):
+    (tmp_path / "schema.pbtxt").write_text('feature { name: "amount" type: FLOAT }')
+    project.span("1", HEADER + '1,Ulm,"1,204.50",0\n2,Ulm,7,1\n')
+    says = r"'amount' is no number \('1,204\.50'\).*\(data\.csv\.decimal, data\.csv\.thousands\)"
+    with pytest.raises(RetrainerError, match=says):
+        ingest(
+            project.pattern, project.store, IngestSettings("label"), str(tmp_path / "examples"),
+            schema_uri=str(tmp_path / "schema.pbtxt"),
+        )  # fmt: skip
 
 
 def test_why_a_column_is_text_stays_with_the_span(project, tmp_path):
