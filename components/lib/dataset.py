@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from .distributions import Cumulative, cumulative, text_shares
 from .statistics import (
     TYPE_NAMES,
@@ -85,6 +87,18 @@ class Column:
     def distribution(self) -> Cumulative | None:
         """The cumulative distribution of a number column; None if it has no finite number."""
         return cumulative(self.feature)
+
+    @cached_property
+    def quantiles(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The values that bound a number column's quantiles, and the share of rows up to each; None without any."""
+        for histogram in self.feature.num_stats.histograms:
+            counts = np.array([bucket.sample_count for bucket in histogram.buckets], dtype=float)
+            if histogram.type != histogram.QUANTILES or counts.sum() <= 0:
+                continue
+            ends = [bucket.high_value for bucket in histogram.buckets]
+            values = np.nan_to_num(np.array([histogram.buckets[0].low_value, *ends]))
+            return values, np.array([0.0, *(np.cumsum(counts) / counts.sum())])
+        return None
 
 
 @dataclass(frozen=True)

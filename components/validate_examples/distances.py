@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from ..lib.dataset import Column
 from .chance import wilson
@@ -152,28 +152,17 @@ def _relative_entropy(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def _shared_edges(one: Column, other: Column) -> np.ndarray:
-    sides = [_quantiles(one), _quantiles(other)]
+    sides = [one.quantiles, other.quantiles]
     if any(side is None for side in sides):
         return np.zeros(0)
     return np.unique(np.concatenate([side[0] for side in sides if side is not None]))
 
 
-def _quantiles(column: Column) -> tuple[np.ndarray, np.ndarray] | None:
-    """Give the values that bound the quantiles, and the share of rows up to each."""
-    for histogram in column.feature.num_stats.histograms:
-        counts = np.array([bucket.sample_count for bucket in histogram.buckets], dtype=float)
-        if histogram.type != statistics_pb2.Histogram.QUANTILES or counts.sum() <= 0:
-            continue
-        ends = [bucket.high_value for bucket in histogram.buckets]
-        values = np.nan_to_num(np.array([histogram.buckets[0].low_value, *ends]))
-        return values, np.array([0.0, *(np.cumsum(counts) / counts.sum())])
-    return None
-
-
 def _bin_shares(column: Column, edges: np.ndarray) -> np.ndarray:
     """Count a column into bins that end at some edges, the edge included; the first bin holds all up to its edge."""
-    quantiles = _quantiles(column)
-    assert quantiles is not None
+    quantiles = column.quantiles
+    if quantiles is None:
+        return np.zeros(len(edges))
     # Of several quantiles that are one value, the last one counts at the value itself, the first one below it.
     up_to = np.interp(edges, *_with_tails(*quantiles), left=0.0, right=1.0)
     return np.diff(up_to, prepend=0.0)

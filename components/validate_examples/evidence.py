@@ -12,6 +12,7 @@ from .comparators import set_comparators
 from .dataset_constraints import dataset_anomalies
 from .distances import Distance
 from .drift import Comparison, compare, drift_history
+from .habits import Habit, find_habits
 from .schema import overlay, training_environment
 from .settings import Settings
 from .window import Window
@@ -30,6 +31,8 @@ class Evidence:
         skew: Training against evaluation; where that is the same as drift, of the columns alone for which somebody set
             a threshold.
         history: How far each column of a span is from the spans before it, for each span but the first.
+        drift_habits: Of the columns beyond their threshold of drift, what they did before.
+        skew_habits: The same for skew.
         compared: The columns for which somebody set a threshold of drift or skew.
         has_skew: Whether training is compared with evaluation.
     """
@@ -41,6 +44,8 @@ class Evidence:
     drift: Comparison
     skew: Comparison
     history: Sequence[Mapping[str, Distance]]
+    drift_habits: Mapping[str, Habit]
+    skew_habits: Mapping[str, Habit]
     compared: frozenset[str]
     has_skew: bool
 
@@ -87,21 +92,29 @@ def gather(window: Window, schema: schema_pb2.Schema, settings: Settings) -> Evi
 
     progress("measuring drift")
     history = drift_history(window, used, chosen_drift)
-    drift, skew = {}, {}
+    distances, skew_distances = {}, {}
     if earlier is not None:
-        drift = compare(
+        distances = compare(
             window.newest, earlier, anomalies[newest.folder], chosen_drift, "drift_measurements"
         )
     if has_skew:
-        skew = compare(train, evaluation, anomalies[first.folder], chosen_skew, "skew_measurements")
+        skew_distances = compare(
+            train, evaluation, anomalies[first.folder], chosen_skew, "skew_measurements"
+        )
+    drift = Comparison(distances, history[:-1])
+    skew = Comparison(skew_distances, history[: _training_steps(index)])
+    newer = [] if index.splits_share_spans else list(index.split_spans["eval"])
+    before = earlier.columns if earlier is not None else {}
     return Evidence(
         window=window,
         read_schema=schema,
         schema=used,
         anomalies=anomalies,
-        drift=Comparison(drift, history[:-1]),
-        skew=Comparison(skew, history[: _training_steps(index)]),
+        drift=drift,
+        skew=skew,
         history=history,
+        drift_habits=find_habits(window, drift, (window.newest.columns, before), [index.newest]),
+        skew_habits=find_habits(window, skew, (train.columns, evaluation.columns), newer),
         compared=frozenset(
             name for chosen in (chosen_drift, chosen_skew) for name, own in chosen.items() if own
         ),

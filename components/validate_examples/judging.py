@@ -9,6 +9,7 @@ from .checks import CHECKS
 from .distances import Distance
 from .evidence import Evidence
 from .findings import Finding, FindingKind, apply_severities
+from .habits import Habit
 from .settings import Settings
 
 
@@ -21,7 +22,8 @@ class Judgement:
         drift: How far each column of the newest span is from the earlier spans.
         skew: How far each column of the training rows is from the evaluation rows; where that is the same as drift,
             of the columns alone for which somebody set a threshold.
-        usual: How far each column of an earlier span usually was from the spans before it; None if that is not known.
+        passed: Of columns that are beyond their threshold of drift and did not drift: why they pass, in words.
+        skew_passed: The same for skew.
         history: How far each column of a span is from the spans before it, for each span but the first.
         schema_note: Where the schema comes from.
         used_schema: The schema with the settings' domains and all thresholds in it.
@@ -30,7 +32,8 @@ class Judgement:
     findings: Sequence[Finding]
     drift: Mapping[str, Distance]
     skew: Mapping[str, Distance]
-    usual: Mapping[str, float | None]
+    passed: Mapping[str, str]
+    skew_passed: Mapping[str, str]
     history: Sequence[Mapping[str, Distance]]
     schema_note: str
     used_schema: schema_pb2.Schema
@@ -53,11 +56,16 @@ def judge(evidence: Evidence, settings: Settings) -> Judgement:
         findings=apply_severities(_without_repeats(found), settings.severities),
         drift=evidence.drift.distances,
         skew=evidence.skew.distances,
-        usual={column: evidence.drift.usual(column) for column in evidence.drift.distances},
+        passed=_passed(evidence.drift_habits),
+        skew_passed=_passed(evidence.skew_habits),
         history=evidence.history,
         schema_note="",
         used_schema=evidence.schema,
     )
+
+
+def _passed(habits: Mapping[str, Habit]) -> dict[str, str]:
+    return {column: habit.usual for column, habit in habits.items() if habit.usual}
 
 
 def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:

@@ -16,7 +16,6 @@ from ..lib.report_parts import (
 )
 from ..lib.words import name_spans, percent, plural
 from .distances import Distance
-from .drift import USUAL_FACTOR
 from .findings import ERROR, Finding, FindingKind, errors_of
 from .judging import Judgement
 from .set_aside import SetAside
@@ -185,14 +184,15 @@ def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
     distance = judgement.drift.get(column)
     if distance is not None:
         parts.append(_distance_line("newest span", distance, column in judgement.drifted))
-        usual = judgement.usual.get(column)
-        if usual is not None and distance.threshold < distance.value <= USUAL_FACTOR * usual:
-            parts.append(Markup('<div class="soft line">similar drift in earlier spans</div>'))
+        if passed := judgement.passed.get(column):
+            parts.append(Markup('<div class="soft line">{}</div>').format(passed))
     if column in judgement.skew:
         found = any(
             one.kind == FindingKind.SKEW and one.column == column for one in judgement.findings
         )
         parts.append(_distance_line("training to evaluation", judgement.skew[column], found))
+        if passed := judgement.skew_passed.get(column):
+            parts.append(Markup('<div class="soft line">{}</div>').format(passed))
     values = [one[column].value if column in one else None for one in judgement.history]
     points = [(window.index.spans[0], None), *zip(window.index.spans[1:], values, strict=True)]
     threshold = distance.threshold if distance is not None else None

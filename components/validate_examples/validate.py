@@ -12,6 +12,7 @@ from ..lib.features import SCHEMA_FILE
 from ..lib.files import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.progress import progress
 from ..lib.schema_file import load_schema
+from ..lib.statistics import SPLIT_WORDS
 from ..lib.store import Store
 from .evidence import gather
 from .findings import Finding, FindingKind, count, error_message, errors_of, warning_lines
@@ -79,7 +80,7 @@ def validate(
     evidence = gather(window, schema, settings)
     judgement = judge(evidence, settings)
     note = f"read from {uri}"
-    if is_new and _spoils_schema(judgement.findings, window):
+    if is_new and _spoils_schema(judgement.findings):
         note = "inferred from this data and not frozen, since the data has errors"
     elif is_new and create_exclusive(uri, text):
         note = f"frozen now at {uri}"
@@ -129,12 +130,14 @@ def _find_schema(
     return schema, schema_text(schema, train_spans), True
 
 
-def _spoils_schema(findings: Sequence[Finding], window: Window) -> bool:
+def _spoils_schema(findings: Sequence[Finding]) -> bool:
     # The schema comes from the training rows; wrong evaluation rows do not spoil it.
     of_spans = (FindingKind.NO_ROWS, FindingKind.FEW_ROWS, FindingKind.CONSTANT_LABEL)
-    training = window.subjects[0].name
+    training = SPLIT_WORDS["train"]
     return any(
-        finding.kind in of_spans or finding.where.startswith(training)
+        finding.kind in of_spans
+        or finding.where == training
+        or finding.where.startswith(f"{training} (")
         for finding in errors_of(findings)
     )
 

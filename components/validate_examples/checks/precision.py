@@ -48,8 +48,5 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
 
 def _is_whole(column: Column) -> bool:
     stats = column.feature.num_stats
-    ends = [stats.min, stats.max]
-    for histogram in stats.histograms:
-        if histogram.type == histogram.QUANTILES:
-            ends += [bucket.high_value for bucket in histogram.buckets]
+    ends = [stats.min, stats.max, *(column.quantiles[0] if column.quantiles else ())]
     return abs(stats.median) > EXACT and all(float(end).is_integer() for end in ends)

@@ -1,9 +1,15 @@
 """The first run is not stopped by what it has inferred itself."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
+
+from retrainer.components import validate_examples
+from retrainer.components.validate_examples.settings import Settings
+from retrainer.pipelines.config import ValidationConfig
 
 
 def spans(older, newest) -> dict[str, pd.DataFrame]:
@@ -56,3 +62,22 @@ def test_with_a_schema_fractions_for_integers_are_still_a_fault(judge):
     later = spans(with_gaps(0), lambda rng, rows: rng.random(rows) * 100)
     outcome = judge({f"{span}n": frame for span, frame in later.items()}, label="y")
     assert "x: wrong type" in outcome.error
+
+
+def test_a_fault_of_a_newest_span_with_training_in_its_name_spoils_no_schema(judge):
+    frames = spans(with_gaps(0), lambda rng, rows: rng.choice(["a", "b"], rows))
+    names = ("day-1", "day-2", "training-1")
+    outcome = judge(dict(zip(names, frames.values(), strict=True)), label="y")
+    assert "x: wrong type" in outcome.error
+    assert outcome.schema.exists(), "the training rows were good"
+
+
+def test_the_defaults_of_the_face_and_of_retrain_yaml_are_those_of_the_settings():
+    defaults = Settings()
+    names = [
+        field.name for field in fields(Settings) if isinstance(getattr(defaults, field.name), float)
+    ]
+    assert len(names) >= 5
+    for name in names:
+        assert validate_examples.component_spec.inputs[name].default == getattr(defaults, name)
+        assert ValidationConfig.model_fields[name].default == getattr(defaults, name)

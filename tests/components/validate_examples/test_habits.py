@@ -188,3 +188,11 @@ def test_weekends_pass_once_the_store_knows_their_like(retrained):
 
 def test_a_saturday_unlike_the_others_stops_the_run(retrained):
     assert retrained(19, 20, wrong=20)[20] == {"error"}
+
+
+def test_the_report_says_why_a_column_beyond_its_threshold_passes(judge_anew):
+    spans = days(30, 30, 30)
+    for i, frame in enumerate(spans.values()):
+        frame["month"] = i + 1
+    page = judge_anew(spans).page
+    assert "no two spans have values in common" in page
