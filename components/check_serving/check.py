@@ -68,6 +68,7 @@ def check(
     if reason:
         return f"does not serve: {reason}"
     served = f"serves {plural(len(table), 'row')}, both signatures agree"
+    served = "; ".join([served, *answer.get("warnings", ())])
     latency = answer["latency_ms"]
     if not latency:
         return f"{served}; no request was timed"

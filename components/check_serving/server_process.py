@@ -57,7 +57,8 @@ class RefusedError(Exception):
 def _columns(inputs: dict, instances: list) -> dict:
     columns = {}
     for name, dtype in inputs.items():
-        if not any(name in instance for instance in instances):
+        has_missing = dtype == tf.string or dtype.is_floating
+        if not has_missing and not any(name in instance for instance in instances):
             raise RefusedError(f"the model takes a feature '{name}' that the rows don't have")
         values = [instance.get(name) for instance in instances]
         if dtype == tf.string:
@@ -105,6 +106,8 @@ def _serve(folder: str, instances: list, requests: int) -> dict:
             f"the model has no signature '{missing[0]}', only {', '.join(sorted(server.signatures)) or 'none'}"
         )
     columns = _columns(server.inputs("serving_default"), instances)
+    # An optional column that none of the rows has is sent empty, as evaluate_model judges it.
+    empty = [name for name in columns if not any(name in instance for instance in instances)]
     predictions = server.predict("serving_default", columns)
     serialised = np.array([_serialise(columns, row) for row in range(len(instances))], dtype=object)
     by_example = server.predict("serving_tf_examples", {"examples": serialised})
@@ -119,6 +122,7 @@ def _serve(folder: str, instances: list, requests: int) -> dict:
     settled = latencies[len(latencies) // 5 :]
     return {
         "load_seconds": load_seconds,
+        "warnings": [f"'{name}' was sent empty: none of the rows has it" for name in empty],
         "predictions": predictions.tolist(),
         "example_predictions": by_example.tolist(),
         "latency_ms": {

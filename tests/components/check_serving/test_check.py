@@ -33,8 +33,15 @@ def test_a_model_whose_file_is_broken_does_not_serve(chain, model, examples):
     assert verdict.startswith("does not serve: ")
 
 
-def test_a_feature_that_the_rows_lack_is_named(chain, model, write_examples, sample):
+def test_a_feature_that_the_rows_lack_is_sent_empty_and_a_whole_number_can_not_be(
+    chain, model, write_examples, sample
+):
     from retrainer.components.check_serving.check import check
 
     lacking = write_examples("lacking", sample.drop(columns=["dest"]))
-    assert "'dest'" in check(model, lacking, str(chain / "lacking-check"), rows=5)
+    verdict = check(model, lacking, str(chain / "lacking-check"), rows=5, requests=0)
+    assert verdict.startswith("serves 5 rows")
+    assert "'dest' was sent empty: none of the rows has it" in verdict
+    without = write_examples("without-hour", sample.drop(columns=["hour"]))
+    verdict = check(model, without, str(chain / "hour-check"), rows=5)
+    assert "the model takes a feature 'hour' that the rows don't have" in verdict
