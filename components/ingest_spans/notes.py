@@ -5,6 +5,7 @@ from typing import Any
 
 from ..lib.stored_spans import SpanVersion
 from .inferred_column import CODES, CODES_AS_NUMBERS, INDEX, LONG, MISSING_WORDS, VERSIONS
+from .spelling import MARKS
 
 # More columns than these are counted.
 _MOST_NAMED = 3
@@ -16,8 +17,9 @@ _WHY = {
     INDEX: "is the index of pandas, and left out",
     MISSING_WORDS: "is text, and its cells {cells} are taken for missing",
 }
+_SET_MARKS = "if they are numbers, set data.csv.decimal and data.csv.thousands"
 _FIXES = {
-    CODES: "if they are numbers, set data.types, or the marks in data.csv",
+    CODES: "if they are numbers, set data.types",
     CODES_AS_NUMBERS: "if they are codes, set data.types to text",
     VERSIONS: "if they are numbers, set data.types",
     LONG: "if digits do not matter, set data.types",
@@ -51,4 +53,5 @@ def _describe(kind: str, columns: dict[str, dict[str, Any]]) -> str:
         named.append(f"'{column}' {_WHY[kind].format(cells=cells, reason=note['reason'])}")
     if len(columns) > _MOST_NAMED:
         named.append(f"{len(columns) - _MOST_NAMED} more")
-    return f"{', '.join(named)}: {_FIXES[kind]}"
+    marks = all(note["reason"] in MARKS for note in columns.values())
+    return f"{', '.join(named)}: {_SET_MARKS if marks else _FIXES[kind]}"
