@@ -113,10 +113,10 @@ def _thresholds(evaluation: Evaluation, champion: Champion, cells: Cells) -> Mar
         "Metric",
         "Slice",
         Column("Challenger", number=True),
-        "Threshold",
     ]
     if champion.exists:
         columns += [Column("Champion", number=True, wide_only=True), Column("Change", number=True)]
+    columns.append("Threshold")
     first = [check for check in checks if check.failed or check.slice == "overall"]
     rest = [check for check in checks if not check.failed and check.slice != "overall"]
     slices = {one.name: one for one in evaluation.slices}
@@ -154,12 +154,11 @@ def _check_row(
         breakable(check.metric),
         breakable(check.slice),
         Cell(check.not_judged) if check.not_judged else cells.value(check.metric, check.value),
-        rule(check.threshold),
     ]
     if champion.exists:
         row.append(cells.value(check.metric, check.champion))
         row.append(cells.change(check.metric, of) if of is not None else "")
-    return row
+    return [*row, rule(check.threshold)]
 
 
 def _metrics(evaluation: Evaluation, champion: Champion, cells: Cells) -> Markup:

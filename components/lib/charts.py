@@ -188,7 +188,7 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
     values = leading_values(shares, TOP_VALUES)
     if not values:
         return _nothing()
-    labels = [_shortened(value, _LABEL_CHARACTERS) or "(empty)" for value in values]
+    labels = _labels(values)
     bar, gap, right = 6, 8, 46
     left = 14 + _LETTER * max(map(_width, labels))
     band = bar * len(series) + gap
@@ -242,6 +242,22 @@ def _shortened(text: str, width: int) -> str:
     fitting = sum(reached <= width for reached in widths)
     # The ellipsis takes the place of what is cut, which is one letter at least.
     return text if fitting == len(text) else text[: max(fitting - 1, 1)] + "…"
+
+
+def _labels(values: Sequence[str]) -> list[str]:
+    """Shorten values to what fits beside the bars, so that they stay apart where they only differ at the end."""
+    labels = [_shortened(value, _LABEL_CHARACTERS) or "(empty)" for value in values]
+    if len(set(labels)) < len(labels):
+        half = _LABEL_CHARACTERS // 2
+        labels = [
+            label if label == value or not value else _ends(value, half)
+            for value, label in zip(values, labels, strict=True)
+        ]
+    return labels
+
+
+def _ends(text: str, width: int) -> str:
+    return _shortened(text, width) + _shortened(text[::-1], width)[-2::-1]
 
 
 def _width(text: str) -> int:

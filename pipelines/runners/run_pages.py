@@ -24,7 +24,13 @@ def write_pages(run: RunRecord) -> None:
         OSError: If the disk is full or refuses.
     """
     # Templates are not needed to start a run.
-    from ...components.lib.report import put_run, render_page, render_run_header, render_table
+    from ...components.lib.report import (
+        Column,
+        put_run,
+        render_page,
+        render_run_header,
+        render_table,
+    )
 
     links = [
         (task.title or task.name, report)
@@ -36,7 +42,7 @@ def write_pages(run: RunRecord) -> None:
     for _, report in links:
         there = os.path.dirname(report)
         others = [(title, os.path.relpath(other, there), other == report) for title, other in links]
-        header = render_run_header(about, [("all of the run", f"../{INDEX}", False), *others])
+        header = render_run_header(about, [("run overview", f"../{INDEX}", False), *others])
         uri = run.locate(report)
         text = read_text(uri)
         if (linked := put_run(text, header)) != text:
@@ -54,7 +60,8 @@ def write_pages(run: RunRecord) -> None:
             **({"failed": failed} if failed else {}),
         },
         render_table(
-            ["task", "state", "time", "result"], [_row(one) for one in run.tasks.values()]
+            ["task", "state", Column("time", number=True, wide_only=True), "result"],
+            [_row(one) for one in run.tasks.values()],
         ),
         words=(str(run.state), str(run.state)),
     )

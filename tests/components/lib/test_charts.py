@@ -133,3 +133,10 @@ def test_the_values_that_are_not_drawn_are_counted():
     assert "and 4 more values, in 20 % of the rows" in chart
     few = distribution_chart("x", [Series("training", "red", features(x=["a", "b"])["x"])])
     assert "more value" not in few
+
+
+def test_long_values_that_differ_at_the_end_alone_stay_apart():
+    values = [f"a category with a long name {i}" for i in range(4)]
+    chart = distribution_chart("x", [Series("training", "red", features(x=values)["x"])])
+    labels = re.findall(r">([^<>]*)<title>a category", chart)
+    assert labels == [f"a categor…ng name {i}" for i in range(4)]
