@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
+from ..lib.features import to_arrays
 from ..lib.words import plural
 
+# Different labels that are counted; more are amounts, of which the range tells enough.
+_MOST_COUNTED = 10_000
 # Losses that compare each output with a label of its own.
 _ELEMENTWISE = frozenset(
     {"mean_squared_error", "mse", "mean_absolute_error", "mae", "mean_absolute_percentage_error", "mape",
@@ -24,38 +26,64 @@ _ONE_HOT = frozenset({"categorical_crossentropy", "categorical_focal_crossentrop
 _CLASSES = "sparse_categorical_crossentropy"
 
 
-def count_labels(examples: Examples) -> dict[float, int]:
-    """Count the training rows of each label.
+@dataclass(frozen=True)
+class Labels:
+    """The labels of the training split.
+
+    Attributes:
+        counts: Rows by label, in the order of the labels. Of an amount with many values only some are counted, with
+            the least and the greatest.
+        rows: How many rows there are.
+    """
+
+    counts: Mapping[float, int]
+    rows: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is counted."""
+        return sum(self.counts.values()) == self.rows
+
+
+def count_labels(examples: Examples) -> Labels:
+    """Count the training rows of each label, within the memory of a batch.
 
     Args:
         examples: The examples.
 
     Returns:
-        Rows by label, in the order of the labels.
+        The counts.
 
     Raises:
-        RetrainerError: If a label is missing, or all are the same.
+        RetrainerError: If a label is missing or no number, or all are the same.
     """
-    column = examples.read_table(TRAIN, [examples.label]).column(examples.label)
-    rows = examples.rows(TRAIN)
-    numbers = pc.cast(column, pa.float64(), safe=False)
-    missing = numbers.null_count + int(pc.sum(pc.is_nan(numbers)).as_py() or 0)
+    name, rows = examples.label, examples.rows(TRAIN)
+    counts: dict[float, int] = {}
+    missing = 0
+    low, high = np.inf, -np.inf
+    for batch in examples.iter_batches(TRAIN, [name]):
+        column = to_arrays(batch, {name: "float64"})[name]
+        missing += int(np.isnan(column).sum())
+        values, found = np.unique(column[~np.isnan(column)], return_counts=True)
+        if not len(values):
+            continue
+        low, high = min(low, float(values[0])), max(high, float(values[-1]))
+        for value, count in zip(values.tolist(), found.tolist(), strict=True):
+            if value in counts or len(counts) < _MOST_COUNTED:
+                counts[value] = counts.get(value, 0) + count
     if missing:
         raise RetrainerError(
-            f"the label '{examples.label}' is missing in {missing:,} of {rows:,} training rows. ingest_spans sets such "
-            "rows aside; ingest the spans again."
+            f"the label '{name}' is missing in {missing:,} of {rows:,} training rows. ingest_spans sets such rows "
+            "aside; ingest the spans again."
         )
-    counts = pc.value_counts(numbers)
-    found = dict(
-        zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
-    )
-    if len(found) < 2:
-        value = column[0].as_py() if found else None
+    if low == high:
         raise RetrainerError(
-            f"the label '{examples.label}' is {value!r} in all {rows:,} training rows, so there is nothing to learn. "
-            "Check how the label is made, or widen data.window."
+            f"the label '{name}' is {low:g} in all {rows:,} training rows, so there is nothing to learn. Check how the "
+            "label is made, or widen data.window."
         )
-    return dict(sorted(found.items()))
+    for value in (low, high):
+        counts.setdefault(value, 1)
+    return Labels(dict(sorted(counts.items())), rows)
 
 
 def check_outputs(predictions: Any, rows: int) -> int:
@@ -88,12 +116,12 @@ def check_outputs(predictions: Any, rows: int) -> int:
     return shape[1] if len(shape) == 2 else 1
 
 
-def check_labels(label: str, counts: Mapping[float, int], outputs: int, loss: Any) -> None:
+def check_labels(label: str, labels: Labels, outputs: int, loss: Any) -> None:
     """Check labels against what the loss takes.
 
     Args:
         label: The label's column.
-        counts: Rows by label.
+        labels: The labels of the training split.
         outputs: How many outputs the model gives for each row.
         loss: What the model was compiled with; one that is not Keras's own is not looked into.
 
@@ -102,7 +130,7 @@ def check_labels(label: str, counts: Mapping[float, int], outputs: int, loss: An
     """
     name = loss_name(loss)
     if name == _CLASSES:
-        _check_classes(label, counts, outputs)
+        _check_classes(label, labels, outputs)
     elif name in _ONE_HOT:
         raise RetrainerError(
             f"the loss {name} takes one-hot labels, and the label '{label}' is one number a row. "
@@ -114,10 +142,10 @@ def check_labels(label: str, counts: Mapping[float, int], outputs: int, loss: An
             f"'{label}'. Give the last layer one unit, or, for classes, compile with {_CLASSES}."
         )
     elif name in _BINARY:
-        outside = {value: rows for value, rows in counts.items() if not 0 <= value <= 1}
+        outside = {value: rows for value, rows in labels.counts.items() if not 0 <= value <= 1}
         if outside:
             raise RetrainerError(
-                f"{_say(label, counts, outside)}, and the loss {name} takes labels from 0 to 1. For classes 0 to "
+                f"{_say(label, labels, outside)}, and the loss {name} takes labels from 0 to 1. For classes 0 to "
                 f"k - 1, give the last layer k units with softmax, and compile with {_CLASSES}; for amounts, take a "
                 "loss such as mean_squared_error."
             )
@@ -132,7 +160,8 @@ def loss_name(loss: Any) -> str:
     return {"kldivergence": "kl_divergence", "logcosh": "log_cosh"}.get(snake, snake)
 
 
-def _check_classes(label: str, counts: Mapping[float, int], outputs: int) -> None:
+def _check_classes(label: str, labels: Labels, outputs: int) -> None:
+    counts = labels.counts
     outside = {
         value: rows
         for value, rows in counts.items()
@@ -140,7 +169,7 @@ def _check_classes(label: str, counts: Mapping[float, int], outputs: int) -> Non
     }
     if not outside:
         return
-    said = f"{_say(label, counts, outside)}, and the model has " + (
+    said = f"{_say(label, labels, outside)}, and the model has " + (
         f"{outputs} outputs, which are for the classes 0 to {outputs - 1}"
         if outputs > 1
         else "one output, where the loss sparse_categorical_crossentropy takes one for each class"
@@ -158,13 +187,15 @@ def _check_classes(label: str, counts: Mapping[float, int], outputs: int) -> Non
     raise RetrainerError(f"{said}. {fix}")
 
 
-def _say(label: str, counts: Mapping[float, int], outside: Mapping[float, int]) -> str:
-    rows, total = sum(outside.values()), sum(counts.values())
+def _say(label: str, labels: Labels, outside: Mapping[float, int]) -> str:
+    if not labels.complete:
+        return f"the label '{label}' runs from {min(labels.counts):g} to {max(labels.counts):g}"
     values = [f"{value:g}" for value in outside]
     shown = ", ".join(values[:3]) + (
         f" and {len(values) - 3} other values" if len(values) > 3 else ""
     )
-    return f"the label '{label}' is {shown} in {rows:,} of {total:,} training rows"
+    rows = sum(outside.values())
+    return f"the label '{label}' is {shown} in {rows:,} of {labels.rows:,} training rows"
 
 
 def features_with_gaps(features: Mapping[str, Any]) -> dict[str, int]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
 from ..lib.features import FLOAT, to_arrays
+from .label_checks import Labels
 
 # More values than this are amounts, not classes.
 _MOST_CLASSES = 1_000
@@ -52,7 +52,7 @@ class RowWeights:
 
 def choose_weights(
     examples: Examples,
-    labels: Mapping[float, int],
+    labels: Labels,
     column: str,
     class_weights: Mapping[str, float],
     balance: bool,
@@ -61,7 +61,7 @@ def choose_weights(
 
     Args:
         examples: The examples, whose column of weights is looked at.
-        labels: Training rows by label.
+        labels: The labels of the training split.
         column: Column of weights; empty: all weigh the same.
         class_weights: Weight by class, the class as text.
         balance: Weigh classes so that each counts as much as any other: rows / (classes * rows of the class).
@@ -80,10 +80,8 @@ def choose_weights(
         )
     if balance:
         _check_classes(labels, examples.label)
-        rows = sum(labels.values())
-        return RowWeights(
-            column, {label: rows / (len(labels) * count) for label, count in labels.items()}
-        )
+        share = labels.rows / len(labels.counts)
+        return RowWeights(column, {label: share / count for label, count in labels.counts.items()})
     classes = {_class(name): float(weight) for name, weight in class_weights.items()}
     negative = [f"{name:g}" for name, weight in classes.items() if not 0 <= weight < np.inf]
     if negative:
@@ -91,19 +89,20 @@ def choose_weights(
             f"model.class_weights gives the class {negative[0]} a weight that is negative or not a number. Weights are "
             "0 or more."
         )
-    if classes and not set(classes) & set(labels):
-        known = ", ".join(f"{label:g}" for label in list(labels)[:10])
+    if classes and not set(classes) & set(labels.counts):
+        known = ", ".join(f"{label:g}" for label in list(labels.counts)[:10])
         raise RetrainerError(
             f"model.class_weights names none of the values of the label '{examples.label}', which are {known}."
         )
     return RowWeights(column, classes)
 
 
-def _check_classes(labels: Mapping[float, int], label: str) -> None:
-    if len(labels) > _MOST_CLASSES or any(not float(value).is_integer() for value in labels):
+def _check_classes(labels: Labels, label: str) -> None:
+    counts = labels.counts
+    if len(counts) > _MOST_CLASSES or any(not float(value).is_integer() for value in counts):
         raise RetrainerError(
-            f"model.balance_classes is for classes, and the label '{label}' holds amounts ({len(labels):,} values). "
-            "Leave it out."
+            f"model.balance_classes is for classes, and the label '{label}' holds amounts, from {min(counts):g} to "
+            f"{max(counts):g}. Leave it out."
         )
 
 
@@ -117,28 +116,26 @@ def _class(name: str) -> float:
 
 
 def _check_column(examples: Examples, column: str) -> None:
-    table = examples.read_table(TRAIN, [column])
-    if column not in table.column_names:
+    rows, bad, largest = 0, 0, 0.0
+    found = False
+    for batch in examples.iter_batches(TRAIN, [column]):
+        found = found or column in batch.schema.names
+        weights = to_arrays(batch, {column: "float64"})[column]
+        valid = np.isfinite(weights) & (weights >= 0)
+        rows, bad = rows + len(weights), bad + int((~valid).sum())
+        largest = max(largest, float(weights[valid].max(initial=0.0)))
+    if not found:
         raise RetrainerError(
             f"evaluation.example_weight_key names the column '{column}', and the training spans have none of that name."
         )
-    kind = table.schema.field(column).type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise RetrainerError(
-            f"the weight '{column}' (evaluation.example_weight_key) is {kind}; weights are numbers. Make it one at the "
-            "source."
-        )
-    weights = pc.cast(table.column(column), pa.float64(), safe=False)
-    valid = pc.and_(pc.is_finite(weights), pc.greater_equal(weights, 0.0))
-    bad = len(weights) - int(pc.sum(valid).as_py() or 0)
     if bad:
         raise RetrainerError(
             f"the weight '{column}' (evaluation.example_weight_key) is missing, negative or not a number in {bad:,} of "
-            f"{len(weights):,} training rows. Correct it at the source; rows without a weight are set aside when they "
-            "are ingested."
+            f"{rows:,} training rows. Correct it at the source; rows without a weight are set aside when they are "
+            "ingested."
         )
-    if not pc.max(weights).as_py():
+    if not largest:
         raise RetrainerError(
-            f"the weight '{column}' (evaluation.example_weight_key) is 0 in all {len(weights):,} training rows, so "
-            "nothing would be learned."
+            f"the weight '{column}' (evaluation.example_weight_key) is 0 in all {rows:,} training rows, so nothing "
+            "would be learned."
         )

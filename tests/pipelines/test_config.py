@@ -134,6 +134,36 @@ def test_a_mistake_is_named_with_its_line(change, says):
         parse_config(SMALLEST.replace(*change), "y")
 
 
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("{early_stopping_patience: 3}", "set validation_fraction, such as 0.1"),
+        ('{balance_classes: true, class_weights: {"1": 20}}', "leave out class_weights"),
+        ("{validation_fraction: 1.0}", "validation_fraction"),
+        ("{early_stopping_mode: best}", "early_stopping_mode"),
+    ],
+)
+def test_settings_of_training_that_do_not_fit_are_named(model, says):
+    with pytest.raises(RetrainerError, match=says):
+        parse_config(f"{SMALLEST}model: {model}\n", "y")
+
+
+def test_settings_of_training_reach_the_component(project):
+    more = "model: {class_weights: {1: 20}, validation_fraction: 0.1, early_stopping_patience: 3}\n"
+    text = SMALLEST.replace("evaluation:\n", "evaluation:\n  example_weight_key: amount\n") + more
+    (project / "retrain.yaml").write_text(text)
+    spec = compile_spec(load_config(project))
+    given = spec["root"]["dag"]["tasks"]["train-model"]["inputs"]["parameters"]
+    values = {
+        name: one["runtimeValue"]["constant"]
+        for name, one in given.items()
+        if "runtimeValue" in one
+    }
+    assert values["class_weights"] == {"1": 20}
+    assert values["example_weight_key"] == "amount"
+    assert (values["validation_fraction"], values["early_stopping_patience"]) == (0.1, 3)
+
+
 def test_keys_that_yaml_reads_as_something_else_are_text():
     text = (
         SMALLEST

@@ -1,12 +1,17 @@
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.examples import Examples
+from retrainer.components.train_model import label_checks
 from retrainer.components.train_model.label_checks import (
+    Labels,
     check_labels,
     check_outputs,
+    count_labels,
     features_with_gaps,
     loss_name,
 )
@@ -33,7 +38,7 @@ CLASSES = "sparse_categorical_crossentropy"
 )  # fmt: skip
 def test_labels_that_the_loss_can_not_take_are_refused(counts, outputs, loss, says):
     with pytest.raises(RetrainerError) as raised:
-        check_labels("kind", counts, outputs, loss)
+        check_labels("kind", Labels(counts, sum(counts.values())), outputs, loss)
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -51,7 +56,7 @@ def test_labels_that_the_loss_can_not_take_are_refused(counts, outputs, loss, sa
     ],
 )
 def test_labels_that_the_loss_takes_are_taken(counts, outputs, loss):
-    check_labels("kind", counts, outputs, loss)
+    check_labels("kind", Labels(counts, sum(counts.values())), outputs, loss)
 
 
 def test_a_loss_has_one_name_however_it_is_given():
@@ -80,3 +85,30 @@ def test_features_with_gaps_are_counted():
         }
     )
     assert found == {"amount": 2, "sparse": 1}
+
+
+def test_labels_are_counted_and_many_are_a_range(make_examples, monkeypatch):
+    monkeypatch.setattr(label_checks, "_MOST_COUNTED", 4)
+    frame = pd.DataFrame({"late": [5.5, 1.0, 2.0, 2.0, 3.0, 4.0, -8.0]})
+    found = count_labels(Examples.read(make_examples({"1": frame[:3], "2": frame[3:], "3": frame})))
+    assert found.rows == 7
+    assert found.counts[2.0] == 2
+    assert (min(found.counts), max(found.counts)) == (-8.0, 5.5)
+    with pytest.raises(
+        RetrainerError, match=r"the label 'late' runs from -8 to 5\.5, and the loss"
+    ):
+        check_labels("late", found, 1, "binary_crossentropy")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([1.0, None, 0.0], "is missing in 1 of 3 training rows"),
+        ([2.0, 2.0, 2.0], "is 2 in all 3 training rows"),
+        (["yes", "no", "no"], "column 'late' holds .*string"),
+    ],
+)
+def test_labels_that_teach_nothing_are_named(make_examples, values, says):
+    frame = pd.DataFrame({"late": values})
+    with pytest.raises(RetrainerError, match=says):
+        count_labels(Examples.read(make_examples({"1": frame, "2": frame})))

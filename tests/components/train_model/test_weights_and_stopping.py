@@ -12,10 +12,12 @@ from retrainer.components.lib.examples import Examples
 from retrainer.components.train_model.data import TrainingRows
 from retrainer.components.train_model.fitting import Stopping, fit
 from retrainer.components.train_model.held_out import hold_out
+from retrainer.components.train_model.label_checks import Labels
 from retrainer.components.train_model.row_weights import RowWeights, choose_weights
 from retrainer.components.train_model.train import TrainSettings
 
 KINDS = {"x": "float32"}
+HITS = Labels({0: 750, 1: 250}, 1_000)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def learned_rate(examples: Examples, weights: RowWeights) -> float:
 
 def test_rows_weigh_in_training_as_their_column_says(rows, read):
     examples = read(rows)
-    weights = choose_weights(examples, {0: 750, 1: 250}, "weight", {}, False)
+    weights = choose_weights(examples, HITS, "weight", {}, False)
     # Half of the rows weigh 2, and every second of those is a hit.
     assert learned_rate(examples, weights) == pytest.approx(
         250 * 2 / (500 * 2 + 500 * 0.5), abs=0.01
@@ -69,9 +71,9 @@ def test_rows_weigh_in_training_as_their_column_says(rows, read):
 
 def test_classes_weigh_as_they_are_told_or_alike(rows, read):
     examples = read(rows)
-    given = choose_weights(examples, {0: 750, 1: 250}, "", {"0": 1, "1": 6}, False)
+    given = choose_weights(examples, HITS, "", {"0": 1, "1": 6}, False)
     assert learned_rate(examples, given) == pytest.approx(1500 / 2250, abs=0.01)
-    alike = choose_weights(examples, {0: 750, 1: 250}, "", {}, True)
+    alike = choose_weights(examples, HITS, "", {}, True)
     assert learned_rate(examples, alike) == pytest.approx(0.5, abs=0.01)
 
 
@@ -93,7 +95,7 @@ def test_column_and_class_multiply(rows, read):
 def test_what_is_no_weight_is_counted_before_training(rows, read, weight, says):
     rows.loc[7, "weight"] = weight
     with pytest.raises(RetrainerError, match=says):
-        choose_weights(read(rows), {0: 1, 1: 1}, "weight", {}, False)
+        choose_weights(read(rows), HITS, "weight", {}, False)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +112,12 @@ def test_settings_of_weights_that_can_not_be_are_refused(
     rows, read, column, classes, balance, says
 ):
     with pytest.raises(RetrainerError, match=says):
-        choose_weights(read(rows), {0: 750, 1: 250}, column, classes, balance)
+        choose_weights(read(rows), HITS, column, classes, balance)
 
 
 def test_amounts_can_not_be_balanced(rows, read):
     with pytest.raises(RetrainerError, match="is for classes"):
-        choose_weights(read(rows), {0.5: 1, 2.5: 1}, "", {}, True)
+        choose_weights(read(rows), Labels({0.5: 1, 2.5: 1}, 2), "", {}, True)
 
 
 def test_rows_of_one_key_are_held_out_together_and_never_trained_on(rows, read):
