@@ -154,13 +154,44 @@ def test_slices_that_no_model_can_be_judged_on(
     assert len(tfma.load_eval_result(str(tmp_path / "evaluation")).slicing_metrics) == 5
 
 
-def test_a_threshold_on_small_slices_alone_is_not_missing(run: Callable[..., Any]) -> None:
-    floor = {"value_threshold": {"lower_bound": 0.6}}
-    rock = {"slicing_specs": [{"feature_values": {"branch": "rock"}}], "threshold": floor}
-    overall = {"slicing_specs": [{}], "threshold": floor}
-    metric = {"class_name": "AUC", "per_slice_thresholds": [rock, overall]}
+def floors(**by_branch: float) -> dict[str, Any]:
+    """AUC with a floor on all rows, and one on each branch that is named."""
+    overall = {"slicing_specs": [{}], "threshold": {"value_threshold": {"lower_bound": 0.65}}}
+    return {
+        "class_name": "AUC",
+        "per_slice_thresholds": [
+            overall,
+            *(
+                {
+                    "slicing_specs": [{"feature_values": {"branch": branch}}],
+                    "threshold": {"value_threshold": {"lower_bound": bound}},
+                }
+                for branch, bound in by_branch.items()
+            ),
+        ],
+    }
+
+
+@pytest.mark.parametrize("metric", [floors(), floors(rock=0.6)], ids=["overall", "small slice"])
+def test_a_small_slice_refuses_no_model(
+    metric: dict[str, Any], run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """TFMA fails a hidden slice for every threshold, also for those that are not about it."""
     blessing, _ = run(metric, options={"min_slice_size": 5})
     assert blessing["blessed"], blessing["verdict"]
+    assert tfma.load_validation_result(str(tmp_path / "evaluation")).validation_ok
+
+
+def test_a_slice_that_no_row_is_in_refuses_and_tfmas_file_says_so(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    blessing, _ = run(floors(reef=0.6), options={"min_slice_size": 5})
+    assert blessing["verdict"] == (
+        "refused: auc has a threshold for branch = reef, where no eval row is"
+    )
+    result = tfma.load_validation_result(str(tmp_path / "evaluation"))
+    assert not result.validation_ok
+    assert [dict(spec.feature_values) for spec in result.missing_slices] == [{"branch": "reef"}]
 
 
 def test_a_slice_that_is_large_enough_still_refuses(
