@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from kfp import compiler
 
+from ..components.lib.errors import RetrainerError
 from .config import LoadedConfig
 from .continuous_training import continuous_training
 from .setting_checks import check_settings
@@ -28,7 +29,13 @@ def compile_text(loaded: LoadedConfig) -> str:
     check_settings(loaded)
     with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
         file = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(continuous_training(loaded), str(file))
+        try:
+            compiler.Compiler().compile(continuous_training(loaded), str(file))
+        except (ValueError, TypeError) as error:
+            # KFP has rules of its own, such as which counts of accelerators there are.
+            raise RetrainerError(
+                f"{loaded.path}: Kubeflow Pipelines refuses a setting: {error}"
+            ) from error
         return file.read_text(encoding="utf-8")
 
 

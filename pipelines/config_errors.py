@@ -45,6 +45,8 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
             f"{place}: '{dotted}' is {written}, which YAML reads as {_kind_of(value)}. Put it in quotes to have text: "
             f'"{written}".'
         )
+    if kind == "string_pattern_mismatch" and dotted != "name" and (about := _help(model, location)):
+        return f"{place}: '{dotted}' is {value!r}, which it can't be. It is: {about[0].lower()}{about[1:]}"
     if shape := _shape(problem, model, location):
         return f"{place}: '{dotted}' must be {shape}."
     shown = "" if isinstance(value, dict | list) else f" is {value!r}"

@@ -104,7 +104,10 @@ class TaskConfig(Section):
         "",
         description="Type, such as `NVIDIA_TESLA_T4` on Vertex or `nvidia.com/gpu` on Kubernetes.",
     )
-    accelerators: int = Field(1, ge=1, le=16, description="How many, where `accelerator` is set.")
+    # What KFP takes.
+    accelerators: Literal[1, 2, 4, 8, 16] = Field(
+        1, description="How many, where `accelerator` is set."
+    )
     retries: int | None = Field(
         None, ge=0, le=10, description="How often to start a failed task again."
     )

@@ -96,6 +96,18 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
         ),
         (("evaluation:", "evaluation: {"), "this is not YAML"),
         (
+            ("name: orders", "name: orders\ntasks: {all: {cpu: 4}}"),
+            r'y:2: \'tasks\.all\.cpu\' is 4, which YAML reads as a number\. Put it in quotes to have text: "4"\.',
+        ),
+        (
+            ("name: orders", "name: orders\ntasks: {all: {memory: 16GB}}"),
+            r"y:2: 'tasks\.all\.memory' is '16GB', which it can't be\. It is: bytes, such as `16Gi`\.",
+        ),
+        (
+            ("name: orders", "name: orders\ntasks: {all: {accelerators: 3}}"),
+            r"y:2: 'tasks\.all\.accelerators' is 3: input should be 1, 2, 4, 8 or 16",
+        ),
+        (
             ("label: returned", "label: r\n  key: order_id"),
             r"y:5: 'data\.key' must be a list: write \[order_id\]\.",
         ),

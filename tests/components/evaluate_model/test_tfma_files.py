@@ -4,6 +4,7 @@ import inspect
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from retrainer.components.evaluate_model.tfma_files import (
@@ -37,4 +38,4 @@ def test_the_arguments_are_those_of_the_class() -> None:
 
 
 def test_where_tfma_is_loaded_the_messages_are_its_own() -> None:
-    assert isinstance(load_messages().EvalConfig(), tfma.EvalConfig)
+    assert load_messages().EvalConfig is config_pb2.EvalConfig
