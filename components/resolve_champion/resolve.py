@@ -1,6 +1,7 @@
 """Looking up the model in service."""
 
 from ..lib.errors import RetrainerError
+from ..lib.files import exists
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, Registry
 from ..lib.store import Store
@@ -32,13 +33,20 @@ def resolve(
         The verdict.
 
     Raises:
-        RetrainerError: If the alias points at a version that is not complete, or the champion has seen newer spans.
+        RetrainerError: If the alias points at a version that is not complete or has lost its model, or the champion has
+            seen newer spans.
     """
     allowed = parse_flag("allow_older", allow_older)
     version = Registry(Store(store).models_uri).resolve(alias)
     if version is None:
         Champion().write(output)
         return "no champion yet"
+    if not exists(version.uri):
+        # evaluate_model would find that out after training.
+        raise RetrainerError(
+            f"the champion, version {version.version}, has no model at '{version.uri}' any more. Restore it, or take "
+            "it out of service with `retrainer models retire`."
+        )
     older, words = older_than_champion(span, version, pattern)
     if older and not allowed:
         raise RetrainerError(

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
@@ -39,3 +42,9 @@ def test_a_run_of_an_older_span_stops_before_it_trains(store, tmp_path):
     ):
         resolve(store, str(tmp_path / "out"), span="2026-01-05", pattern="{span:%Y-%m-%d}.csv")
     assert resolve(store, str(tmp_path / "out"), span="2026-01-05", allow_older=True) == "version 1"
+
+
+def test_a_champion_whose_model_is_gone_stops_the_run_before_it_trains(store, tmp_path):
+    shutil.rmtree(Path(store) / "models" / "versions" / "000001" / "model")
+    with pytest.raises(RetrainerError, match=r"version 1, has no model at .*models retire"):
+        resolve(store, str(tmp_path / "out"))
