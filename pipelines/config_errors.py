@@ -132,5 +132,7 @@ def _section_at(model: type[BaseModel], location: list[Any]) -> type[BaseModel]:
 
 
 def _help(model: type[BaseModel], location: list[Any]) -> str:
-    field = _section_at(model, location[:-1]).model_fields.get(str(location[-1]))
-    return (field.description or "") if field else ""
+    """Give a key's description; empty for what no section describes, such as one entry of a mapping."""
+    section = _section_at(model, location[:-1])
+    fields = section.model_fields if hasattr(section, "model_fields") else {}
+    return (fields[str(location[-1])].description or "") if str(location[-1]) in fields else ""
