@@ -15,8 +15,8 @@ from .directions import HIGHER, direction_of
 from .results import ROWS, Evaluation, SliceResult
 from .values import Value
 
-MOST_SLICES = 2_000
-MOST_CELLS = 20_000
+MOST_SLICES = 1_500
+MOST_CELLS = 6_000
 """More cells than these would make a page that no browser likes."""
 WORST = 3
 ROWS_AT_THE_ENDS = 30

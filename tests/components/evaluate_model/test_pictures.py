@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from tensorflow_model_analysis.proto.metrics_for_slice_pb2 import PlotData
 from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer import (
     convert_slice_plots_to_proto,
 )
@@ -109,3 +110,17 @@ def test_what_beam_computed_for_tfmas_plots_gives_the_same_picture(ranked) -> No
         assert (one.tp, one.fp) == pytest.approx((other.tp, other.fp), abs=1)
     assert merge_pictures(Picture(), read).curve == read.curve
     assert merge_pictures(exact, read).curve == exact.curve
+
+
+def test_classes_that_beam_counted_are_read_at_the_lowest_threshold() -> None:
+    plot = PlotData()
+    for threshold, entries in (
+        (0.9, [(0, 0, 1), (1, -1, 5)]),
+        (0.0, [(0, 0, 3), (0, 2, 1), (1, 1, 5)]),
+    ):
+        matrix = plot.multi_class_confusion_matrix_at_thresholds.matrices.add(threshold=threshold)
+        for actual, predicted, rows in entries:
+            matrix.entries.add(
+                actual_class_id=actual, predicted_class_id=predicted, num_weighted_examples=rows
+            )
+    assert read_picture(plot).classes == [[3, 0, 1], [0, 5, 0], [0, 0, 0]]

@@ -185,6 +185,20 @@ def test_many_slices_can_be_searched_and_sorted_by_number_and_are_all_there_with
     assert html.count("<script>") == 1
 
 
+def test_a_page_of_very_many_slices_stays_one_that_a_browser_likes() -> None:
+    slices = [result((), 0.5, 0.4, 99_999, metric="auc")]
+    for i in range(4_000):
+        key = (("a_column_with_a_long_name", f"a long value, number {i}"),)
+        one = result(key, i / 4_000, 0.4, 9_000 - i, metric="auc")
+        one.challenger |= {f"metric_{n}": Value(0.1 * n) for n in range(9)}
+        slices.append(one)
+    slices[0].challenger |= {f"metric_{n}": Value(0.1 * n) for n in range(9)}
+    html = page(slices, "AUC", "auc")
+    assert len(html) < 2_000_000
+    assert "2,500 smaller slices are in TFMA" in html
+    assert "number 0<" in html, "the largest are shown"
+
+
 def test_names_from_the_data_are_escaped_everywhere() -> None:
     evil = "<script>alert(1)</script>"
     slices = [result((), 10.0, 9.0, 900)] + [
