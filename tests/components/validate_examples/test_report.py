@@ -56,3 +56,20 @@ def test_of_many_findings_the_first_stand_open_and_the_columns_follow(wide):
     assert "and 101 more columns, 20 of them with findings" in page
     assert len(page) < 1_500_000
     assert not re.search(r"""(src|href)\s*=|url\(|@import|https?://""", page)
+
+
+@pytest.mark.parametrize(
+    ("label", "headings", "cells"),
+    [
+        (np.arange(ROWS) % 3, ["late = 0", "late = 1", "late = 2"], ["33.3 %"] * 3),
+        (np.arange(ROWS) % 2, ["rate of late"], ["50 %"]),
+        (np.linspace(10.0, 12.0, ROWS) ** 2, ["mean of late", "median of late"], ["121.3"]),
+    ],
+)
+def test_the_spans_say_how_their_label_is_distributed(judge, label, headings, cells):
+    spans = {f"s{i}": span(i, ["x"]).assign(late=label) for i in range(3)}
+    page = judge(spans, domains={}, severity={"same_data": "ignore"}).page
+    table = page[page.index("<h2>Spans") :]
+    assert re.findall(r"<th[^>]*>([^<]*late[^<]*)</th>", table) == headings
+    for cell in cells:
+        assert table.count(f">{cell}</td>") >= 3
