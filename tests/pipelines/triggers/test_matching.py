@@ -127,7 +127,8 @@ def test_attributes_are_filtered_with_wildcards():
 
 
 def test_a_request_sets_what_it_may_and_the_trigger_the_rest():
-    trigger = {"kind": "request", "allow": ["span"], "parameters": {"store": "gs://a/s"}}
+    defaults = {"store": "gs://a/s", "span": "6"}
+    trigger = {"kind": "request", "allow": ["span"], "parameters": defaults}
     body = {"id": "q1", "pipeline": "orders", "parameters": {"span": "7"}, "reason": "late data"}
     (cause,) = find(message(body), ask=trigger).causes
     assert (cause.key, cause.readable) == ("q1", "q1")
