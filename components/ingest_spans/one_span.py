@@ -1,6 +1,7 @@
 """Ingesting one span into an immutable folder of the store, once."""
 
 import errno
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,6 +14,7 @@ from ..lib.errors import RetrainerError
 from ..lib.files import (
     digest_value,
     exists,
+    filesystem,
     join,
     publish_folder,
     read_text,
@@ -21,7 +23,7 @@ from ..lib.files import (
     write_json,
 )
 from ..lib.spans import SourceFile, SourceSpan, read_fingerprints
-from ..lib.store import Store
+from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
     SPAN_FILE,
     VERSION_DIGITS,
@@ -35,7 +37,7 @@ from .kinds import Kind, agree
 from .reading import Opener
 from .settings import IngestSettings
 from .sources.choosing import open_source
-from .sources.interface import Source
+from .sources.interface import BadRow, Source
 from .sources.partitioned import PartitionedSource
 from .span_files import SpanFiles, demanded_kinds, write_span_files
 from .unusable_spans import check_bad_rows
@@ -169,8 +171,19 @@ def _refusal_told(span: str, store: str) -> Iterator[None]:
 
 def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
     # It may have been ingested when more bad rows were allowed.
-    check_bad_rows(version.span, version.counts, settings.max_bad_rows)
+    check_bad_rows(version.span, version.counts, settings.max_bad_rows, _first_bad_row(version))
     return StoredSpan(version, reused=True)
+
+
+def _first_bad_row(version: SpanVersion) -> list[BadRow]:
+    place = join(version.uri, UNREADABLE_FILE)
+    if not version.counts["unreadable"] or not exists(place):
+        return []
+    fs, path = filesystem(place)
+    with fs.open(path, "rb") as lines:
+        row = json.loads(lines.readline())
+    # Of spans that an earlier release ingested, it has no cell.
+    return [BadRow(row["file"], row["row"], row["reason"], cell=row.get("cell", ""))]
 
 
 def _digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> str:

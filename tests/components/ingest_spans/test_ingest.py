@@ -103,6 +103,19 @@ def test_numbers_with_other_marks_than_the_schema_knows_lead_to_the_setting(proj
         )  # fmt: skip
 
 
+def test_a_header_among_the_rows_is_named_and_set_aside_once_the_type_is_said(project):
+    project.span("3", (HEADER + "1,Ulm,1.5,0\n2,Ulm,2.5,1\n") * 2)
+    with pytest.raises(
+        RetrainerError, match=r"span 3 has its header again among its rows.*data\.types"
+    ):
+        project.run()
+    settings = {"types": {"label": "number", "amount": "number"}, "max_bad_rows": 0.5}
+    assert "set aside: 1 unreadable" in project.run(**settings)[1]
+    # The span is there now, and the row is still known.
+    with pytest.raises(RetrainerError, match=r"3\.csv row 3: 'amount' is no number.*\('amount'\)"):
+        project.run(**{**settings, "max_bad_rows": 0.1})
+
+
 def test_why_a_column_is_text_stays_with_the_span(project, tmp_path):
     project.span("3", 'id,city,amount,label\n01,NA,"1,204.50",0\n02,Ulm,7,1\n')
     _, verdict = project.run()
