@@ -1,12 +1,12 @@
 """How far a window's columns are from their past (drift), and training from evaluation (skew)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.dataset import Dataset
+from ..lib.dataset import Column, Dataset
 from .column_validation import validate_columns
 from .distances import Distance, measure, quantile_divergence, read_distances
 from .settings import JENSEN_SHANNON, QUANTILE_THRESHOLD
@@ -77,17 +77,28 @@ def drift_history(
         Distances by column, for each span but the first.
     """
     bare = schema_pb2.Schema()
+    numbers = []
     for feature in schema.feature:
-        if feature.HasField("drift_comparator"):
-            # Only what measuring needs, so that no other anomaly is looked for.
-            bare.feature.add(
-                name=feature.name, type=feature.type, drift_comparator=feature.drift_comparator
-            )
+        if not feature.HasField("drift_comparator"):
+            continue
+        newest = window.newest.columns.get(feature.name)
+        if newest is not None and newest.quantiles and not chosen.get(feature.name):
+            numbers.append(feature.name)
+            continue
+        # Only what measuring needs, so that no other anomaly is looked for.
+        bare.feature.add(
+            name=feature.name, type=feature.type, drift_comparator=feature.drift_comparator
+        )
     history = []
     for span, before in window.before.items():
         dataset = window.spans[span]
         found = validate_columns(dataset.statistics, bare, previous_statistics=before.statistics)
-        history.append(compare(dataset, before, found, chosen, "drift_measurements"))
+        distances = read_distances(found, chosen, "drift_measurements")
+        for name in numbers:
+            one = _quantile_distance(dataset.columns.get(name), before.columns.get(name))
+            if one is not None:
+                distances[name] = one
+        history.append(distances)
     return history
 
 
@@ -116,14 +127,15 @@ def span_distances(window: Window, column: str, span: str) -> dict[str, float]:
 
 
 def _by_quantiles(distance: Distance, column: str, one: Dataset, other: Dataset) -> Distance:
-    left, right = one.columns.get(column), other.columns.get(column)
-    if distance.chosen or distance.measure != JENSEN_SHANNON or left is None or right is None:
+    if distance.chosen or distance.measure != JENSEN_SHANNON:
         return distance
-    if not left.is_number or not right.is_number:
-        return distance
-    value = quantile_divergence(left, right)
-    return (
-        distance
-        if value is None
-        else replace(distance, value=value, threshold=QUANTILE_THRESHOLD, by_quantiles=True)
-    )
+    return _quantile_distance(one.columns.get(column), other.columns.get(column)) or distance
+
+
+def _quantile_distance(one: Column | None, other: Column | None) -> Distance | None:
+    if one is None or other is None or not one.is_number or not other.is_number:
+        return None
+    value = quantile_divergence(one, other)
+    if value is None:
+        return None
+    return Distance(JENSEN_SHANNON, value, QUANTILE_THRESHOLD, chosen=False, by_quantiles=True)

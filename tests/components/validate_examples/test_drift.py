@@ -58,7 +58,7 @@ def test_a_column_that_never_moved_before_has_a_line(judged):
     assert [distances["gate"].value for distances in judgement.history] == [0, 0, 0, 0, 1]
     page = render(window, judgement, "")
     assert 'aria-label="Drift of gate by span"' in page
-    assert "<title>2013-03: 0.000</title>" in page
+    assert "<title>2013-03: 0</title>" in page
 
 
 def test_a_column_that_creeps_away_is_farther_with_every_span(judged):
