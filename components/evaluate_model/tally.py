@@ -18,7 +18,7 @@ TALLY_FILE = "eval_rows.json"
 
 EMPTY, INFINITE, NEGATIVE, UNDEFINED = "empty", "infinite", "negative", "undefined"
 LABEL, WEIGHT = "label", "weight"
-FRACTION, LABELS_TOO = "fraction", " (labels)"
+FRACTION = "fraction"
 
 # A softmax or sigmoid in 16 bits is off by a thousandth.
 _TOLERANCE = 1e-3
