@@ -17,6 +17,8 @@ _PLACE = re.compile(
     r"\d+ root error\(s\) found|\(\d+\) (?!.*:)|Errors may have originated|Input Source operations|• "
 )
 _OPERATION = re.compile(r"\s*\[Op:[^\]]*\](?: name: \S*)?\s*$")
+# Before the tensors of a call that does not fit its signature.
+_ARGUMENTS = "Received args:"
 # Labels, predictions and tensors in bulk: eight numbers or more in a row.
 _BULK = re.compile(r"(?:[-+]?\d[\d.]*(?:e[-+]?\d+)?[\s,\[\]]+){8,}[-+\d.e]*", re.IGNORECASE)
 
@@ -50,7 +52,7 @@ def reason_of(error: BaseException) -> str:
                 continue
         if text and not _PLACE.match(text) and not text.startswith("[["):
             kept.append(text)
-    text = _BULK.sub("... ", "\n".join(kept[:_MOST_LINES]))
+    text = _BULK.sub("... ", "\n".join(kept[:_MOST_LINES]).partition(_ARGUMENTS)[0].strip())
     if not text:
         return type(error).__name__
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS].rstrip()} ..."

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 
 from ..lib.files import local_folder
 from ..lib.progress import progress
+from ..lib.user_errors import reason_of
 from ..lib.verdicts import Champion
 from ..lib.words import plural
 from .feature_changes import Meaning, Vocabulary, compare_features
@@ -56,7 +57,11 @@ def warm_start(
         record = read_record(folder)
         if record is None:
             return f"started cold ({who} does not say which of its weights is which)"
-        features = _compare(folder, record, graph, transform, sample_rows)
+        try:
+            features = _compare(folder, record, graph, transform, sample_rows)
+        except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+            # A champion that can't be used is no reason not to train.
+            return f"started cold ({who} can't take these rows: {reason_of(error)})"
         checkpoint = Checkpoint(folder)
         variables = model.variables
         plan = plan_weights(

@@ -118,6 +118,22 @@ def test_a_champion_without_a_record_starts_nothing(chain, train, model):
     assert "started cold (version 2 does not say which of its weights is which)" in verdict
 
 
+def test_a_champion_that_can_not_take_the_rows_starts_nothing(chain, train, model):
+    import json
+    import shutil
+
+    from retrainer.components.train_model.warm_start_record import RECORD_FILE
+
+    shutil.copytree(model, chain / "other-model")
+    record = chain / "other-model" / RECORD_FILE
+    content = json.loads(record.read_text())
+    content["columns"]["hour"] = "string"
+    record.write_text(json.dumps(content))
+    Champion(2, str(chain / "other-model")).write(str(chain / "other"))
+    verdict = train("from-other", steps=3, champion=str(chain / "other")).verdict
+    assert "started cold (version 2 can't take these rows: " in verdict
+
+
 # What became of a feature.
 
 
