@@ -128,6 +128,39 @@ def trend_chart(
     )
 
 
+def epochs_chart(title: str, series: Sequence[tuple[str, str, Sequence[float]]]) -> Markup:
+    """Draw values by epoch.
+
+    Args:
+        title: What they are of, for those who do not see the picture.
+        series: Name, CSS colour and values of each line, from the first epoch on.
+
+    Returns:
+        SVG; empty if no line has two values.
+    """
+    values = [value for _, _, line in series for value in line if math.isfinite(value)]
+    count = max((len(line) for _, _, line in series), default=0)
+    if count < 2 or not values:
+        return Markup("")
+    height, top, bottom = 112, 16, 18
+    low, high = min(values), max(values)
+
+    def point(epoch: int, value: float) -> str:
+        share = (value - low) / ((high - low) or 1.0)
+        return f"{4 + (WIDTH - 8) * epoch / (count - 1):.1f},{height - bottom - (height - top - bottom) * share:.1f}"
+
+    lines = "".join(
+        f'<polyline points="{" ".join(point(i, v) for i, v in enumerate(line) if math.isfinite(v))}" fill="none" '
+        f'stroke="{color}" stroke-width="1.8"><title>{escape(name)}</title></polyline>'
+        for name, color, line in series
+    )
+    return Markup(
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" aria-label="{escape(title)} by epoch">'
+        f"{lines}{_text(4, 10, number(high))}{_text(4, height - 3, number(low))}"
+        f"{_text(WIDTH - 4, height - 3, f'{count} epochs', 'end')}</svg>"
+    )
+
+
 def _histogram(title: str, series: Sequence[Series]) -> Markup:
     drawn = [
         (one, distribution)

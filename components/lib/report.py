@@ -187,6 +187,18 @@ def render_lines(lines: Sequence[str]) -> Markup:
     return Markup("<br>").join(lines)
 
 
+def render_card(title: str, body: Markup) -> Markup:
+    """Lay out a card."""
+    return Markup('<div class="card"><h3>{}</h3>{}</div>').format(breakable(title), body)
+
+
+def render_section(title: str, head: Markup, cards: Sequence[Markup], note: str = "") -> Markup:
+    """Lay out cards under a heading, with a note below them."""
+    return Markup('<h2>{}</h2>{}<div class="cards">{}</div><p class="note">{}</p>').format(
+        title, head, Markup("").join(cards), note
+    )
+
+
 def legend(series: Sequence[tuple[str, str]]) -> Markup:
     """Lay out a legend.
 

@@ -8,10 +8,15 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 
-from ...components.lib.files import read_text, write_atomic
+from markupsafe import Markup
+
+from ...components.lib.files import exists, join, read_json, read_text, write_atomic
 from ..runs import RunRecord, RunState, TaskRecord, shown_warnings
 
 INDEX = "index.html"
+CURVE_FILE = "learning_curve.json"
+"""Beside a training task's metrics: values by name for each of `epochs`, and `best_epoch` from 1."""
+CURVE_FORMAT, HELD_OUT = 1, "val_"
 
 
 def write_pages(run: RunRecord) -> None:
@@ -62,7 +67,8 @@ def write_pages(run: RunRecord) -> None:
         render_table(
             ["task", "state", Column("time", number=True, wide_only=True), "result"],
             [_row(one) for one in run.tasks.values()],
-        ),
+        )
+        + Markup("").join(map(_learning_curve, run.tasks.values())),
         words=(str(run.state), str(run.state)),
     )
     write_atomic(run.locate(INDEX), page)
@@ -82,6 +88,33 @@ def _row(task: TaskRecord) -> Sequence[object]:
         _seconds(task.seconds),
         render_lines([*lines, *shown_warnings(task)]),
     ]
+
+
+def _learning_curve(task: TaskRecord) -> Markup:
+    """Draw what a task that trains wrote of its epochs; empty for other tasks, and for a single epoch."""
+    for artifact in task.output_artifacts.values():
+        uri = join(artifact.uri, CURVE_FILE)
+        if artifact.type != "system.Metrics" or not artifact.uri or not exists(uri):
+            continue
+        from ...components.lib.charts import epochs_chart
+        from ...components.lib.report import legend, render_card, render_section
+
+        content = read_json(uri)
+        epochs, best = content.get("epochs", ()), content.get("best_epoch")
+        if content.get("format") != CURVE_FORMAT or len(epochs) < 2:
+            return Markup("")
+        held_out = [name for name in epochs[0] if name.startswith(HELD_OUT)]
+        colors = [("training", "var(--train)"), *[("held out", "var(--eval)")] * bool(held_out)]
+        cards = []
+        for name in (one for one in epochs[0] if one not in held_out):
+            series = [
+                (who, color, [epoch[key] for epoch in epochs if key in epoch])
+                for (who, color), key in zip(colors, (name, HELD_OUT + name), strict=False)
+            ]
+            cards.append(render_card(name, epochs_chart(name, series)))
+        note = f"The model has the weights of epoch {best} of {len(epochs)}."
+        return render_section("Learning curve", legend(colors), cards, note)
+    return Markup("")
 
 
 def _outcome(run: RunRecord) -> str:

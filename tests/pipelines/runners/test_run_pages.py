@@ -1,5 +1,6 @@
 """A run's index and the headers of its reports."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from retrainer.components.lib.report import RUN_MARKER, render_page
 from retrainer.pipelines.runners.run_pages import write_pages
-from retrainer.pipelines.runs import RunRecord, RunState, TaskRecord, TaskState
+from retrainer.pipelines.runs import ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState
 
 
 @pytest.fixture
@@ -91,3 +92,23 @@ def test_the_index_of_a_failed_run_says_what_failed(run):
     assert "evaluate_model: no rows." in page
     assert 'class="verdict bad"' in page
     assert "no rows.<br>Second line" in page
+
+
+def test_the_index_draws_what_training_wrote_of_its_epochs(run, tmp_path):
+    epochs = [
+        {"loss": 0.9, "val_loss": 0.8},
+        {"loss": 0.5, "val_loss": 0.6},
+        {"loss": 0.3, "val_loss": 0.7},
+    ]
+    curve = tmp_path / "metrics" / "learning_curve.json"
+    curve.parent.mkdir()
+    curve.write_text(json.dumps({"format": 1, "epochs": epochs, "best_epoch": 2}))
+    artifact = ArtifactRecord("system.Metrics", str(curve.parent))
+    run.tasks["train-model"] = TaskRecord("train-model", output_artifacts={"metrics": artifact})
+    write_pages(run)
+    page = read(run, "index.html")
+    assert page.count("<polyline") == 2, "training and held out"
+    assert "weights of epoch 2 of 3" in page
+    curve.write_text(json.dumps({"format": 1, "epochs": epochs[:1], "best_epoch": 1}))
+    write_pages(run)
+    assert "Learning curve" not in read(run, "index.html"), "one epoch has no curve"
