@@ -1,6 +1,5 @@
 """Columns under another name, and columns that are made of others."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
+from ..lib.words import did_you_mean, plural
 from .kinds import Kind, convert
 from .sources.interface import Block
 
@@ -163,8 +163,7 @@ def _check(expression: Any, place: str) -> None:
     if function == _VALUE:
         return
     if function not in FUNCTIONS:
-        near = difflib.get_close_matches(str(function), FUNCTIONS, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(function, FUNCTIONS)
         raise RetrainerError(
             f"{place} has the function '{function}', which is unknown.{hint} There are {', '.join(FUNCTIONS)}."
         )
@@ -172,7 +171,7 @@ def _check(expression: Any, place: str) -> None:
     count = 1 if function in _ONE_ARGUMENT else 2
     if len(given) != count:
         raise RetrainerError(
-            f"{place}: '{function}' takes {count} argument{'s' * (count > 1)}, and has {len(given)}."
+            f"{place}: '{function}' takes {plural(count, 'argument')}, and has {len(given)}."
         )
     for argument in given:
         _check(argument, place)

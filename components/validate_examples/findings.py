@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ..lib.words import plural
+
 ERROR, WARNING, IGNORE = "error", "warning", "ignore"
 _SHOWN = 7
 _NAMED = 3
@@ -355,7 +357,7 @@ def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
     errors = errors_of(findings)
     named = [f"{finding.column} {finding.title}".strip() for finding in errors[:_NAMED]]
     more = [f"and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
-    lines = [f"the data has {count(len(errors), 'error')} ({', '.join(named + more)}):"]
+    lines = [f"the data has {plural(len(errors), 'error')} ({', '.join(named + more)}):"]
     for finding in errors[:_SHOWN]:
         lines += [
             f"  {_subject(finding)} in {finding.where}",
@@ -367,11 +369,6 @@ def error_message(findings: Sequence[Finding], schema_uri: str) -> str:
         lines.append(f"  and {len(errors) - _SHOWN} more ({names}), in the report")
     lines.append(_way_out(errors, schema_uri))
     return "\n".join(lines)
-
-
-def count(number: int, word: str) -> str:
-    """Write a number of things."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _way_out(errors: Sequence[Finding], schema_uri: str) -> str:

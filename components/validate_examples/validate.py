@@ -14,8 +14,9 @@ from ..lib.progress import progress
 from ..lib.schema_file import load_schema
 from ..lib.statistics import SPLIT_WORDS
 from ..lib.store import Store
+from ..lib.words import plural
 from .evidence import gather
-from .findings import Finding, FindingKind, count, error_message, errors_of, warning_lines
+from .findings import Finding, FindingKind, error_message, errors_of, warning_lines
 from .judging import Judgement, judge
 from .report import render
 from .schema import infer_schema, schema_text, widen_types
@@ -164,11 +165,11 @@ def _verdict(judgement: Judgement) -> str:
     errors = errors_of(judgement.findings)
     warnings = len(judgement.findings) - len(errors)
     compared, drifted = len(judgement.drift), judgement.drifted
-    tail = f"{count(warnings, 'warning')}; {len(drifted)} of {compared} columns drifted"
+    tail = f"{plural(warnings, 'warning')}; {len(drifted)} of {compared} columns drifted"
     if drifted:
         tail += f" ({', '.join(drifted[:3])}{' ...' if len(drifted) > 3 else ''})"
     if not errors:
         return f"no errors, {tail}"
     named = "; ".join(f"{finding.column or 'rows'}: {finding.title}" for finding in errors[:4])
     more = f" and {len(errors) - 4} more" if len(errors) > 4 else ""
-    return f"{count(len(errors), 'error')} ({named}{more}), {tail}"
+    return f"{plural(len(errors), 'error')} ({named}{more}), {tail}"
