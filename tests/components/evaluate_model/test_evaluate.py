@@ -230,7 +230,10 @@ def test_the_report_escapes_what_the_data_holds(
             r"metrics_specs\[0\].*clas_name.*MetricsSpec|clas_name",
         ),
         ([], "no metrics"),
-        (specs(auc(config={"curves": "ROC"})), "'AUC' doesn't take the config"),
+        (
+            specs(auc(config={"curves": "ROC"})),
+            "'AUC' has no argument 'curves'. Did you mean 'curve'",
+        ),
         (specs({"class_name": "AUC", "threshold": {"value_threshold": {}}}), "has no bound"),
         (
             specs({"class_name": "AUC", "threshold": {"change_threshold": {"absolute": 0.1}}}),
