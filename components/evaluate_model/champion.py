@@ -160,6 +160,27 @@ def can_not_serve(tally: Tally) -> bool:
     return any(f"{rule}|{BASELINE}" in tally.found for rule in rules)
 
 
+def silent_rows(tally: Tally) -> int:
+    """Count the eval rows on which the champion predicts NaN or infinity, which is no answer."""
+    found = tally.found.get(f"{UNDEFINED}|{BASELINE}")
+    return found.rows if found else 0
+
+
+def without_silent_rows(comparison: Comparison, rows: int) -> Comparison:
+    """Note that the models were compared on the rows that the champion has an answer for.
+
+    Args:
+        comparison: What the challenger is compared with.
+        rows: How many rows the champion has no answer for.
+    """
+    total = comparison.examples.rows(EVAL)
+    remark = (
+        f"compared on {total - rows:,} of {total:,} rows, since {comparison.champion.name} predicts NaN or infinity "
+        "on the others"
+    )
+    return replace(comparison, remarks=(*comparison.remarks, remark), is_partial=True)
+
+
 def judge_in_part(evaluation: Evaluation, champion: Champion, everything: Evaluation) -> Verdict:
     """Judge a challenger by its changes on the rows that the champion can take, and by its values on all rows.
 

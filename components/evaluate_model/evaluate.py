@@ -20,12 +20,15 @@ from ..lib.words import name_spans
 from .accumulators import NotCoveredError
 from .champion import (
     ALL_ROWS,
+    LEAST_SHARE,
     ChampionUnfitError,
     can_not_serve,
     compare_with,
     empty_columns,
     judge_in_part,
+    silent_rows,
     without_champion,
+    without_silent_rows,
 )
 from .demands import Demands, demands
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
@@ -52,6 +55,7 @@ class _Computed:
         verdict: The verdict by them.
         how: How they were computed, in words.
         pictures: What the report draws of each model, by TFMA's name of it.
+        silent: Rows left out because the champion predicts NaN or infinity on them.
     """
 
     config: config_pb2.EvalConfig
@@ -59,6 +63,7 @@ class _Computed:
     verdict: Verdict
     how: str
     pictures: dict[str, Picture]
+    silent: int
 
 
 def evaluate(
@@ -140,18 +145,20 @@ def evaluate(
                 batch_rows,
             )
             tally = Tally.from_json(read_json(join(folder, TALLY_FILE)))
-            _check(tally, asked, models, rows.label, example_weight_key)
+            silent = _check(tally, asked, models, rows.label, example_weight_key)
         else:
             scores = score(rows, models, columns, example_weight_key, batch_rows)
-            tally, _ = take(scores, asked, config.slicing_specs, binarized_classes(config))
-            _check(tally, asked, models, rows.label, example_weight_key)
+            tally, good = take(scores, asked, config.slicing_specs, binarized_classes(config))
+            silent = _check(tally, asked, models, rows.label, example_weight_key)
+            if silent:
+                scores = scores.of(good)
             write_json(join(folder, TALLY_FILE), tally.to_json())
             how = _evaluate_here(config, scores, folder, against, described, rows)
             pictures = take_pictures(scores)
         evaluation = read_evaluation(folder, config)
         write_validation(folder, evaluation)
         verdict = judge(evaluation, against)
-        return _Computed(config, evaluation, verdict, how, pictures)
+        return _Computed(config, evaluation, verdict, how, pictures, silent)
 
     comparison = compare_with(examples, champion, loaded.get(BASELINE))
     try:
@@ -159,6 +166,8 @@ def evaluate(
     except ChampionUnfitError as unfit:
         comparison = without_champion(examples, champion, str(unfit))
         done = compute(examples, comparison.champion, evaluation_path)
+    if done.silent:
+        comparison = without_silent_rows(comparison, done.silent)
     evaluation, verdict = done.evaluation, done.verdict
     if comparison.is_partial:
         alone = replace(champion, uri=None)
@@ -232,8 +241,11 @@ def _spans(examples: Examples, split: str) -> tuple[str, ...]:
 
 def _check(
     tally: Tally, asked: Demands, models: Mapping[str, Model], label: str, weight: str
-) -> None:
+) -> int:
     """Refuse numbers that the metrics are not made for.
+
+    Returns:
+        How many rows to leave out because the champion alone predicts NaN or infinity on them; 0 mostly.
 
     Raises:
         ChampionUnfitError: If the data changed so that the champion alone can't be judged.
@@ -242,10 +254,14 @@ def _check(
     who = {name: model.who for name, model in models.items()}
     ours = input_problems(tally, asked, {CANDIDATE: who[CANDIDATE]}, label, weight)
     problems = ours or input_problems(tally, asked, who, label, weight)
-    if problems and not ours and can_not_serve(tally):
+    if not problems:
+        return 0
+    if not ours and can_not_serve(tally):
+        silent = silent_rows(tally)
+        if len(problems) == 1 and 0 < silent <= (1 - LEAST_SHARE) * tally.rows:
+            return silent
         raise ChampionUnfitError(problems[0])
-    if problems:
-        raise RetrainerError("\n".join(problems))
+    raise RetrainerError("\n".join(problems))
 
 
 def _evaluate_here(

@@ -38,7 +38,7 @@ def input_problems(
     if weight:
         problems += _of_column(tally, demands, WEIGHT, weight)
         overall = tally.slices.get(slice_id(()))
-        if overall is not None and overall.weight == 0 and not problems:
+        if overall is not None and overall.rows and overall.weight == 0 and not problems:
             problems.append(
                 f"the weight '{weight}' is 0 in all {plural(tally.rows, 'eval row')}, so no row counts. Fix the "
                 "weights in the source, or leave example_weight_key out."

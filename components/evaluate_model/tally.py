@@ -89,7 +89,7 @@ class Tally:
         rows: How many rows.
         outputs: How many outputs each model has, by TFMA's name of the model.
         found: Rows that break a rule, by the rule and what it is about: label, weight or a model.
-        slices: By `slice_id`.
+        slices: By `slice_id`, the rows that break no rule.
     """
 
     rows: int = 0
@@ -173,9 +173,11 @@ def take(
                 float(high[seen].max(initial=-math.inf)),
             )
             good &= ~broken
-    label = scores.label.astype(np.float64)
-    weight = np.ones(scores.rows) if scores.weight is None else scores.weight
-    for key, rows in slice_rows(scores.slices, slicing_specs).items():
+    # The other rows are left out, or nothing is evaluated at all.
+    kept = scores if good.all() else scores.of(good)
+    label = kept.label.astype(np.float64)
+    weight = np.ones(kept.rows) if kept.weight is None else kept.weight
+    for key, rows in slice_rows(kept.slices, slicing_specs).items():
         tally.slices[slice_id(key)] = _slice(label[rows], weight[rows], classes)
     return tally, good
 

@@ -1,7 +1,7 @@
 """Spans in the store: which versions of each there are, and what is known of them.
 
-A version is a folder that never changes, named by the digest of its sources' content and of the settings that made rows
-of them. It is there when its `span.json` is.
+A version is a folder whose rows never change, named by the digest of its sources' content and of the settings that
+made rows of them. It is there when its `span.json` is.
 """
 
 import re

@@ -189,12 +189,28 @@ def test_a_text_or_number_column_that_is_gone_is_empty_to_the_champion(
     assert metrics["champion_auc"] == pytest.approx(auc_of(models["late"], empty), abs=0.01)
 
 
-def test_a_champion_that_predicts_nan_on_the_new_data_is_not_compared(
+@pytest.mark.parametrize("beam_args", [[], ["--runner=DirectRunner"]], ids=["here", "beam"])
+def test_rows_on_which_the_champion_predicts_nan_are_left_out_of_the_comparison(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, beam_args: list[str]
+) -> None:
+    frame = some_flights[:250]
+    left = frame[100:][~(frame[100:].dep_delay > 60)]
+    verdict, metrics, blessing = judge(frame, champion="nan", beam_args=beam_args)
+    assert blessing.blessed
+    assert verdict.endswith(
+        f"compared on {len(left)} of 150 rows, since champion version 3 predicts NaN or infinity on the others"
+    )
+    assert metrics["example_count"] == metrics["champion_example_count"] == len(left) < 150
+    assert np.isfinite(metrics["champion_auc"])
+
+
+def test_a_champion_that_predicts_nan_on_most_rows_is_not_compared(
     judge: Callable[..., Any], some_flights: pd.DataFrame
 ) -> None:
-    verdict, _, blessing = judge(some_flights, champion="nan")
+    frame = some_flights.assign(dep_delay=some_flights.dep_delay + 600)
+    count = int(frame[100:].dep_delay.notna().sum())
+    verdict, _, blessing = judge(frame, champion="nan")
     assert blessing.blessed
-    count = int((some_flights[100:].dep_delay > 60).sum())
     assert f"champion version 3 predicts NaN or infinity for {count} of 600 eval rows" in verdict
     assert verdict.endswith("so the value thresholds decide alone")
 
