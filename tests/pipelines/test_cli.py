@@ -257,7 +257,11 @@ def test_a_run_name_that_is_taken_is_refused(retrainer, starter):
         (["run", "nowhere.yaml"], 1, "there is no 'nowhere.yaml'"),
         (["compile", "nowhere.yaml"], 1, "retrainer init"),
         (["nosuch"], 2, "No such command 'nosuch'"),
-        (["run", "--resume", "last", "--span", "3"], 2, "leave out --span and --run-id"),
+        (
+            ["run", "--resume", "last", "--span", "3"],
+            2,
+            "leave out --span, --allow-older and --run-id",
+        ),
         (["runs", "list", "--file", "nowhere.yaml"], 1, "there is no"),
     ],
 )
