@@ -201,7 +201,10 @@ def test_the_status_of_a_run_that_is_gone_is_refused(server):
     [
         (RunRequest("Orders_1"), "the run id 'Orders_1' would be refused"),
         (RunRequest("a" * 129), "at most 128 characters"),
-        (RunRequest("orders-1", {"spam": "1"}), "no parameter 'spam'; it has pattern, span, store"),
+        (
+            RunRequest("orders-1", {"spam": "1"}),
+            "no parameter 'spam'; it has allow_older, pattern, span, store",
+        ),
         (RunRequest("orders-1", {}, {"Team": "x"}), "the label 'Team' would be refused"),
         (RunRequest("orders-1", {}, {"team": "x" * 64}), "64 here"),
     ],
