@@ -105,8 +105,14 @@ def read_text(uri: str) -> str:
     return read_bytes(uri).decode()
 
 
-def read_json(uri: str) -> Any:
+def read_json(
+    uri: str, fix: str = "Restore it from a copy, or delete it to have it made again."
+) -> Any:
     """Read a whole file as JSON.
+
+    Args:
+        uri: The file.
+        fix: What to do if it is damaged, one sentence.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -116,8 +122,7 @@ def read_json(uri: str) -> Any:
         return json.loads(read_text(uri))
     except ValueError as error:
         raise RetrainerError(
-            f"'{uri}' is not the JSON that retrainer wrote there: {error}. "
-            "Restore it from a copy, or delete it to have it made again."
+            f"'{uri}' is not the JSON that retrainer wrote there: {error}. {fix}"
         ) from error
 
 

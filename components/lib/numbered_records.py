@@ -62,8 +62,10 @@ class NumberedRecords:
 
         Raises:
             FileNotFoundError: If there is none of that number.
+            RetrainerError: If it is damaged.
         """
-        return NumberedRecord(number, read_json(self._file_uri(number)))
+        fix = "Restore it from a copy: without it, the record before it would be the newest."
+        return NumberedRecord(number, read_json(self._file_uri(number), fix))
 
     def append(
         self, content: Mapping[str, Any], after: NumberedRecord | None

@@ -23,6 +23,7 @@ from ..lib.modules import load_module, user_function
 from ..lib.progress import progress
 
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
+_HOLDS = {INT: "whole numbers", FLOAT: "numbers", STRING: "text"}
 
 
 def transform(
@@ -96,7 +97,16 @@ def used_features(preprocess: Callable, available: Mapping[str, str]) -> dict[st
     specs = {name: tf.TensorSpec([None, 1], _DTYPES[kind]) for name, kind in available.items()}
 
     def checked(inputs: Mapping[str, Any]) -> Any:
-        return preprocess(_Columns(inputs))
+        columns = _Columns(inputs)
+        try:
+            return preprocess(columns)
+        except RetrainerError as error:
+            if columns.last not in available:
+                raise
+            raise RetrainerError(
+                f"{error}\nThe column that it read last is '{columns.last}', which holds "
+                f"{_HOLDS[available[columns.last]]}."
+            ) from error
 
     used = set(tft.get_transform_input_columns(checked, specs)) | set(
         tft.get_analyze_input_columns(checked, specs)
@@ -109,7 +119,17 @@ def used_features(preprocess: Callable, available: Mapping[str, str]) -> dict[st
 
 
 class _Columns(dict):
-    """The inputs of a preprocessing_fn; a column that is not there is named with those that are."""
+    """The inputs of a preprocessing_fn; a column that is not there is named with those that are.
+
+    Attributes:
+        last: The column that was read last; empty at first.
+    """
+
+    last = ""
+
+    def __getitem__(self, name: str) -> Any:
+        self.last = name
+        return super().__getitem__(name)
 
     def __missing__(self, name: str) -> NoReturn:
         raise RetrainerError(

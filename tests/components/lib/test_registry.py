@@ -2,7 +2,7 @@ import pytest
 
 from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import read_json, write_json
+from retrainer.components.lib.files import read_json, write_atomic, write_json
 from retrainer.components.lib.registry import AliasMovedError, Registry
 
 
@@ -114,6 +114,15 @@ def test_an_alias_that_was_taken_away_points_at_no_version(registry, model):
     assert registry.resolve("champion") is None
     registry.give_alias("champion", 1, None, {})
     assert registry.resolve("champion").version == 1
+
+
+def test_a_damaged_alias_is_to_be_restored_not_deleted(registry, model):
+    registry.add(str(model), "d1", {})
+    registry.give_alias("champion", 1, None, {})
+    write_atomic(f"{registry.uri}/aliases/champion/000001.json", '{"version": ')
+    with pytest.raises(RetrainerError, match="Restore it from a copy") as told:
+        registry.resolve("champion")
+    assert "delete" not in str(told.value)
 
 
 def test_a_known_model_is_found_without_reading_every_record(registry, model, monkeypatch):

@@ -99,6 +99,11 @@ def test_a_preprocessing_fn_that_takes_every_column_gets_neither_label_nor_key(
             "features = {}\n    1 / 0",
             r"preprocessing_fn in model\.py raised, line \d+: 1 / 0",
         ),
+        (
+            "features = {}",
+            'features = {}\n    tft.scale_to_z_score(inputs["carrier"])',
+            r"(?s)raised, line \d+: tft.scale_.*read last is 'carrier', which holds text\.",
+        ),
     ],
 )
 def test_a_preprocessing_fn_that_fails_names_its_line(
