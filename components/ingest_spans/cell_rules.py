@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .spelling import may_be_words
+
 NULL_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 # A cell that no parser takes for a number, in place of one that is punctuated otherwise.
 _NO_NUMBER = "?"
@@ -154,7 +156,7 @@ def _is_number(value: str) -> bool:
 
 
 def _without(text: pa.Array, values: tuple[str, ...]) -> pa.Array:
-    if not values:
+    if not values or not may_be_words(text, values):
         return text
     missing = pc.is_in(text, value_set=pa.array(values, pa.string()))
     if not pc.any(missing).as_py():

@@ -126,7 +126,7 @@ def observe(column: pa.Array, narrow: bool) -> tuple[Kind, pa.Array]:
     for kind in candidates:
         try:
             # Each cell that can't be parsed costs Arrow half a microsecond: a few tell that most would not be.
-            fit(column.slice(0, _FIRST_CELLS), kind)
+            _try_first(column.slice(0, _FIRST_CELLS), kind)
             return kind, fit(column, kind)
         except MisfitError:
             continue
@@ -269,15 +269,7 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
         return _parse_flags(text)
     if kind == Kind.NOTHING:
         raise MisfitError
-    try:
-        values = text.cast(kind.stored_as)
-    except pa.ArrowInvalid:
-        # Spaces around a number are the source's, and rare enough to be looked for only now.
-        text = pc.utf8_trim_whitespace(text)
-        try:
-            values = text.cast(kind.stored_as)
-        except pa.ArrowInvalid as error:
-            raise MisfitError from error
+    values, text = _cast_text(text, kind)
     if any_code(text):
         raise MisfitError
     if kind == Kind.NUMBER:
@@ -286,6 +278,31 @@ def _parse(text: pa.Array, kind: Kind) -> pa.Array:
     else:
         _refuse_long(values, kind)
     return values
+
+
+def _try_first(cells: pa.Array, kind: Kind) -> None:
+    """Look whether a column's first cells are of a kind, by what costs least.
+
+    Raises:
+        MisfitError: If they are not. `fit` may still refuse cells that this lets through.
+    """
+    if pa.types.is_string(cells.type) and kind in (Kind.INTEGER, Kind.LONG, Kind.NUMBER):
+        _cast_text(cells, kind)
+    else:
+        fit(cells, kind)
+
+
+def _cast_text(text: pa.Array, kind: Kind) -> tuple[pa.Array, pa.Array]:
+    """Parse cells as numbers, and give the cells as they were parsed as well."""
+    try:
+        return text.cast(kind.stored_as), text
+    except pa.ArrowInvalid:
+        # Spaces around a number are the source's, and rare enough to be looked for only now.
+        text = pc.utf8_trim_whitespace(text)
+    try:
+        return text.cast(kind.stored_as), text
+    except pa.ArrowInvalid as error:
+        raise MisfitError from error
 
 
 def _bare(text: pa.Array) -> pa.Array:

@@ -48,6 +48,7 @@ _ENDS_IN_ZERO = r"\.[0-9]*[1-9]0$"
 # The shortest integers that a floating-point number may lose.
 _LONG = r"^\s*-?[0-9]{16,}\s*$"
 _EXAMPLES = 3
+_FIRST_CELLS = 64
 
 
 def any_code(text: pa.Array) -> bool:
@@ -77,6 +78,22 @@ def _has_zero_in_front(content: np.ndarray, starts: np.ndarray, ends: np.ndarray
     zeros = (starts + 1 < ends) & (content.take(starts, mode="clip") == ord("0"))
     after = content.take(starts[zeros] + 1, mode="clip")
     return bool((after != ord(".")).any())
+
+
+def may_be_words(text: pa.Array, words: tuple[str, ...]) -> bool:
+    """Tell by its bytes whether an array may have a cell that is one of some words.
+
+    Args:
+        text: The cells.
+        words: The words; an empty one is an empty cell.
+
+    Returns:
+        False if no cell has a letter and none is empty, as in most columns of numbers.
+    """
+    if any(word and max(word) < "A" for word in words):
+        return True
+    starts, ends, content = _bytes(text)
+    return _has_letters(content) or bool((starts == ends).any())
 
 
 def _has_letters(content: np.ndarray) -> bool:
@@ -199,9 +216,11 @@ class Spelling:
         """
         if self.words:
             return
-        if not pc.all(pc.match_substring_regex(text, _LIKE_NUMBER)).as_py():
-            self.words = True
-            return
+        # Most columns of text show it in their first cells.
+        for cells in (text.slice(0, _FIRST_CELLS), text):
+            if not pc.all(pc.match_substring_regex(cells, _LIKE_NUMBER)).as_py():
+                self.words = True
+                return
         self.codes.add(text.filter(codes(text)))
         self.add_long(text)
 
