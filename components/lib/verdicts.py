@@ -6,7 +6,7 @@ so instead of guessing.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from .errors import RetrainerError
 from .files import join, read_json, write_json
@@ -18,11 +18,15 @@ Artifact = TypeVar("Artifact", bound="_Artifact")
 
 @dataclass(frozen=True)
 class _Artifact:
-    """An artifact of one file. Subclasses name the file, and the component that writes it."""
+    """An artifact of one file.
 
-    @classmethod
-    def _file(cls) -> tuple[str, str]:
-        raise NotImplementedError
+    Attributes:
+        file: Name of the file, which each subclass sets.
+        source: The component that writes it, which each subclass sets.
+    """
+
+    file: ClassVar[str]
+    source: ClassVar[str]
 
     @classmethod
     def read(cls: type[Artifact], path: str) -> Artifact:
@@ -37,8 +41,8 @@ class _Artifact:
         Raises:
             RetrainerError: If the file is missing, has another format, or lacks a key.
         """
-        file, source = cls._file()
-        uri = join(path, file)
+        source = cls.source
+        uri = join(path, cls.file)
         try:
             content = read_json(uri)
         except FileNotFoundError as error:
@@ -66,7 +70,7 @@ class _Artifact:
         Args:
             path: Its folder, which is made if missing.
         """
-        write_json(join(path, self._file()[0]), {"format": FORMAT, **asdict(self)})
+        write_json(join(path, self.file), {"format": FORMAT, **asdict(self)})
 
 
 def _has_default(one: Any) -> bool:
@@ -91,9 +95,8 @@ class Champion(_Artifact):
     train_spans: tuple[str, ...] = ()
     eval_spans: tuple[str, ...] = ()
 
-    @classmethod
-    def _file(cls) -> tuple[str, str]:
-        return "champion.json", "resolve_champion"
+    file: ClassVar[str] = "champion.json"
+    source: ClassVar[str] = "resolve_champion"
 
     @property
     def exists(self) -> bool:
@@ -133,9 +136,8 @@ class Blessing(_Artifact):
     train_spans: tuple[str, ...] = ()
     eval_spans: tuple[str, ...] = ()
 
-    @classmethod
-    def _file(cls) -> tuple[str, str]:
-        return "blessing.json", "evaluate_model"
+    file: ClassVar[str] = "blessing.json"
+    source: ClassVar[str] = "evaluate_model"
 
     @property
     def newest_span(self) -> str:
@@ -170,6 +172,5 @@ class ServingCheck(_Artifact):
     latency_ms: Mapping[str, float] | None = None
     warnings: tuple[str, ...] = field(default=())
 
-    @classmethod
-    def _file(cls) -> tuple[str, str]:
-        return "serving_check.json", "check_serving"
+    file: ClassVar[str] = "serving_check.json"
+    source: ClassVar[str] = "check_serving"
