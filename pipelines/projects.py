@@ -38,7 +38,10 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
         )
     data = importlib.import_module(f"retrainer.pipelines.examples.{example}.data")
     if example != "flights":
-        data.write_days(folder / "data")
+        # It imports pandas, which no other command wants.
+        from .examples.spans import write_days
+
+        write_days(data.make_day, data.NAME, folder / "data", data.DAYS)
     else:
         flights = data.read_flights()
         for month in range(1, FIRST_MONTHS + 1):

@@ -7,6 +7,7 @@ import pytest
 
 from retrainer.pipelines.examples import EXAMPLES
 from retrainer.pipelines.examples.payments import data as payments
+from retrainer.pipelines.examples.spans import write_days
 from retrainer.pipelines.projects import init_project
 
 
@@ -39,7 +40,10 @@ def test_an_example_pushes_its_first_model(warm_retrainer, tmp_path, example, me
 
 
 def test_a_rare_class_is_rare_and_the_same_each_time(tmp_path):
-    files = payments.write_days(tmp_path / "a"), payments.write_days(tmp_path / "b")
+    files = [
+        write_days(payments.make_day, payments.NAME, tmp_path / name, payments.DAYS)
+        for name in "ab"
+    ]
     days = [[file.read_bytes() for file in written] for written in files]
     assert days[0] == days[1]
     labels = [line[-1:] for day in days[0] for line in day.splitlines()[1:]]

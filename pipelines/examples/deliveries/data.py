@@ -1,28 +1,13 @@
 """Made-up delivery rounds: a row is the average of some parcels, and counts as many."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ..spans import write_days as write_made_days
-
+NAME = "deliveries"
+DAYS = 5
 ROWS = 2_000
 SPEED = {"bike": 3.0, "van": 2.2, "car": 1.8}
 """Minutes a kilometre."""
-
-
-def write_days(folder: Path, days: int = 5) -> list[Path]:
-    """Write one CSV file of rounds a day; the same files every time.
-
-    Args:
-        folder: Where to; made if missing.
-        days: How many days.
-
-    Returns:
-        The files, oldest first.
-    """
-    return write_made_days(make_day, "deliveries", folder, days)
 
 
 def make_day(random: np.random.Generator, day: int) -> pd.DataFrame:

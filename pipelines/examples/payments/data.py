@@ -1,26 +1,11 @@
 """Made-up card payments, of which about one in two hundred is fraud."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ..spans import write_days as write_made_days
-
+NAME = "payments"
+DAYS = 8
 ROWS = 5_000
-
-
-def write_days(folder: Path, days: int = 8) -> list[Path]:
-    """Write one CSV file of payments a day; the same files every time.
-
-    Args:
-        folder: Where to; made if missing.
-        days: How many days.
-
-    Returns:
-        The files, oldest first.
-    """
-    return write_made_days(make_day, "payments", folder, days)
 
 
 def make_day(random: np.random.Generator, day: int) -> pd.DataFrame:

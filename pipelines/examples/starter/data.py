@@ -1,26 +1,11 @@
 """Made-up orders for the starter project."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ..spans import write_days as write_made_days
-
+NAME = "orders"
+DAYS = 5
 ROWS = 3_000
-
-
-def write_days(folder: Path, days: int = 5) -> list[Path]:
-    """Write one CSV file of orders a day; the same files every time.
-
-    Args:
-        folder: Where to; made if missing.
-        days: How many days.
-
-    Returns:
-        The files, oldest first.
-    """
-    return write_made_days(make_day, "orders", folder, days)
 
 
 def make_day(random: np.random.Generator, day: int) -> pd.DataFrame:

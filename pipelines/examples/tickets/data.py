@@ -1,28 +1,13 @@
 """Made-up messages of customers, and the team that answered each in the end."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ..spans import write_days as write_made_days
-
+NAME = "tickets"
+DAYS = 5
 ROWS = 2_000
 TEAMS = 4
 """0 billing, 1 delivery, 2 technical, 3 account."""
-
-
-def write_days(folder: Path, days: int = 5) -> list[Path]:
-    """Write one CSV file of messages a day; the same files every time.
-
-    Args:
-        folder: Where to; made if missing.
-        days: How many days.
-
-    Returns:
-        The files, oldest first.
-    """
-    return write_made_days(make_day, "tickets", folder, days)
 
 
 def make_day(random: np.random.Generator, day: int) -> pd.DataFrame:
