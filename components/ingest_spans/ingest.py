@@ -18,7 +18,7 @@ from .schema_kinds import read_schema_kinds
 from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
 from .span_files import ALL
 
-# More new spans than this are told by the first and the last.
+# More new spans than this are named by the first and the last.
 MOST_NAMED = 3
 
 
@@ -184,6 +184,6 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
         for reason in ("unlabelled", "unweighted", "unreadable", "duplicate")
     }
     if any(aside.values()):
-        told = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
-        parts.append(f"set aside: {told}")
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
+        parts.append(f"set aside: {counts}")
     return "; ".join([*parts, *describe_notes(one.content for one in stored if not one.reused)])

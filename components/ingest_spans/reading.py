@@ -218,13 +218,15 @@ class SpanReader:
         numbers = block.row_numbers()
         names = block.batch.schema.names
         indices = pa.array(faults, pa.int64())
-        cells = [_tellable(column.take(indices)) for column in block.batch.columns]
+        cells = [_readable(column.take(indices)) for column in block.batch.columns]
         rows = zip(*cells, strict=True)
         for (index, reasons), row in zip(faults.items(), rows, strict=True):
-            told = dict(zip(names, row, strict=True))
-            text = json.dumps(told, ensure_ascii=False, default=str)[:TEXT_KEPT]
+            shown = dict(zip(names, row, strict=True))
+            text = json.dumps(shown, ensure_ascii=False, default=str)[:TEXT_KEPT]
             # The reasons begin with the column's name.
-            cell = next((told[name] for name in told if reasons[0].startswith(f"'{name}' ")), None)
+            cell = next(
+                (shown[name] for name in shown if reasons[0].startswith(f"'{name}' ")), None
+            )
             cell = "" if cell is None else str(cell)[:CELL_KEPT]
             yield BadRow(file, int(numbers[index]), "; ".join(reasons), text, cell)
 
@@ -251,7 +253,7 @@ def _read_typed(name: str, column: pa.Array, as_number: bool) -> pa.Array:
     return column
 
 
-def _tellable(column: pa.Array) -> list[Any]:
+def _readable(column: pa.Array) -> list[Any]:
     try:
         cells = column.to_pylist()
     except (ValueError, OverflowError):

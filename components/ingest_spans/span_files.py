@@ -201,8 +201,8 @@ class _Writer:
         # A row that could not be taken apart may show private cells anywhere.
         withheld = bool(self._settings.hash or self._settings.drop)
         for row in rows:
-            told = replace(row, text="", cell="") if withheld else row
-            quarantine.write(json.dumps(told.as_json(), ensure_ascii=False) + "\n")
+            kept = replace(row, text="", cell="") if withheld else row
+            quarantine.write(json.dumps(kept.as_json(), ensure_ascii=False) + "\n")
         self._unreadable += len(rows)
         if not self._bad and rows:
             self._bad = [replace(rows[0], text="", cell="") if withheld else rows[0]]

@@ -14,7 +14,7 @@ from .settings import IngestSettings
 from .sources.interface import BadRow
 from .spelling import MARKS, reason_of
 
-_COLUMNS_TOLD = 30
+_COLUMNS_SHOWN = 30
 _CHARACTERS_TOLD = 60
 
 
@@ -34,21 +34,21 @@ def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iter
     if not there:
         # Another block may have some, which the reader then says when it is at its end.
         bad = [*first.bad, *(row for rows in blocks for row in rows.bad)]
-        told = f" The first: {_tell(bad[0])}." if bad else ""
+        example = f" The first: {_describe(bad[0])}." if bad else ""
         raise RetrainerError(
-            f"span {span} has no row that can be read.{told} Deliver it again, or set data.format."
+            f"span {span} has no row that can be read.{example} Upload it again, or set data.format."
         )
     needed = needed_columns(settings)
     for column, setting in needed.items():
         if column not in there:
             # Another block may have it, which the reader then says when it is at its end.
             _drain(blocks)
-            told = did_you_mean(column, there)
-            told += f" It has: {', '.join(there[:_COLUMNS_TOLD])}."
+            hint = did_you_mean(column, there)
+            hint += f" It has: {', '.join(there[:_COLUMNS_SHOWN])}."
             if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
                 # Without a header, they are the cells of the first row.
-                told = f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
-            raise RetrainerError(f"span {span} has no column '{column}' ({setting}).{told}")
+                hint = f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
+            raise RetrainerError(f"span {span} has no column '{column}' ({setting}).{hint}")
 
 
 def check_number(
@@ -110,7 +110,7 @@ def check_bad_rows(
     # Divided, 29 of 100 are 0.29; multiplied, 0.29 * 100 is a little less than 29.
     if not counts["unreadable"] or counts["unreadable"] / counts["read"] <= max_bad_rows:
         return
-    first = f" The first: {_tell(bad[0])}." if bad else ""
+    first = f" The first: {_describe(bad[0])}." if bad else ""
     if bad and NOT_UTF8 in bad[0].reason:
         first += " Are the files in another encoding (data.csv.encoding), or is it no text at all (data.drop)?"
     changed = bad and any(fault in bad[0].reason for fault in (NO_INTEGER, NO_NUMBER))
@@ -123,7 +123,7 @@ def check_bad_rows(
     )
 
 
-def _tell(row: BadRow) -> str:
+def _describe(row: BadRow) -> str:
     cell = f" ('{row.cell}')" if row.cell else ""
     return f"{row.file} row {row.row:,}: {row.reason}{cell}"
 

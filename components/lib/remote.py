@@ -43,18 +43,18 @@ class RemoteFileSystem:
             # A copy that is being made has none yet, and would look for it here for ever.
             raise AttributeError(name)
         value = getattr(self._fs, name)
-        return self._told(name, value) if callable(value) else value
+        return self._wrap(name, value) if callable(value) else value
 
-    def _told(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
-        def told(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             paths = [argument for argument in args[:2] if isinstance(argument, str)]
             path = paths[-1 if name in _UPLOADS else 0] if paths else ""
             with _explained(self._fs.unstrip_protocol(path), name in _WRITES):
                 value = method(*args, **kwargs)
             return RemoteFile(value, self._fs.unstrip_protocol(path)) if name == "open" else value
 
-        return told
+        return call
 
 
 class RemoteFile:
@@ -74,11 +74,11 @@ class RemoteFile:
             return value
 
         @wraps(value)
-        def told(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             with _explained(self._uri, name in ("write", "flush", "close")):
                 return value(*args, **kwargs)
 
-        return told
+        return call
 
     def __enter__(self) -> "RemoteFile":
         """Give the file; leaving closes it."""

@@ -11,7 +11,7 @@ from .errors import RetrainerError
 from .spans import LATEST, SourceSpan, compile_pattern
 from .words import plural
 
-# More missing spans than this are told by the first ones and their number.
+# More missing spans than this are named by the first ones and their number.
 MOST_NAMED = 5
 # From the coarsest to the finest; %j counts as a day of the year without months.
 _FIELDS = ("%Y", "%m", "%d", "%H", "%M")
@@ -195,13 +195,13 @@ def _missing(
     if not count:
         return ""
     absent = (steps.name(number) for number in range(begin, newest) if number not in there)
-    told = [
+    named = [
         f"{name} (lacks {marker})" if name in halves else name
         for name in islice(absent, MOST_NAMED)
     ]
-    more = f" and {count - len(told):,} more" if count > len(told) else ""
+    more = f" and {count - len(named):,} more" if count > len(named) else ""
     return (
-        f"{plural(count, 'span')} {'is' if count == 1 else 'are'} missing: {', '.join(told)}{more}"
+        f"{plural(count, 'span')} {'is' if count == 1 else 'are'} missing: {', '.join(named)}{more}"
     )
 
 

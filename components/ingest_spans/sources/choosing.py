@@ -48,7 +48,7 @@ def open_source(
 
     Raises:
         NoRowsError: If it is empty, in a format where that is no damage.
-        RetrainerError: If its format can't be told, or it is damaged.
+        RetrainerError: If its format is unknown, or it is damaged.
     """
     if is_bigquery(file.uri):
         from .bigquery import BigQuerySource

@@ -62,7 +62,7 @@ class BadRow:
         reason: What is wrong with it, without a full stop.
         text: As it stands in the source, at most `TEXT_KEPT` characters. It may hold private cells: what is done with
             it is the caller's to decide.
-        cell: The first cell that does not fit, of a row whose cells could be told apart; as private as the text.
+        cell: The first cell that does not fit, of a row whose cells could be separated; as private as the text.
     """
 
     file: str
