@@ -33,8 +33,8 @@ LATEST = "latest"
 def main() -> None:
     """Run the command line; the console script's entry point.
 
-    Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C
-    (128 and the signal's number).
+    Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 3 a run on a service could no
+    longer be followed and goes on, 130 interrupted by Ctrl-C (128 and the signal's number).
     """
     try:
         code = cli(standalone_mode=False)
@@ -54,7 +54,7 @@ def main() -> None:
         code = 1
     except (RetrainerError, OSError) as error:
         click.echo(click.style("error: ", fg="red", bold=True) + _tell(error), err=True)
-        code = 1
+        code = getattr(error, "exit_code", 1)
     sys.exit(code or 0)
 
 

@@ -1,11 +1,16 @@
-"""The errors that a user can mend."""
+"""The errors that a user can fix."""
 
 
 class RetrainerError(Exception):
-    """A failure that a user can mend.
+    """A failure that a user can fix.
 
-    The message names the thing, its value and the way out. It is shown as it is, without a traceback.
+    The message names the thing, its value and the fix. It is shown as it is, without a traceback.
+
+    Attributes:
+        exit_code: Exit code of a command that ends with it.
     """
+
+    exit_code = 1
 
 
 class StorageError(OSError):

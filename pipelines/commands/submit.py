@@ -61,11 +61,15 @@ def submit(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine."""
+    """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine.
+
+    Exit codes with --wait: 0 the run succeeded, 1 it failed or was cancelled, 3 it could no longer be followed and goes
+    on, 130 Ctrl-C ended the following and the run goes on.
+    """
     from ..setting_checks import check_settings
     from ..targets.choosing import TargetKind, check_flags, open_target
-    from ..targets.following import follow
-    from ..targets.interface import RemoteState, RunRequest
+    from ..targets.following import LostSightError, follow
+    from ..targets.interface import RemoteState, RunRequest, UnavailableError
     from ..targets.names import check_run_id
     from .prepare import new_run_id, prepare, read_parameters
 
@@ -82,7 +86,13 @@ def submit(
     if dry_run:
         click.echo(json.dumps(target.describe(request), indent=2))
         return
-    submission = target.submit(request)
+    again = f"retrainer submit {file} --to {kind} --run-id {request.run_id}"
+    try:
+        submission = target.submit(request)
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"{error} Whether run {request.run_id} was started is not known; this starts it unless it was: {again}"
+        ) from error
     if as_json:
         click.echo(json.dumps(asdict(submission), indent=2, default=str))
     else:
@@ -94,12 +104,21 @@ def submit(
         status = follow(
             target, submission, lambda line: click.echo(line, err=as_json), poll_seconds
         )
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f"no longer following; the run goes on: {submission.url}"
+    except LostSightError as error:
+        raise LostSightError(
+            f"{error}\n{_goes_on(request.run_id, submission.url, again)}"
         ) from error
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(_goes_on(request.run_id, submission.url, again)) from error
     click.echo(f"{status.state}{': ' if status.error else ''}{status.error}", err=as_json)
     raise click.exceptions.Exit(0 if status.state == RemoteState.SUCCEEDED else 1)
+
+
+def _goes_on(run_id: str, url: str, again: str) -> str:
+    return (
+        f"Run {run_id} is no longer followed, and goes on: {url}\n"
+        f"To follow it again: {again} --wait (with the same other options)"
+    )
 
 
 def _run_here(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from ...components.lib.errors import RetrainerError
 from .interface import (
     ENDED,
     RemoteState,
@@ -10,10 +11,14 @@ from .interface import (
     Submission,
     Target,
     TaskStatus,
+    UnauthenticatedError,
     UnavailableError,
 )
 
 MAX_SILENCE_SECONDS = 600.0
+# Kubernetes replaces a token in time, but a kubelet updates its file up to a minute later (its sync period):
+# kubernetes.io/docs/tasks/configure-pod-container/configure-service-account, "projected volumes".
+MAX_TOKEN_GAP_SECONDS = 90.0
 MARKS = {
     RemoteState.SUCCEEDED: "✓",
     RemoteState.CACHED: "=",
@@ -23,44 +28,52 @@ MARKS = {
 }
 
 
+class LostSightError(RetrainerError):
+    """A run can't be followed any longer. That says nothing of the run, which goes on without being watched."""
+
+    exit_code = 3
+
+
 def follow(
     target: Target,
     submission: Submission,
     say: Callable[[str], None],
     poll_seconds: float,
     max_silence_seconds: float = MAX_SILENCE_SECONDS,
+    max_token_gap_seconds: float = MAX_TOKEN_GAP_SECONDS,
 ) -> RunStatus:
-    """Tell of each task as it starts and ends, until the run has ended.
+    """Report each task as it starts and ends, until the run has ended.
 
     Args:
         target: Where it runs.
         submission: The run.
         say: Is given one line at a time.
         poll_seconds: How often to ask.
-        max_silence_seconds: How long the service may be out of reach before this gives up; the run goes on.
+        max_silence_seconds: How long the service may be out of reach.
+        max_token_gap_seconds: How long it may refuse credentials that can be renewed.
 
     Returns:
         The run's last status.
 
     Raises:
-        UnavailableError: If the service stays out of reach.
-        RefusedError: If the run is gone.
+        LostSightError: If the service stays out of reach, refuses, or no longer knows the run.
     """
-    told: dict[str, RemoteState] = {}
+    known: dict[str, RemoteState] = {}
     answered = time.monotonic()
     while True:
         try:
             status = target.status(submission)
             answered = time.monotonic()
-        except UnavailableError as error:
-            if time.monotonic() - answered > max_silence_seconds:
-                raise
-            say(f"  {error} Trying again in {poll_seconds:.0f} s.")
+        except (RetrainerError, OSError) as error:
+            patience = _patience(error, max_silence_seconds, max_token_gap_seconds)
+            if time.monotonic() - answered >= patience:
+                raise LostSightError(str(error)) from error
+            say(f"  {error} Trying again in {poll_seconds:g} s.")
             time.sleep(poll_seconds)
             continue
         for task in status.tasks:
-            if told.get(task.name) != task.state:
-                told[task.name] = task.state
+            if known.get(task.name) != task.state:
+                known[task.name] = task.state
                 for line in describe_task(task):
                     say(line)
         if status.state in ENDED:
@@ -68,8 +81,17 @@ def follow(
         time.sleep(poll_seconds)
 
 
+def _patience(error: Exception, silence: float, token_gap: float) -> float:
+    """Give the seconds that an error may last before the run counts as out of sight."""
+    if isinstance(error, UnavailableError):
+        return silence
+    if isinstance(error, UnauthenticatedError) and error.renewable:
+        return token_gap
+    return 0.0
+
+
 def describe_task(task: TaskStatus) -> list[str]:
-    """Say where a task stands.
+    """Describe where a task stands.
 
     Returns:
         One line; for a failed task also its error and where its logs are; none for one that has not begun.

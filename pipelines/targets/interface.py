@@ -21,6 +21,18 @@ class RefusedError(RetrainerError):
     """The service refuses the request, and would again: what was sent must change first."""
 
 
+class UnauthenticatedError(RefusedError):
+    """The service does not take the caller's credentials, which may be renewed meanwhile.
+
+    Attributes:
+        renewable: Whether this process can come by other credentials: a token file is read again, a variable is not.
+    """
+
+    def __init__(self, message: str, renewable: bool = True) -> None:
+        super().__init__(message)
+        self.renewable = renewable
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A compiled pipeline as it is submitted.

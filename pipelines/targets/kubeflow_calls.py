@@ -1,6 +1,7 @@
 """Requests to Kubeflow Pipelines' API that share a deadline, and what its errors mean here."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,10 @@ import kfp_server_api
 import urllib3
 
 from ...components.lib.errors import RetrainerError
-from .interface import RefusedError, UnavailableError
+from .interface import RefusedError, UnauthenticatedError, UnavailableError
 
 TOKEN_VARIABLE = "RETRAINER_KUBEFLOW_TOKEN"
+COOKIE_VARIABLE = "RETRAINER_KUBEFLOW_COOKIE"
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 8.0
 _LEAST_SECONDS = 0.1
@@ -92,6 +94,11 @@ class Calls:
             raise UnavailableError(f"{self._host} answered with something unreadable.") from error
 
 
+def is_renewable() -> bool:
+    """Return whether the credentials may change while this process runs: those of variables can't."""
+    return not any(os.environ.get(name, "").strip() for name in (TOKEN_VARIABLE, COOKIE_VARIABLE))
+
+
 def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
     status = error.status or 0
     message, from_kubeflow = _message(error)
@@ -99,8 +106,10 @@ def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
     if status in _BUSY or (status >= 500 and status != _NOT_IMPLEMENTED):
         return UnavailableError(said)
     if status == 401 or 300 <= status < 400:
-        return RefusedError(
-            f"{said} A token is missing or no longer good: set {TOKEN_VARIABLE} or targets.kubeflow.token_file."
+        return UnauthenticatedError(
+            f"{said} A token is missing or no longer valid: set {TOKEN_VARIABLE} or targets.kubeflow.token_file, or "
+            f"{COOKIE_VARIABLE} where people log in on a page.",
+            renewable=is_renewable(),
         )
     if status == 403:
         return RefusedError(

@@ -17,8 +17,8 @@ from google.api_core import exceptions, retry
 
 from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
-from .interface import RefusedError, UnavailableError
-from .kubeflow_calls import TOKEN_VARIABLE, Calls
+from .interface import UnauthenticatedError, UnavailableError
+from .kubeflow_calls import COOKIE_VARIABLE, TOKEN_VARIABLE, Calls, is_renewable
 
 DEADLINE_SECONDS = 20.0
 _FIRST_PAUSE_SECONDS = 0.25
@@ -36,7 +36,7 @@ def read_token(config: KubeflowConfig) -> str:
         That of the environment variable, else that of the file.
 
     Raises:
-        RetrainerError: If there is no such file, or what it or the variable holds is no token.
+        UnauthenticatedError: If there is no such file, or what it or the variable holds is no token.
     """
     token, origin = os.environ.get(TOKEN_VARIABLE, "").strip(), f"the variable {TOKEN_VARIABLE}"
     if not token and config.token_file:
@@ -45,13 +45,32 @@ def read_token(config: KubeflowConfig) -> str:
             # Latin-1 decodes anything: an error of decoding would quote what it read.
             token = Path(config.token_file).read_text(encoding="latin-1").strip()
         except OSError as error:
-            raise RetrainerError(f"{origin} can't be read: {error.strerror}.") from error
+            raise UnauthenticatedError(f"{origin} can't be read: {error.strerror}.") from error
     # What is no header's value would be quoted in http.client's error, too.
     if not token or not all("!" <= character <= "~" for character in token):
-        raise RetrainerError(
-            f"{origin} holds no bearer token: one word of ASCII characters is expected."
+        raise UnauthenticatedError(
+            f"{origin} holds no bearer token: one word of ASCII characters is expected.",
+            renewable=is_renewable(),
         )
     return token
+
+
+def read_cookie() -> str | None:
+    """Read a session's cookie, for installations that let people in by a login page (Dex, an OIDC proxy).
+
+    Returns:
+        The value of the environment variable, such as `authservice_session=...`; None without one.
+
+    Raises:
+        UnauthenticatedError: If it can't be a header's value.
+    """
+    cookie = os.environ.get(COOKIE_VARIABLE, "").strip()
+    if not all(" " <= character <= "~" for character in cookie) or (cookie and "=" not in cookie):
+        raise UnauthenticatedError(
+            f"the variable {COOKIE_VARIABLE} holds no cookie: name=value in ASCII characters is expected.",
+            renewable=False,
+        )
+    return cookie or None
 
 
 class KubeflowClient:
@@ -93,7 +112,7 @@ class KubeflowClient:
             settings.refresh_api_key_hook = lambda its: its.api_key.update(
                 authorization=read_token(config)
             )
-        self._api = _JsonApiClient(settings)
+        self._api = _JsonApiClient(settings, cookie=read_cookie())
         self.experiments = kfp_server_api.ExperimentServiceApi(self._api)
         self.runs = kfp_server_api.RunServiceApi(self._api)
         self.recurring_runs = kfp_server_api.RecurringRunServiceApi(self._api)
@@ -139,9 +158,11 @@ class _JsonApiClient(kfp_server_api.ApiClient):
         response = super().request(*arguments, **keywords)
         kind = response.getheader("content-type") or "nothing"
         if "json" not in kind:
-            raise RefusedError(
+            raise UnauthenticatedError(
                 f"{self.configuration.host} answers with {kind} and not as Kubeflow Pipelines' API does. Is "
-                f"targets.kubeflow.host right, and is a token needed ({TOKEN_VARIABLE}, targets.kubeflow.token_file)?"
+                f"targets.kubeflow.host right, and is a token needed ({TOKEN_VARIABLE}, targets.kubeflow.token_file), "
+                f"or a session's cookie ({COOKIE_VARIABLE})?",
+                renewable=is_renewable(),
             )
         return response
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..target_config import VertexConfig
-from .interface import RefusedError, UnavailableError
+from .interface import RefusedError, UnauthenticatedError, UnavailableError
 from .vertex_settings import api_address
 
 Answer = TypeVar("Answer")
@@ -80,13 +80,14 @@ class VertexCaller:
                 f"({_text(error.cause or error).rstrip('.')}). Try again later."
             ) from error
         except exceptions.GoogleAPICallError as error:
-            raise RefusedError(f"{what}: Vertex AI refuses: {self._explain(error)}") from error
+            refusal = UnauthenticatedError if error.code == 401 else RefusedError
+            raise refusal(f"{what}: Vertex AI refuses: {self._explain(error)}") from error
         except DefaultCredentialsError as error:
-            raise RefusedError(
+            raise UnauthenticatedError(
                 f"{what}: there are no Google Cloud credentials. {_LOG_IN}"
             ) from error
         except GoogleAuthError as error:
-            raise RefusedError(f"{what}: {_text(error)} {_LOG_IN}") from error
+            raise UnauthenticatedError(f"{what}: {_text(error)} {_LOG_IN}") from error
 
     def _explain(self, error: Any) -> str:
         text, project = _text(error), self.config.project

@@ -75,6 +75,7 @@ class KubeflowServer(LocalServer):
         runs: Runs, in the order of their creation.
         recurring_runs: Recurring runs, in the order of their creation.
         token: The bearer token that requests must carry; empty for none.
+        cookie: The cookie that requests must carry, else they are sent to a login page; empty for none.
         multi_user: Whether experiments need a namespace.
     """
 
@@ -84,6 +85,7 @@ class KubeflowServer(LocalServer):
         self.runs: list[dict[str, Any]] = []
         self.recurring_runs: list[dict[str, Any]] = []
         self.token = token
+        self.cookie = ""
         self.multi_user = multi_user
         self._seen_specs: set[str] = set()
 
@@ -140,6 +142,9 @@ class KubeflowServer(LocalServer):
         async def handle(request: web.Request) -> web.Response:
             if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
                 return self.error(401, "Request header error: there is no valid token")
+            if self.cookie and request.headers.get("Cookie") != self.cookie:
+                # oidc-authservice and oauth2-proxy, which Kubeflow's manifests put before it, redirect to Dex.
+                raise web.HTTPFound("/dex/auth")
             try:
                 return web.json_response(await act(request))
             except Refusal as refusal:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.targets.kubeflow import KubeflowTarget
 
 
 def test_a_run_is_submitted_to_vertex_and_its_page_is_named(retrainer, project, vertex, sent):
@@ -120,6 +121,73 @@ def test_waiting_tells_of_each_task_and_ends_with_the_run(retrainer, project, ve
     assert said.count("ingest_spans") == 1
     assert "✗ validate_examples" in said
     assert said.splitlines()[-1].startswith("failed")
+
+
+def run_then(server, act):
+    """Wait in a thread until a run is there, and then act on it."""
+
+    def wait():
+        while not server.runs:
+            time.sleep(0.02)
+        server.advance(server.runs[0], "RUNNING", {"ingest-spans": "RUNNING"})
+        time.sleep(0.2)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+FOLLOW = ("--to", "kubeflow", "--run-id", "orders-1", "--wait", "--poll-seconds", "0.05")
+
+
+def test_a_token_file_that_is_replaced_late_does_not_end_the_following(
+    retrainer, project, kubeflow, tmp_path
+):
+    token = tmp_path / "token"
+    token.write_text("one")
+    kubeflow.token = "one"
+
+    def rotate():
+        kubeflow.token = "two"
+        time.sleep(0.3)
+        token.write_text("two")
+        kubeflow.advance(kubeflow.runs[0], "SUCCEEDED", {"ingest-spans": "SUCCEEDED"})
+
+    thread = run_then(kubeflow, rotate)
+    said = retrainer("submit", project, *FOLLOW, "--token-file", token)
+    thread.join()
+    assert "answered 401" in said
+    assert said.splitlines()[-1] == "succeeded"
+
+
+def test_a_token_of_the_variable_that_ends_is_no_failed_run(
+    retrainer, project, kubeflow, monkeypatch
+):
+    monkeypatch.setenv("RETRAINER_KUBEFLOW_TOKEN", "one")
+    kubeflow.token = "one"
+    thread = run_then(kubeflow, lambda: setattr(kubeflow, "token", "two"))
+    with pytest.raises(RetrainerError) as lost:
+        retrainer("submit", project, *FOLLOW)
+    thread.join()
+    assert lost.value.exit_code == 3
+    assert "answered 401" in str(lost.value)
+    assert f"goes on: {kubeflow.url}/#/runs/details/" in str(lost.value)
+    again = str(lost.value).partition("follow it again: retrainer ")[2].partition(" (")[0].split()
+    monkeypatch.setenv("RETRAINER_KUBEFLOW_TOKEN", "two")
+    kubeflow.advance(kubeflow.runs[0], "SUCCEEDED", {"ingest-spans": "SUCCEEDED"})
+    assert retrainer(*again).splitlines()[-1] == "succeeded"
+    assert len(kubeflow.runs) == 1
+
+
+def test_a_run_that_may_have_been_started_is_named(retrainer, project, kubeflow, monkeypatch):
+    monkeypatch.setattr(KubeflowTarget.__init__, "__defaults__", (0.5,))
+    kubeflow.down = True
+    with pytest.raises(
+        RetrainerError, match=r"Whether run orders-20.* --run-id orders-20"
+    ) as error:
+        retrainer("submit", project, "--to", "kubeflow")
+    assert error.value.exit_code == 1
 
 
 def test_a_run_is_submitted_to_kubeflow(retrainer, project, kubeflow):

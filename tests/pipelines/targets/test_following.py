@@ -2,12 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrainer.pipelines.targets.following import follow
+from retrainer.pipelines.targets.following import LostSightError, follow
 from retrainer.pipelines.targets.interface import (
+    RefusedError,
     RemoteState,
     RunStatus,
     Submission,
     TaskStatus,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -72,6 +74,33 @@ def test_a_service_out_of_reach_is_asked_again():
     assert "the API is down." in said[0]
 
 
-def test_a_service_that_stays_out_of_reach_ends_the_following():
-    with pytest.raises(UnavailableError):
-        lines(UnavailableError("down."), UnavailableError("down."), max_silence_seconds=-1.0)
+def test_credentials_that_are_renewed_in_time_are_waited_for():
+    done = RunStatus(RemoteState.SUCCEEDED)
+    status, said = lines(UnauthenticatedError("answered 401."), done)
+    assert status is done
+    assert "answered 401." in said[0]
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [UnavailableError("down.")],
+        [UnauthenticatedError("answered 401.")],
+        [UnauthenticatedError("answered 401.", renewable=False)],
+        [RefusedError("answered 403.")],
+        [OSError("the key file is gone")],
+    ],
+)
+def test_losing_sight_of_a_run_is_an_error_of_its_own(errors):
+    patience = {"max_silence_seconds": 0.0, "max_token_gap_seconds": 0.0}
+    with pytest.raises(LostSightError) as lost:
+        lines(*errors, **patience)
+    assert lost.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "error", [UnauthenticatedError("401.", renewable=False), RefusedError("403.")]
+)
+def test_what_can_not_pass_is_not_waited_for(error):
+    with pytest.raises(LostSightError):
+        lines(error, RunStatus(RemoteState.SUCCEEDED))

@@ -313,7 +313,7 @@ def test_a_service_that_stays_away_is_given_up(server):
     ("status", "says"),
     [
         (400, "answered 400: told to fail."),
-        (401, "A token is missing or no longer good: set RETRAINER_KUBEFLOW_TOKEN or "),
+        (401, "A token is missing or no longer valid: set RETRAINER_KUBEFLOW_TOKEN or "),
         (403, r"Give the token's account the right to it in the namespace \(targets.kubeflow.na"),
         (404, "answered 404: told to fail."),
         (501, "answered 501: told to fail."),

@@ -4,7 +4,12 @@ from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.target_config import KubeflowConfig
-from retrainer.pipelines.targets.interface import Pipeline, RefusedError, RunRequest
+from retrainer.pipelines.targets.interface import (
+    Pipeline,
+    RefusedError,
+    RunRequest,
+    UnauthenticatedError,
+)
 from retrainer.pipelines.targets.kubeflow import KubeflowTarget
 
 PIPELINE = Pipeline("orders", SMALL_PIPELINE, next(iter(yaml.safe_load_all(SMALL_PIPELINE))))
@@ -89,6 +94,22 @@ def test_a_token_is_never_shown(server, token_file, monkeypatch):
         shown = [show(raised.value), repr(target), str(vars(target)), str(target.describe(REQUEST))]
         assert not any("s3cret" in text for text in shown)
     assert server.requests[0].headers["Authorization"] == "Bearer s3cret-token"
+
+
+def test_a_session_cookie_opens_what_has_a_login_page(server, monkeypatch):
+    server.token, server.cookie = "", "authservice_session=s3cret"
+    with pytest.raises(UnauthenticatedError, match="RETRAINER_KUBEFLOW_COOKIE"):
+        make(server).submit(REQUEST)
+    monkeypatch.setenv("RETRAINER_KUBEFLOW_COOKIE", "authservice_session=s3cret")
+    assert make(server).submit(REQUEST)
+
+
+@pytest.mark.parametrize("cookie", ["s3cret", "a=s3cret\nX: y"])
+def test_what_is_no_cookie_is_refused_and_not_shown(server, monkeypatch, cookie):
+    monkeypatch.setenv("RETRAINER_KUBEFLOW_COOKIE", cookie)
+    with pytest.raises(UnauthenticatedError, match="holds no cookie") as raised:
+        make(server)
+    assert "s3cret" not in show(raised.value)
 
 
 def show(error):
