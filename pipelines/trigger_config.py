@@ -23,6 +23,13 @@ class MessageKind(StrEnum):
     ALERT = "alert"
 
 
+class PushAuth(StrEnum):
+    """Who checks the signature of a push request's token."""
+
+    TOKEN = "token"
+    IAM = "iam"
+
+
 class TriggerConfig(Section):
     """One trigger: which messages start a run, with what, and how often."""
 
@@ -119,6 +126,13 @@ class TriggerConfig(Section):
 class TriggerServiceConfig(Section):
     """What holds for all triggers."""
 
+    auth: PushAuth = Field(
+        PushAuth.TOKEN,
+        description="Who checks the signature of a push request's token. `token`: the service itself, by Google's "
+        "certificates. `iam`: Cloud Run's IAM, which replaces the signature before the service sees it; only for a "
+        "Cloud Run service that requires authentication. The service checks audience, account, issuer and expiry "
+        "either way.",
+    )
     audience: str = Field(
         "",
         description="Audience that a push request's token must name: what the subscription sets, by default the URL "

@@ -1,13 +1,14 @@
 """Putting a trigger service together from a retrain.yaml, and running it."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from ...components.lib.errors import RetrainerError
 from ..targets.interface import Target
-from ..trigger_config import TriggerServiceConfig
+from ..trigger_config import PushAuth, TriggerServiceConfig
 from .certificates import GOOGLE_CERTIFICATES, Certificates
 from .dead_letters import DeadLetters
 from .logs import LOGGER
@@ -18,6 +19,9 @@ from .readiness import Check, Readiness, health_routes
 from .service import PushService
 from .serving import GRACE_SECONDS, serve
 from .tokens import TokenVerifier
+
+_CLOUD_RUN_VARIABLE = "K_SERVICE"
+"""Cloud Run sets it to the service's name (cloud.google.com/run/docs/container-contract#services-env-vars)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def run_push(
                 settings.audience,
                 settings.service_account,
                 Certificates(certificates_url or GOOGLE_CERTIFICATES),
+                settings.auth,
             )
             checks["certificates"] = verifier.warm
         readiness = Readiness(checks)
@@ -121,6 +126,11 @@ def check_audience(settings: TriggerServiceConfig) -> None:
                 f"trigger_service.{key} is empty, and push requests are let in by it: set it in retrain.yaml or as "
                 f"RETRAINER_TRIGGER_{key.upper()}. To try it out on this machine there is --insecure-no-auth."
             )
+    if settings.auth == PushAuth.IAM and not os.environ.get(_CLOUD_RUN_VARIABLE):
+        raise RetrainerError(
+            "trigger_service.auth is 'iam', which leaves the check of signatures to Cloud Run's IAM, and this is not a "
+            f"Cloud Run service (the variable {_CLOUD_RUN_VARIABLE} is not set): set it to 'token'."
+        )
 
 
 def _processor(triggers: Triggers, metrics: Metrics) -> Processor:

@@ -94,7 +94,7 @@ class PushService:
         if self._verifier is None:
             return None
         try:
-            await self._verifier.verify(request.headers.get("Authorization", ""))
+            await self._verifier.verify(request.headers)
         except TokenError as error:
             # Why is for the log: a caller who tries keys learns nothing.
             LOGGER.warning("a push request was refused: %s", error)

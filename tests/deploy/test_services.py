@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
-from servers.google_tokens import CertificateServer, SigningKey
+from servers.cloud_run import CloudRun
+from servers.google_tokens import SigningKey
 from servers.kubeflow import KubeflowServer
 from servers.pubsub import PubSubServer
 from servers.trigger_process import TriggerProcess, envelope, storage_message
@@ -49,6 +51,7 @@ def test_cloud_run_service_starts_a_run_with_what_terraform_sets(project: Path) 
         "RETRAINER_VERTEX_REGION": "europe-west1",
         "RETRAINER_VERTEX_PIPELINE_ROOT": "gs://acme-ml-retrainer/store/pipeline_root",
         "RETRAINER_VERTEX_SERVICE_ACCOUNT": PIPELINE_ACCOUNT,
+        "RETRAINER_TRIGGER_AUTH": "iam",
         "RETRAINER_TRIGGER_AUDIENCE": url,
         "RETRAINER_TRIGGER_SERVICE_ACCOUNT": push,
         "RETRAINER_TRIGGER_DEAD_LETTER_TOPIC": "projects/acme-ml/topics/retrainer-dead-letters",
@@ -59,17 +62,29 @@ def test_cloud_run_service_starts_a_run_with_what_terraform_sets(project: Path) 
     )
     assert set(configured) == set(settings)
     key = SigningKey("2026-a")
-    with VertexServer() as vertex, CertificateServer(key) as certificates:
-        # The rest of the world: on Google Cloud none of these is set.
+    with VertexServer() as vertex:
+        # The rest of the world: on Google Cloud the last alone is set.
         stand_ins = {
             "RETRAINER_VERTEX_ENDPOINT": vertex.url,
-            "RETRAINER_TRIGGER_CERTS_URL": certificates.certs_url,
+            "RETRAINER_TRIGGER_CERTS_URL": "http://127.0.0.1:1/no-certificates-are-needed",
             "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
+            "K_SERVICE": "retrainer-trigger",
         }
         with TriggerProcess("serve", project, "--image", IMAGE, **settings, **stand_ins) as service:
             wait_until(service, lambda: service.get("/readyz").status_code == 200)
-            token = key.token(aud=url, email=push)
-            assert service.push(envelope("1", *storage_message(MARKER)), token) == 204
+            with CloudRun(service.url, key, url, push) as front:
+                body = envelope("1", *storage_message(MARKER))
+
+                def push_with(token: str) -> int:
+                    headers = {"Authorization": f"Bearer {token}"}
+                    return requests.post(
+                        f"{front.url}/push", body, headers=headers, timeout=60
+                    ).status_code
+
+                assert push_with(SigningKey("2026-a").token(aud=url, email=push)) == 401
+                assert push_with(key.token(aud=url, email=PIPELINE_ACCOUNT)) == 403
+                assert not vertex.jobs
+                assert push_with(key.token(aud=url, email=push)) == 204
             assert service.terminate() == 0
         ((run_id, job),) = vertex.jobs.items()
     assert run_id.startswith("orders-2026-11-20-")

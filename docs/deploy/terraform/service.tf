@@ -67,10 +67,12 @@ resource "google_cloud_run_v2_service" "trigger" {
 
       dynamic "env" {
         for_each = {
-          RETRAINER_VERTEX_PROJECT            = var.project
-          RETRAINER_VERTEX_REGION             = var.region
-          RETRAINER_VERTEX_PIPELINE_ROOT      = "${local.store}/pipeline_root"
-          RETRAINER_VERTEX_SERVICE_ACCOUNT    = google_service_account.pipeline.email
+          RETRAINER_VERTEX_PROJECT         = var.project
+          RETRAINER_VERTEX_REGION          = var.region
+          RETRAINER_VERTEX_PIPELINE_ROOT   = "${local.store}/pipeline_root"
+          RETRAINER_VERTEX_SERVICE_ACCOUNT = google_service_account.pipeline.email
+          # Cloud Run's IAM has checked each token's signature, and replaced it, before the service sees it.
+          RETRAINER_TRIGGER_AUTH              = "iam"
           RETRAINER_TRIGGER_AUDIENCE          = local.url
           RETRAINER_TRIGGER_SERVICE_ACCOUNT   = google_service_account.push.email
           RETRAINER_TRIGGER_DEAD_LETTER_TOPIC = google_pubsub_topic.dead_letters.id

@@ -6,8 +6,10 @@ import json
 import time
 
 import pytest
+from servers.cloud_run import strip
 from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningKey
 
+from retrainer.pipelines.trigger_config import PushAuth
 from retrainer.pipelines.triggers.certificates import (
     REFETCH_SECONDS,
     Certificates,
@@ -46,14 +48,14 @@ def verifier(server, clock):
 def verify(verifier, *tokens):
     async def run():
         for token in tokens:
-            await verifier.verify(f"Bearer {token}")
+            await verifier.verify({"Authorization": f"Bearer {token}"})
 
     asyncio.run(run())
 
 
 def refusal(verifier, header):
     with pytest.raises(TokenError) as caught:
-        asyncio.run(verifier.verify(header))
+        asyncio.run(verifier.verify({"Authorization": header}))
     return caught.value
 
 
@@ -63,6 +65,65 @@ def test_pubsubs_token_lets_in_and_is_verified_once(verifier, server):
     server.down = True
     verify(verifier, token)
     assert len(server.requests) == 1
+
+
+@pytest.fixture
+def behind_iam(server, clock):
+    certificates = Certificates(server.certs_url, clock)
+    return TokenVerifier(AUDIENCE, ACCOUNT, certificates, PushAuth.IAM)
+
+
+def test_behind_iam_a_token_without_its_signature_lets_in_and_needs_no_certificates(
+    behind_iam, server
+):
+    server.down = True
+    asyncio.run(behind_iam.warm())
+    token = strip(GOOGLES.token())
+    verify(behind_iam, token, token)
+    assert server.requests == []
+
+
+def test_a_removed_signature_alone_is_never_trusted(verifier):
+    error = refusal(verifier, f"Bearer {strip(GOOGLES.token())}")
+    assert (error.kind, error.status) == ("signature_removed", 401)
+    assert "trigger_service.auth" in str(error)
+
+
+CLAIMS = [
+    ({"aud": "https://other.example.com"}, "audience", 403),
+    ({"aud": None}, "audience", 403),
+    ({"email": "other@acme-ml.iam.gserviceaccount.com"}, "account", 403),
+    ({"email_verified": False}, "account", 403),
+    ({"iss": "https://accounts.example.com"}, "issuer", 403),
+    ({"exp": int(time.time()) - 60, "iat": int(time.time()) - 3660}, "expired", 401),
+    ({"iat": int(time.time()) + 36_000}, "expired", 401),
+    ({"exp": None}, "forged", 401),
+    ({"iat": "today"}, "forged", 401),
+    ({"exp": True}, "forged", 401),
+]
+
+
+@pytest.mark.parametrize(("claims", "kind", "status"), CLAIMS)
+def test_behind_iam_all_but_the_signature_is_checked(behind_iam, claims, kind, status):
+    error = refusal(behind_iam, f"Bearer {strip(GOOGLES.token(**claims))}")
+    assert (error.kind, error.status) == (kind, status)
+
+
+def test_behind_iam_a_token_that_iam_did_not_check_is_checked_here(behind_iam):
+    # A service that was made public: Cloud Run hands tokens on as they came.
+    verify(behind_iam, GOOGLES.token())
+    assert refusal(behind_iam, f"Bearer {SOMEBODYS.token()}").kind == "forged"
+    assert refusal(behind_iam, "Bearer a.b.SIGNATURE_REMOVED_BY_GOOGLE").kind == "malformed"
+
+
+def test_behind_iam_the_header_that_iam_checked_is_the_one_that_counts(behind_iam, verifier):
+    good, bad = (f"Bearer {strip(GOOGLES.token(**c))}" for c in ({}, {"email": "other@a.b"}))
+    asyncio.run(behind_iam.verify({"Authorization": "Basic x", "X-Serverless-Authorization": good}))
+    with pytest.raises(TokenError):
+        asyncio.run(behind_iam.verify({"Authorization": good, "X-Serverless-Authorization": bad}))
+    # Without IAM in front, anybody can send that header, and nobody looks at it.
+    with pytest.raises(TokenError):
+        asyncio.run(verifier.verify({"X-Serverless-Authorization": f"Bearer {GOOGLES.token()}"}))
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dTpw", GOOGLES.token()])
@@ -200,7 +261,10 @@ def test_what_is_no_list_of_certificates_lets_nobody_in(server, clock, verifier)
 def test_many_first_requests_fetch_once(verifier, server):
     async def run():
         await asyncio.gather(
-            *(verifier.verify(f"Bearer {GOOGLES.token(sub=str(n))}") for n in range(20))
+            *(
+                verifier.verify({"Authorization": f"Bearer {GOOGLES.token(sub=str(n))}"})
+                for n in range(20)
+            )
         )
 
     asyncio.run(run())

@@ -8,6 +8,7 @@ import socket
 import threading
 
 import pytest
+from servers.cloud_run import strip
 from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningKey
 from servers.kubeflow import KubeflowServer
 from servers.pubsub import PubSubServer
@@ -103,6 +104,21 @@ def test_it_does_not_serve_with_an_open_door(file, guard, missing):
     service = TriggerProcess("serve", file, **guard)
     assert service.wait() == 1
     assert f"RETRAINER_TRIGGER_{missing}" in "".join(service.lines)
+
+
+def test_signatures_are_left_to_iam_on_cloud_run_alone(file, guard):
+    service = TriggerProcess("serve", file, RETRAINER_TRIGGER_AUTH="iam", **guard)
+    assert service.wait() == 1
+    assert "K_SERVICE" in service.lines[-1]
+
+
+def test_a_token_that_cloud_run_altered_says_what_to_set(file, guard, vertex):
+    body = envelope("1", *written("2026-11-20"))
+    with TriggerProcess("serve", file, **guard) as service:
+        assert service.push(body, strip(KEY.token())) == 401
+        service.terminate()
+    assert not vertex.jobs
+    assert [entry for entry in service.entries if "trigger_service.auth" in entry["message"]]
 
 
 def test_an_open_door_must_be_asked_for_and_is_logged(file):

@@ -89,6 +89,14 @@ run "pushes_are_authenticated" {
     condition     = google_cloud_run_v2_service_iam_member.push_invokes[0].member == google_service_account.push.member
     error_message = "Only the push account may call the service."
   }
+
+  assert {
+    condition = contains([
+      for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
+      env.value if env.name == "RETRAINER_TRIGGER_AUTH"
+    ], "iam")
+    error_message = "Cloud Run's IAM replaces the signature of tokens, so the service must not check it."
+  }
 }
 
 run "the_trigger_reads_and_writes_claims_alone" {
