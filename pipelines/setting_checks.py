@@ -15,6 +15,7 @@ from ..components.lib.files import is_local
 from ..components.lib.registry import CHAMPION, Registry
 from ..components.lib.spans import check_pattern, find_spans
 from ..components.lib.store import Store
+from ..components.lib.user_code import code_behind
 from ..components.lib.words import did_you_mean
 from ..components.validate_examples.settings import parse_settings
 from .config import LoadedConfig, RetrainConfig
@@ -55,6 +56,8 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
             yield Problem(text, place="model.module")
     elif here:
         yield from _refusals("model.module", lambda: check_module(loaded.module))
+    if here:
+        yield from _uncacheable(loaded)
     columns, schema_problems = _schema_columns(config)
     yield from schema_problems
     yield from _evaluation_problems(config, columns)
@@ -64,6 +67,21 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     if is_local(pattern):
         for problem in _refusals("data.pattern", lambda: find_spans(pattern, config.data.marker)):
             yield dataclasses.replace(problem, stops=here)
+
+
+def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
+    """Say which code can't be followed, so that the tasks that run it are not cached here."""
+    of_model = code_behind({"module": loaded.module, "module_source": loaded.module_source})
+    of_metrics = code_behind({"metrics_specs": loaded.config.evaluation.metrics_specs})
+    for code, place, tasks in (
+        (of_model, "model.module", "transform_features and train_model are"),
+        (of_metrics, "evaluation.metrics_specs", "evaluate_model is"),
+    ):
+        for sentence in code.unseen:
+            text = (
+                f"{sentence}; {tasks} run in each run, since a change of it would not be noticed."
+            )
+            yield Problem(text, place=place, stops=False)
 
 
 def _data_problems(config: RetrainConfig) -> Iterator[Problem]:

@@ -1,61 +1,18 @@
 """Using an earlier result for equal code on equal inputs."""
 
-import functools
-import importlib.util
 import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import digest_file, digest_value, exists, read_json, write_json
+from ...components.lib.files import digest_value, exists, read_json, write_json
+from ...components.lib.installed import digest_code
 from ..runs import DONE, ArtifactRecord, RunRecord, TaskRecord, TaskState
 from .outputs import digest_artifact
 from .spec import Task
 
+__all__ = ["digest_code", "recall", "remember", "take_over", "task_key", "unchanged"]
 FOLDER = ".cache"
-# A container's image pins these; here they are whatever the environment holds.
-LIBRARIES = (
-    "apache-beam",
-    "keras",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "tensorflow",
-    "tensorflow-data-validation",
-    "tensorflow-model-analysis",
-    "tensorflow-transform",
-)
-
-
-def digest_code() -> str:
-    """Hash what components run on: the sources of `retrainer.components`, Python, the libraries.
-
-    Returns:
-        SHA-256 in hexadecimal digits; an edit of any source changes it.
-    """
-    name = __name__.split(".")[0] + ".components"
-    spec = importlib.util.find_spec(name)
-    folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else []
-    sources = {
-        file.relative_to(folder).as_posix(): digest_file(file)
-        for folder in folders
-        for file in sorted(Path(folder).rglob("*.py"))
-    }
-    return digest_value([sources, platform.python_version(), _library_versions()])
-
-
-@functools.cache
-def _library_versions() -> dict[str, str]:
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def task_key(
@@ -63,6 +20,7 @@ def task_key(
     parameters: Mapping[str, Any],
     artifacts: Mapping[str, ArtifactRecord],
     code: str,
+    user_code: str = "",
 ) -> str:
     """Hash all that a task's result depends on.
 
@@ -71,6 +29,7 @@ def task_key(
         parameters: Its input parameters.
         artifacts: Its input artifacts; what counts is what they hold, not where they lie.
         code: See `digest_code`.
+        user_code: Digest of the user's code that the parameters name, see `user_code.code_behind`.
 
     Returns:
         SHA-256 in hexadecimal digits.
@@ -85,6 +44,7 @@ def task_key(
                 for name, artifact in artifacts.items()
             },
             "code": code,
+            "user_code": user_code,
         }
     )
 

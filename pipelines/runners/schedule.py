@@ -12,6 +12,7 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from ...components.lib.files import is_local
 from ...components.lib.progress import PROGRESS_FILE_VARIABLE
+from ...components.lib.user_code import code_behind
 from ..runs import DONE, ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState, now, save_run
 from . import caching
 from .executor_input import make_executor_input
@@ -73,6 +74,7 @@ class Run:
     stop_signal: int | None = None
     _running: dict[str, _Running] = field(default_factory=dict)
     _ready: dict[str, float] = field(default_factory=dict)
+    _uncacheable: set[str] = field(default_factory=set)
     _code: str = ""
     _since: float = 0.0
 
@@ -134,11 +136,17 @@ class Run:
             record.error = str(error)
             self._close(record, TaskState.FAILED)
             return
-        record.key = caching.task_key(task, record.inputs, record.input_artifacts, self._code)
+        code = code_behind(record.inputs)
+        record.key = caching.task_key(
+            task, record.inputs, record.input_artifacts, self._code, code.digest
+        )
         if self.settings.earlier and caching.take_over(self.settings.earlier, record):
             self._close(record, record.state)
             return
-        use_cache = task.caching and self.settings.caching
+        if code.unseen:
+            # What it runs may change without its key.
+            self._uncacheable.add(task.name)
+        use_cache = task.caching and self.settings.caching and not code.unseen
         record.started, since = now(), time.monotonic()
         if use_cache and caching.recall(self.settings.pipeline_root, record):
             record.seconds = _elapsed(since)
@@ -235,7 +243,7 @@ class Run:
             name: ArtifactRecord(**artifact) for name, artifact in exit_.result["artifacts"].items()
         }
         keep_results(self.record, record)
-        if running.task.caching:
+        if running.task.caching and running.task.name not in self._uncacheable:
             caching.remember(self.settings.pipeline_root, self.record.run_id, record)
         self._close(record, TaskState.SUCCEEDED)
 
