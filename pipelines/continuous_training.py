@@ -19,6 +19,13 @@ from .config import LoadedConfig
 from .target_config import NEVER_CACHED
 from .task_settings import apply_settings
 
+RUN = {
+    "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+    "run_resource": dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
+    "run_uuid": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+}
+"""Which run a task is of: only for tasks that are never cached, since it is another one in each run."""
+
 
 def continuous_training(loaded: LoadedConfig) -> Any:
     """Build the pipeline of a retrain.yaml.
@@ -67,6 +74,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             min_spans=data.min_spans,
             marker=data.marker,
             schema_uri=config.validation.schema_uri,
+            **RUN,
         )
         examples = ingested.outputs["examples"]
         champion = resolve_champion(
@@ -74,6 +82,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             span=ingested.outputs["newest_span"],
             pattern=pattern,
             allow_older=allow_older,
+            **RUN,
         )
         statistics = compute_statistics(
             examples=examples,
@@ -86,6 +95,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             examples=examples,
             pattern=pattern,
             **config.validation.model_dump(),
+            **RUN,
         )
         transformed = transform_features(
             examples=examples,
@@ -132,10 +142,10 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             blessing=evaluated.outputs["blessing"],
             serving_check=served.outputs["serving_check"],
             store=store,
-            run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
             span=ingested.outputs["newest_span"],
             pattern=pattern,
             allow_older=allow_older,
+            **RUN,
         )
         tasks = {
             "ingest_spans": ingested,

@@ -36,6 +36,9 @@ def ingest_spans(
     min_spans: int = 0,
     marker: str = "",
     schema_uri: str = "",
+    run: str = "",
+    run_resource: str = "",
+    run_uuid: str = "",
 ) -> NamedTuple("Outputs", [("newest_span", str), ("verdict", str)]):
     """Finds the newest spans behind a pattern and puts each new one into the store, once.
 
@@ -76,6 +79,9 @@ def ingest_spans(
             `{span}.done` where spans share a folder. Spans without it are not there yet. Empty for none.
         schema_uri: A curated schema.pbtxt, which says what columns hold. Empty: the one that is frozen in the
             store, and before that each span's own values.
+        run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
+        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
+        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
 
     Returns:
         newest_span: Name of the newest span in the window.
@@ -85,6 +91,7 @@ def ingest_spans(
     from retrainer.components.ingest_spans.ingest import ingest
     from retrainer.components.ingest_spans.settings import IngestSettings
     from retrainer.components.ingest_spans.sources.interface import SourceOptions
+    from retrainer.components.lib.run_records import recording
 
     settings = IngestSettings(
         label=label,
@@ -108,18 +115,23 @@ def ingest_spans(
             **parse_csv_options(csv),
         ),
     )
-    ingested = ingest(
-        pattern=pattern,
-        store=store,
-        settings=settings,
-        output=examples.path,
-        span=span,
-        window=window,
-        eval_spans=eval_spans,
-        min_spans=min_spans,
-        marker=marker,
-        schema_uri=schema_uri,
-    )
+    with recording(store, "ingest_spans", run, run_resource, run_uuid) as record:
+        ingested = ingest(
+            pattern=pattern,
+            store=store,
+            settings=settings,
+            output=examples.path,
+            span=span,
+            window=window,
+            eval_spans=eval_spans,
+            min_spans=min_spans,
+            marker=marker,
+            schema_uri=schema_uri,
+        )
+        record.verdict = ingested.verdict
+        record.note(
+            spans=ingested.versions, newest_span=ingested.newest_span, examples=examples.uri
+        )
     # Records of runs keep an artifact's metadata, so they say which versions a run used after its folder is gone.
     examples.metadata["spans"] = ingested.versions
     return ingested.newest_span, ingested.verdict

@@ -63,6 +63,10 @@ class Store:
         """Records of runs: `runs/<run>/run.json`."""
         return join(self.uri, "runs")
 
+    def run_tasks_uri(self, folder: str) -> str:
+        """What the tasks of a run noted: `runs/<run>/tasks/<task>.<job>.json`."""
+        return join(self.runs_uri, folder, "tasks")
+
     @property
     def claims_uri(self) -> str:
         """Who submits what: files that are created exclusively."""

@@ -7,6 +7,7 @@ from ..lib.errors import RetrainerError
 from ..lib.files import digest_folder, join, local_folder, write_json
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
+from ..lib.run_records import TaskRecord
 from ..lib.store import Store
 from ..lib.verdicts import Blessing, ServingCheck
 
@@ -23,6 +24,7 @@ def push(
     alias: str = CHAMPION,
     pattern: str = "",
     allow_older: bool | str = False,
+    record: TaskRecord | None = None,
 ) -> str:
     """Push a blessed model into the registry and make it the champion.
 
@@ -42,6 +44,7 @@ def push(
         pattern: The pattern that the span was found with; it has the format of the spans' dates.
         allow_older: Whether the model may replace a champion that has seen newer spans; also as text, `true` or
             `false`.
+        record: Takes the outcome (as the verdict starts), the model's version, and the champion's before it.
 
     Returns:
         The verdict, which starts with `pushed`, `refused` or `unchanged`.
@@ -53,6 +56,8 @@ def push(
     judged = Blessing.read(blessing)
     noted = {"train_spans": judged.train_spans, "eval_spans": judged.eval_spans, **(info or {})}
     newest = str(noted.get("span") or judged.newest_span)
+    record = record or TaskRecord("push_model")
+    record.note(newest_span=newest, champion=judged.champion_version)
     with local_folder(model) as folder:
         digest = digest_folder(folder)
         _same_model("blessing", judged.model_digest, digest, model)
@@ -73,12 +78,14 @@ def push(
         if refusals:
             refusal = "; ".join(refusals)
             _note(output, pushed=False, version=None, reason=refusal)
+            record.note(outcome="refused", version=None)
             serving = (
                 f"version {current.version} still serves" if current else "no model serves yet"
             )
             return f"refused, {serving}: {refusal}"
         if current and is_champion:
             _note(output, pushed=True, version=current.version)
+            record.note(outcome="unchanged", version=current.version)
             return f"unchanged, already the champion (version {current.version})"
         version = registry.add(folder, digest, noted)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -93,6 +100,7 @@ def push(
             "model is compared with the new champion."
         ) from error
     _note(output, pushed=True, version=version.version)
+    record.note(outcome="pushed", version=version.version)
     instead = "" if expected is None else f", in place of version {expected}"
     words = "; ".join(filter(None, [judged.summary, age]))
     return f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"

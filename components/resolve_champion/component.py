@@ -15,6 +15,9 @@ def resolve_champion(
     span: str = "",
     pattern: str = "",
     allow_older: str = "false",
+    run: str = "",
+    run_resource: str = "",
+    run_uuid: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Looks up the model in service in the registry. Do not cache this task: it reads the world.
 
@@ -28,10 +31,16 @@ def resolve_champion(
         span: The newest span of the run, from `ingest_spans`; empty to compare nothing.
         pattern: The pattern that the span was found with; it has the format of the spans' dates.
         allow_older: `true` to let a run of an older span go on.
+        run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
+        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
+        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
 
     Returns:
         verdict: The champion's version.
     """
+    from retrainer.components.lib.run_records import recording
     from retrainer.components.resolve_champion.resolve import resolve
 
-    return (resolve(store, champion.path, alias, span, pattern, allow_older),)
+    with recording(store, "resolve_champion", run, run_resource, run_uuid) as record:
+        record.verdict = resolve(store, champion.path, alias, span, pattern, allow_older, record)
+    return (record.verdict,)

@@ -4,6 +4,7 @@ from ..lib.errors import RetrainerError
 from ..lib.files import exists
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, Registry
+from ..lib.run_records import TaskRecord
 from ..lib.store import Store
 from ..lib.verdicts import Champion
 
@@ -15,6 +16,7 @@ def resolve(
     span: str = "",
     pattern: str = "",
     allow_older: bool | str = False,
+    record: TaskRecord | None = None,
 ) -> str:
     """Look up the champion in the registry.
 
@@ -28,6 +30,7 @@ def resolve(
         span: The newest span of the run; empty to compare nothing.
         pattern: The pattern that the span was found with; it has the format of the spans' dates.
         allow_older: Whether a run of an older span may go on; also as text, `true` or `false`.
+        record: Takes the span and the champion's version.
 
     Returns:
         The verdict.
@@ -37,7 +40,10 @@ def resolve(
             seen newer spans.
     """
     allowed = parse_flag("allow_older", allow_older)
+    record = record or TaskRecord("resolve_champion")
+    record.note(newest_span=span)
     version = Registry(Store(store).models_uri).resolve(alias)
+    record.note(champion=version.version if version else None)
     if version is None:
         Champion().write(output)
         return "no champion yet"

@@ -26,6 +26,9 @@ def validate_examples(
     max_label_factor: float = 3.0,
     examples: dsl.Input[dsl.Dataset] = None,
     pattern: str = "",
+    run: str = "",
+    run_resource: str = "",
+    run_uuid: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("warnings", List[str])]):
     """Judges a window's data against its schema and its own past; an error fails the run.
 
@@ -63,11 +66,15 @@ def validate_examples(
             at, and of rows set aside there is no example.
         pattern: The pattern that `ingest_spans` got. Its date format tells when a span ends; without one, names such
             as `2013-04` do.
+        run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
+        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
+        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
 
     Returns:
         verdict: What was found, in one sentence.
         warnings: A line for each warning; empty for none.
     """
+    from retrainer.components.lib.run_records import recording
     from retrainer.components.validate_examples.settings import parse_settings
     from retrainer.components.validate_examples.validate import validate
 
@@ -82,14 +89,19 @@ def validate_examples(
         max_rows_factor=max_rows_factor,
         max_label_factor=max_label_factor,
     )
-    return validate(
-        statistics_path=statistics.path,
-        store=store,
-        settings=settings,
-        anomalies_path=anomalies.path,
-        schema_path=schema.path,
-        report_path=report.path,
-        schema_uri=schema_uri,
-        examples_path=examples.path if examples else "",
-        pattern=pattern,
-    )
+    with recording(store, "validate_examples", run, run_resource, run_uuid) as record:
+        record.note(statistics=statistics.uri)
+        validated = validate(
+            statistics_path=statistics.path,
+            store=store,
+            settings=settings,
+            anomalies_path=anomalies.path,
+            schema_path=schema.path,
+            report_path=report.path,
+            schema_uri=schema_uri,
+            examples_path=examples.path if examples else "",
+            pattern=pattern,
+        )
+        record.verdict = validated.verdict
+        record.note(warnings=validated.warnings)
+    return validated

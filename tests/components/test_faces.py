@@ -76,7 +76,8 @@ def test_importing_the_components_loads_no_heavy_library():
 def test_the_work_can_be_imported_where_kfp_runs_a_task():
     bodies = [inspect.getsource(getattr(retrainer.components, name).python_func) for name in NAMES]
     modules = [
-        re.search(r"    from (retrainer\.components\.\S+) import", body)[1] for body in bodies
+        re.search(rf"    from (retrainer\.components\.{name}\.\S+) import", body)[1]
+        for name, body in zip(NAMES, bodies, strict=True)
     ]
     assert len(set(modules)) == len(NAMES)
     done = subprocess.run(

@@ -1,0 +1,187 @@
+"""Reading what is noted in the store of runs, on whatever target they ran (see `run_records`)."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .errors import RetrainerError
+from .files import filesystem, join, read_json
+from .run_records import FORMAT, SUBMISSION, RunKey, TaskRecord, TaskState
+from .store import Store
+
+INGEST, CHAMPION, VALIDATE, PUSH = (
+    "ingest_spans",
+    "resolve_champion",
+    "validate_examples",
+    "push_model",
+)
+"""The tasks that keep records."""
+_FILE = re.compile(r"(?P<task>[a-z_]+)\.(?P<key>[0-9a-f]{12})\.json")
+_log = logging.getLogger("retrainer.run_traces")
+
+
+class Outcome(StrEnum):
+    """What became of a run, as far as its tasks know.
+
+    `stopped`: a rule of ours stopped it (bad data, an older span), and its sentence says what to do. `failed`:
+    something else went wrong in a task. `open`: it runs, or stopped in a task that keeps no record.
+    """
+
+    PUSHED = "pushed"
+    REFUSED = "refused"
+    UNCHANGED = "unchanged"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class RunTrace:
+    """What is noted in the store of one run.
+
+    Attributes:
+        key: Which run.
+        tasks: What its tasks noted, by component.
+        submission: What was noted by whoever submitted it; empty where nobody did, as for runs of a schedule.
+    """
+
+    key: RunKey
+    tasks: Mapping[str, TaskRecord]
+    submission: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def started(self) -> str:
+        """When it was submitted, or else when its first task began, in ISO 8601, UTC; empty if unknown."""
+        moments = [str(self.submission.get("created_at") or ""), *(t.started for t in self._all)]
+        return min((moment for moment in moments if moment), default="")
+
+    @property
+    def ended(self) -> str:
+        """When the last of its tasks that keep records ended; empty while one runs."""
+        if any(not task.ended for task in self._all):
+            return ""
+        return max((task.ended for task in self._all), default="")
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it, as far as its tasks know."""
+        if self.failed:
+            return Outcome.STOPPED if self.failed.known else Outcome.FAILED
+        push = self.tasks.get(PUSH)
+        if push is None or push.state != TaskState.SUCCEEDED:
+            return Outcome.OPEN
+        return Outcome(str(push.notes.get("outcome") or Outcome.OPEN))
+
+    @property
+    def sentence(self) -> str:
+        """What there is to say of the outcome: push_model's verdict, or where and why a task stopped."""
+        if self.failed:
+            return f"stopped at {self.failed.task}: {self.failed.error}"
+        return self.tasks[PUSH].verdict if PUSH in self.tasks else ""
+
+    @property
+    def failed(self) -> TaskRecord | None:
+        """The task that failed; None if none did."""
+        return next((task for task in self._all if task.state == TaskState.FAILED), None)
+
+    @property
+    def spans(self) -> dict[str, str] | None:
+        """The version of each span that it used; None if that is not known (yet)."""
+        spans = self.noted(INGEST, "spans")
+        return dict(spans) if isinstance(spans, Mapping) else None
+
+    def noted(self, task: str, name: str) -> Any:
+        """Look up what a task noted; None if it did not."""
+        record = self.tasks.get(task)
+        return record.notes.get(name) if record else None
+
+    @property
+    def _all(self) -> list[TaskRecord]:
+        return sorted(self.tasks.values(), key=lambda task: (task.started, task.task))
+
+
+def read_run(store: str, key: RunKey) -> RunTrace | None:
+    """Read what is noted of one run.
+
+    Args:
+        store: URI of the store.
+        key: The run.
+
+    Returns:
+        What is noted; None if nothing is.
+    """
+    for trace in read_traces(store, key.folder):
+        if trace.key.digest == key.digest:
+            return trace
+    return None
+
+
+def read_traces(store: str, folder: str) -> list[RunTrace]:
+    """Read what is noted of the runs of one name.
+
+    Args:
+        store: URI of the store.
+        folder: The runs' folder, `RunKey.folder`.
+
+    Returns:
+        Most often none or one; several where a service lets runs share a name. A damaged file is left out with a
+        warning in the log: one that was written by hand must not hide the others.
+    """
+    uri = Store(store).run_tasks_uri(folder)
+    fs, path = filesystem(uri)
+    try:
+        names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for name in sorted(names):
+        match = _FILE.fullmatch(name)
+        content = _read(join(uri, name)) if match else None
+        if match and content:
+            found.setdefault(match["key"], []).append((match["task"], content))
+    return [_to_trace(files) for files in found.values()]
+
+
+def list_folders(store: str) -> list[str]:
+    """List the folders of runs in a store, whatever they hold."""
+    fs, root = filesystem(Store(store).runs_uri)
+    try:
+        paths = fs.ls(root, detail=False)
+    except FileNotFoundError:
+        return []
+    return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+
+def _to_trace(files: list[tuple[str, dict[str, Any]]]) -> RunTrace:
+    first = files[0][1]
+    tasks = {task: _to_record(task, content) for task, content in files if task != SUBMISSION}
+    submission = next((content for task, content in files if task == SUBMISSION), {})
+    return RunTrace(RunKey(str(first["run"]), str(first["job"])), tasks, submission)
+
+
+def _to_record(task: str, content: Mapping[str, Any]) -> TaskRecord:
+    notes = content.get("notes")
+    return TaskRecord(
+        task,
+        TaskState(content["state"]),
+        notes=dict(notes) if isinstance(notes, Mapping) else {},
+        known=bool(content.get("known")),
+        **{name: str(content.get(name) or "") for name in ("started", "ended", "verdict", "error")},
+    )
+
+
+def _read(uri: str) -> dict[str, Any] | None:
+    try:
+        content = read_json(uri)
+        if content["format"] != FORMAT or not content["run"] or not content["job"]:
+            raise ValueError(f"its format is {content['format']}, and {FORMAT} is known here")
+        TaskState(content.get("state", TaskState.RUNNING))
+    except FileNotFoundError:
+        return None
+    except (RetrainerError, KeyError, TypeError, ValueError) as error:
+        _log.warning("'%s' is no record that retrainer wrote, and is left out: %s", uri, error)
+        return None
+    return dict(content)
