@@ -212,7 +212,8 @@ def _stopping_on_signals(run: Run) -> Iterator[None]:
         return
 
     def stop(number: int, _: FrameType | None) -> None:
-        run.stop_signal = number
+        run.stop_at_once = run.stop_signal is not None
+        run.stop_signal = run.stop_signal or number
         run.processes.wake()
 
     before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}

@@ -163,6 +163,11 @@ class TaskProcesses:
         exits, self._exits = self._exits, []
         return exits
 
+    @property
+    def has_requests(self) -> bool:
+        """Whether the server was asked for tasks that it has not forked yet."""
+        return any(process.pid is None for process in self._processes.values())
+
     def started(self) -> list[str]:
         """Give the tasks that were forked, each once; until the libraries are loaded some wait."""
         started, self._started = self._started, []

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ from .values import task_parameters
 from .watching import Watch
 
 POLL_SECONDS = 0.1
+ENDED = DONE | {TaskState.FAILED, TaskState.SKIPPED, TaskState.INTERRUPTED}
+"""States of a task that will not go on."""
 TAIL_LINES = 15
 
 
@@ -63,7 +65,8 @@ class Run:
         settings: How.
         processes: Where tasks run.
         observer: Who watches.
-        stop_signal: Set (by a signal handler) to have the run stopped.
+        stop_signal: Set (by a signal handler) to have the run stopped; exit tasks run all the same.
+        stop_at_once: Set (by a second signal) to have exit tasks stopped, too.
     """
 
     pipeline: Pipeline
@@ -72,9 +75,11 @@ class Run:
     processes: TaskProcesses
     observer: RunObserver
     stop_signal: int | None = None
+    stop_at_once: bool = False
     _running: dict[str, _Running] = field(default_factory=dict)
     _ready: dict[str, float] = field(default_factory=dict)
     _uncacheable: set[str] = field(default_factory=set)
+    _only_exits: bool = False
     _code: str = ""
     _since: float = 0.0
 
@@ -89,17 +94,10 @@ class Run:
         save_run(self.record)
         try:
             self.observer.run_started(self.record)
-            while self.stop_signal is None:
-                self._settle()
-                self._start_ready()
-                if not self._running and not self._ready:
-                    break
-                exits = self.processes.poll(self._patience())
-                for name in self.processes.started():
-                    self._note_start(name)
-                for exit_ in exits:
-                    self._finish(exit_)
-                self._watch()
+            self._go_on(lambda: self.stop_signal is None)
+            if self.stop_signal is not None:
+                self._interrupt()
+                self._run_exit_tasks()
         except BaseException:
             self._interrupt()
             # The disk that is full may be what brought us here; the record then says `running`, and
@@ -109,9 +107,31 @@ class Run:
             with contextlib.suppress(OSError):
                 self.observer.run_finished(self.record)
             raise
-        if self.stop_signal is not None:
-            self._interrupt()
         self._conclude()
+
+    def _go_on(self, wanted: Callable[[], bool]) -> None:
+        while wanted():
+            self._settle()
+            self._start_ready()
+            if not self._running and not self._ready:
+                break
+            exits = self.processes.poll(self._patience())
+            for name in self.processes.started():
+                self._note_start(name)
+            for exit_ in exits:
+                self._finish(exit_)
+            self._watch()
+
+    def _run_exit_tasks(self) -> None:
+        """After an interruption, run what runs whatever became of the run, if anything did."""
+        begun = any(task.started for task in self.record.tasks.values())
+        # A server that still loads libraries would start what it was asked for before.
+        if not begun or self.processes.has_requests:
+            return
+        self._only_exits = True
+        self._go_on(lambda: not self.stop_at_once)
+        if self.stop_at_once:
+            self._interrupt()
 
     def _spent_before(self) -> float:
         return self.settings.earlier.seconds_spent if self.settings.earlier else 0.0
@@ -124,7 +144,12 @@ class Run:
             if record.state != TaskState.PENDING or waits:
                 continue
             states = {self.record.tasks[name].state for name in task.after}
-            if states & {TaskState.FAILED, TaskState.SKIPPED}:
+            if task.is_exit:
+                if self._only_exits or states <= ENDED:
+                    self._prepare(task, record)
+            elif self._only_exits:
+                continue
+            elif states & {TaskState.FAILED, TaskState.SKIPPED}:
                 self._close(record, TaskState.SKIPPED)
             elif states <= DONE:
                 self._prepare(task, record)
@@ -135,6 +160,10 @@ class Run:
         except RetrainerError as error:
             record.error = str(error)
             self._close(record, TaskState.FAILED)
+            return
+        if task.is_exit:
+            # Each attempt at a run has an end of its own.
+            self._ready[task.name] = 0.0
             return
         code = code_behind(record.inputs)
         record.key = caching.task_key(
@@ -215,7 +244,8 @@ class Run:
             PROGRESS_FILE_VARIABLE: watch.progress_file,
         }
         # The first tasks do not wait until the libraries that only later ones need are loaded.
-        self.processes.start(task.name, request, log, early=not task.after, extra_env=env)
+        early = not task.after or task.is_exit
+        self.processes.start(task.name, request, log, early=early, extra_env=env)
 
     def _note_start(self, name: str) -> None:
         record = self.record.tasks[name]
@@ -252,7 +282,7 @@ class Run:
         if not result["known"]:
             record.log_tail = tail_lines(running.watch.log, TAIL_LINES)
         retry = running.task.retry
-        if record.attempts <= retry.count and self.stop_signal is None:
+        if record.attempts <= retry.count and not self._stopping(running.task):
             wait = retry.wait(record.attempts)
             record.state = TaskState.PENDING
             self._ready[record.name] = time.monotonic() + wait
@@ -261,6 +291,9 @@ class Run:
             return
         keep_reports_of_failure(self.record, record, running.executor_input)
         self._close(record, TaskState.FAILED)
+
+    def _stopping(self, task: Task) -> bool:
+        return self.stop_at_once if task.is_exit else self.stop_signal is not None
 
     def _close(self, record: TaskRecord, state: TaskState) -> None:
         record.state = state
@@ -305,11 +338,16 @@ class Run:
                 continue
             record.seconds, record.state = _elapsed(running.since), TaskState.INTERRUPTED
         self._running, self._ready = {}, {}
-        if any(task.state not in DONE for task in self.record.tasks.values()):
+        if any(task.state not in DONE for task in self._judged()):
             self.record.state = RunState.INTERRUPTED
 
+    def _judged(self) -> list[TaskRecord]:
+        """The tasks that a run's state goes by: all but exit tasks, which only say what became of the others."""
+        tasks = self.pipeline.tasks
+        return [record for name, record in self.record.tasks.items() if not tasks[name].is_exit]
+
     def _conclude(self) -> None:
-        failed = self.record.failed_tasks
+        failed = [task for task in self._judged() if task.state == TaskState.FAILED]
         if self.record.state == RunState.RUNNING:
             self.record.state = RunState.FAILED if failed else RunState.SUCCEEDED
         if failed:

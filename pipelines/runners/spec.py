@@ -11,6 +11,7 @@ import yaml
 from ...components.lib.errors import RetrainerError
 from ...components.lib.files import digest_value, read_text
 from .executors import Executor, parse_executor
+from .exit_handlers import flatten
 from .refusals import refuse_platform_features, refuse_task_features
 
 PARAMETER_TYPES = frozenset(
@@ -110,6 +111,7 @@ class Task:
         parameters: Where its input parameters come from.
         artifacts: Where its input artifacts come from.
         after: The tasks that must have succeeded before.
+        is_exit: Whether it is an exit task, which runs when those have ended, whatever became of them.
         caching: Whether an earlier result may be used.
         retry: What to do when it fails.
         takes: The parameters that its component declares.
@@ -133,6 +135,7 @@ class Task:
     gives_artifacts: Mapping[str, ArtifactType]
     executor: Executor
     interface_digest: str
+    is_exit: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,11 +209,13 @@ def parse_spec(spec: Mapping[str, Any]) -> Pipeline:
         raise RetrainerError(f"the spec's schemaVersion is {version}; the local runner knows 2.x.")
     tasks = {}
     try:
-        for task_name, entry in entries.items():
+        flat, exits = flatten(entries, components)
+        for task_name, entry in flat.items():
             component = components[entry["componentRef"]["name"]]
             refuse_task_features(task_name, entry, component, executors)
             executor = parse_executor(task_name, executors[component["executorLabel"]]["container"])
-            tasks[task_name] = _parse_task(task_name, entry, component, executor)
+            is_exit = task_name in exits
+            tasks[task_name] = _parse_task(task_name, entry, component, executor, is_exit)
         ordered = {task_name: tasks[task_name] for task_name in _order(tasks)}
     except KeyError as error:
         raise RetrainerError(
@@ -227,7 +232,11 @@ def parse_spec(spec: Mapping[str, Any]) -> Pipeline:
 
 
 def _parse_task(
-    name: str, entry: Mapping[str, Any], component: Mapping[str, Any], executor: Executor
+    name: str,
+    entry: Mapping[str, Any],
+    component: Mapping[str, Any],
+    executor: Executor,
+    is_exit: bool,
 ) -> Task:
     inputs = entry.get("inputs", {})
     parameters = {
@@ -253,7 +262,7 @@ def _parse_task(
         parameters=parameters,
         artifacts=artifacts,
         after=frozenset([*producers, *entry.get("dependentTasks", [])]),
-        caching=entry.get("cachingOptions", {}).get("enableCache", False),
+        caching=entry.get("cachingOptions", {}).get("enableCache", False) and not is_exit,
         retry=_retry(entry.get("retryPolicy", {})),
         takes=_parameters(f"task '{name}'", takes),
         takes_artifacts=_artifacts(takes),
@@ -261,6 +270,7 @@ def _parse_task(
         gives_artifacts=_artifacts(gives),
         executor=executor,
         interface_digest=digest_value([takes, gives]),
+        is_exit=is_exit,
     )
 
 

@@ -198,7 +198,7 @@ def with_sub_pipeline():
         (with_if, "task 'condition-1' uses dsl.If .*hello"),
         (with_if_and_else, "task 'condition-branches-1' uses dsl.If with dsl.Elif or dsl.Else"),
         (with_loop, "task 'for-loop-.*' uses dsl.ParallelFor"),
-        (with_exit_handler, "uses dsl.ExitHandler"),
+        (with_exit_handler, r"uses dsl.ExitHandler \(the status of 'exit-handler-1'\)"),
         (with_importer, "task 'importer' uses dsl.importer"),
         (with_container, r"task 'run-anything' is a container component \(image 'alpine:3'\)"),
         (with_packages, "pip install 'no-such-package==1.0'"),
@@ -210,6 +210,25 @@ def test_features_that_it_does_not_run_are_refused_by_name(compile_pipeline, bod
     spec = compile_pipeline(dsl.pipeline(body, name="refused"))
     with pytest.raises(RetrainerError, match=message):
         parse_spec(spec)
+
+
+def test_an_exit_handler_is_flattened_and_its_exit_task_waits_for_all(compile_pipeline):
+    @dsl.pipeline(name="exits")
+    def pipeline(rows: int = 5, note: str = "n"):
+        first = say(text=note)
+        with dsl.ExitHandler(say(text=note)):
+            made = make_data(rows=rows)
+            use_data(data=made.outputs["data"], note=first.output, options={})
+
+    tasks = parse_spec(compile_pipeline(pipeline)).tasks
+
+    assert set(tasks) == {"say", "say-2", "make-data", "use-data"}
+    assert tasks["make-data"].parameters["rows"] == PipelineParameter("rows")
+    assert tasks["use-data"].parameters["note"] == TaskOutput("say", "Output")
+    assert tasks["use-data"].artifacts["data"] == TaskOutput("make-data", "data")
+    assert tasks["use-data"].after >= {"say", "make-data"}
+    assert [name for name, task in tasks.items() if task.is_exit] == ["say-2"]
+    assert tasks["say-2"].after == {"make-data", "use-data"}
 
 
 def test_an_artifact_of_the_pipeline_is_refused(compile_pipeline):
