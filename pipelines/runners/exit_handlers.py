@@ -45,12 +45,11 @@ def flatten(tasks: Entries, components: Entries) -> tuple[dict[str, Mapping[str,
                 flat[inner_name] = _with_outer_inputs(inner, task.get("inputs", {}), before)
             continue
         _refuse_outputs(name, task, inside)
-        flat[name] = task
-        if before != depends:
-            flat[name] = {**task, "dependentTasks": before}
-            if task.get("triggerPolicy") == _COMPLETED:
-                exits.add(name)
-                del flat[name]["triggerPolicy"]
+        changed = {**task, "dependentTasks": before} if before != depends else {**task}
+        if before != depends and task.get("triggerPolicy") == _COMPLETED:
+            exits.add(name)
+            del changed["triggerPolicy"]
+        flat[name] = changed
     return flat, exits
 
 
