@@ -53,7 +53,8 @@ ENV PATH=/opt/retrainer/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PIP_CONSTRAINT=/opt/retrainer/constraints.txt \
     PIP_DISABLE_PIP_VERSION_CHECK=1
-USER retrainer
+# A number, because a kubelet that is to refuse root (runAsNonRoot) can't look names up in an image.
+USER 10001
 WORKDIR /home/retrainer
 # No entry point: Kubeflow, Vertex AI and kfp's local runners bring the whole command.
 CMD ["retrainer", "--help"]

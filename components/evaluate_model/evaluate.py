@@ -2,14 +2,13 @@
 
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.beam import pipeline_options, pipeline_output
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
@@ -33,7 +32,7 @@ from .champion import (
 from .demands import Demands, demands
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import Verdict, judge
-from .in_process import evaluate_in_process, write_results
+from .in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
 from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .pictures import Picture, merge_pictures, take_pictures
@@ -43,6 +42,7 @@ from .results import Evaluation, finite, read_evaluation, write_validation
 from .tally import TALLY_FILE, Tally, binarized_classes, take
 
 _log = logging.getLogger(__name__)
+_ON_BEAM_HERE = "by TFMA on Beam, in this process"
 
 
 @dataclass(frozen=True)
@@ -161,18 +161,19 @@ def evaluate(
         return _Computed(config, evaluation, verdict, how, pictures, silent)
 
     comparison = compare_with(examples, champion, loaded.get(BASELINE))
-    try:
-        done = compute(comparison.examples, comparison.champion, evaluation_path)
-    except ChampionUnfitError as unfit:
-        comparison = without_champion(examples, champion, str(unfit))
-        done = compute(examples, comparison.champion, evaluation_path)
-    if done.silent:
-        comparison = without_silent_rows(comparison, done.silent)
-    evaluation, verdict = done.evaluation, done.verdict
-    if comparison.is_partial:
-        alone = replace(champion, uri=None)
-        everything = compute(examples, alone, join(evaluation_path, ALL_ROWS)).evaluation
-        verdict = judge_in_part(evaluation, champion, everything)
+    with pipeline_output(pipeline_options(beam_args), evaluation_path, EVAL_CONFIG_FILE) as results:
+        try:
+            done = compute(comparison.examples, comparison.champion, results)
+        except ChampionUnfitError as unfit:
+            comparison = without_champion(examples, champion, str(unfit))
+            done = compute(examples, comparison.champion, results)
+        if done.silent:
+            comparison = without_silent_rows(comparison, done.silent)
+        evaluation, verdict = done.evaluation, done.verdict
+        if comparison.is_partial:
+            alone = replace(champion, uri=None)
+            everything = compute(examples, alone, join(results, ALL_ROWS)).evaluation
+            verdict = judge_in_part(evaluation, champion, everything)
     remarks = [*comparison.remarks]
     if remark := empty_columns(examples, loaded[CANDIDATE]):
         remarks.insert(0, remark)
@@ -277,20 +278,14 @@ def _evaluate_here(
     Returns:
         How it was computed, in words.
     """
-    # Written aside, then moved: a reader never sees half an evaluation.
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(folder))) as aside:
-        try:
-            results = evaluate_in_process(config, scores)
-        except NotCoveredError as missing:
-            how = "by TFMA on Beam, in this process"
-            _log.warning("computing %s, which is slow: arrays do not give %s", how, missing)
-            progress("running TFMA on Beam")
-            evaluate_scores_on_beam(config, scores, aside, not champion.exists)
-        else:
-            how = "in process"
-            data = f"eval split, spans {eval_spans(examples)}"
-            names = {spec.name: models[spec.name or CANDIDATE] for spec in config.model_specs}
-            write_results(results, config, aside, not champion.exists, data, names)
-        for name in sorted(os.listdir(aside)):
-            shutil.move(os.path.join(aside, name), os.path.join(folder, name))
-    return how
+    try:
+        results = evaluate_in_process(config, scores)
+    except NotCoveredError as missing:
+        _log.warning("computing %s, which is slow: arrays do not give %s", _ON_BEAM_HERE, missing)
+        progress("running TFMA on Beam")
+        evaluate_scores_on_beam(config, scores, folder, not champion.exists)
+        return _ON_BEAM_HERE
+    data = f"eval split, spans {eval_spans(examples)}"
+    names = {spec.name: models[spec.name or CANDIDATE] for spec in config.model_specs}
+    write_results(results, config, folder, not champion.exists, data, names)
+    return "in process"

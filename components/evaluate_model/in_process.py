@@ -31,6 +31,11 @@ from .intervals import public, sampler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
 
+# TFMA reads it first.
+EVAL_CONFIG_FILE = (
+    f"{eval_config_writer.EVAL_CONFIG_FILE}.{eval_config_writer.EVAL_CONFIG_FILE_FORMAT}"
+)
+
 Metrics = dict[Any, Any]
 
 
@@ -129,8 +134,7 @@ def write_results(
         os.path.join(folder, f"{constants.VALIDATIONS_KEY}.tfrecord"),
         [combine.extract_output(validation)],
     )
-    name = f"{eval_config_writer.EVAL_CONFIG_FILE}.{eval_config_writer.EVAL_CONFIG_FILE_FORMAT}"
-    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+    with open(os.path.join(folder, EVAL_CONFIG_FILE), "w", encoding="utf-8") as file:
         file.write(eval_config_writer._serialize_eval_run(config, data, "parquet", models) + "\n")
 
 

@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options import (
 
 from .examples import SpanPart
 from .files import filesystem, is_local, join
+from .library_output import written_locally
 
 _MOUNT = "/gcs/"
 _IN_PROCESS = "FnApiRunner"
@@ -96,6 +97,25 @@ def shared_temporary_folder(options: PipelineOptions, beside: str) -> Iterator[s
         yield folder
     finally:
         _remove(folder)
+
+
+@contextmanager
+def pipeline_output(options: PipelineOptions, output: str, last: str) -> Iterator[str]:
+    """Choose where a pipeline writes an artifact: workers on this machine write locally, others to the artifact itself.
+
+    Args:
+        options: The pipeline's options.
+        output: The artifact's folder.
+        last: The file that completes the artifact; see `written_locally`.
+
+    Yields:
+        The local path to write to; its workers reach it by its `worker_uri`.
+    """
+    if not runs_here(options):
+        yield output
+        return
+    with written_locally(output, last) as folder:
+        yield folder
 
 
 def _remove(folder: str) -> None:

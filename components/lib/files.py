@@ -24,6 +24,12 @@ from .remote import RemoteFileSystem
 # Names of what is not whole: written aside, written in a scratch folder, or about to be deleted.
 ASIDE, WRITING, REMOVED = ".tmp", ".writing-", ".removed-"
 
+# What link gives where there are no hard links: EPERM by link(2) and by gcsfuse (seen with 3.2.8), the others by
+# further FUSE file systems and network shares.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+# What gcsfuse gives where a folder is renamed (docs/semantics.md, "Missing features"; seen with 3.2.8).
+_NO_FOLDER_RENAMED = errno.EMFILE
+
 # Buckets that were seen to refuse a file that is there.
 _REFUSE_TO_OVERWRITE: set[str] = set()
 
@@ -168,7 +174,7 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
         True if this call made the file, False if it was there.
 
     Raises:
-        RetrainerError: If the file system overwrites files that it should create.
+        RetrainerError: If the file system overwrites files that it should create, or has no hard links.
     """
     content = data.encode() if isinstance(data, str) else data
     fs, path = filesystem(uri)
@@ -180,7 +186,19 @@ def create_exclusive(uri: str, data: bytes | str) -> bool:
             os.link(aside, path)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            raise _is_no_store(path, "has no hard links", error) from error
     return True
+
+
+def _is_no_store(path: str, fault: str, error: OSError) -> RetrainerError:
+    return RetrainerError(
+        f"'{os.path.dirname(path)}' can't be in the store: its file system {fault} ({error.strerror}), as where a "
+        "bucket is mounted as a folder. Set store to the bucket's own URI (gs://... or s3://...), or to a folder on a "
+        "disk."
+    )
 
 
 def _create_remote(fs: AbstractFileSystem, path: str, uri: str, content: bytes) -> bool:
@@ -256,6 +274,9 @@ def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> boo
 
     Returns:
         True if this call put it there, False if a whole one was there already (which is then kept).
+
+    Raises:
+        RetrainerError: If the file system can't rename folders.
     """
     fs, path = filesystem(uri)
     if fs.exists(f"{path}/{marker}"):
@@ -275,7 +296,9 @@ def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> boo
             shutil.copytree(source, aside)
         try:
             os.rename(aside, path)
-        except OSError:
+        except OSError as error:
+            if error.errno == _NO_FOLDER_RENAMED:
+                raise _is_no_store(path, "can't rename a folder", error) from error
             if os.path.exists(os.path.join(path, marker)):
                 return False
             # What somebody wrote into a folder that was being removed, such as statistics of it.

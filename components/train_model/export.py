@@ -10,6 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.errors import RetrainerError
 from ..lib.features import FLOAT, INT, STRING
+from ..lib.library_output import written_locally
 from ..lib.user_errors import user_call
 from .signature_names import argument_names, name_inputs
 from .warm_start_record import write_record
@@ -123,13 +124,14 @@ class ServedModel(tf.Module):
         Args:
             output: Folder to write to.
         """
-        tf.saved_model.save(
-            self,
-            output,
-            signatures={NAMED: self.raw, "serving_tf_examples": self.tf_examples},
-        )
-        name_inputs(output, NAMED, self._arguments)
-        write_record(output, self._model, self._kinds, self._arguments)
+        with written_locally(output, "saved_model.pb") as folder:
+            tf.saved_model.save(
+                self,
+                folder,
+                signatures={NAMED: self.raw, "serving_tf_examples": self.tf_examples},
+            )
+            name_inputs(folder, NAMED, self._arguments)
+            write_record(folder, self._model, self._kinds, self._arguments)
 
 
 def _tables(model: keras.Model) -> Iterator[Any]:

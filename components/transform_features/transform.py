@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import apache_beam as beam
@@ -15,14 +14,23 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx_bsl.tfxio import tensor_adapter
 
-from ..lib.beam import pipeline_options, shared_temporary_folder, worker_files, worker_uri
+from ..lib.beam import (
+    pipeline_options,
+    pipeline_output,
+    shared_temporary_folder,
+    worker_files,
+    worker_uri,
+)
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples, SpanPart
 from ..lib.features import FLOAT, INT, STRING, raw_features, read_schema, to_arrays
+from ..lib.files import join
 from ..lib.modules import load_module, user_function
 from ..lib.progress import progress
 
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
+# Training starts with it: the transform graph is whole when it is there.
+_LAST = join(tft.TFTransformOutput.TRANSFORM_FN_DIR, "saved_model.pb")
 _HOLDS = {INT: "whole numbers", FLOAT: "numbers", STRING: "text"}
 
 
@@ -57,27 +65,32 @@ def transform(
 
     progress("analysing with TensorFlow Transform")
     options = pipeline_options(beam_args)
-    with (
-        shared_temporary_folder(options, output) as temporary,
-        tft_beam.Context(temp_dir=temporary),
-        beam.Pipeline(options=options) as pipeline,
-    ):
-        # Readers, not rows, are what the pipeline is built from: rows given to Create are pickled and
-        # compressed with the graph, which took 39 of 59 s on a year of flights.
-        batches = (
-            pipeline
-            | "Files" >> beam.Create(worker_files(examples.splits[TRAIN]))
-            | "Read" >> beam.FlatMap(read_list_batches, kinds)
+    # TFT renames two folders of its output.
+    with pipeline_output(options, output, _LAST) as folder:
+        with (
+            shared_temporary_folder(options, output) as temporary,
+            tft_beam.Context(temp_dir=temporary),
+            beam.Pipeline(options=options) as pipeline,
+        ):
+            # Readers, not rows, are what the pipeline is built from: rows given to Create are pickled and
+            # compressed with the graph, which took 39 of 59 s on a year of flights.
+            batches = (
+                pipeline
+                | "Files" >> beam.Create(worker_files(examples.splits[TRAIN]))
+                | "Read" >> beam.FlatMap(read_list_batches, kinds)
+            )
+            transform_fn = (
+                batches,
+                tensor_adapter_config(kinds),
+            ) | tft_beam.AnalyzeDataset(preprocess)
+            _ = transform_fn | tft_beam.WriteTransformFn(worker_uri(folder))
+        metadata_io.write_metadata(
+            dataset_metadata.DatasetMetadata.from_feature_spec(
+                {name: tf.io.FixedLenFeature([1], _DTYPES[kind]) for name, kind in kinds.items()}
+            ),
+            join(folder, tft.TFTransformOutput.RAW_METADATA_DIR),
         )
-        transform_fn = (batches, tensor_adapter_config(kinds)) | tft_beam.AnalyzeDataset(preprocess)
-        _ = transform_fn | tft_beam.WriteTransformFn(worker_uri(output))
-    metadata_io.write_metadata(
-        dataset_metadata.DatasetMetadata.from_feature_spec(
-            {name: tf.io.FixedLenFeature([1], _DTYPES[kind]) for name, kind in kinds.items()}
-        ),
-        str(Path(output) / tft.TFTransformOutput.RAW_METADATA_DIR),
-    )
-    transformed = tft.TFTransformOutput(output).transformed_feature_spec()
+        transformed = tft.TFTransformOutput(folder).transformed_feature_spec()
     return f"{len(kinds)} columns to {len(transformed)} features over {examples.rows(TRAIN):,} rows"
 
 

@@ -29,7 +29,7 @@ def build(source: Path, package: str = ".") -> Path:
 
 @functools.cache
 def _built(source: Path, package: str) -> tuple[Path, str]:
-    binary = Path(_FOLDER.name) / source.name
+    binary = Path(_FOLDER.name) / f"{source.name}-{Path(package).name}"
     command = ["go", "build", "-o", str(binary), package]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if not done.returncode:
