@@ -260,7 +260,7 @@ def config_check(file: Path) -> None:
 
     loaded = load_config(file)
     warnings_ = check_settings(loaded)
-    Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data.pattern)
+    Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data)
     show_warnings(warnings_)
     found = f"valid, with {plural(len(warnings_), 'warning')}" if warnings_ else "valid"
     click.echo(

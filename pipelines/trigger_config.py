@@ -45,7 +45,8 @@ class TriggerConfig(Section):
     marker: str = Field(
         "",
         description="storage: name of the object that completes a span, such as `_SUCCESS`, in the folder of its "
-        "files. Then nothing else starts a run.",
+        "files. Then nothing else starts a run. If it is not set, data.marker holds for a trigger that watches the "
+        "data's own folder.",
     )
     attributes: dict[str, str] = Field(
         default_factory=dict,
@@ -70,9 +71,10 @@ class TriggerConfig(Section):
         300,
         ge=0,
         le=3600,
-        description="storage without a marker: files of a span within so many seconds are one cause, and its run "
-        "starts when they have passed. schedule: messages within so many seconds (60 at least) are one cause, whose "
-        "run starts at once.",
+        description="storage without a marker: the run of a span starts when no new file of it has come for so many "
+        "seconds (up to a tenth longer), or twelve times as many after a file where they never stop coming; 0 starts a "
+        "run for each file. With a marker this counts only if it is set, for spans of several folders with a marker "
+        "each. schedule: messages within so many seconds (60 at least) are one cause, whose run starts at once.",
     )
     cool_down_seconds: int = Field(
         0,

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from threading import Lock
 
 from cachetools import LRUCache
@@ -12,16 +13,18 @@ from cachetools import LRUCache
 from ...components.lib.errors import RetrainerError
 from ...components.lib.store import Store
 from ..config import LoadedConfig
+from ..data_config import DataConfig
 from ..targets.interface import RunRequest, Submission, Target
-from ..targets.names import to_run_id
 from ..trigger_config import TriggerConfig
 from .admission import Admission
 from .in_flight import InFlight
 from .interface import Cause, Message, Outcome, Result
+from .kinds import settle_seconds
 from .ledger import Busy, Ledger, Submitted
 from .matching import Matcher
 from .open_claims import open_claims
 from .outcomes import combine, tell_failure, tell_run, tell_wait
+from .settling import Settling, ready_at
 
 TRIGGER_LABEL = "retrainer-trigger"
 """Label of a run that names the trigger which started it."""
@@ -45,7 +48,7 @@ class Dispatcher:
     Args:
         pipeline: The pipeline's name, which run ids start with.
         triggers: The triggers by name.
-        default_pattern: `data.pattern`, for storage triggers without a pattern of their own.
+        data: The section on data, for storage triggers without a pattern or marker of their own.
         target: Where runs go.
         ledger: Where runs are claimed and counted; None where nothing needs it (see `needs_ledger`).
         clock: Gives the time in seconds since 1970.
@@ -59,18 +62,19 @@ class Dispatcher:
         self,
         pipeline: str,
         triggers: Mapping[str, TriggerConfig],
-        default_pattern: str,
+        data: DataConfig,
         target: Target,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if ledger is None and needs_ledger(triggers, target):
+        if ledger is None and needs_ledger(triggers, data, target):
             raise RetrainerError(
-                f"runs on {target.name} with these triggers have to be claimed or counted, and there is no place for "
-                "it; set trigger_service.claims."
+                f"runs on {target.name} with these triggers have to be claimed, counted or waited for, and there is no "
+                "place for it; set trigger_service.claims."
             )
         self._pipeline, self._target, self._ledger, self._clock = pipeline, target, ledger, clock
-        self._matcher = Matcher(pipeline, triggers, default_pattern)
+        self._matcher = Matcher(pipeline, triggers, data)
+        self._settling = Settling(ledger.claims, pipeline) if ledger else None
         self._admissions = {
             name: Admission(ledger.claims, pipeline, name, config, clock)
             for name, config in triggers.items()
@@ -103,14 +107,22 @@ class Dispatcher:
         known = self._get_known(cause)
         if known and _covers(known.run, cause):
             return tell_run(Result.DUPLICATE, cause, known.run.submission)
+        if not cause.settle_seconds or not self._settling:
+            return self._wait(cause, cause.ready, message)
+        progress = self._settling.get_known(cause)
+        return self._wait(cause, ready_at(cause, progress), message) if progress else None
+
+    def _wait(self, cause: Cause, ready: datetime, message: Message) -> Outcome | None:
+        """Put a cause off until it is ready; None if it is."""
         # A message that is here was published before now, whatever our clock says.
         now = max(self._clock(), message.published.timestamp())
-        seconds = cause.ready.timestamp() - now
-        if seconds > 0:
-            return tell_wait(
-                cause, f"its run starts at {cause.ready:%Y-%m-%d %H:%M:%S} UTC.", seconds
-            )
-        return None
+        seconds = ready.timestamp() - now
+        if seconds <= 0:
+            return None
+        or_later = ", or later if more files of its span come" if cause.settle_seconds else ""
+        return tell_wait(
+            cause, f"its run starts at {ready:%Y-%m-%d %H:%M:%S} UTC{or_later}.", seconds
+        )
 
     def _start(self, cause: Cause, message: Message) -> Outcome:
         with self._in_flight.hold((cause.trigger, cause.key), _IN_HAND_SECONDS) as held:
@@ -119,25 +131,42 @@ class Dispatcher:
                     cause, "its run is being submitted for another message.", _IN_HAND_SECONDS
                 )
             try:
-                return self._glance_at(cause, message) or self._start_generation(cause)
+                return self._glance_at(cause, message) or self._start_settled(cause, message)
             except RetrainerError as error:
                 return tell_failure(cause, error)
 
-    def _start_generation(self, cause: Cause) -> Outcome:
-        """Start a run that covers a cause: its first one, or the next if those that are there came too early."""
+    def _start_settled(self, cause: Cause, message: Message) -> Outcome:
+        """Start the run of a cause, once no replica has heard of a newer file for as long as it shall settle."""
+        if not cause.settle_seconds or not self._settling:
+            return self._start_generation(cause, 0)
+        progress = self._settling.record(cause)
+        wait = self._wait(cause, ready_at(cause, progress), message)
+        if wait:
+            return wait
+        # The newest run that is known may cover the cause; the ones before it were too early for it.
+        outcome = self._start_generation(cause, progress.generation - 1)
         known = self._get_known(cause)
-        generation = known.generation if known else 0
+        if known and known.generation > progress.generation:
+            try:
+                self._settling.record_run(cause, known.generation)
+            except RetrainerError as error:
+                # Whoever needs it goes through the runs from the last one that was recorded.
+                _log.warning("run '%s' was not recorded: %s", known.run.submission.run_id, error)
+        return outcome
+
+    def _start_generation(self, cause: Cause, generation: int) -> Outcome:
+        """Start a run that covers a cause: its first one, or the next if those that are there came too early.
+
+        Args:
+            cause: The cause.
+            generation: Runs up to this one are there, and too early.
+        """
+        known = self._get_known(cause)
+        generation = max(generation, known.generation if known else 0)
         started: list[Submission] = []
         while True:
             generation += 1
-            run_id = to_run_id(
-                self._pipeline,
-                cause.readable,
-                cause.trigger,
-                cause.key,
-                *([str(generation)] if generation > 1 else []),
-            )
-            run = self._run(cause, run_id)
+            run = self._run(cause, cause.run_id(self._pipeline, generation))
             if isinstance(run, Outcome):
                 return run
             if not run.submission.existed:
@@ -208,9 +237,11 @@ class Dispatcher:
             return self._known.get((cause.trigger, cause.key))
 
 
-def needs_ledger(triggers: Mapping[str, TriggerConfig], target: Target) -> bool:
-    """Tell whether runs have to be claimed (by the target) or counted (by a trigger)."""
-    return not target.names_runs or any(_is_limited(config) for config in triggers.values())
+def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target: Target) -> bool:
+    """Tell whether runs have to be claimed (by the target), counted or waited for (by a trigger)."""
+    return not target.names_runs or any(
+        _is_limited(config) or settle_seconds(config, data) for config in triggers.values()
+    )
 
 
 def make_dispatcher(
@@ -233,12 +264,12 @@ def make_dispatcher(
             f"'{loaded.path}' has no triggers, so that no message would start anything; add some under 'triggers'."
         )
     ledger = None
-    if needs_ledger(config.triggers, target):
+    if needs_ledger(config.triggers, config.data, target):
         claims = config.trigger_service.claims or Store(config.store).claims_uri
         if "://" not in claims:
             claims = os.path.join(os.path.dirname(os.path.abspath(loaded.path)), claims)
         ledger = Ledger(open_claims(claims))
-    return Dispatcher(config.name, config.triggers, config.data.pattern, target, ledger, clock)
+    return Dispatcher(config.name, config.triggers, config.data, target, ledger, clock)
 
 
 def _is_limited(config: TriggerConfig) -> bool:

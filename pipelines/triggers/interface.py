@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ...components.lib.errors import RetrainerError
+from ..targets.names import to_run_id
 
 
 class HopelessMessageError(RetrainerError):
@@ -40,9 +41,11 @@ class Cause:
         readable: A few words for people, part of the run's id: the span, the incident, the request's id.
         key: What tells this cause from others of the same trigger.
         parameters: The pipeline's parameters.
-        ready: When its run may start; the end of the coalescing window.
+        ready: When its run may start at the earliest.
         since: A run covers this cause only if it was created at or after this moment (Google's clock), because an
             earlier one can't have seen the data. None if any run of its id does.
+        settle_seconds: The run starts when nothing newer of the same key has come for so long; `ready` is then the end
+            of that time after this cause's own file. 0 if nothing else is waited for.
     """
 
     trigger: str
@@ -51,6 +54,17 @@ class Cause:
     parameters: Mapping[str, str]
     ready: datetime
     since: datetime | None = None
+    settle_seconds: int = 0
+
+    def run_id(self, pipeline: str, generation: int) -> str:
+        """Name the run of a cause.
+
+        Args:
+            pipeline: The pipeline's name.
+            generation: 1 for its first run, 2 for the one that covers what came after that, and so on.
+        """
+        later = [str(generation)] if generation > 1 else []
+        return to_run_id(pipeline, self.readable, self.trigger, self.key, *later)
 
 
 class Result(StrEnum):

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
 from typing import Any, Protocol
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.spans import SpanPattern, compile_pattern
+from ..data_config import DataConfig
 from ..trigger_config import FLAGS, MessageKind, TriggerConfig
 from .alerts import Incident, is_alert, read_alerts
 from .interface import Cause, HopelessMessageError, Message
@@ -73,15 +74,17 @@ class Trigger(Protocol):
 class StorageTrigger:
     """Starts a run when a span's files, or the marker that completes them, were written."""
 
-    def __init__(self, name: str, config: TriggerConfig, default_pattern: str) -> None:
-        pattern = config.pattern or default_pattern
+    def __init__(self, name: str, config: TriggerConfig, data: DataConfig) -> None:
+        pattern = config.pattern or data.pattern
         if not pattern.startswith("gs://"):
             raise RetrainerError(
                 f"the trigger '{name}' listens to Cloud Storage, and its pattern is '{pattern}'; give it one on "
                 f"'gs://' as triggers.{name}.pattern or data.pattern."
             )
         self._name, self._config = name, config
-        self._pattern = _marker_pattern(name, pattern, config.marker)
+        self._marker = find_marker(config, data)
+        self._pattern = _marker_pattern(name, pattern, self._marker)
+        self._seconds = settle_seconds(config, data)
 
     def find_causes(self, reading: Reading) -> list[Cause]:
         """Give the cause of an object that matches; see Trigger."""
@@ -100,19 +103,17 @@ class StorageTrigger:
         parameters = {
             key: text.replace("{span}", span) for key, text in self._config.parameters.items()
         }
-        if self._config.marker:
-            if not written.generation:
-                raise HopelessMessageError("the attribute 'objectGeneration' is missing.")
-            key = f"{written.uri}#{written.generation}"
-            # A marker's generation is in the run's id, so any run of that id came after it.
-            return [Cause(self._name, span, key, parameters, reading.message.published)]
-        window, seconds = written.at.timestamp(), self._config.coalesce_seconds
-        if seconds:
-            window = window // seconds * seconds
-        ready = datetime.fromtimestamp(window + seconds, UTC)
-        return [
-            Cause(self._name, span, f"{span}@{window:.6f}", parameters, ready, since=written.at)
-        ]
+        if self._seconds:
+            ready = written.at + timedelta(seconds=self._seconds)
+            return [Cause(self._name, span, span, parameters, ready, written.at, self._seconds)]
+        if not self._marker:
+            key = f"{span}@{written.at.timestamp():.6f}"
+            return [Cause(self._name, span, key, parameters, written.at, written.at)]
+        if not written.generation:
+            raise HopelessMessageError("the attribute 'objectGeneration' is missing.")
+        key = f"{written.uri}#{written.generation}"
+        # A marker's generation is in the run's id, so any run of that id came after it.
+        return [Cause(self._name, span, key, parameters, reading.message.published)]
 
 
 class RequestTrigger:
@@ -191,21 +192,56 @@ class AlertTrigger:
         ]
 
 
-def make_trigger(name: str, config: TriggerConfig, pipeline: str, default_pattern: str) -> Trigger:
+def find_marker(config: TriggerConfig, data: DataConfig) -> str:
+    """Find the marker that a trigger on storage waits for.
+
+    Args:
+        config: The trigger. Its own marker counts, also an empty one.
+        data: Its marker holds for a trigger that has none of its own and watches the same folders: what starts a run
+            must be what completes a span, or the run can't see the span.
+
+    Returns:
+        The marker's name; empty if any file of a span starts a run.
+    """
+    if "marker" in config.model_fields_set:
+        return config.marker or ""
+    folder = (config.pattern or data.pattern).rpartition("/")[0]
+    return (data.marker or "") if folder == data.pattern.rpartition("/")[0] else ""
+
+
+def settle_seconds(config: TriggerConfig, data: DataConfig) -> int:
+    """Say for how long no file of a span must have come before its run starts.
+
+    Args:
+        config: The trigger. Beside a marker, only what it says itself counts: a marker completes a span, unless each of
+            several folders of the span has one.
+        data: For the marker, see `find_marker`.
+
+    Returns:
+        Seconds; 0 for a trigger that does not wait.
+    """
+    if config.kind != MessageKind.STORAGE:
+        return 0
+    if find_marker(config, data) and "coalesce_seconds" not in config.model_fields_set:
+        return 0
+    return config.coalesce_seconds
+
+
+def make_trigger(name: str, config: TriggerConfig, pipeline: str, data: DataConfig) -> Trigger:
     """Make a trigger of its configuration.
 
     Args:
         name: Its name.
         config: Its section of retrain.yaml.
         pipeline: The pipeline's name.
-        default_pattern: `data.pattern`.
+        data: The section on data, for its pattern and marker.
 
     Raises:
         RetrainerError: If it can't work.
     """
     match config.kind:
         case MessageKind.STORAGE:
-            return StorageTrigger(name, config, default_pattern)
+            return StorageTrigger(name, config, data)
         case MessageKind.REQUEST:
             return RequestTrigger(name, config, pipeline)
         case MessageKind.SCHEDULE:

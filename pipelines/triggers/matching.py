@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..data_config import DataConfig
 from ..trigger_config import TriggerConfig
 from .interface import Cause, HopelessMessageError, Message
 from .kinds import AttributeFilter, Reading, Trigger, make_trigger
@@ -29,19 +30,19 @@ class Matcher:
     Args:
         pipeline: The pipeline's name.
         triggers: The triggers by name.
-        default_pattern: `data.pattern`, for storage triggers without a pattern of their own.
+        data: The section on data, for storage triggers without a pattern or marker of their own.
 
     Raises:
         RetrainerError: If a trigger can't work.
     """
 
     def __init__(
-        self, pipeline: str, triggers: Mapping[str, TriggerConfig], default_pattern: str
+        self, pipeline: str, triggers: Mapping[str, TriggerConfig], data: DataConfig
     ) -> None:
         self._triggers: dict[str, tuple[AttributeFilter, Trigger]] = {
             name: (
                 AttributeFilter(config.attributes),
-                make_trigger(name, config, pipeline, default_pattern),
+                make_trigger(name, config, pipeline, data),
             )
             for name, config in triggers.items()
         }

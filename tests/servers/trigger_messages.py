@@ -5,8 +5,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from retrainer.pipelines.data_config import DataConfig
 from retrainer.pipelines.triggers.interface import Message
 
+DATA = DataConfig(pattern="gs://acme/day={span}/*.csv", label="returned")
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 _ids = itertools.count(1)
 

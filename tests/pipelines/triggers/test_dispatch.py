@@ -1,19 +1,21 @@
 import random
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from servers.memory_target import MemoryTarget
 from servers.small_project import MODEL
-from servers.trigger_messages import NOON, incident, message, written
+from servers.trigger_messages import DATA, NOON, incident, message, written
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
 from retrainer.pipelines.trigger_config import TriggerConfig
 from retrainer.pipelines.triggers.dispatch import Dispatcher, make_dispatcher
+from retrainer.pipelines.triggers.file_claims import FileClaims
 from retrainer.pipelines.triggers.interface import Result
-
-PATTERN = "gs://acme/day={span}/*.csv"
+from retrainer.pipelines.triggers.ledger import Ledger
+from retrainer.pipelines.triggers.settling import LONGEST
 
 
 class Clock:
@@ -40,56 +42,142 @@ def target(clock):
 @pytest.fixture
 def make(target, clock):
     """Make a replica with these triggers."""
+    claims = FileClaims(f"memory://{uuid.uuid4().hex}")
 
-    def make(**triggers):
+    def make(data=DATA, **triggers):
         configs = {name: TriggerConfig(**section) for name, section in triggers.items()}
-        return Dispatcher("orders", configs, PATTERN, target, clock=clock)
+        return Dispatcher("orders", configs, data, target, Ledger(claims), clock)
 
     return make
 
 
 def _ahead(make):
-    """Make a replica that takes every window for past."""
-    dispatcher = make(data={"kind": "storage"})
+    """Make a replica whose clock is an hour ahead, so that nothing waits."""
+    dispatcher = make(files={"kind": "storage"})
     dispatcher._clock = lambda: NOON.timestamp() + 3600
     return dispatcher
 
 
-def test_ten_files_of_a_span_are_one_run(make, target, clock):
-    dispatcher = make(data={"kind": "storage", "parameters": {"span": "{span}"}})
-    files = [written(f"day=7/{n}.csv", NOON + timedelta(seconds=n)) for n in range(10)]
-    for number, file in enumerate(files):
+def _deliver(dispatcher, clock, files):
+    """Deliver each file's message when it was written; gives what became of them."""
+    outcomes = []
+    for file in files:
         clock.go_to(file.published)
-        outcome = dispatcher.handle(file)
-        assert outcome.result == Result.DEFERRED
-        assert outcome.retry_seconds == 300 - number
-        assert "starts at 2026-03-01 12:05:00 UTC" in outcome.reason
-    clock.go_to(NOON + timedelta(minutes=5))
+        outcomes.append(dispatcher.handle(file))
+    return outcomes
+
+
+@pytest.mark.parametrize("first", [NOON, NOON - timedelta(seconds=1), NOON + timedelta(seconds=7)])
+def test_ten_files_of_a_span_are_one_run_wherever_the_clock_is(make, target, clock, first):
+    dispatcher = make(files={"kind": "storage", "parameters": {"span": "{span}"}})
+    files = [written(f"day=7/{n}.csv", first + timedelta(seconds=n)) for n in range(10)]
+    outcomes = _deliver(dispatcher, clock, files)
+    assert {outcome.result for outcome in outcomes} == {Result.DEFERRED}
+    assert all(300 <= outcome.retry_seconds <= 330 for outcome in outcomes)
+    assert "or later if more files of its span come" in outcomes[0].reason
+    # The first file has waited, and the last one has not.
+    clock.go_to(first + timedelta(seconds=300))
+    assert dispatcher.handle(files[0]).result == Result.DEFERRED
+    clock.go_to(first + timedelta(seconds=9 + 330))
     results = [dispatcher.handle(file).result for file in files]
     assert results == [Result.STARTED] + [Result.DUPLICATE] * 9
-    ((request, _),) = target.runs
+    ((request, created),) = target.runs
+    assert created >= files[-1].published
     assert request.run_id.startswith("orders-7-")
     assert request.parameters == {"span": "7"}
-    assert request.labels == {"retrainer-trigger": "data"}
+    assert request.labels == {"retrainer-trigger": "files"}
+
+
+def test_a_run_waits_for_files_that_another_replica_heard_of(make, target, clock):
+    one, other = (make(files={"kind": "storage"}) for _ in range(2))
+    first, second = written("day=7/1.csv"), written("day=7/2.csv", NOON + timedelta(seconds=250))
+    _deliver(one, clock, [first])
+    _deliver(other, clock, [second])
+    clock.go_to(NOON + timedelta(seconds=400))
+    assert one.handle(first).result == Result.DEFERRED
+    clock.go_to(NOON + timedelta(seconds=580))
+    assert make(files={"kind": "storage"}).handle(first).result == Result.STARTED
+    assert one.handle(first).result == other.handle(second).result == Result.DUPLICATE
+    assert len(target.runs) == 1
+
+
+def test_messages_that_come_out_of_order_wait_for_the_newest_file(make, target, clock):
+    dispatcher = make(files={"kind": "storage"})
+    late = written("day=7/2.csv", NOON + timedelta(seconds=200))
+    early = written("day=7/1.csv")
+    clock.go_to(NOON + timedelta(seconds=310))
+    assert dispatcher.handle(late).result == Result.DEFERRED
+    assert dispatcher.handle(early).result == Result.DEFERRED
+    clock.go_to(NOON + timedelta(seconds=530))
+    assert dispatcher.handle(early).result == Result.STARTED
+    assert dispatcher.handle(late).result == Result.DUPLICATE
+
+
+def test_files_that_never_stop_coming_put_a_run_off_for_an_hour_at_most(make, target, clock):
+    dispatcher = make(files={"kind": "storage"})
+    files = [written(f"day=7/{n}.csv", NOON + timedelta(seconds=100 * n)) for n in range(80)]
+    for number, file in enumerate(files):
+        clock.go_to(file.published)
+        for each in files[: number + 1]:
+            dispatcher.handle(each)
+    (_, first), (_, second) = target.runs
+    assert first == NOON + timedelta(seconds=300 * LONGEST)
+    # The next hour begins with the first file that the run has not seen.
+    assert second == first + timedelta(seconds=100 + 300 * LONGEST)
 
 
 def test_a_file_that_landed_after_the_run_began_starts_a_second_one(make, target, clock):
-    # The replica's clock is five minutes ahead, so that the run began in the middle of its window.
-    dispatcher = make(data={"kind": "storage"})
-    clock.now += 300
-    target._clock = lambda: clock.now - 300
+    dispatcher = make(files={"kind": "storage"})
     first = written("day=7/1.csv", NOON)
+    _deliver(dispatcher, clock, [first])
+    clock.go_to(NOON + timedelta(seconds=300))
     assert dispatcher.handle(first).result == Result.STARTED
-    clock.now += 60
-    late = written("day=7/11.csv", NOON + timedelta(seconds=30))
+    late = written("day=7/11.csv", NOON + timedelta(seconds=310))
+    assert _deliver(dispatcher, clock, [late])[0].result == Result.DEFERRED
+    clock.go_to(NOON + timedelta(seconds=640))
     outcome = dispatcher.handle(late)
     assert outcome.result == Result.STARTED
     assert len(set(target.ids)) == 2
     assert outcome.run_ids == (target.ids[1],)
     for again in (first, late):
         assert dispatcher.handle(again).result == Result.DUPLICATE
-        assert make(data={"kind": "storage"}).handle(again).result == Result.DUPLICATE
+        assert make(files={"kind": "storage"}).handle(again).result == Result.DUPLICATE
     assert len(target.runs) == 2
+
+
+def test_a_new_replica_goes_on_with_a_span_that_has_had_many_runs(make, target, clock):
+    asked = []
+    for number in range(30):
+        file = written(f"day=7/{number}.csv", NOON + timedelta(hours=number))
+        clock.go_to(file.published + timedelta(seconds=330))
+        asked.clear()
+        target.slow = lambda: asked.append(1)
+        assert make(files={"kind": "storage"}).handle(file).result == Result.STARTED
+        assert len(asked) <= 2
+    assert len(set(target.ids)) == 30
+
+
+def test_each_folders_marker_of_a_span_can_wait_for_the_others(make, target, clock):
+    dispatcher = make(
+        files={
+            "kind": "storage",
+            "pattern": "gs://acme/day={span}/*/*.csv",
+            "marker": "_SUCCESS",
+            "coalesce_seconds": 60,
+        }
+    )
+    markers = [written(f"day=7/{n}/_SUCCESS", NOON + timedelta(seconds=20 * n)) for n in range(3)]
+    assert {each.result for each in _deliver(dispatcher, clock, markers)} == {Result.DEFERRED}
+    clock.go_to(NOON + timedelta(seconds=110))
+    results = [dispatcher.handle(each).result for each in markers]
+    assert results == [Result.STARTED, Result.DUPLICATE, Result.DUPLICATE]
+
+
+def test_the_datas_marker_starts_the_run_and_the_files_before_it_do_not(make, target):
+    data = DATA.model_copy(update={"marker": "_SUCCESS"})
+    dispatcher = make(data, files={"kind": "storage"})
+    assert dispatcher.handle(written("day=7/1.csv")).result == Result.IGNORED
+    assert dispatcher.handle(written("day=7/_SUCCESS")).result == Result.STARTED
 
 
 def test_a_run_that_a_target_takes_for_its_own_after_a_lost_reply_covers_nothing_later(
@@ -106,7 +194,7 @@ def test_a_run_that_a_target_takes_for_its_own_after_a_lost_reply_covers_nothing
 
 
 def test_a_service_whose_clock_is_behind_starts_no_run_for_each_delivery(make, target, clock):
-    dispatcher = make(data={"kind": "storage"})
+    dispatcher = make(files={"kind": "storage"})
     clock.now += 301
     target._clock = lambda: clock.now - 3600
     file = written("day=7/1.csv", NOON)
@@ -116,7 +204,7 @@ def test_a_service_whose_clock_is_behind_starts_no_run_for_each_delivery(make, t
 
 
 def test_with_a_marker_the_files_do_nothing_and_the_span_written_again_is_run_again(make, target):
-    dispatcher = make(data={"kind": "storage", "marker": "_SUCCESS"})
+    dispatcher = make(files={"kind": "storage", "marker": "_SUCCESS"})
     assert dispatcher.handle(written("day=7/1.csv")).result == Result.IGNORED
     one, again = (written("day=7/_SUCCESS", generation=number) for number in (1, 2))
     results = [dispatcher.handle(each).result for each in (one, one, again, again)]
@@ -126,7 +214,7 @@ def test_with_a_marker_the_files_do_nothing_and_the_span_written_again_is_run_ag
 
 def test_each_kind_starts_a_run_and_says_which(make, target):
     dispatcher = make(
-        data={"kind": "storage", "marker": "_SUCCESS"},
+        files={"kind": "storage", "marker": "_SUCCESS"},
         ask={"kind": "request", "allow": ["span"]},
         nightly={"kind": "schedule"},
         watch={"kind": "alert"},
@@ -139,7 +227,7 @@ def test_each_kind_starts_a_run_and_says_which(make, target):
     ]
     outcomes = [dispatcher.handle(each) for each in messages]
     assert {outcome.result for outcome in outcomes} == {Result.STARTED}
-    assert [outcome.trigger for outcome in outcomes] == ["data", "ask", "nightly", "watch"]
+    assert [outcome.trigger for outcome in outcomes] == ["files", "ask", "nightly", "watch"]
     assert [outcome.run_ids[0] for outcome in outcomes] == target.ids
     assert [outcome.urls for outcome in outcomes] == [("https://run",)] * 4
     starts = ["orders-7-", "orders-q1-", "orders-nightly-20260301-1200-", "orders-drift-"]
@@ -147,7 +235,7 @@ def test_each_kind_starts_a_run_and_says_which(make, target):
 
 
 def test_what_nobody_listens_to_is_ignored_and_what_is_malformed_is_hopeless(make, target):
-    dispatcher = make(data={"kind": "storage"}, ask={"kind": "request"})
+    dispatcher = make(files={"kind": "storage"}, ask={"kind": "request"})
     assert dispatcher.handle(written("other/1.csv")).result == Result.IGNORED
     outcome = dispatcher.handle(message(b"{", trigger="ask"))
     assert (outcome.result, outcome.trigger) == (Result.HOPELESS, "ask")
@@ -195,7 +283,9 @@ def test_a_message_of_several_triggers_gets_the_result_that_keeps_it_alive(make,
     target.before.append(UnavailableError("the service is away."))
     outcome = dispatcher.handle(marker)
     assert outcome.result == Result.FAILED
-    assert outcome.reason == "its run starts at 2026-03-01 12:05:00 UTC. the service is away."
+    assert outcome.reason == (
+        "its run starts at 2026-03-01 12:05:00 UTC, or later if more files of its span come. the service is away."
+    )
     assert (len(outcome.run_ids), outcome.retry_seconds) == (1, 10)
     assert dispatcher.handle(marker).result == Result.DEFERRED
     clock.now += 300
@@ -220,8 +310,11 @@ def test_a_hopeless_part_is_told_once_the_others_are_done(make, target):
 
 
 def test_a_glance_tells_what_needs_no_network_and_starts_nothing(make, target, clock):
-    dispatcher = make(data={"kind": "storage"}, ask={"kind": "request"})
+    dispatcher = make(files={"kind": "storage"}, ask={"kind": "request"})
     file, ask = written("day=7/1.csv"), message({"id": "q1"})
+    # What waits for its span to settle is recorded first, for the other replicas.
+    assert dispatcher.glance(file) is None
+    assert dispatcher.handle(file) == dispatcher.glance(file)
     assert dispatcher.glance(file).result == Result.DEFERRED
     assert dispatcher.glance(written("other")).result == Result.IGNORED
     assert dispatcher.glance(message(b"{")).result == Result.HOPELESS
@@ -247,7 +340,7 @@ def test_memory_is_bounded_and_what_was_forgotten_is_still_no_second_run(make, t
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_that_arrives_makes_it_raise(make, seed):
     dispatcher = make(
-        data={"kind": "storage", "marker": "_SUCCESS"},
+        files={"kind": "storage", "marker": "_SUCCESS"},
         all={"kind": "storage", "coalesce_seconds": 0},
         ask={"kind": "request", "allow": ["span", "store"]},
         nightly={"kind": "schedule"},
@@ -257,7 +350,7 @@ def test_nothing_that_arrives_makes_it_raise(make, seed):
     bodies = [b"", b"{}", b'{"id": "a"}', b'{"parameters": {"span": "7"}}', b"[[1]]", b"\xff\x00"]
     bodies += [message(incident()).data, b'{"alerts": [{"status": "firing"}]}', b'{"id": 1e999}']
     values = ["", "a", "OBJECT_FINALIZE", "day=7/1.csv", "day=7/_SUCCESS", "\ud800", "\x00", "1"]
-    values += ["acme", "nightly", "ask", "data", "watch", "2026-03-01T12:00:00Z", "9" * 30]
+    values += ["acme", "nightly", "ask", "files", "watch", "2026-03-01T12:00:00Z", "9" * 30]
     names = ["eventType", "bucketId", "objectId", "objectGeneration", "eventTime"]
     names += ["retrainer-trigger", "payloadFormat"]
     for _ in range(2000):
@@ -322,4 +415,4 @@ def test_a_file_without_triggers_says_so(project):
 def test_a_dispatcher_without_a_place_for_claims_that_it_needs_says_so(clock):
     configs = {"ask": TriggerConfig(kind="request")}
     with pytest.raises(RetrainerError, match=r"set trigger_service\.claims"):
-        Dispatcher("orders", configs, PATTERN, MemoryTarget(names_runs=False))
+        Dispatcher("orders", configs, DATA, MemoryTarget(names_runs=False))

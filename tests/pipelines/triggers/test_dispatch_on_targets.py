@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import yaml
 from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
-from servers.trigger_messages import message
+from servers.trigger_messages import DATA, message
 from servers.vertex import VertexServer
 from servers.vertex_cases import open_target
 
@@ -38,12 +38,12 @@ def kubeflow():
 
 
 def _on_vertex(server: VertexServer, deadline: float = 20) -> Dispatcher:
-    return Dispatcher("orders", TRIGGERS, "", open_target(server, deadline_seconds=deadline))
+    return Dispatcher("orders", TRIGGERS, DATA, open_target(server, deadline_seconds=deadline))
 
 
 def _on_kubeflow(server: KubeflowServer, claims: str, deadline: float = 20) -> Dispatcher:
     target = KubeflowTarget(KubeflowConfig(host=server.url), PIPELINE, deadline)
-    return Dispatcher("orders", TRIGGERS, "", target, Ledger(FileClaims(claims)))
+    return Dispatcher("orders", TRIGGERS, DATA, target, Ledger(FileClaims(claims)))
 
 
 def _deliver_to_all(replicas: list[Dispatcher], asked: list[Message]) -> list[Result]:

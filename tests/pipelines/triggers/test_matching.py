@@ -4,18 +4,20 @@ import pytest
 from servers.trigger_messages import NOON, alertmanager, incident, message, written
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.data_config import DataConfig
 from retrainer.pipelines.trigger_config import TriggerConfig
 from retrainer.pipelines.triggers.matching import Findings, Matcher
 
 DAILY = "gs://acme/day={span:%Y-%m-%d}/*.parquet"
 
 
-def find(message, pattern: str = DAILY, **triggers: dict) -> Findings:
+def find(message, pattern: str = DAILY, marker: str = "", **triggers: dict) -> Findings:
     configs = {name: TriggerConfig(**section) for name, section in triggers.items()}
-    return Matcher("orders", configs, pattern).find(message)
+    config = DataConfig(pattern=pattern, label="returned", marker=marker)
+    return Matcher("orders", configs, config).find(message)
 
 
-def test_an_object_of_a_span_causes_a_run_when_its_window_has_passed():
+def test_an_object_of_a_span_causes_a_run_when_its_span_has_settled():
     at = NOON + timedelta(seconds=61)
     (cause,) = find(
         written("day=2026-02-28/7.parquet", at),
@@ -23,21 +25,43 @@ def test_an_object_of_a_span_causes_a_run_when_its_window_has_passed():
     ).causes
     assert (cause.trigger, cause.readable) == ("data", "2026-02-28")
     assert cause.parameters == {"span": "2026-02-28"}
-    assert (cause.ready, cause.since) == (NOON + timedelta(seconds=120), at)
+    assert (cause.ready, cause.since) == (NOON + timedelta(seconds=121), at)
+    assert cause.settle_seconds == 60
 
 
-def test_objects_of_a_span_in_one_window_are_one_cause_and_other_windows_and_spans_others():
+def test_objects_of_a_span_are_one_cause_whenever_they_come_and_other_spans_others():
     def key(name: str, at: datetime) -> str:
         found = find(written(name, at), data={"kind": "storage", "coalesce_seconds": 60})
         return found.causes[0].key
 
     first = key("day=2026-02-28/1.parquet", NOON)
-    assert key("day=2026-02-28/2.parquet", NOON + timedelta(seconds=59.999999)) == first
-    assert key("day=2026-02-28/2.parquet", NOON + timedelta(seconds=60)) != first
+    assert key("day=2026-02-28/2.parquet", NOON + timedelta(seconds=3600)) == first
     assert key("day=2026-02-27/2.parquet", NOON) != first
 
 
-def test_without_a_window_each_moment_is_a_cause_of_its_own():
+@pytest.mark.parametrize(
+    ("trigger", "file", "marker"),
+    [
+        ({}, False, True),
+        ({"pattern": DAILY.replace("*.parquet", "*.csv")}, False, True),
+        # Its own setting, also that it has none, counts.
+        ({"marker": "done"}, False, False),
+        ({"marker": ""}, True, False),
+        # Another folder is not what the data's marker completes.
+        ({"pattern": "gs://acme/other/day={span:%Y-%m-%d}/*.parquet"}, False, False),
+        ({"pattern": "gs://acme/{span:day=%Y-%m-%d}/*"}, True, True),
+    ],
+)
+def test_the_datas_marker_is_a_triggers_own_unless_it_has_one(trigger, file, marker):
+    def causes(name: str) -> bool:
+        message = written(f"day=2026-02-28/{name}")
+        found = find(message, marker="_SUCCESS", data={"kind": "storage", **trigger})
+        return bool(found.causes)
+
+    assert (causes("1.parquet"), causes("_SUCCESS")) == (file, marker)
+
+
+def test_without_a_wait_each_moment_is_a_cause_of_its_own():
     at = NOON + timedelta(microseconds=1)
     configs = {"kind": "storage", "coalesce_seconds": 0}
     (one,) = find(written("day=2026-02-28/1.parquet", NOON), data=configs).causes
