@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from ..components.lib.errors import RetrainerError
-from ..components.lib.files import write_atomic
 from ..components.lib.image import VERSION
 from ..components.lib.words import plural
 from .commands.backfill import backfill
+from .commands.compile import compile_
 from .commands.models import models
 from .commands.options import ALLOW_OLDER, FILE, STORE, show_warnings
 from .commands.schedule import schedule
@@ -157,45 +157,6 @@ def run(
     raise click.exceptions.Exit(code)
 
 
-@cli.command("compile")
-@FILE
-@click.option(
-    "-o",
-    "--output",
-    default="pipeline.yaml",
-    show_default=True,
-    help="Path or URI of the compiled pipeline.",
-)
-@click.option("--image", help="Container image of every task, over that of retrain.yaml.")
-@click.option("--push", is_flag=True, help="Put it into targets.vertex.template_repository, too.")
-@click.option("--tag", "tags", multiple=True, help="Tag of what is pushed; 'latest' if none.")
-@click.option(
-    "--template-repository", "repository", help="Where --push goes, over that of retrain.yaml."
-)
-def compile_(
-    file: Path,
-    output: str,
-    image: str | None,
-    push: bool,
-    tags: tuple[str, ...],
-    repository: str | None,
-) -> None:
-    """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI."""
-    from .commands.prepare import load_with_image
-    from .commands.push import push_compiled
-    from .compiling import compile_text
-    from .reach import local_only
-    from .setting_checks import check_settings
-
-    loaded = load_with_image(file, image)
-    text = compile_text(loaded)
-    show_warnings([*check_settings(loaded), *local_only(loaded)])
-    write_atomic(output, text)
-    click.echo(f"wrote {output}")
-    if push:
-        click.echo(f"pushed {push_compiled(loaded, text, tags or ('latest',), repository)}")
-
-
 @cli.group()
 def runs() -> None:
     """Look at the records of runs."""
@@ -286,6 +247,7 @@ def demo(verbose: bool, folder: Path) -> None:
 
 
 cli.add_command(backfill)
+cli.add_command(compile_)
 cli.add_command(models)
 cli.add_command(submit)
 cli.add_command(schedule)

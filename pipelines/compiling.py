@@ -1,6 +1,8 @@
 """Compiling a retrain.yaml into a pipeline spec."""
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,48 @@ from kfp import compiler
 from ..components.lib.errors import RetrainerError
 from .config import LoadedConfig
 from .continuous_training import continuous_training
+from .pipeline_text import read_header, to_json, to_yaml
+from .portable import drop_new_names
 from .setting_checks import check_settings
 from .targets.interface import Pipeline
 
 
-def compile_text(loaded: LoadedConfig) -> str:
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled pipeline.
+
+    Attributes:
+        spec: The pipeline, as every reader takes it.
+        platforms: What only Kubernetes takes; empty if there is nothing.
+        header: Comments that list its parameters.
+    """
+
+    spec: Mapping[str, Any]
+    platforms: Mapping[str, Any] = field(default_factory=dict)
+    header: str = ""
+
+    def to_yaml(self) -> str:
+        """Write one YAML document, without what only Kubernetes takes: every reader loads it."""
+        return to_yaml(self.spec, header=self.header)
+
+    def to_json(self) -> str:
+        """Write the same as JSON."""
+        return to_json(self.spec)
+
+    def to_kubeflow_yaml(self) -> str:
+        """Write what Kubeflow's API server, UI and client load: a second document has Kubernetes' settings."""
+        documents = (self.spec, self.platforms) if self.platforms else (self.spec,)
+        return to_yaml(*documents, header=self.header)
+
+
+def compile_config(loaded: LoadedConfig) -> Compiled:
     """Compile a configuration.
 
     Args:
         loaded: The configuration.
 
     Returns:
-        The pipeline spec as YAML, as Kubeflow Pipelines and Vertex AI take it.
+        The pipeline, as it can be written for its readers.
 
     Raises:
         RetrainerError: If a component would refuse its settings.
@@ -36,7 +68,10 @@ def compile_text(loaded: LoadedConfig) -> str:
             raise RetrainerError(
                 f"{loaded.path}: Kubeflow Pipelines refuses a setting: {error}"
             ) from error
-        return file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
+    first, *others = yaml.load_all(text, Loader=yaml.CSafeLoader)
+    spec, platforms = drop_new_names(first, others[0] if others else {})
+    return Compiled(spec, platforms, read_header(text))
 
 
 def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
@@ -48,7 +83,7 @@ def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
     Returns:
         The pipeline spec as a dictionary.
     """
-    return _first_document(compile_text(loaded))
+    return dict(compile_config(loaded).spec)
 
 
 def compile_pipeline(loaded: LoadedConfig, template: str = "") -> Pipeline:
@@ -61,10 +96,10 @@ def compile_pipeline(loaded: LoadedConfig, template: str = "") -> Pipeline:
     Returns:
         What a target submits.
     """
-    text = compile_text(loaded)
-    return Pipeline(loaded.config.name, text, _first_document(text), template)
-
-
-def _first_document(text: str) -> dict[str, Any]:
-    # A spec may be followed by a second document with Kubernetes' own settings.
-    return next(iter(yaml.safe_load_all(text)))
+    compiled = compile_config(loaded)
+    return Pipeline(
+        name=loaded.config.name,
+        text=compiled.to_kubeflow_yaml(),
+        spec=compiled.spec,
+        template=template,
+    )

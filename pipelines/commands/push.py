@@ -1,18 +1,19 @@
 """Pushing a compiled pipeline into an Artifact Registry."""
 
 from ...components.lib.errors import RetrainerError
+from ..compiling import Compiled
 from ..config import LoadedConfig
 from ..targets.choosing import settle_vertex
 
 
 def push_compiled(
-    loaded: LoadedConfig, text: str, tags: tuple[str, ...], repository: str | None
+    loaded: LoadedConfig, compiled: Compiled, tags: tuple[str, ...], repository: str | None
 ) -> str:
     """Push a compiled pipeline.
 
     Args:
         loaded: The configuration that it was compiled from.
-        text: The compiled YAML.
+        compiled: The pipeline. Only Vertex AI runs templates, so what Kubernetes alone takes is left out.
         tags: Tags to give it.
         repository: Where to, over the environment variable and retrain.yaml.
 
@@ -31,4 +32,4 @@ def push_compiled(
             "--template-repository or the variable RETRAINER_VERTEX_TEMPLATE_REPOSITORY, as "
             "https://<region>-kfp.pkg.dev/<project>/<repository>."
         )
-    return push_template(settings.template_repository, text, loaded.config.name, tags)
+    return push_template(settings.template_repository, compiled.to_yaml(), loaded.config.name, tags)

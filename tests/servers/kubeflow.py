@@ -6,6 +6,7 @@ parameters that it does not know. Within tests/, `python -m servers.kubeflow --p
 
 import argparse
 import base64
+import email
 import json
 import re
 import time
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import kfp_server_api
+import yaml
 from aiohttp import web
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -74,6 +76,7 @@ class KubeflowServer(LocalServer):
         experiments: Experiments, as the service gives them.
         runs: Runs, in the order of their creation.
         recurring_runs: Recurring runs, in the order of their creation.
+        pipelines: Texts of uploaded pipelines, by name.
         token: The bearer token that requests must carry; empty for none.
         cookie: The cookie that requests must carry, else they are sent to a login page; empty for none.
         multi_user: Whether experiments need a namespace.
@@ -84,6 +87,7 @@ class KubeflowServer(LocalServer):
         self.experiments: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
         self.recurring_runs: list[dict[str, Any]] = []
+        self.pipelines: dict[str, str] = {}
         self.token = token
         self.cookie = ""
         self.multi_user = multi_user
@@ -102,6 +106,7 @@ class KubeflowServer(LocalServer):
             ("POST", f"{_API}/recurringruns", self._create_recurring_run),
             ("GET", f"{_API}/recurringruns", self._list_recurring_runs),
             ("GET", one_recurring, self._get_recurring_run),
+            ("POST", f"{_API}/pipelines/upload", self._upload_pipeline),
             ("POST", f"{one_recurring}:enable", self._enable),
             ("POST", f"{one_recurring}:disable", self._disable),
             ("DELETE", one_recurring, self._delete_recurring_run),
@@ -234,6 +239,31 @@ class KubeflowServer(LocalServer):
             _get(self.recurring_runs, "recurring_run_id", request, "propagation_policy")
         )
         return {}
+
+    async def _upload_pipeline(self, request: web.Request) -> dict[str, Any]:
+        """Read a file as kubeflow/pipelines 2.16.1 does, backend/src/apiserver/template/v2_template.go."""
+        query = _query(request, "name", "display_name", "description", "namespace")
+        form = email.message_from_bytes(
+            f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
+            + await request.read()
+        )
+        (part,) = form.get_payload()
+        text = part.get_payload(decode=True).decode()
+        spec, platforms = None, pipeline_spec_pb2.PlatformSpec()
+        for document in yaml.safe_load_all(text):
+            try:
+                if "pipelineInfo" in document:
+                    if spec:
+                        raise Refusal(400, "multiple pipeline specs provided")
+                    spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
+                else:
+                    json_format.ParseDict(document, platforms)
+            except json_format.ParseError as error:
+                raise Refusal(400, f"invalid v2 pipeline spec: {error}") from error
+        if spec is None:
+            raise Refusal(400, "no pipeline spec is provided")
+        self.pipelines[query.get("name", spec.pipeline_info.name)] = text
+        return {"pipeline_id": str(uuid.uuid4()), "display_name": query.get("name", "")}
 
     def _switched(self, its: dict[str, Any], on: bool) -> dict[str, Any]:
         its["mode"], its["status"] = ("ENABLE", "ENABLED") if on else ("DISABLE", "DISABLED")

@@ -11,7 +11,7 @@ from servers.local_http import LocalServer
 from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.compiling import compile_text
+from retrainer.pipelines.compiling import compile_config
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.target_config import KubeflowConfig
 from retrainer.pipelines.targets.interface import (
@@ -104,7 +104,7 @@ def test_the_body_is_the_one_that_kfps_own_client_sends(server, tmp_path, monkey
         " evaluation: {metrics_specs: [{metrics: [{class_name: AUC}]}]},"
         " tasks: {all: {caching: false, secrets: {KEY: keys/hash}}}}"
     )
-    text = compile_text(load_config(tmp_path / "retrain.yaml"))
+    text = compile_config(load_config(tmp_path / "retrain.yaml")).to_kubeflow_yaml()
     assert len(list(yaml.safe_load_all(text))) == 2
     config = KubeflowConfig(host=server.url, pipeline_root="s3://b/root", service_account="me")
     KubeflowTarget(config, to_pipeline(text)).submit(REQUEST)

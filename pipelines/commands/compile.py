@@ -1,0 +1,90 @@
+"""`retrainer compile`: the pipeline as files for other tools."""
+
+from pathlib import Path
+
+import click
+
+from .options import FILE, show_warnings
+
+
+@click.command("compile")
+@FILE
+@click.option(
+    "-o",
+    "--output",
+    default="pipeline.yaml",
+    show_default=True,
+    help="Path or URI of the compiled pipeline; JSON if it ends with .json.",
+)
+@click.option("--image", help="Container image of every task, over that of retrain.yaml.")
+@click.option("--push", is_flag=True, help="Push it to targets.vertex.template_repository, too.")
+@click.option("--tag", "tags", multiple=True, help="With --push: its tag; 'latest' if none.")
+@click.option(
+    "--template-repository", "repository", help="With --push: where to, over that of retrain.yaml."
+)
+def compile_(
+    file: Path,
+    output: str,
+    image: str | None,
+    push: bool,
+    tags: tuple[str, ...],
+    repository: str | None,
+) -> None:
+    """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI.
+
+    If tasks have settings that only Kubernetes takes, a second file, pipeline.kubernetes.yaml, has the pipeline with
+    them, for Kubeflow's UI and kfp's client.
+    """
+    from ...components.lib.files import write_atomic
+    from ..compiling import compile_config
+    from ..reach import local_only
+    from ..setting_checks import check_settings
+    from .prepare import load_with_image
+    from .push import push_compiled
+
+    for flag, given in (("--tag", tags), ("--template-repository", repository)):
+        if given and not push:
+            raise click.UsageError(f"{flag} is for what is pushed: add --push, or leave it out.")
+    loaded = load_with_image(file, image)
+    compiled = compile_config(loaded)
+    show_warnings([*check_settings(loaded), *local_only(loaded)])
+    as_json = output.lower().endswith(".json")
+    write_atomic(output, compiled.to_json() if as_json else compiled.to_yaml())
+    click.echo(f"wrote {output}")
+    beside = kubernetes_file(output)
+    if compiled.platforms:
+        write_atomic(beside, compiled.to_kubeflow_yaml())
+        click.echo(
+            f"wrote {beside}: the same with the settings that only Kubernetes takes; upload this file to Kubeflow"
+        )
+    elif _remove_old(beside):
+        click.echo(f"removed {beside}: no task has settings that only Kubernetes takes any more")
+    if push:
+        click.echo(f"pushed {push_compiled(loaded, compiled, tags or ('latest',), repository)}")
+
+
+def kubernetes_file(output: str) -> str:
+    """Name the file with Kubernetes' settings that stands beside a compiled pipeline.
+
+    Args:
+        output: Path or URI of the pipeline, such as `out/pipeline.yaml`.
+
+    Returns:
+        Such as `out/pipeline.kubernetes.yaml`: YAML in any case, since JSON has no second document.
+    """
+    folder, slash, name = output.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    if not dot or ending.lower() not in ("yaml", "yml", "json"):
+        stem = name
+    return f"{folder}{slash}{stem}.kubernetes.yaml"
+
+
+def _remove_old(uri: str) -> bool:
+    """Remove what an earlier compilation wrote: whoever uploads it would run that one's settings."""
+    from ...components.lib.files import exists, read_text, remove
+    from ..pipeline_text import KFP_HEADER
+
+    if not exists(uri) or not read_text(uri).startswith(KFP_HEADER):
+        return False
+    remove(uri)
+    return True

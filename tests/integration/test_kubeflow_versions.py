@@ -1,0 +1,68 @@
+"""Compiled pipelines as old versions of Kubeflow Pipelines read them: by their own messages, in Go."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from servers import go_programs
+
+from retrainer.pipelines.compiling import compile_config
+from retrainer.pipelines.config import load_config
+from retrainer.pipelines.projects import init_project
+
+pytestmark = pytest.mark.integration("go")
+
+MODULES = {"2.0": "go.mod", "2.2": "kubeflow-2.2.mod"}
+# What each version takes (docs/targets.md), besides what the ones before it do.
+SETTINGS = {
+    "2.0": [
+        "{cpu: '2', memory: 4Gi, accelerator: nvidia.com/gpu, retries: 2}",
+        "{secrets: {KEY: hashing/key}, secret_volumes: {/keys: hashing}, node_selector: {pool: gpu}}",
+    ],
+    "2.2": ["{timeout_seconds: 900, image_pull_policy: Always}"],
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("versions")
+    init_project(folder)
+    return folder
+
+
+@pytest.fixture
+def read(project):
+    """Compile a task's settings and read them: the documents, or what is wrong."""
+
+    def read_(version, settings):
+        file = project / "changed.yaml"
+        text = (project / "retrain.yaml").read_text()
+        # Codes that YAML 1.2 takes for numbers.
+        text = text.replace("basket_value: {min: 0}", "region: {values: ['08', '1e3', 'no']}")
+        file.write_text(f"{text}\ntasks: {{ingest_spans: {settings}}}\n")
+        compiled = compile_config(load_config(file)).to_kubeflow_yaml()
+        source = Path(go_programs.__file__).parent / "kubeflow_reader"
+        program = go_programs.build(source, modules=MODULES[version])
+        done = subprocess.run([program], input=compiled, capture_output=True, text=True)
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        return found, list(yaml.safe_load_all(compiled)), done.stderr
+
+    return read_
+
+
+@pytest.mark.parametrize(
+    ("version", "settings"), [(version, one) for version in SETTINGS for one in SETTINGS[version]]
+)
+def test_a_version_reads_what_the_table_says_and_nothing_else_than_python_reads(
+    read, version, settings
+):
+    found, written, problem = read(version, settings)
+    assert problem == ""
+    assert found == written
+
+
+@pytest.mark.parametrize("settings", SETTINGS["2.2"])
+def test_what_a_version_lacks_it_refuses(read, settings):
+    assert "unknown field" in read("2.0", settings)[2]
