@@ -266,6 +266,7 @@ class LoadedConfig(Section):
         module_source: Text of the user's code, if it is a file.
         path: The file that it was read from.
         text: Its text.
+        moving_images: Images that go by a tag, whose digest is not known: services don't cache their tasks.
     """
 
     config: RetrainConfig
@@ -273,6 +274,7 @@ class LoadedConfig(Section):
     module_source: str
     path: str
     text: str = ""
+    moving_images: frozenset[str] = frozenset()
 
     @property
     def places(self) -> YamlPlaces:

@@ -26,6 +26,8 @@ RUN = {
 }
 """Which run a task is of: only for tasks that are never cached, since it is another one in each run."""
 
+ON_BEAM = ("compute_statistics", "transform_features", "evaluate_model")
+
 
 def continuous_training(loaded: LoadedConfig) -> Any:
     """Build the pipeline of a retrain.yaml.
@@ -160,8 +162,23 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         }
         for name, task in tasks.items():
             settings = config.tasks.of(name)
-            caching = config.caching if settings.caching is None else settings.caching
-            task.set_caching_options(caching and name not in NEVER_CACHED)
+            task.set_caching_options(_is_cached(name, loaded))
             apply_settings(task, settings, config.image)
 
     return pipeline
+
+
+def _is_cached(task: str, loaded: LoadedConfig) -> bool:
+    """Whether whoever runs the pipeline may take a task's earlier result."""
+    config = loaded.config
+    settings = config.tasks.of(task)
+    if task in NEVER_CACHED:
+        return False
+    if settings.caching is None:
+        # Its cache knows an image by its name alone, so a tag that moved would bring results of other code.
+        moves = (settings.image or config.image) in loaded.moving_images
+        workers_move = any(
+            arg.partition("=")[2] in loaded.moving_images for arg in config.beam_args
+        )
+        return config.caching and not moves and not (workers_move and task in ON_BEAM)
+    return settings.caching

@@ -8,32 +8,34 @@ from ...components.lib.errors import RetrainerError
 from ..compiling import compile_pipeline
 from ..config import LoadedConfig, load_config
 from ..targets.choosing import TargetKind, check_reachable
-from ..targets.images import check_image, pin_image
+from ..targets.images import pin_images
 from ..targets.interface import Pipeline
 from ..targets.names import check_run_id
 from ..targets.settings import parse_pairs
 from ..trigger_config import FLAGS, PARAMETERS
+from .options import show_warnings
 
 
 def load_with_image(file: Path, image: str | None) -> LoadedConfig:
-    """Read a retrain.yaml, and pin the image.
+    """Read a retrain.yaml, and pin its images; what can't be pinned is said on the standard error.
 
     Args:
         file: The file.
         image: Image in place of the file's.
 
     Returns:
-        The configuration, its image named by digest where that is known.
+        The configuration, its images named by digest where their registries say it.
 
     Raises:
-        RetrainerError: If the file or the image's name is wrong.
+        RetrainerError: If the file or an image's name is wrong.
     """
     loaded = load_config(file)
-    chosen = image or loaded.config.image
-    if not chosen:
-        return loaded
-    config = loaded.config.model_copy(update={"image": pin_image(check_image(chosen))})
-    return loaded.model_copy(update={"config": config})
+    if image:
+        config = loaded.config.model_copy(update={"image": image})
+        loaded = loaded.model_copy(update={"config": config})
+    pinned, warnings = pin_images(loaded)
+    show_warnings(warnings)
+    return pinned
 
 
 def prepare(

@@ -1,75 +1,121 @@
 """Pinning container images to what they are now."""
 
-from ...components.lib.errors import RetrainerError
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..config import LoadedConfig
+from .image_names import ImageName, parse_image
+from .registry_api import NoDigestError, ask_digest
+
+ENGINE_SECONDS = 20
+# Apache Beam's apache_beam/options/pipeline_options.py, WorkerOptions: the second is the older name of the first.
+_WORKER_IMAGES = ("--sdk_container_image", "--worker_harness_container_image")
 
 
-def pin_image(image: str) -> str:
+@dataclass(frozen=True)
+class Pinned:
+    """What became of an image's name.
+
+    Attributes:
+        image: `<repository>@sha256:...`, or the name as it was.
+        reason: Why it is not named by digest, as the end of a sentence; empty if it is.
+    """
+
+    image: str
+    reason: str = ""
+
+
+def pin_image(image: str) -> Pinned:
     """Name an image by its digest, so that a run can't change under a moved tag.
 
-    The Docker engine is asked, which knows the digest of an image that it has pulled or pushed, and can ask the
-    registry with the credentials of `docker login`.
+    Its registry is asked, and never the images of this machine, which may have been pulled long ago. Where the registry
+    does not answer this machine, a Docker engine is asked to ask it, since it may know a way or a login of its own.
 
     Args:
         image: Such as `europe-west1-docker.pkg.dev/acme-ml/images/retrainer:1`.
 
     Returns:
-        `<repository>@sha256:...`; the image as it was if no engine is at hand or none knows of it, and if it has
-        a digest or no registry.
+        The image by digest, or as it was with the reason.
+
+    Raises:
+        RetrainerError: If it is not an image's name.
     """
-    repository = _repository(image)
-    if "@" in image or "/" not in repository:
-        return image
+    name = parse_image(image)
+    if name.digest:
+        return Pinned(image)
+    if not name.names_registry:
+        return Pinned(image, "its name has no registry")
+    try:
+        digest = ask_digest(name)
+    except NoDigestError as error:
+        digest = _ask_engine(name)
+        if not digest:
+            return Pinned(image, str(error))
+    return Pinned(f"{name.repository}@{digest}")
+
+
+def pin_images(loaded: LoadedConfig) -> tuple[LoadedConfig, list[str]]:
+    """Name every image of a configuration by its digest: the pipeline's, the tasks' own, and that of Beam's workers.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        The configuration, and a warning for each image that stays a tag. Tasks of such an image are not cached on
+        services, which know an image by its name alone, unless the file says `caching: true`.
+
+    Raises:
+        RetrainerError: If something is not an image's name.
+    """
+    config = loaded.config
+    known: dict[str, Pinned] = {}
+
+    def pin(image: str) -> str:
+        if image not in known:
+            known[image] = pin_image(image)
+        return known[image].image
+
+    updates: dict[str, object] = {}
+    if config.image:
+        updates["image"] = pin(config.image)
+    tasks = {}
+    for name in type(config.tasks).model_fields:
+        task = getattr(config.tasks, name)
+        if task.image:
+            tasks[name] = task.model_copy(update={"image": pin(task.image)})
+    if tasks:
+        updates["tasks"] = config.tasks.model_copy(update=tasks)
+    updates["beam_args"] = [_pin_argument(argument, pin) for argument in config.beam_args]
+    moving = {image: one.reason for image, one in known.items() if one.reason}
+    pinned = loaded.model_copy(
+        update={"config": config.model_copy(update=updates), "moving_images": frozenset(moving)}
+    )
+    return pinned, [_warning(image, reason) for image, reason in moving.items()]
+
+
+def _pin_argument(argument: str, pin: Callable[[str], str]) -> str:
+    option, equals, image = argument.partition("=")
+    return f"{option}={pin(image)}" if equals and option in _WORKER_IMAGES else argument
+
+
+def _warning(image: str, reason: str) -> str:
+    return (
+        f"image '{image}' is not pinned by digest: {reason}. Its tag may move, so the service does not cache tasks of "
+        "that image. Name it by digest to have them cached, or set caching: true under tasks."
+    )
+
+
+def _ask_engine(image: ImageName) -> str:
     try:
         import docker
     except ImportError:
-        return image
+        return ""
     try:
-        engine = docker.from_env(timeout=20)
+        engine = docker.from_env(timeout=ENGINE_SECONDS)
+        try:
+            # The engine asks the registry, too: this is not what it has pulled.
+            return str(engine.images.get_registry_data(image.whole).id)
+        finally:
+            engine.close()
     except docker.errors.DockerException:
-        return image
-    try:
-        return _known_here(engine, image, repository) or _known_there(engine, image, repository)
-    except docker.errors.DockerException:
-        return image
-    finally:
-        engine.close()
-
-
-def check_image(image: str) -> str:
-    """Check an image's name.
-
-    Returns:
-        The name.
-
-    Raises:
-        RetrainerError: If no registry would take it.
-    """
-    repository, at, digest = image.partition("@")
-    wrong = any(letter.isspace() for letter in image) or repository != repository.strip("/:")
-    if wrong or not repository or (at and not digest.startswith("sha256:")):
-        raise RetrainerError(
-            f"'{image}' is no image: give <registry>/<name>:<tag> or <registry>/<name>@sha256:<digest>."
-        )
-    return image
-
-
-def _repository(image: str) -> str:
-    name = image.partition("@")[0]
-    head, slash, last = name.rpartition("/")
-    return f"{head}{slash}{last.partition(':')[0]}"
-
-
-def _known_here(engine: object, image: str, repository: str) -> str | None:
-    import docker
-
-    try:
-        found = engine.images.get(image)  # type: ignore[attr-defined]
-    except docker.errors.ImageNotFound:
-        return None
-    digests = found.attrs.get("RepoDigests") or []
-    return next((one for one in digests if one.partition("@")[0] == repository), None)
-
-
-def _known_there(engine: object, image: str, repository: str) -> str:
-    data = engine.images.get_registry_data(image)  # type: ignore[attr-defined]
-    return f"{repository}@{data.id}"
+        return ""

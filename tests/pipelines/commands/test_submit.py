@@ -73,7 +73,7 @@ def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(retrainer, projec
         (["-p", "allow_older=yes"], "allow_older is 'yes'; it must be true or false"),
         (["-p", "store=here"], "store is 'here', a folder of this machine"),
         (["--image", "retrainer:0.1.0"], "image is 'retrainer:0.1.0', and Vertex AI pulls"),
-        (["--image", "a b"], "'a b' is no image"),
+        (["--image", "a b"], "'a b' is not an image's name"),
         (["--project", ""], "targets.vertex.project"),
         (["--region", ""], "targets.vertex.region"),
         (["--namespace", "ml"], "--namespace is not for runs on vertex"),
