@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import filesystem, is_local
 from .compiling import compile_spec
 from .config import LoadedConfig
+from .run_ids import new_run_id
 from .runners.local import LocalRunner
 from .runners.observer import RunObserver
 from .runs import RunRecord, RunState, list_runs, load_run
@@ -74,7 +74,7 @@ def run_locally(
         compile_spec(loaded),
         store=config.store,
         pipeline_root=filesystem(config.pipeline_root)[1],
-        run_id=run_id or _new_run_id(config.name),
+        run_id=run_id or new_run_id(config.name),
         parameters=parameters,
         resume=bool(resume),
         caching=caching,
@@ -101,7 +101,3 @@ def find_run(store: str, run_id: str) -> RunRecord:
     if not records:
         raise RetrainerError(f"there are no runs in '{store}' yet.")
     return records[0]
-
-
-def _new_run_id(name: str) -> str:
-    return f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

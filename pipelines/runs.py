@@ -4,6 +4,7 @@ import dataclasses
 import os
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,12 +12,17 @@ from typing import Any
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import exists, filesystem, is_local, join, read_json, write_json
+from ..components.lib.run_traces import list_folders
 from ..components.lib.store import Store
 from ..components.lib.words import plural
+from .runners.heartbeat import SILENCE_SECONDS, last_heard
 from .runners.lock import find_holder
 
 RECORD_NAME = "run.json"
 LOCK_NAME = ".lock"
+_READERS = 16
+# Of runs of before there was a heartbeat: their record changes with each task, and a task may take hours.
+_LONGEST_SILENCE_SECONDS = 24 * 3600.0
 
 
 class TaskState(StrEnum):
@@ -32,7 +38,7 @@ class TaskState(StrEnum):
 
 
 class RunState(StrEnum):
-    """Where a run stands; `died` says that its process vanished without a word."""
+    """Where a run stands; `died` says that its process is gone and recorded no end."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -144,6 +150,8 @@ class RunRecord:
         pipeline_root: Local folder of its artifacts.
         pid: Process that runs or ran it.
         host: Machine of that process.
+        uid: What tells it from every other run, of whatever store; empty in records of before there was one.
+        beats: Whether it gives signs of life, see `runners.heartbeat`.
     """
 
     run_id: str
@@ -161,6 +169,8 @@ class RunRecord:
     pipeline_root: str = ""
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
+    uid: str = ""
+    beats: bool = False
 
     @property
     def uri(self) -> str:
@@ -242,12 +252,42 @@ def load_run(store: str, run_id: str) -> RunRecord:
     Raises:
         RetrainerError: If there is no such run, or its record is damaged.
     """
-    uri = join(Store(store).runs_uri, run_id, RECORD_NAME)
-    if not exists(uri):
+    record = _read(store, run_id)
+    if record is None:
         known = ", ".join(f"'{record.run_id}'" for record in list_runs(store)[:3]) or "none"
         raise RetrainerError(f"there is no run '{run_id}' in '{store}'; the newest are: {known}.")
+    return record
+
+
+def list_runs(store: str) -> list[RunRecord]:
+    """Read the records of all runs on this and other machines that run without a service.
+
+    Args:
+        store: URI of the store.
+
+    Returns:
+        The records, newest first. A damaged one is listed last with the state `unreadable`; a
+        folder without a record is none of them.
+    """
+
+    def read(run_id: str) -> RunRecord | None:
+        try:
+            return _read(store, run_id)
+        except RetrainerError as error:
+            return RunRecord(run_id, "", store, RunState.UNREADABLE, error=str(error))
+
+    # On a bucket each record costs a round trip, and they can wait together.
+    with ThreadPoolExecutor(_READERS) as pool:
+        records = [record for record in pool.map(read, list_folders(store)) if record]
+    return sorted(records, key=lambda record: (record.started, record.run_id), reverse=True)
+
+
+def _read(store: str, run_id: str) -> RunRecord | None:
+    uri = join(Store(store).runs_uri, run_id, RECORD_NAME)
     try:
         record = _from_json(store, read_json(uri))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RetrainerError(
             f"'{uri}' is not a record that retrainer wrote ({error}). "
@@ -256,31 +296,6 @@ def load_run(store: str, run_id: str) -> RunRecord:
     if record.state == RunState.RUNNING and not _alive(record):
         _mark_dead(record)
     return record
-
-
-def list_runs(store: str) -> list[RunRecord]:
-    """Read the records of all runs in a store.
-
-    Args:
-        store: URI of the store.
-
-    Returns:
-        The records, newest first. A damaged one is listed last with the state `unreadable`; a
-        folder without a record is no run.
-    """
-    fs, root = filesystem(Store(store).runs_uri)
-    if not fs.exists(root):
-        return []
-    records = []
-    for path in fs.ls(root, detail=False):
-        run_id = path.rstrip("/").rsplit("/", 1)[-1]
-        if not fs.exists(f"{path}/{RECORD_NAME}"):
-            continue
-        try:
-            records.append(load_run(store, run_id))
-        except RetrainerError as error:
-            records.append(RunRecord(run_id, "", store, RunState.UNREADABLE, error=str(error)))
-    return sorted(records, key=lambda record: (record.started, record.run_id), reverse=True)
 
 
 def describe_failure(record: RunRecord) -> str:
@@ -301,14 +316,19 @@ def describe_failure(record: RunRecord) -> str:
 
 def _alive(record: RunRecord) -> bool:
     if not is_local(record.store) and record.host != socket.gethostname():
-        return True
+        silence = datetime.now(UTC) - last_heard(record.uri, join(record.uri, RECORD_NAME))
+        most = SILENCE_SECONDS if record.beats else _LONGEST_SILENCE_SECONDS
+        return silence.total_seconds() < most
     holder = find_holder(lock_path(record.store, record.pipeline_root))
     return holder is not None and (holder.run_id, holder.pid) == (record.run_id, record.pid)
 
 
 def _mark_dead(record: RunRecord) -> None:
     record.state = RunState.DIED
-    record.error = f"process {record.pid} on {record.host} ended without a word. Resume the run."
+    record.error = (
+        f"process {record.pid} on {record.host} ended without recording how. Resume the run: retrainer run --resume "
+        f"{record.run_id}"
+    )
     for task in record.tasks.values():
         if task.state == TaskState.RUNNING:
             task.state = TaskState.INTERRUPTED

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..components.lib.errors import RetrainerError
+from ..components.lib.run_traces import VALIDATE, list_traces
 from ..components.lib.words import did_you_mean
 from ..components.validate_examples.findings import KINDS
 from ..components.validate_examples.schema_file import (
@@ -19,6 +21,8 @@ from .runs import RunRecord, list_runs
 from .schemas import OpenedSchema, open_schema
 
 _TRIES = 5
+# Kubeflow Pipelines' own object store, by the name that only its launcher knows.
+_IN_CLUSTER = "minio://"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def read_data(config: RetrainConfig, run_id: str, folder: str) -> Data:
 
     Args:
         config: The configuration, its paths absolute.
-        run_id: A run in the store's records, or `last` for the newest that computed statistics.
+        run_id: A run that the store knows, on this machine or elsewhere; or `last` for the newest that computed
+            statistics.
         folder: URI of a statistics artifact, in place of a run's; empty for none.
 
     Returns:
@@ -70,23 +75,23 @@ def read_data(config: RetrainConfig, run_id: str, folder: str) -> Data:
     """
     if folder:
         return Data(f"the statistics at {folder}", read_window(folder))
-    if run_id == LAST:
-        records = list_runs(config.store)
-        record = next((one for one in records if _statistics_uri(one)), None)
-        if record is None:
-            raise RetrainerError(
-                f"no run in '{config.store}' has statistics yet. Start one ('retrainer run'), or name a folder with "
-                "statistics of a run elsewhere (--statistics URI)."
-            )
-    else:
-        record = find_run(config.store, run_id)
-    uri = _statistics_uri(record)
-    if not uri:
+    there = _find_statistics(config.store, run_id)
+    if there is None and run_id == LAST:
         raise RetrainerError(
-            f"run '{record.run_id}' ended before compute_statistics did, so it has no statistics. Name another one "
-            "(--run)."
+            f"no run in '{config.store}' has statistics yet. Start one ('retrainer run', 'retrainer submit'), or name "
+            "a folder with statistics (--statistics URI)."
         )
-    return Data(f"run {record.run_id}", read_window(uri))
+    if there is None:
+        find_run(config.store, run_id)
+        raise RetrainerError(
+            f"run '{run_id}' ended before compute_statistics did, so it has no statistics. Name another one (--run)."
+        )
+    if there.uri.startswith(_IN_CLUSTER):
+        raise RetrainerError(
+            f"the statistics of run '{there.run_id}' are in the cluster's own storage ('{there.uri}'), which this "
+            "machine can't reach. Copy that folder to this machine and name the copy: --statistics FOLDER."
+        )
+    return Data(f"run {there.run_id}", read_window(there.uri))
 
 
 def find_changes(config: RetrainConfig, opened: OpenedSchema, data: Data) -> tuple[Change, ...]:
@@ -144,6 +149,28 @@ def accept_changes(
     raise RetrainerError(
         f"'{opened.uri}' was changed by somebody else {_TRIES} times while this was at work. Try again."
     )
+
+
+class _Statistics(NamedTuple):
+    started: str
+    run_id: str
+    uri: str
+
+
+def _find_statistics(store: str, run_id: str) -> _Statistics | None:
+    """Find the statistics of a run, or of the newest one that has some, on whatever target it ran."""
+    found = [
+        _Statistics(record.started, record.run_id, uri)
+        for record in list_runs(store)
+        if (uri := _statistics_uri(record))
+    ]
+    local = {one.run_id for one in found}
+    found += [
+        _Statistics(trace.started, trace.key.name, uri)
+        for trace in list_traces(store)
+        if trace.key.name not in local and (uri := trace.noted(VALIDATE, "statistics"))
+    ]
+    return max((one for one in found if run_id in (LAST, one.run_id)), default=None)
 
 
 def _statistics_uri(record: RunRecord) -> str:

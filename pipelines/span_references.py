@@ -1,15 +1,20 @@
-"""Which versions of spans the runs of a store refer to."""
+"""Which versions of spans the runs of a store refer to, on whatever target they ran."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.examples import Examples
-from ..components.lib.registry import CHAMPION, Registry
+from ..components.lib.registry import CHAMPION, ModelVersion, Registry
+from ..components.lib.run_records import TaskState
+from ..components.lib.run_traces import INGEST, RunTrace, list_traces
 from ..components.lib.store import Store
 from .runs import ArtifactRecord, RunRecord, RunState, list_runs
 
 INGEST_TASK = "ingest-spans"
 _EXAMPLES, _VERSIONS = "examples", "spans"
+# A run that has not noted its spans for so long after it was submitted or began will not use any.
+_PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -18,34 +23,63 @@ class SpanReferences:
 
     Attributes:
         versions: Span and version of everything that a run used.
-        unknown: What does not tell which versions it used, in words.
+        spans: Spans of which every version may be in use: those of a champion whose run left no record.
+        unknown: What does not say which versions it used, in words.
     """
 
     versions: frozenset[tuple[str, str]]
+    spans: frozenset[str]
     unknown: tuple[str, ...]
 
 
 def find_references(store: str) -> SpanReferences:
     """Read which versions the runs of a store and its champion used.
 
-    Runs on Vertex AI or Kubeflow leave no record in the store, so theirs are not known.
-
     Args:
         store: URI of the store.
     """
     versions: set[tuple[str, str]] = set()
+    spans: frozenset[str] = frozenset()
     unknown = []
+    known_runs = set()
     records = list_runs(store)
+    traces = list_traces(store)
     for record in records:
+        known_runs.add(record.run_id)
         used = _used_by(record)
         if used is None:
-            unknown.append(f"run {record.run_id}")
+            unknown.append(f"run {record.run_id} does not say which versions it used")
         else:
             versions.update(used.items())
+    for trace in traces:
+        noted = trace.spans
+        if noted is not None:
+            known_runs.add(trace.key.name)
+            versions.update(noted.items())
+        elif trace.key.name not in known_runs and _may_still_ingest(trace):
+            unknown.append(f"run {trace.key.name} has not recorded yet which versions it uses")
     champion = Registry(Store(store).models_uri).resolve(CHAMPION)
-    if champion and champion.info.get("run") not in {record.run_id for record in records}:
-        unknown.append(f"champion {champion.version} (run {champion.info.get('run')})")
-    return SpanReferences(frozenset(versions), tuple(unknown))
+    if champion and champion.info.get("run") not in known_runs:
+        spans = _spans_of(champion)
+        named = "its spans are kept whole" if spans else "its spans are not known"
+        run = champion.info.get("run") or "unknown"
+        unknown.append(f"champion {champion.version}: its run ({run}) left no record; {named}")
+    return SpanReferences(frozenset(versions), spans, tuple(unknown))
+
+
+def _spans_of(champion: ModelVersion) -> frozenset[str]:
+    info = champion.info
+    return frozenset(
+        str(span) for key in ("train_spans", "eval_spans") for span in info.get(key) or ()
+    )
+
+
+def _may_still_ingest(trace: RunTrace) -> bool:
+    task = trace.tasks.get(INGEST)
+    if task and task.state != TaskState.RUNNING:
+        return False
+    since = datetime.fromisoformat(trace.started) if trace.started else datetime.now(UTC)
+    return datetime.now(UTC) - since < _PATIENCE
 
 
 def _used_by(record: RunRecord) -> dict[str, str] | None:

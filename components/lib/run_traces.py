@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -20,6 +21,7 @@ INGEST, CHAMPION, VALIDATE, PUSH = (
 )
 """The tasks that keep records."""
 _FILE = re.compile(r"(?P<task>[a-z_]+)\.(?P<key>[0-9a-f]{12})\.json")
+_READERS = 16
 _log = logging.getLogger("retrainer.run_traces")
 
 
@@ -153,6 +155,18 @@ def list_folders(store: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
+
+def list_traces(store: str) -> list[RunTrace]:
+    """Read what is noted of all runs in a store.
+
+    Returns:
+        A trace for each run of which anything is noted, in no order.
+    """
+    # On a bucket each folder costs a few round trips, which can wait for each other.
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(lambda folder: read_traces(store, folder), list_folders(store))
+        return [trace for traces in found for trace in traces]
 
 
 def _to_trace(files: list[tuple[str, dict[str, Any]]]) -> RunTrace:

@@ -1,7 +1,6 @@
 """What commands do before they talk to a service: read, check, compile."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ...components.lib.errors import RetrainerError
@@ -104,8 +103,3 @@ def read_parameters(
             f"--parameter: allow_older is '{parameters['allow_older']}'; it must be true or false."
         )
     return parameters
-
-
-def new_run_id(pipeline: str) -> str:
-    """Name a run that a person asked for, after the pipeline and the time (UTC)."""
-    return f"{pipeline[:111]}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

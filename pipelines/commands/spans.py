@@ -119,12 +119,12 @@ def include(span: str, file: Path) -> None:
     default=30,
     show_default=True,
     metavar="DAYS",
-    help="Keep versions that a newer one followed within so many days: runs on Vertex AI and Kubeflow, which leave no "
-    "record in the store, may still read them.",
+    help="Keep versions that a newer one followed within so many days: a run that has not recorded its spans yet may "
+    "still read them.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be freed, and delete nothing.")
 def prune(file: Path, days: float, dry_run: bool) -> None:
-    """Delete versions that are not the newest of their span and that no recorded run used."""
+    """Delete versions that are not the newest of their span and that no run on any target and no champion used."""
     from ...components.lib.store import Store
     from ...components.lib.stored_spans import (
         find_superseded,
@@ -143,9 +143,14 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
     # Read after the versions: a run that took one of them in between is seen.
     references = find_references(store)
     used = {Store(store).version_uri(*one) for one in references.versions}
-    free = [one for one in superseded if one.uri not in used]
-    for told in references.unknown:
-        click.echo(f"{told} does not tell which versions it used; --older-than alone keeps them")
+    whole = {Store(store).span_uri(span) for span in references.spans}
+    free = [
+        one
+        for one in superseded
+        if one.uri not in used and Store(store).span_uri(one.span) not in whole
+    ]
+    for line in references.unknown:
+        click.echo(line)
     size = 0
     for version in free:
         size += measure_version(version)
@@ -159,7 +164,7 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
     kept = plural(len(superseded) - len(free), "version")
     click.echo(
         f"{'would free' if dry_run else 'freed'} {plural(len(free), 'version')}, {tell_size(size)}; "
-        f"kept for runs that used them: {kept}"
+        f"kept for runs and models that used them: {kept}"
     )
 
 

@@ -66,12 +66,13 @@ def submit(
     Exit codes with --wait: 0 the run succeeded, 1 it failed or was cancelled, 3 it could no longer be followed and goes
     on, 130 Ctrl-C ended the following and the run goes on.
     """
+    from ..run_ids import new_run_id
     from ..setting_checks import check_settings
     from ..targets.choosing import TargetKind, check_flags, open_target
     from ..targets.following import LostSightError, follow
     from ..targets.interface import RemoteState, RunRequest, UnavailableError
     from ..targets.names import check_run_id
-    from .prepare import new_run_id, prepare, read_parameters
+    from .prepare import prepare, read_parameters
 
     given = read_parameters(parameters, span, allow_older)
     if kind == "local":

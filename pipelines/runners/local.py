@@ -1,17 +1,19 @@
 """Running a compiled pipeline on this machine."""
 
 import os
-import re
 import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
+from ..run_ids import check_local_run_id
 from ..runs import DONE, RunRecord, RunState, load_run, lock_path, run_exists
+from .artifact_folder import take_folder
+from .heartbeat import Heartbeat
 from .lock import RunLock
 from .observer import RunObserver
 from .preload import LIBRARIES
@@ -20,7 +22,6 @@ from .schedule import Run, RunSettings, new_record
 from .spec import load_spec
 from .values import pipeline_parameters
 
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -124,25 +125,24 @@ class LocalRunner:
         """
         pipeline = load_spec(spec)
         values = pipeline_parameters(pipeline, parameters or {})
-        if not RUN_ID.fullmatch(run_id):
-            raise RetrainerError(
-                f"'{run_id}' can't be a run's name: up to 128 letters, digits, '.', '_' and '-', "
-                "the first a letter or digit."
-            )
+        check_local_run_id(run_id)
         self.warm_up()
         try:
             with RunLock(lock_path(store, pipeline_root), run_id):
                 earlier = _earlier(store, run_id, resume)
+                record = new_record(pipeline, run_id, store, pipeline_root, values, earlier)
+                take_folder(record.pipeline_root, run_id, record.uid, resumed=resume)
                 run = Run(
                     pipeline=pipeline,
-                    record=new_record(pipeline, run_id, store, pipeline_root, values, earlier),
+                    record=record,
                     settings=RunSettings(
                         os.path.abspath(pipeline_root), self._workers, caching is not False, earlier
                     ),
                     processes=self._processes,  # type: ignore[arg-type]
                     observer=observer or RunObserver(),
                 )
-                self._execute(run)
+                with Heartbeat(record.uri) if record.beats else nullcontext():
+                    self._execute(run)
         except BrokenPipeError:
             # Whoever read the observer's output went away; the command line knows what to do.
             raise
@@ -216,7 +216,9 @@ def _stopping_on_signals(run: Run) -> Iterator[None]:
         run.stop_signal = run.stop_signal or number
         run.processes.wake()
 
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    # A signal that is ignored stays ignored: nohup ignores SIGHUP, and a script's shell SIGINT for what it runs with &.
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -399,6 +400,8 @@ def new_record(
             name: TaskRecord(name=name, title=task.title) for name, task in pipeline.tasks.items()
         },
         spec_digest=pipeline.digest,
+        uid=(earlier.uid if earlier else "") or uuid.uuid4().hex,
+        beats=not is_local(store),
         pipeline_root=os.path.abspath(pipeline_root),
     )
 

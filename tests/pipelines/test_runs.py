@@ -1,12 +1,16 @@
 """Records of runs."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import fsspec
 import pytest
 from rich.console import Console
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.runners.heartbeat import Heartbeat
 from retrainer.pipelines.runners.lock import RunLock, find_holder
 from retrainer.pipelines.runs import (
     ArtifactRecord,
@@ -133,6 +137,53 @@ def test_a_run_without_a_process_has_died(store):
     assert "Resume" in describe_failure(dead)
     with RunLock(lock_path(store, "/root"), "july"):
         assert load_run(store, "june").state == RunState.DIED
+
+
+@pytest.fixture
+def bucket():
+    """A store that is no folder of this machine, and the age of what was last written there, in minutes."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    record = make_record("memory://bucket/store", "june")
+    record.state, record.host = RunState.RUNNING, "elsewhere"
+
+    def heard(minutes: float, beats: bool) -> RunState:
+        record.beats = beats
+        save_run(record)
+        if beats:
+            with Heartbeat(record.uri):
+                deadline = time.monotonic() + 60
+                while len(files.store) < 2 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+        for file in files.store.values():
+            file.modified = datetime.now(UTC) - timedelta(minutes=minutes)
+        return load_run(record.store, "june").state
+
+    yield heard
+    files.store.clear()
+
+
+def test_a_run_of_another_machine_that_was_silent_for_long_has_died(bucket):
+    assert bucket(1, beats=True) == RunState.RUNNING
+    assert bucket(11, beats=True) == RunState.DIED
+
+
+def test_clocks_that_differ_do_not_kill_a_run(bucket):
+    assert bucket(-30, beats=True) == RunState.RUNNING
+
+
+def test_a_run_that_gives_no_signs_of_life_has_a_day_for_a_task(bucket):
+    assert bucket(11, beats=False) == RunState.RUNNING
+    assert bucket(25 * 60, beats=False) == RunState.DIED
+
+
+def test_a_dead_run_says_how_to_resume_it(store):
+    record = make_record(store, "june")
+    record.state = RunState.RUNNING
+    save_run(record)
+    error = load_run(store, "june").error
+    assert "ended without recording how" in error
+    assert error.endswith("retrainer run --resume june")
 
 
 def test_one_run_at_a_time(store):

@@ -13,6 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples, SpanPart
+from retrainer.components.lib.run_records import recording
 from retrainer.pipelines import schema_changes
 from retrainer.pipelines.projects import init_project
 from retrainer.pipelines.runs import ArtifactRecord, RunRecord, TaskRecord, save_run
@@ -230,6 +231,21 @@ def test_of_two_accepts_at_once_both_count(broken, frozen, monkeypatch):
     broken("accept", "country")
     assert [line.split(":")[0] for line in broken("diff").splitlines()] == ["basket_value"]
     assert len(list((frozen.parent / "history").iterdir())) == 2
+
+
+def test_the_newest_statistics_may_be_of_a_run_elsewhere(broken, local):
+    old = str(local / "statistics" / "old")
+    with recording(str(local / "store"), "validate_examples", "on-vertex", "", "u1") as record:
+        record.note(statistics=old)
+    assert broken("diff").startswith("nothing: run on-vertex fits ")
+    assert broken("diff", "--run", "on-vertex").startswith("nothing: run on-vertex fits ")
+
+
+def test_statistics_that_stayed_in_the_cluster_are_said_to_be_there(broken, local):
+    with recording(str(local / "store"), "validate_examples", "there", "", "u1") as record:
+        record.note(statistics="minio://mlpipeline/v2/statistics")
+    with pytest.raises(RetrainerError, match=r"cluster's own storage .* --statistics FOLDER"):
+        broken("diff")
 
 
 def test_without_any_statistics_the_ways_out_are_named(retrainer, local, frozen):

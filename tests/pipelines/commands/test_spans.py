@@ -9,6 +9,7 @@ from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib import stored_spans
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.run_records import RunKey, note_submission, recording
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.cli import cli
 from retrainer.pipelines.runs import ArtifactRecord, RunRecord, TaskRecord, save_run
@@ -135,7 +136,7 @@ def test_two_prunes_at_once_are_both_content(project, monkeypatch):
 def test_prune_keeps_what_a_run_used(project):
     project.record({"spans": {"2": project.first}})
     told = project.call("prune", "--older-than", "0")
-    assert "kept for runs that used them: 1 version" in told
+    assert "kept for runs and models that used them: 1 version" in told
     assert project.first in project.versions()
 
 
@@ -148,7 +149,7 @@ def test_prune_keeps_what_a_run_used_that_spells_the_span_otherwise(project, tmp
     project.ingest("{span:%Y/%m-%d}.csv")
     project.record({"spans": {"2024-01-02": first}})
     told = project.call("prune", "--older-than", "0")
-    assert "kept for runs that used them: 1 version" in told
+    assert "kept for runs and models that used them: 1 version" in told
 
 
 def test_prune_finds_the_versions_of_a_run_that_noted_none_in_its_manifest(project):
@@ -166,8 +167,51 @@ def test_prune_names_the_runs_and_the_champion_that_do_not_tell(project, tmp_pat
     version = registry.add(str(tmp_path / "model"), "0" * 64, {"run": "on-vertex"}).version
     registry.give_alias(CHAMPION, version, None, {})
     told = project.call("prune", "--dry-run")
-    assert "run run-1 does not tell which versions it used" in told
-    assert "champion 1 (run on-vertex) does not tell" in told
+    assert "run run-1 does not say which versions it used" in told
+    assert "champion 1: its run (on-vertex) left no record; its spans are not known" in told
+
+
+def note(project, job, **notes):
+    """What ingest_spans notes of a run on Vertex AI or Kubeflow."""
+    with recording(project.store, "ingest_spans", "orders-1", "", job) as record:
+        record.note(**notes)
+
+
+def test_prune_keeps_what_a_run_elsewhere_used(project):
+    note(project, "u1", spans={"2": project.first})
+    told = project.call("prune", "--older-than", "0")
+    assert "kept for runs and models that used them: 1 version" in told
+    assert project.first in project.versions()
+
+
+def test_prune_keeps_the_spans_of_a_champion_whose_run_left_no_record(project, tmp_path):
+    registry = Registry(Store(project.store).models_uri)
+    (tmp_path / "model").mkdir()
+    info = {"run": "before-records", "train_spans": ["1"], "eval_spans": ["2"]}
+    version = registry.add(str(tmp_path / "model"), "0" * 64, info).version
+    registry.give_alias(CHAMPION, version, None, {})
+    told = project.call("prune", "--older-than", "0")
+    assert "champion 1: its run (before-records) left no record; its spans are kept whole" in told
+    assert project.first in project.versions()
+
+
+def test_a_champion_whose_run_is_recorded_keeps_no_more_than_it_used(project, tmp_path):
+    registry = Registry(Store(project.store).models_uri)
+    (tmp_path / "model").mkdir()
+    info = {"run": "orders-1", "train_spans": ["1"], "eval_spans": ["2"]}
+    version = registry.add(str(tmp_path / "model"), "0" * 64, info).version
+    registry.give_alias(CHAMPION, version, None, {})
+    note(project, "u1", spans={"2": project.versions()[-1]})
+    assert "freed 1 version" in project.call("prune", "--older-than", "0")
+
+
+def test_prune_names_runs_elsewhere_that_may_still_choose_their_spans(project):
+    note_submission(project.store, RunKey("orders-2", "u2"), {"target": "kubeflow"})
+    told = project.call("prune", "--dry-run")
+    assert "run orders-2 has not recorded yet which versions it uses" in told
+    long_ago = {"target": "kubeflow", "created_at": "2024-01-01T00:00:00+00:00"}
+    note_submission(project.store, RunKey("orders-2", "u2"), long_ago)
+    assert "orders-2" not in project.call("prune", "--dry-run")
 
 
 def test_a_pruned_version_is_ingested_again_when_its_source_comes_back(project):

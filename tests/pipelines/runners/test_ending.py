@@ -93,6 +93,15 @@ def finish_anyway(folder: str) -> str:
 
 
 @dsl.component(**OPTIONS)
+def hang_up(runner: int) -> str:
+    import os
+    import signal
+
+    os.kill(runner, signal.SIGHUP)
+    return ""
+
+
+@dsl.component(**OPTIONS)
 def say(text: str) -> str:
     return text
 
@@ -362,6 +371,20 @@ def test_a_signal_in_the_same_process_leaves_a_runner_that_can_go_on(tmp_path, c
 
         record = runner.run(compile_pipeline(other), run_id="two", **where)
         assert record.state == RunState.SUCCEEDED
+
+
+def test_a_signal_that_is_ignored_stays_ignored_as_nohup_asks(bench, compile_pipeline):
+    @dsl.pipeline(name="closing")
+    def closing(runner: int):
+        hang_up(runner=runner)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        record = bench.run(compile_pipeline(closing), parameters={"runner": os.getpid()})
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert record.state == RunState.SUCCEEDED
 
 
 def test_output_that_nobody_reads_any_more_ends_the_run(bench, compile_pipeline):

@@ -510,6 +510,37 @@ def test_a_run_id_is_used_once(bench, compile_pipeline):
         bench.run(spec, run_id="june", parameters={"text": "b"})
 
 
+def test_a_pipeline_root_of_two_stores_keeps_the_artifacts_of_both(bench, compile_pipeline):
+    spec = compile_pipeline(simple)
+    first = bench.run(spec, run_id="june", parameters={"text": "a"})
+    log = bench.log(first, "say")
+    other = str(bench.folder / "other")
+    with pytest.raises(
+        RetrainerError, match=r"june' holds the artifacts of another run .*--run-id"
+    ):
+        bench.run(spec, run_id="june", parameters={"text": "b"}, store=other)
+    assert bench.log(first, "say") == log
+    assert (
+        bench.run(spec, run_id="july", parameters={"text": "b"}, store=other).state == "succeeded"
+    )
+
+
+def test_a_run_that_is_resumed_keeps_its_artifacts_unless_another_run_has_them(
+    bench, compile_pipeline
+):
+    @dsl.pipeline(name="broken")
+    def broken(text: str):
+        fail_for_the_user(text=text)
+
+    spec = compile_pipeline(broken)
+    bench.run(spec, run_id="june", parameters={"text": "a"})
+    resumed = bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
+    assert len(resumed.resumed) == 1
+    (bench.root / "june" / ".run").write_text("another run")
+    with pytest.raises(RetrainerError, match="holds the artifacts of another run"):
+        bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
+
+
 def test_a_bucket_is_a_store_too(bench, compile_pipeline):
     store = f"memory://{bench.folder.name}/store"
     record = bench.run(compile_pipeline(simple), parameters={"text": "a"}, store=store)
