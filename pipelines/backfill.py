@@ -78,7 +78,7 @@ def plan(loaded: LoadedConfig, first: str, last: str, again: bool, allow_older: 
     """
     config = loaded.config
     excluded = read_exclusions(config.store)
-    found = find_spans(config.data.pattern, config.data.marker)
+    found = find_spans(config.data.pattern, config.data.marker or "")
     names = [span.name for span in found if span.whole and span.name not in excluded]
     for name in (first, last):
         if name not in names and name != LATEST:

@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from ..components.lib.words import did_you_mean
-from .yaml_places import YamlPlaces
+from .section import is_section, without_null
+from .yaml_places import YamlPlaces, dotted
 
 _NOT_TEXT = bool | int | float | datetime.date
 
@@ -25,32 +26,32 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
         One line: the place, the key, its value, and the fix.
     """
     location = [part for part in problem["loc"] if part != "function-after"]
-    dotted = ".".join(str(part) for part in location)
+    name = dotted(location)
     place = places.locate(location)
     kind, value = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
         known = list(_section_at(model, location[:-1]).model_fields)
         hint = did_you_mean(location[-1], known, "Known here", cutoff=0.5)
-        return f"{place}: unknown key '{dotted}'.{hint}"
+        return f"{place}: unknown key '{name}'.{hint}"
     if kind == "missing":
-        return f"{place}: '{dotted}' is missing. {_help(model, location)}".rstrip()
+        return f"{place}: '{name}' is missing. {_help(model, location)}".rstrip()
     message = problem["msg"].removeprefix("Value error, ")
-    if kind == "string_pattern_mismatch" and dotted == "name":
+    if kind == "string_pattern_mismatch" and name == "name":
         message = "must be lower case letters, digits and dashes, starting with a letter, at most 128 characters"
-    if not dotted:
+    if not name:
         return f"{place}: {message}."
     if kind == "string_type" and isinstance(value, _NOT_TEXT):
         written = places.written(location) or str(value)
         return (
-            f"{place}: '{dotted}' is {written}, which YAML reads as {_kind_of(value)}. Put it in quotes to have text: "
+            f"{place}: '{name}' is {written}, which YAML reads as {_kind_of(value)}. Put it in quotes to have text: "
             f'"{written}".'
         )
-    if kind == "string_pattern_mismatch" and dotted != "name" and (about := _help(model, location)):
-        return f"{place}: '{dotted}' is {value!r}, which it can't be. It is: {about[0].lower()}{about[1:]}"
+    if kind == "string_pattern_mismatch" and name != "name" and (about := _help(model, location)):
+        return f"{place}: '{name}' is {value!r}, which it can't be. It is: {about[0].lower()}{about[1:]}"
     if shape := _shape(problem, model, location):
-        return f"{place}: '{dotted}' must be {shape}."
+        return f"{place}: '{name}' must be {shape}."
     shown = "" if isinstance(value, dict | list) else f" is {value!r}"
-    return f"{place}: '{dotted}'{shown}: {message[0].lower()}{message[1:]}."
+    return f"{place}: '{name}'{shown}: {message[0].lower()}{message[1:]}."
 
 
 def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
@@ -91,14 +92,14 @@ def _find_untransportable(
             yield from _find_untransportable(inner, (*location, index), places)
     elif isinstance(value, float) and not math.isfinite(value):
         yield (
-            f"{places.locate(location)}: '{_dotted(location)}' is {places.written(location)}, and a pipeline carries "
+            f"{places.locate(location)}: '{dotted(location)}' is {places.written(location)}, and a pipeline carries "
             "finite numbers only. Leave it out, or give a number."
         )
     elif value is not None and not isinstance(value, str | bool | int | float):
         written = places.written(location)
         advice = f': "{written}"' if written else ""
         yield (
-            f"{places.locate(location)}: '{_dotted(location)}' is {_kind_of(value)} to YAML, which a pipeline can't "
+            f"{places.locate(location)}: '{dotted(location)}' is {_kind_of(value)} to YAML, which a pipeline can't "
             f"carry. Put it in quotes to have text{advice}."
         )
 
@@ -115,18 +116,12 @@ def _kind_of(value: Any) -> str:
     return "a set" if isinstance(value, set) else "bytes"
 
 
-def _dotted(location: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in location)
-
-
 def _section_at(model: type[BaseModel], location: list[Any]) -> type[BaseModel]:
     kind: Any = model
     for part in location:
         # Below a mapping of sections, such as triggers, comes a name and then the section.
-        kind = (
-            kind.model_fields[str(part)].annotation
-            if isinstance(kind, type) and issubclass(kind, BaseModel)
-            else get_args(kind)[-1]
+        kind = without_null(
+            kind.model_fields[str(part)].annotation if is_section(kind) else get_args(kind)[-1]
         )
     return kind
 

@@ -16,7 +16,7 @@ from ..components import (
     validate_examples,
 )
 from .config import LoadedConfig
-from .target_config import NEVER_CACHED
+from .task_config import NEVER_CACHED
 from .task_settings import apply_settings
 
 RUN = {
@@ -53,29 +53,29 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             pattern=pattern,
             store=store,
             label=data.label,
-            weight=evaluation.example_weight_key,
+            weight=evaluation.example_weight_key or "",
             span=span,
             window=data.window,
-            split=data.split,
-            eval_spans=data.eval_spans,
-            eval_fraction=data.eval_fraction,
+            split=data.split.by,
+            eval_spans=data.split.eval_spans,
+            eval_fraction=data.split.eval_fraction,
             key=data.key,
             key_features=data.key_features,
             columns=data.columns,
             drop=data.drop,
-            hash=data.hash,
-            hash_key_env=data.hash_key_env,
-            hash_key_file=data.hash_key_file,
-            split_by=data.split_by,
+            hash=data.hash.columns,
+            hash_key_env=data.hash.key_env,
+            hash_key_file=data.hash.key_file or "",
+            split_by=data.split.columns,
             format=data.format,
             csv=data.csv.model_dump(exclude_unset=True, exclude_none=True),
-            query=data.query,
-            max_bytes_billed=data.max_bytes_billed,
+            query=data.query or "",
+            max_bytes_billed=data.max_bytes_billed or 0,
             max_bad_rows=data.max_bad_rows,
             types=data.types,
-            min_spans=data.min_spans,
-            marker=data.marker,
-            schema_uri=config.validation.schema_uri,
+            min_spans=data.min_spans or 0,
+            marker=data.marker or "",
+            schema_uri=config.validation.schema_uri or "",
             **RUN,
         )
         examples = ingested.outputs["examples"]
@@ -96,7 +96,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             store=store,
             examples=examples,
             pattern=pattern,
-            **config.validation.model_dump(),
+            **config.validation.model_dump(exclude_none=True),
             **RUN,
         )
         transformed = transform_features(
@@ -111,16 +111,16 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         trained = train_model(
             examples=examples,
             transform_graph=transformed.outputs["transform_graph"],
-            steps=model.steps,
+            steps=model.steps or 0,
             epochs=model.epochs,
             batch_size=model.batch_size,
             seed=model.seed,
             hyperparameters=model.hyperparameters,
-            example_weight_key=evaluation.example_weight_key,
+            example_weight_key=evaluation.example_weight_key or "",
             class_weights=model.class_weights,
             balance_classes=model.balance_classes,
             validation_fraction=model.validation_fraction,
-            early_stopping_patience=model.early_stopping_patience,
+            early_stopping_patience=model.early_stopping_patience or 0,
             early_stopping_monitor=model.early_stopping_monitor,
             early_stopping_mode=model.early_stopping_mode,
             **start,
@@ -133,11 +133,13 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             metrics_specs=evaluation.metrics_specs,
             slicing_specs=evaluation.slicing_specs,
             options=evaluation.options,
-            example_weight_key=evaluation.example_weight_key,
+            example_weight_key=evaluation.example_weight_key or "",
             beam_args=config.beam_args,
         )
         served = check_serving(
-            examples=examples, model=trained.outputs["model"], **serving.model_dump()
+            examples=examples,
+            model=trained.outputs["model"],
+            **serving.model_dump(exclude_none=True),
         )
         pushed = push_model(
             model=trained.outputs["model"],
@@ -180,5 +182,5 @@ def _is_cached(task: str, loaded: LoadedConfig) -> bool:
         workers_move = any(
             arg.partition("=")[2] in loaded.moving_images for arg in config.beam_args
         )
-        return config.caching and not moves and not (workers_move and task in ON_BEAM)
+        return not moves and not (workers_move and task in ON_BEAM)
     return settings.caching

@@ -31,18 +31,56 @@ class CsvConfig(Section):
     null_values: list[str] = Field(
         default_factory=lambda: ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
         description="Texts that mean a missing cell, in all columns. Left out: the usual ones, which in the columns of "
-        "`key` and `split_by`, and in those that `types` says are text, mean it among numbers alone (`NA` may be "
+        "`key` and `split.columns`, and in those that `types` says are text, mean it among numbers alone (`NA` may be "
         "Namibia).",
     )
     decimal: Literal[".", ","] = Field(".", description="The mark before the fraction of a number.")
-    thousands: str = Field(
-        "",
+    thousands: str | None = Field(
+        None,
         max_length=1,
-        description="The mark between groups of three digits, such as `,` in 1,204.50; empty for none.",
+        description="The mark between groups of three digits, such as `,` in 1,204.50; null: none.",
     )
     by_column: dict[str, CsvColumnConfig] = Field(
         default_factory=dict,
         description='`null_values`, `decimal` and `thousands` of single columns, such as `{amount: {decimal: ","}}`.',
+    )
+
+
+class SplitConfig(Section):
+    """Which rows of a window train, and which evaluate."""
+
+    by: Literal["newest_spans", "hash"] = Field(
+        "newest_spans",
+        description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
+        "hash of its key.",
+    )
+    eval_spans: int = Field(1, ge=1, description="With newest_spans, how many spans evaluate.")
+    eval_fraction: float = Field(
+        1 / 3, gt=0, lt=1, description="With hash, the share of keys that evaluate."
+    )
+    columns: list[str] = Field(
+        default_factory=list,
+        description="With hash, the columns whose rows stay on one side, such as a customer's; empty: those of "
+        "data.key, and without them the whole row. Refused with newest_spans.",
+    )
+
+
+class HashConfig(Section):
+    """Private columns, replaced by a keyed hash before anything is written."""
+
+    columns: list[str] = Field(
+        default_factory=list,
+        description="The columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is then "
+        "sent the digests.",
+    )
+    key_env: str = Field(
+        "RETRAINER_HASH_KEY",
+        description="Environment variable that holds the HMAC key, at least 16 bytes.",
+    )
+    key_file: str | None = Field(
+        None,
+        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket "
+        "of its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
     )
 
 
@@ -58,28 +96,20 @@ class DataConfig(Section):
     window: int = Field(
         3, ge=1, description="How many spans to use at the most, the newest included."
     )
-    min_spans: int = Field(
-        0,
-        ge=0,
-        description="How many spans of a window are enough. 0: the window may be shorter where the data begins, but "
-        "where spans are dates or numbers, none may be missing between others. Above 0: the window is as many days, "
+    min_spans: int | None = Field(
+        None,
+        ge=1,
+        description="How many spans of a window are enough. null: the window may be shorter where the data begins, but "
+        "where spans are dates or numbers, none may be missing between others. A number: the window is as many days, "
         "months or numbers long as `window` says, and any may be missing as long as so many spans are there.",
     )
-    marker: str = Field(
-        "",
+    marker: str | None = Field(
+        None,
         description="Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it; "
         "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data. Not for "
         "BigQuery.",
     )
-    split: Literal["newest_spans", "hash"] = Field(
-        "newest_spans",
-        description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
-        "hash of its key.",
-    )
-    eval_spans: int = Field(1, ge=1, description="With newest_spans, how many spans evaluate.")
-    eval_fraction: float = Field(
-        1 / 3, gt=0, lt=1, description="With hash, the share of keys that evaluate."
-    )
+    split: SplitConfig = Field(default_factory=SplitConfig)
     key: list[str] = Field(
         default_factory=list,
         description="Columns that name an example. Of rows with the same key the later wins; a key is no feature.",
@@ -94,25 +124,7 @@ class DataConfig(Section):
         "[delay, 15]}}`. All settings but `drop` and `csv` use the new names.",
     )
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
-    hash: list[str] = Field(
-        default_factory=list,
-        description="Private columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is "
-        "then sent the digests.",
-    )
-    hash_key_env: str = Field(
-        "RETRAINER_HASH_KEY",
-        description="Environment variable that holds the HMAC key, at least 16 bytes.",
-    )
-    hash_key_file: str = Field(
-        "",
-        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket "
-        "of its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
-    )
-    split_by: list[str] = Field(
-        default_factory=list,
-        description="With hash, the columns whose rows stay on one side, such as a customer's; empty: those of key, "
-        "and without them the whole row. Refused with newest_spans.",
-    )
+    hash: HashConfig = Field(default_factory=HashConfig)
     format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
         "auto",
         description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes "
@@ -123,17 +135,17 @@ class DataConfig(Section):
         description="What columns hold, whatever the schema or their values say, such as `{zip: text}`.",
     )
     csv: CsvConfig = Field(default_factory=CsvConfig)
-    query: str = Field(
-        "",
+    query: str | None = Field(
+        None,
         description="SQL that makes a span's rows, of data in BigQuery: `{table}` stands for the span's table (of a "
         "partitioned one, for the whole), `{span}` for the span's name. Say ORDER BY where the later of two rows with "
         "one key is to win.",
     )
-    max_bytes_billed: int = Field(
-        0,
-        ge=0,
+    max_bytes_billed: int | None = Field(
+        None,
+        ge=1,
         description="Bytes that `query` may be charged for, each span; BigQuery refuses it before it starts if it "
-        "would be more. 0: the project's own limits.",
+        "would be more. null: the project's own limits.",
     )
     max_bad_rows: float = Field(
         0.01,
@@ -144,22 +156,21 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _window_holds_both_splits(self) -> "DataConfig":
-        if self.split == "newest_spans" and self.window <= self.eval_spans:
+        by_spans, evaluating = self.split.by == "newest_spans", self.split.eval_spans
+        if by_spans and self.window <= evaluating:
             raise ValueError(
-                f"window ({self.window}) must be larger than eval_spans ({self.eval_spans}), or nothing is left to "
+                f"window ({self.window}) must be larger than split.eval_spans ({evaluating}), or nothing is left to "
                 "train on"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _window_holds_min_spans(self) -> "DataConfig":
+        if self.min_spans is None:
+            return self
         if self.min_spans > self.window:
             raise ValueError(
                 f"min_spans ({self.min_spans}) must not be larger than window ({self.window}), or no window has enough"
             )
-        if self.split == "newest_spans" and 0 < self.min_spans <= self.eval_spans:
+        if by_spans and self.min_spans <= evaluating:
             raise ValueError(
-                f"min_spans ({self.min_spans}) must be larger than eval_spans ({self.eval_spans}), or nothing is left "
-                "to train on; 0 leaves it to what is there"
+                f"min_spans ({self.min_spans}) must be larger than split.eval_spans ({evaluating}), or nothing is left "
+                "to train on; null leaves it to what is there"
             )
         return self

@@ -58,9 +58,9 @@ def run_locally(
         RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended.
     """
     config = loaded.config
-    if not is_local(config.pipeline_root):
+    if not is_local(config.artifacts_uri):
         raise RetrainerError(
-            f"pipeline_root is '{config.pipeline_root}', and a run on this machine writes its artifacts to a local "
+            f"pipeline_root is '{config.artifacts_uri}', and a run on this machine writes its artifacts to a local "
             "folder. Set pipeline_root to one; the store may stay where it is."
         )
     parameters = {"span": span, "allow_older": str(allow_older).lower()}
@@ -73,7 +73,7 @@ def run_locally(
     return local.run(
         compile_spec(loaded),
         store=config.store,
-        pipeline_root=filesystem(config.pipeline_root)[1],
+        pipeline_root=filesystem(config.artifacts_uri)[1],
         run_id=run_id or new_run_id(config.name),
         parameters=parameters,
         resume=bool(resume),

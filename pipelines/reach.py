@@ -21,7 +21,7 @@ def local_only(loaded: LoadedConfig) -> Iterator[str]:
         (("data", "pattern"), config.data.pattern),
         (("store",), config.store),
         (("validation", "schema_uri"), config.validation.schema_uri),
-        (("data", "hash_key_file"), config.data.hash_key_file),
+        (("data", "hash", "key_file"), config.data.hash.key_file),
     ):
         # The braces of {span} would be taken for part of a protocol.
         if uri and is_local(uri.replace("{", "").replace("}", "")):

@@ -1,9 +1,59 @@
 """What every section of retrain.yaml is."""
 
-from pydantic import BaseModel, ConfigDict
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
     """A section of retrain.yaml: immutable, and no key that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_unset(cls, value: Any) -> Any:
+        """Take null as if the key were not there; an empty text too, where a setting may be unset.
+
+        A section whose lines are all comments is null to YAML, and empty is what an unset environment variable gives.
+        """
+        if not isinstance(value, dict):
+            return value
+        kept = {}
+        for key, one in value.items():
+            field = cls.model_fields.get(key) if isinstance(key, str) else None
+            if field is not None and one == "" and may_be_unset(field):
+                one = None
+            # A null of one task stands against the value that holds for all of them.
+            if field is None or one is not None or may_be_unset(field):
+                kept[key] = one
+        return kept
+
+
+def may_be_unset(field: FieldInfo) -> bool:
+    """Tell whether a key's value may be null, as that of every optional setting without a default."""
+    return not field.is_required() and field.default is None
+
+
+def without_null(kind: Any) -> Any:
+    """Give a type without what stands around it in a section: null as another value, and rules."""
+    while get_origin(kind) in (Annotated, Union, UnionType):
+        kinds = [one for one in get_args(kind) if one is not NoneType]
+        if get_origin(kind) is not Annotated and len(kinds) > 1:
+            return kind
+        kind = kinds[0]
+    return kind
+
+
+def is_section(kind: Any) -> bool:
+    """Tell whether a type is a section."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def with_text_keys(value: Any) -> Any:
+    """Make the keys of mappings text at any depth, as in JSON."""
+    if isinstance(value, dict):
+        return {str(key): with_text_keys(inner) for key, inner in value.items()}
+    return [with_text_keys(item) for item in value] if isinstance(value, list) else value

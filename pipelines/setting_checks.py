@@ -65,7 +65,9 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
         yield from _column_problems(config, columns)
     pattern = config.data.pattern
     if is_local(pattern):
-        for problem in _refusals("data.pattern", lambda: find_spans(pattern, config.data.marker)):
+        for problem in _refusals(
+            "data.pattern", lambda: find_spans(pattern, config.data.marker or "")
+        ):
             yield dataclasses.replace(problem, stops=here)
 
 
@@ -86,22 +88,22 @@ def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
 
 def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
     data = config.data
-    yield from _refusals("data.pattern", lambda: check_pattern(data.pattern, data.marker))
-    yield from _refusals("data.query", lambda: check_query(data.query, data.pattern))
+    yield from _refusals("data.pattern", lambda: check_pattern(data.pattern, data.marker or ""))
+    yield from _refusals("data.query", lambda: check_query(data.query or "", data.pattern))
     csv: dict[str, Any] = {}
     said = data.csv.model_dump(exclude_unset=True, exclude_none=True)
     yield from _refusals("data.csv", lambda: csv.update(parse_csv_options(said)))
     settings = IngestSettings(
         label=data.label,
-        weight=config.evaluation.example_weight_key,
+        weight=config.evaluation.example_weight_key or "",
         key=tuple(data.key),
         key_features=tuple(data.key_features),
         columns=data.columns,
         drop=tuple(data.drop),
-        hash=tuple(data.hash),
-        split=data.split,
-        split_by=tuple(data.split_by),
-        eval_fraction=data.eval_fraction,
+        hash=tuple(data.hash.columns),
+        split=data.split.by,
+        split_by=tuple(data.split.columns),
+        eval_fraction=data.split.eval_fraction,
         types=data.types,
         source=SourceOptions(format=data.format, **csv),
     )
@@ -119,7 +121,7 @@ def _evaluation_problems(config: RetrainConfig, columns: dict[str, None]) -> Ite
         evaluation.slicing_specs,
         evaluation.options,
         data.label,
-        evaluation.example_weight_key,
+        evaluation.example_weight_key or "",
         None,
     )
     for problem in problems:
@@ -138,8 +140,12 @@ def _evaluation_problems(config: RetrainConfig, columns: dict[str, None]) -> Ite
 def _column_problems(config: RetrainConfig, columns: dict[str, None]) -> Iterator[Problem]:
     data = config.data
     named = [("data.label", data.label)]
-    for key in ("key", "hash", "split_by"):
-        named += [(f"data.{key}[{i}]", name) for i, name in enumerate(getattr(data, key))]
+    for place, names in (
+        ("data.key", data.key),
+        ("data.hash.columns", data.hash.columns),
+        ("data.split.columns", data.split.columns),
+    ):
+        named += [(f"{place}[{i}]", name) for i, name in enumerate(names)]
     named += [(f"validation.domains.{name}", name) for name in config.validation.domains]
     for place, name in named:
         if name not in columns:

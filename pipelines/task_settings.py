@@ -2,25 +2,18 @@
 
 from typing import Any
 
-from .target_config import TaskConfig
+from .task_config import KubernetesTaskConfig, TaskConfig
 
 MAX_RETRY_SECONDS = 3600
-_KUBERNETES_ONLY = (
-    "timeout_seconds",
-    "image_pull_policy",
-    "node_selector",
-    "secrets",
-    "secret_volumes",
-)
 
 
-def apply_settings(task: Any, settings: TaskConfig, image: str) -> None:
+def apply_settings(task: Any, settings: TaskConfig, image: str | None) -> None:
     """Put settings into a task.
 
     Args:
         task: The `kfp.dsl.PipelineTask`.
         settings: What retrain.yaml says of it.
-        image: The pipeline's image; the component's own if empty.
+        image: The pipeline's image; the component's own if None.
     """
     if settings.image or image:
         task.set_container_image(settings.image or image)
@@ -29,6 +22,8 @@ def apply_settings(task: Any, settings: TaskConfig, image: str) -> None:
         task.set_cpu_request(settings.cpu).set_cpu_limit(settings.cpu)
     if settings.memory:
         task.set_memory_request(settings.memory).set_memory_limit(settings.memory)
+    for name, value in settings.env.items():
+        task.set_env_variable(name, value)
     if settings.accelerator:
         task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.accelerators)
     if settings.retries:
@@ -38,11 +33,11 @@ def apply_settings(task: Any, settings: TaskConfig, image: str) -> None:
             backoff_factor=2.0,
             backoff_max_duration=f"{MAX_RETRY_SECONDS}s",
         )
-    if any(getattr(settings, key) for key in _KUBERNETES_ONLY):
-        _apply_to_kubernetes(task, settings)
+    if settings.kubernetes.model_fields_set:
+        _apply_to_kubernetes(task, settings.kubernetes)
 
 
-def _apply_to_kubernetes(task: Any, settings: TaskConfig) -> None:
+def _apply_to_kubernetes(task: Any, settings: KubernetesTaskConfig) -> None:
     # It takes a second to import, and few pipelines need it.
     from kfp import kubernetes
 
@@ -53,7 +48,7 @@ def _apply_to_kubernetes(task: Any, settings: TaskConfig) -> None:
     for key, value in settings.node_selector.items():
         kubernetes.add_node_selector(task, key, value)
     for variable, source in settings.secrets.items():
-        secret, _, key = source.partition("/")
+        secret, _, key = (source or "").partition("/")
         kubernetes.use_secret_as_env(task, secret, {key: variable})
-    for folder, secret in settings.secret_volumes.items():
-        kubernetes.use_secret_as_volume(task, secret, folder)
+    for folder, volume in settings.secret_volumes.items():
+        kubernetes.use_secret_as_volume(task, volume, folder)

@@ -37,13 +37,13 @@ class TriggerConfig(Section):
         description="storage: Cloud Storage wrote an object. request: somebody asks, in JSON. schedule: Cloud "
         "Scheduler. alert: monitoring opened an incident."
     )
-    pattern: str = Field(
-        "",
+    pattern: str | None = Field(
+        None,
         description="storage: the objects of a span, `gs://bucket/day={span:%Y-%m-%d}/*.parquet`; data.pattern if "
-        "empty.",
+        "null.",
     )
-    marker: str = Field(
-        "",
+    marker: str | None = Field(
+        None,
         description="storage: name of the object that completes a span, such as `_SUCCESS`, in the folder of its "
         "files. Then nothing else starts a run. If it is not set, data.marker holds for a trigger that watches the "
         "data's own folder.",
@@ -81,10 +81,10 @@ class TriggerConfig(Section):
         ge=0,
         description="Least time between two runs of this trigger; what comes earlier waits.",
     )
-    daily_limit: int = Field(
-        0,
-        ge=0,
-        description="Most runs of this trigger in a day (UTC), 0 for any; what comes over it waits.",
+    daily_limit: int | None = Field(
+        None,
+        ge=1,
+        description="Most runs of this trigger in a day (UTC); null: any number. What comes over it waits.",
     )
 
     @field_validator("parameters", mode="before")
@@ -135,24 +135,24 @@ class TriggerServiceConfig(Section):
         "Cloud Run service that requires authentication. The service checks audience, account, issuer and expiry "
         "either way.",
     )
-    audience: str = Field(
-        "",
+    audience: str | None = Field(
+        None,
         description="Audience that a push request's token must name: what the subscription sets, by default the URL "
         "that it pushes to.",
     )
-    service_account: str = Field(
-        "", description="E-mail of the account whose tokens push requests must carry."
+    push_account: str | None = Field(
+        None, description="E-mail of the account whose tokens push requests must carry."
     )
-    subscription: str = Field(
-        "", description="Subscription to pull from: `projects/<project>/subscriptions/<name>`."
+    subscription: str | None = Field(
+        None, description="Subscription to pull from: `projects/<project>/subscriptions/<name>`."
     )
-    dead_letter_topic: str = Field(
-        "",
+    dead_letter_topic: str | None = Field(
+        None,
         description="Topic for messages that can never work, with the reason: `projects/<project>/topics/<name>`. If "
-        "empty they are refused, and the subscription's own dead-letter policy takes them.",
+        "null they are refused, and the subscription's own dead-letter policy takes them.",
     )
-    claims: str = Field(
-        "",
+    claims: str | None = Field(
+        None,
         description="Where runs are claimed before they are submitted: a folder or URI that creates files exclusively, "
-        "or `lease://<namespace>` for Kubernetes Leases; `claims` in the store if empty.",
+        "or `lease://<namespace>` for Kubernetes Leases; `claims` in the store if null.",
     )

@@ -1,8 +1,8 @@
 """Where in a YAML text a setting stands, so that a message can name its line."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -54,10 +54,12 @@ class YamlPlaces:
     Attributes:
         name: What to call the text, such as its file's name.
         text: The text, which must be YAML.
+        moved: Where settings stand in it, by where they would stand in today's spelling.
     """
 
     name: str
     text: str
+    moved: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def locate(self, location: Location) -> str:
         """Name a place, as `retrain.yaml:12`.
@@ -66,7 +68,7 @@ class YamlPlaces:
             location: The place. Of one that is not there the innermost section around it is named, if there is one.
         """
         node = self._root()
-        line = _walk(node, location)[1] if node is not None else 0
+        line = _walk(node, self._origin(location))[1] if node is not None else 0
         return f"{self.name}:{line}" if line else self.name
 
     def written(self, location: Location) -> str:
@@ -79,11 +81,22 @@ class YamlPlaces:
             The text; empty if no single value stands there.
         """
         node = self._root()
-        found = _walk(node, location)[0] if node is not None else None
+        found = _walk(node, self._origin(location))[0] if node is not None else None
         return found.value if isinstance(found, yaml.ScalarNode) else ""
+
+    def _origin(self, location: Location) -> Location:
+        for end in range(len(location), 0, -1):
+            if (old := self.moved.get(tuple(map(str, location[:end])))) is not None:
+                return (*old, *location[end:])
+        return location
 
     def _root(self) -> yaml.Node | None:
         return yaml.compose(self.text, Loader=yaml.SafeLoader)
+
+
+def dotted(location: Location) -> str:
+    """Write a place as messages do: its keys with dots between them."""
+    return ".".join(str(part) for part in location)
 
 
 def parse_place(place: str) -> list[str | int]:

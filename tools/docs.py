@@ -3,10 +3,11 @@
 Usage: python tools/docs.py [--check]   (--check: say which file differs, and exit with 1)
 """
 
+import json
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import docstring_parser
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 import retrainer.components
 from retrainer.pipelines.config import RetrainConfig
+from retrainer.pipelines.section import is_section, without_null
 
 DOCS = Path(__file__).parents[1] / "docs"
 GENERATED = (
@@ -101,12 +103,12 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
     )
     nested: dict[type[BaseModel], str] = {}
     for name, field in model.model_fields.items():
-        kind: Any = field.annotation
+        kind = without_null(field.annotation)
         key = f"{path}.{name}" if path else name
-        of_each = get_origin(kind) is dict and _is_section(get_args(kind)[-1])
+        of_each = get_origin(kind) is dict and is_section(get_args(kind)[-1])
         if of_each:
             kind, key = get_args(kind)[-1], f"{key}.<name>"
-        if _is_section(kind):
+        if is_section(kind):
             # Sections of one kind, as those of the tasks, are told once.
             key = nested.setdefault(kind, key)
             required = "required" if field.is_required() else "optional"
@@ -115,14 +117,10 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
             text = field.description or _first_line(kind)
             page.append(f"| `{name}` | [{told}](#{anchor}) | {required} | {text} |\n")
             continue
-        default = "required" if field.is_required() else f"`{_default(field)!r}`"
+        default = "required" if field.is_required() else f"`{json.dumps(_default(field))}`"
         page.append(f"| `{name}` | {_annotation(kind)} | {default} | {field.description} |\n")
     for kind, key in nested.items():
         _section(kind, key, page)
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _first_line(model: type[BaseModel]) -> str:
@@ -138,8 +136,7 @@ def _default(field: Any) -> Any:
 def _annotation(kind: Any) -> str:
     if kind is Any:
         return "any"
-    if get_origin(kind) is Annotated:
-        return _annotation(get_args(kind)[0])
+    kind = without_null(kind)
     if str(get_origin(kind)) == "typing.Literal":
         return " or ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) in (dict, list):

@@ -134,7 +134,7 @@ def start(
     environment = {
         "RETRAINER_TRIGGER_CERTS_URL": certificates.certs_url,
         "RETRAINER_TRIGGER_AUDIENCE": AUDIENCE,
-        "RETRAINER_TRIGGER_SERVICE_ACCOUNT": ACCOUNT,
+        "RETRAINER_TRIGGER_PUSH_ACCOUNT": ACCOUNT,
     }
     services = [
         stack.enter_context(TriggerProcess("serve", file, *options, fork=False, **environment))

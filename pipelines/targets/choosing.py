@@ -28,8 +28,8 @@ def settle_vertex(loaded: LoadedConfig, flags: Mapping[str, Any]) -> VertexConfi
     """
     config = loaded.config
     settings = settle(TargetKind.VERTEX, config.targets.vertex, flags)
-    if not settings.pipeline_root and config.pipeline_root.startswith("gs://"):
-        settings = settings.model_copy(update={"pipeline_root": config.pipeline_root})
+    if not settings.pipeline_root and config.artifacts_uri.startswith("gs://"):
+        settings = settings.model_copy(update={"pipeline_root": config.artifacts_uri})
     return settings
 
 
@@ -42,8 +42,8 @@ def settle_kubeflow(loaded: LoadedConfig, flags: Mapping[str, Any]) -> KubeflowC
     """
     config = loaded.config
     settings = settle(TargetKind.KUBEFLOW, config.targets.kubeflow, flags)
-    if not settings.pipeline_root and not is_local(config.pipeline_root):
-        settings = settings.model_copy(update={"pipeline_root": config.pipeline_root})
+    if not settings.pipeline_root and not is_local(config.artifacts_uri):
+        settings = settings.model_copy(update={"pipeline_root": config.artifacts_uri})
     return settings
 
 
@@ -116,7 +116,7 @@ def check_reachable(kind: TargetKind, values: Mapping[str, str]) -> None:
 
 
 def _check_image(loaded: LoadedConfig) -> None:
-    image = loaded.config.image
+    image = loaded.config.image or ""
     host = image.partition("/")[0]
     if "/" not in image or "." not in host:
         shown = f"'{image}'" if image else "not set, which means a local build"

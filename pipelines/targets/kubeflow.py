@@ -69,7 +69,7 @@ class KubeflowTarget:
         self._pipeline = pipeline
         self._client = KubeflowClient(config, deadline_seconds)
         self._experiment = Experiment(
-            self._client, config.experiment or pipeline.name, config.namespace
+            self._client, config.experiment or pipeline.name, config.namespace or ""
         )
 
     def describe(self, request: RunRequest) -> dict[str, Any]:

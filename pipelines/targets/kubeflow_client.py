@@ -93,7 +93,7 @@ class KubeflowClient:
         Raises:
             RetrainerError: If the host is missing or no address, or there is no such certificate file.
         """
-        self.host = _check_host(config.host)
+        self.host = _check_host(config.host or "")
         self.deadline_seconds = deadline_seconds
         settings = kfp_server_api.Configuration()
         settings.host = self.host

@@ -1,12 +1,16 @@
 """A target's settings: a flag goes over an environment variable, and that over retrain.yaml."""
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ...components.lib.errors import RetrainerError
+
+OLD_VARIABLES = {"RETRAINER_TRIGGER_PUSH_ACCOUNT": "RETRAINER_TRIGGER_SERVICE_ACCOUNT"}
+"""What variables were called in earlier releases, by their names now."""
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -48,6 +52,9 @@ def settle(
         if value is None:
             origin = variable(section, key)
             value = environment.get(origin)
+            if value is None and (old := OLD_VARIABLES.get(origin, "")) in environment:
+                print(f"note: {old} is an old name of {origin}; set that.", file=sys.stderr)
+                origin, value = old, environment[old]
         if value is None:
             continue
         if isinstance(values[key], dict) and isinstance(value, str):

@@ -64,8 +64,8 @@ class VertexRequests:
         else:
             json_format.ParseDict(dict(pipeline.spec), job.pipeline_spec)
         job.runtime_config.gcs_output_directory = config.pipeline_root
-        job.service_account = config.service_account
-        job.network = config.network
+        job.service_account = config.service_account or ""
+        job.network = config.network or ""
         if config.encryption_key:
             job.encryption_spec.kms_key_name = config.encryption_key
         self._job = job

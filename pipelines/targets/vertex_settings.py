@@ -79,7 +79,7 @@ def api_address(config: VertexConfig) -> str:
 
 def is_emulator(config: VertexConfig) -> bool:
     """Tell whether the API is a program on this machine that speaks plain HTTP and wants no credentials."""
-    url = urlsplit(config.endpoint)
+    url = urlsplit(config.endpoint or "")
     return url.scheme == "http" and url.hostname in _LOOPBACK
 
 

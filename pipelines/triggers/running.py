@@ -68,8 +68,8 @@ def run_push(
         checks = _target_check(triggers)
         if not insecure:
             verifier = TokenVerifier(
-                settings.audience,
-                settings.service_account,
+                settings.audience or "",
+                settings.push_account or "",
                 Certificates(certificates_url or GOOGLE_CERTIFICATES),
                 settings.auth,
             )
@@ -97,7 +97,9 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
     async def run() -> None:
         metrics, stop = Metrics(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        puller = Puller(triggers.settings.subscription, _processor(triggers, metrics), metrics)
+        puller = Puller(
+            triggers.settings.subscription or "", _processor(triggers, metrics), metrics
+        )
         checks = {
             **_target_check(triggers),
             "subscription": lambda: asyncio.to_thread(puller.check),
@@ -120,10 +122,10 @@ def check_audience(settings: TriggerServiceConfig) -> None:
     Raises:
         RetrainerError: If not; an open door would let anybody start runs.
     """
-    for key in ("audience", "service_account"):
+    for key in ("audience", "push_account"):
         if not getattr(settings, key):
             raise RetrainerError(
-                f"trigger_service.{key} is empty, and push requests are let in by it: set it in retrain.yaml or as "
+                f"trigger_service.{key} is not set, and push requests are let in by it: set it in retrain.yaml or as "
                 f"RETRAINER_TRIGGER_{key.upper()}. To try it out on this machine there is --insecure-no-auth."
             )
     if settings.auth == PushAuth.IAM and not os.environ.get(_CLOUD_RUN_VARIABLE):

@@ -124,7 +124,7 @@ class TokenVerifier:
             raise TokenError(
                 "account",
                 f"the token's account is {claims.get('email')!r} (verified: {claims.get('email_verified')!r}); "
-                f"trigger_service.service_account is '{self._account}'.",
+                f"trigger_service.push_account is '{self._account}'.",
                 403,
             )
         self._known[digest] = claims["exp"] + CLOCK_SKEW_SECONDS

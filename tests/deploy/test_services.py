@@ -53,7 +53,7 @@ def test_cloud_run_service_starts_a_run_with_what_terraform_sets(project: Path) 
         "RETRAINER_VERTEX_SERVICE_ACCOUNT": PIPELINE_ACCOUNT,
         "RETRAINER_TRIGGER_AUTH": "iam",
         "RETRAINER_TRIGGER_AUDIENCE": url,
-        "RETRAINER_TRIGGER_SERVICE_ACCOUNT": push,
+        "RETRAINER_TRIGGER_PUSH_ACCOUNT": push,
         "RETRAINER_TRIGGER_DEAD_LETTER_TOPIC": "projects/acme-ml/topics/retrainer-dead-letters",
         "RETRAINER_TRIGGER_CLAIMS": str(project.parent / "claims"),
     }

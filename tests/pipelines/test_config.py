@@ -76,7 +76,7 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
         ),
         (
             ("label: returned", "label: r\n  window: 1"),
-            r"y:2: 'data': window \(1\) must be larger than eval_spans \(1\)",
+            r"y:2: 'data': window \(1\) must be larger than split.eval_spans \(1\)",
         ),
         (
             ("label: returned", "label: r\n  min_spans: 4"),
@@ -84,11 +84,11 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
         ),
         (
             ("label: returned", "label: r\n  min_spans: 1"),
-            r"y:2: 'data': min_spans \(1\) must be larger than eval_spans \(1\)",
+            r"y:2: 'data': min_spans \(1\) must be larger than split.eval_spans \(1\)",
         ),
         (
             ("label: returned", "label: r\n  split: random"),
-            r"y:5: 'data\.split' is 'random'.*'newest_spans' or 'hash'",
+            r"y:5: 'data\.split\.by' is 'random'.*'newest_spans' or 'hash'",
         ),
         (
             ("  metrics_specs:\n    - metrics", "  metrics_specs:\n    - "),

@@ -74,7 +74,7 @@ resource "google_cloud_run_v2_service" "trigger" {
           # Cloud Run's IAM has checked each token's signature, and replaced it, before the service sees it.
           RETRAINER_TRIGGER_AUTH              = "iam"
           RETRAINER_TRIGGER_AUDIENCE          = local.url
-          RETRAINER_TRIGGER_SERVICE_ACCOUNT   = google_service_account.push.email
+          RETRAINER_TRIGGER_PUSH_ACCOUNT   = google_service_account.push.email
           RETRAINER_TRIGGER_DEAD_LETTER_TOPIC = google_pubsub_topic.dead_letters.id
           RETRAINER_TRIGGER_CLAIMS            = "gs://${var.store_bucket}/${local.claims}"
         }

@@ -42,7 +42,7 @@ def guard(certificates):
     return {
         "RETRAINER_TRIGGER_CERTS_URL": certificates.certs_url,
         "RETRAINER_TRIGGER_AUDIENCE": AUDIENCE,
-        "RETRAINER_TRIGGER_SERVICE_ACCOUNT": ACCOUNT,
+        "RETRAINER_TRIGGER_PUSH_ACCOUNT": ACCOUNT,
     }
 
 
@@ -98,7 +98,7 @@ def test_nobody_comes_in_without_the_right_token(vertex, file, guard, certificat
     assert not [line for line in service.lines if "a-secret" in line]
 
 
-@pytest.mark.parametrize("missing", ["AUDIENCE", "SERVICE_ACCOUNT"])
+@pytest.mark.parametrize("missing", ["AUDIENCE", "PUSH_ACCOUNT"])
 def test_it_does_not_serve_with_an_open_door(file, guard, missing):
     del guard[f"RETRAINER_TRIGGER_{missing}"]
     service = TriggerProcess("serve", file, **guard)

@@ -80,7 +80,7 @@ run "pushes_are_authenticated" {
     condition = alltrue([
       for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
       env.value == google_pubsub_subscription.push[0].push_config[0].oidc_token[0].service_account_email
-      if env.name == "RETRAINER_TRIGGER_SERVICE_ACCOUNT"
+      if env.name == "RETRAINER_TRIGGER_PUSH_ACCOUNT"
     ])
     error_message = "The service checks the account that the subscription sets."
   }
