@@ -13,6 +13,7 @@ import click
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.image import VERSION
+from ..components.lib.network import prepare
 from ..components.lib.words import plural
 from .commands.backfill import backfill
 from .commands.compile import compile_
@@ -36,6 +37,7 @@ def main() -> None:
     Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 3 a run on a service could no
     longer be followed and goes on, 130 interrupted by Ctrl-C (128 and the signal's number).
     """
+    prepare()
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as error:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .errors import RetrainerError
+from .network import advice, prepare, route
 
 # Google's own variable, a URL; the tables' REST API is then asked there, without credentials.
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
@@ -20,6 +21,7 @@ REQUEST_SECONDS = 60.0
 # For so long a service that does not answer is asked again.
 RETRY_SECONDS = 300.0
 _UNLIMITED = -1
+_ADDRESS = "https://bigquery.googleapis.com"
 
 
 def billing_project(data_project: str) -> str:
@@ -50,6 +52,7 @@ def open_tables(data_project: str) -> Any:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import bigquery
 
+    prepare()
     credentials = AnonymousCredentials() if os.environ.get(EMULATOR) else None
     return bigquery.Client(project=billing_project(data_project), credentials=credentials)
 
@@ -68,6 +71,7 @@ def open_reader() -> Any:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
+    prepare()
     emulator = os.environ.get(STORAGE_EMULATOR)
     if not emulator:
         if os.environ.get(EMULATOR):
@@ -115,6 +119,8 @@ def explained(what: str, data_project: str, way_out: str = "Check data.pattern."
             f"there are no Google credentials to reach {what} with. Log in (gcloud auth application-default login), or "
             "run as a service account."
         ) from error
+    except auth.TransportError as error:
+        raise _failed(what, error) from error
     except (auth.GoogleAuthError, api.Unauthorized) as error:
         raise RetrainerError(
             f"Google does not take the credentials to reach {what} with: {_first_line(error)} Log in again (gcloud "
@@ -144,9 +150,14 @@ def explained(what: str, data_project: str, way_out: str = "Check data.pattern."
             raise RetrainerError(
                 f"BigQuery refuses data.query: {_first_line(error)} Read fewer columns or days, or raise that limit."
             ) from error
-        raise RetrainerError(
-            f"BigQuery failed to give {what}: {_first_line(error)} Run again when it answers."
-        ) from error
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: Exception) -> RetrainerError:
+    fix = advice(error) or " Run again when it answers."
+    return RetrainerError(
+        f"BigQuery failed to give {what}{route(_ADDRESS)}: {_first_line(error)}{fix}"
+    )
 
 
 def _reasons(error: Exception) -> set[str]:

@@ -19,6 +19,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError, StorageError
+from .network import file_system_options, prepare
 from .remote import RemoteFileSystem
 
 # Names of what is not whole: written aside, written in a scratch folder, or about to be deleted.
@@ -47,9 +48,14 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
     Raises:
         RetrainerError: If the protocol is unknown or its package is not installed.
     """
+    options: dict[str, Any] = {}
+    if not is_local(uri):
+        prepare()
+        protocol = uri.partition("://")[0]
+        options = file_system_options(protocol, fsspec.config.conf.get(protocol, {}))
     try:
         # Others write there, too: a listing that was remembered would hide it.
-        fs, path = fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        fs, path = fsspec.core.url_to_fs(uri, use_listings_cache=False, **options)
     except (ValueError, ImportError) as error:
         raise RetrainerError(
             f"can't open '{uri}': {error}. Give a local path, or install the package that serves it "

@@ -10,6 +10,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from .errors import StorageError, StorageRefusedError
+from .network import advice, route
 
 # Where the classes of errors come from that are none of Python's own. Their packages need not be installed.
 _PACKAGES = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
@@ -19,6 +20,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT)
 # Those methods whose second argument is the remote file.
 _UPLOADS = ("put", "put_file")
 _WRITES = (*_UPLOADS, "pipe", "pipe_file")
+_ADDRESSES = {"gs": "https://storage.googleapis.com", "s3": "https://s3.amazonaws.com"}
 _ACCESS = {
     "s3": "Give this machine, or the task's service account, access to the bucket: an IAM role, or AWS_ACCESS_KEY_ID "
     "and AWS_SECRET_ACCESS_KEY; for a service other than AWS, AWS_ENDPOINT_URL too.",
@@ -116,12 +118,14 @@ def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | 
     elif type(error).__module__.partition(".")[0] not in _PACKAGES:
         return None
     said = (str(error) or type(error).__name__).strip().rstrip(".")
-    access = _ACCESS.get(uri.partition(":")[0], "Let this account use it.")
+    protocol = uri.partition(":")[0]
+    access = _ACCESS.get(protocol, "Let this account use it.")
     if isinstance(error, PermissionError):
         return StorageRefusedError(f"'{uri}' is refused to this account ({said}). {access}")
-    if re.search("Credential|Auth|Token", type(error).__name__):
+    if re.search("Credential|Auth|Token", type(error).__name__) and "roxy" not in said:
         return StorageError(f"'{uri}' can't be reached ({said}). {access}")
+    way = route(_ADDRESSES.get(protocol, "https://any"))
+    fix = advice(error) or " Is there such a bucket, and a network that leads to it?"
     return StorageError(
-        f"'{uri}' can't be {'written' if written else 'reached'} ({said}). Is there such a bucket, and a network that "
-        "leads to it?"
+        f"'{uri}' can't be {'written' if written else 'reached'}{way} ({said}).{fix}"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import kfp_server_api
 import urllib3
 
+from ...components.lib import network
 from ...components.lib.errors import RetrainerError
 from .interface import RefusedError, UnauthenticatedError, UnavailableError
 
@@ -86,10 +87,13 @@ class Calls:
             reason = getattr(error, "reason", None) or error
             if isinstance(reason, urllib3.exceptions.SSLError):
                 raise RefusedError(
-                    f"{self._host} could not be trusted: {reason}. Name the certificates that sign its own in "
-                    "targets.kubeflow.ca_certificate."
+                    f"{self._host} could not be trusted{network.route(self._host)}: {reason}. Name a file with the "
+                    "certificates that sign its own in targets.kubeflow.ca_certificate, or for every service in the "
+                    "variable REQUESTS_CA_BUNDLE."
                 ) from error
-            raise UnavailableError(f"{self._host} can't be reached: {reason}.") from error
+            raise UnavailableError(
+                f"{self._host} can't be reached{network.route(self._host)}: {reason}.{network.advice(error)}"
+            ) from error
         except UnicodeDecodeError as error:
             raise UnavailableError(f"{self._host} answered with something unreadable.") from error
 
@@ -103,6 +107,9 @@ def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
     status = error.status or 0
     message, from_kubeflow = _message(error)
     said = f"{host} answered {status}: {message}"
+    if status == 407 or (not from_kubeflow and status >= 500):
+        # Neither may be the service's own word.
+        return UnavailableError(f"{said}{_of_a_proxy(host, status)}")
     if status in _BUSY or (status >= 500 and status != _NOT_IMPLEMENTED):
         return UnavailableError(said)
     if status == 401 or 300 <= status < 400:
@@ -122,6 +129,12 @@ def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
         )
     kinds = {404: NotFoundError, 409: ConflictError}
     return kinds.get(status, RefusedError)(said)
+
+
+def _of_a_proxy(host: str, status: int) -> str:
+    way = network.route(host)
+    fix = network.advice(OSError(f"the proxy answered {status}"))
+    return f" It was asked{way}.{fix}" if way else ""
 
 
 def _message(error: kfp_server_api.ApiException) -> tuple[str, bool]:

@@ -9,12 +9,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import kfp_server_api
 import urllib3
 from google.api_core import exceptions, retry
 
+from ...components.lib import network
 from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
 from .interface import UnauthenticatedError, UnavailableError
@@ -100,12 +101,13 @@ class KubeflowClient:
         # One attempt, and no redirect to a login page: `persist` repeats, and knows what may be repeated.
         settings.retries = urllib3.Retry(total=0, raise_on_redirect=False)
         settings.connection_pool_maxsize = _CONNECTIONS
-        if config.ca_certificate:
-            if not Path(config.ca_certificate).is_file():
-                raise RetrainerError(
-                    f"there is no file '{config.ca_certificate}' (targets.kubeflow.ca_certificate)."
-                )
-            settings.ssl_ca_cert = config.ca_certificate
+        self._use_proxy(settings)
+        if config.ca_certificate and not Path(config.ca_certificate).is_file():
+            raise RetrainerError(
+                f"there is no file '{config.ca_certificate}' (targets.kubeflow.ca_certificate)."
+            )
+        # The generated client trusts a list of its own, whatever the environment names.
+        settings.ssl_ca_cert = config.ca_certificate or network.certificates() or None
         if os.environ.get(TOKEN_VARIABLE) or config.token_file:
             settings.api_key["authorization"] = ""
             settings.api_key_prefix["authorization"] = "Bearer"
@@ -116,6 +118,12 @@ class KubeflowClient:
         self.experiments = kfp_server_api.ExperimentServiceApi(self._api)
         self.runs = kfp_server_api.RunServiceApi(self._api)
         self.recurring_runs = kfp_server_api.RecurringRunServiceApi(self._api)
+
+    def _use_proxy(self, settings: kfp_server_api.Configuration) -> None:
+        """Go through the proxy that the environment names: urllib3 itself asks no environment."""
+        settings.proxy = network.proxy_for(self.host) or None
+        if settings.proxy and (login := urllib3.util.parse_url(settings.proxy).auth):
+            settings.proxy_headers = urllib3.make_headers(proxy_basic_auth=unquote(login))
 
     def persist(self, action: Callable[[Calls], Result]) -> Result:
         """Do something until it works, is refused, or the deadline has passed, with growing pauses.

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.network import advice, route
 from .interface import RefusedError, UnavailableError
 
 Answer = TypeVar("Answer")
@@ -134,7 +135,8 @@ def _call(what: str, repository: str, credentials: Any, action: Callable[[Any], 
         raise _explain(what, repository, error.response) from error
     except (requests.ConnectionError, requests.Timeout, TransportError) as error:
         raise UnavailableError(
-            f"{what}: the registry at {host} can't be reached. Try again later."
+            f"{what}: the registry at {host} can't be reached{route(repository)} ({error})."
+            f"{advice(error) or ' Try again later.'}"
         ) from error
     except (DefaultCredentialsError, GoogleAuthError) as error:
         raise RefusedError(

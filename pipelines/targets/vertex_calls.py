@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ...components.lib.network import advice, route
 from ..target_config import VertexConfig
 from .interface import RefusedError, UnauthenticatedError, UnavailableError
 from .vertex_settings import api_address
@@ -75,9 +76,10 @@ class VertexCaller:
         try:
             return retry(lambda: action(options))()
         except exceptions.RetryError as error:
+            address = api_address(self.config)
             raise UnavailableError(
-                f"{what}: Vertex AI at {api_address(self.config)} did not answer within {self.deadline_seconds:g} s "
-                f"({_text(error.cause or error).rstrip('.')}). Try again later."
+                f"{what}: Vertex AI at {address} did not answer{route(address)} within {self.deadline_seconds:g} s "
+                f"({_text(error.cause or error).rstrip('.')}).{advice(error.cause or error) or ' Try again later.'}"
             ) from error
         except exceptions.GoogleAPICallError as error:
             refusal = UnauthenticatedError if error.code == 401 else RefusedError

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
+from ...components.lib.network import advice, route
+
 GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 FETCH_SECONDS = 5.0
 # A key id that is not known may be new, or made up: it is looked up, but not at every request.
@@ -88,7 +90,7 @@ class Certificates:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self._failed = self._clock()
             raise CertificatesUnavailableError(
-                f"{self._url} gave no certificates: {error or type(error).__name__}."
+                f"{self._url} gave no certificates{route(self._url)}: {error or type(error).__name__}.{advice(error)}"
             ) from error
         if not isinstance(known, dict) or not known:
             self._failed = self._clock()

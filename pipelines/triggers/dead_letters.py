@@ -3,12 +3,17 @@
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.network import advice, route
 from .interface import Message
 
 PUBLISH_SECONDS = 10.0
 # Pub/Sub's own limits.
 _MAX_ATTRIBUTES = 100
 _MAX_VALUE_BYTES = 1024
+_ADDRESS = "https://pubsub.googleapis.com"
+_FIX = (
+    " Does the topic exist, and has this service's account the role roles/pubsub.publisher on it?"
+)
 
 
 class DeadLetterError(RetrainerError):
@@ -69,8 +74,8 @@ class DeadLetters:
             ).result(timeout=PUBLISH_SECONDS + 1)
         except (GoogleAPIError, GoogleAuthError, TimeoutError, ValueError) as error:
             raise DeadLetterError(
-                f"message {message.message_id} could not be put into '{self.topic}': {error}. Does the topic exist, "
-                "and has this service's account the role roles/pubsub.publisher on it?"
+                f"message {message.message_id} could not be put into '{self.topic}'{route(_ADDRESS)}: {error}."
+                f"{advice(error) or _FIX}"
             ) from error
 
 

@@ -1,0 +1,211 @@
+"""How this process reaches the network: the proxies and certificates that its environment names, for every client.
+
+Each library reads variables of its own. `prepare` fills in the spellings that are missing, so that one variable holds
+for all. Who reads what:
+
+- requests (Vertex AI, Google's credentials, BigQuery's REST API, registries): HTTPS_PROXY in either case, and
+  REQUESTS_CA_BUNDLE: requests.readthedocs.io/en/latest/user/advanced, "Proxies" and "SSL Cert Verification".
+- gRPC (Pub/Sub, BigQuery's Storage Read API): https_proxy and no_proxy in lower case alone, and
+  GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: grpc/grpc doc/core/default_http_proxy_mapper.md and doc/environment_variables.md.
+- aiohttp (gs://, Google's certificates): HTTPS_PROXY if `trust_env` is set, and SSL_CERT_FILE when it is imported:
+  aio-libs/aiohttp aiohttp/helpers.py `proxies_from_env` and aiohttp/connector.py `_make_ssl_context`.
+- botocore (s3://): HTTPS_PROXY in either case, and AWS_CA_BUNDLE, else REQUESTS_CA_BUNDLE: boto/botocore
+  botocore/endpoint.py.
+- httplib2 (Beam): HTTPLIB2_CA_CERTS, when it is imported: httplib2/httplib2 python3/httplib2/certs.py.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import RetrainerError
+
+_PROXIES = ("http_proxy", "https_proxy")
+# In this order: whoever sets one of the first two means all clients; an installation may set the others for its own.
+_CERTIFICATES = (
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+)
+_FILLED = (
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "HTTPLIB2_CA_CERTS",
+)
+# What no proxy leads to: this machine, and the metadata servers of Google Cloud and AWS, which answer to the machine
+# itself at a link-local address (cloud.google.com/compute/docs/metadata/querying-metadata).
+_OWN = ("localhost", "127.0.0.1", "::1", "metadata.google.internal", "169.254.169.254")
+# In a pod, of which this variable tells, the cluster's own names.
+_IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
+_CLUSTER_NAMES = (".svc", ".cluster.local")
+# Where each protocol's file system takes what goes to aiohttp's session.
+_SESSIONS = {
+    "gs": "session_kwargs",
+    "gcs": "session_kwargs",
+    "http": "client_kwargs",
+    "https": "client_kwargs",
+}
+
+
+def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have every library of this process use the proxies and certificates that the environment names.
+
+    To be called before a client's library is imported; a second call changes nothing.
+
+    Args:
+        environment: The variables to read and to fill in.
+    """
+    everything = _either(environment, "all_proxy")
+    if not everything.startswith(("http://", "https://")):
+        # Few of the clients speak SOCKS.
+        everything = ""
+    found = {name: _either(environment, name) or everything for name in _PROXIES}
+    for name, proxy in found.items():
+        if proxy:
+            address = proxy if "://" in proxy else f"http://{proxy}"
+            environment[name] = environment[name.upper()] = address
+    if any(found.values()):
+        environment["no_proxy"] = environment["NO_PROXY"] = _without_own(environment)
+    bundle = _certificates(environment)[1]
+    if os.path.isfile(bundle):
+        for name in _FILLED:
+            environment.setdefault(name, bundle)
+
+
+def certificates() -> str:
+    """Return the file of certificates that the environment wants servers to be checked by.
+
+    Returns:
+        Its path; empty for the libraries' own.
+
+    Raises:
+        RetrainerError: If there is no such file.
+    """
+    name, bundle = _certificates(os.environ)
+    if bundle and not os.path.isfile(bundle):
+        raise RetrainerError(
+            f"the variable {name} is '{bundle}', and there is no such file. Name a file of certificates (PEM)."
+        )
+    return bundle
+
+
+def proxy_for(url: str) -> str:
+    """Return the proxy that leads to an address.
+
+    Args:
+        url: The address.
+
+    Returns:
+        The proxy's address, its user and password included; empty if the way is direct.
+    """
+    # As `requests` decides, which knows ranges of addresses in NO_PROXY.
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    return prepend_scheme_if_needed(proxy, "http") if proxy else ""
+
+
+def route(url: str) -> str:
+    """Describe the way to an address, for errors.
+
+    Args:
+        url: The address.
+
+    Returns:
+        Such as ` through the proxy http://proxy:3128 (HTTPS_PROXY)`, without its password; empty if the way is direct.
+    """
+    proxy = proxy_for(url)
+    if not proxy:
+        return ""
+    parts = urlsplit(proxy)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return f" through the proxy {shown} ({urlsplit(url).scheme.upper()}_PROXY)"
+
+
+def advice(error: BaseException) -> str:
+    """Return what to do about an error that a proxy or a certificate made.
+
+    Args:
+        error: The error; what caused it counts.
+
+    Returns:
+        A sentence with a space before it; empty if it is another kind of error.
+    """
+    said = " ".join(_texts(error))
+    if re.search("certificate.verify.failed", said, re.IGNORECASE):
+        name, bundle = _certificates(os.environ)
+        known = f", in place of '{bundle}'" if bundle else ""
+        return (
+            f" Name a file with the certificates that sign it in {name or _CERTIFICATES[0]}{known}."
+        )
+    if re.search("407.*proxy|proxy.*407", said, re.IGNORECASE):
+        return (
+            " Put the proxy's user and password into its address: http://user:password@host:port."
+        )
+    return ""
+
+
+def file_system_options(protocol: str, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file system of fsspec needs beyond the environment to go through proxies, and to check who answers.
+
+    Args:
+        protocol: Such as `gs`.
+        configured: The options that fsspec's configuration holds for it.
+
+    Returns:
+        Options for its opening.
+    """
+    if key := _SESSIONS.get(protocol):
+        return {key: {"trust_env": True, **configured.get(key, {})}}
+    if protocol in ("s3", "s3a"):
+        try:
+            from .s3_session import CheckedSession
+        except ImportError:
+            # Opening it says what is missing.
+            return {}
+        given = configured.get("config_kwargs", {})
+        return {"config_kwargs": {"http_session_cls": CheckedSession, **given}}
+    return {}
+
+
+def _texts(error: BaseException) -> Iterator[str]:
+    """Yield what an error says, and what caused it."""
+    pending: list[Any] = [error]
+    seen: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield str(one)
+        # botocore keeps a cause among the words of its message.
+        words = getattr(one, "kwargs", None)
+        own = words.get("error") if isinstance(words, dict) else None
+        pending += [one.__cause__, one.__context__, own]
+
+
+def _either(environment: Mapping[str, str], name: str) -> str:
+    """Return a variable that may be in either case; the lower one goes first, as with curl."""
+    return environment.get(name) or environment.get(name.upper()) or ""
+
+
+def _certificates(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that names a file of certificates, and the file; both empty if none does."""
+    found = ((name, environment.get(name, "")) for name in _CERTIFICATES)
+    return next((one for one in found if one[1]), ("", ""))
+
+
+def _without_own(environment: Mapping[str, str]) -> str:
+    known = _either(environment, "no_proxy")
+    names = [name.strip() for name in known.split(",") if name.strip()]
+    if "*" in names:
+        return known
+    own = list(_OWN)
+    if environment.get(_IN_CLUSTER):
+        own += [environment[_IN_CLUSTER], *_CLUSTER_NAMES]
+    return ",".join([*names, *(name for name in own if name not in names)])
