@@ -12,6 +12,10 @@ from typing import Any, Protocol
 
 from ...components.lib.errors import RetrainerError
 
+SUBMIT_SECONDS = 20.0
+"""How long a call of a target takes at the most, its repetitions included. Claims of runs and the end of the trigger
+service rely on it."""
+
 
 class UnavailableError(RetrainerError):
     """The service can't be reached, is overloaded or broken: the same request may work later."""

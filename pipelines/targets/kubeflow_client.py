@@ -18,10 +18,10 @@ from google.api_core import exceptions, retry
 from ...components.lib import network
 from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
-from .interface import UnauthenticatedError, UnavailableError
+from .interface import SUBMIT_SECONDS, UnauthenticatedError, UnavailableError
 from .kubeflow_calls import COOKIE_VARIABLE, TOKEN_VARIABLE, Calls, is_renewable
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = SUBMIT_SECONDS
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 4.0
 # More threads than this make connections that are closed after use.

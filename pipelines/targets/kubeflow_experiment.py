@@ -68,14 +68,21 @@ class Experiment:
         return self.known_id
 
     def persist(self, action: Callable[[Calls], Result]) -> Result:
-        """Do something in it as `KubeflowClient.persist` does, and once more if it was deleted and its id with it."""
-        try:
-            return self._client.persist(action)
-        except NotFoundError:
-            if not self.known_id:
-                raise
-            self.known_id = ""
-            return self._client.persist(action)
+        """Do something in it as `KubeflowClient.persist` does, and once more if it was deleted and its id with it.
+
+        Both share one deadline: whoever claims a run relies on how long submitting it takes.
+        """
+
+        def act(calls: Calls) -> Result:
+            try:
+                return action(calls)
+            except NotFoundError:
+                if not self.known_id:
+                    raise
+                self.known_id = ""
+                return action(calls)
+
+        return self._client.persist(act)
 
     def named(self, calls: Calls, method: Callable[..., Any], field: str, name: str) -> list[Any]:
         """List what bears a name in it, oldest first; names need not be unique.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..target_config import VertexConfig
 from .interface import (
+    SUBMIT_SECONDS,
     Pipeline,
     RunRequest,
     RunStatus,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = SUBMIT_SECONDS
 
 
 class VertexTarget:

@@ -4,11 +4,15 @@ from typing import Any
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.network import advice, route
-from .interface import Message
+from .interface import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, Message
+
+REASON_ATTRIBUTE = "retrainer-reason"
+"""Attribute of a dead letter: why it can never work."""
 
 PUBLISH_SECONDS = 10.0
 # Pub/Sub's own limits.
 _MAX_ATTRIBUTES = 100
+_MAX_KEY_BYTES = 256
 _MAX_VALUE_BYTES = 1024
 _ADDRESS = "https://pubsub.googleapis.com"
 _FIX = (
@@ -41,10 +45,9 @@ class DeadLetters:
                 f"trigger_service.dead_letter_topic is '{topic}'; it must be projects/<project>/topics/<name>."
             )
         self.topic = topic
-        # A batch of one: the message is acknowledged only once this one is stored.
-        batch = pubsub_v1.types.BatchSettings(max_messages=1)
         try:
-            self._client: Any = pubsub_v1.PublisherClient(batch_settings=batch)
+            # This client, and not the API's alone, knows PUBSUB_EMULATOR_HOST.
+            self._client: Any = pubsub_v1.PublisherClient()
         except DefaultCredentialsError as error:
             raise RetrainerError(
                 f"no Google credentials to publish to '{topic}': {error}."
@@ -63,16 +66,20 @@ class DeadLetters:
         from google.api_core.exceptions import GoogleAPIError
         from google.api_core.retry import Retry, if_transient_error
         from google.auth.exceptions import GoogleAuthError
+        from google.pubsub_v1 import PublisherClient
 
         try:
-            self._client.publish(
-                self.topic,
-                message.data,
+            # The API's own method: the client's takes attributes as keywords, beside `topic`, `data`, `retry`,
+            # `timeout` and `ordering_key` of its own, and a message may have attributes of those names.
+            PublisherClient.publish(
+                self._client,
+                topic=self.topic,
+                messages=[{"data": message.data, "attributes": describe(message, reason)}],
                 retry=Retry(predicate=if_transient_error, timeout=PUBLISH_SECONDS),
                 timeout=PUBLISH_SECONDS,
-                **describe(message, reason),
-            ).result(timeout=PUBLISH_SECONDS + 1)
-        except (GoogleAPIError, GoogleAuthError, TimeoutError, ValueError) as error:
+            )
+        # A TypeError is protobuf's for a text that it can't encode.
+        except (GoogleAPIError, GoogleAuthError, TimeoutError, TypeError, ValueError) as error:
             raise DeadLetterError(
                 f"message {message.message_id} could not be put into '{self.topic}'{route(_ADDRESS)}: {error}."
                 f"{advice(error) or _FIX}"
@@ -80,10 +87,26 @@ class DeadLetters:
 
 
 def describe(message: Message, reason: str) -> dict[str, str]:
-    """Give the attributes of a dead letter: the message's own, its id and the reason, within Pub/Sub's limits."""
+    """Give a dead letter's attributes: the message's own, its id and time, and the reason, within Pub/Sub's limits.
+
+    Pub/Sub takes at most 100 attributes, keys of 256 bytes that do not begin with `goog`, and values of 1,024 bytes
+    (cloud.google.com/pubsub/quotas#resource_limits, cloud.google.com/pubsub/docs/publisher#using-attributes); it adds
+    some that begin so itself to messages that it delivers.
+    """
     added = {
-        "retrainer-message-id": message.message_id,
-        "retrainer-reason": reason.encode()[:_MAX_VALUE_BYTES].decode(errors="ignore"),
+        MESSAGE_ID_ATTRIBUTE: message.message_id,
+        PUBLISHED_ATTRIBUTE: message.published.isoformat(),
+        REASON_ATTRIBUTE: reason,
     }
-    own = [item for item in message.attributes.items() if item[0] not in added]
-    return {**dict(own[: _MAX_ATTRIBUTES - len(added)]), **added}
+    own = [
+        (key, value)
+        for key, value in message.attributes.items()
+        if key not in added and not key.startswith("goog") and _cut(key, _MAX_KEY_BYTES) == key
+    ]
+    kept = {**dict(own[: _MAX_ATTRIBUTES - len(added)]), **added}
+    return {key: _cut(value, _MAX_VALUE_BYTES) for key, value in kept.items()}
+
+
+def _cut(text: str, size: int) -> str:
+    """Cut a text to so many bytes; half of a surrogate pair, which JSON can spell, becomes a question mark."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")

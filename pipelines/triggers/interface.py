@@ -8,6 +8,11 @@ from enum import StrEnum
 from ...components.lib.errors import RetrainerError
 from ..targets.names import to_run_id
 
+MESSAGE_ID_ATTRIBUTE = "retrainer-message-id"
+"""Attribute of a dead letter, and of its replay: the id that the message had first."""
+PUBLISHED_ATTRIBUTE = "retrainer-published"
+"""Attribute of a dead letter, and of its replay: when the message was published first, as RFC 3339 says."""
+
 
 class HopelessMessageError(RetrainerError):
     """A message that can never work; the text is the reason that goes to the dead-letter topic with it."""
@@ -15,14 +20,15 @@ class HopelessMessageError(RetrainerError):
 
 @dataclass(frozen=True)
 class Message:
-    """A Pub/Sub message, however it arrived.
+    """A message, however it arrived.
 
     Attributes:
-        message_id: Pub/Sub's id of it; equal for each delivery of the same message.
+        message_id: Its id; equal for each delivery of the same message, and for its replay from the dead letters.
         data: Its body.
         attributes: Its attributes.
-        published: When Pub/Sub took it, by Google's clock.
+        published: When it was published first, by Google's clock.
         delivery_attempt: Which delivery this is, from 1; 0 where the subscription does not count.
+        queued: When the queue that delivers it took it; later than `published` if it was replayed.
     """
 
     message_id: str
@@ -30,6 +36,7 @@ class Message:
     attributes: Mapping[str, str]
     published: datetime
     delivery_attempt: int = 0
+    queued: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from .messages import (
     TRIGGER_ATTRIBUTE,
     WrittenObject,
     check_span,
+    find_written,
     is_storage,
     read_body,
     read_request,
-    read_storage,
+    read_written,
 )
 
 _SLOT_SECONDS = 60
@@ -45,9 +46,14 @@ class Reading:
         return is_storage(self.message)
 
     @cached_property
-    def written(self) -> WrittenObject | None:
+    def written_uri(self) -> str | None:
         """The object that it says was written."""
-        return read_storage(self.message)
+        return find_written(self.message)
+
+    @cached_property
+    def written(self) -> WrittenObject:
+        """The object that it says was written, and when."""
+        return read_written(self.message)
 
     @cached_property
     def body(self) -> dict[str, Any]:
@@ -95,10 +101,11 @@ class StorageTrigger:
                     "the attributes 'eventType', 'bucketId' and 'objectId'."
                 )
             return []
-        written = reading.written
-        span = self._pattern.match(written.uri) if written else None
-        if written is None or span is None:
+        # Matched first, and checked then: a name that no trigger listens to may be of any characters.
+        span = self._pattern.match(reading.written_uri) if reading.written_uri else None
+        if span is None:
             return []
+        written = reading.written
         check_span(span)
         parameters = {
             key: text.replace("{span}", span) for key, text in self._config.parameters.items()

@@ -19,13 +19,14 @@ from typing import Any
 from cachetools import LRUCache
 
 from ...components.lib.errors import RetrainerError
-from ..targets.interface import Submission
+from ..targets.interface import SUBMIT_SECONDS, Submission
 from .claims import Claims, Record
 
-CLAIM_SECONDS = 60.0
-"""A claim that is not followed by a run for so long may be taken over."""
-SUBMIT_SECONDS = 20.0
-"""The most that a target takes to submit a run; a claim that has less time left is not used."""
+CLAIM_SECONDS = 3 * SUBMIT_SECONDS
+"""A claim that is not followed by a run for so long may be taken over. In that time a run is looked up and submitted,
+each within SUBMIT_SECONDS, with a margin: a request connects and reads in turn, and may end a little late."""
+USE_SECONDS = CLAIM_SECONDS / 2
+"""A claim that is older than that is not used to submit a run any more."""
 _TAKEN_SECONDS = 2.0
 _MAX_SEEN = 10_000
 
@@ -131,7 +132,7 @@ class Ledger:
 
     def holds(self, claim: Claim) -> bool:
         """Tell whether there is time to submit a claimed run before anybody may take it over."""
-        return self._steady() - claim.taken < CLAIM_SECONDS - SUBMIT_SECONDS
+        return self._steady() - claim.taken < USE_SECONDS
 
     def confirm(self, claim: Claim, submitted: Submitted) -> None:
         """Record that a claimed run was submitted.

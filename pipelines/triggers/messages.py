@@ -6,11 +6,11 @@ Cloud Storage's notifications and requests for a run are read here, alerts in al
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from .interface import HopelessMessageError, Message
+from .interface import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, HopelessMessageError, Message
 
 TRIGGER_ATTRIBUTE = "retrainer-trigger"
 """Attribute that names the trigger which a message is for."""
@@ -138,22 +138,75 @@ def is_storage(message: Message) -> bool:
     )
 
 
-def read_storage(message: Message) -> WrittenObject | None:
-    """Read a notification of Cloud Storage. Its attributes say everything, so that any payload format will do.
+def restore(message: Message) -> Message:
+    """Give a message that is replayed from the dead letters the id and the time that it had first.
+
+    Whatever is derived from them (the slot of a schedule, the key of a request without an id) is then what it was, and
+    a run that was started meanwhile is found.
+
+    Args:
+        message: The message as it arrived.
 
     Returns:
-        The object; None for another event than its writing, and for the empty object that stands for a folder.
+        The message without the attributes that say so; a time that is none, or later than the message itself, is not
+        taken over.
+    """
+    attributes = dict(message.attributes)
+    first_id = attributes.pop(MESSAGE_ID_ATTRIBUTE, "")
+    first_time = attributes.pop(PUBLISHED_ATTRIBUTE, "")
+    if len(attributes) == len(message.attributes):
+        return replace(message, queued=message.queued or message.published)
+    published = parse_time(first_time) or message.published
+    return replace(
+        message,
+        message_id=first_id or message.message_id,
+        attributes=attributes,
+        published=min(published, message.published),
+        queued=message.queued or message.published,
+    )
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a time as RFC 3339 says; None if it is none, or has no offset."""
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def find_written(message: Message) -> str | None:
+    """Find which object a notification of Cloud Storage says was written. Its attributes say it, whatever the payload.
+
+    The name is not checked: it may be anybody's, of whatever characters Cloud Storage allows.
+
+    Returns:
+        `gs://<bucket>/<object>`; None for another event, and for the empty object that stands for a folder.
 
     Raises:
-        HopelessMessageError: If an attribute is missing or wrong.
+        HopelessMessageError: If an attribute is missing.
     """
     attributes = message.attributes
-    if check_text(attributes.get("eventType"), "the attribute 'eventType'") != _FINALIZE:
+    if not attributes.get("eventType"):
+        raise HopelessMessageError("the attribute 'eventType' is missing and must be a text.")
+    if attributes["eventType"] != _FINALIZE:
         return None
+    for key in ("bucketId", "objectId"):
+        if not attributes.get(key):
+            raise HopelessMessageError(f"the attribute '{key}' is missing and must be a text.")
+    name = attributes["objectId"]
+    return None if name.endswith("/") else f"gs://{attributes['bucketId']}/{name}"
+
+
+def read_written(message: Message) -> WrittenObject:
+    """Read a notification that an object was written, for a trigger that listens to it.
+
+    Raises:
+        HopelessMessageError: If an attribute is wrong.
+    """
+    attributes = message.attributes
     bucket = check_text(attributes.get("bucketId"), "the attribute 'bucketId'")
     name = check_text(attributes.get("objectId"), "the attribute 'objectId'")
-    if name.endswith("/"):
-        return None
     generation = attributes.get("objectGeneration", "")
     if generation and not re.fullmatch(r"[0-9]{1,20}", generation):
         raise HopelessMessageError(
@@ -202,11 +255,8 @@ def _read_event_time(message: Message) -> datetime:
     text = message.attributes.get("eventTime")
     if not text:
         return message.published
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = parse_time(text)
+    if at is None:
         raise HopelessMessageError(
             f"the attribute 'eventTime' is {show_value(text)} and must be a time such as 2026-01-31T12:00:00Z."
         )
@@ -214,7 +264,7 @@ def _read_event_time(message: Message) -> datetime:
         raise HopelessMessageError(
             f"the attribute 'eventTime' is {text}, and the message was published at {message.published.isoformat()}."
         )
-    return at.astimezone(UTC)
+    return at
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -88,12 +88,12 @@ class Processor:
         began = time.perf_counter()
         with self._metrics.in_flight.track_inprogress():
             try:
-                outcome = self._handler.handle(message)
+                return self._finish(message, self._handler.handle(message), began)
             except Exception as error:
                 # A bug must not lose a message, nor stop the service.
                 LOGGER.exception("message %s: unexpected error.", message.message_id)
                 outcome = Outcome(Result.FAILED, f"unexpected {type(error).__name__}.")
-            return self._finish(message, outcome, began)
+                return self._finish(message, outcome, began)
 
     def _finish(self, message: Message, outcome: Outcome, began: float) -> Processed:
         answer = self._answer(message, outcome)

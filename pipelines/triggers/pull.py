@@ -10,6 +10,7 @@ from ...components.lib.errors import RetrainerError
 from .holding import Holding
 from .interface import Message
 from .logs import LOGGER
+from .messages import restore
 from .metrics import Metrics
 from .processing import Answer, Processor
 
@@ -173,10 +174,12 @@ def check_subscription(name: str) -> str:
 
 def to_message(received: Any) -> Message:
     """Give a message of Google's client as ours."""
-    return Message(
-        message_id=received.message_id,
-        data=received.data,
-        attributes=dict(received.attributes),
-        published=received.publish_time,
-        delivery_attempt=received.delivery_attempt or 0,
+    return restore(
+        Message(
+            message_id=received.message_id,
+            data=received.data,
+            attributes=dict(received.attributes),
+            published=received.publish_time,
+            delivery_attempt=received.delivery_attempt or 0,
+        )
     )

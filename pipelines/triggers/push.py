@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .interface import Message
+from .messages import restore
 
 
 class EnvelopeError(Exception):
@@ -36,12 +37,14 @@ def parse_push(body: bytes) -> Message:
     if not isinstance(content, dict):
         raise EnvelopeError("the body has no 'message'")
     attempt = envelope.get("deliveryAttempt", envelope.get("delivery_attempt", 0))
-    return Message(
-        message_id=_text(content, "messageId", "message_id"),
-        data=_data(content.get("data", "")),
-        attributes=_attributes(content.get("attributes")),
-        published=_time(_text(content, "publishTime", "publish_time")),
-        delivery_attempt=attempt if isinstance(attempt, int) else 0,
+    return restore(
+        Message(
+            message_id=_text(content, "messageId", "message_id"),
+            data=_data(content.get("data", "")),
+            attributes=_attributes(content.get("attributes")),
+            published=_time(_text(content, "publishTime", "publish_time")),
+            delivery_attempt=attempt if isinstance(attempt, int) else 0,
+        )
     )
 
 

@@ -7,11 +7,12 @@ import signal
 from aiohttp import web
 
 from ...components.lib.errors import RetrainerError
+from ..targets.interface import SUBMIT_SECONDS
 from .logs import LOGGER
 from .readiness import Readiness
 
-# Longer than a submission may take, so that what has begun is answered.
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = SUBMIT_SECONDS
+"""As long as a submission may take, so that what has begun is answered."""
 
 
 async def serve(

@@ -12,9 +12,14 @@ from typing import Any
 
 from google.api_core.exceptions import DeadlineExceeded
 from google.cloud import pubsub_v1
+from google.pubsub_v1 import PublisherClient
 
-# What the trigger service and Pub/Sub's own dead-letter policy add to a message that they give up.
-ADDED = ("retrainer-reason", "retrainer-message-id", "CloudPubSubDeadLetterSource")
+# What the trigger service and Pub/Sub's own dead-letter policy add to a message that they give up. Attributes that
+# begin with goog are Pub/Sub's own, and it lets nobody else publish them.
+ADDED = ("retrainer-reason", "CloudPubSubDeadLetterSource", "goog")
+MESSAGE_ID, PUBLISHED = "retrainer-message-id", "retrainer-published"
+# cloud.google.com/pubsub/docs/handling-failures#track-delivery-attempts
+SOURCE_PUBLISHED = "CloudPubSubDeadLetterSourceTopicPublishTime"
 BATCH = 100
 QUIET_SECONDS = 10.0
 
@@ -54,8 +59,13 @@ def replay(subscriber: Any, subscription: str, topic: str) -> int:
     publisher = pubsub_v1.PublisherClient()
     count = 0
     for received in pull(subscriber, subscription):
-        attributes = original(received.message.attributes)
-        publisher.publish(topic, received.message.data, **attributes).result()
+        message = {
+            "data": received.message.data,
+            "attributes": original(received.message),
+            "ordering_key": received.message.ordering_key,
+        }
+        # The API's own method, because a message may have attributes that are named as parameters of the client's are.
+        PublisherClient.publish(publisher, topic=topic, messages=[message])
         subscriber.acknowledge(subscription=subscription, ack_ids=[received.ack_id])
         tell(received.message)
         count += 1
@@ -63,7 +73,7 @@ def replay(subscriber: Any, subscription: str, topic: str) -> int:
 
 
 def show(subscriber: Any, subscription: str) -> int:
-    """Print each message, and give all of them back.
+    """Print each message, and leave all of them in the subscription.
 
     Args:
         subscriber: The client.
@@ -116,9 +126,19 @@ def pull(subscriber: Any, subscription: str) -> Any:
         yield from fresh
 
 
-def original(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Give the attributes that a message had before it was given up."""
-    return {key: value for key, value in attributes.items() if not key.startswith(ADDED)}
+def original(message: Any) -> dict[str, str]:
+    """Give the attributes that a message had before it was given up, and its first id and time.
+
+    By these the trigger service knows it again, so that a run which was started meanwhile is not started twice.
+    """
+    attributes: Mapping[str, str] = message.attributes
+    published = attributes.get(PUBLISHED) or attributes.get(SOURCE_PUBLISHED)
+    own = {key: value for key, value in attributes.items() if not key.startswith(ADDED)}
+    return {
+        **own,
+        MESSAGE_ID: attributes.get(MESSAGE_ID, message.message_id),
+        PUBLISHED: published or message.publish_time.isoformat(),
+    }
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_config
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.target_config import KubeflowConfig
+from retrainer.pipelines.targets import kubeflow_client
 from retrainer.pipelines.targets.interface import (
     Pipeline,
     RefusedError,
@@ -272,6 +273,24 @@ def test_a_run_whose_reply_is_lost_is_made_once(server, target):
     assert [its["run_id"] for its in server.runs] == [submission.reference]
     assert not submission.existed
     assert len(created(server)) == 1
+
+
+def test_a_submission_has_one_deadline_though_the_experiment_was_deleted(
+    server, target, monkeypatch
+):
+    target.submit(REQUEST)
+    server.experiments.clear()
+    server.runs.clear()
+    deadlines = []
+
+    class Counted(kubeflow_client.Calls):
+        def __init__(self, *arguments):
+            deadlines.append(1)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(kubeflow_client, "Calls", Counted)
+    assert not target.submit(REQUEST).existed
+    assert len(deadlines) == len(server.runs) == 1
 
 
 def test_a_run_that_is_made_behind_a_bad_gateway_is_made_once(server, target):

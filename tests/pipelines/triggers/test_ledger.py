@@ -3,11 +3,11 @@ from datetime import UTC, datetime
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.interface import Submission
+from retrainer.pipelines.targets.interface import SUBMIT_SECONDS, Submission
 from retrainer.pipelines.triggers.file_claims import FileClaims
 from retrainer.pipelines.triggers.ledger import (
     CLAIM_SECONDS,
-    SUBMIT_SECONDS,
+    USE_SECONDS,
     Busy,
     Claim,
     Ledger,
@@ -94,9 +94,12 @@ def test_a_claim_is_not_used_when_another_may_take_it_over_before_the_run_is_the
     replicas, steady
 ):
     claim = replicas[0].claim("a")
-    steady.now = CLAIM_SECONDS - SUBMIT_SECONDS - 0.1
+    # A look-up and a submission, each as long as a target may take.
+    assert SUBMIT_SECONDS < USE_SECONDS
+    assert USE_SECONDS + SUBMIT_SECONDS < CLAIM_SECONDS
+    steady.now = USE_SECONDS - 0.1
     assert replicas[0].holds(claim)
-    steady.now = CLAIM_SECONDS - SUBMIT_SECONDS
+    steady.now = USE_SECONDS
     assert not replicas[0].holds(claim)
 
 

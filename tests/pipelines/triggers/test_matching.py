@@ -86,6 +86,22 @@ def test_objects_beside_the_pattern_are_nobodys_business(name):
     assert found.reason == "no trigger listens to it."
 
 
+@pytest.mark.parametrize(
+    "character", ["\t", "\n", "\x00", "\x80", "\u2028", "\udc80", "%", "#", "{", "日", "x" * 1100]
+)
+@pytest.mark.parametrize("kind", ["marked", "files"])
+def test_an_object_that_no_trigger_listens_to_is_ignored_whatever_its_name(character, kind):
+    trigger = {"kind": "storage", **({"marker": "_SUCCESS"} if kind == "marked" else {})}
+    odd = {"objectGeneration": "new", "eventTime": "yesterday"}
+    found = find(written(f"logs/{character}.txt", **odd), data=trigger)
+    assert (found.causes, found.hopeless) == ([], [])
+
+
+def test_an_object_that_a_trigger_listens_to_is_checked():
+    found = find(written("s-\t.csv"), "gs://acme/s-{span}.csv", data={"kind": "storage"})
+    assert "control characters" in found.hopeless[0][1]
+
+
 def test_another_bucket_is_nobodys_business():
     message = written("day=2026-02-28/1.parquet", bucket="other")
     assert find(message, data={"kind": "storage"}).causes == []

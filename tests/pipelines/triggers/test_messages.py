@@ -3,35 +3,37 @@ from datetime import timedelta
 import pytest
 from servers.trigger_messages import NOON, message, written
 
-from retrainer.pipelines.triggers.interface import HopelessMessageError
+from retrainer.pipelines.triggers.dead_letters import describe
+from retrainer.pipelines.triggers.interface import HopelessMessageError, Message
 from retrainer.pipelines.triggers.messages import (
     check_span,
+    find_written,
     read_body,
     read_request,
-    read_storage,
+    read_written,
+    restore,
 )
 
 
 def test_a_notification_of_storage_is_read_from_its_attributes():
-    read = read_storage(written("day=1/a.csv", NOON + timedelta(microseconds=5), generation=17))
-    assert read is not None
+    notification = written("day=1/a.csv", NOON + timedelta(microseconds=5), generation=17)
+    assert find_written(notification) == "gs://acme/day=1/a.csv"
+    read = read_written(notification)
     assert (read.uri, read.generation) == ("gs://acme/day=1/a.csv", "17")
     assert read.at == NOON + timedelta(microseconds=5)
 
 
 @pytest.mark.parametrize("event", ["OBJECT_DELETE", "OBJECT_ARCHIVE", "OBJECT_METADATA_UPDATE"])
 def test_other_events_than_writing_are_no_data(event):
-    assert read_storage(written("day=1/a.csv", eventType=event)) is None
+    assert find_written(written("day=1/a.csv", eventType=event)) is None
 
 
 def test_the_empty_object_that_stands_for_a_folder_is_no_data():
-    assert read_storage(written("day=1/")) is None
+    assert find_written(written("day=1/")) is None
 
 
 def test_without_its_time_an_event_is_as_old_as_its_message():
-    read = read_storage(written("day=1/a.csv", eventTime=""))
-    assert read is not None
-    assert read.at == NOON
+    assert read_written(written("day=1/a.csv", eventTime="")).at == NOON
 
 
 @pytest.mark.parametrize(
@@ -48,13 +50,50 @@ def test_without_its_time_an_event_is_as_old_as_its_message():
         ({"eventTime": "2026-03-01T12:00:00"}, "must be a time such as"),
         ({"eventTime": "2026-03-02T12:00:00Z"}, "was published at 2026-03-01"),
         ({"eventTime": "9999-12-31T23:59:59Z"}, "was published at 2026-03-01"),
-        ({"eventTime": "0001-01-01T00:00:00+23:59"}, "was published at 2026-03-01"),
+        ({"eventTime": "0001-01-01T00:00:00+23:59"}, "must be a time such as"),
     ],
 )
 def test_a_wrong_attribute_of_storage_is_named(changes, says):
     attributes = dict(written("day=1/a.csv").attributes) | changes
+    notification = message(b"", NOON, **{key: text for key, text in attributes.items() if text})
     with pytest.raises(HopelessMessageError, match=says):
-        read_storage(message(b"", NOON, **{key: text for key, text in attributes.items() if text}))
+        (find_written(notification), read_written(notification))
+
+
+def test_a_replayed_message_has_the_id_and_the_time_that_it_had_first():
+    sent = message(b"{}", NOON, message_id="7", team="ml")
+    given_up = message(b"{}", NOON + timedelta(days=1), message_id="9", **describe(sent, "no."))
+    attributes = {key: text for key, text in given_up.attributes.items() if "reason" not in key}
+    again = restore(message(b"{}", NOON + timedelta(days=2), message_id="11", **attributes))
+    assert (again.message_id, again.published) == ("7", NOON)
+    assert again.attributes == {"team": "ml"}
+    assert again.queued == NOON + timedelta(days=2)
+
+
+@pytest.mark.parametrize("published", ["", "yesterday", "2026-03-01T12:00:00", "9999-01-01T00:00Z"])
+def test_a_time_of_its_own_choice_does_not_put_a_message_ahead(published):
+    sent = message(b"", NOON, message_id="7", **{"retrainer-published": published})
+    assert restore(sent).published == NOON
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["timeout", "retry", "topic", "data", "ordering_key", "messages", "self", "été", "x" * 256],
+)
+def test_a_dead_letter_keeps_attributes_of_any_name(name):
+    letter = describe(Message("7", b"", {name: "5"}, NOON), "no.")
+    assert letter[name] == "5"
+    assert letter["retrainer-reason"] == "no."
+
+
+def test_a_dead_letter_keeps_to_the_limits_of_pubsub():
+    attributes = {f"a{number}": "é" * 1000 for number in range(150)}
+    attributes |= {"googclient_schemaencoding": "JSON", "k" * 257: "v", "half": "\ud800"}
+    letter = describe(message(b"", **attributes), "é" * 1000)
+    assert len(letter) == 100
+    assert all(len(value.encode()) <= 1024 for value in letter.values())
+    assert not [key for key in letter if key.startswith("goog") or len(key) > 256]
+    assert describe(message(b"", half="\ud800"), "")["half"] == "?"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from servers.pubsub import PubSubServer
@@ -159,9 +160,21 @@ def test_a_hopeless_message_arrives_in_the_dead_letter_topic_with_the_reason(
     assert dict(letter.attributes) == {
         "origin": "somewhere",
         "retrainer-message-id": sent,
+        "retrainer-published": letter.attributes["retrainer-published"],
         "retrainer-reason": "the body is not JSON.",
     }
+    assert datetime.fromisoformat(letter.attributes["retrainer-published"]) <= letter.publish_time
     assert handler.messages[1].message_id != sent
+
+
+@integration
+@pytest.mark.parametrize("name", ["timeout", "retry", "topic", "data", "ordering_key"])
+def test_a_dead_letter_with_any_attribute_is_published(server, topic, subscription, name):
+    dead = server.add_topic(f"dead-{name}")
+    letters = server.add_subscription(f"letters-{name}", dead)
+    DeadLetters(dead).publish(to_message_of("7", **{name: "5"}), "no.")
+    (letter,) = server.pull(letters, 1)
+    assert letter.attributes[name] == "5"
 
 
 @integration
@@ -217,7 +230,7 @@ def test_exactly_once_delivery_is_confirmed(server, topic):
 def to_message_of(message_id, **attributes):
     class Received:
         data = b""
-        publish_time = None
+        publish_time = datetime(2026, 3, 1, tzinfo=UTC)
         delivery_attempt = None
 
     Received.message_id, Received.attributes = message_id, attributes
