@@ -4,8 +4,9 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -22,6 +23,7 @@ from .target_config import TargetsConfig
 from .targets.names import NAME_RULE
 from .task_config import TasksConfig
 from .trigger_config import TriggerConfig, TriggerServiceConfig
+from .variables import OVERRIDES, settle_values
 from .yaml_places import YamlPlaces, load_yaml
 
 # A trigger's name becomes a label's value and part of a Kubernetes name.
@@ -115,23 +117,30 @@ class LoadedConfig(Section):
         module: Importable module of the user's code, if it is installed in the image.
         module_source: Text of the user's code, if it is a file.
         path: The file that it was read from.
-        text: Its text.
+        places: Where its settings stand.
         moving_images: Images that go by a tag, whose digest is not known: services don't cache their tasks.
-        moved: Where settings of an old spelling stand in it, by where they belong.
     """
 
     config: RetrainConfig
     module: str
     module_source: str
     path: str
-    text: str = ""
+    places: YamlPlaces
     moving_images: frozenset[str] = frozenset()
-    moved: dict[tuple[str, ...], tuple[str, ...]] = Field(default_factory=dict)
 
-    @property
-    def places(self) -> YamlPlaces:
-        """Where its settings stand."""
-        return YamlPlaces(self.path, self.text, self.moved)
+
+class ReadConfig(NamedTuple):
+    """A retrain.yaml's text as it was read.
+
+    Attributes:
+        config: The configuration, its variables filled in.
+        places: Where its settings stand.
+        old: Its settings in an old spelling.
+    """
+
+    config: RetrainConfig
+    places: YamlPlaces
+    old: list[OldSpelling]
 
 
 @functools.cache
@@ -165,7 +174,7 @@ def load_config(
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise RetrainerError(f"'{file}' can't be read: {error}.") from error
-    config, old = read_config(text, str(file))
+    config, places, old = read_config(text, str(file), OVERRIDES)
     for spelling in old:
         say(spelling.describe(YamlPlaces(str(file), text)))
     home = file.resolve().parent
@@ -192,8 +201,7 @@ def load_config(
         module=module,
         module_source=source,
         path=str(file),
-        text=text,
-        moved={spelling.new: spelling.old for spelling in old},
+        places=places,
     )
 
 
@@ -210,18 +218,21 @@ def parse_config(text: str, name: str) -> RetrainConfig:
     Raises:
         RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
     """
-    return read_config(text, name)[0]
+    return read_config(text, name).config
 
 
-def read_config(text: str, name: str) -> tuple[RetrainConfig, list[OldSpelling]]:
-    """Parse a retrain.yaml's text, and find what is of an old spelling in it.
+def read_config(
+    text: str, name: str, overrides: Mapping[tuple[str, ...], str] | None = None
+) -> ReadConfig:
+    """Parse a retrain.yaml's text: put variables in, and old spellings where they belong.
 
     Args:
         text: YAML.
         name: What to call it in errors.
+        overrides: Environment variables that are put over settings, by the setting's place.
 
     Returns:
-        The configuration, and the uses of old spellings.
+        The configuration, where its settings stand, and what is of an old spelling.
 
     Raises:
         RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
@@ -231,15 +242,23 @@ def read_config(text: str, name: str) -> tuple[RetrainConfig, list[OldSpelling]]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") else ""
+        hint = " Put a text with ${...} in quotes between { } and [ ]." if "${" in line else ""
         raise RetrainerError(
-            f"{place}: this is not YAML: {getattr(error, 'problem', error)}."
+            f"{place}: this is not YAML: {getattr(error, 'problem', error)}.{hint}"
         ) from error
     if not isinstance(content, dict):
         raise RetrainerError(
             f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}."
         )
     content, old = read_old_spellings(content, YamlPlaces(name, text), RetrainConfig)
-    places = YamlPlaces(name, text, {spelling.new: spelling.old for spelling in old})
+    given = {place: key for place, key in (overrides or {}).items() if os.environ.get(key)}
+    moved = {spelling.new: spelling.old for spelling in old}
+    places = YamlPlaces(name, text, moved, given)
+    content |= {place[0]: os.environ[key] for place, key in given.items()}
+    content, problems = settle_values(content, RetrainConfig, places, os.environ)
+    if problems:
+        raise RetrainerError("\n".join(problems))
     try:
         config = RetrainConfig.model_validate(content)
     except ValidationError as error:
@@ -247,7 +266,7 @@ def read_config(text: str, name: str) -> tuple[RetrainConfig, list[OldSpelling]]
         raise RetrainerError("\n".join(problems)) from error
     if problems := untransportable(content, places):
         raise RetrainerError("\n".join(problems))
-    return config, old
+    return ReadConfig(config, places, old)
 
 
 def _required(model: type[BaseModel]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Where in a YAML text a setting stands, so that a message can name its line."""
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,11 +56,13 @@ class YamlPlaces:
         name: What to call the text, such as its file's name.
         text: The text, which must be YAML.
         moved: Where settings stand in it, by where they would stand in today's spelling.
+        overridden: What has been put over settings of it from outside, such as an environment variable's name.
     """
 
     name: str
     text: str
     moved: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    overridden: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
     def locate(self, location: Location) -> str:
         """Name a place, as `retrain.yaml:12`.
@@ -67,6 +70,8 @@ class YamlPlaces:
         Args:
             location: The place. Of one that is not there the innermost section around it is named, if there is one.
         """
+        if origin := self.overridden.get(tuple(map(str, location))):
+            return origin
         node = self._root()
         line = _walk(node, self._origin(location))[1] if node is not None else 0
         return f"{self.name}:{line}" if line else self.name
@@ -80,9 +85,18 @@ class YamlPlaces:
         Returns:
             The text; empty if no single value stands there.
         """
+        found = self._scalar(location)
+        return found.value if found else ""
+
+    def is_quoted(self, location: Location) -> bool:
+        """Tell whether a value stands in quotes, or as a block of text."""
+        found = self._scalar(location)
+        return found is not None and found.style is not None
+
+    def _scalar(self, location: Location) -> yaml.ScalarNode | None:
         node = self._root()
         found = _walk(node, self._origin(location))[0] if node is not None else None
-        return found.value if isinstance(found, yaml.ScalarNode) else ""
+        return found if isinstance(found, yaml.ScalarNode) else None
 
     def _origin(self, location: Location) -> Location:
         for end in range(len(location), 0, -1):
@@ -91,7 +105,12 @@ class YamlPlaces:
         return location
 
     def _root(self) -> yaml.Node | None:
-        return yaml.compose(self.text, Loader=yaml.SafeLoader)
+        return _compose(self.text)
+
+
+@functools.lru_cache(maxsize=8)
+def _compose(text: str) -> yaml.Node | None:
+    return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def dotted(location: Location) -> str:

@@ -96,8 +96,8 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
         ),
         (("evaluation:", "evaluation: {"), "this is not YAML"),
         (
-            ("name: orders", "name: orders\ntasks: {all: {cpu: 4}}"),
-            r'y:2: \'tasks\.all\.cpu\' is 4, which YAML reads as a number\. Put it in quotes to have text: "4"\.',
+            ("name: orders", "name: orders\ntasks: {all: {cpu: 04}}"),
+            r'y:2: \'tasks\.all\.cpu\' is 04, which YAML reads as a number\. Put it in quotes to have text: "04"\.',
         ),
         (
             ("name: orders", "name: orders\ntasks: {all: {memory: 16GB}}"),
