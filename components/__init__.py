@@ -7,6 +7,11 @@ import os
 
 # Where kfp runs a task it sets this, and then has no dsl.component: the work is imported there, not the faces.
 if os.environ.get("_KFP_RUNTIME") != "true":
+    from .lib.lean_imports import enter_lean
+
+    # kfp's client, which nothing here uses, takes two lines of it.
+    enter_lean("kubernetes", "kubernetes.client")
+
     from .check_serving.component import check_serving
     from .compute_statistics.component import compute_statistics
     from .evaluate_model.component import evaluate_model

@@ -40,7 +40,7 @@ class VertexClients:
         Raises:
             DefaultCredentialsError: If there are no credentials.
         """
-        from google.cloud.aiplatform_v1 import PipelineServiceClient
+        from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
 
         return self._client(PipelineServiceClient)
 
@@ -50,7 +50,7 @@ class VertexClients:
         Raises:
             DefaultCredentialsError: If there are no credentials.
         """
-        from google.cloud.aiplatform_v1 import ScheduleServiceClient
+        from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
 
         return self._client(ScheduleServiceClient)
 
@@ -70,7 +70,7 @@ class VertexClients:
         """
         from google.api_core.exceptions import from_http_response
         from google.auth.transport.requests import AuthorizedSession
-        from google.cloud.aiplatform_v1.types import PipelineJob
+        from google.cloud.aiplatform_v1.types.pipeline_job import PipelineJob
 
         session = self._get("session", lambda: AuthorizedSession(self._credentials))
         response = session.post(

@@ -51,7 +51,7 @@ class VertexRequests:
     """Builds requests; what all have in common is built once, because a pipeline's spec takes milliseconds."""
 
     def __init__(self, config: VertexConfig, pipeline: Pipeline) -> None:
-        from google.cloud.aiplatform_v1.types import PipelineJob
+        from google.cloud.aiplatform_v1.types.pipeline_job import PipelineJob
         from google.protobuf import json_format
 
         self.parent = parent(config)
@@ -83,7 +83,7 @@ class VertexRequests:
         Raises:
             RetrainerError: If its id, a label or a parameter would be refused.
         """
-        from google.cloud.aiplatform_v1.types import PipelineJob
+        from google.cloud.aiplatform_v1.types.pipeline_job import PipelineJob
         from google.protobuf import json_format
 
         query = {"pipelineJobId": check_run_id(request.run_id), **_ALT, **_FIELDS}
@@ -101,7 +101,7 @@ class VertexRequests:
         Raises:
             RetrainerError: If its name or a parameter would be refused.
         """
-        from google.cloud.aiplatform_v1.types import Schedule
+        from google.cloud.aiplatform_v1.types.schedule import Schedule
 
         message = Schedule.pb(Schedule())
         message.display_name = check_schedule_name(request.name)

@@ -54,7 +54,7 @@ class VertexSchedules:
 
         A request whose outcome is not known is looked up before it is sent again, so there is one schedule in the end.
         """
-        from google.cloud.aiplatform_v1.types import Schedule as Message
+        from google.cloud.aiplatform_v1.types.schedule import Schedule as Message
         from google.protobuf.field_mask_pb2 import FieldMask
 
         name = message.display_name
