@@ -86,12 +86,11 @@ def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
     return dict(compile_config(loaded).spec)
 
 
-def compile_pipeline(loaded: LoadedConfig, template: str = "") -> Pipeline:
+def compile_pipeline(loaded: LoadedConfig) -> Pipeline:
     """Compile a configuration for a target.
 
     Args:
         loaded: The configuration.
-        template: The pushed template with its digest, to be named in place of the spec.
 
     Returns:
         What a target submits.
@@ -101,5 +100,4 @@ def compile_pipeline(loaded: LoadedConfig, template: str = "") -> Pipeline:
         name=loaded.config.name,
         text=compiled.to_kubeflow_yaml(),
         spec=compiled.spec,
-        template=template,
     )

@@ -55,21 +55,42 @@ def prepare(
     Raises:
         RetrainerError: If something is wrong that the service would only tell after minutes.
     """
+    if template:
+        return _prepare_template(file, image, kind, parameters, template)
     loaded = load_with_image(file, image)
     check_run_id(loaded.config.name)
     reached = {"store": loaded.config.store, "data.pattern": loaded.config.data.pattern}
     for key in reached:
         reached[key] = parameters.get(key.rpartition(".")[2], reached[key])
     check_reachable(kind, reached)
-    if template and kind != TargetKind.VERTEX:
+    return loaded, compile_pipeline(loaded)
+
+
+def _prepare_template(
+    file: Path, image: str | None, kind: TargetKind, parameters: Mapping[str, str], template: str
+) -> tuple[LoadedConfig, Pipeline]:
+    """Get a pushed template ready: its own pipeline runs, with its own image, whatever this machine has."""
+    from ..targets.templates import read_template, resolve_template
+
+    if kind != TargetKind.VERTEX:
         raise RetrainerError(
             f"--template is for runs on vertex; {kind} is sent the pipeline itself."
         )
-    if template:
-        from ..targets.templates import resolve_template
-
-        template = resolve_template(template)
-    return loaded, compile_pipeline(loaded, template)
+    if image:
+        raise RetrainerError(
+            "--image is not for templates, which name their image: compile and push another one, or leave it out."
+        )
+    loaded = load_config(file)
+    name = check_run_id(loaded.config.name)
+    uri = resolve_template(template)
+    spec = read_template(uri)
+    inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    reached = {
+        key: parameters.get(key, str(inputs.get(key, {}).get("defaultValue", "")))
+        for key in ("store", "pattern")
+    }
+    check_reachable(kind, {key: value for key, value in reached.items() if value})
+    return loaded, Pipeline(name, text="", spec=spec, template=uri)
 
 
 def read_parameters(

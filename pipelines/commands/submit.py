@@ -81,7 +81,8 @@ def submit(
         code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
         raise click.exceptions.Exit(code)
     loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
-    show_warnings(check_settings(loaded))
+    if not template:
+        show_warnings(check_settings(loaded))
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
     if dry_run:

@@ -69,7 +69,8 @@ def open_target(
     if kind == TargetKind.VERTEX:
         from .vertex import VertexTarget
 
-        _check_image(loaded)
+        if not pipeline.template:
+            _check_image(loaded)
         return VertexTarget(settle_vertex(loaded, flags), pipeline)
     from .kubeflow import KubeflowTarget
 

@@ -43,8 +43,8 @@ class Pipeline:
 
     Attributes:
         name: Its name.
-        text: The compiled YAML; a second document holds what only Kubernetes takes.
-        spec: The first document.
+        text: The compiled YAML; a second document holds what only Kubernetes takes. Empty for a template.
+        spec: The first document, or the template's pipeline.
         template: The template in Artifact Registry with its digest,
             `https://<region>-kfp.pkg.dev/<project>/<repository>/<package>/sha256:...`, if it was pushed. Vertex is then
             sent this name in place of the spec.

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import yaml
+
 from ...components.lib.errors import RetrainerError
 from ...components.lib.network import advice, route
 from .interface import RefusedError, UnavailableError
@@ -91,6 +93,40 @@ def resolve_template(uri: str, credentials: Any = None) -> str:
         return f"{repository}/{package}/{digest}"
 
     return _call(f"template '{uri}'", repository, credentials, ask)
+
+
+def read_template(uri: str, credentials: Any = None) -> dict[str, Any]:
+    """Read the pipeline that a template holds.
+
+    Args:
+        uri: The template's URI with its digest, as `resolve_template` gives it.
+        credentials: Credentials; Google's application default ones if not given.
+
+    Returns:
+        The pipeline spec.
+
+    Raises:
+        RefusedError: If there is no such template or it is no pipeline, the registry refuses, or there are no
+            credentials.
+        UnavailableError: If it can't be reached.
+    """
+    head, _, version = uri.rpartition("/")
+    repository, _, package = head.rpartition("/")
+
+    def download(client: Any) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="retrainer-template-") as folder:
+            file = Path(folder) / "template.yaml"
+            client.download_pipeline(package, version=version, file_name=str(file))
+            text = file.read_text(encoding="utf-8")
+        try:
+            spec = next(yaml.load_all(text, Loader=yaml.CSafeLoader), None)
+        except yaml.YAMLError:
+            spec = None
+        if not isinstance(spec, dict) or "root" not in spec:
+            raise RefusedError(f"the template '{uri}' holds no compiled pipeline.")
+        return spec
+
+    return _call(f"template '{uri}'", repository, credentials, download)
 
 
 def _check_repository(repository: str, uri: str = "") -> str:

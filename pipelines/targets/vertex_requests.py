@@ -149,9 +149,6 @@ class VertexRequests:
             job.runtime_config.parameter_values[key].string_value = value
 
     def _check_parameters(self, parameters: Mapping[str, str]) -> None:
-        if self._pipeline.template:
-            # A template may be of another version than the spec at hand; the service knows its parameters.
-            return
         root = self._pipeline.spec.get("root", {})
         known = root.get("inputDefinitions", {}).get("parameters", {})
         for key in parameters:

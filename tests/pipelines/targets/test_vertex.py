@@ -101,13 +101,6 @@ def test_a_template_is_named_and_the_spec_left_out(server):
     assert not job.pipeline_spec.fields
 
 
-def test_a_template_of_another_version_may_have_other_parameters(server):
-    pipeline = dataclasses.replace(compiled(), template=TEMPLATE)
-    open_target(server, pipeline).submit(RunRequest("orders-1", {"region": "north"}))
-    parameters = server.jobs["orders-1"].runtime_config.parameter_values
-    assert parameters["region"].string_value == "north"
-
-
 def test_a_second_run_of_the_same_id_is_the_first_one(server):
     target = open_target(server)
     first, second = target.submit(REQUEST), target.submit(REQUEST)
