@@ -16,6 +16,7 @@ if os.environ.get("_KFP_RUNTIME") != "true":
     from .compute_statistics.component import compute_statistics
     from .evaluate_model.component import evaluate_model
     from .ingest_spans.component import ingest_spans
+    from .notify_outcome.component import notify_outcome
     from .push_model.component import push_model
     from .resolve_champion.component import resolve_champion
     from .train_model.component import train_model
@@ -27,6 +28,7 @@ __all__ = [
     "compute_statistics",
     "evaluate_model",
     "ingest_spans",
+    "notify_outcome",
     "push_model",
     "resolve_champion",
     "train_model",

@@ -16,6 +16,7 @@ from ..components.lib.image import VERSION as RELEASE
 from .config_errors import describe, untransportable
 from .data_config import DataConfig
 from .model_config import ModelConfig
+from .notify_config import NotifyConfig
 from .old_spellings import OldSpelling, read_old_spellings
 from .quality_config import EvaluationConfig, ServingConfig, StatisticsConfig, ValidationConfig
 from .section import Section
@@ -74,6 +75,7 @@ class RetrainConfig(Section):
         description="What starts a run, by a name of lower case letters, digits and dashes.",
     )
     trigger_service: TriggerServiceConfig = Field(default_factory=TriggerServiceConfig)
+    notify: NotifyConfig = Field(default_factory=NotifyConfig)
 
     @field_validator("version")
     @classmethod
@@ -191,6 +193,7 @@ def load_config(
         update={
             "data": data,
             "validation": validation,
+            "notify": config.notify.located(lambda path: _absolute(path, home)),
             "store": _absolute(config.store, home),
             "pipeline_root": _absolute(config.artifacts_uri, home),
         }

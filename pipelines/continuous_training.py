@@ -9,6 +9,7 @@ from ..components import (
     compute_statistics,
     evaluate_model,
     ingest_spans,
+    notify_outcome,
     push_model,
     resolve_champion,
     train_model,
@@ -42,13 +43,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
     data, model, evaluation, serving = config.data, config.model, config.evaluation, config.serving
     code = {"module": loaded.module, "module_source": loaded.module_source}
 
-    @dsl.pipeline(name=config.name, description="Continuous training, compiled by retrainer.")
-    def pipeline(
-        span: str = "latest",
-        pattern: str = data.pattern,
-        store: str = config.store,
-        allow_older: str = "false",
-    ) -> None:
+    def train(span: Any, pattern: Any, store: Any, allow_older: Any) -> None:
         ingested = ingest_spans(
             pattern=pattern,
             store=store,
@@ -163,9 +158,34 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             "push_model": pushed,
         }
         for name, task in tasks.items():
-            settings = config.tasks.of(name)
-            task.set_caching_options(_is_cached(name, loaded))
-            apply_settings(task, settings, config.image)
+            set_up(name, task)
+
+    def set_up(name: str, task: Any) -> None:
+        task.set_caching_options(_is_cached(name, loaded))
+        apply_settings(task, config.tasks.of(name), config.image)
+
+    channels = config.notify.channels()
+
+    @dsl.pipeline(name=config.name, description="Continuous training, compiled by retrainer.")
+    def pipeline(
+        span: str = "latest",
+        pattern: str = data.pattern,
+        store: str = config.store,
+        allow_older: str = "false",
+    ) -> None:
+        if not channels:
+            train(span, pattern, store, allow_older)
+            return
+        last = notify_outcome(
+            store=store,
+            pipeline=config.name,
+            channels=channels,
+            kubeflow_url=config.targets.kubeflow.host or "",
+            **RUN,
+        )
+        set_up("notify_outcome", last)
+        with dsl.ExitHandler(last, name="train"):
+            train(span, pattern, store, allow_older)
 
     return pipeline
 

@@ -7,8 +7,14 @@ from pydantic import Field, model_validator
 
 from .section import Section
 
-NEVER_CACHED = ("ingest_spans", "resolve_champion", "validate_examples", "push_model")
-"""Tasks that read or change the world: the newest span, the schema in the store, the registry."""
+NEVER_CACHED = (
+    "ingest_spans",
+    "resolve_champion",
+    "validate_examples",
+    "push_model",
+    "notify_outcome",
+)
+"""Tasks that read or change the world: the newest span, the schema in the store, the registry, what is sent."""
 
 # Kubernetes' rules for a mount path and, since Kubeflow names the volume after its secret, for a volume's name.
 _MOUNT_PATH = r"^(/[^/:]+)+$"
@@ -110,6 +116,7 @@ class TasksConfig(Section):
     evaluate_model: TaskConfig = Field(default_factory=TaskConfig)
     check_serving: TaskConfig = Field(default_factory=TaskConfig)
     push_model: TaskConfig = Field(default_factory=TaskConfig)
+    notify_outcome: TaskConfig = Field(default_factory=TaskConfig)
 
     @model_validator(mode="after")
     def _the_world_is_never_cached(self) -> "TasksConfig":

@@ -108,12 +108,15 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
         of_each = get_origin(kind) is dict and is_section(get_args(kind)[-1])
         if of_each:
             kind, key = get_args(kind)[-1], f"{key}.<name>"
+        many = get_origin(kind) is list and is_section(get_args(kind)[0])
+        if many:
+            kind = get_args(kind)[0]
         if is_section(kind):
             # Sections of one kind, as those of the tasks, are told once.
             key = nested.setdefault(kind, key)
             required = "required" if field.is_required() else "optional"
             anchor = re.sub(r"[^a-z0-9_-]", "", key)
-            told = "one by name" if of_each else "section"
+            told = "one by name" if of_each else "section, or a list of them" if many else "section"
             text = field.description or _first_line(kind)
             page.append(f"| `{name}` | [{told}](#{anchor}) | {required} | {text} |\n")
             continue

@@ -1,0 +1,130 @@
+"""What a message says, before a channel puts it into its own form."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ..lib.words import number
+
+FORMAT = 1
+_MOST_REASON = 1500
+_TITLES = {
+    "pushed": "a new model is the champion",
+    "unchanged": "the model was the champion already",
+    "refused": "the new model was refused",
+    "stopped": "the run was stopped",
+    "failed": "the run failed",
+    "waiting": "a run waits",
+}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What became of a run.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        run: Name of the run; of a message that waits, what it is about.
+        outcome: `pushed`, `unchanged`, `refused`, `stopped`, `failed` or `waiting`.
+        reason: Why, in a sentence or a few.
+        task: The task that decided it; empty if that is not known.
+        span: The newest span; empty if that is not known.
+        model_version: The version that the run pushed; None if it pushed none.
+        champion_version: The version that serves now; None if none does, or that is not known.
+        metrics: Key metrics by name.
+        run_link: Page or folder of the run; empty if that is not known.
+        report_link: Page or file of the report that shows why; empty if there is none.
+        job: What the service itself calls the run, where several may have one name.
+        test: Whether somebody only tries the channel.
+        at: When it was written, in ISO 8601, UTC.
+    """
+
+    pipeline: str
+    run: str
+    outcome: str
+    reason: str
+    task: str = ""
+    span: str = ""
+    model_version: int | None = None
+    champion_version: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    run_link: str = ""
+    report_link: str = ""
+    job: str = ""
+    test: bool = False
+    at: str = field(default_factory=_now)
+
+    @property
+    def id(self) -> str:
+        """A name that is the same each time this is said of this run, so that receivers can drop a second one."""
+        said = json.dumps([self.pipeline, self.run, self.job, self.outcome, self.reason])
+        return f"{self.run}-{self.outcome}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+    @property
+    def title(self) -> str:
+        """The message in a line."""
+        what = _TITLES.get(self.outcome, self.outcome)
+        if self.outcome == "pushed" and self.model_version is not None:
+            what = f"version {self.model_version} is the champion"
+        return f"{'[test] ' if self.test else ''}{self.pipeline}: {what}"
+
+    @property
+    def text(self) -> str:
+        """The reason, cut where it would fill a page."""
+        reason = self.reason.strip()
+        return reason if len(reason) <= _MOST_REASON else f"{reason[: _MOST_REASON - 4]} ..."
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Give what is known, in the order to show it: names and values."""
+        version, champion = self.model_version, self.champion_version
+        facts = [
+            ("outcome", self.outcome),
+            ("run", self.run),
+            ("task", self.task),
+            ("newest span", self.span),
+            ("model", "" if version is None else f"version {version}"),
+            ("champion", "" if champion is None else f"version {champion}"),
+            *((name, number(value)) for name, value in self.metrics.items()),
+        ]
+        return [(name, value) for name, value in facts if value]
+
+    def links(self) -> list[tuple[str, str]]:
+        """Give the links: a word for each, and where it leads."""
+        links = [("run", self.run_link), ("report", self.report_link)]
+        return [(word, link) for word, link in links if link]
+
+    def content(self) -> dict[str, Any]:
+        """Give the message as programs read it; the component's README describes it."""
+        return {
+            "format": FORMAT,
+            "id": self.id,
+            "at": self.at,
+            "test": self.test,
+            "pipeline": self.pipeline,
+            "run": self.run,
+            "outcome": self.outcome,
+            "title": self.title,
+            "reason": self.text,
+            "task": self.task or None,
+            "span": self.span or None,
+            "model_version": self.model_version,
+            "champion_version": self.champion_version,
+            "metrics": dict(self.metrics),
+            "links": dict(self.links()),
+        }
+
+    def body(self) -> bytes:
+        """Give the message as JSON in UTF-8."""
+        return json.dumps(self.content(), ensure_ascii=False).encode()
+
+
+def is_page(link: str) -> bool:
+    """Tell whether a link opens in a browser elsewhere, which a path or a bucket does not."""
+    return link.startswith(("https://", "http://"))

@@ -1,0 +1,86 @@
+"""Saying what became of a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..lib.errors import RetrainerError
+from ..lib.files import join
+from ..lib.run_records import RunKey
+from ..lib.store import Store
+from .channels import parse_channel
+from .happened import read_notice
+from .run_page import RunPage
+from .sending import Sent, send_all
+
+NOTIFIED_FOLDER = "notified"
+"""Within a run's folder in the store: a file for each message that was sent."""
+
+
+@dataclass(frozen=True)
+class Notified:
+    """What became of a run's message.
+
+    Attributes:
+        verdict: One sentence.
+        warnings: A line for each channel that failed.
+    """
+
+    verdict: str
+    warnings: list[str]
+
+
+def notify(
+    store: str,
+    pipeline: str,
+    channels: Sequence[Mapping[str, Any]],
+    run: str,
+    page: RunPage,
+) -> Notified:
+    """Say what became of a run, once on each channel that is for its outcome.
+
+    Nothing that goes wrong here is raised: a run never fails because nobody could be notified.
+
+    Args:
+        store: URI of the store.
+        pipeline: Name of the pipeline.
+        channels: The channels' settings, see `parse_channel`.
+        run: Name of the run.
+        page: Where people look at the run.
+
+    Returns:
+        What became of it.
+    """
+    try:
+        parsed = [parse_channel(channel) for channel in channels]
+    except RetrainerError as error:
+        return Notified(f"nobody was notified: {error}", [str(error)])
+    key = RunKey.of(run, page.resource_name, page.run_uuid)
+    if key is None:
+        problem = (
+            f"the run's name was not filled in ('{run}'), so what became of it is not known; Kubeflow Pipelines does "
+            "that from 2.4 on"
+        )
+        return Notified(f"nobody was notified: {problem}", [problem])
+    notice = read_notice(store, pipeline, key, page)
+    wanted = [channel for channel in parsed if notice.outcome in channel.on]
+    if not wanted:
+        return Notified(f"{notice.outcome}: no channel is for this outcome", [])
+    sent = send_all(wanted, notice, join(Store(store).runs_uri, key.folder, NOTIFIED_FOLDER))
+    return Notified(f"{notice.outcome}: {describe(sent)}", warnings_of(sent))
+
+
+def describe(sent: Sequence[Sent]) -> str:
+    """Give in a sentence what became of a message on each channel."""
+    by_words: dict[str, list[str]] = {}
+    for one in sent:
+        by_words.setdefault(one.words if one.ok else "failed", []).append(one.channel)
+    return "; ".join(f"{words} by {', '.join(names)}" for words, names in by_words.items()).replace(
+        "failed by", "failed for"
+    )
+
+
+def warnings_of(sent: Sequence[Sent]) -> list[str]:
+    """Give a line for each channel on which something went wrong."""
+    lines = [f"{one.channel}: {one.words}" for one in sent if not one.ok]
+    return lines + [f"{one.channel}: {one.warning}" for one in sent if one.warning]

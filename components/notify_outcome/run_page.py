@@ -1,0 +1,53 @@
+"""Where a person looks at a run, on each target."""
+
+import re
+from dataclasses import dataclass
+
+from ..lib.files import join
+from ..lib.run_records import RunKey
+from ..lib.store import Store
+
+_VERTEX = re.compile(
+    r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/pipelineJobs/(?P<id>[^/]+)"
+)
+_INDEX = "index.html"
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """What a run's place fills in for kfp's placeholders.
+
+    Attributes:
+        resource_name: The job's resource name on Vertex AI; elsewhere another name of the run.
+        run_uuid: The run's id on Kubeflow.
+        kubeflow_url: Address of Kubeflow Pipelines that people open; empty if that is not known.
+    """
+
+    resource_name: str = ""
+    run_uuid: str = ""
+    kubeflow_url: str = ""
+
+    def is_local(self, key: RunKey) -> bool:
+        """Tell whether the run is one of the local runner, which fills in its name for each placeholder."""
+        return self.resource_name == self.run_uuid == key.name
+
+    def link(self, store: str, key: RunKey) -> str:
+        """Give the link to a run's page.
+
+        Args:
+            store: URI of the store, which has the page of a run of the local runner.
+            key: The run.
+
+        Returns:
+            A URL, or a local path; empty if it is not known.
+        """
+        if match := _VERTEX.fullmatch(self.resource_name):
+            return (
+                f"https://console.cloud.google.com/vertex-ai/locations/{match['region']}/pipelines/runs/{match['id']}"
+                f"?project={match['project']}"
+            )
+        if self.is_local(key):
+            # The runner writes it when the run has ended.
+            return join(Store(store).runs_uri, key.folder, _INDEX)
+        host = self.kubeflow_url.rstrip("/")
+        return f"{host}/#/runs/details/{self.run_uuid}" if host and self.run_uuid else ""

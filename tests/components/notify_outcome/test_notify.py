@@ -1,0 +1,167 @@
+"""What became of a run, read from what its tasks noted, and said once."""
+
+import json
+
+import pytest
+from servers.receiver import Receiver
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.run_records import recording
+from retrainer.components.notify_outcome.notify import notify
+from retrainer.components.notify_outcome.run_page import RunPage
+
+VERTEX = "projects/123/locations/europe-west1/pipelineJobs/run-1"
+OUTCOMES = ["pushed", "unchanged", "refused", "stopped", "failed"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def run(tmp_path, server):
+    server.requests.clear()
+    return Run(str(tmp_path), server)
+
+
+class Run:
+    """A run on Vertex AI whose tasks note something, and then its exit task."""
+
+    def __init__(self, store, server):
+        self.store, self.server = store, server
+        self.placeholders = ("run-1", VERTEX, "456")
+
+    def task(self, name, verdict="", error=None, **notes):
+        try:
+            with recording(self.store, name, *self.placeholders) as record:
+                record.verdict = verdict
+                record.note(**notes)
+                if error:
+                    raise error
+        except (RetrainerError, ValueError, KeyboardInterrupt):
+            return
+
+    def end(self, on=OUTCOMES, **page):
+        channel = {
+            "kind": "webhook",
+            "name": "webhook",
+            "on": list(on),
+            "url": f"{self.server.url}/hook",
+        }
+        name, resource, uuid = self.placeholders
+        page = RunPage(resource, uuid, **page)
+        self.notified = notify(self.store, "flights", [channel], name, page)
+        return [json.loads(request.body) for request in self.server.requests]
+
+
+def test_a_pushed_model_is_said_with_its_version_and_page(run):
+    run.task("ingest_spans", newest_span="2013-12")
+    run.task("resolve_champion", champion=2)
+    run.task("validate_examples")
+    verdict = "pushed as version 3, in place of version 2: auc 0.72"
+    run.task("push_model", verdict, outcome="pushed", version=3, champion=2, newest_span="2013-12")
+    (message,) = run.end()
+    assert message["outcome"] == "pushed"
+    assert message["reason"] == verdict
+    assert (message["model_version"], message["champion_version"]) == (3, 3)
+    assert message["span"] == "2013-12"
+    assert message["links"] == {
+        "run": "https://console.cloud.google.com/vertex-ai/locations/europe-west1/pipelines/runs/run-1?project=123"
+    }
+    assert run.notified.verdict == "pushed: sent by webhook"
+    assert run.notified.warnings == []
+
+
+def test_a_refused_model_is_said_with_the_champion_that_serves(run):
+    run.task("push_model", "refused, version 2 still serves: auc", outcome="refused", champion=2)
+    (message,) = run.end()
+    assert (message["outcome"], message["model_version"]) == ("refused", None)
+    assert message["champion_version"] == 2
+
+
+def test_bad_data_is_stopped_with_its_sentence(run):
+    run.task("ingest_spans", newest_span="2013-12")
+    run.task("validate_examples", error=RetrainerError("column 'carrier' is gone: put it back"))
+    (message,) = run.end()
+    assert message["outcome"] == "stopped"
+    assert message["task"] == "validate_examples"
+    assert message["reason"] == "validate_examples: column 'carrier' is gone: put it back"
+
+
+def test_a_crash_is_failed(run):
+    run.task("ingest_spans", error=ValueError("boom"))
+    (message,) = run.end()
+    assert (message["outcome"], message["reason"]) == ("failed", "ingest_spans: ValueError: boom")
+
+
+def test_a_task_that_keeps_no_record_is_narrowed_down(run):
+    for name in ("ingest_spans", "resolve_champion", "validate_examples"):
+        run.task(name)
+    (message,) = run.end()
+    assert message["outcome"] == "failed"
+    assert message["reason"].startswith(
+        "the run ended after validate_examples and before push_model"
+    )
+
+
+def test_a_task_that_was_killed_is_named(run):
+    with recording(run.store, "ingest_spans", *run.placeholders):
+        (message,) = run.end()
+    assert message["reason"].startswith("ingest_spans was ended before it could say why")
+
+
+def test_a_run_that_noted_nothing_failed(run):
+    (message,) = run.end()
+    assert message["outcome"] == "failed"
+    assert "before its first task" in message["reason"]
+
+
+def test_the_exit_task_may_run_twice(run):
+    run.task("push_model", "refused", outcome="refused")
+    run.end()
+    assert len(run.end()) == 1
+    assert run.notified.verdict == "refused: sent before by webhook"
+
+
+def test_two_runs_of_one_name_are_two_on_kubeflow(run):
+    for uuid in ("a", "b"):
+        run.placeholders = ("nightly", "flights-x7k2", uuid)
+        run.task("push_model", "refused", outcome="refused")
+        messages = run.end(kubeflow_url="https://kfp.example.com/pipeline/")
+    assert [message["links"]["run"] for message in messages] == [
+        "https://kfp.example.com/pipeline/#/runs/details/a",
+        "https://kfp.example.com/pipeline/#/runs/details/b",
+    ]
+
+
+def test_an_outcome_that_no_channel_is_for_is_not_sent(run):
+    run.task("push_model", "pushed as version 1", outcome="pushed", version=1)
+    assert run.end(on=["failed", "stopped"]) == []
+    assert run.notified.verdict == "pushed: no channel is for this outcome"
+
+
+def test_a_server_that_refuses_is_a_warning_and_no_failure(run, monkeypatch):
+    monkeypatch.setattr(run.server, "status", 403)
+    run.end()
+    assert run.notified.verdict == "failed: failed for webhook"
+    assert run.notified.warnings == ["webhook: not sent: 127.0.0.1 answered 403 (ok)"]
+
+
+def test_wrong_settings_are_a_warning_and_no_failure(run):
+    notified = notify(run.store, "flights", [{"kind": "fax"}], "run-1", RunPage())
+    assert notified.verdict.startswith("nobody was notified: there is no channel of the kind 'fax'")
+
+
+def test_a_backend_that_does_not_say_which_run_it_is_is_named(run):
+    run.placeholders = ("{{$.pipeline_job_name}}", "", "")
+    assert run.end() == []
+    assert "Kubeflow Pipelines does that from 2.4 on" in run.notified.verdict
+
+
+def test_a_store_that_can_not_be_read_is_a_failed_run(run, tmp_path):
+    run.store = "no-such-protocol://store"
+    (message,) = run.end()
+    assert message["outcome"] == "failed"
+    assert message["reason"].startswith("what became of the run can't be read from the store")
