@@ -7,7 +7,7 @@ import yaml
 from servers.receiver import Receiver
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.compiling import compile_text
+from retrainer.pipelines.compiling import compile_config
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.projects import init_project
 
@@ -40,7 +40,7 @@ def test_the_exit_task_takes_nothing_of_the_others_and_runs_whatever_became_of_t
         "targets: {kubeflow: {host: https://kfp.example.com}}\n"
         "tasks: {all: {memory: 2Gi}, notify_outcome: {memory: 512Mi}}\n"
     )
-    spec = next(iter(yaml.safe_load_all(compile_text(loaded))))
+    spec = compile_config(loaded).spec
     root = spec["root"]["dag"]["tasks"]
     assert set(root) == {"notify-outcome", "exit-handler-1"}
     assert set(spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]) == TASKS
@@ -54,7 +54,7 @@ def test_the_exit_task_takes_nothing_of_the_others_and_runs_whatever_became_of_t
     assert parameters["kubeflow_url"]["runtimeValue"]["constant"] == "https://kfp.example.com"
     executors = spec["deploymentSpec"]["executors"]
     limits = executors["exec-notify-outcome"]["container"]["resources"]
-    assert limits["resourceMemoryLimit"] == "512Mi"
+    assert limits["memoryLimit"] == pytest.approx(0.512 * 1.048576)
 
 
 def test_no_secret_is_in_the_compiled_pipeline(load, monkeypatch, tmp_path):
@@ -62,19 +62,19 @@ def test_no_secret_is_in_the_compiled_pipeline(load, monkeypatch, tmp_path):
     (tmp_path / "secret").write_text(secret)
     monkeypatch.setenv("RETRAINER_SLACK_URL", f"https://hooks.slack.com/services/{secret}")
     monkeypatch.setenv("RETRAINER_SMTP_PASSWORD", secret)
-    text = compile_text(
+    text = compile_config(
         load(
             "notify:\n"
             "  slack: {}\n"
             f"  webhook: {{url: https://example.com, secret_file: {tmp_path}/secret}}\n"
             "  email: {host: smtp.example.com, user: bot, sender: bot@example.com, to: [a@example.com]}\n"
         )
-    )
+    ).to_kubeflow_yaml()
     assert secret not in text
 
 
 def test_without_channels_the_pipeline_stays_as_it_is(load):
-    assert compile_text(load("")) == compile_text(load("notify: {on: [failed]}\n"))
+    assert compile_config(load("")) == compile_config(load("notify: {on: [failed]}\n"))
 
 
 def test_a_channel_may_be_for_outcomes_of_its_own(load):
