@@ -121,8 +121,9 @@ class _Sending(threading.Thread):
                 self.channel.sender.send(self._notice, min(ATTEMPT_SECONDS, max(left, 1.0)))
                 return
             except NotSentError as error:
-                over = pause is None or time.monotonic() + pause >= self._deadline
-                if over or not error.transient:
+                if not error.transient or pause is None:
+                    raise
+                if time.monotonic() + pause >= self._deadline:
                     raise
                 time.sleep(pause)
 
