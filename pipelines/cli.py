@@ -18,6 +18,7 @@ from ..components.lib.words import plural
 from .commands.backfill import backfill
 from .commands.compile import compile_
 from .commands.models import models
+from .commands.notify import notify
 from .commands.options import ALLOW_OLDER, FILE, STORE, show_warnings
 from .commands.schedule import schedule
 from .commands.schema import schema
@@ -251,6 +252,7 @@ def demo(verbose: bool, folder: Path) -> None:
 cli.add_command(backfill)
 cli.add_command(compile_)
 cli.add_command(models)
+cli.add_command(notify)
 cli.add_command(submit)
 cli.add_command(schedule)
 cli.add_command(schema)

@@ -47,6 +47,11 @@ class Channel:
     sender: Sender
     digest: str
 
+    def secrets(self) -> list[SecretValue]:
+        """Give where its secrets are."""
+        found = [one for one in vars(self.sender).values() if isinstance(one, SecretValue)]
+        return [secret for secret in found if secret.env or secret.file]
+
 
 def parse_channel(settings: Mapping[str, Any]) -> Channel:
     """Read a channel's settings.
@@ -117,7 +122,8 @@ def _email(settings: Mapping[str, Any], name: str) -> Sender:
     if not to:
         raise RetrainerError(f"notify.{name}.to names nobody.")
     user = str(settings.get("user") or "")
-    password = _secret(settings, name, "password", "the password", PASSWORD_VARIABLE)
+    default = PASSWORD_VARIABLE if user else ""
+    password = _secret(settings, name, "password", "the password", default)
     if not user and any(settings.get(f"password_{way}") for way in ("env", "file")):
         raise RetrainerError(f"notify.{name} names a password and no user; set user.")
     if user and security == "none":

@@ -10,6 +10,8 @@ from typing import Any
 from ..lib.words import number
 
 FORMAT = 1
+TEST = "test"
+"""The outcome of a message that only tries a channel."""
 _MOST_REASON = 1500
 _TITLES = {
     "pushed": "a new model is the champion",
@@ -18,6 +20,7 @@ _TITLES = {
     "stopped": "the run was stopped",
     "failed": "the run failed",
     "waiting": "a run waits",
+    TEST: "this channel works",
 }
 
 

@@ -37,6 +37,7 @@ def compile_(
     """
     from ...components.lib.files import write_atomic
     from ..compiling import compile_config
+    from ..notify_reach import missing_secrets
     from ..reach import local_only
     from ..setting_checks import check_settings
     from .prepare import load_with_image
@@ -47,7 +48,7 @@ def compile_(
             raise click.UsageError(f"{flag} is for what is pushed: add --push, or leave it out.")
     loaded = load_with_image(file, image)
     compiled = compile_config(loaded)
-    show_warnings([*check_settings(loaded), *local_only(loaded)])
+    show_warnings([*check_settings(loaded), *local_only(loaded), *missing_secrets(loaded)])
     as_json = output.lower().endswith(".json")
     write_atomic(output, compiled.to_json() if as_json else compiled.to_yaml())
     click.echo(f"wrote {output}")

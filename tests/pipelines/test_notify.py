@@ -9,6 +9,7 @@ from servers.receiver import Receiver
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_config
 from retrainer.pipelines.config import load_config
+from retrainer.pipelines.notify_reach import missing_secrets
 from retrainer.pipelines.projects import init_project
 
 TASKS = {
@@ -109,6 +110,23 @@ def test_a_secrets_file_starts_at_the_folder_of_retrain_yaml(load, empty_project
 def test_a_wrong_channel_is_found_when_the_file_is_read(load, more, says):
     with pytest.raises(RetrainerError, match=says):
         load(f"notify:\n  {more}\n")
+
+
+def test_compile_warns_of_secrets_that_the_task_would_miss(load):
+    slack = "notify:\n  slack: [{}, {url_file: /run/secrets/slack/url}]\n"
+    kubernetes = (
+        "{secrets: {RETRAINER_SLACK_URL: chat/url}, secret_volumes: {/run/secrets/slack: slack}}"
+    )
+    given = f"tasks: {{notify_outcome: {{kubernetes: {kubernetes}}}}}\n"
+    assert list(missing_secrets(load(slack + given))) == []
+    variable, file = missing_secrets(load(slack))
+    assert "notify.slack[0] reads the address from RETRAINER_SLACK_URL" in variable
+    assert "'/run/secrets/slack/url' on this machine" in file
+    no_login = "notify: {email: {host: smtp.example.com, sender: a@b.c, to: [d@e.f]}}\n"
+    assert list(missing_secrets(load(no_login))) == []
+    assert (
+        list(missing_secrets(load("notify: {slack: {url_file: 'gs://acme-keys/slack'}}\n"))) == []
+    )
 
 
 @pytest.fixture(scope="module")
