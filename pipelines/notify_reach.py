@@ -34,8 +34,8 @@ def missing_secrets(loaded: LoadedConfig) -> Iterator[str]:
             if secret.env and secret.env not in variables:
                 yield (
                     f"{place} reads {secret.what} from {secret.env}, which no setting gives to the task {_TASK}. On "
-                    f"Kubeflow set tasks.{_TASK}.kubernetes.secrets.{secret.env} to <secret>/<key>; on Vertex AI name a "
-                    "file on a bucket that only its account may read."
+                    f"Kubeflow set tasks.{_TASK}.kubernetes.secrets.{secret.env} to <secret>/<key>; on Vertex AI name "
+                    "a file on a bucket that only its account may read."
                 )
             elif secret.file and is_local(secret.file) and not _is_below(secret.file, folders):
                 yield (

@@ -59,7 +59,7 @@ def notify(
     if key is None:
         problem = (
             f"the run's name was not filled in ('{run}'), so what became of it is not known; Kubeflow Pipelines does "
-            "that from 2.4 on"
+            "that from 2.5 on"
         )
         return Notified(f"nobody was notified: {problem}", [problem])
     notice = read_notice(store, pipeline, key, page)

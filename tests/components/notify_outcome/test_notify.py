@@ -157,7 +157,7 @@ def test_wrong_settings_are_a_warning_and_no_failure(run):
 def test_a_backend_that_does_not_say_which_run_it_is_is_named(run):
     run.placeholders = ("{{$.pipeline_job_name}}", "", "")
     assert run.end() == []
-    assert "Kubeflow Pipelines does that from 2.4 on" in run.notified.verdict
+    assert "Kubeflow Pipelines does that from 2.5 on" in run.notified.verdict
 
 
 def test_a_store_that_can_not_be_read_is_a_failed_run(run, tmp_path):
