@@ -17,7 +17,7 @@ from ..components import (
     validate_examples,
 )
 from .config import LoadedConfig
-from .task_config import NEVER_CACHED
+from .task_caching import is_cached, reuse_arguments
 from .task_settings import apply_settings
 
 RUN = {
@@ -26,8 +26,6 @@ RUN = {
     "run_uuid": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
 }
 """Which run a task is of: only for tasks that are never cached, since it is another one in each run."""
-
-ON_BEAM = ("compute_statistics", "transform_features", "evaluate_model")
 
 
 def continuous_training(loaded: LoadedConfig) -> Any:
@@ -85,6 +83,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             examples=examples,
             stats_options=config.statistics.stats_options,
             beam_args=config.beam_args,
+            **reuse_arguments("compute_statistics", loaded, store),
         )
         validated = validate_examples(
             statistics=statistics.outputs["statistics"],
@@ -99,6 +98,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             schema=validated.outputs["schema"],
             beam_args=config.beam_args,
             **code,
+            **reuse_arguments("transform_features", loaded, store),
         )
         # A run of an older span than the champion's stops there, before anything that takes long.
         transformed.after(champion)
@@ -120,6 +120,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             early_stopping_mode=model.early_stopping_mode,
             **start,
             **code,
+            **reuse_arguments("train_model", loaded, store),
         )
         evaluated = evaluate_model(
             examples=examples,
@@ -130,11 +131,13 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             options=evaluation.options,
             example_weight_key=evaluation.example_weight_key or "",
             beam_args=config.beam_args,
+            **reuse_arguments("evaluate_model", loaded, store),
         )
         served = check_serving(
             examples=examples,
             model=trained.outputs["model"],
             **serving.model_dump(exclude_none=True),
+            **reuse_arguments("check_serving", loaded, store),
         )
         pushed = push_model(
             model=trained.outputs["model"],
@@ -161,7 +164,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             set_up(name, task)
 
     def set_up(name: str, task: Any) -> None:
-        task.set_caching_options(_is_cached(name, loaded))
+        task.set_caching_options(is_cached(name, loaded))
         apply_settings(task, config.tasks.of(name), config.image)
 
     channels = config.notify.channels()
@@ -188,19 +191,3 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             train(span, pattern, store, allow_older)
 
     return pipeline
-
-
-def _is_cached(task: str, loaded: LoadedConfig) -> bool:
-    """Whether whoever runs the pipeline may take a task's earlier result."""
-    config = loaded.config
-    settings = config.tasks.of(task)
-    if task in NEVER_CACHED:
-        return False
-    if settings.caching is None:
-        # Its cache knows an image by its name alone, so a tag that moved would bring results of other code.
-        moves = (settings.image or config.image) in loaded.moving_images
-        workers_move = any(
-            arg.partition("=")[2] in loaded.moving_images for arg in config.beam_args
-        )
-        return not moves and not (workers_move and task in ON_BEAM)
-    return settings.caching

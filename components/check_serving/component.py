@@ -16,6 +16,8 @@ def check_serving(
     requests: int = 50,
     max_latency_ms: float = 0.0,
     timeout_seconds: float = 300.0,
+    store: str = "",
+    reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Loads a model in a clean process as a server would, and sends it real rows.
 
@@ -27,13 +29,15 @@ def check_serving(
         requests: How many single-row requests to time; 0 for none.
         max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
         timeout_seconds: How long loading and serving may take in all.
+        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:
         verdict: Whether the model serves, in one sentence.
     """
-    from retrainer.components.check_serving.check import check
+    from retrainer.components.check_serving.task import check_or_reuse
 
-    verdict = check(
+    verdict = check_or_reuse(
         model.path,
         examples.path,
         serving_check.path,
@@ -41,5 +45,7 @@ def check_serving(
         requests,
         max_latency_ms,
         timeout_seconds,
+        store,
+        reuse_salt,
     )
     return (verdict,)

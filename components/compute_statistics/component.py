@@ -14,6 +14,8 @@ def compute_statistics(
     report: dsl.Output[dsl.HTML],
     beam_args: List[str] = [],
     stats_options: Dict = {},
+    store: str = "",
+    reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Computes TFDV statistics of each split, merged from sketches that lie beside the spans.
 
@@ -29,11 +31,21 @@ def compute_statistics(
             missing sketches are made on Beam, without them in the task's process.
         stats_options: Arguments of `tfdv.StatsOptions` by their own names, such as
             `num_top_values` and `epsilon`.
+        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:
         verdict: What was computed, in one sentence.
     """
-    from retrainer.components.compute_statistics.compute import compute
+    from retrainer.components.compute_statistics.task import compute_or_reuse
 
-    verdict = compute(examples.path, statistics.path, report.path, beam_args, stats_options)
+    verdict = compute_or_reuse(
+        examples.path,
+        statistics.path,
+        report.path,
+        beam_args,
+        stats_options,
+        store,
+        reuse_salt,
+    )
     return (verdict,)

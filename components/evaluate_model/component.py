@@ -22,6 +22,8 @@ def evaluate_model(
     example_weight_key: str = "",
     beam_args: List[str] = [],
     batch_rows: int = 65536,
+    store: str = "",
+    reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Judges a model by TFMA's metrics, slices and thresholds, and against the champion.
 
@@ -44,14 +46,16 @@ def evaluate_model(
         beam_args: Beam's own options. Empty: compute in this process; else on the runner that they
             name.
         batch_rows: Rows that go through a model at once.
+        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:
         verdict: Whether the model is blessed, with the numbers.
     """
-    from retrainer.components.evaluate_model.evaluate import evaluate
+    from retrainer.components.evaluate_model.task import evaluate_or_reuse
 
     return (
-        evaluate(
+        evaluate_or_reuse(
             examples.path,
             model.path,
             champion.path,
@@ -65,5 +69,7 @@ def evaluate_model(
             beam_args,
             batch_rows,
             metrics.log_metric,
+            store,
+            reuse_salt,
         ),
     )

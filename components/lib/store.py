@@ -71,3 +71,7 @@ class Store:
     def claims_uri(self) -> str:
         """Who submits what: files that are created exclusively."""
         return join(self.uri, "claims")
+
+    def reused_uri(self, component: str) -> str:
+        """Results of a component's tasks, by what they were made of."""
+        return join(self.uri, "reused", component)

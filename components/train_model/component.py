@@ -28,6 +28,8 @@ def train_model(
     early_stopping_patience: int = 0,
     early_stopping_monitor: str = "val_loss",
     early_stopping_mode: str = "auto",
+    store: str = "",
+    reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Trains the Keras model of the user's `build_model` on the transformed training split.
 
@@ -56,36 +58,39 @@ def train_model(
             epoch; 0 for never.
         early_stopping_monitor: That value: `val_loss`, or `val_` and the name of a metric.
         early_stopping_mode: Whether less (`min`) or more (`max`) is better; `auto` asks Keras.
+        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:
         verdict: Steps, how much of the champion was carried over, and metrics, in one sentence.
     """
-    from retrainer.components.train_model.train import TrainSettings, train
+    from retrainer.components.train_model.task import train_or_reuse
 
-    settings = TrainSettings(
-        steps,
-        epochs,
-        batch_size,
-        seed,
-        hyperparameters,
-        example_weight_key,
-        class_weights,
-        balance_classes,
-        validation_fraction,
-        early_stopping_patience,
-        early_stopping_monitor,
-        early_stopping_mode,
-    )
-    trained = train(
+    trained = train_or_reuse(
         examples.path,
         transform_graph.path,
         model.path,
+        metrics.path,
+        champion.path if champion else None,
         module,
         module_source,
-        settings,
-        champion.path if champion else None,
-        metrics.path,
+        {
+            "steps": steps,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "seed": seed,
+            "hyperparameters": hyperparameters,
+            "example_weight_key": example_weight_key,
+            "class_weights": class_weights,
+            "balance_classes": balance_classes,
+            "validation_fraction": validation_fraction,
+            "patience": early_stopping_patience,
+            "monitor": early_stopping_monitor,
+            "mode": early_stopping_mode,
+        },
+        store,
+        reuse_salt,
     )
     model.metadata["framework"] = "TensorFlow"
-    metrics.metadata.update(trained.metrics)
+    metrics.metadata.update(trained.values["metrics"])
     return (trained.verdict,)

@@ -15,6 +15,8 @@ def transform_features(
     module: str = "",
     module_source: str = "",
     beam_args: List[str] = [],
+    store: str = "",
+    reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Analyses the training split with the user's `preprocessing_fn`, on TensorFlow Transform and Beam.
 
@@ -28,13 +30,22 @@ def transform_features(
         module: Importable module with `preprocessing_fn`, installed in the image.
         module_source: Text of such a module, in place of `module`.
         beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; none runs in the task's process.
+        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:
         verdict: What was analysed, in one sentence.
     """
-    from retrainer.components.transform_features.transform import transform
+    from retrainer.components.transform_features.task import transform_or_reuse
 
-    verdict = transform(
-        examples.path, schema.path, transform_graph.path, module, module_source, beam_args
+    verdict = transform_or_reuse(
+        examples.path,
+        schema.path,
+        transform_graph.path,
+        module,
+        module_source,
+        beam_args,
+        store,
+        reuse_salt,
     )
     return (verdict,)

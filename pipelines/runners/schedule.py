@@ -13,6 +13,7 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from ...components.lib.files import is_local
 from ...components.lib.progress import PROGRESS_FILE_VARIABLE
+from ...components.lib.reuse import VARIABLE as REUSE_VARIABLE
 from ...components.lib.user_code import code_behind
 from ..runs import DONE, ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState, now, save_run
 from . import caching
@@ -244,6 +245,8 @@ class Run:
             "_KFP_RUNTIME": "true",
             PROGRESS_FILE_VARIABLE: watch.progress_file,
         }
+        if not self.settings.caching:
+            env[REUSE_VARIABLE] = "off"
         # The first tasks do not wait until the libraries that only later ones need are loaded.
         early = not task.after or task.is_exit
         self.processes.start(task.name, request, log, early=early, extra_env=env)

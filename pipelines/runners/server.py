@@ -69,6 +69,10 @@ class Server:
             self._start_waiting()
 
         load_libraries(libraries, before)
+        # Else each task that looks for an earlier result reads the metadata of two hundred distributions.
+        from ...components.lib.installed import library_versions
+
+        library_versions()
         # Python 3.12 and later warn of what this process is for; the threads that they mean are
         # pools of BLAS and Arrow, which know forks.
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

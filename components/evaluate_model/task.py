@@ -1,0 +1,87 @@
+"""The task of evaluate_model: an earlier judgement of the same model against the same champion, or a new one.
+
+TFMA is loaded for a new one alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..lib.reuse import Result, Work, reuse_or_make
+
+
+def evaluate_or_reuse(
+    examples: str,
+    model: str,
+    champion: str,
+    evaluation: str,
+    blessing: str,
+    report: str,
+    metrics_specs: Sequence[Mapping[str, Any]],
+    slicing_specs: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+    example_weight_key: str = "",
+    beam_args: Sequence[str] = (),
+    batch_rows: int = 65536,
+    log_metric: Callable[[str, float], None] | None = None,
+    store: str = "",
+    salt: str = "",
+) -> str:
+    """Judge a model, unless the store has the judgement of this model against this champion on these rows.
+
+    Args:
+        examples: The examples artifact.
+        model: The challenger's artifact.
+        champion: The champion's artifact; its content says version and digest, so another champion is another work.
+        evaluation: Folder for TFMA's result files.
+        blessing: Folder for the blessing.
+        report: File for the HTML report.
+        metrics_specs: `tfma.MetricsSpec` messages.
+        slicing_specs: `tfma.SlicingSpec` messages.
+        options: `tfma.Options` message.
+        example_weight_key: Column that weighs rows; empty: all weigh the same.
+        beam_args: Beam's options; empty: compute in this process.
+        batch_rows: Rows that go through a model at once.
+        log_metric: Takes the name and value of each overall metric.
+        store: URI of the store; empty to look for no earlier result.
+        salt: What else the result depends on.
+
+    Returns:
+        The verdict.
+    """
+    settings: dict[str, Any] = {
+        "metrics_specs": list(metrics_specs),
+        "slicing_specs": list(slicing_specs),
+        "options": dict(options or {}),
+        "example_weight_key": example_weight_key,
+        "beam_args": list(beam_args),
+        "batch_rows": batch_rows,
+    }
+    work = Work(
+        component="evaluate_model",
+        parameters=settings,
+        inputs={"examples": examples, "model": model, "champion": champion},
+        outputs={"evaluation": evaluation, "blessing": blessing, "report": report},
+        salt=salt,
+    )
+
+    def make() -> Result:
+        from .evaluate import evaluate
+
+        metrics: dict[str, float] = {}
+        verdict = evaluate(
+            examples,
+            model,
+            champion,
+            evaluation,
+            blessing,
+            report,
+            log_metric=metrics.__setitem__,
+            **settings,
+        )
+        return Result(verdict, {"metrics": metrics})
+
+    done = reuse_or_make(store, work, make)
+    for name, value in done.values["metrics"].items():
+        if log_metric is not None:
+            log_metric(name, value)
+    return done.verdict

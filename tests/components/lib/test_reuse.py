@@ -1,0 +1,252 @@
+"""Results that are found again in the store."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from retrainer.components.lib import reuse
+from retrainer.components.lib.reuse import MOST_ENTRIES, Result, Work, reuse_or_make
+from retrainer.components.lib.store import Store
+
+
+@pytest.fixture(autouse=True)
+def package(monkeypatch):
+    """Stands for a package that nobody edits while the tests run."""
+    monkeypatch.setattr(reuse, "digest_code", lambda: "as it is")
+
+
+class Task:
+    """A task that notes how often it did its work."""
+
+    def __init__(self, folder: Path, store: str | None = None):
+        self.folder, self.store = folder, store or str(folder / "store")
+        self.calls = 0
+        (folder / "rows").mkdir()
+        (folder / "rows" / "manifest.json").write_text("rows")
+
+    @property
+    def entries(self) -> Path:
+        return Path(Store(self.store).reused_uri("learn"))
+
+    def work(self, outputs: Path, **parameters) -> Work:
+        return Work(
+            component="learn",
+            parameters={"steps": 1, **parameters},
+            inputs={"rows": str(self.folder / "rows")},
+            outputs={"model": str(outputs / "model"), "page": str(outputs / "page")},
+        )
+
+    def run(self, store=None, salt="", lasting=True, **parameters) -> tuple[Result, Path]:
+        self.outputs = outputs = self.folder / f"run-{len(list(self.folder.glob('run-*')))}"
+        work = self.work(outputs, **parameters)
+
+        def make() -> Result:
+            self.calls += 1
+            assert not (outputs / "model").exists()
+            (outputs / "model" / "variables").mkdir(parents=True)
+            (outputs / "model" / "graph").write_text("graph" * work.parameters["steps"])
+            (outputs / "model" / "variables" / "values").write_text("1 2 3")
+            (outputs / "page").write_text("<html>")
+            return Result("learned", {"auc": 0.5}, lasting)
+
+        chosen = self.store if store is None else store
+        work = Work(**{**vars(work), "salt": salt})
+        return reuse_or_make(chosen, work, make), outputs
+
+
+@pytest.fixture
+def task(tmp_path):
+    return Task(tmp_path)
+
+
+def test_equal_inputs_are_not_worked_on_again(task):
+    first, made = task.run()
+    second, found = task.run()
+    assert task.calls == 1
+    assert second.values == first.values == {"auc": 0.5}
+    assert first.verdict == "learned"
+    assert second.verdict.startswith("learned; reused, made 20")
+    for name in ("model/graph", "model/variables/values", "page"):
+        assert (found / name).read_bytes() == (made / name).read_bytes()
+
+
+@pytest.mark.parametrize("changed", ["input", "parameter", "code", "user code", "salt"])
+def test_what_a_result_depends_on_makes_another_one(task, monkeypatch, changed):
+    library = task.folder / "library"
+    library.mkdir()
+    monkeypatch.syspath_prepend(str(library))
+    (library / "shopmodel.py").write_text("SIZE = 1")
+    given = {"module": "shopmodel"}
+    task.run(**given)
+    task.run(**given)
+    assert task.calls == 1
+    if changed == "input":
+        (task.folder / "rows" / "manifest.json").write_text("other rows")
+    elif changed == "parameter":
+        given["steps"] = 2
+    elif changed == "code":
+        monkeypatch.setattr(reuse, "digest_code", lambda: "edited")
+    elif changed == "user code":
+        (library / "shopmodel.py").write_text("SIZE = 22")
+    else:
+        given["salt"] = "COLOUR=blue"
+    task.run(**given)
+    assert task.calls == 2
+    task.run(**given)
+    assert task.calls == 2
+
+
+def test_without_a_store_nothing_is_kept(task):
+    task.run(store="")
+    task.run(store="")
+    assert task.calls == 2
+    assert not Path(task.store).exists()
+
+
+def test_code_that_can_t_be_followed_is_not_reused(task, caplog):
+    for _ in range(2):
+        task.run(module_source="import importlib\nimportlib.import_module(x)")
+    assert task.calls == 2
+    assert "model.py:2 imports a module whose name is only known when it runs" in caplog.text
+    assert not task.entries.exists()
+
+
+def test_what_a_busy_machine_may_have_caused_is_not_kept(task):
+    task.run(lasting=False)
+    task.run()
+    assert task.calls == 2
+
+
+def test_switched_off_the_work_is_done_and_takes_the_place_of_the_earlier_one(task, monkeypatch):
+    task.run()
+    before = next(task.entries.glob("*.json")).read_text()
+    monkeypatch.setenv("RETRAINER_REUSE", "off")
+    task.run()
+    assert task.calls == 2
+    monkeypatch.delenv("RETRAINER_REUSE")
+    task.run()
+    assert task.calls == 2
+    (entry,) = task.entries.glob("*.json")
+    assert entry.read_text() != before
+    # One record, and the one folder that it names.
+    assert len(list(task.entries.iterdir())) == 2
+
+
+def damage_content(entry, folder):
+    (folder / "model" / "graph").write_text("scribble")
+
+
+def damage_missing(entry, folder):
+    (folder / "page").unlink()
+
+
+def damage_half(entry, folder):
+    entry.write_text('{"half": ')
+
+
+def damage_format(entry, folder):
+    entry.write_text(entry.read_text().replace('"format": 1', '"format": 2'))
+
+
+def damage_escape(entry, folder):
+    content = json.loads(entry.read_text())
+    content["outputs"]["model"]["../../../escaped"] = "0"
+    entry.write_text(json.dumps(content))
+
+
+def damage_folder(entry, folder):
+    content = json.loads(entry.read_text())
+    content["folder"] = "../../spans"
+    entry.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damage_content, damage_missing, damage_half, damage_format, damage_escape, damage_folder],
+)
+def test_a_broken_entry_is_made_again_and_said(task, caplog, damage):
+    task.run()
+    (entry,) = task.entries.glob("*.json")
+    (folder,) = (path for path in task.entries.iterdir() if path.is_dir())
+    damage(entry, folder)
+    _, found = task.run()
+    assert task.calls == 2
+    assert "is made again: " in caplog.text
+    assert (found / "model" / "graph").read_text() == "graph"
+    assert not list(task.folder.rglob("escaped"))
+    task.run()
+    assert task.calls == 2
+
+
+def test_a_store_that_can_t_be_written_fails_no_task(task, caplog, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(reuse, "write_json", refuse)
+    assert task.run()[0].verdict == "learned"
+    assert "is not kept in the store, so a later run makes it again: not yours" in caplog.text
+
+
+def test_a_writer_that_dies_leaves_nothing_that_is_taken(task, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(reuse, "write_json", die)
+        with pytest.raises(KeyboardInterrupt):
+            task.run()
+    assert list(task.entries.iterdir())
+    task.run()
+    assert task.calls == 2
+
+
+def test_old_entries_go_when_there_are_many(task):
+    for steps in range(1, MOST_ENTRIES + 3):
+        task.run(steps=steps)
+        for path in task.entries.iterdir():
+            # As if each was made an hour after the one before.
+            if path.is_dir() and path.name.split(".")[1] > "20260101T235959":
+                set_stamp(path, f"20990101T{steps:02d}0000")
+    assert len(list(task.entries.glob("*.json"))) == MOST_ENTRIES
+    assert len([path for path in task.entries.iterdir() if path.is_dir()]) == MOST_ENTRIES
+    made = task.calls
+    task.run(steps=MOST_ENTRIES + 2)
+    task.run(steps=1)
+    assert task.calls == made + 1
+
+
+def test_old_entries_and_unfinished_ones_go_with_time(task):
+    task.run()
+    (folder,) = (path for path in task.entries.iterdir() if path.is_dir())
+    set_stamp(folder, "20200101T000000")
+    leftover = task.entries / f"{'0' * 64}.20200101T000000.00000000"
+    leftover.mkdir()
+    task.run(steps=2)
+    assert not leftover.exists()
+    assert len(list(task.entries.iterdir())) == 2
+    task.run()
+    assert task.calls == 3
+
+
+def set_stamp(folder: Path, stamp: str) -> None:
+    key, _, number = folder.name.split(".")
+    new = f"{key}.{stamp}.{number}"
+    os.rename(folder, folder.with_name(new))
+    entry = folder.with_name(f"{key}.json")
+    entry.write_text(entry.read_text().replace(folder.name, new))
+
+
+def test_a_bucket_s_store_is_used_as_well(tmp_path):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    task = Task(tmp_path, "memory://acme/store")
+    try:
+        task.run()
+        result, found = task.run()
+        assert task.calls == 1
+        assert (found / "model" / "variables" / "values").read_text() == "1 2 3"
+        assert "reused" in result.verdict
+    finally:
+        MemoryFileSystem().rm("/acme", recursive=True)
