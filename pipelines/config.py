@@ -19,6 +19,7 @@ from .model_config import ModelConfig
 from .notify_config import NotifyConfig
 from .old_spellings import OldSpelling, read_old_spellings
 from .quality_config import EvaluationConfig, ServingConfig, StatisticsConfig, ValidationConfig
+from .schedule_config import ScheduleConfig
 from .section import Section
 from .target_config import TargetsConfig
 from .targets.names import NAME_RULE
@@ -70,6 +71,10 @@ class RetrainConfig(Section):
     serving: ServingConfig = Field(default_factory=ServingConfig)
     tasks: TasksConfig = Field(default_factory=TasksConfig)
     targets: TargetsConfig = Field(default_factory=TargetsConfig)
+    schedule: ScheduleConfig | None = Field(
+        None,
+        description="Runs by the clock, kept by the service: `retrainer schedule apply`; none if null.",
+    )
     triggers: dict[str, TriggerConfig] = Field(
         default_factory=dict,
         description="What starts a run, by a name of lower case letters, digits and dashes.",

@@ -68,6 +68,10 @@ def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
     return ""
 
 
+# Settings that go to a service's clock, and into no pipeline.
+_TIMES = {("schedule", "start"), ("schedule", "end")}
+
+
 def untransportable(content: Any, places: YamlPlaces) -> list[str]:
     """Find values that no pipeline can carry: KFP passes what JSON has, and YAML has more.
 
@@ -95,6 +99,8 @@ def _find_untransportable(
             f"{places.locate(location)}: '{dotted(location)}' is {places.written(location)}, and a pipeline carries "
             "finite numbers only. Leave it out, or give a number."
         )
+    elif location in _TIMES and isinstance(value, datetime.date):
+        return
     elif value is not None and not isinstance(value, str | bool | int | float):
         written = places.written(location)
         advice = f': "{written}"' if written else ""

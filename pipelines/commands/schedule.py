@@ -1,12 +1,23 @@
 """`retrainer schedule`: runs by the clock, kept by the service that runs them."""
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...components.lib.words import plural
 from .options import FILE, IMAGE, PARAMETERS, TO, show_warnings, take_flags, target_options
+
+if TYPE_CHECKING:
+    from ..schedule_config import ScheduleConfig
+    from ..targets.interface import Schedule, ScheduleRequest, Target
+
+_CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
+# Settings of whoever calls the service, which its runs do not have.
+_OF_THE_CALLER = {"host", "endpoint", "token_file", "ca_certificate", "template_repository"}
+_DIGEST_LENGTH = 12
 
 
 @click.group()
@@ -22,7 +33,9 @@ _NAME = click.option("--name", help="Name of the schedule; the pipeline's if not
 @TO
 @_NAME
 @click.option(
-    "--cron", required=True, help="Minute, hour, day of the month, month, day of the week."
+    "--cron",
+    required=True,
+    help="Minute, hour, day of the month, month, day of the week; or @daily and the like.",
 )
 @click.option("--time-zone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
 @click.option(
@@ -30,6 +43,9 @@ _NAME = click.option("--name", help="Name of the schedule; the pipeline's if not
     is_flag=True,
     help="Make up for runs that a pause or an outage kept from starting.",
 )
+@click.option("--start", metavar="TIME", help="No run starts before, such as 2027-01-01T06:00:00.")
+@click.option("--end", metavar="TIME", help="No run starts after.")
+@click.option("--max-runs", type=int, help="Vertex: it ends after so many runs.")
 @PARAMETERS
 @IMAGE
 @click.option("--template", default="", help="Vertex: a pushed template in place of the pipeline.")
@@ -39,9 +55,6 @@ def create(
     file: Path,
     kind: str,
     name: str | None,
-    cron: str,
-    time_zone: str,
-    catch_up: bool,
     parameters: tuple[str, ...],
     image: str | None,
     template: str,
@@ -52,18 +65,52 @@ def create(
 
     One run at a time; each finds its newest span when it starts.
     """
-    from ..setting_checks import check_settings
-    from ..targets.choosing import TargetKind, open_target
-    from ..targets.interface import ScheduleRequest
-    from .prepare import prepare, read_parameters
+    from .prepare import read_parameters
 
+    clock = _read_clock({key: options.pop(key) for key in _CLOCK})
     given = read_parameters(parameters)
-    loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
-    show_warnings(check_settings(loaded))
-    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
-    request = ScheduleRequest(name or pipeline.name, cron, time_zone, given, catch_up)
+    target, pipeline, digest = _prepare(file, kind, image, given, template, options)
+    request = _request(clock, name or pipeline, given, digest)
     if dry_run:
         click.echo(json.dumps(target.describe_schedule(request), indent=2))
+        return
+    done = target.put_schedule(request)
+    click.echo(f"{'updated' if done.updated else 'created'} {_line(done)}")
+
+
+@schedule.command()
+@FILE
+@TO
+@IMAGE
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@target_options
+def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: Any) -> None:
+    """Make the service's schedule what the section `schedule` of FILE (retrain.yaml) says.
+
+    It bears the pipeline's name. Without that section, the schedule that this command made is deleted, and no other.
+    """
+    from ..config import load_config
+    from ..targets.schedule_changes import list_changes
+
+    config = load_config(file).config
+    if config.schedule is None:
+        target = _open(file, kind, options)
+        _delete_applied(target, _find(target, config.name), config.name, dry_run)
+        return
+    target, name, digest = _prepare(file, kind, image, {}, "", options)
+    request = _request(config.schedule, name, {}, digest, applied=True)
+    there = _find(target, name)
+    changes = list_changes(there, request) if there else []
+    if there and there.applied and not changes:
+        click.echo(f"unchanged {_line(there)}")
+        return
+    if there and not there.applied:
+        changes.append("made by: retrainer schedule create -> retrain.yaml")
+    for line in changes:
+        click.echo(f"  {line}")
+    if dry_run:
+        target.describe_schedule(request)
+        click.echo(f"would {'update' if there else 'create'} {name}; nothing was sent")
         return
     done = target.put_schedule(request)
     click.echo(f"{'updated' if done.updated else 'created'} {_line(done)}")
@@ -76,8 +123,10 @@ def create(
 def list_(file: Path, kind: str, **options: Any) -> None:
     """List the schedules of FILE's pipeline."""
     schedules = _open(file, kind, options).list_schedules()
+    digest = _digest(file, kind, None, options) if any(one.digest for one in schedules) else ""
     for one in schedules:
-        click.echo(_line(one))
+        changed = bool(one.digest) and one.digest != digest
+        click.echo(_line(one) + ("  retrain.yaml has changed since" if changed else ""))
     if not schedules:
         click.echo("no schedules yet; 'retrainer schedule create' makes one", err=True)
 
@@ -119,7 +168,7 @@ def delete(file: Path, kind: str, name: str | None, **options: Any) -> None:
     click.echo(f"deleted {name}")
 
 
-def _open(file: Path, kind: str, options: dict[str, Any]) -> Any:
+def _open(file: Path, kind: str, options: dict[str, Any]) -> "Target":
     from ..compiling import compile_pipeline
     from ..config import load_config
     from ..targets.choosing import TargetKind, open_target
@@ -134,6 +183,113 @@ def _name_in(file: Path) -> str:
     return load_config(file).config.name
 
 
-def _line(one: Any) -> str:
-    after = f", next {one.next_run:%Y-%m-%d %H:%M %Z}" if one.next_run else ""
-    return f"{one.name}: {one.state}, '{one.cron}' {one.time_zone}{after}  {one.url}".rstrip()
+def _prepare(
+    file: Path,
+    kind: str,
+    image: str | None,
+    parameters: dict[str, str],
+    template: str,
+    options: dict[str, Any],
+) -> "tuple[Target, str, str]":
+    """Return the target, the pipeline's name, and what stands for what its runs are made of."""
+    from ..setting_checks import check_settings
+    from ..targets.choosing import TargetKind, open_target
+    from .prepare import prepare
+
+    loaded, pipeline = prepare(file, image, TargetKind(kind), parameters, template)
+    show_warnings(check_settings(loaded))
+    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    return target, pipeline.name, _digest(file, kind, image, options)
+
+
+def _digest(file: Path, kind: str, image: str | None, options: dict[str, Any]) -> str:
+    """Return what stands for the pipeline and the settings of its runs, images as the file names them.
+
+    What a tag is pinned to is no change of the file.
+    """
+    from ..compiling import compile_pipeline
+    from ..config import load_config
+    from ..targets.choosing import TargetKind, settle_kubeflow, settle_vertex
+
+    loaded = load_config(file)
+    if image:
+        config = loaded.config.model_copy(update={"image": image})
+        loaded = loaded.model_copy(update={"config": config})
+    settle = settle_vertex if TargetKind(kind) == TargetKind.VERTEX else settle_kubeflow
+    settings = settle(loaded, take_flags(options)).model_dump_json(exclude=_OF_THE_CALLER)
+    text = f"{compile_pipeline(loaded).text}\n{settings}"
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _read_clock(values: dict[str, Any]) -> "ScheduleConfig":
+    """Check flags as the file's section is checked."""
+    from pydantic import ValidationError
+
+    from ...components.lib.errors import RetrainerError
+    from ..schedule_config import ScheduleConfig
+    from ..targets.settings import flag
+
+    try:
+        return ScheduleConfig.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = f"{flag(str(problem['loc'][0]))}: " if problem["loc"] else ""
+        message = problem["msg"].removeprefix("Value error, ")
+        raise RetrainerError(f"{place}{message}.") from error
+
+
+def _request(
+    clock: "ScheduleConfig",
+    name: str,
+    parameters: dict[str, str],
+    digest: str,
+    applied: bool = False,
+) -> "ScheduleRequest":
+    from ..schedule_config import in_zone
+    from ..targets.interface import ScheduleRequest
+
+    return ScheduleRequest(
+        name,
+        clock.cron,
+        clock.time_zone,
+        parameters,
+        clock.catch_up,
+        start=in_zone(clock.start, clock.time_zone),
+        end=in_zone(clock.end, clock.time_zone),
+        max_runs=clock.max_runs,
+        digest=digest,
+        applied=applied,
+    )
+
+
+def _find(target: "Target", name: str) -> "Schedule | None":
+    return next((one for one in target.list_schedules() if one.name == name), None)
+
+
+def _delete_applied(target: "Target", there: "Schedule | None", name: str, dry_run: bool) -> None:
+    if there is None:
+        click.echo("nothing to do: retrain.yaml has no schedule, and the service has none")
+    elif not there.applied:
+        click.echo(
+            f"kept {name}: 'retrainer schedule create' made it; 'retrainer schedule delete' deletes it"
+        )
+    elif dry_run:
+        click.echo(f"would delete {name}; nothing was sent")
+    else:
+        target.delete_schedule(name)
+        click.echo(f"deleted {name}: retrain.yaml has no schedule any more")
+
+
+def _line(one: "Schedule") -> str:
+    from ..targets.schedule_changes import show, upcoming
+
+    parts = [f"{one.state}, '{one.cron}' {one.time_zone}"]
+    if one.next_run:
+        parts.append(f"next {one.next_run:%Y-%m-%d %H:%M %Z}")
+    if start := upcoming(one.start):
+        parts.append(f"from {show(start)}")
+    if one.end:
+        parts.append(f"until {show(one.end)}")
+    if one.max_runs:
+        parts.append(f"{one.runs or 0} of {plural(one.max_runs, 'run')}")
+    return f"{one.name}: {', '.join(parts)}  {one.url}".rstrip()

@@ -18,6 +18,31 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
 _PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]+))?")
 
 
+_SHORT = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+def expand_cron(cron: str) -> str:
+    """Return the five fields of an expression such as `@daily`; any other one with single spaces.
+
+    Raises:
+        ValueError: If it starts with @ and is none of those that are known.
+    """
+    text = " ".join(cron.split())
+    if text.startswith("@") and text.lower() not in _SHORT:
+        raise ValueError(
+            f"the cron expression '{text}' is not known; take five fields, or {', '.join(_SHORT)}"
+        )
+    return _SHORT.get(text.lower(), text)
+
+
 def check_cron(cron: str, time_zone: str) -> None:
     """Check when a schedule shall start runs.
 

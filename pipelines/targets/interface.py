@@ -153,6 +153,11 @@ class ScheduleRequest:
         time_zone: Name in the IANA database, such as `Europe/Berlin`.
         parameters: The pipeline's parameters.
         catch_up: Whether runs that a pause or an outage kept from starting are made up for.
+        start: No run starts before.
+        end: No run starts after.
+        max_runs: It ends after so many runs.
+        digest: Stands for the pipeline and the settings that its runs have, for comparison.
+        applied: Whether retrain.yaml asks for it, and not somebody by a command.
     """
 
     name: str
@@ -160,6 +165,11 @@ class ScheduleRequest:
     time_zone: str = "UTC"
     parameters: Mapping[str, str] = field(default_factory=dict)
     catch_up: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+    max_runs: int | None = None
+    digest: str = ""
+    applied: bool = False
 
 
 class ScheduleState(StrEnum):
@@ -183,6 +193,13 @@ class Schedule:
         next_run: When it starts a run next, if the service says.
         url: Its page in the service's console.
         updated: Whether `put_schedule` changed one that was there.
+        catch_up: Whether runs that were kept from starting are made up for.
+        start: No run starts before, if the service says.
+        end: No run starts after.
+        max_runs: It ends after so many runs.
+        runs: How many it has started, if the service says.
+        digest: That of the request that made it.
+        applied: Whether retrain.yaml asked for it.
     """
 
     name: str
@@ -193,6 +210,13 @@ class Schedule:
     next_run: datetime | None = None
     url: str = ""
     updated: bool = False
+    catch_up: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+    max_runs: int | None = None
+    runs: int | None = None
+    digest: str = ""
+    applied: bool = False
 
 
 class Target(Protocol):

@@ -22,8 +22,7 @@ from .kubeflow_experiment import Experiment, sort_by_age
 
 ENABLE = kfp_server_api.RecurringRunMode.ENABLE
 DISABLE = kfp_server_api.RecurringRunMode.DISABLE
-TO_RUN = "retrainer"
-_TO_STAY_PAUSED = "retrainer, made while paused"
+_TO_STAY_PAUSED = ", made while paused"
 _FIELD = "recurring_runs"
 
 
@@ -106,7 +105,8 @@ class RecurringRuns:
         """
         name = new.display_name
         new.mode = DISABLE if old or not active else ENABLE
-        new.description = TO_RUN if active else _TO_STAY_PAUSED
+        meant = (new.description or "").removesuffix(_TO_STAY_PAUSED)
+        new.description = meant if active else meant + _TO_STAY_PAUSED
         calls.write(self._api.recurring_run_service_create_recurring_run, new)
         before = {its.recurring_run_id for its in old}
         now = self.named(calls, name)
@@ -137,7 +137,9 @@ def shall_run(found: list[Any]) -> bool:
     if any(its.mode == ENABLE for its in found):
         return True
     # Several that are all off are a replacement that broke off; the newest says what was meant.
-    return not found or (len(found) > 1 and found[-1].description != _TO_STAY_PAUSED)
+    return not found or (
+        len(found) > 1 and not (found[-1].description or "").endswith(_TO_STAY_PAUSED)
+    )
 
 
 def _outrun(name: str) -> UnavailableError:

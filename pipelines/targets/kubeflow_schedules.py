@@ -1,6 +1,8 @@
 """Schedules on Kubeflow Pipelines: its recurring runs, one to a name."""
 
 import dataclasses
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import kfp_server_api
@@ -12,8 +14,11 @@ from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
 from .kubeflow_calls import Calls
 from .kubeflow_client import KubeflowClient
 from .kubeflow_experiment import Experiment
-from .kubeflow_recurring_runs import DISABLE, ENABLE, TO_RUN, RecurringRuns, shall_run
+from .kubeflow_recurring_runs import DISABLE, ENABLE, RecurringRuns, shall_run
+from .schedule_changes import check_times, upcoming
 
+# Kubeflow has no labels: a description holds what a schedule was made of, and that retrain.yaml asks for it.
+_DESCRIPTION = re.compile(r"retrainer(?P<applied>, applied)?(?:, digest (?P<digest>[0-9a-f]+))?\b")
 _UTC = frozenset({"UTC", "Etc/UTC"})
 
 
@@ -168,7 +173,7 @@ class KubeflowSchedules:
     ) -> kfp_server_api.V2beta1RecurringRun:
         return kfp_server_api.V2beta1RecurringRun(
             display_name=request.name,
-            description=TO_RUN,
+            description=_describe(request),
             experiment_id=experiment,
             mode=ENABLE,
             pipeline_spec=self._spec,
@@ -182,7 +187,9 @@ class KubeflowSchedules:
             trigger=kfp_server_api.V2beta1Trigger(
                 # Its parser wants seconds first.
                 cron_schedule=kfp_server_api.V2beta1CronSchedule(
-                    cron=" ".join(["0", *request.cron.split()])
+                    cron=" ".join(["0", *request.cron.split()]),
+                    start_time=request.start if request.catch_up else upcoming(request.start),
+                    end_time=request.end,
                 )
             ),
         )
@@ -190,18 +197,45 @@ class KubeflowSchedules:
     def _to_schedule(self, found: list[Any]) -> Schedule:
         newest = found[-1]
         active = any(its.mode == ENABLE for its in found)
+        clock = newest.trigger.cron_schedule
+        end = _to_time(clock.end_time)
+        state = ScheduleState.ACTIVE if active else ScheduleState.PAUSED
+        about = _DESCRIPTION.match(newest.description or "")
         return Schedule(
             name=newest.display_name,
             reference=newest.recurring_run_id,
-            cron=newest.trigger.cron_schedule.cron.removeprefix("0 "),
+            cron=clock.cron.removeprefix("0 "),
             time_zone="UTC",
-            state=ScheduleState.ACTIVE if active else ScheduleState.PAUSED,
+            # The service leaves it enabled, and starts nothing any more.
+            state=ScheduleState.ENDED if end and end <= datetime.now(UTC) else state,
+            catch_up=not newest.no_catchup,
+            start=_to_time(clock.start_time),
+            end=end,
+            digest=(about["digest"] or "") if about else "",
+            applied=bool(about and about["applied"]),
             url=f"{self._client.host}/#/recurringrun/details/{newest.recurring_run_id}",
         )
 
 
+def _describe(request: ScheduleRequest) -> str:
+    applied = ", applied" if request.applied else ""
+    digest = f", digest {request.digest}" if request.digest else ""
+    return f"retrainer{applied}{digest}"
+
+
+def _to_time(moment: datetime | None) -> datetime | None:
+    """Return a time in UTC; None for one that the service gives in place of none."""
+    return moment.astimezone(UTC) if moment and moment.timestamp() > 0 else None
+
+
 def _check(request: ScheduleRequest) -> None:
     check_cron(request.cron, request.time_zone)
+    check_times(request)
+    if request.max_runs:
+        raise RetrainerError(
+            f"schedule '{request.name}' has max_runs, and Kubeflow Pipelines counts no runs of a schedule. Give it an "
+            "end instead."
+        )
     if request.time_zone not in _UTC:
         raise RetrainerError(
             f"the time zone of schedule '{request.name}' is '{request.time_zone}', and Kubeflow Pipelines takes none: "
@@ -211,8 +245,13 @@ def _check(request: ScheduleRequest) -> None:
 
 
 def _copy_without_catching_up(its: Any) -> kfp_server_api.V2beta1RecurringRun:
+    clock = its.trigger.cron_schedule
+    # A start that has passed would make it catch up after all.
+    clock.start_time = upcoming(_to_time(clock.start_time))
+    clock.end_time = _to_time(clock.end_time)
     return kfp_server_api.V2beta1RecurringRun(
         display_name=its.display_name,
+        description=its.description,
         experiment_id=its.experiment_id,
         pipeline_spec=its.pipeline_spec,
         runtime_config=its.runtime_config,

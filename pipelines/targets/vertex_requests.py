@@ -11,6 +11,7 @@ from ...components.lib.errors import RetrainerError
 from ..target_config import VertexConfig
 from .interface import Pipeline, RunRequest, ScheduleRequest
 from .names import check_labels, check_run_id
+from .schedule_changes import upcoming
 from .vertex_settings import api_address, parent
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PIPELINE_LABEL = "retrainer-pipeline"
 """Label of runs and schedules; its value names the pipeline that they are of."""
+DIGEST_LABEL, APPLIED_LABEL = "retrainer-digest", "retrainer-applied"
+"""Labels of a schedule's runs: what they were made of, and that retrain.yaml asks for the schedule."""
 SCHEDULE_FIELDS = (
     "cron",
     "create_pipeline_job_request",
@@ -110,10 +113,19 @@ class VertexRequests:
         message.max_concurrent_run_count = 1
         message.max_concurrent_active_run_count = 1
         message.allow_queueing = False
+        if start := upcoming(request.start):
+            message.start_time.FromDatetime(start)
+        if request.end:
+            message.end_time.FromDatetime(request.end)
+        if request.max_runs:
+            message.max_run_count = request.max_runs
         inner = message.create_pipeline_job_request
         inner.parent = self.parent
         inner.pipeline_job.CopyFrom(self._job)
-        self._fill(inner.pipeline_job, request.name, request.parameters, {})
+        labels = {DIGEST_LABEL: request.digest} if request.digest else {}
+        if request.applied:
+            labels[APPLIED_LABEL] = "true"
+        self._fill(inner.pipeline_job, request.name, request.parameters, labels)
         return Schedule.wrap(message)
 
     def describe_run(self, request: RunRequest) -> dict[str, Any]:

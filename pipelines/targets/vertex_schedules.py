@@ -1,15 +1,24 @@
 """Schedules on Vertex AI."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from ...components.lib.errors import RetrainerError
 from ..target_config import VertexConfig
 from .cron import check_cron
 from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from .schedule_changes import check_times
 from .vertex_calls import Options, VertexCaller
-from .vertex_requests import PIPELINE_LABEL, SCHEDULE_FIELDS, check_schedule_name
+from .vertex_requests import (
+    APPLIED_LABEL,
+    DIGEST_LABEL,
+    PIPELINE_LABEL,
+    SCHEDULE_FIELDS,
+    check_schedule_name,
+)
 from .vertex_settings import console_url, parent
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ def check_schedule(request: ScheduleRequest) -> None:
         RetrainerError: If the cron expression or the time zone is wrong, or missed runs shall be made up for.
     """
     check_cron(request.cron, request.time_zone)
+    check_times(request)
     if request.catch_up:
         raise RetrainerError(
             f"schedule '{request.name}': Vertex AI makes up for missed runs only when a paused schedule is resumed. "
@@ -54,30 +64,57 @@ class VertexSchedules:
 
         A request whose outcome is not known is looked up before it is sent again, so there is one schedule in the end.
         """
-        from google.cloud.aiplatform_v1.types.schedule import Schedule as Message
-        from google.protobuf.field_mask_pb2 import FieldMask
-
         name = message.display_name
         existed: list[bool] = []
+        ended: list[str] = []
 
         def attempt(options: Options) -> "aiplatform_v1.Schedule":
-            found = self._look_up(name, options)
-            existed.append(found is not None)
-            if found is None:
-                return self.client().create_schedule(
+            found = self._look_up(name, options, ended)
+            existed.append(found is not None or bool(ended))
+            if found is not None and found.state != found.State.COMPLETED:
+                answer = self._change(found, message, options)
+            else:
+                # One that has ended can't be changed any more (types.Schedule.State): the new one takes its place.
+                if found is not None:
+                    ended.append(found.name)
+                answer = self.client().create_schedule(
                     parent=parent(self.config), schedule=message, **options()
                 )
-            change = Message.pb(Message())
-            change.CopyFrom(Message.pb(message))
-            change.name = found.name
-            return self.client().update_schedule(
-                schedule=Message.wrap(change),
-                update_mask=FieldMask(paths=SCHEDULE_FIELDS),
-                **options(),
-            )
+            for old in ended:
+                self._delete(old, options)
+            return answer
 
         answer = self.caller.call(f"schedule '{name}'", attempt)
         return replace(self._read(answer), updated=existed[0])
+
+    def _change(
+        self, found: "aiplatform_v1.Schedule", message: "aiplatform_v1.Schedule", options: Options
+    ) -> "aiplatform_v1.Schedule":
+        from google.cloud.aiplatform_v1.types.schedule import Schedule as Message
+        from google.protobuf.field_mask_pb2 import FieldMask
+
+        there, wanted = Message.pb(found), Message.pb(message)
+        change = Message.pb(Message())
+        change.CopyFrom(wanted)
+        change.name = there.name
+        fields = list(SCHEDULE_FIELDS)
+        # "The non-empty fields cannot be unset" (aiplatform_v1 types.UpdateScheduleRequest).
+        for field, key in (("end_time", "end"), ("max_run_count", "max_runs")):
+            if _is_set(wanted, field):
+                fields.append(field)
+            elif _is_set(there, field):
+                raise RefusedError(
+                    f"schedule '{there.display_name}' has '{key}', which Vertex AI can't take away again. Set it to "
+                    "another value, or delete the schedule ('retrainer schedule delete') and make it anew."
+                )
+        if wanted.HasField("start_time"):
+            fields.append("start_time")
+        elif there.start_time.ToDatetime(tzinfo=UTC) > datetime.now(UTC):
+            change.start_time.GetCurrentTime()
+            fields.append("start_time")
+        return self.client().update_schedule(
+            schedule=Message.wrap(change), update_mask=FieldMask(paths=fields), **options()
+        )
 
     def list_own(self) -> list[Schedule]:
         """List the pipeline's schedules, by name."""
@@ -107,8 +144,6 @@ class VertexSchedules:
 
     def delete(self, name: str) -> None:
         """Delete a schedule. The service has taken the request then; it may list the schedule for some seconds yet."""
-        from google.api_core.exceptions import NotFound
-
         sent: list[str] = []
 
         def attempt(options: Options) -> None:
@@ -117,13 +152,16 @@ class VertexSchedules:
                 return
             one = found or self._refuse_missing(name, options)
             sent.append(one.name)
-            try:
-                self.client().delete_schedule(name=one.name, **options())
-            except NotFound:
-                # Somebody else was quicker, or our own request was whose reply got lost.
-                return
+            self._delete(one.name, options)
 
         self.caller.call(f"schedule '{name}'", attempt)
+
+    def _delete(self, reference: str, options: Options) -> None:
+        from google.api_core.exceptions import NotFound
+
+        # Somebody else was quicker, or our own request was whose reply got lost.
+        with suppress(NotFound):
+            self.client().delete_schedule(name=reference, **options())
 
     def _switch(
         self,
@@ -140,9 +178,11 @@ class VertexSchedules:
 
         return self._read(self.caller.call(f"schedule '{name}'", attempt))
 
-    def _look_up(self, name: str, options: Options) -> "aiplatform_v1.Schedule | None":
+    def _look_up(
+        self, name: str, options: Options, without: Sequence[str] = ()
+    ) -> "aiplatform_v1.Schedule | None":
         listed = self._fetch(f'display_name="{check_schedule_name(name)}"', options)
-        found = [one for one in listed if one.display_name == name]
+        found = [one for one in listed if one.display_name == name and one.name not in without]
         strangers = [one for one in found if not self._is_own(one)]
         if strangers:
             page = console_url(self.config, "schedules", strangers[0].name)
@@ -181,6 +221,7 @@ class VertexSchedules:
             message.State.ACTIVE: ScheduleState.ACTIVE,
             message.State.PAUSED: ScheduleState.PAUSED,
         }
+        labels = pb.create_pipeline_job_request.pipeline_job.labels
         return Schedule(
             name=pb.display_name,
             reference=pb.name,
@@ -189,4 +230,14 @@ class VertexSchedules:
             state=states.get(message.state, ScheduleState.ENDED),
             next_run=to_time(pb, "next_run_time"),
             url=console_url(self.config, "schedules", pb.name),
+            start=to_time(pb, "start_time"),
+            end=to_time(pb, "end_time"),
+            max_runs=pb.max_run_count or None,
+            runs=pb.started_run_count,
+            digest=labels.get(DIGEST_LABEL, ""),
+            applied=APPLIED_LABEL in labels,
         )
+
+
+def _is_set(message: Any, field: str) -> bool:
+    return any(known.name == field for known, _ in message.ListFields())

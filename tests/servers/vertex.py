@@ -49,6 +49,7 @@ MUTABLE = {
     "end_time",
     "max_run_count",
 }
+UNSETTABLE = {"start_time", "end_time", "max_run_count"}
 State = Schedule.State
 
 
@@ -202,6 +203,9 @@ class VertexServer(LocalServer):
         number = str(next(self._ids))
         schedule.name = f"{PARENT}/schedules/{number}"
         schedule.create_time.GetCurrentTime()
+        if not schedule.HasField("start_time"):
+            # "Default to Schedule create time if not specified" (aiplatform_v1 types.Schedule).
+            schedule.start_time.CopyFrom(schedule.create_time)
         self.schedules[number] = schedule
         self._set_state(schedule, State.ACTIVE)
         return _answer(schedule)
@@ -222,6 +226,10 @@ class VertexServer(LocalServer):
             raise RefusalError(400, f"Invalid update_mask: {list(mask.paths)}.")
         if schedule.state == State.COMPLETED:
             raise RefusalError(400, "The schedule is completed.", "FAILED_PRECONDITION")
+        for path in mask.paths:
+            # "The non-empty fields cannot be unset" (aiplatform_v1 types.UpdateScheduleRequest); the words are ours.
+            if _is_set(schedule, path) and not _is_set(change, path) and path in UNSETTABLE:
+                raise RefusalError(400, f"{path} cannot be unset.")
         changed = type(schedule)()
         changed.CopyFrom(schedule)
         for path in mask.paths:
@@ -290,6 +298,10 @@ class VertexServer(LocalServer):
                 into[-1].ClearField("job_detail")
         if first + size < len(newest_first):
             answer.next_page_token = str(first + size)
+
+
+def _is_set(message: Any, name: str) -> bool:
+    return any(field.name == name for field, _ in message.ListFields())
 
 
 def _parse(kind: Any, body: bytes) -> Any:

@@ -1,6 +1,7 @@
 """What Vertex AI refuses, and how: the rules of its API reference."""
 
 import re
+import time
 from typing import Any
 
 from aiohttp import web
@@ -67,6 +68,11 @@ def check_schedule(schedule: Any, parent: str, region: str) -> None:
         raise RefusalError(400, f"Invalid cron: {zone} {cron}.")
     if schedule.max_concurrent_run_count < 1:
         raise RefusalError(400, "max_concurrent_run_count is required.")
+    if schedule.HasField("end_time"):
+        ends = schedule.end_time.ToSeconds()
+        # Our reading: no page says what becomes of a schedule that has ended before it begins.
+        if ends <= max(schedule.start_time.ToSeconds(), time.time()):
+            raise RefusalError(400, "end_time must be after start_time and in the future.")
     inner = schedule.create_pipeline_job_request
     if inner.parent != parent:
         raise RefusalError(400, f"The request's parent {inner.parent} is not {parent}.")

@@ -1,6 +1,7 @@
 """`retrainer schedule`, against both services."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -66,3 +67,101 @@ def test_a_clock_that_no_service_knows_is_refused_before_anything_is_sent(
 def test_a_schedule_that_is_not_there_is_told(retrainer, project, vertex, command):
     with pytest.raises(RetrainerError, match="nightly"):
         retrainer("schedule", command, project, "--to", "vertex", "--name", "nightly")
+
+
+def write_schedule(project, text):
+    """Replace the section `schedule`."""
+    file = project / "retrain.yaml"
+    kept = file.read_text().partition("\nschedule:")[0]
+    file.write_text(f"{kept}\nschedule: {text}\n" if text else kept)
+
+
+@pytest.mark.parametrize("kind", ["vertex", "kubeflow"])
+def test_the_files_schedule_is_made_kept_changed_and_deleted(
+    retrainer, project, vertex, kubeflow, kind
+):
+    apply = ("schedule", "apply", project, "--to", kind)
+    write_schedule(project, '{cron: "@daily"}')
+    assert "would create orders; nothing was sent" in retrainer(*apply, "--dry-run")
+    assert retrainer(*apply).startswith("created orders: active, '0 0 * * *' UTC")
+    assert retrainer(*apply).startswith("unchanged orders")
+    write_schedule(project, '{cron: "0 4 * * *"}')
+    changed = retrainer(*apply, "--dry-run").splitlines()
+    assert changed == ["  cron: 0 0 * * * -> 0 4 * * *", "would update orders; nothing was sent"]
+    assert "updated orders: active, '0 4 * * *' UTC" in retrainer(*apply)
+    assert "has changed since" not in retrainer("schedule", "list", project, "--to", kind)
+    write_schedule(project, "")
+    assert "would delete orders" in retrainer(*apply, "--dry-run")
+    assert retrainer(*apply).startswith("deleted orders")
+    assert retrainer(*apply).startswith("nothing to do")
+
+
+def test_a_file_that_changed_since_is_marked_and_applied(retrainer, project, vertex):
+    on = (project, "--to", "vertex")
+    write_schedule(project, "{cron: 0 4 * * *}")
+    retrainer("schedule", "apply", *on)
+    file = project / "retrain.yaml"
+    file.write_text(file.read_text().replace("gs://acme-ml/data/", "gs://acme-ml/other/"))
+    assert "retrain.yaml has changed since" in retrainer("schedule", "list", *on)
+    assert "pipeline: not as retrain.yaml is now" in retrainer("schedule", "apply", *on)
+    assert "retrain.yaml has changed since" not in retrainer("schedule", "list", *on)
+
+
+def test_a_schedule_that_a_person_made_is_never_deleted_by_the_file(retrainer, project, vertex):
+    on = (project, "--to", "vertex")
+    retrainer("schedule", "create", *on, *CREATE)
+    assert retrainer("schedule", "apply", *on).startswith("kept orders")
+    assert len(vertex.schedules) == 1
+    write_schedule(project, "{cron: 0 3 * * *, time_zone: Europe/Berlin}")
+    assert "made by: retrainer schedule create -> retrain.yaml" in retrainer(
+        "schedule", "apply", *on
+    )
+    assert retrainer("schedule", "apply", *on).startswith("unchanged")
+
+
+def test_limits_are_listed_in_utc(retrainer, project, vertex):
+    on = (project, "--to", "vertex")
+    year = datetime.now(UTC).year + 1
+    write_schedule(
+        project,
+        f"{{cron: '@daily', time_zone: Europe/Berlin, start: {year}-07-01, "
+        f"end: {year}-07-31T00:00:00, max_runs: 20}}",
+    )
+    retrainer("schedule", "apply", *on)
+    listed = retrainer("schedule", "list", *on)
+    assert (
+        f"from {year}-06-30 22:00:00 UTC, until {year}-07-30 22:00:00 UTC, 0 of 20 runs" in listed
+    )
+    assert retrainer("schedule", "apply", *on).startswith("unchanged")
+
+
+def test_flags_have_the_limits_too(retrainer, project, vertex, sent):
+    end = (datetime.now(UTC) + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%S+02:00")
+    retrainer(
+        "schedule", "create", project, "--to", "vertex", "--cron", "@weekly", "--end", end,
+        "--max-runs", "3",
+    )  # fmt: skip
+    (body,) = sent(vertex)
+    assert body["cron"] == "TZ=UTC 0 0 * * 0"
+    assert body["maxRunCount"] == "3"
+    assert body["endTime"].endswith("Z")
+    with pytest.raises(RetrainerError, match="--end: "):
+        retrainer("schedule", "create", project, "--to", "vertex", *CREATE, "--end", "tomorrow")
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ('{cron: "0 3 * *"}', "has 4 fields"),
+        ('{cron: "@every 1h"}', "is not known"),
+        ("{cron: 0 3 * * *, time_zone: Berlin}", "there is no time zone 'Berlin'"),
+        ("{cron: 0 3 * * *, max_runs: 0}", "max_runs"),
+        ("{cron: 0 3 * * *, start: 2027-02-01, end: 2027-01-01}", "ends before"),
+        ("{time_zone: UTC}", "cron"),
+    ],
+)
+def test_a_section_that_is_wrong_is_an_error_of_the_file(retrainer, project, vertex, section, says):
+    write_schedule(project, section)
+    with pytest.raises(RetrainerError, match=says):
+        retrainer("schedule", "apply", project, "--to", "vertex")
+    assert vertex.requests == []

@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.cron import check_cron
+from retrainer.pipelines.targets.cron import check_cron, expand_cron
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ def test_what_a_service_would_refuse_is_refused_here(cron, says):
 def test_a_time_zone_that_does_not_exist_is_refused(zone):
     with pytest.raises(RetrainerError, match="there is no time zone"):
         check_cron("0 6 * * *", zone)
+
+
+def test_short_forms_are_written_out():
+    assert expand_cron("@daily") == "0 0 * * *"
+    assert expand_cron(" 30  6 * * 1-5") == "30 6 * * 1-5"
+    with pytest.raises(ValueError, match="'@every 1h' is not known; take five fields, or @hourly"):
+        expand_cron("@every 1h")

@@ -1,5 +1,7 @@
+import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from retrainer.pipelines.targets.interface import (
 )
 from retrainer.pipelines.targets.kubeflow import KubeflowTarget
 
+NOW, DAY = datetime.now(UTC).replace(microsecond=0), timedelta(days=1)
 NIGHTLY = ScheduleRequest("nightly", "30 6 * * 1-5", parameters={"span": "latest"})
 LATER = ScheduleRequest("nightly", "45 7 * * 1-5")
 PATH = "/apis/v2beta1/recurringruns"
@@ -111,6 +114,53 @@ def test_what_kubeflow_can_not_keep_is_refused_before_it_is_asked(server, target
         with pytest.raises(RetrainerError, match=says):
             ask(request)
     assert server.requests == []
+
+
+def test_a_schedule_has_a_start_and_an_end(server, target):
+    limited = dataclasses.replace(NIGHTLY, start=NOW + DAY, end=NOW + 2 * DAY)
+    target.put_schedule(limited)
+    clock = server.recurring_runs[0]["trigger"]["cron_schedule"]
+    assert datetime.fromisoformat(clock["start_time"]) == NOW + DAY
+    (listed,) = target.list_schedules()
+    assert (listed.start, listed.end) == (NOW + DAY, NOW + 2 * DAY)
+    assert listed.state == ScheduleState.ACTIVE
+    clock["end_time"] = (NOW - DAY).isoformat()
+    assert target.list_schedules()[0].state == ScheduleState.ENDED
+
+
+def test_a_start_that_has_passed_makes_nothing_up_unless_that_is_asked_for(server, target):
+    past = dataclasses.replace(NIGHTLY, start=NOW - DAY)
+    target.put_schedule(past)
+    assert "start_time" not in server.recurring_runs[0]["trigger"]["cron_schedule"]
+    target.put_schedule(dataclasses.replace(past, catch_up=True))
+    assert "start_time" in server.recurring_runs[0]["trigger"]["cron_schedule"]
+
+
+def test_a_resumed_schedule_makes_nothing_up_since_its_start(server, target):
+    target.put_schedule(dataclasses.replace(NIGHTLY, start=NOW + DAY, end=NOW + 2 * DAY))
+    target.pause_schedule("nightly")
+    server.recurring_runs[0]["trigger"]["cron_schedule"]["start_time"] = (NOW - DAY).isoformat()
+    target.resume_schedule("nightly")
+    clock = server.recurring_runs[0]["trigger"]["cron_schedule"]
+    assert "start_time" not in clock
+    assert datetime.fromisoformat(clock["end_time"]) == NOW + 2 * DAY
+
+
+def test_a_number_of_runs_is_refused_with_the_reason(server, target):
+    with pytest.raises(RetrainerError, match=r"counts no runs of a schedule\. Give it an end"):
+        target.put_schedule(dataclasses.replace(NIGHTLY, max_runs=5))
+    assert server.requests == []
+
+
+def test_what_a_schedule_was_made_of_stays_with_it(server, target):
+    made = dataclasses.replace(NIGHTLY, digest="0123456789ab", applied=True)
+    target.put_schedule(made)
+    target.pause_schedule("nightly")
+    target.put_schedule(dataclasses.replace(made, cron="0 0 * * *"))
+    for state in (ScheduleState.PAUSED, ScheduleState.ACTIVE):
+        (listed,) = target.list_schedules()
+        assert (listed.digest, listed.applied, listed.state) == ("0123456789ab", True, state)
+        target.resume_schedule("nightly")
 
 
 def test_utc_may_be_said_by_its_other_name(target):

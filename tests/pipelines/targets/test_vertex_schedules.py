@@ -1,6 +1,7 @@
 import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -18,6 +19,7 @@ from retrainer.pipelines.targets.interface import (
 from retrainer.pipelines.targets.names import check_labels
 from retrainer.pipelines.targets.vertex_requests import label_of
 
+NOW, DAY = datetime.now(UTC).replace(microsecond=0), timedelta(days=1)
 NIGHTLY = ScheduleRequest("nightly", "30 2 * * 1-5", "Europe/Berlin")
 
 
@@ -236,13 +238,66 @@ def test_a_deleted_schedule_is_gone(server):
     assert target.list_schedules() == []
 
 
-def test_a_completed_schedule_is_told_as_ended_and_can_not_be_changed(server):
+def test_a_schedule_that_has_ended_is_replaced_by_the_next(server):
     target = open_target(server)
-    target.put_schedule(NIGHTLY)
+    first = target.put_schedule(NIGHTLY)
     next(iter(server.schedules.values())).state = 3
     assert target.list_schedules()[0].state == ScheduleState.ENDED
-    with pytest.raises(RefusedError, match="The schedule is completed"):
+    # The reply to the second one's creation gets lost.
+    server.fail_next(after=True, method="POST", path="schedules$")
+    second = target.put_schedule(NIGHTLY)
+    assert second.updated
+    assert second.reference != first.reference
+    assert [one.state for one in target.list_schedules()] == [ScheduleState.ACTIVE]
+
+
+def test_a_schedule_has_a_start_an_end_and_a_number_of_runs(server):
+    start = NOW + timedelta(days=1)
+    target = open_target(server)
+    limited = dataclasses.replace(NIGHTLY, start=start, end=start + DAY, max_runs=5)
+    target.put_schedule(limited)
+    (body,) = bodies(server.requests)
+    assert body["startTime"] == f"{start:%Y-%m-%dT%H:%M:%SZ}"
+    assert body["maxRunCount"] == "5"
+    (listed,) = target.list_schedules()
+    assert (listed.start, listed.end, listed.max_runs, listed.runs) == (start, start + DAY, 5, 0)
+    target.put_schedule(dataclasses.replace(limited, end=start + 2 * DAY, max_runs=7))
+    (listed,) = target.list_schedules()
+    assert (listed.end, listed.max_runs) == (start + 2 * DAY, 7)
+
+
+def test_a_start_that_has_passed_is_left_out_as_it_would_start_every_run_since(server):
+    target = open_target(server)
+    target.put_schedule(dataclasses.replace(NIGHTLY, start=NOW - DAY))
+    (body,) = bodies(server.requests)
+    assert "startTime" not in body
+
+
+def test_a_start_that_is_taken_away_becomes_now(server):
+    target = open_target(server)
+    target.put_schedule(dataclasses.replace(NIGHTLY, start=NOW + DAY))
+    target.put_schedule(NIGHTLY)
+    assert target.list_schedules()[0].start < NOW + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(("limit", "key"), [({"end": 3}, "end"), ({"max_runs": 5}, "max_runs")])
+def test_a_limit_that_the_service_can_not_take_away_is_named(server, limit, key):
+    limit = {key: NOW + DAY} if key == "end" else limit
+    target = open_target(server)
+    target.put_schedule(dataclasses.replace(NIGHTLY, **limit))
+    with pytest.raises(RefusedError, match=f"has '{key}', which Vertex AI can't take away"):
         target.put_schedule(NIGHTLY)
+
+
+@pytest.mark.parametrize(
+    ("end", "start", "says"),
+    [(-1, None, "which has passed: no run would start"), (1, 2, "ends before")],
+)
+def test_a_schedule_that_starts_nothing_is_refused(server, end, start, says):
+    times = {"end": NOW + end * DAY, "start": NOW + start * DAY if start else None}
+    with pytest.raises(RetrainerError, match=says):
+        open_target(server).put_schedule(dataclasses.replace(NIGHTLY, **times))
+    assert server.requests == []
 
 
 def test_schedules_of_other_tools_are_read_as_they_are(server):

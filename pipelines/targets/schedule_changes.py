@@ -1,0 +1,64 @@
+"""What a schedule on a service has that is not as it shall be."""
+
+from datetime import UTC, datetime
+
+from ...components.lib.errors import RetrainerError
+from .interface import Schedule, ScheduleRequest
+
+
+def upcoming(start: datetime | None, now: datetime | None = None) -> datetime | None:
+    """Return a start that is still to come, else None: then runs start from now on.
+
+    Both services start what was missed since a start that has passed: Vertex AI every run (sky-uk/kfp-operator#580),
+    Kubeflow Pipelines the latest one (kubeflow/pipelines backend/src/crd/controller/scheduledworkflow/util/
+    cron_schedule.go, getEffectiveLastJobEpoch).
+    """
+    return start if start and start > (now or datetime.now(UTC)) else None
+
+
+def check_times(request: ScheduleRequest) -> None:
+    """Check when a schedule begins and ends.
+
+    Raises:
+        RetrainerError: If no run would start.
+    """
+    if not request.end:
+        return
+    if request.end <= datetime.now(UTC):
+        raise RetrainerError(
+            f"schedule '{request.name}' ends at {show(request.end)}, which has passed: no run would start. Set a later "
+            "end, or leave it out."
+        )
+    if request.start and request.start >= request.end:
+        raise RetrainerError(
+            f"schedule '{request.name}' starts at {show(request.start)} and ends before, at {show(request.end)}."
+        )
+
+
+def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
+    """List what differs between a schedule and what is asked for.
+
+    Args:
+        there: The schedule as the service has it.
+        wanted: What it shall be.
+
+    Returns:
+        A line for each difference, such as `cron: 0 3 * * * -> 0 4 * * *`; none if there is nothing to do.
+    """
+    pairs = {
+        "cron": (there.cron, " ".join(wanted.cron.split())),
+        "time_zone": (there.time_zone, wanted.time_zone),
+        "catch_up": (there.catch_up, wanted.catch_up),
+        "start": (show(upcoming(there.start)), show(upcoming(wanted.start))),
+        "end": (show(there.end), show(wanted.end)),
+        "max_runs": (there.max_runs or "none", wanted.max_runs or "none"),
+    }
+    lines = [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
+    if there.digest != wanted.digest:
+        lines.append("pipeline: not as retrain.yaml is now")
+    return lines
+
+
+def show(moment: datetime | None) -> str:
+    """Format a moment for people."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "none"
