@@ -1,0 +1,44 @@
+"""Publishing with Google's own client to Google's own in-memory Pub/Sub server."""
+
+import json
+
+import pytest
+from servers.pubsub import PROJECT, PubSubServer
+
+from retrainer.components.notify_outcome.failures import MaybeSentError, NotSentError
+from retrainer.components.notify_outcome.notice import Notice
+from retrainer.components.notify_outcome.topic import Topic
+
+NOTICE = Notice("flights", "run-1", "pushed", "pushed as version 3", model_version=3)
+
+pytestmark = pytest.mark.integration("go")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with PubSubServer() as server:
+        yield server
+
+
+def test_a_subscription_gets_the_json_and_filters_by_outcome(server):
+    topic = server.add_topic("outcomes")
+    wanted = server.add_subscription(
+        "pushed", topic, filter='attributes."retrainer-outcome" = "pushed"'
+    )
+    Topic(topic).send(Notice("flights", "run-0", "refused", "no"), 10.0)
+    Topic(topic).send(NOTICE, 10.0)
+    (message,) = server.pull(wanted, 1)
+    assert json.loads(message.data) == NOTICE.content()
+    assert message.attributes["retrainer-id"] == NOTICE.id
+
+
+def test_a_topic_that_is_not_there_is_named(server):
+    with pytest.raises(NotSentError, match=f"there is no topic '{PROJECT}/topics/gone'") as caught:
+        Topic(f"{PROJECT}/topics/gone").send(NOTICE, 10.0)
+    assert not caught.value.transient
+
+
+def test_a_server_that_is_gone_is_left(server, monkeypatch):
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    with pytest.raises((NotSentError, MaybeSentError)):
+        Topic(f"{PROJECT}/topics/outcomes").send(NOTICE, 1.0)
