@@ -130,6 +130,8 @@ class Run:
         # A server that still loads libraries would start what it was asked for before.
         if not begun or self.processes.has_requests:
             return
+        # They read what became of the others.
+        save_run(self.record)
         self._only_exits = True
         self._go_on(lambda: not self.stop_at_once)
         if self.stop_at_once:
