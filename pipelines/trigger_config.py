@@ -138,10 +138,11 @@ class TriggerServiceConfig(Section):
     audience: str | None = Field(
         None,
         description="Audience that a push request's token must name: what the subscription sets, by default the URL "
-        "that it pushes to.",
+        "that it pushes to. Several stand with commas between them: Eventarc's is the service's own URL.",
     )
     push_account: str | None = Field(
-        None, description="E-mail of the account whose tokens push requests must carry."
+        None,
+        description="E-mail of the account whose tokens push requests must carry; several with commas between them.",
     )
     subscription: str | None = Field(
         None, description="Subscription to pull from: `projects/<project>/subscriptions/<name>`."

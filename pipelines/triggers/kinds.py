@@ -262,9 +262,13 @@ class AttributeFilter:
 
     Args:
         wanted: Each attribute's value, with `*` and `?` in it.
+
+    Attributes:
+        names: The attributes that are looked at.
     """
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
+        self.names = frozenset(wanted)
         self._wanted = [(key, re.compile(translate(value))) for key, value in wanted.items()]
 
     def accepts(self, attributes: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..data_config import DataConfig
 from ..trigger_config import TriggerConfig
+from .cloud_events import TYPE_ATTRIBUTE
 from .interface import Cause, HopelessMessageError, Message
 from .kinds import AttributeFilter, Reading, Trigger, make_trigger
 
@@ -51,7 +52,8 @@ class Matcher:
         """Find what a message causes.
 
         A message that names a trigger is for that one alone. A schedule's message has to name its own, because
-        nothing else tells it from others.
+        nothing else tells it from others. A CloudEvent that is of no type which is known here has to be asked for: its
+        data may be anything.
         """
         reading = Reading(message)
         names: Iterable[str] = self._triggers
@@ -64,10 +66,15 @@ class Matcher:
         findings = Findings(reason="no trigger listens to it.")
         for name in names:
             wanted, trigger = self._triggers[name]
-            if not wanted.accepts(message.attributes):
+            if not wanted.accepts(message.attributes) or _is_foreign(reading, wanted):
                 continue
             try:
                 findings.causes.extend(trigger.find_causes(reading))
             except HopelessMessageError as error:
                 findings.hopeless.append((name, str(error)))
         return findings
+
+
+def _is_foreign(reading: Reading, wanted: AttributeFilter) -> bool:
+    is_event = TYPE_ATTRIBUTE in reading.message.attributes
+    return is_event and reading.addressed is None and TYPE_ATTRIBUTE not in wanted.names

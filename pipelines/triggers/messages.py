@@ -6,6 +6,7 @@ Cloud Storage's notifications and requests for a run are read here, alerts in al
 import json
 import re
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -151,18 +152,22 @@ def restore(message: Message) -> Message:
         The message without the attributes that say so; a time that is none, or later than the message itself, is not
         taken over.
     """
-    attributes = dict(message.attributes)
-    first_id = attributes.pop(MESSAGE_ID_ATTRIBUTE, "")
-    first_time = attributes.pop(PUBLISHED_ATTRIBUTE, "")
-    if len(attributes) == len(message.attributes):
-        return replace(message, queued=message.queued or message.published)
+    queued = message.queued or message.published
+    names = (MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE)
+    first_id, first_time = (message.attributes.get(name, "") for name in names)
+    if not first_id and not first_time:
+        return replace(message, queued=queued)
     published = parse_time(first_time) or message.published
+    # Of their own kind: where they came as headers, their names are compared without regard to case.
+    attributes: Any = copy(message.attributes)
+    for name in names:
+        attributes.pop(name, None)
     return replace(
         message,
         message_id=first_id or message.message_id,
         attributes=attributes,
         published=min(published, message.published),
-        queued=message.queued or message.published,
+        queued=queued,
     )
 
 

@@ -15,6 +15,7 @@ class Metrics:
         messages: Messages by trigger (empty if none matched) and result.
         seconds: How long a message took, by result.
         in_flight: Messages that are being handled now.
+        received: Requests with a message, by its form.
         auth_failures: Push requests whose token was refused, by reason.
         refused: Push requests that were refused before they were a message, by reason.
         dead_letters: Messages that went to the dead-letter topic, or failed to, by result.
@@ -40,6 +41,12 @@ class Metrics:
         self.in_flight = Gauge(
             "retrainer_messages_in_flight",
             "Messages that are being handled now.",
+            registry=self.registry,
+        )
+        self.received = Counter(
+            "retrainer_received_requests",
+            "Requests with a message, by its form.",
+            ["form"],
             registry=self.registry,
         )
         self.auth_failures = Counter(

@@ -8,11 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .interface import Message
-from .messages import restore
 
 
 class EnvelopeError(Exception):
-    """A request that is no push of Pub/Sub's; the text says why."""
+    """A request that holds no message; the text says why.
+
+    Attributes:
+        kind: Which form of a message it was taken for: `envelope`, `cloudevent` or `scheduler`.
+    """
+
+    def __init__(self, text: str, kind: str = "envelope") -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 def parse_push(body: bytes) -> Message:
@@ -37,14 +44,12 @@ def parse_push(body: bytes) -> Message:
     if not isinstance(content, dict):
         raise EnvelopeError("the body has no 'message'")
     attempt = envelope.get("deliveryAttempt", envelope.get("delivery_attempt", 0))
-    return restore(
-        Message(
-            message_id=_text(content, "messageId", "message_id"),
-            data=_data(content.get("data", "")),
-            attributes=_attributes(content.get("attributes")),
-            published=_time(_text(content, "publishTime", "publish_time")),
-            delivery_attempt=attempt if isinstance(attempt, int) else 0,
-        )
+    return Message(
+        message_id=_text(content, "messageId", "message_id"),
+        data=_data(content.get("data", "")),
+        attributes=_attributes(content.get("attributes")),
+        published=_time(_text(content, "publishTime", "publish_time")),
+        delivery_attempt=attempt if isinstance(attempt, int) else 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""The HTTP service that Pub/Sub pushes messages to."""
+"""The HTTP service that messages are posted to, by Pub/Sub and others."""
 
 import asyncio
 import math
@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 
 from .certificates import CertificatesUnavailableError
+from .incoming import read_request
 from .interface import Message
 from .logs import LOGGER
 from .metrics import Metrics
 from .processing import Answer, Processed, Processor
-from .push import EnvelopeError, parse_push
+from .push import EnvelopeError
 from .readiness import Readiness, health_routes
 from .tokens import TokenError, Verifier
 
-# Pub/Sub pushes at most 10 MB, which base64 makes a third longer.
+# Pub/Sub pushes at most 10 MB, which base64 makes a third longer. Cloud Run itself lets 32 MiB through
+# (cloud.google.com/run/quotas#request_limits).
 MAX_BODY_BYTES = 14 << 20
 # A submission is mostly waiting, but what it computes competes with everything else for one interpreter.
 THREADS = 16
@@ -68,15 +70,16 @@ class PushService:
         if refusal is not None:
             return refusal
         try:
-            message = parse_push(await request.read())
+            received = read_request(request.headers, await request.read())
         except EnvelopeError as error:
-            LOGGER.warning("a request that is no push of Pub/Sub's: %s.", error)
-            return self._refused("envelope", 400)
+            LOGGER.warning("a request without a message: %s.", error)
+            return self._refused(error.kind, 400)
         except web.HTTPRequestEntityTooLarge:
             LOGGER.warning("a request of more than %d bytes.", MAX_BODY_BYTES)
             return self._refused("size", 413)
-        done = self._processor.glance(message)
-        return _respond(done) if done else await self._hand_over(message)
+        self._metrics.received.labels(received.form).inc()
+        done = self._processor.glance(received.message)
+        return _respond(done) if done else await self._hand_over(received.message)
 
     async def _hand_over(self, message: Message) -> web.Response:
         if self._in_flight >= self._max_in_flight:

@@ -67,14 +67,14 @@ class TokenVerifier:
         """Say who may come in.
 
         Args:
-            audience: What a token must be for.
-            account: E-mail of the account that it must be of.
+            audience: What a token must be for; one of several, with commas between them.
+            account: E-mail of the account that it must be of; one of several, with commas between them.
             certificates: Google's.
             auth: Who checks the signature. With IAM, a token whose signature Cloud Run has replaced is checked for
                 all else; one that has its signature is checked here as ever, since IAM has not seen it.
         """
-        self._audience = audience
-        self._account = account
+        self._audiences = _split(audience)
+        self._accounts = _split(account)
         self._certificates = certificates
         self._auth = auth
         # By digest, so that no token lies in memory longer than its request.
@@ -114,17 +114,18 @@ class TokenVerifier:
         claims = await self._read(token)
         if claims.get("iss") not in ISSUERS:
             raise TokenError("issuer", f"the token's issuer is {claims.get('iss')!r}.", 403)
-        if claims.get("aud") != self._audience:
+        if claims.get("aud") not in self._audiences:
             raise TokenError(
                 "audience",
-                f"the token's audience is {claims.get('aud')!r}; trigger_service.audience is '{self._audience}'.",
+                f"the token's audience is {claims.get('aud')!r}; trigger_service.audience is "
+                f"'{', '.join(self._audiences)}'.",
                 403,
             )
-        if claims.get("email") != self._account or claims.get("email_verified") is not True:
+        if claims.get("email") not in self._accounts or claims.get("email_verified") is not True:
             raise TokenError(
                 "account",
                 f"the token's account is {claims.get('email')!r} (verified: {claims.get('email_verified')!r}); "
-                f"trigger_service.push_account is '{self._account}'.",
+                f"trigger_service.push_account is '{', '.join(self._accounts)}'.",
                 403,
             )
         self._known[digest] = claims["exp"] + CLOCK_SKEW_SECONDS
@@ -182,3 +183,7 @@ class TokenVerifier:
 
 def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _split(texts: str) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts.split(",") if text.strip())

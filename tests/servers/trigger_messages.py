@@ -4,6 +4,7 @@ import itertools
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from retrainer.pipelines.data_config import DataConfig
 from retrainer.pipelines.triggers.interface import Message
@@ -78,3 +79,84 @@ def alertmanager(*alerts: tuple[str, str, str]) -> dict[str, Any]:
             for status, name, fingerprint in alerts
         ],
     }
+
+
+def eventarc(
+    name: str,
+    at: datetime = NOON,
+    bucket: str = "acme",
+    generation: int = 1,
+    event: str = "finalized",
+) -> tuple[dict[str, str], bytes]:
+    """Eventarc's request for an event of Cloud Storage, in binary mode: headers and body.
+
+    As in googleapis/google-cloudevents, testdata/google/events/cloud/storage/v1, and as Eventarc's documentation has
+    it: cloud.google.com/eventarc/docs/cloudevents.
+    """
+    time = at.isoformat().replace("+00:00", "Z")
+    body = {
+        "kind": "storage#object",
+        "id": f"{bucket}/{name}/{generation}",
+        "name": name,
+        "bucket": bucket,
+        "generation": str(generation),
+        "metageneration": "1",
+        "contentType": "application/octet-stream",
+        "timeCreated": time,
+        "updated": time,
+        "size": "0",
+    }
+    headers = {
+        "Content-Type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": f"{next(_ids)}",
+        "ce-type": f"google.cloud.storage.object.v1.{event}",
+        "ce-source": f"//storage.googleapis.com/projects/_/buckets/{bucket}",
+        "ce-subject": f"objects/{quote(name)}",
+        "ce-bucket": bucket,
+        "ce-time": time,
+    }
+    return headers, json.dumps(body).encode()
+
+
+def structured(headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+    """The same CloudEvent in structured mode."""
+    event = {name[3:]: text for name, text in headers.items() if name.startswith("ce-")}
+    event |= {"datacontenttype": "application/json", "data": json.loads(body)}
+    kind = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
+    return kind, json.dumps(event).encode()
+
+
+def unwrapped(message: Message, metadata: bool = True) -> tuple[dict[str, str], bytes]:
+    """Pub/Sub's push of a message without its envelope (cloud.google.com/pubsub/docs/payload-unwrapping).
+
+    Names of headers are sent in lower case, as HTTP/2 does.
+    """
+    headers = {
+        "user-agent": "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
+    }
+    if metadata:
+        headers |= {name.lower(): text for name, text in message.attributes.items()}
+        headers |= {
+            "x-goog-pubsub-message-id": message.message_id,
+            "x-goog-pubsub-publish-time": message.published.isoformat().replace("+00:00", "Z"),
+            "x-goog-pubsub-subscription-name": "projects/acme-ml/subscriptions/trigger",
+        }
+    return headers, message.data
+
+
+def scheduled(
+    slot: datetime = NOON, body: bytes = b"", **headers: str
+) -> tuple[dict[str, str], bytes]:
+    """Cloud Scheduler's request to an HTTP target, with headers of the job's own.
+
+    The headers that it sets: cloud.google.com/scheduler/docs/reference/rpc/google.cloud.scheduler.v1#httptarget.
+    """
+    own = {
+        "User-Agent": "Google-Cloud-Scheduler",
+        "X-CloudScheduler": "true",
+        "X-CloudScheduler-JobName": "retrain-weekly",
+        "X-CloudScheduler-ScheduleTime": slot.isoformat(),
+        "Content-Type": "application/octet-stream",
+    }
+    return {**own, **{name.replace("_", "-"): text for name, text in headers.items()}}, body

@@ -8,7 +8,7 @@ resource "google_cloud_run_v2_service" "trigger" {
   ingress = "INGRESS_TRAFFIC_INTERNAL_ONLY"
 
   # Cloud Run checks a token's audience, too, and must know this one.
-  custom_audiences = [local.url]
+  custom_audiences = concat([local.url], var.extra_audiences)
 
   # It holds no state: what it must remember is in the store and on Vertex AI.
   deletion_protection = false
@@ -73,8 +73,8 @@ resource "google_cloud_run_v2_service" "trigger" {
           RETRAINER_VERTEX_SERVICE_ACCOUNT = google_service_account.pipeline.email
           # Cloud Run's IAM has checked each token's signature, and replaced it, before the service sees it.
           RETRAINER_TRIGGER_AUTH              = "iam"
-          RETRAINER_TRIGGER_AUDIENCE          = local.url
-          RETRAINER_TRIGGER_PUSH_ACCOUNT   = google_service_account.push.email
+          RETRAINER_TRIGGER_AUDIENCE          = join(",", concat([local.url], var.extra_audiences))
+          RETRAINER_TRIGGER_PUSH_ACCOUNT      = google_service_account.push.email
           RETRAINER_TRIGGER_DEAD_LETTER_TOPIC = google_pubsub_topic.dead_letters.id
           RETRAINER_TRIGGER_CLAIMS            = "gs://${var.store_bucket}/${local.claims}"
         }

@@ -110,6 +110,17 @@ variable "max_instances" {
   }
 }
 
+variable "extra_audiences" {
+  description = "Audiences of tokens besides the address that Pub/Sub pushes to: Eventarc's is the address that `gcloud run services describe` shows."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for audience in var.extra_audiences : can(regex("^https://[^,[:space:]]+$", audience))])
+    error_message = "Each is an address that begins with https://."
+  }
+}
+
 variable "schedule" {
   description = "When Cloud Scheduler publishes to the trigger named schedule_trigger, in five cron fields; never if empty."
   type        = string

@@ -11,6 +11,7 @@ import pytest
 import requests
 from aiohttp import web
 from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningKey
+from servers.trigger_messages import eventarc, scheduled, unwrapped, written
 
 from retrainer.pipelines.triggers.certificates import Certificates
 from retrainer.pipelines.triggers.dead_letters import DeadLetterError
@@ -235,6 +236,31 @@ def test_what_is_no_push_is_a_400(service, body):
     assert service.push(body.encode() if isinstance(body, str) else body).status_code == 400
     assert service.handler.messages == []
     assert service.sample("retrainer_refused_requests_total", reason="envelope") == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/push", "/?__GCP_CloudEventsMode=GCS_NOTIFICATION"])
+def test_messages_of_every_make_arrive_and_are_counted(service, path):
+    requests_ = {
+        "cloudevent": eventarc("day=7/日 %.csv"),
+        "unwrapped": unwrapped(written("day=7/日 %.csv")),
+        "scheduler": scheduled(retrainer_trigger="weekly"),
+        "plain": ({}, b'{"id": "q1"}'),
+    }
+    # aiohttp reads headers as UTF-8, and requests writes them as Latin-1.
+    headers, _ = requests_["unwrapped"]
+    requests_["unwrapped"][0].update({k: v.encode() for k, v in headers.items()})
+    for form, (headers, body) in requests_.items():
+        assert service.push(body, path, **headers).status_code == 204
+        assert service.sample("retrainer_received_requests_total", form=form) == 1
+    event, notification, slot, _ = service.handler.messages
+    assert event.attributes["objectId"] == notification.attributes["objectId"] == "day=7/日 %.csv"
+    assert slot.attributes == {"retrainer-trigger": "weekly"}
+
+
+def test_a_malformed_event_is_a_400_that_is_counted_by_its_make(service):
+    assert service.push(b"{}", **{"ce-specversion": "1.0"}).status_code == 400
+    assert service.sample("retrainer_refused_requests_total", reason="cloudevent") == 1
+    assert service.handler.messages == []
 
 
 def test_bodies_are_bounded(service):

@@ -67,6 +67,14 @@ def test_pubsubs_token_lets_in_and_is_verified_once(verifier, server):
     assert len(server.requests) == 1
 
 
+def test_several_audiences_and_accounts_may_come_in(server):
+    audiences, accounts = f"https://other.example.com, {AUDIENCE}", f"{ACCOUNT},b@acme.example"
+    verifier = TokenVerifier(audiences, accounts, Certificates(server.certs_url))
+    verify(verifier, GOOGLES.token(), GOOGLES.token(aud="https://other.example.com"))
+    assert refusal(verifier, f"Bearer {GOOGLES.token(aud=audiences)}").kind == "audience"
+    assert refusal(verifier, f"Bearer {GOOGLES.token(email='')}").kind == "account"
+
+
 @pytest.fixture
 def behind_iam(server, clock):
     certificates = Certificates(server.certs_url, clock)

@@ -6,13 +6,17 @@ import random
 import signal
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
+import requests
 from servers.cloud_run import strip
 from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningKey
 from servers.kubeflow import KubeflowServer
 from servers.pubsub import PubSubServer
-from servers.trigger_process import TriggerProcess, envelope, storage_message, write_project
+from servers.trigger_messages import eventarc, scheduled, structured, unwrapped
+from servers.trigger_messages import written as written_object
+from servers.trigger_process import BUCKET, TriggerProcess, envelope, storage_message, write_project
 from servers.vertex import VertexServer
 
 KEY = SigningKey("2026-a")
@@ -173,6 +177,31 @@ def deliver_shuffled(replicas, days):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_messages_of_every_make_start_a_run(vertex, file):
+    def post(request, path="/push"):
+        headers, body = request
+        return requests.post(service.url + path, body, headers=headers, timeout=60).status_code
+
+    with TriggerProcess("serve", file, OPEN) as service:
+        binary = eventarc("day=1/_SUCCESS", bucket=BUCKET)
+        assert post(binary, "/?__GCP_CloudEventsMode=GCS_NOTIFICATION") == 204
+        assert post(structured(*eventarc("day=2/_SUCCESS", bucket=BUCKET))) == 204
+        for day, metadata in (("3", True), ("4", False)):
+            notification = written_object(f"day={day}/_SUCCESS", bucket=BUCKET)
+            named = {**json.loads(notification.data), "generation": "1", "metageneration": "1"}
+            body = {**named, "timeCreated": "2026-03-01T12:00:00Z"}
+            sent = replace(notification, data=json.dumps(body).encode())
+            assert post(unwrapped(sent, metadata)) == 204
+        own = {"retrainer_trigger": "asked", "origin": "people"}
+        asked = scheduled(body=b'{"parameters": {"span": "5"}}', **own)
+        # The trigger's filter asks for an attribute that Cloud Scheduler can't send.
+        assert post(asked) == 204
+        for _ in range(2):
+            assert post(eventarc("day=1/_SUCCESS", bucket=BUCKET)) == 204
+        assert service.terminate() == 0
+    assert sorted(run.split("-")[1] for run in vertex.jobs) == ["1", "2", "3", "4"]
 
 
 def test_two_replicas_start_one_run_for_each_cause(vertex, file):

@@ -99,6 +99,22 @@ run "pushes_are_authenticated" {
   }
 }
 
+run "eventarcs_audience_is_let_in_beside_pubsubs" {
+  command = plan
+
+  variables {
+    extra_audiences = ["https://retrainer-trigger-abc-ew.a.run.app"]
+  }
+
+  assert {
+    condition = contains([
+      for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
+      env.value if env.name == "RETRAINER_TRIGGER_AUDIENCE"
+    ], "https://retrainer-trigger-123456789012.europe-west1.run.app,https://retrainer-trigger-abc-ew.a.run.app")
+    error_message = "The service lets both audiences in."
+  }
+}
+
 run "the_trigger_reads_and_writes_claims_alone" {
   command = plan
 
