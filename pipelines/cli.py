@@ -14,12 +14,12 @@ import click
 from ..components.lib.errors import RetrainerError
 from ..components.lib.image import VERSION
 from ..components.lib.network import prepare
-from ..components.lib.words import plural
 from .commands.backfill import backfill
 from .commands.compile import compile_
+from .commands.config import config
 from .commands.models import models
 from .commands.notify import notify
-from .commands.options import ALLOW_OLDER, FILE, STORE, show_warnings
+from .commands.options import ALLOW_OLDER, FILE, STORE
 from .commands.schedule import schedule
 from .commands.schema import schema
 from .commands.spans import spans
@@ -201,37 +201,6 @@ def show(run_id: str, file: Path, as_json: bool) -> None:
         print_run(record)
 
 
-@cli.group()
-def config() -> None:
-    """Work with retrain.yaml."""
-
-
-@config.command("schema")
-def config_schema() -> None:
-    """Print the JSON schema of retrain.yaml, for editors."""
-    from . import projects
-
-    click.echo(projects.config_schema(), nl=False)
-
-
-@config.command("check")
-@FILE
-def config_check(file: Path) -> None:
-    """Check FILE (retrain.yaml) without running anything."""
-    from .config import load_config
-    from .setting_checks import check_settings
-    from .triggers.matching import Matcher
-
-    loaded = load_config(file)
-    warnings_ = check_settings(loaded)
-    Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data)
-    show_warnings(warnings_)
-    found = f"valid, with {plural(len(warnings_), 'warning')}" if warnings_ else "valid"
-    click.echo(
-        f"{loaded.path} is {found}: pipeline '{loaded.config.name}', store {loaded.config.store}"
-    )
-
-
 @cli.command()
 @click.option(
     "--dir",
@@ -251,6 +220,7 @@ def demo(verbose: bool, folder: Path) -> None:
 
 cli.add_command(backfill)
 cli.add_command(compile_)
+cli.add_command(config)
 cli.add_command(models)
 cli.add_command(notify)
 cli.add_command(submit)

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -245,20 +245,7 @@ def read_config(
     Raises:
         RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
     """
-    try:
-        content = load_yaml(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") else ""
-        hint = " Put a text with ${...} in quotes between { } and [ ]." if "${" in line else ""
-        raise RetrainerError(
-            f"{place}: this is not YAML: {getattr(error, 'problem', error)}.{hint}"
-        ) from error
-    if not isinstance(content, dict):
-        raise RetrainerError(
-            f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}."
-        )
+    content = read_content(text, name)
     content, old = read_old_spellings(content, YamlPlaces(name, text), RetrainConfig)
     given = {place: key for place, key in (overrides or {}).items() if os.environ.get(key)}
     moved = {spelling.new: spelling.old for spelling in old}
@@ -275,6 +262,36 @@ def read_config(
     if problems := untransportable(content, places):
         raise RetrainerError("\n".join(problems))
     return ReadConfig(config, places, old)
+
+
+def read_content(text: str, name: str) -> dict[str, Any]:
+    """Read a retrain.yaml's text as YAML, and nothing more.
+
+    Args:
+        text: YAML.
+        name: What to call it in errors.
+
+    Returns:
+        What stands in it.
+
+    Raises:
+        RetrainerError: If it is not YAML, or no mapping.
+    """
+    try:
+        content = load_yaml(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") else ""
+        hint = " Put a text with ${...} in quotes between { } and [ ]." if "${" in line else ""
+        raise RetrainerError(
+            f"{place}: this is not YAML: {getattr(error, 'problem', error)}.{hint}"
+        ) from error
+    if not isinstance(content, dict):
+        raise RetrainerError(
+            f"{name}: this must be a mapping with the keys {', '.join(_required(RetrainConfig))}."
+        )
+    return content
 
 
 def _required(model: type[BaseModel]) -> Iterator[str]:

@@ -127,6 +127,7 @@ def read_old_spellings(
                 found.append(OldSpelling(place, place))
     origins = {spelling.new: spelling.old for spelling in found}
     for place in list(_empty_texts(moved, model, ())):
+        _put(moved, place, None)
         # What moved is said once, with its new place.
         if origins.get(place, place) == place:
             found.append(OldSpelling(place, place))
