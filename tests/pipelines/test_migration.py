@@ -103,7 +103,7 @@ def test_what_is_old_moves_with_its_comments_and_the_rest_stays():
     new, changes = migrate(OLD, "y")
     assert new == NEW
     assert "y:9: 'data.eval_spans' becomes 'data.split.eval_spans'" in changes
-    assert len(changes) == 14
+    assert len(changes) == 15
 
 
 def test_a_current_file_is_left_as_it_is():
