@@ -192,7 +192,9 @@ def test_what_can_not_be_rewritten_is_named_and_the_file_stays(tmp_path):
 
 
 def test_a_setting_in_both_spellings_is_not_rewritten():
-    with pytest.raises(RetrainerError, match=r"old spelling of 'tasks\.all\.caching', which stands"):
+    with pytest.raises(
+        RetrainerError, match=r"old spelling of 'tasks\.all\.caching', which stands"
+    ):
         migrate(BLOCK + "caching: false\ntasks: {all: {caching: true}}\n", "y")
 
 
