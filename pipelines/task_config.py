@@ -1,10 +1,11 @@
 """The section of retrain.yaml on what each task gets."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from .kubernetes_config import KubernetesTaskConfig, Variable
 from .section import Section
 
 NEVER_CACHED = (
@@ -15,46 +16,6 @@ NEVER_CACHED = (
     "notify_outcome",
 )
 """Tasks that read or change the world: the newest span, the schema in the store, the registry, what is sent."""
-
-# Kubernetes' rules for a mount path and, since Kubeflow names the volume after its secret, for a volume's name.
-_MOUNT_PATH = r"^(/[^/:]+)+$"
-_SECRET_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-
-
-class KubernetesTaskConfig(Section):
-    """What Kubernetes alone takes: for runs on Kubeflow. Other targets leave it out."""
-
-    timeout_seconds: int | None = Field(
-        None, ge=1, description="The longest that the task may run, in seconds."
-    )
-    image_pull_policy: Literal["Always", "Never", "IfNotPresent"] | None = Field(
-        None, description="When to pull the image; the cluster's own rule if null."
-    )
-    node_selector: dict[str, str | None] = Field(
-        default_factory=dict, description="Labels that a node must have."
-    )
-    secrets: dict[str, Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")] | None] = Field(
-        default_factory=dict,
-        description="Environment variables from Kubernetes secrets: `{VARIABLE: secret/key}`.",
-    )
-    secret_volumes: dict[
-        Annotated[str, Field(pattern=_MOUNT_PATH)],
-        Annotated[str, Field(pattern=_SECRET_NAME)] | None,
-    ] = Field(
-        default_factory=dict,
-        description="Kubernetes secrets as folders, in which each key is a file: `{/folder: secret}`.",
-    )
-
-    @model_validator(mode="after")
-    def _a_secret_is_mounted_once(self) -> "KubernetesTaskConfig":
-        secrets = [one for one in self.secret_volumes.values() if one]
-        twice = sorted({secret for secret in secrets if secrets.count(secret) > 1})
-        if twice:
-            raise ValueError(
-                f"the secret '{twice[0]}' is mounted at more than one folder, and Kubeflow names a volume after its "
-                "secret; mount it once"
-            )
-        return self
 
 
 class TaskConfig(Section):
@@ -92,11 +53,20 @@ class TaskConfig(Section):
     image: str | None = Field(
         None, description="Container image of this task; the pipeline's if null."
     )
-    env: dict[str, str | None] = Field(
+    env: dict[Variable, str | None] = Field(
         default_factory=dict,
         description="Environment variables: `{NAME: text}`. What is secret belongs into `kubernetes.secrets`.",
     )
     kubernetes: KubernetesTaskConfig = Field(default_factory=KubernetesTaskConfig)
+
+    @model_validator(mode="after")
+    def _a_variable_has_one_value(self) -> "TaskConfig":
+        for setting in ("secrets", "config_maps"):
+            if twice := sorted(self.env.keys() & getattr(self.kubernetes, setting).keys()):
+                raise ValueError(
+                    f"the variable {twice[0]} is in env and in kubernetes.{setting}; keep one"
+                )
+        return self
 
 
 class TasksConfig(Section):
@@ -125,6 +95,18 @@ class TasksConfig(Section):
                 raise ValueError(
                     f"{task} reads or changes the world and is never cached; leave '{task}.caching' out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _what_holds_for_all_fits_each(self) -> "TasksConfig":
+        for task in type(self).model_fields:
+            try:
+                self.of(task)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                where = ".".join(str(part) for part in (task, *problem["loc"]))
+                said = problem["msg"].removeprefix("Value error, ")
+                raise ValueError(f"{where}, with what 'all' sets: {said}") from error
         return self
 
     def of(self, task: str) -> TaskConfig:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .task_config import KubernetesTaskConfig, TaskConfig
+from .kubernetes_config import SHARED_MEMORY, KubernetesTaskConfig
+from .task_config import TaskConfig
 
 MAX_RETRY_SECONDS = 3600
 
@@ -45,10 +46,52 @@ def _apply_to_kubernetes(task: Any, settings: KubernetesTaskConfig) -> None:
         kubernetes.set_timeout(task, settings.timeout_seconds)
     if settings.image_pull_policy:
         kubernetes.set_image_pull_policy(task, settings.image_pull_policy)
+    if settings.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, settings.image_pull_secrets)
     for key, value in settings.node_selector.items():
         kubernetes.add_node_selector(task, key, value)
-    for variable, source in settings.secrets.items():
-        secret, _, key = (source or "").partition("/")
-        kubernetes.use_secret_as_env(task, secret, {key: variable})
-    for folder, volume in settings.secret_volumes.items():
-        kubernetes.use_secret_as_volume(task, volume, folder)
+    for toleration in settings.tolerations:
+        kubernetes.add_toleration(task, **toleration.model_dump())
+    for key, value in settings.labels.items():
+        kubernetes.add_pod_label(task, key, value)
+    for key, value in settings.annotations.items():
+        kubernetes.add_pod_annotation(task, key, value)
+    _apply_volumes(task, settings)
+    for use, sources in (
+        (kubernetes.use_secret_as_env, settings.secrets),
+        (kubernetes.use_config_map_as_env, settings.config_maps),
+    ):
+        for variable, source in sources.items():
+            name, _, key = (source or "").partition("/")
+            use(task, name, {key: variable})
+    if context := settings.security_context.model_dump(exclude_none=True):
+        # kfp-kubernetes 1.5 has neither a function for it nor a field, and refuses fields that it does not know when
+        # it adds another: so this comes last.
+        config = task.platform_config.setdefault("kubernetes", {})
+        config["securityContext"] = {_to_camel(key): _to_json(one) for key, one in context.items()}
+
+
+def _apply_volumes(task: Any, settings: KubernetesTaskConfig) -> None:
+    from kfp import kubernetes
+
+    for use, volumes in (
+        (kubernetes.use_secret_as_volume, settings.secret_volumes),
+        (kubernetes.use_config_map_as_volume, settings.config_map_volumes),
+        (kubernetes.mount_pvc, settings.persistent_volumes),
+    ):
+        for folder, volume in volumes.items():
+            use(task, volume, folder)
+    if settings.shared_memory:
+        kubernetes.empty_dir_mount(
+            task, SHARED_MEMORY, "/dev/shm", medium="Memory", size_limit=settings.shared_memory
+        )
+
+
+def _to_camel(key: str) -> str:
+    first, *others = key.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _to_json(value: bool | int) -> bool | str:
+    # An int64 is text in protobuf's JSON.
+    return value if isinstance(value, bool) else str(value)
