@@ -25,7 +25,8 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
     Returns:
         One line: the place, the key, its value, and the fix.
     """
-    location = [part for part in problem["loc"] if part != "function-after"]
+    # "[key]" follows a key of a mapping that is wrong itself.
+    location = [part for part in problem["loc"] if part not in ("function-after", "[key]")]
     name = dotted(location)
     place = places.locate(location)
     kind, value = problem["type"], problem.get("input")

@@ -1,10 +1,12 @@
-"""What of a retrain.yaml this machine alone has, and tasks elsewhere would miss."""
+"""What of a retrain.yaml holds on this machine alone, and what holds everywhere but here."""
 
+import os
 from collections.abc import Iterator
 
 from ..components.lib.files import is_local
 from ..components.lib.image import IMAGE
 from .config import LoadedConfig
+from .task_config import TaskConfig, TasksConfig
 
 
 def local_only(loaded: LoadedConfig) -> Iterator[str]:
@@ -42,3 +44,34 @@ def local_only(loaded: LoadedConfig) -> Iterator[str]:
             f"{places.locate(('image',))}: image is '{image}', which names no registry, so that only machines that "
             "have built it can run it. Push it to one and name it with that, in retrain.yaml or with --image."
         )
+
+
+def ignored_here(loaded: LoadedConfig) -> Iterator[str]:
+    """Name the settings of tasks that a run on this machine ignores.
+
+    Args:
+        loaded: The configuration.
+
+    Yields:
+        One line, if there are any.
+    """
+    ignored: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    for task in TasksConfig.model_fields:
+        own: TaskConfig = getattr(loaded.config.tasks, task)
+        kubernetes = own.kubernetes
+        for key in ("cpu", "memory", "accelerator", "image"):
+            if getattr(own, key):
+                ignored[f"{task}.{key}"] = None
+        for key in kubernetes.model_fields_set:
+            ignored[f"{task}.kubernetes.{key}"] = None
+        for variable in (*kubernetes.secrets, *kubernetes.config_maps):
+            if variable not in os.environ:
+                missing[variable] = None
+    if ignored:
+        advice = (
+            f" Set {' and '.join(missing)} in this shell, which {'a task' if len(missing) == 1 else 'tasks'} may need."
+            if missing
+            else ""
+        )
+        yield f"a run on this machine ignores tasks.{', tasks.'.join(sorted(ignored))}.{advice}"

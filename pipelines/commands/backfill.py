@@ -35,6 +35,7 @@ def backfill(
     from ..backfill import plan, print_steps, run_steps
     from ..config import load_config
     from ..local_run import run_locally, warm_runner
+    from ..reach import ignored_here
     from ..runners.display import make_observer
     from ..runners.observer import RunObserver
     from ..runs import RunRecord
@@ -43,7 +44,7 @@ def backfill(
     from .options import show_warnings
 
     loaded = load_config(file)
-    show_warnings(check_settings(loaded, here=True))
+    show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
     steps = plan(loaded, first, last, again, allow_older)
     done = False
     with warm_runner() as local:

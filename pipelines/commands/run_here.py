@@ -38,6 +38,7 @@ def run_here(
     """
     from ..config import load_config
     from ..local_run import run_locally, warm_runner
+    from ..reach import ignored_here
     from ..runners.display import make_observer
     from ..runners.observer import RunObserver
     from ..runs import RunState
@@ -45,7 +46,7 @@ def run_here(
     from .options import show_warnings
 
     loaded = load_config(file)
-    show_warnings(check_settings(loaded, here=True))
+    show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
     with warm_runner() as local:
         record = run_locally(
             local,

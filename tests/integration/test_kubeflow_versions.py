@@ -18,11 +18,18 @@ MODULES = {"2.0": "go.mod", "2.2": "kubeflow-2.2.mod"}
 # What each version takes (docs/targets.md), besides what the ones before it do.
 SETTINGS = {
     "2.0": [
-        "{cpu: '2', memory: 4Gi, accelerator: nvidia.com/gpu, retries: 2}",
-        "{secrets: {KEY: hashing/key}, secret_volumes: {/keys: hashing}, node_selector: {pool: gpu}}",
+        "{cpu: '2', memory: 4Gi, accelerator: nvidia.com/gpu, retries: 2, env: {TIER: one}}",
+        "{kubernetes: {secrets: {KEY: hashing/key}, secret_volumes: {/keys: hashing}, node_selector: {pool: gpu}}}",
+        "{kubernetes: {persistent_volumes: {/data: claim}}}",
     ],
-    "2.2": ["{timeout_seconds: 900, image_pull_policy: Always}"],
+    "2.2": [
+        "{kubernetes: {timeout_seconds: 900, image_pull_policy: Always}}",
+        "{kubernetes: {image_pull_secrets: [login], tolerations: [{key: gpu, operator: Exists}]}}",
+        "{kubernetes: {labels: {team: search}, annotations: {a.b/c: d}}}",
+        "{kubernetes: {config_maps: {LEVEL: log/level}, config_map_volumes: {/etc/log: log}}}",
+    ],
 }
+LATER = ["{kubernetes: {shared_memory: 2Gi}}", "{kubernetes: {security_context: {run_as_user: 1}}}"]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +70,9 @@ def test_a_version_reads_what_the_table_says_and_nothing_else_than_python_reads(
     assert found == written
 
 
-@pytest.mark.parametrize("settings", SETTINGS["2.2"])
-def test_what_a_version_lacks_it_refuses(read, settings):
-    assert "unknown field" in read("2.0", settings)[2]
+@pytest.mark.parametrize(
+    ("version", "settings"),
+    [*(("2.0", one) for one in SETTINGS["2.2"]), *(("2.2", one) for one in LATER)],
+)
+def test_what_a_version_lacks_it_refuses(read, version, settings):
+    assert "unknown field" in read(version, settings)[2]

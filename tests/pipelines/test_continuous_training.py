@@ -165,7 +165,10 @@ def test_the_key_of_private_columns_is_not_compiled_in(project, monkeypatch):
         ("{/keys/: hashing}", r"secret_volumes\./keys/"),
         ("{/keys: hashing/key}", r"secret_volumes\./keys. is .hashing/key.: must be a name"),
         ("{/keys: team.hashing}", r"secret_volumes\./keys. is .team\.hashing.: must be a name"),
-        ("{/a: hashing, /b: hashing}", "'hashing' in secret_volumes is mounted at more than one folder"),
+        (
+            "{/a: hashing, /b: hashing}",
+            "'hashing' in secret_volumes is mounted at more than one folder",
+        ),
     ],
 )
 def test_a_secret_that_kubernetes_could_not_mount_is_refused(compiled, volumes, says):

@@ -8,6 +8,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_config
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.reach import ignored_here
 
 EVERYTHING = """
 tasks:
@@ -161,5 +162,22 @@ def test_what_kubernetes_would_refuse_is_refused_when_the_file_is_read(load, set
 
 def test_what_all_tasks_and_one_set_together_is_checked(load):
     volumes = "kubernetes: {{secret_volumes: {{{}: hashing}}}}"
-    with pytest.raises(RetrainerError, match=r"train_model\.kubernetes, with what 'all' sets: 'hash"):
+    with pytest.raises(
+        RetrainerError, match=r"train_model\.kubernetes, with what 'all' sets: 'hash"
+    ):
         load(f"tasks: {{all: {{{volumes.format('/a')}}}, train_model: {{{volumes.format('/b')}}}}}")
+
+
+def test_a_run_on_this_machine_names_the_settings_that_it_ignores_in_one_line(load, monkeypatch):
+    assert list(ignored_here(load("tasks: {all: {retries: 1, env: {A: b}, caching: false}}"))) == []
+    more = """
+tasks:
+  all: {memory: 4Gi}
+  train_model: {cpu: "2", kubernetes: {shared_memory: 1Gi, secrets: {TOKEN: s/k, HOME: s/home}}}
+"""
+    monkeypatch.delenv("TOKEN", raising=False)
+    assert list(ignored_here(load(more))) == [
+        "a run on this machine ignores tasks.all.memory, tasks.train_model.cpu, "
+        "tasks.train_model.kubernetes.secrets, tasks.train_model.kubernetes.shared_memory. "
+        "Set TOKEN in this shell, which a task may need."
+    ]
