@@ -1,6 +1,6 @@
 """The sections of retrain.yaml on what good means: of data, of a model, and of serving it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -90,6 +90,12 @@ class EvaluationConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict, description="tfma.Options message.")
     example_weight_key: str | None = Field(
         None, description="Column that weighs the rows; null: all rows weigh the same."
+    )
+    champion_changed: Literal["fail", "judge_again"] = Field(
+        "fail",
+        description="What a run does if another run changed the champion while its model was judged: `fail`, or "
+        "`judge_again`, once, against the new champion. That adds two tasks to each run, which end at once where "
+        "nothing changed.",
     )
 
     @field_validator("metrics_specs", "slicing_specs", "options", mode="before")

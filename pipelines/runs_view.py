@@ -29,7 +29,8 @@ STYLES = {
 }
 MOST_CHARACTERS = 100
 LOG_COLUMNS = 1_000
-PUSH_TASK = "push-model"
+# The second is there with evaluation.champion_changed: judge_again, and has the last word.
+PUSH_TASKS = ("push-model-2", "push-model")
 
 
 def outcome(record: RunRecord) -> str:
@@ -41,8 +42,9 @@ def outcome(record: RunRecord) -> str:
     if record.failed_tasks:
         task = record.failed_tasks[0]
         return f"stopped at {task.title or task.name}: {first_line(task.error or '')}"
-    push = record.tasks.get(PUSH_TASK)
-    return (push.verdict if push else "") or first_line(record.error or "")
+    pushes = [record.tasks[name] for name in PUSH_TASKS if name in record.tasks]
+    verdicts = [push.verdict for push in pushes if push.verdict]
+    return verdicts[0] if verdicts else first_line(record.error or "")
 
 
 def print_list(records: list[RunRecord], console: Console | None = None) -> None:

@@ -6,7 +6,13 @@ TFMA is loaded for a new one alone.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..lib.files import join, write_atomic, write_json
+from ..lib.report import place_of, render_page
 from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.verdicts import Blessing, Champion
+
+# Beside the files of TFMA that it stands for.
+SETTLED_FILE = "settled.json"
 
 
 def evaluate_or_reuse(
@@ -46,8 +52,11 @@ def evaluate_or_reuse(
         salt: What else the result depends on.
 
     Returns:
-        The verdict.
+        The verdict. Where the champion's artifact says that a push has settled the matter, nothing is judged, and the
+        blessing is one of no model.
     """
+    if settled := Champion.read(champion).settled:
+        return _pass_over(settled, evaluation, blessing, report)
     settings: dict[str, Any] = {
         "metrics_specs": list(metrics_specs),
         "slicing_specs": list(slicing_specs),
@@ -85,3 +94,15 @@ def evaluate_or_reuse(
         if log_metric is not None:
             log_metric(name, value)
     return done.verdict
+
+
+def _pass_over(settled: str, evaluation: str, blessing: str, report: str) -> str:
+    """Write the outputs of an evaluation that is not needed."""
+    verdict = f"not needed: {settled}"
+    write_json(join(evaluation, SETTLED_FILE), {"settled": settled})
+    # Of no model, so that it opens no gate.
+    Blessing(False, (verdict,), f"refused: {verdict}", "", None).write(blessing)
+    words = ("settled", "settled")
+    page = render_page("Evaluation", verdict, True, {}, "", words, place=place_of(report))
+    write_atomic(report, page)
+    return verdict

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from .errors import RetrainerError
 from .files import join, read_json, write_json
+from .registry import ModelVersion
 
 FORMAT = 1
 
@@ -87,6 +88,7 @@ class Champion(_Artifact):
         digest: SHA-256 of the SavedModel's content.
         train_spans: The spans that it trained on, oldest first; empty if the registry does not know.
         eval_spans: The spans that it was judged on, oldest first; empty if the registry does not know.
+        settled: Why no model needs to be judged against it any more, the verdict of a push; empty in all other cases.
     """
 
     version: int | None = None
@@ -94,9 +96,23 @@ class Champion(_Artifact):
     digest: str | None = None
     train_spans: tuple[str, ...] = ()
     eval_spans: tuple[str, ...] = ()
+    settled: str = ""
 
     file: ClassVar[str] = "champion.json"
     source: ClassVar[str] = "resolve_champion"
+
+    @classmethod
+    def of(cls, version: ModelVersion | None) -> "Champion":
+        """Describe a version of the registry; None for no model in service."""
+        if version is None:
+            return cls()
+        return cls(
+            version.version,
+            version.uri,
+            version.digest,
+            train_spans=tuple(version.info.get("train_spans") or ()),
+            eval_spans=tuple(version.info.get("eval_spans") or ()),
+        )
 
     @property
     def exists(self) -> bool:

@@ -12,6 +12,7 @@ def push_model(
     model: dsl.Input[dsl.Model],
     blessing: dsl.Input[dsl.Artifact],
     pushed_model: dsl.Output[dsl.Model],
+    next_champion: dsl.Output[dsl.Model],
     store: str,
     serving_check: dsl.Input[dsl.Artifact] = None,
     run: str = "",
@@ -21,6 +22,8 @@ def push_model(
     allow_older: str = "false",
     run_resource: str = "",
     run_uuid: str = "",
+    champion_changed: str = "fail",
+    earlier: dsl.Input[dsl.Model] = None,
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Makes a blessed model the champion, and refuses any other. Do not cache this task: it changes the world.
 
@@ -32,6 +35,8 @@ def push_model(
         model: SavedModel from `train_model`.
         blessing: Blessing from `evaluate_model`.
         pushed_model: Whether the model was pushed, as which version, and if not why.
+        next_champion: The champion that the model must be judged against next, or that nothing is left to do; for a
+            second evaluate_model.
         store: URI of the store, which keeps the registry.
         serving_check: Check from `check_serving`; without one, the blessing alone decides.
         run: The run that made the model; kept in the registry. By its name the store keeps what this task decided.
@@ -41,26 +46,28 @@ def push_model(
         allow_older: `true` to let a model replace a champion that has seen newer spans.
         run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
         run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
+        champion_changed: What to do if the champion changed while the model was judged: `fail`, or `judge_again` where
+            a second evaluate_model and push_model follow.
+        earlier: `pushed_model` of the run's first push. If that settled the matter, this one passes its word on.
 
     Returns:
-        verdict: Starts with `pushed`, `refused` or `unchanged`.
+        verdict: Starts with `pushed`, `refused`, `unchanged` or `judged again`.
     """
-    from retrainer.components.lib.run_records import recording
-    from retrainer.components.push_model.push import push
+    from retrainer.components.push_model.task import RunNames, push_or_pass_on
 
-    check = serving_check.path if serving_check else None
-    info = {"run": run, "span": span}
-    with recording(store, "push_model", run, run_resource, run_uuid) as record:
-        record.verdict = push(
-            model.path,
-            blessing.path,
-            check,
-            store,
-            pushed_model.path,
-            info,
-            alias,
-            pattern,
-            allow_older,
-            record,
-        )
-    return (record.verdict,)
+    verdict = push_or_pass_on(
+        model.path,
+        blessing.path,
+        serving_check.path if serving_check else None,
+        store,
+        pushed_model.path,
+        next_champion.path,
+        RunNames(run, run_resource, run_uuid),
+        span,
+        alias,
+        pattern,
+        allow_older,
+        champion_changed,
+        earlier.path if earlier else None,
+    )
+    return (verdict,)

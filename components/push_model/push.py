@@ -4,14 +4,30 @@ import datetime
 from typing import Any
 
 from ..lib.errors import RetrainerError
-from ..lib.files import digest_folder, join, local_folder, write_json
+from ..lib.files import digest_folder, local_folder
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.run_records import TaskRecord
 from ..lib.store import Store
-from ..lib.verdicts import Blessing, ServingCheck
+from ..lib.verdicts import Blessing, Champion, ServingCheck
+from .pushed import Pushed
 
-PUSHED_FILE = "pushed.json"
+
+class ChampionChangedError(RetrainerError):
+    """The champion is another one than the model was compared with.
+
+    Attributes:
+        what: What changed, without what to do about it.
+        champion: The champion now.
+    """
+
+    def __init__(self, what: str, champion: Champion) -> None:
+        super().__init__(
+            f"{what}. Run again, so that the model is compared with the new champion; with "
+            "evaluation.champion_changed: judge_again a run does that itself."
+        )
+        self.what = what
+        self.champion = champion
 
 
 def push(
@@ -50,7 +66,8 @@ def push(
         The verdict, which starts with `pushed`, `refused` or `unchanged`.
 
     Raises:
-        RetrainerError: If the blessing or the check is of another model, or the champion changed meanwhile.
+        RetrainerError: If the blessing or the check is of another model.
+        ChampionChangedError: If the champion changed meanwhile.
     """
     allowed = parse_flag("allow_older", allow_older)
     judged = Blessing.read(blessing)
@@ -77,16 +94,18 @@ def push(
             )
         if refusals:
             refusal = "; ".join(refusals)
-            _note(output, pushed=False, version=None, reason=refusal)
             record.note(outcome="refused", version=None)
             serving = (
                 f"version {current.version} still serves" if current else "no model serves yet"
             )
-            return f"refused, {serving}: {refusal}"
+            verdict = f"refused, {serving}: {refusal}"
+            Pushed(False, None, refusal, verdict).write(output)
+            return verdict
         if current and is_champion:
-            _note(output, pushed=True, version=current.version)
             record.note(outcome="unchanged", version=current.version)
-            return f"unchanged, already the champion (version {current.version})"
+            verdict = f"unchanged, already the champion (version {current.version})"
+            Pushed(True, current.version, verdict=verdict).write(output)
+            return verdict
         version = registry.add(folder, digest, noted)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version
@@ -94,25 +113,22 @@ def push(
     try:
         registry.give_alias(alias, version.version, expected, moved)
     except AliasMovedError as error:
-        raise RetrainerError(
-            f"the champion changed while this model was judged: it was compared with "
-            f"{'no champion' if expected is None else f'version {expected}'}, and {error}. Run again, so that the "
-            "model is compared with the new champion."
+        compared = "no champion" if expected is None else f"version {expected}"
+        raise ChampionChangedError(
+            f"the champion changed while this model was judged: it was compared with {compared}, and {error}",
+            Champion.of(registry.resolve(alias)),
         ) from error
-    _note(output, pushed=True, version=version.version)
     record.note(outcome="pushed", version=version.version)
     instead = "" if expected is None else f", in place of version {expected}"
     words = "; ".join(filter(None, [judged.summary, age]))
-    return f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"
+    verdict = f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"
+    Pushed(True, version.version, verdict=verdict).write(output)
+    return verdict
 
 
 def _refusal(judged: Blessing) -> str:
     # The verdict has the reasons in short.
     return judged.summary or "; ".join(judged.reasons) or "not blessed"
-
-
-def _note(output: str, pushed: bool, version: int | None, reason: str = "") -> None:
-    write_json(join(output, PUSHED_FILE), {"pushed": pushed, "version": version, "reason": reason})
 
 
 def _same_model(what: str, judged: str, digest: str, model: str) -> None:

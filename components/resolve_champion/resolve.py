@@ -59,11 +59,5 @@ def resolve(
             f"{words}, so a model of this run could not replace it. To replace the champion by a model of older data, "
             "run with --allow-older (elsewhere: the parameter allow_older=true)."
         )
-    Champion(
-        version.version,
-        version.uri,
-        version.digest,
-        train_spans=tuple(version.info.get("train_spans") or ()),
-        eval_spans=tuple(version.info.get("eval_spans") or ()),
-    ).write(output)
+    Champion.of(version).write(output)
     return f"version {version.version}"

@@ -59,6 +59,32 @@ def test_a_warm_start_takes_the_champion_into_training(compiled, project):
     assert warm["champion"]["taskOutputArtifact"]["producerTask"] == "resolve-champion"
 
 
+def test_a_second_try_is_there_where_it_is_asked_for(compiled, project):
+    from retrainer.pipelines.compiling import compile_spec
+    from retrainer.pipelines.config import load_config
+
+    assert len(_tasks(compiled())) == 9
+    file = project / "again.yaml"
+    text = (project / "retrain.yaml").read_text()
+    file.write_text(
+        text.replace("\nevaluation:\n", "\nevaluation:\n  champion_changed: judge_again\n")
+    )
+    tasks = _tasks(compile_spec(load_config(file)))
+    assert len(tasks) == 11
+    second, last = tasks["evaluate-model-2"], tasks["push-model-2"]
+    against = second["inputs"]["artifacts"]["champion"]["taskOutputArtifact"]
+    assert (against["producerTask"], against["outputArtifactKey"]) == (
+        "push-model",
+        "next_champion",
+    )
+    assert set(last["dependentTasks"]) >= {"push-model", "evaluate-model-2"}
+    assert not last["cachingOptions"].get("enableCache")
+    changed = [
+        task["inputs"]["parameters"].get("champion_changed") for task in (tasks["push-model"], last)
+    ]
+    assert changed == [{"runtimeValue": {"constant": "judge_again"}}, None]
+
+
 def test_an_image_lands_in_every_task(compiled):
     executors = compiled("image: registry.example/team/retrainer@sha256:0123\n")["deploymentSpec"][
         "executors"

@@ -56,7 +56,13 @@ def test_a_blessed_model_becomes_the_champion(gate):
     model = gate.model("a")
     verdict, pushed = gate.push(model, gate.judge(model))
     assert verdict == "pushed as version 1: auc 0.9"
-    assert pushed == {"pushed": True, "version": 1, "reason": ""}
+    assert pushed == {
+        "pushed": True,
+        "version": 1,
+        "reason": "",
+        "verdict": verdict,
+        "again": False,
+    }
     assert gate.champion == 1
     info = {"run": "r", "train_spans": ["1", "2"], "eval_spans": ["3"]}
     assert gate.registry.get(1).info == info
