@@ -45,6 +45,7 @@ class Notice:
         run_link: Page or folder of the run; empty if that is not known.
         report_link: Page or file of the report that shows why; empty if there is none.
         job: What the service itself calls the run, where several may have one name.
+        subject: What it is about, where it is said once of that whatever the reason; else the run and the reason are.
         test: Whether somebody only tries the channel.
         at: When it was written, in ISO 8601, UTC.
     """
@@ -61,14 +62,17 @@ class Notice:
     run_link: str = ""
     report_link: str = ""
     job: str = ""
+    subject: str = ""
     test: bool = False
     at: str = field(default_factory=_now)
 
     @property
     def id(self) -> str:
         """A name that is the same each time this is said of this run, so that receivers can drop a second one."""
-        said = json.dumps([self.pipeline, self.run, self.job, self.outcome, self.reason])
-        return f"{self.run}-{self.outcome}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+        about = [self.subject] if self.subject else [self.run, self.job, self.reason]
+        said = json.dumps([self.pipeline, self.outcome, *about])
+        name = "-".join((self.subject or self.run).split())
+        return f"{name}-{self.outcome}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
     @property
     def title(self) -> str:

@@ -40,13 +40,14 @@ def send_all(
     claims_uri: str | None,
     seconds: float = ALL_SECONDS,
     pauses: Sequence[float] = _PAUSES,
+    only_claimed: bool = False,
 ) -> list[Sent]:
     """Send a message over channels, all at once.
 
     A message is sent at most once: before it is sent, a file is created exclusively in the store, named after the
     outcome, the message and the channel. Where the message was certainly not taken, the file is removed again, so that
     a later attempt can send it. Where the reply was lost, it stays. Where no file can be created (a run may fail
-    because its store is out of reach), the message is sent all the same.
+    because its store is out of reach), the message is sent all the same, unless `only_claimed` says otherwise.
 
     Args:
         channels: Where to.
@@ -54,12 +55,16 @@ def send_all(
         claims_uri: Folder of those files; None to send whatever was sent before.
         seconds: How long all may take.
         pauses: Seconds before each further attempt.
+        only_claimed: Whether a message is left unsent where no file can be created.
 
     Returns:
         What became of it on each channel, in their order.
     """
     deadline = time.monotonic() + seconds
-    sendings = [_Sending(channel, notice, claims_uri, deadline, pauses) for channel in channels]
+    sendings = [
+        _Sending(channel, notice, claims_uri, deadline, pauses, only_claimed)
+        for channel in channels
+    ]
     for sending in sendings:
         sending.start()
     for sending in sendings:
@@ -85,11 +90,13 @@ class _Sending(threading.Thread):
         claims_uri: str | None,
         deadline: float,
         pauses: Sequence[float],
+        only_claimed: bool,
     ) -> None:
         super().__init__(name=f"notify {channel.name}", daemon=True)
         self.channel = channel
         self.result: Sent | None = None
         self._notice, self._deadline, self._pauses = notice, deadline, pauses
+        self._only_claimed = only_claimed
         name = f"{notice.outcome}-{notice.id.rpartition('-')[2]}-{channel.digest}.json"
         self._claim = join(claims_uri, name) if claims_uri else None
 
@@ -100,6 +107,8 @@ class _Sending(threading.Thread):
         claimed, warning = self._create_claim()
         if claimed is False:
             return Sent(self.channel.name, True, "sent before")
+        if claimed is None and warning and self._only_claimed:
+            return Sent(self.channel.name, False, f"not sent: {warning}")
         try:
             self._try()
         except MaybeSentError as error:

@@ -121,6 +121,7 @@ def _open(
     from ..targets.settings import settle
     from ..triggers.dispatch import make_dispatcher
     from ..triggers.logs import set_up_logs
+    from ..triggers.notices import make_notices
     from ..triggers.running import Triggers
     from .prepare import prepare
 
@@ -131,4 +132,4 @@ def _open(
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     dispatcher = make_dispatcher(loaded, target)
     set_up_logs(verbose)
-    return Triggers(config.name, dispatcher, target, settings)
+    return Triggers(config.name, dispatcher, target, settings, make_notices(loaded))

@@ -191,7 +191,7 @@ class Dispatcher:
                 return there
             refusal = admission.admit(run_id)
             if refusal:
-                return tell_wait(cause, refusal.reason, refusal.seconds)
+                return tell_wait(cause, refusal.reason, refusal.seconds, run_id)
         request = RunRequest(run_id, cause.parameters, {TRIGGER_LABEL: cause.trigger})
         if self._target.names_runs or self._ledger is None:
             submission = self._target.submit(request)

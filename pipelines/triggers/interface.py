@@ -101,6 +101,8 @@ class Outcome:
         run_ids: Runs that it started or that were there.
         retry_seconds: When another delivery makes sense, in seconds from now.
         urls: Pages of these runs.
+        waiting: Runs that wait for their trigger's cool-down or daily limit.
+        refused: Whether the target refuses the run, until somebody changes something there.
     """
 
     result: Result
@@ -109,3 +111,5 @@ class Outcome:
     run_ids: tuple[str, ...] = ()
     retry_seconds: float = 0.0
     urls: tuple[str, ...] = field(default_factory=tuple)
+    waiting: tuple[str, ...] = ()
+    refused: bool = False

@@ -7,6 +7,8 @@ from .matching import Findings
 
 _UNAVAILABLE_SECONDS = 10.0
 _REFUSED_SECONDS = 60.0
+WORTH_NOTIFYING_SECONDS = 60.0
+"""A run that waits for a limit is worth a message to people from so many seconds on."""
 # Which result a message gets of which several triggers make something: the one that keeps it alive.
 _PRECEDENCE = (
     Result.FAILED,
@@ -25,15 +27,17 @@ def tell_run(result: Result, cause: Cause, submission: Submission) -> Outcome:
     return Outcome(result, reason, cause.trigger, (submission.run_id,), urls=(submission.url,))
 
 
-def tell_wait(cause: Cause, reason: str, seconds: float) -> Outcome:
+def tell_wait(cause: Cause, reason: str, seconds: float, run_id: str = "") -> Outcome:
     """Tell that a cause has to wait.
 
     Args:
         cause: The cause.
         reason: Why.
         seconds: How long.
+        run_id: The run that a limit keeps from starting; empty if something else does.
     """
-    return Outcome(Result.DEFERRED, reason, cause.trigger, retry_seconds=seconds)
+    waiting = (run_id,) if run_id and seconds >= WORTH_NOTIFYING_SECONDS else ()
+    return Outcome(Result.DEFERRED, reason, cause.trigger, retry_seconds=seconds, waiting=waiting)
 
 
 def tell_failure(cause: Cause, error: RetrainerError) -> Outcome:
@@ -45,6 +49,7 @@ def tell_failure(cause: Cause, error: RetrainerError) -> Outcome:
             f"{error} The message is kept.",
             cause.trigger,
             retry_seconds=_REFUSED_SECONDS,
+            refused=True,
         )
     return Outcome(Result.FAILED, str(error), cause.trigger, retry_seconds=_UNAVAILABLE_SECONDS)
 
@@ -72,4 +77,6 @@ def combine(findings: Findings, outcomes: list[Outcome]) -> Outcome:
         tuple(run_id for outcome in outcomes for run_id in outcome.run_ids),
         min(waits, default=0.0),
         tuple(url for outcome in outcomes for url in outcome.urls),
+        tuple(run_id for outcome in outcomes for run_id in outcome.waiting),
+        any(outcome.refused for outcome in outcomes),
     )

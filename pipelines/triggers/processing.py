@@ -9,6 +9,7 @@ from .dead_letters import DeadLetterError, DeadLetters
 from .interface import Message, Outcome, Result
 from .logs import LOGGER, log_outcome
 from .metrics import Metrics
+from .notices import Notices
 
 
 class Handler(Protocol):
@@ -48,7 +49,11 @@ class Processor:
     """Handles messages, puts hopeless ones aside, counts and logs; may be used by several threads at once."""
 
     def __init__(
-        self, handler: Handler, metrics: Metrics, dead_letters: DeadLetters | None = None
+        self,
+        handler: Handler,
+        metrics: Metrics,
+        dead_letters: DeadLetters | None = None,
+        notices: Notices | None = None,
     ) -> None:
         """Say what handles messages.
 
@@ -56,10 +61,12 @@ class Processor:
             handler: Turns a message into a run.
             metrics: Where messages are counted.
             dead_letters: Where hopeless messages go; None to refuse them.
+            notices: Who is notified of messages that start no run; None for nobody.
         """
         self._handler = handler
         self._metrics = metrics
         self._dead_letters = dead_letters
+        self._notices = notices
 
     def glance(self, message: Message) -> Processed | None:
         """Handle a message if that needs no network, in well under a millisecond.
@@ -88,12 +95,16 @@ class Processor:
         began = time.perf_counter()
         with self._metrics.in_flight.track_inprogress():
             try:
-                return self._finish(message, self._handler.handle(message), began)
+                outcome = self._handler.handle(message)
+                processed = self._finish(message, outcome, began)
             except Exception as error:
                 # A bug must not lose a message, nor stop the service.
                 LOGGER.exception("message %s: unexpected error.", message.message_id)
                 outcome = Outcome(Result.FAILED, f"unexpected {type(error).__name__}.")
                 return self._finish(message, outcome, began)
+            if self._notices:
+                self._notices.tell(message, outcome)
+            return processed
 
     def _finish(self, message: Message, outcome: Outcome, began: float) -> Processed:
         answer = self._answer(message, outcome)

@@ -13,6 +13,7 @@ from .certificates import GOOGLE_CERTIFICATES, Certificates
 from .dead_letters import DeadLetters
 from .logs import LOGGER
 from .metrics import Metrics
+from .notices import Notices
 from .processing import Handler, Processor
 from .pull import Puller
 from .readiness import Check, Readiness, health_routes
@@ -33,12 +34,14 @@ class Triggers:
         handler: Turns messages into runs.
         target: Where runs go.
         settings: What holds for all triggers.
+        notices: Who is notified of messages that start no run; None for nobody.
     """
 
     pipeline: str
     handler: Handler
     target: Target
     settings: TriggerServiceConfig
+    notices: Notices | None = None
 
 
 def run_push(
@@ -137,7 +140,8 @@ def check_audience(settings: TriggerServiceConfig) -> None:
 
 def _processor(triggers: Triggers, metrics: Metrics) -> Processor:
     topic = triggers.settings.dead_letter_topic
-    return Processor(triggers.handler, metrics, DeadLetters(topic) if topic else None)
+    dead_letters = DeadLetters(topic) if topic else None
+    return Processor(triggers.handler, metrics, dead_letters, triggers.notices)
 
 
 def _target_check(triggers: Triggers) -> dict[str, Check]:

@@ -1,0 +1,120 @@
+"""Notifying of messages that start no run: those that wait for a limit, and those that can't ever start one."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from cachetools import LRUCache
+
+from ...components.lib.files import join
+from ...components.lib.store import Store
+from ...components.notify_outcome.channels import parse_channel
+from ...components.notify_outcome.notice import Notice
+from ...components.notify_outcome.sending import send_all
+from ..config import LoadedConfig
+from .interface import Message, Outcome, Result
+
+# A push request waits for it; who is not reached in this time is not waited for.
+SEND_SECONDS = 8.0
+FOLDER = "notified"
+"""Within the store's claims: a file for each message that was sent."""
+_MAX_KNOWN = 10_000
+_log = logging.getLogger(__name__)
+
+
+class Notices:
+    """Sends notices, each once over all replicas; may be used by several threads at once.
+
+    A run that waits is one notice. Messages that can't start a run are one notice for each trigger in a day (UTC): a
+    publisher that is wrong is wrong a thousand times.
+
+    Args:
+        pipeline: The pipeline's name.
+        channels: The channels' settings, see `parse_channel`.
+        claims_uri: Where replicas agree on what was sent.
+        clock: Gives the time in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        pipeline: str,
+        channels: Sequence[dict[str, Any]],
+        claims_uri: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._pipeline, self._claims_uri, self._clock = pipeline, claims_uri, clock
+        self._channels = [parse_channel(channel) for channel in channels]
+        self._known: LRUCache[str, bool] = LRUCache(_MAX_KNOWN)
+        self._lock = Lock()
+
+    def tell(self, message: Message, outcome: Outcome) -> None:
+        """Notify of what became of a message, if anybody is to know; nothing that goes wrong is raised.
+
+        Args:
+            message: The message.
+            outcome: What became of it.
+        """
+        try:
+            self._tell(message, outcome)
+        except Exception:
+            # What became of the message stands, whoever hears of it.
+            _log.exception("message %s: nobody was notified.", message.message_id)
+
+    def _tell(self, message: Message, outcome: Outcome) -> None:
+        for notice in self._notices(message, outcome):
+            channels = [one for one in self._channels if notice.outcome in one.on]
+            if channels and self._is_new(notice.id):
+                for sent in send_all(
+                    channels, notice, self._claims_uri, SEND_SECONDS, only_claimed=True
+                ):
+                    if not sent.ok or sent.warning:
+                        _log.warning(
+                            "%s was not notified of '%s': %s",
+                            sent.channel,
+                            notice.title,
+                            sent.warning or sent.words,
+                        )
+
+    def _notices(self, message: Message, outcome: Outcome) -> list[Notice]:
+        today = f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%d}"
+        about = [
+            Notice(self._pipeline, run_id, "waiting", outcome.reason, subject=run_id)
+            for run_id in outcome.waiting
+        ]
+        if outcome.result == Result.HOPELESS or outcome.refused:
+            trigger = outcome.trigger or "no trigger"
+            about.append(
+                Notice(
+                    self._pipeline,
+                    f"message {message.message_id}",
+                    "failed",
+                    f"No run was started for a message to the trigger '{trigger}': {outcome.reason} Of more such "
+                    f"messages on {today} (UTC) only the log, the metrics and the dead letters tell.",
+                    subject=f"{trigger} {today}",
+                )
+            )
+        return about
+
+    def _is_new(self, notice_id: str) -> bool:
+        with self._lock:
+            known = notice_id in self._known
+            self._known[notice_id] = True
+            return not known
+
+
+def make_notices(loaded: LoadedConfig) -> Notices | None:
+    """Make what notifies for the triggers of a retrain.yaml; None if nobody is to be notified.
+
+    Args:
+        loaded: The configuration.
+    """
+    config = loaded.config
+    channels = config.notify.channels()
+    if not channels:
+        return None
+    # Beside the claims of runs, which may be Leases that hold nothing else.
+    claims = join(Store(config.store).claims_uri, FOLDER, config.name)
+    return Notices(config.name, channels, claims)

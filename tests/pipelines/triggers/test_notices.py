@@ -1,0 +1,135 @@
+"""Messages that start no run: who is notified of them, and how often."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from servers.memory_target import MemoryTarget
+from servers.receiver import Receiver
+
+from retrainer.pipelines.data_config import DataConfig
+from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
+from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.triggers.dispatch import Dispatcher
+from retrainer.pipelines.triggers.interface import Message
+from retrainer.pipelines.triggers.ledger import Ledger
+from retrainer.pipelines.triggers.metrics import Metrics
+from retrainer.pipelines.triggers.notices import Notices
+from retrainer.pipelines.triggers.open_claims import open_claims
+from retrainer.pipelines.triggers.processing import Answer, Processor
+
+NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def receiver(server):
+    server.requests.clear()
+    server.status = 200
+    return server
+
+
+class Service:
+    """Replicas of a trigger service that starts one run a day."""
+
+    def __init__(self, folder, receiver, on=("waiting", "failed")):
+        self.now = NOON.timestamp()
+        self.target = MemoryTarget(names_runs=True)
+        self.receiver, self.folder = receiver, folder
+        self.channels = [
+            {"kind": "webhook", "name": "webhook", "on": list(on), "url": f"{receiver.url}/hook"}
+        ]
+        self.replicas = [self.replica(), self.replica()]
+
+    def replica(self):
+        def clock():
+            return self.now
+
+        triggers = {"asked": TriggerConfig(kind="request", daily_limit=1, allow=["span"])}
+        data = DataConfig(pattern="gs://acme/day={span}/*.csv", label="x")
+        ledger = Ledger(open_claims(str(self.folder / "claims")))
+        dispatcher = Dispatcher("orders", triggers, data, self.target, ledger, clock)
+        notices = Notices("orders", self.channels, str(self.folder / "notified"), clock)
+        return Processor(dispatcher, Metrics(), notices=notices)
+
+    def send(self, content, message_id="1", replica=0):
+        published = datetime.fromtimestamp(self.now, UTC)
+        data = json.dumps(content).encode()
+        return self.replicas[replica].process(Message(message_id, data, {}, published)).answer
+
+    @property
+    def told(self):
+        return [json.loads(request.body) for request in self.receiver.requests]
+
+
+@pytest.fixture
+def service(tmp_path, receiver):
+    return Service(tmp_path, receiver)
+
+
+def test_a_run_that_waits_for_its_limit_is_said_once_over_all_replicas(service):
+    assert service.send({"id": "a"}) == Answer.DONE
+    assert service.told == []
+    for replica in (0, 1, 0, 1):
+        assert service.send({"id": "b"}, "2", replica) == Answer.LATER
+        service.now += 600
+    (notice,) = service.told
+    assert notice["outcome"] == "waiting"
+    assert notice["title"] == "orders: a run waits"
+    assert "has started 1 of 1 runs of 2026-04-01 (UTC)" in notice["reason"]
+    assert notice["run"].startswith("orders-")
+    service.send({"id": "c"}, "3")
+    assert len(service.told) == 2
+
+
+def test_messages_that_can_not_start_a_run_are_one_notice_a_day(service):
+    for number in range(3):
+        assert service.send({"id": "x", "sapn": number}, f"1{number}", number % 2) == Answer.REFUSED
+    (notice,) = service.told
+    assert notice["outcome"] == "failed"
+    assert "No run was started for a message" in notice["reason"]
+    assert "sapn" in notice["reason"]
+    service.now += 86_400
+    service.send({"id": "x", "sapn": 4}, "14")
+    assert len(service.told) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "count"), [(RefusedError("no role."), 1), (UnavailableError("down."), 0)]
+)
+def test_a_target_that_refuses_is_said_and_one_that_is_away_is_not(
+    service, monkeypatch, error, count
+):
+    def submit(_):
+        raise error
+
+    monkeypatch.setattr(service.target, "submit", submit)
+    for _ in range(2):
+        assert service.send({"id": "a"}) == Answer.FAILED
+    assert len(service.told) == count
+
+
+def test_nobody_is_asked_for_an_outcome_that_no_channel_is_for(tmp_path, receiver):
+    service = Service(tmp_path, receiver, on=["pushed"])
+    service.send({"id": "a"})
+    service.send({"id": "b"}, "2")
+    assert service.told == []
+
+
+def test_a_message_is_handled_although_nobody_can_be_notified(service, receiver, caplog):
+    receiver.status = 403
+    service.send({"id": "a"})
+    assert service.send({"id": "b"}, "2") == Answer.LATER
+    assert "webhook was not notified of 'orders: a run waits': not sent" in caplog.text
+
+
+def test_without_a_store_nobody_is_notified_again_and_again(service, tmp_path):
+    (tmp_path / "notified").touch()
+    service.send({"id": "a"})
+    assert service.send({"id": "b"}, "2") == Answer.LATER
+    assert service.told == []
