@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..lib.network import route
 from .failures import MaybeSentError, NotSentError
 
 # An answer's text beyond this says nothing more.
@@ -56,7 +57,7 @@ def post(url: str, body: bytes, headers: dict[str, str], seconds: float) -> None
             stream=True,
         )
     except requests.exceptions.ConnectionError as error:
-        raise _unreachable(error, host) from None
+        raise _unreachable(error, host, route(url)) from None
     except requests.exceptions.Timeout as error:
         raise MaybeSentError(f"{host} did not answer within {seconds:g} s") from error
     except (requests.exceptions.RequestException, ValueError) as error:
@@ -88,7 +89,7 @@ def _said(answer: Any) -> str:
     return f" ({text})" if text and not text.startswith("<") else ""
 
 
-def _unreachable(error: Exception, host: str) -> Exception:
+def _unreachable(error: Exception, host: str, way: str) -> Exception:
     """Tell a connection that never came about from one that broke after the message had gone out."""
     from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
     from urllib3.exceptions import ProxyError as ProxyFailedError
@@ -97,7 +98,10 @@ def _unreachable(error: Exception, host: str) -> Exception:
     if isinstance(reason, NameResolutionError):
         return NotSentError(f"the host '{host}' is not known", transient=True)
     if isinstance(reason, ProxyFailedError):
-        return NotSentError(f"the proxy to {host} can't be reached or refuses", transient=True)
+        return NotSentError(
+            f"{host} can't be reached{way}, which can't be reached itself or refuses",
+            transient=True,
+        )
     if isinstance(reason, ConnectTimeoutError | NewConnectionError):
         return NotSentError(f"{host} can't be reached", transient=True)
     if _is_certificate(reason):

@@ -11,6 +11,7 @@ from ...components.lib.words import plural
 from .options import FILE, IMAGE, PARAMETERS, TO, show_warnings, take_flags, target_options
 
 if TYPE_CHECKING:
+    from ..config import LoadedConfig
     from ..schedule_config import ScheduleConfig
     from ..targets.interface import Schedule, ScheduleRequest, Target
 
@@ -122,8 +123,8 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
 @target_options
 def list_(file: Path, kind: str, **options: Any) -> None:
     """List the schedules of FILE's pipeline."""
-    schedules = _open(file, kind, options).list_schedules()
-    digest = _digest(file, kind, None, options) if any(one.digest for one in schedules) else ""
+    target, digest = _open_with_digest(file, kind, options)
+    schedules = target.list_schedules()
     for one in schedules:
         changed = bool(one.digest) and one.digest != digest
         click.echo(_line(one) + ("  retrain.yaml has changed since" if changed else ""))
@@ -169,12 +170,18 @@ def delete(file: Path, kind: str, name: str | None, **options: Any) -> None:
 
 
 def _open(file: Path, kind: str, options: dict[str, Any]) -> "Target":
+    return _open_with_digest(file, kind, options)[0]
+
+
+def _open_with_digest(file: Path, kind: str, options: dict[str, Any]) -> "tuple[Target, str]":
     from ..compiling import compile_pipeline
     from ..config import load_config
     from ..targets.choosing import TargetKind, open_target
 
     loaded = load_config(file)
-    return open_target(TargetKind(kind), loaded, compile_pipeline(loaded), take_flags(options))
+    pipeline = compile_pipeline(loaded)
+    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    return target, _digest(loaded, pipeline.text, kind, options)
 
 
 def _name_in(file: Path) -> str:
@@ -192,6 +199,8 @@ def _prepare(
     options: dict[str, Any],
 ) -> "tuple[Target, str, str]":
     """Return the target, the pipeline's name, and what stands for what its runs are made of."""
+    from ..compiling import compile_pipeline
+    from ..config import load_config
     from ..setting_checks import check_settings
     from ..targets.choosing import TargetKind, open_target
     from .prepare import prepare
@@ -199,26 +208,25 @@ def _prepare(
     loaded, pipeline = prepare(file, image, TargetKind(kind), parameters, template)
     show_warnings(check_settings(loaded))
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
-    return target, pipeline.name, _digest(file, kind, image, options)
+    if template:
+        # What it was pushed from is not this file, which may change as it likes.
+        return target, pipeline.name, ""
+    # What a tag is pinned to is no change of the file.
+    written = load_config(file)
+    if image:
+        config = written.config.model_copy(update={"image": image})
+        written = written.model_copy(update={"config": config})
+    text = pipeline.text if written == loaded else compile_pipeline(written).text
+    return target, pipeline.name, _digest(written, text, kind, options)
 
 
-def _digest(file: Path, kind: str, image: str | None, options: dict[str, Any]) -> str:
-    """Return what stands for the pipeline and the settings of its runs, images as the file names them.
-
-    What a tag is pinned to is no change of the file.
-    """
-    from ..compiling import compile_pipeline
-    from ..config import load_config
+def _digest(loaded: "LoadedConfig", text: str, kind: str, options: dict[str, Any]) -> str:
+    """Return what stands for a compiled pipeline and the settings of its runs."""
     from ..targets.choosing import TargetKind, settle_kubeflow, settle_vertex
 
-    loaded = load_config(file)
-    if image:
-        config = loaded.config.model_copy(update={"image": image})
-        loaded = loaded.model_copy(update={"config": config})
     settle = settle_vertex if TargetKind(kind) == TargetKind.VERTEX else settle_kubeflow
     settings = settle(loaded, take_flags(options)).model_dump_json(exclude=_OF_THE_CALLER)
-    text = f"{compile_pipeline(loaded).text}\n{settings}"
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return hashlib.sha256(f"{text}\n{settings}".encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def _read_clock(values: dict[str, Any]) -> "ScheduleConfig":

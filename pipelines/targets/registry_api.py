@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.network import route
 from .image_names import ImageName
 from .registry_logins import Login, find_login, google_token, is_google
 
@@ -64,7 +65,9 @@ def ask_digest(image: ImageName) -> str:
                 # The header is optional in the specification; a digest is that of the manifest's bytes.
                 answer = session.get(url, headers=headers, timeout=_TIMEOUT)
         except requests.RequestException as error:
-            raise NoDigestError(f"{image.registry} can't be reached: {_reason(error)}") from error
+            raise NoDigestError(
+                f"{image.registry} can't be reached{route(url)}: {_reason(error)}"
+            ) from error
     if answer.ok:
         if found := answer.headers.get(_DIGEST):
             return found

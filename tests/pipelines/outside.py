@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import warnings
+from datetime import UTC, datetime
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.network import prepare
@@ -84,7 +85,7 @@ def ask_pubsub():
 
     dead_letters.PUBLISH_SECONDS = 2.0
     topic = dead_letters.DeadLetters("projects/acme-ml/topics/dead")
-    topic.publish(Message("1", b"{}", {}, None), "a reason")
+    topic.publish(Message("1", b"{}", {}, datetime.now(UTC)), "a reason")
     return "published"
 
 
@@ -92,6 +93,20 @@ def ask_templates():
     from retrainer.pipelines.targets.templates import resolve_template
 
     return resolve_template("https://europe-west1-kfp.pkg.dev/acme-ml/templates/orders/stable")
+
+
+def ask_registry():
+    from retrainer.pipelines.targets.image_names import parse_image
+    from retrainer.pipelines.targets.registry_api import ask_digest
+
+    return ask_digest(parse_image("images.acme.example/ml/retrainer:1"))
+
+
+def ask_webhook():
+    from retrainer.components.notify_outcome.posting import post
+
+    post("https://hooks.acme.example/hook", b"{}", {}, 5.0)
+    return "posted"
 
 
 def ask_certificates():

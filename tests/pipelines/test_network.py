@@ -37,6 +37,8 @@ ANSWERS = {
     "pubsub": "published",
     "templates": f"https://europe-west1-kfp.pkg.dev/acme-ml/templates/orders/{DIGEST}",
     "certificates": "-----BEGIN CERTIFICATE-----",
+    "registry": DIGEST,
+    "webhook": "posted",
 }
 """What each client gets, if it reaches its service."""
 HOSTS = {
@@ -50,6 +52,8 @@ HOSTS = {
     "pubsub": "pubsub.googleapis.com",
     "templates": "artifactregistry.googleapis.com",
     "certificates": "www.googleapis.com",
+    "registry": "images.acme.example",
+    "webhook": "hooks.acme.example",
 }
 OF_THE_NETWORK = re.compile(
     "_proxy$|^SSL_CERT|_CA_BUNDLE$|_CA_CERTS$|_ROOTS_FILE_PATH$", re.IGNORECASE
@@ -57,13 +61,15 @@ OF_THE_NETWORK = re.compile(
 
 
 class Several(LocalServer):
-    """Google's server of access tokens, Artifact Registry's API with one tag, and S3 with one object."""
+    """Google's server of access tokens, Artifact Registry's API, a registry of images, S3, and a chat's webhook."""
 
     def routes(self):
         return [
             web.post("/token", self.token),
             web.get("/v1/projects/{path:.*}", self.tag),
             web.route("*", "/acme/there", self.there),
+            web.head("/v2/ml/retrainer/manifests/1", self.manifest),
+            web.post("/hook", self.hook),
         ]
 
     async def token(self, _):
@@ -71,6 +77,12 @@ class Several(LocalServer):
 
     async def tag(self, _):
         return web.json_response({"name": "tags/stable", "version": f"versions/{DIGEST}"})
+
+    async def manifest(self, _):
+        return web.Response(headers={"Docker-Content-Digest": DIGEST})
+
+    async def hook(self, _):
+        return web.Response()
 
     async def there(self, _):
         about = {"ETag": '"1"', "Last-Modified": "Wed, 01 Apr 2026 00:00:00 GMT"}
@@ -125,6 +137,8 @@ def proxy(tmp_path_factory):
             HOSTS["pubsub"]: enter(publisher()),
             HOSTS["templates"]: several.port,
             HOSTS["certificates"]: enter(CertificateServer(SigningKey("key-1"))).port,
+            HOSTS["registry"]: several.port,
+            HOSTS["webhook"]: several.port,
             "oauth2.googleapis.com": several.port,
         }
         proxy.grpc = {HOSTS["pubsub"], HOSTS["bigquery_reader"]}

@@ -6,6 +6,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from servers.vertex import VertexServer
 from servers.vertex_cases import Token, compiled, open_target, settings
 
+from retrainer.pipelines.targets.following import LostSightError, follow
 from retrainer.pipelines.targets.interface import RefusedError, RunRequest, UnavailableError
 from retrainer.pipelines.targets.vertex import VertexTarget
 
@@ -182,3 +183,32 @@ def test_many_runs_from_many_threads_are_each_their_own(server):
         for name, job in server.jobs.items()
     }
     assert spans == {f"orders-{number}": str(number) for number in range(40)}
+
+
+class Ended(Token):
+    """Credentials of a person who must log in again, from some time on."""
+
+    over = False
+
+    def refresh(self, request):
+        if self.over:
+            raise RefreshError("Reauthentication is needed.", {}, retryable=False)
+        super().refresh(request)
+
+
+def test_credentials_that_end_lose_sight_of_the_run_and_say_how_to_log_in(server):
+    credentials = Ended()
+    target = VertexTarget(settings(server.url), compiled(), credentials)
+    submission = target.submit(REQUEST)
+    credentials.over = True
+    credentials.token = None
+    with pytest.raises(LostSightError, match=r"Reauthentication is needed.* Log in with 'gcloud"):
+        follow(target, submission, lambda line: None, 0.01, max_token_gap_seconds=0.1)
+
+
+def test_a_right_that_is_taken_away_loses_sight_of_the_run_at_once(server):
+    target = open_target(server)
+    submission = target.submit(REQUEST)
+    server.fail_next(1, status=403)
+    with pytest.raises(LostSightError, match=r"roles/aiplatform\.user"):
+        follow(target, submission, lambda line: None, 0.01)
