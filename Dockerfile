@@ -45,11 +45,16 @@ LABEL org.opencontainers.image.title="retrainer" \
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 10001 retrainer
+    && useradd --create-home --uid 10001 retrainer \
+    && chmod 755 /home/retrainer
 # The user's own, so that an image on top can install packages without becoming root.
 COPY --from=build --chown=retrainer /opt/retrainer /opt/retrainer
+# A cluster may run it as any user, mostly of group 0 (OpenShift), who has no entry in /etc/passwd, no home and no place
+# to write but /tmp. Python's getpass then asks LOGNAME.
 ENV PATH=/opt/retrainer/bin:$PATH \
     PYTHONPATH=/home/retrainer \
+    HOME=/tmp \
+    LOGNAME=retrainer \
     PYTHONUNBUFFERED=1 \
     PIP_CONSTRAINT=/opt/retrainer/constraints.txt \
     PIP_DISABLE_PIP_VERSION_CHECK=1

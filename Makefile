@@ -30,7 +30,7 @@ docs: setup ## write the references in docs/ from the code
 lock: setup ## resolve the lock files in requirements/ anew
 	@.venv/bin/python tools/lock.py
 
-image: ## the container image of the components (BASE=... for another base image)
+image: ## the container images of the tasks and of the trigger service (BASE=... for another base image)
 	@sh tools/image.sh
 
 bench: setup ## time and memory beside TFX's LocalDagRunner, on the same work

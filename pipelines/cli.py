@@ -26,6 +26,7 @@ from .commands.spans import spans
 from .commands.submit import submit
 from .commands.trigger import trigger
 from .examples import EXAMPLES
+from .installed import lacking
 
 # A shell's exit code of a program that a signal ended is this and the signal's number.
 SIGNALLED = 128
@@ -54,6 +55,12 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of our output went away, as `head` does. What is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "retrainer"):
+            raise
+        click.echo(click.style("error: ", fg="red", bold=True) + str(lacking(package)), err=True)
         code = 1
     except (RetrainerError, OSError) as error:
         click.echo(click.style("error: ", fg="red", bold=True) + _tell(error), err=True)

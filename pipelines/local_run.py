@@ -7,6 +7,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.files import filesystem, is_local
 from .compiling import compile_spec
 from .config import LoadedConfig
+from .installed import check_libraries
 from .run_ids import new_run_id
 from .runners.local import LocalRunner
 from .runners.observer import RunObserver
@@ -21,7 +22,11 @@ def warm_runner() -> Iterator[LocalRunner]:
 
     Yields:
         The runner; its processes end with the block.
+
+    Raises:
+        RetrainerError: If the libraries are not installed.
     """
+    check_libraries()
     with LocalRunner() as local:
         local.warm_up()
         yield local

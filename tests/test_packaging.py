@@ -128,4 +128,13 @@ def test_every_import_is_declared() -> None:
 
 def test_image_carries_the_project_version() -> None:
     version = PROJECT["project"]["version"]
-    assert f"ARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()
+    for name in ("Dockerfile", "Dockerfile.trigger"):
+        assert f"ARG VERSION={version}\n" in (ROOT / name).read_text()
+
+
+def test_the_trigger_image_has_the_versions_that_everything_else_has() -> None:
+    everything = {str(pin[0]) for pin in pins("py313").values()}
+    trigger = {name: str(pin[0]) for name, pin in pins("py313-trigger").items()}
+    assert set(trigger.values()) <= everything, "run make lock"
+    assert {"aiohttp", "kfp", "kubernetes", "google-cloud-aiplatform"} <= set(trigger)
+    assert not {"tensorflow", "apache-beam", "tensorflow-data-validation"} & set(trigger)

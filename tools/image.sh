@@ -1,10 +1,12 @@
 #!/bin/sh
-# Builds the image of the components: retrainer:<version>, and retrainer:latest.
+# Builds two images, each with its version and as `latest`: retrainer, in which tasks run, and retrainer-trigger, the
+# trigger service without TensorFlow. Named as arguments: those alone.
 #   BASE           another base image than the Dockerfile's, any Debian 13
 #   PIP_CERT       where in the base image the certificates of this network's authority lie
 #   PIP_INDEX_URL  another package index
 set -eu
 cd "$(dirname "$0")/.."
+images=$*
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -13,5 +15,9 @@ for name in BASE PIP_CERT PIP_INDEX_URL; do
     eval "value=\${$name:-}"
     [ -z "$value" ] || set -- "$@" --build-arg "$name=$value"
 done
-# The host's network, because a proxy may listen there only.
-exec docker build --network host "$@" -t "retrainer:$version" -t retrainer:latest .
+for image in ${images:-retrainer retrainer-trigger}; do
+    file=Dockerfile
+    [ "$image" = retrainer ] || file=Dockerfile.trigger
+    # The host's network, because a proxy may listen there only.
+    docker build --network host "$@" -f "$file" -t "$image:$version" -t "$image:latest" .
+done

@@ -1,8 +1,9 @@
 """Write the lock files in requirements/ from pyproject.toml, with hashes and no index's name.
 
 Each dependency line has two: `<line>.txt` is what runs in production (the image installs it and
-nothing else), `<line>-dev.txt` what the demo and the tests want beside it. `build.txt` is what
-builds the few packages that come as source, and `uv`, which installs the rest.
+nothing else), `<line>-dev.txt` what the demo and the tests want beside it. `py313-trigger.txt` is
+the part of `py313.txt` that the image of the trigger service has. `build.txt` is what builds the
+few packages that come as source, and `uv`, which installs the rest.
 
 Run by `make lock`, with the Python of the project's environment.
 """
@@ -22,6 +23,39 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 RUNTIME_EXTRAS = ("gcs", "s3")
 DEV_EXTRAS = (*RUNTIME_EXTRAS, "demo", "dev")
+# What `retrainer trigger` imports, compiling the pipeline included.
+TRIGGER = (
+    "aiohttp",
+    "cachetools",
+    "click",
+    "fsspec",
+    "gcsfs",
+    "google-api-core",
+    "google-auth",
+    "google-cloud-aiplatform",
+    "google-cloud-pubsub",
+    "grpcio",
+    "jinja2",
+    "kfp",
+    "kfp-kubernetes",
+    "kfp-server-api",
+    "kubernetes",
+    "markupsafe",
+    "numpy",
+    "packaging",
+    "prometheus-client",
+    "protobuf",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "requests",
+    "rich",
+    "s3fs",
+    "tensorflow-metadata",
+    "urllib3",
+)
+# What it reads files of, to check metrics, and never imports: they come without what they need.
+TRIGGER_FILES = ("tensorflow-model-analysis", "tf-keras")
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"}
 MACOS = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin"}
 
@@ -64,11 +98,34 @@ def main() -> None:
             f"What the demo and the tests want beside {line.name}.txt.",
             beside,
         )
+        if line.name == "py313":
+            write_trigger_lock(line, runtime)
     print("resolving build ...", flush=True)
     build = compile_lock(
         ["--universal", "--python-version", "3.11", "-"], "setuptools\nuv\nwheel\n"
     )
     write(REQUIREMENTS / "build.txt", "What builds the packages that come as source.", build)
+
+
+def write_trigger_lock(line: Line, runtime: Iterable[str]) -> None:
+    """Write the part of a line's lock that the image of the trigger service has.
+
+    Args:
+        line: The dependency line.
+        runtime: The entries of its lock.
+    """
+    entries = {entry.split("==")[0]: entry for entry in runtime}
+    with tempfile.TemporaryDirectory() as folder:
+        pins = Path(folder) / "constraints.txt"
+        pins.write_text("\n".join(entry.split(" \\")[0] for entry in entries.values()))
+        arguments = ["--universal", "--python-version", line.pythons[0], "-c", str(pins), "-"]
+        needed = compile_lock(arguments, "\n".join(TRIGGER))
+    names = sorted({*(entry.split("==")[0] for entry in needed), *TRIGGER_FILES})
+    write(
+        REQUIREMENTS / f"{line.name}-trigger.txt",
+        f"What the image of the trigger service has of {line.name}.txt.",
+        [entries[name] for name in names if name in entries],
+    )
 
 
 def resolve(line: Line, extras: Iterable[str], constraints: Iterable[str] = ()) -> list[str]:

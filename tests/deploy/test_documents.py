@@ -127,13 +127,18 @@ def test_going_back_to_an_older_champion_works_as_written(tmp_path: Path) -> Non
 
 def test_images_are_of_this_version() -> None:
     named = {
-        tag for path in FILES for tag in re.findall(r"\bretrainer:(\d[\w.]*)", path.read_text())
+        tag
+        for path in FILES
+        for tag in re.findall(r"\bretrainer(?:-trigger)?:(\d[\w.]*)", path.read_text())
     }
     assert named == {VERSION}
 
 
 def test_user_is_that_of_the_image() -> None:
-    assert f"--uid {USER} " in (ROOT / "Dockerfile").read_text()
+    for name in ("Dockerfile", "Dockerfile.trigger"):
+        text = (ROOT / name).read_text()
+        assert f"--uid {USER} " in text
+        assert f"\nUSER {USER}\n" in text
     pod = yaml.safe_load((DOCUMENTS / "kubeflow/base/deployment.yaml").read_text())
     security = pod["spec"]["template"]["spec"]["securityContext"]
     assert {security[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {USER}

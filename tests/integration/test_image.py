@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from servers.restricted import RESTRICTED, RESTRICTED_OPTIONS, docker
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from retrainer.components.lib.files import digest_folder
@@ -18,11 +19,6 @@ from retrainer.components.lib.image import IMAGE
 from retrainer.pipelines.projects import init_project
 
 pytestmark = pytest.mark.integration("docker")
-
-
-def docker(*arguments, **options):
-    command = ["docker", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +48,34 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def in_containers(image, project):
-    """The pipeline in kfp's own runner: the run's folder, and what the tasks said."""
+    """The pipeline in kfp's own runner, each of the nine tasks in a restricted container: the run's folder."""
     script = f"""
 import kfp.local
+from docker.models.containers import ContainerCollection
+from kfp import dsl
+from kfp.local import placeholder_utils
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.continuous_training import continuous_training
+
+# The runner hands no options of a container on.
+run = ContainerCollection.run
+ContainerCollection.run = lambda self, **options: run(self, **options, **{RESTRICTED_OPTIONS!r})
+
+# It fails with an IndexError on this placeholder of kfp's own (kfp/local/placeholder_utils.py, PLACEHOLDERS lacks it).
+resolve = placeholder_utils.resolve_individual_placeholder
+placeholder_utils.resolve_individual_placeholder = lambda element, **known: resolve(
+    element.replace(dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER, known["pipeline_resource_name"]), **known
+)
 
 kfp.local.init(runner=kfp.local.DockerRunner(), pipeline_root={str(project)!r})
 continuous_training(load_config({str(project)!r}))()
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "RETRAINER_IMAGE": image},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (project / "store").rename(project / "store-of-containers")
     (folder,) = project.glob("flights-*")
@@ -72,11 +86,15 @@ continuous_training(load_config({str(project)!r}))()
 def in_one_process(image, project, in_containers):
     """The same by `retrainer run`, on the same line: the run's record."""
     done = docker(
-        "run", "--rm", "--network", "none", "--volume", f"{project}:{project}", image,
+        "run", "--rm", "--network", "none", *RESTRICTED, "--volume", f"{project}:{project}", image,
         "retrainer", "run", project / "retrain.yaml", "--run-id", "local", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
+
+
+def test_each_of_the_nine_tasks_runs_in_a_restricted_container(in_containers):
+    assert len(list(in_containers.glob("*/executor_output.json"))) == 9
 
 
 def _executor_output(folder, task):
@@ -147,7 +165,7 @@ def test_an_image_with_a_model_and_a_package_is_two_lines_more(image, project, t
         docker("image", "rm", "--force", own)
 
 
-def test_the_image_says_what_it_is_and_runs_without_root(image):
+def test_the_image_says_what_it_is(image):
     config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
     labels = {key.rpartition(".")[2]: value for key, value in config["Labels"].items()}
     assert labels["licenses"] == "Apache-2.0"
@@ -155,3 +173,16 @@ def test_the_image_says_what_it_is_and_runs_without_root(image):
     assert len(labels["revision"]) == 40
     said = docker("run", "--rm", image, "sh", "-c", "id -u; which gcc g++ cc; retrainer --version")
     assert said.stdout.splitlines() == ["10001", f"retrainer, version {labels['version']}"]
+
+
+def test_its_user_is_a_number_that_the_kubelet_can_tell_from_root(image):
+    # With runAsNonRoot and no runAsUser it refuses a name (kubernetes/kubernetes, pkg/kubelet/kuberuntime/
+    # security_context.go, verifyRunAsNonRoot: "image has non-numeric user").
+    user = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]["User"]
+    assert int(user.partition(":")[0]) > 0
+
+
+def test_a_user_without_a_name_finds_a_home_and_the_model_beside_it(image):
+    code = "import getpass, os, tempfile; print(getpass.getuser(), os.path.expanduser('~'), os.getcwd())"
+    said = docker("run", "--rm", *RESTRICTED, image, "python", "-c", code)
+    assert said.stdout.split() == ["retrainer", "/tmp", "/home/retrainer"], said.stderr

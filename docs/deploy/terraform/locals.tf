@@ -1,6 +1,8 @@
 locals {
   deployed = var.image == "" ? 0 : 1
 
+  tasks_image = var.tasks_image == "" ? var.image : var.tasks_image
+
   service = "${var.name}-trigger"
 
   # Cloud Run's address that can be told before the service is there. The service must know it to check the audience of

@@ -29,8 +29,8 @@ resource "google_cloud_run_v2_service" "trigger" {
     containers {
       image = var.image
 
-      # Tasks run in this very image, so that one digest says what the service, the configuration and the tasks are.
-      args = ["retrainer", "trigger", "serve", "/config/retrain.yaml", "--to", "vertex", "--image", var.image]
+      # The service's own image has no TensorFlow. Both digests stand side by side, so that they change together.
+      args = ["retrainer", "trigger", "serve", "/config/retrain.yaml", "--to", "vertex", "--image", local.tasks_image]
 
       ports {
         container_port = 8080

@@ -41,6 +41,17 @@ variable "image" {
   }
 }
 
+variable "tasks_image" {
+  description = "Image that the pipeline's tasks run in, by its digest. Empty: the trigger service's, which then has to be built on retrainer and not on retrainer-trigger."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.tasks_image == "" || can(regex("^[^@[:space:]]+@sha256:[0-9a-f]{64}$", var.tasks_image))
+    error_message = "Name the image by its digest, <registry>/<name>@sha256:<64 digits>: a tag can be moved, and then what runs is not what was applied."
+  }
+}
+
 variable "data_bucket" {
   description = "Bucket that spans land in, without gs://. It must exist; Terraform adds a notification and a grant to it."
   type        = string

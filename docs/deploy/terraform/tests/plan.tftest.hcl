@@ -145,6 +145,34 @@ run "tags_are_refused" {
   expect_failures = [var.image]
 }
 
+run "tags_of_the_tasks_image_are_refused" {
+  command = plan
+
+  variables {
+    tasks_image = "europe-west1-docker.pkg.dev/acme-ml/retrainer-images/retrainer:0.1.0"
+  }
+
+  expect_failures = [var.tasks_image]
+}
+
+run "tasks_run_in_their_own_image" {
+  command = plan
+
+  variables {
+    tasks_image = "europe-west1-docker.pkg.dev/acme-ml/retrainer-images/retrainer@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.trigger[0].template[0].containers[0].args[7] == var.tasks_image
+    error_message = "The service is not told the image of the tasks."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.trigger[0].template[0].containers[0].image == var.image
+    error_message = "The service runs in another image than its own."
+  }
+}
+
 run "a_bucket_is_named_without_its_scheme" {
   command = plan
 
