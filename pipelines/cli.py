@@ -132,7 +132,7 @@ def init(folder: Path, example: str) -> None:
     metavar="RUN",
     help="Go on with a failed run where it stopped ('last' for the newest).",
 )
-@click.option("--no-cache", is_flag=True, help="Do every task anew.")
+@click.option("--no-cache", is_flag=True, help="Ignore earlier results and run every task.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else."
 )

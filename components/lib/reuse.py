@@ -102,7 +102,12 @@ def reuse_or_make(store: str, work: Work, make: Callable[[], Result]) -> Result:
     if code.unseen:
         _log.warning("%s; so this task's result is not kept for later runs.", code.unseen[0])
         return make()
-    entries = _Entries(Store(store).reused_uri(work.component), _key(work, code.digest))
+    try:
+        key = _key(work, code.digest)
+    except (RetrainerError, OSError):
+        # An input that can't be read: the work says so, in words that name where it comes from.
+        return make()
+    entries = _Entries(Store(store).reused_uri(work.component), key)
     if os.environ.get(VARIABLE) != "off" and (found := entries.take(work.outputs)):
         _log.info("reused the result of equal inputs from '%s'", entries.uri)
         return found

@@ -3,6 +3,7 @@
 import ast
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from .imports import Import, find_imports
 from .installed import digest_distribution, is_from_index, library_versions, with_requirements
 from .modules import MODULE_FILE
 
+# Apache Beam's apache_beam/options/pipeline_options.py, SetupOptions.
+_WORKER_FILES = ("--setup_file", "--requirements_file", "--extra_package", "--extra_packages")
+# Beside a package's modules: what they read. What Python and tools leave there is no part of it.
+_NO_DATA = (".py", ".pyc", ".pyo")
 _SKIPPED = {*sys.stdlib_module_names, __name__.split(".")[0]}
 
 
@@ -38,8 +43,8 @@ def code_behind(parameters: Mapping[str, Any]) -> UserCode:
     """Find the user's code that a task's parameters name.
 
     Args:
-        parameters: The task's parameters. `module` and `module_source` are the user's model code, and metrics in
-            `metrics_specs` may have a `module`.
+        parameters: The task's parameters. `module` and `module_source` are the user's model code, metrics in
+            `metrics_specs` may have a `module`, and `beam_args` may name files that set Beam's workers up.
 
     Returns:
         All code behind them, by content.
@@ -50,7 +55,13 @@ def code_behind(parameters: Mapping[str, Any]) -> UserCode:
         metrics = spec.get("metrics") if isinstance(spec, Mapping) else None
         for metric in metrics or ():
             modules.append(str(metric.get("module") or "") if isinstance(metric, Mapping) else "")
-    return digest_user_code(list(dict.fromkeys(filter(None, modules))), source)
+    code = digest_user_code(list(dict.fromkeys(filter(None, modules))), source)
+    files = [
+        file for argument in parameters.get("beam_args") or () for file in _set_up_by(argument)
+    ]
+    if not files:
+        return code
+    return UserCode(digest_value([code.digest, files]), code.unseen)
 
 
 def digest_user_code(modules: Sequence[str], source: str = "") -> UserCode:
@@ -77,6 +88,13 @@ def digest_user_code(modules: Sequence[str], source: str = "") -> UserCode:
     for name in modules:
         walk.add(Import(name, 0), "retrain.yaml")
     return UserCode(digest_value([walk.found, walk.libraries()]), tuple(dict.fromkeys(walk.unseen)))
+
+
+def _set_up_by(argument: str) -> Iterator[str]:
+    """Hash the file that a Beam argument names, if it is one whose content decides what the workers run."""
+    option, _, path = str(argument).partition("=")
+    if option in _WORKER_FILES and os.path.isfile(path):
+        yield digest_file(path)
 
 
 @dataclass
@@ -161,6 +179,8 @@ class _Walk:
         if spec.origin is None or not spec.has_location:
             return
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+        for folder in spec.submodule_search_locations or ():
+            self.found[f"{name} data"] = digest_value(_data_beside(Path(folder)))
         try:
             source = spec.loader.get_source(name)  # type: ignore[union-attr]
         except (AttributeError, ImportError):
@@ -173,6 +193,23 @@ class _Walk:
             self.found[name] = digest_file(spec.origin)
         except OSError:
             self.unseen.append(f"the code of '{name}' can't be read from '{spec.origin}'")
+
+
+def _data_beside(package: Path) -> dict[str, str]:
+    """Hash the files of a package that are no modules, those in folders that are no packages included."""
+    found = {}
+    for folder, folders, files in os.walk(package):
+        here = Path(folder)
+        folders[:] = sorted(
+            one
+            for one in folders
+            if not one.startswith((".", "__pycache__"))
+            and not (here / one / "__init__.py").exists()
+        )
+        for file in sorted(files):
+            if not file.startswith(".") and not file.endswith(_NO_DATA):
+                found[(here / file).relative_to(package).as_posix()] = digest_file(here / file)
+    return found
 
 
 def _find(name: str, path: Sequence[str] | None) -> ModuleSpec | None:

@@ -77,8 +77,9 @@ def google_token() -> str:
 
 
 def _read_config() -> dict[str, Any]:
-    folder = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
     try:
+        # A user without a home folder has none.
+        folder = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
         content = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RuntimeError):
         # No login is no error: many images are public.

@@ -105,6 +105,13 @@ def test_without_a_store_nothing_is_kept(task):
     assert not Path(task.store).exists()
 
 
+def test_an_input_that_is_missing_is_left_to_the_work_to_say(task):
+    (task.folder / "rows" / "manifest.json").unlink()
+    (task.folder / "rows").rmdir()
+    assert task.run()[0].verdict == "learned"
+    assert not task.entries.exists()
+
+
 def test_code_that_can_t_be_followed_is_not_reused(task, caplog):
     for _ in range(2):
         task.run(module_source="import importlib\nimportlib.import_module(x)")

@@ -119,3 +119,29 @@ def test_a_metric_of_one_s_own_is_code_too(library):
     write(library, gains="class Gain: size = 2")
     assert code_behind(parameters).digest != before.digest
     assert code_behind({"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}]}) == UserCode()
+
+
+@pytest.mark.parametrize("place", ["words.txt", "data/words.txt"])
+def test_a_file_that_a_package_brings_along_is_part_of_it(library, place):
+    write(library, shop__in____init__="", shop__in__model="", shop__in__other__in____init__="")
+    file = library / "shop" / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("a b")
+    before = digest_user_code(["shop.model"])
+    # Another package's is none of this one.
+    (library / "shop" / "other" / "words.txt").write_text("c")
+    (library / "shop" / "__pycache__").mkdir()
+    (library / "shop" / "__pycache__" / "model.pyc").write_text("c")
+    assert digest_user_code(["shop.model"]) == before
+    file.write_text("a b c")
+    assert digest_user_code(["shop.model"]) != before
+
+
+def test_a_file_that_sets_beam_s_workers_up_is_code_too(tmp_path):
+    file = tmp_path / "requirements.txt"
+    file.write_text("shop==1")
+    parameters = {"beam_args": ["--runner=DataflowRunner", f"--requirements_file={file}"]}
+    before = code_behind(parameters)
+    file.write_text("shop==2")
+    assert code_behind(parameters) != before
+    assert code_behind({"beam_args": ["--runner=DataflowRunner"]}) == UserCode()
