@@ -149,8 +149,8 @@ class TriggerServiceConfig(Section):
     )
     dead_letter_topic: str | None = Field(
         None,
-        description="Topic for messages that can never work, with the reason: `projects/<project>/topics/<name>`. If "
-        "null they are refused, and the subscription's own dead-letter policy takes them.",
+        description="Topic for messages that can never work, or have waited or failed for 30 days, with the reason: "
+        "`projects/<project>/topics/<name>`. If null they are refused, and delivered again.",
     )
     claims: str | None = Field(
         None,

@@ -100,7 +100,7 @@ def pull(
     """Pull messages for the triggers of FILE (retrain.yaml), where Pub/Sub can't reach in.
 
     GET /healthz, /readyz and /metrics tell how it is. SIGTERM ends it. Give the subscription a retry policy: what
-    can't be done now is given back.
+    can't be done now is nacked and redelivered.
     """
     from ..triggers.running import run_pull
 

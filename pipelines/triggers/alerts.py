@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .interface import HopelessMessageError
+from .interface import InvalidMessageError
 from .messages import check_text, show_value
 
 
@@ -33,7 +33,7 @@ def read_alerts(body: Mapping[str, Any]) -> list[Incident]:
         The incidents that began; none if it tells that one is over, or is only a test of the channel.
 
     Raises:
-        HopelessMessageError: If something in it is missing or wrong.
+        InvalidMessageError: If something in it is missing or wrong.
     """
     return _read_alertmanager(body) if "alerts" in body else _read_monitoring(body)
 
@@ -41,7 +41,7 @@ def read_alerts(body: Mapping[str, Any]) -> list[Incident]:
 def _read_monitoring(body: Mapping[str, Any]) -> list[Incident]:
     incident = body.get("incident")
     if not isinstance(incident, dict):
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the alert's 'incident' is {show_value(incident)} and must be a JSON object."
         )
     state = check_text(incident.get("state"), "the incident's 'state'")
@@ -55,7 +55,7 @@ def _read_monitoring(body: Mapping[str, Any]) -> list[Incident]:
 def _read_alertmanager(body: Mapping[str, Any]) -> list[Incident]:
     alerts = body["alerts"]
     if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the alert's 'alerts' is {show_value(alerts)} and must be a list of JSON objects."
         )
     incidents = []
@@ -64,7 +64,7 @@ def _read_alertmanager(body: Mapping[str, Any]) -> list[Incident]:
             continue
         labels = alert.get("labels")
         if not isinstance(labels, dict):
-            raise HopelessMessageError(
+            raise InvalidMessageError(
                 f"an alert's 'labels' is {show_value(labels)} and must be a JSON object."
             )
         fingerprint = check_text(alert.get("fingerprint"), "an alert's 'fingerprint'")

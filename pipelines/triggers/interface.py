@@ -14,7 +14,7 @@ PUBLISHED_ATTRIBUTE = "retrainer-published"
 """Attribute of a dead letter, and of its replay: when the message was published first, as RFC 3339 says."""
 
 
-class HopelessMessageError(RetrainerError):
+class InvalidMessageError(RetrainerError):
     """A message that can never work; the text is the reason that goes to the dead-letter topic with it."""
 
 
@@ -82,11 +82,11 @@ class Result(StrEnum):
     IGNORED = "ignored"
     DEFERRED = "deferred"
     FAILED = "failed"
-    HOPELESS = "hopeless"
+    INVALID = "invalid"
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the message is done with; HOPELESS is once it lies in the dead-letter topic."""
+        """Whether the message is done with; INVALID is once it lies in the dead-letter topic."""
         return self in (Result.STARTED, Result.DUPLICATE, Result.IGNORED)
 
 
@@ -95,7 +95,7 @@ class Outcome:
     """What became of a message, and why.
 
     Attributes:
-        result: DEFERRED and FAILED ask for another delivery, HOPELESS goes to the dead-letter topic.
+        result: DEFERRED and FAILED ask for another delivery, INVALID goes to the dead-letter topic.
         reason: In words.
         trigger: Name of the trigger; empty if none matched.
         run_ids: Runs that it started or that were there.

@@ -12,7 +12,7 @@ from ...components.lib.spans import SpanPattern, compile_pattern
 from ..data_config import DataConfig
 from ..trigger_config import FLAGS, MessageKind, TriggerConfig
 from .alerts import Incident, is_alert, read_alerts
-from .interface import Cause, HopelessMessageError, Message
+from .interface import Cause, InvalidMessageError, Message
 from .messages import (
     TRIGGER_ATTRIBUTE,
     WrittenObject,
@@ -73,7 +73,7 @@ class Trigger(Protocol):
         """Give what a message causes; nothing if it is none of this trigger's business.
 
         Raises:
-            HopelessMessageError: If the message is for this trigger, and malformed.
+            InvalidMessageError: If the message is for this trigger, and malformed.
         """
 
 
@@ -96,7 +96,7 @@ class StorageTrigger:
         """Give the cause of an object that matches; see Trigger."""
         if not reading.is_storage:
             if reading.addressed is not None:
-                raise HopelessMessageError(
+                raise InvalidMessageError(
                     f"the message names the trigger '{self._name}', which listens to Cloud Storage, and has none of "
                     "the attributes 'eventType', 'bucketId' and 'objectId'."
                 )
@@ -117,7 +117,7 @@ class StorageTrigger:
             key = f"{span}@{written.at.timestamp():.6f}"
             return [Cause(self._name, span, key, parameters, written.at, written.at)]
         if not written.generation:
-            raise HopelessMessageError("the attribute 'objectGeneration' is missing.")
+            raise InvalidMessageError("the attribute 'objectGeneration' is missing.")
         key = f"{written.uri}#{written.generation}"
         # A marker's generation is in the run's id, so any run of that id came after it.
         return [Cause(self._name, span, key, parameters, reading.message.published)]
@@ -138,14 +138,14 @@ class RequestTrigger:
             return []
         for key, value in asked.parameters.items():
             if key not in self._config.allow:
-                raise HopelessMessageError(
+                raise InvalidMessageError(
                     f"the request sets the parameter '{key}', and triggers.{self._name}.allow has "
                     f"{', '.join(self._config.allow) or 'none'}."
                 )
             if key == "span":
                 check_span(value)
             if key == "allow_older" and value not in FLAGS:
-                raise HopelessMessageError(
+                raise InvalidMessageError(
                     f"the parameter 'allow_older' is {value!a}, and must be true or false."
                 )
         parameters = {**self._config.parameters, **asked.parameters}
@@ -181,7 +181,7 @@ class AlertTrigger:
             return []
         if not is_alert(reading.body):
             if reading.addressed is not None:
-                raise HopelessMessageError(
+                raise InvalidMessageError(
                     f"the message names the trigger '{self._name}', which listens to alerts, and its body has "
                     "neither 'incident' (Cloud Monitoring) nor 'alerts' (Alertmanager)."
                 )

@@ -17,7 +17,7 @@ _LEVELS = {
     Result.DUPLICATE: logging.INFO,
     Result.DEFERRED: logging.INFO,
     Result.FAILED: logging.WARNING,
-    Result.HOPELESS: logging.ERROR,
+    Result.INVALID: logging.ERROR,
 }
 
 

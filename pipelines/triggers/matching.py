@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ..data_config import DataConfig
 from ..trigger_config import TriggerConfig
 from .cloud_events import TYPE_ATTRIBUTE
-from .interface import Cause, HopelessMessageError, Message
+from .interface import Cause, InvalidMessageError, Message
 from .kinds import AttributeFilter, Reading, Trigger, make_trigger
 
 
@@ -16,12 +16,12 @@ class Findings:
 
     Attributes:
         causes: Why runs shall start.
-        hopeless: Names of triggers that it is for and that can't read it, with the reason.
+        invalid: Names of triggers that it is for and that can't read it, with the reason.
         reason: Why there is neither.
     """
 
     causes: list[Cause] = field(default_factory=list)
-    hopeless: list[tuple[str, str]] = field(default_factory=list)
+    invalid: list[tuple[str, str]] = field(default_factory=list)
     reason: str = ""
 
 
@@ -70,8 +70,8 @@ class Matcher:
                 continue
             try:
                 findings.causes.extend(trigger.find_causes(reading))
-            except HopelessMessageError as error:
-                findings.hopeless.append((name, str(error)))
+            except InvalidMessageError as error:
+                findings.invalid.append((name, str(error)))
         return findings
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from .interface import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, HopelessMessageError, Message
+from .interface import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, InvalidMessageError, Message
 
 TRIGGER_ATTRIBUTE = "retrainer-trigger"
 """Attribute that names the trigger which a message is for."""
@@ -70,16 +70,16 @@ def check_text(value: Any, what: str) -> str:
         The text.
 
     Raises:
-        HopelessMessageError: If it is no text, empty, too long, or has characters that are none.
+        InvalidMessageError: If it is no text, empty, too long, or has characters that are none.
     """
     if not isinstance(value, str) or not value:
-        raise HopelessMessageError(f"{what} is {show_value(value)} and must be a text.")
+        raise InvalidMessageError(f"{what} is {show_value(value)} and must be a text.")
     if len(value) > MAX_TEXT:
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"{what} has {len(value):,} characters and may have {MAX_TEXT:,}."
         )
     if _UNSAFE.search(value):
-        raise HopelessMessageError(f"{what} is {value!a} and has control characters in it.")
+        raise InvalidMessageError(f"{what} is {value!a} and has control characters in it.")
     return value
 
 
@@ -87,11 +87,11 @@ def check_span(value: Any) -> str:
     """Check a span that a message names.
 
     Raises:
-        HopelessMessageError: If it is neither one part of a path nor a date.
+        InvalidMessageError: If it is neither one part of a path nor a date.
     """
     span = check_text(value, "the span")
     if not _SPAN_PART.fullmatch(span) and not _SPAN_DATE.fullmatch(span):
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the span is {span!r} and must be one part of a path, or a date such as 2026/01/31."
         )
     return span
@@ -107,25 +107,25 @@ def read_body(message: Message) -> dict[str, Any]:
     """Read a message's body as a JSON object.
 
     Raises:
-        HopelessMessageError: If it is none, or too large.
+        InvalidMessageError: If it is none, or too large.
     """
     if len(message.data) > MAX_BODY:
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the body has {len(message.data):,} bytes and may have {MAX_BODY:,}."
         )
     try:
         # Decoded here, because json.loads would take UTF-16, too.
         body = json.loads(message.data.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the body is not UTF-8: {error.reason} at byte {error.start}."
         ) from error
     except RecursionError as error:
-        raise HopelessMessageError("the body is JSON that is nested too deeply.") from error
+        raise InvalidMessageError("the body is JSON that is nested too deeply.") from error
     except ValueError as error:
-        raise HopelessMessageError(f"the body is not JSON: {error}.") from error
+        raise InvalidMessageError(f"the body is not JSON: {error}.") from error
     if not isinstance(body, dict):
-        raise HopelessMessageError(f"the body is {show_value(body)} and must be a JSON object.")
+        raise InvalidMessageError(f"the body is {show_value(body)} and must be a JSON object.")
     return body
 
 
@@ -189,16 +189,16 @@ def find_written(message: Message) -> str | None:
         `gs://<bucket>/<object>`; None for another event, and for the empty object that stands for a folder.
 
     Raises:
-        HopelessMessageError: If an attribute is missing.
+        InvalidMessageError: If an attribute is missing.
     """
     attributes = message.attributes
     if not attributes.get("eventType"):
-        raise HopelessMessageError("the attribute 'eventType' is missing and must be a text.")
+        raise InvalidMessageError("the attribute 'eventType' is missing and must be a text.")
     if attributes["eventType"] != _FINALIZE:
         return None
     for key in ("bucketId", "objectId"):
         if not attributes.get(key):
-            raise HopelessMessageError(f"the attribute '{key}' is missing and must be a text.")
+            raise InvalidMessageError(f"the attribute '{key}' is missing and must be a text.")
     name = attributes["objectId"]
     return None if name.endswith("/") else f"gs://{attributes['bucketId']}/{name}"
 
@@ -207,14 +207,14 @@ def read_written(message: Message) -> WrittenObject:
     """Read a notification that an object was written, for a trigger that listens to it.
 
     Raises:
-        HopelessMessageError: If an attribute is wrong.
+        InvalidMessageError: If an attribute is wrong.
     """
     attributes = message.attributes
     bucket = check_text(attributes.get("bucketId"), "the attribute 'bucketId'")
     name = check_text(attributes.get("objectId"), "the attribute 'objectId'")
     generation = attributes.get("objectGeneration", "")
     if generation and not re.fullmatch(r"[0-9]{1,20}", generation):
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the attribute 'objectGeneration' is {show_value(generation)} and must be a number."
         )
     return WrittenObject(f"gs://{bucket}/{name}", generation, _read_event_time(message))
@@ -228,16 +228,16 @@ def read_request(message: Message, body: Mapping[str, Any]) -> RunAsked:
         body: Its body: `{"pipeline", "id", "parameters", "reason"}`, none of which must be there.
 
     Raises:
-        HopelessMessageError: If a key is unknown or a value is wrong.
+        InvalidMessageError: If a key is unknown or a value is wrong.
     """
     for key in body:
         if key not in _REQUEST_KEYS:
-            raise HopelessMessageError(
+            raise InvalidMessageError(
                 f"the request has the key {show_value(key)}, and may have only: {', '.join(sorted(_REQUEST_KEYS))}."
             )
     parameters = body.get("parameters", {})
     if not isinstance(parameters, dict):
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the request's 'parameters' is {show_value(parameters)} and must be a JSON object."
         )
     for text in ("pipeline", "reason"):
@@ -262,11 +262,11 @@ def _read_event_time(message: Message) -> datetime:
         return message.published
     at = parse_time(text)
     if at is None:
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the attribute 'eventTime' is {show_value(text)} and must be a time such as 2026-01-31T12:00:00Z."
         )
     if at.year < _FIRST_YEAR or at - message.published > _AHEAD:
-        raise HopelessMessageError(
+        raise InvalidMessageError(
             f"the attribute 'eventTime' is {text}, and the message was published at {message.published.isoformat()}."
         )
     return at

@@ -84,7 +84,7 @@ class Notices:
             Notice(self._pipeline, run_id, "waiting", outcome.reason, subject=run_id)
             for run_id in outcome.waiting
         ]
-        if outcome.result == Result.HOPELESS or outcome.refused:
+        if outcome.result == Result.INVALID or outcome.refused:
             trigger = outcome.trigger or "no trigger"
             about.append(
                 Notice(

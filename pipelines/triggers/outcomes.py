@@ -13,7 +13,7 @@ WORTH_NOTIFYING_SECONDS = 60.0
 _PRECEDENCE = (
     Result.FAILED,
     Result.DEFERRED,
-    Result.HOPELESS,
+    Result.INVALID,
     Result.STARTED,
     Result.DUPLICATE,
 )
@@ -62,7 +62,7 @@ def combine(findings: Findings, outcomes: list[Outcome]) -> Outcome:
         outcomes: One for each of its causes.
     """
     outcomes = outcomes + [
-        Outcome(Result.HOPELESS, reason, trigger) for trigger, reason in findings.hopeless
+        Outcome(Result.INVALID, reason, trigger) for trigger, reason in findings.invalid
     ]
     if not outcomes:
         return Outcome(Result.IGNORED, findings.reason)

@@ -1,7 +1,9 @@
 """One message from its arrival to what Pub/Sub is told, however it arrived."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,6 +12,10 @@ from .interface import Message, Outcome, Result
 from .logs import LOGGER, log_outcome
 from .metrics import Metrics
 from .notices import Notices
+
+LONGEST_WAIT = timedelta(days=30)
+"""A message that still waits or fails after that becomes a dead letter, since its subscription forgets it the next day:
+31 days are the most that Pub/Sub keeps a message (cloud.google.com/pubsub/docs/subscription-properties)."""
 
 
 class Handler(Protocol):
@@ -46,7 +52,7 @@ class Processed:
 
 
 class Processor:
-    """Handles messages, puts hopeless ones aside, counts and logs; may be used by several threads at once."""
+    """Handles messages, puts invalid ones aside, counts and logs; may be used by several threads at once."""
 
     def __init__(
         self,
@@ -54,19 +60,23 @@ class Processor:
         metrics: Metrics,
         dead_letters: DeadLetters | None = None,
         notices: Notices | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Say what handles messages.
 
         Args:
             handler: Turns a message into a run.
             metrics: Where messages are counted.
-            dead_letters: Where hopeless messages go; None to refuse them.
+            dead_letters: Where permanently invalid messages go; None to refuse them.
             notices: Who is notified of messages that start no run; None for nobody.
+            clock: Gives the time in seconds since 1970.
         """
         self._handler = handler
         self._metrics = metrics
         self._dead_letters = dead_letters
         self._notices = notices
+        self._clock = clock
+        self._warned = False
 
     def glance(self, message: Message) -> Processed | None:
         """Handle a message if that needs no network, in well under a millisecond.
@@ -79,7 +89,7 @@ class Processor:
         """
         began = time.perf_counter()
         outcome = self._handler.glance(message)
-        if outcome is None or outcome.result == Result.HOPELESS:
+        if outcome is None or self._give_up(message, outcome).result == Result.INVALID:
             return None
         return self._finish(message, outcome, began)
 
@@ -95,7 +105,7 @@ class Processor:
         began = time.perf_counter()
         with self._metrics.in_flight.track_inprogress():
             try:
-                outcome = self._handler.handle(message)
+                outcome = self._give_up(message, self._handler.handle(message))
                 processed = self._finish(message, outcome, began)
             except Exception as error:
                 # A bug must not lose a message, nor stop the service.
@@ -105,6 +115,30 @@ class Processor:
             if self._notices:
                 self._notices.tell(message, outcome)
             return processed
+
+    def _give_up(self, message: Message, outcome: Outcome) -> Outcome:
+        """Make a dead letter of a message that has waited or failed for as long as its subscription keeps it."""
+        if outcome.result.acknowledged or outcome.result == Result.INVALID:
+            return outcome
+        self._warn(message, outcome)
+        queued = message.queued or message.published
+        age = datetime.fromtimestamp(self._clock(), UTC) - queued
+        if age < LONGEST_WAIT or not self._dead_letters:
+            return outcome
+        reason = f"it was {outcome.result} for {LONGEST_WAIT.days} days: {outcome.reason}"
+        return replace(outcome, result=Result.INVALID, reason=reason)
+
+    def _warn(self, message: Message, outcome: Outcome) -> None:
+        # Pub/Sub counts deliveries only where it gives a message up after so many; to it, one that waits has failed.
+        if outcome.result != Result.DEFERRED or not message.delivery_attempt or self._warned:
+            return
+        self._warned = True
+        if self._dead_letters:
+            LOGGER.warning(
+                "the subscription has a dead-letter policy of its own, which gives up a message after a number of "
+                "deliveries, also one that only waits. Remove it: this service itself publishes what can never work to "
+                "trigger_service.dead_letter_topic."
+            )
 
     def _finish(self, message: Message, outcome: Outcome, began: float) -> Processed:
         answer = self._answer(message, outcome)
@@ -117,7 +151,7 @@ class Processor:
     def _answer(self, message: Message, outcome: Outcome) -> Answer:
         if outcome.result.acknowledged:
             return Answer.DONE
-        if outcome.result != Result.HOPELESS:
+        if outcome.result != Result.INVALID:
             return Answer.LATER if outcome.result == Result.DEFERRED else Answer.FAILED
         if self._dead_letters is None:
             return Answer.REFUSED

@@ -21,7 +21,7 @@ MAX_MESSAGES = 1000
 MAX_HELD = MAX_MESSAGES // 2
 # Past this a message goes back to Pub/Sub, which keeps it for days.
 LONGEST_HOLD_SECONDS = 600.0
-# A subscription without a retry policy delivers again at once; what is given back waits here first, or a broken
+# A subscription without a retry policy delivers again at once; what is nacked waits here first, or a broken
 # service would be asked without a pause.
 SHORTEST_PAUSE_SECONDS = 1.0
 
@@ -91,7 +91,7 @@ class Puller:
             raise RetrainerError(f"nothing is pulled from '{self.subscription}'.")
 
     def stop(self, seconds: float) -> None:
-        """Give back what is not begun, and finish what is.
+        """Nack what is not begun, and finish what is.
 
         Args:
             seconds: How long that may take.

@@ -25,22 +25,6 @@ resource "google_pubsub_topic_iam_member" "requests" {
   member = each.value
 }
 
-# A message that failed too often is moved by Pub/Sub's own account: it publishes it to the dead letters ...
-resource "google_pubsub_topic_iam_member" "pubsub_publishes_dead_letters" {
-  topic  = google_pubsub_topic.dead_letters.id
-  role   = "roles/pubsub.publisher"
-  member = local.pubsub_agent
-}
-
-# ... and acknowledges it on the subscription that it came from.
-resource "google_pubsub_subscription_iam_member" "pubsub_moves_dead_letters" {
-  count = local.deployed
-
-  subscription = google_pubsub_subscription.push[0].id
-  role         = "roles/pubsub.subscriber"
-  member       = local.pubsub_agent
-}
-
 # Pub/Sub signs the tokens of pushes in the name of this account, and of no other.
 resource "google_service_account_iam_member" "pubsub_signs_as_push" {
   service_account_id = google_service_account.push.name

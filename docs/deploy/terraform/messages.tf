@@ -32,8 +32,9 @@ resource "google_pubsub_subscription" "push" {
   topic = google_pubsub_topic.messages.id
 
   # The longest that one request may take: a cold start of the service and a submission to Vertex AI fit in.
-  ack_deadline_seconds       = 60
-  message_retention_duration = "604800s"
+  ack_deadline_seconds = 60
+  # 31 days, the longest that Pub/Sub keeps a message: one that waits for a daily limit may wait for days.
+  message_retention_duration = "2678400s"
 
   push_config {
     push_endpoint = "${local.url}/push"
@@ -44,25 +45,18 @@ resource "google_pubsub_subscription" "push" {
     }
   }
 
-  # A message that waits (a coalescing window, a cool-down) is refused until its time has come, and each refusal counts
-  # as an attempt. 100 is the most that Pub/Sub takes: with the waits below about 15 hours.
+  # A message that waits (for its span to settle, a cool-down, a daily limit) is nacked until its time has come. There is no
+  # dead-letter policy: it counts deliveries, and would give up a message that only waits. What can never work, and what
+  # has failed for 30 days, the service itself puts into the dead-letter topic, with the reason.
   retry_policy {
     minimum_backoff = "10s"
     maximum_backoff = "600s"
-  }
-
-  dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead_letters.id
-    max_delivery_attempts = 100
   }
 
   expiration_policy {
     ttl = ""
   }
 
-  # Without them the first message that fails would stay for ever, and the first push would be refused.
-  depends_on = [
-    google_cloud_run_v2_service_iam_member.push_invokes,
-    google_pubsub_topic_iam_member.pubsub_publishes_dead_letters,
-  ]
+  # Without it the first push would be refused.
+  depends_on = [google_cloud_run_v2_service_iam_member.push_invokes]
 }

@@ -187,7 +187,18 @@ variable "submitters" {
 }
 
 variable "notification_channels" {
-  description = "Cloud Monitoring channels that are told of dead letters and of a backlog, projects/<project>/notificationChannels/<number>."
+  description = "Cloud Monitoring channels that are told of dead letters, of messages that fail and of a backlog, projects/<project>/notificationChannels/<number>."
   type        = list(string)
   default     = []
+}
+
+variable "longest_wait_hours" {
+  description = "How long a message may wait before people are told, in hours. More than the limits of your triggers let one wait."
+  type        = number
+  default     = 36
+
+  validation {
+    condition     = var.longest_wait_hours >= 1 && var.longest_wait_hours <= 720
+    error_message = "1 to 720 hours: after 30 days a message becomes a dead letter."
+  }
 }

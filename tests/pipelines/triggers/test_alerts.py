@@ -2,7 +2,7 @@ import pytest
 from servers.trigger_messages import alertmanager, incident
 
 from retrainer.pipelines.triggers.alerts import read_alerts
-from retrainer.pipelines.triggers.interface import HopelessMessageError
+from retrainer.pipelines.triggers.interface import InvalidMessageError
 
 
 def test_an_open_incident_of_cloud_monitoring_is_told_by_its_id():
@@ -41,5 +41,5 @@ def test_of_alertmanagers_alerts_those_that_fire_are_told_by_fingerprint_and_sta
     ],
 )
 def test_a_wrong_alert_names_what_is_wrong(body, says):
-    with pytest.raises(HopelessMessageError, match=says):
+    with pytest.raises(InvalidMessageError, match=says):
         read_alerts(body)

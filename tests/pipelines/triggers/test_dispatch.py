@@ -234,11 +234,13 @@ def test_each_kind_starts_a_run_and_says_which(make, target):
     assert all(run.startswith(start) for run, start in zip(target.ids, starts, strict=True))
 
 
-def test_what_nobody_listens_to_is_ignored_and_what_is_malformed_is_hopeless(make, target):
+def test_what_nobody_listens_to_is_ignored_and_what_is_malformed_is_permanently_invalid(
+    make, target
+):
     dispatcher = make(files={"kind": "storage"}, ask={"kind": "request"})
     assert dispatcher.handle(written("other/1.csv")).result == Result.IGNORED
     outcome = dispatcher.handle(message(b"{", trigger="ask"))
-    assert (outcome.result, outcome.trigger) == (Result.HOPELESS, "ask")
+    assert (outcome.result, outcome.trigger) == (Result.INVALID, "ask")
     assert outcome.reason.startswith("the body is not JSON")
     assert target.runs == []
 
@@ -296,7 +298,7 @@ def test_a_message_of_several_triggers_gets_the_result_that_keeps_it_alive(make,
     assert len(target.runs) == 3
 
 
-def test_a_hopeless_part_is_told_once_the_others_are_done(make, target):
+def test_an_invalid_part_is_told_once_the_others_are_done(make, target):
     dispatcher = make(
         marked={"kind": "storage", "marker": "_SUCCESS"},
         all={"kind": "storage", "pattern": "gs://acme/day={span}/*", "coalesce_seconds": 0},
@@ -305,7 +307,7 @@ def test_a_hopeless_part_is_told_once_the_others_are_done(make, target):
     target.before.append(UnavailableError("the service is away."))
     assert dispatcher.handle(marker).result == Result.FAILED
     outcome = dispatcher.handle(marker)
-    assert (outcome.result, outcome.trigger) == (Result.HOPELESS, "marked")
+    assert (outcome.result, outcome.trigger) == (Result.INVALID, "marked")
     assert len(outcome.run_ids) == len(target.runs) == 1
 
 
@@ -317,7 +319,7 @@ def test_a_glance_tells_what_needs_no_network_and_starts_nothing(make, target, c
     assert dispatcher.handle(file) == dispatcher.glance(file)
     assert dispatcher.glance(file).result == Result.DEFERRED
     assert dispatcher.glance(written("other")).result == Result.IGNORED
-    assert dispatcher.glance(message(b"{")).result == Result.HOPELESS
+    assert dispatcher.glance(message(b"{")).result == Result.INVALID
     assert dispatcher.glance(ask) is None
     assert target.runs == []
     dispatcher.handle(ask)

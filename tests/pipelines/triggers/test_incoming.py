@@ -53,7 +53,7 @@ def test_eventarcs_event_of_storage_is_what_the_notification_would_be(mode, name
 def test_other_events_of_storage_start_nothing(event):
     ask = {"kind": "request"}
     found = find(eventarc("day=7/_SUCCESS", event=event), data=MARKED, ask=ask)
-    assert (found.causes, found.hopeless) == ([], [])
+    assert (found.causes, found.invalid) == ([], [])
 
 
 def test_eventarcs_event_of_pubsub_is_the_message_that_was_published():
@@ -83,7 +83,7 @@ def test_an_event_of_ones_own_starts_what_it_names_and_else_what_asks_for_it():
     ask = {"kind": "request", "allow": ["span"]}
     data = {"parameters": {"span": "7"}}
     assert find(_event(data=data), ask=ask).causes == []
-    assert find(_event(data={"weather": "fine"}), ask=ask).hopeless == []
+    assert find(_event(data={"weather": "fine"}), ask=ask).invalid == []
     (named,) = find(_event(data=data, retrainertrigger="ask"), ask=ask).causes
     filtered = {**ask, "attributes": {"ce-type": "com.acme.*"}}
     (asked,) = find(_event(data=data), ask=filtered).causes

@@ -82,7 +82,7 @@ def test_without_a_wait_each_moment_is_a_cause_of_its_own():
 )
 def test_objects_beside_the_pattern_are_nobodys_business(name):
     found = find(written(name), data={"kind": "storage"})
-    assert (found.causes, found.hopeless) == ([], [])
+    assert (found.causes, found.invalid) == ([], [])
     assert found.reason == "no trigger listens to it."
 
 
@@ -94,12 +94,12 @@ def test_an_object_that_no_trigger_listens_to_is_ignored_whatever_its_name(chara
     trigger = {"kind": "storage", **({"marker": "_SUCCESS"} if kind == "marked" else {})}
     odd = {"objectGeneration": "new", "eventTime": "yesterday"}
     found = find(written(f"logs/{character}.txt", **odd), data=trigger)
-    assert (found.causes, found.hopeless) == ([], [])
+    assert (found.causes, found.invalid) == ([], [])
 
 
 def test_an_object_that_a_trigger_listens_to_is_checked():
     found = find(written("s-\t.csv"), "gs://acme/s-{span}.csv", data={"kind": "storage"})
-    assert "control characters" in found.hopeless[0][1]
+    assert "control characters" in found.invalid[0][1]
 
 
 def test_another_bucket_is_nobodys_business():
@@ -118,12 +118,12 @@ def test_with_a_marker_only_the_marker_causes_a_run_and_each_generation_its_own(
     assert (one.ready, one.since, one.readable) == (NOON, None, "2026-02-28")
 
 
-def test_a_marker_without_a_generation_is_hopeless():
+def test_a_marker_without_a_generation_is_permanently_invalid():
     found = find(
         written("day=2026-02-28/_SUCCESS", objectGeneration=""),
         data={"kind": "storage", "marker": "_SUCCESS"},
     )
-    assert found.hopeless == [("data", "the attribute 'objectGeneration' is missing.")]
+    assert found.invalid == [("data", "the attribute 'objectGeneration' is missing.")]
 
 
 def test_a_marker_can_name_the_span_itself():
@@ -143,9 +143,9 @@ def test_a_pattern_that_is_not_on_cloud_storage_is_refused_at_start():
         find(message(), "/data/{span}.csv", data={"kind": "storage"})
 
 
-def test_a_span_that_could_mean_something_else_is_hopeless():
+def test_a_span_that_could_mean_something_else_is_permanently_invalid():
     found = find(written("s-{x}.csv"), "gs://acme/s-{span}.csv", data={"kind": "storage"})
-    assert "must be one part of a path" in found.hopeless[0][1]
+    assert "must be one part of a path" in found.invalid[0][1]
 
 
 def test_several_triggers_can_listen_to_one_message():
@@ -182,7 +182,7 @@ def test_a_request_may_ask_for_an_older_span_where_that_is_allowed(flag):
     (cause,) = find(message(body), ask=trigger).causes
     assert cause.parameters == {"span": "7", "allow_older": "true"}
     found = find(message({"parameters": {"allow_older": "yes"}}), ask=trigger)
-    assert "'allow_older' is 'yes', and must be true or false" in found.hopeless[0][1]
+    assert "'allow_older' is 'yes', and must be true or false" in found.invalid[0][1]
 
 
 @pytest.mark.parametrize(
@@ -193,10 +193,10 @@ def test_a_request_may_ask_for_an_older_span_where_that_is_allowed(flag):
         (b"now!", "not JSON"),
     ],
 )
-def test_a_request_that_may_not_is_hopeless(body, says):
+def test_a_request_that_may_not_is_permanently_invalid(body, says):
     found = find(message(body), ask={"kind": "request", "allow": ["span"]})
     assert found.causes == []
-    ((name, reason),) = found.hopeless
+    ((name, reason),) = found.invalid
     assert name == "ask"
     assert says in reason
 
@@ -209,7 +209,7 @@ def test_a_request_sets_its_span_over_that_of_the_trigger():
 
 def test_a_request_for_another_pipeline_is_not_ours():
     found = find(message({"pipeline": "flights"}), ask={"kind": "request"})
-    assert (found.causes, found.hopeless) == ([], [])
+    assert (found.causes, found.invalid) == ([], [])
 
 
 def test_a_message_that_names_a_trigger_is_for_that_one_alone():
@@ -217,16 +217,16 @@ def test_a_message_that_names_a_trigger_is_for_that_one_alone():
     (cause,) = find(message({}, trigger="tell"), **triggers).causes
     assert cause.trigger == "tell"
     found = find(message({}, trigger="other"), **triggers)
-    assert (found.causes, found.hopeless) == ([], [])
+    assert (found.causes, found.invalid) == ([], [])
     assert "'other', which is not ours" in found.reason
 
 
 @pytest.mark.parametrize(
     ("kind", "says"), [("storage", "has none of the attributes"), ("alert", "neither 'incident'")]
 )
-def test_a_message_that_names_a_trigger_of_another_kind_is_hopeless(kind, says):
+def test_a_message_that_names_a_trigger_of_another_kind_is_permanently_invalid(kind, says):
     found = find(message({}, trigger="it"), it={"kind": kind})
-    assert says in found.hopeless[0][1]
+    assert says in found.invalid[0][1]
 
 
 def test_a_slot_of_cloud_scheduler_is_one_cause_however_often_it_is_delivered():
@@ -255,13 +255,13 @@ def test_each_alert_of_alertmanager_that_fires_is_a_cause():
     body = alertmanager(("firing", "Drift", "f1"), ("firing", "Drift", "f2"))
     found = find(message(body), watch={"kind": "alert"}, ask={"kind": "request"})
     assert len({cause.key for cause in found.causes}) == 2
-    assert found.hopeless == []
+    assert found.invalid == []
 
 
-def test_a_malformed_alert_is_hopeless_and_another_json_object_is_nobodys_business():
-    assert find(message({"incident": 7}), watch={"kind": "alert"}).hopeless
+def test_a_malformed_alert_is_permanently_invalid_and_another_json_object_is_nobodys_business():
+    assert find(message({"incident": 7}), watch={"kind": "alert"}).invalid
     found = find(message({"weather": "fine"}), watch={"kind": "alert"})
-    assert (found.causes, found.hopeless) == ([], [])
+    assert (found.causes, found.invalid) == ([], [])
 
 
 def test_what_one_trigger_cannot_read_another_one_can():
@@ -271,4 +271,4 @@ def test_what_one_trigger_cannot_read_another_one_can():
         everything={"kind": "storage", "pattern": "gs://acme/day={span}/*"},
     )
     assert [cause.trigger for cause in found.causes] == ["everything"]
-    assert [name for name, _ in found.hopeless] == ["marked"]
+    assert [name for name, _ in found.invalid] == ["marked"]

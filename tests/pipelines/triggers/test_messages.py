@@ -4,7 +4,7 @@ import pytest
 from servers.trigger_messages import NOON, message, written
 
 from retrainer.pipelines.triggers.dead_letters import describe
-from retrainer.pipelines.triggers.interface import HopelessMessageError, Message
+from retrainer.pipelines.triggers.interface import InvalidMessageError, Message
 from retrainer.pipelines.triggers.messages import (
     check_span,
     find_written,
@@ -56,7 +56,7 @@ def test_without_its_time_an_event_is_as_old_as_its_message():
 def test_a_wrong_attribute_of_storage_is_named(changes, says):
     attributes = dict(written("day=1/a.csv").attributes) | changes
     notification = message(b"", NOON, **{key: text for key, text in attributes.items() if text})
-    with pytest.raises(HopelessMessageError, match=says):
+    with pytest.raises(InvalidMessageError, match=says):
         (find_written(notification), read_written(notification))
 
 
@@ -115,7 +115,7 @@ def test_a_dead_letter_keeps_to_the_limits_of_pubsub():
     ],
 )
 def test_a_body_that_is_no_json_object_says_why(body, says):
-    with pytest.raises(HopelessMessageError, match=says):
+    with pytest.raises(InvalidMessageError, match=says):
         read_body(message(body))
 
 
@@ -141,7 +141,7 @@ def test_a_request_without_an_id_is_told_by_its_message():
     ],
 )
 def test_a_wrong_request_names_what_is_wrong(body, says):
-    with pytest.raises(HopelessMessageError, match=says):
+    with pytest.raises(InvalidMessageError, match=says):
         read_request(message(), body)
 
 
@@ -154,11 +154,11 @@ def test_a_span_is_a_part_of_a_path_or_a_date(span):
     "span", ["", ".", "..", "a/b", "/", "2026//31", "../x", "{span}", "a\\b", "a\tb", "a\u2028b", 7]
 )
 def test_other_spans_are_refused(span):
-    with pytest.raises(HopelessMessageError):
+    with pytest.raises(InvalidMessageError):
         check_span(span)
 
 
 def test_a_long_value_is_cut_in_the_reason():
-    with pytest.raises(HopelessMessageError) as error:
+    with pytest.raises(InvalidMessageError) as error:
         read_request(message(), {"id": ["x" * 5000]})
     assert len(str(error.value)) < 200

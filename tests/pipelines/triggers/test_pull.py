@@ -144,12 +144,12 @@ def test_what_can_not_be_held_goes_back_to_pubsub(server, topic, subscription, m
 
 
 @integration
-def test_a_hopeless_message_arrives_in_the_dead_letter_topic_with_the_reason(
+def test_an_invalid_message_arrives_in_the_dead_letter_topic_with_the_reason(
     server, topic, subscription
 ):
     dead = server.add_topic("dead")
     letters = server.add_subscription("letters", dead)
-    handler = Told(Outcome(Result.HOPELESS, "the body is not JSON."), STARTED)
+    handler = Told(Outcome(Result.INVALID, "the body is not JSON."), STARTED)
     with pulling(subscription, handler, DeadLetters(dead)):
         sent = server.publish(topic, b"not JSON", origin="somewhere")
         handler.wait_for(1)
@@ -178,18 +178,18 @@ def test_a_dead_letter_with_any_attribute_is_published(server, topic, subscripti
 
 
 @integration
-def test_a_hopeless_message_without_a_topic_is_delivered_again(server, topic, subscription):
-    handler = Told(Outcome(Result.HOPELESS, "no."), STARTED)
+def test_an_invalid_message_without_a_topic_is_delivered_again(server, topic, subscription):
+    handler = Told(Outcome(Result.INVALID, "no."), STARTED)
     with pulling(subscription, handler):
         server.publish(topic)
         handler.wait_for(2)
 
 
 @integration
-def test_a_hopeless_message_is_kept_while_the_dead_letter_topic_does_not_take_it(
+def test_an_invalid_message_is_kept_while_the_dead_letter_topic_does_not_take_it(
     server, topic, subscription
 ):
-    handler = Told(Outcome(Result.HOPELESS, "no."), STARTED)
+    handler = Told(Outcome(Result.INVALID, "no."), STARTED)
     missing = DeadLetters("projects/acme-ml/topics/missing")
     with pulling(subscription, handler, missing) as metrics:
         server.publish(topic)

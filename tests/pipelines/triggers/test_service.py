@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -14,7 +15,7 @@ from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningK
 from servers.trigger_messages import eventarc, scheduled, unwrapped, written
 
 from retrainer.pipelines.triggers.certificates import Certificates
-from retrainer.pipelines.triggers.dead_letters import DeadLetterError
+from retrainer.pipelines.triggers.dead_letters import DeadLetterError, describe
 from retrainer.pipelines.triggers.interface import Outcome, Result
 from retrainer.pipelines.triggers.logs import LOGGER, JsonFormatter
 from retrainer.pipelines.triggers.metrics import Metrics
@@ -24,6 +25,7 @@ from retrainer.pipelines.triggers.service import MAX_BODY_BYTES, PushService
 from retrainer.pipelines.triggers.tokens import TokenVerifier
 
 KEY = SigningKey("2026-a")
+PUBLISHED = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
 class Told:
@@ -81,11 +83,10 @@ class Running:
 
 
 @contextmanager
-def serving(verifier=None, topic=None, **limits):
+def serving(verifier=None, topic=None, clock=PUBLISHED.timestamp, **limits):
     handler, metrics, readiness = Told(), Metrics(), Readiness({})
-    service = PushService(
-        Processor(handler, metrics, topic), metrics, readiness, verifier, **limits
-    )
+    processor = Processor(handler, metrics, topic, clock=clock)
+    service = PushService(processor, metrics, readiness, verifier, **limits)
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     ports = []
 
@@ -168,7 +169,7 @@ def test_both_spellings_and_both_paths_are_understood(service):
         (Outcome(Result.IGNORED), 204),
         (Outcome(Result.DEFERRED, retry_seconds=12.3), 429),
         (Outcome(Result.FAILED), 503),
-        (Outcome(Result.HOPELESS, "no JSON."), 422),
+        (Outcome(Result.INVALID, "no JSON."), 422),
         (RuntimeError("a bug"), 503),
     ],
 )
@@ -179,10 +180,10 @@ def test_each_result_has_its_status(service, outcome, status):
     assert response.headers.get("Retry-After") == ("13" if status == 429 else None)
 
 
-def test_a_hopeless_message_is_acknowledged_once_it_lies_in_the_topic():
+def test_an_invalid_message_is_acknowledged_once_it_lies_in_the_topic():
     topic = Topic()
     with serving(topic=topic) as service:
-        service.handler.outcome = Outcome(Result.HOPELESS, "no JSON.", "asked")
+        service.handler.outcome = Outcome(Result.INVALID, "no JSON.", "asked")
         topic.broken = True
         assert service.push().status_code == 503
         topic.broken = False
@@ -194,6 +195,37 @@ def test_a_hopeless_message_is_acknowledged_once_it_lies_in_the_topic():
         assert service.sample("retrainer_dead_letters_total", result="published") == 1
 
 
+@pytest.mark.parametrize("result", [Result.DEFERRED, Result.FAILED])
+def test_a_message_that_waits_or_fails_is_kept_for_thirty_days(result):
+    topic, now = Topic(), [PUBLISHED + timedelta(days=29, hours=23)]
+    with serving(topic=topic, clock=lambda: now[0].timestamp()) as service:
+        for outcome in ("outcome", "glanced"):
+            setattr(service.handler, outcome, Outcome(result, "the day is used up.", "asked"))
+            status = 429 if result == Result.DEFERRED else 503
+            # However often it was delivered.
+            assert service.push(envelope(deliveryAttempt=1000)).status_code == status
+        assert topic.letters == []
+        now[0] += timedelta(hours=2)
+        assert service.push().status_code == 204
+        ((letter, reason),) = topic.letters
+        assert letter.message_id == "7"
+        assert reason == f"it was {result} for 30 days: the day is used up."
+        # It is published again, and starts anew.
+        again = envelope(attributes=describe(letter, ""), publishTime=now[0].isoformat())
+        assert service.push(again).status_code == status
+        assert len(topic.letters) == 1
+
+
+def test_a_subscription_that_gives_up_messages_which_wait_is_named_once(caplog):
+    caplog.set_level(logging.WARNING)
+    with serving(topic=Topic()) as service:
+        service.handler.outcome = Outcome(Result.DEFERRED, "not yet.")
+        for _ in range(3):
+            service.push()
+    warnings = [record for record in caplog.records if "dead-letter policy" in record.message]
+    assert len(warnings) == 1
+
+
 def test_a_message_that_needs_no_network_is_answered_at_once(service):
     service.handler.glanced = Outcome(Result.DUPLICATE, "known.", "new-data")
     assert service.push().status_code == 204
@@ -202,10 +234,10 @@ def test_a_message_that_needs_no_network_is_answered_at_once(service):
     assert service.sample("retrainer_messages_total", **labels) == 1
 
 
-def test_a_hopeless_message_waits_for_the_topic_in_a_thread():
+def test_an_invalid_message_waits_for_the_topic_in_a_thread():
     topic = Topic()
     with serving(topic=topic) as service:
-        service.handler.glanced = service.handler.outcome = Outcome(Result.HOPELESS, "no.")
+        service.handler.glanced = service.handler.outcome = Outcome(Result.INVALID, "no.")
         assert service.push().status_code == 204
         assert len(topic.letters) == len(service.handler.messages) == 1
 

@@ -236,9 +236,9 @@ def test_a_message_that_can_never_work_is_refused_with_the_reason_in_the_log(ver
         assert service.push(envelope("3", good, attributes)) == 204
         service.terminate()
     assert len(vertex.jobs) == 1
-    hopeless = [entry for entry in service.entries if entry.get("result") == "hopeless"]
-    assert [entry["severity"] for entry in hopeless] == ["ERROR", "ERROR"]
-    assert "store" in hopeless[1]["message"]
+    invalid = [entry for entry in service.entries if entry.get("result") == "invalid"]
+    assert [entry["severity"] for entry in invalid] == ["ERROR", "ERROR"]
+    assert "store" in invalid[1]["message"]
 
 
 def test_sigterm_finishes_what_is_in_flight(vertex, file):
@@ -290,9 +290,9 @@ def test_pulled_messages_start_runs_and_dead_letters_go_aside(vertex, file, pubs
         data, attributes = written("2026-11-20")
         for _ in range(3):
             pubsub.publish(topic, data, **attributes)
-        hopeless = pubsub.publish(topic, b"no JSON", origin="people")
+        invalid = pubsub.publish(topic, b"no JSON", origin="people")
         (letter,) = pubsub.pull(letters, 1)
-        assert letter.attributes["retrainer-message-id"] == hopeless
+        assert letter.attributes["retrainer-message-id"] == invalid
         assert letter.attributes["retrainer-reason"]
         wait_until(
             lambda: 'result="duplicate",trigger="new-data"} 2.0' in service.get("/metrics").text

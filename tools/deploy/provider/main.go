@@ -1,5 +1,5 @@
 // Command terraform-provider-google is the part of Terraform's Google provider that docs/deploy/terraform uses: its own
-// schemas and checks of values, from its own packages, of eight services in place of two hundred. `terraform validate`
+// schemas and checks of values, from its own packages, of nine services in place of two hundred. `terraform validate`
 // runs against it, so the check builds in two minutes and needs no registry of providers. It can't apply anything.
 package main
 
@@ -21,6 +21,7 @@ import (
 	_ "github.com/hashicorp/terraform-provider-google/google/services/artifactregistry"
 	_ "github.com/hashicorp/terraform-provider-google/google/services/cloudrunv2"
 	_ "github.com/hashicorp/terraform-provider-google/google/services/cloudscheduler"
+	_ "github.com/hashicorp/terraform-provider-google/google/services/logging"
 	_ "github.com/hashicorp/terraform-provider-google/google/services/monitoring"
 	_ "github.com/hashicorp/terraform-provider-google/google/services/pubsub"
 	_ "github.com/hashicorp/terraform-provider-google/google/services/resourcemanager"

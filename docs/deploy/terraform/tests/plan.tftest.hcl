@@ -99,6 +99,20 @@ run "pushes_are_authenticated" {
   }
 }
 
+run "messages_that_wait_are_not_given_up" {
+  command = apply
+
+  assert {
+    condition     = length(google_pubsub_subscription.push[0].dead_letter_policy) == 0
+    error_message = "A dead-letter policy counts deliveries, and a message that waits for a limit is delivered many times."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.push[0].message_retention_duration == "2678400s"
+    error_message = "A message may wait for as long as Pub/Sub keeps one."
+  }
+}
+
 run "eventarcs_audience_is_let_in_beside_pubsubs" {
   command = plan
 
