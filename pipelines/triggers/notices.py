@@ -16,6 +16,7 @@ from ...components.notify_outcome.notice import Notice
 from ...components.notify_outcome.sending import send_all
 from ..config import LoadedConfig
 from .interface import Message, Outcome, Result
+from .open_claims import LEASE_SCHEME
 
 # A push request waits for it; who is not reached in this time is not waited for.
 SEND_SECONDS = 8.0
@@ -115,6 +116,8 @@ def make_notices(loaded: LoadedConfig) -> Notices | None:
     channels = config.notify.channels()
     if not channels:
         return None
-    # Beside the claims of runs, which may be Leases that hold nothing else.
-    claims = join(Store(config.store).claims_uri, FOLDER, config.name)
-    return Notices(config.name, channels, claims)
+    claims = config.trigger_service.claims or ""
+    # Leases hold claims of runs alone, and a relative path is one in the store's place.
+    if "://" not in claims or claims.startswith(LEASE_SCHEME):
+        claims = Store(config.store).claims_uri
+    return Notices(config.name, channels, join(claims, FOLDER, config.name))
