@@ -1,5 +1,6 @@
 """What became of a run, from what its tasks noted in the store."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,7 +125,8 @@ def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
         return {}
     return {
         name: _LocalTask(
-            name.replace("-", "_"),
+            # kfp numbers further tasks of a component: push-model-2.
+            re.sub(r"-\d+$", "", name).replace("-", "_"),
             str(one.get("state")),
             str(one.get("error") or ""),
             tuple(one.get("reports") or ()),
@@ -135,11 +137,10 @@ def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
 
 
 def _metrics(here: Mapping[str, _LocalTask]) -> dict[str, float]:
-    for task in here.values():
-        if task.name == _EVALUATE:
-            numbers = {k: v for k, v in task.metrics.items() if isinstance(v, int | float)}
-            return dict(list(numbers.items())[:_MOST_METRICS])
-    return {}
+    # Of a model that was judged again, those of the last time.
+    judged = [task.metrics for task in here.values() if task.name == _EVALUATE and task.metrics]
+    numbers = {k: v for k, v in (judged or [{}])[-1].items() if isinstance(v, int | float)}
+    return dict(list(numbers.items())[:_MOST_METRICS])
 
 
 def _report(store: str, key: RunKey, here: Mapping[str, _LocalTask], task: str) -> str:

@@ -1,5 +1,6 @@
 """Saying what became of a run."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from .sending import Sent, send_all
 
 NOTIFIED_FOLDER = "notified"
 """Within a run's folder in the store: a file for each message that was sent."""
+
+_log = logging.getLogger("retrainer.notify_outcome")
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,30 @@ def notify(
         What became of it.
     """
     try:
-        parsed = [parse_channel(channel) for channel in channels]
+        return _notify(store, pipeline, channels, run, page)
     except RetrainerError as error:
-        return Notified(f"nobody was notified: {error}", [str(error)])
+        problem = str(error)
+    except Exception as error:
+        # A mistake of ours is no reason to fail a run, either.
+        _log.exception("the outcome of run '%s' was not sent.", run)
+        problem = f"unexpected {type(error).__name__}; the log has more."
+    return Notified(f"nobody was notified: {problem}", [problem])
+
+
+def _notify(
+    store: str,
+    pipeline: str,
+    channels: Sequence[Mapping[str, Any]],
+    run: str,
+    page: RunPage,
+) -> Notified:
+    parsed = [parse_channel(channel) for channel in channels]
     key = RunKey.of(run, page.resource_name, page.run_uuid)
     if key is None:
-        problem = (
+        raise RetrainerError(
             f"the run's name was not filled in ('{run}'), so what became of it is not known; Kubeflow Pipelines does "
-            "that from 2.5 on"
+            "that from 2.5 on."
         )
-        return Notified(f"nobody was notified: {problem}", [problem])
     notice = read_notice(store, pipeline, key, page)
     wanted = [channel for channel in parsed if notice.outcome in channel.on]
     if not wanted:

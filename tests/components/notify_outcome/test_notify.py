@@ -160,6 +160,28 @@ def test_a_backend_that_does_not_say_which_run_it_is_is_named(run):
     assert "Kubeflow Pipelines does that from 2.5 on" in run.notified.verdict
 
 
+def test_a_run_here_that_judged_its_model_again_says_so_of_the_second_push(run, tmp_path):
+    run.placeholders = ("run-1", "run-1", "run-1")
+    run.task("push_model", error=RetrainerError("the champion changed again"))
+    tasks = {
+        "evaluate-model": {"state": "succeeded", "metrics": {"auc": 0.7}},
+        "evaluate-model-2": {"state": "succeeded", "metrics": {"auc": 0.8}},
+        "push-model": {"state": "succeeded"},
+        "push-model-2": {"state": "failed", "error": "the champion changed again"},
+        "notify-outcome": {"state": "running"},
+    }
+    (tmp_path / "runs/run-1/run.json").write_text(json.dumps({"tasks": tasks}))
+    (message,) = run.end()
+    assert (message["outcome"], message["task"]) == ("stopped", "push_model")
+    assert message["metrics"] == {"auc": 0.8}
+
+
+def test_our_own_mistakes_fail_no_run(run):
+    run.task("push_model", "?", outcome="an outcome of a later release")
+    assert run.end() == []
+    assert run.notified.verdict.startswith("nobody was notified: unexpected ValueError")
+
+
 def test_a_store_that_can_not_be_read_is_a_failed_run(run, tmp_path):
     run.store = "no-such-protocol://store"
     (message,) = run.end()
