@@ -1,5 +1,7 @@
 """The sections of retrain.yaml on where runs go."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from .section import Section
@@ -20,6 +22,32 @@ class VertexConfig(Section):
     )
     network: str | None = Field(
         None, description="VPC to peer with: `projects/<number>/global/networks/<name>`."
+    )
+    reserved_ip_ranges: list[str] = Field(
+        default_factory=list,
+        description="Names of IP ranges reserved in that VPC, from which tasks get their addresses.",
+    )
+    psc_network_attachment: str | None = Field(
+        None,
+        description="Network attachment through which tasks reach a VPC without peering (Private Service Connect "
+        "interface): `projects/<number>/regions/<region>/networkAttachments/<name>`.",
+    )
+    failure_policy: Literal["fast", "slow"] | None = Field(
+        None,
+        description="When a task fails: `fast` starts no other task, `slow` all that do not need it. Vertex AI's "
+        "own, `slow`, if null.",
+    )
+    persistent_resource: str | None = Field(
+        None,
+        description="Machines that are kept for runs, by their id or as "
+        "`projects/<p>/locations/<l>/persistentResources/<id>`. This is in Vertex AI's API v1beta1 only.",
+    )
+    persistent_resource_wait_seconds: int = Field(
+        0, ge=0, description="The longest that a task waits for room on `persistent_resource`."
+    )
+    persistent_resource_fallback: bool = Field(
+        False,
+        description="Whether a task gets a machine of its own when `persistent_resource` has no room; else it fails.",
     )
     encryption_key: str | None = Field(
         None,

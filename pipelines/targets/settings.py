@@ -37,7 +37,8 @@ def settle(
         section: `vertex`, `kubeflow` or `trigger`: the variables are `RETRAINER_<SECTION>_<KEY>`.
         settings: What retrain.yaml says.
         flags: Values by key; None is not given. Those of other sections are left alone.
-        environment: Variables; those of the process if not given. Labels stand in one as `team=search,tier=1`.
+        environment: Variables; those of the process if not given. Labels stand in one as `team=search,tier=1`,
+            lists as `a,b`.
 
     Returns:
         The settings.
@@ -59,6 +60,8 @@ def settle(
             continue
         if isinstance(values[key], dict) and isinstance(value, str):
             value = parse_pairs(value.split(",") if value else [], origin)
+        if isinstance(values[key], list) and isinstance(value, str):
+            value = [one.strip() for one in value.split(",") if one.strip()]
         values[key], origins[key] = value, origin
     try:
         return type(settings).model_validate(values)

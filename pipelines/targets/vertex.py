@@ -7,7 +7,6 @@ which the submitting account may not see, and its schedules have dropped labels,
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from ...components.lib.lean_imports import enter_lean
 from ..target_config import VertexConfig
 from .interface import (
     SUBMIT_SECONDS,
@@ -27,9 +26,6 @@ from .vertex_settings import check_vertex, console_url, parent
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1
-
-_LIBRARY = "google.cloud.aiplatform_v1"
-enter_lean(_LIBRARY, f"{_LIBRARY}.services", f"{_LIBRARY}.types")
 
 DEADLINE_SECONDS = SUBMIT_SECONDS
 

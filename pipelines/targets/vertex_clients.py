@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..target_config import VertexConfig
+from .vertex_api import api_module
 from .vertex_requests import Post
 from .vertex_settings import api_address, is_emulator
 
@@ -40,9 +41,8 @@ class VertexClients:
         Raises:
             DefaultCredentialsError: If there are no credentials.
         """
-        from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
-
-        return self._client(PipelineServiceClient)
+        module = api_module(self._config, "services.pipeline_service")
+        return self._client(module.PipelineServiceClient)
 
     def schedules(self) -> "aiplatform_v1.ScheduleServiceClient":
         """Give this thread's client of schedules.
@@ -50,9 +50,8 @@ class VertexClients:
         Raises:
             DefaultCredentialsError: If there are no credentials.
         """
-        from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
-
-        return self._client(ScheduleServiceClient)
+        module = api_module(self._config, "services.schedule_service")
+        return self._client(module.ScheduleServiceClient)
 
     def create_job(self, post: Post, timeout: float) -> "aiplatform_v1.PipelineJob":
         """Create a job by a request that is written already.
@@ -70,7 +69,6 @@ class VertexClients:
         """
         from google.api_core.exceptions import from_http_response
         from google.auth.transport.requests import AuthorizedSession
-        from google.cloud.aiplatform_v1.types.pipeline_job import PipelineJob
 
         session = self._get("session", lambda: AuthorizedSession(self._credentials))
         response = session.post(
@@ -81,7 +79,8 @@ class VertexClients:
         )
         if response.status_code >= 400:
             raise from_http_response(response)
-        return PipelineJob.from_json(response.content, ignore_unknown_fields=True)
+        kind = api_module(self._config, "types.pipeline_job").PipelineJob
+        return kind.from_json(response.content, ignore_unknown_fields=True)
 
     def _client(self, kind: Any) -> Any:
         def make() -> Any:

@@ -12,7 +12,8 @@ from ..target_config import VertexConfig
 from .interface import Pipeline, RunRequest, ScheduleRequest
 from .names import check_labels, check_run_id
 from .schedule_changes import upcoming
-from .vertex_settings import api_address, parent
+from .vertex_api import api_module, api_version
+from .vertex_settings import api_address, parent, persistent_resource
 
 if TYPE_CHECKING:
     from google.cloud import aiplatform_v1
@@ -54,25 +55,21 @@ class VertexRequests:
     """Builds requests; what all have in common is built once, because a pipeline's spec takes milliseconds."""
 
     def __init__(self, config: VertexConfig, pipeline: Pipeline) -> None:
-        from google.cloud.aiplatform_v1.types.pipeline_job import PipelineJob
         from google.protobuf import json_format
 
+        self._config = config
         self.parent = parent(config)
         self._address = api_address(config)
         self._pipeline = pipeline
         self._labels = {**config.labels, PIPELINE_LABEL: label_of(pipeline.name)}
-        job = PipelineJob.pb(PipelineJob())
+        job = self._empty("pipeline_job", "PipelineJob")
         if pipeline.template:
             job.template_uri = pipeline.template
         else:
             json_format.ParseDict(dict(pipeline.spec), job.pipeline_spec)
-        job.runtime_config.gcs_output_directory = config.pipeline_root
-        job.service_account = config.service_account or ""
-        job.network = config.network or ""
-        if config.encryption_key:
-            job.encryption_spec.kms_key_name = config.encryption_key
+        add_settings(job, config)
         self._job = job
-        self._frame = PipelineJob.pb(PipelineJob())
+        self._frame = self._empty("pipeline_job", "PipelineJob")
         self._frame.CopyFrom(job)
         self._frame.ClearField("pipeline_spec")
         self._spec = json.dumps(json_format.MessageToDict(job.pipeline_spec))
@@ -86,17 +83,16 @@ class VertexRequests:
         Raises:
             RetrainerError: If its id, a label or a parameter would be refused.
         """
-        from google.cloud.aiplatform_v1.types.pipeline_job import PipelineJob
         from google.protobuf import json_format
 
         query = {"pipelineJobId": check_run_id(request.run_id), **_ALT, **_FIELDS}
-        job = PipelineJob.pb(PipelineJob())
+        job = self._empty("pipeline_job", "PipelineJob")
         job.CopyFrom(self._frame)
         self._fill(job, request.run_id, request.parameters, request.labels)
         body = json.dumps(json_format.MessageToDict(job, use_integers_for_enums=True))
         if not self._pipeline.template:
             body = f'{body[:-1]}, "pipelineSpec": {self._spec}}}'
-        return Post(f"{self._address}/v1/{self.parent}/pipelineJobs?{urlencode(query)}", body)
+        return Post(self._url("pipelineJobs", query), body)
 
     def schedule(self, request: ScheduleRequest) -> "aiplatform_v1.Schedule":
         """Build a schedule of one run at a time.
@@ -104,9 +100,7 @@ class VertexRequests:
         Raises:
             RetrainerError: If its name or a parameter would be refused.
         """
-        from google.cloud.aiplatform_v1.types.schedule import Schedule
-
-        message = Schedule.pb(Schedule())
+        message = self._empty("schedule", "Schedule")
         message.display_name = check_schedule_name(request.name)
         message.cron = f"TZ={request.time_zone} {' '.join(request.cron.split())}"
         # The first bounds how many runs are being started, the second how many run. What comes meanwhile is left out.
@@ -126,7 +120,7 @@ class VertexRequests:
         if request.applied:
             labels[APPLIED_LABEL] = "true"
         self._fill(inner.pipeline_job, request.name, request.parameters, labels)
-        return Schedule.wrap(message)
+        return api_module(self._config, "types.schedule").Schedule.wrap(message)
 
     def describe_run(self, request: RunRequest) -> dict[str, Any]:
         """Give the request that starts a run as it goes over the wire: `method`, `url` and `body`."""
@@ -140,11 +134,19 @@ class VertexRequests:
         message = self.schedule(request)
         return {
             "method": "POST",
-            "url": f"{self._address}/v1/{self.parent}/schedules?{urlencode(_ALT)}",
+            "url": self._url("schedules", _ALT),
             "body": json_format.MessageToDict(
                 type(message).pb(message), use_integers_for_enums=True
             ),
         }
+
+    def _empty(self, module: str, name: str) -> Any:
+        kind = getattr(api_module(self._config, f"types.{module}"), name)
+        return kind.pb(kind())
+
+    def _url(self, collection: str, query: Mapping[str, str]) -> str:
+        version = api_version(self._config)
+        return f"{self._address}/{version}/{self.parent}/{collection}?{urlencode(query)}"
 
     def _fill(
         self, job: Any, name: str, parameters: Mapping[str, str], labels: Mapping[str, str]
@@ -169,6 +171,37 @@ class VertexRequests:
                     f"the pipeline '{self._pipeline.name}' has no parameter '{key}'; it has "
                     f"{', '.join(sorted(known)) or 'none'}."
                 )
+
+
+def add_settings(job: Any, config: VertexConfig) -> None:
+    """Put what holds for every run into a job: where it writes, whom it runs as, its networks and machines.
+
+    Args:
+        job: The message.
+        config: The target's settings.
+    """
+    runtime = job.runtime_config
+    runtime.gcs_output_directory = config.pipeline_root
+    if config.failure_policy:
+        value = f"PIPELINE_FAILURE_POLICY_FAIL_{config.failure_policy.upper()}"
+        field = runtime.DESCRIPTOR.fields_by_name["failure_policy"]
+        runtime.failure_policy = field.enum_type.values_by_name[value].number
+    job.service_account = config.service_account or ""
+    job.network = config.network or ""
+    job.reserved_ip_ranges.extend(config.reserved_ip_ranges)
+    if config.psc_network_attachment:
+        job.psc_interface_config.network_attachment = config.psc_network_attachment
+    if config.encryption_key:
+        job.encryption_spec.kms_key_name = config.encryption_key
+    if config.persistent_resource:
+        detail = runtime.default_runtime.persistent_resource_runtime_detail
+        detail.persistent_resource_name = persistent_resource(config)
+        detail.task_resource_unavailable_wait_time_ms = (
+            config.persistent_resource_wait_seconds * 1000
+        )
+        detail.task_resource_unavailable_timeout_behavior = (
+            detail.FALL_BACK_TO_ON_DEMAND if config.persistent_resource_fallback else detail.FAIL
+        )
 
 
 def label_of(pipeline: str) -> str:

@@ -90,9 +90,9 @@ class VertexSchedules:
     def _change(
         self, found: "aiplatform_v1.Schedule", message: "aiplatform_v1.Schedule", options: Options
     ) -> "aiplatform_v1.Schedule":
-        from google.cloud.aiplatform_v1.types.schedule import Schedule as Message
         from google.protobuf.field_mask_pb2 import FieldMask
 
+        Message = type(message)  # noqa: N806 - it is a class
         there, wanted = Message.pb(found), Message.pb(message)
         change = Message.pb(Message())
         change.CopyFrom(wanted)

@@ -31,6 +31,16 @@ _RULES: dict[str, tuple[str, str, str]] = {
         r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
         "projects/<project number>/global/networks/<name>, with the project's number and not its id",
     ),
+    "psc_network_attachment": (
+        "the network attachment",
+        r"projects/[^/\s]+/regions/[a-z0-9-]+/networkAttachments/[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "projects/<project number>/regions/<region>/networkAttachments/<name>",
+    ),
+    "persistent_resource": (
+        "the persistent resource",
+        r"(projects/[^/\s]+/locations/[a-z0-9-]+/persistentResources/)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "its id, or projects/<project>/locations/<region>/persistentResources/<id>",
+    ),
     "encryption_key": (
         "the encryption key",
         r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
@@ -58,11 +68,11 @@ def check_vertex(config: VertexConfig) -> None:
             )
         if value and not re.fullmatch(pattern, value):
             raise RetrainerError(f"{_origin(key)} is '{value}', and must be {rule}.")
-    key_region = config.encryption_key.split("/")[3] if config.encryption_key else config.region
-    if key_region != config.region:
+    _check_regions(config)
+    if config.reserved_ip_ranges and not config.network:
         raise RetrainerError(
-            f"{_origin('encryption_key')} is in '{key_region}' and runs are in '{config.region}'; Vertex AI takes keys "
-            "of the runs' own region only."
+            f"{_origin('reserved_ip_ranges')} names ranges of a VPC, and {_origin('network')} names none. Set it, or "
+            "leave the ranges out."
         )
     url = urlsplit(api_address(config))
     if not url.hostname or (url.scheme != "https" and not is_emulator(config)):
@@ -70,6 +80,23 @@ def check_vertex(config: VertexConfig) -> None:
             f"{_origin('endpoint')} is '{config.endpoint}', and must be an https:// address (http:// for an emulator "
             "on this machine), because credentials go over it."
         )
+
+
+def persistent_resource(config: VertexConfig) -> str:
+    """Give the full name of the persistent resource."""
+    name = config.persistent_resource or ""
+    return name if "/" in name else f"{parent(config)}/persistentResources/{name}"
+
+
+def _check_regions(config: VertexConfig) -> None:
+    for key in ("encryption_key", "psc_network_attachment", "persistent_resource"):
+        name = getattr(config, key) or ""
+        region = name.split("/")[3] if "/" in name else config.region
+        if region != config.region:
+            raise RetrainerError(
+                f"{_origin(key)} is in '{region}' and runs are in '{config.region}'; Vertex AI takes one of the runs' "
+                "own region only."
+            )
 
 
 def api_address(config: VertexConfig) -> str:

@@ -46,7 +46,7 @@ def to_status(job: PipelineJob, config: VertexConfig, spec: Mapping[str, Any]) -
         Its state and its tasks'. The service lists groups of tasks as tasks, too, the pipeline itself among them; these
         are left out.
     """
-    message = PipelineJob.pb(job)
+    message = type(job).pb(job)
     own = json_format.MessageToDict(message.pipeline_spec)
     names = set(_task_names(own if "root" in own else spec))
     details = [detail for detail in message.job_detail.task_details if detail.task_name in names]

@@ -5,6 +5,7 @@ Every request is read into the service's own messages, and what they do not have
 """
 
 import argparse
+import importlib
 import itertools
 import json
 import re
@@ -36,7 +37,7 @@ from servers.vertex_rules import STATUS, RefusalError, check_job, check_job_id, 
 
 PROJECT, REGION = "acme-ml", "europe-west1"
 PARENT = f"projects/{PROJECT}/locations/{REGION}"
-ROOT = "/v1/projects/{project}/locations/{region}"
+ROOT = "/{api:v1|v1beta1}/projects/{project}/locations/{region}"
 LIST_QUERY = {"filter", "pageSize", "pageToken", "orderBy"}
 MUTABLE = {
     "display_name",
@@ -156,7 +157,7 @@ class VertexServer(LocalServer):
         return handle
 
     def _create_job(self, request: web.Request, body: bytes) -> web.Response:
-        job = _parse(PipelineJob, body)
+        job = _parse(_kind(request, PipelineJob), body)
         job_id = request.query.get("pipelineJobId") or f"pipeline-{next(self._ids)}"
         check_job_id(job_id)
         check_job(job, REGION)
@@ -186,7 +187,7 @@ class VertexServer(LocalServer):
         return web.json_response(answer)
 
     def _get_job(self, request: web.Request, body: bytes) -> web.Response:
-        return _answer(self._job(request))
+        return _answer(_as(_kind(request, PipelineJob), self._job(request)))
 
     def _list_jobs(self, request: web.Request, body: bytes) -> web.Response:
         answer = ListPipelineJobsResponse.pb(ListPipelineJobsResponse())
@@ -198,7 +199,7 @@ class VertexServer(LocalServer):
         return web.json_response({})
 
     def _create_schedule(self, request: web.Request, body: bytes) -> web.Response:
-        schedule = _parse(Schedule, body)
+        schedule = _parse(_kind(request, Schedule), body)
         check_schedule(schedule, PARENT, REGION)
         number = str(next(self._ids))
         schedule.name = f"{PARENT}/schedules/{number}"
@@ -211,7 +212,7 @@ class VertexServer(LocalServer):
         return _answer(schedule)
 
     def _get_schedule(self, request: web.Request, body: bytes) -> web.Response:
-        return _answer(self._schedule(request))
+        return _answer(_as(_kind(request, Schedule), self._schedule(request)))
 
     def _list_schedules(self, request: web.Request, body: bytes) -> web.Response:
         answer = ListSchedulesResponse.pb(ListSchedulesResponse())
@@ -219,7 +220,8 @@ class VertexServer(LocalServer):
         return _answer(answer)
 
     def _patch_schedule(self, request: web.Request, body: bytes) -> web.Response:
-        schedule, change = self._schedule(request), _parse(Schedule, body)
+        kind = _kind(request, Schedule)
+        schedule, change = _as(kind, self._schedule(request)), _parse(kind, body)
         mask = FieldMask()
         mask.FromJsonString(request.query.get("updateMask", ""))
         if not mask.paths or set(mask.paths) - MUTABLE:
@@ -242,6 +244,7 @@ class VertexServer(LocalServer):
         check_schedule(changed, PARENT, REGION)
         schedule.CopyFrom(changed)
         schedule.update_time.GetCurrentTime()
+        self.schedules[request.match_info["id"]] = schedule
         return _answer(schedule)
 
     def _pause_schedule(self, request: web.Request, body: bytes) -> web.Response:
@@ -293,7 +296,7 @@ class VertexServer(LocalServer):
         first = int(request.query.get("pageToken") or 0)
         size = min(int(request.query.get("pageSize") or self.page_size), self.page_size)
         for one in newest_first[first : first + size]:
-            into.add().CopyFrom(one)
+            into.add().ParseFromString(one.SerializeToString())
             if hasattr(one, "job_detail"):
                 into[-1].ClearField("job_detail")
         if first + size < len(newest_first):
@@ -302,6 +305,19 @@ class VertexServer(LocalServer):
 
 def _is_set(message: Any, name: str) -> bool:
     return any(field.name == name for field, _ in message.ListFields())
+
+
+def _kind(request: web.Request, kind: Any) -> Any:
+    """Give a message's class of the version of the API that a request goes to."""
+    package = kind.__module__.replace("aiplatform_v1.", f"aiplatform_{request.match_info['api']}.")
+    return getattr(importlib.import_module(package), kind.__name__)
+
+
+def _as(kind: Any, message: Any) -> Any:
+    """Give a message as a version of the API has it: what that version does not know stays out of its JSON."""
+    pb = kind.pb(kind())
+    pb.ParseFromString(message.SerializeToString())
+    return pb
 
 
 def _parse(kind: Any, body: bytes) -> Any:

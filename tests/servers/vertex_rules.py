@@ -20,6 +20,8 @@ FORMATS = {
     "service_account": r"[^@\s]+@[^@\s]+\.gserviceaccount\.com",
     "network": r"projects/[0-9]+/global/networks/[a-z][a-z0-9-]*",
 }
+ATTACHMENT = r"projects/[^/]+/regions/{region}/networkAttachments/[a-z][a-z0-9-]*"
+PERSISTENT = r"projects/[^/]+/locations/{region}/persistentResources/[a-z][a-z0-9-]*"
 TEMPLATE = r"https://[\w-]+-kfp\.pkg\.dev/[\w-]+/[\w-]+/[\w-]+/.+"
 
 
@@ -49,6 +51,14 @@ def check_job(job: Any, region: str) -> None:
         value = getattr(job, field)
         if value and not re.fullmatch(rule, value):
             raise RefusalError(400, f"Invalid {field}: {value}.")
+    attachment = job.psc_interface_config.network_attachment
+    if attachment and not re.fullmatch(ATTACHMENT.format(region=region), attachment):
+        raise RefusalError(400, f"Invalid network_attachment: {attachment}.")
+    if hasattr(job.runtime_config, "default_runtime"):
+        runtime = job.runtime_config.default_runtime.persistent_resource_runtime_detail
+        name = runtime.persistent_resource_name
+        if name and not re.fullmatch(PERSISTENT.format(region=region), name):
+            raise RefusalError(400, f"Invalid persistent_resource_name: {name}.")
     key = job.encryption_spec.kms_key_name
     if key and f"/locations/{region}/keyRings/" not in key:
         raise RefusalError(400, f"The key {key} is not in {region}.")

@@ -24,6 +24,17 @@ def test_labels_come_in_one_variable():
     assert settle("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": ""}).labels == {}
 
 
+def test_lists_numbers_and_flags_come_as_text():
+    variables = {
+        "RETRAINER_VERTEX_RESERVED_IP_RANGES": "a, b",
+        "RETRAINER_VERTEX_PERSISTENT_RESOURCE_FALLBACK": "true",
+    }
+    settled = settle("vertex", FILE, {"persistent_resource_wait_seconds": "60"}, variables)
+    assert settled.reserved_ip_ranges == ["a", "b"]
+    assert settled.persistent_resource_fallback is True
+    assert settled.persistent_resource_wait_seconds == 60
+
+
 def test_a_wrong_value_is_told_with_its_rule():
     with pytest.raises(RetrainerError, match="the label 'A' would be refused"):
         settle("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": "A=1"})

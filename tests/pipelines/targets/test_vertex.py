@@ -4,13 +4,18 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from google.cloud.aiplatform_v1.types import PipelineJob
+from google.cloud.aiplatform_v1.types import PipelineFailurePolicy, PipelineJob
 from google.protobuf import json_format
 from servers.vertex import PARENT, VertexServer
 from servers.vertex_cases import FULL, Token, bodies, compiled, open_target, settings
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.interface import RefusedError, RemoteState, RunRequest
+from retrainer.pipelines.targets.interface import (
+    RefusedError,
+    RemoteState,
+    RunRequest,
+    ScheduleRequest,
+)
 from retrainer.pipelines.targets.vertex import VertexTarget
 from retrainer.pipelines.targets.vertex_settings import check_vertex
 from retrainer.pipelines.targets.vertex_status import to_status
@@ -32,6 +37,11 @@ def test_a_run_carries_all_settings_and_the_spec_as_compiled(server):
     assert job.service_account == FULL["service_account"]
     assert job.network == FULL["network"]
     assert job.encryption_spec.kms_key_name == FULL["encryption_key"]
+    assert list(job.reserved_ip_ranges) == ["ml-range"]
+    assert job.psc_interface_config.network_attachment == FULL["psc_network_attachment"]
+    assert (
+        job.runtime_config.failure_policy == PipelineFailurePolicy.PIPELINE_FAILURE_POLICY_FAIL_FAST
+    )
     assert job.runtime_config.gcs_output_directory == "gs://acme-ml/root"
     assert json_format.MessageToDict(job.runtime_config)["parameterValues"] == {
         "span": "2026-01-31"
@@ -50,6 +60,38 @@ def test_a_run_carries_all_settings_and_the_spec_as_compiled(server):
         "https://console.cloud.google.com/vertex-ai/locations/europe-west1/pipelines/runs/orders-1?project=acme-ml"
     )
     assert abs(done.created_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+MACHINES = {
+    "persistent_resource": "gpus",
+    "persistent_resource_wait_seconds": 90,
+    "persistent_resource_fallback": True,
+}
+
+
+def test_runs_and_schedules_on_a_persistent_resource_go_to_the_version_that_has_it(server):
+    target = open_target(server, **MACHINES)
+    first = target.submit(REQUEST)
+    assert not first.existed
+    assert target.submit(REQUEST).existed
+    schedule = ScheduleRequest("nightly", "0 2 * * *")
+    assert not target.put_schedule(schedule).updated
+    assert target.put_schedule(schedule).updated
+    assert [one.name for one in target.list_schedules()] == ["nightly"]
+    (kept,) = server.schedules.values()
+    for job in (server.jobs["orders-1"], kept.create_pipeline_job_request.pipeline_job):
+        runtime = json_format.MessageToDict(job.runtime_config)["defaultRuntime"]
+        assert runtime["persistentResourceRuntimeDetail"] == {
+            "persistentResourceName": f"{PARENT}/persistentResources/gpus",
+            "taskResourceUnavailableWaitTimeMs": "90000",
+            "taskResourceUnavailableTimeoutBehavior": "FALL_BACK_TO_ON_DEMAND",
+        }
+    server.advance("orders-1", "RUNNING", {"train-model": "RUNNING"})
+    assert [task.name for task in target.status(first).tasks] == ["train-model"]
+    assert {seen.path.split("/")[1] for seen in server.requests} == {"v1beta1"}
+    described = target.describe(REQUEST)
+    assert "/v1beta1/" in described["url"]
+    assert "defaultRuntime" in described["body"]["runtimeConfig"]
 
 
 def test_what_is_not_set_is_not_sent(server):
@@ -224,6 +266,17 @@ def test_what_the_service_would_refuse_is_never_sent(server, request_, says):
         ({"encryption_key": "my-key"}, "keyRings/<ring>/cryptoKeys/<key>"),
         (
             {"encryption_key": "projects/p/locations/us-east1/keyRings/r/cryptoKeys/k"},
+            "is in 'us-east1' and runs are in 'europe-west1'",
+        ),
+        ({"reserved_ip_ranges": ["a"]}, "names ranges of a VPC, and targets.vertex.network"),
+        ({"psc_network_attachment": "ml"}, "must be projects/<project number>/regions/"),
+        (
+            {"psc_network_attachment": "projects/1/regions/us-east1/networkAttachments/ml"},
+            "is in 'us-east1' and runs are in 'europe-west1'",
+        ),
+        ({"persistent_resource": "My machines"}, "must be its id, or projects/<project>/loc"),
+        (
+            {"persistent_resource": "projects/p/locations/us-east1/persistentResources/gpus"},
             "is in 'us-east1' and runs are in 'europe-west1'",
         ),
         ({"endpoint": "http://example.com"}, "must be an https:// address"),
