@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 
+from ..lib.errors import RetrainerError
+from ..lib.network import advice, certificates
 from .failures import MaybeSentError, NotSentError
 from .notice import Notice, is_page
 from .secret_values import SecretValue
@@ -54,7 +56,11 @@ class Mail:
         try:
             server = self._connect(seconds)
         except ssl.SSLError as error:
-            raise NotSentError(f"no encrypted connection to {self.host}: {_words(error)}") from None
+            raise NotSentError(
+                f"no encrypted connection to {self.host}: {_words(error)}.{advice(error)}"
+            ) from None
+        except RetrainerError as error:
+            raise NotSentError(str(error)) from None
         except smtplib.SMTPNotSupportedError:
             raise NotSentError(
                 f"{self.host}:{self.port} offers no encryption (STARTTLS); if it encrypts from the start, set security "
@@ -71,7 +77,7 @@ class Mail:
             server.close()
 
     def _connect(self, seconds: float) -> smtplib.SMTP:
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cafile=certificates() or None)
         if self.security == "tls":
             return smtplib.SMTP_SSL(self.host, self.port, timeout=seconds, context=context)
         server = smtplib.SMTP(self.host, self.port, timeout=seconds)

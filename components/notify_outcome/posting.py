@@ -4,7 +4,7 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..lib.network import route
+from ..lib.network import advice, route
 from .failures import MaybeSentError, NotSentError
 
 # An answer's text beyond this says nothing more.
@@ -105,10 +105,7 @@ def _unreachable(error: Exception, host: str, way: str) -> Exception:
     if isinstance(reason, ConnectTimeoutError | NewConnectionError):
         return NotSentError(f"{host} can't be reached", transient=True)
     if _is_certificate(reason):
-        return NotSentError(
-            f"the certificate of {host} is not trusted; if your company's authority signed it, name its file in the "
-            "environment variable REQUESTS_CA_BUNDLE"
-        )
+        return NotSentError(f"the certificate of {host} is not trusted.{advice(error)}")
     return MaybeSentError(f"the connection to {host} broke")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..lib.files import create_exclusive, join, remove
+from ..lib.network import prepare
 from .channels import Channel
 from .failures import MaybeSentError, NotSentError
 from .notice import Notice
@@ -60,6 +61,7 @@ def send_all(
     Returns:
         What became of it on each channel, in their order.
     """
+    prepare()
     deadline = time.monotonic() + seconds
     sendings = [
         _Sending(channel, notice, claims_uri, deadline, pauses, only_claimed)

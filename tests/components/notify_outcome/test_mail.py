@@ -86,6 +86,9 @@ def test_a_certificate_that_is_not_trusted_is_refused(certificate):
     with SmtpServer(certificate) as server, refused as caught:
         send(server)
     assert not caught.value.transient
+    assert "Name a file with the certificates that sign it in REQUESTS_CA_BUNDLE" in str(
+        caught.value
+    )
 
 
 def test_a_wrong_password_is_said_without_the_password(certificate, trusted, monkeypatch):

@@ -6,10 +6,14 @@ import json
 import logging
 import os
 import socket
+import ssl
 import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from servers.receiver import Receiver
+from servers.smtp import make_certificate
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.notify_outcome import sending
@@ -160,6 +164,44 @@ def test_a_proxy_that_the_environment_names_is_used(send, receiver, monkeypatch)
     monkeypatch.setenv("http_proxy", proxy)
     (sent,) = send({"kind": "webhook", "name": "webhook", "url": "http://chat.example.com/hook"})
     assert f"chat.example.com can't be reached through the proxy {proxy} (HTTP_PROXY)" in sent.words
+
+
+def test_a_companys_certificate_is_asked_for_and_used(send, tmp_path, monkeypatch):
+    certificate = make_certificate(tmp_path)
+    with secure_server(certificate) as port:
+        channel = {"kind": "webhook", "name": "webhook", "url": f"https://127.0.0.1:{port}/hook"}
+        (sent,) = send(channel)
+        assert sent.words == (
+            "not sent: the certificate of 127.0.0.1 is not trusted. Name a file with the certificates that sign it in "
+            "REQUESTS_CA_BUNDLE."
+        )
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        (sent,) = send(channel)
+        assert sent.words == "sent"
+
+
+@contextmanager
+def secure_server(certificate):
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Print nothing."""
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            """A client that does not trust the certificate hangs up."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with Server(("127.0.0.1", 0), Taker) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 def test_a_server_that_hangs_for_ever_keeps_nobody(send, receiver, monkeypatch):
