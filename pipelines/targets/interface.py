@@ -144,6 +144,27 @@ class RunStatus:
 
 
 @dataclass(frozen=True)
+class RemoteRun:
+    """A run in a service's list of runs.
+
+    Attributes:
+        submission: The run.
+        state: Where it stands.
+        ended: When it ended; None while it goes on.
+        error: Why it failed, as the service says.
+        labels: Labels that it was submitted with.
+        schedule: What the service calls the schedule that started it; empty if none did.
+    """
+
+    submission: Submission
+    state: RemoteState
+    ended: datetime | None = None
+    error: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    schedule: str = ""
+
+
+@dataclass(frozen=True)
 class ScheduleRequest:
     """What a schedule shall be: one concurrent run, and the newest span when each run starts.
 
@@ -230,6 +251,8 @@ class Target(Protocol):
     """`vertex` or `kubeflow`."""
     names_runs: bool
     """Whether the service refuses a second run of the same id. Where it does not, the caller claims the id first."""
+    place: Mapping[str, str]
+    """Where on the service runs go, for records: project and region, or host, namespace and experiment."""
 
     def describe(self, request: RunRequest) -> dict[str, Any]:
         """Give the request that `submit` would send, and where, without sending it."""
@@ -245,6 +268,15 @@ class Target(Protocol):
 
     def status(self, submission: Submission) -> RunStatus:
         """Ask where a run stands."""
+
+    def list_runs(self, most: int) -> list[RemoteRun]:
+        """List this pipeline's newest runs, whoever started them, newest first."""
+
+    def cancel(self, submission: Submission) -> RunStatus:
+        """Ask the service to end a run, and tell where it stands then. One that has ended stays as it is.
+
+        A service may take minutes to end what runs.
+        """
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
         """Give the request that `put_schedule` would send, and where, without sending it."""

@@ -10,7 +10,10 @@ import yaml
 
 from ..target_config import KubeflowConfig
 from .interface import (
+    ENDED,
     Pipeline,
+    RefusedError,
+    RemoteRun,
     RemoteState,
     RunRequest,
     RunStatus,
@@ -37,6 +40,8 @@ _STATES = {
 }
 # What the service gives for a time that has not come.
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_DESCRIPTION = "retrainer"
+_PAGE_SIZE = 100
 
 
 class KubeflowTarget:
@@ -71,6 +76,11 @@ class KubeflowTarget:
         self._experiment = Experiment(
             self._client, config.experiment or pipeline.name, config.namespace or ""
         )
+        self.place = {
+            "host": config.host,
+            "namespace": config.namespace or "",
+            "experiment": self._experiment.name,
+        }
 
     def describe(self, request: RunRequest) -> dict[str, Any]:
         """Give the request that `submit` would send, and where, without sending it.
@@ -121,8 +131,71 @@ class KubeflowTarget:
         )
         details = run.run_details.task_details if run.run_details else None
         return RunStatus(
-            state=_to_state(run.state), tasks=self._to_tasks(details or []), error=_to_error(run)
+            state=_to_state(run.state),
+            tasks=_to_tasks(details or [], self._tasks_of(run)),
+            error=_to_error(run),
         )
+
+    def list_runs(self, most: int) -> list[RemoteRun]:
+        """List the newest runs of the experiment, whoever started them, newest first."""
+
+        def attempt(calls: Calls) -> list[Any]:
+            experiment = self._experiment.find(calls)
+            if not experiment:
+                return []
+            runs: list[Any] = []
+            token = ""
+            while len(runs) < most:
+                page = calls.read(
+                    self._client.runs.run_service_list_runs,
+                    experiment_id=experiment,
+                    page_size=min(most, _PAGE_SIZE),
+                    page_token=token,
+                    sort_by="created_at desc",
+                )
+                runs += page.runs or []
+                token = page.next_page_token
+                if not token:
+                    break
+            return runs[:most]
+
+        runs = self._experiment.persist(attempt)
+        return [
+            RemoteRun(
+                self._to_submission(run, existed=True),
+                _to_state(run.state),
+                _to_time(run.finished_at),
+                _to_error(run),
+                _to_labels(run.description or ""),
+                run.recurring_run_id or "",
+            )
+            for run in runs
+        ]
+
+    def cancel(self, submission: Submission) -> RunStatus:
+        """Ask the service to end a run; one that has ended stays as it is.
+
+        Of a run that has ended or is ending already the service says that its row was not found, with status 400
+        (kubeflow/pipelines, backend/src/apiserver/storage/run_store.go, TerminateRun).
+        """
+        status = self.status(submission)
+        if status.state in ENDED:
+            return status
+        try:
+            self._client.persist(
+                lambda calls: calls.write(
+                    self._client.runs.run_service_terminate_run, submission.reference
+                )
+            )
+        except RefusedError:
+            run = self._client.persist(
+                lambda calls: calls.read(
+                    self._client.runs.run_service_get_run, submission.reference
+                )
+            )
+            if _to_state(run.state) not in ENDED and run.state != "CANCELING":
+                raise
+        return self.status(submission)
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
         """Give the request that `put_schedule` would send for a new schedule, and where, without sending it."""
@@ -188,28 +261,43 @@ class KubeflowTarget:
             existed=existed,
         )
 
-    def _to_tasks(self, details: list[Any]) -> list[TaskStatus]:
-        """Pick the pipeline's own tasks of what the service tells: drivers, executors and groups are its own matter."""
-        names = self._pipeline.spec.get("root", {}).get("dag", {}).get("tasks", {})
-        tasks = [
-            TaskStatus(
-                name=its.display_name,
-                state=_to_state(its.state),
-                started=_to_time(its.start_time),
-                ended=_to_time(its.end_time),
-                error=_to_error(its),
-            )
-            for its in details
-            if its.display_name in names
-        ]
-        future = datetime.max.replace(tzinfo=UTC)
-        return sorted(tasks, key=lambda task: (task.started or future, task.name))
+    def _tasks_of(self, run: Any) -> Mapping[str, Any]:
+        """Give the pipeline's tasks by name, of the run's own spec if the service gives it."""
+        own = run.pipeline_spec or {}
+        spec = own.get("pipeline_spec", own) or self._pipeline.spec
+        tasks: Mapping[str, Any] = spec.get("root", {}).get("dag", {}).get("tasks", {})
+        return tasks
+
+
+def _to_tasks(details: list[Any], names: Mapping[str, Any]) -> list[TaskStatus]:
+    """Pick the pipeline's own tasks of what the service tells: drivers, executors and groups are its own matter."""
+    tasks = [
+        TaskStatus(
+            name=its.display_name,
+            state=_to_state(its.state),
+            started=_to_time(its.start_time),
+            ended=_to_time(its.end_time),
+            error=_to_error(its),
+        )
+        for its in details
+        if its.display_name in names
+    ]
+    future = datetime.max.replace(tzinfo=UTC)
+    return sorted(tasks, key=lambda task: (task.started or future, task.name))
 
 
 def _to_description(labels: Mapping[str, str]) -> str:
     """Put labels where Kubeflow has room for them: its runs have none."""
     pairs = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    return f"retrainer: {pairs}" if pairs else "retrainer"
+    return f"{_DESCRIPTION}: {pairs}" if pairs else _DESCRIPTION
+
+
+def _to_labels(description: str) -> dict[str, str]:
+    """Read the labels that `_to_description` wrote; a description by anybody else has none."""
+    head, _, pairs = description.partition(": ")
+    if head != _DESCRIPTION:
+        return {}
+    return dict(pair.split("=", 1) for pair in pairs.split(", ") if "=" in pair)
 
 
 def _to_state(state: str | None) -> RemoteState:

@@ -5,12 +5,16 @@ which the submitting account may not see, and its schedules have dropped labels,
 """
 
 from datetime import UTC
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..target_config import VertexConfig
 from .interface import (
+    ENDED,
     SUBMIT_SECONDS,
     Pipeline,
+    RefusedError,
+    RemoteRun,
     RunRequest,
     RunStatus,
     Schedule,
@@ -19,7 +23,7 @@ from .interface import (
 )
 from .vertex_calls import Options, VertexCaller, is_undone
 from .vertex_clients import VertexClients
-from .vertex_requests import VertexRequests, label_of
+from .vertex_requests import PIPELINE_LABEL, VertexRequests, label_of
 from .vertex_schedules import VertexSchedules, check_schedule
 from .vertex_settings import check_vertex, console_url, parent
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from google.cloud import aiplatform_v1
 
 DEADLINE_SECONDS = SUBMIT_SECONDS
+_PAGE_SIZE = 100
 
 
 class VertexTarget:
@@ -55,6 +60,7 @@ class VertexTarget:
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         check_vertex(config)
+        self.place = {"project": config.project, "region": config.region}
         self._config = config
         self._pipeline = pipeline
         self._requests = VertexRequests(config, pipeline)
@@ -124,6 +130,49 @@ class VertexTarget:
             ),
         )
         return to_status(job, self._config, self._pipeline.spec)
+
+    def list_runs(self, most: int) -> list[RemoteRun]:
+        """List this pipeline's newest runs, whoever started them, newest first."""
+        from google.protobuf.field_mask_pb2 import FieldMask
+
+        from .vertex_status import LISTED_FIELDS, to_remote_run
+
+        request = {
+            "parent": parent(self._config),
+            "filter": f'labels.{PIPELINE_LABEL}="{label_of(self._pipeline.name)}"',
+            "order_by": "create_time desc",
+            "page_size": min(most, _PAGE_SIZE),
+            "read_mask": FieldMask(paths=LISTED_FIELDS),
+        }
+
+        def attempt(options: Options) -> list["aiplatform_v1.PipelineJob"]:
+            jobs = self._clients.pipelines().list_pipeline_jobs(request=request, **options())
+            return list(islice(jobs, most))
+
+        jobs = self._caller.call(f"the runs of {self._pipeline.name}", attempt)
+        return [to_remote_run(job, self._to_submission(job, existed=True)) for job in jobs]
+
+    def cancel(self, submission: Submission) -> RunStatus:
+        """Ask the service to end a run; one that has ended stays as it is.
+
+        The service refuses to cancel what has ended (FAILED_PRECONDITION, "is in state ... and cannot be canceled").
+        """
+        status = self.status(submission)
+        if status.state in ENDED:
+            return status
+        try:
+            self._caller.call(
+                f"run {submission.run_id}",
+                lambda options: self._clients.pipelines().cancel_pipeline_job(
+                    name=submission.reference, **options()
+                ),
+            )
+        except RefusedError:
+            status = self.status(submission)
+            if status.state in ENDED:
+                return status
+            raise
+        return self.status(submission)
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
         """Give the request that would create the schedule: `method`, `url` and `body`.

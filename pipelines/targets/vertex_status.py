@@ -10,7 +10,7 @@ from google.cloud.aiplatform_v1.types.pipeline_state import PipelineState
 from google.protobuf import json_format
 
 from ..target_config import VertexConfig
-from .interface import RemoteState, RunStatus, TaskStatus
+from .interface import RemoteRun, RemoteState, RunStatus, Submission, TaskStatus
 from .vertex_settings import console_url
 
 _RUN_STATES = {
@@ -32,6 +32,31 @@ _TASK_STATES = {
     PipelineTaskDetail.State.SKIPPED: RemoteState.CACHED,
     PipelineTaskDetail.State.NOT_TRIGGERED: RemoteState.SKIPPED,
 }
+
+
+LISTED_FIELDS = ("name", "state", "error", "labels", "create_time", "end_time", "schedule_name")
+"""What is read of jobs in a list: the whole would hold each job's spec.
+
+google-cloud-aiplatform lists with a mask, too (google/cloud/aiplatform/pipeline_jobs.py, _READ_MASK_FIELDS).
+"""
+
+
+def to_remote_run(job: PipelineJob, submission: Submission) -> RemoteRun:
+    """Tell where a run of a list stands.
+
+    Args:
+        job: The run as the service lists it.
+        submission: The run.
+    """
+    message = PipelineJob.pb(job)
+    return RemoteRun(
+        submission,
+        _RUN_STATES.get(job.state, RemoteState.PENDING),
+        to_time(message, "end_time"),
+        message.error.message,
+        dict(message.labels),
+        message.schedule_name,
+    )
 
 
 def to_status(job: PipelineJob, config: VertexConfig, spec: Mapping[str, Any]) -> RunStatus:

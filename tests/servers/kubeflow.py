@@ -103,6 +103,7 @@ class KubeflowServer(LocalServer):
             ("POST", f"{_API}/runs", self._create_run),
             ("GET", f"{_API}/runs", self._list_runs),
             ("GET", one_run, self._get_run),
+            ("POST", f"{one_run}:terminate", self._terminate_run),
             ("POST", f"{_API}/recurringruns", self._create_recurring_run),
             ("GET", f"{_API}/recurringruns", self._list_recurring_runs),
             ("GET", one_recurring, self._get_recurring_run),
@@ -206,6 +207,15 @@ class KubeflowServer(LocalServer):
 
     async def _get_run(self, request: web.Request) -> dict[str, Any]:
         return _get(self.runs, "run_id", request, "experiment_id")
+
+    async def _terminate_run(self, request: web.Request) -> dict[str, Any]:
+        # kubeflow/pipelines, backend/src/apiserver/storage/run_store.go, TerminateRun: one statement updates the run if
+        # it is in one of these states, and "not found" is any other.
+        run = _get(self.runs, "run_id", request, "experiment_id")
+        if run["state"] not in ("PAUSED", "PENDING", "RUNNING"):
+            raise Refusal(400, f"Failed to terminate a run {run['run_id']}. Row not found")
+        run["state"] = "CANCELING"
+        return {}
 
     async def _create_recurring_run(self, request: web.Request) -> dict[str, Any]:
         body = await _body(request, "V2beta1RecurringRun")

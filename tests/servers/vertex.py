@@ -195,7 +195,16 @@ class VertexServer(LocalServer):
         return _answer(answer)
 
     def _cancel_job(self, request: web.Request, body: bytes) -> web.Response:
-        self._job(request).state = PipelineState.PIPELINE_STATE_CANCELLING
+        job = self._job(request)
+        # As for training pipelines (GoogleCloudPlatform/java-docs-samples, issue 9281): what has ended is refused.
+        if PipelineState(job.state).name.rpartition("_")[2] in ("SUCCEEDED", "FAILED", "CANCELLED"):
+            name = PipelineState(job.state).name
+            raise RefusalError(
+                400,
+                f'The PipelineJob "{job.name}" is in state {name} and cannot be canceled.',
+                "FAILED_PRECONDITION",
+            )
+        job.state = PipelineState.PIPELINE_STATE_CANCELLING
         return web.json_response({})
 
     def _create_schedule(self, request: web.Request, body: bytes) -> web.Response:
@@ -295,8 +304,14 @@ class VertexServer(LocalServer):
         newest_first = [one for one in reversed(list(messages)) if matches(one)]
         first = int(request.query.get("pageToken") or 0)
         size = min(int(request.query.get("pageSize") or self.page_size), self.page_size)
+        mask = FieldMask()
+        mask.FromJsonString(request.query.get("readMask", ""))
         for one in newest_first[first : first + size]:
             into.add().ParseFromString(one.SerializeToString())
+            if mask.paths:
+                kept = type(into[-1])()
+                mask.MergeMessage(into[-1], kept)
+                into[-1].CopyFrom(kept)
             if hasattr(one, "job_detail"):
                 into[-1].ClearField("job_detail")
         if first + size < len(newest_first):

@@ -1,0 +1,279 @@
+"""Runs on Vertex AI and Kubeflow: what the store knows of them, and what the services say."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+from ..components.lib.errors import RetrainerError
+from ..components.lib.run_traces import (
+    CHAMPION,
+    INGEST,
+    PUSH,
+    Outcome,
+    RunTrace,
+    list_traces,
+)
+from .config import LoadedConfig
+from .submissions import key_of
+from .targets.interface import RemoteRun, Target
+from .targets.opening import TargetKind, describe_place, open_for_reading
+
+ASK_SECONDS = 10.0
+"""How long a service has to list its runs."""
+UNKNOWN = "unknown"
+TRIGGER_LABEL = "retrainer-trigger"
+"""Label of a run that names the trigger which started it."""
+_DONE = frozenset({Outcome.PUSHED, Outcome.REFUSED, Outcome.UNCHANGED})
+# A run that has recorded nothing for so long does not go on.
+_SILENCE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class RunElsewhere:
+    """A run on a service.
+
+    Attributes:
+        run_id: Its name.
+        target: `vertex` or `kubeflow`; empty where nobody says.
+        state: As the service says; or what the store knows last, see `asked`.
+        asked: Whether the service said the state.
+        started: When it was submitted or began, in ISO 8601, UTC.
+        ended: When it ended; empty while it goes on or if unknown.
+        outcome: What there is to say of it: push_model's verdict, or where and why it stopped.
+        cause: What started it, in words; empty if unknown.
+        by: Who submitted it; empty if nobody did or it is unknown.
+        url: Its page in the service's console.
+        reference: What the service calls it.
+        place: Where on the service.
+        pipeline: The pipeline's name.
+        parameters: What it was submitted with.
+        newest_span: The newest span that it used.
+        spans: The version of each span that it used.
+        champion: The champion that it found.
+        version: The model that it pushed.
+        image: The image of its tasks.
+        retrainer: The version of retrainer that submitted it.
+    """
+
+    run_id: str
+    target: str
+    state: str
+    asked: bool
+    started: str = ""
+    ended: str = ""
+    outcome: str = ""
+    cause: str = ""
+    by: str = ""
+    url: str = ""
+    reference: str = ""
+    place: Mapping[str, str] = field(default_factory=dict)
+    pipeline: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    newest_span: str = ""
+    spans: Mapping[str, str] = field(default_factory=dict)
+    champion: int | None = None
+    version: int | None = None
+    image: str = ""
+    retrainer: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it goes on."""
+        if not self.started or not self.ended:
+            return None
+        took = datetime.fromisoformat(self.ended) - datetime.fromisoformat(self.started)
+        return max(took.total_seconds(), 0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe it in plain values."""
+        return {**asdict(self), "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What services said of their runs.
+
+    Attributes:
+        runs: Their runs, with the target's name.
+        problems: A sentence for each service that could not be asked.
+    """
+
+    runs: Sequence[tuple[str, RemoteRun]] = ()
+    problems: Sequence[str] = ()
+
+
+def list_elsewhere(
+    loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int
+) -> tuple[list[RunElsewhere], Sequence[str]]:
+    """List the runs on services, newest first.
+
+    Args:
+        loaded: The configuration.
+        kinds: The services to list and to ask.
+        most: How many runs to ask each of them for.
+
+    Returns:
+        The runs, and a sentence for each service that could not be asked.
+    """
+    kinds = list(kinds)
+    traces = [trace for trace in list_traces(loaded.config.store) if not is_local(trace)]
+    answers = ask(loaded, kinds, most)
+    runs = [
+        run for run in combine(traces, answers) if not run.target or run.target in set(kinds)
+    ]
+    return runs, answers.problems
+
+
+def is_local(trace: RunTrace) -> bool:
+    """Tell whether a run was made by this machine's or another one's own runner, which keeps a record of its own."""
+    return trace.key.job == trace.key.name and not trace.submission
+
+
+def ask(
+    loaded: LoadedConfig,
+    kinds: Iterable[TargetKind],
+    most: int,
+    seconds: float = ASK_SECONDS,
+) -> Answers:
+    """Ask services for their runs, all at once, for a bounded time.
+
+    Args:
+        loaded: The configuration.
+        kinds: The services.
+        most: How many runs to ask each of them for.
+        seconds: How long to wait for them.
+    """
+    answered: Queue[tuple[TargetKind, list[RemoteRun] | str]] = Queue()
+    waiting = set(kinds)
+
+    def work(kind: TargetKind) -> None:
+        try:
+            answered.put((kind, open_for_reading(kind, loaded, seconds).list_runs(most)))
+        except RetrainerError as error:
+            answered.put((kind, str(error)))
+
+    for kind in waiting:
+        # A service that does not answer must not keep the program from ending.
+        Thread(target=work, args=(kind,), name=f"ask-{kind}", daemon=True).start()
+    runs: list[tuple[str, RemoteRun]] = []
+    problems: dict[TargetKind, str] = {}
+    # Its library takes seconds to load, which are not the service's.
+    deadline = monotonic() + 2 * seconds
+    while waiting:
+        try:
+            kind, answer = answered.get(timeout=max(deadline - monotonic(), 0.01))
+        except Empty:
+            problems |= dict.fromkeys(waiting, f"no answer within {2 * seconds:g} s.")
+            break
+        waiting.discard(kind)
+        if isinstance(answer, str):
+            problems[kind] = answer
+        else:
+            runs += [(str(kind), run) for run in answer]
+    return Answers(
+        runs,
+        [
+            f"{describe_place(kind)} could not be asked, so the states of its runs are the last ones recorded: {why}"
+            for kind, why in sorted(problems.items())
+        ],
+    )
+
+
+def combine(traces: Iterable[RunTrace], answers: Answers) -> list[RunElsewhere]:
+    """Put together what the store and the services know.
+
+    Args:
+        traces: What is noted in the store.
+        answers: What the services said.
+
+    Returns:
+        The runs, newest first.
+    """
+    noted = {trace.key.job: trace for trace in traces}
+    runs = []
+    for target, run in answers.runs:
+        key = key_of(target, run.submission)
+        runs.append(to_run(target, run, noted.pop(key.job, RunTrace(key, {}))))
+    runs += [to_run("", None, trace) for trace in noted.values()]
+    return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True)
+
+
+def to_run(target: str, run: RemoteRun | None, trace: RunTrace) -> RunElsewhere:
+    """Put together what is known of one run.
+
+    Args:
+        target: Which service said so.
+        run: What it said; None if nobody did.
+        trace: What is noted in the store.
+    """
+    submitted = trace.submission
+    labels = {**(submitted.get("labels") or {}), **(run.labels if run else {})}
+    schedule = run.schedule if run else ""
+    return RunElsewhere(
+        run_id=trace.key.name,
+        target=target or str(submitted.get("target") or _guess(trace)),
+        state=str(run.state) if run else _last_state(trace),
+        asked=run is not None,
+        started=run.submission.created_at.isoformat(timespec="seconds") if run else trace.started,
+        ended=(run.ended.isoformat(timespec="seconds") if run.ended else "")
+        if run
+        else (trace.ended if trace.outcome != Outcome.OPEN else ""),
+        outcome=trace.sentence or (run.error if run else ""),
+        cause=_cause(labels, schedule, submitted),
+        by=str(submitted.get("by") or ""),
+        url=run.submission.url if run else str(submitted.get("url") or ""),
+        reference=run.submission.reference if run else str(submitted.get("reference") or ""),
+        place=dict(submitted.get("place") or {}),
+        pipeline=str(submitted.get("pipeline") or ""),
+        parameters=dict(submitted.get("parameters") or {}),
+        newest_span=str(trace.noted(INGEST, "newest_span") or ""),
+        spans=trace.spans or {},
+        champion=trace.noted(CHAMPION, "champion"),
+        version=trace.noted(PUSH, "version"),
+        image=str(submitted.get("image") or ""),
+        retrainer=str(submitted.get("retrainer") or ""),
+    )
+
+
+def _guess(trace: RunTrace) -> str:
+    return TargetKind.VERTEX if "/pipelineJobs/" in trace.key.job else TargetKind.KUBEFLOW
+
+
+def _cause(labels: Mapping[str, str], schedule: str, submitted: Mapping[str, Any]) -> str:
+    if submitted.get("cause"):
+        return str(submitted["cause"])
+    if labels.get(TRIGGER_LABEL):
+        return f"trigger {labels[TRIGGER_LABEL]}"
+    return f"schedule {schedule.rpartition('/')[2]}" if schedule else ""
+
+
+def _last_state(trace: RunTrace) -> str:
+    if trace.outcome in _DONE:
+        return "succeeded"
+    if trace.failed:
+        return "failed"
+    moments = [trace.started, *(task.ended or task.started for task in trace.tasks.values())]
+    newest = max((moment for moment in moments if moment), default="")
+    if newest and datetime.now(UTC) - datetime.fromisoformat(newest) < _SILENCE:
+        return "running"
+    return UNKNOWN
+
+
+def find_elsewhere(loaded: LoadedConfig, run_id: str) -> list[tuple[Target, RunElsewhere]]:
+    """Look a run up by its name, in the store and at each service that the configuration names.
+
+    Args:
+        loaded: The configuration.
+        run_id: Its name.
+
+    Returns:
+        The runs of that name, each with its target.
+
+    Raises:
+        RetrainerError: If a service that may have it can't be asked.
+    """
+    raise NotImplementedError
