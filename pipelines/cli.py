@@ -1,12 +1,10 @@
 """The command `retrainer`."""
 
-import json
 import logging
 import os
 import signal
 import sys
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -19,7 +17,8 @@ from .commands.compile import compile_
 from .commands.config import config
 from .commands.models import models
 from .commands.notify import notify
-from .commands.options import ALLOW_OLDER, FILE, STORE
+from .commands.options import ALLOW_OLDER, FILE
+from .commands.runs import runs
 from .commands.schedule import schedule
 from .commands.schema import schema
 from .commands.spans import spans
@@ -167,47 +166,6 @@ def run(
     raise click.exceptions.Exit(code)
 
 
-@cli.group()
-def runs() -> None:
-    """Look at the records of runs."""
-
-
-@runs.command("list")
-@STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(file: Path, as_json: bool) -> None:
-    """List the runs, newest first."""
-    from .config import load_config
-    from .runs import list_runs
-    from .runs_view import print_list
-
-    records = list_runs(load_config(file).config.store)
-    if as_json:
-        click.echo(json.dumps([asdict(record) for record in records], indent=2))
-    else:
-        print_list(records)
-
-
-@runs.command()
-@click.argument("run_id", metavar="RUN", default="last")
-@STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(run_id: str, file: Path, as_json: bool) -> None:
-    """Show one run: parameters, and each task's state, duration, inputs, outputs and metrics.
-
-    RUN is a run's name, or 'last'.
-    """
-    from .config import load_config
-    from .local_run import find_run
-    from .runs_view import print_run
-
-    record = find_run(load_config(file).config.store, run_id)
-    if as_json:
-        click.echo(json.dumps(asdict(record), indent=2))
-    else:
-        print_run(record)
-
-
 @cli.command()
 @click.option(
     "--dir",
@@ -230,6 +188,7 @@ cli.add_command(compile_)
 cli.add_command(config)
 cli.add_command(models)
 cli.add_command(notify)
+cli.add_command(runs)
 cli.add_command(submit)
 cli.add_command(schedule)
 cli.add_command(schema)

@@ -1,29 +1,15 @@
-"""Runs on Vertex AI and Kubeflow: what the store knows of them, and what the services say."""
+"""Runs on Vertex AI and Kubeflow: what the store and the services know of them, put together."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from queue import Empty, Queue
-from threading import Thread
-from time import monotonic
 from typing import Any
 
-from ..components.lib.errors import RetrainerError
-from ..components.lib.run_traces import (
-    CHAMPION,
-    INGEST,
-    PUSH,
-    Outcome,
-    RunTrace,
-    list_traces,
-)
-from .config import LoadedConfig
+from ..components.lib.run_traces import CHAMPION, INGEST, PUSH, Outcome, RunTrace
 from .submissions import key_of
-from .targets.interface import RemoteRun, Target
-from .targets.opening import TargetKind, describe_place, open_for_reading
+from .targets.choosing import TargetKind
+from .targets.interface import RemoteRun
 
-ASK_SECONDS = 10.0
-"""How long a service has to list its runs."""
 UNKNOWN = "unknown"
 TRIGGER_LABEL = "retrainer-trigger"
 """Label of a run that names the trigger which started it."""
@@ -93,109 +79,21 @@ class RunElsewhere:
         return {**asdict(self), "seconds": self.seconds}
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What services said of their runs.
-
-    Attributes:
-        runs: Their runs, with the target's name.
-        problems: A sentence for each service that could not be asked.
-    """
-
-    runs: Sequence[tuple[str, RemoteRun]] = ()
-    problems: Sequence[str] = ()
-
-
-def list_elsewhere(
-    loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int
-) -> tuple[list[RunElsewhere], Sequence[str]]:
-    """List the runs on services, newest first.
-
-    Args:
-        loaded: The configuration.
-        kinds: The services to list and to ask.
-        most: How many runs to ask each of them for.
-
-    Returns:
-        The runs, and a sentence for each service that could not be asked.
-    """
-    kinds = list(kinds)
-    traces = [trace for trace in list_traces(loaded.config.store) if not is_local(trace)]
-    answers = ask(loaded, kinds, most)
-    runs = [
-        run for run in combine(traces, answers) if not run.target or run.target in set(kinds)
-    ]
-    return runs, answers.problems
-
-
-def is_local(trace: RunTrace) -> bool:
-    """Tell whether a run was made by this machine's or another one's own runner, which keeps a record of its own."""
-    return trace.key.job == trace.key.name and not trace.submission
-
-
-def ask(
-    loaded: LoadedConfig,
-    kinds: Iterable[TargetKind],
-    most: int,
-    seconds: float = ASK_SECONDS,
-) -> Answers:
-    """Ask services for their runs, all at once, for a bounded time.
-
-    Args:
-        loaded: The configuration.
-        kinds: The services.
-        most: How many runs to ask each of them for.
-        seconds: How long to wait for them.
-    """
-    answered: Queue[tuple[TargetKind, list[RemoteRun] | str]] = Queue()
-    waiting = set(kinds)
-
-    def work(kind: TargetKind) -> None:
-        try:
-            answered.put((kind, open_for_reading(kind, loaded, seconds).list_runs(most)))
-        except RetrainerError as error:
-            answered.put((kind, str(error)))
-
-    for kind in waiting:
-        # A service that does not answer must not keep the program from ending.
-        Thread(target=work, args=(kind,), name=f"ask-{kind}", daemon=True).start()
-    runs: list[tuple[str, RemoteRun]] = []
-    problems: dict[TargetKind, str] = {}
-    # Its library takes seconds to load, which are not the service's.
-    deadline = monotonic() + 2 * seconds
-    while waiting:
-        try:
-            kind, answer = answered.get(timeout=max(deadline - monotonic(), 0.01))
-        except Empty:
-            problems |= dict.fromkeys(waiting, f"no answer within {2 * seconds:g} s.")
-            break
-        waiting.discard(kind)
-        if isinstance(answer, str):
-            problems[kind] = answer
-        else:
-            runs += [(str(kind), run) for run in answer]
-    return Answers(
-        runs,
-        [
-            f"{describe_place(kind)} could not be asked, so the states of its runs are the last ones recorded: {why}"
-            for kind, why in sorted(problems.items())
-        ],
-    )
-
-
-def combine(traces: Iterable[RunTrace], answers: Answers) -> list[RunElsewhere]:
+def combine(
+    traces: Iterable[RunTrace], answers: Sequence[tuple[str, RemoteRun]]
+) -> list[RunElsewhere]:
     """Put together what the store and the services know.
 
     Args:
         traces: What is noted in the store.
-        answers: What the services said.
+        answers: What the services said: each run with its target's name.
 
     Returns:
         The runs, newest first.
     """
     noted = {trace.key.job: trace for trace in traces}
     runs = []
-    for target, run in answers.runs:
+    for target, run in answers:
         key = key_of(target, run.submission)
         runs.append(to_run(target, run, noted.pop(key.job, RunTrace(key, {}))))
     runs += [to_run("", None, trace) for trace in noted.values()]
@@ -261,19 +159,3 @@ def _last_state(trace: RunTrace) -> str:
     if newest and datetime.now(UTC) - datetime.fromisoformat(newest) < _SILENCE:
         return "running"
     return UNKNOWN
-
-
-def find_elsewhere(loaded: LoadedConfig, run_id: str) -> list[tuple[Target, RunElsewhere]]:
-    """Look a run up by its name, in the store and at each service that the configuration names.
-
-    Args:
-        loaded: The configuration.
-        run_id: Its name.
-
-    Returns:
-        The runs of that name, each with its target.
-
-    Raises:
-        RetrainerError: If a service that may have it can't be asked.
-    """
-    raise NotImplementedError

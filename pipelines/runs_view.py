@@ -1,12 +1,14 @@
 """Records of runs, as people read them."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .remote_runs import RunElsewhere
 from .runs import (
     ArtifactRecord,
     RunRecord,
@@ -15,6 +17,7 @@ from .runs import (
     first_line,
     shown_warnings,
 )
+from .targets.interface import TaskStatus
 
 STYLES = {
     "succeeded": "green",
@@ -22,12 +25,15 @@ STYLES = {
     "running": "blue",
     "failed": "red",
     "interrupted": "yellow",
+    "cancelled": "yellow",
+    "paused": "yellow",
     "died": "red",
     "unreadable": "red",
     "skipped": "dim",
     "pending": "dim",
 }
 MOST_CHARACTERS = 100
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 LOG_COLUMNS = 1_000
 # The second is there with evaluation.champion_changed: judge_again, and has the last word.
 PUSH_TASKS = ("push-model-2", "push-model")
@@ -47,25 +53,106 @@ def outcome(record: RunRecord) -> str:
     return verdicts[0] if verdicts else first_line(record.error or "")
 
 
-def print_list(records: list[RunRecord], console: Console | None = None) -> None:
-    """Print runs as a table, one line each; on a terminal a long outcome is cut to its width."""
+def print_list(
+    records: Sequence[RunRecord],
+    elsewhere: Sequence[RunElsewhere] = (),
+    console: Console | None = None,
+) -> None:
+    """Print runs as a table, one line each, newest first; on a terminal a long outcome is cut to its width.
+
+    Args:
+        records: Runs of this machine and others without a service.
+        elsewhere: Runs on services. Where there are some, the table says where each run is, and why.
+        console: Where to; standard output if not given.
+    """
     console = console or open_console()
-    if not records:
+    if not records and not elsewhere:
         console.print("no runs yet")
         return
+    lines = [
+        (
+            record.started,
+            (record.run_id, "local", "", _state(record.state), duration(record.seconds)),
+            outcome(record),
+        )
+        for record in records
+    ]
+    lines += [
+        (
+            run.started,
+            (run.run_id, run.target, run.cause or run.by, _last_state(run), duration(run.seconds)),
+            first_line(run.outcome),
+        )
+        for run in elsewhere
+    ]
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "state", "started", "took"):
+    names = ["run", "where", "cause", "state", "started", "took"]
+    shown = [name for name in names if elsewhere or name not in ("where", "cause")]
+    for name in shown:
         table.add_column(name, justify="right" if name == "took" else "left", no_wrap=True)
     table.add_column("outcome", no_wrap=True, overflow="ellipsis")
-    for record in records:
-        table.add_row(
-            record.run_id,
-            _state(record.state),
-            local_time(record.started),
-            duration(record.seconds),
-            Text(outcome(record)),
-        )
+    for started, (run_id, where, cause, state, took), words in sorted(
+        lines,
+        key=lambda line: datetime.fromisoformat(line[0]) if line[0] else _LONG_AGO,
+        reverse=True,
+    ):
+        cells: dict[str, str | Text] = {
+            "run": Text(run_id),
+            "where": where,
+            "cause": Text(cause),
+            "state": state,
+            "started": local_time(started),
+            "took": took,
+        }
+        table.add_row(*(cells[name] for name in shown), Text(words))
     console.print(table)
+
+
+def print_elsewhere(
+    run: RunElsewhere, tasks: Sequence[TaskStatus], console: Console | None = None
+) -> None:
+    """Print all that the store and its service say of a run."""
+    console = console or open_console()
+    console.print(Text.assemble((run.run_id, "bold"), "  ", _last_state(run)))
+    place = ", ".join(f"{name} {value}" for name, value in run.place.items() if value)
+    console.print(Text(f"on {run.target}{f': {place}' if place else ''}"), soft_wrap=True)
+    if run.url:
+        console.print(Text(run.url), soft_wrap=True)
+    console.print(
+        f"started {local_time(run.started)}, took {duration(run.seconds)}", highlight=False
+    )
+    for name, value in {
+        "cause": run.cause,
+        "by": run.by,
+        "outcome": run.outcome,
+        "image": run.image,
+        "newest span": run.newest_span,
+        "champion": "" if run.champion is None else f"version {run.champion}",
+        "model": "" if run.version is None else f"version {run.version}",
+    }.items():
+        if value:
+            console.print(Text(f"{name}: {value}"), soft_wrap=True)
+    _print_values("parameters", dict(run.parameters), console)
+    _print_values("spans", dict(run.spans), console)
+    for task in tasks:
+        took = (
+            duration((task.ended - task.started).total_seconds())
+            if task.started and task.ended
+            else "-"
+        )
+        console.print()
+        began = f", started {local_time(task.started.isoformat())}" if task.started else ""
+        name = task.name.replace("-", "_")
+        console.print(Text.assemble((name, "bold"), "  ", _state(task.state), f"  {took}{began}"))
+        if task.error:
+            console.print(Text(f"  {task.error}", style="red"), soft_wrap=True)
+        if task.url:
+            console.print(Text(f"  log: {task.url}"), soft_wrap=True)
+
+
+def _last_state(run: RunElsewhere) -> Text:
+    """Give a run's state, with a mark where the service did not say it."""
+    return Text(f"{run.state}{'' if run.asked else ' ?'}", style=STYLES.get(run.state, ""))
 
 
 def open_console() -> Console:

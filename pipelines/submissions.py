@@ -63,7 +63,6 @@ class SubmissionRecorder:
         submission: Submission,
         cause: str = "",
         by: str = "",
-        seconds: float = PATIENCE_SECONDS,
     ) -> str:
         """Record that a run was submitted, unless the store takes too long.
 
@@ -72,7 +71,6 @@ class SubmissionRecorder:
             submission: The run.
             cause: What asked for it, in words.
             by: Who asked for it.
-            seconds: How long to wait at the most.
 
         Returns:
             A sentence that says why it was not recorded; empty if it was.
@@ -88,9 +86,9 @@ class SubmissionRecorder:
         # Of a bucket that does not answer nobody waits for the end.
         thread = Thread(target=work, name="record-submission", daemon=True)
         thread.start()
-        thread.join(seconds)
+        thread.join(PATIENCE_SECONDS)
         if thread.is_alive():
-            problems.append(f"the store did not answer within {seconds:g} s.")
+            problems.append(f"the store did not answer within {PATIENCE_SECONDS:g} s.")
         if not problems:
             return ""
         return (

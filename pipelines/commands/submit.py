@@ -68,6 +68,7 @@ def submit(
     """
     from ..run_ids import new_run_id
     from ..setting_checks import check_settings
+    from ..submissions import SubmissionRecorder, this_user
     from ..targets.choosing import TargetKind, check_flags, open_target
     from ..targets.following import LostSightError, follow
     from ..targets.interface import RemoteState, RunRequest, UnavailableError
@@ -100,6 +101,9 @@ def submit(
     else:
         word = "is there already" if submission.existed else "submitted"
         click.echo(f"run {submission.run_id} {word}: {submission.url}")
+    recorder = SubmissionRecorder(loaded, target)
+    problem = recorder.record_in_time(request, submission, by=this_user())
+    show_warnings([problem] if problem else [])
     if not wait:
         return
     try:

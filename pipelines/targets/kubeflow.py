@@ -76,8 +76,8 @@ class KubeflowTarget:
         self._experiment = Experiment(
             self._client, config.experiment or pipeline.name, config.namespace or ""
         )
-        self.place = {
-            "host": config.host,
+        self.place: Mapping[str, str] = {
+            "host": config.host or "",
             "namespace": config.namespace or "",
             "experiment": self._experiment.name,
         }

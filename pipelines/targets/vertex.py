@@ -4,6 +4,7 @@ The clients of the API itself are used and not the SDK over them: its PipelineJo
 which the submitting account may not see, and its schedules have dropped labels, credentials and locations.
 """
 
+from collections.abc import Mapping
 from datetime import UTC
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,10 @@ class VertexTarget:
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         check_vertex(config)
-        self.place = {"project": config.project, "region": config.region}
+        self.place: Mapping[str, str] = {
+            "project": config.project or "",
+            "region": config.region or "",
+        }
         self._config = config
         self._pipeline = pipeline
         self._requests = VertexRequests(config, pipeline)

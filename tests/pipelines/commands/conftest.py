@@ -1,8 +1,10 @@
 import json
 
+import fsspec
 import pytest
 from click.testing import CliRunner
 from servers.kubeflow import KubeflowServer
+from servers.storage import StorageServer
 from servers.vertex import VertexServer
 
 from retrainer.components.lib.errors import RetrainerError
@@ -21,7 +23,16 @@ targets:
 
 
 @pytest.fixture
-def project(tmp_path):
+def bucket(monkeypatch):
+    """Cloud Storage, for everything at gs://."""
+    with StorageServer() as server:
+        options = {"token": "anon", "endpoint_url": server.url}
+        monkeypatch.setitem(fsspec.config.conf, "gs", options)
+        yield server
+
+
+@pytest.fixture
+def project(tmp_path, bucket):
     """A project whose data and store are on a bucket."""
     folder = tmp_path / "project"
     init_project(folder)

@@ -1,0 +1,54 @@
+"""Opening a service to ask for its runs: without an image, and without compiling the pipeline."""
+
+from collections.abc import Mapping
+
+from ..config import LoadedConfig
+from .choosing import TargetKind, settle_kubeflow, settle_vertex
+from .interface import Pipeline, Target
+
+_NAMES = {TargetKind.VERTEX: "Vertex AI", TargetKind.KUBEFLOW: "Kubeflow Pipelines"}
+
+
+def service_name(kind: TargetKind) -> str:
+    """Give the name of a service for people."""
+    return _NAMES[kind]
+
+
+def configured(loaded: LoadedConfig) -> list[TargetKind]:
+    """List the services that retrain.yaml or the environment name.
+
+    Args:
+        loaded: The configuration.
+    """
+    vertex, kubeflow = settle_vertex(loaded, {}), settle_kubeflow(loaded, {})
+    kinds = []
+    if vertex.project and vertex.region:
+        kinds.append(TargetKind.VERTEX)
+    if kubeflow.host:
+        kinds.append(TargetKind.KUBEFLOW)
+    return kinds
+
+
+def open_for_reading(
+    kind: TargetKind, loaded: LoadedConfig, seconds: float, place: Mapping[str, str] | None = None
+) -> Target:
+    """Open a service to list, follow and cancel runs.
+
+    Args:
+        kind: Which.
+        loaded: The configuration.
+        seconds: How long a call may take, its repetitions included.
+        place: Where the runs are, over the configuration's own, as `Target.place` said when they were submitted.
+
+    Raises:
+        RetrainerError: If a setting is missing or wrong.
+    """
+    flags = {key: value for key, value in (place or {}).items() if value}
+    pipeline = Pipeline(loaded.config.name, "", {})
+    if kind == TargetKind.VERTEX:
+        from .vertex import VertexTarget
+
+        return VertexTarget(settle_vertex(loaded, flags), pipeline, deadline_seconds=seconds)
+    from .kubeflow import KubeflowTarget
+
+    return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline, seconds)
