@@ -2,6 +2,18 @@
 
 Bodies are parsed into KFP's own models. What the real service would ignore is refused here: fields and query
 parameters that it does not know. Within tests/, `python -m servers.kubeflow --port 8888` starts it by hand.
+
+Where its rules come from, in kubeflow/pipelines:
+- Seen in November 2026 on KFP 2.16.1's own API server, driver, launcher, ScheduledWorkflow controller and persistence
+  agent: a new run is PENDING, then has no state for some seconds, then is RUNNING; `finished_at` is 1970 until it has
+  ended; `task_details` has each task, its driver, and for each task with caching an entry with neither name nor state;
+  a run that a schedule started bears the name of its Workflow and has no service account.
+- By reading backend/src/apiserver: namespaces (server/experiment_server.go, canAccessExperiment), names of experiments
+  that are taken (storage/experiment_store.go), pages of 20 and of 200 at the most (list/list.go), filters that are
+  unquoted once more and fields to sort by (server/list_request_util.go), specs that are refused
+  (template/v2_template.go), concurrency from 1 to 10 (server/api_converter.go).
+- By reading go.mod and backend/src/crd/controller/scheduledworkflow/util/cron_schedule.go: robfig/cron v1.2.0, whose
+  expressions have six fields.
 """
 
 import argparse
@@ -125,24 +137,57 @@ class KubeflowServer(LocalServer):
 
         Args:
             run: One of `runs`.
-            state: Its state, such as `RUNNING`.
-            tasks: States of tasks by name; besides them, a driver and an executor of each is told of, as Argo has them.
+            state: Its state, such as `RUNNING`; empty for none, as between PENDING and RUNNING.
+            tasks: States of tasks by name. Each has a driver beside it, and a task with caching an entry with neither
+                name nor state.
             error: Why it and its failed tasks failed.
         """
-        details = {
-            its["display_name"]: its for its in run.get("run_details", {}).get("task_details", [])
-        }
+        known = run.get("run_details", {}).get("task_details", [])
+        details = {its.get("display_name", its["task_id"]): its for its in known}
         for name, task_state in (tasks or {}).items():
-            for node in (name, f"{name}-driver", "executor"):
-                known = details.get(node, {"start_time": _now()})
-                details[node] = _task(run, node, task_state, known["start_time"], error)
+            if name not in details and _is_cached(run, name):
+                nameless = _task(run, "", "", _now(), "")
+                details[nameless["task_id"]] = nameless
+            for node in (name, f"{name}-driver"):
+                before = details.get(node, {"start_time": _now()})
+                details[node] = _task(run, node, task_state, before["start_time"], error)
         run["state"] = state
+        if not state:
+            del run["state"]
         if details:
             run["run_details"] = {"task_details": list(details.values())}
         if state in ("SUCCEEDED", "FAILED", "CANCELED"):
             run["finished_at"] = _now()
         if error:
             run["error"] = {"code": 2, "message": error, "details": []}
+
+    def fire(self, recurring: dict[str, Any]) -> dict[str, Any]:
+        """Start a run of a recurring run, as the ScheduledWorkflow controller does.
+
+        Args:
+            recurring: One of `recurring_runs`.
+
+        Returns:
+            The run.
+        """
+        name = re.sub(r"[^a-z0-9]", "", recurring["display_name"].lower())
+        number = 1 + sum(
+            its.get("recurring_run_id") == recurring["recurring_run_id"] for its in self.runs
+        )
+        shared = ("experiment_id", "pipeline_spec", "runtime_config")
+        made = {
+            **{key: recurring[key] for key in shared if key in recurring},
+            "display_name": f"{name[:15]}niay-{number}-{int(time.time())}",
+            "recurring_run_id": recurring["recurring_run_id"],
+            "run_id": str(uuid.uuid4()),
+            "storage_state": "AVAILABLE",
+            "state": "PENDING",
+            "created_at": _now(),
+            "scheduled_at": _now(),
+            "finished_at": _NEVER,
+        }
+        self.runs.append(made)
+        return made
 
     def _guarded(self, act: Any) -> Any:
         async def handle(request: web.Request) -> web.Response:
@@ -224,7 +269,9 @@ class KubeflowServer(LocalServer):
         if "cron_schedule" in trigger:
             _check_cron(trigger["cron_schedule"].get("cron", ""))
         if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
-            raise Refusal(400, "The max concurrency of the recurring run is out of range [1, 10]")
+            raise Refusal(
+                400, "Max concurrency of a recurring run must be at least 1 and at most 10"
+            )
         made = {**body, "recurring_run_id": str(uuid.uuid4()), "created_at": _now()}
         made["max_concurrency"] = str(body["max_concurrency"])
         self.recurring_runs.append(made)
@@ -282,9 +329,10 @@ class KubeflowServer(LocalServer):
 
     def _namespace(self, namespace: str) -> str:
         if self.multi_user and not namespace:
-            raise Refusal(400, "Invalid input error: namespace is empty in multi-user mode")
+            raise Refusal(400, "An experiment cannot have an empty namespace in multi-user mode")
         if namespace and not self.multi_user:
-            raise Refusal(400, "Invalid input error: in single-user mode, namespace must be empty")
+            # The service takes it and forgets it (resource/resource_manager.go, ReplaceNamespace).
+            raise Refusal(400, "in single-user mode a namespace is ignored")
         return namespace
 
     def _of_experiment(
@@ -339,16 +387,22 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _is_cached(run: dict[str, Any], task: str) -> bool:
+    document = run["pipeline_spec"]
+    tasks = document.get("pipeline_spec", document)["root"]["dag"]["tasks"]
+    return bool(tasks.get(task, {}).get("cachingOptions", {}).get("enableCache"))
+
+
 def _task(run: dict[str, Any], name: str, state: str, started: str, error: str) -> dict[str, Any]:
     task = {
         "run_id": run["run_id"],
         "task_id": str(uuid.uuid4()),
-        "display_name": name,
         "create_time": run["created_at"],
         "start_time": started,
-        "end_time": _NEVER if state in ("PENDING", "RUNNING") else _now(),
-        "state": state,
+        "end_time": _NEVER if state in ("", "PENDING", "RUNNING") else _now(),
     }
+    task |= {"display_name": name} if name else {}
+    task |= {"state": state} if state else {}
     if error and state == "FAILED":
         task["error"] = {"code": 2, "message": error, "details": []}
     return task

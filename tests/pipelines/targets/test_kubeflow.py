@@ -188,6 +188,7 @@ def test_nothing_is_made_by_looking_a_run_up(server, target):
     [
         ("RUNTIME_STATE_UNSPECIFIED", RemoteState.PENDING),
         ("PENDING", RemoteState.PENDING),
+        ("", RemoteState.PENDING),
         ("RUNNING", RemoteState.RUNNING),
         ("CANCELING", RemoteState.RUNNING),
         ("PAUSED", RemoteState.PAUSED),
@@ -220,6 +221,22 @@ def test_a_status_tells_of_the_pipelines_own_tasks(server, target):
     assert task.ended
 
 
+def test_entries_of_tasks_that_have_no_name_are_passed_over(server, target):
+    text = SMALL_PIPELINE.replace("cachingOptions: {}", "cachingOptions: {enableCache: true}")
+    cached = KubeflowTarget(KubeflowConfig(host=server.url), to_pipeline(text))
+    submission = cached.submit(REQUEST)
+    server.advance(server.runs[0], "RUNNING", {"train-model": "RUNNING"})
+    details = server.runs[0]["run_details"]["task_details"]
+    assert [its.get("display_name") for its in details] == [
+        None,
+        "train-model",
+        "train-model-driver",
+    ]
+    status = cached.status(submission)
+    assert [task.name for task in status.tasks] == ["train-model"]
+    assert (status.state, status.tasks[0].ended) == (RemoteState.RUNNING, None)
+
+
 def test_the_status_of_a_run_that_is_gone_is_refused(server, target):
     submission = target.submit(REQUEST)
     server.runs.clear()
@@ -233,7 +250,7 @@ def test_namespaces_are_kept_apart():
         assert make(server, namespace="team-b").find(REQUEST.run_id) is None
         make(server, namespace="team-b").submit(REQUEST)
         assert [its["namespace"] for its in server.experiments] == ["team-a", "team-b"]
-        with pytest.raises(RefusedError, match="namespace is empty in multi-user mode"):
+        with pytest.raises(RefusedError, match="empty namespace in multi-user mode"):
             make(server).submit(REQUEST)
 
 

@@ -12,6 +12,7 @@ from retrainer.pipelines.target_config import KubeflowConfig
 from retrainer.pipelines.targets.interface import (
     Pipeline,
     RefusedError,
+    RemoteState,
     ScheduleRequest,
     ScheduleState,
     UnavailableError,
@@ -401,3 +402,17 @@ def test_a_service_that_stays_away_is_given_up(server):
     ):
         with pytest.raises(UnavailableError, match=r"Tried for 0.4 s"):
             ask()
+
+
+def test_a_run_that_a_schedule_started_is_followed_and_is_no_run_of_the_schedules_name(
+    server, target
+):
+    target.put_schedule(NIGHTLY)
+    run = server.fire(server.recurring_runs[0])
+    assert run["display_name"] != NIGHTLY.name
+    assert target.find(NIGHTLY.name) is None
+    found = target.find(run["display_name"])
+    server.advance(run, "")
+    assert target.status(found).state == RemoteState.PENDING
+    server.advance(run, "SUCCEEDED")
+    assert target.status(found).state == RemoteState.SUCCEEDED

@@ -5,10 +5,13 @@ go 1.25.0
 require (
 	k8s.io/api v0.34.1
 	k8s.io/apimachinery v0.34.1
+	k8s.io/pod-security-admission v0.34.1
 	sigs.k8s.io/kustomize/api v0.20.1
 	sigs.k8s.io/kustomize/kyaml v0.20.1
 	sigs.k8s.io/yaml v1.6.0
 )
+
+require k8s.io/component-base v0.34.1 // indirect
 
 require (
 	github.com/blang/semver/v4 v4.0.0 // indirect

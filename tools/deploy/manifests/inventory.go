@@ -44,6 +44,7 @@ func (cluster inventory) faults(one object) []string {
 	case *appsv1.Deployment:
 		found.join(deploymentFaults(value))
 		found.join(cluster.podFaults(value.Spec.Template.Spec))
+		found.join(policyFaults(value.Spec.Template))
 	case *corev1.Service:
 		found.join(cluster.selectorFaults(&metav1.LabelSelector{MatchLabels: value.Spec.Selector}))
 		found.join(cluster.portFaults(value))

@@ -50,13 +50,6 @@ func (cluster inventory) podFaults(pod corev1.PodSpec) (found faults) {
 			found.join(cluster.missing("Secret", volume.Secret.SecretName))
 		}
 	}
-	security := pod.SecurityContext
-	if security == nil || security.RunAsNonRoot == nil || !*security.RunAsNonRoot || security.RunAsUser == nil {
-		found.add("its pods may run as root: set runAsNonRoot and runAsUser")
-	}
-	if security == nil || security.SeccompProfile == nil {
-		found.add("its pods have no seccomp profile")
-	}
 	for _, container := range pod.Containers {
 		for _, fault := range cluster.containerFaults(container, volumes) {
 			found.add("container %s: %s", container.Name, fault)
@@ -102,23 +95,10 @@ func (cluster inventory) containerFaults(container corev1.Container, volumes map
 			found.add("has no limit of %s", resource)
 		}
 	}
-	found.join(privilegeFaults(container.SecurityContext))
-	return found
-}
-
-func privilegeFaults(security *corev1.SecurityContext) (found faults) {
-	if security == nil {
-		found.add("has no securityContext")
-		return found
-	}
-	if security.AllowPrivilegeEscalation == nil || *security.AllowPrivilegeEscalation {
-		found.add("may gain privileges: set allowPrivilegeEscalation: false")
-	}
-	if security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
+	// Pod Security asks for everything else.
+	security := container.SecurityContext
+	if security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
 		found.add("may write its root file system: set readOnlyRootFilesystem: true")
-	}
-	if security.Capabilities == nil || len(security.Capabilities.Drop) != 1 || security.Capabilities.Drop[0] != "ALL" {
-		found.add("keeps capabilities: drop ALL")
 	}
 	return found
 }
