@@ -4,6 +4,11 @@ import json
 
 import pytest
 import yaml
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import aiplatform
+from google.protobuf import json_format
+from kfp import components
+from kfp.pipeline_spec import pipeline_spec_pb2
 from servers.receiver import Receiver
 
 from retrainer.components.lib.errors import RetrainerError
@@ -56,6 +61,27 @@ def test_the_exit_task_takes_nothing_of_the_others_and_runs_whatever_became_of_t
     executors = spec["deploymentSpec"]["executors"]
     limits = executors["exec-notify-outcome"]["container"]["resources"]
     assert limits["memoryLimit"] == pytest.approx(0.512 * 1.048576)
+
+
+def test_every_reader_loads_it(load, tmp_path):
+    compiled = compile_config(load("notify: {slack: {}}\n"))
+    json_format.ParseDict(compiled.spec, pipeline_spec_pb2.PipelineSpec())
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(compiled.to_yaml())
+    job = aiplatform.PipelineJob(
+        display_name="orders",
+        template_path=str(file),
+        pipeline_root="gs://bucket/root",
+        project="project",
+        location="europe-west1",
+        credentials=AnonymousCredentials(),
+    )
+    assert set(job.to_dict()["pipelineSpec"]["root"]["dag"]["tasks"]) == {
+        "notify-outcome",
+        "exit-handler-1",
+    }
+    loaded = components.load_component_from_file(str(file))
+    assert set(loaded.component_spec.inputs) == {"span", "pattern", "store", "allow_older"}
 
 
 def test_no_secret_is_in_the_compiled_pipeline(load, monkeypatch, tmp_path):
