@@ -26,6 +26,7 @@ from .kubeflow_calls import Calls
 from .kubeflow_client import DEADLINE_SECONDS, KubeflowClient
 from .kubeflow_experiment import Experiment
 from .kubeflow_schedules import KubeflowSchedules
+from .spec_tasks import task_names
 
 _STATES = {
     "PENDING": RemoteState.PENDING,
@@ -261,15 +262,13 @@ class KubeflowTarget:
             existed=existed,
         )
 
-    def _tasks_of(self, run: Any) -> Mapping[str, Any]:
-        """Give the pipeline's tasks by name, of the run's own spec if the service gives it."""
+    def _tasks_of(self, run: Any) -> set[str]:
+        """Give the names of the pipeline's tasks, of the run's own spec if the service gives it."""
         own = run.pipeline_spec or {}
-        spec = own.get("pipeline_spec", own) or self._pipeline.spec
-        tasks: Mapping[str, Any] = spec.get("root", {}).get("dag", {}).get("tasks", {})
-        return tasks
+        return task_names(own.get("pipeline_spec", own) or self._pipeline.spec)
 
 
-def _to_tasks(details: list[Any], names: Mapping[str, Any]) -> list[TaskStatus]:
+def _to_tasks(details: list[Any], names: set[str]) -> list[TaskStatus]:
     """Pick the pipeline's own tasks of what the service tells: drivers, executors and groups are its own matter."""
     tasks = [
         TaskStatus(

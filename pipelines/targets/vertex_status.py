@@ -1,6 +1,6 @@
 """Reading from Vertex AI's answers where a run stands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from google.protobuf import json_format
 
 from ..target_config import VertexConfig
 from .interface import RemoteRun, RemoteState, RunStatus, Submission, TaskStatus
+from .spec_tasks import task_names
 from .vertex_settings import console_url
 
 _RUN_STATES = {
@@ -73,7 +74,7 @@ def to_status(job: PipelineJob, config: VertexConfig, spec: Mapping[str, Any]) -
     """
     message = type(job).pb(job)
     own = json_format.MessageToDict(message.pipeline_spec)
-    names = set(_task_names(own if "root" in own else spec))
+    names = task_names(own if "root" in own else spec)
     details = [detail for detail in message.job_detail.task_details if detail.task_name in names]
     tasks = [_to_task(detail, job, config) for detail in details]
     never = datetime.max.replace(tzinfo=UTC)
@@ -90,14 +91,6 @@ def to_time(message: Any, field: str) -> datetime | None:
         return None
     moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
     return moment
-
-
-def _task_names(spec: Mapping[str, Any]) -> Iterator[str]:
-    components = spec.get("components", {})
-    for parent in (spec.get("root", {}), *components.values()):
-        for name, task in parent.get("dag", {}).get("tasks", {}).items():
-            if "dag" not in components.get(task.get("componentRef", {}).get("name"), {}):
-                yield name
 
 
 def _to_task(detail: Any, job: PipelineJob, config: VertexConfig) -> TaskStatus:
