@@ -79,7 +79,8 @@ class TriggerConfig(Section):
     cool_down_seconds: int = Field(
         0,
         ge=0,
-        description="Least time between two runs of this trigger; what comes earlier waits.",
+        le=2_592_000,
+        description="Least time between two runs of this trigger, 30 days at the most; what comes earlier waits.",
     )
     daily_limit: int | None = Field(
         None,

@@ -57,6 +57,22 @@ class NumberedRecords:
         numbers = self.numbers()
         return self.get(numbers[-1]) if numbers else None
 
+    def newest_since(self, known: NumberedRecord) -> NumberedRecord | None:
+        """Read the newest record, from one that is known onwards: the folder, which may hold thousands, is not listed.
+
+        Args:
+            known: A record that was the newest once. If it is gone, the folder is listed after all.
+        """
+        try:
+            newest = self.get(known.number)
+        except FileNotFoundError:
+            return self.newest()
+        while True:
+            try:
+                newest = self.get(newest.number + 1)
+            except FileNotFoundError:
+                return newest
+
     def get(self, number: int) -> NumberedRecord:
         """Read one record.
 

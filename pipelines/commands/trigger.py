@@ -132,4 +132,6 @@ def _open(
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     dispatcher = make_dispatcher(loaded, target)
     set_up_logs(verbose)
-    return Triggers(config.name, dispatcher, target, settings, make_notices(loaded))
+    return Triggers(
+        config.name, dispatcher, target, settings, make_notices(loaded), dispatcher.claims
+    )

@@ -6,7 +6,11 @@ read, and refused if that one has a successor by now. Everything that replicas m
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+
+KEEP = timedelta(days=45)
+"""A key that nobody has written to for so long may be deleted: a message is kept for 31 days, a cool-down lasts 30."""
 
 
 @dataclass(frozen=True)
@@ -44,4 +48,14 @@ class Claims(Protocol):
 
         Returns:
             The record; None if somebody else was quicker.
+        """
+
+    def sweep(self, now: datetime) -> int:
+        """Delete what nobody needs any more: keys that are older than KEEP, and records that have long had a successor.
+
+        Args:
+            now: The time.
+
+        Returns:
+            How many records were deleted.
         """

@@ -17,6 +17,7 @@ from ..data_config import DataConfig
 from ..targets.interface import RunRequest, Submission, Target
 from ..trigger_config import TriggerConfig
 from .admission import Admission
+from .claims import Claims
 from .in_flight import InFlight
 from .interface import Cause, Message, Outcome, Result
 from .kinds import settle_seconds
@@ -83,6 +84,11 @@ class Dispatcher:
         self._known: LRUCache[tuple[str, str], _Known] = LRUCache(_MAX_KNOWN)
         self._known_lock = Lock()
         self._in_flight = InFlight()
+
+    @property
+    def claims(self) -> Claims | None:
+        """Where runs are claimed, counted and waited for; None where nothing is."""
+        return self._ledger.claims if self._ledger else None
 
     def handle(self, message: Message) -> Outcome:
         """Start what a message asks for, unless that was started before. Waits for the network.

@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...components.lib.errors import RetrainerError
 from ..targets.interface import RefusedError, UnavailableError
 from ..targets.names import to_run_id
-from .claims import Record
+from .claims import KEEP, Record
 
 if TYPE_CHECKING:
     from kubernetes.client import CoordinationV1Api
@@ -18,6 +20,9 @@ _LABELS = {"app.kubernetes.io/managed-by": "retrainer"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TIMEOUT = (5, 10)
 """Seconds to connect, and to read."""
+_MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""How Kubernetes writes a Lease's times (k8s.io/apimachinery, pkg/apis/meta/v1/micro_time.go)."""
+_PAGE_SIZE = 500
 _T = TypeVar("_T")
 
 
@@ -63,7 +68,10 @@ class LeaseClaims:
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": metadata,
-            "spec": {"leaseTransitions": number - 1},
+            "spec": {
+                "leaseTransitions": number - 1,
+                "renewTime": datetime.now(UTC).strftime(_MICRO_TIME),
+            },
         }
         if after:
             metadata["resourceVersion"] = after.version
@@ -86,6 +94,36 @@ class LeaseClaims:
         newest = self.read(key)
         return newest if newest and newest.content == content else None
 
+    def sweep(self, now: datetime) -> int:
+        """Delete Leases that nobody has written to for long; see Claims."""
+        deleted, token = 0, ""
+        while True:
+            page = self._call(partial(self._list, token), unless=410)
+            for lease in page.items if page else []:
+                written = lease.spec.renew_time or lease.metadata.creation_timestamp
+                if written < now - KEEP:
+                    self._call(partial(self._delete, lease.metadata), unless=404)
+                    deleted += 1
+            token = page.metadata._continue if page else ""
+            if not token:
+                return deleted
+
+    def _list(self, token: str) -> Any:
+        return self._api.list_namespaced_lease(
+            self._namespace,
+            label_selector=",".join(f"{key}={value}" for key, value in _LABELS.items()),
+            limit=_PAGE_SIZE,
+            _continue=token or None,
+            _request_timeout=_TIMEOUT,
+        )
+
+    def _delete(self, metadata: Any) -> Any:
+        # Not one that was written to since it was listed.
+        same = {"preconditions": {"resourceVersion": metadata.resource_version}}
+        return self._api.delete_namespaced_lease(
+            metadata.name, self._namespace, body=same, _request_timeout=_TIMEOUT
+        )
+
     def _call(self, request: Callable[[], _T], unless: int) -> _T | None:
         """Call the API server; None if it answers with the status `unless`."""
         from kubernetes.client import ApiException
@@ -101,7 +139,7 @@ class LeaseClaims:
                 raise UnavailableError(f"Kubernetes can't answer now: {said}") from error
             raise RefusedError(
                 f"Kubernetes refuses Leases in the namespace '{self._namespace}': {said} This account needs the verbs "
-                "get, create and update on leases of coordination.k8s.io there."
+                "get, create, update, list and delete on leases of coordination.k8s.io there."
             ) from error
         except HTTPError as error:
             raise UnavailableError(f"Kubernetes can't be reached: {error}.") from error

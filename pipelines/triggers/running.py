@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -10,6 +12,7 @@ from ...components.lib.errors import RetrainerError
 from ..targets.interface import Target
 from ..trigger_config import PushAuth, TriggerServiceConfig
 from .certificates import GOOGLE_CERTIFICATES, Certificates
+from .claims import Claims
 from .dead_letters import DeadLetters
 from .logs import LOGGER
 from .metrics import Metrics
@@ -19,6 +22,7 @@ from .pull import Puller
 from .readiness import Check, Readiness, health_routes
 from .service import PushService
 from .serving import GRACE_SECONDS, serve
+from .sweeping import Sweeper
 from .tokens import TokenVerifier
 
 _CLOUD_RUN_VARIABLE = "K_SERVICE"
@@ -35,6 +39,7 @@ class Triggers:
         target: Where runs go.
         settings: What holds for all triggers.
         notices: Who is notified of messages that start no run; None for nobody.
+        claims: Where replicas agree; None where they need not.
     """
 
     pipeline: str
@@ -42,6 +47,7 @@ class Triggers:
     target: Target
     settings: TriggerServiceConfig
     notices: Notices | None = None
+    claims: Claims | None = None
 
 
 def run_push(
@@ -82,7 +88,8 @@ def run_push(
         app = PushService(processor, metrics, readiness, verifier).app()
         await serve(app, readiness, host, port, asyncio.Event())
 
-    asyncio.run(run())
+    with _sweeping(triggers):
+        asyncio.run(run())
 
 
 def run_pull(triggers: Triggers, host: str, port: int) -> None:
@@ -116,7 +123,8 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
         finally:
             await asyncio.to_thread(puller.stop, GRACE_SECONDS)
 
-    asyncio.run(run())
+    with _sweeping(triggers):
+        asyncio.run(run())
 
 
 def check_audience(settings: TriggerServiceConfig) -> None:
@@ -136,6 +144,20 @@ def check_audience(settings: TriggerServiceConfig) -> None:
             "trigger_service.auth is 'iam', which leaves the check of signatures to Cloud Run's IAM, and this is not a "
             f"Cloud Run service (the variable {_CLOUD_RUN_VARIABLE} is not set): set it to 'token'."
         )
+
+
+@contextmanager
+def _sweeping(triggers: Triggers) -> Iterator[None]:
+    """Delete old claims meanwhile; not on Cloud Run, which gives no processor time between requests."""
+    if triggers.claims is None or os.environ.get(_CLOUD_RUN_VARIABLE):
+        yield
+        return
+    sweeper = Sweeper(triggers.claims)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        sweeper.stop()
 
 
 def _processor(triggers: Triggers, metrics: Metrics) -> Processor:

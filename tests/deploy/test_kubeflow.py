@@ -45,7 +45,7 @@ def test_every_overlay_is_right(check: ModuleType, manifests: Path) -> None:
         ("base/deployment.yaml", "limits: {cpu", "requests: {cpu", "kustomize"),
         ("base/deployment.yaml", "name: retrainer-project", "name: project", "ConfigMap/project"),
         ("base/role.yaml", "  - kind: ServiceAccount", "  - kind: User", "User/retrainer-trigger"),
-        ("base/role.yaml", "[get, create, update]", '["*"]', "grants '*'"),
+        ("base/role.yaml", "[get, create, update, list, delete]", '["*"]', "grants '*'"),
         ("base/disruption-budget.yaml", "name: retrainer-trigger\n", "name: other\n", "no pod"),
         (
             "base/network-policy.yaml",

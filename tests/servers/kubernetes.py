@@ -46,6 +46,7 @@ class KubernetesServer(LocalServer):
             web.get(_ROOT, self._answer("list", self._list)),
             web.get(one, self._answer("get", self._get)),
             web.put(one, self._answer("update", self._replace)),
+            web.delete(one, self._answer("delete", self._delete)),
         ]
 
     def error(
@@ -64,12 +65,12 @@ class KubernetesServer(LocalServer):
                         f'leases.coordination.k8s.io is forbidden: cannot {verb} resource "leases"'
                     )
                     raise RefusalError(403, "Forbidden", message)
-                if request.query:
+                if request.query and verb != "list":
                     raise RefusalError(400, "BadRequest", f"unknown query {dict(request.query)}")
                 status, body = act(
                     request.match_info["namespace"],
                     request.match_info.get("name", ""),
-                    await request.read(),
+                    await (self._queried(request) if verb == "list" else request.read()),
                 )
                 return web.json_response(body, status=status)
             except RefusalError as error:
@@ -91,9 +92,34 @@ class KubernetesServer(LocalServer):
     def _get(self, namespace: str, name: str, _: bytes) -> tuple[int, Any]:
         return 200, self._there(namespace, name)
 
-    def _list(self, namespace: str, _: str, __: bytes) -> tuple[int, Any]:
-        items = [lease for (where, _), lease in self.leases.items() if where == namespace]
-        return 200, {"kind": "LeaseList", "apiVersion": "coordination.k8s.io/v1", "items": items}
+    async def _queried(self, request: web.Request) -> bytes:
+        return json.dumps(dict(request.query)).encode()
+
+    def _list(self, namespace: str, _: str, data: bytes) -> tuple[int, Any]:
+        # kubernetes.io/docs/reference/using-api/api-concepts, "Retrieving large results sets in chunks".
+        query = json.loads(data)
+        wanted = dict(pair.split("=") for pair in query.pop("labelSelector", "").split(",") if pair)
+        limit, after = int(query.pop("limit", 0)), query.pop("continue", "")
+        if query:
+            raise RefusalError(400, "BadRequest", f"unknown query {query}")
+        items = [
+            lease
+            for (where, name), lease in sorted(self.leases.items())
+            if (where == namespace and name > after)
+            and wanted.items() <= lease["metadata"].get("labels", {}).items()
+        ]
+        page = items[: limit or None]
+        more = {"continue": page[-1]["metadata"]["name"]} if len(page) < len(items) else {}
+        body = {"kind": "LeaseList", "apiVersion": "coordination.k8s.io/v1", "metadata": more}
+        return 200, {**body, "items": page}
+
+    def _delete(self, namespace: str, name: str, data: bytes) -> tuple[int, Any]:
+        there = self._there(namespace, name)
+        version = json.loads(data or b"{}").get("preconditions", {}).get("resourceVersion")
+        if version and version != there["metadata"]["resourceVersion"]:
+            raise RefusalError(409, "Conflict", "the object has been modified")
+        del self.leases[namespace, name]
+        return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
 
     def _replace(self, namespace: str, name: str, data: bytes) -> tuple[int, Any]:
         there, lease = self._there(namespace, name), _parse(data, namespace)

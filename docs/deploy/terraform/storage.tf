@@ -15,6 +15,17 @@ resource "google_storage_bucket" "store" {
     retention_duration_seconds = 7 * 24 * 3600
   }
 
+  # Claims that nobody has written to for longer than a message is kept. The trigger service may not delete any.
+  lifecycle_rule {
+    condition {
+      age            = 45
+      matches_prefix = ["${local.claims}/"]
+    }
+    action {
+      type = "Delete"
+    }
+  }
+
   depends_on = [google_project_service.enabled]
 }
 

@@ -1,6 +1,9 @@
+import os
+import shutil
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import fsspec
@@ -9,9 +12,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.files import filesystem
+from retrainer.components.lib.numbered_records import NumberedRecords
 from retrainer.pipelines.targets.interface import UnavailableError
-from retrainer.pipelines.triggers.file_claims import FileClaims
+from retrainer.pipelines.triggers.file_claims import FileClaims, _written
 from retrainer.pipelines.triggers.open_claims import open_claims
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -103,9 +109,11 @@ def test_what_another_process_wrote_is_seen_in_spite_of_a_cached_listing():
     claims.write("runs/a", {"by": "one"}, None)
     assert claims.read("runs/a").number == 1
     fs, path = filesystem("caching://claims/runs/a")
+    assert len(fs.ls(path)) == 1
     fs.pipe_file(f"{path}/00000002.json", b'{"by": "two"}')
     assert len(fs.ls(path)) == 1
-    assert claims.read("runs/a").content == {"by": "two"}
+    for each in (claims, open_claims("caching://claims")):
+        assert each.read("runs/a").content == {"by": "two"}
 
 
 def test_the_check_at_start_can_be_repeated_and_leaves_one_file(tmp_path):
@@ -131,3 +139,59 @@ def test_a_record_that_somebody_spoilt_is_named(tmp_path):
     (tmp_path / "runs" / "a" / "00000001.json").write_text("{")
     with pytest.raises(RetrainerError, match=r"runs/a/00000001\.json' is not the JSON"):
         claims.read("runs/a")
+
+
+def test_old_keys_and_records_with_a_successor_are_deleted(tmp_path):
+    def write(key, *ages):
+        records: list = [None]
+        for number, days in enumerate(ages, 1):
+            records.append(claims.write(key, {"n": number}, records[-1]))
+            file = tmp_path / key / f"{number:08}.json"
+            os.utime(file, (NOW.timestamp() - days * 86_400,) * 2)
+
+    claims = FileClaims(str(tmp_path))
+    write("runs/old", 46, 46)
+    write("runs/new", 44, 44)
+    write("triggers/busy", 60, 50, 3, 1, 0)
+    write("spans/old", 50)
+    assert claims.sweep(NOW) == 2 + 1 + 3 + 1
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json"))
+    assert left == [
+        "runs/new/00000002.json",
+        "triggers/busy/00000004.json",
+        "triggers/busy/00000005.json",
+    ]
+    # The sequence goes on, for a replica that knew of it and for one that starts.
+    for each in (claims, FileClaims(str(tmp_path))):
+        newest = each.read("triggers/busy")
+        assert each.write("triggers/busy", {"by": id(each)}, newest).number == newest.number + 1
+        assert each.read("runs/old") is None
+    assert FileClaims(str(tmp_path / "none")).sweep(NOW) == 0
+
+
+def test_times_of_every_file_system_are_understood():
+    named = {"mtime": NOW.timestamp(), "updated": "2026-03-01T12:00:00Z", "LastModified": NOW}
+    assert {_written({key: value}) for key, value in named.items()} == {NOW}
+    assert _written({"created": NOW.replace(tzinfo=None)}) == NOW
+    assert _written({"size": 3}) is None
+
+
+def test_a_key_that_is_known_is_not_listed_again(uri, monkeypatch):
+    one, other = FileClaims(uri), FileClaims(uri)
+    record = None
+    for number in range(5):
+        record = one.write("triggers/t", {"n": number}, record)
+    other.read("triggers/t")
+    listed: list = []
+    monkeypatch.setattr(NumberedRecords, "numbers", lambda its: listed.append(its) or [])
+    assert other.read("triggers/t").number == 5
+    one.write("triggers/t", {"n": 6}, record)
+    assert other.read("triggers/t").number == one.read("triggers/t").number == 6
+    assert listed == []
+
+
+def test_a_key_whose_records_somebody_deleted_begins_anew(tmp_path):
+    claims = FileClaims(str(tmp_path))
+    claims.write("triggers/t", {"n": 1}, None)
+    shutil.rmtree(tmp_path / "triggers")
+    assert claims.read("triggers/t") is None

@@ -1,6 +1,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from kubernetes.client import ApiClient, Configuration, CoordinationV1Api
@@ -10,6 +11,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.leases import LeaseClaims
 from retrainer.pipelines.triggers.open_claims import open_claims
+from retrainer.pipelines.triggers.sweeping import Sweeper
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def test_records_follow_one_another_in_one_lease(server):
     (lease,) = server.leases.values()
     assert lease["metadata"]["name"].startswith("retrainer-runs-orders-7-")
     assert lease["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "retrainer"}
-    assert lease["spec"] == {"leaseTransitions": 1}
+    assert lease["spec"]["leaseTransitions"] == 1
     assert json.loads(lease["metadata"]["annotations"]["retrainer/record"]) == {"by": "two"}
 
 
@@ -89,7 +91,7 @@ def test_a_server_that_is_away_or_busy_is_unavailable(server):
 
 def test_a_missing_permission_or_namespace_says_what_is_needed(server):
     server.forbidden.add("create")
-    with pytest.raises(RefusedError, match=r"403 .*forbidden.*get, create and update on leases"):
+    with pytest.raises(RefusedError, match=r"403 .*forbidden.*verbs get, create, update"):
         connect(server).write("runs/a", {}, None)
     server.forbidden.clear()
     with pytest.raises(RefusedError, match=r"404 .*namespaces \"other\" not found"):
@@ -137,3 +139,36 @@ def test_without_a_cluster_the_way_to_one_is_told(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(RetrainerError, match="set KUBECONFIG"):
         open_claims("lease://ml")
+
+
+def test_leases_that_nobody_has_written_to_for_long_are_deleted(server, monkeypatch):
+    monkeypatch.setattr("retrainer.pipelines.triggers.leases._PAGE_SIZE", 2)
+    claims = connect(server)
+    for name in "abcde":
+        claims.write(f"runs/{name}", {"by": name}, None)
+    old = "2026-01-01T00:00:00.000000Z"
+    for (_, name), lease in server.leases.items():
+        if "-e-" not in name:
+            lease["spec"]["renewTime"] = old
+    first = next(iter(server.leases.values()))
+    server.leases["ml", "somebodys"] = {**first, "metadata": {"name": "somebodys"}}
+    assert claims.sweep(datetime(2026, 2, 10, tzinfo=UTC)) == 0
+    assert claims.sweep(datetime(2026, 2, 20, tzinfo=UTC)) == 4
+    assert {name.split("-")[2] if "-" in name else name for _, name in server.leases} == {
+        "e",
+        "somebodys",
+    }
+
+
+@pytest.mark.parametrize("verb", ["list", "delete"])
+def test_leases_that_may_not_be_deleted_stay(server, verb, caplog):
+    caplog.set_level("INFO")
+    claims = connect(server)
+    claims.write("runs/a", {"by": "a"}, None)
+    next(iter(server.leases.values()))["spec"]["renewTime"] = "2026-01-01T00:00:00.000000Z"
+    server.forbidden = {verb}
+    Sweeper(claims).sweep()
+    assert "old claims were not deleted" in caplog.text
+    server.forbidden.clear()
+    Sweeper(claims).sweep()
+    assert "1 old claims were deleted" in caplog.text
