@@ -43,6 +43,8 @@ _OWN = ("localhost", "127.0.0.1", "::1", "metadata.google.internal", "169.254.16
 # In a pod, of which this variable tells, the cluster's own names.
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 _CLUSTER_NAMES = (".svc", ".cluster.local")
+_UNTRUSTED = re.compile("certificate.verify.failed", re.IGNORECASE)
+_NO_LOGIN = re.compile("407.*proxy|proxy.*407", re.IGNORECASE)
 # Where each protocol's file system takes what goes to aiohttp's session.
 _SESSIONS = {
     "gs": "session_kwargs",
@@ -110,11 +112,12 @@ def proxy_for(url: str) -> str:
     return prepend_scheme_if_needed(proxy, "http") if proxy else ""
 
 
-def route(url: str) -> str:
+def route(url: str, http_only: bool = False) -> str:
     """Describe the way to an address, for errors.
 
     Args:
         url: The address.
+        http_only: Whether its client takes a proxy's address with http:// alone, and else goes without it.
 
     Returns:
         Such as ` through the proxy http://proxy:3128 (HTTPS_PROXY)`, without its password; empty if the way is direct.
@@ -124,7 +127,15 @@ def route(url: str) -> str:
         return ""
     parts = urlsplit(proxy)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return f" through the proxy {shown} ({urlsplit(url).scheme.upper()}_PROXY)"
+    variable = f"{urlsplit(url).scheme.upper()}_PROXY"
+    if http_only and parts.scheme != "http":
+        return f" without the proxy {shown} ({variable}), which this client takes with http:// only"
+    return f" through the proxy {shown} ({variable})"
+
+
+def is_untrusted(error: BaseException) -> bool:
+    """Return whether an error means that a server's certificate is signed by nobody known, or is for another name."""
+    return bool(_UNTRUSTED.search(" ".join(_texts(error))))
 
 
 def advice(error: BaseException) -> str:
@@ -136,14 +147,13 @@ def advice(error: BaseException) -> str:
     Returns:
         A sentence with a space before it; empty if it is another kind of error.
     """
-    said = " ".join(_texts(error))
-    if re.search("certificate.verify.failed", said, re.IGNORECASE):
+    if is_untrusted(error):
         name, bundle = _certificates(os.environ)
         known = f", in place of '{bundle}'" if bundle else ""
         return (
             f" Name a file with the certificates that sign it in {name or _CERTIFICATES[0]}{known}."
         )
-    if re.search("407.*proxy|proxy.*407", said, re.IGNORECASE):
+    if _NO_LOGIN.search(" ".join(_texts(error))):
         return (
             " Put the proxy's user and password into its address: http://user:password@host:port."
         )

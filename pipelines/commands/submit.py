@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import click
@@ -70,7 +71,7 @@ def submit(
     from ..setting_checks import check_settings
     from ..submissions import SubmissionRecorder, this_user
     from ..targets.choosing import TargetKind, check_flags, open_target
-    from ..targets.following import LostSightError, follow
+    from ..targets.following import LostSightError, Stopped, follow, stopped_by_signals
     from ..targets.interface import RemoteState, RunRequest, UnavailableError
     from ..targets.names import check_run_id
     from .prepare import prepare, read_parameters
@@ -107,15 +108,18 @@ def submit(
     if not wait:
         return
     try:
-        status = follow(
-            target, submission, lambda line: click.echo(line, err=as_json), poll_seconds
-        )
+        with stopped_by_signals():
+            status = follow(
+                target, submission, lambda line: click.echo(line, err=as_json), poll_seconds
+            )
     except LostSightError as error:
         raise LostSightError(
             f"{error}\n{_goes_on(request.run_id, submission.url, again)}"
         ) from error
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(_goes_on(request.run_id, submission.url, again)) from error
+        raise Stopped(
+            _goes_on(request.run_id, submission.url, again), getattr(error, "signal_number", SIGINT)
+        ) from error
     click.echo(f"{status.state}{': ' if status.error else ''}{status.error}", err=as_json)
     raise click.exceptions.Exit(0 if status.state == RemoteState.SUCCEEDED else 1)
 

@@ -1,7 +1,10 @@
 """Following a run on a service, task by task, until it ends."""
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ...components.lib.errors import RetrainerError
 from .interface import (
@@ -19,6 +22,7 @@ MAX_SILENCE_SECONDS = 600.0
 # Kubernetes replaces a token in time, but a kubelet updates its file up to a minute later (its sync period):
 # kubernetes.io/docs/tasks/configure-pod-container/configure-service-account, "projected volumes".
 MAX_TOKEN_GAP_SECONDS = 90.0
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 MARKS = {
     RemoteState.SUCCEEDED: "✓",
     RemoteState.CACHED: "=",
@@ -32,6 +36,39 @@ class LostSightError(RetrainerError):
     """A run can't be followed any longer. That says nothing of the run, which goes on without being watched."""
 
     exit_code = 3
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ended the following of a run, which goes on.
+
+    Attributes:
+        signal_number: The signal; a command line exits with 128 plus it.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP interrupt as Ctrl-C does: CI systems end a job by them."""
+
+    def stop(number: int, _: object) -> None:
+        raise Stopped("", number)
+
+    if threading.current_thread() is not threading.main_thread():
+        # Python has handlers on the main thread alone.
+        yield
+        return
+    # A signal that is ignored stays ignored, as under nohup.
+    heard = [one for one in _SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
+    before = {one: signal.signal(one, stop) for one in heard}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def follow(

@@ -9,6 +9,7 @@ from datetime import UTC
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ...components.lib.network import certificates
 from ..target_config import VertexConfig
 from .interface import (
     ENDED,
@@ -26,7 +27,7 @@ from .vertex_calls import Options, VertexCaller, is_undone
 from .vertex_clients import VertexClients
 from .vertex_requests import PIPELINE_LABEL, VertexRequests, label_of
 from .vertex_schedules import VertexSchedules, check_schedule
-from .vertex_settings import check_vertex, console_url, parent
+from .vertex_settings import check_vertex, console_url, is_emulator, parent
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -61,6 +62,9 @@ class VertexTarget:
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         check_vertex(config)
+        if not is_emulator(config):
+            # A file that is missing would be an error of the library's, which does not name the variable.
+            certificates()
         self.place: Mapping[str, str] = {
             "project": config.project or "",
             "region": config.region or "",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ...components.lib.network import advice, route
+from ...components.lib.network import advice, is_untrusted, route
 from ..target_config import VertexConfig
 from .interface import RefusedError, UnauthenticatedError, UnavailableError
 from .vertex_settings import api_address
@@ -57,7 +57,8 @@ class VertexCaller:
         """
         from google.api_core import exceptions
         from google.api_core.retry import Retry
-        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+        from google.auth.exceptions import GoogleAuthError
+        from requests.exceptions import RequestException as RequestsError
 
         end = time.monotonic() + self.deadline_seconds
 
@@ -81,15 +82,27 @@ class VertexCaller:
                 f"{what}: Vertex AI at {address} did not answer{route(address)} within {self.deadline_seconds:g} s "
                 f"({_text(error.cause or error).rstrip('.')}).{advice(error.cause or error) or ' Try again later.'}"
             ) from error
+        except (RequestsError, GoogleAuthError) as error:
+            if not is_untrusted(error):
+                raise self._without_credentials(what, error) from error
+            address = api_address(self.config)
+            raise RefusedError(
+                f"{what}: Vertex AI at {address} could not be trusted{route(address)}.{advice(error)}"
+            ) from error
         except exceptions.GoogleAPICallError as error:
             refusal = UnauthenticatedError if error.code == 401 else RefusedError
             raise refusal(f"{what}: Vertex AI refuses: {self._explain(error)}") from error
-        except DefaultCredentialsError as error:
-            raise UnauthenticatedError(
-                f"{what}: there are no Google Cloud credentials. {_LOG_IN}"
-            ) from error
-        except GoogleAuthError as error:
-            raise UnauthenticatedError(f"{what}: {_text(error)} {_LOG_IN}") from error
+
+    def _without_credentials(self, what: str, error: Exception) -> Exception:
+        from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+        if isinstance(error, DefaultCredentialsError):
+            return UnauthenticatedError(
+                f"{what}: there are no Google Cloud credentials. {_LOG_IN}", renewable=False
+            )
+        if isinstance(error, GoogleAuthError):
+            return UnauthenticatedError(f"{what}: {_text(error)} {_LOG_IN}")
+        return RefusedError(f"{what}: {_text(error)}")
 
     def _explain(self, error: Any) -> str:
         text, project = _text(error), self.config.project
@@ -118,6 +131,8 @@ def is_transient(error: Exception) -> bool:
 
     if isinstance(error, exceptions.GoogleAPICallError):
         return error.code in (408, 409, 429) or isinstance(error, exceptions.ServerError)
+    if is_untrusted(error):
+        return False
     if isinstance(error, GoogleAuthError):
         return isinstance(error, TransportError) or bool(error.retryable)
     # An answer that is cut off can't be parsed.

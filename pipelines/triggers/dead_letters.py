@@ -80,8 +80,9 @@ class DeadLetters:
             )
         # A TypeError is protobuf's for a text that it can't encode.
         except (GoogleAPIError, GoogleAuthError, TimeoutError, TypeError, ValueError) as error:
+            way = route(_ADDRESS, http_only=True)
             raise DeadLetterError(
-                f"message {message.message_id} could not be put into '{self.topic}'{route(_ADDRESS)}: {error}."
+                f"message {message.message_id} could not be put into '{self.topic}'{way}: {error}."
                 f"{advice(error) or _FIX}"
             ) from error
 

@@ -261,7 +261,7 @@ def distrusting(proxy, start):
         proxy.login = "retrainer:s3cret!"
 
 
-DISTRUSTING = ["kubeflow", "storage", "s3", "pubsub"]
+DISTRUSTING = ["vertex", "kubeflow", "storage", "s3", "pubsub"]
 
 
 @pytest.mark.parametrize("name", DISTRUSTING)

@@ -99,6 +99,12 @@ def test_a_route_shows_no_password(environment):
     assert network.route("http://kubeflow.acme.example") == ""
 
 
+def test_a_proxy_that_a_client_takes_no_notice_of_is_said(environment):
+    environment.setenv("https_proxy", "https://proxy:3129")
+    way = network.route("https://storage.googleapis.com", http_only=True)
+    assert way.startswith(" without the proxy https://proxy:3129")
+
+
 def test_options_that_a_user_configured_for_a_file_system_stay():
     configured = {"session_kwargs": {"trust_env": False, "read_bufsize": 1}}
     assert network.file_system_options("gs", configured) == configured

@@ -1,12 +1,16 @@
 """`retrainer submit`: what is asked for arrives, and what would be refused is never sent."""
 
 import json
+import os
+import signal
+import sys
 import threading
 import time
 
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.cli import main
 from retrainer.pipelines.targets.kubeflow import KubeflowTarget
 
 
@@ -178,6 +182,20 @@ def test_a_token_of_the_variable_that_ends_is_no_failed_run(
     kubeflow.advance(kubeflow.runs[0], "SUCCEEDED", {"ingest-spans": "SUCCEEDED"})
     assert retrainer(*again).splitlines()[-1] == "succeeded"
     assert len(kubeflow.runs) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_following_and_not_the_run(
+    project, kubeflow, monkeypatch, capsys, number
+):
+    thread = run_then(kubeflow, lambda: os.kill(os.getpid(), number))
+    monkeypatch.setattr(sys, "argv", ["retrainer", "submit", str(project), *FOLLOW])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    thread.join()
+    assert ended.value.code == 128 + number
+    assert "Run orders-1 is no longer followed, and goes on: http" in capsys.readouterr().err
+    assert kubeflow.runs[0]["state"] == "RUNNING"
 
 
 def test_a_run_that_may_have_been_started_is_named(retrainer, project, kubeflow, monkeypatch):

@@ -6,6 +6,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from servers.vertex import VertexServer
 from servers.vertex_cases import Token, compiled, open_target, settings
 
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.following import LostSightError, follow
 from retrainer.pipelines.targets.interface import RefusedError, RunRequest, UnavailableError
 from retrainer.pipelines.targets.vertex import VertexTarget
@@ -212,3 +213,9 @@ def test_a_right_that_is_taken_away_loses_sight_of_the_run_at_once(server):
     server.fail_next(1, status=403)
     with pytest.raises(LostSightError, match=r"roles/aiplatform\.user"):
         follow(target, submission, lambda line: None, 0.01)
+
+
+def test_certificates_that_are_missing_are_named_before_anything_is_sent(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.raises(RetrainerError, match=r"REQUESTS_CA_BUNDLE is '/nowhere\.pem'"):
+        VertexTarget(settings(), compiled(), Token())
