@@ -206,7 +206,8 @@ def _prepare(
     from .prepare import prepare
 
     loaded, pipeline = prepare(file, image, TargetKind(kind), parameters, template)
-    show_warnings(check_settings(loaded))
+    if not template:
+        show_warnings(check_settings(loaded))
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
     if template:
         # What it was pushed from is not this file, which may change as it likes.

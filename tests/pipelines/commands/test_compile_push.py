@@ -51,6 +51,12 @@ def test_a_template_runs_whatever_image_and_model_this_machine_has(retrainer, pr
     assert json.loads(said)["body"]["templateUri"] == pushed
 
 
+def test_a_schedule_of_a_template_needs_nothing_of_this_machine_either(retrainer, project, pushed):
+    create = ("schedule", "create", project, "--to", "vertex", "--cron", "@daily", "--dry-run")
+    body = json.loads(retrainer(*create, "--template", pushed))["body"]
+    assert body["createPipelineJobRequest"]["pipelineJob"]["templateUri"] == pushed
+
+
 def test_parameters_are_those_of_the_template(retrainer, project, pushed, registry):
     package, digest = pushed.split("/")[-2:]
     text = registry.versions[package, digest]
