@@ -12,6 +12,7 @@ from ..components.lib.errors import RetrainerError
 from ..components.lib.exclusions import read_exclusions
 from ..components.lib.recency import older_than_champion
 from ..components.lib.registry import CHAMPION, Registry
+from ..components.lib.run_traces import DONE_OUTCOMES, INGEST, list_traces
 from ..components.lib.spans import LATEST, find_spans
 from ..components.lib.store import Store
 from ..components.lib.words import did_you_mean, plural
@@ -162,10 +163,16 @@ def print_steps(steps: Sequence[Step], console: Console) -> None:
 
 
 def _done(config: RetrainConfig) -> dict[str, str]:
-    """Find the newest run that succeeded for each span."""
+    """Find the newest run that succeeded for each span, on whatever target."""
     done: dict[str, str] = {}
     for record in list_runs(config.store):
         ingested = record.tasks.get(INGEST_TASK)
         if record.state == RunState.SUCCEEDED and record.pipeline == config.name and ingested:
             done.setdefault(str(ingested.outputs.get("newest_span", "")), record.run_id)
+    local = set(done.values())
+    for trace in sorted(list_traces(config.store), key=lambda trace: trace.started, reverse=True):
+        span = trace.noted(INGEST, "newest_span")
+        # What its pipeline was is not noted: a store is one pipeline's.
+        if span and trace.outcome in DONE_OUTCOMES and trace.key.name not in local:
+            done.setdefault(str(span), trace.key.name)
     return done

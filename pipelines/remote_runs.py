@@ -5,7 +5,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..components.lib.run_traces import CHAMPION, INGEST, PUSH, Outcome, RunTrace
+from ..components.lib.run_traces import (
+    CHAMPION,
+    DONE_OUTCOMES,
+    INGEST,
+    PUSH,
+    Outcome,
+    RunTrace,
+)
 from .submissions import key_of
 from .targets.choosing import TargetKind
 from .targets.interface import RemoteRun
@@ -13,7 +20,6 @@ from .targets.interface import RemoteRun
 UNKNOWN = "unknown"
 TRIGGER_LABEL = "retrainer-trigger"
 """Label of a run that names the trigger which started it."""
-_DONE = frozenset({Outcome.PUSHED, Outcome.REFUSED, Outcome.UNCHANGED})
 # A run that has recorded nothing for so long does not go on.
 _SILENCE = timedelta(days=2)
 
@@ -150,7 +156,7 @@ def _cause(labels: Mapping[str, str], schedule: str, submitted: Mapping[str, Any
 
 
 def _last_state(trace: RunTrace) -> str:
-    if trace.outcome in _DONE:
+    if trace.outcome in DONE_OUTCOMES:
         return "succeeded"
     if trace.failed:
         return "failed"

@@ -30,7 +30,7 @@ FORMAT = 1
 SUBMISSION = "submission"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MOST_SLUG, _DIGITS = 100, 12
-# A placeholder that the service did not replace: Kubeflow Pipelines before 2.4 hands it on as it is.
+# A placeholder that the service did not replace: Kubeflow Pipelines before 2.5 hands it on as it is.
 _PLACEHOLDER = "{{$"
 _log = logging.getLogger("retrainer.run_records")
 

@@ -40,6 +40,10 @@ class Outcome(StrEnum):
     OPEN = "open"
 
 
+DONE_OUTCOMES = frozenset({Outcome.PUSHED, Outcome.REFUSED, Outcome.UNCHANGED})
+"""Outcomes of a run that came to its end."""
+
+
 @dataclass(frozen=True)
 class RunTrace:
     """What is noted in the store of one run.

@@ -33,8 +33,6 @@ _TASK_STATES = {
     PipelineTaskDetail.State.SKIPPED: RemoteState.CACHED,
     PipelineTaskDetail.State.NOT_TRIGGERED: RemoteState.SKIPPED,
 }
-
-
 LISTED_FIELDS = ("name", "state", "error", "labels", "create_time", "end_time", "schedule_name")
 """What is read of jobs in a list: the whole would hold each job's spec.
 
@@ -49,10 +47,10 @@ def to_remote_run(job: PipelineJob, submission: Submission) -> RemoteRun:
         job: The run as the service lists it.
         submission: The run.
     """
-    message = PipelineJob.pb(job)
+    message = type(job).pb(job)
     return RemoteRun(
         submission,
-        _RUN_STATES.get(job.state, RemoteState.PENDING),
+        _RUN_STATES.get(message.state, RemoteState.PENDING),
         to_time(message, "end_time"),
         message.error.message,
         dict(message.labels),
@@ -79,7 +77,7 @@ def to_status(job: PipelineJob, config: VertexConfig, spec: Mapping[str, Any]) -
     tasks = [_to_task(detail, job, config) for detail in details]
     never = datetime.max.replace(tzinfo=UTC)
     return RunStatus(
-        state=_RUN_STATES.get(job.state, RemoteState.PENDING),
+        state=_RUN_STATES.get(message.state, RemoteState.PENDING),
         tasks=sorted(tasks, key=lambda task: task.started or never),
         error=message.error.message,
     )

@@ -8,6 +8,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.exclusions import exclude
 from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.run_records import recording
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.backfill import plan, run_steps
 from retrainer.pipelines.config import load_config
@@ -49,6 +50,17 @@ def test_spans_come_oldest_first_without_those_that_are_done_or_excluded(loaded,
     assert [step.done_by for step in steps] == ["", "earlier", ""]
     steps = plan(loaded, "2026-01-02", "2026-01-03", again=True, allow_older=False)
     assert [(step.span, step.done_by) for step in steps] == [("2026-01-02", ""), ("2026-01-03", "")]
+
+
+def test_a_span_that_a_run_elsewhere_has_done_is_done(loaded):
+    for run, outcome in (("on-vertex", "refused"), ("broken", None)):
+        day = "2026-01-03" if outcome else "2026-01-04"
+        with recording(loaded.config.store, "ingest_spans", run, "", f"uuid of {run}") as noted:
+            noted.note(spans={day: "v"}, newest_span=day)
+        with recording(loaded.config.store, "push_model", run, "", f"uuid of {run}") as noted:
+            noted.note(outcome=outcome)
+    steps = plan(loaded, "2026-01-03", "latest", again=False, allow_older=False)
+    assert [step.done_by for step in steps] == ["on-vertex", "", ""]
 
 
 @pytest.mark.parametrize(
