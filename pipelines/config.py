@@ -22,6 +22,7 @@ from .quality_config import EvaluationConfig, ServingConfig, StatisticsConfig, V
 from .schedule_config import ScheduleConfig
 from .section import Section
 from .target_config import TargetsConfig
+from .targets.image_names import Image
 from .targets.names import NAME_RULE
 from .task_config import TasksConfig
 from .trigger_config import TriggerConfig, TriggerServiceConfig
@@ -55,7 +56,7 @@ class RetrainConfig(Section):
         None,
         description="Folder or URI of the runs' artifacts; pipeline_root in the store if null.",
     )
-    image: str | None = Field(
+    image: Image | None = Field(
         None, description="Container image of every task; the release's own if null."
     )
     beam_args: list[str] = Field(

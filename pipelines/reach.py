@@ -1,32 +1,51 @@
 """What of a retrain.yaml holds on this machine alone, and what holds everywhere but here."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from ..components.lib.files import is_local
 from ..components.lib.image import IMAGE
-from .config import LoadedConfig
+from .config import LoadedConfig, RetrainConfig
+from .targets.image_names import parse_image
 from .task_config import TaskConfig, TasksConfig
 
+STORE_TASKS = tuple(name for name in TasksConfig.model_fields if name != "all")
+"""Tasks that read or write the store."""
+VERTEX, KUBEFLOW = "vertex", "kubeflow"
+# Environment variables by which clients find a stand-in of a bucket's service: botocore's and gcsfs's own names.
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "gs": ("STORAGE_EMULATOR_HOST",),
+}
+_LOOPBACK = re.compile(r"(\w+://)?(localhost|127(\.\d+){3}|\[?::1\]?)(:\d+)?(/.*)?")
 
-def local_only(loaded: LoadedConfig) -> Iterator[str]:
+
+def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]:
     """Name the settings that point at something on this machine.
 
     Args:
         loaded: The configuration.
+        target: `vertex` or `kubeflow`, if it is known where tasks run.
 
     Yields:
         A line for each, with its line in retrain.yaml where it stands there.
     """
     config, places = loaded.config, loaded.places
-    for place, uri in (
-        (("data", "pattern"), config.data.pattern),
-        (("store",), config.store),
-        (("validation", "schema_uri"), config.validation.schema_uri),
-        (("data", "hash", "key_file"), config.data.hash.key_file),
+    for place, uri, tasks in (
+        (("data", "pattern"), config.data.pattern, ("ingest_spans",)),
+        (("store",), config.store, STORE_TASKS),
+        (
+            ("validation", "schema_uri"),
+            config.validation.schema_uri,
+            ("ingest_spans", "validate_examples"),
+        ),
+        (("data", "hash", "key_file"), config.data.hash.key_file, ("ingest_spans",)),
     ):
-        # The braces of {span} would be taken for part of a protocol.
-        if uri and is_local(uri.replace("{", "").replace("}", "")):
+        if not uri:
+            continue
+        where = f"{places.locate(place)}: {'.'.join(place)} is '{uri}'"
+        if not is_reachable(uri, config, tasks, target):
             parameter = place[-1]
             instead = (
                 f", or give the run's parameter '{parameter}'"
@@ -34,16 +53,78 @@ def local_only(loaded: LoadedConfig) -> Iterator[str]:
                 else ""
             )
             yield (
-                f"{places.locate(place)}: {'.'.join(place)} is '{uri}' on this machine, which tasks on a cluster can't "
-                f"reach. Name a bucket (gs://, s3://){instead}."
+                f"{where} on this machine, which tasks on a cluster can't reach. Name a bucket (gs://, s3://){instead}."
             )
-    image = config.image or IMAGE
-    host = image.partition("/")[0]
-    if "/" not in image or not ("." in host or ":" in host):
-        yield (
-            f"{places.locate(('image',))}: image is '{image}', which names no registry, so that only machines that "
-            "have built it can run it. Push it to one and name it with that, in retrain.yaml or with --image."
-        )
+        elif variable := _emulated(uri, config, tasks):
+            yield (
+                f"{where}, and {variable} is {os.environ[variable]}, a server on this machine alone. Set it in tasks' "
+                "env to the address that tasks reach."
+            )
+    yield from _local_images(loaded)
+
+
+def is_reachable(
+    uri: str, config: RetrainConfig, tasks: Iterable[str], target: str | None = None
+) -> bool:
+    """Tell whether tasks elsewhere can reach a file or folder.
+
+    Args:
+        uri: Path or URI; may be a pattern.
+        config: The configuration.
+        tasks: Who must reach it.
+        target: `vertex` or `kubeflow`; any if not given.
+
+    Returns:
+        False for a path of this machine. A path in a folder that Kubernetes mounts in each of the tasks can be reached,
+        and so can Vertex AI's own mount of Cloud Storage, `/gcs/`.
+    """
+    # The braces of {span} would be taken for part of a protocol.
+    if not is_local(uri.replace("{", "").replace("}", "")):
+        return True
+    if target != KUBEFLOW and uri.startswith("/gcs/"):
+        return True
+    return target != VERTEX and all(
+        any(uri == folder or uri.startswith(f"{folder}/") for folder in _mounts(config, task))
+        for task in tasks
+    )
+
+
+def _mounts(config: RetrainConfig, task: str) -> list[str]:
+    kubernetes = config.tasks.of(task).kubernetes
+    return [
+        *kubernetes.persistent_volumes,
+        *kubernetes.secret_volumes,
+        *kubernetes.config_map_volumes,
+    ]
+
+
+def _emulated(uri: str, config: RetrainConfig, tasks: Iterable[str]) -> str:
+    """Name the variable by which a bucket is one of this machine, if tasks do not have another value of it."""
+    for variable in _ENDPOINTS.get(uri.partition("://")[0], ()):
+        if _LOOPBACK.fullmatch(os.environ.get(variable, "")):
+            elsewhere = all(variable in config.tasks.of(task).env for task in tasks)
+            return "" if elsewhere else variable
+    return ""
+
+
+def _local_images(loaded: LoadedConfig) -> Iterator[str]:
+    config, places = loaded.config, loaded.places
+    images: dict[tuple[str, ...], str] = {("image",): config.image or IMAGE}
+    for task in TasksConfig.model_fields:
+        if own := getattr(config.tasks, task).image:
+            images["tasks", task, "image"] = own
+    for place, image in images.items():
+        where = f"{places.locate(place)}: {'.'.join(place)} is '{image}'"
+        name = parse_image(image)
+        if not name.names_registry:
+            yield (
+                f"{where}, which names no registry, so that only machines that have built it can run it. Push it to "
+                "one and name it with that, in retrain.yaml or with --image."
+            )
+        elif _LOOPBACK.fullmatch(name.registry):
+            yield (
+                f"{where}, in a registry on this machine, which only a cluster on it reaches, if it is set up so."
+            )
 
 
 def ignored_here(loaded: LoadedConfig) -> Iterator[str]:

@@ -42,9 +42,9 @@ def check_settings(loaded: LoadedConfig, here: bool = False) -> list[str]:
         RetrainerError: If a component would refuse something; every such problem is named with its line.
     """
     problems = list(dict.fromkeys(_find_problems(loaded, here)))
-    if stopping := [_name(problem, loaded) for problem in problems if problem.stops]:
+    if stopping := [name_problem(problem, loaded) for problem in problems if problem.stops]:
         raise RetrainerError("\n".join(stopping))
-    return [_name(problem, loaded) for problem in problems]
+    return [name_problem(problem, loaded) for problem in problems]
 
 
 def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
@@ -215,8 +215,13 @@ def _refusals(place: str, check: Callable[[], object]) -> Iterator[Problem]:
         yield Problem(str(error), place=place)
 
 
-def _name(problem: Problem, loaded: LoadedConfig) -> str:
-    """Put the line before a problem: of the setting that its text names, else of its place."""
+def name_problem(problem: Problem, loaded: LoadedConfig) -> str:
+    """Put the line before a problem: of the setting that its text names, else of its place.
+
+    Args:
+        problem: The problem.
+        loaded: The configuration that has it.
+    """
     found = _PLACE.search(problem.text)
     place = problem.place if problem.place.count(".") > 0 or not found else found.group()
     return f"{loaded.places.locate(parse_place(place))}: {problem.text}"

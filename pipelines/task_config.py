@@ -1,12 +1,14 @@
 """The section of retrain.yaml on what each task gets."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from .kubernetes_config import KubernetesTaskConfig, Variable
+from .quantities import check_cpu, check_memory
 from .section import Section
+from .targets.image_names import Image
 
 NEVER_CACHED = (
     "ingest_spans",
@@ -21,21 +23,23 @@ NEVER_CACHED = (
 class TaskConfig(Section):
     """What one task gets; what is not set is left to the target."""
 
-    cpu: str | None = Field(
-        None, pattern=r"^([0-9]*[.])?[0-9]+m?$", description="Cores, such as `4` or `500m`."
+    cpu: Annotated[str, AfterValidator(check_cpu)] | None = Field(
+        None, description="Cores, such as `4` or `500m`."
     )
-    memory: str | None = Field(
-        None,
-        pattern=r"^[0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?$",
-        description="Bytes, such as `16Gi`.",
+    memory: Annotated[str, AfterValidator(check_memory)] | None = Field(
+        None, description="Bytes, such as `16Gi`."
     )
     accelerator: str | None = Field(
         None,
-        description="Type, such as `NVIDIA_TESLA_T4` on Vertex or `nvidia.com/gpu` on Kubernetes.",
+        description="Type, by the target's own name: `NVIDIA_TESLA_T4` on Vertex AI, `nvidia.com/gpu` on Kubernetes, "
+        "or `${ACCELERATOR}` for both in one file.",
     )
-    # What KFP takes.
-    accelerators: Literal[1, 2, 4, 8, 16] = Field(
-        1, description="How many, where `accelerator` is set."
+    accelerators: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many, where `accelerator` is set. Vertex AI takes 1, 2, 4, 8 or 16, Kubernetes any number "
+        "that a node has.",
     )
     retries: int | None = Field(
         None, ge=0, le=10, description="How often to start a failed task again."
@@ -50,7 +54,7 @@ class TaskConfig(Section):
         description="Whether the task is skipped if its inputs did not change: true if null. What reads or changes the "
         "world never is.",
     )
-    image: str | None = Field(
+    image: Image | None = Field(
         None, description="Container image of this task; the pipeline's if null."
     )
     env: dict[Variable, str | None] = Field(

@@ -26,7 +26,10 @@ def apply_settings(task: Any, settings: TaskConfig, image: str | None) -> None:
     for name, value in settings.env.items():
         task.set_env_variable(name, value)
     if settings.accelerator:
-        task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.accelerators)
+        task.set_accelerator_type(settings.accelerator)
+        # `set_accelerator_limit` takes the counts of Vertex AI alone (1, 2, 4, 8, 16); Kubeflow's driver hands any
+        # number on to Kubernetes (kubeflow/pipelines, backend/src/v2/driver/driver.go, initPodSpecPatch).
+        task.container_spec.resources.accelerator_count = str(settings.accelerators)
     if settings.retries:
         task.set_retry(
             num_retries=settings.retries,

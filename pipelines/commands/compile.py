@@ -40,6 +40,7 @@ def compile_(
     from ..notify_reach import missing_secrets
     from ..reach import local_only
     from ..setting_checks import check_settings
+    from ..target_checks import check_target
     from .prepare import load_with_image
     from .push import push_compiled
 
@@ -48,7 +49,14 @@ def compile_(
             raise click.UsageError(f"{flag} is for what is pushed: add --push, or leave it out.")
     loaded = load_with_image(file, image)
     compiled = compile_config(loaded)
-    show_warnings([*check_settings(loaded), *local_only(loaded), *missing_secrets(loaded)])
+    show_warnings(
+        [
+            *check_settings(loaded),
+            *check_target(loaded),
+            *local_only(loaded),
+            *missing_secrets(loaded),
+        ]
+    )
     as_json = output.lower().endswith(".json")
     write_atomic(output, compiled.to_json() if as_json else compiled.to_yaml())
     click.echo(f"wrote {output}")

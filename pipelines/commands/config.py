@@ -23,14 +23,24 @@ def config_schema() -> None:
 
 @config.command("check")
 @FILE
-def config_check(file: Path) -> None:
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["vertex", "kubeflow"]),
+    help="Check by the rules of this target; by those of each target that is configured if not given.",
+)
+def config_check(file: Path, kind: str | None) -> None:
     """Check FILE (retrain.yaml) without running anything."""
     from ..config import load_config
+    from ..reach import local_only
     from ..setting_checks import check_settings
+    from ..target_checks import check_target
     from ..triggers.matching import Matcher
 
     loaded = load_config(file)
-    warnings_ = check_settings(loaded)
+    warnings_ = [*check_settings(loaded), *check_target(loaded, kind)]
+    if kind:
+        warnings_ += local_only(loaded, kind)
     Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data)
     show_warnings(warnings_)
     found = f"valid, with {plural(len(warnings_), 'warning')}" if warnings_ else "valid"

@@ -1,10 +1,23 @@
 """The parts of a container image's name."""
 
+import re
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from ...components.lib.errors import RetrainerError
 
 _DOCKER_HUB = "docker.io"
+# The grammar: github.com/distribution/reference, regexp.go. Of digests, registries use sha256 alone.
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
+_TAG, _DIGEST = r"\w[\w.-]{0,127}", "sha256:[a-f0-9]{64}"
+_IMAGE = re.compile(
+    rf"(?P<repository>(?:{_HOST}/)?{_PART}(?:/{_PART})*)(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?",
+    re.ASCII,
+)
+IMAGE_RULE = "<registry>/<name>:<tag> or <registry>/<name>@sha256:<64 hexadecimal digits>, the name in lower case"
 
 
 @dataclass(frozen=True)
@@ -52,16 +65,20 @@ def parse_image(image: str) -> ImageName:
     Raises:
         RetrainerError: If no registry would take it.
     """
-    named, at, digest = image.partition("@")
-    head, slash, last = named.rpartition("/")
-    last, _, tag = last.partition(":")
-    repository = f"{head}{slash}{last}"
-    wrong = any(letter.isspace() for letter in image) or named != named.strip("/:")
-    if wrong or not last or (at and not digest.startswith("sha256:")):
-        raise RetrainerError(
-            f"'{image}' is not an image's name: write <registry>/<name>:<tag> or <registry>/<name>@sha256:<digest>."
-        )
-    return ImageName(image, repository, tag, digest)
+    found = _IMAGE.fullmatch(image)
+    if not found:
+        raise RetrainerError(f"'{image}' is not an image's name: write {IMAGE_RULE}.")
+    return ImageName(image, found["repository"], found["tag"] or "", found["digest"] or "")
+
+
+def _check(image: str) -> str:
+    if not _IMAGE.fullmatch(image):
+        raise ValueError(f"not an image's name: write {IMAGE_RULE}")
+    return image
+
+
+Image = Annotated[str, AfterValidator(_check)]
+"""An image's name as a setting."""
 
 
 def _is_host(part: str) -> bool:

@@ -1,6 +1,7 @@
 """What Vertex AI must be told, checked before anything is sent."""
 
 import re
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ...components.lib.errors import RetrainerError
@@ -50,6 +51,21 @@ _RULES: dict[str, tuple[str, str, str]] = {
 _NEEDED = ("project", "region", "pipeline_root")
 
 
+def wrong_values(config: VertexConfig) -> Iterator[tuple[str, str]]:
+    """Find values that Vertex AI would refuse; what is missing is not looked at.
+
+    Args:
+        config: The settings.
+
+    Yields:
+        The key, and what is wrong with its value.
+    """
+    for key, (_, pattern, rule) in _RULES.items():
+        value = getattr(config, key)
+        if value and not re.fullmatch(pattern, value):
+            yield key, f"{_origin(key)} is '{value}', and must be {rule}."
+
+
 def check_vertex(config: VertexConfig) -> None:
     """Check the settings of runs on Vertex AI.
 
@@ -59,15 +75,15 @@ def check_vertex(config: VertexConfig) -> None:
     Raises:
         RetrainerError: If one is missing or wrong, with its key, flag, environment variable and rule.
     """
-    for key, (thing, pattern, rule) in _RULES.items():
+    for _, text in wrong_values(config):
+        raise RetrainerError(text)
+    for key, (thing, _, rule) in _RULES.items():
         value = getattr(config, key)
         if not value and key in _NEEDED:
             raise RetrainerError(
                 f"Vertex AI needs {thing}: set targets.vertex.{key} in retrain.yaml, {flag(key)} or the variable "
                 f"{variable('vertex', key)} to {rule}."
             )
-        if value and not re.fullmatch(pattern, value):
-            raise RetrainerError(f"{_origin(key)} is '{value}', and must be {rule}.")
     _check_regions(config)
     if config.reserved_ip_ranges and not config.network:
         raise RetrainerError(

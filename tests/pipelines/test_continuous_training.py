@@ -86,11 +86,11 @@ def test_a_second_try_is_there_where_it_is_asked_for(compiled, project):
 
 
 def test_an_image_lands_in_every_task(compiled):
-    executors = compiled("image: registry.example/team/retrainer@sha256:0123\n")["deploymentSpec"][
-        "executors"
-    ]
+    executors = compiled(f"image: registry.example/team/retrainer@sha256:{'0' * 64}\n")[
+        "deploymentSpec"
+    ]["executors"]
     images = {executor["container"]["image"] for executor in executors.values()}
-    assert images == {"registry.example/team/retrainer@sha256:0123"}
+    assert images == {f"registry.example/team/retrainer@sha256:{'0' * 64}"}
 
 
 def test_caching_can_be_turned_off_for_good(compiled):

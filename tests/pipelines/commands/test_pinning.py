@@ -70,7 +70,8 @@ beam_args: ["--sdk_container_image={host}/team/sdk:1"]
     assert len(registry.requests) == 3
     registry.stop()
     images, cached, said = compiled(
-        f"{host}/team/retrainer@{digests['retrainer']}", more.replace("/gpu:1", "/gpu@sha256:0")
+        f"{host}/team/retrainer@{digests['retrainer']}",
+        more.replace("/gpu:1", f"/gpu@sha256:{0:064}"),
     )
     assert cached == {"train-model", "check-serving"}
     assert said.count("is not pinned") == 1

@@ -1,0 +1,143 @@
+"""What of a retrain.yaml a target would refuse, or leave out, though the file is right in itself."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from ..components.evaluate_model.config_checks import Problem
+from ..components.lib.errors import RetrainerError
+from ..components.lib.words import did_you_mean
+from .config import LoadedConfig, RetrainConfig
+from .reach import KUBEFLOW, VERTEX
+from .setting_checks import name_problem
+from .targets.vertex_settings import wrong_values
+from .task_config import TaskConfig, TasksConfig
+
+_NAMES = {VERTEX: "Vertex AI", KUBEFLOW: "Kubernetes"}
+# google.cloud.aiplatform_v1.types.AcceleratorType, which takes a second to import.
+VERTEX_ACCELERATORS = (
+    "NVIDIA_TESLA_T4",
+    "NVIDIA_L4",
+    "NVIDIA_TESLA_A100",
+    "NVIDIA_A100_80GB",
+    "NVIDIA_H100_80GB",
+    "NVIDIA_H100_MEGA_80GB",
+    "NVIDIA_H200_141GB",
+    "NVIDIA_B200",
+    "NVIDIA_GB200",
+    "NVIDIA_RTX_PRO_6000",
+    "NVIDIA_TESLA_V100",
+    "NVIDIA_TESLA_P100",
+    "NVIDIA_TESLA_P4",
+    "NVIDIA_TESLA_K80",
+    "TPU_V2",
+    "TPU_V3",
+    "TPU_V4_POD",
+    "TPU_V5_LITEPOD",
+)
+# kfp's own rule for what it sends to Vertex AI: kubeflow/pipelines, sdk/python/kfp/dsl/pipeline_task.py,
+# set_accelerator_limit.
+VERTEX_COUNTS = (1, 2, 4, 8, 16)
+# An extended resource has a domain: kubernetes/kubernetes, pkg/apis/core/v1/helper/helpers.go, IsExtendedResourceName.
+_RESOURCE = re.compile(
+    r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
+)
+
+
+def check_target(loaded: LoadedConfig, target: str | None = None) -> list[str]:
+    """Check settings by the rules of the target that they go to.
+
+    Args:
+        loaded: The configuration.
+        target: `vertex` or `kubeflow`. If not given, each that is configured; what one of two would not take is a
+            warning then.
+
+    Returns:
+        Warnings, a line each.
+
+    Raises:
+        RetrainerError: If the target, or the only one that is configured, would refuse a setting; each is named with
+            its line.
+    """
+    targets = [target] if target else configured(loaded.config)
+    problems = list(_accelerator_problems(loaded.config, targets))
+    if VERTEX in targets:
+        problems += _vertex_problems(loaded.config, alone=targets == [VERTEX])
+    if stopping := [name_problem(problem, loaded) for problem in problems if problem.stops]:
+        raise RetrainerError("\n".join(stopping))
+    return [name_problem(problem, loaded) for problem in problems]
+
+
+def configured(config: RetrainConfig) -> list[str]:
+    """Name the targets that retrain.yaml or environment variables say something of."""
+    found = []
+    for target in (VERTEX, KUBEFLOW):
+        section = getattr(config.targets, target)
+        named = any(getattr(section, key) for key in section.model_fields_set)
+        prefix = f"RETRAINER_{target.upper()}_"
+        if named or any(key.startswith(prefix) and os.environ[key] for key in os.environ):
+            found.append(target)
+    return found
+
+
+def _accelerator_problems(config: RetrainConfig, targets: list[str]) -> Iterator[Problem]:
+    for task in TasksConfig.model_fields:
+        own: TaskConfig = getattr(config.tasks, task)
+        place, kind = f"tasks.{task}.accelerator", own.accelerator
+        if kind:
+            reasons = {VERTEX: _vertex_reason(kind), KUBEFLOW: _kubernetes_reason(kind)}
+            if all(reasons.values()):
+                text = f"{place} is '{kind}', which no target takes. {' '.join(reasons.values())}"
+                yield Problem(text, place=place)
+                continue
+            for target in targets:
+                if reasons[target]:
+                    stops = targets == [target]
+                    text = f"{place} is '{kind}', which {_NAMES[target]} does not take. {reasons[target]}"
+                    yield Problem(text, stops, place)
+        whole = own if task == "all" else config.tasks.of(task)
+        if "accelerators" not in own.model_fields_set:
+            continue
+        if not whole.accelerator and task != "all":
+            text = (
+                f"{place}s is {own.accelerators}, and counts only where 'accelerator' names a type."
+            )
+            yield Problem(text, False, f"{place}s")
+        elif VERTEX in targets and own.accelerators not in VERTEX_COUNTS:
+            text = (
+                f"{place}s is {own.accelerators}, and Vertex AI takes "
+                f"{', '.join(map(str, VERTEX_COUNTS[:-1]))} or {VERTEX_COUNTS[-1]}."
+            )
+            yield Problem(text, targets == [VERTEX], f"{place}s")
+
+
+def _vertex_reason(kind: str) -> str:
+    if kind in VERTEX_ACCELERATORS:
+        return ""
+    near = did_you_mean(kind, VERTEX_ACCELERATORS)
+    listed = ", ".join(VERTEX_ACCELERATORS[:5])
+    return f"Vertex AI has types of its own:{near or f' {listed} and others.'}"
+
+
+def _kubernetes_reason(kind: str) -> str:
+    if _RESOURCE.fullmatch(kind):
+        return ""
+    return (
+        "Kubernetes knows accelerators by the name of a node's resource, such as nvidia.com/gpu; which model it is, "
+        "say by kubernetes.node_selector."
+    )
+
+
+def _vertex_problems(config: RetrainConfig, alone: bool) -> Iterator[Problem]:
+    for key, text in wrong_values(config.targets.vertex):
+        yield Problem(text, place=f"targets.vertex.{key}")
+    if not alone:
+        return
+    left_out = {
+        f"tasks.{task}.kubernetes.{key}": None
+        for task in TasksConfig.model_fields
+        for key in sorted(getattr(config.tasks, task).kubernetes.model_fields_set)
+    }
+    if left_out:
+        text = f"{', '.join(left_out)}: for Kubernetes alone; Vertex AI runs the tasks without."
+        yield Problem(text, False, next(iter(left_out)))

@@ -1,0 +1,80 @@
+"""What exists on this machine alone is said before anything is sent."""
+
+import pytest
+from servers.small_project import MODEL
+
+from retrainer.pipelines.config import load_config
+from retrainer.pipelines.reach import is_reachable, local_only
+
+CONFIG = """\
+name: orders
+store: {store}
+image: {image}
+data: {{pattern: "{pattern}", label: returned, hash: {{columns: [mail], key_file: /keys/key}}}}
+evaluation: {{metrics_specs: []}}
+tasks:
+  all: {{kubernetes: {{persistent_volumes: {{/data: claim}}}}, env: {env}}}
+  ingest_spans: {{kubernetes: {{secret_volumes: {volumes}}}}}
+"""
+
+
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "STORAGE_EMULATOR_HOST"):
+        monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "model.py").write_text(MODEL)
+
+    def write(target=None, **changes):
+        values = {
+            "store": "s3://acme/store",
+            "image": "registry.example/retrainer:1",
+            "pattern": "gs://acme/{span}.csv",
+            "env": "{}",
+            "volumes": "{/keys: hashing}",
+        }
+        (tmp_path / "retrain.yaml").write_text(CONFIG.format(**values | changes))
+        found = local_only(load_config(tmp_path), target)
+        return [line.removeprefix(f"{tmp_path}/retrain.yaml:") for line in found]
+
+    return write
+
+
+def test_buckets_registries_and_mounted_folders_are_reached(lines):
+    assert lines() == []
+    assert lines(store="/data/store", pattern="/data/in/{span}.csv", image="acme/retrainer") == []
+
+
+def test_what_only_this_machine_has_is_named_with_its_line(lines, tmp_path):
+    found = lines(store="/home/me/store", volumes="{}", image="retrainer:dev")
+    assert [line.split(" is '")[0] for line in found] == [
+        "2: store", "4: data.hash.key_file", "3: image",
+    ]  # fmt: skip
+
+
+def test_mounts_count_on_the_target_that_has_them(lines):
+    assert lines("kubeflow", store="/data/store") == []
+    assert len(lines("vertex", store="/data/store")) == 2
+    assert lines("vertex", store="/gcs/acme/store", volumes="{}")[0].startswith("4: data.hash")
+    assert lines("kubeflow", store="/gcs/acme/store")[0].startswith("2: store is '/gcs/acme/store'")
+
+
+def test_a_registry_on_this_machine_is_named(lines):
+    (line,) = lines(image="localhost:5001/retrainer:1")
+    assert "in a registry on this machine" in line
+
+
+def test_a_bucket_that_is_a_server_here_is_named_unless_tasks_have_another_address(
+    lines, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9000")
+    (line,) = lines()
+    assert "and AWS_ENDPOINT_URL is http://localhost:9000, a server on this machine alone" in line
+    assert lines(env="{AWS_ENDPOINT_URL: 'http://minio.storage:9000'}") == []
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio.example")
+    assert lines() == []
+
+
+def test_a_pattern_of_bigquery_is_reached(lines, tmp_path):
+    lines()
+    config = load_config(tmp_path).config
+    assert is_reachable("bq://p.d.t_{span:%Y%m%d}", config, ("ingest_spans",), "vertex")
