@@ -26,6 +26,7 @@ from .kubeflow_calls import Calls
 from .kubeflow_client import DEADLINE_SECONDS, KubeflowClient
 from .kubeflow_experiment import Experiment
 from .kubeflow_schedules import KubeflowSchedules
+from .kubeflow_versions import VersionCheck
 from .spec_tasks import task_names
 
 _STATES = {
@@ -107,6 +108,7 @@ class KubeflowTarget:
 
         def look_and_create(calls: Calls) -> Submission:
             nonlocal sent
+            self._versions.check(calls)
             experiment = self._experiment.ensure(calls)
             if found := self._look_up(calls, request.run_id):
                 return self._to_submission(found, existed=not sent)
@@ -223,9 +225,18 @@ class KubeflowTarget:
         self._schedules.delete(name)
 
     @cached_property
+    def _versions(self) -> VersionCheck:
+        return VersionCheck(self._client, self._spec.get("platform_spec"))
+
+    @cached_property
     def _schedules(self) -> KubeflowSchedules:
         return KubeflowSchedules(
-            self._client, self._experiment, self._config, self._pipeline.name, self._spec
+            self._client,
+            self._experiment,
+            self._config,
+            self._pipeline.name,
+            self._spec,
+            self._versions,
         )
 
     @cached_property

@@ -125,6 +125,23 @@ class KubeflowClient:
         if settings.proxy and (login := urllib3.util.parse_url(settings.proxy).auth):
             settings.proxy_headers = urllib3.make_headers(proxy_basic_auth=unquote(login))
 
+    def health(self, **keywords: Any) -> dict[str, Any]:
+        """Ask how the service is; kfp's own method drops its version, `tag_name`.
+
+        Args:
+            keywords: What the generated client's methods take, such as `_request_timeout`.
+        """
+        answer: dict[str, Any] = self._api.call_api(
+            "/apis/v2beta1/healthz",
+            "GET",
+            header_params={"Accept": "application/json"},
+            response_type="object",
+            auth_settings=["Bearer"],
+            _return_http_data_only=True,
+            **keywords,
+        )
+        return answer
+
     def persist(self, action: Callable[[Calls], Result]) -> Result:
         """Do something until it works, is refused, or the deadline has passed, with growing pauses.
 

@@ -15,6 +15,7 @@ from .kubeflow_calls import Calls
 from .kubeflow_client import KubeflowClient
 from .kubeflow_experiment import Experiment
 from .kubeflow_recurring_runs import DISABLE, ENABLE, RecurringRuns, shall_run
+from .kubeflow_versions import VersionCheck
 from .schedule_changes import check_times, upcoming
 
 # Kubeflow has no labels: a description holds what a schedule was made of, and that retrain.yaml asks for it.
@@ -32,6 +33,7 @@ class KubeflowSchedules:
         config: KubeflowConfig,
         pipeline: str,
         spec: dict[str, Any],
+        versions: VersionCheck,
     ) -> None:
         """Prepare, without a request.
 
@@ -41,6 +43,7 @@ class KubeflowSchedules:
             config: As whom, and where artifacts go.
             pipeline: Name of the pipeline.
             spec: What is run, as the API takes it.
+            versions: Checks whether the service takes it.
         """
         self._client = client
         self._recurring = RecurringRuns(client, experiment, pipeline)
@@ -48,6 +51,7 @@ class KubeflowSchedules:
         self._config = config
         self._pipeline = pipeline
         self._spec = spec
+        self._versions = versions
 
     def describe(self, request: ScheduleRequest) -> dict[str, Any]:
         """Give the request that makes a schedule which is not there yet, and where, without sending it."""
@@ -74,6 +78,7 @@ class KubeflowSchedules:
 
         def replace(calls: Calls) -> Schedule:
             nonlocal before
+            self._versions.check(calls)
             new = self._to_recurring_run(request, self._experiment.ensure(calls))
             old = self._recurring.named(calls, request.name)
             # A repeated attempt meets what the first one left.

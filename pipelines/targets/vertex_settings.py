@@ -85,6 +85,11 @@ def check_vertex(config: VertexConfig) -> None:
                 f"{variable('vertex', key)} to {rule}."
             )
     _check_regions(config)
+    if config.network and config.psc_network_attachment:
+        # kubeflow/pipelines, components/google-cloud/google_cloud_pipeline_components/v1/custom_job/utils.py.
+        raise RetrainerError(
+            f"{_origin('network')} and {_origin('psc_network_attachment')} are both set, and a task takes one of them."
+        )
     if config.reserved_ip_ranges and not config.network:
         raise RetrainerError(
             f"{_origin('reserved_ip_ranges')} names ranges of a VPC, and {_origin('network')} names none. Set it, or "

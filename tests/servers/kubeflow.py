@@ -69,7 +69,7 @@ sdkVersion: kfp-2.13.0
 platforms:
   kubernetes:
     deploymentSpec:
-      executors: {exec-train-model: {imagePullPolicy: Always}}
+      executors: {exec-train-model: {nodeSelector: {labels: {pool: training}}}}
 """
 
 
@@ -89,6 +89,7 @@ class KubeflowServer(LocalServer):
         runs: Runs, in the order of their creation.
         recurring_runs: Recurring runs, in the order of their creation.
         pipelines: Texts of uploaded pipelines, by name.
+        version: What it says its version is: `unknown`, or a release such as `2.5.0`.
         token: The bearer token that requests must carry; empty for none.
         cookie: The cookie that requests must carry, else they are sent to a login page; empty for none.
         multi_user: Whether experiments need a namespace.
@@ -100,6 +101,7 @@ class KubeflowServer(LocalServer):
         self.runs: list[dict[str, Any]] = []
         self.recurring_runs: list[dict[str, Any]] = []
         self.pipelines: dict[str, str] = {}
+        self.version = "unknown"
         self.token = token
         self.cookie = ""
         self.multi_user = multi_user
@@ -205,7 +207,8 @@ class KubeflowServer(LocalServer):
 
     async def _healthz(self, request: web.Request) -> dict[str, Any]:
         _query(request)
-        return {"multi_user": self.multi_user}
+        # kubeflow/pipelines 2.17.0, backend/src/apiserver/main.go, healthzResponse.
+        return {"commit_sha": "unknown", "tag_name": self.version, "multi_user": self.multi_user}
 
     async def _create_experiment(self, request: web.Request) -> dict[str, Any]:
         body = await _body(request, "V2beta1Experiment")

@@ -23,11 +23,11 @@ FULL: Mapping[str, Any] = {
     "network": "projects/123/global/networks/ml",
     "encryption_key": "projects/acme-ml/locations/europe-west1/keyRings/r/cryptoKeys/k",
     "reserved_ip_ranges": ["ml-range"],
-    "psc_network_attachment": "projects/123/regions/europe-west1/networkAttachments/ml",
     "failure_policy": "fast",
     "labels": {"team": "search", "tier": "1"},
 }
-"""Every setting that a job carries."""
+"""Every setting that a job carries, but for those that need the others to be absent."""
+ATTACHMENT = "projects/123/regions/europe-west1/networkAttachments/ml"
 
 
 def settings(endpoint: str = "", **changes: Any) -> VertexConfig:

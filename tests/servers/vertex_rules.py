@@ -54,6 +54,9 @@ def check_job(job: Any, region: str) -> None:
     attachment = job.psc_interface_config.network_attachment
     if attachment and not re.fullmatch(ATTACHMENT.format(region=region), attachment):
         raise RefusalError(400, f"Invalid network_attachment: {attachment}.")
+    if attachment and job.network:
+        # Google's own components refuse both (google_cloud_pipeline_components/v1/custom_job/utils.py).
+        raise RefusalError(400, "network and psc_interface_config cannot be set at the same time.")
     if hasattr(job.runtime_config, "default_runtime"):
         runtime = job.runtime_config.default_runtime.persistent_resource_runtime_detail
         name = runtime.persistent_resource_name

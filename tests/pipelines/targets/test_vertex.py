@@ -7,7 +7,7 @@ import pytest
 from google.cloud.aiplatform_v1.types import PipelineFailurePolicy, PipelineJob
 from google.protobuf import json_format
 from servers.vertex import PARENT, VertexServer
-from servers.vertex_cases import FULL, Token, bodies, compiled, open_target, settings
+from servers.vertex_cases import ATTACHMENT, FULL, Token, bodies, compiled, open_target, settings
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.interface import (
@@ -38,7 +38,6 @@ def test_a_run_carries_all_settings_and_the_spec_as_compiled(server):
     assert job.network == FULL["network"]
     assert job.encryption_spec.kms_key_name == FULL["encryption_key"]
     assert list(job.reserved_ip_ranges) == ["ml-range"]
-    assert job.psc_interface_config.network_attachment == FULL["psc_network_attachment"]
     assert (
         job.runtime_config.failure_policy == PipelineFailurePolicy.PIPELINE_FAILURE_POLICY_FAIL_FAST
     )
@@ -60,6 +59,15 @@ def test_a_run_carries_all_settings_and_the_spec_as_compiled(server):
         "https://console.cloud.google.com/vertex-ai/locations/europe-west1/pipelines/runs/orders-1?project=acme-ml"
     )
     assert abs(done.created_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_runs_and_schedules_reach_a_vpc_without_peering(server):
+    target = open_target(server, psc_network_attachment=ATTACHMENT)
+    target.submit(REQUEST)
+    target.put_schedule(ScheduleRequest("nightly", "0 2 * * *"))
+    (kept,) = server.schedules.values()
+    for job in (server.jobs["orders-1"], kept.create_pipeline_job_request.pipeline_job):
+        assert job.psc_interface_config.network_attachment == ATTACHMENT
 
 
 MACHINES = {
@@ -273,6 +281,10 @@ def test_what_the_service_would_refuse_is_never_sent(server, request_, says):
         (
             {"psc_network_attachment": "projects/1/regions/us-east1/networkAttachments/ml"},
             "is in 'us-east1' and runs are in 'europe-west1'",
+        ),
+        (
+            {"psc_network_attachment": ATTACHMENT, "network": FULL["network"]},
+            "are both set, and a task takes one of them",
         ),
         ({"persistent_resource": "My machines"}, "must be its id, or projects/<project>/loc"),
         (

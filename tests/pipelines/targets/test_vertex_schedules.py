@@ -45,7 +45,6 @@ def test_a_schedule_starts_the_same_job_as_a_run_and_one_at_a_time(server):
     assert job.network == FULL["network"]
     assert job.encryption_spec.kms_key_name == FULL["encryption_key"]
     assert list(job.reserved_ip_ranges) == ["ml-range"]
-    assert job.psc_interface_config.network_attachment == FULL["psc_network_attachment"]
     # PIPELINE_FAILURE_POLICY_FAIL_FAST
     assert job.runtime_config.failure_policy == 2
     assert job.runtime_config.gcs_output_directory == "gs://acme-ml/root"
