@@ -1,6 +1,12 @@
 """The part of BigQuery that reads tables, on loopback: its REST API of tables and jobs, and the Storage Read API.
 
 Queries are run by SQLite, which takes backquoted names and `@parameters` as BigQuery does.
+
+Its rules, by reading; nothing was seen on the live service. Tables, lists, jobs and their ids:
+cloud.google.com/bigquery/docs/reference/rest/v2 (tables, jobs). Reasons of errors: cloud.google.com/bigquery/docs/
+error-messages. Ids of partitions: cloud.google.com/bigquery/docs/partitioned-tables, and
+/information-schema-partitions. Sessions, streams and offsets: googleapis/googleapis,
+google/cloud/bigquery/storage/v1/storage.proto, whose messages are Google's own here.
 """
 
 import json

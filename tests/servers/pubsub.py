@@ -1,4 +1,8 @@
-"""Google's own in-memory Pub/Sub server, in Go, for the real clients to talk to."""
+"""Google's own in-memory Pub/Sub server, in Go, for the real clients to talk to.
+
+It is googleapis/google-cloud-go, pubsub/v2/pstest. Retry policies, dead letters and pushes are not in it: what a
+push looks like is in trigger_process.py and trigger_messages.py, by reading cloud.google.com/pubsub/docs/push.
+"""
 
 import os
 import subprocess

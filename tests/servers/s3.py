@@ -1,4 +1,9 @@
-"""An S3 server for the real clients to talk to: Versity's gateway, in Go, over a folder."""
+"""An S3 server for the real clients to talk to: Versity's gateway, in Go, over a folder.
+
+It is another maker's than AWS. What matters here of S3: `If-None-Match: *` refuses to write over an object
+(docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html), and a listing sees what was written
+before (docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel).
+"""
 
 import os
 import socket

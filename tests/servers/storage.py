@@ -1,4 +1,13 @@
-"""The part of Cloud Storage's JSON API that keeps small objects, on loopback."""
+"""The part of Cloud Storage's JSON API that keeps small objects, on loopback.
+
+Its rules, by reading; none was seen on the live service:
+- `ifGenerationMatch=0` on an object that is there is answered with 412:
+  cloud.google.com/storage/docs/request-preconditions;
+- listing after writing sees everything: cloud.google.com/storage/docs/consistency;
+- prefixes and delimiters: cloud.google.com/storage/docs/json_api/v1/objects/list;
+- multipart uploads, ranges of a download, deletions: the pages objects/insert, /get and /delete beside it.
+The client is gcsfs as it is; it asks for nothing else.
+"""
 
 import base64
 import email

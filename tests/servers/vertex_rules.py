@@ -1,4 +1,18 @@
-"""What Vertex AI refuses, and how: the rules of its API reference."""
+"""What Vertex AI refuses, and how.
+
+Sources, in googleapis/googleapis, google/cloud/aiplatform/v1 (the same words stand in the classes of
+aiplatform_v1.types):
+- a job's id: pipeline_service.proto, CreatePipelineJobRequest ("less than 128 characters", of a-z, 0-9 and "-");
+  and python-aiplatform's own pattern, which takes 128 and a letter first:
+  google/cloud/aiplatform/constants/pipeline.py;
+- names of at most 128 characters, networks with the project's number, `gcs_output_directory`: pipeline_job.proto;
+- labels: pipeline_job.proto (at most 64 characters) and, which is stricter and held here, 63 and at most 64 of
+  them: cloud.google.com/resource-manager/docs/labels-overview#requirements;
+- keys of the region: encryption_spec.proto; cron with its zone and the number of concurrent runs: schedule.proto;
+- templates: cloud.google.com/vertex-ai/docs/pipelines/create-pipeline-template.
+The words of the refusals, the form of service accounts, and what becomes of parameters that a pipeline does not
+have, are our reading. So is each rule until it is seen on the live service.
+"""
 
 import re
 import time
