@@ -132,6 +132,7 @@ def init(folder: Path, example: str) -> None:
     help="Go on with a failed run where it stopped ('last' for the newest).",
 )
 @click.option("--no-cache", is_flag=True, help="Ignore earlier results and run every task.")
+@click.option("--no-notify", is_flag=True, help="Notify nobody of what becomes of the run.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else."
 )
@@ -144,6 +145,7 @@ def run(
     run_id: str | None,
     resume: str | None,
     no_cache: bool,
+    no_notify: bool,
     as_json: bool,
 ) -> None:
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
@@ -160,6 +162,7 @@ def run(
         run_id=run_id,
         resume=resume,
         caching=False if no_cache else None,
+        notify=not no_notify,
         as_json=as_json,
         verbose=verbose,
     )

@@ -8,6 +8,7 @@ from ..components.lib.files import filesystem, is_local
 from .compiling import compile_spec
 from .config import LoadedConfig
 from .installed import check_libraries
+from .notify_config import NotifyConfig
 from .run_ids import new_run_id
 from .runners.local import LocalRunner
 from .runners.observer import RunObserver
@@ -42,6 +43,7 @@ def run_locally(
     run_id: str | None = None,
     resume: str | None = None,
     caching: bool | None = None,
+    notify: bool = True,
 ) -> RunRecord:
     """Compile a retrain.yaml and run what was compiled.
 
@@ -54,6 +56,7 @@ def run_locally(
         run_id: Name of the run; made of the pipeline's name and the time if not given.
         resume: The failed run to go on with, or `last`.
         caching: False to do every task anew.
+        notify: Whether those are notified whom `notify` names.
 
     Returns:
         The run's record, whatever became of it.
@@ -62,6 +65,9 @@ def run_locally(
         RetrainerError: If the run can't start.
         RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended.
     """
+    if not notify:
+        quiet = loaded.config.model_copy(update={"notify": NotifyConfig()})
+        loaded = loaded.model_copy(update={"config": quiet})
     config = loaded.config
     if not is_local(config.artifacts_uri):
         raise RetrainerError(

@@ -30,7 +30,7 @@ def backfill(
     """Run the pipeline of FILE (retrain.yaml) for each of many spans, oldest first, on this machine.
 
     Each run has the window that ends with its span, as if it had run when the span was new. Spans that a run has done
-    are skipped. The first failure stops it; give the same command again to go on.
+    are skipped. The first failure stops it; give the same command again to go on. Nobody is notified.
     """
     from ..backfill import plan, print_steps, run_steps
     from ..config import load_config
@@ -51,7 +51,10 @@ def backfill(
 
         def run(span: str) -> RunRecord:
             observer = RunObserver() if as_json else make_observer(verbose=verbose)
-            return run_locally(local, loaded, observer, span=span, allow_older=allow_older)
+            # Whoever started it sees the table; a message for each of many spans is one that nobody reads.
+            return run_locally(
+                local, loaded, observer, span=span, allow_older=allow_older, notify=False
+            )
 
         try:
             done = run_steps(steps, loaded.config, run, lambda line: click.echo(line, err=as_json))

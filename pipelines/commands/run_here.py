@@ -15,6 +15,7 @@ def run_here(
     run_id: str | None,
     resume: str | None = None,
     caching: bool | None = None,
+    notify: bool = True,
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -27,6 +28,7 @@ def run_here(
         run_id: Name of the run; None for one made of pipeline and time.
         resume: The failed run to go on with, or `last`.
         caching: False to do every task anew.
+        notify: Whether those are notified whom `notify` names.
         as_json: Whether to print the run's record, and nothing else.
         verbose: Whether to show what tasks print.
 
@@ -57,6 +59,7 @@ def run_here(
             run_id=run_id,
             resume=resume,
             caching=caching,
+            notify=notify,
         )
     if as_json:
         click.echo(json.dumps(asdict(record), indent=2))

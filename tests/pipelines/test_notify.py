@@ -205,6 +205,14 @@ def test_a_run_here_notifies_of_each_outcome_once(warm_retrainer, project, recei
     assert "notify_outcome" in done.stdout
     assert "pushed: sent by webhook" in done.stdout
 
+    # The same again: nothing changed, and no channel is for that by default. With --no-notify there is no task for it.
+    done, messages = run("--run-id", "again")
+    assert (done.returncode, messages) == (0, [])
+    assert "unchanged: no channel is for this outcome" in done.stdout
+    done, messages = run("--run-id", "quiet", "--no-notify")
+    assert (done.returncode, messages) == (0, [])
+    assert "notify_outcome" not in done.stdout
+
     # The gate asks for more than any model has; the server refuses the message.
     file = project / "retrain.yaml"
     file.write_text(file.read_text().replace("value: 0.6", "value: 0.9999"))
