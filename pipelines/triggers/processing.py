@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from .dead_letters import DeadLetterError, DeadLetters
+from .dead_letters import REASON_ATTRIBUTE, DeadLetterError, DeadLetters
 from .interface import Message, Outcome, Result
 from .logs import LOGGER, log_outcome
 from .metrics import Metrics
@@ -154,6 +154,14 @@ class Processor:
         if outcome.result != Result.INVALID:
             return Answer.LATER if outcome.result == Result.DEFERRED else Answer.FAILED
         if self._dead_letters is None:
+            return Answer.REFUSED
+        if REASON_ATTRIBUTE in message.attributes:
+            # Published there, it would come again, and so on for ever.
+            LOGGER.error(
+                "message %s is a dead letter: trigger_service.dead_letter_topic must not be a topic that this service "
+                "listens to.",
+                message.message_id,
+            )
             return Answer.REFUSED
         try:
             self._dead_letters.publish(message, outcome.reason)

@@ -27,7 +27,7 @@ def message(
 def written(
     name: str, at: datetime = NOON, bucket: str = "acme", generation: int = 1, **changes: str
 ) -> Message:
-    """Cloud Storage's notification of an object."""
+    """Cloud Storage's notification of an object (cloud.google.com/storage/docs/pubsub-notifications#format)."""
     attributes = {
         "eventType": "OBJECT_FINALIZE",
         "bucketId": bucket,
@@ -43,7 +43,7 @@ def written(
 
 
 def incident(number: str = "0.abc", state: str = "open", policy: str = "drift") -> dict[str, Any]:
-    """Cloud Monitoring's notification."""
+    """Cloud Monitoring's notification (cloud.google.com/monitoring/support/notification-options, "Schema example")."""
     return {
         "version": "1.2",
         "incident": {
@@ -61,7 +61,10 @@ def incident(number: str = "0.abc", state: str = "open", policy: str = "drift") 
 
 
 def alertmanager(*alerts: tuple[str, str, str]) -> dict[str, Any]:
-    """Alertmanager's notification: status, name and fingerprint of each alert."""
+    """Alertmanager's notification: status, name and fingerprint of each alert.
+
+    prometheus.io/docs/alerting/latest/configuration, "webhook_config".
+    """
     return {
         "version": "4",
         "status": "firing",

@@ -67,7 +67,7 @@ def storage_message(name: str, generation: int = 1) -> tuple[bytes, dict[str, st
 
 
 def envelope(message_id: str, data: bytes, attributes: dict[str, str]) -> str:
-    """Wrap a message as Pub/Sub pushes it."""
+    """Wrap a message as Pub/Sub pushes it (cloud.google.com/pubsub/docs/push#receive_push)."""
     message = {
         "data": base64.b64encode(data).decode(),
         "attributes": attributes,

@@ -216,6 +216,16 @@ def test_a_message_that_waits_or_fails_is_kept_for_thirty_days(result):
         assert len(topic.letters) == 1
 
 
+def test_a_dead_letter_that_comes_back_is_not_published_again():
+    topic = Topic()
+    with serving(topic=topic) as service:
+        service.handler.outcome = Outcome(Result.INVALID, "no JSON.", "asked")
+        assert (
+            service.push(envelope(attributes={"retrainer-reason": "no JSON."})).status_code == 422
+        )
+        assert topic.letters == []
+
+
 def test_a_subscription_that_gives_up_messages_which_wait_is_named_once(caplog):
     caplog.set_level(logging.WARNING)
     with serving(topic=Topic()) as service:
