@@ -117,11 +117,13 @@ def _open(
     verbose: bool,
     subscription: str | None = None,
 ) -> Any:
+    from ..submissions import SubmissionRecorder
     from ..targets.choosing import TargetKind, open_target
     from ..targets.settings import settle
     from ..triggers.dispatch import make_dispatcher
     from ..triggers.logs import set_up_logs
     from ..triggers.notices import make_notices
+    from ..triggers.recording import BackgroundRecorder
     from ..triggers.running import Triggers
     from .prepare import prepare
 
@@ -130,7 +132,8 @@ def _open(
     config = loaded.config.model_copy(update={"trigger_service": settings})
     loaded = loaded.model_copy(update={"config": config})
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
-    dispatcher = make_dispatcher(loaded, target)
+    recorder = BackgroundRecorder(SubmissionRecorder(loaded, target))
+    dispatcher = make_dispatcher(loaded, target, on_submit=recorder)
     set_up_logs(verbose)
     return Triggers(
         config.name, dispatcher, target, settings, make_notices(loaded), dispatcher.claims

@@ -53,6 +53,7 @@ class Dispatcher:
         target: Where runs go.
         ledger: Where runs are claimed and counted; None where nothing needs it (see `needs_ledger`).
         clock: Gives the time in seconds since 1970.
+        on_submit: Is given each run that is submitted; it must return at once, and raise nothing.
 
     Raises:
         RetrainerError: If a trigger can't work (a pattern that is not on `gs://`, a marker that tells no span), or
@@ -67,6 +68,7 @@ class Dispatcher:
         target: Target,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.time,
+        on_submit: Callable[[RunRequest, Submission], None] | None = None,
     ) -> None:
         if ledger is None and needs_ledger(triggers, data, target):
             raise RetrainerError(
@@ -74,6 +76,7 @@ class Dispatcher:
                 "place for it; set trigger_service.claims."
             )
         self._pipeline, self._target, self._ledger, self._clock = pipeline, target, ledger, clock
+        self._on_submit = on_submit
         self._matcher = Matcher(pipeline, triggers, data)
         self._settling = Settling(ledger.claims, pipeline) if ledger else None
         self._admissions = {
@@ -200,9 +203,15 @@ class Dispatcher:
                 return tell_wait(cause, refusal.reason, refusal.seconds, run_id)
         request = RunRequest(run_id, cause.parameters, {TRIGGER_LABEL: cause.trigger})
         if self._target.names_runs or self._ledger is None:
-            submission = self._target.submit(request)
+            submission = self._submit(request)
             return Submitted(submission, submission.created_at)
         return self._claim_and_submit(cause, request, self._ledger)
+
+    def _submit(self, request: RunRequest) -> Submission:
+        submission = self._target.submit(request)
+        if self._on_submit and not submission.existed:
+            self._on_submit(request, submission)
+        return submission
 
     def _find(self, run_id: str) -> Submitted | None:
         if self._ledger and not self._target.names_runs:
@@ -224,7 +233,7 @@ class Dispatcher:
         elif not ledger.holds(claim):
             return tell_wait(cause, _CLAIMED, _IN_HAND_SECONDS)
         else:
-            submission = self._target.submit(request)
+            submission = self._submit(request)
             run = Submitted(submission, submission.created_at)
             if not submission.existed:
                 # Nobody else can have started it.
@@ -251,7 +260,10 @@ def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target
 
 
 def make_dispatcher(
-    loaded: LoadedConfig, target: Target, clock: Callable[[], float] = time.time
+    loaded: LoadedConfig,
+    target: Target,
+    clock: Callable[[], float] = time.time,
+    on_submit: Callable[[RunRequest, Submission], None] | None = None,
 ) -> Dispatcher:
     """Make the dispatcher of a retrain.yaml.
 
@@ -259,6 +271,7 @@ def make_dispatcher(
         loaded: The configuration.
         target: Where runs go.
         clock: Gives the time in seconds since 1970.
+        on_submit: Is given each run that is submitted, see `Dispatcher`.
 
     Raises:
         RetrainerError: If there are no triggers, one can't work, or the place of claims can't be written or lets
@@ -275,7 +288,7 @@ def make_dispatcher(
         if "://" not in claims:
             claims = os.path.join(os.path.dirname(os.path.abspath(loaded.path)), claims)
         ledger = Ledger(open_claims(claims))
-    return Dispatcher(config.name, config.triggers, config.data, target, ledger, clock)
+    return Dispatcher(config.name, config.triggers, config.data, target, ledger, clock, on_submit)
 
 
 def _is_limited(config: TriggerConfig) -> bool:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ class MemoryTarget:
     """
 
     name = "memory"
+    place: Mapping[str, str] = {}
 
     def __init__(self, names_runs: bool, clock: Callable[[], float] = time.time) -> None:
         self.names_runs = names_runs

@@ -49,6 +49,19 @@ resource "google_storage_bucket_iam_member" "trigger_claims" {
   }
 }
 
+# What is submitted is recorded beside what the run's tasks record: files are created, never read, changed or deleted.
+resource "google_storage_bucket_iam_member" "trigger_records" {
+  bucket = google_storage_bucket.store.name
+  role   = "roles/storage.objectCreator"
+  member = google_service_account.trigger.member
+
+  condition {
+    title       = "records of runs only"
+    description = "Objects of the folder in which runs are recorded."
+    expression  = "resource.name.startsWith(\"projects/_/buckets/${var.store_bucket}/objects/${local.runs}/\")"
+  }
+}
+
 # Listing is a right on the bucket, which no condition on objects can narrow. It shows names, and no contents.
 resource "google_storage_bucket_iam_member" "trigger_lists" {
   bucket = google_storage_bucket.store.name

@@ -11,8 +11,10 @@ locals {
 
   store = "gs://${var.store_bucket}/${var.store_folder}"
 
-  # Where the trigger service claims runs (`trigger_service.claims`), and all that it may touch in the store.
+  # Where the trigger service claims runs (`trigger_service.claims`), and all that it may read in the store.
   claims = "${var.store_folder}/claims"
+  # Where it may create files, besides: records of what it submits.
+  runs = "${var.store_folder}/runs"
 
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }

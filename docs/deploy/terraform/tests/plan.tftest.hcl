@@ -129,8 +129,16 @@ run "eventarcs_audience_is_let_in_beside_pubsubs" {
   }
 }
 
-run "the_trigger_reads_and_writes_claims_alone" {
+run "the_trigger_reads_claims_alone_and_creates_records_besides" {
   command = plan
+
+  assert {
+    condition = (
+      google_storage_bucket_iam_member.trigger_records.role == "roles/storage.objectCreator" &&
+      google_storage_bucket_iam_member.trigger_records.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/acme-ml-retrainer/objects/store/runs/\")"
+    )
+    error_message = "The trigger creates records of runs, and changes none."
+  }
 
   assert {
     condition = alltrue([
