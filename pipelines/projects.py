@@ -1,13 +1,12 @@
 """Starting a project: the files that `retrainer init` writes."""
 
 import importlib
-import json
 from importlib.resources import files
 from pathlib import Path
 
 from ..components.lib.errors import RetrainerError
 from ..components.lib.files import write_atomic
-from .config import RetrainConfig
+from .json_schema import config_schema
 
 FIRST_MONTHS = 10
 
@@ -49,12 +48,3 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
     for name, text in contents.items():
         write_atomic(str(folder / name), text)
     return [folder / name for name in contents]
-
-
-def config_schema() -> str:
-    """Describe retrain.yaml for editors.
-
-    Returns:
-        JSON Schema, as text.
-    """
-    return json.dumps(RetrainConfig.model_json_schema(), indent=2) + "\n"

@@ -90,7 +90,8 @@ def config_page() -> str:
         "# retrain.yaml\n\n",
         GENERATED,
         "`retrainer config schema` prints this as JSON Schema, for editors; `retrainer config check` checks a file. An "
-        "unknown key is an error that names the nearest known one.\n",
+        "unknown key is an error that names the nearest known one. What holds for all keys (null, variables, checks, "
+        "old spellings): [settings](settings.md).\n",
     ]
     _section(RetrainConfig, "", page)
     return "".join(page)

@@ -100,8 +100,8 @@ def _first_rows(examples: Examples, rows: int) -> pa.Table:
             if batch.num_rows:
                 return pa.Table.from_batches([batch])
     raise RetrainerError(
-        "the evaluation split has no rows to send to the model. Add spans, or set data.eval_spans so that one of them "
-        "holds rows."
+        "the evaluation split has no rows to send to the model. Add spans, or set data.split.eval_spans so that one of "
+        "them holds rows."
     )
 
 

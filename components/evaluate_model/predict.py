@@ -225,7 +225,7 @@ def needed_columns(
     if not examples.rows(EVAL):
         raise RetrainerError(
             "the eval split has no rows, so there is nothing to judge the model on. Add spans, or "
-            "set data.eval_spans so that one of them holds rows."
+            "set data.split.eval_spans so that one of them holds rows."
         )
     have = sorted({name for part in examples.splits[EVAL] for name in column_names(part)})
     spans = ", ".join(part.span for part in examples.splits[EVAL])

@@ -91,7 +91,7 @@ def ingest(
         raise RetrainerError(
             f"only {plural(len(chosen), 'span')} in the window behind '{pattern}' "
             f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
-            "to train on. Wait for more spans, or split by hash (data.split: hash)."
+            "to train on. Wait for more spans, or split by hash (data.split.by: hash)."
         )
     stored = _ingest_all(chosen, store, settings, kinds)
     _check_known("data.drop", settings.drop, stored)

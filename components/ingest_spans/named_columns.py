@@ -22,8 +22,8 @@ def needed_columns(settings: IngestSettings) -> dict[str, str]:
         ("data.label", (settings.label,)),
         ("evaluation.example_weight_key", (settings.weight,) if settings.weight else ()),
         ("data.key", settings.key),
-        ("data.hash", settings.hash),
-        ("data.split_by", settings.split_by),
+        ("data.hash.columns", settings.hash),
+        ("data.split.columns", settings.split_by),
     ):
         for column in columns:
             needed.setdefault(column, setting)
@@ -62,7 +62,8 @@ class NamedColumns:
         """Begin a span with what the settings name."""
         dropped = dict.fromkeys(settings.drop, "data.drop")
         return cls(
-            needed_columns(settings), {**dropped, **dict.fromkeys(settings.hash, "data.hash")}
+            needed_columns(settings),
+            {**dropped, **dict.fromkeys(settings.hash, "data.hash.columns")},
         )
 
     def names(self, column: str) -> bool:

@@ -34,7 +34,7 @@ def read_key(env: str, file: str) -> bytes:
     if from_env and file:
         raise RetrainerError(
             f"there are two keys for private columns, in the environment variable {env} and in '{file}'. Keep one: "
-            f"unset {env}, or leave hash_key_file out."
+            f"unset {env}, or leave data.hash.key_file out."
         )
     if file:
         place, content = f"'{file}'", _read(file)
@@ -42,8 +42,8 @@ def read_key(env: str, file: str) -> bytes:
         place, content = f"the environment variable {env}", from_env
         if not content:
             raise RetrainerError(
-                f"columns are to be hashed, and there is no key: {place} is empty or not set, and no hash_key_file is "
-                f"named. {_MAKE_ONE}, and set the variable or name a file that holds it."
+                f"columns are to be hashed, and there is no key: {place} is empty or not set, and no "
+                f"data.hash.key_file is named. {_MAKE_ONE}, and set the variable or name a file that holds it."
             )
     key = content.removesuffix(b"\n").removesuffix(b"\r")
     if len(key) < MIN_KEY_BYTES:
@@ -108,11 +108,11 @@ def _read(file: str) -> bytes:
         # Every file system of fsspec has errors of its own: a bucket's are no OSError.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RetrainerError(
-            f"the key of private columns can't be read from '{file}' (hash_key_file): {reason}. Mount or copy the "
+            f"the key of private columns can't be read from '{file}' (data.hash.key_file): {reason}. Mount or copy the "
             "secret there, and let the task's account read it."
         ) from error
     if not content.strip():
         raise RetrainerError(
-            f"'{file}' (hash_key_file) is empty and should hold the key of private columns. {_MAKE_ONE}."
+            f"'{file}' (data.hash.key_file) is empty and should hold the key of private columns. {_MAKE_ONE}."
         )
     return content

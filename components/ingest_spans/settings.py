@@ -102,11 +102,11 @@ class IngestSettings:
         """
         if self.split not in SPLITS:
             raise RetrainerError(
-                f"split '{self.split}' is unknown; use {NEWEST_SPANS} or {HASH} (data.split)."
+                f"split '{self.split}' is unknown; use {NEWEST_SPANS} or {HASH} (data.split.by)."
             )
         if not 0 < self.eval_fraction < 1:
             raise RetrainerError(
-                f"eval_fraction is {self.eval_fraction}; it must lie between 0 and 1 (data.eval_fraction)."
+                f"eval_fraction is {self.eval_fraction}; it must lie between 0 and 1 (data.split.eval_fraction)."
             )
         if not 0 <= self.max_bad_rows <= 1:
             raise RetrainerError(
@@ -123,8 +123,8 @@ class IngestSettings:
                 )
         if self.split_by and self.split != HASH:
             raise RetrainerError(
-                f"split_by names {', '.join(self.split_by)}, and split is {self.split}, which keeps whole spans "
-                f"together. Take split_by out, or split by {HASH} (data.split)."
+                f"data.split.columns names {', '.join(self.split_by)}, and data.split.by is {self.split}, which keeps "
+                f"whole spans together. Take data.split.columns out, or set data.split.by to {HASH}."
             )
         self._check_columns()
         if self.weight and self.weight in (self.label, *self.hash):
@@ -135,13 +135,13 @@ class IngestSettings:
         for name in (*named, self.weight) if self.weight else named:
             if name in self.drop:
                 raise RetrainerError(
-                    f"column '{name}' is the label, the weight, or part of key, split_by or hash, and can't be dropped "
-                    "as well (data.drop)."
+                    f"column '{name}' is the label, the weight, or part of key, split.columns or hash.columns, and "
+                    "can't be dropped as well (data.drop)."
                 )
         for name in (*self.key, *self.split_by, *self.hash):
             if name == self.label:
                 raise RetrainerError(
-                    f"the label '{name}' can't be part of key or split_by, nor be hashed: it is what is predicted."
+                    f"the label '{name}' can't be part of key or split.columns, nor be hashed: it is what is predicted."
                 )
 
     def _check_columns(self) -> None:
@@ -160,12 +160,12 @@ class IngestSettings:
         for name, made in changes.sources.items():
             if name in self.hash:
                 raise RetrainerError(
-                    f"data.columns.{made} is made of '{name}', which is private (data.hash), and would show it."
+                    f"data.columns.{made} is made of '{name}', which is private (data.hash.columns), and would show it."
                 )
         for name in changes.derived:
             if name in self.hash:
                 raise RetrainerError(
-                    f"data.columns makes '{name}', which data.hash names: hash the columns that it is made of."
+                    f"data.columns makes '{name}', which data.hash.columns names: hash the columns that it is made of."
                 )
 
     def read_key(self) -> bytes:

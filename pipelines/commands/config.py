@@ -16,9 +16,9 @@ def config() -> None:
 @config.command("schema")
 def config_schema() -> None:
     """Print the JSON schema of retrain.yaml, for editors."""
-    from .. import projects
+    from .. import json_schema
 
-    click.echo(projects.config_schema(), nl=False)
+    click.echo(json_schema.config_schema(), nl=False)
 
 
 @config.command("check")

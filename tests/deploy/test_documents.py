@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from retrainer.pipelines.cli import cli
 from retrainer.pipelines.commands.trigger import trigger
 from retrainer.pipelines.config import load_config, parse_config
 from retrainer.pipelines.section import Section
+from retrainer.pipelines.target_checks import check_target
 from retrainer.pipelines.target_config import KubeflowConfig, VertexConfig
 from retrainer.pipelines.trigger_config import TriggerServiceConfig
 
@@ -97,6 +99,21 @@ def test_retrain_yaml_of_the_readme_is_right() -> None:
     assert examples
     for number, text in enumerate(examples):
         parse_config(text, f"example {number}")
+
+
+def test_the_example_of_two_environments_runs_as_it_is_and_elsewhere(tmp_path, monkeypatch) -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if "${" in block]
+    (tmp_path / "retrain.yaml").write_text(text)
+    shutil.copy(ROOT / "pipelines/examples/starter/model.py", tmp_path)
+    assert load_config(tmp_path).config.tasks.train_model.accelerator is None
+    for setting in ("STORE=gs://acme-ml/store", "PROJECT=acme-ml", "ACCELERATOR=NVIDIA_TESLA_T4"):
+        assert setting in page
+        monkeypatch.setenv(*setting.split("="))
+    monkeypatch.setenv("ORDERS", "gs://acme-ml/orders/day={span:%Y-%m-%d}/*.parquet")
+    loaded = load_config(tmp_path)
+    assert loaded.config.data.pattern.startswith("gs://acme-ml/orders/day={span:")
+    assert check_target(loaded) == []
 
 
 def test_project_of_the_manifests_is_right() -> None:

@@ -87,7 +87,7 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
             r"y:2: 'data': min_spans \(1\) must be larger than split.eval_spans \(1\)",
         ),
         (
-            ("label: returned", "label: r\n  split: random"),
+            ("label: returned", "label: r\n  split: {by: random}"),
             r"y:5: 'data\.split\.by' is 'random'.*'newest_spans' or 'hash'",
         ),
         (

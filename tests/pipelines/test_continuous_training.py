@@ -94,7 +94,7 @@ def test_an_image_lands_in_every_task(compiled):
 
 
 def test_caching_can_be_turned_off_for_good(compiled):
-    tasks = _tasks(compiled("caching: false\n"))
+    tasks = _tasks(compiled("tasks: {all: {caching: false}}\n"))
     assert not any(task["cachingOptions"].get("enableCache") for task in tasks.values())
 
 
@@ -129,8 +129,8 @@ tasks:
     {cpu: "8", memory: 32Gi, accelerator: NVIDIA_TESLA_T4, accelerators: 2, image: registry.example/gpu:1,
      caching: false}
   ingest_spans:
-    {retries: 0, timeout_seconds: 900, secrets: {RETRAINER_HASH_KEY: hashing/key},
-     secret_volumes: {/var/run/secrets/hashing: hashing, /var/run/secrets/source: source-password}}
+    {retries: 0, kubernetes: {timeout_seconds: 900, secrets: {RETRAINER_HASH_KEY: hashing/key},
+     secret_volumes: {/var/run/secrets/hashing: hashing, /var/run/secrets/source: source-password}}}
 """
 
 
@@ -177,7 +177,7 @@ def test_the_key_of_private_columns_is_not_compiled_in(project, monkeypatch):
     monkeypatch.setenv("RETRAINER_HASH_KEY", "5fK0qvW8sIbY3nTzR7mXe1LdHcPa9uGj")
     file = project / "private.yaml"
     text = (project / "retrain.yaml").read_text() + TASKS
-    file.write_text(text.replace("\ndata:\n", "\ndata:\n  hash: [customer]\n", 1))
+    file.write_text(text.replace("\ndata:\n", "\ndata:\n  hash: {columns: [customer]}\n", 1))
     compiled = compile_config(load_config(file)).to_kubeflow_yaml()
     assert "customer" in compiled
     assert "RETRAINER_HASH_KEY" in compiled
@@ -199,7 +199,7 @@ def test_the_key_of_private_columns_is_not_compiled_in(project, monkeypatch):
 )
 def test_a_secret_that_kubernetes_could_not_mount_is_refused(compiled, volumes, says):
     with pytest.raises(RetrainerError, match=says):
-        compiled(f"tasks: {{ingest_spans: {{secret_volumes: {volumes}}}}}\n")
+        compiled(f"tasks: {{ingest_spans: {{kubernetes: {{secret_volumes: {volumes}}}}}}}\n")
 
 
 @pytest.mark.parametrize("task", ["ingest_spans", "resolve_champion", "push_model"])

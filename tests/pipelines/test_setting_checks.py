@@ -43,8 +43,11 @@ def compile_with(folder, data="drop: [note]", validation="max_rows_factor: 3"):
         ("columns: {late: {greater: [delay]}}", "'greater' takes 2 arguments, and has 1"),
         ("key_features: [id]", "'id', which is no part of key"),
         ("drop: [returned]", "'returned' is the label"),
-        ("hash: [returned]", "the label 'returned' can't be"),
-        ("split_by: [customer]", "Take split_by out, or split by hash"),
+        ("hash: {columns: [returned]}", "the label 'returned' can't be"),
+        (
+            "split: {columns: [customer]}",
+            r"Take data\.split\.columns out, or set data\.split\.by to hash",
+        ),
         ("pattern: data/orders.csv", "orders.csv' has 0 '{span}' in it"),
         ("pattern: 'data/{span:%Y-%W}.csv'", "has the field '%W'"),
         ("marker: done/_SUCCESS", "must be a file's name"),
@@ -82,7 +85,7 @@ def test_thresholds_that_could_not_be_used_are_not_compiled(tmp_path, validation
 
 
 def test_settings_that_agree_are_compiled(tmp_path):
-    data = 'split: hash\n  split_by: [customer]\n  csv: {delimiter: ";", encoding: cp1252}'
+    data = 'split: {by: hash, columns: [customer]}\n  csv: {delimiter: ";", encoding: cp1252}'
     assert compile_with(tmp_path, data, "domains: {items: {min: 1}}")["root"]
 
 

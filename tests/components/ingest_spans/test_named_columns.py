@@ -25,7 +25,7 @@ def block(*names, excluded=()):
 
 def test_a_column_is_needed_by_the_first_setting_that_names_it():
     assert needed_columns(SETTINGS) == {
-        "late": "data.label", "id": "data.key", "email": "data.hash", "shop": "data.split_by",
+        "late": "data.label", "id": "data.key", "email": "data.hash.columns", "shop": "data.split.columns",
     }  # fmt: skip
 
 
@@ -60,7 +60,9 @@ def test_rows_that_name_their_own_columns_may_lack_some():
 @pytest.mark.parametrize("has_header", [True, False])
 def test_a_private_column_in_another_spelling_is_not_let_through(names, has_header):
     named = NamedColumns.of(SETTINGS)
-    with pytest.raises(RetrainerError, match=r"which data\.(drop|hash) names: is it the same"):
+    with pytest.raises(
+        RetrainerError, match=r"which data\.(drop|hash\.columns) names: is it the same"
+    ):
         named.check(block(*names), "a", has_header)
 
 

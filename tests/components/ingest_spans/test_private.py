@@ -52,7 +52,9 @@ def test_without_a_key_the_way_to_one_is_told():
 def test_two_keys_are_refused_because_either_could_be_meant(tmp_path, monkeypatch):
     (tmp_path / "key").write_bytes(KEY)
     monkeypatch.setenv(ENV, KEY.decode())
-    with pytest.raises(RetrainerError, match=f"two keys.*unset {ENV}, or leave hash_key_file out"):
+    with pytest.raises(
+        RetrainerError, match=f"two keys.*unset {ENV}, or leave data.hash.key_file out"
+    ):
         read_key(ENV, str(tmp_path / "key"))
 
 
@@ -80,7 +82,7 @@ def test_a_line_end_is_no_part_of_a_key_and_makes_none_long_enough(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\n"])
 def test_an_empty_file_is_named(tmp_path, content):
     (tmp_path / "key").write_bytes(content)
-    with pytest.raises(RetrainerError, match=r"/key' \(hash_key_file\) is empty"):
+    with pytest.raises(RetrainerError, match=r"/key' \(data\.hash\.key_file\) is empty"):
         read_key(ENV, str(tmp_path / "key"))
 
 

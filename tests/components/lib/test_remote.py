@@ -139,5 +139,7 @@ def test_an_outage_is_no_fault_of_the_user_to_those_who_try_again(s3):
         FileClaims("s3://acme/claims").read("a")
     with pytest.raises(UnavailableError):
         FileClaims("s3://acme/claims").write("a", {}, None)
-    with pytest.raises(RetrainerError, match=r"'s3://acme/key' \(hash_key_file\).*credentials"):
+    with pytest.raises(
+        RetrainerError, match=r"'s3://acme/key' \(data\.hash\.key_file\).*credentials"
+    ):
         read_key("", "s3://acme/key")

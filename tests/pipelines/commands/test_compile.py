@@ -17,9 +17,9 @@ from retrainer.pipelines.projects import init_project
 EVERYTHING = """
 tasks:
   all: {cpu: "2", memory: 4Gi, retries: 2, image_pull_policy: Always}
-  train_model: {accelerator: NVIDIA_TESLA_T4, node_selector: {pool: gpu}}
+  train_model: {accelerator: NVIDIA_TESLA_T4, kubernetes: {node_selector: {pool: gpu}}}
   ingest_spans:
-    {timeout_seconds: 900, secrets: {RETRAINER_HASH_KEY: hashing/key}, secret_volumes: {/keys: hashing}}
+    {kubernetes: {timeout_seconds: 900, secrets: {RETRAINER_HASH_KEY: hashing/key}, secret_volumes: {/keys: hashing}}}
 """
 # Text that YAML 1.2 takes for numbers; the codes of states and products look like that.
 CODES = ["08", "1e3", "0o17", "08540", "+.5", "1_0e2", "no", "2013-01-01"]

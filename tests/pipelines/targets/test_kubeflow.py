@@ -103,7 +103,7 @@ def test_the_body_is_the_one_that_kfps_own_client_sends(server, tmp_path, monkey
     (tmp_path / "retrain.yaml").write_text(
         "{name: orders, data: {pattern: 's3://b/{span}.csv', label: returned}, store: 's3://b/store',"
         " evaluation: {metrics_specs: [{metrics: [{class_name: AUC}]}]},"
-        " tasks: {all: {caching: false, secrets: {KEY: keys/hash}}}}"
+        " tasks: {all: {caching: false, kubernetes: {secrets: {KEY: keys/hash}}}}}"
     )
     text = compile_config(load_config(tmp_path / "retrain.yaml")).to_kubeflow_yaml()
     assert len(list(yaml.safe_load_all(text))) == 2
