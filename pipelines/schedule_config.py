@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..components.lib.errors import RetrainerError
 from .section import Section
-from .targets.cron import check_cron, expand_cron
+from .targets.cron import UTC_NAMES, check_cron, expand_cron
 
 
 class ScheduleConfig(Section):
@@ -52,6 +52,24 @@ class ScheduleConfig(Section):
                 f"it starts at {start.isoformat()} and ends before, at {end.isoformat()}"
             )
         return self
+
+    def unfit_for(self, target: str) -> dict[str, str]:
+        """Return the settings that a target does not keep, and why.
+
+        Args:
+            target: `vertex` or `kubeflow`.
+        """
+        if target == "vertex":
+            why = "Vertex AI makes up for missed runs when a schedule is resumed (`schedule resume --catch-up`)"
+            return {"catch_up": why} if self.catch_up else {}
+        reasons = {}
+        if self.time_zone not in UTC_NAMES:
+            reasons["time_zone"] = (
+                "Kubeflow Pipelines reads all schedules in one zone; write it in UTC"
+            )
+        if self.max_runs:
+            reasons["max_runs"] = "Kubeflow Pipelines counts no runs of a schedule; give an end"
+        return reasons
 
 
 def in_zone(moment: datetime | None, time_zone: str) -> datetime | None:

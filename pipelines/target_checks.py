@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from ..components.evaluate_model.config_checks import Problem
 from ..components.lib.errors import RetrainerError
 from ..components.lib.words import did_you_mean
 from .config import LoadedConfig, RetrainConfig
 from .reach import KUBEFLOW, VERTEX
+from .schedule_config import in_zone
 from .setting_checks import name_problem
 from .targets.vertex_settings import wrong_values
 from .task_config import TaskConfig, TasksConfig
@@ -63,6 +65,27 @@ def check_target(loaded: LoadedConfig, target: str | None = None) -> list[str]:
     problems = list(_accelerator_problems(loaded.config, targets))
     if VERTEX in targets:
         problems += _vertex_problems(loaded.config, alone=targets == [VERTEX])
+    return _judge(problems, loaded)
+
+
+def check_schedule(loaded: LoadedConfig, target: str | None = None) -> list[str]:
+    """Check the schedule by the rules of the target that it goes to; a run elsewhere has nothing to do with it.
+
+    Args:
+        loaded: The configuration.
+        target: As for `check_target`.
+
+    Returns:
+        Warnings, a line each.
+
+    Raises:
+        RetrainerError: As `check_target`.
+    """
+    targets = [target] if target else configured(loaded.config)
+    return _judge(list(_schedule_problems(loaded.config, targets)), loaded)
+
+
+def _judge(problems: list[Problem], loaded: LoadedConfig) -> list[str]:
     if stopping := [name_problem(problem, loaded) for problem in problems if problem.stops]:
         raise RetrainerError("\n".join(stopping))
     return [name_problem(problem, loaded) for problem in problems]
@@ -126,6 +149,21 @@ def _kubernetes_reason(kind: str) -> str:
         "Kubernetes knows accelerators by the name of a node's resource, such as nvidia.com/gpu; which model it is, "
         "say by kubernetes.node_selector."
     )
+
+
+def _schedule_problems(config: RetrainConfig, targets: list[str]) -> Iterator[Problem]:
+    if config.schedule is None:
+        return
+    for target in targets:
+        for key, why in config.schedule.unfit_for(target).items():
+            value = getattr(config.schedule, key)
+            shown = str(value).lower() if isinstance(value, bool) else value
+            text = f"schedule.{key} is {shown}: {why}."
+            yield Problem(text, targets == [target], f"schedule.{key}")
+    end = in_zone(config.schedule.end, config.schedule.time_zone)
+    if end and end <= datetime.now(UTC):
+        text = f"schedule.end is {end:%Y-%m-%d %H:%M} UTC, which has passed: it starts no run any more."
+        yield Problem(text, False, "schedule.end")
 
 
 def _vertex_problems(config: RetrainConfig, alone: bool) -> Iterator[Problem]:

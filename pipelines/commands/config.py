@@ -34,11 +34,15 @@ def config_check(file: Path, kind: str | None) -> None:
     from ..config import load_config
     from ..reach import local_only
     from ..setting_checks import check_settings
-    from ..target_checks import check_target
+    from ..target_checks import check_schedule, check_target
     from ..triggers.matching import Matcher
 
     loaded = load_config(file)
-    warnings_ = [*check_settings(loaded), *check_target(loaded, kind)]
+    warnings_ = [
+        *check_settings(loaded),
+        *check_target(loaded, kind),
+        *check_schedule(loaded, kind),
+    ]
     if kind:
         warnings_ += local_only(loaded, kind)
     Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data)

@@ -18,6 +18,7 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
 _PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]+))?")
 
 
+UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
 _SHORT = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",

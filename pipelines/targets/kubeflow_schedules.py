@@ -9,7 +9,7 @@ import kfp_server_api
 
 from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
-from .cron import check_cron
+from .cron import UTC_NAMES, check_cron
 from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
 from .kubeflow_calls import Calls
 from .kubeflow_client import KubeflowClient
@@ -20,7 +20,6 @@ from .schedule_changes import check_times, upcoming
 
 # Kubeflow has no labels: a description holds what a schedule was made of, and that retrain.yaml asks for it.
 _DESCRIPTION = re.compile(r"retrainer(?P<applied>, applied)?(?:, digest (?P<digest>[0-9a-f]+))?\b")
-_UTC = frozenset({"UTC", "Etc/UTC"})
 
 
 class KubeflowSchedules:
@@ -241,7 +240,7 @@ def _check(request: ScheduleRequest) -> None:
             f"schedule '{request.name}' has max_runs, and Kubeflow Pipelines counts no runs of a schedule. Give it an "
             "end instead."
         )
-    if request.time_zone not in _UTC:
+    if request.time_zone not in UTC_NAMES:
         raise RetrainerError(
             f"the time zone of schedule '{request.name}' is '{request.time_zone}', and Kubeflow Pipelines takes none: "
             "its controller reads all cron expressions in one zone (CRON_SCHEDULE_TIMEZONE, UTC unless it is set). "

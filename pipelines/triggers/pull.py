@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.network import advice, route
 from .holding import Holding
 from .interface import Message
 from .logs import LOGGER
@@ -24,6 +25,8 @@ LONGEST_HOLD_SECONDS = 600.0
 # A subscription without a retry policy delivers again at once; what is nacked waits here first, or a broken
 # service would be asked without a pause.
 SHORTEST_PAUSE_SECONDS = 1.0
+_ADDRESS = "https://pubsub.googleapis.com"
+_FIX = " Does the subscription exist, and has this service's account the role roles/pubsub.subscriber on it?"
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ class Puller:
                 LOGGER.warning("not all messages were finished; Pub/Sub delivers them again.")
             except GoogleAPICallError as error:
                 raise RetrainerError(
-                    f"'{self.subscription}' can't be pulled from: {error}. Does the subscription exist, and has this "
-                    "service's account the role roles/pubsub.subscriber on it?"
+                    f"'{self.subscription}' can't be pulled from{route(_ADDRESS, http_only=True)}: {error}."
+                    f"{advice(error) or _FIX}"
                 ) from error
             finally:
                 self._pool.shutdown(wait=False, cancel_futures=True)

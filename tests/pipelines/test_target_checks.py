@@ -9,7 +9,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.cli import cli
 from retrainer.pipelines.compiling import compile_spec
 from retrainer.pipelines.config import load_config, parse_config
-from retrainer.pipelines.target_checks import VERTEX_ACCELERATORS, check_target
+from retrainer.pipelines.target_checks import VERTEX_ACCELERATORS, check_schedule, check_target
 
 CONFIG = """\
 name: orders
@@ -156,3 +156,35 @@ def test_config_check_names_the_target_that_it_is_given(load, tmp_path):
     assert "which Kubernetes does not take" in str(result.exception)
     result = CliRunner().invoke(cli, ["config", "check", str(tmp_path), "--to", "vertex"])
     assert (result.exit_code, "is valid" in result.output) == (0, True)
+
+
+BERLIN = "schedule: {cron: 0 3 * * *, time_zone: Europe/Berlin}\n"
+COUNTED = "schedule: {cron: 0 3 * * *, max_runs: 5}\n"
+CATCHING_UP = "schedule: {cron: 0 3 * * *, catch_up: true}\n"
+
+
+@pytest.mark.parametrize(
+    ("targets", "to", "schedule", "says"),
+    [
+        (KUBEFLOW, None, BERLIN, r"schedule\.time_zone is Europe/Berlin: .*write it in UTC"),
+        (BOTH, "kubeflow", COUNTED, r"schedule\.max_runs is 5: .*counts no runs"),
+        (VERTEX, None, CATCHING_UP, r"schedule\.catch_up is true: .*schedule resume --catch-up"),
+    ],
+)
+def test_a_schedule_that_its_target_does_not_keep_is_an_error(load, targets, to, schedule, says):
+    loaded = load(schedule + targets)
+    with pytest.raises(RetrainerError, match=rf"retrain\.yaml:\d+: .*{says}"):
+        check_schedule(loaded, to)
+    # A run on that target has nothing to do with it.
+    assert check_target(loaded, to) == []
+
+
+def test_a_schedule_that_one_of_two_targets_keeps_is_a_warning(load):
+    assert check_schedule(load(BERLIN + VERTEX)) == []
+    (line,) = check_schedule(load(BERLIN + BOTH))
+    assert "write it in UTC" in line
+
+
+def test_a_schedule_that_has_ended_is_a_warning(load):
+    (line,) = check_schedule(load("schedule: {cron: 0 3 * * *, end: 2020-01-01}\n"))
+    assert "schedule.end is 2020-01-01 00:00 UTC, which has passed" in line
