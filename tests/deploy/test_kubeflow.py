@@ -61,6 +61,12 @@ def test_every_overlay_is_right(check: ModuleType, manifests: Path) -> None:
             "secretName: other",
             "Secret/other",
         ),
+        (
+            "overlays/cron/cronjob.yaml",
+            "name: retrainer-project",
+            "name: project",
+            "ConfigMap/project",
+        ),
         ("overlays/ingress/service.yaml", "targetPort: http", "targetPort: web", 'named "web"'),
         ("overlays/ingress/ingress.yaml", "port: {name: http}", "port: {number: 81}", "no port of"),
     ],

@@ -1,6 +1,10 @@
 """The services start with just what the documents set, and do their work."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -132,4 +136,41 @@ def test_service_in_the_cluster_starts_a_run_with_what_the_manifests_set(tmp_pat
         ((run,), (experiment,)) = kubeflow.runs, kubeflow.experiments
     assert run["display_name"].startswith("orders-2026-11-20-")
     assert run["service_account"] == "default-editor"
+    assert experiment["namespace"] == "orders"
+
+
+def test_cron_job_submits_one_run_for_its_day_however_often_it_is_tried(tmp_path: Path) -> None:
+    job = yaml.safe_load((DOCUMENTS / "kubeflow/overlays/cron/cronjob.yaml").read_text())
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    settings = {
+        variable["name"]: variable["value"].replace("$(NAMESPACE)", "orders")
+        for variable in container["env"]
+        if "value" in variable
+    }
+    (tmp_path / "token").write_text("of-the-pod")
+    project = shutil.copytree(DOCUMENTS / "kubeflow/project", tmp_path / "config")
+    retrain = project / "retrain.yaml"
+    # A store that this machine can write to.
+    retrain.write_text(
+        retrain.read_text().replace("gs://acme-ml-retrainer/store", "memory://store")
+    )
+    shell, option, command = container["args"]
+    assert "/config/retrain.yaml" in command
+    with KubeflowServer(token="of-the-pod", multi_user=True) as kubeflow:
+        settings |= {
+            "HOME": str(tmp_path),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "RETRAINER_KUBEFLOW_HOST": kubeflow.url,
+            "RETRAINER_KUBEFLOW_TOKEN_FILE": str(tmp_path / "token"),
+        }
+        for _ in range(2):
+            done = subprocess.run(
+                [shell, option, command.replace("/config", str(project))],
+                env={**os.environ, **settings},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        ((run,), (experiment,)) = kubeflow.runs, kubeflow.experiments
+    assert run["display_name"].startswith("orders-20")
     assert experiment["namespace"] == "orders"

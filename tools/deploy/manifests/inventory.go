@@ -2,6 +2,7 @@ package main
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -27,6 +28,8 @@ func newInventory(objects []object, outside []string) inventory {
 		switch value := one.value.(type) {
 		case *appsv1.Deployment:
 			cluster.pods = append(cluster.pods, value.Spec.Template)
+		case *batchv1.CronJob:
+			cluster.pods = append(cluster.pods, value.Spec.JobTemplate.Spec.Template)
 		case *corev1.Service:
 			cluster.ports[value.Name] = value.Spec.Ports
 		}
@@ -43,8 +46,12 @@ func (cluster inventory) faults(one object) []string {
 	switch value := one.value.(type) {
 	case *appsv1.Deployment:
 		found.join(deploymentFaults(value))
-		found.join(cluster.podFaults(value.Spec.Template.Spec))
+		found.join(cluster.podFaults(value.Spec.Template.Spec, true))
 		found.join(policyFaults(value.Spec.Template))
+	case *batchv1.CronJob:
+		// What ends by itself is asked nothing.
+		found.join(cluster.podFaults(value.Spec.JobTemplate.Spec.Template.Spec, false))
+		found.join(policyFaults(value.Spec.JobTemplate.Spec.Template))
 	case *corev1.Service:
 		found.join(cluster.selectorFaults(&metav1.LabelSelector{MatchLabels: value.Spec.Selector}))
 		found.join(cluster.portFaults(value))

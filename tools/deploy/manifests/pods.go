@@ -37,8 +37,8 @@ func deploymentFaults(deployment *appsv1.Deployment) (found faults) {
 	return found
 }
 
-// podFaults checks a pod: what it refers to, and what it may do.
-func (cluster inventory) podFaults(pod corev1.PodSpec) (found faults) {
+// podFaults checks a pod: what it refers to, what it may do, and whether a pod that serves is asked how it is.
+func (cluster inventory) podFaults(pod corev1.PodSpec, serves bool) (found faults) {
 	found.join(cluster.missing("ServiceAccount", pod.ServiceAccountName))
 	volumes := map[string]bool{}
 	for _, volume := range pod.Volumes {
@@ -53,6 +53,31 @@ func (cluster inventory) podFaults(pod corev1.PodSpec) (found faults) {
 	for _, container := range pod.Containers {
 		for _, fault := range cluster.containerFaults(container, volumes) {
 			found.add("container %s: %s", container.Name, fault)
+		}
+		if !serves {
+			continue
+		}
+		for _, fault := range probeFaults(container) {
+			found.add("container %s: %s", container.Name, fault)
+		}
+	}
+	return found
+}
+
+func probeFaults(container corev1.Container) (found faults) {
+	ports := map[string]bool{}
+	for _, port := range container.Ports {
+		ports[port.Name] = true
+	}
+	probes := map[string]*corev1.Probe{
+		"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe,
+	}
+	for _, name := range []string{"startup", "liveness", "readiness"} {
+		probe := probes[name]
+		if probe == nil || probe.HTTPGet == nil {
+			found.add("has no %s probe over HTTP", name)
+		} else if port := probe.HTTPGet.Port.StrVal; port != "" && !ports[port] {
+			found.add("its %s probe asks port %q, which it does not have", name, port)
 		}
 	}
 	return found
@@ -70,21 +95,6 @@ func (cluster inventory) containerFaults(container corev1.Container, volumes map
 	for _, variable := range container.Env {
 		if source := variable.ValueFrom; source != nil && source.SecretKeyRef != nil {
 			found.join(cluster.missing("Secret", source.SecretKeyRef.Name))
-		}
-	}
-	ports := map[string]bool{}
-	for _, port := range container.Ports {
-		ports[port.Name] = true
-	}
-	probes := map[string]*corev1.Probe{
-		"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe,
-	}
-	for _, name := range []string{"startup", "liveness", "readiness"} {
-		probe := probes[name]
-		if probe == nil || probe.HTTPGet == nil {
-			found.add("has no %s probe over HTTP", name)
-		} else if port := probe.HTTPGet.Port.StrVal; port != "" && !ports[port] {
-			found.add("its %s probe asks port %q, which it does not have", name, port)
 		}
 	}
 	for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
