@@ -105,14 +105,14 @@ def test_null_is_unset_everywhere():
 def test_a_tasks_own_settings_come_over_those_of_all_name_by_name():
     tasks = parse_config(
         NEW.replace("node_selector: {pool: small}", "node_selector: {pool: small, zone: a}")
-        .replace("{caching: false,", "{caching: false, env: {A: x, B: y}, accelerator: t4,")
+        .replace("{caching: false,", "{caching: false, env: {C: x, B: y}, accelerator: t4,")
         .replace("timeout_seconds: 900,", "node_selector: {zone: b},")
         .replace("  train_model:\n", "  train_model:\n    accelerator: null\n    env: {B: null}\n"),
         "y",
     ).tasks
     own, other = tasks.of("train_model"), tasks.of("push_model")
     assert (own.accelerator, other.accelerator) == (None, "t4")
-    assert (own.env, other.env) == ({"A": "x"}, {"A": "x", "B": "y"})
+    assert (own.env, other.env) == ({"C": "x"}, {"C": "x", "B": "y"})
     assert own.kubernetes.node_selector == {"pool": "small", "zone": "b"}
     assert own.kubernetes.secrets == {"A": "s/k"}
     assert own.caching is False
