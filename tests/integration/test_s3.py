@@ -23,6 +23,7 @@ from retrainer.components.lib.files import (
     remove_folder,
     write_atomic,
 )
+from retrainer.components.lib.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.spans import find_spans
 from retrainer.components.lib.statistics import read_statistics
 from retrainer.components.validate_examples.settings import parse_settings
@@ -143,3 +144,34 @@ def test_the_pipeline_runs_on_s3_and_its_store_is_looked_at(project, s3):
     assert "version 1" in retrainer("run"), "the champion is read again"
     told = retrainer("spans", "list")
     assert [span for span in SPANS if span not in told] == []
+
+
+def test_a_task_finds_its_earlier_result_and_makes_a_damaged_one_again(s3, tmp_path):
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "manifest.json").write_text("rows")
+    made = []
+
+    def run(name):
+        output = tmp_path / name
+        work = Work("learn", {}, {"rows": str(tmp_path / "rows")}, {"model": str(output)})
+
+        def make():
+            made.append(name)
+            (output / "variables").mkdir(parents=True)
+            (output / "graph").write_text("graph")
+            (output / "variables" / "values").write_text("1 2 3")
+            return Result("learned")
+
+        verdict = reuse_or_make("s3://acme/store", work, make).verdict
+        assert (output / "variables" / "values").read_text() == "1 2 3"
+        return verdict
+
+    assert run("first") == "learned"
+    assert run("second").startswith("learned; reused")
+    (graph,) = (s3.bucket / "store" / "reused").rglob("graph")
+    graph.write_text("scribble")
+    assert run("third") == "learned"
+    assert run("fourth").startswith("learned; reused")
+    assert made == ["first", "third"]
+    # The damaged files are gone.
+    assert len(list((s3.bucket / "store" / "reused").rglob("graph"))) == 1
