@@ -168,6 +168,8 @@ class _Entries:
             if entry is None:
                 return None
             for name, path in outputs.items():
+                # What an attempt that failed has left there is no part of the result.
+                _remove(path)
                 self._copy(entry, name, path)
             result = entry["result"]
             made = datetime.fromisoformat(entry["made"])
@@ -199,7 +201,7 @@ class _Entries:
                 "result": {"verdict": result.verdict, "values": dict(result.values)},
                 "outputs": listed,
             }
-            write_json(self.uri, entry)
+            write_json(self.uri, {**entry, "digest": digest_value(entry)})
             if earlier is not None:
                 _remove_all(join(self.folder, earlier["folder"]))
             self._prune()
@@ -216,6 +218,9 @@ class _Entries:
             return None
         if not isinstance(entry, dict) or entry.get("format") != FORMAT:
             raise _BrokenError("it has another format")
+        noted = entry.pop("digest", None)
+        if noted != digest_value(entry):
+            raise _BrokenError("it was changed since it was written")
         folder = _FOLDER.fullmatch(str(entry.get("folder")))
         if not folder or folder["key"] != self.key:
             raise _BrokenError("it names a folder that is not its own")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrainer.components.lib import reuse
+from retrainer.components.lib.files import digest_value
 from retrainer.components.lib.reuse import MOST_ENTRIES, Result, Work, reuse_or_make
 from retrainer.components.lib.store import Store
 
@@ -120,6 +121,16 @@ def test_code_that_can_t_be_followed_is_not_reused(task, caplog):
     assert not task.entries.exists()
 
 
+def test_what_a_failed_attempt_left_there_is_no_part_of_a_result(task):
+    task.run()
+    following = task.folder / "run-1"
+    (following / "model").mkdir(parents=True)
+    (following / "model" / "leftover").write_text("half")
+    reused = reuse_or_make(task.store, task.work(following), lambda: Result("not reached"))
+    assert "reused" in reused.verdict
+    assert not (following / "model" / "leftover").exists()
+
+
 def test_what_a_busy_machine_may_have_caused_is_not_kept(task):
     task.run(lasting=False)
     task.run()
@@ -157,21 +168,37 @@ def damage_format(entry, folder):
     entry.write_text(entry.read_text().replace('"format": 1', '"format": 2'))
 
 
-def damage_escape(entry, folder):
+def damage_values(entry, folder):
+    entry.write_text(entry.read_text().replace('"auc": 0.5', '"auc": 0.9'))
+
+
+def forge(entry, change):
+    """Write an entry whose digest fits."""
     content = json.loads(entry.read_text())
-    content["outputs"]["model"]["../../../escaped"] = "0"
-    entry.write_text(json.dumps(content))
+    del content["digest"]
+    change(content)
+    entry.write_text(json.dumps({**content, "digest": digest_value(content)}))
+
+
+def damage_escape(entry, folder):
+    forge(entry, lambda content: content["outputs"]["model"].update({"../../../escaped": "0"}))
 
 
 def damage_folder(entry, folder):
-    content = json.loads(entry.read_text())
-    content["folder"] = "../../spans"
-    entry.write_text(json.dumps(content))
+    forge(entry, lambda content: content.update(folder="../../spans"))
 
 
 @pytest.mark.parametrize(
     "damage",
-    [damage_content, damage_missing, damage_half, damage_format, damage_escape, damage_folder],
+    [
+        damage_content,
+        damage_missing,
+        damage_half,
+        damage_format,
+        damage_values,
+        damage_escape,
+        damage_folder,
+    ],
 )
 def test_a_broken_entry_is_made_again_and_said(task, caplog, damage):
     task.run()
@@ -179,7 +206,7 @@ def test_a_broken_entry_is_made_again_and_said(task, caplog, damage):
     (folder,) = (path for path in task.entries.iterdir() if path.is_dir())
     damage(entry, folder)
     _, found = task.run()
-    assert task.calls == 2
+    assert task.calls == 2, caplog.text
     assert "is made again: " in caplog.text
     assert (found / "model" / "graph").read_text() == "graph"
     assert not list(task.folder.rglob("escaped"))
@@ -241,8 +268,7 @@ def set_stamp(folder: Path, stamp: str) -> None:
     key, _, number = folder.name.split(".")
     new = f"{key}.{stamp}.{number}"
     os.rename(folder, folder.with_name(new))
-    entry = folder.with_name(f"{key}.json")
-    entry.write_text(entry.read_text().replace(folder.name, new))
+    forge(folder.with_name(f"{key}.json"), lambda content: content.update(folder=new))
 
 
 def test_a_bucket_s_store_is_used_as_well(tmp_path):
