@@ -35,6 +35,7 @@ from .files import (
     write_json,
 )
 from .installed import digest_code
+from .run_failures import noting_failure
 from .store import Store
 from .user_code import code_behind
 
@@ -94,10 +95,14 @@ def reuse_or_make(store: str, work: Work, make: Callable[[], Result]) -> Result:
         make: Does it, and writes the output artifacts.
 
     Returns:
-        The result. A reused one says so in its verdict, with the time at which it was made.
+        The result. A reused one says so in its verdict, with the time at which it was made. Why work failed is noted in
+        the store, see `run_failures`.
     """
-    if not store:
-        return make()
+    with noting_failure(store, work.component, next(iter(work.outputs.values()), "")):
+        return _reuse_or_make(store, work, make) if store else make()
+
+
+def _reuse_or_make(store: str, work: Work, make: Callable[[], Result]) -> Result:
     code = code_behind(work.parameters)
     if code.unseen:
         _log.warning("%s; so this task's result is not kept for later runs.", code.unseen[0])

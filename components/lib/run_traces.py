@@ -4,12 +4,13 @@ import logging
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from .errors import RetrainerError
 from .files import filesystem, join, read_json
+from .run_failures import Failure, failures_of, read_failures
 from .run_records import FORMAT, SUBMISSION, RunKey, TaskRecord, TaskState
 from .store import Store
 
@@ -19,7 +20,8 @@ INGEST, CHAMPION, VALIDATE, PUSH = (
     "validate_examples",
     "push_model",
 )
-"""The tasks that keep records."""
+RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH})
+"""The tasks that keep records, since they are never cached."""
 _FILE = re.compile(r"(?P<task>[a-z_]+)\.(?P<key>[0-9a-f]{12})\.json")
 _READERS = 16
 _log = logging.getLogger("retrainer.run_traces")
@@ -29,7 +31,7 @@ class Outcome(StrEnum):
     """What became of a run, as far as its tasks know.
 
     `stopped`: a rule of ours stopped it (bad data, an older span), and its sentence says what to do. `failed`:
-    something else went wrong in a task. `open`: it runs, or stopped in a task that keeps no record.
+    something else went wrong in a task. `open`: it runs, or was ended before it could note anything.
     """
 
     PUSHED = "pushed"
@@ -50,7 +52,7 @@ class RunTrace:
 
     Attributes:
         key: Which run.
-        tasks: What its tasks noted, by component.
+        tasks: What its tasks noted, by component; of those that keep no record, the one that failed last.
         submission: What was noted by whoever submitted it; empty where nobody did, as for runs of a schedule.
     """
 
@@ -75,11 +77,14 @@ class RunTrace:
     def outcome(self) -> Outcome:
         """What became of it, as far as its tasks know."""
         if self.failed:
-            return Outcome.STOPPED if self.failed.known else Outcome.FAILED
+            rule = self.failed.known and self.failed.task in RECORDED
+            return Outcome.STOPPED if rule else Outcome.FAILED
         push = self.tasks.get(PUSH)
         if push is None or push.state != TaskState.SUCCEEDED:
             return Outcome.OPEN
-        return Outcome(str(push.notes.get("outcome") or Outcome.OPEN))
+        noted = push.notes.get("outcome")
+        # None if its model is judged again; another word is a later release's.
+        return Outcome(noted) if noted in DONE_OUTCOMES else Outcome.OPEN
 
     @property
     def sentence(self) -> str:
@@ -119,10 +124,8 @@ def read_run(store: str, key: RunKey) -> RunTrace | None:
     Returns:
         What is noted; None if nothing is.
     """
-    for trace in read_traces(store, key.folder):
-        if trace.key.digest == key.digest:
-            return trace
-    return None
+    traces = [one for one in _read_traces(store, key.folder) if one.key.digest == key.digest]
+    return _with_failures(store, traces)[0] if traces else None
 
 
 def read_traces(store: str, folder: str) -> list[RunTrace]:
@@ -136,6 +139,10 @@ def read_traces(store: str, folder: str) -> list[RunTrace]:
         Most often none or one; several where a service lets runs share a name. A damaged file is left out with a
         warning in the log: one that was written by hand must not hide the others.
     """
+    return _with_failures(store, _read_traces(store, folder))
+
+
+def _read_traces(store: str, folder: str) -> list[RunTrace]:
     uri = Store(store).run_tasks_uri(folder)
     fs, path = filesystem(uri)
     try:
@@ -169,8 +176,34 @@ def list_traces(store: str) -> list[RunTrace]:
     """
     # On a bucket each folder costs a few round trips, which can wait for each other.
     with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda folder: read_traces(store, folder), list_folders(store))
-        return [trace for traces in found for trace in traces]
+        found = pool.map(lambda folder: _read_traces(store, folder), list_folders(store))
+        traces = [trace for traces in found for trace in traces]
+    return _with_failures(store, traces)
+
+
+def _with_failures(store: str, traces: list[RunTrace]) -> list[RunTrace]:
+    """Add to runs that came to no end the last failure of a task that keeps no record of its own."""
+    opened = [trace.started for trace in traces if trace.outcome == Outcome.OPEN]
+    if not opened:
+        return traces
+    failures = read_failures(store, min(opened))
+    return [_with_failure(trace, failures_of(failures, trace.key.job)) for trace in traces]
+
+
+def _with_failure(trace: RunTrace, failures: list[Failure]) -> RunTrace:
+    # One that came as far as push_model had tried the task again.
+    if not failures or trace.outcome != Outcome.OPEN or PUSH in trace.tasks:
+        return trace
+    last = failures[-1]
+    record = TaskRecord(
+        last.task,
+        TaskState.FAILED,
+        started=last.at,
+        ended=last.at,
+        error=last.error,
+        known=last.known,
+    )
+    return replace(trace, tasks={**trace.tasks, last.task: record})
 
 
 def _to_trace(files: list[tuple[str, dict[str, Any]]]) -> RunTrace:

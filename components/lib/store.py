@@ -68,6 +68,11 @@ class Store:
         return join(self.runs_uri, folder, "tasks")
 
     @property
+    def failures_uri(self) -> str:
+        """Why tasks failed that know no run: `failures/<time>-<random>.json`."""
+        return join(self.uri, "failures")
+
+    @property
     def claims_uri(self) -> str:
         """Who submits what: files that are created exclusively."""
         return join(self.uri, "claims")

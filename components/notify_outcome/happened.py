@@ -7,7 +7,17 @@ from typing import Any
 
 from ..lib.files import join, read_json
 from ..lib.run_records import RunKey, TaskState
-from ..lib.run_traces import CHAMPION, INGEST, PUSH, VALIDATE, Outcome, RunTrace, read_run
+from ..lib.run_traces import (
+    CHAMPION,
+    DONE_OUTCOMES,
+    INGEST,
+    PUSH,
+    RECORDED,
+    VALIDATE,
+    Outcome,
+    RunTrace,
+    read_run,
+)
 from ..lib.store import Store
 from .notice import Notice
 from .run_page import RunPage
@@ -87,7 +97,8 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
         # The record of an attempt that was resumed may say that another task failed.
         if task.state == "failed":
             noted = trace.tasks.get(task.name)
-            known = noted is not None and noted.state == TaskState.FAILED and noted.known
+            rule = noted and noted.state == TaskState.FAILED and noted.known
+            known = rule and task.name in RECORDED
             outcome = Outcome.STOPPED if known else Outcome.FAILED
             return outcome, task.name, f"{task.name}: {task.error}"
     for task in here.values():
@@ -96,8 +107,8 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
     if trace.failed and not here:
         return trace.outcome, trace.failed.task, f"{trace.failed.task}: {trace.failed.error}"
     push = trace.tasks.get(PUSH)
-    if push and push.state == TaskState.SUCCEEDED and trace.noted(PUSH, "outcome"):
-        return Outcome(str(trace.noted(PUSH, "outcome"))), PUSH, push.verdict
+    if push and push.state == TaskState.SUCCEEDED and trace.noted(PUSH, "outcome") in DONE_OUTCOMES:
+        return Outcome(trace.noted(PUSH, "outcome")), PUSH, push.verdict
     return Outcome.FAILED, "", _unknown(trace)
 
 

@@ -6,7 +6,9 @@ import pytest
 from servers.receiver import Receiver
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.run_failures import noting_failure
 from retrainer.components.lib.run_records import recording
+from retrainer.components.notify_outcome import notify as notify_module
 from retrainer.components.notify_outcome.notify import notify
 from retrainer.components.notify_outcome.run_page import RunPage
 
@@ -106,6 +108,17 @@ def test_a_task_that_keeps_no_record_is_narrowed_down(run):
     )
 
 
+def test_a_task_that_keeps_no_record_says_why_it_failed(run):
+    run.task("ingest_spans", newest_span="2013-12")
+    output = "/gcs/acme/root/123/run-1/train-model_-9/model"
+    with pytest.raises(ValueError, match="loss"), noting_failure(run.store, "train_model", output):
+        raise ValueError("the loss is NaN")
+    (message,) = run.end()
+    assert (message["outcome"], message["task"]) == ("failed", "train_model")
+    assert message["reason"] == "train_model: ValueError: the loss is NaN"
+    assert message["span"] == "2013-12"
+
+
 def test_a_task_that_was_killed_is_named(run):
     with recording(run.store, "ingest_spans", *run.placeholders):
         (message,) = run.end()
@@ -176,8 +189,11 @@ def test_a_run_here_that_judged_its_model_again_says_so_of_the_second_push(run, 
     assert message["metrics"] == {"auc": 0.8}
 
 
-def test_our_own_mistakes_fail_no_run(run):
-    run.task("push_model", "?", outcome="an outcome of a later release")
+def test_our_own_mistakes_fail_no_run(run, monkeypatch):
+    def broken(*_):
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr(notify_module, "read_notice", broken)
     assert run.end() == []
     assert run.notified.verdict.startswith("nobody was notified: unexpected ValueError")
 
