@@ -16,6 +16,7 @@ from .pipeline_text import read_header, to_json, to_yaml
 from .portable import drop_new_names
 from .setting_checks import check_settings
 from .targets.interface import Pipeline
+from .vertex_jobs import as_custom_jobs
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class Compiled:
     Attributes:
         spec: The pipeline, as every reader takes it.
         platforms: What only Kubernetes takes; empty if there is nothing.
+        vertex: The pipeline with what only Vertex AI takes; None if there is nothing.
         header: Comments that list its parameters.
     """
 
     spec: Mapping[str, Any]
     platforms: Mapping[str, Any] = field(default_factory=dict)
+    vertex: Mapping[str, Any] | None = None
     header: str = ""
 
     def to_yaml(self) -> str:
@@ -44,6 +47,10 @@ class Compiled:
         """Write what Kubeflow's API server, UI and client load: a second document has Kubernetes' settings."""
         documents = (self.spec, self.platforms) if self.platforms else (self.spec,)
         return to_yaml(*documents, header=self.header)
+
+    def to_vertex_yaml(self) -> str:
+        """Write what Vertex AI loads, with the settings that no other reader takes."""
+        return to_yaml(self.vertex or self.spec, header=self.header)
 
 
 def compile_config(loaded: LoadedConfig) -> Compiled:
@@ -71,7 +78,10 @@ def compile_config(loaded: LoadedConfig) -> Compiled:
         text = file.read_text(encoding="utf-8")
     first, *others = yaml.load_all(text, Loader=yaml.CSafeLoader)
     spec, platforms = drop_new_names(first, others[0] if others else {})
-    return Compiled(spec, platforms, read_header(text))
+    tasks = loaded.config.tasks
+    named = {name: tasks.of(name) for name in type(tasks).model_fields if name != "all"}
+    vertex = as_custom_jobs(spec, named, loaded.config.targets.vertex)
+    return Compiled(spec, platforms, vertex, read_header(text))
 
 
 def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
@@ -100,4 +110,5 @@ def compile_pipeline(loaded: LoadedConfig) -> Pipeline:
         name=loaded.config.name,
         text=compiled.to_kubeflow_yaml(),
         spec=compiled.spec,
+        vertex=compiled.vertex,
     )

@@ -144,8 +144,9 @@ def ignored_here(loaded: LoadedConfig) -> Iterator[str]:
         for key in ("cpu", "memory", "accelerator", "image"):
             if getattr(own, key):
                 ignored[f"{task}.{key}"] = None
-        for key in kubernetes.model_fields_set:
-            ignored[f"{task}.kubernetes.{key}"] = None
+        for section in ("kubernetes", "vertex"):
+            for key in getattr(own, section).model_fields_set:
+                ignored[f"{task}.{section}.{key}"] = None
         for variable in (*kubernetes.secrets, *kubernetes.config_maps):
             if variable not in os.environ:
                 missing[variable] = None

@@ -9,6 +9,7 @@ from .kubernetes_config import KubernetesTaskConfig, Variable
 from .quantities import check_cpu, check_memory
 from .section import Section
 from .targets.image_names import Image
+from .vertex_task_config import VertexTaskConfig
 
 NEVER_CACHED = (
     "ingest_spans",
@@ -62,6 +63,7 @@ class TaskConfig(Section):
         description="Environment variables: `{NAME: text}`. What is secret belongs into `kubernetes.secrets`.",
     )
     kubernetes: KubernetesTaskConfig = Field(default_factory=KubernetesTaskConfig)
+    vertex: VertexTaskConfig = Field(default_factory=VertexTaskConfig)
 
     @model_validator(mode="after")
     def _a_variable_has_one_value(self) -> "TaskConfig":
@@ -105,12 +107,16 @@ class TasksConfig(Section):
     def _what_holds_for_all_fits_each(self) -> "TasksConfig":
         for task in type(self).model_fields:
             try:
-                self.of(task)
+                merged = self.of(task)
             except ValidationError as error:
                 problem = error.errors()[0]
                 where = ".".join(str(part) for part in (task, *problem["loc"]))
                 said = problem["msg"].removeprefix("Value error, ")
                 raise ValueError(f"{where}, with what 'all' sets: {said}") from error
+            if task != "all" and (key := merged.vertex.needs_machine()):
+                raise ValueError(
+                    f"{task}.vertex.{key} needs a machine type; set {task}.vertex.machine_type, such as n1-standard-4"
+                )
         return self
 
     def of(self, task: str) -> TaskConfig:

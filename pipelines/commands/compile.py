@@ -32,8 +32,8 @@ def compile_(
 ) -> None:
     """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI.
 
-    If tasks have settings that only Kubernetes takes, a second file, pipeline.kubernetes.yaml, has the pipeline with
-    them, for Kubeflow's UI and kfp's client.
+    If tasks have settings that only Kubernetes takes, another file, pipeline.kubernetes.yaml, has the pipeline with
+    them, for Kubeflow's UI and kfp's client; and with settings of Vertex AI alone, pipeline.vertex.yaml.
     """
     from ...components.lib.files import write_atomic
     from ..compiling import compile_config
@@ -60,23 +60,26 @@ def compile_(
     as_json = output.lower().endswith(".json")
     write_atomic(output, compiled.to_json() if as_json else compiled.to_yaml())
     click.echo(f"wrote {output}")
-    beside = kubernetes_file(output)
-    if compiled.platforms:
-        write_atomic(beside, compiled.to_kubeflow_yaml())
-        click.echo(
-            f"wrote {beside}: the same with the settings that only Kubernetes takes; upload this file to Kubeflow"
-        )
-    elif _remove_old(beside):
-        click.echo(f"removed {beside}: no task has settings that only Kubernetes takes any more")
+    _write_beside(
+        beside_file(output, "kubernetes"),
+        compiled.to_kubeflow_yaml() if compiled.platforms else None,
+        "the same with the settings that only Kubernetes takes; upload this file to Kubeflow",
+    )
+    _write_beside(
+        beside_file(output, "vertex"),
+        compiled.to_vertex_yaml() if compiled.vertex else None,
+        "the same with the settings that only Vertex AI takes; give this file to Vertex AI",
+    )
     if push:
         click.echo(f"pushed {push_compiled(loaded, compiled, tags or ('latest',), repository)}")
 
 
-def kubernetes_file(output: str) -> str:
-    """Name the file with Kubernetes' settings that stands beside a compiled pipeline.
+def beside_file(output: str, target: str) -> str:
+    """Name the file with a target's own settings that stands beside a compiled pipeline.
 
     Args:
         output: Path or URI of the pipeline, such as `out/pipeline.yaml`.
+        target: `kubernetes` or `vertex`.
 
     Returns:
         Such as `out/pipeline.kubernetes.yaml`: YAML in any case, since JSON has no second document.
@@ -85,7 +88,17 @@ def kubernetes_file(output: str) -> str:
     stem, dot, ending = name.rpartition(".")
     if not dot or ending.lower() not in ("yaml", "yml", "json"):
         stem = name
-    return f"{folder}{slash}{stem}.kubernetes.yaml"
+    return f"{folder}{slash}{stem}.{target}.yaml"
+
+
+def _write_beside(uri: str, text: str | None, what: str) -> None:
+    from ...components.lib.files import write_atomic
+
+    if text:
+        write_atomic(uri, text)
+        click.echo(f"wrote {uri}: {what}")
+    elif _remove_old(uri):
+        click.echo(f"removed {uri}: no task has such settings any more")
 
 
 def _remove_old(uri: str) -> bool:

@@ -32,4 +32,6 @@ def push_compiled(
             "--template-repository or the variable RETRAINER_VERTEX_TEMPLATE_REPOSITORY, as "
             "https://<region>-kfp.pkg.dev/<project>/<repository>."
         )
-    return push_template(settings.template_repository, compiled.to_yaml(), loaded.config.name, tags)
+    return push_template(
+        settings.template_repository, compiled.to_vertex_yaml(), loaded.config.name, tags
+    )

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from ...components.lib.errors import RetrainerError
 from ..target_config import VertexConfig
+from ..vertex_jobs import with_networks
 from .interface import Pipeline, RunRequest, ScheduleRequest
 from .names import check_labels, check_run_id
 from .schedule_changes import upcoming
@@ -66,7 +67,8 @@ class VertexRequests:
         if pipeline.template:
             job.template_uri = pipeline.template
         else:
-            json_format.ParseDict(dict(pipeline.spec), job.pipeline_spec)
+            spec = with_networks(pipeline.vertex, config) if pipeline.vertex else pipeline.spec
+            json_format.ParseDict(dict(spec), job.pipeline_spec)
         add_settings(job, config)
         self._job = job
         self._frame = self._empty("pipeline_job", "PipelineJob")
