@@ -13,7 +13,7 @@ from .options import FILE, IMAGE, PARAMETERS, TO, show_warnings, take_flags, tar
 if TYPE_CHECKING:
     from ..config import LoadedConfig
     from ..schedule_config import ScheduleConfig
-    from ..targets.interface import Schedule, ScheduleRequest, Target
+    from ..targets.interface import Pipeline, Schedule, ScheduleRequest, Target
 
 _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
 # Settings of whoever calls the service, which its runs do not have.
@@ -181,7 +181,7 @@ def _open_with_digest(file: Path, kind: str, options: dict[str, Any]) -> "tuple[
     loaded = load_config(file)
     pipeline = compile_pipeline(loaded)
     target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
-    return target, _digest(loaded, pipeline.text, kind, options)
+    return target, _digest(loaded, pipeline, kind, options)
 
 
 def _name_in(file: Path) -> str:
@@ -217,17 +217,22 @@ def _prepare(
     if image:
         config = written.config.model_copy(update={"image": image})
         written = written.model_copy(update={"config": config})
-    text = pipeline.text if written == loaded else compile_pipeline(written).text
-    return target, pipeline.name, _digest(written, text, kind, options)
+    unpinned = pipeline if written == loaded else compile_pipeline(written)
+    return target, pipeline.name, _digest(written, unpinned, kind, options)
 
 
-def _digest(loaded: "LoadedConfig", text: str, kind: str, options: dict[str, Any]) -> str:
+def _digest(
+    loaded: "LoadedConfig", pipeline: "Pipeline", kind: str, options: dict[str, Any]
+) -> str:
     """Return what stands for a compiled pipeline and the settings of its runs."""
     from ..targets.choosing import TargetKind, settle_kubeflow, settle_vertex
 
     settle = settle_vertex if TargetKind(kind) == TargetKind.VERTEX else settle_kubeflow
     settings = settle(loaded, take_flags(options)).model_dump_json(exclude=_OF_THE_CALLER)
-    return hashlib.sha256(f"{text}\n{settings}".encode()).hexdigest()[:_DIGEST_LENGTH]
+    # What Vertex AI alone takes is in no text that other targets read.
+    own = json.dumps(pipeline.vertex) if pipeline.vertex else ""
+    made_of = f"{pipeline.text}{own}\n{settings}"
+    return hashlib.sha256(made_of.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def _read_clock(values: dict[str, Any]) -> "ScheduleConfig":

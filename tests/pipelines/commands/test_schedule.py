@@ -107,6 +107,18 @@ def test_a_file_that_changed_since_is_marked_and_applied(retrainer, project, ver
     assert "retrain.yaml has changed since" not in retrainer("schedule", "list", *on)
 
 
+def test_a_task_that_gets_another_machine_is_a_change(retrainer, project, vertex):
+    apply = ("schedule", "apply", project, "--to", "vertex")
+    write_schedule(project, '{cron: "@daily"}')
+    assert retrainer(*apply).startswith("created orders")
+    file = project / "retrain.yaml"
+    file.write_text(
+        file.read_text() + "\ntasks: {train_model: {vertex: {machine_type: n1-highmem-8}}}\n"
+    )
+    assert "pipeline: not as retrain.yaml is now" in retrainer(*apply)
+    assert retrainer(*apply).startswith("unchanged orders")
+
+
 def test_a_schedule_that_a_person_made_is_never_deleted_by_the_file(retrainer, project, vertex):
     on = (project, "--to", "vertex")
     retrainer("schedule", "create", *on, *CREATE)
