@@ -7,8 +7,9 @@ for all. Who reads what:
   REQUESTS_CA_BUNDLE: requests.readthedocs.io/en/latest/user/advanced, "Proxies" and "SSL Cert Verification".
 - gRPC (Pub/Sub, BigQuery's Storage Read API): https_proxy and no_proxy in lower case alone, and
   GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: grpc/grpc doc/core/default_http_proxy_mapper.md and doc/environment_variables.md.
-- aiohttp (gs://, Google's certificates): HTTPS_PROXY if `trust_env` is set, and SSL_CERT_FILE when it is imported:
-  aio-libs/aiohttp aiohttp/helpers.py `proxies_from_env` and aiohttp/connector.py `_make_ssl_context`.
+- aiohttp (gs://, Google's certificates): the proxy that it is given, or HTTPS_PROXY if `trust_env` is set, and
+  SSL_CERT_FILE when it is imported: aio-libs/aiohttp aiohttp/helpers.py `proxies_from_env` and aiohttp/connector.py
+  `_make_ssl_context`.
 - botocore (s3://): HTTPS_PROXY in either case, and AWS_CA_BUNDLE, else REQUESTS_CA_BUNDLE: boto/botocore
   botocore/endpoint.py.
 - httplib2 (Beam): HTTPLIB2_CA_CERTS, when it is imported: httplib2/httplib2 python3/httplib2/certs.py.
@@ -45,13 +46,6 @@ _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 _CLUSTER_NAMES = (".svc", ".cluster.local")
 _UNTRUSTED = re.compile("certificate.verify.failed", re.IGNORECASE)
 _NO_LOGIN = re.compile("407.*proxy|proxy.*407", re.IGNORECASE)
-# Where each protocol's file system takes what goes to aiohttp's session.
-_SESSIONS = {
-    "gs": "session_kwargs",
-    "gcs": "session_kwargs",
-    "http": "client_kwargs",
-    "https": "client_kwargs",
-}
 
 
 def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -170,8 +164,11 @@ def file_system_options(protocol: str, configured: Mapping[str, Any]) -> dict[st
     Returns:
         Options for its opening.
     """
-    if key := _SESSIONS.get(protocol):
-        return {key: {"trust_env": True, **configured.get(key, {})}}
+    if protocol in ("gs", "gcs"):
+        # By name and not by aiohttp's `trust_env`, which would send a login of ~/.netrc in place of the token.
+        proxy = proxy_for(configured.get("endpoint_url") or _storage_address())
+        own = configured.get("session_kwargs", {})
+        return {"session_kwargs": {"proxy": proxy, **own}} if proxy else {}
     if protocol in ("s3", "s3a"):
         try:
             from .s3_session import CheckedSession
@@ -181,6 +178,14 @@ def file_system_options(protocol: str, configured: Mapping[str, Any]) -> dict[st
         given = configured.get("config_kwargs", {})
         return {"config_kwargs": {"http_session_cls": CheckedSession, **given}}
     return {}
+
+
+def _storage_address() -> str:
+    """Return where gcsfs finds Cloud Storage: fsspec/gcsfs gcsfs/core.py, `_location`."""
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")
+    if emulator in ("", "default"):
+        return "https://storage.googleapis.com"
+    return emulator if "://" in emulator else f"http://{emulator}"
 
 
 def _texts(error: BaseException) -> Iterator[str]:

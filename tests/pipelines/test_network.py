@@ -164,6 +164,8 @@ def account(tmp_path_factory) -> Path:
         "token_uri": "https://oauth2.googleapis.com/token",
     }
     file.write_text(json.dumps(about))
+    # A login for whatever asks, which is for none of these services.
+    file.with_name("netrc").write_text("default login me password other\n")
     return file
 
 
@@ -184,6 +186,7 @@ def start(account):
                 "AWS_ACCESS_KEY_ID": "reader",
                 "AWS_SECRET_ACCESS_KEY": "reader-and-writer",
                 "AWS_MAX_ATTEMPTS": "1",
+                "NETRC": str(account.with_name("netrc")),
                 "PYTHONPATH": str(Path(__file__).parents[1]),
                 **variables,
             }

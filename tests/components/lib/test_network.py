@@ -105,10 +105,24 @@ def test_a_proxy_that_a_client_takes_no_notice_of_is_said(environment):
     assert way.startswith(" without the proxy https://proxy:3129")
 
 
-def test_options_that_a_user_configured_for_a_file_system_stay():
-    configured = {"session_kwargs": {"trust_env": False, "read_bufsize": 1}}
-    assert network.file_system_options("gs", configured) == configured
-    assert network.file_system_options("gs", {}) == {"session_kwargs": {"trust_env": True}}
+def test_a_file_system_is_given_its_proxy_and_keeps_what_a_user_configured(environment):
+    environment.setenv("https_proxy", "http://proxy:3128")
+    assert network.file_system_options("gs", {}) == {
+        "session_kwargs": {"proxy": "http://proxy:3128"}
+    }
+    own = {"session_kwargs": {"proxy": "http://other:1", "read_bufsize": 1}}
+    assert network.file_system_options("gs", own) == own
+    environment.setenv("no_proxy", "storage.googleapis.com")
+    assert network.file_system_options("gs", {}) == {}
     assert network.file_system_options("memory", {}) == {}
     given = {"config_kwargs": {"read_timeout": 5}}
     assert network.file_system_options("s3", given)["config_kwargs"]["read_timeout"] == 5
+
+
+@pytest.mark.parametrize("emulator", ["http://127.0.0.1:9023", "127.0.0.1:9023"])
+def test_an_emulator_of_cloud_storage_is_not_asked_through_a_proxy(environment, emulator):
+    environment.setenv("http_proxy", "http://proxy:3128")
+    environment.setenv("https_proxy", "http://proxy:3128")
+    environment.setenv("no_proxy", "127.0.0.1")
+    environment.setenv("STORAGE_EMULATOR_HOST", emulator)
+    assert network.file_system_options("gs", {}) == {}
