@@ -1,6 +1,7 @@
 """Records of runs: what ran, on what, with what result."""
 
 import dataclasses
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -11,10 +12,17 @@ from enum import StrEnum
 from typing import Any
 
 from ..components.lib.errors import RetrainerError
-from ..components.lib.files import exists, filesystem, is_local, join, read_json, write_json
+from ..components.lib.files import (
+    create_exclusive,
+    exists,
+    filesystem,
+    is_local,
+    join,
+    read_json,
+    write_json,
+)
 from ..components.lib.run_traces import list_folders
 from ..components.lib.store import Store
-from ..components.lib.words import plural
 from .runners.heartbeat import SILENCE_SECONDS, last_heard
 from .runners.lock import find_holder
 
@@ -228,10 +236,32 @@ def save_run(record: RunRecord) -> None:
     Raises:
         OSError: If the disk is full or refuses; the former record still stands then.
     """
+    write_json(join(record.uri, RECORD_NAME), _to_json(record))
+
+
+def create_run(record: RunRecord) -> bool:
+    """Write the first record of a run, unless a run of that name has one, on this or another machine.
+
+    Args:
+        record: The record; its `uid` tells it from others.
+
+    Returns:
+        Whether the name is this run's now.
+
+    Raises:
+        OSError: If the disk is full or refuses.
+    """
+    uri = join(record.uri, RECORD_NAME)
+    text = json.dumps(_to_json(record), indent=2, ensure_ascii=False) + "\n"
+    # A request whose reply was lost is sent again, and finds what it wrote itself.
+    return create_exclusive(uri, text) or bool(read_json(uri).get("uid") == record.uid)
+
+
+def _to_json(record: RunRecord) -> dict[str, Any]:
     content = dataclasses.asdict(record)
     # Said by where the record lies, and wrong as soon as the store has moved.
     del content["store"]
-    write_json(join(record.uri, RECORD_NAME), content)
+    return content
 
 
 def run_exists(store: str, run_id: str) -> bool:
@@ -298,22 +328,6 @@ def _read(store: str, run_id: str) -> RunRecord | None:
     return record
 
 
-def describe_failure(record: RunRecord) -> str:
-    """Say what went wrong in a run: for each failed task its error, its log's end, and the log.
-
-    Returns:
-        A few lines; empty if nothing failed.
-    """
-    parts = []
-    for task in record.failed_tasks:
-        lines = [f"{task.title or task.name}: {task.error}"]
-        lines += [f"  | {line}" for line in task.log_tail]
-        if task.log:
-            lines.append(f"  log: {record.locate(task.log)}")
-        parts.append("\n".join(lines))
-    return "\n".join(parts) or (record.error or "")
-
-
 def _alive(record: RunRecord) -> bool:
     if not is_local(record.store) and record.host != socket.gethostname():
         silence = datetime.now(UTC) - last_heard(record.uri, join(record.uri, RECORD_NAME))
@@ -358,22 +372,3 @@ def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
     record.state = RunState(record.state)
     record.tasks = {name: _task_from_json(task) for name, task in content.get("tasks", {}).items()}
     return record
-
-
-def first_line(text: str) -> str:
-    """Give the first line of a verdict or an error, as it stands where the rest is left out."""
-    lines = text.strip().splitlines()
-    # It may lead to a list that follows.
-    return lines[0].removesuffix(":") if lines else ""
-
-
-def shown_warnings(task: TaskRecord, most: int | None = None) -> list[str]:
-    """Give the lines to print of a task's warnings.
-
-    Args:
-        task: The task.
-        most: How many to print at the most; None for all.
-    """
-    lines = [f"warning: {' '.join(one.split())}" for one in task.warnings[:most]]
-    left = len(task.warnings) - len(lines)
-    return [*lines, f"and {plural(left, 'more warning')}"] if left else lines

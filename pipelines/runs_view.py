@@ -9,14 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .remote_runs import RunElsewhere
-from .runs import (
-    ArtifactRecord,
-    RunRecord,
-    TaskRecord,
-    describe_failure,
-    first_line,
-    shown_warnings,
-)
+from .run_words import describe_failure, first_line, shown_warnings
+from .runs import ArtifactRecord, RunRecord, TaskRecord
 from .targets.interface import TaskStatus
 
 STYLES = {

@@ -40,3 +40,15 @@ def take_folder(pipeline_root: str, run_id: str, uid: str, resumed: bool) -> Non
         f"'{folder}' holds the artifacts of another run of the name '{run_id}': of another store with the same "
         "pipeline_root, or of a run whose record was deleted. Choose another name (--run-id), or delete the folder."
     )
+
+
+def leave_folder(pipeline_root: str, run_id: str) -> None:
+    """Give a folder up that was just taken, and in which nothing is yet.
+
+    Args:
+        pipeline_root: Local folder of the artifacts of all runs.
+        run_id: The run.
+    """
+    folder = Path(pipeline_root, run_id)
+    (folder / _MARK).unlink(missing_ok=True)
+    folder.rmdir()

@@ -18,15 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ..runs import (
-    RunRecord,
-    RunState,
-    TaskRecord,
-    TaskState,
-    describe_failure,
-    first_line,
-    shown_warnings,
-)
+from ..run_words import describe_failure, first_line, shown_warnings
+from ..runs import RunRecord, RunState, TaskRecord, TaskState
 from .observer import Progress, RunObserver
 
 MARKS = {

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...components.lib.errors import RetrainerError
 from ..run_ids import check_local_run_id
-from ..runs import DONE, RunRecord, RunState, load_run, lock_path, run_exists
-from .artifact_folder import take_folder
+from ..runs import DONE, RunRecord, RunState, create_run, load_run, lock_path, run_exists
+from .artifact_folder import leave_folder, take_folder
 from .heartbeat import Heartbeat
 from .lock import RunLock
 from .observer import RunObserver
@@ -132,6 +132,10 @@ class LocalRunner:
                 earlier = _earlier(store, run_id, resume)
                 record = new_record(pipeline, run_id, store, pipeline_root, values, earlier)
                 take_folder(record.pipeline_root, run_id, record.uid, resumed=resume)
+                if not resume and not create_run(record):
+                    # On a bucket another machine may have been faster.
+                    leave_folder(record.pipeline_root, run_id)
+                    raise _taken(store, run_id)
                 run = Run(
                     pipeline=pipeline,
                     record=record,
@@ -178,14 +182,18 @@ def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
             )
         return earlier
     if run_exists(store, run_id):
-        earlier = load_run(store, run_id)
-        done = sum(task.state in DONE for task in earlier.tasks.values())
-        advice = "Take" if earlier.state == RunState.SUCCEEDED else "Resume it, or take"
-        raise RetrainerError(
-            f"run '{run_id}' is there already: {earlier.state}, "
-            f"{done} of {len(earlier.tasks)} tasks done. {advice} another name."
-        )
+        raise _taken(store, run_id)
     return None
+
+
+def _taken(store: str, run_id: str) -> RetrainerError:
+    earlier = load_run(store, run_id)
+    done = sum(task.state in DONE for task in earlier.tasks.values())
+    advice = "Take" if earlier.state == RunState.SUCCEEDED else "Resume it, or take"
+    return RetrainerError(
+        f"run '{run_id}' is there already: {earlier.state}, "
+        f"{done} of {len(earlier.tasks)} tasks done. {advice} another name."
+    )
 
 
 def _unwritable(store: str, run_id: str, error: OSError) -> str:

@@ -11,7 +11,8 @@ from datetime import datetime
 from markupsafe import Markup
 
 from ...components.lib.files import exists, join, read_json, read_text, write_atomic
-from ..runs import RunRecord, RunState, TaskRecord, shown_warnings
+from ..run_words import shown_warnings
+from ..runs import RunRecord, RunState, TaskRecord
 
 INDEX = "index.html"
 CURVE_FILE = "learning_curve.json"

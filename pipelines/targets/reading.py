@@ -1,8 +1,10 @@
 """Opening a service to ask for its runs: without an image, and without compiling the pipeline."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..config import LoadedConfig
+from ..task_config import TasksConfig
 from .choosing import TargetKind, settle_kubeflow, settle_vertex
 from .interface import Pipeline, Target
 
@@ -44,7 +46,10 @@ def open_for_reading(
         RetrainerError: If a setting is missing or wrong.
     """
     flags = {key: value for key, value in (place or {}).items() if value}
-    pipeline = Pipeline(loaded.config.name, "", {})
+    # Of a run that was started from an uploaded pipeline the service may not give the spec.
+    names = [name.replace("_", "-") for name in TasksConfig.model_fields if name != "all"]
+    spec: dict[str, Any] = {"root": {"dag": {"tasks": {name: {} for name in names}}}}
+    pipeline = Pipeline(loaded.config.name, "", spec)
     if kind == TargetKind.VERTEX:
         from .vertex import VertexTarget
 

@@ -11,8 +11,8 @@ from retrainer.components.lib.verdicts import Blessing
 from retrainer.components.push_model.push import push
 from retrainer.pipelines import local_run
 from retrainer.pipelines.config import load_config
+from retrainer.pipelines.run_words import describe_failure
 from retrainer.pipelines.runners.observer import RunObserver
-from retrainer.pipelines.runs import describe_failure
 from retrainer.pipelines.runs_view import outcome
 
 

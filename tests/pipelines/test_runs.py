@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.run_words import describe_failure
 from retrainer.pipelines.runners.heartbeat import Heartbeat
 from retrainer.pipelines.runners.lock import RunLock, find_holder
 from retrainer.pipelines.runs import (
@@ -18,7 +19,6 @@ from retrainer.pipelines.runs import (
     RunState,
     TaskRecord,
     TaskState,
-    describe_failure,
     list_runs,
     load_run,
     lock_path,

@@ -174,6 +174,13 @@ def test_a_run_that_has_recorded_nothing_is_found_at_its_service(
         runs("show", "orders-7")
 
 
+def test_the_tasks_of_an_uploaded_pipelines_run_are_shown(retrainer, project, kubeflow, runs):
+    submit(retrainer, project, "kubeflow", "orders-1")
+    kubeflow.advance(kubeflow.runs[0], "RUNNING", {"train-model": "RUNNING"})
+    del kubeflow.runs[0]["pipeline_spec"]
+    assert "train_model  running" in runs("show", "orders-1")
+
+
 def test_a_run_on_a_service_is_cancelled_once(retrainer, project, vertex, kubeflow, runs):
     submit(retrainer, project, "vertex", "orders-1")
     submit(retrainer, project, "kubeflow", "orders-2")

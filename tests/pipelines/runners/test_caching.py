@@ -8,8 +8,9 @@ import pytest
 from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.run_words import describe_failure
 from retrainer.pipelines.runners import caching
-from retrainer.pipelines.runs import RunState, TaskState, describe_failure, load_run, save_run
+from retrainer.pipelines.runs import RunState, TaskState, load_run, save_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 

@@ -14,8 +14,9 @@ import pytest
 from kfp import compiler, dsl
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.run_words import describe_failure
 from retrainer.pipelines.runners.local import LocalRunner, RunInterrupted
-from retrainer.pipelines.runs import RunState, TaskState, describe_failure, load_run
+from retrainer.pipelines.runs import RunState, TaskState, load_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 MARK = "RETRAINER_TEST_MARK"

@@ -10,8 +10,9 @@ import pytest
 from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.run_words import describe_failure
 from retrainer.pipelines.runners.local import LocalRunner
-from retrainer.pipelines.runs import RunState, describe_failure, load_run
+from retrainer.pipelines.runs import RunState, load_run
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 
@@ -539,6 +540,25 @@ def test_a_run_that_is_resumed_keeps_its_artifacts_unless_another_run_has_them(
     (bench.root / "june" / ".run").write_text("another run")
     with pytest.raises(RetrainerError, match="holds the artifacts of another run"):
         bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
+
+
+def test_of_two_machines_that_start_a_run_of_one_name_at_once_one_does(
+    bench, compile_pipeline, monkeypatch
+):
+    spec, store = compile_pipeline(simple), f"memory://{bench.folder.name}/store"
+    bench.run(spec, run_id="june", parameters={"text": "a"}, store=store)
+    # The other machine looked before the first one wrote its record, and has a pipeline root of its own.
+    monkeypatch.setattr("retrainer.pipelines.runners.local.run_exists", lambda *_: False)
+    with pytest.raises(RetrainerError, match="run 'june' is there already: succeeded"):
+        bench.run(
+            spec,
+            run_id="june",
+            parameters={"text": "b"},
+            store=store,
+            pipeline_root=str(bench.folder / "elsewhere"),
+        )
+    assert load_run(store, "june").parameters["text"] == "a"
+    assert not (bench.folder / "elsewhere" / "june").exists()
 
 
 def test_a_bucket_is_a_store_too(bench, compile_pipeline):

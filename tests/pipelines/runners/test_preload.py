@@ -9,9 +9,10 @@ from typing import NamedTuple
 import pytest
 from kfp import dsl
 
+from retrainer.pipelines.run_words import describe_failure
 from retrainer.pipelines.runners.local import LocalRunner
 from retrainer.pipelines.runners.preload import LIBRARIES, load_libraries
-from retrainer.pipelines.runs import RunState, describe_failure
+from retrainer.pipelines.runs import RunState
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 
