@@ -9,10 +9,11 @@ from ..components.evaluate_model.config_checks import Problem
 from ..components.lib.errors import RetrainerError
 from ..components.lib.words import did_you_mean
 from .config import LoadedConfig, RetrainConfig
+from .quantities import count_bytes, count_cores
 from .reach import KUBEFLOW, VERTEX
 from .schedule_config import in_zone
 from .setting_checks import name_problem
-from .targets.vertex_settings import wrong_values
+from .targets import kubeflow_settings, vertex_settings
 from .task_config import TaskConfig, TasksConfig
 
 _NAMES = {VERTEX: "Vertex AI", KUBEFLOW: "Kubernetes"}
@@ -40,6 +41,9 @@ VERTEX_ACCELERATORS = (
 # kfp's own rule for what it sends to Vertex AI: kubeflow/pipelines, sdk/python/kfp/dsl/pipeline_task.py,
 # set_accelerator_limit.
 VERTEX_COUNTS = (1, 2, 4, 8, 16)
+_SECRET = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|(PRIVATE|API|HASH|ACCESS)_KEY)(?!.*_(FILE|PATH|NAME|ENV|URL|URI|ID)$)"
+)
 # An extended resource has a domain: kubernetes/kubernetes, pkg/apis/core/v1/helper/helpers.go, IsExtendedResourceName.
 _RESOURCE = re.compile(
     r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
@@ -63,6 +67,10 @@ def check_target(loaded: LoadedConfig, target: str | None = None) -> list[str]:
     """
     targets = [target] if target else configured(loaded.config)
     problems = list(_accelerator_problems(loaded.config, targets))
+    problems += _open_secrets(loaded.config)
+    if KUBEFLOW in targets:
+        found = kubeflow_settings.wrong_values(loaded.config.targets.kubeflow)
+        problems += [Problem(text, place=f"targets.kubeflow.{key}") for key, text in found]
     if VERTEX in targets:
         problems += _vertex_problems(loaded.config, alone=targets == [VERTEX])
     return _judge(problems, loaded)
@@ -134,6 +142,18 @@ def _accelerator_problems(config: RetrainConfig, targets: list[str]) -> Iterator
             yield Problem(text, targets == [VERTEX], f"{place}s")
 
 
+def _open_secrets(config: RetrainConfig) -> Iterator[Problem]:
+    for task in TasksConfig.model_fields:
+        for name, value in getattr(config.tasks, task).env.items():
+            if value and _SECRET.search(name):
+                place = f"tasks.{task}.env"
+                text = (
+                    f"{place} gives {name} a value, which everybody reads in the compiled pipeline. Give a secret by "
+                    "kubernetes.secrets, or as a file that only the tasks' account may read."
+                )
+                yield Problem(text, False, place)
+
+
 def _vertex_reason(kind: str) -> str:
     if kind in VERTEX_ACCELERATORS:
         return ""
@@ -167,8 +187,19 @@ def _schedule_problems(config: RetrainConfig, targets: list[str]) -> Iterator[Pr
 
 
 def _vertex_problems(config: RetrainConfig, alone: bool) -> Iterator[Problem]:
-    for key, text in wrong_values(config.targets.vertex):
+    for key, text in vertex_settings.wrong_values(config.targets.vertex):
         yield Problem(text, place=f"targets.vertex.{key}")
+    for task in TasksConfig.model_fields:
+        own: TaskConfig = getattr(config.tasks, task)
+        # The most that the guide names: cloud.google.com/vertex-ai/docs/pipelines/machine-types. It may have grown.
+        for key, much, most in (
+            ("cpu", count_cores(own.cpu) > 96, "96 cores"),
+            ("memory", count_bytes(own.memory) > 624 * 10**9, "624G"),
+        ):
+            if much:
+                place = f"tasks.{task}.{key}"
+                text = f"{place} is '{getattr(own, key)}'; Vertex AI Pipelines documents {most} at the most."
+                yield Problem(text, False, place)
     if not alone:
         return
     left_out = {

@@ -56,8 +56,9 @@ def target_options(command: Command) -> Command:
     names = {key: None for kind in kinds.values() for key in kind.model_fields}
     for key in reversed(names):
         of = [kind for kind, section in kinds.items() if key in section.model_fields]
-        field = kinds[of[0]].model_fields[key]
-        text = f"{' and '.join(of)}: {field.description}".replace("`", "")
+        # What a key means differs: an account of Google Cloud, or one of Kubernetes.
+        text = " ".join(f"{kind}: {kinds[kind].model_fields[key].description}" for kind in of)
+        text = text.replace("`", "")
         if key == "labels":
             option = click.option(flag(key), key, multiple=True, metavar="KEY=VALUE", help=text)
         else:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import kfp_server_api
 import urllib3
@@ -20,6 +20,7 @@ from ...components.lib.errors import RetrainerError
 from ..target_config import KubeflowConfig
 from .interface import SUBMIT_SECONDS, UnauthenticatedError, UnavailableError
 from .kubeflow_calls import COOKIE_VARIABLE, TOKEN_VARIABLE, Calls, is_renewable
+from .kubeflow_settings import check_host
 
 DEADLINE_SECONDS = SUBMIT_SECONDS
 _FIRST_PAUSE_SECONDS = 0.25
@@ -94,7 +95,7 @@ class KubeflowClient:
         Raises:
             RetrainerError: If the host is missing or no address, or there is no such certificate file.
         """
-        self.host = _check_host(config.host or "")
+        self.host = check_host(config.host or "")
         self.deadline_seconds = deadline_seconds
         settings = kfp_server_api.Configuration()
         settings.host = self.host
@@ -190,21 +191,3 @@ class _JsonApiClient(kfp_server_api.ApiClient):
                 renewable=is_renewable(),
             )
         return response
-
-
-def _check_host(host: str) -> str:
-    if not host:
-        raise RetrainerError(
-            "targets.kubeflow.host is empty, and runs need to go somewhere: set it in retrain.yaml to the address of "
-            "Kubeflow Pipelines' API, or give --host or the variable RETRAINER_KUBEFLOW_HOST."
-        )
-    try:
-        parts = urlsplit(host)
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if not right or parts.query or parts.fragment:
-        raise RetrainerError(
-            f"targets.kubeflow.host is '{host}': an address such as https://kubeflow.example.com/pipeline is expected."
-        )
-    return host.rstrip("/")

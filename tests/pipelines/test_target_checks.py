@@ -99,6 +99,8 @@ def test_vertex_types_are_those_of_its_api():
         ("", "kubeflow", accelerator("NVIDIA_L4"), "which Kubernetes does not take"),
         (BOTH, None, accelerator("NVIDIA_TESLA_T44"), "which no target takes. .*'NVIDIA_TESLA_T4'"),
         ("", None, accelerator("gpu"), "which no target takes"),
+        (KUBEFLOW.replace("https://", ""), None, "", r"targets\.kubeflow\.host is 'kubeflow\.example'"),
+        ("targets: {kubeflow: {namespace: A_b}}\n", None, "", r"namespace \(--namespace.* 'A_b', and"),
         (VERTEX.replace("acme-ml", "Acme"), None, "", r"targets\.vertex\.project .* is 'Acme', and"),
     ],
 )  # fmt: skip
@@ -188,3 +190,27 @@ def test_a_schedule_that_one_of_two_targets_keeps_is_a_warning(load):
 def test_a_schedule_that_has_ended_is_a_warning(load):
     (line,) = check_schedule(load("schedule: {cron: 0 3 * * *, end: 2020-01-01}\n"))
     assert "schedule.end is 2020-01-01 00:00 UTC, which has passed" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("cpu: 128", "tasks.all.cpu is '128'; Vertex AI Pipelines documents 96 cores at the most."),
+        (
+            "memory: 1Ti",
+            "tasks.all.memory is '1Ti'; Vertex AI Pipelines documents 624G at the most.",
+        ),
+        (
+            "env: {AWS_SECRET_ACCESS_KEY: abc}",
+            "gives AWS_SECRET_ACCESS_KEY a value, which everybody",
+        ),
+    ],
+)
+def test_what_may_be_meant_is_a_warning(load, setting, says):
+    (line,) = check_target(load(f"tasks: {{all: {{{setting}}}}}\n{VERTEX}"))
+    assert says in line
+
+
+def test_the_name_of_a_secret_s_file_is_no_secret(load):
+    env = "{TOKEN_FILE: /run/token, AWS_ACCESS_KEY_ID: a, HTTPS_PROXY: 'http://proxy:3128'}"
+    assert check_target(load(f"tasks: {{all: {{env: {env}}}}}\n")) == []
