@@ -65,3 +65,33 @@ def test_a_store_on_a_mount_is_refused_with_what_to_set(rules):
         f"'{rules.folder}/spans' can't be in the store: its file system can't rename a folder"
     )
     assert "Set store to the bucket's own URI (gs://... or s3://...)" in span
+
+
+_REUSE = """
+import os, sys
+from retrainer.components.lib.reuse import Result, Work, reuse_or_make
+mount = sys.argv[1]
+
+def work(attempt):
+    return Work("train_model", {}, {}, {"model": f"{mount}/{attempt}/model"})
+
+def make():
+    os.makedirs(f"{mount}/first/model/variables")
+    for name in ("saved_model.pb", "variables/index"):
+        with open(f"{mount}/first/model/{name}", "w") as file:
+            file.write(name)
+    return Result("trained")
+
+for attempt in ("first", "second"):
+    print(reuse_or_make(f"{mount}-store", work(attempt), make).verdict)
+print(*sorted(os.listdir(f"{mount}/second/model")))
+"""
+
+
+def test_a_reused_result_is_copied_to_a_mount_file_by_file(rules):
+    said = gcsfuse.python(_REUSE, rules.folder, **rules.environment)
+    made, reused, files = said.stdout.splitlines()
+    assert made == "trained"
+    assert reused.startswith("trained; reused")
+    assert files == "saved_model.pb variables"
+    assert rules.refused() == []
