@@ -52,8 +52,8 @@ class TaskConfig(Section):
     )
     caching: bool | None = Field(
         None,
-        description="Whether the task is skipped if its inputs did not change: true if null. What reads or changes the "
-        "world never is.",
+        description="Whether the task may take its earlier result if its inputs did not change: true if null. What "
+        "reads or changes the world never does.",
     )
     image: Image | None = Field(
         None, description="Container image of this task; the pipeline's if null."

@@ -1,10 +1,10 @@
 """Results of tasks in the store, found again by what they were made of.
 
-A pipeline service's own cache may never hit: Kubeflow's knows an input artifact by its id, which is another one in each
-run. So a task looks here for a result of equal code, parameters and input content, on every target. An entry is
-`reused/<component>/<key>.json`, which names a folder beside it with the outputs and the digest of each file. The folder
-is written first, and no two writers share one, so an entry is whole or not there. What does not fit its digests is made
-again.
+A pipeline service's own cache may never hit: those of Kubeflow and Vertex AI know an input artifact by its id, which is
+another one in each run (cloud.google.com/vertex-ai/docs/pipelines/configure-caching). So a task looks here for a result
+of equal code, parameters and input content, on every target. An entry is `reused/<component>/<key>.json`, which names a
+folder beside it with the outputs and the digest of each file. The folder is written first, and no two writers share
+one, so an entry is whole or not there. What does not fit its digests is made again.
 
 Only for tasks whose result is a function of their inputs: what reads the world must never come from here.
 """
