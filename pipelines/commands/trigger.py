@@ -63,9 +63,10 @@ def serve(
     template: str,
     **options: Any,
 ) -> None:
-    """Serve Pub/Sub's pushes for the triggers of FILE (retrain.yaml).
+    """Serve the triggers of FILE (retrain.yaml) over HTTP.
 
-    POST /push takes messages; GET /healthz, /readyz and /metrics tell how it is. SIGTERM ends it.
+    POST /push takes messages of Pub/Sub, Eventarc and Cloud Scheduler. GET /healthz, /readyz and /metrics report the
+    service's status. SIGTERM ends it.
     """
     from ..triggers.running import run_push
 
@@ -99,8 +100,8 @@ def pull(
 ) -> None:
     """Pull messages for the triggers of FILE (retrain.yaml), where Pub/Sub can't reach in.
 
-    GET /healthz, /readyz and /metrics tell how it is. SIGTERM ends it. Give the subscription a retry policy: what
-    can't be done now is nacked and redelivered.
+    GET /healthz, /readyz and /metrics report the service's status. SIGTERM ends it. Give the subscription a retry
+    policy and no dead-letter policy: what can't be done now is nacked and redelivered.
     """
     from ..triggers.running import run_pull
 

@@ -13,7 +13,7 @@ class Incident:
     """An incident that began.
 
     Attributes:
-        key: What tells it from others.
+        key: Identifies it.
         name: Name of the policy or alert that raised it.
     """
 
@@ -22,7 +22,7 @@ class Incident:
 
 
 def is_alert(body: Mapping[str, Any]) -> bool:
-    """Tell whether a body is a notification of Cloud Monitoring or of Alertmanager."""
+    """Return whether a body is a notification of Cloud Monitoring or of Alertmanager."""
     return "incident" in body or "alerts" in body
 
 
@@ -30,7 +30,7 @@ def read_alerts(body: Mapping[str, Any]) -> list[Incident]:
     """Read the notification of Cloud Monitoring or Alertmanager.
 
     Returns:
-        The incidents that began; none if it tells that one is over, or is only a test of the channel.
+        The incidents that began; none if it says that one is over, or only tests the channel.
 
     Raises:
         InvalidMessageError: If something in it is missing or wrong.

@@ -20,7 +20,7 @@ class Record:
     Attributes:
         number: Its place in the key's sequence, from 1.
         content: What its writer wrote, with something in it that no other writer writes.
-        version: What its store tells it from others by, if not the number.
+        version: By what its store identifies it, if not the number.
     """
 
     number: int

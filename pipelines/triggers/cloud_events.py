@@ -38,7 +38,7 @@ _KIND = "cloudevent"
 
 
 def is_cloud_event(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request is a CloudEvent, in whichever mode."""
+    """Return whether a request is a CloudEvent, in whichever mode."""
     kind = headers.get("Content-Type", "")
     return (
         "ce-type" in headers or "ce-specversion" in headers or kind.startswith((STRUCTURED, BATCH))

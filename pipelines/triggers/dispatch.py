@@ -24,7 +24,7 @@ from .kinds import settle_seconds
 from .ledger import Busy, Ledger, Submitted
 from .matching import Matcher
 from .open_claims import open_claims
-from .outcomes import combine, tell_failure, tell_run, tell_wait
+from .outcomes import combine, failure_outcome, run_outcome, wait_outcome
 from .settling import Settling, ready_at
 
 TRIGGER_LABEL = "retrainer-trigger"
@@ -56,7 +56,7 @@ class Dispatcher:
         on_submit: Is given each run that is submitted; it must return at once, and raise nothing.
 
     Raises:
-        RetrainerError: If a trigger can't work (a pattern that is not on `gs://`, a marker that tells no span), or
+        RetrainerError: If a trigger can't work (a pattern that is not on `gs://`, a marker that names no span), or
             there is no ledger and one is needed.
     """
 
@@ -96,7 +96,7 @@ class Dispatcher:
     def handle(self, message: Message) -> Outcome:
         """Start what a message asks for, unless that was started before. Waits for the network.
 
-        Whatever a message holds and a service does is told by the outcome.
+        Whatever a message holds and a service does, the outcome says it.
         """
         findings = self._matcher.find(message)
         outcomes = [
@@ -109,13 +109,13 @@ class Dispatcher:
         """Give the outcome of a message if that needs no network, in well under a millisecond; else None."""
         findings = self._matcher.find(message)
         outcomes = [self._glance_at(cause, message) for cause in findings.causes]
-        told = [outcome for outcome in outcomes if outcome]
-        return combine(findings, told) if len(told) == len(outcomes) else None
+        known = [outcome for outcome in outcomes if outcome]
+        return combine(findings, known) if len(known) == len(outcomes) else None
 
     def _glance_at(self, cause: Cause, message: Message) -> Outcome | None:
         known = self._get_known(cause)
         if known and _covers(known.run, cause):
-            return tell_run(Result.DUPLICATE, cause, known.run.submission)
+            return run_outcome(Result.DUPLICATE, cause, known.run.submission)
         if not cause.settle_seconds or not self._settling:
             return self._wait(cause, cause.ready, message)
         progress = self._settling.get_known(cause)
@@ -129,20 +129,20 @@ class Dispatcher:
         if seconds <= 0:
             return None
         or_later = ", or later if more files of its span come" if cause.settle_seconds else ""
-        return tell_wait(
+        return wait_outcome(
             cause, f"its run starts at {ready:%Y-%m-%d %H:%M:%S} UTC{or_later}.", seconds
         )
 
     def _start(self, cause: Cause, message: Message) -> Outcome:
         with self._in_flight.hold((cause.trigger, cause.key), _IN_HAND_SECONDS) as held:
             if not held:
-                return tell_wait(
+                return wait_outcome(
                     cause, "its run is being submitted for another message.", _IN_HAND_SECONDS
                 )
             try:
                 return self._glance_at(cause, message) or self._start_settled(cause, message)
             except RetrainerError as error:
-                return tell_failure(cause, error)
+                return failure_outcome(cause, error)
 
     def _start_settled(self, cause: Cause, message: Message) -> Outcome:
         """Start the run of a cause, once no replica has heard of a newer file for as long as it shall settle."""
@@ -188,7 +188,7 @@ class Dispatcher:
                 self._known[cause.trigger, cause.key] = _Known(run, generation)
             if _covers(run, cause):
                 result = Result.STARTED if started else Result.DUPLICATE
-                return tell_run(result, cause, run.submission)
+                return run_outcome(result, cause, run.submission)
 
     def _run(self, cause: Cause, run_id: str) -> Submitted | Outcome:
         """Find or start one run; an outcome if it has to wait."""
@@ -200,7 +200,7 @@ class Dispatcher:
                 return there
             refusal = admission.admit(run_id)
             if refusal:
-                return tell_wait(cause, refusal.reason, refusal.seconds, run_id)
+                return wait_outcome(cause, refusal.reason, refusal.seconds, run_id)
         request = RunRequest(run_id, cause.parameters, {TRIGGER_LABEL: cause.trigger})
         if self._target.names_runs or self._ledger is None:
             submission = self._submit(request)
@@ -226,12 +226,12 @@ class Dispatcher:
         if isinstance(claim, Submitted):
             return claim
         if isinstance(claim, Busy):
-            return tell_wait(cause, _CLAIMED, claim.seconds)
+            return wait_outcome(cause, _CLAIMED, claim.seconds)
         found = None if claim.first else self._target.find(request.run_id)
         if found:
             run = Submitted(replace(found, existed=True), found.created_at)
         elif not ledger.holds(claim):
-            return tell_wait(cause, _CLAIMED, _IN_HAND_SECONDS)
+            return wait_outcome(cause, _CLAIMED, _IN_HAND_SECONDS)
         else:
             submission = self._submit(request)
             run = Submitted(submission, submission.created_at)
@@ -253,7 +253,7 @@ class Dispatcher:
 
 
 def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target: Target) -> bool:
-    """Tell whether runs have to be claimed (by the target), counted or waited for (by a trigger)."""
+    """Return whether runs have to be claimed (by the target), counted or waited for (by a trigger)."""
     return not target.names_runs or any(
         _is_limited(config) or settle_seconds(config, data) for config in triggers.values()
     )

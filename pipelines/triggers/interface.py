@@ -46,7 +46,7 @@ class Cause:
     Attributes:
         trigger: Name of the trigger.
         readable: A few words for people, part of the run's id: the span, the incident, the request's id.
-        key: What tells this cause from others of the same trigger.
+        key: Identifies this cause among those of the same trigger.
         parameters: The pipeline's parameters.
         ready: When its run may start at the earliest.
         since: A run covers this cause only if it was created at or after this moment (Google's clock), because an

@@ -272,7 +272,7 @@ class AttributeFilter:
         self._wanted = [(key, re.compile(translate(value))) for key, value in wanted.items()]
 
     def accepts(self, attributes: Mapping[str, str]) -> bool:
-        """Tell whether a message's attributes match."""
+        """Return whether a message's attributes match."""
         return all(
             key in attributes and wanted.match(attributes[key]) for key, wanted in self._wanted
         )

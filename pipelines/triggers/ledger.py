@@ -131,7 +131,7 @@ class Ledger:
         return Claim(run_id, newest is None, record, taken)
 
     def holds(self, claim: Claim) -> bool:
-        """Tell whether there is time to submit a claimed run before anybody may take it over."""
+        """Return whether there is time to submit a claimed run before anybody may take it over."""
         return self._steady() - claim.taken < USE_SECONDS
 
     def confirm(self, claim: Claim, submitted: Submitted) -> None:

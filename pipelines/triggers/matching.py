@@ -52,7 +52,7 @@ class Matcher:
         """Find what a message causes.
 
         A message that names a trigger is for that one alone. A schedule's message has to name its own, because
-        nothing else tells it from others. A CloudEvent that is of no type which is known here has to be asked for: its
+        nothing else identifies it. A CloudEvent that is of no type which is known here has to be asked for: its
         data may be anything.
         """
         reading = Reading(message)

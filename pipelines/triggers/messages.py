@@ -130,7 +130,7 @@ def read_body(message: Message) -> dict[str, Any]:
 
 
 def is_storage(message: Message) -> bool:
-    """Tell whether a message is a notification of Cloud Storage, of whatever event."""
+    """Return whether a message is a notification of Cloud Storage, of whatever event."""
     attributes = message.attributes
     return (
         "bucketId" in attributes

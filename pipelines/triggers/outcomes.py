@@ -1,4 +1,4 @@
-"""What becomes of a message, told."""
+"""Builds the outcomes of handling a message."""
 
 from ...components.lib.errors import RetrainerError
 from ..targets.interface import RefusedError, Submission
@@ -19,16 +19,16 @@ _PRECEDENCE = (
 )
 
 
-def tell_run(result: Result, cause: Cause, submission: Submission) -> Outcome:
-    """Tell of a run that was started, now or before."""
+def run_outcome(result: Result, cause: Cause, submission: Submission) -> Outcome:
+    """Return the outcome of a run that was started, now or before."""
     reason = (
         "" if result == Result.STARTED else f"its run '{submission.run_id}' was started before."
     )
     return Outcome(result, reason, cause.trigger, (submission.run_id,), urls=(submission.url,))
 
 
-def tell_wait(cause: Cause, reason: str, seconds: float, run_id: str = "") -> Outcome:
-    """Tell that a cause has to wait.
+def wait_outcome(cause: Cause, reason: str, seconds: float, run_id: str = "") -> Outcome:
+    """Return the outcome of a cause that has to wait.
 
     Args:
         cause: The cause.
@@ -40,10 +40,10 @@ def tell_wait(cause: Cause, reason: str, seconds: float, run_id: str = "") -> Ou
     return Outcome(Result.DEFERRED, reason, cause.trigger, retry_seconds=seconds, waiting=waiting)
 
 
-def tell_failure(cause: Cause, error: RetrainerError) -> Outcome:
-    """Tell that something failed that may work later."""
+def failure_outcome(cause: Cause, error: RetrainerError) -> Outcome:
+    """Return the outcome of something that failed and may work later."""
     if isinstance(error, RefusedError):
-        # An operator's mistake, such as a missing role, is mended without anybody sending the message again.
+        # An operator's mistake, such as a missing role, is fixed without anybody sending the message again.
         return Outcome(
             Result.FAILED,
             f"{error} The message is kept.",

@@ -1,4 +1,4 @@
-"""One message from its arrival to what Pub/Sub is told, however it arrived."""
+"""One message from its arrival to the answer, however it arrived."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Handler(Protocol):
 
 
 class Answer(StrEnum):
-    """What Pub/Sub is told of a message."""
+    """What the sender of a message is answered."""
 
     DONE = "done"
     LATER = "later"
@@ -85,7 +85,7 @@ class Processor:
             message: The message.
 
         Returns:
-            What Pub/Sub is to be told, or None if `process` must be asked.
+            The answer, or None if `process` must be asked.
         """
         began = time.perf_counter()
         outcome = self._handler.glance(message)
@@ -100,7 +100,7 @@ class Processor:
             message: The message.
 
         Returns:
-            What Pub/Sub is to be told.
+            The answer.
         """
         began = time.perf_counter()
         with self._metrics.in_flight.track_inprogress():

@@ -52,7 +52,7 @@ class Readiness:
         try:
             await self._checks[name]()
         except Exception as error:
-            # Whatever is wrong, the service must stay up to tell it.
+            # Whatever is wrong, the service must stay up to report it.
             reason = str(error) or type(error).__name__
             if self._missing[name] != reason:
                 LOGGER.warning("not ready: %s: %s", name, reason)

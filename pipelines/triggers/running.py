@@ -97,8 +97,8 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
 
     Args:
         triggers: What the service stands on.
-        host: Address to tell the state at.
-        port: Port to tell the state at.
+        host: Address to report the state at.
+        port: Port to report the state at.
 
     Raises:
         RetrainerError: If the subscription is not named or can't be pulled from, or the port is taken.

@@ -1,4 +1,4 @@
-"""A service's life: it listens, works until it is told to stop, finishes what it has begun, and ends."""
+"""A service's life: it listens, works until it is stopped, finishes what it has begun, and ends."""
 
 import asyncio
 import contextlib

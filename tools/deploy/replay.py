@@ -1,4 +1,4 @@
-"""Publish dead letters again, once what they failed of is mended.
+"""Publish dead letters again, once the cause is fixed.
 
 Usage: python tools/deploy/replay.py SUBSCRIPTION TOPIC [--dry-run]
 
@@ -67,7 +67,7 @@ def replay(subscriber: Any, subscription: str, topic: str) -> int:
         # The API's own method, because a message may have attributes that are named as parameters of the client's are.
         PublisherClient.publish(publisher, topic=topic, messages=[message])
         subscriber.acknowledge(subscription=subscription, ack_ids=[received.ack_id])
-        tell(received.message)
+        report(received.message)
         count += 1
     return count
 
@@ -84,7 +84,7 @@ def show(subscriber: Any, subscription: str) -> int:
     """
     ids = []
     for received in pull(subscriber, subscription):
-        tell(received.message)
+        report(received.message)
         ids.append(received.ack_id)
     for start in range(0, len(ids), BATCH):
         # A deadline of 0 is "not acknowledged"; without it they would be out of reach for minutes.
@@ -94,7 +94,7 @@ def show(subscriber: Any, subscription: str) -> int:
     return len(ids)
 
 
-def tell(message: Any) -> None:
+def report(message: Any) -> None:
     """Print which message it is, and why it was given up."""
     reason = message.attributes.get("retrainer-reason", "it failed too often")
     print(f"{message.message_id}: {reason}")

@@ -8,7 +8,7 @@ resource "google_monitoring_notification_channel" "trigger" {
   }
 }
 
-# The policies below tell people: a retrain would mend neither.
+# The policies below notify people: a retrain would fix none of it.
 
 resource "google_monitoring_alert_policy" "dead_letters" {
   display_name          = "${var.name}: dead letters"

@@ -1,13 +1,13 @@
 # Who may publish, and what Pub/Sub itself may do.
 
-# Cloud Storage's own account tells the topic of new objects.
+# Cloud Storage's own account publishes new objects to the topic.
 resource "google_pubsub_topic_iam_member" "storage_publishes" {
   topic  = google_pubsub_topic.messages.id
   role   = "roles/pubsub.publisher"
   member = "serviceAccount:${data.google_storage_project_service_account.agent.email_address}"
 }
 
-# Cloud Monitoring tells the topic of incidents, once a policy uses the channel. The channel makes Google make the account.
+# Cloud Monitoring publishes incidents to the topic, once a policy uses the channel. The channel makes Google make the account.
 resource "google_pubsub_topic_iam_member" "monitoring_publishes" {
   topic  = google_pubsub_topic.messages.id
   role   = "roles/pubsub.publisher"

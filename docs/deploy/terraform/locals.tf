@@ -5,7 +5,7 @@ locals {
 
   service = "${var.name}-trigger"
 
-  # Cloud Run's address that can be told before the service is there. The service must know it to check the audience of
+  # Cloud Run's address that is known before the service is there. The service must know it to check the audience of
   # push tokens, and the address that the service itself reports would be known only once it runs.
   url = "https://${local.service}-${data.google_project.this.number}.${var.region}.run.app"
 

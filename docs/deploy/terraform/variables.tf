@@ -63,7 +63,7 @@ variable "data_bucket" {
 }
 
 variable "data_prefix" {
-  description = "Only objects whose names start with this are told of, such as sales/; everything if empty."
+  description = "Only objects whose names start with this are published, such as sales/; all objects if empty."
   type        = string
   default     = ""
 
@@ -187,13 +187,13 @@ variable "submitters" {
 }
 
 variable "notification_channels" {
-  description = "Cloud Monitoring channels that are told of dead letters, of messages that fail and of a backlog, projects/<project>/notificationChannels/<number>."
+  description = "Cloud Monitoring channels that are notified of dead letters, of messages that fail and of a backlog, projects/<project>/notificationChannels/<number>."
   type        = list(string)
   default     = []
 }
 
 variable "longest_wait_hours" {
-  description = "How long a message may wait before people are told, in hours. More than the limits of your triggers let one wait."
+  description = "How long a message may wait before people are notified, in hours. More than the limits of your triggers let one wait."
   type        = number
   default     = 36
 
