@@ -118,6 +118,12 @@ class PubsubConfig(ChannelConfig):
     )
 
 
+def _or_one(schema: dict[str, Any]) -> None:
+    """Let editors take one mapping, too, where a list of them can stand."""
+    one = schema.pop("items")
+    schema["anyOf"] = [one, {"type": schema.pop("type"), "items": one}]
+
+
 class NotifyConfig(Section):
     """Who is notified of what became of a run. Each channel is one mapping, or a list of them."""
 
@@ -128,13 +134,21 @@ class NotifyConfig(Section):
         "waiting: a trigger's message waits for its cool-down or its daily limit.",
     )
     webhook: list[WebhookConfig] = Field(
-        default_factory=list, description="Servers that take the message as JSON."
+        default_factory=list,
+        description="Servers that take the message as JSON.",
+        json_schema_extra=_or_one,
     )
     slack: list[SlackConfig] = Field(
-        default_factory=list, description="Incoming webhooks of Slack."
+        default_factory=list,
+        description="Incoming webhooks of Slack.",
+        json_schema_extra=_or_one,
     )
-    email: list[EmailConfig] = Field(default_factory=list, description="E-mail, by SMTP.")
-    pubsub: list[PubsubConfig] = Field(default_factory=list, description="Pub/Sub topics.")
+    email: list[EmailConfig] = Field(
+        default_factory=list, description="E-mail, by SMTP.", json_schema_extra=_or_one
+    )
+    pubsub: list[PubsubConfig] = Field(
+        default_factory=list, description="Pub/Sub topics.", json_schema_extra=_or_one
+    )
 
     @field_validator(*KINDS, mode="before")
     @classmethod

@@ -86,7 +86,7 @@ def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice
         model_version=_whole(version),
         champion_version=_whole(champion),
         metrics=_metrics(here),
-        run_link=page.link(store, key),
+        run_link=page.link(store, key) or str(trace.submission.get("url") or ""),
         report_link=_report(store, key, here, task),
     )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from ...components.lib.files import join
 from ...components.lib.store import Store
@@ -20,6 +20,8 @@ from .open_claims import LEASE_SCHEME
 
 # A push request waits for it; who is not reached in this time is not waited for.
 SEND_SECONDS = 8.0
+# A message that was not taken is tried again, but not for each delivery of what it is about.
+AGAIN_SECONDS = 3600.0
 FOLDER = "notified"
 """Within the store's claims: a file for each message that was sent."""
 _MAX_KNOWN = 10_000
@@ -48,10 +50,10 @@ class Notices:
     ) -> None:
         self._pipeline, self._claims_uri, self._clock = pipeline, claims_uri, clock
         self._channels = [parse_channel(channel) for channel in channels]
-        self._known: LRUCache[str, bool] = LRUCache(_MAX_KNOWN)
+        self._known: TTLCache[str, bool] = TTLCache(_MAX_KNOWN, AGAIN_SECONDS, clock)
         self._lock = Lock()
 
-    def tell(self, message: Message, outcome: Outcome) -> None:
+    def send(self, message: Message, outcome: Outcome) -> None:
         """Notify of what became of a message, if anybody is to know; nothing that goes wrong is raised.
 
         Args:
@@ -59,12 +61,12 @@ class Notices:
             outcome: What became of it.
         """
         try:
-            self._tell(message, outcome)
+            self._send(message, outcome)
         except Exception:
             # What became of the message stands, whoever hears of it.
             _log.exception("message %s: nobody was notified.", message.message_id)
 
-    def _tell(self, message: Message, outcome: Outcome) -> None:
+    def _send(self, message: Message, outcome: Outcome) -> None:
         for notice in self._notices(message, outcome):
             channels = [one for one in self._channels if notice.outcome in one.on]
             if channels and self._is_new(notice.id):
@@ -93,7 +95,7 @@ class Notices:
                     f"message {message.message_id}",
                     "failed",
                     f"No run was started for a message to the trigger '{trigger}': {outcome.reason} Of more such "
-                    f"messages on {today} (UTC) only the log, the metrics and the dead letters tell.",
+                    f"messages on {today} (UTC) only the log, the metrics and the dead letters say more.",
                     subject=f"{trigger} {today}",
                 )
             )

@@ -113,7 +113,7 @@ class Processor:
                 outcome = Outcome(Result.FAILED, f"unexpected {type(error).__name__}.")
                 return self._finish(message, outcome, began)
             if self._notices:
-                self._notices.tell(message, outcome)
+                self._notices.send(message, outcome)
             return processed
 
     def _give_up(self, message: Message, outcome: Outcome) -> Outcome:

@@ -26,6 +26,7 @@ def test_the_examples_are_right(file):
         "tasks: {all: {cpu: 4, env: {TIER: 1}, image: null}}",
         'tasks: {all: {accelerators: "${GPUS:-1}", caching: "${CACHING}", memory: "${MEMORY}"}}',
         "targets: {vertex: {project: null, labels: {tier: 1}}}",
+        "notify: {slack: {}, webhook: [{url: 'https://a.example'}, {url_env: HOOK, 'on': [failed]}]}",
     ],
 )
 def test_what_a_file_may_hold_is_right(more):
@@ -39,6 +40,8 @@ def test_what_a_file_may_hold_is_right(more):
         "tasks: {all: {accelerators: many}}",
         "tasks: {all: {kubernetes: {secrets: {A: key}}}}",
         "serving: {rows: text}",
+        "notify: {slack: 'https://a.example'}",
+        "notify: {slack: [{'on': [exploded]}]}",
     ],
 )
 def test_what_is_wrong_is_marked(more):

@@ -7,7 +7,7 @@ from servers.receiver import Receiver
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.run_failures import noting_failure
-from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.run_records import RunKey, note_submission, recording
 from retrainer.components.notify_outcome import notify as notify_module
 from retrainer.components.notify_outcome.notify import notify
 from retrainer.components.notify_outcome.run_page import RunPage
@@ -147,6 +147,15 @@ def test_two_runs_of_one_name_are_two_on_kubeflow(run):
         "https://kfp.example.com/pipeline/#/runs/details/a",
         "https://kfp.example.com/pipeline/#/runs/details/b",
     ]
+
+
+def test_the_page_that_the_submission_noted_is_the_link_where_no_other_is_known(run):
+    run.placeholders = ("nightly", "flights-x7k2", "a")
+    url = "https://kfp.example.com/#/runs/details/a"
+    note_submission(run.store, RunKey.of(*run.placeholders), {"target": "kubeflow", "url": url})
+    run.task("push_model", "refused", outcome="refused")
+    (message,) = run.end()
+    assert message["links"]["run"] == url
 
 
 def test_an_outcome_that_no_channel_is_for_is_not_sent(run):

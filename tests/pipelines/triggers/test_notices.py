@@ -63,7 +63,7 @@ class Service:
         return self.replicas[replica].process(Message(message_id, data, {}, published)).answer
 
     @property
-    def told(self):
+    def sent(self):
         return [json.loads(request.body) for request in self.receiver.requests]
 
 
@@ -74,29 +74,29 @@ def service(tmp_path, receiver):
 
 def test_a_run_that_waits_for_its_limit_is_said_once_over_all_replicas(service):
     assert service.send({"id": "a"}) == Answer.DONE
-    assert service.told == []
+    assert service.sent == []
     for replica in (0, 1, 0, 1):
         assert service.send({"id": "b"}, "2", replica) == Answer.LATER
         service.now += 600
-    (notice,) = service.told
+    (notice,) = service.sent
     assert notice["outcome"] == "waiting"
     assert notice["title"] == "orders: a run waits"
     assert "has started 1 of 1 runs of 2026-04-01 (UTC)" in notice["reason"]
     assert notice["run"].startswith("orders-")
     service.send({"id": "c"}, "3")
-    assert len(service.told) == 2
+    assert len(service.sent) == 2
 
 
 def test_messages_that_can_not_start_a_run_are_one_notice_a_day(service):
     for number in range(3):
         assert service.send({"id": "x", "sapn": number}, f"1{number}", number % 2) == Answer.REFUSED
-    (notice,) = service.told
+    (notice,) = service.sent
     assert notice["outcome"] == "failed"
     assert "No run was started for a message" in notice["reason"]
     assert "sapn" in notice["reason"]
     service.now += 86_400
     service.send({"id": "x", "sapn": 4}, "14")
-    assert len(service.told) == 2
+    assert len(service.sent) == 2
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_a_target_that_refuses_is_said_and_one_that_is_away_is_not(
     monkeypatch.setattr(service.target, "submit", submit)
     for _ in range(2):
         assert service.send({"id": "a"}) == Answer.FAILED
-    assert len(service.told) == count
+    assert len(service.sent) == count
 
 
 def test_nobody_is_asked_for_an_outcome_that_no_channel_is_for(tmp_path, receiver):
     service = Service(tmp_path, receiver, on=["pushed"])
     service.send({"id": "a"})
     service.send({"id": "b"}, "2")
-    assert service.told == []
+    assert service.sent == []
 
 
 def test_a_message_is_handled_although_nobody_can_be_notified(service, receiver, caplog):
@@ -126,10 +126,17 @@ def test_a_message_is_handled_although_nobody_can_be_notified(service, receiver,
     service.send({"id": "a"})
     assert service.send({"id": "b"}, "2") == Answer.LATER
     assert "webhook was not notified of 'orders: a run waits': not sent" in caplog.text
+    receiver.status = 200
+    service.send({"id": "b"}, "2")
+    assert len(service.sent) == 1
+    service.now += 3601
+    service.send({"id": "b"}, "2")
+    service.send({"id": "b"}, "2", replica=1)
+    assert len(service.sent) == 2
 
 
 def test_without_a_store_nobody_is_notified_again_and_again(service, tmp_path):
     (tmp_path / "notified").touch()
     service.send({"id": "a"})
     assert service.send({"id": "b"}, "2") == Answer.LATER
-    assert service.told == []
+    assert service.sent == []
