@@ -61,28 +61,34 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
         # Few of the clients speak SOCKS.
         everything = ""
     found = {name: _either(environment, name) or everything for name in _PROXIES}
+    wanted = {}
     for name, proxy in found.items():
         if proxy:
-            address = proxy if "://" in proxy else f"http://{proxy}"
-            environment[name] = environment[name.upper()] = address
-    if any(found.values()):
-        environment["no_proxy"] = environment["NO_PROXY"] = _without_own(environment)
+            wanted[name] = proxy if "://" in proxy else f"http://{proxy}"
+    if wanted:
+        wanted["no_proxy"] = _without_own(environment)
+        wanted.update({name.upper(): value for name, value in wanted.items()})
     bundle = _certificates(environment)[1]
     if os.path.isfile(bundle):
-        for name in _FILLED:
-            environment.setdefault(name, bundle)
+        wanted.update({name: bundle for name in _FILLED if not environment.get(name)})
+    for name, value in wanted.items():
+        # A variable that is set while a thread of C++ reads another may crash it: what is right is left alone.
+        if environment.get(name) != value:
+            environment[name] = value
 
 
 def certificates() -> str:
     """Return the file of certificates that the environment wants servers to be checked by.
 
     Returns:
-        Its path; empty for the libraries' own.
+        Its path; empty for the libraries' own, also where a folder is named, which `requests` alone takes.
 
     Raises:
         RetrainerError: If there is no such file.
     """
     name, bundle = _certificates(os.environ)
+    if os.path.isdir(bundle):
+        return ""
     if bundle and not os.path.isfile(bundle):
         raise RetrainerError(
             f"the variable {name} is '{bundle}', and there is no such file. Name a file of certificates (PEM)."

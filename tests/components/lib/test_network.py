@@ -90,6 +90,12 @@ def test_certificates_that_are_missing_are_an_error_where_they_are_needed(enviro
         network.certificates()
 
 
+def test_a_folder_of_certificates_is_left_to_the_libraries_that_take_one(environment, tmp_path):
+    environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    assert network.certificates() == ""
+    assert prepared(REQUESTS_CA_BUNDLE=str(tmp_path)) == {"REQUESTS_CA_BUNDLE": str(tmp_path)}
+
+
 def test_a_route_shows_no_password(environment):
     environment.setenv("https_proxy", "http://me:s3cret@proxy:3128")
     environment.setenv("no_proxy", "10.0.0.0/8,direct.example")
