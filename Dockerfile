@@ -1,4 +1,4 @@
-# The image of retrainer's components and of its trigger service: Debian 13, Python 3.13.
+# The image of retrainer's components: Debian 13, Python 3.13. (Dockerfile.trigger has the trigger service alone.)
 #
 #   docker build --build-arg REVISION=$(git rev-parse HEAD) -t retrainer:0.1.0 .
 #
@@ -8,7 +8,8 @@
 #   COPY --chown=retrainer model.py ./
 #   RUN pip install some-package
 #
-# and `module: model` in retrain.yaml. pip changes none of the packages that are locked here.
+# and `module: model` in retrain.yaml. pip changes none of the packages that are locked here. After USER root, end with
+# USER 10001.
 #
 # It asks for nothing that only BuildKit has, so the classic builder makes it too.
 

@@ -1,10 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_spec
 from retrainer.pipelines.config import load_config, parse_config
 from retrainer.pipelines.targets.choosing import TargetKind, check_reachable
+from retrainer.pipelines.task_config import TasksConfig
 
 SMALLEST = """\
 name: orders
@@ -213,3 +218,12 @@ def test_a_model_file_that_is_too_large_to_travel_is_refused(project):
     (project / "model.py").write_text("#" * 70_000)
     with pytest.raises(RetrainerError, match="70,000 bytes"):
         load_config(project)
+
+
+def test_the_tasks_in_the_page_on_targets_are_valid():
+    page = (Path(__file__).resolve().parents[2] / "docs/targets.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    tasks = [yaml.safe_load(block)["tasks"] for block in blocks if block.startswith("tasks:")]
+    assert len(tasks) >= 2
+    for settings in tasks:
+        TasksConfig.model_validate(settings)
