@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
 # Settings of whoever calls the service, which its runs do not have.
 _OF_THE_CALLER = {"host", "endpoint", "token_file", "ca_certificate", "template_repository"}
-_DIGEST_LENGTH = 12
 
 
 @click.group()
@@ -126,7 +125,7 @@ def list_(file: Path, kind: str, **options: Any) -> None:
     target, digest = _open_with_digest(file, kind, options)
     schedules = target.list_schedules()
     for one in schedules:
-        changed = bool(one.digest) and one.digest != digest
+        changed = bool(one.digest) and not one.digest.startswith(digest)
         click.echo(_line(one) + ("  retrain.yaml has changed since" if changed else ""))
     if not schedules:
         click.echo("no schedules yet; 'retrainer schedule create' makes one", err=True)
@@ -212,13 +211,16 @@ def _prepare(
     if template:
         # What it was pushed from is not this file, which may change as it likes.
         return target, pipeline.name, ""
-    # What a tag is pinned to is no change of the file.
+    # That of the file, which `list` can make without asking registries, and after it that with the images pinned.
     written = load_config(file)
     if image:
         config = written.config.model_copy(update={"image": image})
         written = written.model_copy(update={"config": config})
     unpinned = pipeline if written == loaded else compile_pipeline(written)
-    return target, pipeline.name, _digest(written, unpinned, kind, options)
+    digest = _digest(written, unpinned, kind, options)
+    if unpinned is not pipeline and not loaded.moving_images:
+        digest += _digest(loaded, pipeline, kind, options)
+    return target, pipeline.name, digest
 
 
 def _digest(
@@ -226,13 +228,14 @@ def _digest(
 ) -> str:
     """Return what stands for a compiled pipeline and the settings of its runs."""
     from ..targets.choosing import TargetKind, settle_kubeflow, settle_vertex
+    from ..targets.schedule_changes import DIGEST_LENGTH
 
     settle = settle_vertex if TargetKind(kind) == TargetKind.VERTEX else settle_kubeflow
     settings = settle(loaded, take_flags(options)).model_dump_json(exclude=_OF_THE_CALLER)
     # What Vertex AI alone takes is in no text that other targets read.
     own = json.dumps(pipeline.vertex) if pipeline.vertex else ""
     made_of = f"{pipeline.text}{own}\n{settings}"
-    return hashlib.sha256(made_of.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return hashlib.sha256(made_of.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def _read_clock(values: dict[str, Any]) -> "ScheduleConfig":

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from ...components.lib.errors import RetrainerError
 from .interface import Schedule, ScheduleRequest
 
+DIGEST_LENGTH = 12
+"""Of what stands for a pipeline. A schedule has that of the file, and after it that with the images pinned."""
+
 
 def upcoming(start: datetime | None, now: datetime | None = None) -> datetime | None:
     """Return a start that is still to come, else None: then runs start from now on.
@@ -54,8 +57,14 @@ def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
         "max_runs": (there.max_runs or "none", wanted.max_runs or "none"),
     }
     lines = [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
-    if there.digest != wanted.digest:
-        lines.append("pipeline: not as retrain.yaml is now")
+    # A registry that does not answer now is no change: then the wanted digest is that of the file alone.
+    if not there.digest.startswith(wanted.digest):
+        same_file = there.digest.startswith(wanted.digest[:DIGEST_LENGTH])
+        lines.append(
+            "image: its tag stands for another one now"
+            if same_file and there.digest
+            else "pipeline: not as retrain.yaml is now"
+        )
     return lines
 
 

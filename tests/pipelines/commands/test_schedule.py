@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from servers.image_registry import ImageRegistry
 
 from retrainer.components.lib.errors import RetrainerError
 
@@ -105,6 +106,24 @@ def test_a_file_that_changed_since_is_marked_and_applied(retrainer, project, ver
     assert "retrain.yaml has changed since" in retrainer("schedule", "list", *on)
     assert "pipeline: not as retrain.yaml is now" in retrainer("schedule", "apply", *on)
     assert "retrain.yaml has changed since" not in retrainer("schedule", "list", *on)
+
+
+def test_a_tag_that_moved_is_a_change(retrainer, project, kubeflow, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    write_schedule(project, "{cron: 0 4 * * *}")
+    with ImageRegistry() as registry:
+        registry.push("team/retrainer", "1", "first")
+        on = (project, "--to", "kubeflow")
+        apply = ("schedule", "apply", *on, "--image", f"{registry.host}/team/retrainer:1")
+        assert "created" in retrainer(*apply)
+        assert "unchanged" in retrainer(*apply)
+        registry.push("team/retrainer", "1", "second")
+        assert "image: its tag stands for another one now" in retrainer(*apply)
+        assert "unchanged" in retrainer(*apply)
+        # A registry that is silent for an hour must not take the pinned image away.
+        registry.down = True
+        assert "unchanged" in retrainer(*apply)
 
 
 def test_a_task_that_gets_another_machine_is_a_change(retrainer, project, vertex):
