@@ -1,6 +1,6 @@
 """The section of retrain.yaml on the data: where it is, and how it becomes examples."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,10 @@ class CsvColumnConfig(Section):
         description="Texts that mean a missing cell of this column, in place of `csv.null_values`.",
     )
     decimal: Literal[".", ","] | None = Field(None, description="As `csv.decimal`.")
-    thousands: str | None = Field(None, max_length=1, description="As `csv.thousands`.")
+    thousands: str | None = Field(
+        None, max_length=1, description="As `csv.thousands`; an empty text: none in this column."
+    )
+    empty_is_a_value: ClassVar[frozenset[str]] = frozenset({"thousands"})
 
 
 class CsvConfig(Section):

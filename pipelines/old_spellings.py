@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..components.lib.errors import RetrainerError
-from .section import Section, is_section, may_be_unset, without_null
+from .section import Section, is_section, without_null
 from .yaml_places import Location, YamlPlaces, dotted
 
 
@@ -144,7 +144,7 @@ def _empty_texts(content: Any, kind: Any, location: tuple[str, ...]) -> Iterator
         return
     for key, field in kind.model_fields.items():
         value, inner = content.get(key), without_null(field.annotation)
-        if value == "" and may_be_unset(field):
+        if value == "" and kind.empty_is_unset(key):
             yield (*location, key)
         elif is_section(inner):
             yield from _empty_texts(value, inner, (*location, key))

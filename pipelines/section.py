@@ -1,7 +1,7 @@
 """What every section of retrain.yaml is."""
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
@@ -11,6 +11,8 @@ class Section(BaseModel):
     """A section of retrain.yaml: immutable, and no key that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    empty_is_a_value: ClassVar[frozenset[str]] = frozenset()
+    """Keys in which an empty text says something else than null."""
 
     @model_validator(mode="before")
     @classmethod
@@ -24,12 +26,17 @@ class Section(BaseModel):
         kept = {}
         for key, one in value.items():
             field = cls.model_fields.get(key) if isinstance(key, str) else None
-            if field is not None and one == "" and may_be_unset(field):
+            if field is not None and one == "" and cls.empty_is_unset(key):
                 one = None
             # A null of one task stands against the value that holds for all of them.
             if field is None or one is not None or may_be_unset(field):
                 kept[key] = one
         return kept
+
+    @classmethod
+    def empty_is_unset(cls, key: str) -> bool:
+        """Tell whether an empty text in a key is read as null."""
+        return may_be_unset(cls.model_fields[key]) and key not in cls.empty_is_a_value
 
 
 def may_be_unset(field: FieldInfo) -> bool:

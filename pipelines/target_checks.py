@@ -129,17 +129,18 @@ def _accelerator_problems(config: RetrainConfig, targets: list[str]) -> Iterator
         whole = own if task == "all" else config.tasks.of(task)
         if "accelerators" not in own.model_fields_set:
             continue
+        for_vertex = whole.accelerator in VERTEX_ACCELERATORS
         if not whole.accelerator and task != "all":
             text = (
                 f"{place}s is {own.accelerators}, and counts only where 'accelerator' names a type."
             )
             yield Problem(text, False, f"{place}s")
-        elif VERTEX in targets and own.accelerators not in VERTEX_COUNTS:
+        elif (VERTEX in targets or for_vertex) and own.accelerators not in VERTEX_COUNTS:
             text = (
                 f"{place}s is {own.accelerators}, and Vertex AI takes "
                 f"{', '.join(map(str, VERTEX_COUNTS[:-1]))} or {VERTEX_COUNTS[-1]}."
             )
-            yield Problem(text, targets == [VERTEX], f"{place}s")
+            yield Problem(text, for_vertex or targets == [VERTEX], f"{place}s")
 
 
 def _open_secrets(config: RetrainConfig) -> Iterator[Problem]:
@@ -157,9 +158,8 @@ def _open_secrets(config: RetrainConfig) -> Iterator[Problem]:
 def _vertex_reason(kind: str) -> str:
     if kind in VERTEX_ACCELERATORS:
         return ""
-    near = did_you_mean(kind, VERTEX_ACCELERATORS)
-    listed = ", ".join(VERTEX_ACCELERATORS[:5])
-    return f"Vertex AI has types of its own:{near or f' {listed} and others.'}"
+    listed = f" Its types are {', '.join(VERTEX_ACCELERATORS[:4])} and others."
+    return (did_you_mean(kind.upper(), VERTEX_ACCELERATORS) or listed).strip()
 
 
 def _kubernetes_reason(kind: str) -> str:

@@ -116,3 +116,10 @@ def test_a_tasks_own_settings_come_over_those_of_all_name_by_name():
     assert own.kubernetes.node_selector == {"pool": "small", "zone": "b"}
     assert own.kubernetes.secrets == {"A": "s/k"}
     assert own.caching is False
+
+
+def test_an_empty_text_that_says_something_is_kept():
+    csv = "  csv: {thousands: ',', by_column: {code: {thousands: ''}}}\n"
+    text = NEW.replace("  label: returned\n", f"  label: returned\n{csv}")
+    config, _, old = read_config(text, "y")
+    assert (config.data.csv.by_column["code"].thousands, old) == ("", [])

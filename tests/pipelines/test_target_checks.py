@@ -92,8 +92,10 @@ def test_vertex_types_are_those_of_its_api():
 @pytest.mark.parametrize(
     ("targets", "to", "tasks", "says"),
     [
-        (VERTEX, None, accelerator("nvidia.com/gpu"), "which Vertex AI does not take. Vertex AI has"),
+        (VERTEX, None, accelerator("nvidia.com/gpu"), "which Vertex AI does not take. Its types are"),
         (VERTEX, None, accelerator("NVIDIA_TESLA_T4", 3), "accelerators is 3, and Vertex AI takes 1,"),
+        ("", None, accelerator("NVIDIA_TESLA_T4", 3), "accelerators is 3, and Vertex AI takes 1,"),
+        ("", None, accelerator("nvidia_l4"), r"no target takes\. Did you mean 'NVIDIA_L4'"),
         (KUBEFLOW, None, accelerator("NVIDIA_TESLA_T4"), "Kubernetes knows accelerators by the"),
         (BOTH, "vertex", accelerator("nvidia.com/gpu"), "which Vertex AI does not take"),
         ("", "kubeflow", accelerator("NVIDIA_L4"), "which Kubernetes does not take"),
@@ -117,7 +119,7 @@ def test_what_its_target_refuses_is_an_error_with_its_line(load, targets, to, ta
         (KUBEFLOW, None, accelerator("nvidia.com/gpu", 3)),
         (KUBEFLOW, None, accelerator("cloud-tpus.google.com/v3", 8)),
         ("", None, accelerator("nvidia.com/gpu")),
-        ("", None, accelerator("NVIDIA_L4", 3)),
+        ("", None, accelerator("NVIDIA_L4", 2)),
         (BOTH, "kubeflow", accelerator("nvidia.com/mig-1g.5gb")),
     ],
 )

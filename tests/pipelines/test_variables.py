@@ -4,6 +4,7 @@ import pytest
 from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.commands.prepare import load_with_image
 from retrainer.pipelines.compiling import compile_spec
 from retrainer.pipelines.config import load_config, parse_config
 from retrainer.pipelines.variables import VariableError, fill_in
@@ -135,3 +136,13 @@ def test_plain_numbers_are_text_where_yaml_would_not_change_them():
     for changed in ("007", "1.10", "yes", "2026-01-01"):
         with pytest.raises(RetrainerError, match=f'quotes to have text: "{changed}"'):
             parse_config(CONFIG.replace("${TIER:-}", changed), "y")
+
+
+def test_a_flag_goes_over_a_variable_and_that_over_the_file(project, monkeypatch):
+    # By digest, no registry is asked.
+    images = [f"registry.example/a@sha256:{digit * 64}" for digit in "123"]
+    (project / "retrain.yaml").write_text(f"{CONFIG}image: {images[0]}\n")
+    assert load_with_image(project, None).config.image == images[0]
+    monkeypatch.setenv("RETRAINER_IMAGE", images[1])
+    assert load_with_image(project, None).config.image == images[1]
+    assert load_with_image(project, images[2]).config.image == images[2]
