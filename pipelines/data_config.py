@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from .kubernetes_config import Variable
 from .section import Section
 
 
@@ -76,7 +77,7 @@ class HashConfig(Section):
         description="The columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is then "
         "sent the digests.",
     )
-    key_env: str = Field(
+    key_env: Variable = Field(
         "RETRAINER_HASH_KEY",
         description="Environment variable that holds the HMAC key, at least 16 bytes.",
     )

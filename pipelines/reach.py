@@ -60,6 +60,7 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
                 f"{where}, and {variable} is {os.environ[variable]}, a server on this machine alone. Set it in tasks' "
                 "env to the address that tasks reach."
             )
+    yield from _missing_hash_key(loaded, target)
     yield from _local_images(loaded)
 
 
@@ -87,6 +88,20 @@ def is_reachable(
         any(uri == folder or uri.startswith(f"{folder}/") for folder in _mounts(config, task))
         for task in tasks
     )
+
+
+def _missing_hash_key(loaded: LoadedConfig, target: str | None) -> Iterator[str]:
+    hashed, task = loaded.config.data.hash, loaded.config.tasks.of("ingest_spans")
+    given = set(task.env)
+    if target != VERTEX:
+        given |= {*task.kubernetes.secrets, *task.kubernetes.config_maps}
+    if hashed.columns and not hashed.key_file and hashed.key_env not in given:
+        yield (
+            f"{loaded.places.locate(('data', 'hash'))}: data.hash needs its key in {hashed.key_env}, which no setting "
+            f"gives to the task ingest_spans. On Kubeflow set tasks.ingest_spans.kubernetes.secrets.{hashed.key_env} "
+            "to <secret>/<key>; on Vertex AI name a file on a bucket that only its account may read, as "
+            "data.hash.key_file."
+        )
 
 
 def _mounts(config: RetrainConfig, task: str) -> list[str]:

@@ -10,11 +10,11 @@ CONFIG = """\
 name: orders
 store: {store}
 image: {image}
-data: {{pattern: "{pattern}", label: returned, hash: {{columns: [mail], key_file: /keys/key}}}}
+data: {{pattern: "{pattern}", label: returned, hash: {{columns: [mail], {key}}}}}
 evaluation: {{metrics_specs: []}}
 tasks:
   all: {{kubernetes: {{persistent_volumes: {{/data: claim}}}}, env: {env}}}
-  ingest_spans: {{kubernetes: {{secret_volumes: {volumes}}}}}
+  ingest_spans: {{kubernetes: {{secret_volumes: {volumes}, secrets: {secrets}}}}}
 """
 
 
@@ -31,6 +31,8 @@ def lines(tmp_path, monkeypatch):
             "pattern": "gs://acme/{span}.csv",
             "env": "{}",
             "volumes": "{/keys: hashing}",
+            "secrets": "{}",
+            "key": "key_file: /keys/key",
         }
         (tmp_path / "retrain.yaml").write_text(CONFIG.format(**values | changes))
         found = local_only(load_config(tmp_path), target)
@@ -78,3 +80,13 @@ def test_a_pattern_of_bigquery_is_reached(lines, tmp_path):
     lines()
     config = load_config(tmp_path).config
     assert is_reachable("bq://p.d.t_{span:%Y%m%d}", config, ("ingest_spans",), "vertex")
+
+
+def test_a_key_of_private_columns_that_the_task_would_miss_is_named(lines):
+    secrets = "{HASHING: hashing/key}"
+    (line,) = lines(key="key_env: HASHING")
+    assert line.startswith("4: data.hash needs its key in HASHING, which no setting gives")
+    assert lines("kubeflow", key="key_env: HASHING", secrets=secrets) == []
+    # Vertex AI has no secrets of Kubernetes.
+    assert len(lines("vertex", key="key_env: HASHING", secrets=secrets)) == 1
+    assert lines("vertex", key="key_file: gs://acme-keys/key") == []
