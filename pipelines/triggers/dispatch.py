@@ -4,11 +4,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from threading import Lock
-
-from cachetools import LRUCache
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.store import Store
@@ -21,6 +18,7 @@ from .claims import Claims
 from .in_flight import InFlight
 from .interface import Cause, Message, Outcome, Result
 from .kinds import settle_seconds
+from .known_runs import KnownRuns, covers
 from .ledger import Busy, Ledger, Submitted
 from .matching import Matcher
 from .open_claims import open_claims
@@ -29,18 +27,9 @@ from .settling import Settling, ready_at
 
 TRIGGER_LABEL = "retrainer-trigger"
 """Label of a run that names the trigger which started it."""
-_MAX_KNOWN = 20_000
 _IN_HAND_SECONDS = 2.0
 _CLAIMED = "a replica has claimed its run, and has not submitted it yet."
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """The newest run of a cause."""
-
-    run: Submitted
-    generation: int
 
 
 class Dispatcher:
@@ -84,8 +73,7 @@ class Dispatcher:
             for name, config in triggers.items()
             if ledger and _is_limited(config)
         }
-        self._known: LRUCache[tuple[str, str], _Known] = LRUCache(_MAX_KNOWN)
-        self._known_lock = Lock()
+        self._known = KnownRuns()
         self._in_flight = InFlight()
 
     @property
@@ -113,9 +101,9 @@ class Dispatcher:
         return combine(findings, known) if len(known) == len(outcomes) else None
 
     def _glance_at(self, cause: Cause, message: Message) -> Outcome | None:
-        known = self._get_known(cause)
-        if known and _covers(known.run, cause):
-            return run_outcome(Result.DUPLICATE, cause, known.run.submission)
+        done = self._known.find(cause)
+        if done:
+            return run_outcome(Result.DUPLICATE, cause, done.submission)
         if not cause.settle_seconds or not self._settling:
             return self._wait(cause, cause.ready, message)
         progress = self._settling.get_known(cause)
@@ -134,7 +122,9 @@ class Dispatcher:
         )
 
     def _start(self, cause: Cause, message: Message) -> Outcome:
-        with self._in_flight.hold((cause.trigger, cause.key), _IN_HAND_SECONDS) as held:
+        # Those that one run may do for are handled one after the other.
+        key = cause.key if cause.done_since is None else ""
+        with self._in_flight.hold((cause.trigger, key), _IN_HAND_SECONDS) as held:
             if not held:
                 return wait_outcome(
                     cause, "its run is being submitted for another message.", _IN_HAND_SECONDS
@@ -154,7 +144,7 @@ class Dispatcher:
             return wait
         # The newest run that is known may cover the cause; the ones before it were too early for it.
         outcome = self._start_generation(cause, progress.generation - 1)
-        known = self._get_known(cause)
+        known = self._known.get(cause)
         if known and known.generation > progress.generation:
             try:
                 self._settling.record_run(cause, known.generation)
@@ -170,7 +160,7 @@ class Dispatcher:
             cause: The cause.
             generation: Runs up to this one are there, and too early.
         """
-        known = self._get_known(cause)
+        known = self._known.get(cause)
         generation = max(generation, known.generation if known else 0)
         started: list[Submission] = []
         while True:
@@ -184,9 +174,8 @@ class Dispatcher:
                 if started:
                     run = _cover(run, cause)
                 started.append(run.submission)
-            with self._known_lock:
-                self._known[cause.trigger, cause.key] = _Known(run, generation)
-            if _covers(run, cause):
+            self._known.remember(cause, run, generation)
+            if covers(run, cause):
                 result = Result.STARTED if started else Result.DUPLICATE
                 return run_outcome(result, cause, run.submission)
 
@@ -247,10 +236,6 @@ class Dispatcher:
             )
         return run
 
-    def _get_known(self, cause: Cause) -> _Known | None:
-        with self._known_lock:
-            return self._known.get((cause.trigger, cause.key))
-
 
 def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target: Target) -> bool:
     """Return whether runs have to be claimed (by the target), counted or waited for (by a trigger)."""
@@ -298,7 +283,3 @@ def _is_limited(config: TriggerConfig) -> bool:
 def _cover(run: Submitted, cause: Cause) -> Submitted:
     """Take it that a run which was started for a cause covers it, whatever the service's clock says."""
     return Submitted(run.submission, max(run.covers, cause.since or run.covers))
-
-
-def _covers(run: Submitted, cause: Cause) -> bool:
-    return cause.since is None or run.covers >= cause.since

@@ -166,7 +166,17 @@ class ScheduleTrigger:
         published = reading.message.published
         slot = int(published.timestamp() // self._seconds * self._seconds)
         readable = f"{self._name}-{datetime.fromtimestamp(slot, UTC):%Y%m%d-%H%M}"
-        return [Cause(self._name, readable, str(slot), self._config.parameters, published)]
+        # Slots ask for the same: after an outage one run makes up for all that were missed.
+        return [
+            Cause(
+                self._name,
+                readable,
+                str(slot),
+                self._config.parameters,
+                published,
+                done_since=published,
+            )
+        ]
 
 
 class AlertTrigger:

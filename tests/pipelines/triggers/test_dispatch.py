@@ -234,6 +234,23 @@ def test_each_kind_starts_a_run_and_says_which(make, target):
     assert all(run.startswith(start) for run, start in zip(target.ids, starts, strict=True))
 
 
+def test_after_an_outage_one_run_makes_up_for_all_slots_that_were_missed(make, target, clock):
+    dispatcher = make(nightly={"kind": "schedule"})
+    slots = [message(b"", NOON + timedelta(hours=n), trigger="nightly") for n in range(24)]
+    target.before.extend(UnavailableError("the service is away.") for _ in slots)
+    for slot in slots:
+        clock.go_to(slot.published)
+        assert dispatcher.handle(slot).result == Result.FAILED
+    clock.now += 60
+    results = [dispatcher.handle(slot).result for slot in slots]
+    assert results == [Result.STARTED] + [Result.DUPLICATE] * 23
+    # The next slot is one of its own, though the run before it is still going.
+    clock.now += 3600
+    after = message(b"", NOON + timedelta(hours=24), trigger="nightly")
+    assert dispatcher.handle(after).result == Result.STARTED
+    assert len(target.runs) == 2
+
+
 def test_what_nobody_listens_to_is_ignored_and_what_is_malformed_is_permanently_invalid(
     make, target
 ):
@@ -329,7 +346,7 @@ def test_a_glance_tells_what_needs_no_network_and_starts_nothing(make, target, c
 
 
 def test_memory_is_bounded_and_what_was_forgotten_is_still_no_second_run(make, target, monkeypatch):
-    monkeypatch.setattr("retrainer.pipelines.triggers.dispatch._MAX_KNOWN", 10)
+    monkeypatch.setattr("retrainer.pipelines.triggers.known_runs.MAX_KNOWN", 10)
     dispatcher = make(ask={"kind": "request"})
     messages = [message({"id": f"q{number}"}) for number in range(50)]
     for each in messages + messages:

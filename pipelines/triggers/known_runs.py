@@ -1,0 +1,64 @@
+"""The runs that a process knows of, so that most messages need no network."""
+
+from dataclasses import dataclass
+from threading import Lock
+
+from cachetools import LRUCache
+
+from .interface import Cause
+from .ledger import Submitted
+
+MAX_KNOWN = 20_000
+
+
+@dataclass(frozen=True)
+class Known:
+    """The newest run of a cause.
+
+    Attributes:
+        run: The run.
+        generation: Which one of the cause's it is, from 1.
+    """
+
+    run: Submitted
+    generation: int
+
+
+class KnownRuns:
+    """The newest runs of causes and triggers. All methods may be called from several threads at once."""
+
+    def __init__(self) -> None:
+        self._known: LRUCache[tuple[str, str], Known] = LRUCache(MAX_KNOWN)
+        self._latest: dict[str, Submitted] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, cause: Cause) -> Known | None:
+        """Give the newest run of a cause."""
+        with self._lock:
+            return self._known.get((cause.trigger, cause.key))
+
+    def remember(self, cause: Cause, run: Submitted, generation: int) -> None:
+        """Remember a run as the newest of a cause, and of its trigger if it is."""
+        with self._lock:
+            self._known[cause.trigger, cause.key] = Known(run, generation)
+            latest = self._latest.get(cause.trigger)
+            if latest is None or latest.covers < run.covers:
+                self._latest[cause.trigger] = run
+
+    def find(self, cause: Cause) -> Submitted | None:
+        """Find a run that does what a cause asks for: its own, or any of the trigger's that was created late enough."""
+        known = self.get(cause)
+        if known and covers(known.run, cause):
+            return known.run
+        with self._lock:
+            latest = self._latest.get(cause.trigger)
+        done = latest and cause.done_since and latest.covers >= cause.done_since
+        return latest if done else None
+
+
+def covers(run: Submitted, cause: Cause) -> bool:
+    """Return whether a run of a cause has seen what the cause is about."""
+    return cause.since is None or run.covers >= cause.since
