@@ -72,9 +72,13 @@ def ask(loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int) -> Answers
 
     def work(kind: TargetKind) -> None:
         try:
-            answered.put((kind, open_for_reading(kind, loaded, ASK_SECONDS).list_runs(most)))
+            target = open_for_reading(kind, loaded, ASK_SECONDS)
+            answered.put((kind, _name_schedules(target, target.list_runs(most))))
         except RetrainerError as error:
             answered.put((kind, str(error)))
+        # Whoever waits must hear of a mistake, too.
+        except Exception as error:
+            answered.put((kind, f"{type(error).__name__}: {error}"))
 
     for kind in waiting:
         # A service that does not answer must not keep the program from ending.
@@ -101,6 +105,22 @@ def ask(loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int) -> Answers
             for kind, why in sorted(problems.items())
         ],
     )
+
+
+def _name_schedules(target: Target, runs: list[RemoteRun]) -> list[RemoteRun]:
+    """Put the names of schedules in place of what the service calls them; a deleted one keeps that."""
+    if not any(run.schedule for run in runs):
+        return runs
+    try:
+        schedules = target.list_schedules()
+    except RetrainerError:
+        return runs
+    # Vertex AI has the project's number in one place and its id in another.
+    names = {one.reference.rpartition("/")[2]: one.name for one in schedules}
+    return [
+        replace(run, schedule=names.get(run.schedule.rpartition("/")[2], run.schedule))
+        for run in runs
+    ]
 
 
 @dataclass(frozen=True)

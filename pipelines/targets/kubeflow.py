@@ -242,6 +242,9 @@ class KubeflowTarget:
     @cached_property
     def _spec(self) -> dict[str, Any]:
         """The pipeline as the API takes it: Kubernetes' own settings beside it, where there are some."""
+        if not self._pipeline.text:
+            # It was opened to look at runs, and nothing will be sent.
+            return dict(self._pipeline.spec)
         spec, *platform = yaml.safe_load_all(self._pipeline.text)
         return {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
 

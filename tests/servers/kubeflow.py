@@ -260,7 +260,7 @@ class KubeflowServer(LocalServer):
         # kubeflow/pipelines, backend/src/apiserver/storage/run_store.go, TerminateRun: one statement updates the run if
         # it is in one of these states, and "not found" is any other.
         run = _get(self.runs, "run_id", request, "experiment_id")
-        if run["state"] not in ("PAUSED", "PENDING", "RUNNING"):
+        if run.get("state") not in (None, "PAUSED", "PENDING", "RUNNING"):
             raise Refusal(400, f"Failed to terminate a run {run['run_id']}. Row not found")
         run["state"] = "CANCELING"
         return {}

@@ -119,6 +119,21 @@ def test_a_run_that_a_schedule_or_a_trigger_started_is_listed_with_its_cause(
     assert found["orders-by-clock"]["cause"] == "schedule 77"
 
 
+@pytest.mark.parametrize("service", ["vertex", "kubeflow"])
+def test_a_run_of_a_schedule_names_it(retrainer, project, vertex, kubeflow, rows, service):
+    retrainer(
+        "schedule", "create", project, "--to", service, "--name", "nightly", "--cron", "0 6 * * *"
+    )  # fmt: skip
+    if service == "kubeflow":
+        kubeflow.fire(kubeflow.recurring_runs[0])
+    else:
+        submit(retrainer, project, "vertex", "orders-1")
+        schedule = next(iter(vertex.schedules.values()))
+        vertex.jobs["orders-1"].schedule_name = schedule.name.replace("acme-ml", "123")
+    [run] = rows("--to", service).values()
+    assert run["cause"] == "schedule nightly"
+
+
 def test_a_service_that_can_not_be_asked_leaves_the_last_known_states(
     retrainer, project, vertex, runs, rows, monkeypatch
 ):
