@@ -4,6 +4,9 @@ Needs Go, root and /dev/fuse. Building gcsfuse takes about a minute where Go has
 """
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 import requests
@@ -23,6 +26,37 @@ def test_the_preloaded_rules_are_those_of_gcsfuse(mount, tmp_path):
     rules = gcsfuse.Rules(tmp_path)
     (folder / "calls").mkdir()
     assert gcsfuse.outcomes(folder / "calls") == gcsfuse.outcomes(rules.folder, **rules.environment)
+
+
+_WRITER = """
+import os, sys, time
+with open(f"{sys.argv[1]}/half", "wb") as file:
+    file.write(b"x" * 100_000)
+    file.flush()
+    os.fsync(file.fileno())
+    print("synced", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_file_is_an_object_when_it_is_closed_and_so_is_half_of_one_whose_writer_is_killed(mount):
+    folder, objects = mount
+
+    def sizes():
+        answer = requests.get(objects, params={"prefix": "half"}, timeout=30).json()
+        return [int(one["size"]) for one in answer.get("items", [])]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", _WRITER, folder], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline() == "synced\n"
+        assert sizes() == []
+        writer.kill()
+    for _ in range(600):
+        if sizes():
+            break
+        time.sleep(0.1)
+    assert sizes() == [100_000]
 
 
 def test_the_pipeline_runs_and_its_artifacts_are_objects(mount, tmp_path):
