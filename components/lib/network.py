@@ -19,7 +19,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .errors import RetrainerError
 
@@ -110,6 +110,22 @@ def proxy_for(url: str) -> str:
 
     proxy = select_proxy(url, get_environ_proxies(url))
     return prepend_scheme_if_needed(proxy, "http") if proxy else ""
+
+
+def use_proxy(configuration: Any, url: str) -> None:
+    """Lead a client that openapi-generator made through the proxy, if there is one: its urllib3 asks no environment.
+
+    Args:
+        configuration: Of `kfp_server_api` or `kubernetes.client`; a proxy that it has is kept.
+        url: The address that the client asks.
+    """
+    import urllib3
+
+    if configuration.proxy or not (proxy := proxy_for(url)):
+        return
+    configuration.proxy = proxy
+    if login := urllib3.util.parse_url(proxy).auth:
+        configuration.proxy_headers = urllib3.make_headers(proxy_basic_auth=unquote(login))
 
 
 def route(url: str, http_only: bool = False) -> str:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import kfp_server_api
 import urllib3
@@ -102,7 +101,7 @@ class KubeflowClient:
         # One attempt, and no redirect to a login page: `persist` repeats, and knows what may be repeated.
         settings.retries = urllib3.Retry(total=0, raise_on_redirect=False)
         settings.connection_pool_maxsize = _CONNECTIONS
-        self._use_proxy(settings)
+        network.use_proxy(settings, self.host)
         if config.ca_certificate and not Path(config.ca_certificate).is_file():
             raise RetrainerError(
                 f"there is no file '{config.ca_certificate}' (targets.kubeflow.ca_certificate)."
@@ -119,12 +118,6 @@ class KubeflowClient:
         self.experiments = kfp_server_api.ExperimentServiceApi(self._api)
         self.runs = kfp_server_api.RunServiceApi(self._api)
         self.recurring_runs = kfp_server_api.RecurringRunServiceApi(self._api)
-
-    def _use_proxy(self, settings: kfp_server_api.Configuration) -> None:
-        """Go through the proxy that the environment names: urllib3 itself asks no environment."""
-        settings.proxy = network.proxy_for(self.host) or None
-        if settings.proxy and (login := urllib3.util.parse_url(settings.proxy).auth):
-            settings.proxy_headers = urllib3.make_headers(proxy_basic_auth=unquote(login))
 
     def health(self, **keywords: Any) -> dict[str, Any]:
         """Ask how the service is; kfp's own method drops its version, `tag_name`.

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.network import use_proxy
 from ..targets.interface import RefusedError, UnavailableError
 from ..targets.names import to_run_id
 from .claims import KEEP, Record
@@ -158,7 +159,10 @@ def _connect() -> "CoordinationV1Api":
                 f"trigger_service.claims names Kubernetes Leases, and there is no cluster to connect to: {error}. Run "
                 "in a pod, or set KUBECONFIG."
             ) from error
-    return client.CoordinationV1Api()
+    configuration = client.Configuration.get_default_copy()
+    # As kubectl does; a pod's own cluster is asked directly (network.prepare).
+    use_proxy(configuration, configuration.host)
+    return client.CoordinationV1Api(client.ApiClient(configuration))
 
 
 def _lease_name(key: str) -> str:

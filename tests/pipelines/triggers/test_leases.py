@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from kubernetes.client import ApiClient, Configuration, CoordinationV1Api
 from servers.kubernetes import KubernetesServer
+from servers.proxy import Authority, Proxy
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
@@ -172,3 +173,26 @@ def test_leases_that_may_not_be_deleted_stay(server, verb, caplog):
     server.forbidden.clear()
     Sweeper(claims).sweep()
     assert "1 old claims were deleted" in caplog.text
+
+
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: acme
+clusters: [{name: acme, cluster: {server: "http://kube.acme.example"}}]
+contexts: [{name: acme, context: {cluster: acme, user: me}}]
+users: [{name: me, user: {token: t}}]
+"""
+
+
+def test_a_cluster_elsewhere_is_reached_through_the_proxy(server, tmp_path, monkeypatch):
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG)
+    # The package takes the path when it is imported.
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
+    monkeypatch.setattr(Configuration, "_default", None)
+    with Proxy(Authority(tmp_path)) as proxy:
+        proxy.ways["kube.acme.example"] = server.port
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert LeaseClaims("ml").write("runs/orders-7", {"by": "one"}, None)
+        assert proxy.seen[0].startswith("POST http://kube.acme.example/")
