@@ -14,8 +14,10 @@ from servers.receiver import Receiver
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.compiling import compile_config
 from retrainer.pipelines.config import load_config
+from retrainer.pipelines.local_run import run_locally
 from retrainer.pipelines.notify_reach import missing_secrets
 from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.runners.observer import RunObserver
 
 TASKS = {
     *("ingest-spans", "resolve-champion", "compute-statistics", "validate-examples"),
@@ -155,6 +157,17 @@ def test_compile_warns_of_secrets_that_the_task_would_miss(load):
     )
 
 
+@pytest.mark.parametrize(("notify", "last"), [(True, {"notify-outcome"}), (False, set())])
+def test_a_run_here_may_notify_nobody(load, notify, last):
+    class Runner:
+        def run(self, spec, **_):
+            self.tasks = {*spec["root"]["dag"]["tasks"]} - {"exit-handler-1"}
+
+    runner = Runner()
+    run_locally(runner, load("notify: {slack: {}}\n"), RunObserver(), notify=notify)
+    assert runner.tasks == (last or TASKS)
+
+
 @pytest.fixture(scope="module")
 def receiver():
     with Receiver() as receiver:
@@ -204,14 +217,6 @@ def test_a_run_here_notifies_of_each_outcome_once(warm_retrainer, project, recei
     )
     assert "notify_outcome" in done.stdout
     assert "pushed: sent by webhook" in done.stdout
-
-    # The same again: nothing changed, and no channel is for that by default. With --no-notify there is no task for it.
-    done, messages = run("--run-id", "again")
-    assert (done.returncode, messages) == (0, [])
-    assert "unchanged: no channel is for this outcome" in done.stdout
-    done, messages = run("--run-id", "quiet", "--no-notify")
-    assert (done.returncode, messages) == (0, [])
-    assert "notify_outcome" not in done.stdout
 
     # The gate asks for more than any model has; the server refuses the message.
     file = project / "retrain.yaml"
