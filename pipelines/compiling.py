@@ -13,10 +13,10 @@ from ..components.lib.errors import RetrainerError
 from .config import LoadedConfig
 from .continuous_training import continuous_training
 from .pipeline_text import read_header, to_json, to_yaml
-from .portable import drop_new_names
+from .portable import drop_new_names, drop_unused_inputs
 from .setting_checks import check_settings
 from .targets.interface import Pipeline
-from .vertex_jobs import as_custom_jobs
+from .vertex_jobs import as_custom_jobs, with_resource_names
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,15 @@ class Compiled:
     Attributes:
         spec: The pipeline, as every reader takes it.
         platforms: What only Kubernetes takes; empty if there is nothing.
-        vertex: The pipeline with what only Vertex AI takes; None if there is nothing.
+        vertex: The pipeline as Vertex AI alone takes it.
+        has_vertex_settings: Whether tasks have settings there that no other reader takes.
         header: Comments that list its parameters.
     """
 
     spec: Mapping[str, Any]
     platforms: Mapping[str, Any] = field(default_factory=dict)
-    vertex: Mapping[str, Any] | None = None
+    vertex: Mapping[str, Any] = field(default_factory=dict)
+    has_vertex_settings: bool = False
     header: str = ""
 
     def to_yaml(self) -> str:
@@ -50,7 +52,7 @@ class Compiled:
 
     def to_vertex_yaml(self) -> str:
         """Write what Vertex AI loads, with the settings that no other reader takes."""
-        return to_yaml(self.vertex or self.spec, header=self.header)
+        return to_yaml(self.vertex, header=self.header)
 
 
 def compile_config(loaded: LoadedConfig) -> Compiled:
@@ -77,11 +79,12 @@ def compile_config(loaded: LoadedConfig) -> Compiled:
             ) from error
         text = file.read_text(encoding="utf-8")
     first, *others = yaml.load_all(text, Loader=yaml.CSafeLoader)
-    spec, platforms = drop_new_names(first, others[0] if others else {})
+    spec, platforms = drop_new_names(drop_unused_inputs(first), others[0] if others else {})
     tasks = loaded.config.tasks
     named = {name: tasks.of(name) for name in type(tasks).model_fields if name != "all"}
-    vertex = as_custom_jobs(spec, named, loaded.config.targets.vertex)
-    return Compiled(spec, platforms, vertex, read_header(text))
+    own = any(task.vertex.machine_type for task in named.values())
+    vertex = as_custom_jobs(with_resource_names(spec), named, loaded.config.targets.vertex)
+    return Compiled(spec, platforms, vertex, own, read_header(text))
 
 
 def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from .task_settings import apply_settings
 
 RUN = {
     "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-    "run_resource": dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
     "run_uuid": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
 }
 """Which run a task is of: only for tasks that are never cached, since it is another one in each run."""

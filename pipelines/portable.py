@@ -52,6 +52,32 @@ def drop_new_names(
     return kept, kept_platforms
 
 
+def drop_unused_inputs(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out a component's optional artifacts where no task has one for it.
+
+    kfp's local runner wants every artifact that a component may take (kfp/local/executor_input_utils.py of kfp 2.13 and
+    2.16, construct_executor_input). The component's function finds none either way.
+
+    Args:
+        spec: The pipeline spec.
+
+    Returns:
+        Another one, without those inputs.
+    """
+    kept: dict[str, Any] = _copy(spec)
+    components = kept.get("components", {})
+    used: dict[str, set[str]] = {name: set() for name in components}
+    for dag in (kept.get("root", {}), *components.values()):
+        for task in dag.get("dag", {}).get("tasks", {}).values():
+            used[task["componentRef"]["name"]].update(task.get("inputs", {}).get("artifacts", {}))
+    for name, component in components.items():
+        artifacts = component.get("inputDefinitions", {}).get("artifacts", {})
+        for key in [key for key, its in artifacts.items() if its.get("isOptional")]:
+            if key not in used[name]:
+                del artifacts[key]
+    return kept
+
+
 def _executors(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from document.get("deploymentSpec", {}).get("executors", {}).values()
 

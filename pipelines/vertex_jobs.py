@@ -15,6 +15,8 @@ from ..components.lib.errors import RetrainerError
 from .target_config import VertexConfig
 from .task_config import TaskConfig
 
+RUN_UUID, RUN_RESOURCE = "run_uuid", "run_resource"
+"""Inputs of tasks that know of their run: what each service calls it, and what Vertex AI calls it."""
 IMAGE = "gcr.io/ml-pipeline/google-cloud-pipeline-components:2.22.0"
 _COMMAND = [
     "python3",
@@ -49,7 +51,7 @@ _INPUTS: dict[str, tuple[str, Any]] = {
 
 def as_custom_jobs(
     spec: Mapping[str, Any], tasks: Mapping[str, TaskConfig], config: VertexConfig
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Let tasks with settings of Vertex AI's own run as custom jobs.
 
     Args:
@@ -58,11 +60,9 @@ def as_custom_jobs(
         config: The target's settings.
 
     Returns:
-        Another pipeline, or None if no task has such settings.
+        Another pipeline, or the same if no task has such settings.
     """
     own = {name: task for name, task in tasks.items() if task.vertex.machine_type}
-    if not own:
-        return None
     changed: dict[str, Any] = json.loads(json.dumps(spec))
     for name, task in own.items():
         label = name.replace("_", "-")
@@ -72,6 +72,30 @@ def as_custom_jobs(
         _add_inputs(component, label, executor["container"], task)
         executor["container"] = _launcher()
     return with_networks(changed, config)
+
+
+def with_resource_names(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Give tasks the resource name of their run.
+
+    Vertex AI fills in its placeholder, Kubeflow's has no use, and kfp's local runner fails at it (kfp/local/
+    placeholder_utils.py of kfp 2.13 and 2.16, PLACEHOLDERS lacks it).
+
+    Args:
+        spec: The compiled pipeline, whose tasks have the run's id already, where they may know of it.
+
+    Returns:
+        Another pipeline.
+    """
+    from kfp import dsl
+
+    changed: dict[str, Any] = json.loads(json.dumps(spec))
+    value = {"runtimeValue": {"constant": dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER}}
+    for component in (changed["root"], *changed["components"].values()):
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            inputs = task.get("inputs", {}).get("parameters", {})
+            if RUN_UUID in inputs:
+                inputs[RUN_RESOURCE] = value
+    return changed
 
 
 def with_networks(spec: Mapping[str, Any], config: VertexConfig) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def compile_(
     )
     _write_beside(
         beside_file(output, "vertex"),
-        compiled.to_vertex_yaml() if compiled.vertex else None,
+        compiled.to_vertex_yaml() if compiled.has_vertex_settings else None,
         "the same with the settings that only Vertex AI takes; give this file to Vertex AI",
     )
     if push:

@@ -45,7 +45,7 @@ class Pipeline:
         name: Its name.
         text: The compiled YAML; a second document holds what only Kubernetes takes. Empty for a template.
         spec: The first document, or the template's pipeline.
-        vertex: The pipeline with the settings of tasks that only Vertex AI takes; None if there are none.
+        vertex: The pipeline as Vertex AI alone takes it; None if that is `spec`.
         template: The template in Artifact Registry with its digest,
             `https://<region>-kfp.pkg.dev/<project>/<repository>/<package>/sha256:...`, if it was pushed. Vertex is then
             sent this name in place of the spec.

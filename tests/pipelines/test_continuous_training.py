@@ -85,6 +85,15 @@ def test_a_second_try_is_there_where_it_is_asked_for(compiled, project):
     assert changed == [{"runtimeValue": {"constant": "judge_again"}}, None]
 
 
+def test_no_component_takes_an_artifact_that_no_task_hands_to_it(compiled):
+    # kfp's local runner wants every one.
+    spec = compiled()
+    for name, task in _tasks(spec).items():
+        component = spec["components"][task["componentRef"]["name"]]
+        artifacts = component.get("inputDefinitions", {}).get("artifacts", {})
+        assert set(artifacts) == set(task["inputs"].get("artifacts", {})), name
+
+
 def test_an_image_lands_in_every_task(compiled):
     executors = compiled(f"image: registry.example/team/retrainer@sha256:{'0' * 64}\n")[
         "deploymentSpec"

@@ -46,7 +46,7 @@ def test_a_run_carries_all_settings_and_the_spec_as_compiled(server):
         "span": "2026-01-31"
     }
     # The spec is sent as it was compiled, so each task's caching is, too.
-    assert json_format.MessageToDict(job.pipeline_spec) == json.loads(json.dumps(compiled().spec))
+    assert json_format.MessageToDict(job.pipeline_spec) == json.loads(json.dumps(compiled().vertex))
     assert dict(job.labels) == {
         "team": "search",
         "tier": "2",

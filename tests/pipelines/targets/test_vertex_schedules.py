@@ -49,7 +49,7 @@ def test_a_schedule_starts_the_same_job_as_a_run_and_one_at_a_time(server):
     assert job.runtime_config.failure_policy == 2
     assert job.runtime_config.gcs_output_directory == "gs://acme-ml/root"
     assert dict(job.labels) == {**FULL["labels"], "retrainer-pipeline": compiled().name}
-    assert json_format.MessageToDict(job.pipeline_spec) == json.loads(json.dumps(compiled().spec))
+    assert json_format.MessageToDict(job.pipeline_spec) == json.loads(json.dumps(compiled().vertex))
     assert (done.name, done.cron, done.time_zone) == ("nightly", "30 2 * * 1-5", "Europe/Berlin")
     assert (done.state, done.updated) == (ScheduleState.ACTIVE, False)
     assert done.next_run is not None
