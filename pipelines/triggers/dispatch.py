@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.store import Store
@@ -174,7 +174,8 @@ class Dispatcher:
                 if started:
                     run = _cover(run, cause)
                 started.append(run.submission)
-            self._known.remember(cause, run, generation)
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            self._known.remember(cause, run, generation, now)
             if covers(run, cause):
                 result = Result.STARTED if started else Result.DUPLICATE
                 return run_outcome(result, cause, run.submission)

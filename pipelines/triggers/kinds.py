@@ -91,6 +91,8 @@ class StorageTrigger:
         self._marker = find_marker(config, data)
         self._pattern = _marker_pattern(name, pattern, self._marker)
         self._seconds = settle_seconds(config, data)
+        # A run that is not given the span takes the newest ones, whichever marker started it.
+        self._takes_newest = not any("{span}" in text for text in config.parameters.values())
 
     def find_causes(self, reading: Reading) -> list[Cause]:
         """Give the cause of an object that matches; see Trigger."""
@@ -120,7 +122,9 @@ class StorageTrigger:
             raise InvalidMessageError("the attribute 'objectGeneration' is missing.")
         key = f"{written.uri}#{written.generation}"
         # A marker's generation is in the run's id, so any run of that id came after it.
-        return [Cause(self._name, span, key, parameters, reading.message.published)]
+        done_since = written.at if self._takes_newest else None
+        published = reading.message.published
+        return [Cause(self._name, span, key, parameters, published, done_since=done_since)]
 
 
 class RequestTrigger:

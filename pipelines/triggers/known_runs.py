@@ -1,6 +1,7 @@
 """The runs that a process knows of, so that most messages need no network."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 
 from cachetools import LRUCache
@@ -29,7 +30,7 @@ class KnownRuns:
 
     def __init__(self) -> None:
         self._known: LRUCache[tuple[str, str], Known] = LRUCache(MAX_KNOWN)
-        self._latest: dict[str, Submitted] = {}
+        self._latest: dict[str, tuple[datetime, Submitted]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -40,13 +41,21 @@ class KnownRuns:
         with self._lock:
             return self._known.get((cause.trigger, cause.key))
 
-    def remember(self, cause: Cause, run: Submitted, generation: int) -> None:
-        """Remember a run as the newest of a cause, and of its trigger if it is."""
+    def remember(self, cause: Cause, run: Submitted, generation: int, now: datetime) -> None:
+        """Remember a run as the newest of a cause, and of its trigger if it is.
+
+        Args:
+            cause: The cause.
+            run: Its run.
+            generation: Which one of the cause's it is.
+            now: The time by this process's clock. What comes later than this the run is not taken to have seen, even
+                if the service's clock is ahead.
+        """
+        seen = min(run.covers, now)
         with self._lock:
             self._known[cause.trigger, cause.key] = Known(run, generation)
-            latest = self._latest.get(cause.trigger)
-            if latest is None or latest.covers < run.covers:
-                self._latest[cause.trigger] = run
+            if cause.trigger not in self._latest or self._latest[cause.trigger][0] < seen:
+                self._latest[cause.trigger] = (seen, run)
 
     def find(self, cause: Cause) -> Submitted | None:
         """Find a run that does what a cause asks for: its own, or any of the trigger's that was created late enough."""
@@ -55,8 +64,8 @@ class KnownRuns:
             return known.run
         with self._lock:
             latest = self._latest.get(cause.trigger)
-        done = latest and cause.done_since and latest.covers >= cause.done_since
-        return latest if done else None
+        done = latest and cause.done_since and latest[0] >= cause.done_since
+        return latest[1] if latest and done else None
 
 
 def covers(run: Submitted, cause: Cause) -> bool:

@@ -36,6 +36,7 @@ triggers:
   new-data:
     kind: storage
     marker: _SUCCESS
+    parameters: {{span: "{{span}}"}}
   asked:
     kind: request
     attributes: {{origin: people}}

@@ -203,13 +203,53 @@ def test_a_service_whose_clock_is_behind_starts_no_run_for_each_delivery(make, t
     assert len(target.runs) == 2
 
 
-def test_with_a_marker_the_files_do_nothing_and_the_span_written_again_is_run_again(make, target):
+def test_with_a_marker_the_files_do_nothing_and_the_span_written_again_is_run_again(
+    make, target, clock
+):
     dispatcher = make(files={"kind": "storage", "marker": "_SUCCESS"})
     assert dispatcher.handle(written("day=7/1.csv")).result == Result.IGNORED
-    one, again = (written("day=7/_SUCCESS", generation=number) for number in (1, 2))
-    results = [dispatcher.handle(each).result for each in (one, one, again, again)]
+    one = written("day=7/_SUCCESS", generation=1)
+    again = written("day=7/_SUCCESS", NOON + timedelta(seconds=1), generation=2)
+    results = []
+    for each in (one, one, again, again):
+        clock.go_to(each.published)
+        results.append(dispatcher.handle(each).result)
     assert results == [Result.STARTED, Result.DUPLICATE] * 2
     assert len(set(target.ids)) == 2
+
+
+@pytest.mark.parametrize(("parameters", "runs"), [({}, 1), ({"span": "{span}"}, 20)])
+def test_markers_of_many_spans_at_once_are_one_run_unless_each_is_asked_for_its_span(
+    make, target, clock, parameters, runs
+):
+    """A run that is not given a span takes the newest ones, so that it does for all that were whole when it began."""
+    dispatcher = make(files={"kind": "storage", "marker": "_SUCCESS", "parameters": parameters})
+    markers = [written(f"day={day}/_SUCCESS", NOON + timedelta(seconds=day)) for day in range(20)]
+    clock.now += 60
+    assert {dispatcher.handle(marker).result for marker in markers} <= {"started", "duplicate"}
+    assert len(target.runs) == runs
+    later = written("day=20/_SUCCESS", NOON + timedelta(seconds=120))
+    clock.go_to(later.published)
+    assert dispatcher.handle(later).result == Result.STARTED
+
+
+def test_a_service_whose_clock_is_ahead_swallows_no_marker(make, target, clock):
+    dispatcher = make(files={"kind": "storage", "marker": "_SUCCESS"})
+    target._clock = lambda: clock.now + 3600
+    for seconds in (0, 60, 120):
+        marker = written(f"day={seconds}/_SUCCESS", NOON + timedelta(seconds=seconds))
+        assert [each.result for each in _deliver(dispatcher, clock, [marker])] == [Result.STARTED]
+
+
+def test_markers_that_waited_for_a_limit_are_one_run(make, target, clock):
+    limits = {"daily_limit": 1}
+    dispatcher = make(files={"kind": "storage", "marker": "_SUCCESS", **limits})
+    markers = [written(f"day={day}/_SUCCESS", NOON + timedelta(hours=day)) for day in range(6)]
+    results = [outcome.result for outcome in _deliver(dispatcher, clock, markers)]
+    assert results == [Result.STARTED] + [Result.DEFERRED] * 5
+    clock.go_to(NOON + timedelta(hours=12, seconds=1))
+    results = [dispatcher.handle(marker).result for marker in markers]
+    assert results == [Result.DUPLICATE, Result.STARTED] + [Result.DUPLICATE] * 4
 
 
 def test_each_kind_starts_a_run_and_says_which(make, target):
