@@ -24,7 +24,7 @@ from .run_page import RunPage
 
 _RECORD = "run.json"
 _RECORDED = (INGEST, CHAMPION, VALIDATE, PUSH)
-_EVALUATE = "evaluate_model"
+_EVALUATE, _SELF = "evaluate_model", "notify_outcome"
 _MOST_METRICS = 5
 
 
@@ -104,6 +104,9 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
     for task in here.values():
         if task.state == "interrupted":
             return Outcome.FAILED, task.name, f"the run was interrupted while {task.name} ran"
+    for task in here.values():
+        if task.state == "pending" and task.name != _SELF:
+            return Outcome.FAILED, "", f"the run was interrupted before {task.name} began"
     if trace.failed and not here:
         return trace.outcome, trace.failed.task, f"{trace.failed.task}: {trace.failed.error}"
     push = trace.tasks.get(PUSH)

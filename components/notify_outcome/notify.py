@@ -91,10 +91,9 @@ def describe(sent: Sequence[Sent]) -> str:
     """Give in a sentence what became of a message on each channel."""
     by_words: dict[str, list[str]] = {}
     for one in sent:
-        by_words.setdefault(one.words if one.ok else "failed", []).append(one.channel)
-    return "; ".join(f"{words} by {', '.join(names)}" for words, names in by_words.items()).replace(
-        "failed by", "failed for"
-    )
+        failed = "not sent" if one.words.startswith("not sent") else "perhaps sent"
+        by_words.setdefault(one.words if one.ok else failed, []).append(one.channel)
+    return "; ".join(f"{words} by {', '.join(names)}" for words, names in by_words.items())
 
 
 def warnings_of(sent: Sequence[Sent]) -> list[str]:

@@ -167,7 +167,7 @@ def test_an_outcome_that_no_channel_is_for_is_not_sent(run):
 def test_a_server_that_refuses_is_a_warning_and_no_failure(run, monkeypatch):
     monkeypatch.setattr(run.server, "status", 403)
     run.end()
-    assert run.notified.verdict == "failed: failed for webhook"
+    assert run.notified.verdict == "failed: not sent by webhook"
     assert run.notified.warnings == ["webhook: not sent: 127.0.0.1 answered 403 (ok)"]
 
 
@@ -196,6 +196,20 @@ def test_a_run_here_that_judged_its_model_again_says_so_of_the_second_push(run, 
     (message,) = run.end()
     assert (message["outcome"], message["task"]) == ("stopped", "push_model")
     assert message["metrics"] == {"auc": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("state", "says"), [("interrupted", "while train_model ran"), ("pending", "before train_model")]
+)
+def test_a_run_here_that_was_interrupted_says_where(run, tmp_path, state, says):
+    run.placeholders = ("run-1", "run-1", "run-1")
+    run.task("ingest_spans")
+    states = {"ingest-spans": "succeeded", "train-model": state, "notify-outcome": "pending"}
+    tasks = {name: {"state": its} for name, its in states.items()}
+    (tmp_path / "runs/run-1/run.json").write_text(json.dumps({"tasks": tasks}))
+    (message,) = run.end()
+    assert message["outcome"] == "failed"
+    assert f"the run was interrupted {says}" in message["reason"]
 
 
 def test_our_own_mistakes_fail_no_run(run, monkeypatch):
