@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .errors import RetrainerError
-from .network import advice, prepare, route
+from .network import advice, keep_token, prepare, route
 
 # Google's own variable, a URL; the tables' REST API is then asked there, without credentials.
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
@@ -54,7 +54,9 @@ def open_tables(data_project: str) -> Any:
 
     prepare()
     credentials = AnonymousCredentials() if os.environ.get(EMULATOR) else None
-    return bigquery.Client(project=billing_project(data_project), credentials=credentials)
+    client = bigquery.Client(project=billing_project(data_project), credentials=credentials)
+    keep_token(client._http)
+    return client
 
 
 def open_reader() -> Any:

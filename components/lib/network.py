@@ -112,6 +112,18 @@ def proxy_for(url: str) -> str:
     return prepend_scheme_if_needed(proxy, "http") if proxy else ""
 
 
+def keep_token(session: Any) -> None:
+    """Have a session of `requests` send the token that its owner puts into the headers, and no login of ~/.netrc.
+
+    Where a session has no `auth`, requests looks a login up for the host and overwrites the header Authorization; a
+    netrc file with a `default` has one for every host (psf/requests src/requests/sessions.py, prepare_request).
+
+    Args:
+        session: The session.
+    """
+    session.auth = _as_it_is
+
+
 def use_proxy(configuration: Any, url: str) -> None:
     """Lead a client that openapi-generator made through the proxy, if there is one: its urllib3 asks no environment.
 
@@ -200,6 +212,10 @@ def file_system_options(protocol: str, configured: Mapping[str, Any]) -> dict[st
         given = configured.get("config_kwargs", {})
         return {"config_kwargs": {"http_session_cls": CheckedSession, **given}}
     return {}
+
+
+def _as_it_is(request: Any) -> Any:
+    return request
 
 
 def _storage_address() -> str:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.network import route
+from ...components.lib.network import keep_token, route
 from .image_names import ImageName
 from .registry_logins import Login, find_login, google_token, is_google
 
@@ -51,8 +51,7 @@ def ask_digest(image: ImageName) -> str:
 
     session = requests.Session()
     _retry(session)
-    # requests would send a login of ~/.netrc in place of the token.
-    session.auth = _as_it_is
+    keep_token(session)
     url = f"{_address(image.registry)}/v2/{image.path}/manifests/{image.reference}"
     headers = {"Accept": ", ".join(_MANIFESTS)}
     with session:
@@ -165,10 +164,6 @@ def _retry(session: "requests.Session") -> None:
     )
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=waits))
-
-
-def _as_it_is(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
-    return request
 
 
 def _refusal(image: ImageName, status: int) -> str:

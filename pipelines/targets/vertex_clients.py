@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ...components.lib.network import keep_token
 from ..target_config import VertexConfig
 from .vertex_api import api_module
 from .vertex_requests import Post
@@ -70,7 +71,12 @@ class VertexClients:
         from google.api_core.exceptions import from_http_response
         from google.auth.transport.requests import AuthorizedSession
 
-        session = self._get("session", lambda: AuthorizedSession(self._credentials))
+        def make() -> AuthorizedSession:
+            session = AuthorizedSession(self._credentials)
+            keep_token(session)
+            return session
+
+        session = self._get("session", make)
         response = session.post(
             post.url,
             data=post.body.encode(),
@@ -84,10 +90,12 @@ class VertexClients:
 
     def _client(self, kind: Any) -> Any:
         def make() -> Any:
-            transport = kind.get_transport_class("rest")
-            return kind(
-                transport=transport(host=api_address(self._config), credentials=self._credentials)
+            transport = kind.get_transport_class("rest")(
+                host=api_address(self._config), credentials=self._credentials
             )
+            if hasattr(transport, "_session"):
+                keep_token(transport._session)
+            return kind(transport=transport)
 
         return self._get(kind.__name__, make)
 

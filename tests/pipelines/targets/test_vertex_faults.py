@@ -219,3 +219,14 @@ def test_certificates_that_are_missing_are_named_before_anything_is_sent(monkeyp
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(RetrainerError, match=r"REQUESTS_CA_BUNDLE is '/nowhere\.pem'"):
         VertexTarget(settings(), compiled(), Token())
+
+
+def test_the_token_is_sent_whatever_logins_a_netrc_file_has(server, tmp_path, monkeypatch):
+    file = tmp_path / "netrc"
+    file.write_text("default login me password other\n")
+    monkeypatch.setenv("NETRC", str(file))
+    target = VertexTarget(settings(server.url), compiled(), Token())
+    target.status(target.submit(REQUEST))
+    target.list_schedules()
+    sent = {seen.headers["Authorization"] for seen in server.requests}
+    assert sent == {"Bearer secret"}
