@@ -32,12 +32,15 @@ class SpanReferences:
     unknown: tuple[str, ...]
 
 
-def find_references(store: str) -> SpanReferences:
+def find_references(store: str, since: datetime | None = None) -> SpanReferences:
     """Read which versions the runs of a store and its champion used.
 
     Args:
         store: URI of the store.
+        since: Runs that ended before then count for nothing, but that of the champion's model; None to count all.
     """
+    champion = Registry(Store(store).models_uri).resolve(CHAMPION)
+    serving = champion.info.get("run") if champion else None
     versions: set[tuple[str, str]] = set()
     spans: frozenset[str] = frozenset()
     unknown = []
@@ -46,6 +49,8 @@ def find_references(store: str) -> SpanReferences:
     traces = list_traces(store)
     for record in records:
         known_runs.add(record.run_id)
+        if since and record.run_id != serving and _ended(record) < since:
+            continue
         used = _used_by(record)
         if used is None:
             unknown.append(f"run {record.run_id} does not say which versions it used")
@@ -53,18 +58,36 @@ def find_references(store: str) -> SpanReferences:
             versions.update(used.items())
     for trace in traces:
         noted = trace.spans
+        if since and trace.key.name != serving and _last_heard(trace) < since:
+            continue
         if noted is not None:
             known_runs.add(trace.key.name)
             versions.update(noted.items())
         elif trace.key.name not in known_runs and _may_still_ingest(trace):
             unknown.append(f"run {trace.key.name} has not recorded yet which versions it uses")
-    champion = Registry(Store(store).models_uri).resolve(CHAMPION)
     if champion and champion.info.get("run") not in known_runs:
         spans = _spans_of(champion)
         named = "its spans are kept whole" if spans else "its spans are not known"
         run = champion.info.get("run") or "unknown"
         unknown.append(f"champion {champion.version}: its run ({run}) left no record; {named}")
     return SpanReferences(frozenset(versions), spans, tuple(unknown))
+
+
+def _ended(record: RunRecord) -> datetime:
+    if record.state in (RunState.RUNNING, RunState.UNREADABLE) or not record.started:
+        return datetime.max.replace(tzinfo=UTC)
+    begin = datetime.fromisoformat(record.started)
+    attempts = [datetime.fromisoformat(moment) for moment in record.resumed]
+    return max([begin + timedelta(seconds=record.seconds_spent), *attempts])
+
+
+def _last_heard(trace: RunTrace) -> datetime:
+    if trace.ended:
+        return datetime.fromisoformat(trace.ended)
+    # One that was killed says no end, and one that trains is silent for long.
+    moments = [trace.started, *(task.ended or task.started for task in trace.tasks.values())]
+    known = [datetime.fromisoformat(moment) for moment in moments if moment]
+    return max(known) + _PATIENCE if known else datetime.max.replace(tzinfo=UTC)
 
 
 def _spans_of(champion: ModelVersion) -> frozenset[str]:

@@ -122,8 +122,16 @@ def include(span: str, file: Path) -> None:
     help="Keep versions that a newer one followed within so many days: a run that has not recorded its spans yet may "
     "still read them.",
 )
+@click.option(
+    "--runs-older-than",
+    "run_days",
+    type=click.FloatRange(min=0, max=36_500),
+    metavar="DAYS",
+    help="Free versions, too, that only runs used which ended more than so many days ago and whose model is not in "
+    "service. If not given, what any run used is kept.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be freed, and delete nothing.")
-def prune(file: Path, days: float, dry_run: bool) -> None:
+def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> None:
     """Delete versions that are not the newest of their span and that no run on any target and no champion used."""
     from ...components.lib.store import Store
     from ...components.lib.stored_spans import (
@@ -141,7 +149,8 @@ def prune(file: Path, days: float, dry_run: bool) -> None:
     before = datetime.now(UTC) - timedelta(days=days)
     superseded = find_superseded(list_stored(store), before)
     # Read after the versions: a run that took one of them in between is seen.
-    references = find_references(store)
+    since = None if run_days is None else datetime.now(UTC) - timedelta(days=run_days)
+    references = find_references(store, since)
     used = {Store(store).version_uri(*one) for one in references.versions}
     whole = {Store(store).span_uri(span) for span in references.spans}
     free = [

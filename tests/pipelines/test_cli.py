@@ -336,7 +336,13 @@ finally:
 def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(retrainer, project):
     command = [*PROGRAM, "run", "--no-cache", "--run-id", "cut"]
     process = subprocess.Popen(
-        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A script's shell has what it runs with & ignore interrupts, and a run respects that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stdout:
         if "transform_features ..." in line:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -50,10 +51,10 @@ def project(tmp_path):
             described = json.loads(self.call("show", "2", "--json"))
             return [version["version"] for version in described["versions"]]
 
-        def record(self, metadata, state="succeeded"):
+        def record(self, metadata, state="succeeded", **more):
             artifact = ArtifactRecord("system.Dataset", self.examples, metadata=metadata)
             task = TaskRecord("ingest-spans", output_artifacts={"examples": artifact})
-            run = RunRecord("run-1", "orders", self.store, state, tasks={task.name: task})
+            run = RunRecord("run-1", "orders", self.store, state, tasks={task.name: task}, **more)
             save_run(run)
 
     made = Project()
@@ -203,6 +204,30 @@ def test_a_champion_whose_run_is_recorded_keeps_no_more_than_it_used(project, tm
     registry.give_alias(CHAMPION, version, None, {})
     note(project, "u1", spans={"2": project.versions()[-1]})
     assert "freed 1 version" in project.call("prune", "--older-than", "0")
+
+
+def test_prune_forgets_old_runs_if_asked_and_never_the_champions(project, tmp_path):
+    note(project, "u1", spans={"2": project.first})
+    old = ("prune", "--older-than", "0", "--runs-older-than")
+    assert "freed 0 versions" in project.call(*old, "1")
+    assert "would free 1 version" in project.call(*old, "0", "--dry-run")
+    registry = Registry(Store(project.store).models_uri)
+    (tmp_path / "model").mkdir()
+    version = registry.add(str(tmp_path / "model"), "0" * 64, {"run": "orders-1"}).version
+    registry.give_alias(CHAMPION, version, None, {})
+    assert "freed 0 versions" in project.call(*old, "0")
+
+
+def test_prune_forgets_old_runs_of_this_machine_unless_they_go_on(project):
+    project.record({"spans": {"2": project.first}}, started="2024-06-01T00:00:00+00:00")
+    assert "would free 1 version" in project.call(
+        "prune", "--older-than", "0", "--runs-older-than", "1", "--dry-run"
+    )
+    long = {"started": "2024-06-01T00:00:00+00:00", "resumed": [datetime.now(UTC).isoformat()]}
+    project.record({"spans": {"2": project.first}}, **long)
+    assert "freed 0 versions" in project.call(
+        "prune", "--older-than", "0", "--runs-older-than", "1"
+    )
 
 
 def test_prune_names_runs_elsewhere_that_may_still_choose_their_spans(project):
