@@ -124,9 +124,12 @@ def interrupt_when(*files):
 
 @pytest.fixture
 def own_runner():
+    # A script's shell has what it runs with & ignore interrupts, and a run respects that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     # An interrupted run ends its runner's processes.
     with LocalRunner(libraries=("kfp.dsl.executor_main",), workers=2) as runner:
         yield runner
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("lingers", [False, True])
