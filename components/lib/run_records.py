@@ -43,6 +43,15 @@ class TaskState(StrEnum):
     FAILED = "failed"
 
 
+def filled_in(text: str) -> str:
+    """Give what a service filled in for a placeholder of kfp; empty if it handed the placeholder on as it is.
+
+    Args:
+        text: What a task was given.
+    """
+    return "" if _PLACEHOLDER in text else text
+
+
 @dataclass(frozen=True)
 class RunKey:
     """Which run a record is of.
@@ -72,11 +81,11 @@ class RunKey:
         Returns:
             The key; None if the run has no name, or the service did not fill it in.
         """
-        if not run or _PLACEHOLDER in run:
+        if not filled_in(run):
             return None
         if "/pipelineJobs/" in resource:
             return cls(run, f"locations/{resource.rpartition('/locations/')[2]}")
-        return cls(run, uuid if uuid and _PLACEHOLDER not in uuid else run)
+        return cls(run, filled_in(uuid) or run)
 
     @property
     def folder(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..lib.errors import RetrainerError
 from ..lib.registry import CHAMPION
-from ..lib.run_records import TaskRecord, recording
+from ..lib.run_records import TaskRecord, filled_in, recording
 from ..lib.verdicts import Champion
 from .push import ChampionChangedError, push
 from .pushed import Pushed
@@ -76,7 +76,7 @@ def push_or_pass_on(
         before.write(pushed_model)
         Champion(settled=before.verdict).write(next_champion)
         return before.verdict
-    info = {"run": names.run, "span": span}
+    info = {"run": filled_in(names.run), "span": span}
     with recording(store, "push_model", names.run, names.resource, names.uuid) as record:
         try:
             record.verdict = push(

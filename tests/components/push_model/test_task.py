@@ -137,6 +137,15 @@ def test_a_champion_that_was_retired_meanwhile_is_judged_against_nothing(two):
     assert mine.push(earlier=mine.pushed) == "pushed as version 2: as mine"
 
 
+def test_a_run_that_the_service_does_not_name_has_no_name_in_the_registry(tmp_path):
+    # Kubeflow Pipelines before 2.5 hands kfp's placeholder on.
+    run = Run(tmp_path, "mine")
+    run.name = "{{$.pipeline_job_name}}"
+    run.judge(None)
+    run.push()
+    assert Registry(f"{run.store}/models").resolve("champion").info["run"] == ""
+
+
 def test_another_setting_is_refused(two):
     with pytest.raises(
         RetrainerError, match="champion_changed is 'retry'; it must be fail or judge"
