@@ -5,7 +5,6 @@ Cloud Scheduler's own requests, and plain JSON.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from .alerts import is_alert
 from .cloud_events import is_cloud_event, read_cloud_event
 from .interface import Message
 from .messages import TRIGGER_ATTRIBUTE, parse_time, restore
-from .push import EnvelopeError, parse_push
+from .push import EnvelopeError, read_envelope, read_json
 
 # cloud.google.com/pubsub/docs/payload-unwrapping: with metadata, a message's own become headers of this name, and its
 # attributes headers of theirs.
@@ -79,9 +78,9 @@ def read_request(headers: Mapping[str, str], body: bytes) -> Received:
     elif _SCHEDULER in headers or _JOB in headers:
         form, message = Form.SCHEDULER, _read_scheduler(headers, body)
     else:
-        content = _read_json(body)
+        content = read_json(body)
         if "message" in content:
-            form, message = Form.PUBSUB, parse_push(body)
+            form, message = Form.PUBSUB, read_envelope(content)
         else:
             form, message = Form.PLAIN, _read_plain(headers, content, body)
     return Received(form, restore(message))
@@ -147,14 +146,3 @@ def _storage_attributes(content: Mapping[str, Any]) -> dict[str, str]:
         "eventTime": content.get("timeCreated"),
     }
     return {key: str(value) for key, value in named.items() if value}
-
-
-def _read_json(body: bytes) -> dict[str, Any]:
-    try:
-        # A body is decoded strictly; json.loads would let broken surrogates through.
-        content = json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise EnvelopeError("the body is not JSON") from error
-    if not isinstance(content, dict):
-        raise EnvelopeError("the body is not a JSON object")
-    return content

@@ -25,8 +25,33 @@ class EnvelopeError(Exception):
 def parse_push(body: bytes) -> Message:
     """Read a push request's body.
 
+    Raises:
+        EnvelopeError: If it is none.
+    """
+    return read_envelope(read_json(body))
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """Read a request's body as a JSON object.
+
+    Raises:
+        EnvelopeError: If it is none.
+    """
+    try:
+        # A body is decoded strictly; json.loads would let broken surrogates through.
+        content = json.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise EnvelopeError("the body is not JSON") from error
+    if not isinstance(content, dict):
+        raise EnvelopeError("the body is not a JSON object")
+    return content
+
+
+def read_envelope(envelope: Mapping[str, Any]) -> Message:
+    """Read the envelope of a push.
+
     Args:
-        body: `{"message": {"data": <base64>, "attributes", "messageId", "publishTime"}, "subscription",
+        envelope: `{"message": {"data": <base64>, "attributes", "messageId", "publishTime"}, "subscription",
             "deliveryAttempt"}`; Pub/Sub sends some keys in snake_case, too.
 
     Returns:
@@ -35,12 +60,7 @@ def parse_push(body: bytes) -> Message:
     Raises:
         EnvelopeError: If it is not that.
     """
-    try:
-        # A body is decoded strictly; json.loads would let broken surrogates through.
-        envelope = json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise EnvelopeError("the body is not JSON") from error
-    content = envelope.get("message") if isinstance(envelope, dict) else None
+    content = envelope.get("message")
     if not isinstance(content, dict):
         raise EnvelopeError("the body has no 'message'")
     attempt = envelope.get("deliveryAttempt", envelope.get("delivery_attempt", 0))
