@@ -139,24 +139,6 @@ def test_the_same_data_again_is_taken_from_the_cache_until_the_model_changes(ret
     assert champion(starter) == 1
 
 
-def test_without_its_artifacts_a_run_takes_the_results_that_the_store_has(retrainer, starter):
-    shutil.rmtree(starter / "store" / "pipeline_root")
-    record = json.loads(retrainer("run", "--json", cwd=starter).stdout)
-    tasks = record["tasks"]
-    assert {task["state"] for task in tasks.values()} == {"succeeded"}
-    reused = {
-        name for name, task in tasks.items() if "; reused, made 20" in task["outputs"]["verdict"]
-    }
-    assert reused >= {"compute-statistics", "transform-features", "train-model", "check-serving"}
-    assert not reused & {"ingest-spans", "resolve-champion", "validate-examples", "push-model"}
-    assert tasks["train-model"]["metrics"]["auc"] > 0.5
-    verdict = tasks["push-model"]["outputs"]["verdict"]
-    assert verdict == "unchanged, already the champion (version 1)"
-    anew = json.loads(retrainer("run", "--json", "--no-cache", cwd=starter).stdout)
-    verdicts = [task["outputs"]["verdict"] for task in anew["tasks"].values()]
-    assert [verdict for verdict in verdicts if "reused, made" in verdict] == []
-
-
 def test_runs_are_listed_and_shown(retrainer, starter):
     listed = retrainer("runs", "list", cwd=starter)
     assert "first" in listed.stdout

@@ -220,6 +220,27 @@ def test_caching_can_be_switched_off(bench, spec, world):
     assert states(on) == ["succeeded", "cached", "succeeded"]
 
 
+@dsl.component(**OPTIONS)
+def tell_reuse() -> str:
+    import os
+
+    return os.environ.get("RETRAINER_REUSE", "as usual")
+
+
+@dsl.pipeline(name="telling")
+def telling():
+    tell_reuse()
+
+
+def test_without_the_cache_tasks_take_nothing_from_the_store_either(bench, compile_pipeline):
+    spec = compile_pipeline(telling)
+    told = [
+        bench.run(spec, caching=caching).tasks["tell-reuse"].outputs["Output"]
+        for caching in (None, False)
+    ]
+    assert told == ["as usual", "off"]
+
+
 def test_deleting_the_pipeline_root_loses_artifacts_only(bench, spec, world):
     import shutil
 

@@ -1,4 +1,4 @@
-"""A run whose champion changes while its model is judged, by a real push of another run in between."""
+"""Runs on the same data again: a champion that changes meanwhile, by a real push, and results that the store has."""
 
 import shutil
 from pathlib import Path
@@ -79,3 +79,19 @@ def test_where_nothing_changed_the_second_try_passes_the_verdict_on(project):
     assert tasks["push-model"].verdict == "unchanged, already the champion (version 2)"
     assert tasks["evaluate-model-2"].verdict.startswith("not needed: unchanged")
     assert tasks["push-model-2"].verdict == tasks["push-model"].verdict == outcome(record)
+
+
+def test_without_its_artifacts_a_run_takes_the_results_that_the_store_has(project):
+    run(project, RunObserver())
+    shutil.rmtree(project / "store" / "pipeline_root")
+    record = run(project, RunObserver())
+    assert record.state == "succeeded", describe_failure(record)
+    tasks = record.tasks
+    assert {task.state for task in tasks.values()} == {"succeeded"}
+    reused = {name for name, task in tasks.items() if "; reused, made 20" in task.verdict}
+    assert reused == {
+        "compute-statistics", "transform-features", "train-model", "evaluate-model", "check-serving",
+    }  # fmt: skip
+    assert tasks["train-model"].metrics["auc"] > 0.5
+    assert tasks["evaluate-model"].metrics["auc"] > 0.5
+    assert tasks["push-model"].verdict.startswith("unchanged, already the champion")
