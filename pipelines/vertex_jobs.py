@@ -8,6 +8,7 @@ pipeline job's own account, networks and key.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,15 +63,16 @@ def as_custom_jobs(
     Returns:
         Another pipeline, or the same if no task has such settings.
     """
-    own = {name: task for name, task in tasks.items() if task.vertex.machine_type}
     changed: dict[str, Any] = json.loads(json.dumps(spec))
-    for name, task in own.items():
-        label = name.replace("_", "-")
-        component = changed["components"][f"comp-{label}"]
-        executors = changed["deploymentSpec"]["executors"]
-        executor = executors[component["executorLabel"]]
-        _add_inputs(component, label, executor["container"], task)
-        executor["container"] = _launcher()
+    executors = changed["deploymentSpec"]["executors"]
+    for label, component in changed["components"].items():
+        # A component's second use has a number behind its name.
+        name = re.sub(r"-[0-9]+$", "", label.removeprefix("comp-"))
+        task = tasks.get(name.replace("-", "_"))
+        if task and task.vertex.machine_type:
+            executor = executors[component["executorLabel"]]
+            _add_inputs(component, name, executor["container"], task)
+            executor["container"] = _launcher()
     return with_networks(changed, config)
 
 

@@ -77,7 +77,9 @@ def _find_needs(platforms: Any) -> Iterator[tuple[Version, str, str]]:
         for field in settings:
             if field in _SETTINGS:
                 needed, setting = _SETTINGS[field]
-                yield needed, setting, executor.removeprefix("exec-").replace("-", "_")
+                # A component's second use has a number behind its name.
+                task = re.sub(r"-[0-9]+$", "", executor.removeprefix("exec-"))
+                yield needed, setting, task.replace("-", "_")
 
 
 def _parse(tag: str) -> Version:

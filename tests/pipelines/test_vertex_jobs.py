@@ -178,3 +178,17 @@ def test_tasks_that_record_their_run_know_its_resource_name_on_vertex_ai_alone(c
     assert "run_resource" not in inputs(compiled.vertex, "train-model")
     # kfp's local runner fails at that placeholder.
     assert name not in compiled.to_kubeflow_yaml()
+
+
+def test_a_machine_type_for_all_holds_for_every_task_that_there_is(project):
+    text = (project / "retrain.yaml").read_text().replace(SETTINGS, "")
+    again = text.replace("evaluation:\n", "evaluation:\n  champion_changed: judge_again\n")
+    assert again != text
+    file = project / "all.yaml"
+    file.write_text(f"{again}\ntasks: {{all: {{vertex: {{machine_type: n1-standard-4}}}}}}\n")
+    spec = compile_config(load_config(file)).vertex
+    tasks = [name.removeprefix("comp-") for name in spec["components"]]
+    assert len(tasks) == 11
+    for task in tasks:
+        (worker,) = launch(spec, task).job_spec.worker_pool_specs
+        assert worker.machine_spec.machine_type == "n1-standard-4"
