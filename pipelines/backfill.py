@@ -16,7 +16,8 @@ from ..components.lib.run_traces import DONE_OUTCOMES, INGEST, list_traces
 from ..components.lib.spans import LATEST, find_spans
 from ..components.lib.store import Store
 from ..components.lib.words import did_you_mean, plural
-from .config import LoadedConfig, RetrainConfig
+from .config import LoadedConfig
+from .retrain_config import RetrainConfig
 from .runs import RunRecord, RunState, list_runs
 from .runs_view import duration, outcome
 from .span_references import INGEST_TASK

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from .config import RetrainConfig
+from .retrain_config import RetrainConfig
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
 

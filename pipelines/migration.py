@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from ..components.lib.errors import RetrainerError
-from .config import VERSION, RetrainConfig, read_content
+from .config import read_content
 from .old_spellings import OldSpelling, read_old_spellings
+from .retrain_config import VERSION, RetrainConfig
 from .yaml_places import Location, YamlPlaces, dotted
 
 _STEP = 2

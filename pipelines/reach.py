@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ..components.lib.files import is_local
 from ..components.lib.image import IMAGE
-from .config import LoadedConfig, RetrainConfig
+from .config import LoadedConfig
+from .retrain_config import RetrainConfig
 from .targets.image_names import parse_image
 from .task_config import TaskConfig, TasksConfig
 

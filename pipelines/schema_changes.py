@@ -15,8 +15,8 @@ from ..components.validate_examples.schema_file import (
 from ..components.validate_examples.settings import parse_settings
 from ..components.validate_examples.updating import Change, Update, update_schema
 from ..components.validate_examples.window import Window, read_window
-from .config import RetrainConfig
 from .local_run import LAST, find_run
+from .retrain_config import RetrainConfig
 from .runs import RunRecord, list_runs
 from .schemas import OpenedSchema, open_schema
 

@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from ..components.lib.errors import RetrainerError
 from ..components.lib.schema_file import load_schema
 from ..components.lib.store import Store
-from .config import RetrainConfig
+from .retrain_config import RetrainConfig
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from ..components.lib.store import Store
 from ..components.lib.user_code import code_behind
 from ..components.lib.words import did_you_mean
 from ..components.validate_examples.settings import parse_settings
-from .config import LoadedConfig, RetrainConfig
+from .config import LoadedConfig
 from .model_checks import check_module, model_problems
+from .retrain_config import RetrainConfig
 from .schemas import open_schema
 from .yaml_places import parse_place
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from ..components.evaluate_model.config_checks import Problem
 from ..components.lib.errors import RetrainerError
 from ..components.lib.words import did_you_mean
-from .config import LoadedConfig, RetrainConfig
+from .config import LoadedConfig
 from .quantities import count_bytes, count_cores
 from .reach import KUBEFLOW, VERTEX
+from .retrain_config import RetrainConfig
 from .schedule_config import in_zone
 from .setting_checks import name_problem
 from .targets import kubeflow_settings, vertex_settings

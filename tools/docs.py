@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import retrainer.components
-from retrainer.pipelines.config import RetrainConfig
+from retrainer.pipelines.retrain_config import RetrainConfig
 from retrainer.pipelines.section import is_section, without_null
 
 DOCS = Path(__file__).parents[1] / "docs"

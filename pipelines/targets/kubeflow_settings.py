@@ -57,7 +57,7 @@ def check_host(host: str) -> str:
     """
     if not host:
         raise RetrainerError(
-            "targets.kubeflow.host is empty, and runs need to go somewhere: set it in retrain.yaml to the address of "
+            "targets.kubeflow.host is not set, and runs need to go somewhere: set it in retrain.yaml to the address of "
             "Kubeflow Pipelines' API, or give --host or the variable RETRAINER_KUBEFLOW_HOST."
         )
     try:
