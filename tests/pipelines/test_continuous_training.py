@@ -94,6 +94,21 @@ def test_no_component_takes_an_artifact_that_no_task_hands_to_it(compiled):
         assert set(artifacts) == set(task["inputs"].get("artifacts", {})), name
 
 
+def test_only_tasks_that_are_never_cached_know_which_run_they_are_of(compiled):
+    told = {
+        name: task.get("cachingOptions", {}).get("enableCache", False)
+        for name, task in _tasks(compiled()).items()
+        if "{{$.pipeline_job" in str(task["inputs"])
+    }
+    # The run's name in the key of a cached task would be a miss in each run.
+    assert told == {
+        "ingest-spans": False,
+        "resolve-champion": False,
+        "validate-examples": False,
+        "push-model": False,
+    }
+
+
 def test_an_image_lands_in_every_task(compiled):
     executors = compiled(f"image: registry.example/team/retrainer@sha256:{'0' * 64}\n")[
         "deploymentSpec"
