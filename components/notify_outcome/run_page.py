@@ -29,7 +29,7 @@ class RunPage:
 
     def is_local(self, key: RunKey) -> bool:
         """Tell whether the run is one of the local runner, which fills in its name for each placeholder."""
-        return self.resource_name == self.run_uuid == key.name
+        return self.run_uuid == key.name and self.resource_name in ("", key.name)
 
     def link(self, store: str, key: RunKey) -> str:
         """Give the link to a run's page.

@@ -202,7 +202,7 @@ def test_a_run_here_that_judged_its_model_again_says_so_of_the_second_push(run, 
     ("state", "says"), [("interrupted", "while train_model ran"), ("pending", "before train_model")]
 )
 def test_a_run_here_that_was_interrupted_says_where(run, tmp_path, state, says):
-    run.placeholders = ("run-1", "run-1", "run-1")
+    run.placeholders = ("run-1", "", "run-1")
     run.task("ingest_spans")
     states = {"ingest-spans": "succeeded", "train-model": state, "notify-outcome": "pending"}
     tasks = {name: {"state": its} for name, its in states.items()}
