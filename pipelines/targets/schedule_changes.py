@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
+from .cron import UTC_NAMES
 from .interface import Schedule, ScheduleRequest
 
 DIGEST_LENGTH = 12
@@ -50,7 +51,7 @@ def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
     """
     pairs = {
         "cron": (there.cron, " ".join(wanted.cron.split())),
-        "time_zone": (there.time_zone, wanted.time_zone),
+        "time_zone": (_zone(there.time_zone), _zone(wanted.time_zone)),
         "catch_up": (there.catch_up, wanted.catch_up),
         "start": (show(upcoming(there.start)), show(upcoming(wanted.start))),
         "end": (show(there.end), show(wanted.end)),
@@ -66,6 +67,10 @@ def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
             else "pipeline: not as retrain.yaml is now"
         )
     return lines
+
+
+def _zone(name: str) -> str:
+    return "UTC" if name in UTC_NAMES else name
 
 
 def show(moment: datetime | None) -> str:

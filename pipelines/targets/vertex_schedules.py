@@ -105,7 +105,7 @@ class VertexSchedules:
             elif _is_set(there, field):
                 raise RefusedError(
                     f"schedule '{there.display_name}' has '{key}', which Vertex AI can't take away again. Set it to "
-                    "another value, or delete the schedule ('retrainer schedule delete') and make it anew."
+                    "another value, or delete the schedule ('retrainer schedule delete') and create it again."
                 )
         if wanted.HasField("start_time"):
             fields.append("start_time")

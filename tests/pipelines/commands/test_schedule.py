@@ -196,3 +196,19 @@ def test_a_section_that_is_wrong_is_an_error_of_the_file(retrainer, project, ver
     with pytest.raises(RetrainerError, match=says):
         retrainer("schedule", "apply", project, "--to", "vertex")
     assert vertex.requests == []
+
+
+def test_utc_by_its_other_name_is_no_change(retrainer, project, kubeflow):
+    write_schedule(project, "{cron: 0 3 * * *, time_zone: Etc/UTC}")
+    retrainer("schedule", "apply", project, "--to", "kubeflow")
+    assert retrainer("schedule", "apply", project, "--to", "kubeflow").startswith("unchanged")
+
+
+def test_a_schedule_that_somebody_paused_stays_paused(retrainer, project, vertex):
+    on = (project, "--to", "vertex")
+    write_schedule(project, "{cron: 0 3 * * *}")
+    retrainer("schedule", "apply", *on)
+    retrainer("schedule", "pause", *on)
+    assert retrainer("schedule", "apply", *on).startswith("unchanged orders: paused")
+    write_schedule(project, "{cron: 0 4 * * *}")
+    assert "updated orders: paused, '0 4 * * *'" in retrainer("schedule", "apply", *on)
