@@ -259,6 +259,9 @@ def _without_own(environment: Mapping[str, str]) -> str:
     if "*" in names:
         return known
     own = list(_OWN)
+    # google-auth's own variable, a host that may have a port (google/auth/environment_vars.py).
+    if metadata := environment.get("GCE_METADATA_HOST", "").partition(":")[0]:
+        own.append(metadata)
     if environment.get(_IN_CLUSTER):
         own += [environment[_IN_CLUSTER], *_CLUSTER_NAMES]
     return ",".join([*names, *(name for name in own if name not in names)])

@@ -109,6 +109,13 @@ def ask_webhook():
     return "posted"
 
 
+def ask_metadata():
+    import google.auth.transport.requests
+    from google.auth.compute_engine import _metadata
+
+    return _metadata.ping(google.auth.transport.requests.Request(), timeout=0.2, retry_count=1)
+
+
 def ask_certificates():
     from retrainer.pipelines.triggers.certificates import Certificates
 

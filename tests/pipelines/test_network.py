@@ -278,3 +278,9 @@ def test_a_certificate_for_another_name_is_refused_behind_a_proxy(proxy, answers
         assert "certificate" in ask(["s3"])["s3"]["error"]
     finally:
         proxy.impostors = set()
+
+
+def test_the_metadata_server_is_never_asked_through_the_proxy(proxy, answers, ask):
+    proxy.seen.clear()
+    ask(["metadata"])
+    assert proxy.seen == []

@@ -61,6 +61,11 @@ def test_this_machine_and_its_metadata_server_are_asked_without_a_proxy():
     assert ".svc" not in names
 
 
+def test_a_metadata_server_of_another_name_is_asked_without_a_proxy():
+    variables = prepared(HTTPS_PROXY="http://proxy:3128", GCE_METADATA_HOST="gke-metadata:988")
+    assert "gke-metadata" in variables["no_proxy"].split(",")
+
+
 def test_no_proxy_for_anything_stays():
     assert prepared(HTTPS_PROXY="http://proxy:3128", NO_PROXY="*")["no_proxy"] == "*"
 
