@@ -179,7 +179,8 @@ def _open_with_digest(file: Path, kind: str, options: dict[str, Any]) -> "tuple[
 
     loaded = load_config(file)
     pipeline = compile_pipeline(loaded)
-    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    flags = take_flags(options)
+    target = open_target(TargetKind(kind), loaded, pipeline, flags, starts_runs=False)
     return target, _digest(loaded, pipeline, kind, options)
 
 

@@ -48,7 +48,11 @@ def settle_kubeflow(loaded: LoadedConfig, flags: Mapping[str, Any]) -> KubeflowC
 
 
 def open_target(
-    kind: TargetKind, loaded: LoadedConfig, pipeline: Pipeline, flags: Mapping[str, Any]
+    kind: TargetKind,
+    loaded: LoadedConfig,
+    pipeline: Pipeline,
+    flags: Mapping[str, Any],
+    starts_runs: bool = True,
 ) -> Target:
     """Open a target.
 
@@ -57,6 +61,7 @@ def open_target(
         loaded: The configuration.
         pipeline: What is submitted.
         flags: Flags by key of the target's settings.
+        starts_runs: Whether runs will be started, which need an image that the target can pull.
 
     Raises:
         RetrainerError: If a setting is missing or wrong, or a flag is another target's.
@@ -69,12 +74,12 @@ def open_target(
     if kind == TargetKind.VERTEX:
         from .vertex import VertexTarget
 
-        if not pipeline.template:
+        if starts_runs and not pipeline.template:
             _check_image(loaded)
         return VertexTarget(settle_vertex(loaded, flags), pipeline)
     from .kubeflow import KubeflowTarget
 
-    if not loaded.config.image:
+    if starts_runs and not loaded.config.image:
         raise RetrainerError(
             "image is not set, and every node of the cluster pulls it: name one with its registry as `image` in "
             "retrain.yaml, or with --image; or the name of a local build that the nodes have."

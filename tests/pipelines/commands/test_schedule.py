@@ -26,6 +26,21 @@ def test_a_schedule_on_vertex_is_made_changed_paused_resumed_and_deleted(
     assert retrainer("schedule", "list", *on) == ""
 
 
+@pytest.mark.parametrize("kind", ["vertex", "kubeflow"])
+def test_a_schedule_that_was_made_with_an_image_is_listed_and_deleted_without(
+    retrainer, project, vertex, kubeflow, kind
+):
+    on = (project, "--to", kind)
+    file = project / "retrain.yaml"
+    lines = file.read_text().splitlines()
+    image = next(line for line in lines if line.startswith("image: "))
+    file.write_text("\n".join(line for line in lines if line != image))
+    create = ("schedule", "create", *on, "--cron", "0 3 * * *")
+    retrainer(*create, "--image", image.removeprefix("image: "))
+    assert "orders: active" in retrainer("schedule", "list", *on)
+    assert retrainer("schedule", "delete", *on) == "deleted orders\n"
+
+
 def test_a_schedule_on_kubeflow_is_made_changed_and_deleted(retrainer, project, kubeflow):
     on = (project, "--to", "kubeflow")
     assert retrainer("schedule", "create", *on, "--cron", "0 3 * * *").startswith("created orders")
