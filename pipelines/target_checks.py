@@ -43,7 +43,7 @@ VERTEX_ACCELERATORS = (
 # set_accelerator_limit.
 VERTEX_COUNTS = (1, 2, 4, 8, 16)
 _SECRET = re.compile(
-    r"(PASSWORD|PASSWD|SECRET|TOKEN|(PRIVATE|API|HASH|ACCESS)_KEY)(?!.*_(FILE|PATH|NAME|ENV|URL|URI|ID)$)"
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|(PRIVATE|API|HASH|ACCESS)_KEY)(?![A-Z])(?!.*_(FILE|DIR|PATH|NAME|ENV|URL|URI|ID)$)"
 )
 # An extended resource has a domain: kubernetes/kubernetes, pkg/apis/core/v1/helper/helpers.go, IsExtendedResourceName.
 _RESOURCE = re.compile(

@@ -214,5 +214,5 @@ def test_what_may_be_meant_is_a_warning(load, setting, says):
 
 
 def test_the_name_of_a_secret_s_file_is_no_secret(load):
-    env = "{TOKEN_FILE: /run/token, AWS_ACCESS_KEY_ID: a, HTTPS_PROXY: 'http://proxy:3128'}"
+    env = "{TOKEN_FILE: /run/token, AWS_ACCESS_KEY_ID: a, TOKENIZERS_PARALLELISM: 'false', MAX_TOKENS: 5}"
     assert check_target(load(f"tasks: {{all: {{env: {env}}}}}\n")) == []

@@ -3,6 +3,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.target_config import VertexConfig
 from retrainer.pipelines.targets.settings import parse_pairs, settle
+from retrainer.pipelines.trigger_config import TriggerServiceConfig
 
 FILE = VertexConfig(project="from-file", region="europe-west1", labels={"team": "search"})
 
@@ -46,3 +47,16 @@ def test_a_value_may_hold_an_equals_sign():
     assert parse_pairs(["pattern=gs://b/day={span}/*.csv"], "-p") == {
         "pattern": "gs://b/day={span}/*.csv"
     }
+
+
+def test_a_variable_of_an_earlier_release_is_read_and_its_new_name_said(capsys):
+    old = {"RETRAINER_TRIGGER_SERVICE_ACCOUNT": "old@acme-ml.iam.gserviceaccount.com"}
+    settled = settle("trigger", TriggerServiceConfig(), {}, old)
+    assert settled.push_account == old["RETRAINER_TRIGGER_SERVICE_ACCOUNT"]
+    assert "is an old name of RETRAINER_TRIGGER_PUSH_ACCOUNT" in capsys.readouterr().err
+    both = {**old, "RETRAINER_TRIGGER_PUSH_ACCOUNT": "new@acme-ml.iam.gserviceaccount.com"}
+    assert settle("trigger", TriggerServiceConfig(), {}, both).push_account.startswith("new@")
+
+
+def test_an_empty_variable_unsets_what_the_file_says():
+    assert settle("vertex", FILE, {}, {"RETRAINER_VERTEX_PROJECT": ""}).project is None
