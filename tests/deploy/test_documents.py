@@ -34,7 +34,12 @@ SECTIONS: dict[str, type[Section]] = {
     "TRIGGER": TriggerServiceConfig,
 }
 # Not keys of a section: the token is never in retrain.yaml.
-OTHER_VARIABLES = {"RETRAINER_KUBEFLOW_TOKEN", "RETRAINER_HASH_KEY"}
+OTHER_VARIABLES = {
+    "RETRAINER_HASH_KEY",
+    "RETRAINER_IMAGE",
+    "RETRAINER_KUBEFLOW_TOKEN",
+    "RETRAINER_STORE",
+}
 # Of the image: see Dockerfile.
 USER = 10001
 
