@@ -15,6 +15,8 @@ _NUMBER = re.compile(
     r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
     r"|[-+]?0[oO][0-7_]+|[-+]?0[bB][01_]+|[-+]?0[xX][0-9a-fA-F_]+"
 )
+# What stands outside ASCII does so within strings, where JSON takes the escape for the character.
+_TO_ESCAPE = re.compile("[\x7f-\uffff]")
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -43,7 +45,10 @@ def to_yaml(*documents: Mapping[str, Any], header: str = "") -> str:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Write a document as JSON.
+    """Write a document as JSON that is YAML, too: kfp and Vertex AI's client read JSON files with PyYAML.
+
+    So a character is escaped if YAML could take it for a line break or refuse it, and one beyond 16 bits, such as an
+    emoji, is not: its escape is a pair of surrogates in JSON, which YAML does not join.
 
     Args:
         document: The document.
@@ -51,7 +56,8 @@ def to_json(document: Mapping[str, Any]) -> str:
     Returns:
         The text, with a line break at its end.
     """
-    return json.dumps(document, indent=2, sort_keys=True) + "\n"
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def read_header(text: str) -> str:

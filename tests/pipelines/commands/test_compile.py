@@ -23,6 +23,8 @@ tasks:
 """
 # Text that YAML 1.2 takes for numbers; the codes of states and products look like that.
 CODES = ["08", "1e3", "0o17", "08540", "+.5", "1_0e2", "no", "2013-01-01"]
+# Characters that YAML and JSON escape in different ways, the last of them above all.
+ODD = ["é", "日本", "\x85", "\u2028", "\x7f", "\\ud83d", "\U0001f600"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def files(tmp_path_factory):
     text, old = source.read_text(), "    basket_value: {min: 0}\n"
     assert old in text
     codes = ", ".join(f"'{code}'" for code in CODES)
-    new = f"    region: {{values: [{codes}]}}\n"
+    odd = ", ".join(yaml.safe_dump(text, default_style='"').strip() for text in ODD)
+    new = f"    region: {{values: [{codes}]}}\n    sign: {{values: [{odd}]}}\n"
     source.write_text(text.replace(old, new) + EVERYTHING)
     found = Files(
         folder / "pipeline.yaml", folder / "p.json", folder / "pipeline.kubernetes.yaml", source
@@ -126,7 +129,9 @@ def test_both_files_hold_nothing_that_kfps_protos_do_not_know(files):
 
 
 def test_json_is_json_and_the_same_pipeline(files):
-    assert json.loads(files.json.read_text()) == yaml.safe_load(files.yaml.read_text())
+    text = files.json.read_text()
+    # kfp's loader and Vertex AI's client read JSON files as YAML.
+    assert json.loads(text) == yaml.safe_load(files.yaml.read_text()) == yaml.safe_load(text)
     beside = files.json.with_name("p.kubernetes.yaml")
     assert beside.read_text() == files.beside.read_text()
 
@@ -171,7 +176,7 @@ def test_text_that_looks_like_a_number_stands_in_quotes(files):
     assert {f"- '{code}'" for code in CODES} <= lines
     domains = yaml.safe_load(text)["root"]["dag"]["tasks"]["validate-examples"]["inputs"]
     constant = domains["parameters"]["domains"]["runtimeValue"]["constant"]
-    assert constant == {"region": {"values": CODES}}
+    assert constant == {"region": {"values": CODES}, "sign": {"values": ODD}}
 
 
 # The fields of Kubeflow Pipelines 2.0 (kubeflow/pipelines 2.0.0, go.mod: api at 758c91f76784,
