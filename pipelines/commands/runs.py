@@ -11,6 +11,7 @@ from ...components.lib.errors import RetrainerError
 from .options import STORE, show_warnings
 
 if TYPE_CHECKING:
+    from ..config import LoadedConfig
     from ..remote_lookup import Found
     from ..runs import RunRecord
 
@@ -148,8 +149,7 @@ def _find(
     """Find a run: on this machine, or else on services."""
     from ..config import load_config
     from ..remote_lookup import find_elsewhere, newest_elsewhere
-    from ..runs import RunState, list_runs, run_exists
-    from ..runs import load_run as load
+    from ..runs import RunState, list_runs, load_run, run_exists
 
     loaded = load_config(file)
     store = loaded.config.store
@@ -166,10 +166,26 @@ def _find(
             return record, [] if record else found
         raise RetrainerError(f"there are no runs in '{store}' yet.")
     if here and run_exists(store, run_id):
-        return load(store, run_id), []
+        return load_run(store, run_id), []
     if kinds or not places:
         found = find_elsewhere(loaded, run_id, kinds)
     if found:
         return None, found
-    # It names the newest that there are.
-    return load(store, run_id), []
+    raise RetrainerError(_name_newest(loaded, run_id, places))
+
+
+def _name_newest(loaded: "LoadedConfig", run_id: str, places: tuple[str, ...]) -> str:
+    """Say that there is no such run, and which the newest are."""
+    from ..remote_lookup import list_elsewhere
+    from ..runs import list_runs
+    from ..targets.choosing import TargetKind
+
+    store = loaded.config.store
+    kinds = [kind for kind in TargetKind if not places or str(kind) in places]
+    here = list_runs(store) if not places or LOCAL in places else []
+    names = [(one.started, f"'{one.run_id}'") for one in here]
+    for one in list_elsewhere(loaded, kinds, (), 0)[0]:
+        names.append((one.started, f"'{one.run_id}' on {one.target}"))
+    newest = ", ".join(name for _, name in sorted(names, reverse=True)[:3]) or "none"
+    where = f" on {' or '.join(places)}" if places else ""
+    return f"there is no run '{run_id}'{where} in '{store}'; the newest are: {newest}."

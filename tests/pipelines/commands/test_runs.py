@@ -218,6 +218,27 @@ def test_two_runs_of_one_name_are_not_cancelled_by_guess(
     assert kubeflow.runs[0]["state"] == "PENDING"
 
 
+@pytest.mark.parametrize(
+    ("places", "says"),
+    [
+        ((), r"no run 'june' in .* the newest are: 'orders-.' on .*, 'orders-.' on"),
+        (
+            ("--to", "vertex"),
+            r"no run 'june' on vertex in .* the newest are: 'orders-1' on vertex\.",
+        ),
+        (("--to", "local"), r"no run 'june' on local in .* the newest are: none\."),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "cancel"])
+def test_a_run_that_nobody_knows_is_answered_with_the_newest_of_each_place(
+    retrainer, project, vertex, kubeflow, runs, command, places, says
+):
+    submit(retrainer, project, "vertex", "orders-1")
+    submit(retrainer, project, "kubeflow", "orders-2")
+    with pytest.raises(RetrainerError, match=says):
+        runs(command, "june", *places)
+
+
 @pytest.fixture
 def local(tmp_path):
     """A run of this machine whose process waits for a signal, and ends with it."""
