@@ -103,9 +103,11 @@ class Notices:
 
     def _is_new(self, notice_id: str) -> bool:
         with self._lock:
-            known = notice_id in self._known
+            if notice_id in self._known:
+                # Left as it is: a key that is written again would never get old while the message comes again.
+                return False
             self._known[notice_id] = True
-            return not known
+            return True
 
 
 def make_notices(loaded: LoadedConfig) -> Notices | None:

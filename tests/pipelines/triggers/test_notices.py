@@ -140,3 +140,12 @@ def test_without_a_store_nobody_is_notified_again_and_again(service, tmp_path):
     service.send({"id": "a"})
     assert service.send({"id": "b"}, "2") == Answer.LATER
     assert service.sent == []
+
+
+def test_a_message_that_comes_again_and_again_is_tried_again_after_an_hour(service, receiver):
+    receiver.status = 403
+    service.send({"id": "a"})
+    for _ in range(7):
+        service.send({"id": "b"}, "2")
+        service.now += 600
+    assert len(service.sent) == 2
