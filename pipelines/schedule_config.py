@@ -46,7 +46,12 @@ class ScheduleConfig(Section):
             check_cron(self.cron, self.time_zone)
         except RetrainerError as error:
             raise ValueError(str(error).rstrip(".")) from error
-        start, end = in_zone(self.start, self.time_zone), in_zone(self.end, self.time_zone)
+        try:
+            start, end = in_zone(self.start, self.time_zone), in_zone(self.end, self.time_zone)
+        except OverflowError as error:
+            raise ValueError(
+                "start and end must be within the years 1 to 9999 in UTC, too"
+            ) from error
         if start and end and start >= end:
             raise ValueError(
                 f"it starts at {start.isoformat()} and ends before, at {end.isoformat()}"

@@ -107,8 +107,17 @@ def settle_values(
             except VariableError as error:
                 problems.append(f"{places.locate(location)}: '{dotted(location)}': {error}.")
                 return value
-            any_kind = kind is Any and filled != value and not places.is_quoted(location)
-            return yaml.safe_load(filled) if any_kind else filled
+            if kind is not Any or filled == value or places.is_quoted(location):
+                return filled
+            try:
+                return yaml.safe_load(filled)
+            except yaml.YAMLError:
+                # Its value is not shown: it may be a secret.
+                problems.append(
+                    f"{places.locate(location)}: '{dotted(location)}' is not YAML with its variables filled in. Put "
+                    "it in quotes to have text."
+                )
+                return value
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         if kind is str and plain and places.written(location) == str(value):
             return str(value)

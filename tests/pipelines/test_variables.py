@@ -146,3 +146,12 @@ def test_a_flag_goes_over_a_variable_and_that_over_the_file(project, monkeypatch
     monkeypatch.setenv("RETRAINER_IMAGE", images[1])
     assert load_with_image(project, None).config.image == images[1]
     assert load_with_image(project, images[2]).config.image == images[2]
+
+
+def test_a_value_of_any_kind_that_is_no_yaml_is_an_error_of_its_line(project, monkeypatch):
+    monkeypatch.setenv("SIZE", "[secret")
+    with pytest.raises(
+        RetrainerError, match=r":10: 'model.hyperparameters.size' is not YAML"
+    ) as error:
+        load_config(project)
+    assert "secret" not in str(error.value)

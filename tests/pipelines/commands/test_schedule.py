@@ -203,6 +203,10 @@ def test_flags_have_the_limits_too(retrainer, project, vertex, sent):
         ("{cron: 0 3 * * *, time_zone: Berlin}", "there is no time zone 'Berlin'"),
         ("{cron: 0 3 * * *, max_runs: 0}", "max_runs"),
         ("{cron: 0 3 * * *, start: 2027-02-01, end: 2027-01-01}", "ends before"),
+        (
+            "{cron: 0 3 * * *, time_zone: America/New_York, end: 9999-12-31T23:00:00}",
+            "within the years 1 to 9999",
+        ),
         ("{time_zone: UTC}", "cron"),
     ],
 )

@@ -236,3 +236,9 @@ def test_a_cluster_is_sent_no_image_that_nobody_named(retrainer, project, kubefl
         retrainer("submit", project, "--to", "kubeflow")
     retrainer("submit", project, "--to", "kubeflow", "--image", "retrainer:0.1.0")
     assert len(kubeflow.runs) == 1
+
+
+def test_a_wait_that_is_none_is_refused_before_anything_is_sent(retrainer, project, vertex):
+    asked = ("submit", project, "--to", "vertex", "--wait", "--poll-seconds", "-1")
+    retrainer(*asked, code=2)
+    assert vertex.requests == []
