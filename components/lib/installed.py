@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from .files import digest_file, digest_value
@@ -76,7 +76,11 @@ def with_requirements(roots: Iterable[Distribution]) -> dict[str, Distribution]:
             continue
         found[name] = one
         for line in one.requires or ():
-            needed = Requirement(line)
+            try:
+                needed = Requirement(line)
+            except InvalidRequirement:
+                # Old distributions have lines that nobody reads any more, such as `pytz (>dev)`.
+                continue
             # What an extra brings is followed where something that was imported needs it itself.
             if needed.marker and not needed.marker.evaluate({"extra": ""}):
                 continue

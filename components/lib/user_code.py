@@ -183,7 +183,8 @@ class _Walk:
             self.found[f"{name} data"] = digest_value(_data_beside(Path(folder)))
         try:
             source = spec.loader.get_source(name)  # type: ignore[union-attr]
-        except (AttributeError, ImportError):
+        except (AttributeError, ImportError, SyntaxError, UnicodeDecodeError):
+            # Compiled code; or text of another encoding than it says, which fails where it is imported.
             source = None
         if source is not None:
             self.found[name] = digest_value(source)
@@ -207,7 +208,8 @@ def _data_beside(package: Path) -> dict[str, str]:
             and not (here / one / "__init__.py").exists()
         )
         for file in sorted(files):
-            if not file.startswith(".") and not file.endswith(_NO_DATA):
+            # A link to nothing, or a socket, is nothing that a package reads; a pipe would be waited for.
+            if not file.startswith(".") and not file.endswith(_NO_DATA) and (here / file).is_file():
                 found[(here / file).relative_to(package).as_posix()] = digest_file(here / file)
     return found
 

@@ -13,6 +13,7 @@ from retrainer.components.lib.installed import (
     digest_distribution,
     is_from_index,
     library_versions,
+    with_requirements,
 )
 
 
@@ -75,3 +76,9 @@ def test_an_install_from_a_folder_is_not_from_an_index(shop, tmp_path):
     assert is_from_index(shop)
     (tmp_path / "shop-1.0.dist-info" / "direct_url.json").write_text("{}")
     assert not is_from_index(shop)
+
+
+def test_a_requirement_that_is_none_is_passed_over(shop, tmp_path):
+    metadata = tmp_path / "shop-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text() + "Requires-Dist: pytz (>dev)\n")
+    assert list(with_requirements([shop])) == ["shop"]

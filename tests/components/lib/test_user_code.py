@@ -1,5 +1,7 @@
 """Which code a user's model module consists of."""
 
+import os
+
 import pytest
 
 from retrainer.components.lib.user_code import UserCode, code_behind, digest_user_code
@@ -145,3 +147,19 @@ def test_a_file_that_sets_beam_s_workers_up_is_code_too(tmp_path):
     file.write_text("shop==2")
     assert code_behind(parameters) != before
     assert code_behind({"beam_args": ["--runner=DataflowRunner"]}) == UserCode()
+
+
+def test_what_nobody_can_read_in_a_package_s_folder_is_no_part_of_it(library):
+    write(library, shop__in____init__="", shop__in__model="")
+    before = digest_user_code(["shop.model"])
+    (library / "shop" / "gone.csv").symlink_to(library / "nothing.csv")
+    os.mkfifo(library / "shop" / "pipe")
+    assert digest_user_code(["shop.model"]) == before
+
+
+def test_text_of_another_encoding_than_it_says_counts_as_it_is(library):
+    write(library, model="")
+    (library / "model.py").write_bytes("# größer".encode("latin-1"))
+    before = digest_user_code(["model"])
+    (library / "model.py").write_bytes("# größte".encode("latin-1"))
+    assert digest_user_code(["model"]).digest != before.digest
