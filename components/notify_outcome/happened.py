@@ -1,5 +1,6 @@
 """What became of a run, from what its tasks noted in the store."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -153,7 +154,12 @@ def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
 def _metrics(here: Mapping[str, _LocalTask]) -> dict[str, float]:
     # Of a model that was judged again, those of the last time.
     judged = [task.metrics for task in here.values() if task.name == _EVALUATE and task.metrics]
-    numbers = {k: v for k, v in (judged or [{}])[-1].items() if isinstance(v, int | float)}
+    # JSON has no NaN, as a metric is of a class that no row has.
+    numbers = {
+        name: value
+        for name, value in (judged or [{}])[-1].items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
     return dict(list(numbers.items())[:_MOST_METRICS])
 
 

@@ -1,11 +1,14 @@
 """Posting to a web server, so that it is known whether the message was taken."""
 
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..lib.network import advice, route
+from ..lib.network import advice, keep_token, route
 from .failures import MaybeSentError, NotSentError
+
+if TYPE_CHECKING:
+    import requests
 
 # An answer's text beyond this says nothing more.
 _MOST_ANSWER = 200
@@ -47,8 +50,27 @@ def post(url: str, body: bytes, headers: dict[str, str], seconds: float) -> None
     import requests
 
     host = host_of(url)
+    session = requests.Session()
+    # A login of ~/.netrc is for no webhook; one in the address is.
+    keep_token(session)
+    if any(login := requests.utils.get_auth_from_url(url)):
+        session.auth = login
+    with session:
+        _post(session, url, body, headers, seconds, host)
+
+
+def _post(
+    session: "requests.Session",
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    seconds: float,
+    host: str,
+) -> None:
+    import requests
+
     try:
-        answer = requests.post(
+        answer = session.post(
             url,
             data=body,
             headers={"Content-Type": "application/json; charset=utf-8", **headers},

@@ -38,10 +38,12 @@ class Topic:
         batch = pubsub_v1.types.BatchSettings(max_messages=1)
         try:
             client: Any = pubsub_v1.PublisherClient(batch_settings=batch)
-            # One try: whether there is another is decided here, for all channels alike.
-            client.publish(
-                self.name, notice.body(), retry=None, timeout=seconds, **attributes(notice)
-            ).result(timeout=seconds + 1)
+            # The trigger service sends for weeks, and a client keeps its connection and threads until it is closed.
+            with client:
+                # One try: whether there is another is decided here, for all channels alike.
+                client.publish(
+                    self.name, notice.body(), retry=None, timeout=seconds, **attributes(notice)
+                ).result(timeout=seconds + 1)
         except GoogleAuthError as error:
             raise NotSentError(f"no Google credentials to publish with: {_first(error)}") from None
         except (exceptions.DeadlineExceeded, exceptions.Unknown, TimeoutError) as error:

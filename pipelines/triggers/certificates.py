@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
-from ...components.lib.network import advice, route
+from ...components.lib.network import advice, proxy_for, route
 
 GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 FETCH_SECONDS = 5.0
@@ -78,11 +78,13 @@ class Certificates:
         if now < self._failed + FAILURE_SECONDS:
             raise CertificatesUnavailableError(f"{self._url} failed just now.")
         try:
-            # Clusters may reach Google through a proxy that the environment names.
+            # Clusters may reach Google through a proxy that the environment names. Not by aiohttp's `trust_env`, which
+            # would send a login of ~/.netrc, too.
+            proxy = proxy_for(self._url) or None
             timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
             async with (
-                aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-                session.get(self._url) as response,
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(self._url, proxy=proxy) as response,
             ):
                 response.raise_for_status()
                 known = await response.json(content_type=None)

@@ -187,7 +187,7 @@ def test_a_run_here_that_judged_its_model_again_says_so_of_the_second_push(run, 
     run.task("push_model", error=RetrainerError("the champion changed again"))
     tasks = {
         "evaluate-model": {"state": "succeeded", "metrics": {"auc": 0.7}},
-        "evaluate-model-2": {"state": "succeeded", "metrics": {"auc": 0.8}},
+        "evaluate-model-2": {"state": "succeeded", "metrics": {"auc": 0.8, "f1": float("nan")}},
         "push-model": {"state": "succeeded"},
         "push-model-2": {"state": "failed", "error": "the champion changed again"},
         "notify-outcome": {"state": "running"},

@@ -283,3 +283,20 @@ def test_a_store_that_can_not_be_written_keeps_no_message_back(send, receiver, t
 def test_wrong_settings_of_a_channel_are_refused(settings, says):
     with pytest.raises(RetrainerError, match=says):
         parse_channel(settings)
+
+
+def test_a_webhook_gets_the_login_of_its_address_and_none_of_netrc(
+    send, receiver, tmp_path, monkeypatch
+):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    (sent,) = send(webhook(receiver))
+    assert sent.ok
+    with_login = receiver.url.replace("://", "://bot:pass@")
+    (sent,) = send({"kind": "webhook", "name": "webhook", "url": f"{with_login}/hook"})
+    assert sent.ok
+    without, given = (request.headers.get("Authorization") for request in receiver.requests)
+    assert without is None
+    assert given == "Basic Ym90OnBhc3M="

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from servers.pubsub import PROJECT, PubSubServer
 
 from retrainer.components.notify_outcome.failures import MaybeSentError, NotSentError
@@ -42,3 +43,15 @@ def test_a_server_that_is_gone_is_left(server, monkeypatch):
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     with pytest.raises((NotSentError, MaybeSentError)):
         Topic(f"{PROJECT}/topics/outcomes").send(NOTICE, 1.0)
+
+
+def test_no_connection_stays_open(server, monkeypatch):
+    closed = []
+    close = PublisherGrpcTransport.close
+    monkeypatch.setattr(
+        PublisherGrpcTransport, "close", lambda its: closed.append(its) or close(its)
+    )
+    Topic(server.add_topic("closed")).send(NOTICE, 10.0)
+    with pytest.raises(NotSentError):
+        Topic(f"{PROJECT}/topics/gone").send(NOTICE, 10.0)
+    assert len(closed) == 2
