@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -132,10 +132,8 @@ class LocalRunner:
                 earlier = _earlier(store, run_id, resume)
                 record = new_record(pipeline, run_id, store, pipeline_root, values, earlier)
                 take_folder(record.pipeline_root, run_id, record.uid, resumed=resume)
-                if not resume and not create_run(record):
-                    # On a bucket another machine may have been faster.
-                    leave_folder(record.pipeline_root, run_id)
-                    raise _taken(store, run_id)
+                if not resume:
+                    _create(record)
                 run = Run(
                     pipeline=pipeline,
                     record=record,
@@ -184,6 +182,20 @@ def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
     if run_exists(store, run_id):
         raise _taken(store, run_id)
     return None
+
+
+def _create(record: RunRecord) -> None:
+    """Write a run's first record, or leave the folder that was taken for it to whoever tries again."""
+    created = False
+    try:
+        created = create_run(record)
+    finally:
+        if not created:
+            with suppress(OSError):
+                leave_folder(record.pipeline_root, record.run_id)
+    if not created:
+        # On a bucket another machine may have been faster.
+        raise _taken(record.store, record.run_id)
 
 
 def _taken(store: str, run_id: str) -> RetrainerError:

@@ -561,6 +561,20 @@ def test_of_two_machines_that_start_a_run_of_one_name_at_once_one_does(
     assert not (bench.folder / "elsewhere" / "june").exists()
 
 
+def test_a_run_whose_record_could_not_be_written_can_be_tried_again_by_its_name(
+    bench, compile_pipeline, monkeypatch
+):
+    def fail(_):
+        raise OSError("the bucket does not answer")
+
+    spec = compile_pipeline(simple)
+    with monkeypatch.context() as broken:
+        broken.setattr("retrainer.pipelines.runners.local.create_run", fail)
+        with pytest.raises(RetrainerError, match="the bucket does not answer"):
+            bench.run(spec, run_id="june", parameters={"text": "a"})
+    assert bench.run(spec, run_id="june", parameters={"text": "a"}).state == "succeeded"
+
+
 def test_a_bucket_is_a_store_too(bench, compile_pipeline):
     store = f"memory://{bench.folder.name}/store"
     record = bench.run(compile_pipeline(simple), parameters={"text": "a"}, store=store)
