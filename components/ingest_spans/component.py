@@ -93,29 +93,29 @@ def ingest_spans(
     from retrainer.components.ingest_spans.sources.interface import SourceOptions
     from retrainer.components.lib.run_records import recording
 
-    settings = IngestSettings(
-        label=label,
-        weight=weight,
-        key=tuple(key),
-        key_features=tuple(key_features),
-        columns=columns,
-        drop=tuple(drop),
-        hash=tuple(hash),
-        hash_key_env=hash_key_env,
-        hash_key_file=hash_key_file,
-        split=split,
-        split_by=tuple(split_by),
-        eval_fraction=eval_fraction,
-        max_bad_rows=max_bad_rows,
-        types=types,
-        source=SourceOptions(
-            format=format,
-            query=query,
-            max_bytes_billed=max_bytes_billed,
-            **parse_csv_options(csv),
-        ),
-    )
     with recording(store, "ingest_spans", run, run_resource, run_uuid) as record:
+        settings = IngestSettings(
+            label=label,
+            weight=weight,
+            key=tuple(key),
+            key_features=tuple(key_features),
+            columns=columns,
+            drop=tuple(drop),
+            hash=tuple(hash),
+            hash_key_env=hash_key_env,
+            hash_key_file=hash_key_file,
+            split=split,
+            split_by=tuple(split_by),
+            eval_fraction=eval_fraction,
+            max_bad_rows=max_bad_rows,
+            types=types,
+            source=SourceOptions(
+                format=format,
+                query=query,
+                max_bytes_billed=max_bytes_billed,
+                **parse_csv_options(csv),
+            ),
+        )
         ingested = ingest(
             pattern=pattern,
             store=store,

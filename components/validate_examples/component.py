@@ -78,18 +78,18 @@ def validate_examples(
     from retrainer.components.validate_examples.settings import parse_settings
     from retrainer.components.validate_examples.validate import validate
 
-    settings = parse_settings(
-        domains=domains,
-        drift=drift,
-        skew=skew,
-        severity=severity,
-        min_domain_mass=min_domain_mass,
-        min_rows_fraction=min_rows_fraction,
-        max_label_change=max_label_change,
-        max_rows_factor=max_rows_factor,
-        max_label_factor=max_label_factor,
-    )
     with recording(store, "validate_examples", run, run_resource, run_uuid) as record:
+        settings = parse_settings(
+            domains=domains,
+            drift=drift,
+            skew=skew,
+            severity=severity,
+            min_domain_mass=min_domain_mass,
+            min_rows_fraction=min_rows_fraction,
+            max_label_change=max_label_change,
+            max_rows_factor=max_rows_factor,
+            max_label_factor=max_label_factor,
+        )
         record.note(statistics=statistics.uri)
         validated = validate(
             statistics_path=statistics.path,

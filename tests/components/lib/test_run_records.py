@@ -5,7 +5,9 @@ import logging
 from pathlib import Path
 
 import pytest
+from kfp import dsl
 
+from retrainer.components import ingest_spans, validate_examples
 from retrainer.components.lib import run_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.run_records import RunKey, TaskState, note_submission, recording
@@ -175,3 +177,30 @@ def test_what_a_task_that_is_killed_wrote_is_whole(store, monkeypatch):
     with pytest.raises(KeyboardInterrupt), recording(store, INGEST, "r"):
         pass
     assert read_traces(store, "r") == before
+
+
+@pytest.mark.parametrize(
+    ("component", "settings", "says"),
+    [
+        (validate_examples, {"severity": {"drift": "eror"}}, "eror"),
+        (
+            ingest_spans,
+            {"pattern": "in/{span}.csv", "label": "late", "csv": {"delimiter": ";;"}},
+            "delimiter",
+        ),
+    ],
+)
+def test_a_setting_that_is_wrong_is_noted_as_why_the_task_stopped(
+    store, tmp_path, component, settings, says
+):
+    names = component.component_spec.inputs | component.component_spec.outputs
+    artifacts = {
+        name: dsl.Artifact(name=name, uri=str(tmp_path / name))
+        for name in ("statistics", "anomalies", "schema", "report", "examples")
+        if name in names
+    }
+    with pytest.raises(RetrainerError, match=says):
+        component.python_func(**artifacts, **settings, store=store, run="orders-1")
+    [trace] = read_traces(store, "orders-1")
+    assert trace.outcome == Outcome.STOPPED
+    assert says in trace.sentence
