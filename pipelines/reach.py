@@ -11,8 +11,6 @@ from .retrain_config import RetrainConfig
 from .targets.image_names import parse_image
 from .task_config import TaskConfig, TasksConfig
 
-STORE_TASKS = tuple(name for name in TasksConfig.model_fields if name != "all")
-"""Tasks that read or write the store."""
 VERTEX, KUBEFLOW = "vertex", "kubeflow"
 # Environment variables by which clients find a stand-in of a bucket's service: botocore's and gcsfs's own names.
 _ENDPOINTS = {
@@ -35,7 +33,7 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
     config, places = loaded.config, loaded.places
     for place, uri, tasks in (
         (("data", "pattern"), config.data.pattern, ("ingest_spans",)),
-        (("store",), config.store, STORE_TASKS),
+        (("store",), config.store, store_tasks(config)),
         (
             ("validation", "schema_uri"),
             config.validation.schema_uri,
@@ -65,6 +63,12 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
     yield from _local_images(loaded)
 
 
+def store_tasks(config: RetrainConfig) -> tuple[str, ...]:
+    """Name the pipeline's tasks, all of which read or write the store; notify_outcome is there if a channel is."""
+    left_out = {"all"} if config.notify.channels() else {"all", "notify_outcome"}
+    return tuple(name for name in TasksConfig.model_fields if name not in left_out)
+
+
 def is_reachable(
     uri: str, config: RetrainConfig, tasks: Iterable[str], target: str | None = None
 ) -> bool:
@@ -92,10 +96,8 @@ def is_reachable(
 
 
 def _missing_hash_key(loaded: LoadedConfig, target: str | None) -> Iterator[str]:
-    hashed, task = loaded.config.data.hash, loaded.config.tasks.of("ingest_spans")
-    given = set(task.env)
-    if target != VERTEX:
-        given |= {*task.kubernetes.secrets, *task.kubernetes.config_maps}
+    hashed = loaded.config.data.hash
+    given = given_variables(loaded.config, "ingest_spans", target)
     if hashed.columns and not hashed.key_file and hashed.key_env not in given:
         yield (
             f"{loaded.places.locate(('data', 'hash'))}: data.hash needs its key in {hashed.key_env}, which no setting "
@@ -103,6 +105,19 @@ def _missing_hash_key(loaded: LoadedConfig, target: str | None) -> Iterator[str]
             "to <secret>/<key>; on Vertex AI name a file on a bucket that only its account may read, as "
             "data.hash.key_file."
         )
+
+
+def given_variables(config: RetrainConfig, task: str, target: str | None = None) -> set[str]:
+    """Name the environment variables that settings give to a task elsewhere.
+
+    Args:
+        config: The configuration.
+        task: The task.
+        target: `vertex` or `kubeflow`; any if not given.
+    """
+    settings = config.tasks.of(task)
+    of_kubernetes = {*settings.kubernetes.secrets, *settings.kubernetes.config_maps}
+    return {*settings.env, *(of_kubernetes if target != VERTEX else ())}
 
 
 def _mounts(config: RetrainConfig, task: str) -> list[str]:

@@ -32,6 +32,7 @@ def config_schema() -> None:
 def config_check(file: Path, kind: str | None) -> None:
     """Check FILE (retrain.yaml) without running anything."""
     from ..config import load_config
+    from ..notify_reach import missing_secrets
     from ..reach import local_only
     from ..setting_checks import check_settings
     from ..target_checks import check_schedule, check_target
@@ -44,7 +45,7 @@ def config_check(file: Path, kind: str | None) -> None:
         *check_schedule(loaded, kind),
     ]
     if kind:
-        warnings_ += local_only(loaded, kind)
+        warnings_ += [*local_only(loaded, kind), *missing_secrets(loaded, kind)]
     Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data)
     show_warnings(warnings_)
     found = f"valid, with {plural(len(warnings_), 'warning')}" if warnings_ else "valid"

@@ -6,7 +6,8 @@ from pathlib import Path
 from ...components.lib.errors import RetrainerError
 from ..compiling import compile_pipeline
 from ..config import LoadedConfig, load_config
-from ..reach import STORE_TASKS, is_reachable, local_only
+from ..notify_reach import missing_secrets
+from ..reach import is_reachable, local_only, store_tasks
 from ..target_checks import check_target
 from ..targets.choosing import TargetKind, check_reachable
 from ..targets.images import pin_images
@@ -64,11 +65,20 @@ def prepare(
     reached = {"store": loaded.config.store, "data.pattern": loaded.config.data.pattern}
     for key in reached:
         reached[key] = parameters.get(key.rpartition(".")[2], reached[key])
-    for key, tasks in (("store", STORE_TASKS), ("data.pattern", ("ingest_spans",))):
+    for key, tasks in (
+        ("store", store_tasks(loaded.config)),
+        ("data.pattern", ("ingest_spans",)),
+    ):
         if is_reachable(reached[key], loaded.config, tasks, kind):
             del reached[key]
     check_reachable(kind, reached)
-    show_warnings([*check_target(loaded, kind), *local_only(loaded, kind)])
+    show_warnings(
+        [
+            *check_target(loaded, kind),
+            *local_only(loaded, kind),
+            *missing_secrets(loaded, kind),
+        ]
+    )
     return loaded, compile_pipeline(loaded)
 
 

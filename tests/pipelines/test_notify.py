@@ -147,6 +147,10 @@ def test_compile_warns_of_secrets_that_the_task_would_miss(load):
     )
     given = f"tasks: {{notify_outcome: {{kubernetes: {kubernetes}}}}}\n"
     assert list(missing_secrets(load(slack + given))) == []
+    # Vertex AI has no Kubernetes secrets.
+    assert len(list(missing_secrets(load(slack + given), "vertex"))) == 2
+    mapped = given.replace("secrets: {RET", "config_maps: {RET")
+    assert list(missing_secrets(load(slack + mapped), "kubeflow")) == []
     variable, file = missing_secrets(load(slack))
     assert "notify.slack[0] reads the address from RETRAINER_SLACK_URL" in variable
     assert "'/run/secrets/slack/url' on this machine" in file

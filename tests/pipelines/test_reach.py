@@ -5,6 +5,7 @@ from servers.small_project import MODEL
 
 from retrainer.pipelines.config import load_config
 from retrainer.pipelines.reach import is_reachable, local_only
+from retrainer.pipelines.task_config import TasksConfig
 
 CONFIG = """\
 name: orders
@@ -90,3 +91,18 @@ def test_a_key_of_private_columns_that_the_task_would_miss_is_named(lines):
     # Vertex AI has no secrets of Kubernetes.
     assert len(lines("vertex", key="key_env: HASHING", secrets=secrets)) == 1
     assert lines("vertex", key="key_file: gs://acme-keys/key") == []
+
+
+def test_only_the_tasks_that_there_are_must_reach_the_store(lines, tmp_path):
+    mounted = "{kubernetes: {persistent_volumes: {/data: claim}}}"
+    tasks = [name for name in TasksConfig.model_fields if name not in ("all", "notify_outcome")]
+    text = CONFIG.partition("tasks:")[0].format(
+        store="/data/store", image="acme/x", pattern="gs://acme/{span}.csv", key="key_file: s3://k"
+    )
+    (tmp_path / "model.py").write_text(MODEL)
+    file = tmp_path / "retrain.yaml"
+    file.write_text(text + "tasks:\n" + "".join(f"  {task}: {mounted}\n" for task in tasks))
+    assert list(local_only(load_config(file), "kubeflow")) == []
+    file.write_text(file.read_text() + "notify: {slack: {}}\n")
+    (line,) = local_only(load_config(file), "kubeflow")
+    assert "store is '/data/store'" in line
