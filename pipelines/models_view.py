@@ -1,9 +1,6 @@
 """The registry as `retrainer models` shows and changes it."""
 
-import getpass
-import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +12,7 @@ from ..components.lib.registry import CHAMPION, AliasMovedError, Registry
 from ..components.lib.store import Store
 from ..components.lib.words import name_spans
 from .runs_view import open_console
+from .users import this_user
 
 
 def list_models(store: str) -> list[dict[str, Any]]:
@@ -85,7 +83,7 @@ def retire_champion(store: str, why: str) -> int:
     if version is None:
         raise RetrainerError(f"no model is in service in '{store}', so there is nothing to retire.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    info = {"at": now, "by": _person(), **({"why": why} if why else {})}
+    info = {"at": now, "by": this_user(), **({"why": why} if why else {})}
     try:
         registry.give_alias(CHAMPION, None, version, info)
     except AliasMovedError as error:
@@ -93,11 +91,3 @@ def retire_champion(store: str, why: str) -> int:
             f"the champion changed meanwhile: {error}. Look again ('retrainer models list'), then retire it."
         ) from error
     return version
-
-
-def _person() -> str:
-    # Containers may run as a user without a name.
-    user = "unknown"
-    with suppress(KeyError, OSError, ImportError):
-        user = getpass.getuser()
-    return f"{user}@{socket.gethostname()}"

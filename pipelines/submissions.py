@@ -4,15 +4,11 @@ The tasks of a run record what they use. This record is there before the first o
 is, who sent it and why.
 """
 
-import getpass
-import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any
 
-from ..components.lib.errors import RetrainerError
 from ..components.lib.image import VERSION
 from ..components.lib.run_records import RunKey, note_submission
 from .config import LoadedConfig
@@ -80,10 +76,11 @@ class SubmissionRecorder:
         def work() -> None:
             try:
                 self.record(request, submission, cause, by)
-            except (OSError, RetrainerError) as error:
-                problems.append(str(error))
+            # A store has errors of many libraries, and this thread's own would only be printed.
+            except Exception as error:
+                problems.append(str(error) or type(error).__name__)
 
-        # Of a bucket that does not answer nobody waits for the end.
+        # Nobody waits for a bucket that does not answer.
         thread = Thread(target=work, name="record-submission", daemon=True)
         thread.start()
         thread.join(PATIENCE_SECONDS)
@@ -130,13 +127,3 @@ def key_of(target: str, submission: Submission) -> RunKey:
         else RunKey.of(submission.run_id, "", reference)
     )
     return key or RunKey(submission.run_id, reference)
-
-
-def this_user() -> str:
-    """Name whoever runs this program: `user@machine`."""
-    # In a container the user may have no name.
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        name = f"user {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"

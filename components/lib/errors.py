@@ -16,7 +16,7 @@ class RetrainerError(Exception):
 class StorageError(OSError):
     """A file elsewhere that could not be reached, now or ever: whoever asked knows whether to try again.
 
-    The message names its URI and the way out, as that of a `RetrainerError` does.
+    The message names its URI and the fix, as that of a `RetrainerError` does.
     """
 
 

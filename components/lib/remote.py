@@ -1,4 +1,4 @@
-"""File systems on other machines, whose errors name the file and the way out."""
+"""File systems on other machines, whose errors name the file and the fix."""
 
 import errno
 import re

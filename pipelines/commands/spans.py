@@ -1,9 +1,6 @@
 """`retrainer spans`: look at the spans in the store, and free what nobody needs."""
 
-import getpass
 import json
-import os
-import socket
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -13,6 +10,7 @@ import click
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.words import near, plural
+from ..users import this_user
 from .options import STORE
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -91,7 +89,7 @@ def exclude(span: str, why: str, file: Path) -> None:
     if not why.strip():
         raise RetrainerError("--why is empty. Give the reason, which everybody will see.")
     _check_there(span, config.store, config.data.pattern)
-    exclude_span(config.store, span, why.strip(), _user())
+    exclude_span(config.store, span, why.strip(), this_user())
     click.echo(
         f"excluded {span}: the next run steps over it, on every target. A model that has trained on it stays as it is. "
         f"Undo with 'retrainer spans include {span}'"
@@ -106,7 +104,7 @@ def include(span: str, file: Path) -> None:
     from ...components.lib.exclusions import include as include_span
     from ..config import load_config
 
-    before = include_span(load_config(file).config.store, span, _user())
+    before = include_span(load_config(file).config.store, span, this_user())
     click.echo(f"included {span}, excluded on {before.when[:10]} by {before.who}: {before.why}")
 
 
@@ -191,15 +189,6 @@ def _check_there(span: str, store: str, pattern: str) -> None:
     if span not in known:
         close = near(span, known, most=3) or known[-3:]
         raise RetrainerError(
-            f"there is no span '{span}', neither in '{store}' nor behind '{pattern}'"
+            f"there is no span '{span}', neither in '{store}' nor in the data, '{pattern}'"
             f"{'. There are ' + ', '.join(close) if close else ''} (retrainer spans list)."
         )
-
-
-def _user() -> str:
-    # In a container the user may have no name.
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = f"user {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"

@@ -40,7 +40,11 @@ from .options import (
 )
 @click.option("--wait", is_flag=True, help="Follow the run until it ends, task by task.")
 @click.option(
-    "--poll-seconds", type=float, default=10.0, show_default=True, help="How often --wait asks."
+    "--poll-seconds",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="How often --wait asks.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the service answered as JSON.")
@@ -69,17 +73,18 @@ def submit(
     """
     from ..run_ids import new_run_id
     from ..setting_checks import check_settings
-    from ..submissions import SubmissionRecorder, this_user
+    from ..submissions import SubmissionRecorder
     from ..targets.choosing import TargetKind, check_flags, open_target
     from ..targets.following import LostSightError, Stopped, follow, stopped_by_signals
     from ..targets.interface import RemoteState, RunRequest, UnavailableError
     from ..targets.names import check_run_id
+    from ..users import this_user
     from .prepare import prepare, read_parameters
 
     given = read_parameters(parameters, span, allow_older)
     if kind == "local":
-        strangers = {**take_flags(options), "image": image, "template": template or None}
-        check_flags(strangers, (), kind)
+        unused = {**take_flags(options), "image": image, "template": template or None}
+        check_flags(unused, (), kind)
         code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
         raise click.exceptions.Exit(code)
     loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)

@@ -98,9 +98,9 @@ def check_flags(flags: Mapping[str, Any], known: Collection[str], kind: str) -> 
     Raises:
         RetrainerError: If one was given.
     """
-    strangers = [key for key, value in flags.items() if value is not None and key not in known]
-    if strangers:
-        raise RetrainerError(f"{flag(strangers[0])} is not for runs on {kind}; leave it out.")
+    unused = [key for key, value in flags.items() if value is not None and key not in known]
+    if unused:
+        raise RetrainerError(f"{flag(unused[0])} is not for runs on {kind}; leave it out.")
 
 
 def check_reachable(kind: TargetKind, values: Mapping[str, str]) -> None:

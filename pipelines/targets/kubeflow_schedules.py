@@ -67,8 +67,8 @@ class KubeflowSchedules:
 
         Raises:
             RetrainerError: If cron expression or time zone are wrong, or not the service's.
-            UnavailableError: If the service was not available until the deadline; the same call again mends what is
-                half done.
+            UnavailableError: If the service was not available until the deadline; the same call again completes
+                what is half done.
             RefusedError: If it refuses.
         """
         _check(request)

@@ -183,9 +183,9 @@ class VertexSchedules:
     ) -> "aiplatform_v1.Schedule | None":
         listed = self._fetch(f'display_name="{check_schedule_name(name)}"', options)
         found = [one for one in listed if one.display_name == name and one.name not in without]
-        strangers = [one for one in found if not self._is_own(one)]
-        if strangers:
-            page = console_url(self.config, "schedules", strangers[0].name)
+        others = [one for one in found if not self._is_own(one)]
+        if others:
+            page = console_url(self.config, "schedules", others[0].name)
             raise RefusedError(
                 f"schedule '{name}' is not of this pipeline ({page}). Take another name, or delete that one."
             )

@@ -276,7 +276,7 @@ def test_a_span_that_is_excluded_before_its_first_run_has_to_be_in_the_source(pr
     project.write(4, 6)
     project.call("exclude", "4", "--why", "known to be wrong")
     assert "excluded: 4, known to be wrong" in project.call("list")
-    with pytest.raises(RetrainerError, match=r"no span '5', neither in .* nor behind"):
+    with pytest.raises(RetrainerError, match=r"no span '5', neither in .* nor in the data"):
         project.call("exclude", "5", "--why", "typed wrongly")
     with pytest.raises(RetrainerError, match="--why is empty"):
         project.call("exclude", "4", "--why", " ")
