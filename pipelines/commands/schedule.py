@@ -119,13 +119,22 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
 @schedule.command("list")
 @FILE
 @TO
+@IMAGE
 @target_options
-def list_(file: Path, kind: str, **options: Any) -> None:
-    """List the schedules of FILE's pipeline."""
-    target, digest = _open_with_digest(file, kind, options)
+def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
+    """List the schedules of FILE's pipeline, and mark those that are not as FILE is now."""
+    from ..config import load_config
+    from ..targets.schedule_changes import list_changes
+
+    target, digest = _open_with_digest(file, kind, options, image)
+    clock = load_config(file).config.schedule
     schedules = target.list_schedules()
     for one in schedules:
-        changed = bool(one.digest) and not one.digest.startswith(digest)
+        if one.applied:
+            wanted = _request(clock, one.name, {}, digest, applied=True) if clock else None
+            changed = not wanted or bool(list_changes(one, wanted))
+        else:
+            changed = bool(one.digest) and not one.digest.startswith(digest)
         click.echo(_line(one) + ("  retrain.yaml has changed since" if changed else ""))
     if not schedules:
         click.echo("no schedules yet; 'retrainer schedule create' makes one", err=True)
@@ -172,12 +181,14 @@ def _open(file: Path, kind: str, options: dict[str, Any]) -> "Target":
     return _open_with_digest(file, kind, options)[0]
 
 
-def _open_with_digest(file: Path, kind: str, options: dict[str, Any]) -> "tuple[Target, str]":
+def _open_with_digest(
+    file: Path, kind: str, options: dict[str, Any], image: str | None = None
+) -> "tuple[Target, str]":
     from ..compiling import compile_pipeline
     from ..config import load_config
     from ..targets.choosing import TargetKind, open_target
 
-    loaded = load_config(file)
+    loaded = _with_image(load_config(file), image)
     pipeline = compile_pipeline(loaded)
     flags = take_flags(options)
     target = open_target(TargetKind(kind), loaded, pipeline, flags, starts_runs=False)
@@ -213,15 +224,19 @@ def _prepare(
         # What it was pushed from is not this file, which may change as it likes.
         return target, pipeline.name, ""
     # That of the file, which `list` can make without asking registries, and after it that with the images pinned.
-    written = load_config(file)
-    if image:
-        config = written.config.model_copy(update={"image": image})
-        written = written.model_copy(update={"config": config})
+    written = _with_image(load_config(file), image)
     unpinned = pipeline if written == loaded else compile_pipeline(written)
     digest = _digest(written, unpinned, kind, options)
     if unpinned is not pipeline and not loaded.moving_images:
         digest += _digest(loaded, pipeline, kind, options)
     return target, pipeline.name, digest
+
+
+def _with_image(loaded: "LoadedConfig", image: str | None) -> "LoadedConfig":
+    if not image:
+        return loaded
+    config = loaded.config.model_copy(update={"image": image})
+    return loaded.model_copy(update={"config": config})
 
 
 def _digest(

@@ -37,7 +37,10 @@ def test_a_schedule_that_was_made_with_an_image_is_listed_and_deleted_without(
     file.write_text("\n".join(line for line in lines if line != image))
     create = ("schedule", "create", *on, "--cron", "0 3 * * *")
     retrainer(*create, "--image", image.removeprefix("image: "))
-    assert "orders: active" in retrainer("schedule", "list", *on)
+    assert "retrain.yaml has changed since" in retrainer("schedule", "list", *on)
+    with_image = retrainer("schedule", "list", *on, "--image", image.removeprefix("image: "))
+    assert "orders: active" in with_image
+    assert "has changed since" not in with_image
     assert retrainer("schedule", "delete", *on) == "deleted orders\n"
 
 
@@ -121,6 +124,17 @@ def test_a_file_that_changed_since_is_marked_and_applied(retrainer, project, ver
     assert "retrain.yaml has changed since" in retrainer("schedule", "list", *on)
     assert "pipeline: not as retrain.yaml is now" in retrainer("schedule", "apply", *on)
     assert "retrain.yaml has changed since" not in retrainer("schedule", "list", *on)
+
+
+@pytest.mark.parametrize("kind", ["vertex", "kubeflow"])
+@pytest.mark.parametrize("now", ['{cron: "0 5 * * *"}', ""])
+def test_a_section_that_changed_since_is_marked(retrainer, project, vertex, kubeflow, kind, now):
+    on = (project, "--to", kind)
+    write_schedule(project, '{cron: "0 4 * * *"}')
+    retrainer("schedule", "apply", *on)
+    assert "has changed since" not in retrainer("schedule", "list", *on)
+    write_schedule(project, now)
+    assert "retrain.yaml has changed since" in retrainer("schedule", "list", *on)
 
 
 def test_a_tag_that_moved_is_a_change(retrainer, project, kubeflow, monkeypatch, tmp_path):
