@@ -177,7 +177,7 @@ def blessing_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
     if not any(t.HasField("value_threshold") or t.HasField("change_threshold") for *_, t in every):
         yield Problem(
             "no metric has a threshold, so no model can be blessed. Give one a value_threshold, such as threshold: "
-            "{value_threshold: {lower_bound: 0.7}}.",
+            "{value_threshold: {lower_bound: {value: 0.7}}}.",
             stops=False,
             place=f"{PLACE}.metrics_specs",
         )

@@ -19,7 +19,7 @@ STORE = click.option(
     type=click.Path(path_type=Path),
     default="retrain.yaml",
     show_default=True,
-    help="The retrain.yaml that is meant.",
+    help="The pipeline's retrain.yaml.",
 )
 TO = click.option(
     "--to",

@@ -123,6 +123,7 @@ def cancel(run_id: str, file: Path, places: tuple[str, ...]) -> None:
 
     record, found = _find(file, run_id, places)
     if record:
+        run_id = record.run_id
         if record.state != RunState.RUNNING:
             click.echo(f"run {run_id} has ended already: {record.state}")
             return
@@ -134,6 +135,7 @@ def cancel(run_id: str, file: Path, places: tuple[str, ...]) -> None:
             f"{len(found)} runs are called '{run_id}': {named}. Cancel the one that you mean on its page."
         )
     [one] = found
+    run_id = one.submission.run_id
     before = one.target.status(one.submission)
     if before.state in ENDED:
         click.echo(f"run {run_id} has ended already: {before.state}")

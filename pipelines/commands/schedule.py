@@ -137,7 +137,7 @@ def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
             changed = bool(one.digest) and not one.digest.startswith(digest)
         click.echo(_line(one) + ("  retrain.yaml has changed since" if changed else ""))
     if not schedules:
-        click.echo("no schedules yet; 'retrainer schedule create' makes one", err=True)
+        click.echo("no schedules yet; 'retrainer schedule apply' or 'create' makes one", err=True)
 
 
 @schedule.command()

@@ -69,7 +69,7 @@ def submit(
     """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine.
 
     Exit codes with --wait: 0 the run succeeded, 1 it failed or was cancelled, 3 it could no longer be followed and goes
-    on, 130 Ctrl-C ended the following and the run goes on.
+    on, 130 or 143 Ctrl-C or SIGTERM ended the following and the run goes on.
     """
     from ..run_ids import new_run_id
     from ..setting_checks import check_settings

@@ -10,7 +10,7 @@ from .options import FILE, IMAGE, TO, take_flags, target_options
 
 @click.group()
 def trigger() -> None:
-    """Start runs by Pub/Sub messages, on Vertex AI or Kubeflow Pipelines."""
+    """Start runs by messages, of Pub/Sub and others, on Vertex AI or Kubeflow Pipelines."""
 
 
 _LISTEN = click.option(

@@ -302,4 +302,5 @@ def test_a_run_that_has_ended_is_not_cancelled(retrainer, project, tmp_path):
     save_run(record)
     said = retrainer("runs", "cancel", "june", "--file", file)
     assert said.strip() == "run june has ended already: succeeded"
+    assert retrainer("runs", "cancel", "last", "--file", file) == said
     assert os.getpid() == record.pid
