@@ -76,9 +76,9 @@ class TaskConfig(Section):
 
 
 class TasksConfig(Section):
-    """Settings of tasks: `all` holds for every one, and a task's own come over it, key by key.
+    """Settings of tasks: `all` holds for every one, and a task's own override it, key by key.
 
-    Keys within `kubernetes`, and the names within mappings such as `env`, come over each other one by one, too; a
+    Keys within `kubernetes`, and the names within mappings such as `env`, override one another one by one, too; a
     task's own null takes away what `all` sets.
     """
 

@@ -6,6 +6,7 @@ Usage: python tools/docs.py [--check]   (--check: say which file differs, and ex
 import json
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -145,6 +146,8 @@ def _annotation(kind: Any) -> str:
         return " or ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) in (dict, list):
         return f"{get_origin(kind).__name__}[{', '.join(map(_annotation, get_args(kind)))}]"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(f"`{one.value}`" for one in kind)
     if get_origin(kind) is not None:
         return str(kind)
     return str(getattr(kind, "__name__", kind))

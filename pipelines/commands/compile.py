@@ -16,11 +16,13 @@ from .options import FILE, show_warnings
     show_default=True,
     help="Path or URI of the compiled pipeline; JSON if it ends with .json.",
 )
-@click.option("--image", help="Container image of every task, over that of retrain.yaml.")
+@click.option("--image", help="Container image of every task, in place of that in retrain.yaml.")
 @click.option("--push", is_flag=True, help="Push it to targets.vertex.template_repository, too.")
 @click.option("--tag", "tags", multiple=True, help="With --push: its tag; 'latest' if none.")
 @click.option(
-    "--template-repository", "repository", help="With --push: where to, over that of retrain.yaml."
+    "--template-repository",
+    "repository",
+    help="With --push: where to, in place of that in retrain.yaml.",
 )
 def compile_(
     file: Path,

@@ -28,7 +28,9 @@ TO = click.option(
     required=True,
     help="Where runs go.",
 )
-IMAGE = click.option("--image", help="Container image of every task, over that of retrain.yaml.")
+IMAGE = click.option(
+    "--image", help="Container image of every task, in place of that in retrain.yaml."
+)
 PARAMETERS = click.option(
     "-p",
     "--parameter",

@@ -79,7 +79,7 @@ def serve(
 @TO
 @click.option(
     "--subscription",
-    help="Subscription to pull from, over that of retrain.yaml: projects/<project>/subscriptions/<name>.",
+    help="Subscription to pull from, in place of that in retrain.yaml: projects/<project>/subscriptions/<name>.",
 )
 @_PORT
 @_LISTEN

@@ -1,5 +1,6 @@
 """What the deployment documents name, the code has: settings, commands, paths, ports, accounts, examples."""
 
+import itertools
 import re
 import shlex
 import shutil
@@ -27,6 +28,8 @@ FILES = sorted(
     for path in DOCUMENTS.rglob("*")
     if path.suffix in (".md", ".tf", ".hcl", ".yaml", ".py") and ".terraform" not in path.parts
 )
+# Every page with commands, the generated references apart.
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), README]
 TERRAFORM = {path.name: path.read_text() for path in FILES if path.suffix == ".tf"}
 SECTIONS: dict[str, type[Section]] = {
     "VERTEX": VertexConfig,
@@ -53,19 +56,22 @@ def known_variables() -> set[str]:
     return keys | OTHER_VARIABLES
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of the README in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: Path = README) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def command_lines() -> list[list[str]]:
     """Every `retrainer` command that a document shows, split as a shell would."""
     lines = []
-    for block in blocks("console"):
+    for block in (block for page in PAGES for block in blocks("console", page)):
         joined = block.replace("\\\n", " ")
         for line in joined.splitlines():
+            # `pause|resume` stands for a command of each name, `&` for the background.
             if line.startswith("$ retrainer "):
-                lines.append(shlex.split(line.removeprefix("$ "), comments=True))
+                words = shlex.split(line.removeprefix("$ ").removesuffix(" &"), comments=True)
+                choices = [word.split("|") for word in words]
+                lines.extend(map(list, itertools.product(*choices)))
     for path in FILES:
         if path.suffix == ".yaml":
             for arguments in re.findall(r"args: \[(retrainer, .*?)\]", path.read_text()):
@@ -82,7 +88,7 @@ def test_every_environment_variable_is_a_setting(path: Path) -> None:
 
 
 def test_documents_show_commands() -> None:
-    assert len(command_lines()) >= 8
+    assert len(command_lines()) >= 40
 
 
 @pytest.mark.parametrize("line", command_lines(), ids=" ".join)
@@ -100,7 +106,7 @@ def test_every_command_parses(line: list[str]) -> None:
 
 
 def test_retrain_yaml_of_the_readme_is_right() -> None:
-    examples = [block for block in blocks("yaml") if block.startswith("name:")]
+    examples = [block for block in blocks("yaml") if "\nname:" in block]
     assert examples
     for number, text in enumerate(examples):
         parse_config(text, f"example {number}")
