@@ -96,7 +96,10 @@ class DataConfig(Section):
         "retrain.yaml's folder. Or tables of BigQuery: bq://project.dataset.orders_{span:%Y%m%d}, or the partitions of "
         "one, bq://project.dataset.orders${span:%Y%m%d}."
     )
-    label: str = Field(description="Column of the label, a number. Rows without one are set aside.")
+    label: str = Field(
+        min_length=1,
+        description="Column of the label, a number. Rows without one are set aside.",
+    )
     window: int = Field(
         3, ge=1, description="How many spans to use at the most, the newest included."
     )

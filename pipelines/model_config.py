@@ -12,6 +12,7 @@ class ModelConfig(Section):
 
     module: str = Field(
         "model.py",
+        min_length=1,
         description="File with preprocessing_fn and build_model, relative to retrain.yaml; or a module that is "
         "installed in the image.",
     )
@@ -54,6 +55,7 @@ class ModelConfig(Section):
     )
     early_stopping_monitor: str = Field(
         "val_loss",
+        min_length=1,
         description="That value: val_loss, or val_ and the name of a metric of the model.",
     )
     early_stopping_mode: Literal["auto", "min", "max"] = Field(

@@ -91,7 +91,14 @@ class RetrainConfig(Section):
                 )
         return value
 
-    @field_validator("store", "pipeline_root")
+    @field_validator("store")
     @classmethod
-    def _not_blank(cls, value: str | None) -> str | None:
-        return value.strip() or None if value else value
+    def _names_a_place(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("names no place; leave it out for the folder 'store'")
+        return value.strip()
+
+    @field_validator("pipeline_root")
+    @classmethod
+    def _blank_is_unset(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None

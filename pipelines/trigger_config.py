@@ -54,6 +54,7 @@ class TriggerConfig(Section):
     )
     policy: str = Field(
         "*",
+        min_length=1,
         description="alert: name of the alerting policy (Cloud Monitoring) or of the alert (Alertmanager).",
     )
     parameters: dict[str, str] = Field(

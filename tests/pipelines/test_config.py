@@ -74,6 +74,14 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
             ("label: returned", "lable: returned"),
             r"y:2: 'data\.label' is missing\. Column of the label",
         ),
+        (("name: orders", "name: orders\nstore: ''"), r"y:2: 'store' is '': names no place; leave"),
+        (("name: orders", "name: orders\nstore: ' '"), r"y:2: 'store' is ' ': names no place"),
+        (("returned", "''"), r"y:4: 'data\.label' is ''"),
+        (("name: orders", "name: orders\nmodel: {module: ''}"), r"y:2: 'model\.module' is ''"),
+        (
+            ("name: orders", "name: orders\ntriggers: {a: {kind: alert, policy: ''}}"),
+            r"y:2: 'triggers\.a\.policy' is ''",
+        ),
         (("name: orders", "name: Orders!"), r"y:1: 'name' is 'Orders!': must be lower case"),
         (
             ("label: returned", "label: r\n  window: many"),
