@@ -234,6 +234,10 @@ def _open_all(
 
 def _open(loaded: LoadedConfig, trace: RunTrace) -> Found:
     run = to_run("", None, trace)
+    if run.target not in list(TargetKind):
+        raise RetrainerError(
+            f"run '{run.run_id}' was submitted to '{run.target}', which this release of retrainer does not know."
+        )
     kind = TargetKind(run.target)
     target = open_for_reading(kind, loaded, ASK_SECONDS, run.place)
     reference = run.reference or trace.key.job

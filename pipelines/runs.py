@@ -21,6 +21,7 @@ from ..components.lib.files import (
     read_json,
     write_json,
 )
+from ..components.lib.run_failures import check_moment
 from ..components.lib.run_traces import list_folders
 from ..components.lib.store import Store
 from .runners.heartbeat import SILENCE_SECONDS, last_heard
@@ -362,6 +363,7 @@ def _artifacts(content: Mapping[str, Any]) -> dict[str, ArtifactRecord]:
 def _task_from_json(content: Mapping[str, Any]) -> TaskRecord:
     task = TaskRecord(**_known(TaskRecord, content))
     task.state = TaskState(task.state)
+    check_moment(task.started)
     task.input_artifacts = _artifacts(content.get("input_artifacts", {}))
     task.output_artifacts = _artifacts(content.get("output_artifacts", {}))
     return task
@@ -370,5 +372,7 @@ def _task_from_json(content: Mapping[str, Any]) -> TaskRecord:
 def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
     record = RunRecord(**{**_known(RunRecord, content), "store": store})
     record.state = RunState(record.state)
+    for moment in (record.started, *record.resumed):
+        check_moment(moment)
     record.tasks = {name: _task_from_json(task) for name, task in content.get("tasks", {}).items()}
     return record

@@ -63,6 +63,24 @@ def noting_failure(store: str, task: str, path: str) -> Iterator[None]:
         raise
 
 
+def check_moment(text: Any) -> str:
+    """Check a time that was read: whoever compares or shows it relies on it.
+
+    Args:
+        text: What stands there; nothing is right, too.
+
+    Returns:
+        The same as text; empty for nothing.
+
+    Raises:
+        ValueError: If it is no time in ISO 8601 with an offset.
+    """
+    moment = str(text or "")
+    if moment and datetime.fromisoformat(moment).tzinfo is None:
+        raise ValueError(f"the time '{moment}' has no offset")
+    return moment
+
+
 def read_failures(store: str, since: str = "") -> list[Failure]:
     """Read the failures that are noted in a store, oldest first; a damaged note is left out.
 
@@ -131,7 +149,8 @@ def _read(uri: str) -> Failure | None:
         if content["format"] != FORMAT:
             return None
         texts = {name: str(content[name]) for name in ("task", "at", "path", "error")}
+        check_moment(texts["at"])
         return Failure(**texts, known=bool(content["known"]))
-    except (RetrainerError, FileNotFoundError, KeyError, TypeError) as error:
+    except (RetrainerError, FileNotFoundError, KeyError, TypeError, ValueError) as error:
         _log.warning("'%s' is left out: %s", uri, error)
         return None

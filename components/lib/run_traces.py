@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import RetrainerError
 from .files import filesystem, join, read_json
-from .run_failures import Failure, failures_of, read_failures
+from .run_failures import Failure, check_moment, failures_of, read_failures
 from .run_records import FORMAT, SUBMISSION, RunKey, TaskRecord, TaskState
 from .store import Store
 
@@ -82,7 +82,7 @@ class RunTrace:
         push = self.tasks.get(PUSH)
         if push is None or push.state != TaskState.SUCCEEDED:
             return Outcome.OPEN
-        noted = push.notes.get("outcome")
+        noted = str(push.notes.get("outcome"))
         # None if its model is judged again; another word is a later release's.
         return Outcome(noted) if noted in DONE_OUTCOMES else Outcome.OPEN
 
@@ -230,6 +230,11 @@ def _read(uri: str) -> dict[str, Any] | None:
         if content["format"] != FORMAT or not content["run"] or not content["job"]:
             raise ValueError(f"its format is {content['format']}, and {FORMAT} is known here")
         TaskState(content.get("state", TaskState.RUNNING))
+        for name in ("started", "ended", "created_at"):
+            check_moment(content.get(name))
+        for name in ("place", "parameters", "labels", "notes"):
+            if not isinstance(content.get(name) or {}, Mapping):
+                raise ValueError(f"its {name} are {content[name]!r}")
     except FileNotFoundError:
         return None
     except (RetrainerError, KeyError, TypeError, ValueError) as error:

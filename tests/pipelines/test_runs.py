@@ -96,13 +96,19 @@ def test_foreign_and_damaged_folders_do_no_harm(store):
     runs = Path(store, "runs")
     (runs / "foreign").mkdir()
     (runs / "notes.txt").write_text("mine")
-    for name, content in {"half": '{"run_id": "ha', "list": "[1]", "other": '{"tasks": 3}'}.items():
+    june = json.loads((runs / "june" / "run.json").read_text())
+    for name, content in {
+        "half": '{"run_id": "ha',
+        "list": "[1]",
+        "other": '{"tasks": 3}',
+        "late": json.dumps({**june, "started": "soon"}),
+    }.items():
         (runs / name).mkdir()
         (runs / name / "run.json").write_text(content)
     records = list_runs(store)
     assert records[0].run_id == "june"
     assert {record.run_id: record.state for record in records[1:]} == dict.fromkeys(
-        ("half", "list", "other"), "unreadable"
+        ("half", "list", "other", "late"), "unreadable"
     )
     with pytest.raises(RetrainerError, match=r"list/run\.json"):
         load_run(store, "list")

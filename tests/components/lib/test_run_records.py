@@ -17,6 +17,7 @@ from retrainer.components.lib.run_traces import (
     VALIDATE,
     Outcome,
     list_folders,
+    list_traces,
     read_run,
     read_traces,
 )
@@ -145,6 +146,31 @@ def test_damaged_and_later_files_do_not_hide_the_others(store, caplog):
     [trace] = read_traces(store, "r")
     assert list(trace.tasks) == [INGEST]
     assert "push_model" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started": "soon"},
+        {"started": "2026-04-01T06:00:00"},
+        {"ended": 5},
+        {"notes": ["spans"]},
+        {"place": "here"},
+    ],
+)
+def test_a_file_with_values_that_nobody_can_use_is_left_out(store, change):
+    for run in ("june", "july"):
+        with recording(store, INGEST, run) as record:
+            record.note(spans={})
+    [file] = Path(store, "runs", "june", "tasks").iterdir()
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert [trace.key.name for trace in list_traces(store)] == ["july"]
+
+
+def test_an_outcome_that_is_no_word_is_none(store):
+    with recording(store, PUSH, "june") as record:
+        record.note(outcome=["pushed"])
+    assert read_traces(store, "june")[0].outcome == Outcome.OPEN
 
 
 def test_a_submission_stands_beside_the_tasks(store):

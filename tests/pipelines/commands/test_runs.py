@@ -304,3 +304,10 @@ def test_a_run_that_has_ended_is_not_cancelled(retrainer, project, tmp_path):
     assert said.strip() == "run june has ended already: succeeded"
     assert retrainer("runs", "cancel", "last", "--file", file) == said
     assert os.getpid() == record.pid
+
+
+def test_a_run_on_a_target_of_a_later_release_is_named(retrainer, project, rows):
+    note_submission(STORE, RunKey("orders-1", "elsewhere/1"), {"target": "moon"})
+    assert rows("--offline") == {}
+    with pytest.raises(RetrainerError, match="submitted to 'moon', which this release"):
+        retrainer("runs", "show", "orders-1", "--file", project)
