@@ -39,7 +39,7 @@ _KIND = "cloudevent"
 
 def is_cloud_event(headers: Mapping[str, str]) -> bool:
     """Return whether a request is a CloudEvent, in whichever mode."""
-    kind = headers.get("Content-Type", "")
+    kind = _content_type(headers)
     return (
         "ce-type" in headers or "ce-specversion" in headers or kind.startswith((STRUCTURED, BATCH))
     )
@@ -59,7 +59,7 @@ def read_cloud_event(headers: Mapping[str, str], body: bytes) -> Message:
     Raises:
         EnvelopeError: If it is malformed, or of a form that is not supported.
     """
-    kind = headers.get("Content-Type", "")
+    kind = _content_type(headers)
     if kind.startswith(BATCH):
         raise EnvelopeError("a batch of CloudEvents is not supported; send each by itself", _KIND)
     if kind.startswith(STRUCTURED):
@@ -86,6 +86,11 @@ def read_cloud_event(headers: Mapping[str, str], body: bytes) -> Message:
         attributes[TRIGGER_ATTRIBUTE] = event[_TRIGGER_EXTENSION]
     # An id is unique within its source.
     return Message(f"{event['source']}#{event['id']}", data, attributes, published)
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    # Compared without regard to case: RFC 9110, section 8.3.1.
+    return headers.get("Content-Type", "").lower()
 
 
 def _read_binary(headers: Mapping[str, str], kind: str) -> dict[str, str]:

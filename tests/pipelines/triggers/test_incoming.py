@@ -49,6 +49,13 @@ def test_eventarcs_event_of_storage_is_what_the_notification_would_be(mode, name
     assert read(*request).form == Form.CLOUD_EVENT
 
 
+def test_the_media_type_of_an_event_is_read_without_regard_to_case():
+    headers, body = structured(*eventarc("day=7/_SUCCESS"))
+    kind = headers.pop("Content-Type")
+    odd = headers | {"Content-Type": kind.upper()}
+    assert read(odd, body) == read(headers | {"Content-Type": kind}, body)
+
+
 @pytest.mark.parametrize("event", ["deleted", "archived", "metadataUpdated", "somethingNew"])
 def test_other_events_of_storage_start_nothing(event):
     ask = {"kind": "request"}
