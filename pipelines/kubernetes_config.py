@@ -79,6 +79,11 @@ Size = Annotated[
 ]
 
 
+# Where the launcher puts artifacts; a volume of a task takes the place of the one that is mounted there (kubeflow/
+# pipelines, backend/src/v2/compiler/argocompiler/container.go; a pod's mounts are merged by their folder).
+_OF_ARTIFACTS = ("/gcs", "/s3", "/minio")
+
+
 class Toleration(Section):
     """A taint of nodes that the task's pod may run on all the same."""
 
@@ -185,6 +190,11 @@ class KubernetesTaskConfig(Section):
         folders: dict[str, str] = {}
         volumes: dict[str, str] = {}
         for setting, folder, volume in self._mounts():
+            if folder in _OF_ARTIFACTS and setting in ("secret_volumes", "config_map_volumes"):
+                raise ValueError(
+                    f"{folder} in {setting} is where tasks on Kubeflow write their artifacts, and what is mounted here "
+                    "can't be written; take another folder"
+                )
             if folder in folders:
                 raise ValueError(
                     f"{folder} is a folder of {folders[folder]} and of {setting}; keep one of them"

@@ -77,6 +77,34 @@ def check_target(loaded: LoadedConfig, target: str | None = None) -> list[str]:
     return _judge(problems, loaded)
 
 
+def check_together(loaded: LoadedConfig, target: str | None = None) -> list[str]:
+    """Check settings of a target that are right by themselves, and that it would refuse together.
+
+    They are warnings, since a flag or an environment variable may change one of them. `submit` refuses them.
+
+    Args:
+        loaded: The configuration.
+        target: As for `check_target`.
+
+    Returns:
+        Warnings, a line each.
+    """
+    vertex = loaded.config.targets.vertex
+    if VERTEX not in ([target] if target else configured(loaded.config)) or next(
+        vertex_settings.wrong_values(vertex), None
+    ):
+        return []
+    found = [
+        Problem(text, False, f"targets.vertex.{key}")
+        for key, text in vertex_settings.clashes(vertex)
+    ]
+    for key in ("persistent_resource_wait_seconds", "persistent_resource_fallback"):
+        if getattr(vertex, key) and not vertex.persistent_resource:
+            text = f"targets.vertex.{key} counts only where 'persistent_resource' names machines."
+            found.append(Problem(text, False, f"targets.vertex.{key}"))
+    return _judge(found, loaded)
+
+
 def check_schedule(loaded: LoadedConfig, target: str | None = None) -> list[str]:
     """Check the schedule by the rules of the target that it goes to; a run elsewhere has nothing to do with it.
 

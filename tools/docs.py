@@ -118,7 +118,9 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
             key = nested.setdefault(kind, key)
             required = "required" if field.is_required() else "optional"
             anchor = re.sub(r"[^a-z0-9_-]", "", key)
-            told = "one by name" if of_each else "section, or a list of them" if many else "section"
+            # A field says so itself where one section can stand alone.
+            lists = "section, or a list of them" if field.json_schema_extra else "list of sections"
+            told = "one by name" if of_each else lists if many else "section"
             text = field.description or _first_line(kind)
             page.append(f"| `{name}` | [{told}](#{anchor}) | {required} | {text} |\n")
             continue

@@ -139,7 +139,8 @@ def _pubsub(settings: Mapping[str, Any], name: str) -> Sender:
     topic = str(settings.get("topic") or "")
     if not _TOPIC.fullmatch(topic):
         raise RetrainerError(
-            f"notify.{name}.topic is '{topic}'; it must be projects/<project>/topics/<name>."
+            f"notify.{name}.topic is '{topic}'; it must be projects/<project>/topics/<name>, "
+            "the name of 3 to 255 characters, the first a letter."
         )
     return Topic(topic)
 

@@ -42,7 +42,7 @@ def compile_(
     from ..notify_reach import missing_secrets
     from ..reach import local_only
     from ..setting_checks import check_settings
-    from ..target_checks import check_target
+    from ..target_checks import check_target, check_together
     from .prepare import load_with_image
     from .push import push_compiled
 
@@ -55,6 +55,7 @@ def compile_(
         [
             *check_settings(loaded),
             *check_target(loaded),
+            *check_together(loaded),
             *local_only(loaded),
             *missing_secrets(loaded),
         ]

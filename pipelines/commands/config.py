@@ -35,13 +35,14 @@ def config_check(file: Path, kind: str | None) -> None:
     from ..notify_reach import missing_secrets
     from ..reach import local_only
     from ..setting_checks import check_settings
-    from ..target_checks import check_schedule, check_target
+    from ..target_checks import check_schedule, check_target, check_together
     from ..triggers.matching import Matcher
 
     loaded = load_config(file)
     warnings_ = [
         *check_settings(loaded),
         *check_target(loaded, kind),
+        *check_together(loaded, kind),
         *check_schedule(loaded, kind),
     ]
     if kind:

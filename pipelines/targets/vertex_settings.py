@@ -66,6 +66,38 @@ def wrong_values(config: VertexConfig) -> Iterator[tuple[str, str]]:
             yield key, f"{_origin(key)} is '{value}', and must be {rule}."
 
 
+def clashes(config: VertexConfig) -> Iterator[tuple[str, str]]:
+    """Find values that are right by themselves, and that Vertex AI would refuse together.
+
+    Args:
+        config: The settings.
+
+    Yields:
+        The key, and what is wrong with its value.
+    """
+    for key in ("encryption_key", "psc_network_attachment", "persistent_resource"):
+        name = getattr(config, key) or ""
+        region = name.split("/")[3] if "/" in name else config.region
+        if config.region and region != config.region:
+            yield (
+                key,
+                f"{_origin(key)} is in '{region}' and runs are in '{config.region}'; Vertex AI takes one of the runs' "
+                "own region only.",
+            )
+    if config.network and config.psc_network_attachment:
+        # kubeflow/pipelines, components/google-cloud/google_cloud_pipeline_components/v1/custom_job/utils.py.
+        yield (
+            "psc_network_attachment",
+            f"{_origin('network')} and {_origin('psc_network_attachment')} are both set, and a task takes one of them.",
+        )
+    if config.reserved_ip_ranges and not config.network:
+        yield (
+            "reserved_ip_ranges",
+            f"{_origin('reserved_ip_ranges')} names ranges of a VPC, and {_origin('network')} names none. Set it, or "
+            "leave the ranges out.",
+        )
+
+
 def check_vertex(config: VertexConfig) -> None:
     """Check the settings of runs on Vertex AI.
 
@@ -84,17 +116,8 @@ def check_vertex(config: VertexConfig) -> None:
                 f"Vertex AI needs {thing}: set targets.vertex.{key} in retrain.yaml, {flag(key)} or the variable "
                 f"{variable('vertex', key)} to {rule}."
             )
-    _check_regions(config)
-    if config.network and config.psc_network_attachment:
-        # kubeflow/pipelines, components/google-cloud/google_cloud_pipeline_components/v1/custom_job/utils.py.
-        raise RetrainerError(
-            f"{_origin('network')} and {_origin('psc_network_attachment')} are both set, and a task takes one of them."
-        )
-    if config.reserved_ip_ranges and not config.network:
-        raise RetrainerError(
-            f"{_origin('reserved_ip_ranges')} names ranges of a VPC, and {_origin('network')} names none. Set it, or "
-            "leave the ranges out."
-        )
+    for _, text in clashes(config):
+        raise RetrainerError(text)
     url = urlsplit(api_address(config))
     if not url.hostname or (url.scheme != "https" and not is_emulator(config)):
         raise RetrainerError(
@@ -107,17 +130,6 @@ def persistent_resource(config: VertexConfig) -> str:
     """Give the full name of the persistent resource."""
     name = config.persistent_resource or ""
     return name if "/" in name else f"{parent(config)}/persistentResources/{name}"
-
-
-def _check_regions(config: VertexConfig) -> None:
-    for key in ("encryption_key", "psc_network_attachment", "persistent_resource"):
-        name = getattr(config, key) or ""
-        region = name.split("/")[3] if "/" in name else config.region
-        if region != config.region:
-            raise RetrainerError(
-                f"{_origin(key)} is in '{region}' and runs are in '{config.region}'; Vertex AI takes one of the runs' "
-                "own region only."
-            )
 
 
 def api_address(config: VertexConfig) -> str:

@@ -1,5 +1,7 @@
 """Values are checked when the file is read, by the rules of the target that they go to."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 from google.cloud.aiplatform_v1.types import AcceleratorType
@@ -160,6 +162,36 @@ def test_config_check_names_the_target_that_it_is_given(load, tmp_path):
     assert "which Kubernetes does not take" in str(result.exception)
     result = CliRunner().invoke(cli, ["config", "check", str(tmp_path), "--to", "vertex"])
     assert (result.exit_code, "is valid" in result.output) == (0, True)
+
+
+KEY = "projects/p/locations/us-east1/keyRings/r/cryptoKeys/k"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ("reserved_ip_ranges: [a]", "names ranges of a VPC, and"),
+        (f"region: europe-west1, encryption_key: {KEY}", "is in 'us-east1' and"),
+        ("persistent_resource_wait_seconds: 5", "counts only where 'persistent_resource' names machines"),
+        ("persistent_resource_fallback: true", "counts only where 'persistent_resource' names machines"),
+    ],
+)  # fmt: skip
+def test_config_check_warns_of_settings_that_vertex_refuses_together(
+    load, tmp_path, settings, says
+):
+    load("targets: {vertex: {project: acme-ml, " + settings + "}}\n")
+    for more in ([], ["--to", "vertex"]):
+        result = CliRunner().invoke(cli, ["config", "check", str(tmp_path), *more])
+        assert result.exit_code == 0
+        assert re.search(rf"retrain\.yaml:\d+: targets\.vertex\..*{says}", result.output)
+    result = CliRunner().invoke(cli, ["config", "check", str(tmp_path), "--to", "kubeflow"])
+    assert says not in result.output
+
+
+def test_config_check_names_secrets_that_tasks_on_the_target_would_miss(load, tmp_path):
+    load("notify: {slack: {url_env: HOOK}}\n")
+    result = CliRunner().invoke(cli, ["config", "check", str(tmp_path), "--to", "kubeflow"])
+    assert "reads the address from HOOK, which no setting gives to the task" in result.output
 
 
 BERLIN = "schedule: {cron: 0 3 * * *, time_zone: Europe/Berlin}\n"

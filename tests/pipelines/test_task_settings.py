@@ -140,6 +140,8 @@ def test_kfps_own_messages_take_it(settings):
         ("kubernetes: {config_maps: {A: m}}", "must be <name>/<key>"),
         ("kubernetes: {secret_volumes: {/a: s}, config_map_volumes: {/b: s}}", "'s' is in secret_v"),
         ("kubernetes: {secret_volumes: {/a: s}, persistent_volumes: {/a: p}}", "/a is a folder of "),
+        ("kubernetes: {secret_volumes: {/gcs: s}}", "where tasks on Kubeflow write their artifacts"),
+        ("kubernetes: {config_map_volumes: {/s3: m}}", "take another folder"),
         ("kubernetes: {shared_memory: 2GB}", "must be a number of bytes"),
         ("kubernetes: {persistent_volumes: {/dev/shm: p}, shared_memory: 2Gi}", "/dev/shm is a fol"),
         ("kubernetes: {labels: {a b: x}}", "must be a key of at most 63 letters"),
