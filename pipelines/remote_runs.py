@@ -16,10 +16,9 @@ from ..components.lib.run_traces import (
 from .submissions import key_of
 from .targets.choosing import TargetKind
 from .targets.interface import RemoteRun
+from .targets.names import TRIGGER_LABEL
 
 UNKNOWN = "unknown"
-TRIGGER_LABEL = "retrainer-trigger"
-"""Label of a run that names the trigger which started it."""
 # A run that has recorded nothing for so long does not go on.
 _SILENCE = timedelta(days=2)
 

@@ -3,14 +3,13 @@
 Runs that a message or a file causes are named after their cause (`targets.names.to_run_id`); all others here.
 """
 
-import re
 import secrets
 from datetime import UTC, datetime
 
 from ..components.lib.errors import RetrainerError
+from ..components.lib.run_records import RUN_FOLDER
 from .targets.names import MAX_NAME, check_run_id
 
-_LOCAL_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # 20 bits: of two runs that start in the same second, one pair in a million gets the same name, and is refused then.
 _RANDOM_DIGITS = 5
 
@@ -39,7 +38,7 @@ def check_local_run_id(run_id: str) -> str:
     Raises:
         RetrainerError: If it can't be a folder's name everywhere.
     """
-    if not _LOCAL_RULE.fullmatch(run_id):
+    if not RUN_FOLDER.fullmatch(run_id):
         raise RetrainerError(
             f"'{run_id}' can't be a run's name: up to 128 letters, digits, '.', '_' and '-', the first a letter or "
             "digit."

@@ -27,7 +27,6 @@ from ..components.lib.store import Store
 from .runners.heartbeat import SILENCE_SECONDS, last_heard
 from .runners.lock import find_holder
 
-RECORD_NAME = "run.json"
 LOCK_NAME = ".lock"
 _READERS = 16
 # Of runs of before there was a heartbeat: their record changes with each task, and a task may take hours.
@@ -186,6 +185,11 @@ class RunRecord:
         """The run's folder in the store."""
         return join(Store(self.store).runs_uri, self.run_id)
 
+    @property
+    def record_uri(self) -> str:
+        """Where the record itself is."""
+        return Store(self.store).run_record_uri(self.run_id)
+
     def locate(self, path: str) -> str:
         """Give the place of a log or report, which is named relative to the run's folder."""
         return path if os.path.isabs(path) else join(self.uri, path)
@@ -237,7 +241,7 @@ def save_run(record: RunRecord) -> None:
     Raises:
         OSError: If the disk is full or refuses; the former record still stands then.
     """
-    write_json(join(record.uri, RECORD_NAME), _to_json(record))
+    write_json(record.record_uri, _to_json(record))
 
 
 def create_run(record: RunRecord) -> bool:
@@ -252,7 +256,7 @@ def create_run(record: RunRecord) -> bool:
     Raises:
         OSError: If the disk is full or refuses.
     """
-    uri = join(record.uri, RECORD_NAME)
+    uri = record.record_uri
     text = json.dumps(_to_json(record), indent=2, ensure_ascii=False) + "\n"
     # A request whose reply was lost is sent again, and finds what it wrote itself.
     return create_exclusive(uri, text) or bool(read_json(uri).get("uid") == record.uid)
@@ -267,7 +271,7 @@ def _to_json(record: RunRecord) -> dict[str, Any]:
 
 def run_exists(store: str, run_id: str) -> bool:
     """Tell whether a run of that name was ever started on the store."""
-    return exists(join(Store(store).runs_uri, run_id, RECORD_NAME))
+    return exists(Store(store).run_record_uri(run_id))
 
 
 def load_run(store: str, run_id: str) -> RunRecord:
@@ -314,7 +318,7 @@ def list_runs(store: str) -> list[RunRecord]:
 
 
 def _read(store: str, run_id: str) -> RunRecord | None:
-    uri = join(Store(store).runs_uri, run_id, RECORD_NAME)
+    uri = Store(store).run_record_uri(run_id)
     try:
         record = _from_json(store, read_json(uri))
     except (FileNotFoundError, NotADirectoryError):
@@ -331,7 +335,7 @@ def _read(store: str, run_id: str) -> RunRecord | None:
 
 def _alive(record: RunRecord) -> bool:
     if not is_local(record.store) and record.host != socket.gethostname():
-        silence = datetime.now(UTC) - last_heard(record.uri, join(record.uri, RECORD_NAME))
+        silence = datetime.now(UTC) - last_heard(record.uri, record.record_uri)
         most = SILENCE_SECONDS if record.beats else _LONGEST_SILENCE_SECONDS
         return silence.total_seconds() < most
     holder = find_holder(lock_path(record.store, record.pipeline_root))

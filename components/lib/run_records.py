@@ -28,7 +28,8 @@ from .store import Store
 
 FORMAT = 1
 SUBMISSION = "submission"
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+RUN_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""What a run's name must be to be its folder's, too."""
 _MOST_SLUG, _DIGITS = 100, 12
 # A placeholder that the service did not replace: Kubeflow Pipelines before 2.5 hands it on as it is.
 _PLACEHOLDER = "{{$"
@@ -90,7 +91,7 @@ class RunKey:
     @property
     def folder(self) -> str:
         """Name of the run's folder below `runs/`: its own name if that can be one."""
-        if _RUN_ID.fullmatch(self.name):
+        if RUN_FOLDER.fullmatch(self.name):
             return self.name
         # A display name on Kubeflow may hold anything.
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-._")[:_MOST_SLUG]

@@ -60,8 +60,12 @@ class Store:
 
     @property
     def runs_uri(self) -> str:
-        """Records of runs: `runs/<run>/run.json`."""
+        """Records of runs, a folder each."""
         return join(self.uri, "runs")
+
+    def run_record_uri(self, folder: str) -> str:
+        """Record of a run of the local runner: `runs/<run>/run.json`."""
+        return join(self.runs_uri, folder, "run.json")
 
     def run_tasks_uri(self, folder: str) -> str:
         """What the tasks of a run noted: `runs/<run>/tasks/<task>.<job>.json`."""

@@ -23,7 +23,6 @@ from ..lib.store import Store
 from .notice import Notice
 from .run_page import RunPage
 
-_RECORD = "run.json"
 _RECORDED = (INGEST, CHAMPION, VALIDATE, PUSH)
 _EVALUATE, _SELF = "evaluate_model", "notify_outcome"
 _MOST_METRICS = 5
@@ -135,7 +134,7 @@ def _unknown(trace: RunTrace) -> str:
 def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
     """Read the local runner's record of the run that goes on; empty if there is none."""
     try:
-        tasks = read_json(join(Store(store).runs_uri, key.folder, _RECORD))["tasks"]
+        tasks = read_json(Store(store).run_record_uri(key.folder))["tasks"]
     except FileNotFoundError:
         return {}
     return {

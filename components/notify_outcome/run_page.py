@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from ..lib.consoles import kubeflow_run_page, vertex_page
 from ..lib.files import join
 from ..lib.run_records import RunKey
 from ..lib.store import Store
@@ -42,12 +43,10 @@ class RunPage:
             A URL, or a local path; empty if it is not known.
         """
         if match := _VERTEX.fullmatch(self.resource_name):
-            return (
-                f"https://console.cloud.google.com/vertex-ai/locations/{match['region']}/pipelines/runs/{match['id']}"
-                f"?project={match['project']}"
-            )
+            return vertex_page(match["project"], match["region"], "runs", match["id"])
         if self.is_local(key):
             # The runner writes it when the run has ended.
             return join(Store(store).runs_uri, key.folder, _INDEX)
-        host = self.kubeflow_url.rstrip("/")
-        return f"{host}/#/runs/details/{self.run_uuid}" if host and self.run_uuid else ""
+        if not self.kubeflow_url or not self.run_uuid:
+            return ""
+        return kubeflow_run_page(self.kubeflow_url, self.run_uuid)

@@ -8,6 +8,7 @@ from typing import Any
 import kfp_server_api
 import yaml
 
+from ...components.lib.consoles import kubeflow_run_page
 from ..target_config import KubeflowConfig
 from .interface import (
     ENDED,
@@ -271,7 +272,7 @@ class KubeflowTarget:
         return Submission(
             run_id=run.display_name,
             reference=run.run_id,
-            url=f"{self._client.host}/#/runs/details/{run.run_id}",
+            url=kubeflow_run_page(self._client.host, run.run_id),
             created_at=run.created_at.astimezone(UTC),
             existed=existed,
         )

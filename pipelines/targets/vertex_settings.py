@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from ...components.lib.consoles import vertex_page
 from ...components.lib.errors import RetrainerError
 from ..target_config import VertexConfig
 from .settings import flag, variable
@@ -156,10 +157,8 @@ def console_url(config: VertexConfig, kind: str, reference: str) -> str:
         kind: `runs` or `schedules`.
         reference: Its resource name, or its id.
     """
-    return (
-        f"https://console.cloud.google.com/vertex-ai/locations/{config.region}/pipelines/{kind}/"
-        f"{reference.rpartition('/')[2]}?project={config.project}"
-    )
+    name = reference.rpartition("/")[2]
+    return vertex_page(config.project or "", config.region or "", kind, name)
 
 
 def _origin(key: str) -> str:

@@ -12,6 +12,7 @@ from ...components.lib.store import Store
 from ..config import LoadedConfig
 from ..data_config import DataConfig
 from ..targets.interface import RunRequest, Submission, Target
+from ..targets.names import TRIGGER_LABEL
 from ..trigger_config import TriggerConfig
 from .admission import Admission
 from .claims import Claims
@@ -25,8 +26,6 @@ from .open_claims import open_claims
 from .outcomes import combine, failure_outcome, run_outcome, wait_outcome
 from .settling import Settling, ready_at
 
-TRIGGER_LABEL = "retrainer-trigger"
-"""Label of a run that names the trigger which started it."""
 _IN_HAND_SECONDS = 2.0
 _CLAIMED = "a replica has claimed its run, and has not submitted it yet."
 _log = logging.getLogger(__name__)
