@@ -1,5 +1,6 @@
 """Records as files, at any URI whose file system creates a file only if there is none."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,9 @@ _SUPERSEDED = timedelta(days=2)
 """How long a record stays that has a successor. Whoever has read it and writes the next one finds that there is one;
 nobody is halted for so long in between."""
 _MAX_KNOWN = 1000
+# The keys of ledger.py, admission.py and settling.py, and the files of notices.py (sending.py of notify_outcome).
+_RECORD = re.compile(r"((?:runs|triggers|spans)/[^/]+)/[0-9]{8,}\.json")
+_NOTICE = re.compile(r"notified/[^/]+/[a-z]+-[0-9a-f]{12}-[0-9a-f]{12}\.json")
 # What the file systems of fsspec call the time of the last change: local and Google's, S3's, the one in memory.
 _TIMES = ("mtime", "updated", "LastModified", "created")
 
@@ -64,9 +68,9 @@ class FileClaims:
             fs, path = filesystem(self._uri)
             keys: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
             for name, info in fs.find(path, detail=True).items():
-                written = _written(info)
-                if written:
-                    keys[name.rpartition("/")[0]].append((name, written))
+                key, written = _key_of(name.removeprefix(path).strip("/")), _written(info)
+                if key and written:
+                    keys[key].append((name, written))
             old = [name for records in keys.values() for name in _find_old(sorted(records), now)]
             for name in old:
                 fs.rm_file(name)
@@ -91,6 +95,14 @@ class FileClaims:
             f"the claims at '{self._uri}' can't be read or written: {type(error).__name__}: {error}. Check "
             "trigger_service.claims, and that this account may list, read and create files there."
         )
+
+
+def _key_of(name: str) -> str:
+    """Give the key that a file is a record of; empty for what is none of ours: others may keep files there, too."""
+    if record := _RECORD.fullmatch(name):
+        return record[1]
+    # A notice is a key of its own, and stays as long: it keeps its message from being sent again.
+    return name if _NOTICE.fullmatch(name) else ""
 
 
 def _find_old(records: list[tuple[str, datetime]], now: datetime) -> list[str]:

@@ -195,3 +195,25 @@ def test_a_key_whose_records_somebody_deleted_begins_anew(tmp_path):
     claims.write("triggers/t", {"n": 1}, None)
     shutil.rmtree(tmp_path / "triggers")
     assert claims.read("triggers/t") is None
+
+
+def test_only_claims_and_notices_are_deleted_whatever_else_lies_there(tmp_path):
+    store = tmp_path / "store"
+    others = [
+        "runs/june/run.json",
+        "runs/june/tasks/push_model.0123456789ab.json",
+        "spans/2026-01/ab12/part-0.parquet",
+        "models/aliases/champion/000001.json",
+        "models/aliases/champion/000002.json",
+        "data/00000001.json",
+        "runs/a/00000001.json.0f.tmp",
+    ]
+    notices = [f"notified/orders/waiting-{n:012x}-0123456789ab.json" for n in range(3)]
+    for name, days in [*((one, 400) for one in others), *zip(notices, (1, 40, 50), strict=True)]:
+        file = store / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+        os.utime(file, (NOW.timestamp() - days * 86_400,) * 2)
+    assert FileClaims(str(store)).sweep(NOW) == 1
+    left = {file.relative_to(store).as_posix() for file in store.rglob("*") if file.is_file()}
+    assert left == {*others, *notices[:2]}

@@ -10,6 +10,7 @@ from servers.receiver import Receiver
 from retrainer.pipelines.data_config import DataConfig
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
 from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.triggers import file_claims
 from retrainer.pipelines.triggers.dispatch import Dispatcher
 from retrainer.pipelines.triggers.interface import Message
 from retrainer.pipelines.triggers.ledger import Ledger
@@ -85,6 +86,9 @@ def test_a_run_that_waits_for_its_limit_is_said_once_over_all_replicas(service):
     assert notice["run"].startswith("orders-")
     service.send({"id": "c"}, "3")
     assert len(service.sent) == 2
+    # Where they lie in the claims, the sweep knows them.
+    names = [f"notified/orders/{file.name}" for file in (service.folder / "notified").iterdir()]
+    assert [file_claims._key_of(name) for name in names] == names
 
 
 def test_messages_that_can_not_start_a_run_are_one_notice_a_day(service):
