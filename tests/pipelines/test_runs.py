@@ -11,6 +11,7 @@ from rich.console import Console
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.run_words import describe_failure
+from retrainer.pipelines.runners import heartbeat
 from retrainer.pipelines.runners.heartbeat import Heartbeat
 from retrainer.pipelines.runners.lock import RunLock, find_holder
 from retrainer.pipelines.runs import (
@@ -235,3 +236,18 @@ def test_a_tasks_warnings_are_shown_and_not_among_its_outputs(capsys):
     assert "  warning: distance: drift in span 2013-03" in shown
     assert "warnings:" not in shown
     assert "rows: 3" in shown
+
+
+def test_a_sign_of_life_that_failed_in_whatever_way_is_followed_by_the_next(tmp_path, monkeypatch):
+    tried = []
+
+    def fail(uri, text):
+        tried.append(uri)
+        raise RuntimeError("the session is closed")
+
+    monkeypatch.setattr(heartbeat, "write_atomic", fail)
+    with Heartbeat(str(tmp_path), 0.001):
+        deadline = time.monotonic() + 60
+        while len(tried) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(tried) > 1

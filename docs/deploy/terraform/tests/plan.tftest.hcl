@@ -186,7 +186,7 @@ run "tasks_run_in_their_own_image" {
 
   assert {
     condition     = google_cloud_run_v2_service.trigger[0].template[0].containers[0].args[7] == var.tasks_image
-    error_message = "The service is not told the image of the tasks."
+    error_message = "The service lacks the image of the tasks."
   }
 
   assert {
