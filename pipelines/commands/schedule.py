@@ -90,7 +90,8 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
     It bears the pipeline's name. Without that section, the schedule that this command made is deleted, and no other.
     """
     from ..config import load_config
-    from ..targets.schedule_changes import list_changes
+    from ..targets.choosing import TargetKind
+    from ..targets.schedule_changes import check_removals, list_changes
 
     config = load_config(file).config
     if config.schedule is None:
@@ -108,6 +109,8 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
         changes.append("made by: retrainer schedule create -> retrain.yaml")
     for line in changes:
         click.echo(f"  {line}")
+    if there and kind == TargetKind.VERTEX:
+        check_removals(there, request)
     if dry_run:
         target.describe_schedule(request)
         click.echo(f"would {'update' if there else 'create'} {name}; nothing was sent")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
 from .cron import UTC_NAMES
-from .interface import Schedule, ScheduleRequest
+from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
 
 DIGEST_LENGTH = 12
 """Of what stands for a pipeline. A schedule has that of the file, and after it that with the images pinned."""
@@ -67,6 +67,36 @@ def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
             else "pipeline: not as retrain.yaml is now"
         )
     return lines
+
+
+def check_removals(there: Schedule, wanted: ScheduleRequest) -> None:
+    """Check that nothing is taken away from a schedule of Vertex AI that it keeps for good.
+
+    Args:
+        there: The schedule as the service has it. One that has ended is replaced, and may lose anything.
+        wanted: What it shall be.
+
+    Raises:
+        RefusedError: If the service would refuse it.
+    """
+    if there.state == ScheduleState.ENDED:
+        return
+    for key in ("end", "max_runs"):
+        if getattr(there, key) and not getattr(wanted, key):
+            raise refuse_removal(there.name, key)
+
+
+def refuse_removal(name: str, key: str) -> RefusedError:
+    """Say that Vertex AI keeps a limit: "the non-empty fields cannot be unset" (aiplatform_v1 UpdateScheduleRequest).
+
+    Args:
+        name: The schedule.
+        key: `end` or `max_runs`.
+    """
+    return RefusedError(
+        f"schedule '{name}' has '{key}', which Vertex AI can't take away again. Set it to another value, or delete the "
+        "schedule ('retrainer schedule delete') and create it again."
+    )
 
 
 def _zone(name: str) -> str:

@@ -10,7 +10,7 @@ from ...components.lib.errors import RetrainerError
 from ..target_config import VertexConfig
 from .cron import check_cron
 from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
-from .schedule_changes import check_times
+from .schedule_changes import check_times, refuse_removal
 from .vertex_calls import Options, VertexCaller
 from .vertex_requests import (
     APPLIED_LABEL,
@@ -98,15 +98,11 @@ class VertexSchedules:
         change.CopyFrom(wanted)
         change.name = there.name
         fields = list(SCHEDULE_FIELDS)
-        # "The non-empty fields cannot be unset" (aiplatform_v1 types.UpdateScheduleRequest).
         for field, key in (("end_time", "end"), ("max_run_count", "max_runs")):
             if _is_set(wanted, field):
                 fields.append(field)
             elif _is_set(there, field):
-                raise RefusedError(
-                    f"schedule '{there.display_name}' has '{key}', which Vertex AI can't take away again. Set it to "
-                    "another value, or delete the schedule ('retrainer schedule delete') and create it again."
-                )
+                raise refuse_removal(there.display_name, key)
         if wanted.HasField("start_time"):
             fields.append("start_time")
         elif there.start_time.ToDatetime(tzinfo=UTC) > datetime.now(UTC):

@@ -245,3 +245,12 @@ def test_a_schedule_that_somebody_paused_stays_paused(retrainer, project, vertex
     assert retrainer("schedule", "apply", *on).startswith("unchanged orders: paused")
     write_schedule(project, "{cron: 0 4 * * *}")
     assert "updated orders: paused, '0 4 * * *'" in retrainer("schedule", "apply", *on)
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_limit_that_vertex_keeps_is_refused_by_a_dry_run_too(retrainer, project, vertex, more):
+    write_schedule(project, "{cron: 0 3 * * *, max_runs: 5}")
+    retrainer("schedule", "apply", project, "--to", "vertex")
+    write_schedule(project, "{cron: 0 3 * * *}")
+    with pytest.raises(RetrainerError, match="has 'max_runs', which Vertex AI can't take away"):
+        retrainer("schedule", "apply", project, "--to", "vertex", *more)
