@@ -61,7 +61,8 @@ def open_target(
         loaded: The configuration.
         pipeline: What is submitted.
         flags: Flags by key of the target's settings.
-        starts_runs: Whether runs will be started, which need an image that the target can pull.
+        starts_runs: Whether runs will be started, which need an image that the target can pull and a folder for their
+            artifacts.
 
     Raises:
         RetrainerError: If a setting is missing or wrong, or a flag is another target's.
@@ -76,7 +77,7 @@ def open_target(
 
         if starts_runs and not pipeline.template:
             _check_image(loaded)
-        return VertexTarget(settle_vertex(loaded, flags), pipeline)
+        return VertexTarget(settle_vertex(loaded, flags), pipeline, starts_runs=starts_runs)
     from .kubeflow import KubeflowTarget
 
     if starts_runs and not loaded.config.image:

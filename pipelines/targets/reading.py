@@ -53,7 +53,8 @@ def open_for_reading(
     if kind == TargetKind.VERTEX:
         from .vertex import VertexTarget
 
-        return VertexTarget(settle_vertex(loaded, flags), pipeline, deadline_seconds=seconds)
+        settings = settle_vertex(loaded, flags)
+        return VertexTarget(settings, pipeline, deadline_seconds=seconds, starts_runs=False)
     from .kubeflow import KubeflowTarget
 
     return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline, seconds)

@@ -46,6 +46,7 @@ class VertexTarget:
         credentials: Credentials to call the service with. If not given: none for an emulator on this machine, else
             Google's application default ones.
         deadline_seconds: How long a call may take, its repetitions included.
+        starts_runs: Whether runs will be started, which need a folder for their artifacts.
 
     Raises:
         RetrainerError: If a setting is missing or wrong.
@@ -60,8 +61,9 @@ class VertexTarget:
         pipeline: Pipeline,
         credentials: "Credentials | None" = None,
         deadline_seconds: float = DEADLINE_SECONDS,
+        starts_runs: bool = True,
     ) -> None:
-        check_vertex(config)
+        check_vertex(config, starts_runs)
         if not is_emulator(config):
             # A file that is missing would be an error of the library's, which does not name the variable.
             certificates()

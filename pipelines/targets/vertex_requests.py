@@ -183,7 +183,7 @@ def add_settings(job: Any, config: VertexConfig) -> None:
         config: The target's settings.
     """
     runtime = job.runtime_config
-    runtime.gcs_output_directory = config.pipeline_root
+    runtime.gcs_output_directory = config.pipeline_root or ""
     if config.failure_policy:
         value = f"PIPELINE_FAILURE_POLICY_FAIL_{config.failure_policy.upper()}"
         field = runtime.DESCRIPTOR.fields_by_name["failure_policy"]

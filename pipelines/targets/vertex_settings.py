@@ -49,7 +49,8 @@ _RULES: dict[str, tuple[str, str, str]] = {
         "projects/<project>/locations/<region>/keyRings/<ring>/cryptoKeys/<key>",
     ),
 }
-_NEEDED = ("project", "region", "pipeline_root")
+_NEEDED_TO_READ = ("project", "region")
+_NEEDED = (*_NEEDED_TO_READ, "pipeline_root")
 
 
 def wrong_values(config: VertexConfig) -> Iterator[tuple[str, str]]:
@@ -99,11 +100,12 @@ def clashes(config: VertexConfig) -> Iterator[tuple[str, str]]:
         )
 
 
-def check_vertex(config: VertexConfig) -> None:
+def check_vertex(config: VertexConfig, starts_runs: bool = True) -> None:
     """Check the settings of runs on Vertex AI.
 
     Args:
         config: The settings, as flags, environment variables and retrain.yaml give them.
+        starts_runs: Whether runs will be started, which need a folder for their artifacts.
 
     Raises:
         RetrainerError: If one is missing or wrong, with its key, flag, environment variable and rule.
@@ -112,7 +114,7 @@ def check_vertex(config: VertexConfig) -> None:
         raise RetrainerError(text)
     for key, (thing, _, rule) in _RULES.items():
         value = getattr(config, key)
-        if not value and key in _NEEDED:
+        if not value and key in (_NEEDED if starts_runs else _NEEDED_TO_READ):
             raise RetrainerError(
                 f"Vertex AI needs {thing}: set targets.vertex.{key} in retrain.yaml, {flag(key)} or the variable "
                 f"{variable('vertex', key)} to {rule}."

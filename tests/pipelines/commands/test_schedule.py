@@ -126,6 +126,19 @@ def test_a_file_that_changed_since_is_marked_and_applied(retrainer, project, ver
     assert "retrain.yaml has changed since" not in retrainer("schedule", "list", *on)
 
 
+def test_reading_needs_no_folder_of_artifacts(retrainer, project, vertex, tmp_path, capfd):
+    on = (project, "--to", "vertex")
+    retrainer("schedule", "create", *on, *CREATE)
+    retrainer("submit", *on, "--run-id", "orders-1")
+    file = project / "retrain.yaml"
+    text = file.read_text().replace("pipeline_root: gs://acme-ml/root\n", "")
+    file.write_text(text.replace("gs://acme-ml/store", str(tmp_path / "store")))
+    assert "orders: active" in retrainer("schedule", "list", *on)
+    assert "orders: paused" in retrainer("schedule", "pause", *on)
+    assert "orders-1" in retrainer("runs", "list", "--file", file, "--to", "vertex")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("kind", ["vertex", "kubeflow"])
 @pytest.mark.parametrize("now", ['{cron: "0 5 * * *"}', ""])
 def test_a_section_that_changed_since_is_marked(retrainer, project, vertex, kubeflow, kind, now):
