@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from .section import Section
 
@@ -159,3 +159,21 @@ class TriggerServiceConfig(Section):
         description="Where runs are claimed before they are submitted: a folder or URI that creates files exclusively, "
         "or `lease://<namespace>` for Kubernetes Leases; `claims` in the store if null.",
     )
+
+    @field_validator("subscription", "dead_letter_topic", mode="after")
+    @classmethod
+    def _named_in_full(cls, value: str | None, info: ValidationInfo) -> str | None:
+        thing = "subscriptions" if info.field_name == "subscription" else "topics"
+        if value and not re.fullmatch(rf"projects/[^/\s]+/{thing}/[^/\s]+", value):
+            raise ValueError(f"must be projects/<project>/{thing}/<name>")
+        return value
+
+    @field_validator("push_account", mode="after")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        for one in (value or "").split(","):
+            if one.strip() and not re.fullmatch(r"[^@\s]+@[^@\s]+", one.strip()):
+                raise ValueError(
+                    "must be an account's e-mail, such as push@acme-ml.iam.gserviceaccount.com"
+                )
+        return value

@@ -36,7 +36,7 @@ def config_check(file: Path, kind: str | None) -> None:
     from ..reach import local_only
     from ..setting_checks import check_settings
     from ..target_checks import check_schedule, check_target, check_together
-    from ..triggers.matching import Matcher
+    from ..trigger_checks import check_triggers
 
     loaded = load_config(file)
     warnings_ = [
@@ -47,7 +47,7 @@ def config_check(file: Path, kind: str | None) -> None:
     ]
     if kind:
         warnings_ += [*local_only(loaded, kind), *missing_secrets(loaded, kind)]
-    Matcher(loaded.config.name, loaded.config.triggers, loaded.config.data)
+    warnings_ += check_triggers(loaded)
     show_warnings(warnings_)
     found = f"valid, with {plural(len(warnings_), 'warning')}" if warnings_ else "valid"
     click.echo(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .options import FILE, IMAGE, TO, take_flags, target_options
+from .options import FILE, IMAGE, TO, show_warnings, take_flags, target_options
 
 
 @click.group()
@@ -121,6 +121,7 @@ def _open(
     from ..submissions import SubmissionRecorder
     from ..targets.choosing import TargetKind, open_target
     from ..targets.settings import settle
+    from ..trigger_checks import check_triggers
     from ..triggers.dispatch import make_dispatcher
     from ..triggers.logs import set_up_logs
     from ..triggers.notices import make_notices
@@ -129,6 +130,7 @@ def _open(
     from .prepare import prepare
 
     loaded, pipeline = prepare(file, image, TargetKind(kind), {}, template)
+    show_warnings(check_triggers(loaded))
     settings = settle("trigger", loaded.config.trigger_service, {"subscription": subscription})
     config = loaded.config.model_copy(update={"trigger_service": settings})
     loaded = loaded.model_copy(update={"config": config})

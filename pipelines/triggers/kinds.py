@@ -299,6 +299,11 @@ def _marker_pattern(name: str, pattern: str, marker: str) -> SpanPattern:
     try:
         return compile_pattern(f"{folder}/{marker}")
     except RetrainerError as error:
+        if "{span" in folder and "{span" in marker:
+            raise RetrainerError(
+                f"triggers.{name}.marker is '{marker}', and the folder '{folder}' that it is looked for in names the "
+                "span already: leave {span} out of the marker."
+            ) from error
         raise RetrainerError(
             f"triggers.{name}.marker is '{marker}', in the folder '{folder}' of the span's files, and exactly one "
             "'{span}' must be in these two to tell which span it completes: keep each span in a folder of its own, or "

@@ -138,6 +138,11 @@ def test_a_marker_that_tells_no_span_is_refused_at_start(pattern):
         find(message(), data={"kind": "storage", "pattern": pattern, "marker": "_SUCCESS"})
 
 
+def test_a_marker_that_names_the_span_a_second_time_hears_to_leave_it_out():
+    with pytest.raises(RetrainerError, match=r"leave \{span\} out of the marker"):
+        find(message(), data={"kind": "storage", "pattern": DAILY, "marker": "{span}.done"})
+
+
 def test_a_pattern_that_is_not_on_cloud_storage_is_refused_at_start():
     with pytest.raises(RetrainerError, match=r"'data' listens to Cloud Storage.*'/data/{span}"):
         find(message(), "/data/{span}.csv", data={"kind": "storage"})
