@@ -133,7 +133,8 @@ def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
             renamed[what] = name
         else:
             _check(what, place)
-            if _VALUE in what:
+            # A number is an argument, and no column.
+            if not isinstance(what, Mapping) or _VALUE in what:
                 raise RetrainerError(f"{place} is a value alone, and needs a function of a column.")
             derived[name] = what
     changes = ColumnChanges(renamed, derived)

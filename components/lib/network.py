@@ -104,12 +104,22 @@ def proxy_for(url: str) -> str:
 
     Returns:
         The proxy's address, its user and password included; empty if the way is direct.
+
+    Raises:
+        RetrainerError: If what the environment names is no address.
     """
     # As `requests` decides, which knows ranges of addresses in NO_PROXY.
     from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
-    return prepend_scheme_if_needed(proxy, "http") if proxy else ""
+    try:
+        return prepend_scheme_if_needed(proxy, "http") if proxy else ""
+    except ValueError:
+        # It may have a password, so it is not shown, and neither is the error that quotes it.
+        raise RetrainerError(
+            f"the variable {urlsplit(url).scheme.upper()}_PROXY (or ALL_PROXY) is no address of a proxy. Write it as "
+            "http://host:port, with user:password@ before the host if it needs them."
+        ) from None
 
 
 def keep_token(session: Any) -> None:

@@ -146,6 +146,7 @@ def _run_here(
     verbose: bool,
 ) -> int:
     from ...components.lib.errors import RetrainerError
+    from ..run_ids import check_local_run_id
     from .run_here import run_here
 
     others = sorted(set(parameters) - {"span", "allow_older"})
@@ -153,6 +154,8 @@ def _run_here(
         raise RetrainerError(
             f"--parameter {others[0]}: a run on this machine takes it from retrain.yaml; set it there."
         )
+    if run_id:
+        check_local_run_id(run_id)
     if dry_run:
         click.echo(json.dumps({"run": run_id, "parameters": parameters}, indent=2))
         return 0

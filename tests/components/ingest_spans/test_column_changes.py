@@ -92,6 +92,7 @@ def test_columns_get_their_new_names_and_keep_those_they_have():
         ({"a": {"hour": "b"}, "b": {"day": "c"}}, "is made of 'b', which is made itself"),
         ({"a": {"hour": "old"}, "new": "old"}, "'old', which is called 'new' here"),
         ({"a": {"value": "x"}}, "is a value alone"),
+        ({"a": 1}, "is a value alone"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(columns, says):

@@ -137,3 +137,10 @@ def test_an_emulator_of_cloud_storage_is_not_asked_through_a_proxy(environment, 
     environment.setenv("no_proxy", "127.0.0.1")
     environment.setenv("STORAGE_EMULATOR_HOST", emulator)
     assert network.file_system_options("gs", {}) == {}
+
+
+def test_a_proxy_that_is_no_address_is_named_by_its_variable_without_its_password(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://me:secret@[bad")
+    with pytest.raises(RetrainerError, match=r"the variable HTTPS_PROXY .* is no address") as error:
+        network.proxy_for("https://example.com")
+    assert "secret" not in str(error.value)

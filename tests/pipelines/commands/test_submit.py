@@ -222,6 +222,8 @@ def test_a_template_is_vertex_own(retrainer, project, kubeflow):
 def test_a_run_on_this_machine_takes_the_span(retrainer, project):
     said = retrainer("submit", project, "--to", "local", "--span", "7", "--dry-run")
     assert json.loads(said)["parameters"] == {"span": "7"}
+    with pytest.raises(RetrainerError, match="'a b' can't be a run's name"):
+        retrainer("submit", project, "--to", "local", "--run-id", "a b", "--dry-run")
     with pytest.raises(RetrainerError, match="--parameter store: a run on this machine"):
         retrainer("submit", project, "--to", "local", "-p", "store=x")
     for strange in ("--image", "--project", "--template"):
