@@ -131,13 +131,25 @@ class Found:
         run: What the store knows of it.
         kind: The service.
         submission: The run as the service knows it.
-        target: The service.
+        target: The service; None if retrain.yaml here does not say how to reach it.
+        problem: Why there is none.
     """
 
     run: RunElsewhere
     kind: TargetKind
     submission: Submission
-    target: Target
+    target: Target | None
+    problem: str = ""
+
+    def reach(self) -> Target:
+        """Give the service.
+
+        Raises:
+            RetrainerError: If it is not known here.
+        """
+        if self.target is None:
+            raise RetrainerError(self.problem)
+        return self.target
 
     def look(self) -> tuple[RunElsewhere, RunStatus | None, str]:
         """Ask the service where the run stands.
@@ -146,7 +158,7 @@ class Found:
             The run with its state, what the service said, and a sentence if it could not be asked.
         """
         try:
-            status = self.target.status(self.submission)
+            status = self.reach().status(self.submission)
         except RetrainerError as error:
             why = f"{service_name(self.kind)} could not be asked, so the state is the last one recorded: {error}"
             return self.run, None, why
@@ -239,10 +251,15 @@ def _open(loaded: LoadedConfig, trace: RunTrace) -> Found:
             f"run '{run.run_id}' was submitted to '{run.target}', which this release of retrainer does not know."
         )
     kind = TargetKind(run.target)
-    target = open_for_reading(kind, loaded, ASK_SECONDS, run.place)
+    target, problem = None, ""
+    try:
+        target = open_for_reading(kind, loaded, ASK_SECONDS, run.place)
+    except RetrainerError as error:
+        # What the store knows of the run can be shown all the same.
+        problem = str(error)
     reference = run.reference or trace.key.job
-    if reference.startswith("locations/"):
+    if target and reference.startswith("locations/"):
         reference = f"projects/{target.place['project']}/{reference}"
     created = datetime.fromisoformat(run.started) if run.started else datetime.now(UTC)
     submission = Submission(run.run_id, reference, run.url, created, existed=True)
-    return Found(run, kind, submission, target)
+    return Found(run, kind, submission, target, problem)

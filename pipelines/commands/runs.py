@@ -136,11 +136,12 @@ def cancel(run_id: str, file: Path, places: tuple[str, ...]) -> None:
         )
     [one] = found
     run_id = one.submission.run_id
-    before = one.target.status(one.submission)
+    target = one.reach()
+    before = target.status(one.submission)
     if before.state in ENDED:
         click.echo(f"run {run_id} has ended already: {before.state}")
         return
-    after = one.target.cancel(one.submission)
+    after = target.cancel(one.submission)
     word = f"has ended: {after.state}" if after.state in ENDED else "is being cancelled"
     click.echo(f"run {run_id} {word}  {one.submission.url}")
 

@@ -207,6 +207,18 @@ def test_a_run_on_a_service_is_cancelled_once(retrainer, project, vertex, kubefl
     assert "run orders-2 is being cancelled" in runs("cancel", "orders-2")
 
 
+@pytest.mark.parametrize("run", ["orders-1", "last"])
+def test_a_run_is_shown_where_nothing_says_how_to_reach_its_service(
+    project, kubeflow, runs, monkeypatch, run
+):
+    work("orders-1", "2f6e0a4c-8a5e-4c53-9a3b-0f6f5b1f4f10")
+    monkeypatch.delenv("RETRAINER_KUBEFLOW_HOST")
+    shown = runs("show", run)
+    assert "outcome: pushed as version 3: auc 0.8" in shown
+    with pytest.raises(RetrainerError, match=r"targets\.kubeflow\.host is not set"):
+        runs("cancel", run)
+
+
 def test_two_runs_of_one_name_are_not_cancelled_by_guess(
     retrainer, project, vertex, kubeflow, runs
 ):
