@@ -120,7 +120,8 @@ def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | 
     said = (str(error) or type(error).__name__).strip().rstrip(".")
     protocol = uri.partition(":")[0]
     access = _ACCESS.get(protocol, "Let this account use it.")
-    if isinstance(error, PermissionError):
+    # gcsfs makes a plain OSError of status 403 (gcsfs/retry.py).
+    if isinstance(error, PermissionError) or said.startswith("Forbidden:"):
         return StorageRefusedError(f"'{uri}' is refused to this account ({said}). {access}")
     if re.search("Credential|Auth|Token", type(error).__name__) and "roxy" not in said:
         return StorageError(f"'{uri}' can't be reached ({said}). {access}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from ...components.lib.errors import RetrainerError
+from ...components.lib.errors import RetrainerError, StorageError
 from ...components.lib.files import filesystem, join
 from ...components.lib.numbered_records import NumberedRecord, NumberedRecords
 from ..targets.interface import UnavailableError
@@ -91,9 +91,13 @@ class FileClaims:
         return Record(found.number, found.content)
 
     def _unavailable(self, error: Exception) -> UnavailableError:
+        # That of a bucket names the file and the fix, in whole sentences.
+        said = (
+            str(error) if isinstance(error, StorageError) else f"{type(error).__name__}: {error}."
+        )
         return UnavailableError(
-            f"the claims at '{self._uri}' can't be read or written: {type(error).__name__}: {error}. Check "
-            "trigger_service.claims, and that this account may list, read and create files there."
+            f"the claims at '{self._uri}' can't be read or written: {said} Check trigger_service.claims, and that this "
+            "account may list, read and create files there."
         )
 
 

@@ -93,7 +93,7 @@ def test_cloud_storage_that_refuses(monkeypatch):
         options = {"token": "anon", "endpoint_url": server.url}
         monkeypatch.setitem(fsspec.config.conf, "gs", options)
         server.fail_next(2, status=403)
-        with pytest.raises(StorageError, match=r"'gs://acme/a' .*Forbidden"):
+        with pytest.raises(StorageRefusedError, match=r"(?s)'gs://acme/a' is refused .*Forbidden"):
             read_bytes("gs://acme/a")
 
 

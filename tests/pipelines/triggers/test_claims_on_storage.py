@@ -56,3 +56,11 @@ def test_a_bucket_that_writes_over_objects_is_refused_at_start(server):
     server.careless = True
     with pytest.raises(RetrainerError, match=r"gs://acme/claims.*two replicas"):
         open_claims("gs://acme/claims")
+
+
+def test_a_bucket_that_refuses_is_named_with_the_fix(server):
+    server.fail_next(status=403, method="POST")
+    with pytest.raises(RetrainerError) as caught:
+        open_claims("gs://acme/claims")
+    assert "storage.objectUser there. Check trigger_service.claims" in str(caught.value)
+    assert "Error:" not in str(caught.value)
