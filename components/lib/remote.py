@@ -126,7 +126,7 @@ def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | 
     if re.search("Credential|Auth|Token", type(error).__name__) and "roxy" not in said:
         return StorageError(f"'{uri}' can't be reached ({said}). {access}")
     way = route(_ADDRESSES.get(protocol, "https://any"))
-    fix = advice(error) or " Is there such a bucket, and a network that leads to it?"
+    fix = advice(error) or " Check the name of the bucket, and the network of this machine."
     return StorageError(
         f"'{uri}' can't be {'written' if written else 'reached'}{way} ({said}).{fix}"
     )
