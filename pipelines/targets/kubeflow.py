@@ -27,6 +27,7 @@ from .kubeflow_calls import Calls
 from .kubeflow_client import DEADLINE_SECONDS, KubeflowClient
 from .kubeflow_experiment import Experiment
 from .kubeflow_schedules import KubeflowSchedules
+from .kubeflow_settings import check_kubeflow
 from .kubeflow_versions import VersionCheck
 from .spec_tasks import task_names
 
@@ -71,8 +72,9 @@ class KubeflowTarget:
             deadline_seconds: How long a method may take in all, repeated attempts included.
 
         Raises:
-            RetrainerError: If the host is missing or no address, or there is no such certificate file.
+            RetrainerError: If the host is missing, a setting is wrong, or there is no such certificate file.
         """
+        check_kubeflow(config)
         self._config = config
         self._pipeline = pipeline
         self._client = KubeflowClient(config, deadline_seconds)

@@ -46,6 +46,19 @@ def wrong_values(config: KubeflowConfig) -> Iterator[tuple[str, str]]:
             yield "host", str(error)
 
 
+def check_kubeflow(config: KubeflowConfig) -> None:
+    """Check the settings of runs on Kubeflow Pipelines.
+
+    Args:
+        config: The settings, as flags, environment variables and retrain.yaml give them.
+
+    Raises:
+        RetrainerError: If one is wrong, with its key, flag, environment variable and rule.
+    """
+    for _, text in wrong_values(config):
+        raise RetrainerError(text)
+
+
 def check_host(host: str) -> str:
     """Check the API's address.
 

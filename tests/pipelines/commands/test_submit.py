@@ -244,3 +244,17 @@ def test_a_wait_that_is_none_is_refused_before_anything_is_sent(retrainer, proje
     asked = ("submit", project, "--to", "vertex", "--wait", "--poll-seconds", "-1")
     retrainer(*asked, code=2)
     assert vertex.requests == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--namespace", "A_b"), ("--service-account", "me@x"), ("--pipeline-root", "a")],
+)
+def test_a_flag_that_kubeflow_would_refuse_is_refused_before_anything_is_sent(
+    retrainer, project, kubeflow, flag, value
+):
+    with pytest.raises(
+        RetrainerError, match=rf"targets\.kubeflow\.\w+ \({flag},.*'{value}', and must"
+    ):
+        retrainer("submit", project, "--to", "kubeflow", flag, value)
+    assert kubeflow.requests == []
