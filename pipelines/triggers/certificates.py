@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
+from ...components.lib.errors import RetrainerError
 from ...components.lib.network import advice, proxy_for, route
 
 GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
@@ -81,6 +82,9 @@ class Certificates:
             # Clusters may reach Google through a proxy that the environment names. Not by aiohttp's `trust_env`, which
             # would send a login of ~/.netrc, too.
             proxy = proxy_for(self._url) or None
+        except RetrainerError as error:
+            raise CertificatesUnavailableError(str(error)) from error
+        try:
             timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,

@@ -260,6 +260,13 @@ def test_without_certificates_nobody_is_judged_and_nobody_let_in(verifier, serve
     verify(verifier, GOOGLES.token())
 
 
+def test_a_proxy_that_is_no_address_lets_nobody_in(verifier, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://[bad")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(CertificatesUnavailableError, match="HTTP_PROXY"):
+        verify(verifier, GOOGLES.token())
+
+
 def test_what_is_no_list_of_certificates_lets_nobody_in(server, clock, verifier):
     server.keys = []
     with pytest.raises(CertificatesUnavailableError):
