@@ -41,7 +41,9 @@ def wait_until(service: TriggerProcess, holds: Callable[[], bool]) -> None:
 def project(tmp_path: Path) -> Path:
     """The project of the README, as step 1 leaves it."""
     readme = (DOCUMENTS / "README.md").read_text()
-    (text,) = re.findall(r"^```yaml\n(name:.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    (text,) = re.findall(
+        r"^```yaml\n((?:version: 1\n)?name:.*?)^```$", readme, re.MULTILINE | re.DOTALL
+    )
     (tmp_path / "model.py").write_text(STARTER.read_text())
     (tmp_path / "retrain.yaml").write_text(text)
     return tmp_path / "retrain.yaml"
