@@ -280,7 +280,7 @@ def test_a_start_that_is_taken_away_becomes_now(server):
     target = open_target(server)
     target.put_schedule(dataclasses.replace(NIGHTLY, start=NOW + DAY))
     target.put_schedule(NIGHTLY)
-    assert target.list_schedules()[0].start < NOW + timedelta(minutes=5)
+    assert target.list_schedules()[0].start < datetime.now(UTC) + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(("limit", "key"), [({"end": 3}, "end"), ({"max_runs": 5}, "max_runs")])
