@@ -158,7 +158,7 @@ class RunRecord:
         pipeline_root: Local folder of its artifacts.
         pid: Process that runs or ran it.
         host: Machine of that process.
-        uid: What tells it from every other run, of whatever store; empty in records of before there was one.
+        uid: What distinguishes it from every other run, of any store; empty in records of before there was one.
         beats: Whether it gives signs of life, see `runners.heartbeat`.
     """
 
@@ -248,7 +248,7 @@ def create_run(record: RunRecord) -> bool:
     """Write the first record of a run, unless a run of that name has one, on this or another machine.
 
     Args:
-        record: The record; its `uid` tells it from others.
+        record: The record; its `uid` distinguishes it from others.
 
     Returns:
         Whether the name is this run's now.

@@ -114,7 +114,7 @@ class SubmissionRecorder:
 
 
 def key_of(target: str, submission: Submission) -> RunKey:
-    """Tell which run a submission is, as its tasks will tell.
+    """Name the run of a submission by the key that its tasks will use.
 
     Args:
         target: The target's name.

@@ -80,8 +80,8 @@ def ingest_spans(
         schema_uri: A curated schema.pbtxt, which says what columns hold. Empty: the one that is frozen in the
             store, and before that each span's own values.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
-        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
-        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
+        run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
+        run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
 
     Returns:
         newest_span: Name of the newest span in the window.

@@ -41,7 +41,7 @@ _FILLED = (
 # What no proxy leads to: this machine, and the metadata servers of Google Cloud and AWS, which answer to the machine
 # itself at a link-local address (cloud.google.com/compute/docs/metadata/querying-metadata).
 _OWN = ("localhost", "127.0.0.1", "::1", "metadata.google.internal", "169.254.169.254")
-# In a pod, of which this variable tells, the cluster's own names.
+# In a pod, where this variable is set, the cluster's own names.
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 _CLUSTER_NAMES = (".svc", ".cluster.local")
 _UNTRUSTED = re.compile("certificate.verify.failed", re.IGNORECASE)

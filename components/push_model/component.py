@@ -44,8 +44,8 @@ def push_model(
         alias: The alias that the model in service has.
         pattern: The pattern that the span was found with; it has the format of the spans' dates.
         allow_older: `true` to let a model replace a champion that has seen newer spans.
-        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
-        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
+        run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
+        run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
         champion_changed: What to do if the champion changed while the model was judged: `fail`, or `judge_again` where
             a second evaluate_model and push_model follow.
         earlier: `pushed_model` of the run's first push. If that settled the matter, this one passes its word on.

@@ -32,8 +32,8 @@ def resolve_champion(
         pattern: The pattern that the span was found with; it has the format of the spans' dates.
         allow_older: `true` to let a run of an older span go on.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
-        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
-        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
+        run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
+        run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
 
     Returns:
         verdict: The champion's version.

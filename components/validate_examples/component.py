@@ -67,8 +67,8 @@ def validate_examples(
         pattern: The pattern that `ingest_spans` got. Its date format tells when a span ends; without one, names such
             as `2013-04` do.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
-        run_resource: The run's resource name, from kfp's placeholder; it tells runs of one name apart.
-        run_uuid: The run's id, from kfp's placeholder; it tells runs of one name apart.
+        run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
+        run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
 
     Returns:
         verdict: What was found, in one sentence.

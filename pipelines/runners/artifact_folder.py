@@ -18,7 +18,7 @@ def take_folder(pipeline_root: str, run_id: str, uid: str, resumed: bool) -> Non
     Args:
         pipeline_root: Local folder of the artifacts of all runs.
         run_id: The run.
-        uid: What tells it from every other run, of whatever store.
+        uid: What distinguishes it from every other run, of any store.
         resumed: Whether an earlier attempt at it took the folder already.
 
     Raises:

@@ -275,7 +275,7 @@ class Target(Protocol):
         """List this pipeline's newest runs, whoever started them, newest first."""
 
     def cancel(self, submission: Submission) -> RunStatus:
-        """Ask the service to end a run, and tell where it stands then. One that has ended stays as it is.
+        """Ask the service to end a run, and return its state then. One that has ended stays as it is.
 
         A service may take minutes to end what runs.
         """

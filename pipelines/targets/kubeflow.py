@@ -286,7 +286,7 @@ class KubeflowTarget:
 
 
 def _to_tasks(details: list[Any], names: set[str]) -> list[TaskStatus]:
-    """Pick the pipeline's own tasks of what the service tells: drivers, executors and groups are its own matter."""
+    """Pick the pipeline's own tasks of what the service lists: its drivers, executors and groups are left out."""
     tasks = [
         TaskStatus(
             name=its.display_name,

@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines must be told, checked before anything is sent."""
+"""What Kubeflow Pipelines needs in its section of retrain.yaml, checked before anything is sent."""
 
 import re
 from collections.abc import Iterator

@@ -120,9 +120,9 @@ def test_a_damaged_alias_is_to_be_restored_not_deleted(registry, model):
     registry.add(str(model), "d1", {})
     registry.give_alias("champion", 1, None, {})
     write_atomic(f"{registry.uri}/aliases/champion/000001.json", '{"version": ')
-    with pytest.raises(RetrainerError, match="Restore it from a copy") as told:
+    with pytest.raises(RetrainerError, match="Restore it from a copy") as refused:
         registry.resolve("champion")
-    assert "delete" not in str(told.value)
+    assert "delete" not in str(refused.value)
 
 
 def test_a_known_model_is_found_without_reading_every_record(registry, model, monkeypatch):

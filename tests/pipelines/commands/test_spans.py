@@ -108,8 +108,8 @@ def test_a_span_that_is_not_there_names_near_ones(project):
 
 
 def test_prune_removes_what_nobody_refers_to(project):
-    told = project.call("prune", "--older-than", "0", "--dry-run")
-    assert f"would free 2 {project.first}" in told
+    said = project.call("prune", "--older-than", "0", "--dry-run")
+    assert f"would free 2 {project.first}" in said
     assert len(project.versions()) == 2
     assert "freed 1 version," in project.call("prune", "--older-than", "0")
     assert project.first not in project.versions()
@@ -136,8 +136,8 @@ def test_two_prunes_at_once_are_both_content(project, monkeypatch):
 
 def test_prune_keeps_what_a_run_used(project):
     project.record({"spans": {"2": project.first}})
-    told = project.call("prune", "--older-than", "0")
-    assert "kept for runs and models that used them: 1 version" in told
+    said = project.call("prune", "--older-than", "0")
+    assert "kept for runs and models that used them: 1 version" in said
     assert project.first in project.versions()
 
 
@@ -149,8 +149,8 @@ def test_prune_keeps_what_a_run_used_that_spells_the_span_otherwise(project, tmp
     project.write("2024/01-02", 5)
     project.ingest("{span:%Y/%m-%d}.csv")
     project.record({"spans": {"2024-01-02": first}})
-    told = project.call("prune", "--older-than", "0")
-    assert "kept for runs and models that used them: 1 version" in told
+    said = project.call("prune", "--older-than", "0")
+    assert "kept for runs and models that used them: 1 version" in said
 
 
 def test_prune_finds_the_versions_of_a_run_that_noted_none_in_its_manifest(project):
@@ -167,9 +167,9 @@ def test_prune_names_the_runs_and_the_champion_that_do_not_tell(project, tmp_pat
     (tmp_path / "model").mkdir()
     version = registry.add(str(tmp_path / "model"), "0" * 64, {"run": "on-vertex"}).version
     registry.give_alias(CHAMPION, version, None, {})
-    told = project.call("prune", "--dry-run")
-    assert "run run-1 does not say which versions it used" in told
-    assert "champion 1: its run (on-vertex) left no record; its spans are not known" in told
+    said = project.call("prune", "--dry-run")
+    assert "run run-1 does not say which versions it used" in said
+    assert "champion 1: its run (on-vertex) left no record; its spans are not known" in said
 
 
 def note(project, job, **notes):
@@ -180,8 +180,8 @@ def note(project, job, **notes):
 
 def test_prune_keeps_what_a_run_elsewhere_used(project):
     note(project, "u1", spans={"2": project.first})
-    told = project.call("prune", "--older-than", "0")
-    assert "kept for runs and models that used them: 1 version" in told
+    said = project.call("prune", "--older-than", "0")
+    assert "kept for runs and models that used them: 1 version" in said
     assert project.first in project.versions()
 
 
@@ -191,8 +191,8 @@ def test_prune_keeps_the_spans_of_a_champion_whose_run_left_no_record(project, t
     info = {"run": "before-records", "train_spans": ["1"], "eval_spans": ["2"]}
     version = registry.add(str(tmp_path / "model"), "0" * 64, info).version
     registry.give_alias(CHAMPION, version, None, {})
-    told = project.call("prune", "--older-than", "0")
-    assert "champion 1: its run (before-records) left no record; its spans are kept whole" in told
+    said = project.call("prune", "--older-than", "0")
+    assert "champion 1: its run (before-records) left no record; its spans are kept whole" in said
     assert project.first in project.versions()
 
 
@@ -232,8 +232,8 @@ def test_prune_forgets_old_runs_of_this_machine_unless_they_go_on(project):
 
 def test_prune_names_runs_elsewhere_that_may_still_choose_their_spans(project):
     note_submission(project.store, RunKey("orders-2", "u2"), {"target": "kubeflow"})
-    told = project.call("prune", "--dry-run")
-    assert "run orders-2 has not recorded yet which versions it uses" in told
+    said = project.call("prune", "--dry-run")
+    assert "run orders-2 has not recorded yet which versions it uses" in said
     long_ago = {"target": "kubeflow", "created_at": "2024-01-01T00:00:00+00:00"}
     note_submission(project.store, RunKey("orders-2", "u2"), long_ago)
     assert "orders-2" not in project.call("prune", "--dry-run")
