@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..components.lib.files import digest_value
+from ..components.lib.digests import digest_value
 from ..components.lib.reuse import VARIABLE
 from .config import LoadedConfig
 from .task_config import NEVER_CACHED

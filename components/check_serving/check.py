@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
-from ..lib.files import digest_folder, local_folder
+from ..lib.files import local_folder
 from ..lib.progress import progress
 from ..lib.user_errors import reason_of
 from ..lib.verdicts import ServingCheck

@@ -13,9 +13,10 @@ from tensorflow_data_validation.statistics.generators.top_k_uniques_sketch_stats
     TopKUniquesSketchStatsGenerator,
 )
 
+from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
-from ..lib.files import digest_value, join
+from ..lib.files import join
 from ..lib.statistics import Statistics
 from ..lib.words import did_you_mean
 from .extraction import extract, join_columns

@@ -9,9 +9,10 @@ from typing import Any
 from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.beam import pipeline_options, pipeline_output
+from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
-from ..lib.files import digest_folder, join, read_json, write_atomic, write_json
+from ..lib.files import join, read_json, write_atomic, write_json
 from ..lib.progress import progress
 from ..lib.report import place_of
 from ..lib.verdicts import Blessing, Champion

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 from ..lib.bigquery import is_bigquery
+from ..lib.digests import digest_file
 from ..lib.errors import RetrainerError, StorageError
-from ..lib.files import digest_file, filesystem, is_local
+from ..lib.files import filesystem, is_local
 from ..lib.spans import SourceFile
 
 _CHUNK_BYTES = 4 << 20

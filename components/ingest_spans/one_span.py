@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from ..lib.bigquery import is_bigquery
+from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.files import (
-    digest_value,
     exists,
     filesystem,
     join,

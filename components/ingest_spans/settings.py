@@ -5,8 +5,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..lib.bigquery import is_bigquery
+from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
-from ..lib.files import digest_value
 from .cell_rules import Rules, parse_rules
 from .column_changes import ColumnChanges, parse_columns
 from .kinds import Kind

@@ -1,7 +1,6 @@
 """Reading and writing at any fsspec URI so that a reader never sees half of anything."""
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -463,43 +462,3 @@ def local_folder(uri: str) -> Iterator[str]:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             fs.get_file(source, target)
         yield copy
-
-
-def digest_file(path: str | os.PathLike[str]) -> str:
-    """Hash a local file's content.
-
-    Returns:
-        SHA-256 in hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def digest_folder(path: str | os.PathLike[str]) -> str:
-    """Hash a local folder by its files' relative names and contents (a file: by its content).
-
-    Returns:
-        SHA-256 in hexadecimal digits; equal for equal content wherever the folder stands.
-    """
-    root = Path(path)
-    if root.is_file():
-        return digest_file(root)
-    digest = hashlib.sha256()
-    for file in sorted(file for file in root.rglob("*") if file.is_file()):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(digest_file(file).encode() + b"\n")
-    return digest.hexdigest()
-
-
-def digest_value(value: Any) -> str:
-    """Hash a JSON-able value, independent of the order of its keys.
-
-    Returns:
-        SHA-256 in hexadecimal digits.
-    """
-    return hashlib.sha256(
-        json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
-    ).hexdigest()

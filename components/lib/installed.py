@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from .files import digest_file, digest_value
+from .digests import digest_file, digest_value
 
 _OWN = "retrainer"
 # Where retrainer is a checkout on the path that was never installed.

@@ -21,19 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .digests import digest_file, digest_folder, digest_value
 from .errors import RetrainerError
-from .files import (
-    digest_file,
-    digest_folder,
-    digest_value,
-    filesystem,
-    is_local,
-    join,
-    local_folder,
-    read_json,
-    remove,
-    write_json,
-)
+from .files import filesystem, is_local, join, local_folder, read_json, remove, write_json
 from .installed import digest_code
 from .run_failures import noting_failure
 from .store import Store

@@ -14,7 +14,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from .files import digest_file, digest_value
+from .digests import digest_file, digest_value
 from .imports import Import, find_imports
 from .installed import digest_distribution, is_from_index, library_versions, with_requirements
 from .modules import MODULE_FILE

@@ -3,8 +3,9 @@
 import datetime
 from typing import Any
 
+from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
-from ..lib.files import digest_folder, local_folder
+from ..lib.files import local_folder
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.run_records import TaskRecord

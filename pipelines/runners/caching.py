@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import digest_value, exists, read_json, write_json
+from ...components.lib.files import exists, read_json, write_json
 from ...components.lib.installed import digest_code
 from ..runs import DONE, ArtifactRecord, RunRecord, TaskRecord, TaskState
 from .outputs import digest_artifact

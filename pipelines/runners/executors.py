@@ -8,8 +8,8 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import digest_value
 
 EXECUTOR_MODULE = "kfp.dsl.executor_main"
 # kfp itself is what runs the task here, whatever version the container would have installed.

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...components.lib.digests import digest_folder, digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import digest_folder, digest_value, filesystem, is_local
+from ...components.lib.files import filesystem, is_local
 from .values import coerce
 
 

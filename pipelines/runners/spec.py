@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import digest_value, read_text
+from ...components.lib.files import read_text
 from .executors import Executor, parse_executor
 from .exit_handlers import flatten
 from .refusals import refuse_platform_features, refuse_task_features

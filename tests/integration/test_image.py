@@ -14,7 +14,7 @@ import pytest
 from servers.restricted import RESTRICTED, RESTRICTED_OPTIONS, docker
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from retrainer.components.lib.files import digest_folder
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.image import IMAGE
 from retrainer.pipelines.projects import init_project
 

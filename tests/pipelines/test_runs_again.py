@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib.files import digest_folder
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.verdicts import Blessing
 from retrainer.components.push_model.push import push

@@ -18,8 +18,8 @@ from ...lib.bigquery_client import (
     open_reader,
     open_tables,
 )
+from ...lib.digests import digest_value
 from ...lib.errors import RetrainerError
-from ...lib.files import digest_value
 from ...lib.spans import SourceFile
 from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 

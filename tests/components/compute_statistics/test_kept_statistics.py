@@ -11,8 +11,8 @@ import pytest
 
 from retrainer.components.compute_statistics import kept_statistics, sketch_store, sketches
 from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.examples import Examples, SpanPart
-from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.statistics import (
     features_by_name,
     read_index,

@@ -25,8 +25,8 @@ from retrainer.components.compute_statistics.sketch_format import (
     decode_block,
     encode,
 )
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.statistics import (
     common,
     features_by_name,

@@ -14,8 +14,8 @@ from kfp import dsl
 
 from retrainer.components import evaluate_model
 from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.verdicts import Blessing, Champion
 
 SLICES = [{"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]

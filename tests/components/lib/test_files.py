@@ -90,16 +90,6 @@ def test_publish_folder_keeps_the_first(tmp_path, root):
     assert files.read_text(files.join(uri, "data", "a.txt")) == "first"
 
 
-def test_digest_depends_on_names_and_content_and_not_on_the_place(tmp_path):
-    for name in ("a", "b", "c"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "a" / "x").write_text("1")
-    (tmp_path / "b" / "x").write_text("1")
-    (tmp_path / "c" / "y").write_text("1")
-    digests = [files.digest_folder(tmp_path / name) for name in ("a", "b", "c")]
-    assert digests[0] == digests[1] != digests[2]
-
-
 def test_an_unknown_protocol_is_named():
     with pytest.raises(RetrainerError, match="nosuch://bucket"):
         files.filesystem("nosuch://bucket/x")

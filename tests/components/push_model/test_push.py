@@ -3,8 +3,8 @@ import json
 import pytest
 
 from retrainer.components.lib import numbered_records
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import digest_folder
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.run_records import RunKey
 from retrainer.components.lib.run_traces import read_run
