@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import retrainer.components
-from retrainer.pipelines.retrain_config import RetrainConfig
-from retrainer.pipelines.section import is_section, without_null
+from retrainer.pipelines.project.sections.retrain import RetrainConfig
+from retrainer.pipelines.project.sections.section import is_section, without_null
 
 DOCS = Path(__file__).parents[1] / "docs"
 GENERATED = (

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..config import LoadedConfig
-from ..task_config import TasksConfig
-from .choosing import TargetKind, settle_kubeflow, settle_vertex
+from ..project.config import LoadedConfig
+from ..project.sections.tasks import TasksConfig
 from .interface import Pipeline, Target
+from .opening import TargetKind, settle_kubeflow, settle_vertex
 
 _NAMES = {TargetKind.VERTEX: "Vertex AI", TargetKind.KUBEFLOW: "Kubeflow Pipelines"}
 
@@ -51,10 +51,10 @@ def open_for_reading(
     spec: dict[str, Any] = {"root": {"dag": {"tasks": {name: {} for name in names}}}}
     pipeline = Pipeline(loaded.config.name, "", spec)
     if kind == TargetKind.VERTEX:
-        from .vertex import VertexTarget
+        from .vertex.target import VertexTarget
 
         settings = settle_vertex(loaded, flags)
         return VertexTarget(settings, pipeline, deadline_seconds=seconds, starts_runs=False)
-    from .kubeflow import KubeflowTarget
+    from .kubeflow.target import KubeflowTarget
 
     return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline, seconds)

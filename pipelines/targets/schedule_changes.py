@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
-from .cron import UTC_NAMES
+from ..project.formats.cron import UTC_NAMES
 from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
 
 DIGEST_LENGTH = 12

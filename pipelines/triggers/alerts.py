@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .interface import InvalidMessageError
-from .messages import check_text, show_value
+from .message_reading import check_text, show_value
+from .types import InvalidMessageError
 
 
 @dataclass(frozen=True)

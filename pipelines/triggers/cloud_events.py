@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from .interface import Message
-from .messages import TRIGGER_ATTRIBUTE, parse_time
-from .push import EnvelopeError, parse_push
+from .envelope import EnvelopeError, parse_push
+from .message_reading import TRIGGER_ATTRIBUTE, parse_time
+from .types import Message
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

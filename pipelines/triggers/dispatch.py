@@ -9,22 +9,22 @@ from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.store import Store
-from ..config import LoadedConfig
-from ..data_config import DataConfig
+from ..project.config import LoadedConfig
+from ..project.formats.names import TRIGGER_LABEL
+from ..project.sections.data import DataConfig
+from ..project.sections.triggers import TriggerConfig
 from ..targets.interface import RunRequest, Submission, Target
-from ..targets.names import TRIGGER_LABEL
-from ..trigger_config import TriggerConfig
-from .admission import Admission
-from .claims import Claims
+from .claims.ledger import Busy, Ledger, Submitted
+from .claims.limits import Admission
+from .claims.opening import open_claims
+from .claims.store import Claims
 from .in_flight import InFlight
-from .interface import Cause, Message, Outcome, Result
-from .kinds import settle_seconds
 from .known_runs import KnownRuns, covers
-from .ledger import Busy, Ledger, Submitted
 from .matching import Matcher
-from .open_claims import open_claims
 from .outcomes import combine, failure_outcome, run_outcome, wait_outcome
 from .settling import Settling, ready_at
+from .trigger_kinds import settle_seconds
+from .types import Cause, Message, Outcome, Result
 
 _IN_HAND_SECONDS = 2.0
 _CLAIMED = "a replica has claimed its run, and has not submitted it yet."

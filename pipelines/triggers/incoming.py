@@ -13,9 +13,9 @@ from typing import Any
 
 from .alerts import is_alert
 from .cloud_events import is_cloud_event, read_cloud_event
-from .interface import Message
-from .messages import TRIGGER_ATTRIBUTE, parse_time, restore
-from .push import EnvelopeError, read_envelope, read_json
+from .envelope import EnvelopeError, read_envelope, read_json
+from .message_reading import TRIGGER_ATTRIBUTE, parse_time, restore
+from .types import Message
 
 # cloud.google.com/pubsub/docs/payload-unwrapping: with metadata, a message's own become headers of this name, and its
 # attributes headers of theirs.

@@ -6,8 +6,8 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from .interface import Cause
-from .ledger import Submitted
+from .claims.ledger import Submitted
+from .types import Cause
 
 MAX_KNOWN = 20_000
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..data_config import DataConfig
-from ..trigger_config import TriggerConfig
+from ..project.sections.data import DataConfig
+from ..project.sections.triggers import TriggerConfig
 from .cloud_events import TYPE_ATTRIBUTE
-from .interface import Cause, InvalidMessageError, Message
-from .kinds import AttributeFilter, Reading, Trigger, make_trigger
+from .trigger_kinds import AttributeFilter, Reading, Trigger, make_trigger
+from .types import Cause, InvalidMessageError, Message
 
 
 @dataclass(frozen=True)

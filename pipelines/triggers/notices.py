@@ -14,9 +14,9 @@ from ...components.lib.store import Store
 from ...components.notify_outcome.channels import parse_channel
 from ...components.notify_outcome.notice import Notice
 from ...components.notify_outcome.sending import send_all
-from ..config import LoadedConfig
-from .interface import Message, Outcome, Result
-from .open_claims import LEASE_SCHEME
+from ..project.config import LoadedConfig
+from .claims.opening import LEASE_SCHEME
+from .types import Message, Outcome, Result
 
 # A push request waits for it; who is not reached in this time is not waited for.
 SEND_SECONDS = 8.0

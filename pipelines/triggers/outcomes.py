@@ -2,8 +2,8 @@
 
 from ...components.lib.errors import RetrainerError
 from ..targets.interface import RefusedError, Submission
-from .interface import Cause, Outcome, Result
 from .matching import Findings
+from .types import Cause, Outcome, Result
 
 _UNAVAILABLE_SECONDS = 10.0
 _REFUSED_SECONDS = 60.0

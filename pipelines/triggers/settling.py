@@ -19,8 +19,8 @@ from cachetools import LRUCache
 
 from ...components.lib.errors import RetrainerError
 from ..targets.interface import UnavailableError
-from .claims import Claims, Record
-from .interface import Cause
+from .claims.store import Claims, Record
+from .types import Cause
 
 STEPS = 10
 """Into how many parts the wait is divided; the wait may be longer by one of them."""

@@ -12,13 +12,13 @@ import yaml
 
 from retrainer.components.lib.image import VERSION
 from retrainer.components.lib.registry import CHAMPION, Registry
-from retrainer.pipelines.cli import cli
-from retrainer.pipelines.commands.trigger import trigger
-from retrainer.pipelines.config import load_config, parse_config
-from retrainer.pipelines.section import Section
-from retrainer.pipelines.target_checks import check_target
-from retrainer.pipelines.target_config import KubeflowConfig, VertexConfig
-from retrainer.pipelines.trigger_config import TriggerServiceConfig
+from retrainer.pipelines.cli.main import cli
+from retrainer.pipelines.cli.trigger import trigger
+from retrainer.pipelines.project.config import load_config, parse_config
+from retrainer.pipelines.project.sections.section import Section
+from retrainer.pipelines.project.sections.targets import KubeflowConfig, VertexConfig
+from retrainer.pipelines.project.sections.triggers import TriggerServiceConfig
+from retrainer.pipelines.targets.checks import check_target
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ROOT / "docs/deploy"
@@ -189,7 +189,7 @@ def test_port_and_paths_are_those_of_the_service() -> None:
 def test_role_covers_what_claims_in_leases_need() -> None:
     (role, _) = yaml.safe_load_all((DOCUMENTS / "kubeflow/base/role.yaml").read_text())
     (verbs,) = (rule["verbs"] for rule in role["rules"] if "leases" in rule["resources"])
-    source = (ROOT / "pipelines/triggers/leases.py").read_text()
+    source = (ROOT / "pipelines/triggers/claims/leases.py").read_text()
     calls = set(re.findall(r"_api\.([a-z]+)_namespaced_lease", source))
     named = {"read": "get", "replace": "update"}
     assert {named.get(call, call) for call in calls} == set(verbs)
@@ -209,6 +209,6 @@ def test_terraform_names_its_variables_in_the_example() -> None:
 
 
 def test_scheduler_sets_the_attribute_that_triggers_read() -> None:
-    source = (ROOT / "pipelines/triggers/messages.py").read_text()
+    source = (ROOT / "pipelines/triggers/message_reading.py").read_text()
     (attribute,) = re.findall(r'TRIGGER_ATTRIBUTE = "(.*)"', source)
     assert f'"{attribute}" = var.schedule_trigger' in TERRAFORM["schedule.tf"]

@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 from servers.pubsub import PubSubServer
 
-from retrainer.pipelines.triggers.dead_letters import DeadLetters
-from retrainer.pipelines.triggers.interface import Message
-from retrainer.pipelines.triggers.messages import restore
+from retrainer.pipelines.triggers.message_reading import restore
+from retrainer.pipelines.triggers.service.dead_letters import DeadLetters
+from retrainer.pipelines.triggers.types import Message
 
 pytestmark = pytest.mark.integration("go")
 

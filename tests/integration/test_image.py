@@ -16,7 +16,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.image import IMAGE
-from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.project.starting import init_project
 
 pytestmark = pytest.mark.integration("docker")
 

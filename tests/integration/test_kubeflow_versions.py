@@ -8,9 +8,9 @@ import pytest
 import yaml
 from servers import go_programs
 
-from retrainer.pipelines.compiling import compile_config
-from retrainer.pipelines.config import load_config
-from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.definitions.compiling import compile_config
+from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.starting import init_project
 
 pytestmark = pytest.mark.integration("go")
 

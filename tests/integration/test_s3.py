@@ -28,7 +28,7 @@ from retrainer.components.lib.spans import find_spans
 from retrainer.components.lib.statistics import read_statistics
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
-from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.project.starting import init_project
 
 pytestmark = pytest.mark.integration("go")
 SPANS = ("2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05")

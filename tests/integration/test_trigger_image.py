@@ -14,7 +14,7 @@ from servers.trigger_process import envelope, storage_message, write_project
 from servers.vertex import VertexServer
 
 from retrainer.components.lib.image import IMAGE
-from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.project.starting import init_project
 
 pytestmark = pytest.mark.integration("docker")
 VARIABLE = "RETRAINER_TEST_TRIGGER_IMAGE"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.pipelines import demo, local_run
-from retrainer.pipelines.cli import main
-from retrainer.pipelines.runners.local import LocalRunner
+from retrainer.pipelines.cli import demo
+from retrainer.pipelines.cli import run as local_run
+from retrainer.pipelines.cli.main import main
+from retrainer.pipelines.local.runner import LocalRunner
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

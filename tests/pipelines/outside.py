@@ -18,7 +18,7 @@ from retrainer.components.lib.network import prepare
 def ask_vertex():
     from servers.vertex_cases import compiled, settings
 
-    from retrainer.pipelines.targets.vertex import VertexTarget
+    from retrainer.pipelines.targets.vertex.target import VertexTarget
 
     target = VertexTarget(settings(), compiled(), deadline_seconds=2)
     return [one.name for one in target.list_schedules()], str(target.find("orders-1"))
@@ -28,9 +28,9 @@ def ask_kubeflow(host="https://kubeflow.acme.example/"):
     import yaml
     from servers.kubeflow import SMALL_PIPELINE
 
-    from retrainer.pipelines.target_config import KubeflowConfig
+    from retrainer.pipelines.project.sections.targets import KubeflowConfig
     from retrainer.pipelines.targets.interface import Pipeline, RunRequest
-    from retrainer.pipelines.targets.kubeflow import KubeflowTarget
+    from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 
     spec = next(iter(yaml.safe_load_all(SMALL_PIPELINE)))
     target = KubeflowTarget(
@@ -80,8 +80,8 @@ def ask_bigquery_reader():
 
 
 def ask_pubsub():
-    from retrainer.pipelines.triggers import dead_letters
-    from retrainer.pipelines.triggers.interface import Message
+    from retrainer.pipelines.triggers.service.push import dead_letters
+    from retrainer.pipelines.triggers.types import Message
 
     dead_letters.PUBLISH_SECONDS = 2.0
     topic = dead_letters.DeadLetters("projects/acme-ml/topics/dead")
@@ -96,7 +96,7 @@ def ask_templates():
 
 
 def ask_registry():
-    from retrainer.pipelines.targets.image_names import parse_image
+    from retrainer.pipelines.project.formats.image_names import parse_image
     from retrainer.pipelines.targets.registry_api import ask_digest
 
     return ask_digest(parse_image("images.acme.example/ml/retrainer:1"))
@@ -117,7 +117,7 @@ def ask_metadata():
 
 
 def ask_certificates():
-    from retrainer.pipelines.triggers.certificates import Certificates
+    from retrainer.pipelines.triggers.service.certificates import Certificates
 
     async def fetch():
         certificates = Certificates("https://www.googleapis.com/certs")

@@ -8,7 +8,7 @@ import pytest
 from retrainer.pipelines.examples import EXAMPLES
 from retrainer.pipelines.examples.payments import data as payments
 from retrainer.pipelines.examples.spans import write_days
-from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.project.starting import init_project
 
 
 def test_the_examples_are_listed_with_what_they_show(warm_retrainer):

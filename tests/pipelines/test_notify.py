@@ -12,12 +12,12 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from servers.receiver import Receiver
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.compiling import compile_config
-from retrainer.pipelines.config import load_config
-from retrainer.pipelines.local_run import run_locally
-from retrainer.pipelines.notify_reach import missing_secrets
-from retrainer.pipelines.projects import init_project
-from retrainer.pipelines.runners.observer import RunObserver
+from retrainer.pipelines.cli.run import run_locally
+from retrainer.pipelines.definitions.compiling import compile_config
+from retrainer.pipelines.local.observer import RunObserver
+from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.notify_reach import missing_secrets
+from retrainer.pipelines.project.starting import init_project
 
 TASKS = {
     *("ingest-spans", "resolve-champion", "compute-statistics", "validate-examples"),

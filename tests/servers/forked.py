@@ -13,11 +13,11 @@ _PRELOADED = [
     "servers.forked",
     "fsspec.config",
     "retrainer.pipelines.cli",
-    "retrainer.pipelines.config",
-    "retrainer.pipelines.setting_checks",
-    "retrainer.pipelines.targets.choosing",
-    "retrainer.pipelines.triggers.serving",
-    "retrainer.pipelines.triggers.pull",
+    "retrainer.pipelines.project.config",
+    "retrainer.pipelines.project.checks",
+    "retrainer.pipelines.targets.opening",
+    "retrainer.pipelines.triggers.service.serving",
+    "retrainer.pipelines.triggers.service.pull",
 ]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(_PRELOADED)
@@ -77,6 +77,6 @@ def _run(words: list[str], environment: dict[str, str], folder: str, output: Con
     # fsspec reads its variables when it is imported, which was before this environment was set.
     set_conf_env(conf, environment)
     sys.argv = ["retrainer", *words]
-    from retrainer.pipelines.cli import main
+    from retrainer.pipelines.cli.main import main
 
     main()

@@ -20,7 +20,7 @@ import pytest
 import requests
 from servers.go_programs import build
 
-from retrainer.pipelines.projects import init_project
+from retrainer.pipelines.project.starting import init_project
 
 HERE = Path(__file__).parent
 START_SECONDS = 60

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from retrainer.pipelines.data_config import DataConfig
-from retrainer.pipelines.triggers.interface import Message
+from retrainer.pipelines.project.sections.data import DataConfig
+from retrainer.pipelines.triggers.types import Message
 
 DATA = DataConfig(pattern="gs://acme/day={span}/*.csv", label="returned")
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

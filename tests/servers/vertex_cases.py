@@ -11,12 +11,12 @@ from google.auth.credentials import Credentials
 from servers.local_http import Seen
 from servers.vertex import VertexServer
 
-from retrainer.pipelines.compiling import compile_pipeline
-from retrainer.pipelines.config import load_config
-from retrainer.pipelines.projects import init_project
-from retrainer.pipelines.target_config import VertexConfig
+from retrainer.pipelines.definitions.compiling import compile_pipeline
+from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.sections.targets import VertexConfig
+from retrainer.pipelines.project.starting import init_project
 from retrainer.pipelines.targets.interface import Pipeline
-from retrainer.pipelines.targets.vertex import VertexTarget
+from retrainer.pipelines.targets.vertex.target import VertexTarget
 
 FULL: Mapping[str, Any] = {
     "service_account": "trainer@acme-ml.iam.gserviceaccount.com",

@@ -56,7 +56,7 @@ def test_one_that_is_imported_or_not_there_is_left_alone(package):
 
 def test_opening_vertex_and_the_components_loads_one_service_and_no_models_of_kubernetes():
     loaded = run(
-        "import sys, retrainer.components, retrainer.pipelines.targets.vertex;"
+        "import sys, retrainer.components, retrainer.pipelines.targets.vertex.target;"
         "from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient;"
         "print(*sys.modules)"
     )
@@ -71,7 +71,7 @@ def test_opening_vertex_and_the_components_loads_one_service_and_no_models_of_ku
 
 def test_the_whole_packages_are_there_for_who_uses_them():
     assert run(
-        "import retrainer.components, retrainer.pipelines.targets.vertex;"
+        "import retrainer.components, retrainer.pipelines.targets.vertex.target;"
         "from kubernetes import client, config;"
         "from google.cloud import aiplatform_v1, aiplatform;"
         "print(client.V1Pod.__name__, config.load_kube_config.__name__,"

@@ -20,7 +20,7 @@ from retrainer.components.lib.files import (
     write_atomic,
 )
 from retrainer.pipelines.targets.interface import UnavailableError
-from retrainer.pipelines.triggers.file_claims import FileClaims
+from retrainer.pipelines.triggers.claims.files import FileClaims
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components import validate_examples
 from retrainer.components.validate_examples.settings import Settings
-from retrainer.pipelines.quality_config import ValidationConfig
+from retrainer.pipelines.project.sections.quality import ValidationConfig
 
 
 def spans(older, newest) -> dict[str, pd.DataFrame]:

@@ -10,8 +10,8 @@ from servers.image_registry import ImageRegistry
 from servers.local_http import LocalServer
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.project.formats.image_names import parse_image
 from retrainer.pipelines.targets import registry_api
-from retrainer.pipelines.targets.image_names import parse_image
 from retrainer.pipelines.targets.images import pin_image
 from retrainer.pipelines.targets.registry_logins import is_google
 

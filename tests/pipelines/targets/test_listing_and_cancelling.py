@@ -6,7 +6,7 @@ from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 from servers.vertex import VertexServer
 from servers.vertex_cases import open_target
 
-from retrainer.pipelines.target_config import KubeflowConfig
+from retrainer.pipelines.project.sections.targets import KubeflowConfig
 from retrainer.pipelines.targets.interface import (
     Pipeline,
     RefusedError,
@@ -14,7 +14,7 @@ from retrainer.pipelines.targets.interface import (
     RunRequest,
     UnavailableError,
 )
-from retrainer.pipelines.targets.kubeflow import KubeflowTarget
+from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 
 
 @pytest.fixture

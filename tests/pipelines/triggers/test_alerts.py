@@ -2,7 +2,7 @@ import pytest
 from servers.trigger_messages import alertmanager, incident
 
 from retrainer.pipelines.triggers.alerts import read_alerts
-from retrainer.pipelines.triggers.interface import InvalidMessageError
+from retrainer.pipelines.triggers.types import InvalidMessageError
 
 
 def test_an_open_incident_of_cloud_monitoring_is_told_by_its_id():

@@ -8,14 +8,14 @@ from servers.small_project import MODEL
 from servers.trigger_messages import DATA, NOON, incident, message, written
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.config import load_config
+from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
-from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.triggers.claims.files import FileClaims
+from retrainer.pipelines.triggers.claims.ledger import Ledger
 from retrainer.pipelines.triggers.dispatch import Dispatcher, make_dispatcher
-from retrainer.pipelines.triggers.file_claims import FileClaims
-from retrainer.pipelines.triggers.interface import Result
-from retrainer.pipelines.triggers.ledger import Ledger
 from retrainer.pipelines.triggers.settling import LONGEST
+from retrainer.pipelines.triggers.types import Result
 
 
 class Clock:

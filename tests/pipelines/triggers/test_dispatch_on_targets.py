@@ -12,14 +12,14 @@ from servers.trigger_messages import DATA, message
 from servers.vertex import VertexServer
 from servers.vertex_cases import open_target
 
-from retrainer.pipelines.target_config import KubeflowConfig
+from retrainer.pipelines.project.sections.targets import KubeflowConfig
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.interface import Pipeline
-from retrainer.pipelines.targets.kubeflow import KubeflowTarget
-from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
+from retrainer.pipelines.triggers.claims.files import FileClaims
+from retrainer.pipelines.triggers.claims.ledger import Ledger
 from retrainer.pipelines.triggers.dispatch import Dispatcher
-from retrainer.pipelines.triggers.file_claims import FileClaims
-from retrainer.pipelines.triggers.interface import Message, Result
-from retrainer.pipelines.triggers.ledger import Ledger
+from retrainer.pipelines.triggers.types import Message, Result
 
 TRIGGERS = {"ask": TriggerConfig(kind="request", allow=["span"])}
 PIPELINE = Pipeline("orders", SMALL_PIPELINE, next(iter(yaml.safe_load_all(SMALL_PIPELINE))))

@@ -17,10 +17,10 @@ from servers.trigger_messages import (
     written,
 )
 
-from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
+from retrainer.pipelines.triggers.envelope import EnvelopeError
 from retrainer.pipelines.triggers.incoming import Form, read_request
 from retrainer.pipelines.triggers.matching import Findings, Matcher
-from retrainer.pipelines.triggers.push import EnvelopeError
 
 
 def read(headers, body=b""):

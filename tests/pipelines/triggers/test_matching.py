@@ -4,8 +4,8 @@ import pytest
 from servers.trigger_messages import NOON, alertmanager, incident, message, written
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.data_config import DataConfig
-from retrainer.pipelines.trigger_config import TriggerConfig
+from retrainer.pipelines.project.sections.data import DataConfig
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.triggers.matching import Findings, Matcher
 
 DAILY = "gs://acme/day={span:%Y-%m-%d}/*.parquet"

@@ -7,17 +7,17 @@ import pytest
 from servers.memory_target import MemoryTarget
 from servers.receiver import Receiver
 
-from retrainer.pipelines.data_config import DataConfig
+from retrainer.pipelines.project.sections.data import DataConfig
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
-from retrainer.pipelines.trigger_config import TriggerConfig
-from retrainer.pipelines.triggers import file_claims
+from retrainer.pipelines.triggers.claims.ledger import Ledger
+from retrainer.pipelines.triggers.claims.opening import open_claims
+from retrainer.pipelines.triggers.claims.store import files as file_claims
 from retrainer.pipelines.triggers.dispatch import Dispatcher
-from retrainer.pipelines.triggers.interface import Message
-from retrainer.pipelines.triggers.ledger import Ledger
-from retrainer.pipelines.triggers.metrics import Metrics
 from retrainer.pipelines.triggers.notices import Notices
-from retrainer.pipelines.triggers.open_claims import open_claims
-from retrainer.pipelines.triggers.processing import Answer, Processor
+from retrainer.pipelines.triggers.service.metrics import Metrics
+from retrainer.pipelines.triggers.service.processing import Answer, Processor
+from retrainer.pipelines.triggers.types import Message
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 

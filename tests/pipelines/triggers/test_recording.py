@@ -9,13 +9,13 @@ from servers.memory_target import MemoryTarget
 from servers.trigger_messages import message
 
 from retrainer.components.lib.run_traces import list_traces
-from retrainer.pipelines.config import load_config
-from retrainer.pipelines.projects import init_project
-from retrainer.pipelines.submissions import SubmissionRecorder
+from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.starting import init_project
+from retrainer.pipelines.runs.submissions import SubmissionRecorder
 from retrainer.pipelines.targets.interface import RunRequest, Submission
 from retrainer.pipelines.triggers.dispatch import make_dispatcher
-from retrainer.pipelines.triggers.interface import Result
 from retrainer.pipelines.triggers.recording import BackgroundRecorder
+from retrainer.pipelines.triggers.types import Result
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""All that a person types or sees: one module for each group of commands."""

@@ -1,0 +1,67 @@
+"""`retrainer backfill`: many spans in order."""
+
+import json
+from pathlib import Path
+
+import click
+
+from .options import ALLOW_OLDER, FILE
+
+
+@click.command()
+@FILE
+@click.option("--from", "first", required=True, metavar="SPAN", help="The oldest span.")
+@click.option(
+    "--to", "last", default="latest", show_default=True, metavar="SPAN", help="The newest span."
+)
+@click.option("--again", is_flag=True, help="Run spans again that a run has done.")
+@ALLOW_OLDER
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each span as JSON.")
+@click.pass_obj
+def backfill(
+    verbose: bool,
+    file: Path,
+    first: str,
+    last: str,
+    again: bool,
+    allow_older: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline of FILE (retrain.yaml) for each of many spans, oldest first, on this machine.
+
+    Each run has the window that ends with its span, as if it had run when the span was new. Spans that a run has done
+    are skipped. The first failure stops it; give the same command again to go on. Nobody is notified.
+    """
+    from ..local.observer import RunObserver
+    from ..project.checks import check_settings
+    from ..project.config import load_config
+    from ..project.reach import ignored_here
+    from ..runs.backfill import plan, print_steps, run_steps
+    from ..runs.records import RunRecord
+    from .options import show_warnings
+    from .progress import make_observer
+    from .run import run_locally, warm_runner
+    from .show_runs import open_console
+
+    loaded = load_config(file)
+    show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
+    steps = plan(loaded, first, last, again, allow_older)
+    done = False
+    with warm_runner() as local:
+
+        def run(span: str) -> RunRecord:
+            observer = RunObserver() if as_json else make_observer(verbose=verbose)
+            # Whoever started it sees the table; a message for each of many spans is one that nobody reads.
+            return run_locally(
+                local, loaded, observer, span=span, allow_older=allow_older, notify=False
+            )
+
+        try:
+            done = run_steps(steps, loaded.config, run, lambda line: click.echo(line, err=as_json))
+        finally:
+            # Also after Ctrl-C: what was done stays done.
+            if as_json:
+                click.echo(json.dumps([step.to_json() for step in steps], indent=2))
+            else:
+                print_steps(steps, open_console())
+    raise click.exceptions.Exit(0 if done else 1)

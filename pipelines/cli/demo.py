@@ -1,0 +1,160 @@
+"""The demo: four retrains on the flights that left New York in 2013."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.store import Store
+from ..examples.flights import data
+from ..project.config import load_config
+from ..project.starting import FIRST_MONTHS, init_project
+from ..runs.records import RunRecord
+from .progress import make_observer
+from .run import run_locally, warm_runner
+from .show_runs import duration, outcome
+
+MARKER = ".retrainer-demo"
+NEW_MONTH, LAST_MONTH = FIRST_MONTHS + 1, FIRST_MONTHS + 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """One retrain of the demo.
+
+    Attributes:
+        run_id: Name of its run.
+        title: What happens.
+        prepare: Delivers the data.
+        expected: How its outcome begins, one of these.
+    """
+
+    run_id: str
+    title: str
+    prepare: Callable[[], None]
+    expected: tuple[str, ...]
+
+
+def run_demo(folder: Path, verbose: bool = False) -> int:
+    """Run the demo and show it.
+
+    Args:
+        folder: Where the project goes; a former demo there is removed.
+        verbose: Whether to show the tasks' logs.
+
+    Returns:
+        0 if all four runs ended as they should, else 1.
+
+    Raises:
+        RetrainerError: If the folder holds something else, or the flights are not installed.
+    """
+    console = Console(highlight=False)
+    _clear(folder)
+    observer = make_observer(verbose=verbose, summary=False)
+    with warm_runner() as local:
+        with console.status("reading the flights of 2013"):
+            flights = data.read_flights()
+            init_project(folder, "flights")
+        (folder / MARKER).touch()
+        files = folder / "data"
+        console.print(
+            f"{len(flights):,} flights of 2013, one span a month; January to October are there."
+        )
+
+        def mend_and_shuffle() -> None:
+            data.write_month(flights, LAST_MONTH, files)
+            for month in range(FIRST_MONTHS, LAST_MONTH):
+                data.write_shuffled_month(flights, month, files)
+
+        steps = [
+            Step(
+                "1-first-retrain",
+                "The first retrain: no champion yet, the value thresholds alone decide",
+                lambda: None,
+                ("pushed as version 1",),
+            ),
+            Step(
+                "2-new-month",
+                "November arrives: only it is ingested, and the challenger meets the champion on its flights",
+                lambda: _discard(data.write_month(flights, NEW_MONTH, files)),
+                ("pushed", "refused"),
+            ),
+            Step(
+                "3-broken-month",
+                "December arrives broken: dep_delay is gone, carriers never seen, negative distances",
+                lambda: _discard(data.write_broken_month(flights, LAST_MONTH, files)),
+                ("stopped at validate_examples",),
+            ),
+            Step(
+                "4-worse-model",
+                "December comes again, whole; but a bad join has shuffled the labels of October and November",
+                mend_and_shuffle,
+                ("refused",),
+            ),
+        ]
+        records = []
+        for number, step in enumerate(steps, 1):
+            console.print()
+            console.rule(
+                Text(f"{number} of {len(steps)}  {step.title}", style="bold"), align="left"
+            )
+            step.prepare()
+            loaded = load_config(folder / "retrain.yaml")
+            record = run_locally(local, loaded, observer, run_id=step.run_id)
+            champion = Registry(Store(record.store).models_uri).resolve(CHAMPION)
+            records.append((step, record, f"version {champion.version}" if champion else "none"))
+    _print_table(records, console)
+    _print_ways_on(folder, console)
+    wrong = [step for step, record, _ in records if not outcome(record).startswith(step.expected)]
+    for step in wrong:
+        console.print(
+            f"[red]{step.run_id} did not end as it should ({' or '.join(step.expected)}).[/red]"
+        )
+    return 1 if wrong else 0
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).exists():
+            raise RetrainerError(
+                f"'{folder}' is there and no former demo. Name another folder with --dir."
+            )
+        shutil.rmtree(folder)
+
+
+def _discard(_: object) -> None:
+    """Take a value where none is wanted."""
+
+
+def _print_table(records: list[tuple[Step, RunRecord, str]], console: Console) -> None:
+    console.print()
+    table = Table(title="The four runs", title_justify="left", title_style="bold")
+    table.add_column("run", no_wrap=True)
+    table.add_column("outcome", overflow="fold")
+    table.add_column("in service after it", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    for step, record, champion in records:
+        table.add_row(step.run_id, Text(outcome(record)), champion, duration(record.seconds))
+    console.print(table)
+
+
+def _print_ways_on(folder: Path, console: Console) -> None:
+    # A newcomer has no `retrainer` on the path: `make demo` calls the environment's own.
+    called = sys.argv[0]
+    program = os.path.relpath(called) if os.path.basename(called) == "retrainer" else "retrainer"
+    for text in (
+        f"Reports:        {folder}/store/runs/<run>/reports/*.html, each opens in a browser",
+        f"The runs:       {program} runs list --file {folder}/retrain.yaml",
+        f"One of them:    {program} runs show 2-new-month --file {folder}/retrain.yaml",
+        f"The same again: {program} run {folder}/retrain.yaml",
+        f"Your own data:  {program} init my-project, then docs/getting-started.md",
+    ):
+        console.print(Text(text), soft_wrap=True)

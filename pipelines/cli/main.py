@@ -1,0 +1,203 @@
+"""The command `retrainer`."""
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.image import VERSION
+from ...components.lib.network import prepare
+from ..examples import EXAMPLES
+from ..project.installed import lacking
+from .backfill import backfill
+from .compile import compile_
+from .config import config
+from .models import models
+from .notify import notify
+from .options import ALLOW_OLDER, FILE
+from .runs import runs
+from .schedule import schedule
+from .schema import schema
+from .spans import spans
+from .submit import submit
+from .trigger import trigger
+
+# A shell's exit code of a program that a signal ended is this and the signal's number.
+SIGNALLED = 128
+LATEST = "latest"
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point.
+
+    Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 3 a run on a service could no
+    longer be followed and goes on, 130 interrupted by Ctrl-C (128 and the signal's number).
+    """
+    prepare()
+    try:
+        code = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click hides the interrupt in an Abort; a run's own says which run it was.
+        cause = error.__cause__ or error
+        click.echo(str(cause) or "interrupted", err=True)
+        code = SIGNALLED + getattr(cause, "signal_number", signal.SIGINT)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does. What is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "retrainer"):
+            raise
+        click.echo(click.style("error: ", fg="red", bold=True) + str(lacking(package)), err=True)
+        code = 1
+    except (RetrainerError, OSError) as error:
+        click.echo(click.style("error: ", fg="red", bold=True) + _tell(error), err=True)
+        code = getattr(error, "exit_code", 1)
+    sys.exit(code or 0)
+
+
+def _list_examples() -> str:
+    lines = [f"  {name.ljust(max(map(len, EXAMPLES)))}  {what}" for name, what in EXAMPLES.items()]
+    # \b keeps click from joining the lines that follow.
+    return "\b\n" + "\n".join(["Examples:", *lines])
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
+def _tell(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
+    return str(error)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="retrainer")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show what the libraries say, and every task's log."
+)
+@click.pass_context
+def cli(context: click.Context, verbose: bool) -> None:
+    """Continuous training for Kubeflow Pipelines and Vertex AI, on the TFX libraries."""
+    context.obj = verbose
+    if not verbose:
+        # google.api_core warns once a package that this Python's end of life is years away.
+        warnings.simplefilter("ignore", FutureWarning)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Beam warns at the root itself of what it could not import.
+        logging.getLogger().addFilter(_is_error)
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        # It logs a traceback of each error that it raises.
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+
+
+@cli.command(epilog=_list_examples())
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--example",
+    type=click.Choice(list(EXAMPLES)),
+    default="starter",
+    show_default=True,
+    help="Which project to start from.",
+)
+def init(folder: Path, example: str) -> None:
+    """Write a retrain.yaml, a model.py and data that run as they are into FOLDER."""
+    from ..project.starting import init_project
+
+    for file in init_project(folder, example):
+        click.echo(f"wrote {file}")
+    click.echo(f"Now: retrainer run {folder / 'retrain.yaml'}")
+
+
+@cli.command()
+@FILE
+@click.option("--span", default=LATEST, show_default=True, help="The window's newest span.")
+@ALLOW_OLDER
+@click.option("--run-id", help="Name of the run; a second run of that name is refused.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with a failed run where it stopped ('last' for the newest).",
+)
+@click.option("--no-cache", is_flag=True, help="Ignore earlier results and run every task.")
+@click.option("--no-notify", is_flag=True, help="Notify nobody of what becomes of the run.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else."
+)
+@click.pass_obj
+def run(
+    verbose: bool,
+    file: Path,
+    span: str,
+    allow_older: bool,
+    run_id: str | None,
+    resume: str | None,
+    no_cache: bool,
+    no_notify: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline of FILE (retrain.yaml) on this machine."""
+    from .run_here import run_here
+
+    if resume and (run_id or allow_older or span != LATEST):
+        raise click.UsageError(
+            "--resume goes on with a run as it was started: leave out --span, --allow-older and --run-id."
+        )
+    code = run_here(
+        file,
+        span=span,
+        allow_older=allow_older,
+        run_id=run_id,
+        resume=resume,
+        caching=False if no_cache else None,
+        notify=not no_notify,
+        as_json=as_json,
+        verbose=verbose,
+    )
+    raise click.exceptions.Exit(code)
+
+
+@cli.command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="flights-demo",
+    show_default=True,
+    help="Where to; made anew.",
+)
+@click.pass_obj
+def demo(verbose: bool, folder: Path) -> None:
+    """Show continuous training on all flights that left New York in 2013."""
+    from .demo import run_demo
+
+    raise click.exceptions.Exit(run_demo(folder, verbose))
+
+
+cli.add_command(backfill)
+cli.add_command(compile_)
+cli.add_command(config)
+cli.add_command(models)
+cli.add_command(notify)
+cli.add_command(runs)
+cli.add_command(submit)
+cli.add_command(schedule)
+cli.add_command(schema)
+cli.add_command(trigger)
+cli.add_command(spans)
+
+
+if __name__ == "__main__":
+    main()

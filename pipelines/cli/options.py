@@ -1,0 +1,76 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import BaseModel
+
+from ..project.sections.targets import KubeflowConfig, VertexConfig
+from ..targets.settings import flag, parse_pairs
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.argument("file", type=click.Path(path_type=Path), default="retrain.yaml")
+STORE = click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    default="retrain.yaml",
+    show_default=True,
+    help="The pipeline's retrain.yaml.",
+)
+TO = click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["vertex", "kubeflow"]),
+    required=True,
+    help="Where runs go.",
+)
+IMAGE = click.option(
+    "--image", help="Container image of every task, in place of that in retrain.yaml."
+)
+PARAMETERS = click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of the pipeline: span, pattern, store or allow_older.",
+)
+ALLOW_OLDER = click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Let a model of older data replace a champion that has seen newer spans.",
+)
+
+
+def show_warnings(lines: Iterable[str]) -> None:
+    """Show what does not stop a command, on the standard error."""
+    for line in lines:
+        click.echo(click.style("warning: ", fg="yellow", bold=True) + line, err=True)
+
+
+def target_options(command: Command) -> Command:
+    """Give a command an option for each setting of the targets; None is what was not given."""
+    kinds: dict[str, type[BaseModel]] = {"Vertex": VertexConfig, "Kubeflow": KubeflowConfig}
+    names = {key: None for kind in kinds.values() for key in kind.model_fields}
+    for key in reversed(names):
+        of = [kind for kind, section in kinds.items() if key in section.model_fields]
+        # What a key means differs: an account of Google Cloud, or one of Kubernetes.
+        text = " ".join(f"{kind}: {kinds[kind].model_fields[key].description}" for kind in of)
+        text = text.replace("`", "")
+        if key == "labels":
+            option = click.option(flag(key), key, multiple=True, metavar="KEY=VALUE", help=text)
+        else:
+            option = click.option(flag(key), key, metavar="TEXT", help=text)
+        command = option(command)
+    return command
+
+
+def take_flags(options: dict[str, Any]) -> dict[str, Any]:
+    """Give what `target_options` collected as `open_target` wants it."""
+    flags = dict(options)
+    labels = flags.pop("labels")
+    return {**flags, "labels": parse_pairs(labels, flag("labels")) if labels else None}

@@ -1,0 +1,142 @@
+"""What commands do before they talk to a service: read, check, compile."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...components.lib.errors import RetrainerError
+from ..definitions.compiling import compile_pipeline
+from ..project.config import LoadedConfig, load_config
+from ..project.formats.names import check_run_id
+from ..project.notify_reach import missing_secrets
+from ..project.reach import is_reachable, local_only, store_tasks
+from ..project.sections.triggers import FLAGS, PARAMETERS
+from ..targets.checks import check_target
+from ..targets.images import pin_images
+from ..targets.interface import Pipeline
+from ..targets.opening import TargetKind, check_reachable
+from ..targets.settings import parse_pairs
+from .options import show_warnings
+
+
+def load_with_image(file: Path, image: str | None) -> LoadedConfig:
+    """Read a retrain.yaml, and pin its images; what can't be pinned is said on the standard error.
+
+    Args:
+        file: The file.
+        image: Image in place of the file's.
+
+    Returns:
+        The configuration, its images named by digest where their registries say it.
+
+    Raises:
+        RetrainerError: If the file or an image's name is wrong.
+    """
+    loaded = load_config(file)
+    if image:
+        config = loaded.config.model_copy(update={"image": image})
+        loaded = loaded.model_copy(update={"config": config})
+    pinned, warnings = pin_images(loaded)
+    show_warnings(warnings)
+    return pinned
+
+
+def prepare(
+    file: Path, image: str | None, kind: TargetKind, parameters: Mapping[str, str], template: str
+) -> tuple[LoadedConfig, Pipeline]:
+    """Get a pipeline ready for a target.
+
+    Args:
+        file: The retrain.yaml.
+        image: Image in place of the file's.
+        kind: Where it will run.
+        parameters: Parameters of the run or schedule.
+        template: Pushed template in place of the spec; a tag is resolved to its digest. Empty for none.
+
+    Returns:
+        The configuration and the compiled pipeline.
+
+    Raises:
+        RetrainerError: If something is wrong that the service would only tell after minutes.
+    """
+    if template:
+        return _prepare_template(file, image, kind, parameters, template)
+    loaded = load_with_image(file, image)
+    check_run_id(loaded.config.name)
+    reached = {"store": loaded.config.store, "data.pattern": loaded.config.data.pattern}
+    for key in reached:
+        reached[key] = parameters.get(key.rpartition(".")[2], reached[key])
+    for key, tasks in (
+        ("store", store_tasks(loaded.config)),
+        ("data.pattern", ("ingest_spans",)),
+    ):
+        if is_reachable(reached[key], loaded.config, tasks, kind):
+            del reached[key]
+    check_reachable(kind, reached)
+    show_warnings(
+        [
+            *check_target(loaded, kind),
+            *local_only(loaded, kind),
+            *missing_secrets(loaded, kind),
+        ]
+    )
+    return loaded, compile_pipeline(loaded)
+
+
+def _prepare_template(
+    file: Path, image: str | None, kind: TargetKind, parameters: Mapping[str, str], template: str
+) -> tuple[LoadedConfig, Pipeline]:
+    """Get a pushed template ready: its own pipeline runs, with its own image, whatever this machine has."""
+    from ..targets.templates import read_template, resolve_template
+
+    if kind != TargetKind.VERTEX:
+        raise RetrainerError(
+            f"--template is for runs on vertex; {kind} is sent the pipeline itself."
+        )
+    if image:
+        raise RetrainerError(
+            "--image is not for templates, which name their image: compile and push another one, or leave it out."
+        )
+    loaded = load_config(file)
+    name = check_run_id(loaded.config.name)
+    uri = resolve_template(template)
+    spec = read_template(uri)
+    inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    reached = {
+        key: parameters.get(key, str(inputs.get(key, {}).get("defaultValue", "")))
+        for key in ("store", "pattern")
+    }
+    check_reachable(kind, {key: value for key, value in reached.items() if value})
+    return loaded, Pipeline(name, text="", spec=spec, template=uri)
+
+
+def read_parameters(
+    texts: tuple[str, ...], span: str | None = None, allow_older: bool = False
+) -> dict[str, str]:
+    """Read the parameters that a command was given.
+
+    Args:
+        texts: `key=value` each.
+        span: What `--span` says.
+        allow_older: Whether `--allow-older` was given.
+
+    Returns:
+        Values by name.
+
+    Raises:
+        RetrainerError: If the pipeline has no such parameter, or a flag is neither true nor false.
+    """
+    parameters = parse_pairs(texts, "--parameter")
+    if span is not None:
+        parameters["span"] = span
+    if allow_older:
+        parameters["allow_older"] = "true"
+    for name in parameters:
+        if name not in PARAMETERS:
+            raise RetrainerError(
+                f"--parameter: the pipeline has no '{name}'; it has {', '.join(PARAMETERS)}."
+            )
+    if parameters.get("allow_older", "false") not in FLAGS:
+        raise RetrainerError(
+            f"--parameter: allow_older is '{parameters['allow_older']}'; it must be true or false."
+        )
+    return parameters

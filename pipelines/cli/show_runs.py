@@ -1,0 +1,253 @@
+"""Records of runs, as people read them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..runs.records import ArtifactRecord, RunRecord, TaskRecord
+from ..runs.remote_runs import RunElsewhere
+from ..runs.run_words import describe_failure, first_line, shown_warnings
+from ..targets.interface import TaskStatus
+
+STYLES = {
+    "succeeded": "green",
+    "cached": "cyan",
+    "running": "blue",
+    "failed": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "paused": "yellow",
+    "died": "red",
+    "unreadable": "red",
+    "skipped": "dim",
+    "pending": "dim",
+}
+MOST_CHARACTERS = 100
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+LOG_COLUMNS = 1_000
+# The second is there with evaluation.champion_changed: judge_again, and has the last word.
+PUSH_TASKS = ("push-model-2", "push-model")
+
+
+def outcome(record: RunRecord) -> str:
+    """Say in a few words what became of a run.
+
+    Returns:
+        The verdict of push_model; or where and why the run stopped.
+    """
+    if record.failed_tasks:
+        task = record.failed_tasks[0]
+        return f"stopped at {task.title or task.name}: {first_line(task.error or '')}"
+    pushes = [record.tasks[name] for name in PUSH_TASKS if name in record.tasks]
+    verdicts = [push.verdict for push in pushes if push.verdict]
+    return verdicts[0] if verdicts else first_line(record.error or "")
+
+
+def print_list(
+    records: Sequence[RunRecord],
+    elsewhere: Sequence[RunElsewhere] = (),
+    console: Console | None = None,
+) -> None:
+    """Print runs as a table, one line each, newest first; on a terminal a long outcome is cut to its width.
+
+    Args:
+        records: Runs of this machine and others without a service.
+        elsewhere: Runs on services. Where there are some, the table says where each run is, and why.
+        console: Where to; standard output if not given.
+    """
+    console = console or open_console()
+    if not records and not elsewhere:
+        console.print("no runs yet")
+        return
+    lines = [
+        (
+            record.started,
+            (record.run_id, "local", "", _state(record.state), duration(record.seconds)),
+            outcome(record),
+        )
+        for record in records
+    ]
+    lines += [
+        (
+            run.started,
+            (run.run_id, run.target, run.cause or run.by, _last_state(run), duration(run.seconds)),
+            first_line(run.outcome),
+        )
+        for run in elsewhere
+    ]
+    table = Table(box=None, pad_edge=False)
+    names = ["run", "where", "cause", "state", "started", "took"]
+    shown = [name for name in names if elsewhere or name not in ("where", "cause")]
+    for name in shown:
+        table.add_column(name, justify="right" if name == "took" else "left", no_wrap=True)
+    table.add_column("outcome", no_wrap=True, overflow="ellipsis")
+    for started, (run_id, where, cause, state, took), words in sorted(
+        lines,
+        key=lambda line: datetime.fromisoformat(line[0]) if line[0] else _LONG_AGO,
+        reverse=True,
+    ):
+        cells: dict[str, str | Text] = {
+            "run": Text(run_id),
+            "where": where,
+            "cause": Text(cause),
+            "state": state,
+            "started": local_time(started),
+            "took": took,
+        }
+        table.add_row(*(cells[name] for name in shown), Text(words))
+    console.print(table)
+
+
+def print_elsewhere(
+    run: RunElsewhere, tasks: Sequence[TaskStatus], console: Console | None = None
+) -> None:
+    """Print all that the store and its service say of a run."""
+    console = console or open_console()
+    console.print(Text.assemble((run.run_id, "bold"), "  ", _last_state(run)))
+    place = ", ".join(f"{name} {value}" for name, value in run.place.items() if value)
+    console.print(Text(f"on {run.target}{f': {place}' if place else ''}"), soft_wrap=True)
+    if run.url:
+        console.print(Text(run.url), soft_wrap=True)
+    console.print(
+        f"started {local_time(run.started)}, took {duration(run.seconds)}", highlight=False
+    )
+    for name, value in {
+        "cause": run.cause,
+        "by": run.by,
+        "outcome": run.outcome,
+        "image": run.image,
+        "newest span": run.newest_span,
+        "champion": "" if run.champion is None else f"version {run.champion}",
+        "model": "" if run.version is None else f"version {run.version}",
+    }.items():
+        if value:
+            console.print(Text(f"{name}: {value}"), soft_wrap=True)
+    _print_values("parameters", dict(run.parameters), console)
+    _print_values("spans", dict(run.spans), console)
+    for task in tasks:
+        took = (
+            duration((task.ended - task.started).total_seconds())
+            if task.started and task.ended
+            else "-"
+        )
+        console.print()
+        began = f", started {local_time(task.started.isoformat())}" if task.started else ""
+        name = task.name.replace("-", "_")
+        console.print(Text.assemble((name, "bold"), "  ", _state(task.state), f"  {took}{began}"))
+        if task.error:
+            console.print(Text(f"  {task.error}", style="red"), soft_wrap=True)
+        if task.url:
+            console.print(Text(f"  log: {task.url}"), soft_wrap=True)
+
+
+def _last_state(run: RunElsewhere) -> Text:
+    """Give a run's state, with a mark where the service did not say it."""
+    return Text(f"{run.state}{'' if run.asked else ' ?'}", style=STYLES.get(run.state, ""))
+
+
+def open_console() -> Console:
+    """Open the standard output for tables; what a program reads is not cut to a terminal's width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_COLUMNS)
+
+
+def print_run(record: RunRecord, console: Console | None = None) -> None:
+    """Print all that a record says of a run."""
+    console = console or open_console()
+    console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
+    resumed = "".join(f", resumed {local_time(moment)}" for moment in record.resumed)
+    console.print(
+        f"started {local_time(record.started)}{resumed}, took {duration(record.seconds)}",
+        highlight=False,
+    )
+    console.print(Text(f"outcome: {outcome(record)}"))
+    _print_values("parameters", record.parameters, console)
+    for task in record.tasks.values():
+        _print_task(record, task, console)
+    failure = describe_failure(record)
+    if failure:
+        console.print()
+        console.print(Text(failure, style="red"))
+
+
+def _print_task(record: RunRecord, task: TaskRecord, console: Console) -> None:
+    console.print()
+    memory = f", {task.peak_memory / 2**20:,.0f} MiB" if task.peak_memory else ""
+    reused = f", from {task.reused_from}" if task.reused_from else ""
+    console.print(
+        Text.assemble(
+            (task.title or task.name, "bold"),
+            "  ",
+            _state(task.state),
+            f"  {duration(task.seconds)}{memory}{reused}",
+        )
+    )
+    if task.verdict:
+        console.print(Text(f"  {first_line(task.verdict)}"))
+    for warning in shown_warnings(task):
+        console.print(Text(f"  {warning}", style="yellow"), soft_wrap=True)
+    _print_values("inputs", task.inputs, console, "  ")
+    _print_artifacts("input artifacts", task.input_artifacts, console)
+    _print_values(
+        "outputs",
+        {k: v for k, v in task.outputs.items() if k not in ("verdict", "warnings")},
+        console,
+        "  ",
+    )
+    _print_artifacts("output artifacts", task.output_artifacts, console)
+    _print_values("metrics", task.metrics, console, "  ")
+    for report in task.reports:
+        console.print(Text(f"  report: {record.locate(report)}"), soft_wrap=True)
+    if task.log:
+        console.print(Text(f"  log: {record.locate(task.log)}"), soft_wrap=True)
+
+
+def _print_values(title: str, values: dict[str, Any], console: Console, indent: str = "") -> None:
+    if not values:
+        return
+    console.print(f"{indent}{title}")
+    for name, value in values.items():
+        console.print(Text(f"{indent}  {name}: {_short(value)}"), soft_wrap=True)
+
+
+def _print_artifacts(title: str, artifacts: dict[str, ArtifactRecord], console: Console) -> None:
+    if not artifacts:
+        return
+    console.print(f"  {title}")
+    for name, artifact in artifacts.items():
+        digest = f" {artifact.digest[:12]}" if artifact.digest else ""
+        console.print(Text(f"    {name}:{digest} {artifact.uri}"), soft_wrap=True)
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration, such as `4.2 s` or `3 min 12 s`."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def local_time(moment: str) -> str:
+    """Write a moment of a record in this machine's time zone, to the second."""
+    if not moment:
+        return "-"
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _state(state: str) -> Text:
+    return Text(str(state), style=STYLES.get(str(state), ""))
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return (
+        text
+        if len(text) <= MOST_CHARACTERS
+        else f"{text[:MOST_CHARACTERS]}... ({len(str(value)):,} characters)"
+    )

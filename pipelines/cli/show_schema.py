@@ -1,0 +1,30 @@
+"""Schemas, as people read them."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...components.validate_examples.describing import ColumnWords
+
+_HEADS = ("column", "type", "presence", "domain", "thresholds", "notes")
+_PIPE_COLUMNS = 1_000
+
+
+def print_schema(columns: Sequence[ColumnWords], console: Console | None = None) -> None:
+    """Print what a schema says as a table, one row a column; heads without any entry are left out."""
+    if console is None:
+        console = Console()
+        if not console.is_terminal:
+            # Nothing is cut where a program reads it.
+            console = Console(width=_PIPE_COLUMNS)
+    rows = [astuple(column) for column in columns]
+    shown = [i for i in range(len(_HEADS)) if i == 0 or any(row[i] for row in rows)]
+    table = Table(box=None, pad_edge=False)
+    for i in shown:
+        table.add_column(_HEADS[i], no_wrap=i == 0)
+    for row in rows:
+        table.add_row(*(Text(row[i]) for i in shown))
+    console.print(table)

@@ -1,0 +1,170 @@
+"""`retrainer submit`: one run, now."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from signal import SIGINT
+from typing import Any
+
+import click
+
+from .options import (
+    ALLOW_OLDER,
+    FILE,
+    IMAGE,
+    PARAMETERS,
+    show_warnings,
+    take_flags,
+    target_options,
+)
+
+
+@click.command()
+@FILE
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["vertex", "kubeflow", "local"]),
+    required=True,
+    help="Where it runs; local is what `retrainer run` does.",
+)
+@click.option("--run-id", help="Name of the run; a second run of that name is not started.")
+@click.option("--span", help="The window's newest span, in place of the newest that there is.")
+@ALLOW_OLDER
+@PARAMETERS
+@IMAGE
+@click.option(
+    "--template",
+    default="",
+    help="Vertex: a pushed template, https://<region>-kfp.pkg.dev/...; a tag is resolved to its digest.",
+)
+@click.option("--wait", is_flag=True, help="Follow the run until it ends, task by task.")
+@click.option(
+    "--poll-seconds",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="How often --wait asks.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the service answered as JSON.")
+@target_options
+@click.pass_obj
+def submit(
+    verbose: bool,
+    file: Path,
+    kind: str,
+    run_id: str | None,
+    span: str | None,
+    allow_older: bool,
+    parameters: tuple[str, ...],
+    image: str | None,
+    template: str,
+    wait: bool,
+    poll_seconds: float,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine.
+
+    Exit codes with --wait: 0 the run succeeded, 1 it failed or was cancelled, 3 it could no longer be followed and goes
+    on, 130 or 143 Ctrl-C or SIGTERM ended the following and the run goes on.
+    """
+    from ..project.checks import check_settings
+    from ..project.formats.names import check_run_id
+    from ..runs.run_ids import new_run_id
+    from ..runs.submissions import SubmissionRecorder
+    from ..targets.following import LostSightError, Stopped, follow, stopped_by_signals
+    from ..targets.interface import RemoteState, RunRequest, UnavailableError
+    from ..targets.opening import TargetKind, check_flags, open_target
+    from .prepare import prepare, read_parameters
+    from .users import this_user
+
+    given = read_parameters(parameters, span, allow_older)
+    if kind == "local":
+        unused = {**take_flags(options), "image": image, "template": template or None}
+        check_flags(unused, (), kind)
+        code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
+        raise click.exceptions.Exit(code)
+    loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
+    if not template:
+        show_warnings(check_settings(loaded))
+    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
+    if dry_run:
+        click.echo(json.dumps(target.describe(request), indent=2))
+        return
+    again = f"retrainer submit {file} --to {kind} --run-id {request.run_id}"
+    try:
+        submission = target.submit(request)
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"{error} Whether run {request.run_id} was started is not known; this starts it unless it was: {again}"
+        ) from error
+    if as_json:
+        click.echo(json.dumps(asdict(submission), indent=2, default=str))
+    else:
+        word = "is there already" if submission.existed else "submitted"
+        click.echo(f"run {submission.run_id} {word}: {submission.url}")
+    recorder = SubmissionRecorder(loaded, target)
+    problem = recorder.record_in_time(request, submission, by=this_user())
+    show_warnings([problem] if problem else [])
+    if not wait:
+        return
+    try:
+        with stopped_by_signals():
+            status = follow(
+                target, submission, lambda line: click.echo(line, err=as_json), poll_seconds
+            )
+    except LostSightError as error:
+        raise LostSightError(
+            f"{error}\n{_goes_on(request.run_id, submission.url, again)}"
+        ) from error
+    except KeyboardInterrupt as error:
+        raise Stopped(
+            _goes_on(request.run_id, submission.url, again), getattr(error, "signal_number", SIGINT)
+        ) from error
+    click.echo(f"{status.state}{': ' if status.error else ''}{status.error}", err=as_json)
+    raise click.exceptions.Exit(0 if status.state == RemoteState.SUCCEEDED else 1)
+
+
+def _goes_on(run_id: str, url: str, again: str) -> str:
+    return (
+        f"Run {run_id} is no longer followed, and goes on: {url}\n"
+        f"To follow it again: {again} --wait (with the same other options)"
+    )
+
+
+def _run_here(
+    file: Path,
+    parameters: dict[str, str],
+    run_id: str | None,
+    *,
+    as_json: bool,
+    dry_run: bool,
+    verbose: bool,
+) -> int:
+    from ...components.lib.errors import RetrainerError
+    from ..runs.run_ids import check_local_run_id
+    from .run_here import run_here
+
+    others = sorted(set(parameters) - {"span", "allow_older"})
+    if others:
+        raise RetrainerError(
+            f"--parameter {others[0]}: a run on this machine takes it from retrain.yaml; set it there."
+        )
+    if run_id:
+        check_local_run_id(run_id)
+    if dry_run:
+        click.echo(json.dumps({"run": run_id, "parameters": parameters}, indent=2))
+        return 0
+    span = parameters.get("span", "latest")
+    return run_here(
+        file,
+        span=span,
+        allow_older=parameters.get("allow_older") == "true",
+        run_id=run_id,
+        as_json=as_json,
+        verbose=verbose,
+    )

@@ -1,0 +1,143 @@
+"""`retrainer trigger`: runs by messages, pushed or pulled."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import FILE, IMAGE, TO, show_warnings, take_flags, target_options
+
+
+@click.group()
+def trigger() -> None:
+    """Start runs by messages, of Pub/Sub and others, on Vertex AI or Kubeflow Pipelines."""
+
+
+_LISTEN = click.option(
+    "--listen", "host", default="0.0.0.0", show_default=True, help="Address to listen on."
+)
+_PORT = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    envvar="PORT",
+    default=8080,
+    show_default="PORT, else 8080",
+    help="Port to listen on; 0 for a free one.",
+)
+_CERTIFICATES = click.option(
+    "--certs-url", envvar="RETRAINER_TRIGGER_CERTS_URL", default="", hidden=True
+)
+
+
+_TEMPLATE = click.option(
+    "--template",
+    default="",
+    help="Vertex: a pushed template in place of the pipeline, which makes submissions lighter.",
+)
+
+
+@trigger.command()
+@FILE
+@TO
+@_PORT
+@_LISTEN
+@_CERTIFICATES
+@click.option(
+    "--insecure-no-auth",
+    is_flag=True,
+    help="Let every request in, whoever sends it; to try it out on this machine.",
+)
+@IMAGE
+@_TEMPLATE
+@target_options
+@click.pass_obj
+def serve(
+    verbose: bool,
+    file: Path,
+    kind: str,
+    port: int,
+    host: str,
+    certs_url: str,
+    insecure_no_auth: bool,
+    image: str | None,
+    template: str,
+    **options: Any,
+) -> None:
+    """Serve the triggers of FILE (retrain.yaml) over HTTP.
+
+    POST /push takes messages of Pub/Sub, Eventarc and Cloud Scheduler. GET /healthz, /readyz and /metrics report the
+    service's status. SIGTERM ends it.
+    """
+    from ..triggers.service.running import run_push
+
+    opened = _open(file, kind, image, template, options, verbose)
+    run_push(opened, host, port, certs_url, insecure_no_auth)
+
+
+@trigger.command()
+@FILE
+@TO
+@click.option(
+    "--subscription",
+    help="Subscription to pull from, in place of that in retrain.yaml: projects/<project>/subscriptions/<name>.",
+)
+@_PORT
+@_LISTEN
+@IMAGE
+@_TEMPLATE
+@target_options
+@click.pass_obj
+def pull(
+    verbose: bool,
+    file: Path,
+    kind: str,
+    subscription: str | None,
+    port: int,
+    host: str,
+    image: str | None,
+    template: str,
+    **options: Any,
+) -> None:
+    """Pull messages for the triggers of FILE (retrain.yaml), where Pub/Sub can't reach in.
+
+    GET /healthz, /readyz and /metrics report the service's status. SIGTERM ends it. Give the subscription a retry
+    policy and no dead-letter policy: what can't be done now is nacked and redelivered.
+    """
+    from ..triggers.service.running import run_pull
+
+    opened = _open(file, kind, image, template, options, verbose, subscription)
+    run_pull(opened, host, port)
+
+
+def _open(
+    file: Path,
+    kind: str,
+    image: str | None,
+    template: str,
+    options: dict[str, Any],
+    verbose: bool,
+    subscription: str | None = None,
+) -> Any:
+    from ..runs.submissions import SubmissionRecorder
+    from ..targets.opening import TargetKind, open_target
+    from ..targets.settings import settle
+    from ..triggers.checks import check_triggers
+    from ..triggers.dispatch import make_dispatcher
+    from ..triggers.notices import make_notices
+    from ..triggers.recording import BackgroundRecorder
+    from ..triggers.service.logs import set_up_logs
+    from ..triggers.service.running import Triggers
+    from .prepare import prepare
+
+    loaded, pipeline = prepare(file, image, TargetKind(kind), {}, template)
+    show_warnings(check_triggers(loaded))
+    settings = settle("trigger", loaded.config.trigger_service, {"subscription": subscription})
+    config = loaded.config.model_copy(update={"trigger_service": settings})
+    loaded = loaded.model_copy(update={"config": config})
+    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    recorder = BackgroundRecorder(SubmissionRecorder(loaded, target))
+    dispatcher = make_dispatcher(loaded, target, on_submit=recorder)
+    set_up_logs(verbose)
+    return Triggers(
+        config.name, dispatcher, target, settings, make_notices(loaded), dispatcher.claims
+    )

@@ -1,1 +1,0 @@
-"""The commands of `retrainer`, one module for each group."""

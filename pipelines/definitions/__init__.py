@@ -1,0 +1,1 @@
+"""The pipelines themselves, and compiling them."""

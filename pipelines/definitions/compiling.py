@@ -1,0 +1,117 @@
+"""Compiling a retrain.yaml into a pipeline spec."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kfp import compiler
+
+from ...components.lib.errors import RetrainerError
+from ..project.checks import check_settings
+from ..project.config import LoadedConfig
+from ..targets.interface import Pipeline
+from .continuous_training import continuous_training
+from .pipeline_text import read_header, to_json, to_yaml
+from .portable import drop_new_names, drop_unused_inputs
+from .vertex_jobs import as_custom_jobs, with_resource_names
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled pipeline.
+
+    Attributes:
+        spec: The pipeline, as every reader takes it.
+        platforms: What only Kubernetes takes; empty if there is nothing.
+        vertex: The pipeline as Vertex AI alone takes it.
+        has_vertex_settings: Whether tasks have settings there that no other reader takes.
+        header: Comments that list its parameters.
+    """
+
+    spec: Mapping[str, Any]
+    platforms: Mapping[str, Any] = field(default_factory=dict)
+    vertex: Mapping[str, Any] = field(default_factory=dict)
+    has_vertex_settings: bool = False
+    header: str = ""
+
+    def to_yaml(self) -> str:
+        """Write one YAML document, without what only Kubernetes takes: every reader loads it."""
+        return to_yaml(self.spec, header=self.header)
+
+    def to_json(self) -> str:
+        """Write the same as JSON."""
+        return to_json(self.spec)
+
+    def to_kubeflow_yaml(self) -> str:
+        """Write what Kubeflow's API server, UI and client load: a second document has Kubernetes' settings."""
+        documents = (self.spec, self.platforms) if self.platforms else (self.spec,)
+        return to_yaml(*documents, header=self.header)
+
+    def to_vertex_yaml(self) -> str:
+        """Write what Vertex AI loads, with the settings that no other reader takes."""
+        return to_yaml(self.vertex, header=self.header)
+
+
+def compile_config(loaded: LoadedConfig) -> Compiled:
+    """Compile a configuration.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        The pipeline, as it can be written for its readers.
+
+    Raises:
+        RetrainerError: If a component would refuse its settings.
+    """
+    check_settings(loaded)
+    with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
+        file = Path(folder) / "pipeline.yaml"
+        try:
+            compiler.Compiler().compile(continuous_training(loaded), str(file))
+        except (ValueError, TypeError) as error:
+            # KFP has rules of its own, such as which counts of accelerators there are.
+            raise RetrainerError(
+                f"{loaded.path}: Kubeflow Pipelines refuses a setting: {error}"
+            ) from error
+        text = file.read_text(encoding="utf-8")
+    first, *others = yaml.load_all(text, Loader=yaml.CSafeLoader)
+    spec, platforms = drop_new_names(drop_unused_inputs(first), others[0] if others else {})
+    tasks = loaded.config.tasks
+    named = {name: tasks.of(name) for name in type(tasks).model_fields if name != "all"}
+    own = any(task.vertex.machine_type for task in named.values())
+    vertex = as_custom_jobs(with_resource_names(spec), named, loaded.config.targets.vertex)
+    return Compiled(spec, platforms, vertex, own, read_header(text))
+
+
+def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
+    """Compile a configuration.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        The pipeline spec as a dictionary.
+    """
+    return dict(compile_config(loaded).spec)
+
+
+def compile_pipeline(loaded: LoadedConfig) -> Pipeline:
+    """Compile a configuration for a target.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        What a target submits.
+    """
+    compiled = compile_config(loaded)
+    return Pipeline(
+        name=loaded.config.name,
+        text=compiled.to_kubeflow_yaml(),
+        spec=compiled.spec,
+        vertex=compiled.vertex,
+    )

@@ -1,0 +1,234 @@
+"""The process that loads the libraries once and forks a process for every task.
+
+Why not `multiprocessing`'s forkserver: it runs the caller's `__main__` again in every child, can't
+say when its preload is done, starts nothing until then, and has no public way to end it.
+
+Run as `python -m retrainer.pipelines.local.fork_server SOCKET ALIVE`, two inherited file descriptors.
+On the socket it takes messages (a `Setup`, then requests to run tasks, each with the descriptors of
+the task's log and result pipe) and tells `loading`, `started` and `ended`. It ends with its runner,
+and so do its tasks.
+"""
+
+import ctypes
+import gc
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from .preload import load_libraries
+from .socket_messages import DisconnectedError, receive, send
+from .task_process import run_task
+
+PR_SET_PDEATHSIG = 1
+
+
+class Server:
+    """Forks tasks, and tells of their end.
+
+    Args:
+        connection: The socket to the runner.
+        alive: Read end of a pipe that the runner keeps open as long as it lives.
+    """
+
+    def __init__(self, connection: socket.socket, alive: int) -> None:
+        self._connection = connection
+        self._alive = alive
+        self._tasks: dict[int, str] = {}
+        self._waiting: list[tuple[dict[str, Any], list[int]]] = []
+        self._loaded = False
+        self._scratch = ""
+        self._busy = False
+        self._child_ended = False
+
+    def serve(self) -> NoReturn:
+        """Load the libraries, then serve requests until the runner is gone."""
+        setup, _ = receive(self._connection)
+        self._scratch = setup["scratch"]
+        if setup["die_with_parent"]:
+            _set_death_signal(signal.SIGKILL)
+        if os.getppid() != setup["parent"]:
+            self.end()
+        sys.path[:] = setup["sys_path"]
+        signal.signal(signal.SIGCHLD, lambda *_: self.note_child_end())
+        # Native code that is being loaded need not know that a task has ended.
+        signal.siginterrupt(signal.SIGCHLD, False)
+        started = time.monotonic()
+        libraries = setup["libraries"]
+
+        def before(done: int, name: str) -> None:
+            self._tell({"event": "loading", "done": done, "total": len(libraries), "name": name})
+            self._receive(0.0)
+            self._start_waiting()
+
+        load_libraries(libraries, before)
+        # Else each task that looks for an earlier result reads the metadata of two hundred distributions.
+        from ...components.lib.installed import library_versions
+
+        library_versions()
+        # Python 3.12 and later warn of what this process is for; the threads that they mean are
+        # pools of BLAS and Arrow, which know forks.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        # What is loaded stays: without this the first collection in every task would copy all of
+        # its pages.
+        gc.collect()
+        gc.freeze()
+        self._loaded = True
+        # From here on the socket tells of the runner's end, and leaves time to clear up.
+        _set_death_signal(0)
+        total = len(libraries)
+        seconds = time.monotonic() - started
+        self._tell(
+            {"event": "loading", "done": total, "total": total, "name": "", "seconds": seconds}
+        )
+        while True:
+            self._start_waiting()
+            self._receive(None)
+
+    def note_child_end(self) -> None:
+        """Tell of tasks that have ended: now, or as soon as what is being done is done."""
+        self._child_ended = True
+        if not self._busy:
+            self._reap()
+
+    def end(self) -> NoReturn:
+        """Kill the tasks, clear up and go."""
+        for pid in self._tasks:
+            _kill_group(pid)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        os._exit(0)
+
+    def _receive(self, timeout: float | None) -> None:
+        while select.select([self._connection], [], [], timeout)[0]:
+            self._waiting.append(receive(self._connection))
+            timeout = 0.0
+
+    def _start_waiting(self) -> None:
+        held = []
+        for request, descriptors in self._waiting:
+            if self._loaded or request["early"]:
+                self._start(request, descriptors)
+            else:
+                held.append((request, descriptors))
+        self._waiting = held
+
+    def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        # What is buffered here would be written again by the child.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        log, result = descriptors
+        # A task that ends at once must not be reaped before it is known.
+        with self._undisturbed():
+            try:
+                pid = os.fork()
+            except OSError as error:
+                end = {"event": "ended", "id": request["id"], "status": None, "error": str(error)}
+                self._tell(end)
+            else:
+                if pid == 0:
+                    self._become_task(request, log, result)
+                # Set on both sides, so that the group is there before anybody signals it.
+                _make_group(pid)
+                self._tasks[pid] = request["id"]
+                self._tell({"event": "started", "id": request["id"], "pid": pid})
+            os.close(log)
+            os.close(result)
+
+    def _become_task(self, request: dict[str, Any], log: int, result: int) -> NoReturn:
+        _make_group(os.getpid())
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._connection.close()
+        run_task(request, log, result, self._alive)
+
+    def _reap(self) -> None:
+        while self._child_ended:
+            self._child_ended = False
+            self._busy = True
+            for pid in list(self._tasks):
+                ended, status, usage = os.wait4(pid, os.WNOHANG)
+                if ended == 0:
+                    continue
+                # Whatever the task started and left behind goes with it, as it would with a
+                # container.
+                _kill_group(pid)
+                self._tell(
+                    {
+                        "event": "ended",
+                        "id": self._tasks.pop(pid),
+                        "status": os.waitstatus_to_exitcode(status),
+                        "peak_memory": _bytes(usage.ru_maxrss),
+                    }
+                )
+            self._busy = False
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Keep the handler of SIGCHLD waiting.
+
+        A signal mask can't: the kernel gives the signal to a thread of some native library then,
+        and Python runs the handler on the main thread all the same.
+        """
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
+        if not self._busy:
+            self._reap()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with self._undisturbed():
+            try:
+                send(self._connection, message)
+            except OSError:
+                self.end()
+
+
+def _bytes(maximum_resident: int) -> int:
+    # Linux counts in KiB, macOS in bytes.
+    return maximum_resident if sys.platform == "darwin" else maximum_resident * 1024
+
+
+def _make_group(pid: int) -> None:
+    try:
+        os.setpgid(pid, pid)
+    except (ProcessLookupError, PermissionError):
+        # It has set it itself already, or ended.
+        return
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _set_death_signal(number: int) -> None:
+    """Have the kernel send this process a signal when its runner ends, or none.
+
+    For the time of loading: a process that is busy with that reads no socket. Linux alone can do
+    it; elsewhere the process ends when it has loaded everything.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def main() -> NoReturn:
+    """Serve on the socket and the pipe whose descriptors stand on the command line."""
+    server = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
+    try:
+        server.serve()
+    except DisconnectedError:
+        server.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,424 @@
+"""One run: which task is next, what it gets, and what became of it."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.files import is_local
+from ...components.lib.progress import PROGRESS_FILE_VARIABLE
+from ...components.lib.reuse import VARIABLE as REUSE_VARIABLE
+from ...components.lib.user_code import code_behind
+from ..runs.records import (
+    DONE,
+    ArtifactRecord,
+    RunRecord,
+    RunState,
+    TaskRecord,
+    TaskState,
+    now,
+    save_run,
+)
+from . import caching
+from .executor_input import make_executor_input
+from .fork_client import Exit, TaskProcesses, tail_lines
+from .observer import RunObserver
+from .parameters import task_parameters
+from .results import keep_reports_of_failure, keep_results
+from .run_pages import write_pages
+from .spec import Pipeline, Task
+from .watching import Watch
+
+POLL_SECONDS = 0.1
+ENDED = DONE | {TaskState.FAILED, TaskState.SKIPPED, TaskState.INTERRUPTED}
+"""States of a task that will not go on."""
+TAIL_LINES = 15
+
+
+@dataclass
+class _Running:
+    task: Task
+    executor_input: dict[str, Any]
+    watch: Watch
+    since: float
+
+
+@dataclass
+class RunSettings:
+    """How a run is made.
+
+    Attributes:
+        pipeline_root: Local folder of artifacts and the cache.
+        workers: How many tasks run at once, at the most.
+        caching: Whether earlier results of tasks that allow it are used.
+        earlier: The record of an earlier attempt at the same run, to take over what it finished.
+    """
+
+    pipeline_root: str
+    workers: int
+    caching: bool
+    earlier: RunRecord | None = None
+
+
+@dataclass
+class Run:
+    """Runs a pipeline's tasks, and keeps the record.
+
+    Attributes:
+        pipeline: What to run.
+        record: The run's record; it lists all tasks.
+        settings: How.
+        processes: Where tasks run.
+        observer: Who watches.
+        stop_signal: Set (by a signal handler) to have the run stopped; exit tasks run all the same.
+        stop_at_once: Set (by a second signal) to have exit tasks stopped, too.
+    """
+
+    pipeline: Pipeline
+    record: RunRecord
+    settings: RunSettings
+    processes: TaskProcesses
+    observer: RunObserver
+    stop_signal: int | None = None
+    stop_at_once: bool = False
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _ready: dict[str, float] = field(default_factory=dict)
+    _uncacheable: set[str] = field(default_factory=set)
+    _only_exits: bool = False
+    _code: str = ""
+    _since: float = 0.0
+
+    def execute(self) -> None:
+        """Run to the end: of all tasks, or of those that can run where one fails.
+
+        Raises:
+            OSError: If the record or the cache can't be written; the tasks are ended then.
+        """
+        self._since = time.monotonic() - self._spent_before()
+        self._code = caching.digest_code()
+        save_run(self.record)
+        try:
+            self.observer.run_started(self.record)
+            self._go_on(lambda: self.stop_signal is None)
+            if self.stop_signal is not None:
+                self._interrupt()
+                self._run_exit_tasks()
+        except BaseException:
+            self._interrupt()
+            # The disk that is full may be what brought us here; the record then says `running`, and
+            # reads as died.
+            with contextlib.suppress(OSError):
+                save_run(self.record)
+            with contextlib.suppress(OSError):
+                self.observer.run_finished(self.record)
+            raise
+        self._conclude()
+
+    def _go_on(self, wanted: Callable[[], bool]) -> None:
+        while wanted():
+            self._settle()
+            self._start_ready()
+            if not self._running and not self._ready:
+                break
+            exits = self.processes.poll(self._patience())
+            for name in self.processes.started():
+                self._note_start(name)
+            for exit_ in exits:
+                self._finish(exit_)
+            self._watch()
+
+    def _run_exit_tasks(self) -> None:
+        """After an interruption, run what runs whatever became of the run, if anything did."""
+        begun = any(task.started for task in self.record.tasks.values())
+        # A server that still loads libraries would start what it was asked for before.
+        if not begun or self.processes.has_requests:
+            return
+        # They read what became of the others.
+        save_run(self.record)
+        self._only_exits = True
+        self._go_on(lambda: not self.stop_at_once)
+        if self.stop_at_once:
+            self._interrupt()
+
+    def _spent_before(self) -> float:
+        return self.settings.earlier.seconds_spent if self.settings.earlier else 0.0
+
+    def _settle(self) -> None:
+        """Decide on every task that waits for no other: ready, taken over, cached or skipped."""
+        for task in self.pipeline.tasks.values():
+            record = self.record.tasks[task.name]
+            waits = task.name in self._ready or task.name in self._running
+            if record.state != TaskState.PENDING or waits:
+                continue
+            states = {self.record.tasks[name].state for name in task.after}
+            if task.is_exit:
+                if self._only_exits or states <= ENDED:
+                    self._prepare(task, record)
+            elif self._only_exits:
+                continue
+            elif states & {TaskState.FAILED, TaskState.SKIPPED}:
+                self._close(record, TaskState.SKIPPED)
+            elif states <= DONE:
+                self._prepare(task, record)
+
+    def _prepare(self, task: Task, record: TaskRecord) -> None:
+        try:
+            self._take_inputs(task, record)
+        except RetrainerError as error:
+            record.error = str(error)
+            self._close(record, TaskState.FAILED)
+            return
+        if task.is_exit:
+            # Each attempt at a run has an end of its own.
+            self._ready[task.name] = 0.0
+            return
+        code = code_behind(record.inputs)
+        record.key = caching.task_key(
+            task, record.inputs, record.input_artifacts, self._code, code.digest
+        )
+        if self.settings.earlier and caching.take_over(self.settings.earlier, record):
+            self._close(record, record.state)
+            return
+        if code.unseen:
+            # What it runs may change without its key.
+            self._uncacheable.add(task.name)
+        use_cache = task.caching and self.settings.caching and not code.unseen
+        record.started, since = now(), time.monotonic()
+        if use_cache and caching.recall(self.settings.pipeline_root, record):
+            record.seconds = _elapsed(since)
+            keep_results(self.record, record)
+            self._close(record, TaskState.CACHED)
+            return
+        record.started = None
+        self._ready[task.name] = 0.0
+
+    def _take_inputs(self, task: Task, record: TaskRecord) -> None:
+        context = {
+            "$.pipeline_job_name": self.record.run_id,
+            "$.pipeline_job_resource_name": self.record.run_id,
+            "$.pipeline_job_uuid": self.record.run_id,
+            "$.pipeline_task_name": task.name,
+            "$.pipeline_task_uuid": f"{self.record.run_id}-{task.name}",
+            "$.pipeline_root": self.record.pipeline_root,
+            "$.pipeline_job_create_time_utc": self.record.started,
+            "$.pipeline_job_schedule_time_utc": self.record.started,
+        }
+        record.inputs = task_parameters(task, self.record.parameters, self.record.tasks, context)
+        record.input_artifacts = {
+            name: self.record.tasks[source.task].output_artifacts[source.output]
+            for name, source in task.artifacts.items()
+        }
+        for name, declared in task.takes_artifacts.items():
+            if name not in record.input_artifacts and not declared.optional:
+                raise RetrainerError(f"task '{task.name}' has no artifact for its input '{name}'.")
+
+    def _start_ready(self) -> None:
+        for name, not_before in list(self._ready.items()):
+            if len(self._running) >= self.settings.workers:
+                return
+            if time.monotonic() >= not_before:
+                del self._ready[name]
+                self._start(self.pipeline.tasks[name], self.record.tasks[name])
+
+    def _start(self, task: Task, record: TaskRecord) -> None:
+        root = os.path.join(self.record.pipeline_root, self.record.run_id, task.name)
+        # What an attempt that failed has left there is nobody's output.
+        shutil.rmtree(root, ignore_errors=True)
+        os.makedirs(root)
+        record.log = self._log_name(task.name)
+        log = self.record.locate(record.log)
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        record.attempts += 1
+        scratch = tempfile.mkdtemp(prefix=f"{task.name}-", dir=self.processes.scratch)
+        watch = Watch(
+            progress_file=os.path.join(scratch, "progress.json"),
+            log=log,
+            log_read=os.path.getsize(log) if os.path.exists(log) else 0,
+        )
+        running = _Running(task, make_executor_input(task, record, root), watch, time.monotonic())
+        record.started, record.start_seconds = now(), None
+        self._running[task.name] = running
+        request = {
+            "source": task.executor.source,
+            "function": task.executor.function,
+            "executor_input": running.executor_input,
+            "output_types": {name: output.type for name, output in task.gives.items()},
+            "scratch": scratch,
+        }
+        env = {
+            **task.executor.env,
+            "_KFP_RUNTIME": "true",
+            PROGRESS_FILE_VARIABLE: watch.progress_file,
+        }
+        if not self.settings.caching:
+            env[REUSE_VARIABLE] = "off"
+        # The first tasks do not wait until the libraries that only later ones need are loaded.
+        early = not task.after or task.is_exit
+        self.processes.start(task.name, request, log, early=early, extra_env=env)
+
+    def _note_start(self, name: str) -> None:
+        record = self.record.tasks[name]
+        record.start_seconds = _elapsed(self._running[name].since)
+        record.state, record.error, record.log_tail = TaskState.RUNNING, None, []
+        save_run(self.record)
+        self.observer.task_started(self.record, record)
+
+    def _log_name(self, task: str) -> str:
+        if is_local(self.record.store):
+            return f"logs/{task}.log"
+        return os.path.join(self.record.pipeline_root, self.record.run_id, "logs", f"{task}.log")
+
+    def _finish(self, exit_: Exit) -> None:
+        running = self._running.pop(exit_.task)
+        record = self.record.tasks[exit_.task]
+        self._tell_output(running, record)
+        record.seconds = _elapsed(running.since)
+        record.peak_memory = exit_.peak_memory
+        if "error" in exit_.result:
+            self._fail(running, record, exit_.result)
+            return
+        record.outputs = exit_.result["outputs"]
+        record.output_artifacts = {
+            name: ArtifactRecord(**artifact) for name, artifact in exit_.result["artifacts"].items()
+        }
+        keep_results(self.record, record)
+        if running.task.caching and running.task.name not in self._uncacheable:
+            caching.remember(self.settings.pipeline_root, self.record.run_id, record)
+        self._close(record, TaskState.SUCCEEDED)
+
+    def _fail(self, running: _Running, record: TaskRecord, result: Mapping[str, Any]) -> None:
+        record.error = result["error"]
+        if not result["known"]:
+            record.log_tail = tail_lines(running.watch.log, TAIL_LINES)
+        retry = running.task.retry
+        if record.attempts <= retry.count and not self._stopping(running.task):
+            wait = retry.wait(record.attempts)
+            record.state = TaskState.PENDING
+            self._ready[record.name] = time.monotonic() + wait
+            self.observer.task_retrying(self.record, record, wait)
+            save_run(self.record)
+            return
+        keep_reports_of_failure(self.record, record, running.executor_input)
+        self._close(record, TaskState.FAILED)
+
+    def _stopping(self, task: Task) -> bool:
+        return self.stop_at_once if task.is_exit else self.stop_signal is not None
+
+    def _close(self, record: TaskRecord, state: TaskState) -> None:
+        record.state = state
+        save_run(self.record)
+        if record.reports:
+            self._write_pages()
+        self.observer.task_finished(self.record, record)
+
+    def _patience(self) -> float:
+        """Give the seconds until something is due that no process tells of."""
+        moment = time.monotonic()
+        due = [not_before - moment for not_before in self._ready.values() if not_before > moment]
+        return min([POLL_SECONDS, *due])
+
+    def _watch(self) -> None:
+        if warming := self.processes.warming():
+            self.observer.warming_up(warming)
+        for name, running in self._running.items():
+            record = self.record.tasks[name]
+            self._tell_output(running, record)
+            if progress := running.watch.progress():
+                self.observer.task_progress(self.record, record, progress)
+
+    def _tell_output(self, running: _Running, record: TaskRecord) -> None:
+        if self.observer.follows_logs and (text := running.watch.output()):
+            self.observer.task_output(self.record, record, text)
+
+    def _interrupt(self) -> None:
+        """End what runs, and say in the record that it was ended."""
+        exits = self.processes.stop_tasks()
+        forked = set(self.processes.started())
+        for exit_ in exits:
+            if "error" not in exit_.result:
+                # It was done before it heard that it should stop.
+                with contextlib.suppress(OSError):
+                    self._finish(exit_)
+        for name, running in self._running.items():
+            record = self.record.tasks[name]
+            if record.start_seconds is None and name not in forked:
+                # It still waited for the libraries: as if it had never been its turn.
+                record.started = None
+                continue
+            record.seconds, record.state = _elapsed(running.since), TaskState.INTERRUPTED
+        self._running, self._ready = {}, {}
+        if any(task.state not in DONE for task in self._judged()):
+            self.record.state = RunState.INTERRUPTED
+
+    def _judged(self) -> list[TaskRecord]:
+        """The tasks that a run's state goes by: all but exit tasks, which only say what became of the others."""
+        tasks = self.pipeline.tasks
+        return [record for name, record in self.record.tasks.items() if not tasks[name].is_exit]
+
+    def _conclude(self) -> None:
+        failed = [task for task in self._judged() if task.state == TaskState.FAILED]
+        if self.record.state == RunState.RUNNING:
+            self.record.state = RunState.FAILED if failed else RunState.SUCCEEDED
+        if failed:
+            self.record.error = f"{failed[0].title}: {failed[0].error}"
+        for name, source in self.pipeline.outputs.items():
+            outputs = self.record.tasks[source.task].outputs
+            if source.output in outputs:
+                self.record.outputs[name] = outputs[source.output]
+        self.record.seconds = _elapsed(self._since)
+        save_run(self.record)
+        self._write_pages()
+        self.observer.run_finished(self.record)
+
+    def _write_pages(self) -> None:
+        # The record is what counts: a run does not fail for a page that links to others.
+        with contextlib.suppress(OSError, RetrainerError):
+            write_pages(self.record)
+
+
+def new_record(
+    pipeline: Pipeline,
+    run_id: str,
+    store: str,
+    pipeline_root: str,
+    parameters: dict[str, Any],
+    earlier: RunRecord | None = None,
+) -> RunRecord:
+    """Make the record of a run, or of an attempt at it, that has not begun.
+
+    Args:
+        pipeline: What will run.
+        run_id: The run's name.
+        store: URI of the store.
+        pipeline_root: Local folder of artifacts.
+        parameters: The pipeline's parameters, defaults included.
+        earlier: The record of the attempt that is resumed.
+
+    Returns:
+        A record with every task pending.
+    """
+    return RunRecord(
+        run_id=run_id,
+        pipeline=pipeline.name,
+        store=store,
+        started=earlier.started if earlier else now(),
+        resumed=[*earlier.resumed, now()] if earlier else [],
+        parameters=parameters,
+        tasks={
+            name: TaskRecord(name=name, title=task.title) for name, task in pipeline.tasks.items()
+        },
+        spec_digest=pipeline.digest,
+        uid=(earlier.uid if earlier else "") or uuid.uuid4().hex,
+        beats=not is_local(store),
+        pipeline_root=os.path.abspath(pipeline_root),
+    )
+
+
+def _elapsed(since: float) -> float:
+    return round(time.monotonic() - since, 3)

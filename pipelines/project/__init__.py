@@ -1,0 +1,1 @@
+"""A project's settings: reading, checking and migrating retrain.yaml, and starting a project."""

@@ -1,0 +1,228 @@
+"""What is wrong with a retrain.yaml that needs no data to be found: all of it, each with its line."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ...components.evaluate_model.config_checks import Problem
+from ...components.evaluate_model.eval_specs import settings_problems
+from ...components.ingest_spans.csv_options import parse_csv_options
+from ...components.ingest_spans.settings import IngestSettings, check_query
+from ...components.ingest_spans.sources.interface import SourceOptions
+from ...components.lib.errors import RetrainerError
+from ...components.lib.files import is_local
+from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.spans import check_pattern, find_spans
+from ...components.lib.store import Store
+from ...components.lib.user_code import code_behind
+from ...components.lib.words import did_you_mean
+from ...components.validate_examples.settings import parse_settings
+from .config import LoadedConfig
+from .model_checks import check_module, model_problems
+from .schemas import open_schema
+from .sections.retrain import RetrainConfig
+from .yaml_places import parse_place
+
+_PLACE = re.compile(
+    r"\b(?:data|validation|evaluation|model|serving|statistics)\.[a-z_]+(?:\.\w+|\[\d+\])*"
+)
+
+
+def check_settings(loaded: LoadedConfig, here: bool = False) -> list[str]:
+    """Check what needs no data: settings, metrics, thresholds, columns against the schema, the model's functions.
+
+    Args:
+        loaded: The configuration.
+        here: Whether the pipeline runs on this machine now, so that data and code must be here.
+
+    Returns:
+        Warnings, a line each: with these the pipeline runs, and does less than its author may think.
+
+    Raises:
+        RetrainerError: If a component would refuse something; every such problem is named with its line.
+    """
+    problems = list(dict.fromkeys(_find_problems(loaded, here)))
+    if stopping := [name_problem(problem, loaded) for problem in problems if problem.stops]:
+        raise RetrainerError("\n".join(stopping))
+    return [name_problem(problem, loaded) for problem in problems]
+
+
+def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
+    config = loaded.config
+    yield from _data_problems(config)
+    yield from _refusals("validation", lambda: _parse_validation(config))
+    if loaded.module_source:
+        for text in model_problems(loaded.module_source, config.model.module):
+            yield Problem(text, place="model.module")
+    elif here:
+        yield from _refusals("model.module", lambda: check_module(loaded.module))
+    if here:
+        yield from _uncacheable(loaded)
+    columns, schema_problems = _schema_columns(config)
+    yield from schema_problems
+    yield from _evaluation_problems(config, columns)
+    if columns:
+        yield from _column_problems(config, columns)
+    pattern = config.data.pattern
+    if is_local(pattern):
+        for problem in _refusals(
+            "data.pattern", lambda: find_spans(pattern, config.data.marker or "")
+        ):
+            yield dataclasses.replace(problem, stops=here)
+
+
+def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
+    """Say which code can't be followed, so that the tasks that run it are not cached here."""
+    of_model = code_behind({"module": loaded.module, "module_source": loaded.module_source})
+    of_metrics = code_behind({"metrics_specs": loaded.config.evaluation.metrics_specs})
+    for code, place, tasks in (
+        (of_model, "model.module", "transform_features and train_model are"),
+        (of_metrics, "evaluation.metrics_specs", "evaluate_model is"),
+    ):
+        for sentence in code.unseen:
+            text = (
+                f"{sentence}; {tasks} run in each run, since a change of it would not be noticed."
+            )
+            yield Problem(text, place=place, stops=False)
+
+
+def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
+    data = config.data
+    yield from _refusals("data.pattern", lambda: check_pattern(data.pattern, data.marker or ""))
+    yield from _refusals("data.query", lambda: check_query(data.query or "", data.pattern))
+    csv: dict[str, Any] = {}
+    said = data.csv.model_dump(exclude_unset=True, exclude_none=True)
+    yield from _refusals("data.csv", lambda: csv.update(parse_csv_options(said)))
+    settings = IngestSettings(
+        label=data.label,
+        weight=config.evaluation.example_weight_key or "",
+        key=tuple(data.key),
+        key_features=tuple(data.key_features),
+        columns=data.columns,
+        drop=tuple(data.drop),
+        hash=tuple(data.hash.columns),
+        split=data.split.by,
+        split_by=tuple(data.split.columns),
+        eval_fraction=data.split.eval_fraction,
+        types=data.types,
+        source=SourceOptions(format=data.format, **csv),
+    )
+    yield from _refusals("data", settings.check)
+
+
+def _parse_validation(config: RetrainConfig) -> None:
+    parse_settings(**config.validation.model_dump(exclude={"schema_uri"}))
+
+
+def _evaluation_problems(config: RetrainConfig, columns: dict[str, None]) -> Iterator[Problem]:
+    evaluation, data = config.evaluation, config.data
+    problems = settings_problems(
+        evaluation.metrics_specs,
+        evaluation.slicing_specs,
+        evaluation.options,
+        data.label,
+        evaluation.example_weight_key or "",
+        None,
+    )
+    for problem in problems:
+        # A floor matters for the first model alone.
+        if "there are change_thresholds only" not in problem.text or not _has_champion(config):
+            yield problem
+    for place, name in _evaluation_columns(config):
+        if name in data.drop:
+            yield Problem(
+                f"{place} names the column '{name}', which data.drop leaves out. Take it out of one of the two."
+            )
+        elif columns and name not in columns and name != data.label:
+            yield _unknown_column(place, name, columns)
+
+
+def _column_problems(config: RetrainConfig, columns: dict[str, None]) -> Iterator[Problem]:
+    data = config.data
+    named = [("data.label", data.label)]
+    for place, names in (
+        ("data.key", data.key),
+        ("data.hash.columns", data.hash.columns),
+        ("data.split.columns", data.split.columns),
+    ):
+        named += [(f"{place}[{i}]", name) for i, name in enumerate(names)]
+    named += [(f"validation.domains.{name}", name) for name in config.validation.domains]
+    for place, name in named:
+        if name not in columns:
+            yield _unknown_column(place, name, columns)
+
+
+def _unknown_column(place: str, name: str, columns: dict[str, None]) -> Problem:
+    near = did_you_mean(name, columns)
+    text = f"{place} names the column '{name}', which the schema does not have.{near}"
+    # A column that is like none may be one that the newest data brings.
+    return Problem(
+        text if near else f"{text} If the data has it, accept it into the schema.",
+        stops=bool(near),
+        place=place,
+    )
+
+
+def _evaluation_columns(config: RetrainConfig) -> Iterator[tuple[str, str]]:
+    evaluation = config.evaluation
+    for i, spec in enumerate(evaluation.slicing_specs):
+        values = spec.get("feature_values")
+        names = [
+            *_texts(spec.get("feature_keys")),
+            *(values if isinstance(values, dict) else ()),
+        ]
+        yield from ((f"evaluation.slicing_specs[{i}]", name) for name in names)
+    if evaluation.example_weight_key:
+        yield "evaluation.example_weight_key", evaluation.example_weight_key
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _schema_columns(config: RetrainConfig) -> tuple[dict[str, None], list[Problem]]:
+    """Give the columns of the schema, where there is one on this machine, and what is wrong with it."""
+    curated = config.validation.schema_uri
+    if not is_local(curated or config.store):
+        return {}, []
+    place = "validation.schema_uri" if curated else "store"
+    try:
+        schema = open_schema(config).schema
+    except FileNotFoundError:
+        return {}, []
+    except RetrainerError as error:
+        missing = isinstance(error.__cause__, FileNotFoundError)
+        return {}, [] if missing and not curated else [Problem(str(error), place=place)]
+    except OSError as error:
+        return {}, [Problem(f"the schema can't be read: {error}.", place=place)]
+    return dict.fromkeys(feature.name for feature in schema.feature), []
+
+
+def _has_champion(config: RetrainConfig) -> bool:
+    if not is_local(config.store):
+        # A service may be asked for it for minutes; its first model is the rarer case.
+        return True
+    try:
+        return Registry(Store(config.store).models_uri).resolve(CHAMPION) is not None
+    except (RetrainerError, OSError, ValueError):
+        return True
+
+
+def _refusals(place: str, check: Callable[[], object]) -> Iterator[Problem]:
+    try:
+        check()
+    except RetrainerError as error:
+        yield Problem(str(error), place=place)
+
+
+def name_problem(problem: Problem, loaded: LoadedConfig) -> str:
+    """Put the line before a problem: of the setting that its text names, else of its place.
+
+    Args:
+        problem: The problem.
+        loaded: The configuration that has it.
+    """
+    found = _PLACE.search(problem.text)
+    place = problem.place if problem.place.count(".") > 0 or not found else found.group()
+    return f"{loaded.places.locate(parse_place(place))}: {problem.text}"

@@ -1,0 +1,1 @@
+"""What a value in retrain.yaml may look like: names, image names, cron expressions, quantities."""

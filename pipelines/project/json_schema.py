@@ -1,0 +1,42 @@
+"""The JSON schema of retrain.yaml, by which editors complete and check it."""
+
+import json
+from typing import Any
+
+from .sections.retrain import RetrainConfig
+
+_VARIABLE = {"type": "string", "pattern": r"\$\{"}
+
+
+def config_schema() -> str:
+    """Describe retrain.yaml for editors.
+
+    Returns:
+        JSON Schema, as text.
+    """
+    return json.dumps(_as_written(RetrainConfig.model_json_schema()), indent=2) + "\n"
+
+
+def _as_written(schema: Any) -> Any:
+    """Allow what a file may have in place of a value: a variable, and a plain number for a text."""
+    if isinstance(schema, list):
+        return [_as_written(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = ("default", "enum", "const", "required")
+    schema = {key: value if key in plain else _as_written(value) for key, value in schema.items()}
+    kind = schema.get("type")
+    if kind in ("integer", "number", "boolean") or (kind == "string" and "enum" in schema):
+        return _or_variable(schema)
+    if kind == "string" and "pattern" in schema:
+        return _or_variable(schema)
+    if kind == "string":
+        return {**schema, "type": ["string", "number"]}
+    return schema
+
+
+def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:
+    kept = ("title", "description", "default")
+    about = {key: schema[key] for key in kept if key in schema}
+    rule = {key: value for key, value in schema.items() if key not in kept}
+    return {**about, "anyOf": [rule, _VARIABLE]}

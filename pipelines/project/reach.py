@@ -1,0 +1,190 @@
+"""What of a retrain.yaml holds on this machine alone, and what holds everywhere but here."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from ...components.lib.files import is_local
+from ...components.lib.image import IMAGE
+from .config import LoadedConfig
+from .formats.image_names import parse_image
+from .sections.retrain import RetrainConfig
+from .sections.tasks import TaskConfig, TasksConfig
+
+VERTEX, KUBEFLOW = "vertex", "kubeflow"
+# Environment variables by which clients find a stand-in of a bucket's service: botocore's and gcsfs's own names.
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "gs": ("STORAGE_EMULATOR_HOST",),
+}
+_LOOPBACK = re.compile(r"(\w+://)?(localhost|127(\.\d+){3}|\[?::1\]?)(:\d+)?(/.*)?")
+
+
+def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]:
+    """Name the settings that point at something on this machine.
+
+    Args:
+        loaded: The configuration.
+        target: `vertex` or `kubeflow`, if it is known where tasks run.
+
+    Yields:
+        A line for each, with its line in retrain.yaml where it stands there.
+    """
+    config, places = loaded.config, loaded.places
+    for place, uri, tasks in (
+        (("data", "pattern"), config.data.pattern, ("ingest_spans",)),
+        (("store",), config.store, store_tasks(config)),
+        (
+            ("validation", "schema_uri"),
+            config.validation.schema_uri,
+            ("ingest_spans", "validate_examples"),
+        ),
+        (("data", "hash", "key_file"), config.data.hash.key_file, ("ingest_spans",)),
+    ):
+        if not uri:
+            continue
+        where = f"{places.locate(place)}: {'.'.join(place)} is '{uri}'"
+        if not is_reachable(uri, config, tasks, target):
+            parameter = place[-1]
+            instead = (
+                f", or give the run's parameter '{parameter}'"
+                if parameter in ("pattern", "store")
+                else ""
+            )
+            yield (
+                f"{where} on this machine, which tasks on a cluster can't reach. Name a bucket (gs://, s3://){instead}."
+            )
+        elif variable := _emulated(uri, config, tasks):
+            yield (
+                f"{where}, and {variable} is {os.environ[variable]}, a server on this machine alone. Set it in tasks' "
+                "env to the address that tasks reach."
+            )
+    yield from _missing_hash_key(loaded, target)
+    yield from _local_images(loaded)
+
+
+def store_tasks(config: RetrainConfig) -> tuple[str, ...]:
+    """Name the pipeline's tasks, all of which read or write the store; notify_outcome is there if a channel is."""
+    left_out = {"all"} if config.notify.channels() else {"all", "notify_outcome"}
+    return tuple(name for name in TasksConfig.model_fields if name not in left_out)
+
+
+def is_reachable(
+    uri: str, config: RetrainConfig, tasks: Iterable[str], target: str | None = None
+) -> bool:
+    """Tell whether tasks elsewhere can reach a file or folder.
+
+    Args:
+        uri: Path or URI; may be a pattern.
+        config: The configuration.
+        tasks: Who must reach it.
+        target: `vertex` or `kubeflow`; any if not given.
+
+    Returns:
+        False for a path of this machine. A path in a folder that Kubernetes mounts in each of the tasks can be reached,
+        and so can Vertex AI's own mount of Cloud Storage, `/gcs/`.
+    """
+    # The braces of {span} would be taken for part of a protocol.
+    if not is_local(uri.replace("{", "").replace("}", "")):
+        return True
+    if target != KUBEFLOW and uri.startswith("/gcs/"):
+        return True
+    return target != VERTEX and all(
+        any(uri == folder or uri.startswith(f"{folder}/") for folder in _mounts(config, task))
+        for task in tasks
+    )
+
+
+def _missing_hash_key(loaded: LoadedConfig, target: str | None) -> Iterator[str]:
+    hashed = loaded.config.data.hash
+    given = given_variables(loaded.config, "ingest_spans", target)
+    if hashed.columns and not hashed.key_file and hashed.key_env not in given:
+        yield (
+            f"{loaded.places.locate(('data', 'hash'))}: data.hash needs its key in {hashed.key_env}, which no setting "
+            f"gives to the task ingest_spans. On Kubeflow set tasks.ingest_spans.kubernetes.secrets.{hashed.key_env} "
+            "to <secret>/<key>; on Vertex AI name a file on a bucket that only its account may read, as "
+            "data.hash.key_file."
+        )
+
+
+def given_variables(config: RetrainConfig, task: str, target: str | None = None) -> set[str]:
+    """Name the environment variables that settings give to a task elsewhere.
+
+    Args:
+        config: The configuration.
+        task: The task.
+        target: `vertex` or `kubeflow`; any if not given.
+    """
+    settings = config.tasks.of(task)
+    of_kubernetes = {*settings.kubernetes.secrets, *settings.kubernetes.config_maps}
+    return {*settings.env, *(of_kubernetes if target != VERTEX else ())}
+
+
+def _mounts(config: RetrainConfig, task: str) -> list[str]:
+    kubernetes = config.tasks.of(task).kubernetes
+    return [
+        *kubernetes.persistent_volumes,
+        *kubernetes.secret_volumes,
+        *kubernetes.config_map_volumes,
+    ]
+
+
+def _emulated(uri: str, config: RetrainConfig, tasks: Iterable[str]) -> str:
+    """Name the variable by which a bucket is one of this machine, if tasks do not have another value of it."""
+    for variable in _ENDPOINTS.get(uri.partition("://")[0], ()):
+        if _LOOPBACK.fullmatch(os.environ.get(variable, "")):
+            elsewhere = all(variable in config.tasks.of(task).env for task in tasks)
+            return "" if elsewhere else variable
+    return ""
+
+
+def _local_images(loaded: LoadedConfig) -> Iterator[str]:
+    config, places = loaded.config, loaded.places
+    images: dict[tuple[str, ...], str] = {("image",): config.image or IMAGE}
+    for task in TasksConfig.model_fields:
+        if own := getattr(config.tasks, task).image:
+            images["tasks", task, "image"] = own
+    for place, image in images.items():
+        where = f"{places.locate(place)}: {'.'.join(place)} is '{image}'"
+        name = parse_image(image)
+        if not name.names_registry:
+            yield (
+                f"{where}, which names no registry, so that only machines that have built it can run it. Push it to "
+                "one and name it with that, in retrain.yaml or with --image."
+            )
+        elif _LOOPBACK.fullmatch(name.registry):
+            yield (
+                f"{where}, in a registry on this machine, which only a cluster on it reaches, if it is set up so."
+            )
+
+
+def ignored_here(loaded: LoadedConfig) -> Iterator[str]:
+    """Name the settings of tasks that a run on this machine ignores.
+
+    Args:
+        loaded: The configuration.
+
+    Yields:
+        One line, if there are any.
+    """
+    ignored: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    for task in TasksConfig.model_fields:
+        own: TaskConfig = getattr(loaded.config.tasks, task)
+        kubernetes = own.kubernetes
+        for key in ("cpu", "memory", "accelerator", "image"):
+            if getattr(own, key):
+                ignored[f"{task}.{key}"] = None
+        for section in ("kubernetes", "vertex"):
+            for key in getattr(own, section).model_fields_set:
+                ignored[f"{task}.{section}.{key}"] = None
+        for variable in (*kubernetes.secrets, *kubernetes.config_maps):
+            if variable not in os.environ:
+                missing[variable] = None
+    if ignored:
+        advice = (
+            f" Set {' and '.join(missing)} in this shell, which {'a task' if len(missing) == 1 else 'tasks'} may need."
+            if missing
+            else ""
+        )
+        yield f"a run on this machine ignores tasks.{', tasks.'.join(sorted(ignored))}.{advice}"

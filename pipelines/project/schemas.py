@@ -1,0 +1,58 @@
+"""The schema of a retrain.yaml: which one it is, and what it says."""
+
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.schema_file import load_schema
+from ...components.lib.store import Store
+from .sections.retrain import RetrainConfig
+
+
+@dataclass(frozen=True)
+class OpenedSchema:
+    """A schema as it stood when it was read.
+
+    Attributes:
+        uri: Its file.
+        history_uri: Folder of what stood there before commands changed it.
+        text: The file's content.
+        schema: What it says.
+    """
+
+    uri: str
+    history_uri: str
+    text: str
+    schema: schema_pb2.Schema
+
+
+def open_schema(config: RetrainConfig) -> OpenedSchema:
+    """Read the schema that runs of a retrain.yaml validate with.
+
+    Args:
+        config: The configuration, its paths absolute.
+
+    Returns:
+        The curated one that it names, else the one that is frozen in its store.
+
+    Raises:
+        RetrainerError: If there is none yet, or it can't be parsed.
+    """
+    curated = config.validation.schema_uri
+    uri = curated or Store(config.store).schema_uri
+    try:
+        schema, text = load_schema(uri)
+    except FileNotFoundError as error:
+        way_out = (
+            "Correct validation.schema_uri, or leave it empty to have one inferred."
+            if curated
+            else "The first run whose training rows have no errors freezes one there: 'retrainer run'."
+        )
+        raise RetrainerError(f"there is no schema at '{uri}'. {way_out}") from error
+    history = _history_beside(curated) if curated else Store(config.store).schema_history_uri
+    return OpenedSchema(uri, history, text, schema)
+
+
+def _history_beside(uri: str) -> str:
+    return f"{uri.removesuffix('.pbtxt')}.history"

@@ -1,0 +1,188 @@
+"""The section of retrain.yaml on who is notified of what became of a run."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ....components.lib.errors import RetrainerError
+from ....components.notify_outcome.channels import parse_channel
+from .section import Section
+
+Outcome = Literal["pushed", "unchanged", "refused", "stopped", "failed", "waiting"]
+DEFAULT_OUTCOMES: tuple[Outcome, ...] = ("pushed", "refused", "stopped", "failed", "waiting")
+KINDS = ("webhook", "slack", "email", "pubsub")
+
+_Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class ChannelConfig(Section):
+    """What every channel has."""
+
+    kind: ClassVar[str] = ""
+
+    on: list[Outcome] | None = Field(
+        None, description="Outcomes that this channel is for; those of `notify.on` if null."
+    )
+
+    @model_validator(mode="after")
+    def _is_right(self) -> "ChannelConfig":
+        try:
+            parse_channel({"kind": self.kind, **self.settings()})
+        except RetrainerError as error:
+            raise ValueError(str(error).removesuffix(".")) from error
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Give what is set, beside `on`."""
+        return self.model_dump(exclude={"on"}, exclude_none=True)
+
+
+class WebhookConfig(ChannelConfig):
+    """A server that takes the message as JSON, by an HTTP POST."""
+
+    kind: ClassVar[str] = "webhook"
+
+    url: str | None = Field(
+        None,
+        description="Its address. An address that is a secret itself goes into `url_env` or `url_file`.",
+    )
+    url_env: _Variable | None = Field(
+        None, description="Environment variable that holds the address."
+    )
+    url_file: str | None = Field(
+        None, description="File that holds the address: a mounted secret, or any URI."
+    )
+    secret_env: _Variable | None = Field(
+        None,
+        description="Environment variable that holds a secret. With one, the header `X-Retrainer-Signature-256` has "
+        "the HMAC-SHA-256 of the body, as GitHub's webhooks sign.",
+    )
+    secret_file: str | None = Field(
+        None, description="File that holds that secret: a mounted secret, or any URI."
+    )
+
+
+class SlackConfig(ChannelConfig):
+    """An incoming webhook of Slack, or of a service that takes its format."""
+
+    kind: ClassVar[str] = "slack"
+
+    url_env: _Variable | None = Field(
+        None,
+        description="Environment variable that holds the webhook's address, which is a secret; "
+        "RETRAINER_SLACK_URL if neither is set.",
+    )
+    url_file: str | None = Field(
+        None, description="File that holds the address: a mounted secret, or any URI."
+    )
+
+
+class EmailConfig(ChannelConfig):
+    """E-mail, handed to an SMTP server."""
+
+    kind: ClassVar[str] = "email"
+
+    host: str = Field(description="SMTP server.")
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Its port; if null 587 for `starttls`, 465 for `tls`, 25 for `none`.",
+    )
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="starttls: the connection is encrypted after its start, and must be. tls: from its start. none: "
+        "never, for a relay within a private network.",
+    )
+    sender: str = Field(description="Address that the message comes from.")
+    to: list[str] = Field(min_length=1, description="Addresses that it goes to.")
+    user: str | None = Field(None, description="User to log in as; no login if null.")
+    password_env: _Variable | None = Field(
+        None,
+        description="Environment variable that holds the user's password; RETRAINER_SMTP_PASSWORD if neither is set.",
+    )
+    password_file: str | None = Field(
+        None, description="File that holds the password: a mounted secret, or any URI."
+    )
+
+
+class PubsubConfig(ChannelConfig):
+    """A Pub/Sub topic, for programs that act on what became of a run."""
+
+    kind: ClassVar[str] = "pubsub"
+
+    topic: str = Field(
+        description="`projects/<project>/topics/<name>`; the account that tasks run as needs roles/pubsub.publisher "
+        "on it."
+    )
+
+
+def _or_one(schema: dict[str, Any]) -> None:
+    """Let editors take one mapping, too, where a list of them can stand."""
+    one = schema.pop("items")
+    schema["anyOf"] = [one, {"type": schema.pop("type"), "items": one}]
+
+
+class NotifyConfig(Section):
+    """Who is notified of what became of a run. Each channel is one mapping, or a list of them."""
+
+    on: list[Outcome] = Field(
+        default_factory=lambda: list(DEFAULT_OUTCOMES),
+        description="pushed: a new champion. unchanged: the model was the champion already. refused: the gate refused "
+        "the model. stopped: the data's validation, or an older span, stopped the run. failed: anything else ended it. "
+        "waiting: a trigger's message waits for its cool-down or its daily limit.",
+    )
+    webhook: list[WebhookConfig] = Field(
+        default_factory=list,
+        description="Servers that take the message as JSON.",
+        json_schema_extra=_or_one,
+    )
+    slack: list[SlackConfig] = Field(
+        default_factory=list,
+        description="Incoming webhooks of Slack.",
+        json_schema_extra=_or_one,
+    )
+    email: list[EmailConfig] = Field(
+        default_factory=list, description="E-mail, by SMTP.", json_schema_extra=_or_one
+    )
+    pubsub: list[PubsubConfig] = Field(
+        default_factory=list, description="Pub/Sub topics.", json_schema_extra=_or_one
+    )
+
+    @field_validator(*KINDS, mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        # `slack: {}` is a channel with every setting at its default.
+        if isinstance(value, str):
+            raise ValueError("must be a mapping of settings, or a list of such mappings")
+        return [value] if isinstance(value, dict) else [] if value is None else value
+
+    def channels(self) -> list[dict[str, Any]]:
+        """Give the channels as the component `notify_outcome` takes them: `kind`, `name`, `on`, and what is set."""
+        return [
+            {"kind": kind, "name": name, "on": channel.on or self.on, **channel.settings()}
+            for kind, name, channel in self._named()
+        ]
+
+    def located(self, absolute: Callable[[str], str]) -> "NotifyConfig":
+        """Give the section with every file's path made absolute.
+
+        Args:
+            absolute: Makes a path absolute, and leaves a URI as it is.
+        """
+
+        def locate(channel: ChannelConfig) -> ChannelConfig:
+            settings = channel.settings().items()
+            paths = {key: absolute(path) for key, path in settings if key.endswith("_file")}
+            return channel.model_copy(update=paths)
+
+        return self.model_copy(
+            update={kind: [locate(channel) for channel in getattr(self, kind)] for kind in KINDS}
+        )
+
+    def _named(self) -> Iterator[tuple[str, str, Any]]:
+        for kind in KINDS:
+            channels = getattr(self, kind)
+            for place, channel in enumerate(channels):
+                yield kind, kind if len(channels) == 1 else f"{kind}[{place}]", channel

@@ -1,0 +1,104 @@
+"""The sections of retrain.yaml put together."""
+
+import re
+
+from pydantic import Field, field_validator
+
+from ..formats.image_names import Image
+from ..formats.names import NAME_RULE
+from .data import DataConfig
+from .model import ModelConfig
+from .notify import NotifyConfig
+from .quality import EvaluationConfig, ServingConfig, StatisticsConfig, ValidationConfig
+from .schedule import ScheduleConfig
+from .section import Section
+from .targets import TargetsConfig
+from .tasks import TasksConfig
+from .triggers import TriggerConfig, TriggerServiceConfig
+
+# A trigger's name becomes a label's value and part of a Kubernetes name.
+TRIGGER_NAME_RULE = r"^[a-z][a-z0-9-]{0,39}$"
+VERSION = 1
+"""Version of retrain.yaml's format that this release reads and writes."""
+
+
+class RetrainConfig(Section):
+    """A whole retrain.yaml."""
+
+    version: int = Field(
+        VERSION,
+        description="Version of the file's format. This release reads version 1, which a file without it has.",
+    )
+    name: str = Field(
+        pattern=NAME_RULE, description="Name of the pipeline: lower case, digits and dashes."
+    )
+    store: str = Field(
+        "store",
+        description="Folder or URI of what outlives a run: ingested spans, schema, models, records. A relative path "
+        "starts at retrain.yaml's folder.",
+    )
+    pipeline_root: str | None = Field(
+        None,
+        description="Folder or URI of the runs' artifacts; pipeline_root in the store if null.",
+    )
+    image: Image | None = Field(
+        None, description="Container image of every task; the release's own if null."
+    )
+    beam_args: list[str] = Field(
+        default_factory=list,
+        description="Beam's pipeline arguments for statistics, transform and evaluation; empty runs all three in the "
+        "task's own process.",
+    )
+    data: DataConfig
+    statistics: StatisticsConfig = Field(default_factory=StatisticsConfig)
+    validation: ValidationConfig = Field(default_factory=ValidationConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    evaluation: EvaluationConfig
+    serving: ServingConfig = Field(default_factory=ServingConfig)
+    tasks: TasksConfig = Field(default_factory=TasksConfig)
+    targets: TargetsConfig = Field(default_factory=TargetsConfig)
+    schedule: ScheduleConfig | None = Field(
+        None,
+        description="Runs by the clock, kept by the service: `retrainer schedule apply`; none if null.",
+    )
+    triggers: dict[str, TriggerConfig] = Field(
+        default_factory=dict,
+        description="What starts a run, by a name of lower case letters, digits and dashes.",
+    )
+    trigger_service: TriggerServiceConfig = Field(default_factory=TriggerServiceConfig)
+    notify: NotifyConfig = Field(default_factory=NotifyConfig)
+
+    @field_validator("version")
+    @classmethod
+    def _is_readable(cls, value: int) -> int:
+        if value != VERSION:
+            raise ValueError(f"the first version is {VERSION}; write version: {VERSION}")
+        return value
+
+    @property
+    def artifacts_uri(self) -> str:
+        """Where the runs' artifacts go."""
+        return self.pipeline_root or f"{self.store.rstrip('/')}/pipeline_root"
+
+    @field_validator("triggers")
+    @classmethod
+    def _triggers_have_names(cls, value: dict[str, TriggerConfig]) -> dict[str, TriggerConfig]:
+        for name in value:
+            if not re.fullmatch(TRIGGER_NAME_RULE, name):
+                raise ValueError(
+                    f"the trigger '{name}' needs a name of lower case letters, digits and dashes, a letter first, at "
+                    "most 40 characters"
+                )
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _names_a_place(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("names no place; leave it out for the folder 'store'")
+        return value.strip()
+
+    @field_validator("pipeline_root")
+    @classmethod
+    def _blank_is_unset(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None

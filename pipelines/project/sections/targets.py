@@ -1,0 +1,111 @@
+"""The sections of retrain.yaml on where runs go."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ..formats.names import check_labels
+from .section import Section
+
+
+class VertexConfig(Section):
+    """Vertex AI Pipelines. Nothing of it is guessed: what is null and needed is asked for."""
+
+    project: str | None = Field(None, description="Google Cloud project, by its id.")
+    region: str | None = Field(None, description="Region such as `europe-west1`.")
+    pipeline_root: str | None = Field(
+        None, description="`gs://` folder of artifacts; that of the file, if it is on a bucket."
+    )
+    service_account: str | None = Field(
+        None,
+        description="E-mail of the account that tasks run as; the project's default one if null.",
+    )
+    network: str | None = Field(
+        None, description="VPC to peer with: `projects/<number>/global/networks/<name>`."
+    )
+    reserved_ip_ranges: list[str] = Field(
+        default_factory=list,
+        description="Names of IP ranges reserved in that VPC, from which tasks get their addresses.",
+    )
+    psc_network_attachment: str | None = Field(
+        None,
+        description="Network attachment through which tasks reach a VPC without peering (Private Service Connect "
+        "interface): `projects/<number>/regions/<region>/networkAttachments/<name>`.",
+    )
+    failure_policy: Literal["fast", "slow"] | None = Field(
+        None,
+        description="When a task fails: `fast` starts no other task, `slow` all that do not need it. Vertex AI's "
+        "own, `slow`, if null.",
+    )
+    persistent_resource: str | None = Field(
+        None,
+        description="Machines that are kept for runs, by their id or as "
+        "`projects/<p>/locations/<l>/persistentResources/<id>`. This is in Vertex AI's API v1beta1 only.",
+    )
+    persistent_resource_wait_seconds: int = Field(
+        0, ge=0, description="The longest that a task waits for room on `persistent_resource`."
+    )
+    persistent_resource_fallback: bool = Field(
+        False,
+        description="Whether a task gets a machine of its own when `persistent_resource` has no room; else it fails.",
+    )
+    encryption_key: str | None = Field(
+        None,
+        description="Cloud KMS key: `projects/<p>/locations/<l>/keyRings/<r>/cryptoKeys/<k>`.",
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Labels of runs and schedules, for search and billing."
+    )
+    template_repository: str | None = Field(
+        None,
+        description="Artifact Registry repository of KFP templates, "
+        "`https://<region>-kfp.pkg.dev/<project>/<repository>`: `compile --push` pushes there.",
+    )
+    endpoint: str | None = Field(
+        None,
+        description="Address of the API; `https://<region>-aiplatform.googleapis.com` if null.",
+    )
+
+    @model_validator(mode="after")
+    def _labels_are_right(self) -> "VertexConfig":
+        check_labels(self.labels)
+        return self
+
+
+class KubeflowConfig(Section):
+    """Kubeflow Pipelines. Nothing of it is guessed: what is null and needed is asked for."""
+
+    host: str | None = Field(
+        None, description="Address of the API, such as `https://kubeflow.example.com/pipeline`."
+    )
+    namespace: str | None = Field(
+        None,
+        description="Profile's namespace on a multi-user installation; null on a single-user one.",
+    )
+    experiment: str | None = Field(
+        None,
+        description="Experiment that runs belong to, made if missing; the pipeline's name if null.",
+    )
+    pipeline_root: str | None = Field(
+        None,
+        description="URI of artifacts; that of the file, if it is on a bucket, else the cluster's own.",
+    )
+    service_account: str | None = Field(
+        None,
+        description="Kubernetes service account of the tasks; the cluster's default one if null.",
+    )
+    token_file: str | None = Field(
+        None,
+        description="File with a bearer token, read again before it expires, as Kubernetes mounts one. The token "
+        "itself goes into the environment variable RETRAINER_KUBEFLOW_TOKEN, never into retrain.yaml.",
+    )
+    ca_certificate: str | None = Field(
+        None, description="File with the certificates that sign the host's."
+    )
+
+
+class TargetsConfig(Section):
+    """Where `retrainer submit`, schedules and triggers send runs."""
+
+    vertex: VertexConfig = Field(default_factory=VertexConfig)
+    kubeflow: KubeflowConfig = Field(default_factory=KubeflowConfig)

@@ -1,0 +1,144 @@
+"""The section of retrain.yaml on what each task gets."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from ..formats.image_names import Image
+from ..formats.quantities import check_cpu, check_memory
+from .kubernetes import KubernetesTaskConfig, Variable
+from .section import Section
+from .vertex_tasks import VertexTaskConfig
+
+NEVER_CACHED = (
+    "ingest_spans",
+    "resolve_champion",
+    "validate_examples",
+    "push_model",
+    "notify_outcome",
+)
+"""Tasks that read or change the world: the newest span, the schema in the store, the registry, what is sent."""
+
+
+class TaskConfig(Section):
+    """What one task gets; what is not set is left to the target."""
+
+    cpu: Annotated[str, AfterValidator(check_cpu)] | None = Field(
+        None, description="Cores, such as `4` or `500m`."
+    )
+    memory: Annotated[str, AfterValidator(check_memory)] | None = Field(
+        None, description="Bytes, such as `16Gi`."
+    )
+    accelerator: str | None = Field(
+        None,
+        description="Type, by the target's own name: `NVIDIA_TESLA_T4` on Vertex AI, `nvidia.com/gpu` on Kubernetes, "
+        "or `${ACCELERATOR}` for both in one file.",
+    )
+    accelerators: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many, where `accelerator` is set. Vertex AI takes 1, 2, 4, 8 or 16, Kubernetes any number "
+        "that a node has.",
+    )
+    retries: int | None = Field(
+        None, ge=0, le=10, description="How often to start a failed task again."
+    )
+    retry_seconds: int = Field(
+        60,
+        ge=0,
+        description="Wait before the first retry, in seconds; doubled each time, an hour at most.",
+    )
+    caching: bool | None = Field(
+        None,
+        description="Whether the task may take its earlier result if its inputs did not change: true if null. What "
+        "reads or changes the world never does.",
+    )
+    image: Image | None = Field(
+        None, description="Container image of this task; the pipeline's if null."
+    )
+    env: dict[Variable, str | None] = Field(
+        default_factory=dict,
+        description="Environment variables: `{NAME: text}`. What is secret belongs into `kubernetes.secrets`.",
+    )
+    kubernetes: KubernetesTaskConfig = Field(default_factory=KubernetesTaskConfig)
+    vertex: VertexTaskConfig = Field(default_factory=VertexTaskConfig)
+
+    @model_validator(mode="after")
+    def _a_variable_has_one_value(self) -> "TaskConfig":
+        for setting in ("secrets", "config_maps"):
+            if twice := sorted(self.env.keys() & getattr(self.kubernetes, setting).keys()):
+                raise ValueError(
+                    f"the variable {twice[0]} is in env and in kubernetes.{setting}; keep one"
+                )
+        return self
+
+
+class TasksConfig(Section):
+    """Settings of tasks: `all` holds for every one, and a task's own override it, key by key.
+
+    Keys within `kubernetes`, and the names within mappings such as `env`, override one another one by one, too; a
+    task's own null takes away what `all` sets.
+    """
+
+    all: TaskConfig = Field(default_factory=TaskConfig, description="Of every task.")
+    ingest_spans: TaskConfig = Field(default_factory=TaskConfig)
+    compute_statistics: TaskConfig = Field(default_factory=TaskConfig)
+    validate_examples: TaskConfig = Field(default_factory=TaskConfig)
+    transform_features: TaskConfig = Field(default_factory=TaskConfig)
+    train_model: TaskConfig = Field(default_factory=TaskConfig)
+    resolve_champion: TaskConfig = Field(default_factory=TaskConfig)
+    evaluate_model: TaskConfig = Field(default_factory=TaskConfig)
+    check_serving: TaskConfig = Field(default_factory=TaskConfig)
+    push_model: TaskConfig = Field(default_factory=TaskConfig)
+    notify_outcome: TaskConfig = Field(default_factory=TaskConfig)
+
+    @model_validator(mode="after")
+    def _the_world_is_never_cached(self) -> "TasksConfig":
+        for task in NEVER_CACHED:
+            if getattr(self, task).caching:
+                raise ValueError(
+                    f"{task} reads or changes the world and is never cached; leave '{task}.caching' out"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _what_holds_for_all_fits_each(self) -> "TasksConfig":
+        for task in type(self).model_fields:
+            try:
+                merged = self.of(task)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                where = ".".join(str(part) for part in (task, *problem["loc"]))
+                said = problem["msg"].removeprefix("Value error, ")
+                raise ValueError(f"{where}, with what 'all' sets: {said}") from error
+            if task != "all" and (key := merged.vertex.needs_machine()):
+                raise ValueError(
+                    f"{task}.vertex.{key} needs a machine type; set {task}.vertex.machine_type, such as n1-standard-4"
+                )
+        return self
+
+    def of(self, task: str) -> TaskConfig:
+        """Give a task's settings, those of `all` filled in.
+
+        Args:
+            task: Name of its component.
+        """
+        own: TaskConfig = getattr(self, task)
+        return TaskConfig.model_validate(
+            _over(self.all.model_dump(exclude_unset=True), own.model_dump(exclude_unset=True))
+        )
+
+
+def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Put one mapping over another at any depth; a null leaves its key out."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = (
+            _over(below if isinstance(below, Mapping) else {}, value)
+            if isinstance(value, Mapping)
+            else value
+        )
+    return {key: value for key, value in merged.items() if value is not None}

@@ -1,0 +1,179 @@
+"""Runs of many spans in order, oldest first, on this machine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...components.lib.errors import RetrainerError
+from ...components.lib.exclusions import read_exclusions
+from ...components.lib.recency import older_than_champion
+from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.run_traces import DONE_OUTCOMES, INGEST, list_traces
+from ...components.lib.spans import LATEST, find_spans
+from ...components.lib.store import Store
+from ...components.lib.words import did_you_mean, plural
+from ..cli.show_runs import duration, outcome
+from ..project.config import LoadedConfig
+from ..project.sections.retrain import RetrainConfig
+from .records import RunRecord, RunState, list_runs
+from .span_references import INGEST_TASK
+
+
+@dataclass
+class Step:
+    """One span of a backfill.
+
+    Attributes:
+        span: The span's name.
+        done_by: The earlier run that succeeded for it, which makes a run now needless; empty if there is none.
+        record: The record of its run; None if it was not run.
+        champion: Version of the champion after it; None for no champion.
+    """
+
+    span: str
+    done_by: str = ""
+    record: RunRecord | None = None
+    champion: int | None = None
+
+    @property
+    def words(self) -> str:
+        """What became of it, in a few words."""
+        if self.record:
+            return outcome(self.record)
+        return f"skipped: done by run {self.done_by}" if self.done_by else "not run"
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe it in plain values."""
+        return {
+            "span": self.span,
+            "run_id": self.record.run_id if self.record else self.done_by or None,
+            "state": str(self.record.state)
+            if self.record
+            else "skipped"
+            if self.done_by
+            else "not run",
+            "outcome": self.words,
+            "champion": self.champion,
+        }
+
+
+def plan(loaded: LoadedConfig, first: str, last: str, again: bool, allow_older: bool) -> list[Step]:
+    """Choose the spans of a backfill.
+
+    Args:
+        loaded: The configuration.
+        first: The oldest span.
+        last: The newest span, or `latest`.
+        again: Whether to run spans again that a run has done.
+        allow_older: Whether models may replace a champion that has seen newer spans.
+
+    Returns:
+        A step for each span that is there, complete and not excluded, oldest first.
+
+    Raises:
+        RetrainerError: If a span does not exist or they are in the wrong order, nothing is left to run, or the champion
+            has seen newer spans than the first to run.
+    """
+    config = loaded.config
+    excluded = read_exclusions(config.store)
+    found = find_spans(config.data.pattern, config.data.marker or "")
+    names = [span.name for span in found if span.whole and span.name not in excluded]
+    for name in (first, last):
+        if name not in names and name != LATEST:
+            why = ", which is excluded (retrainer spans list)" if name in excluded else ""
+            raise RetrainerError(
+                f"there is no complete span '{name}' behind '{config.data.pattern}'{why}."
+                f"{did_you_mean(name, names)}"
+            )
+    start = len(names) - 1 if first == LATEST else names.index(first)
+    end = len(names) - 1 if last == LATEST else names.index(last)
+    if start > end:
+        raise RetrainerError(f"--from {first} is newer than --to {last}. Swap them.")
+    done = {} if again else _done(config)
+    steps = [Step(name, done.get(name, "")) for name in names[start : end + 1]]
+    to_run = [step for step in steps if not step.done_by]
+    champion = Registry(Store(config.store).models_uri).resolve(CHAMPION)
+    if to_run and not allow_older:
+        older, words = older_than_champion(to_run[0].span, champion, config.data.pattern)
+        if older:
+            raise RetrainerError(
+                f"{words}. To begin anew with the older spans, take the champion out of service ('retrainer models "
+                "retire'); to replace it by models of older data, add --allow-older."
+            )
+    return steps
+
+
+def run_steps(
+    steps: Sequence[Step],
+    config: RetrainConfig,
+    run: Callable[[str], RunRecord],
+    tell: Callable[[str], None],
+) -> bool:
+    """Run the steps, oldest first, up to the first failure. A model that is refused is no failure.
+
+    Args:
+        steps: The steps; each gets its record.
+        config: The configuration.
+        run: Runs one span.
+        tell: Takes a line before each run.
+
+    Returns:
+        Whether all of them succeeded.
+    """
+    registry = Registry(Store(config.store).models_uri)
+    to_run = [step for step in steps if not step.done_by]
+    for number, step in enumerate(to_run, 1):
+        tell(f"{number} of {len(to_run)}: span {step.span}")
+        step.record = run(step.span)
+        step.champion = registry.points_at(CHAMPION)
+        if step.record.state != RunState.SUCCEEDED:
+            return False
+    return True
+
+
+def print_steps(steps: Sequence[Step], console: Console) -> None:
+    """Print a table of the steps, and how to go on if some were not run."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("span", "run", "took", "champion"):
+        table.add_column(name, justify="right" if name == "took" else "left", no_wrap=True)
+    table.add_column("outcome", no_wrap=True, overflow="ellipsis")
+    for step in steps:
+        record = step.record
+        table.add_row(
+            step.span,
+            record.run_id if record else "",
+            duration(record.seconds) if record else "",
+            f"version {step.champion}" if step.champion else "none" if record else "",
+            Text(step.words),
+        )
+    console.print(table)
+    left = [
+        step
+        for step in steps
+        if not step.done_by and (step.record is None or step.record.state != RunState.SUCCEEDED)
+    ]
+    if left:
+        console.print(
+            f"{plural(len(left), 'span')} left, from {left[0].span}. Fix what stopped it, then give the same command "
+            "again: spans that are done are skipped."
+        )
+
+
+def _done(config: RetrainConfig) -> dict[str, str]:
+    """Find the newest run that succeeded for each span, on whatever target."""
+    done: dict[str, str] = {}
+    for record in list_runs(config.store):
+        ingested = record.tasks.get(INGEST_TASK)
+        if record.state == RunState.SUCCEEDED and record.pipeline == config.name and ingested:
+            done.setdefault(str(ingested.outputs.get("newest_span", "")), record.run_id)
+    local = set(done.values())
+    for trace in sorted(list_traces(config.store), key=lambda trace: trace.started, reverse=True):
+        span = trace.noted(INGEST, "newest_span")
+        # What its pipeline was is not noted: a store is one pipeline's.
+        if span and trace.outcome in DONE_OUTCOMES and trace.key.name not in local:
+            done.setdefault(str(span), trace.key.name)
+    return done

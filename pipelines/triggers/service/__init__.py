@@ -1,0 +1,1 @@
+"""The trigger service: messages over HTTP or from a subscription."""

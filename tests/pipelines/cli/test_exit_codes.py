@@ -1,0 +1,24 @@
+"""Exit codes of the command line, as a shell or a script sees them."""
+
+import signal
+import sys
+
+import pytest
+
+from retrainer.pipelines.cli import run_here
+from retrainer.pipelines.cli.main import main
+from retrainer.pipelines.local.runner import RunInterrupted
+from retrainer.pipelines.runs.records import RunRecord
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_a_signal_ends_exits_with_128_and_its_number(monkeypatch, capsys, number):
+    def interrupted(*_, **__):
+        raise RunInterrupted(RunRecord("june", "orders", "/store"), number)
+
+    monkeypatch.setattr(run_here, "run_here", interrupted)
+    monkeypatch.setattr(sys, "argv", ["retrainer", "run", "retrain.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 128 + number
+    assert "run 'june' was interrupted" in capsys.readouterr().err

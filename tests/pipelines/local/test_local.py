@@ -1,0 +1,588 @@
+"""Running compiled pipelines: data passing, failures, retries, logs, reports, names."""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional  # noqa: UP035
+
+import pytest
+from kfp import dsl
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.local.runner import LocalRunner
+from retrainer.pipelines.runs.records import RunState, load_run
+from retrainer.pipelines.runs.run_words import describe_failure
+
+OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
+
+
+@dsl.component(**OPTIONS)
+def make(
+    data: dsl.Output[dsl.Dataset],
+    model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    report: dsl.Output[dsl.HTML],
+    rows: int = 3,
+) -> NamedTuple(
+    "Outputs",
+    [
+        ("verdict", str),
+        ("count", int),
+        ("share", float),
+        ("good", bool),
+        ("names", list),
+        ("options", dict),
+    ],
+):
+    from pathlib import Path
+
+    Path(data.path).mkdir()
+    Path(data.path, "part.csv").write_text("x\n" * rows)
+    Path(model.path).write_text("weights")
+    Path(report.path).write_text("<html>fine</html>")
+    data.metadata["rows"] = rows
+    model.metadata["framework"] = "toy"
+    metrics.log_metric("auc", 0.75)
+    return (f"{rows} rows", rows, 0.5, True, ["a", 1, None], {"depth": {"n": 2}})
+
+
+@dsl.component(**OPTIONS)
+def check(
+    data: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    verdict: str,
+    count: int,
+    share: float,
+    good: bool,
+    names: List,  # noqa: UP006
+    options: Dict,  # noqa: UP006
+    text: str,
+    absent: Optional[str] = None,  # noqa: UP045
+    other: Optional[dsl.Input[dsl.Model]] = None,  # noqa: UP045
+    default: List[int] = [1, 2],  # noqa: B006, UP006
+) -> str:
+    from pathlib import Path
+
+    assert Path(data.path, "part.csv").read_text() == "x\n" * count
+    assert (data.metadata, data.schema_title) == ({"rows": count}, "system.Dataset")
+    assert (model.metadata["framework"], Path(model.path).read_text()) == ("toy", "weights")
+    assert isinstance(model, dsl.Model)
+    assert (verdict, share, good, text) == ("7 rows", 0.5, True, "7 rows of 7 for me, {}")
+    assert type(count) is int
+    assert names == ["a", 1.0, None]
+    assert options == {"depth": {"n": 2.0}}
+    assert all(type(number) is float for number in (names[1], options["depth"]["n"], *default))
+    assert (absent, other, default) == (None, None, [1.0, 2.0])
+    return "all as it should be"
+
+
+@dsl.component(**OPTIONS)
+def write_outputs(
+    number: dsl.OutputPath(int),
+    flag: dsl.OutputPath(bool),
+    table: dsl.OutputPath("Dataset"),
+    elsewhere: dsl.Output[dsl.Artifact],
+    folder: str,
+):
+    from pathlib import Path
+
+    Path(number).write_text("12")
+    Path(flag).write_text("True")
+    Path(table).write_text("a,b")
+    elsewhere.uri = folder + "/kept"
+    Path(elsewhere.path).write_text("kept")
+
+
+@dsl.component(**OPTIONS)
+def read_outputs(number: int, flag: bool, table: dsl.InputPath("Dataset")) -> str:
+    from pathlib import Path
+
+    return f"{number} {flag} {Path(table).read_text()}"
+
+
+@dsl.component(**OPTIONS)
+def say(text: str = "hello") -> str:
+    print("saying", text)
+    return text
+
+
+@dsl.component(**OPTIONS)
+def fail_for_the_user(text: str, report: dsl.Output[dsl.HTML]) -> str:
+    from pathlib import Path
+
+    from retrainer.components.lib.errors import RetrainerError
+
+    Path(report.path).write_text("<html>why</html>")
+    raise RetrainerError("column 'carrier' is gone: put it back")
+
+
+@dsl.component(**OPTIONS)
+def fail_unexpectedly() -> str:
+    for line in range(100):
+        print("line", line)
+    return str({}["missing"])
+
+
+@dsl.component(**OPTIONS)
+def die(signal_number: int) -> str:
+    import os
+
+    os.kill(os.getpid(), signal_number)
+    return ""
+
+
+@dsl.component(**OPTIONS)
+def leave(status: int) -> str:
+    import sys
+
+    sys.exit(status)
+
+
+@dsl.component(**OPTIONS)
+def fail_until(folder: str, times: int) -> str:
+    from pathlib import Path
+
+    attempts = Path(folder, "attempts")
+    attempts.write_text((attempts.read_text() if attempts.exists() else "") + "x")
+    if len(attempts.read_text()) <= times:
+        raise OSError("not yet")
+    return f"at attempt {len(attempts.read_text())}"
+
+
+@dsl.component(**OPTIONS)
+def wait_for(folder: str, mine: str, other: str) -> str:
+    import time
+    from pathlib import Path
+
+    Path(folder, mine).touch()
+    for _ in range(100):
+        if Path(folder, other).exists():
+            return "met"
+        time.sleep(0.05)
+    raise TimeoutError(other)
+
+
+@dsl.component(**OPTIONS)
+def report_progress() -> str:
+    import time
+
+    from retrainer.components.lib.progress import progress
+
+    progress("counting", 1, 2)
+    time.sleep(0.4)
+    return "done"
+
+
+@dsl.component(**OPTIONS)
+def give_nan(metrics: dsl.Output[dsl.Metrics]):
+    metrics.log_metric("auc", float("nan"))
+
+
+@dsl.component(**OPTIONS)
+def look_around(job: str, task: str) -> str:
+    import os
+    import sys
+
+    return " ".join(
+        [job, task, os.environ["COLOUR"], str(os.getpgrp() == os.getpid()), sys.argv[0]]
+    )
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open(runner):
+    # Its server's sockets and pipes are there before and after.
+    runner.warm_up()
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    runner.warm_up()
+    assert len(set(os.listdir("/proc/self/fd")) - before) <= 2
+
+
+def test_every_type_of_value_arrives(bench, compile_pipeline, listener):
+    @dsl.pipeline(name="data-passing")
+    def pipeline(rows: int, who: str = "me") -> str:
+        made = make(rows=rows)
+        values = {
+            name: made.outputs[name]
+            for name in ("data", "model", "verdict", "count", "share", "good", "names", "options")
+        }
+        text = f"{made.outputs['verdict']} of {made.outputs['count']} for {who}, {{}}"
+        return check(**values, text=text).output
+
+    record = bench.run(
+        compile_pipeline(pipeline), parameters={"rows": 7}, observer=listener, run_id="passing"
+    )
+
+    assert record.state == RunState.SUCCEEDED, describe_failure(record)
+    assert record.parameters == {"rows": 7, "who": "me"}
+    assert record.outputs == {"Output": "all as it should be"}
+    made, checked = record.tasks.values()
+    assert made.outputs["count"] == 7
+    assert made.verdict == "7 rows"
+    assert made.metrics == {"auc": 0.75}
+    assert made.output_artifacts["data"].metadata == {"rows": 7}
+    assert made.output_artifacts["data"].type == "system.Dataset"
+    assert len(made.output_artifacts["data"].digest) == 64
+    assert made.output_artifacts["metrics"].digest == ""
+    assert checked.input_artifacts["data"] == made.output_artifacts["data"]
+    assert made.seconds is not None
+    assert 0 < made.seconds < 5
+    assert made.peak_memory is not None
+    assert made.peak_memory > 10 << 20
+    assert Path(record.locate(made.reports[0])).read_text() == "<html>fine</html>"
+    assert listener.events == [
+        ("run_started", "passing"),
+        ("task_started", "make"),
+        ("task_finished", "make"),
+        ("task_started", "check"),
+        ("task_finished", "check"),
+        ("run_finished", "succeeded"),
+    ]
+    assert load_run(str(bench.store), "passing") == record
+
+
+def test_output_paths_and_changed_uris(bench, compile_pipeline, tmp_path):
+    @dsl.pipeline(name="paths")
+    def pipeline(folder: str) -> str:
+        written = write_outputs(folder=folder)
+        return read_outputs(
+            number=written.outputs["number"],
+            flag=written.outputs["flag"],
+            table=written.outputs["table"],
+        ).output
+
+    record = bench.run(compile_pipeline(pipeline), parameters={"folder": str(tmp_path)})
+    assert record.outputs == {"Output": "12 True a,b"}, describe_failure(record)
+    elsewhere = record.tasks["write-outputs"].output_artifacts["elsewhere"]
+    assert elsewhere.uri == f"{tmp_path}/kept"
+    assert elsewhere.digest
+
+
+def test_independent_tasks_run_at_once(bench, compile_pipeline, tmp_path):
+    @dsl.pipeline(name="pair")
+    def pipeline(folder: str):
+        wait_for(folder=folder, mine="a", other="b")
+        wait_for(folder=folder, mine="b", other="a")
+
+    record = bench.run(compile_pipeline(pipeline), parameters={"folder": str(tmp_path)})
+    assert record.state == RunState.SUCCEEDED, describe_failure(record)
+
+
+def test_an_error_for_the_user_speaks_for_itself(bench, compile_pipeline):
+    @dsl.pipeline(name="known")
+    def pipeline():
+        first = say()
+        failed = fail_for_the_user(text=first.output)
+        say(text=failed.outputs["Output"])
+        say(text="beside it")
+
+    record = bench.run(compile_pipeline(pipeline))
+
+    states = {name: str(task.state) for name, task in record.tasks.items()}
+    assert states == {
+        "say": "succeeded",
+        "fail-for-the-user": "failed",
+        "say-2": "skipped",
+        "say-3": "succeeded",
+    }
+    assert record.state == RunState.FAILED
+    assert record.error == "fail_for_the_user: column 'carrier' is gone: put it back"
+    failed = record.tasks["fail-for-the-user"]
+    assert failed.log_tail == []
+    assert failed.verdict == "column 'carrier' is gone: put it back"
+    assert "Traceback" not in describe_failure(record)
+    assert "Traceback" in bench.log(record, "fail-for-the-user")
+    assert Path(record.locate(failed.reports[0])).read_text() == "<html>why</html>"
+
+
+def test_what_needs_a_task_that_was_skipped_is_skipped_too(bench, compile_pipeline):
+    @dsl.pipeline(name="chain")
+    def pipeline():
+        failed = fail_for_the_user(text="first")
+        skipped = say(text=failed.outputs["Output"])
+        say(text=skipped.output)
+
+    record = bench.run(compile_pipeline(pipeline))
+
+    assert [str(task.state) for task in record.tasks.values()] == ["failed", "skipped", "skipped"]
+    assert record.state == RunState.FAILED
+
+
+def test_the_time_of_a_task_includes_the_loading_that_it_waits_for(tmp_path, compile_pipeline):
+    # A library that takes a while to load, which the second task waits for and the first does not.
+    (tmp_path / "slow_to_load.py").write_text("import time\ntime.sleep(1.0)\n")
+
+    @dsl.pipeline(name="waiting")
+    def pipeline():
+        say(text=say(text="first").output).set_caching_options(False)
+
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with LocalRunner(libraries=("kfp.dsl.executor_main", "slow_to_load")) as runner:
+            record = runner.run(
+                compile_pipeline(pipeline),
+                store=str(tmp_path / "store"),
+                pipeline_root=str(tmp_path / "root"),
+                run_id="june",
+            )
+    finally:
+        sys.path.remove(str(tmp_path))
+    early, late = record.tasks.values()
+    assert early.seconds + late.seconds >= 1.0
+    assert late.seconds >= late.start_seconds >= 0
+    assert early.seconds + late.seconds <= record.seconds
+    assert load_run(record.store, "june") == record
+
+
+def test_a_store_that_can_not_be_written_has_no_run_to_resume(bench, compile_pipeline):
+    @dsl.pipeline(name="plain")
+    def pipeline():
+        say()
+
+    bench.store.write_text("a file where the folder should be")
+    with pytest.raises(RetrainerError, match=r"can't write its record.* Fix that, then run again"):
+        bench.run(compile_pipeline(pipeline), run_id="june")
+
+
+def test_an_unexpected_error_shows_the_logs_end_and_its_place(bench, compile_pipeline):
+    @dsl.pipeline(name="unknown")
+    def pipeline():
+        fail_unexpectedly()
+
+    record = bench.run(compile_pipeline(pipeline))
+
+    task = record.tasks["fail-unexpectedly"]
+    assert task.error == "KeyError: 'missing'"
+    assert task.log_tail[-1] == "KeyError: 'missing'"
+    assert len(task.log_tail) == 15
+    told = describe_failure(record)
+    assert record.locate("logs/fail-unexpectedly.log") in told
+    assert "line 0\n" not in told
+    assert "line 0\n" in bench.log(record, "fail-unexpectedly")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (9, "was killed by SIGKILL. The machine may have run out of memory."),
+        (11, "killed by SIGSEGV"),
+    ],
+)
+def test_a_killed_task_is_a_failed_task(bench, compile_pipeline, number, message):
+    @dsl.pipeline(name="killed")
+    def pipeline(number: int):
+        die(signal_number=number)
+
+    record = bench.run(compile_pipeline(pipeline), parameters={"number": number})
+    assert message in (record.tasks["die"].error or "")
+
+
+def test_leaving_is_failing_unless_the_status_is_0(bench, compile_pipeline):
+    @dsl.pipeline(name="leaving")
+    def pipeline(status: int):
+        leave(status=status)
+
+    spec = compile_pipeline(pipeline)
+    failed = bench.run(spec, parameters={"status": 3})
+    assert failed.error == "leave: the component ended itself with the status 3"
+    assert bench.run(spec, parameters={"status": 0}).state == RunState.SUCCEEDED
+
+
+def test_a_task_is_tried_again(bench, compile_pipeline, listener, tmp_path):
+    @dsl.pipeline(name="again")
+    def pipeline(folder: str, times: int):
+        fail_until(folder=folder, times=times).set_retry(2, backoff_factor=2)
+
+    spec = compile_pipeline(pipeline)
+    spec["root"]["dag"]["tasks"]["fail-until"]["retryPolicy"]["backoffDuration"] = "0.1s"
+    record = bench.run(spec, parameters={"folder": str(tmp_path), "times": 2}, observer=listener)
+    task = record.tasks["fail-until"]
+    assert record.state == RunState.SUCCEEDED, describe_failure(record)
+    assert (task.attempts, task.verdict, task.error, task.log_tail) == (3, "", None, [])
+    assert task.outputs == {"Output": "at attempt 3"}
+    assert listener.events.count(("task_retrying", "fail-until")) == 2
+    assert bench.log(record, "fail-until").count("OSError: not yet") == 2
+
+    (tmp_path / "attempts").unlink()
+    record = bench.run(spec, parameters={"folder": str(tmp_path), "times": 3})
+    assert (record.state, record.tasks["fail-until"].attempts) == (RunState.FAILED, 3)
+
+
+def test_progress_and_output_are_told(bench, compile_pipeline, listener):
+    @dsl.pipeline(name="progress")
+    def pipeline():
+        report_progress()
+        say(text="something")
+
+    bench.run(compile_pipeline(pipeline), observer=listener)
+    assert [dataclasses.astuple(progress) for progress in listener.progress] == [("counting", 1, 2)]
+    assert "saying something\n" in listener.output
+
+
+def test_progress_is_that_of_this_run(bench, compile_pipeline, listener):
+    @dsl.pipeline(name="progress")
+    def pipeline():
+        report_progress()
+
+    spec = compile_pipeline(pipeline)
+    for _ in range(2):
+        bench.run(spec, observer=listener, caching=False)
+    assert len(listener.progress) == 2
+
+
+def test_numbers_that_the_remote_runners_refuse_fail_here_too(bench, compile_pipeline):
+    @dsl.pipeline(name="nan")
+    def pipeline():
+        give_nan()
+
+    record = bench.run(compile_pipeline(pipeline))
+    assert "the metadata of 'metrics' holds nan at 'auc'" in (record.error or "")
+
+
+def test_placeholders_environment_and_process_group(bench, compile_pipeline, monkeypatch):
+    @dsl.pipeline(name="surroundings")
+    def pipeline():
+        task = look_around(
+            job=dsl.PIPELINE_JOB_NAME_PLACEHOLDER, task=f"t-{dsl.PIPELINE_TASK_NAME_PLACEHOLDER}"
+        )
+        task.set_env_variable("COLOUR", "blue")
+
+    monkeypatch.setenv("COLOUR", "red")
+    record = bench.run(compile_pipeline(pipeline), run_id="here")
+    found = record.tasks["look-around"].outputs["Output"]
+    assert found == "here t-look-around blue True executor_main.py", describe_failure(record)
+
+
+def test_tasks_see_the_callers_environment_as_it_is_now(bench, compile_pipeline, monkeypatch):
+    @dsl.pipeline(name="environment")
+    def pipeline():
+        look_around(job="j", task="t")
+
+    spec = compile_pipeline(pipeline)
+    monkeypatch.setenv("COLOUR", "green")
+    record = bench.run(spec, caching=False)
+    assert "green" in record.tasks["look-around"].outputs["Output"]
+    monkeypatch.delenv("COLOUR")
+    assert "KeyError: 'COLOUR'" in (bench.run(spec, caching=False).error or "")
+
+
+@dsl.pipeline(name="simple")
+def simple(text: str, rows: int = 3):
+    say(text=text)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({}, r"needs the parameter 'text' \(a string\)"),
+        ({"text": "a", "row": 1}, "no parameter 'row'. Did you mean 'rows'"),
+        ({"text": "a", "zebra": 1}, "no parameter 'zebra'. It has"),
+        ({"text": 3}, "parameter 'text' must be a string, and is 3"),
+        ({"text": "a", "rows": "many"}, "parameter 'rows' must be a whole number, and is 'many'"),
+        ({"text": "a", "rows": True}, "parameter 'rows' must be a whole number, and is True"),
+        ({"text": "a", "rows": 1.5}, "parameter 'rows' must be a whole number"),
+    ],
+)
+def test_wrong_parameters_are_named(bench, compile_pipeline, parameters, message):
+    with pytest.raises(RetrainerError, match=message):
+        bench.run(compile_pipeline(simple), parameters=parameters)
+    assert not bench.store.exists()
+
+
+@pytest.mark.parametrize("run_id", ["", "../up", "a/b", ".hidden", "x" * 129])
+def test_a_run_id_is_a_plain_name(bench, compile_pipeline, run_id):
+    with pytest.raises(RetrainerError, match="can't be a run's name"):
+        bench.runner.run(
+            compile_pipeline(simple),
+            parameters={"text": ""},
+            run_id=run_id,
+            store=str(bench.store),
+            pipeline_root=str(bench.root),
+        )
+
+
+def test_a_run_id_is_used_once(bench, compile_pipeline):
+    spec = compile_pipeline(simple)
+    bench.run(spec, run_id="june", parameters={"text": "a"})
+    with pytest.raises(
+        RetrainerError, match=r"run 'june' is there already: succeeded, 1 of 1 .* Take"
+    ):
+        bench.run(spec, run_id="june", parameters={"text": "b"})
+
+
+def test_a_pipeline_root_of_two_stores_keeps_the_artifacts_of_both(bench, compile_pipeline):
+    spec = compile_pipeline(simple)
+    first = bench.run(spec, run_id="june", parameters={"text": "a"})
+    log = bench.log(first, "say")
+    other = str(bench.folder / "other")
+    with pytest.raises(
+        RetrainerError, match=r"june' holds the artifacts of another run .*--run-id"
+    ):
+        bench.run(spec, run_id="june", parameters={"text": "b"}, store=other)
+    assert bench.log(first, "say") == log
+    assert (
+        bench.run(spec, run_id="july", parameters={"text": "b"}, store=other).state == "succeeded"
+    )
+
+
+def test_a_run_that_is_resumed_keeps_its_artifacts_unless_another_run_has_them(
+    bench, compile_pipeline
+):
+    @dsl.pipeline(name="broken")
+    def broken(text: str):
+        fail_for_the_user(text=text)
+
+    spec = compile_pipeline(broken)
+    bench.run(spec, run_id="june", parameters={"text": "a"})
+    resumed = bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
+    assert len(resumed.resumed) == 1
+    (bench.root / "june" / ".run").write_text("another run")
+    with pytest.raises(RetrainerError, match="holds the artifacts of another run"):
+        bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
+
+
+def test_of_two_machines_that_start_a_run_of_one_name_at_once_one_does(
+    bench, compile_pipeline, monkeypatch
+):
+    spec, store = compile_pipeline(simple), f"memory://{bench.folder.name}/store"
+    bench.run(spec, run_id="june", parameters={"text": "a"}, store=store)
+    # The other machine looked before the first one wrote its record, and has a pipeline root of its own.
+    monkeypatch.setattr("retrainer.pipelines.local.runner.run_exists", lambda *_: False)
+    with pytest.raises(RetrainerError, match="run 'june' is there already: succeeded"):
+        bench.run(
+            spec,
+            run_id="june",
+            parameters={"text": "b"},
+            store=store,
+            pipeline_root=str(bench.folder / "elsewhere"),
+        )
+    assert load_run(store, "june").parameters["text"] == "a"
+    assert not (bench.folder / "elsewhere" / "june").exists()
+
+
+def test_a_run_whose_record_could_not_be_written_can_be_tried_again_by_its_name(
+    bench, compile_pipeline, monkeypatch
+):
+    def fail(_):
+        raise OSError("the bucket does not answer")
+
+    spec = compile_pipeline(simple)
+    with monkeypatch.context() as broken:
+        broken.setattr("retrainer.pipelines.local.runner.create_run", fail)
+        with pytest.raises(RetrainerError, match="the bucket does not answer"):
+            bench.run(spec, run_id="june", parameters={"text": "a"})
+    assert bench.run(spec, run_id="june", parameters={"text": "a"}).state == "succeeded"
+
+
+def test_a_bucket_is_a_store_too(bench, compile_pipeline):
+    store = f"memory://{bench.folder.name}/store"
+    record = bench.run(compile_pipeline(simple), parameters={"text": "a"}, store=store)
+    assert load_run(store, record.run_id) == record
+    assert bench.log(record, "say").count("saying a") == 1
+    assert (bench.root / ".lock").exists()
+
+
+def test_nothing_comes_out_on_the_terminal(bench, compile_pipeline, capfd):
+    bench.run(compile_pipeline(simple), parameters={"text": "a"})
+    assert capfd.readouterr() == ("", "")

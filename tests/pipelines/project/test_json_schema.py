@@ -1,0 +1,49 @@
+"""What editors check a retrain.yaml by."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from retrainer.pipelines.project.json_schema import config_schema
+
+# It comes with libraries of one dependency line alone.
+jsonschema = pytest.importorskip("jsonschema")
+CHECK = jsonschema.Draft202012Validator(json.loads(config_schema()))
+EXAMPLES = Path(__file__).parents[3] / "pipelines" / "examples"
+STARTER = (EXAMPLES / "starter" / "retrain.yaml").read_text()
+
+
+@pytest.mark.parametrize("file", EXAMPLES.glob("*/retrain.yaml"), ids=lambda file: file.parent.name)
+def test_the_examples_are_right(file):
+    CHECK.validate(yaml.safe_load(file.read_text()))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "tasks: {all: {cpu: 4, env: {TIER: 1}, image: null}}",
+        'tasks: {all: {accelerators: "${GPUS:-1}", caching: "${CACHING}", memory: "${MEMORY}"}}',
+        "targets: {vertex: {project: null, labels: {tier: 1}}}",
+        "notify: {slack: {}, webhook: [{url: 'https://a.example'}, {url_env: HOOK, 'on': [failed]}]}",
+    ],
+)
+def test_what_a_file_may_hold_is_right(more):
+    CHECK.validate(yaml.safe_load(f"{STARTER}{more}\n"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "tasks: {all: {cpus: 4}}",
+        "tasks: {all: {accelerators: many}}",
+        "tasks: {all: {kubernetes: {secrets: {A: key}}}}",
+        "serving: {rows: text}",
+        "notify: {slack: 'https://a.example'}",
+        "notify: {slack: [{'on': [exploded]}]}",
+    ],
+)
+def test_what_is_wrong_is_marked(more):
+    with pytest.raises(jsonschema.ValidationError):
+        CHECK.validate(yaml.safe_load(f"{STARTER}{more}\n"))
