@@ -36,11 +36,12 @@ def backfill(
     from ..project.checks import check_settings
     from ..project.config import load_config
     from ..project.reach import ignored_here
-    from ..runs.backfill import plan, print_steps, run_steps
+    from ..runs.backfill import plan, run_steps
     from ..runs.records import RunRecord
     from .options import show_warnings
     from .progress import make_observer
     from .run import run_locally, warm_runner
+    from .show_backfill import print_steps
     from .show_runs import open_console
 
     loaded = load_config(file)

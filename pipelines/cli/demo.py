@@ -18,9 +18,9 @@ from ..examples.flights import data
 from ..project.config import load_config
 from ..project.starting import FIRST_MONTHS, init_project
 from ..runs.records import RunRecord
+from ..runs.run_words import duration, outcome
 from .progress import make_observer
 from .run import run_locally, warm_runner
-from .show_runs import duration, outcome
 
 MARKER = ".retrainer-demo"
 NEW_MONTH, LAST_MONTH = FIRST_MONTHS + 1, FIRST_MONTHS + 2

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...components.lib.errors import RetrainerError
+from ..definitions.compiled import Pipeline
 from ..definitions.compiling import compile_pipeline
 from ..project.config import LoadedConfig, load_config
 from ..project.formats.names import check_run_id
@@ -12,7 +13,6 @@ from ..project.reach import is_reachable, local_only, store_tasks
 from ..project.sections.triggers import FLAGS, PARAMETERS
 from ..targets.checks import check_target
 from ..targets.images import pin_images
-from ..targets.interface import Pipeline
 from ..targets.opening import TargetKind, check_reachable
 from ..targets.settings import parse_pairs
 from .options import show_warnings

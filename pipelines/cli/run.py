@@ -11,10 +11,8 @@ from ..local.runner import LocalRunner
 from ..project.config import LoadedConfig
 from ..project.installed import check_libraries
 from ..project.sections.notify import NotifyConfig
-from ..runs.records import RunRecord, RunState, list_runs, load_run
+from ..runs.records import RunRecord, find_run
 from ..runs.run_ids import new_run_id
-
-LAST = "last"
 
 
 @contextmanager
@@ -91,24 +89,3 @@ def run_locally(
         caching=caching,
         observer=observer,
     )
-
-
-def find_run(store: str, run_id: str) -> RunRecord:
-    """Look a run's record up.
-
-    Args:
-        store: URI of the store.
-        run_id: The run's name, or `last` for the newest.
-
-    Returns:
-        The record.
-
-    Raises:
-        RetrainerError: If there is none.
-    """
-    if run_id != LAST:
-        return load_run(store, run_id)
-    records = [record for record in list_runs(store) if record.state != RunState.UNREADABLE]
-    if not records:
-        raise RetrainerError(f"there are no runs in '{store}' yet.")
-    return records[0]

@@ -11,9 +11,10 @@ from ...components.lib.words import plural
 from .options import FILE, IMAGE, PARAMETERS, TO, show_warnings, take_flags, target_options
 
 if TYPE_CHECKING:
+    from ..definitions.compiled import Pipeline
     from ..project.config import LoadedConfig
     from ..project.sections.schedule import ScheduleConfig
-    from ..targets.interface import Pipeline, Schedule, ScheduleRequest, Target
+    from ..targets.interface import Schedule, ScheduleRequest, Target
 
 _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
 # Settings of whoever calls the service, which its runs do not have.

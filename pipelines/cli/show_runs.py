@@ -10,7 +10,13 @@ from rich.text import Text
 
 from ..runs.records import ArtifactRecord, RunRecord, TaskRecord
 from ..runs.remote_runs import RunElsewhere
-from ..runs.run_words import describe_failure, first_line, shown_warnings
+from ..runs.run_words import (
+    describe_failure,
+    duration,
+    first_line,
+    outcome,
+    shown_warnings,
+)
 from ..targets.interface import TaskStatus
 
 STYLES = {
@@ -29,22 +35,6 @@ STYLES = {
 MOST_CHARACTERS = 100
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 LOG_COLUMNS = 1_000
-# The second is there with evaluation.champion_changed: judge_again, and has the last word.
-PUSH_TASKS = ("push-model-2", "push-model")
-
-
-def outcome(record: RunRecord) -> str:
-    """Say in a few words what became of a run.
-
-    Returns:
-        The verdict of push_model; or where and why the run stopped.
-    """
-    if record.failed_tasks:
-        task = record.failed_tasks[0]
-        return f"stopped at {task.title or task.name}: {first_line(task.error or '')}"
-    pushes = [record.tasks[name] for name in PUSH_TASKS if name in record.tasks]
-    verdicts = [push.verdict for push in pushes if push.verdict]
-    return verdicts[0] if verdicts else first_line(record.error or "")
 
 
 def print_list(
@@ -221,16 +211,6 @@ def _print_artifacts(title: str, artifacts: dict[str, ArtifactRecord], console: 
     for name, artifact in artifacts.items():
         digest = f" {artifact.digest[:12]}" if artifact.digest else ""
         console.print(Text(f"    {name}:{digest} {artifact.uri}"), soft_wrap=True)
-
-
-def duration(seconds: float | None) -> str:
-    """Write a duration, such as `4.2 s` or `3 min 12 s`."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
 
 
 def local_time(moment: str) -> str:

@@ -12,7 +12,7 @@ from kfp import compiler
 from ...components.lib.errors import RetrainerError
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig
-from ..targets.interface import Pipeline
+from .compiled import Pipeline
 from .continuous_training import continuous_training
 from .pipeline_text import read_header, to_json, to_yaml
 from .portable import drop_new_names, drop_unused_inputs

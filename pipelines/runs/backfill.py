@@ -4,10 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from ...components.lib.errors import RetrainerError
 from ...components.lib.exclusions import read_exclusions
 from ...components.lib.recency import older_than_champion
@@ -15,11 +11,11 @@ from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.run_traces import DONE_OUTCOMES, INGEST, list_traces
 from ...components.lib.spans import LATEST, find_spans
 from ...components.lib.store import Store
-from ...components.lib.words import did_you_mean, plural
-from ..cli.show_runs import duration, outcome
+from ...components.lib.words import did_you_mean
 from ..project.config import LoadedConfig
 from ..project.sections.retrain import RetrainConfig
 from .records import RunRecord, RunState, list_runs
+from .run_words import outcome
 from .span_references import INGEST_TASK
 
 
@@ -133,34 +129,6 @@ def run_steps(
         if step.record.state != RunState.SUCCEEDED:
             return False
     return True
-
-
-def print_steps(steps: Sequence[Step], console: Console) -> None:
-    """Print a table of the steps, and how to go on if some were not run."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("span", "run", "took", "champion"):
-        table.add_column(name, justify="right" if name == "took" else "left", no_wrap=True)
-    table.add_column("outcome", no_wrap=True, overflow="ellipsis")
-    for step in steps:
-        record = step.record
-        table.add_row(
-            step.span,
-            record.run_id if record else "",
-            duration(record.seconds) if record else "",
-            f"version {step.champion}" if step.champion else "none" if record else "",
-            Text(step.words),
-        )
-    console.print(table)
-    left = [
-        step
-        for step in steps
-        if not step.done_by and (step.record is None or step.record.state != RunState.SUCCEEDED)
-    ]
-    if left:
-        console.print(
-            f"{plural(len(left), 'span')} left, from {left[0].span}. Fix what stopped it, then give the same command "
-            "again: spans that are done are skipped."
-        )
 
 
 def _done(config: RetrainConfig) -> dict[str, str]:

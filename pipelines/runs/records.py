@@ -28,6 +28,7 @@ from .heartbeat import SILENCE_SECONDS, last_heard
 from .lock import find_holder
 
 LOCK_NAME = ".lock"
+LAST = "last"
 _READERS = 16
 # Of runs of before there was a heartbeat: their record changes with each task, and a task may take hours.
 _LONGEST_SILENCE_SECONDS = 24 * 3600.0
@@ -380,3 +381,24 @@ def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
         check_moment(moment)
     record.tasks = {name: _task_from_json(task) for name, task in content.get("tasks", {}).items()}
     return record
+
+
+def find_run(store: str, run_id: str) -> RunRecord:
+    """Look a run's record up.
+
+    Args:
+        store: URI of the store.
+        run_id: The run's name, or `last` for the newest.
+
+    Returns:
+        The record.
+
+    Raises:
+        RetrainerError: If there is none.
+    """
+    if run_id != LAST:
+        return load_run(store, run_id)
+    records = [record for record in list_runs(store) if record.state != RunState.UNREADABLE]
+    if not records:
+        raise RetrainerError(f"there are no runs in '{store}' yet.")
+    return records[0]

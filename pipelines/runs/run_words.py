@@ -3,6 +3,9 @@
 from ...components.lib.words import plural
 from .records import RunRecord, TaskRecord
 
+# The second is there with evaluation.champion_changed: judge_again, and has the last word.
+PUSH_TASKS = ("push-model-2", "push-model")
+
 
 def describe_failure(record: RunRecord) -> str:
     """Say what went wrong in a run: for each failed task its error, its log's end, and the log.
@@ -37,3 +40,27 @@ def shown_warnings(task: TaskRecord, most: int | None = None) -> list[str]:
     lines = [f"warning: {' '.join(one.split())}" for one in task.warnings[:most]]
     left = len(task.warnings) - len(lines)
     return [*lines, f"and {plural(left, 'more warning')}"] if left else lines
+
+
+def outcome(record: RunRecord) -> str:
+    """Say in a few words what became of a run.
+
+    Returns:
+        The verdict of push_model; or where and why the run stopped.
+    """
+    if record.failed_tasks:
+        task = record.failed_tasks[0]
+        return f"stopped at {task.title or task.name}: {first_line(task.error or '')}"
+    pushes = [record.tasks[name] for name in PUSH_TASKS if name in record.tasks]
+    verdicts = [push.verdict for push in pushes if push.verdict]
+    return verdicts[0] if verdicts else first_line(record.error or "")
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration, such as `4.2 s` or `3 min 12 s`."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"

@@ -15,10 +15,9 @@ from ...components.validate_examples.schema_file import (
 from ...components.validate_examples.settings import parse_settings
 from ...components.validate_examples.updating import Change, Update, update_schema
 from ...components.validate_examples.window import Window, read_window
-from ..cli.run import LAST, find_run
 from ..project.schemas import OpenedSchema, open_schema
 from ..project.sections.retrain import RetrainConfig
-from .records import RunRecord, list_runs
+from .records import LAST, RunRecord, find_run, list_runs
 
 _TRIES = 5
 # Kubeflow Pipelines' own object store, by the name that only its launcher knows.

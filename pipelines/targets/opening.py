@@ -6,9 +6,10 @@ from typing import Any
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.files import is_local
+from ..definitions.compiled import Pipeline
 from ..project.config import LoadedConfig
 from ..project.sections.targets import KubeflowConfig, VertexConfig
-from .interface import Pipeline, Target
+from .interface import Target
 from .settings import flag, settle
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..definitions.compiled import Pipeline
 from ..project.config import LoadedConfig
 from ..project.sections.tasks import TasksConfig
-from .interface import Pipeline, Target
+from .interface import Target
 from .opening import TargetKind, settle_kubeflow, settle_vertex
 
 _NAMES = {TargetKind.VERTEX: "Vertex AI", TargetKind.KUBEFLOW: "Kubeflow Pipelines"}

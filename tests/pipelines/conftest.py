@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from retrainer.pipelines.cli import demo
-from retrainer.pipelines.cli import run as local_run
+from retrainer.pipelines.cli import run as run_command
 from retrainer.pipelines.cli.main import main
 from retrainer.pipelines.local.runner import LocalRunner
 
@@ -31,7 +31,7 @@ def warm_retrainer() -> Iterator[Command]:
             local.warm_up()
             yield local
 
-        for module in (local_run, demo):
+        for module in (run_command, demo):
             patch.setattr(module, "warm_runner", shared)
 
         def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -28,8 +28,9 @@ def ask_kubeflow(host="https://kubeflow.acme.example/"):
     import yaml
     from servers.kubeflow import SMALL_PIPELINE
 
+    from retrainer.pipelines.definitions.compiled import Pipeline
     from retrainer.pipelines.project.sections.targets import KubeflowConfig
-    from retrainer.pipelines.targets.interface import Pipeline, RunRequest
+    from retrainer.pipelines.targets.interface import RunRequest
     from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 
     spec = next(iter(yaml.safe_load_all(SMALL_PIPELINE)))
@@ -80,7 +81,7 @@ def ask_bigquery_reader():
 
 
 def ask_pubsub():
-    from retrainer.pipelines.triggers.service.push import dead_letters
+    from retrainer.pipelines.triggers.service import dead_letters
     from retrainer.pipelines.triggers.types import Message
 
     dead_letters.PUBLISH_SECONDS = 2.0

@@ -11,11 +11,11 @@ from google.auth.credentials import Credentials
 from servers.local_http import Seen
 from servers.vertex import VertexServer
 
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.definitions.compiling import compile_pipeline
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.sections.targets import VertexConfig
 from retrainer.pipelines.project.starting import init_project
-from retrainer.pipelines.targets.interface import Pipeline
 from retrainer.pipelines.targets.vertex.target import VertexTarget
 
 FULL: Mapping[str, Any] = {

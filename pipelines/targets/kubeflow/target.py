@@ -9,10 +9,10 @@ import kfp_server_api
 import yaml
 
 from ....components.lib.consoles import kubeflow_run_page
+from ...definitions.compiled import Pipeline
 from ...project.sections.targets import KubeflowConfig
 from ..interface import (
     ENDED,
-    Pipeline,
     RefusedError,
     RemoteRun,
     RemoteState,

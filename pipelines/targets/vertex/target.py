@@ -10,11 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ....components.lib.network import certificates
+from ...definitions.compiled import Pipeline
 from ...project.sections.targets import VertexConfig
 from ..interface import (
     ENDED,
     SUBMIT_SECONDS,
-    Pipeline,
     RefusedError,
     RemoteRun,
     RunRequest,

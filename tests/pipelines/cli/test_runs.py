@@ -12,13 +12,13 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.run_records import RunKey, note_submission, recording
+from retrainer.pipelines.runs import cancelling
 from retrainer.pipelines.runs.cancelling import cancel_here
 from retrainer.pipelines.runs.lock import Holder, RunLock
 from retrainer.pipelines.runs.records import (
     RunRecord,
     RunState,
     TaskRecord,
-    cancelling,
     lock_path,
     remote_lookup,
     save_run,

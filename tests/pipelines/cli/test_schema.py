@@ -15,12 +15,12 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples, SpanPart
 from retrainer.components.lib.run_records import recording
 from retrainer.pipelines.project.starting import init_project
+from retrainer.pipelines.runs import schema_changes
 from retrainer.pipelines.runs.records import (
     ArtifactRecord,
     RunRecord,
     TaskRecord,
     save_run,
-    schema_changes,
 )
 
 SCHEMA = """# by hand

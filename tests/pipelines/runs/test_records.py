@@ -11,6 +11,7 @@ from rich.console import Console
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.cli.show_runs import print_run
+from retrainer.pipelines.runs import heartbeat
 from retrainer.pipelines.runs.heartbeat import Heartbeat
 from retrainer.pipelines.runs.lock import RunLock, find_holder
 from retrainer.pipelines.runs.records import (
@@ -19,7 +20,6 @@ from retrainer.pipelines.runs.records import (
     RunState,
     TaskRecord,
     TaskState,
-    heartbeat,
     list_runs,
     load_run,
     lock_path,

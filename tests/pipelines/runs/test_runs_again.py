@@ -9,11 +9,10 @@ from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.verdicts import Blessing
 from retrainer.components.push_model.push import push
-from retrainer.pipelines.cli import run as local_run
-from retrainer.pipelines.cli.show_runs import outcome
+from retrainer.pipelines.cli.run import run_locally, warm_runner
 from retrainer.pipelines.local.observer import RunObserver
 from retrainer.pipelines.project.config import load_config
-from retrainer.pipelines.runs.run_words import describe_failure
+from retrainer.pipelines.runs.run_words import describe_failure, outcome
 
 
 class OtherRun(RunObserver):
@@ -53,8 +52,8 @@ def project(warm_retrainer, tmp_path_factory):
 
 
 def run(project, observer):
-    with local_run.warm_runner() as local:
-        return local_run.run_locally(local, load_config(project / "retrain.yaml"), observer)
+    with warm_runner() as local:
+        return run_locally(local, load_config(project / "retrain.yaml"), observer)
 
 
 def test_a_model_whose_champion_changed_is_judged_again_and_pushed(project, tmp_path):

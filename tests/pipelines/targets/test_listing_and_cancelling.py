@@ -6,9 +6,9 @@ from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 from servers.vertex import VertexServer
 from servers.vertex_cases import open_target
 
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
 from retrainer.pipelines.targets.interface import (
-    Pipeline,
     RefusedError,
     RemoteState,
     RunRequest,

@@ -12,9 +12,9 @@ from servers.trigger_messages import DATA, message
 from servers.vertex import VertexServer
 from servers.vertex_cases import open_target
 
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.targets.interface import Pipeline
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.claims.ledger import Ledger

@@ -8,9 +8,9 @@ import yaml
 from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
 from retrainer.pipelines.targets.interface import (
-    Pipeline,
     RefusedError,
     RemoteState,
     ScheduleRequest,

@@ -11,18 +11,18 @@ from servers.local_http import LocalServer
 from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.definitions.compiling import compile_config
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
 from retrainer.pipelines.targets.interface import (
-    Pipeline,
     RefusedError,
     RemoteState,
     RunRequest,
     UnavailableError,
 )
+from retrainer.pipelines.targets.kubeflow import api as kubeflow_client
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
-from retrainer.pipelines.targets.kubeflow.target import api as kubeflow_client
 
 REQUEST = RunRequest("orders-span-7", {"span": "7"}, {"trigger": "new-data", "cause": "span-7"})
 CREATE = {"method": "POST", "path": "/runs$"}

@@ -4,13 +4,9 @@ import pytest
 import yaml
 from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
-from retrainer.pipelines.targets.interface import (
-    Pipeline,
-    RefusedError,
-    RunRequest,
-    ScheduleRequest,
-)
+from retrainer.pipelines.targets.interface import RefusedError, RunRequest, ScheduleRequest
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 
 NIGHTLY = ScheduleRequest("nightly", "0 2 * * *")

@@ -8,12 +8,12 @@ import pytest
 from servers.pubsub import PubSubServer
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.triggers.service import pull
 from retrainer.pipelines.triggers.service.dead_letters import DeadLetterError, DeadLetters, describe
 from retrainer.pipelines.triggers.service.holding import Holding
 from retrainer.pipelines.triggers.service.metrics import Metrics
 from retrainer.pipelines.triggers.service.processing import Processor
 from retrainer.pipelines.triggers.service.pull import Puller, check_subscription, to_message
-from retrainer.pipelines.triggers.service.push import pull
 from retrainer.pipelines.triggers.types import Outcome, Result
 
 STARTED = Outcome(Result.STARTED, "started.", "new-data", ("orders-1",))
