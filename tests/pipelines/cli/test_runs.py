@@ -12,7 +12,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.run_records import RunKey, note_submission, recording
-from retrainer.pipelines.runs import cancelling
+from retrainer.pipelines.runs import cancelling, remote_lookup
 from retrainer.pipelines.runs.cancelling import cancel_here
 from retrainer.pipelines.runs.lock import Holder, RunLock
 from retrainer.pipelines.runs.records import (
@@ -20,7 +20,6 @@ from retrainer.pipelines.runs.records import (
     RunState,
     TaskRecord,
     lock_path,
-    remote_lookup,
     save_run,
 )
 
