@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..lib.examples import SpanPart, open_parquet
-from ..lib.files import join
+from ..lib.uris import join
 
 # Rows of a batch shrink as columns or cells grow, so that a batch stays within a few dozen megabytes.
 BATCH_CELLS = 4_000_000

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import Examples, SpanPart, open_parquet
-from ..lib.files import join, write_atomic
 from ..lib.progress import progress
 from ..lib.statistics import Statistics, StatisticsIndex, row_count, span_folder, write_statistics
+from ..lib.uris import join, write_atomic
 from ..lib.words import did_you_mean, plural
 from .merging import merge_window
 from .report import render

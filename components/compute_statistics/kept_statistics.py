@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import tensorflow_data_validation as tfdv
 
 from ..lib.examples import SpanPart
-from ..lib.files import join, read_bytes, write_atomic
 from ..lib.statistics import Statistics, parse_statistics
+from ..lib.uris import join, read_bytes, write_atomic
 from .sketch_store import SketchStore
 from .sketches import SketchSettings
 

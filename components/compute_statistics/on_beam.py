@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from ..lib.beam import pipeline_options, worker_part
 from ..lib.examples import SpanPart
-from ..lib.files import write_atomic
+from ..lib.uris import write_atomic
 from .batches import PartReader
 from .making import sketch_file
 from .sketch_format import Block, decode_block, encode_block

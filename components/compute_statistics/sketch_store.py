@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 import tensorflow_data_validation as tfdv
 
 from ..lib.examples import SpanPart
-from ..lib.files import filesystem, read_range, write_atomic
 from ..lib.progress import progress
 from ..lib.statistics import Statistics, parse_statistics
+from ..lib.uris import filesystem, read_range, write_atomic
 from .making import make_sketches
 from .sketch_format import SketchError, SketchFile
 from .sketches import SketchSettings, sketch_uri

@@ -16,8 +16,8 @@ from tensorflow_data_validation.statistics.generators.top_k_uniques_sketch_stats
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
-from ..lib.files import join
 from ..lib.statistics import Statistics
+from ..lib.uris import join
 from ..lib.words import did_you_mean
 from .extraction import extract, join_columns
 from .misra_gries import NamedValues, settle_batch

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ..lib.errors import RetrainerError
 from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
 from ..lib.features import STRING, find_fitting, is_text
-from ..lib.files import join
+from ..lib.uris import join
 from ..lib.verdicts import Champion
 from ..lib.words import name_spans
 from .demands import Demand

@@ -12,9 +12,9 @@ from ..lib.beam import pipeline_options, pipeline_output
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
-from ..lib.files import join, read_json, write_atomic, write_json
 from ..lib.progress import progress
 from ..lib.report import place_of
+from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError

@@ -12,7 +12,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.beam import pipeline_options, worker_files, worker_uri
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
-from ..lib.files import join, write_json
+from ..lib.uris import join, write_json
 from .demands import demands
 from .eval_config import PREDICTION_COLUMNS
 from .failures import without_rows

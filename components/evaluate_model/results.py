@@ -14,7 +14,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from ..lib.files import exists, join, read_json, write_atomic
+from ..lib.uris import exists, join, read_json, write_atomic
 from .checks import Check, judge_thresholds
 from .eval_config import BASELINE
 from .pictures import Picture, merge_pictures, read_picture

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .spelling import may_be_words
+from .number_spelling import may_be_words
 
 NULL_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 # A cell that no parser takes for a number, in place of one that is punctuated otherwise.

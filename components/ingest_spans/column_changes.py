@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean, plural
-from .kinds import Kind, convert
-from .sources.interface import Block
+from .column_types import Kind, convert
+from .sources.base import Block
 
 # Functions of pyarrow.compute (https://arrow.apache.org/docs/python/api/compute.html), by what they take.
 _OF_A_TIME = (

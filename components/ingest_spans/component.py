@@ -90,7 +90,7 @@ def ingest_spans(
     from retrainer.components.ingest_spans.csv_options import parse_csv_options
     from retrainer.components.ingest_spans.ingest import ingest
     from retrainer.components.ingest_spans.settings import IngestSettings
-    from retrainer.components.ingest_spans.sources.interface import SourceOptions
+    from retrainer.components.ingest_spans.sources.base import SourceOptions
     from retrainer.components.lib.run_records import recording
 
     with recording(store, "ingest_spans", run, run_resource, run_uuid) as record:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .cell_rules import CellRules
-from .kinds import Kind, MisfitError, convert, fit, observe
-from .spelling import Spelling, codes, reason_of
+from .column_types import Kind, MisfitError, convert, fit, observe
+from .number_spelling import Spelling, codes, reason_of
 
 Converted = tuple[pa.Array, np.ndarray, str]
 """A column's cells in their final type; the positions of those that do not fit, which are null; what is wrong there."""

@@ -11,12 +11,12 @@ from ..lib.progress import progress
 from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
 from ..lib.words import did_you_mean, name_spans, plural
-from .kinds import Kind
-from .notes import describe_notes
-from .one_span import StoredSpan, ingest_span
-from .schema_kinds import read_schema_kinds
+from .column_notes import describe_notes
+from .column_types import Kind
+from .declared_types import read_schema_kinds
 from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
-from .span_files import ALL
+from .span import StoredSpan, ingest_span
+from .span_writer import ALL
 
 # More new spans than this are named by the first and the last.
 MOST_NAMED = 3

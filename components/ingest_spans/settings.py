@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
-from ..lib.bigquery import is_bigquery
+from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from .cell_rules import Rules, parse_rules
 from .column_changes import ColumnChanges, parse_columns
-from .kinds import Kind
-from .private import key_digest, read_key
-from .sources.choosing import AUTO, FORMATS
-from .sources.interface import SourceOptions
-from .sources.names import is_index
+from .column_types import Kind
+from .pseudonymize import key_digest, read_key
+from .sources.base import SourceOptions
+from .sources.column_names import is_index
+from .sources.formats import AUTO, FORMATS
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 4

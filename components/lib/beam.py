@@ -17,8 +17,8 @@ from apache_beam.options.pipeline_options import (
 )
 
 from .examples import SpanPart
-from .files import filesystem, is_local, join
 from .library_output import written_locally
+from .uris import filesystem, is_local, join
 
 _MOUNT = "/gcs/"
 _IN_PROCESS = "FnApiRunner"

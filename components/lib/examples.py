@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError
-from .files import filesystem, join, read_json, write_json
+from .uris import filesystem, join, read_json, write_json
 
 with contextlib.suppress(ImportError):
     # pyarrow 10 reads files from outside safely only with this imported first (CVE-2023-47248); later

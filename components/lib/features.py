@@ -7,8 +7,8 @@ import pyarrow as pa
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
-from .files import join
 from .schema_file import load_schema
+from .uris import join
 
 SCHEMA_FILE = "schema.pbtxt"
 TRAINING, SERVING = "TRAINING", "SERVING"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .files import create_exclusive, filesystem, join, read_json
+from .uris import create_exclusive, filesystem, join, read_json
 
 _FILE = re.compile(r"(?:.*/)?(\d+)\.json")
 

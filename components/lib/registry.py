@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from .errors import RetrainerError
-from .files import create_exclusive, filesystem, join, read_json, write_json
 from .numbered_records import NumberedRecords
+from .uris import create_exclusive, filesystem, join, read_json, write_json
 
 CHAMPION = "champion"
 FORMAT = 1

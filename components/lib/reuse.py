@@ -23,11 +23,11 @@ from typing import Any
 
 from .digests import digest_file, digest_folder, digest_value
 from .errors import RetrainerError
-from .files import filesystem, is_local, join, local_folder, read_json, remove, write_json
-from .installed import digest_code
+from .installed_packages import digest_code
 from .run_failures import noting_failure
 from .store import Store
-from .user_code import code_behind
+from .uris import filesystem, is_local, join, local_folder, read_json, remove, write_json
+from .user_code_digest import code_behind
 
 FORMAT = 1
 # Set to `off`, each task does its work, and its result takes the place of an earlier one.

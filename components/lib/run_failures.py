@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .errors import RetrainerError
-from .files import filesystem, join, read_json, remove, write_atomic
 from .store import Store
+from .uris import filesystem, join, read_json, remove, write_atomic
 
 FORMAT = 1
 MOST_AGE = timedelta(days=30)

@@ -23,8 +23,8 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import RetrainerError
-from .files import join, write_atomic
 from .store import Store
+from .uris import join, write_atomic
 
 FORMAT = 1
 SUBMISSION = "submission"

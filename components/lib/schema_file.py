@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
-from .files import read_text
+from .uris import read_text
 
 
 def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:

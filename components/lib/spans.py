@@ -14,9 +14,9 @@ from urllib.parse import unquote
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from .bigquery import find_tables, is_bigquery, read_table_fingerprints
+from .bigquery_tables import find_tables, is_bigquery, read_table_fingerprints
 from .errors import RetrainerError
-from .files import filesystem
+from .uris import filesystem
 
 LATEST = "latest"
 _PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")

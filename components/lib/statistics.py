@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from .errors import RetrainerError
-from .files import exists, join, read_bytes, read_json, write_atomic, write_json
+from .uris import exists, join, read_bytes, read_json, write_atomic, write_json
 
 INDEX = "index.json"
 FORMAT = 3

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .files import join
+from .uris import join
 
 # Beside a span's rows: those that were set aside, if there are any.
 UNLABELLED_FILE = "unlabelled.parquet"

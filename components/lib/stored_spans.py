@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RetrainerError
-from .files import (
+from .store import Store
+from .uris import (
     exists,
     filesystem,
     join,
@@ -20,7 +21,6 @@ from .files import (
     remove_leftovers,
     remove_old_folder,
 )
-from .store import Store
 
 SPAN_FILE = "span.json"
 VERSION_DIGITS = 16

@@ -9,8 +9,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 from .errors import RetrainerError
-from .files import join, read_json, write_json
 from .registry import ModelVersion
+from .uris import join, read_json, write_json
 
 FORMAT = 1
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..lib.errors import RetrainerError
-from .failures import NotSentError
+from .http_post import host_of
 from .mail import PORTS, Mail
-from .notice import Notice
-from .posting import host_of
+from .notification import Notice
+from .pubsub import Topic
 from .secret_values import SecretValue
+from .send_errors import NotSentError
 from .slack import Slack
-from .topic import Topic
 from .webhook import Webhook
 
 SLACK_VARIABLE, PASSWORD_VARIABLE = "RETRAINER_SLACK_URL", "RETRAINER_SMTP_PASSWORD"

@@ -10,9 +10,9 @@ from email.utils import formatdate
 
 from ..lib.errors import RetrainerError
 from ..lib.network import advice, certificates
-from .failures import MaybeSentError, NotSentError
-from .notice import Notice, is_page
+from .notification import Notice, is_page
 from .secret_values import SecretValue
+from .send_errors import MaybeSentError, NotSentError
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """The usual port by kind of encryption: RFC 8314 and RFC 5321."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lib.errors import RetrainerError
-from ..lib.files import join
 from ..lib.run_records import RunKey
 from ..lib.store import Store
+from ..lib.uris import join
 from .channels import parse_channel
-from .happened import read_notice
+from .run_outcome import read_notice
 from .run_page import RunPage
-from .sending import Sent, send_all
+from .send import Sent, send_all
 
 NOTIFIED_FOLDER = "notified"
 """Within a run's folder in the store: a file for each message that was sent."""

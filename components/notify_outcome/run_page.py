@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 
 from ..lib.consoles import kubeflow_run_page, vertex_page
-from ..lib.files import join
 from ..lib.run_records import RunKey
 from ..lib.store import Store
+from ..lib.uris import join
 
 _VERTEX = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/pipelineJobs/(?P<id>[^/]+)"

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 
 from ..lib.errors import RetrainerError
-from ..lib.files import read_text
-from .failures import NotSentError
+from ..lib.uris import read_text
+from .send_errors import NotSentError
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .notice import Notice, is_page
-from .posting import post
+from .http_post import post
+from .notification import Notice, is_page
 from .secret_values import SecretValue
 
 # Limits of a block: https://docs.slack.dev/reference/block-kit/blocks/section-block and header-block.

@@ -4,8 +4,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from .notice import Notice
-from .posting import post
+from .http_post import post
+from .notification import Notice
 from .secret_values import SecretValue
 
 SIGNATURE_HEADER, ID_HEADER = "X-Retrainer-Signature-256", "X-Retrainer-Id"

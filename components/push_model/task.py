@@ -7,7 +7,7 @@ from ..lib.registry import CHAMPION
 from ..lib.run_records import TaskRecord, filled_in, recording
 from ..lib.verdicts import Champion
 from .push import ChampionChangedError, push
-from .pushed import Pushed
+from .push_result import Pushed
 
 FAIL, JUDGE_AGAIN = "fail", "judge_again"
 

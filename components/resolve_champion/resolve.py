@@ -1,11 +1,11 @@
 """Looking up the model in service."""
 
 from ..lib.errors import RetrainerError
-from ..lib.files import exists
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, Registry
 from ..lib.run_records import TaskRecord
 from ..lib.store import Store
+from ..lib.uris import exists
 from ..lib.verdicts import Champion
 
 

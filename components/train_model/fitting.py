@@ -12,11 +12,11 @@ import keras
 import tensorflow as tf
 
 from ..lib.errors import RetrainerError
-from ..lib.files import join, write_json
 from ..lib.progress import progress
+from ..lib.uris import join, write_json
 from ..lib.user_errors import user_call
 from ..lib.words import did_you_mean
-from .data import reading_errors
+from .training_rows import reading_errors
 
 CURVE_FILE = "learning_curve.json"
 CURVE_FORMAT = 1

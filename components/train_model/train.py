@@ -11,15 +11,15 @@ import tensorflow_transform as tft
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
-from ..lib.modules import load_module, user_function
 from ..lib.user_errors import user_call
+from ..lib.user_module import load_module, user_function
 from ..lib.words import plural
-from .data import TrainingRows, sample_rows
 from .export import ServedModel, raw_kinds
 from .fitting import Fitted, Stopping, fit
 from .held_out import hold_out
 from .label_checks import check_labels, check_outputs, count_labels, features_with_gaps
 from .row_weights import choose_weights
+from .training_rows import TrainingRows, sample_rows
 from .warm_start import Columns, warm_start
 
 # Rows that the model is called with once, before training.

@@ -24,9 +24,9 @@ from ..lib.beam import (
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples, SpanPart
 from ..lib.features import FLOAT, INT, STRING, raw_features, read_schema, to_arrays
-from ..lib.files import join
-from ..lib.modules import load_module, user_function
 from ..lib.progress import progress
+from ..lib.uris import join
+from ..lib.user_module import load_module, user_function
 
 _DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
 # Training starts with it: the transform graph is whole when it is there.

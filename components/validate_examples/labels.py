@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from ..lib.dataset import Column
 from ..lib.examples import SpanPart
-from ..lib.files import join, read_text, write_atomic
 from ..lib.statistics import Feature, common, is_number
+from ..lib.uris import join, read_text, write_atomic
 
 FORMAT = 1
 MOST_CLASSES = 30

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
-from ..lib.files import create_exclusive, filesystem, join, read_text, remove, write_atomic
+from ..lib.uris import create_exclusive, filesystem, join, read_text, remove, write_atomic
 
 # Whoever holds the claim compares and writes two small files, which takes no longer even on a bucket.
 PATIENCE_SECONDS = 10.0

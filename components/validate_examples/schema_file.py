@@ -6,7 +6,7 @@ from itertools import count, takewhile
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.files import create_exclusive, filesystem, join, read_text, write_atomic
+from ..lib.uris import create_exclusive, filesystem, join, read_text, write_atomic
 from .schema_claim import claimed
 
 

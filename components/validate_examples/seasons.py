@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ..lib.dataset import Dataset
 from ..lib.examples import Examples, SpanPart
-from ..lib.files import exists, join, read_bytes, write_atomic
 from ..lib.spans import compile_pattern
 from ..lib.statistics import Statistics, parse_statistics
 from ..lib.stored_spans import list_versions
+from ..lib.uris import exists, join, read_bytes, write_atomic
 from ..lib.windows import Steps, infer_steps
 
 PROFILE_FILE = "profile.pb"

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Any
 
 from ..lib.examples import Examples, open_parquet
-from ..lib.files import exists, filesystem, join
 from ..lib.statistics import StatisticsIndex
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
+from ..lib.uris import exists, filesystem, join
 
 _EXAMPLES = 3
 _REASONS = 5

@@ -9,11 +9,11 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.errors import RetrainerError
 from ..lib.features import SCHEMA_FILE
-from ..lib.files import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.progress import progress
 from ..lib.schema_file import load_schema
 from ..lib.statistics import SPLIT_WORDS
 from ..lib.store import Store
+from ..lib.uris import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.words import plural
 from .evidence import gather
 from .findings import Finding, FindingKind, error_message, errors_of, warning_lines

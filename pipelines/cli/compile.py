@@ -37,7 +37,7 @@ def compile_(
     If tasks have settings that only Kubernetes takes, another file, pipeline.kubernetes.yaml, has the pipeline with
     them, for Kubeflow's UI and kfp's client; and with settings of Vertex AI alone, pipeline.vertex.yaml.
     """
-    from ...components.lib.files import write_atomic
+    from ...components.lib.uris import write_atomic
     from ..definitions.compiling import compile_config
     from ..project.checks import check_settings
     from ..project.notify_reach import missing_secrets
@@ -95,7 +95,7 @@ def beside_file(output: str, target: str) -> str:
 
 
 def _write_beside(uri: str, text: str | None, what: str) -> None:
-    from ...components.lib.files import write_atomic
+    from ...components.lib.uris import write_atomic
 
     if text:
         write_atomic(uri, text)
@@ -106,7 +106,7 @@ def _write_beside(uri: str, text: str | None, what: str) -> None:
 
 def _remove_old(uri: str) -> bool:
     """Remove what an earlier compilation wrote: whoever uploads it would run that one's settings."""
-    from ...components.lib.files import exists, read_text, remove
+    from ...components.lib.uris import exists, read_text, remove
     from ..definitions.pipeline_text import KFP_HEADER
 
     if not exists(uri) or not read_text(uri).startswith(KFP_HEADER):

@@ -64,7 +64,7 @@ def config_check(file: Path, kind: str | None) -> None:
 def migrate(file: Path, check: bool, stdout: bool) -> None:
     """Rewrite FILE (retrain.yaml) in the current spelling; comments and order are kept."""
     from ...components.lib.errors import RetrainerError
-    from ...components.lib.files import write_atomic
+    from ...components.lib.uris import write_atomic
     from ..project.migration import migrate as rewrite
 
     if check and stdout:

@@ -29,8 +29,8 @@ def test(file: Path, names: tuple[str, ...]) -> None:
     from ...components.lib.errors import RetrainerError
     from ...components.lib.words import did_you_mean, plural
     from ...components.notify_outcome.channels import parse_channel
-    from ...components.notify_outcome.notice import TEST, Notice
-    from ...components.notify_outcome.sending import send_all
+    from ...components.notify_outcome.notification import TEST, Notice
+    from ...components.notify_outcome.send import send_all
     from ..project.config import load_config
 
     loaded = load_config(file)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import filesystem, is_local
+from ...components.lib.uris import filesystem, is_local
 from ..definitions.compiling import compile_spec
 from ..local.observer import RunObserver
 from ..local.runner import LocalRunner

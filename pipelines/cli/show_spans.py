@@ -59,7 +59,7 @@ def print_spans(
 def print_span(versions: Sequence[SpanVersion]) -> None:
     """Print the versions of a span, newest first: where each came from, its counts, columns and notes."""
     # Not before: it loads Arrow.
-    from ...components.ingest_spans.notes import describe_notes
+    from ...components.ingest_spans.column_notes import describe_notes
 
     console = open_console()
     for version in reversed(versions):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...components.lib.digests import digest_folder, digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import filesystem, is_local
+from ...components.lib.uris import filesystem, is_local
 from .parameters import coerce
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...components.lib.files import write_atomic
+from ...components.lib.uris import write_atomic
 from ..runs.records import RunRecord, TaskRecord
 
 REPORT_SUFFIXES = {"system.HTML": ".html", "system.Markdown": ".md"}

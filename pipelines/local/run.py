@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import is_local
 from ...components.lib.progress import PROGRESS_FILE_VARIABLE
 from ...components.lib.reuse import VARIABLE as REUSE_VARIABLE
-from ...components.lib.user_code import code_behind
+from ...components.lib.uris import is_local
+from ...components.lib.user_code_digest import code_behind
 from ..runs.records import (
     DONE,
     ArtifactRecord,

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from ...components.lib.files import exists, join, read_json, read_text, write_atomic
+from ...components.lib.uris import exists, join, read_json, read_text, write_atomic
 from ..runs.records import RunRecord, RunState, TaskRecord
 from ..runs.run_words import shown_warnings
 

@@ -10,7 +10,7 @@ import yaml
 
 from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import read_text
+from ...components.lib.uris import read_text
 from .component_source import Executor, parse_executor
 from .exit_handlers import flatten
 from .refusals import refuse_platform_features, refuse_task_features

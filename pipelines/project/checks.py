@@ -9,13 +9,13 @@ from ...components.evaluate_model.config_checks import Problem
 from ...components.evaluate_model.eval_specs import settings_problems
 from ...components.ingest_spans.csv_options import parse_csv_options
 from ...components.ingest_spans.settings import IngestSettings, check_query
-from ...components.ingest_spans.sources.interface import SourceOptions
+from ...components.ingest_spans.sources.base import SourceOptions
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import is_local
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.spans import check_pattern, find_spans
 from ...components.lib.store import Store
-from ...components.lib.user_code import code_behind
+from ...components.lib.uris import is_local
+from ...components.lib.user_code_digest import code_behind
 from ...components.lib.words import did_you_mean
 from ...components.validate_examples.settings import parse_settings
 from .config import LoadedConfig

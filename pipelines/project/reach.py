@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from ...components.lib.files import is_local
 from ...components.lib.image import IMAGE
+from ...components.lib.uris import is_local
 from .config import LoadedConfig
 from .formats.image_names import parse_image
 from .sections.retrain import RetrainConfig

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import write_atomic
+from ...components.lib.uris import write_atomic
 from .json_schema import config_schema
 
 FIRST_MONTHS = 10

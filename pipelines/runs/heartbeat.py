@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 
-from ...components.lib.files import filesystem, join, write_atomic
+from ...components.lib.uris import filesystem, join, write_atomic
 
 BEAT_SECONDS = 60.0
 """How often a run that works says so."""

@@ -12,7 +12,10 @@ from enum import StrEnum
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import (
+from ...components.lib.run_failures import check_moment
+from ...components.lib.run_traces import list_folders
+from ...components.lib.store import Store
+from ...components.lib.uris import (
     create_exclusive,
     exists,
     filesystem,
@@ -21,9 +24,6 @@ from ...components.lib.files import (
     read_json,
     write_json,
 )
-from ...components.lib.run_failures import check_moment
-from ...components.lib.run_traces import list_folders
-from ...components.lib.store import Store
 from .heartbeat import SILENCE_SECONDS, last_heard
 from .lock import find_holder
 

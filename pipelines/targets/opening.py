@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.files import is_local
+from ...components.lib.uris import is_local
 from ..definitions.compiled import Pipeline
 from ..project.config import LoadedConfig
 from ..project.sections.targets import KubeflowConfig, VertexConfig

@@ -9,11 +9,11 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from ...components.lib.files import join
 from ...components.lib.store import Store
+from ...components.lib.uris import join
 from ...components.notify_outcome.channels import parse_channel
-from ...components.notify_outcome.notice import Notice
-from ...components.notify_outcome.sending import send_all
+from ...components.notify_outcome.notification import Notice
+from ...components.notify_outcome.send import send_all
 from ..project.config import LoadedConfig
 from .claims.opening import LEASE_SCHEME
 from .types import Message, Outcome, Result

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.ingest_spans import fetching, one_span
+from retrainer.components.ingest_spans import download as fetching
+from retrainer.components.ingest_spans import span as one_span
 from retrainer.components.ingest_spans.csv_options import parse_csv_options
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.statistics import features_by_name, read_statistics

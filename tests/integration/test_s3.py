@@ -14,7 +14,10 @@ from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import StorageError, StorageRefusedError
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.files import (
+from retrainer.components.lib.reuse import Result, Work, reuse_or_make
+from retrainer.components.lib.spans import find_spans
+from retrainer.components.lib.statistics import read_statistics
+from retrainer.components.lib.uris import (
     create_exclusive,
     exists,
     publish_folder,
@@ -23,9 +26,6 @@ from retrainer.components.lib.files import (
     remove_folder,
     write_atomic,
 )
-from retrainer.components.lib.reuse import Result, Work, reuse_or_make
-from retrainer.components.lib.spans import find_spans
-from retrainer.components.lib.statistics import read_statistics
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 from retrainer.pipelines.project.starting import init_project

@@ -45,13 +45,13 @@ def ask_kubeflow_without_tls():
 
 
 def ask_storage():
-    from retrainer.components.lib.files import exists
+    from retrainer.components.lib.uris import exists
 
     return exists("gs://acme/there"), exists("gs://acme/nowhere")
 
 
 def ask_s3():
-    from retrainer.components.lib.files import exists
+    from retrainer.components.lib.uris import exists
 
     return exists("s3://acme/there")
 
@@ -104,7 +104,7 @@ def ask_registry():
 
 
 def ask_webhook():
-    from retrainer.components.notify_outcome.posting import post
+    from retrainer.components.notify_outcome.http_post import post
 
     post("https://hooks.acme.example/hook", b"{}", {}, 5.0)
     return "posted"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...lib.bigquery import TableName, check_readable, look_at, parse_table
 from ...lib.bigquery_client import (
     REQUEST_SECONDS,
     RETRY_SECONDS,
@@ -18,10 +17,11 @@ from ...lib.bigquery_client import (
     open_reader,
     open_tables,
 )
+from ...lib.bigquery_tables import TableName, check_readable, look_at, parse_table
 from ...lib.digests import digest_value
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
-from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
+from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.
 _SESSION_SECONDS = 5 * 3600.0

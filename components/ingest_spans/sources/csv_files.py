@@ -13,11 +13,11 @@ import pyarrow.csv
 
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
+from .base import BLOCK_BYTES as SOURCE_BLOCK_BYTES
+from .base import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
+from .column_names import check_names
 from .compression import open_native
 from .encoding import BYTEWISE, begins_as_utf8, original_bytes, transcode
-from .interface import BLOCK_BYTES as SOURCE_BLOCK_BYTES
-from .interface import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
-from .names import check_names
 
 # Arrow reads some thirty of them ahead.
 BLOCK_BYTES = SOURCE_BLOCK_BYTES // 16

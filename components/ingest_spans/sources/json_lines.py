@@ -10,8 +10,8 @@ import pyarrow.json
 
 from ...lib.errors import RetrainerError
 from ...lib.spans import SourceFile
+from .base import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .compression import open_native
-from .interface import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .json_rows import JsonRows, make_batch, read_rows
 
 # A longer line is no row: it is a whole document, or no JSON Lines at all.

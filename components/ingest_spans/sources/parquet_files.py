@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from ...lib.errors import RetrainerError
 from ...lib.examples import open_parquet
 from ...lib.spans import SourceFile
-from .interface import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
-from .names import check_names
+from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
+from .column_names import check_names
 
 _BLOCK_BYTES = 4 * BLOCK_BYTES
 _MAGIC = b"PAR1"

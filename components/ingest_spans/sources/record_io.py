@@ -12,7 +12,7 @@ import google_crc32c
 import pyarrow as pa
 
 from ...lib.errors import RetrainerError
-from .interface import BLOCK_BYTES, BLOCK_ROWS
+from .base import BLOCK_BYTES, BLOCK_ROWS
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")

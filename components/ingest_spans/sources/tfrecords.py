@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ...lib.spans import SourceFile
+from .base import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .compression import compression_of, open_native
-from .interface import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .record_io import begins_with_record, read_records
 from .tf_examples import decode_examples
 

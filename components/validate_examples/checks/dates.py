@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from ...lib.examples import Examples
-from ...lib.span_dates import Period, span_periods
+from ...lib.span_periods import Period, span_periods
 from ...lib.words import of_spans, percent, plural
 from ..evidence import Evidence
 from ..findings import Finding, FindingKind

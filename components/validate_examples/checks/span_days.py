@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...lib.examples import SpanPart, open_parquet
-from ...lib.files import join, read_text, write_atomic
+from ...lib.uris import join, read_text, write_atomic
 
 FORMAT = 1
 _ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:?\d{2}.*)?$"

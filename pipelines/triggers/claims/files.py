@@ -10,8 +10,8 @@ from typing import Any
 from cachetools import LRUCache
 
 from ....components.lib.errors import RetrainerError, StorageError
-from ....components.lib.files import filesystem, join
 from ....components.lib.numbered_records import NumberedRecord, NumberedRecords
+from ....components.lib.uris import filesystem, join
 from ...targets.interface import UnavailableError
 from .store import KEEP, Record
 

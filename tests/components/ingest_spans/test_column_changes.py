@@ -5,7 +5,7 @@ import pytest
 
 from retrainer.components.ingest_spans.column_changes import ColumnChanges, parse_columns
 from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.interface import Block
+from retrainer.components.ingest_spans.sources.base import Block
 from retrainer.components.lib.errors import RetrainerError
 
 CELLS = {

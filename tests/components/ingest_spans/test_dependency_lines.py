@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import HASH, IngestSettings
-from retrainer.components.ingest_spans.sources import joining, json_lines
+from retrainer.components.ingest_spans.sources import join_blocks as joining
+from retrainer.components.ingest_spans.sources import json_lines
+from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.lib.spans import find_spans
 
 CSV = """\

@@ -6,9 +6,9 @@ import tempfile
 
 import pytest
 
-from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.ingest_spans.sources.base import SourceOptions
+from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import find_spans
 

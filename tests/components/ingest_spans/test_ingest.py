@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans.one_span import ingest_span
 from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.unusable_spans import check_bad_rows
+from retrainer.components.ingest_spans.span import ingest_span
+from retrainer.components.ingest_spans.span_checks import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import find_spans
 

@@ -4,7 +4,7 @@ import pytest
 
 from retrainer.components.ingest_spans.csv_options import parse_csv_options
 from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
 
 

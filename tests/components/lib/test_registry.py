@@ -2,8 +2,8 @@ import pytest
 
 from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import read_json, write_atomic, write_json
 from retrainer.components.lib.registry import AliasMovedError, Registry
+from retrainer.components.lib.uris import read_json, write_atomic, write_json
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import write_json
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.run_failures import MOST_AGE, noting_failure, read_failures
 from retrainer.components.lib.run_records import RunKey, recording
 from retrainer.components.lib.run_traces import Outcome, list_traces, read_run, read_traces
 from retrainer.components.lib.store import Store
+from retrainer.components.lib.uris import write_json
 
 VERTEX = ("run-1", "projects/acme/locations/europe-west1/pipelineJobs/run-1", "77")
 KUBEFLOW = ("nightly", "flights-x7k2", "5a1c0f9e-aaaa-bbbb-cccc-0123456789ab")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 
-from retrainer.components.lib import files, stored_spans
+from retrainer.components.lib import stored_spans
+from retrainer.components.lib import uris as files
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.stored_spans import (
     find_superseded,

@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import read_json, write_json
+from retrainer.components.lib.uris import read_json, write_json
 from retrainer.components.lib.verdicts import Blessing, Champion, ServingCheck
 
 WRITTEN = [

@@ -4,8 +4,8 @@ import pytest
 from servers.smtp import SmtpServer, make_certificate
 
 from retrainer.components.notify_outcome.channels import parse_channel
-from retrainer.components.notify_outcome.failures import MaybeSentError, NotSentError
-from retrainer.components.notify_outcome.notice import Notice
+from retrainer.components.notify_outcome.notification import Notice
+from retrainer.components.notify_outcome.send_errors import MaybeSentError, NotSentError
 
 NOTICE = Notice(
     "flights",

@@ -2,9 +2,9 @@
 
 import json
 
-from retrainer.components.notify_outcome.notice import Notice
+from retrainer.components.notify_outcome.notification import Notice
+from retrainer.components.notify_outcome.pubsub import attributes
 from retrainer.components.notify_outcome.slack import slack_content
-from retrainer.components.notify_outcome.topic import attributes
 
 PUSHED = Notice(
     "flights",

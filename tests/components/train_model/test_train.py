@@ -58,8 +58,8 @@ def test_the_same_seed_gives_the_same_order_of_rows(examples, graph):
     import tensorflow_transform as tft
 
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.train_model.data import TrainingRows
     from retrainer.components.train_model.export import raw_kinds
+    from retrainer.components.train_model.training_rows import TrainingRows
 
     kinds = raw_kinds(tft.TFTransformOutput(graph))
     read = Examples.read(examples)
@@ -76,8 +76,8 @@ def test_every_row_comes_once_an_epoch(examples, graph):
     import tensorflow_transform as tft
 
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.train_model.data import TrainingRows
     from retrainer.components.train_model.export import raw_kinds
+    from retrainer.components.train_model.training_rows import TrainingRows
 
     kinds = raw_kinds(tft.TFTransformOutput(graph))
     read = Examples.read(examples)
@@ -230,7 +230,7 @@ def test_a_model_loads_with_its_own_restore_op_as_a_model_server_does(model):
 
 def test_a_new_column_trains_from_the_first_span_that_has_it(make_examples, sample):
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.train_model.data import TrainingRows
+    from retrainer.components.train_model.training_rows import TrainingRows
 
     new = sample[700:1_000].assign(gust=1.5, note="calm")
     spans = {"1": sample[:700], "2": new, "3": new}

@@ -9,12 +9,12 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
-from retrainer.components.train_model.data import TrainingRows
 from retrainer.components.train_model.fitting import Stopping, fit
 from retrainer.components.train_model.held_out import hold_out
 from retrainer.components.train_model.label_checks import Labels
 from retrainer.components.train_model.row_weights import RowWeights, choose_weights
 from retrainer.components.train_model.train import TrainSettings
+from retrainer.components.train_model.training_rows import TrainingRows
 
 KINDS = {"x": "float32"}
 HITS = Labels({0: 750, 1: 250}, 1_000)

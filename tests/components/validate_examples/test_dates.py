@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.span_dates import span_periods
+from retrainer.components.lib.span_periods import span_periods
 from retrainer.components.validate_examples.checks import span_days
 from retrainer.components.validate_examples.checks.dates import check_dates
 

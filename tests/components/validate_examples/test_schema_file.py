@@ -10,7 +10,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import exists, filesystem, join, read_text, write_atomic
+from retrainer.components.lib.uris import exists, filesystem, join, read_text, write_atomic
 from retrainer.components.validate_examples import schema_claim
 from retrainer.components.validate_examples.schema_file import SchemaMovedError, rewrite
 

@@ -3,10 +3,10 @@ import json
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import write_json
 from retrainer.components.lib.numbered_records import NumberedRecords
 from retrainer.components.lib.registry import CHAMPION, AliasMovedError, Registry
 from retrainer.components.lib.store import Store
+from retrainer.components.lib.uris import write_json
 from retrainer.components.resolve_champion.resolve import resolve
 from retrainer.pipelines.project.starting import init_project
 

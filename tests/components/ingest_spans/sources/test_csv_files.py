@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.ingest_spans.sources import csv_files
+from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.csv_files import CsvSource
 from retrainer.components.ingest_spans.sources.encoding import is_utf8, transcode
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import SourceFile
 

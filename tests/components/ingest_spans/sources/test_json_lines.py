@@ -9,8 +9,9 @@ import sys
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans.sources import interface, json_lines
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.ingest_spans.sources import base as interface
+from retrainer.components.ingest_spans.sources import json_lines
+from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import SourceFile
@@ -348,7 +349,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert path.stat().st_size > 128 << 20
     code = (
         "import resource, sys\n"
-        "from retrainer.components.ingest_spans.sources.interface import SourceOptions\n"
+        "from retrainer.components.ingest_spans.sources.base import SourceOptions\n"
         "from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource\n"
         "from retrainer.components.lib.spans import SourceFile\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.ingest_spans.sources import parquet_files
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.parquet_files import ParquetSource
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import SourceFile

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.ingest_spans.sources import record_io
-from retrainer.components.ingest_spans.sources.interface import SourceOptions
+from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.tfrecords import TFRecordSource
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import SourceFile
@@ -150,7 +150,7 @@ def test_a_cell_may_be_larger_than_a_block(source):
 def test_opening_a_source_loads_no_tfx():
     code = (
         "import sys\n"
-        "from retrainer.components.ingest_spans.sources.interface import SourceOptions\n"
+        "from retrainer.components.ingest_spans.sources.base import SourceOptions\n"
         "from retrainer.components.ingest_spans.sources.tfrecords import TFRecordSource\n"
         "from retrainer.components.lib.spans import SourceFile\n"
         "TFRecordSource(SourceFile('x', 1, ''), 'x', SourceOptions())\n"

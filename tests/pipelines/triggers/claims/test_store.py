@@ -11,8 +11,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.files import filesystem
 from retrainer.components.lib.numbered_records import NumberedRecords
+from retrainer.components.lib.uris import filesystem
 from retrainer.pipelines.targets.interface import UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims, _written
 from retrainer.pipelines.triggers.claims.opening import open_claims

@@ -1,0 +1,298 @@
+"""Ingesting one span into an immutable folder of the store, once."""
+
+import errno
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ..lib.bigquery_tables import is_bigquery
+from ..lib.digests import digest_value
+from ..lib.errors import RetrainerError
+from ..lib.spans import SourceFile, SourceSpan, read_fingerprints
+from ..lib.store import UNREADABLE_FILE, Store
+from ..lib.stored_spans import (
+    SPAN_FILE,
+    VERSION_DIGITS,
+    SpanVersion,
+    find_version,
+    list_versions,
+    now,
+)
+from ..lib.uris import (
+    exists,
+    filesystem,
+    join,
+    publish_folder,
+    read_text,
+    scratch_folder,
+    write_atomic,
+    write_json,
+)
+from .column_types import Kind, agree
+from .download import digest_source, fetched, refused
+from .settings import IngestSettings
+from .sources.base import BadRow, Source
+from .sources.formats import open_source
+from .sources.partition_columns import PartitionedSource
+from .span_checks import check_bad_rows
+from .span_reader import Opener
+from .span_writer import SpanFiles, demanded_kinds, write_span_files
+
+_FINGERPRINT_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class StoredSpan:
+    """A span that is in the store.
+
+    Attributes:
+        content: The version that its source has now.
+        reused: Whether it was there before.
+    """
+
+    content: SpanVersion
+    reused: bool
+
+    @property
+    def span(self) -> str:
+        """The span's name."""
+        return self.content.span
+
+    @property
+    def uri(self) -> str:
+        """The version's folder."""
+        return self.content.uri
+
+
+def ingest_span(
+    source: SourceSpan,
+    store: str,
+    settings: IngestSettings,
+    schema_kinds: Mapping[str, Kind] | None = None,
+) -> StoredSpan:
+    """Put one span into the store, unless this version of it is there.
+
+    Args:
+        source: The span's files.
+        store: URI of the store.
+        settings: How rows are read, cleaned and split.
+        schema_kinds: What columns hold by the schema; the others are found out.
+
+    Returns:
+        The stored span.
+
+    Raises:
+        RetrainerError: If the span can't be used, or the store can't be written; nothing is stored then.
+    """
+    with _refusal_told(source.name, store):
+        stored = _ingest_span(source, store, settings, schema_kinds or {})
+    # Another pipeline may have ingested the same rows of 2024/01/31 as those of 2024-01-31.
+    return replace(stored, content=replace(stored.content, span=source.name))
+
+
+def _ingest_span(
+    source: SourceSpan, store: str, settings: IngestSettings, schema_kinds: Mapping[str, Kind]
+) -> StoredSpan:
+    key = settings.read_key()
+    digest = settings.digest(key)
+    # What stands in a path is text, unless somebody says otherwise: 07 stays 07.
+    text = dict.fromkeys(_in_path(source), Kind.TEXT)
+    demanded = {**text, **demanded_kinds(settings, schema_kinds)}
+    place = Store(store)
+    # The files' fingerprints lead to the version without reading the files again.
+    before = [[file.uri, file.fingerprint] for file in source.files]
+    seen = place.seen_uri(source.name, digest_value([digest, before])[:_FINGERPRINT_DIGITS])
+    # A file system that does not say when a file changed leaves that to the content.
+    dated = not any(file.fingerprint.endswith(":") for file in source.files)
+    if dated and exists(seen):
+        known = find_version(place.version_uri(source.name, read_text(seen).strip()))
+        if known and agree(known.columns, demanded):
+            return _reuse(known, settings)
+
+    fingerprints = read_fingerprints(source.files)
+    digests: dict[str, str] = {}
+    versions = [one for one in list_versions(store, source.name) if one.settings == digest]
+    # Only if there is something to compare with: what is new is hashed once it is here to be read.
+    if versions:
+        content = _digest_content(source, digests)
+        for version in reversed(versions):
+            if version.content == content and agree(version.columns, demanded):
+                write_atomic(seen, version.version + "\n")
+                return _reuse(version, settings)
+
+    near = join(place.span_uri(source.name), "new")
+    with scratch_folder(near) as folder:
+        written = _write(source, settings, key, demanded, folder, digests)
+        content = _digest_content(source, digests)
+        if read_fingerprints(source.files) != fingerprints:
+            # The rows are not of the content that the version is named by.
+            raise RetrainerError(
+                f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
+                "while it was read. Run again when it is complete, or have its writer say so (data.marker)."
+            )
+        name = digest_value([digest, content, written.columns])[:VERSION_DIGITS]
+        uri = place.version_uri(source.name, name)
+        reused = exists(join(uri, SPAN_FILE))
+        if not reused:
+            _write_record(folder, source, written, name, digest, content, versions)
+            publish_folder(folder, uri, SPAN_FILE)
+        write_atomic(seen, name + "\n")
+    stored = find_version(uri)
+    if stored is None:
+        raise RetrainerError(
+            f"span {source.name}: '{uri}' was removed as soon as it was there. Run again when 'retrainer spans prune' "
+            "is done."
+        )
+    return StoredSpan(stored, reused)
+
+
+@contextmanager
+def _refusal_told(span: str, store: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RetrainerError(
+                f"span {span}: the disk is full (of the store '{store}', or of temporary files in "
+                f"'{tempfile.gettempdir()}'). Free some space, for example with 'retrainer spans prune', and run "
+                "again. Nothing half-written is left."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RetrainerError(
+                f"span {span}: '{error.filename}' is refused ({error.strerror}). Let this account read and write the "
+                f"store '{store}'."
+            ) from error
+        raise
+
+
+def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
+    # It may have been ingested when more bad rows were allowed.
+    check_bad_rows(version.span, version.counts, settings.max_bad_rows, _first_bad_row(version))
+    return StoredSpan(version, reused=True)
+
+
+def _first_bad_row(version: SpanVersion) -> list[BadRow]:
+    place = join(version.uri, UNREADABLE_FILE)
+    if not version.counts["unreadable"] or not exists(place):
+        return []
+    fs, path = filesystem(place)
+    with fs.open(path, "rb") as lines:
+        row = json.loads(lines.readline())
+    # Of spans that an earlier release ingested, it has no cell.
+    return [BadRow(row["file"], row["row"], row["reason"], cell=row.get("cell", ""))]
+
+
+def _digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> str:
+    for file in source.files:
+        if file.uri not in digests:
+            digests[file.uri] = digest_source(file)
+    return digest_value(
+        [
+            [digests[file.uri], *map(list, file.partitions)]
+            if file.partitions
+            else digests[file.uri]
+            for file in source.files
+        ]
+    )
+
+
+def _in_path(source: SourceSpan) -> set[str]:
+    return {name for file in source.files for name, _ in file.partitions}
+
+
+def _write(
+    source: SourceSpan,
+    settings: IngestSettings,
+    key: bytes,
+    demanded: Mapping[str, Kind],
+    folder: Path,
+    digests: MutableMapping[str, str],
+) -> SpanFiles:
+    with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
+        openers = [
+            (file.uri, _opener(file, settings, source.name, scratch, digests))
+            for file in source.files
+        ]
+        return write_span_files(
+            source.name, openers, settings, key, demanded, folder, Path(scratch), _in_path(source)
+        )
+
+
+def _opener(
+    file: SourceFile,
+    settings: IngestSettings,
+    span: str,
+    near: str,
+    digests: MutableMapping[str, str],
+) -> Opener:
+    if is_bigquery(file.uri):
+        # Read twice, it gives what its table held at one moment.
+        source = open_source(file, "", settings.source_options, span, near)
+        return lambda: nullcontext(source)
+    return partial(_opened, file, settings, span, near, digests)
+
+
+@contextmanager
+def _opened(
+    file: SourceFile,
+    settings: IngestSettings,
+    span: str,
+    near: str,
+    digests: MutableMapping[str, str],
+) -> Iterator[Source]:
+    with (
+        tempfile.TemporaryDirectory(dir=near) as scratch,
+        fetched(file, scratch, digests) as path,
+    ):
+        opened = _open(file, path, settings, span, scratch)
+        yield PartitionedSource(opened, file, settings.drop) if file.partitions else opened
+
+
+def _open(file: SourceFile, path: str, settings: IngestSettings, span: str, scratch: str) -> Source:
+    try:
+        return open_source(file, path, settings.source_options, span, scratch)
+    except (FileNotFoundError, PermissionError) as error:
+        raise refused(file.uri, error) from error
+
+
+def _write_record(
+    folder: Path,
+    source: SourceSpan,
+    written: SpanFiles,
+    version: str,
+    settings_digest: str,
+    content: str,
+    earlier: Sequence[SpanVersion],
+) -> None:
+    write_json(
+        str(folder / SPAN_FILE),
+        {
+            "span": source.name,
+            "version": version,
+            "parts": written.parts,
+            "counts": written.counts,
+            "source_columns": written.source_columns,
+            "columns": written.columns,
+            "sources": [{"uri": file.uri, "bytes": file.size} for file in source.files],
+            "ingested": now(),
+            "settings": settings_digest,
+            "content": content,
+            "replaced": _replaced(source, content, earlier),
+            "notes": written.notes,
+        },
+    )
+
+
+def _replaced(source: SourceSpan, content: str, earlier: Sequence[SpanVersion]) -> str:
+    # Another pipeline may keep a span of the same name in the same store; and other types are no change of the source.
+    uris = {file.uri for file in source.files}
+    same = [
+        one.version
+        for one in earlier
+        if one.content != content and uris & {file["uri"] for file in one.sources}
+    ]
+    return same[-1] if same else ""

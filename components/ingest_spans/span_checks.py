@@ -1,0 +1,133 @@
+"""Spans that can't be used: without a column, with text for a label, with too many rows that can't be read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+import pyarrow as pa
+
+from ..lib.errors import RetrainerError
+from ..lib.words import did_you_mean
+from .column_types import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
+from .number_spelling import MARKS, reason_of
+from .required_columns import needed_columns
+from .settings import IngestSettings
+from .sources.base import BadRow
+from .span_reader import Rows
+
+_COLUMNS_SHOWN = 30
+_CHARACTERS_TOLD = 60
+
+
+def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iterator[Rows]) -> None:
+    """Stop at a span without a column that the settings name.
+
+    Args:
+        span: The span's name.
+        settings: They name the columns.
+        first: The first rows.
+        blocks: The others, which are read to their end first: a column may come later, which their reader then says.
+
+    Raises:
+        RetrainerError: If there is no row, or a column is missing.
+    """
+    there = first.table.column_names
+    if not there:
+        # Another block may have some, which the reader then says when it is at its end.
+        bad = [*first.bad, *(row for rows in blocks for row in rows.bad)]
+        example = f" The first: {_describe(bad[0])}." if bad else ""
+        raise RetrainerError(
+            f"span {span} has no row that can be read.{example} Upload it again, or set data.format."
+        )
+    needed = needed_columns(settings)
+    for column, setting in needed.items():
+        if column not in there:
+            # Another block may have it, which the reader then says when it is at its end.
+            _drain(blocks)
+            hint = did_you_mean(column, there)
+            hint += f" It has: {', '.join(there[:_COLUMNS_SHOWN])}."
+            if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
+                # Without a header, they are the cells of the first row.
+                hint = f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
+            raise RetrainerError(f"span {span} has no column '{column}' ({setting}).{hint}")
+
+
+def check_number(
+    span: str, name: str, role: str, is_to_be: str, first: Rows, blocks: Iterator[Rows]
+) -> None:
+    """Stop at a span whose label or weight is text.
+
+    Args:
+        span: The span's name.
+        name: The column.
+        role: What it is: `label` or `weight`.
+        is_to_be: What its cells should be, in words.
+        first: The first rows.
+        blocks: The others.
+
+    Raises:
+        RetrainerError: If it is text.
+    """
+    if first.table.schema.field(name).type != pa.string():
+        return
+    for rows in chain([first], blocks):
+        column = rows.table.column(name).combine_chunks()
+        misfits = convert(column, Kind.NUMBER)[1]
+        if len(misfits):
+            example = column[int(misfits[0])].as_py()
+            if len(example) > _CHARACTERS_TOLD:
+                example = f"{example[:_CHARACTERS_TOLD]}..."
+            _drain(blocks)
+            if example == name:
+                raise RetrainerError(
+                    f"span {span} has its header again among its rows: a cell of '{name}' is '{name}'. Were files "
+                    "joined with their headers? Fix the source, or say what the column holds, so that such rows are "
+                    f"set aside (data.types: {{{name}: number}})."
+                )
+            raise RetrainerError(
+                f"the {role} '{name}' of span {span} is text (such as {example!r}). Make it a number in the "
+                f"source: {is_to_be}."
+            )
+    raise RetrainerError(
+        f"the {role} '{name}' of span {span} is text, though all of it are numbers. Set data.types to "
+        f"{{{name}: number}}, or fix its type in the source or the schema."
+    )
+
+
+def check_bad_rows(
+    span: str, counts: Mapping[str, int], max_bad_rows: float, bad: Sequence[BadRow] = ()
+) -> None:
+    """Stop at a span of which too many rows can't be read.
+
+    Args:
+        span: The span's name.
+        counts: Of rows read and unreadable.
+        max_bad_rows: The share that may be unreadable, between 0 and 1.
+        bad: The first of them, to be named.
+
+    Raises:
+        RetrainerError: If there are more.
+    """
+    # Divided, 29 of 100 are 0.29; multiplied, 0.29 * 100 is a little less than 29.
+    if not counts["unreadable"] or counts["unreadable"] / counts["read"] <= max_bad_rows:
+        return
+    first = f" The first: {_describe(bad[0])}." if bad else ""
+    if bad and NOT_UTF8 in bad[0].reason:
+        first += " Are the files in another encoding (data.csv.encoding), or is it no text at all (data.drop)?"
+    changed = bad and any(fault in bad[0].reason for fault in (NO_INTEGER, NO_NUMBER))
+    types = "say what the column is now (data.types), " if changed else ""
+    if changed and reason_of(bad[0].cell) in MARKS:
+        types = "say how its numbers are written (data.csv.decimal, data.csv.thousands), "
+    raise RetrainerError(
+        f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
+        f"{max_bad_rows:.2%} allows.{first} Fix the source, {types}or raise data.max_bad_rows."
+    )
+
+
+def _describe(row: BadRow) -> str:
+    cell = f" ('{row.cell}')" if row.cell else ""
+    return f"{row.file} row {row.row:,}: {row.reason}{cell}"
+
+
+def _drain(blocks: Iterator[Rows]) -> None:
+    for _ in blocks:
+        pass

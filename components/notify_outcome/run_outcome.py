@@ -1,0 +1,173 @@
+"""What became of a run, from what its tasks noted in the store."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..lib.run_records import RunKey, TaskState
+from ..lib.run_traces import (
+    CHAMPION,
+    DONE_OUTCOMES,
+    INGEST,
+    PUSH,
+    RECORDED,
+    VALIDATE,
+    Outcome,
+    RunTrace,
+    read_run,
+)
+from ..lib.store import Store
+from ..lib.uris import join, read_json
+from .notification import Notice
+from .run_page import RunPage
+
+_RECORDED = (INGEST, CHAMPION, VALIDATE, PUSH)
+_EVALUATE, _SELF = "evaluate_model", "notify_outcome"
+_MOST_METRICS = 5
+
+
+@dataclass(frozen=True)
+class _LocalTask:
+    """What the local runner's record says of a task.
+
+    Attributes:
+        name: Its component's name.
+        state: Where it stands.
+        error: Why it failed.
+        reports: Its reports, relative to the run's folder.
+        metrics: Its metrics by name.
+    """
+
+    name: str
+    state: str
+    error: str = ""
+    reports: tuple[str, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice:
+    """Say what became of a run that is ending.
+
+    Args:
+        store: URI of the store.
+        pipeline: Name of the pipeline.
+        key: The run.
+        page: Where people look at it.
+
+    Returns:
+        What to say. A store that can't be read makes it a failed run, since its tasks could not read it either.
+    """
+    try:
+        trace = read_run(store, key) or RunTrace(key, {})
+        here = _read_local(store, key) if page.is_local(key) else {}
+    # Each file system has errors of its own.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        trace, here = RunTrace(key, {}), {}
+        unread = f"what became of the run can't be read from the store: {reason}"
+    else:
+        unread = ""
+    outcome, task, reason = _judge(trace, here)
+    pushed = outcome == Outcome.PUSHED
+    version = trace.noted(PUSH, "version") if pushed else None
+    champion = (
+        version if pushed else trace.noted(PUSH, "champion") or trace.noted(CHAMPION, "champion")
+    )
+    return Notice(
+        pipeline=pipeline,
+        run=key.name,
+        job=key.job,
+        outcome=str(outcome),
+        reason=unread or reason,
+        task=task,
+        span=str(trace.noted(PUSH, "newest_span") or trace.noted(INGEST, "newest_span") or ""),
+        model_version=_whole(version),
+        champion_version=_whole(champion),
+        metrics=_metrics(here),
+        run_link=page.link(store, key) or str(trace.submission.get("url") or ""),
+        report_link=_report(store, key, here, task),
+    )
+
+
+def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, str, str]:
+    """Give the outcome, the task that decided it, and why."""
+    for task in here.values():
+        # The record of an attempt that was resumed may say that another task failed.
+        if task.state == "failed":
+            noted = trace.tasks.get(task.name)
+            rule = noted and noted.state == TaskState.FAILED and noted.known
+            known = rule and task.name in RECORDED
+            outcome = Outcome.STOPPED if known else Outcome.FAILED
+            return outcome, task.name, f"{task.name}: {task.error}"
+    for task in here.values():
+        if task.state == "interrupted":
+            return Outcome.FAILED, task.name, f"the run was interrupted while {task.name} ran"
+    for task in here.values():
+        if task.state == "pending" and task.name != _SELF:
+            return Outcome.FAILED, "", f"the run was interrupted before {task.name} began"
+    if trace.failed and not here:
+        return trace.outcome, trace.failed.task, f"{trace.failed.task}: {trace.failed.error}"
+    push = trace.tasks.get(PUSH)
+    if push and push.state == TaskState.SUCCEEDED and trace.noted(PUSH, "outcome") in DONE_OUTCOMES:
+        return Outcome(trace.noted(PUSH, "outcome")), PUSH, push.verdict
+    return Outcome.FAILED, "", _unknown(trace)
+
+
+def _unknown(trace: RunTrace) -> str:
+    """Say what is known of a run that stopped in a task that keeps no record, or was killed."""
+    running = [name for name, task in trace.tasks.items() if task.state == TaskState.RUNNING]
+    if running:
+        return (
+            f"{running[0]} was ended before it could say why: the run was cancelled, the machine is gone, or the task "
+            "ran out of memory. Its log may say more."
+        )
+    done = [name for name in _RECORDED if name in trace.tasks]
+    if not done:
+        return "the run ended before its first task could note anything in the store; its log says why."
+    missing = [name for name in _RECORDED if name not in trace.tasks]
+    before = f" and before {missing[0]}" if missing else ""
+    return f"the run ended after {done[-1]}{before}: the log of the task that failed says why."
+
+
+def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
+    """Read the local runner's record of the run that goes on; empty if there is none."""
+    try:
+        tasks = read_json(Store(store).run_record_uri(key.folder))["tasks"]
+    except FileNotFoundError:
+        return {}
+    return {
+        name: _LocalTask(
+            # kfp numbers further tasks of a component: push-model-2.
+            re.sub(r"-\d+$", "", name).replace("-", "_"),
+            str(one.get("state")),
+            str(one.get("error") or ""),
+            tuple(one.get("reports") or ()),
+            one.get("metrics") or {},
+        )
+        for name, one in tasks.items()
+    }
+
+
+def _metrics(here: Mapping[str, _LocalTask]) -> dict[str, float]:
+    # Of a model that was judged again, those of the last time.
+    judged = [task.metrics for task in here.values() if task.name == _EVALUATE and task.metrics]
+    # JSON has no NaN, as a metric is of a class that no row has.
+    numbers = {
+        name: value
+        for name, value in (judged or [{}])[-1].items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+    return dict(list(numbers.items())[:_MOST_METRICS])
+
+
+def _report(store: str, key: RunKey, here: Mapping[str, _LocalTask], task: str) -> str:
+    """Give the report that shows why: that of the task which decided, or else the evaluation's."""
+    reports = {one.name: one.reports[0] for one in here.values() if one.reports}
+    name = reports.get(task) or reports.get(_EVALUATE)
+    return join(Store(store).runs_uri, key.folder, name) if name else ""
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
