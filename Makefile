@@ -43,4 +43,4 @@ load: setup ## the trigger service under load, and with a replica killed (needs 
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py
 
 clean: ## remove the environment, caches and what the demo wrote
-	@rm -rf .venv .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist flights-demo bench/out
+	@rm -rf .venv .import_linter_cache .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist flights-demo bench/out

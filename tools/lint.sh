@@ -1,5 +1,5 @@
 #!/bin/sh
-# ruff, mypy, and the documentation: references as the code says, links that lead somewhere.
+# ruff, mypy, which room imports which (import-linter), and the documentation: references as the code says, links that lead somewhere.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ status=0
 # Apart, because each bench has a run.py.
 .venv/bin/mypy bench/trigger/*.py || status=1
 MYPYPATH=bench/data .venv/bin/mypy bench/data/*.py || status=1
+PYTHONPATH=.mypy_links .venv/bin/lint-imports || status=1
 .venv/bin/python -W ignore tools/docs.py --check || status=1
 .venv/bin/python tools/links.py || status=1
 exit $status

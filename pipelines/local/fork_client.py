@@ -76,7 +76,7 @@ class TaskProcesses:
         with open(self.log, "wb") as log:
             self._server = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-m", f"{__package__}.server"),
+                    *(sys.executable, "-P", "-m", f"{__package__}.fork_server"),
                     *(str(other.fileno()), str(alive)),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -52,7 +52,7 @@ def in_containers(image, project):
 import kfp.local
 from docker.models.containers import ContainerCollection
 from kfp.components import load_component_from_file
-from retrainer.pipelines.cli import cli
+from retrainer.pipelines.cli.main import cli
 
 # The runner hands no options of a container on.
 run = ContainerCollection.run

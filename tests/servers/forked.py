@@ -12,7 +12,7 @@ from typing import TextIO
 _PRELOADED = [
     "servers.forked",
     "fsspec.config",
-    "retrainer.pipelines.cli",
+    "retrainer.pipelines.cli.main",
     "retrainer.pipelines.project.config",
     "retrainer.pipelines.project.checks",
     "retrainer.pipelines.targets.opening",

@@ -151,7 +151,7 @@ def run_pipeline(folder: Path, mount: Path, **environment: str) -> subprocess.Co
     init_project(folder)
     file = folder / "retrain.yaml"
     file.write_text(f"{file.read_text()}pipeline_root: {mount}/root\n")
-    command = [sys.executable, "-m", "retrainer.pipelines.cli", "run", "--json"]
+    command = [sys.executable, "-m", "retrainer.pipelines.cli.main", "run", "--json"]
     return subprocess.run(
         command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True
     )

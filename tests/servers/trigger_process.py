@@ -112,7 +112,7 @@ class TriggerProcess:
             self.process = ForkedCommand(words, variables)
         else:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "retrainer.pipelines.cli", *words],
+                [sys.executable, "-m", "retrainer.pipelines.cli.main", *words],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

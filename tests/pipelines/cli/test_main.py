@@ -23,7 +23,7 @@ HEAVY = [
 LIBRARY_CHATTER = ["WARNING", "FutureWarning", "cuda", "absl", "apache_beam", "Traceback"]
 
 
-PROGRAM = [sys.executable, "-m", "retrainer.pipelines.cli"]
+PROGRAM = [sys.executable, "-m", "retrainer.pipelines.cli.main"]
 
 
 def started(*arguments, cwd=None):
@@ -302,7 +302,7 @@ def test_compiling_loads_no_heavy_library(starter, tmp_path):
     program = f"""
 import sys
 sys.argv = ["retrainer", "compile", "-o", {str(tmp_path / "p.yaml")!r}]
-from retrainer.pipelines.cli import main
+from retrainer.pipelines.cli.main import main
 try:
     main()
 finally:

@@ -7,7 +7,7 @@ from retrainer.pipelines.project.starting import init_project
 
 CODE = """
 import importlib.util, sys
-from retrainer.pipelines.cli import main
+from retrainer.pipelines.cli.main import main
 
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "tensorflow" else find(name, *rest)
