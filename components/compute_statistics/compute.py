@@ -7,13 +7,19 @@ from typing import Any
 from ..lib.errors import RetrainerError
 from ..lib.examples import Examples, SpanPart, open_parquet
 from ..lib.progress import progress
-from ..lib.statistics import Statistics, StatisticsIndex, row_count, span_folder, write_statistics
+from ..lib.statistics_artifact import (
+    Statistics,
+    StatisticsIndex,
+    row_count,
+    span_folder,
+    write_statistics,
+)
 from ..lib.uris import join, write_atomic
 from ..lib.words import did_you_mean, plural
-from .merging import merge_window
 from .report import render
 from .sketch_store import SketchStore
 from .sketches import parse_options
+from .window import merge_window
 
 
 def compute(

@@ -5,10 +5,10 @@ from copy import deepcopy
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
-from ..lib.statistics import Feature, Statistics, common, features_by_name
-from .extraction import extract, join_columns
+from ..lib.statistics_artifact import Feature, Statistics, common, features_by_name
 from .sketch_store import SketchStore
 from .sketches import Merging, SketchSettings, column_blocks
+from .tfdv_extract import extract, join_columns
 
 
 class Merger:

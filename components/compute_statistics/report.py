@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from ..lib.charts import Series, distribution_chart
-from ..lib.report import isolated, legend, place_of, render_page
-from ..lib.report_parts import (
+from ..lib.report.charts import Series, distribution_chart
+from ..lib.report.page import isolated, legend, place_of, render_page
+from ..lib.report.statistics_parts import (
     EVAL_COLOR,
     MAX_CARDS,
     TRAIN_COLOR,
@@ -14,7 +14,7 @@ from ..lib.report_parts import (
     label_cells,
     span_table,
 )
-from ..lib.statistics import (
+from ..lib.statistics_artifact import (
     TYPE_NAMES,
     Feature,
     Statistics,

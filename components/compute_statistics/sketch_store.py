@@ -10,10 +10,10 @@ import tensorflow_data_validation as tfdv
 
 from ..lib.examples import SpanPart
 from ..lib.progress import progress
-from ..lib.statistics import Statistics, parse_statistics
+from ..lib.statistics_artifact import Statistics, parse_statistics
 from ..lib.uris import filesystem, read_range, write_atomic
-from .making import make_sketches
-from .sketch_format import SketchError, SketchFile
+from .sketch_file import SketchError, SketchFile
+from .sketch_threads import make_sketches
 from .sketches import SketchSettings, sketch_uri
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class SketchStore:
         left = list(parts)
         if left and beam_args:
             # Beam's pipeline layer takes a second to import and is needed here alone.
-            from .on_beam import make_on_beam
+            from .sketch_beam import make_on_beam
 
             progress(f"sketching {len(left)} spans on Beam")
             make_on_beam(left, self._settings, beam_args)

@@ -16,12 +16,12 @@ from tensorflow_data_validation.statistics.generators.top_k_uniques_sketch_stats
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
-from ..lib.statistics import Statistics
+from ..lib.statistics_artifact import Statistics
 from ..lib.uris import join
 from ..lib.words import did_you_mean
-from .extraction import extract, join_columns
-from .misra_gries import NamedValues, settle_batch
-from .sketch_format import Block, encode, encode_block
+from .sketch_file import Block, encode, encode_block
+from .tfdv_extract import extract, join_columns
+from .tfx_sketches import NamedValues, settle_batch
 
 # Part of every sketch's name: raised when the same rows would make another sketch.
 _VERSION = 7

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup, escape
 
 from ..lib.words import number, percent
-from .pictures import CalibrationPoint
+from .plot_data import CalibrationPoint
 
 BUCKETS = 20
 COLOURS = {"challenger": "var(--train)", "champion": "var(--before)"}

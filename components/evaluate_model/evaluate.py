@@ -13,12 +13,12 @@ from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.progress import progress
-from ..lib.report import place_of
+from ..lib.report.page import place_of
 from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .accumulators import NotCoveredError
-from .champion import (
+from .champion_comparison import (
     ALL_ROWS,
     LEAST_SHARE,
     ChampionUnfitError,
@@ -30,17 +30,17 @@ from .champion import (
     without_champion,
     without_silent_rows,
 )
-from .demands import Demands, demands
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import Verdict, judge
 from .in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
+from .input_counts import TALLY_FILE, Tally, binarized_classes, take
 from .input_problems import input_problems
+from .metric_requirements import Demands, demands
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
-from .pictures import Picture, merge_pictures, take_pictures
+from .plot_data import Picture, merge_pictures, take_pictures
 from .predict import BATCH_ROWS, CHALLENGER, Model, Scores, load_model, needed_columns, score
 from .report import render
-from .results import Evaluation, finite, read_evaluation, write_validation
-from .tally import TALLY_FILE, Tally, binarized_classes, take
+from .tfma_results import Evaluation, finite, read_evaluation, write_validation
 
 _log = logging.getLogger(__name__)
 _ON_BEAM_HERE = "by TFMA on Beam, in this process"

@@ -8,9 +8,9 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
-from .checks import Check, meets_change
-from .results import Evaluation
 from .slices import OVERALL
+from .tfma_results import Evaluation
+from .thresholds import Check, meets_change
 
 MOST_REASONS_IN_VERDICT = 2
 MOST_REASONS = 100

@@ -26,10 +26,10 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from ..lib.progress import progress
 from .accumulators import Columns, Fill, NotCoveredError, Rows, filler
-from .failures import without_rows
-from .intervals import public, sampler
+from .confidence_intervals import public, sampler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
+from .tfma_errors import without_rows
 
 # TFMA reads it first.
 EVAL_CONFIG_FILE = (

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from ..lib.words import number, plural
-from .demands import Demand, Demands
-from .tally import (
+from .input_counts import (
     EMPTY,
     FRACTION,
     INFINITE,
@@ -16,6 +15,7 @@ from .tally import (
     Tally,
     slice_id,
 )
+from .metric_requirements import Demand, Demands
 
 
 def input_problems(

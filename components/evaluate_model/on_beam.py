@@ -13,11 +13,11 @@ from tensorflow_model_analysis.proto import config_pb2
 from ..lib.beam import pipeline_options, worker_files, worker_uri
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.uris import join, write_json
-from .demands import demands
 from .eval_config import PREDICTION_COLUMNS
-from .failures import without_rows
+from .input_counts import TALLY_FILE, Tally, add_up, binarized_classes, take
+from .metric_requirements import demands
 from .predict import Model, Scores, load_model, score_batch
-from .tally import TALLY_FILE, Tally, add_up, binarized_classes, take
+from .tfma_errors import without_rows
 
 BATCH_ROWS = 1_000
 

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.report import Cell, Column, breakable, render_page, render_table
+from ..lib.report.page import Cell, Column, breakable, render_page, render_table
 from ..lib.verdicts import Champion
-from .cells import Cells
-from .checks import Check
-from .directions import metric_directions
 from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
-from .picture_report import render_pictures
-from .pictures import Picture
-from .results import ROWS, Evaluation, SliceResult
+from .metric_cells import Cells
+from .metric_directions import metric_directions
+from .plot_data import Picture
+from .plot_section import render_pictures
 from .slice_tables import every_metric, metric_by_slice, slices_at_the_ends
+from .tfma_results import ROWS, Evaluation, SliceResult
+from .thresholds import Check
 
 MOST_CHECKS = 60
 

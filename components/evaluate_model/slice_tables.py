@@ -6,13 +6,13 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from ..lib.report import Cell, Column, breakable, legend, render_table
+from ..lib.report.page import Cell, Column, breakable, legend, render_table
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural
-from .cells import Cells
 from .charts import COLOURS, bar, dots
-from .directions import HIGHER, direction_of
-from .results import ROWS, Evaluation, SliceResult
+from .metric_cells import Cells
+from .metric_directions import HIGHER, direction_of
+from .tfma_results import ROWS, Evaluation, SliceResult
 from .values import Value
 
 MOST_SLICES = 1_500

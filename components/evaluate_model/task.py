@@ -6,7 +6,7 @@ TFMA is loaded for a new one alone.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..lib.report import place_of, render_page
+from ..lib.report.page import place_of, render_page
 from ..lib.reuse import Result, Work, reuse_or_make
 from ..lib.uris import join, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from .distributions import Cumulative, cumulative, text_shares
-from .statistics import (
+from .statistics_artifact import (
     TYPE_NAMES,
     Feature,
     Statistics,

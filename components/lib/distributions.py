@@ -6,7 +6,7 @@ from heapq import nsmallest
 
 import numpy as np
 
-from .statistics import Feature, value_counts
+from .statistics_artifact import Feature, value_counts
 
 # A share may be said if it lies within so much of itself.
 _TOLERANCE = 0.5

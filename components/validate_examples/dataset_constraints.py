@@ -6,7 +6,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.dataset import Dataset
-from ..lib.statistics import Statistics
+from ..lib.statistics_artifact import Statistics
 from .findings import ERROR, Finding, FindingKind
 from .window import Subject, Window
 

@@ -9,7 +9,7 @@ import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from ..lib.dataset import Column
-from .chance import wilson
+from .confidence import wilson
 from .settings import JENSEN_SHANNON, L_INFINITY, MEASURES
 
 _MEASURE_NAMES = {

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ..lib.charts import Series, distribution_chart, trend_chart
-from ..lib.report import isolated, legend, place_of, render_page, render_table, unbroken
-from ..lib.report_parts import (
+from ..lib.report.charts import Series, distribution_chart, trend_chart
+from ..lib.report.page import isolated, legend, place_of, render_page, render_table, unbroken
+from ..lib.report.statistics_parts import (
     EVAL_COLOR,
     MAX_CARDS,
     TRAIN_COLOR,
@@ -17,8 +17,8 @@ from ..lib.report_parts import (
 from ..lib.words import name_spans, percent, plural
 from .distances import Distance
 from .findings import ERROR, Finding, FindingKind, errors_of
-from .judging import Judgement
-from .set_aside import SetAside
+from .quarantine import SetAside
+from .result import Judgement
 from .window import Window
 
 BEFORE_COLOR = "var(--before)"

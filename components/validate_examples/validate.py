@@ -11,17 +11,17 @@ from ..lib.errors import RetrainerError
 from ..lib.features import SCHEMA_FILE
 from ..lib.progress import progress
 from ..lib.schema_file import load_schema
-from ..lib.statistics import SPLIT_WORDS
+from ..lib.statistics_artifact import SPLIT_WORDS
 from ..lib.store import Store
 from ..lib.uris import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.words import plural
-from .evidence import gather
+from .analysis import gather
 from .findings import Finding, FindingKind, error_message, errors_of, warning_lines
-from .judging import Judgement, judge
+from .quarantine import read_set_aside
 from .report import render
-from .schema import infer_schema, schema_text, widen_types
-from .seasons import keep_profiles
-from .set_aside import read_set_aside
+from .result import Judgement, judge
+from .schema_inference import infer_schema, schema_text, widen_types
+from .seasonality import keep_profiles
 from .settings import Settings
 from .window import Window, read_window
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ..lib.dataset import Dataset
 from ..lib.examples import Examples, SpanPart
-from ..lib.statistics import (
+from ..lib.statistics_artifact import (
     SPLIT_WORDS,
     StatisticsIndex,
     before_folder,
@@ -16,8 +16,8 @@ from ..lib.statistics import (
     split_folder,
 )
 from ..lib.words import name_spans
-from .labels import LabelCounts, count_classes, count_rate, may_be_classes
-from .seasons import Season, find_season, read_profiles
+from .label_classes import LabelCounts, count_classes, count_rate, may_be_classes
+from .seasonality import Season, find_season, read_profiles
 
 
 @dataclass(frozen=True)

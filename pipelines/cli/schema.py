@@ -39,7 +39,7 @@ def show(file: Path, pbtxt: bool, as_json: bool) -> None:
 
     It is the one that validation.schema_uri names, or the one that the first run froze in the store.
     """
-    from ...components.validate_examples.describing import describe
+    from ...components.validate_examples.schema_words import describe
     from ..project.config import load_config
     from ..project.schemas import open_schema
     from .show_schema import print_schema

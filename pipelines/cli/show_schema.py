@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...components.validate_examples.describing import ColumnWords
+from ...components.validate_examples.schema_words import ColumnWords
 
 _HEADS = ("column", "type", "presence", "domain", "thresholds", "notes")
 _PIPE_COLUMNS = 1_000

@@ -30,7 +30,7 @@ def write_pages(run: RunRecord) -> None:
         OSError: If the disk is full or refuses.
     """
     # Templates are not needed to start a run.
-    from ...components.lib.report import (
+    from ...components.lib.report.page import (
         Column,
         put_run,
         render_page,
@@ -76,7 +76,7 @@ def write_pages(run: RunRecord) -> None:
 
 
 def _row(task: TaskRecord) -> Sequence[object]:
-    from ...components.lib.report import render_lines, render_links
+    from ...components.lib.report.page import render_lines, render_links
 
     pages = [report for report in task.reports if report.endswith(".html")]
     title = task.title or task.name
@@ -97,8 +97,8 @@ def _learning_curve(task: TaskRecord) -> Markup:
         uri = join(artifact.uri, CURVE_FILE)
         if artifact.type != "system.Metrics" or not artifact.uri or not exists(uri):
             continue
-        from ...components.lib.charts import epochs_chart
-        from ...components.lib.report import legend, render_card, render_section
+        from ...components.lib.report.charts import epochs_chart
+        from ...components.lib.report.page import legend, render_card, render_section
 
         content = read_json(uri)
         epochs, best = content.get("epochs", ()), content.get("best_epoch")

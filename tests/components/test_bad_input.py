@@ -22,7 +22,7 @@ from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.statistics import features_by_name, read_statistics
+from retrainer.components.lib.statistics_artifact import features_by_name, read_statistics
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 

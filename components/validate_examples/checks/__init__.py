@@ -6,40 +6,40 @@ Each takes the evidence and the settings, and returns what it finds. To add one,
 
 from collections.abc import Callable, Sequence
 
-from ..evidence import Evidence
+from ..analysis import Evidence
 from ..findings import Finding
 from ..settings import Settings
 from . import (
+    ambiguous_cells,
     columns,
-    copies,
+    constant_label,
     dates,
     drift,
-    far_values,
-    label,
+    duplicate_spans,
     label_rate,
-    odd_cells,
-    precision,
-    rows,
+    large_integers,
+    outliers,
+    row_counts,
     schema,
 )
 
 Check = Callable[[Evidence, Settings], Sequence[Finding]]
 
 CHECKS: tuple[Check, ...] = (
-    rows.check,
-    copies.check,
-    label.check,
+    row_counts.check,
+    duplicate_spans.check,
+    constant_label.check,
     label_rate.check,
     columns.check_infinite,
     columns.check_numbers_in_text,
     columns.check_silent,
-    odd_cells.check,
+    ambiguous_cells.check,
     dates.check,
     schema.check_unknown_columns,
     schema.check,
-    precision.check,
+    large_integers.check,
     drift.check_drift,
     drift.check_skew,
-    far_values.check,
+    outliers.check,
 )
 """In the order of the report."""

@@ -4,9 +4,9 @@ import math
 import re
 
 from ...lib.dataset import Column
-from ...lib.statistics import SPLIT_WORDS
+from ...lib.statistics_artifact import SPLIT_WORDS
 from ...lib.words import number, of_spans, percent
-from ..evidence import Evidence
+from ..analysis import Evidence
 from ..findings import Finding, FindingKind
 from ..settings import Settings
 

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from ...lib.examples import Examples
 from ...lib.span_periods import Period, span_periods
 from ...lib.words import of_spans, percent, plural
-from ..evidence import Evidence
+from ..analysis import Evidence
+from ..date_counts import Days, read_days
 from ..findings import Finding, FindingKind
 from ..settings import Settings
 from ..window import span_parts
-from .span_days import Days, read_days
 
 # Clocks and time zones differ by up to a day.
 _LENIENCY = timedelta(days=1)

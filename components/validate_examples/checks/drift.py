@@ -5,11 +5,11 @@ since it is compared with every column of every project: that the distance is no
 usual for the column. Then it warns, and far beyond the threshold it stops the run.
 """
 
-from ..comparators import blind_comparators
+from ..analysis import Evidence
 from ..distances import Distance
-from ..evidence import Evidence
+from ..drift_baseline import Habit
 from ..findings import ERROR, WARNING, Finding, FindingKind
-from ..habits import Habit
+from ..schema_overlay import blind_comparators
 from ..settings import DRASTIC, Settings
 
 

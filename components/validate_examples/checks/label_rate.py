@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from ...lib.words import percent
-from ..chance import wilson
-from ..evidence import Evidence
+from ..analysis import Evidence
+from ..confidence import wilson
 from ..findings import Finding, FindingKind
-from ..labels import LabelCounts
+from ..label_classes import LabelCounts
 from ..settings import Settings
 
 

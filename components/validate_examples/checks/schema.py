@@ -1,11 +1,11 @@
 """What the schema says of the columns and the rows, as TFDV checks it."""
 
 from ...lib.words import near
-from ..anomalies import anomaly_findings
+from ..analysis import Evidence
 from ..dataset_constraints import dataset_findings
-from ..evidence import Evidence
 from ..findings import Finding, FindingKind
 from ..settings import Settings
+from ..tfdv_anomalies import anomaly_findings
 
 
 def check(evidence: Evidence, settings: Settings) -> list[Finding]:

@@ -15,9 +15,14 @@ import pytest
 from tfx_bsl import sketches as tfx_sketches
 
 from retrainer.components import compute_statistics
-from retrainer.components.compute_statistics import batches, making, native_sketches, sketch_store
+from retrainer.components.compute_statistics import (
+    native_sketches,
+    part_reader,
+    sketch_store,
+    sketch_threads,
+)
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.sketch_format import (
+from retrainer.components.compute_statistics.sketch_file import (
     MAGIC,
     Block,
     SketchError,
@@ -27,7 +32,7 @@ from retrainer.components.compute_statistics.sketch_format import (
 )
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.statistics import (
+from retrainer.components.lib.statistics_artifact import (
     common,
     features_by_name,
     read_statistics,
@@ -124,12 +129,12 @@ def test_a_damaged_sketch_is_made_again_and_said_so(run, three, tmp_path, damage
 def test_a_sketch_does_not_depend_on_how_many_cores_made_it(
     cores, run, months, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(batches, "BATCH_ROWS", 2_000)
+    monkeypatch.setattr(part_reader, "BATCH_ROWS", 2_000)
     spans = {span: months[span] for span in ("2013-01", "2013-02")}
     assert spans["2013-01"].tailnum.nunique() > 1_024, "more values than TFDV counts"
     made = []
     for workers in (3, cores):
-        monkeypatch.setattr(making, "_cores", lambda workers=workers: workers)
+        monkeypatch.setattr(sketch_threads, "_cores", lambda workers=workers: workers)
         run(spans)
         made.append([path.read_bytes() for path in sketches(tmp_path)])
         for path in sketches(tmp_path):

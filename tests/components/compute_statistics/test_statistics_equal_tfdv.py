@@ -15,10 +15,10 @@ import tensorflow_data_validation as tfdv
 from google.protobuf.message import Message
 from tensorflow_data_validation.statistics import stats_impl
 
-from retrainer.components.compute_statistics import batches, sketches
+from retrainer.components.compute_statistics import part_reader, sketches
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, to_list_batch
-from retrainer.components.lib.statistics import (
+from retrainer.components.lib.statistics_artifact import (
     Statistics,
     features_by_name,
     read_index,
@@ -211,7 +211,7 @@ def test_a_month_is_what_tfdv_says_of_its_data_frame(months, make_examples, tmp_
 
 
 def test_a_span_of_many_batches_is_a_full_pass(months, make_examples, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "BATCH_ROWS", 1_500)
+    monkeypatch.setattr(part_reader, "BATCH_ROWS", 1_500)
     spans = {span: months[span] for span in ("2013-01", "2013-02")}
     compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
     table = pa.Table.from_pandas(spans["2013-01"], preserve_index=False)

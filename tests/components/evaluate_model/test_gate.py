@@ -8,11 +8,11 @@ import pytest
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
-from retrainer.components.evaluate_model.champion import judge_in_part
-from retrainer.components.evaluate_model.checks import Check, meets_change
+from retrainer.components.evaluate_model.champion_comparison import judge_in_part
 from retrainer.components.evaluate_model.gate import explain, judge, rule
-from retrainer.components.evaluate_model.results import Evaluation, SliceResult
-from retrainer.components.evaluate_model.tally import SliceRows
+from retrainer.components.evaluate_model.input_counts import SliceRows
+from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
+from retrainer.components.evaluate_model.thresholds import Check, meets_change
 from retrainer.components.evaluate_model.values import Value
 from retrainer.components.lib.verdicts import Champion
 

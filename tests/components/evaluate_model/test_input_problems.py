@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from retrainer.components.evaluate_model.demands import demands
 from retrainer.components.evaluate_model.eval_config import (
     BASELINE,
     CANDIDATE,
@@ -17,9 +16,10 @@ from retrainer.components.evaluate_model.eval_config import (
     evaluation_problems,
 )
 from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.evaluate_model.input_counts import Tally, add_up, take
 from retrainer.components.evaluate_model.input_problems import input_problems
+from retrainer.components.evaluate_model.metric_requirements import demands
 from retrainer.components.evaluate_model.predict import Scores
-from retrainer.components.evaluate_model.tally import Tally, add_up, take
 from retrainer.components.lib.errors import RetrainerError
 
 ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]

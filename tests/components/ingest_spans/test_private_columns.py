@@ -16,7 +16,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.sketch_format import SketchFile, encode_block
+from retrainer.components.compute_statistics.sketch_file import SketchFile, encode_block
 from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
 from retrainer.components.ingest_spans.pseudonymize import hash_column
 from retrainer.components.lib.errors import RetrainerError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib.report import RUN_MARKER, render_page
+from retrainer.components.lib.report.page import RUN_MARKER, render_page
 from retrainer.pipelines.local.run_pages import write_pages
 from retrainer.pipelines.runs.records import (
     ArtifactRecord,

@@ -1,0 +1,95 @@
+"""Sketching on Beam: the files of spans side by side, for spans too large for one machine."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from ..lib.beam import pipeline_options, worker_part
+from ..lib.examples import SpanPart
+from ..lib.uris import write_atomic
+from .part_reader import PartReader
+from .sketch_file import Block, decode_block, encode_block
+from .sketch_threads import sketch_file
+from .sketches import (
+    Merging,
+    SketchSettings,
+    column_blocks,
+    encode_sketch,
+    pack,
+    sketch_uri,
+)
+
+
+class _FileSketch(NamedTuple):
+    """What a worker made of some columns of a file.
+
+    Attributes:
+        block: Number of the block of columns.
+        file: Number of the file within its part.
+        packed: The columns and their accumulators.
+    """
+
+    block: int
+    file: int
+    packed: Block
+
+
+def make_on_beam(
+    parts: Sequence[SpanPart], settings: SketchSettings, beam_args: Sequence[str]
+) -> None:
+    """Sketch parts on Beam; the workers write each sketch to its place beside the span.
+
+    Args:
+        parts: The parts. One without files leaves no sketch.
+        settings: TFDV's options.
+        beam_args: Beam's own arguments, such as `--runner=DataflowRunner`.
+    """
+    options = dict(settings.options)
+    shared = [worker_part(part) for part in parts]
+    files = [
+        (number, i, file)
+        for number, part in enumerate(shared)
+        for i, file in enumerate(part.one_by_one())
+    ]
+    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
+        _ = (
+            pipeline
+            | "Files" >> beam.Create(files)
+            | "Spread" >> beam.Reshuffle()
+            | "Sketch" >> beam.FlatMap(_sketch, options)
+            | "Gather" >> beam.GroupByKey()
+            | "Store" >> beam.Map(_store, shared, options)
+        )
+
+
+def _sketch(
+    source: tuple[int, int, SpanPart], options: Mapping[str, Any]
+) -> Iterator[tuple[int, _FileSketch]]:
+    part, number, file = source
+    settings = SketchSettings(options)
+    with ExitStack() as files:
+        names = PartReader(file, files).columns
+    for block, columns in enumerate(column_blocks(names, settings)):
+        content = encode_block(sketch_file(file, columns, settings))
+        yield part, _FileSketch(block, number, Block.of(columns, content))
+
+
+def _store(
+    of_part: tuple[int, Iterable[_FileSketch]],
+    parts: Sequence[SpanPart],
+    options: Mapping[str, Any],
+) -> None:
+    number, sketches = of_part
+    settings = SketchSettings(options)
+    blocks: dict[int, list[Block]] = {}
+    for sketch in sorted(sketches):
+        blocks.setdefault(sketch.block, []).append(sketch.packed)
+    packed = []
+    for files in blocks.values():
+        merging = Merging(settings)
+        for file in files:
+            merging.add(decode_block(file.unpacked()))
+        packed.append(pack(merging.result(), files[0].columns, settings))
+    write_atomic(sketch_uri(parts[number], settings), encode_sketch(packed))

@@ -1,0 +1,294 @@
+"""How far the champion can be compared with a challenger on the eval rows.
+
+Since the champion was trained, the data may have changed: a column has gaps now, is gone, or has another type. One
+rule decides: a row counts for the champion if a server with it could answer that row. A missing text or floating-point
+number is a value to it; a missing integer, a fraction in place of an integer, and text in place of a number (or the
+reverse) are errors. Nothing is cut off or made up so that a row fits.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from ..lib.errors import RetrainerError
+from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
+from ..lib.features import STRING, find_fitting, is_text
+from ..lib.uris import join
+from ..lib.verdicts import Champion
+from ..lib.words import name_spans
+from .eval_config import BASELINE
+from .gate import Verdict, judge
+from .input_counts import UNDEFINED, Tally
+from .metric_requirements import Demand
+from .predict import Model
+from .slices import OVERALL
+from .tfma_results import Evaluation
+
+LEAST_SHARE = 0.5
+"""The share of the eval rows that the champion must be able to take to be compared at all. On fewer, the comparison
+would be about a kind of rows, not about the models."""
+ALL_ROWS = "all_rows"
+"""Folder in the evaluation for the result on all rows, where the champion was compared on some of them."""
+_WHOLE = "all"
+"""What SpanPart calls a part that is a whole span, not one side of a hash split."""
+
+
+class ChampionUnfitError(Exception):
+    """The champion can't be judged on the eval rows, and the challenger can."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the challenger is compared with, and on which rows.
+
+    Attributes:
+        champion: The champion. Without a `uri` it is not compared, and the value thresholds decide alone.
+        examples: The examples; their eval split has the rows that the champion can take.
+        remarks: How the champion was judged where that is not as usual, one clause each.
+        is_partial: Whether the champion can take some of the rows only. Then the challenger must also hold its value
+            thresholds on all of them.
+    """
+
+    champion: Champion
+    examples: Examples
+    remarks: tuple[str, ...] = ()
+    is_partial: bool = False
+
+
+@dataclass(frozen=True)
+class _FittingRows(SpanPart):
+    """The rows of a part that a model can take.
+
+    Attributes:
+        kinds: The model's inputs that some rows do not fit, with the types that it takes.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    def read_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        return pa.Table.from_batches(list(self.iter_batches(columns)))
+
+    def iter_batches(
+        self, columns: Sequence[str] | None = None, rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        wanted = None if columns is None else list(dict.fromkeys([*columns, *self.kinds]))
+        for batch in super().iter_batches(wanted, rows):
+            fits = np.ones(batch.num_rows, bool)
+            for name, kind in self.kinds.items():
+                fits &= find_fitting(_column(batch, name), kind)
+            kept = batch.filter(pa.array(fits))
+            names = [name for name in kept.schema.names if columns is None or name in columns]
+            if kept.num_rows:
+                yield pa.RecordBatch.from_arrays([kept.column(name) for name in names], names=names)
+
+
+def compare_with(examples: Examples, champion: Champion, model: Model | None) -> Comparison:
+    """Decide how the champion is compared with a challenger.
+
+    Args:
+        examples: The examples; the eval split is judged on.
+        champion: The champion.
+        model: Its SavedModel; None if there is no champion.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        RetrainerError: If the champion takes the label as a feature.
+    """
+    if model is None:
+        return Comparison(champion, examples)
+    if examples.label in model.columns:
+        raise RetrainerError(
+            f"the {champion.name} takes '{examples.label}', the label, as a feature, so its scores tell nothing. Take "
+            "it out of service with 'retrainer models retire'."
+        )
+    parts, problems = _fitting_parts(examples, model)
+    total, able = examples.rows(EVAL), sum(part.rows for part in parts)
+    words = "; ".join(problems)
+    if total and able < LEAST_SHARE * total:
+        on = "no row" if not able else f"only {able:,} of {total:,} rows"
+        return without_champion(examples, champion, f"{champion.name} can answer {on} ({words})")
+    remarks = []
+    if remark := empty_columns(examples, model):
+        remarks.append(remark)
+    if able < total:
+        remarks.append(
+            f"compared on {able:,} of {total:,} rows, since {champion.name} can't answer the others ({words})"
+        )
+        examples = replace(examples, splits={**examples.splits, EVAL: tuple(parts)})
+    if remark := _seen_before(examples, champion):
+        remarks.append(remark)
+    return Comparison(champion, examples, tuple(remarks), able < total)
+
+
+def empty_columns(examples: Examples, model: Model) -> str:
+    """Say which of a model's columns no eval row has, which it gets empty then.
+
+    Such a column may be missing by the schema; validate_examples stops the run if it may not.
+
+    Returns:
+        A clause; empty if there is no such column.
+    """
+    have = {name for part in examples.splits[EVAL] for name in _types(part)}
+    gone = [f"'{name}'" for name in model.columns if name not in have]
+    if not gone:
+        return ""
+    words = " and ".join(gone)
+    return f"{model.who} is judged with {words} empty, as a server would get it: no eval row has it"
+
+
+def without_champion(examples: Examples, champion: Champion, why: str) -> Comparison:
+    """Judge the challenger alone, though there is a champion.
+
+    Args:
+        examples: The examples.
+        champion: The champion; its version is kept, as the model would replace it.
+        why: Why it can't be compared; the first sentence is shown.
+    """
+    reason = why.partition(". ")[0].removeprefix("the ")
+    remark = f"{reason}, so the value thresholds decide alone"
+    return Comparison(replace(champion, uri=None), examples, (remark,))
+
+
+def can_not_serve(tally: Tally) -> bool:
+    """Report whether the data changed so that the champion has no answer: NaN, or no output for a class."""
+    rules = (UNDEFINED, Demand.KNOWN_CLASSES)
+    return any(f"{rule}|{BASELINE}" in tally.found for rule in rules)
+
+
+def silent_rows(tally: Tally) -> int:
+    """Count the eval rows on which the champion predicts NaN or infinity, which is no answer."""
+    found = tally.found.get(f"{UNDEFINED}|{BASELINE}")
+    return found.rows if found else 0
+
+
+def without_silent_rows(comparison: Comparison, rows: int) -> Comparison:
+    """Note that the models were compared on the rows that the champion has an answer for.
+
+    Args:
+        comparison: What the challenger is compared with.
+        rows: How many rows the champion has no answer for.
+    """
+    total = comparison.examples.rows(EVAL)
+    remark = (
+        f"compared on {total - rows:,} of {total:,} rows, since {comparison.champion.name} predicts NaN or infinity "
+        "on the others"
+    )
+    return replace(comparison, remarks=(*comparison.remarks, remark), is_partial=True)
+
+
+def judge_in_part(evaluation: Evaluation, champion: Champion, everything: Evaluation) -> Verdict:
+    """Judge a challenger by its changes on the rows that the champion can take, and by its values on all rows.
+
+    A slice without a row that the champion can take has nothing to compare, so its change is not asked for.
+
+    Args:
+        evaluation: Challenger and champion on the rows that the champion can take.
+        champion: The champion.
+        everything: The challenger on all rows.
+
+    Returns:
+        The verdict: blessed if both are good.
+    """
+    changes = [check for check in evaluation.checks if check.is_change and check.value is not None]
+    values = [check for check in everything.checks if not check.is_change]
+    parts = [(evaluation, changes, champion), (everything, values, replace(champion, uri=None))]
+    verdicts = [
+        judge(replace(one, checks=checks, valid=not any(c.failed for c in checks)), against)
+        for one, checks, against in parts
+        # Changes on slices where no model has a value leave the decision to the values.
+        if any(not check.not_judged or check.slice == OVERALL for check in checks)
+    ]
+    if not verdicts:
+        return judge(replace(evaluation, checks=[]), champion)
+    refused = [verdict for verdict in verdicts if not verdict.blessed]
+    if not refused:
+        return verdicts[0]
+    reasons = tuple(reason for verdict in refused for reason in verdict.reasons)
+    summaries = [verdict.sentence.partition(": ")[2] for verdict in refused]
+    return Verdict(False, reasons, f"refused: {'; '.join(summaries)}")
+
+
+def _seen_before(examples: Examples, champion: Champion) -> str:
+    """Say which eval spans the champion trained on, where it has an advantage.
+
+    That happens where a run of an older span is allowed, or where the window or `eval_spans` changed. A hash split by
+    key keeps the eval rows of the same spans out of training.
+    """
+    whole = [part.span for part in examples.splits[EVAL] if part.part == _WHOLE]
+    trained = [span for span in dict.fromkeys(whole) if span in champion.train_spans]
+    if not trained:
+        return ""
+    return f"{champion.name} trained on eval rows (spans {name_spans(trained)}), which favours it"
+
+
+def _fitting_parts(examples: Examples, model: Model) -> tuple[list[SpanPart], list[str]]:
+    """Find the rows of the eval split that a model can take, and say what is wrong with the others."""
+    parts: list[SpanPart] = []
+    bad: Counter[str] = Counter()
+    seen: dict[str, set[str]] = {}
+    for part in examples.splits[EVAL]:
+        types = _types(part)
+        doubtful = {
+            name: kind for name, kind in model.kinds.items() if _may_not_fit(types.get(name), kind)
+        }
+        able = part.rows if not doubtful else 0
+        for batch in part.iter_batches([examples.label, *doubtful]) if doubtful else ():
+            fits = np.ones(batch.num_rows, bool)
+            for name, kind in doubtful.items():
+                column = _column(batch, name)
+                one = find_fitting(column, kind)
+                fits &= one
+                if not one.all():
+                    bad[name] += int(np.count_nonzero(~one))
+                    seen.setdefault(name, set()).update(_reasons(column, one, kind))
+            able += int(np.count_nonzero(fits))
+        if able == part.rows:
+            parts.append(part)
+        elif able:
+            values = {**vars(part), "rows": able}
+            parts.append(_FittingRows(**values, kinds=doubtful))
+    total = examples.rows(EVAL)
+    problems = [
+        f"'{name}' is {' or '.join(sorted(seen[name]))} in {count:,} of {total:,} rows, and it takes "
+        f"{model.kinds[name]}"
+        for name, count in bad.items()
+    ]
+    return parts, problems
+
+
+def _may_not_fit(found: pa.DataType | None, kind: str) -> bool:
+    """Report whether a column of a type may have cells that an input does not take."""
+    is_integer = kind != STRING and not np.issubdtype(np.dtype(kind), np.floating)
+    if found is None or pa.types.is_null(found):
+        return is_integer
+    return is_integer or is_text(found) != (kind == STRING)
+
+
+def _reasons(column: pa.Array, fits: np.ndarray, kind: str) -> set[str]:
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    found = set()
+    if (missing & ~fits).any():
+        found.add("missing")
+    if (~missing & ~fits).any():
+        if is_text(column.type) != (kind == STRING):
+            found.add("text" if is_text(column.type) else "a number")
+        else:
+            found.add("no whole number")
+    return found
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    return batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
+
+
+def _types(part: SpanPart) -> dict[str, pa.DataType]:
+    """Read the types of a part's columns from its first file."""
+    for file in part.files[:1]:
+        with open_parquet(join(part.uri, file)) as parquet:
+            return {one.name: one.type for one in parquet.schema_arrow}
+    return {}

@@ -1,0 +1,215 @@
+"""The report's section on predictions beside labels: curves, confusion matrices, calibration, errors."""
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from ..lib.report.page import Column, legend, render_table
+from ..lib.words import decimals, fixed, number, percent
+from .charts import COLOURS, calibration_plot, confusion_table, curve_plot
+from .plot_data import Matrix, Picture
+
+MOST_CLASSES = 20
+MOST_CONFUSIONS = 30
+
+
+def render_pictures(pictures: Mapping[str, Picture], label: str) -> Markup:
+    """Lay out what the models' predictions look like.
+
+    Args:
+        pictures: By `challenger` and `champion`.
+        label: Name of the label.
+
+    Returns:
+        HTML; empty if there is nothing to show.
+    """
+    ordered = {who: pictures[who] for who in ("challenger", "champion") if who in pictures}
+    legends = legend([(who, COLOURS[who]) for who in ordered])
+    sections = [
+        _curves(ordered, legends),
+        _binary(ordered),
+        _classes(ordered),
+        _calibration(ordered, legends, label),
+        _errors(ordered),
+    ]
+    return Markup("").join(sections)
+
+
+def _curves(pictures: Mapping[str, Picture], legends: Markup) -> Markup:
+    curves = {who: one.curve for who, one in pictures.items() if one.curve}
+    roc = {who: _points(curve, "fall_out", "recall") for who, curve in curves.items()}
+    precision = {who: _points(curve, "recall", "precision") for who, curve in curves.items()}
+    if not any(len(points) > 1 for points in roc.values()):
+        return Markup("")
+    return Markup(
+        '<h2>ROC and precision-recall</h2>{}<div class="pictures"><div class="card">{}</div>'
+        '<div class="card">{}</div></div>'
+        '<p class="note">The dashed line is what guessing gives. Of a rare class precision and recall say more than '
+        "ROC: they leave out the rows that are rightly negative.</p>"
+    ).format(
+        legends,
+        curve_plot(
+            "ROC", "negative rows predicted positive", "positive rows found (recall)", roc, True
+        ),
+        curve_plot("Precision and recall", "recall", "precision", precision),
+    )
+
+
+def _points(curve: Sequence[Matrix], x: str, y: str) -> list[tuple[float, float]]:
+    pairs = [(getattr(one, x), getattr(one, y)) for one in curve]
+    return [(a, b) for a, b in pairs if a is not None and b is not None]
+
+
+def _binary(pictures: Mapping[str, Picture]) -> Markup:
+    tables, rows = Markup(""), []
+    for who, one in pictures.items():
+        if not one.matrices:
+            continue
+        middle = min(one.matrices, key=lambda m: abs(m.threshold - 0.5))
+        tables += confusion_table(
+            ["0", "1"],
+            [[middle.tn, middle.fp], [middle.fn, middle.tp]],
+            f"{who}, predicted 1 above {number(middle.threshold)}",
+        )
+        rows += [(who, m) for m in one.matrices]
+    if not rows:
+        return Markup("")
+    rows.sort(key=lambda pair: pair[1].threshold)
+    numbers = (
+        "Predicted 1",
+        "Of them right (precision)",
+        "Ones found (recall)",
+        "Zeros predicted 1",
+    )
+    table = render_table(
+        ["Predicted 1 above", "Model", *(Column(name, number=True) for name in numbers)],
+        [
+            [
+                f"{m.threshold:.2f}",
+                who,
+                f"{m.tp + m.fp:,.0f}",
+                *(
+                    "undefined" if share is None else percent(share)
+                    for share in (m.precision, m.recall, m.fall_out)
+                ),
+            ]
+            for who, m in rows
+        ],
+    )
+    return Markup(
+        '<h2>Confusion matrix</h2><div class="pictures">{}</div><details><summary>At other thresholds</summary>{}'
+        "</details>"
+    ).format(tables, table)
+
+
+def _classes(pictures: Mapping[str, Picture]) -> Markup:
+    known = {who: one.classes for who, one in pictures.items() if one.classes}
+    if not known:
+        return Markup("")
+    count = max(len(table) for table in known.values())
+    if count <= MOST_CLASSES:
+        body = Markup("").join(
+            confusion_table([str(i) for i in range(len(table))], table, who)
+            for who, table in known.items()
+        )
+        body = Markup('<div class="pictures">{}</div>').format(body)
+    else:
+        body = Markup("").join(_confusions(who, table) for who, table in known.items())
+    rows = []
+    for i in range(count):
+        row: list[object] = [str(i)]
+        for table in known.values():
+            row += _class_shares(table, i)
+        rows.append(row)
+    columns: list[str | Column] = ["Class"]
+    for who in known:
+        columns += [
+            Column(f"{what}, {who}", number=True)
+            for what in ("rows", "found (recall)", "right (precision)")
+        ]
+    return Markup(
+        "<h2>Confusion matrix</h2>{}<details><summary>By class</summary>{}</details>"
+    ).format(body, render_table(columns, rows, "classes" if count > MOST_CLASSES else ""))
+
+
+def _class_shares(table: Sequence[Sequence[float]], i: int) -> list[object]:
+    if i >= len(table):
+        return ["", "", ""]
+    labelled, predicted = sum(table[i]), sum(row[i] for row in table)
+    return [
+        f"{labelled:,.0f}",
+        percent(table[i][i] / labelled) if labelled else "undefined",
+        percent(table[i][i] / predicted) if predicted else "undefined",
+    ]
+
+
+def _confusions(who: str, table: Sequence[Sequence[float]]) -> Markup:
+    wrong = sorted(
+        (
+            (value, i, j)
+            for i, row in enumerate(table)
+            for j, value in enumerate(row)
+            if i != j and value
+        ),
+        key=lambda one: (-one[0], one[1:]),
+    )
+    rows = [
+        [i, j, f"{value:,.0f}", percent(value / sum(table[i]))]
+        for value, i, j in wrong[:MOST_CONFUSIONS]
+    ]
+    columns: list[str | Column] = [
+        "Label",
+        "Predicted",
+        Column("Rows", number=True),
+        Column("Of its label's rows", number=True),
+    ]
+    return Markup("<h3>{}: the {} most frequent confusions of {:,}</h3>{}").format(
+        who, len(rows), len(wrong), render_table(columns, rows)
+    )
+
+
+def _calibration(pictures: Mapping[str, Picture], legends: Markup, label: str) -> Markup:
+    points = {who: one.calibration for who, one in pictures.items() if one.calibration}
+    if not points:
+        return Markup("")
+    two_labels = any(one.curve for one in pictures.values())
+    note = (
+        "On the dashed line a prediction means what it says: of the rows predicted at 0.3, three in ten are positive."
+        if two_labels
+        else f"On the dashed line the mean of {label} is the mean prediction. Above it predictions are too low."
+    )
+    return Markup(
+        '<h2>{}</h2>{}<div class="pictures"><div class="card">{}</div></div><p class="note">{}</p>'
+    ).format(
+        "Calibration" if two_labels else "Predictions beside labels",
+        legends,
+        calibration_plot(points, two_labels),
+        note,
+    )
+
+
+def _errors(pictures: Mapping[str, Picture]) -> Markup:
+    known = {who: one for who, one in pictures.items() if one.errors}
+    if not known:
+        return Markup("")
+    shares = list(next(iter(known.values())).errors)
+    every = [value for one in known.values() for value in (*one.errors.values(), one.bias or 0.0)]
+    places = decimals(every)
+    table = render_table(
+        [
+            "Model",
+            Column("Mean error", number=True),
+            *(Column(f"{percent(share)} of the rows within", number=True) for share in shares),
+        ],
+        [
+            [
+                who,
+                fixed(one.bias or 0.0, places),
+                *(fixed(one.errors[share], places) for share in shares),
+            ]
+            for who, one in known.items()
+        ],
+    )
+    return Markup(
+        '<h2>Errors</h2>{}<p class="note">An error is prediction minus label.</p>'
+    ).format(table)

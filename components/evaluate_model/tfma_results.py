@@ -1,0 +1,207 @@
+"""What TFMA wrote, read back as plain values for the gate and the report."""
+
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
+from tensorflow_model_analysis.slicer import slicer_lib
+
+from ..lib.uris import exists, join, read_json, write_atomic
+from .eval_config import BASELINE
+from .input_counts import TALLY_FILE, SliceRows, Tally, slice_id
+from .plot_data import Picture, merge_pictures, read_picture
+from .slices import SliceKey, slice_name
+from .thresholds import Check, judge_thresholds
+from .undefined_metrics import metric_classes, why_undefined
+from .values import Value
+
+ROWS = "example_count"
+ERROR = "__ERROR__"
+"""What TFMA writes in place of the metrics of a slice with too few rows."""
+
+
+@dataclass
+class SliceResult:
+    """The metrics of one slice.
+
+    Attributes:
+        key: TFMA's slice key.
+        challenger: Values by metric, in TFMA's order.
+        champion: The champion's, empty without one.
+        change: Challenger minus champion.
+        holds: What the slice's rows hold; None in an evaluation that was not counted.
+        too_small: Whether it has fewer rows than `options.min_slice_size`, so that TFMA hides its
+            metrics and no threshold is checked there.
+    """
+
+    key: SliceKey
+    challenger: dict[str, Value] = field(default_factory=dict)
+    champion: dict[str, Value] = field(default_factory=dict)
+    change: dict[str, Value] = field(default_factory=dict)
+    holds: SliceRows | None = None
+    too_small: bool = False
+
+    @property
+    def name(self) -> str:
+        """The slice in words, such as `carrier = UA`."""
+        return slice_name(self.key)
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows, whatever they weigh; None if unknown."""
+        if self.holds is not None:
+            return self.holds.rows
+        count = self.challenger.get(ROWS)
+        return None if count is None else round(count.value)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that TFMA computed and judged.
+
+    Attributes:
+        slices: The overall slice first.
+        checks: Every threshold on every slice that it is about.
+        valid: Whether every threshold that could be judged is met.
+        validation: TFMA's validation result, which says the same as the checks.
+        pictures: What TFMA computed on all rows for its own plots, by `challenger` and `champion`.
+    """
+
+    slices: list[SliceResult]
+    checks: list[Check]
+    valid: bool
+    validation: validation_result_pb2.ValidationResult = field(
+        default_factory=validation_result_pb2.ValidationResult
+    )
+    pictures: dict[str, Picture] = field(default_factory=dict)
+
+    @property
+    def overall(self) -> SliceResult:
+        """The slice of all rows."""
+        return self.slices[0]
+
+
+def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
+    """Read TFMA's result files.
+
+    Args:
+        folder: Where they lie.
+        config: The config that they were made with.
+
+    Returns:
+        The evaluation.
+    """
+    slices: dict[SliceKey, SliceResult] = {}
+    found: dict[SliceKey, dict[metric_types.MetricKey, Value]] = {}
+    names = _names(config)
+    tally = _tally(folder)
+    classes = metric_classes(config)
+    one_output = all(outputs == 1 for outputs in tally.outputs.values())
+    for proto in _records(folder, constants.METRICS_KEY, metrics_for_slice_pb2.MetricsForSlice):
+        key = slicer_lib.deserialize_slice_key(proto.slice_key)
+        holds = tally.slices.get(slice_id(key))
+        result = slices.setdefault(key, SliceResult(key, holds=holds))
+        result.too_small = ERROR in proto.metrics
+        values = found.setdefault(key, {})
+        # Without it slices of TFMA's own pipeline would stand in whatever order its workers ended
+        # in.
+        for item in sorted(proto.metric_keys_and_values, key=lambda kv: kv.key.name):
+            if not item.value.HasField("double_value"):
+                continue
+            metric = metric_types.MetricKey.from_proto(item.key)
+            value = Value(item.value.double_value.value, _interval(item))
+            if holds is not None:
+                why = why_undefined(classes.get(metric.name, ""), metric, holds, one_output)
+                value = Value(math.nan, None, why) if why else value
+            values[metric] = value
+            _side(result, metric)[names(metric)] = value
+    pictures: dict[str, Picture] = {}
+    for proto in _records(folder, constants.PLOTS_KEY, metrics_for_slice_pb2.PlotsForSlice):
+        key = slicer_lib.deserialize_slice_key(proto.slice_key)
+        for item in proto.plot_keys_and_values:
+            if key == ():
+                who = "champion" if item.key.model_name == BASELINE else "challenger"
+                read = read_picture(item.value)
+                pictures[who] = merge_pictures(pictures[who], read) if who in pictures else read
+    (validation,) = _records(
+        folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
+    )
+    least = config.options.min_slice_size.value
+    too_small = {key: least for key, result in slices.items() if result.too_small}
+    checks, validation = judge_thresholds(config, found, validation, names, too_small)
+    return Evaluation(
+        slices=sorted(slices.values(), key=lambda s: (s.key != (), -(s.rows or 0), s.name)),
+        checks=checks,
+        valid=validation.validation_ok,
+        validation=validation,
+        pictures=pictures,
+    )
+
+
+def write_validation(folder: str, evaluation: Evaluation) -> None:
+    """Write the validation result back, so that `tfma.load_validation_result` says what the gate says.
+
+    Args:
+        folder: Where TFMA's result files lie.
+        evaluation: What was read from there.
+    """
+    (path,) = tf.io.gfile.glob(os.path.join(folder, f"{constants.VALIDATIONS_KEY}*.tfrecord"))
+    with tempfile.NamedTemporaryFile() as file:
+        with tf.io.TFRecordWriter(file.name) as writer:
+            writer.write(evaluation.validation.SerializeToString())
+        write_atomic(path, Path(file.name).read_bytes())
+
+
+def _tally(folder: str) -> Tally:
+    uri = join(folder, TALLY_FILE)
+    return Tally.from_json(read_json(uri)) if exists(uri) else Tally()
+
+
+def _records(folder: str, kind: str, message: Any) -> Iterator[Any]:
+    """Read TFMA's records; its own loader does it by a function that TensorFlow warns of."""
+    paths = sorted(tf.io.gfile.glob(os.path.join(folder, f"{kind}*.tfrecord")))
+    for record in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        yield message.FromString(record)
+
+
+def _side(result: SliceResult, key: metric_types.MetricKey) -> dict[str, Value]:
+    if key.is_diff:
+        return result.change
+    return result.champion if key.model_name == BASELINE else result.challenger
+
+
+def _names(config: config_pb2.EvalConfig) -> Any:
+    weighted = any(spec.example_weight_key for spec in config.model_specs)
+
+    def name(key: metric_types.MetricKey) -> str:
+        text = key.name.removesuffix("_diff") if key.is_diff else key.name
+        if key.sub_key is not None:
+            text += f"_{key.sub_key}"
+        if key.aggregation_type is not None:
+            text += f"_{key.aggregation_type}"
+        # A row count is of rows; where weights are in use the weighted one is told apart.
+        return (
+            f"weighted_{text}" if weighted and key.example_weighted and key.name == ROWS else text
+        )
+
+    return name
+
+
+def _interval(item: Any) -> tuple[float, float] | None:
+    if not item.HasField("confidence_interval"):
+        return None
+    bounds = item.confidence_interval
+    return bounds.lower_bound.double_value.value, bounds.upper_bound.double_value.value
+
+
+def finite(values: Iterable[tuple[str, Value]]) -> dict[str, float]:
+    """Keep the values that are numbers; KFP's metrics hold no NaN or infinity."""
+    return {name: value.value for name, value in values if math.isfinite(value.value)}

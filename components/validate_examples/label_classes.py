@@ -1,0 +1,124 @@
+"""The classes of a label: how many rows of each span have which one."""
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..lib.dataset import Column
+from ..lib.examples import SpanPart
+from ..lib.statistics_artifact import Feature, common, is_number
+from ..lib.uris import join, read_text, write_atomic
+
+FORMAT = 1
+MOST_CLASSES = 30
+"""A label of more integers than this is taken for a number, such as a count."""
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """The label of some rows.
+
+    Attributes:
+        rows: How many rows have one.
+        counts: Rows by class.
+    """
+
+    rows: int
+    counts: Mapping[int, int]
+
+    def rate(self, value: int) -> float:
+        """Give the share of the rows with a class, from 0 to 1."""
+        return self.counts.get(value, 0) / self.rows if self.rows else 0.0
+
+
+def label_rate(feature: Feature | None) -> float | None:
+    """Give the rate of a label of 0 and 1, or None if it is another kind of label."""
+    if feature is None or not is_number(feature) or not common(feature).num_non_missing:
+        return None
+    stats = feature.num_stats
+    whole = feature.type == Feature.INT or {stats.min, stats.max} <= {0.0, 1.0}
+    return stats.mean if whole and stats.min >= 0 and stats.max <= 1 else None
+
+
+def count_rate(column: Column) -> LabelCounts | None:
+    """Count the classes of a label of 0 and 1 from its statistics alone; None if it is another kind of label."""
+    rate = label_rate(column.feature)
+    if rate is None:
+        return None
+    ones = round(rate * column.filled)
+    return LabelCounts(column.filled, {0: column.filled - ones, 1: ones})
+
+
+def may_be_classes(columns: Sequence[Column]) -> bool:
+    """Tell whether a label's statistics allow that it is one of the integers from 0 up, few enough to be classes."""
+    return all(
+        one.is_number and one.minimum >= 0 and one.maximum < MOST_CLASSES
+        for one in columns
+        if one.filled
+    )
+
+
+def count_classes(parts: Sequence[SpanPart], label: str) -> LabelCounts | None:
+    """Count the classes of a span's label, once ever: the counts are kept beside the span.
+
+    Args:
+        parts: The span's parts.
+        label: The label's column.
+
+    Returns:
+        The counts; None if it is no label of classes: it has fractions, or too many values.
+    """
+    total: Counter[int] = Counter()
+    for part in parts:
+        counts = _of_part(part, label)
+        if counts is None:
+            return None
+        total += Counter(counts)
+    return LabelCounts(total.total(), dict(total)) if len(total) <= MOST_CLASSES else None
+
+
+def _of_part(part: SpanPart, label: str) -> dict[int, int] | None:
+    uri = join(part.uri, f"labels-{part.part}.json")
+    try:
+        content: dict[str, Any] = json.loads(read_text(uri))
+        if content["format"] == FORMAT and content["label"] == label:
+            return _read(content["counts"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        # There is none yet, or none that this version wrote.
+        pass
+    counts = _count(part, label)
+    kept = None if counts is None else {str(value): rows for value, rows in counts.items()}
+    # Where the store can't be written to, the next run counts again.
+    with contextlib.suppress(PermissionError):
+        write_atomic(uri, json.dumps({"format": FORMAT, "label": label, "counts": kept}))
+    return counts
+
+
+def _read(counts: Mapping[str, int] | None) -> dict[int, int] | None:
+    return None if counts is None else {int(value): int(rows) for value, rows in counts.items()}
+
+
+def _count(part: SpanPart, label: str) -> dict[int, int] | None:
+    total: Counter[int] = Counter()
+    for batch in part.iter_batches([label]):
+        if not batch.num_columns:
+            continue
+        values = batch.column(0).drop_null()
+        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            return None
+        counted = pc.value_counts(values)
+        for value, rows in zip(
+            counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True
+        ):
+            if value != int(value):
+                return None
+            total[int(value)] += rows
+        if len(total) > MOST_CLASSES:
+            return None
+    return dict(total)

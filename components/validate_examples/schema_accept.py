@@ -1,0 +1,369 @@
+"""What data would change in a schema: TFDV's anomalies, taken into it one column and kind at a time."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from ..lib.dataset import Column
+from ..lib.features import FLOAT, INT, raw_features
+from .chunked_validation import validate_columns
+from .dataset_constraints import dataset_anomalies, dataset_findings
+from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding, FindingKind
+from .schema_inference import (
+    MAX_DOMAIN_VALUES,
+    drop_domains,
+    infer_schema,
+    overlay,
+    relax_presence,
+    training_environment,
+)
+from .schema_words import (
+    count_values,
+    domain_values,
+    domain_words,
+    presence_words,
+    string_domains,
+    type_words,
+)
+from .settings import Settings
+from .tfdv_anomalies import anomaly_findings
+from .window import Subject, Window
+
+_DOMAIN_KINDS = (
+    FindingKind.UNEXPECTED_VALUES,
+    FindingKind.OUT_OF_DOMAIN,
+    FindingKind.NOT_A_NUMBER,
+)
+_ROUNDED = (
+    "; the model then gets float32 in place of int64, exact up to 16,777,216 (2^24): where it names things, make it "
+    "text (data.types)"
+)
+# What the other kinds answer for, or what no data can say.
+_NOT_OTHER = {
+    "name",
+    "type",
+    "presence",
+    "group_presence",
+    "lifecycle_stage",
+    "distribution_constraints",
+    "annotation",
+    "drift_comparator",
+    "skew_comparator",
+    "in_environment",
+    "not_in_environment",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that data would change in a schema.
+
+    Attributes:
+        column: Which column; empty for the rows as a whole.
+        kind: What it is about.
+        where: Which data, such as `evaluation (2013-05)`.
+        words: What would change.
+        refused: Why the schema can't take it; empty if it can.
+    """
+
+    column: str
+    kind: FindingKind
+    where: str
+    words: str
+    refused: str = ""
+
+    @property
+    def line(self) -> str:
+        """The change in one line."""
+        refused = f"; {self.refused}" if self.refused else ""
+        return f"{self.column or 'all rows'}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
+
+
+@dataclass(frozen=True)
+class Update:
+    """A schema that took changes.
+
+    Attributes:
+        schema: As it would be.
+        changes: What was taken, and what was wanted and refused.
+        left: What is still wrong with the columns that took something, in one line each.
+    """
+
+    schema: schema_pb2.Schema
+    changes: tuple[Change, ...]
+    left: tuple[str, ...]
+
+
+def update_schema(
+    schema: schema_pb2.Schema,
+    window: Window,
+    settings: Settings,
+    wanted: Callable[[str, str], bool] = lambda column, kind: True,
+) -> Update:
+    """Take a window's anomalies into a schema, so that its rows fit.
+
+    A new column is inferred as the first run would have inferred it, and may be missing where some of the
+    window lacks it. A column that is gone becomes DEPRECATED. Domains and ranges are widened as TFDV widens
+    them; presence is lowered with the slack that inference gives.
+
+    Args:
+        schema: As it stands; it is left as it is.
+        window: The statistics.
+        settings: How runs judge; a domain in them is not the schema's to change.
+        wanted: Whether to take the anomaly of a column and kind.
+
+    Returns:
+        The update.
+
+    Raises:
+        RetrainerError: If the settings name a column that the schema lacks.
+    """
+    updated = schema_pb2.Schema()
+    updated.CopyFrom(schema)
+    found: dict[tuple[str, FindingKind], list[Finding]] = {}
+    refused: dict[tuple[str, FindingKind], str] = {}
+    for subject in _with_rows(window):
+        source = _Source(subject, window, settings)
+        taker = _Taker(updated, source)
+        for finding in _find(updated, subject, settings):
+            key = (finding.column, finding.kind)
+            is_added = (finding.column, FindingKind.NEW_COLUMN) in found
+            if not is_added and not wanted(*key):
+                continue
+            if not is_added:
+                found.setdefault(key, []).append(finding)
+            if reason := _refusal(taker.features, finding, window, settings):
+                refused[key] = reason
+                continue
+            taker.take(finding)
+    for subject in _with_rows(window):
+        for finding in dataset_findings(
+            dataset_anomalies(window, subject, schema), subject, schema
+        ):
+            key = (finding.column, finding.kind)
+            if wanted(*key):
+                found.setdefault(key, []).append(finding)
+                refused[key] = finding.remedy
+    before, after = _by_name(schema), _by_name(updated)
+    domains = string_domains(schema), string_domains(updated)
+    not_features = [*window.index.bare_key, window.index.label]
+    kinds = raw_features(schema, not_features), raw_features(updated, not_features)
+    rounded = {name for name in kinds[0] if (kinds[0][name], kinds[1].get(name)) == (INT, FLOAT)}
+    changes = tuple(
+        Change(
+            column,
+            kind,
+            " and ".join(dict.fromkeys(finding.where for finding in findings)),
+            f"{findings[0].seen} where {findings[0].expected} is expected"
+            if (column, kind) in refused
+            else _words(kind, findings[0], domains, before.get(column), after[column])
+            + (_ROUNDED if column in rounded else ""),
+            refused.get((column, kind), ""),
+        )
+        for (column, kind), findings in found.items()
+    )
+    taken = {change.column for change in changes if not change.refused}
+    left = [
+        f"{finding.column}: {finding.title} in {subject.name}: {finding.seen}; expected {finding.expected}"
+        for subject in _with_rows(window)
+        for finding in (_find(updated, subject, settings) if taken else ())
+        if finding.column in taken and wanted(finding.column, finding.kind)
+        if (finding.column, finding.kind) not in refused
+    ]
+    return Update(updated, changes, tuple(left))
+
+
+def _with_rows(window: Window) -> Iterable[Subject]:
+    return [subject for subject in window.subjects if subject.dataset.rows]
+
+
+def _find(schema: schema_pb2.Schema, subject: Subject, settings: Settings) -> list[Finding]:
+    used = overlay(schema, settings.domains, settings.min_domain_mass)
+    anomalies = validate_columns(
+        subject.dataset.statistics, used, environment=training_environment(used)
+    )
+    findings = anomaly_findings(anomalies, used, subject, settings.bounded)
+    return [
+        finding
+        for finding in findings
+        # Integers in a float column fit already.
+        if not (finding.kind == FindingKind.WRONG_TYPE and finding.severity == WARNING)
+    ]
+
+
+def _refusal(
+    features: Mapping[str, schema_pb2.Feature],
+    finding: Finding,
+    window: Window,
+    settings: Settings,
+) -> str:
+    if finding.kind in _DOMAIN_KINDS and finding.column in settings.bounded:
+        return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
+    if finding.kind == FindingKind.MISSING_COLUMN and finding.column == window.index.label:
+        return "it is the label, without which nothing can be learned: bring it back in the source"
+    if finding.kind not in SCHEMA_KINDS:
+        return KINDS[finding.kind].remedy
+    if finding.kind != FindingKind.NEW_COLUMN and finding.column not in features:
+        return "it lies within another column: edit the schema by hand"
+    return ""
+
+
+class _Source:
+    """What a subject's rows say of a schema, each worked out once."""
+
+    def __init__(self, subject: Subject, window: Window, settings: Settings) -> None:
+        self.subject, self.window, self.settings = subject, window, settings
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        return self.subject.dataset.columns
+
+    @cached_property
+    def everywhere(self) -> list[dict[str, Column]]:
+        return [subject.dataset.columns for subject in _with_rows(self.window)]
+
+    @cached_property
+    def inferred(self) -> schema_pb2.Schema:
+        index = self.window.index
+        spans = [span for span in self.window.spans.values() if span.rows]
+        mass = self.settings.min_domain_mass
+        aside = self.window.splits["eval"] if index.splits_share_spans else None
+        return infer_schema(self.subject.dataset, spans, index.label, index.bare_key, mass, aside)
+
+
+class _Taker:
+    """A schema that takes the anomalies of one subject."""
+
+    def __init__(self, schema: schema_pb2.Schema, source: _Source) -> None:
+        self.schema, self.source = schema, source
+        self.features = _by_name(schema)
+
+    @cached_property
+    def proposal(self) -> schema_pb2.Schema:
+        """The schema as TFDV would widen it."""
+        settings = self.source.settings
+        return tfdv.update_schema(
+            overlay(self.schema, settings.domains, settings.min_domain_mass),
+            self.source.subject.dataset.statistics,
+            max_string_domain_size=MAX_DOMAIN_VALUES,
+        )
+
+    @cached_property
+    def proposed(self) -> dict[str, schema_pb2.Feature]:
+        return _by_name(self.proposal)
+
+    @cached_property
+    def inferred(self) -> dict[str, schema_pb2.Feature]:
+        return _by_name(self.source.inferred)
+
+    def take(self, finding: Finding) -> None:
+        """Change the schema so that what was found fits."""
+        if finding.kind == FindingKind.NEW_COLUMN:
+            self._add_column(finding.column)
+            return
+        feature = self.features[finding.column]
+        if finding.kind == FindingKind.MISSING_COLUMN:
+            feature.lifecycle_stage = schema_pb2.DEPRECATED
+        elif finding.kind == FindingKind.MISSING_VALUES:
+            relax_presence(feature, self.source.columns[finding.column])
+        elif finding.kind == FindingKind.WRONG_TYPE:
+            self._change_type(feature)
+        elif finding.kind in _DOMAIN_KINDS:
+            _copy_domain(self.schema, feature, self.proposal, self.proposed[finding.column])
+        else:
+            _copy_the_rest(feature, self.proposed[finding.column])
+
+    def _add_column(self, column: str) -> None:
+        feature = self.schema.feature.add()
+        feature.CopyFrom(self.inferred[column])
+        self.features[column] = feature
+        if feature.domain:
+            _copy_domain(self.schema, feature, self.source.inferred, self.inferred[column])
+        for columns in self.source.everywhere:
+            seen = columns.get(column)
+            if seen is None or not seen.filled:
+                # The rest of the window would have no such column, and stop the next run.
+                feature.ClearField("presence")
+                return
+            if 1 - seen.missing_share < feature.presence.min_fraction:
+                relax_presence(feature, seen)
+
+    def _change_type(self, feature: schema_pb2.Feature) -> None:
+        proposed = self.inferred[feature.name]
+        if (feature.type == schema_pb2.BYTES) != (proposed.type == schema_pb2.BYTES):
+            # Text and numbers are measured by different distances.
+            feature.ClearField("drift_comparator")
+            feature.ClearField("skew_comparator")
+            feature.ClearField("distribution_constraints")
+        feature.type = proposed.type
+        _copy_domain(self.schema, feature, self.source.inferred, proposed)
+        feature.annotation.CopyFrom(proposed.annotation)
+
+
+def _copy_domain(
+    schema: schema_pb2.Schema,
+    feature: schema_pb2.Feature,
+    proposal: schema_pb2.Schema,
+    proposed: schema_pb2.Feature,
+) -> None:
+    kind = proposed.WhichOneof("domain_info")
+    if feature.domain and feature.domain != proposed.domain:
+        drop_domains(schema, [feature])
+    if kind is None:
+        if before := feature.WhichOneof("domain_info"):
+            feature.ClearField(before)
+        return
+    if kind != "domain":
+        getattr(feature, kind).CopyFrom(getattr(proposed, kind))
+        return
+    feature.domain = proposed.domain
+    wanted = next(one for one in proposal.string_domain if one.name == proposed.domain)
+    known = {one.name: one for one in schema.string_domain}
+    (known.get(wanted.name) or schema.string_domain.add()).CopyFrom(wanted)
+
+
+def _copy_the_rest(feature: schema_pb2.Feature, proposed: schema_pb2.Feature) -> None:
+    domains = schema_pb2.Feature.DESCRIPTOR.oneofs_by_name["domain_info"].fields
+    kept = _NOT_OTHER | {field.name for field in domains}
+    rest = schema_pb2.Feature()
+    rest.CopyFrom(proposed)
+    for field in schema_pb2.Feature.DESCRIPTOR.fields:
+        if field.name in kept:
+            rest.ClearField(field.name)
+        else:
+            feature.ClearField(field.name)
+    feature.MergeFrom(rest)
+
+
+def _words(
+    kind: FindingKind,
+    finding: Finding,
+    domains: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
+    before: schema_pb2.Feature | None,
+    after: schema_pb2.Feature,
+) -> str:
+    if kind == FindingKind.NEW_COLUMN or before is None:
+        domain = domain_words(domains[1], after)
+        parts = [f"type {type_words(after)}", presence_words(after), domain]
+        return ", ".join(filter(None, parts))
+    if kind == FindingKind.MISSING_COLUMN:
+        return f"{finding.seen}; it becomes DEPRECATED"
+    if kind == FindingKind.WRONG_TYPE:
+        return f"type {type_words(before)} becomes {type_words(after)}"
+    if kind == FindingKind.MISSING_VALUES:
+        return f"presence '{presence_words(before)}' becomes '{presence_words(after)}'"
+    if kind in _DOMAIN_KINDS:
+        known = set(domain_values(domains[0], before))
+        gained = [value for value in domain_values(domains[1], after) if value not in known]
+        if gained:
+            return f"the domain gains {count_values(gained)}"
+        was, becomes = domain_words(domains[0], before), domain_words(domains[1], after)
+        return f"'{was or 'anything'}' becomes '{becomes or 'anything'}'"
+    return f"{finding.seen}; expected {finding.expected}"
+
+
+def _by_name(schema: schema_pb2.Schema) -> dict[str, schema_pb2.Feature]:
+    return {feature.name: feature for feature in schema.feature}

@@ -1,0 +1,62 @@
+"""A label's classes are reported where neither chance nor the earlier spans explain how often they come."""
+
+import pytest
+
+from retrainer.components.validate_examples.checks.label_rate import check_label_rate
+from retrainer.components.validate_examples.confidence import wilson
+from retrainer.components.validate_examples.label_classes import LabelCounts
+from retrainer.components.validate_examples.settings import parse_settings
+
+
+def label(rate: float, rows: int) -> LabelCounts:
+    ones = round(rate * rows)
+    return LabelCounts(rows, {0: rows - ones, 1: ones})
+
+
+def classes(rows: int, *shares: float) -> LabelCounts:
+    return LabelCounts(rows, {i: round(share * rows) for i, share in enumerate(shares)})
+
+
+def check(newest, *earlier, **settings):
+    return check_label_rate("y", "4", newest, earlier, parse_settings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("newest", "earlier", "found"),
+    [
+        (label(0.45, 10_000), [label(0.2, 10_000), label(0.22, 10_000)], True),
+        (label(0.45, 40), [label(0.2, 10_000), label(0.22, 10_000)], False),
+        (label(0.45, 10_000), [label(0.2, 10_000), label(0.4, 10_000)], False),
+        (label(0.0, 10_000), [label(0.02, 10_000)], True),
+        (label(0.0, 200), [label(0.02, 10_000)], False),
+        (label(0.001, 100_000), [label(0.01, 100_000)], True),
+        (label(0.3, 10_000), [], False),
+        (label(0.3, 10_000), [label(0.0, 0)], False),
+    ],
+    ids=[
+        "moved", "moved by chance", "in the range of the spans", "vanished",
+        "none among few", "a tenth as often", "no past", "an empty past",
+    ],
+)  # fmt: skip
+def test_a_rate_moves(newest, earlier, found):
+    assert bool(check(newest, *earlier)) is found
+
+
+def test_of_several_classes_the_one_that_moved_furthest_is_named():
+    before = classes(9_000, 0.5, 0.3, 0.2)
+    (finding,) = check(classes(9_000, 0.1, 0.35, 0.55), before)
+    assert finding.seen == "class 0 in 10 % of the rows, 50 % in the earlier spans"
+    assert finding.expected == "a change of at most 15 % of the rows"
+    (gone,) = check(classes(9_000, 0.6, 0.4), classes(9_000, 0.57, 0.38, 0.05))
+    assert gone.seen == "class 2 in 0 % of the rows, 5 % in the earlier spans"
+    assert gone.expected == "at most 3 times as many, or as few"
+
+
+def test_wilson_gives_the_published_intervals():
+    # R. G. Newcombe, Two-sided confidence intervals for the single proportion, Statistics in Medicine 17, 1998,
+    # table I, method 3: 95 % intervals without continuity correction.
+    published = {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0.0, 0.1611)}
+    published[(1, 29)] = (0.0061, 0.1718)
+    for (ones, rows), (low, high) in published.items():
+        found = wilson(ones / rows, rows, z=1.959964)
+        assert found == pytest.approx((low, high), abs=5e-5)

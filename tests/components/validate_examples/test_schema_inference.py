@@ -1,0 +1,349 @@
+"""The schema is inferred once, frozen, and never changed by a run."""
+
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.lib.dataset import Dataset
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.features import raw_features
+from retrainer.components.validate_examples import validate as work
+from retrainer.components.validate_examples.schema_inference import infer_schema
+from retrainer.components.validate_examples.settings import parse_settings
+
+
+def features(path) -> dict[str, schema_pb2.Feature]:
+    schema = text_format.Parse(path.read_text(), schema_pb2.Schema())
+    return {feature.name: feature for feature in schema.feature}
+
+
+def test_what_is_inferred_from_flights(frozen):
+    known = features(frozen.schema)
+    assert next(iter(known)) == "year"
+    assert known["hour"].presence.min_fraction == 1, "an integer must be there for the model"
+    assert known["dep_delay"].presence.min_fraction == 0.9
+    assert known["carrier"].domain == "carrier"
+    assert known["dest"].domain == "dest", "more than TFDV's 100 values, and they come back"
+    assert not known["tailnum"].domain, "too many values"
+    assert not known["time_hour"].domain, "a date is new every month"
+    assert known["distance"].int_domain.min == 0
+    assert list(known["distance"].annotation.tag) == ["inferred_domain"]
+    assert not known["dep_delay"].HasField("float_domain"), "it is negative at times"
+    late = known["late"]
+    assert (late.int_domain.min, late.int_domain.max, list(late.annotation.tag)) == (0, 1, [])
+    assert (frozen.home / "schema" / "schema.pbtxt").read_text() == frozen.schema.read_text()
+    assert frozen.schema.read_text().startswith("# Inferred by retrainer")
+
+
+def test_the_label_is_there_in_training_alone(frozen):
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    assert list(schema.default_environment) == ["TRAINING", "SERVING"]
+    outside = {f.name: list(f.not_in_environment) for f in schema.feature if f.not_in_environment}
+    assert outside == {"late": ["SERVING"]}
+    assert "late" not in raw_features(schema, [])
+    assert "hour" in raw_features(schema, [])
+
+
+def test_a_column_for_serving_alone_is_not_missed_in_training(judge, frozen, three):
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    schema.feature.add(name="session", type=schema_pb2.BYTES).presence.min_count = 1
+    schema.feature[-1].not_in_environment.append("TRAINING")
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    assert judge(three).error == ""
+    assert "session" not in raw_features(schema, [])
+    schema.feature[-1].ClearField("not_in_environment")
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    assert judge(three).found("error") == {("session", "missing_column")}
+
+
+def test_the_label_is_missed_in_training(judge, frozen, three, months):
+    unlabelled = months["2013-04"].drop(columns="late")
+    assert ("late", "missing_column") in judge({**three, "2013-04": unlabelled}).found("error")
+
+
+def test_a_curated_schema_passes_through_whole(judge, frozen, three, tmp_path):
+    """Environments, domains, presence, shapes and comparators are read, and none is lost."""
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    del schema.default_environment[:]
+    schema.default_environment.append("OURS")
+    known = {feature.name: feature for feature in schema.feature}
+    known["tailnum"].in_environment.append("OURS")
+    known["hour"].shape.dim.add(size=1)
+    known["hour"].int_domain.max = 12
+    known["hour"].ClearField("annotation")
+    known["origin"].drift_comparator.infinity_norm.threshold = 0.0001
+    known["carrier"].skew_comparator.infinity_norm.threshold = 0.5
+    known["dep_delay"].presence.min_fraction = 0.5
+    curated = tmp_path / "curated.pbtxt"
+    curated.write_text("# ours\n" + text_format.MessageToString(schema))
+    outcome = judge(three, schema_uri=str(curated))
+    assert outcome.found("error") == {("hour", "out_of_domain"), ("origin", "drift")}
+    assert (tmp_path / "schema" / "schema.pbtxt").read_text() == curated.read_text()
+    used = features(tmp_path / "anomalies" / "schema_used.pbtxt")
+    assert used["carrier"].skew_comparator.infinity_norm.threshold == 0.5
+    assert used["dep_delay"].presence.min_fraction == 0.5
+    assert used["hour"].shape.dim[0].size == 1
+
+
+def test_a_later_run_reads_it_and_changes_nothing(judge, frozen, three, months):
+    before = frozen.schema.read_bytes()
+    judge({**three, "2013-04": months["2013-04"].assign(gate="B4")})
+    assert frozen.schema.read_bytes() == before
+
+
+def test_an_edit_by_hand_counts(judge, frozen, three):
+    text = frozen.schema.read_text()
+    schema = text_format.Parse(text, schema_pb2.Schema())
+    for feature in schema.feature:
+        if feature.name == "minute":
+            feature.int_domain.max = 30
+            feature.ClearField("annotation")
+        if feature.name == "hour":
+            feature.lifecycle_stage = schema_pb2.DEPRECATED
+        if feature.name == "carrier":
+            feature.drift_comparator.infinity_norm.threshold = 0.001
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    spans = {span: frame.drop(columns="hour") for span, frame in three.items()}
+    for folder in (frozen.home / "store" / "spans").iterdir():
+        folder.rename(folder.with_name(f"old-{folder.name}"))
+    outcome = judge(spans)
+    assert outcome.found("error") == {("minute", "out_of_domain"), ("carrier", "drift")}
+    assert "at most 30" in outcome.error
+
+
+def test_a_curated_schema_is_read_and_not_written(judge, frozen, three, tmp_path):
+    curated = tmp_path / "curated.pbtxt"
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    schema.feature.add(name="gate", type=schema_pb2.BYTES).presence.min_count = 1
+    curated.write_text(text_format.MessageToString(schema))
+    before = curated.read_bytes()
+    frozen.schema.unlink()
+    outcome = judge(three, schema_uri=str(curated))
+    assert outcome.found("error") == {("gate", "missing_column")}
+    assert f"edit {curated}" in outcome.error
+    assert curated.read_bytes() == before
+    assert not frozen.schema.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no schema at"),
+        ("feature { nmae: 1 }", "not a schema"),
+        ("feature { name: 'Größe' }".encode("latin-1"), "not a schema"),
+        ("", "without a column"),
+        ("# nothing yet\n", "without a column"),
+        ("feature { name: 'hour' type: INT } " * 2, "has the column 'hour' 2 times"),
+    ],
+)
+def test_a_schema_that_cannot_be_read(judge, three, tmp_path, content, reason):
+    uri = tmp_path / "curated.pbtxt"
+    if content is not None:
+        uri.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert reason in judge(three, schema_uri=str(uri)).error
+
+
+def test_a_folder_is_no_schema(judge, three, tmp_path):
+    assert "is a folder" in judge(three, schema_uri=str(tmp_path)).error
+
+
+def test_a_threshold_for_label_or_key_counts_where_somebody_set_it(judge, frozen, three):
+    measure = {"jensen_shannon_divergence": 1e-12}
+    assert judge(three).error == ""
+    outcome = judge(three, drift={"columns": {"late": measure}})
+    assert outcome.found("error") == {("late", "drift")}
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    for feature in schema.feature:
+        if feature.name in ("late", "flight"):
+            feature.drift_comparator.jensen_shannon_divergence.threshold = 1e-12
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    assert judge(three, key=["flight"]).found("error") == {("late", "drift"), ("flight", "drift")}
+
+
+def test_a_threshold_that_numbers_never_pass_is_said_to_do_nothing(judge, frozen, three):
+    schema = text_format.Parse(frozen.schema.read_text(), schema_pb2.Schema())
+    known = {feature.name: feature for feature in schema.feature}
+    known["hour"].drift_comparator.infinity_norm.threshold = 0.001
+    known["carrier"].drift_comparator.infinity_norm.threshold = 0.5
+    frozen.schema.write_text(text_format.MessageToString(schema))
+    outcome = judge(three)
+    assert {f["column"] for f in outcome.findings if f["kind"] == "not_compared"} == {"hour"}
+    assert "reads as 0" in outcome.one("hour", "not_compared")["seen"]
+    assert "`jensen_shannon_divergence`" in outcome.one("hour", "not_compared")["remedy"]
+
+
+def test_bad_training_data_is_not_frozen(judge, three):
+    three["2013-02"] = three["2013-02"].assign(distance=-5)
+    outcome = judge(three)
+    assert ("distance", "out_of_domain") in outcome.found("error")
+    assert not outcome.schema.exists()
+    assert "not frozen" in outcome.page
+
+
+def test_a_label_with_one_value_is_not_frozen(judge, three):
+    spans = {span: frame.assign(late=1) for span, frame in three.items()}
+    outcome = judge(spans)
+    assert "late: label with one value" in outcome.error
+    assert not outcome.schema.exists()
+
+
+def test_of_two_first_runs_one_schema_counts(judge, three, monkeypatch, frozen):
+    """The other run's schema appears between looking for one and writing it."""
+    other = frozen.schema.read_text().replace('name: "hour"', 'name: "gone"')
+    frozen.schema.unlink()
+    original = work.create_exclusive
+
+    def lose(uri, text):
+        frozen.schema.write_text(other)
+        return original(uri, text)
+
+    monkeypatch.setattr(work, "create_exclusive", lose)
+    outcome = judge(three)
+    assert outcome.found("error") == {("gone", "missing_column")}
+    assert frozen.schema.read_text() == other
+
+
+def test_of_two_first_runs_at_once_one_freezes_and_both_use_it(
+    frozen, make_examples, three, tmp_path, monkeypatch
+):
+    frozen.schema.unlink()
+    fewer = {span: frame.drop(columns="hour") for span, frame in three.items()}
+    for name, spans in (("one", three), ("two", fewer)):
+        renamed = {f"{name}-{span}": frame for span, frame in spans.items()}
+        examples = make_examples(renamed, name=f"examples-{name}")
+        compute(examples, str(tmp_path / name / "statistics"), str(tmp_path / name / "s.html"))
+    both_inferred = threading.Barrier(2, timeout=60)
+    original = work.create_exclusive
+
+    def wait_for_the_other(uri, text):
+        both_inferred.wait()
+        return original(uri, text)
+
+    monkeypatch.setattr(work, "create_exclusive", wait_for_the_other)
+
+    def run(name):
+        at = tmp_path / name
+        outputs = (str(at / "anomalies"), str(at / "schema"), str(at / "report.html"))
+        store = str(tmp_path / "store")
+        try:
+            work.validate(str(at / "statistics"), store, parse_settings(), *outputs)
+        except RetrainerError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(run, ("one", "two")))
+    used = [(tmp_path / name / "schema" / "schema.pbtxt").read_text() for name in ("one", "two")]
+    assert used == [frozen.schema.read_text()] * 2
+    pages = [(tmp_path / name / "report.html").read_text() for name in ("one", "two")]
+    assert sorted("frozen now at" in page for page in pages) == [False, True]
+    assert sorted("another run froze it just now" in page for page in pages) == [False, True]
+    if "hour" in features(frozen.schema):
+        assert errors[0] == ""
+        assert "hour: missing column" in errors[1]
+    else:
+        assert errors == ["", ""], "a new column is a warning"
+
+
+def test_a_run_that_fails_changes_nothing_of_a_frozen_schema(judge, frozen, three, months):
+    before = frozen.schema.read_bytes()
+    broken = months["2013-04"].drop(columns="hour").assign(carrier="ZZ", gate="B4")
+    outcome = judge({**three, "2013-04": broken})
+    assert "retrainer schema accept" in outcome.error
+    assert frozen.schema.read_bytes() == before
+    assert [path.name for path in frozen.schema.parent.iterdir()] == ["schema.pbtxt"]
+
+
+def test_a_domain_is_for_values_that_come_back(judge):
+    def span(day: int, names: list[str]) -> pd.DataFrame:
+        rows = 400
+        return pd.DataFrame(
+            {
+                "day": [f"2024-01-{day:02}"] * rows,
+                "batch": [names[i % 2] for i in range(rows)],
+                "shop": [["north", "south"][i % 2] for i in range(rows)],
+                "order": [f"o{day}-{i}" for i in range(rows)],
+                "code": [["0012", "0013"][i % 2] for i in range(rows)],
+                "sold": [i % 2 for i in range(rows)],
+            }
+        )
+
+    spans = {str(day): span(day, [f"a{day}", f"b{day}"]) for day in range(1, 5)}
+    outcome = judge(spans, label="sold", key=("order",))
+    assert outcome.error == ""
+    known = features(outcome.schema)
+    assert {name for name, feature in known.items() if feature.domain} == {"shop"}
+
+
+def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
+    frame = pd.DataFrame({"late": [i % 2 for i in range(3000)]})
+    frame["customer"] = [f"customer {i % 100}" for i in range(3000)]
+    frame["shop"] = [f"shop {i % 7}" for i in range(3000)]
+    held_out = frame["customer"].isin([f"customer {i}" for i in range(0, 100, 5)])
+    train, evaluation, whole = (
+        Dataset(tfdv.generate_statistics_from_dataframe(rows))
+        for rows in (frame[~held_out], frame[held_out], frame)
+    )
+
+    def with_domain(*aside):
+        schema = infer_schema(train, [whole], "late", (), 0.99, *aside)
+        return {feature.name for feature in schema.feature if feature.HasField("domain")}
+
+    assert with_domain(evaluation) == {"shop"}
+    assert with_domain() == {"shop", "customer"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"domains": {"distanse": {"min": 1}}}, "Did you mean 'distance'"),
+        ({"domains": {"carrier": {"min": 1}}}, "the column is text"),
+        ({"domains": {"distance": {"values": ["a"]}}}, "the column is a number"),
+        ({"domains": {"tailnum": {"min_domain_mass": 1}}}, "the schema lists no values"),
+        ({"drift": {"columns": {"carier": {}}}}, "drift.columns names 'carier', which"),
+        ({"skew": {"columns": {"carier": {}}}}, "Did you mean 'carrier'"),
+        (
+            {"drift": {"columns": {"distance": {"infinity_norm": 0.1}}}},
+            "L-infinity norm always reads 0; give jensen_shannon_divergence",
+        ),
+    ],
+)
+def test_a_setting_that_does_not_fit_the_schema(judge, frozen, three, settings, reason):
+    assert reason in judge(three, **settings).error
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"domains": {"x": {"minimum": 1}}}, "domains.x has no 'minimum'. Did you mean 'min'"),
+        ({"domains": {"x": {"min": "1"}}}, "domains.x.min is '1'"),
+        ({"domains": {"x": {"min": 2, "max": 1}}}, "min 2 above max 1"),
+        ({"domains": {"x": {"values": "abc"}}}, "give a list of texts"),
+        ({"drift": {"infinity_nrom": 0.1}}, "Did you mean 'infinity_norm'"),
+        ({"domains": {"x": {"min": math.nan}}}, "domains.x.min is nan"),
+        ({"drift": {"infinity_norm": -1}}, "drift.infinity_norm is -1"),
+        ({"drift": {"infinity_norm": math.nan}}, "drift.infinity_norm is nan"),
+        ({"drift": {"columns": ["x"]}}, "drift.columns is ['x']; give a mapping by column"),
+        ({"severity": {"columns": ["x"]}}, "severity.columns is ['x']; give a mapping by column"),
+        ({"skew": {"columns": {"x": {"l1": 1}}}}, "skew.columns.x has no 'l1'"),
+        (
+            {"severity": {"drift": "fatal"}},
+            "'fatal'; use error, warning or ignore",
+        ),
+        ({"severity": {"columns": {"x": {"drfit": "error"}}}}, "Did you mean 'drift'"),
+        ({"max_rows_factor": 0.5}, "max_rows_factor is 0.5; give a number from 1 up"),
+        ({"max_label_factor": "3"}, "max_label_factor is '3'"),
+        ({"min_domain_mass": 99}, "min_domain_mass is 99; give a share between 0 and 1"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, reason):
+    with pytest.raises(RetrainerError) as error:
+        parse_settings(**settings)
+    assert reason in str(error.value)
