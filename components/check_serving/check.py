@@ -15,8 +15,8 @@ import pyarrow as pa
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples
+from ..lib.folders import local_folder
 from ..lib.progress import progress
-from ..lib.uris import local_folder
 from ..lib.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
 from ..lib.words import plural

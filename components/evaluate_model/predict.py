@@ -10,9 +10,10 @@ import tensorflow as tf
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
 from ..lib.features import to_arrays
+from ..lib.folders import local_folder
 from ..lib.progress import progress
 from ..lib.signatures import argument_of_input
-from ..lib.uris import join, local_folder
+from ..lib.uris import join
 from ..lib.user_errors import reason_of
 
 SIGNATURE = "serving_default"

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.folders import publish_folder, scratch_folder
 from ..lib.spans import SourceFile, SourceSpan, read_fingerprints
 from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
@@ -26,9 +27,7 @@ from ..lib.uris import (
     exists,
     filesystem,
     join,
-    publish_folder,
     read_text,
-    scratch_folder,
     write_atomic,
     write_json,
 )

@@ -23,10 +23,11 @@ from typing import Any
 
 from .digests import digest_file, digest_folder, digest_value
 from .errors import RetrainerError
+from .folders import local_folder
 from .installed_packages import digest_code
 from .run_failures import noting_failure
 from .store import Store
-from .uris import filesystem, is_local, join, local_folder, read_json, remove, write_json
+from .uris import filesystem, is_local, join, read_json, remove, write_json
 from .user_code_digest import code_behind
 
 FORMAT = 1

@@ -11,16 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RetrainerError
+from .folders import remove_folder, remove_leftovers, remove_old_folder
 from .store import Store
-from .uris import (
-    exists,
-    filesystem,
-    join,
-    read_json,
-    remove_folder,
-    remove_leftovers,
-    remove_old_folder,
-)
+from .uris import exists, filesystem, join, read_json
 
 SPAN_FILE = "span.json"
 VERSION_DIGITS = 16

@@ -5,11 +5,11 @@ from typing import Any
 
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
+from ..lib.folders import local_folder
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.run_records import TaskRecord
 from ..lib.store import Store
-from ..lib.uris import local_folder
 from ..lib.verdicts import Blessing, Champion, ServingCheck
 from .push_result import Pushed
 

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from ..lib.folders import local_folder
 from ..lib.progress import progress
-from ..lib.uris import local_folder
 from ..lib.user_errors import reason_of
 from ..lib.verdicts import Champion
 from ..lib.words import plural

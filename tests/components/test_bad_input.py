@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.ingest_spans import download as fetching
-from retrainer.components.ingest_spans import span as one_span
+from retrainer.components.ingest_spans import download
+from retrainer.components.ingest_spans import span as span_module
 from retrainer.components.ingest_spans.csv_options import parse_csv_options
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
@@ -568,7 +568,7 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "step"), [(one_span, "open_source"), (fetching, "digest_source")]
+    ("module", "step"), [(span_module, "open_source"), (download, "digest_source")]
 )
 @pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", None])
 def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(

@@ -14,16 +14,15 @@ from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import StorageError, StorageRefusedError
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.folders import publish_folder, remove_folder
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.spans import find_spans
 from retrainer.components.lib.statistics_artifact import read_statistics
 from retrainer.components.lib.uris import (
     create_exclusive,
     exists,
-    publish_folder,
     read_range,
     read_text,
-    remove_folder,
     write_atomic,
 )
 from retrainer.components.validate_examples.settings import parse_settings

@@ -39,14 +39,15 @@ def test_the_rules_refuse_what_gcsfuse_refuses(rules):
 
 _STORE = """
 import sys
-from retrainer.components.lib import files
+from retrainer.components.lib.folders import publish_folder, scratch_folder
+from retrainer.components.lib.uris import create_exclusive
 from retrainer.components.lib.errors import RetrainerError
 mount = sys.argv[1]
-with files.scratch_folder(f"{mount}/spans/1") as folder:
+with scratch_folder(f"{mount}/spans/1") as folder:
     (folder / "span.json").write_text("{}")
     for call in (
-        lambda: files.create_exclusive(f"{mount}/claims/1", "one"),
-        lambda: files.publish_folder(folder, f"{mount}/spans/1", "span.json"),
+        lambda: create_exclusive(f"{mount}/claims/1", "one"),
+        lambda: publish_folder(folder, f"{mount}/spans/1", "span.json"),
     ):
         try:
             call()

@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.ingest_spans.settings import HASH, IngestSettings
-from retrainer.components.ingest_spans.sources import join_blocks as joining
-from retrainer.components.ingest_spans.sources import json_lines
+from retrainer.components.ingest_spans.sources import join_blocks, json_lines
 from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.lib.spans import find_spans
 
@@ -46,7 +45,7 @@ TFRECORD = base64.b64decode(
 @pytest.fixture(autouse=True)
 def blocks_as_they_are_read(monkeypatch):
     """Keeps the small blocks of these tests from being joined."""
-    monkeypatch.setattr(joining, "FEW_ROWS", 1)
+    monkeypatch.setattr(join_blocks, "FEW_ROWS", 1)
 
 
 @pytest.fixture

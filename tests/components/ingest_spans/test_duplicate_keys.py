@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans import duplicate_keys as duplicates
+from retrainer.components.ingest_spans import duplicate_keys
 from retrainer.components.ingest_spans.duplicate_keys import Duplicates
 
 
@@ -22,7 +22,7 @@ def replaced(found):
 def found(request, tmp_path, monkeypatch):
     """A function that begins, and keeps its keys in memory or not."""
     if request.param == "on disk":
-        monkeypatch.setattr(duplicates, "_MOST_IN_MEMORY", 10)
+        monkeypatch.setattr(duplicate_keys, "_MOST_IN_MEMORY", 10)
     return lambda *columns: Duplicates(columns, str(tmp_path))
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans import parquet_writer as part_files
+from retrainer.components.ingest_spans import parquet_writer
 from retrainer.components.ingest_spans.parquet_writer import PartFiles, RowFile
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string())])
@@ -18,8 +18,8 @@ def rows(start, end):
 @pytest.fixture
 def part(tmp_path, monkeypatch):
     """A closed part of 500 rows in files of 200, written in blocks of 70."""
-    monkeypatch.setattr(part_files, "ROWS_PER_FILE", 200)
-    monkeypatch.setattr(part_files, "ROWS_PER_GROUP", 60)
+    monkeypatch.setattr(parquet_writer, "ROWS_PER_FILE", 200)
+    monkeypatch.setattr(parquet_writer, "ROWS_PER_GROUP", 60)
     part = PartFiles(tmp_path, "all", SCHEMA)
     for start in range(0, 500, 70):
         part.write(rows(start, min(start + 70, 500)))
@@ -46,7 +46,7 @@ def test_a_part_without_rows_has_one_file_with_its_columns(tmp_path):
 
 
 def test_a_part_that_just_fills_a_file_has_no_empty_one_after_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_files, "ROWS_PER_FILE", 200)
+    monkeypatch.setattr(parquet_writer, "ROWS_PER_FILE", 200)
     part = PartFiles(tmp_path, "all", SCHEMA)
     part.write(rows(0, 200))
     part.close()
@@ -67,7 +67,7 @@ def test_removed_rows_go_elsewhere_and_the_others_keep_their_order(part, tmp_pat
 
 
 def test_row_groups_are_bounded_by_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_files, "ROWS_PER_GROUP", 100)
+    monkeypatch.setattr(parquet_writer, "ROWS_PER_GROUP", 100)
     file = RowFile(tmp_path / "a.parquet", SCHEMA)
     for start in range(0, 250, 50):
         file.write(rows(start, start + 50))
@@ -80,7 +80,7 @@ def test_row_groups_are_bounded_by_rows(tmp_path, monkeypatch):
 
 
 def test_rows_of_long_texts_wait_in_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_files, "BYTES_PER_GROUP", 10_000)
+    monkeypatch.setattr(parquet_writer, "BYTES_PER_GROUP", 10_000)
     file = RowFile(tmp_path / "a.parquet", SCHEMA)
     long = pa.table({"a": [1], "b": ["x" * 6_000]}, SCHEMA)
     for _ in range(5):
@@ -93,7 +93,7 @@ def test_rows_of_long_texts_wait_in_bounded_memory(tmp_path, monkeypatch):
 
 
 def test_row_groups_of_many_columns_have_fewer_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(part_files, "CELLS_PER_GROUP", 3_000)
+    monkeypatch.setattr(parquet_writer, "CELLS_PER_GROUP", 3_000)
     file = RowFile(tmp_path / "a.parquet", SCHEMA)
     file.write(rows(0, 3_500))
     file.close()

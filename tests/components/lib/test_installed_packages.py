@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib import installed_packages as installed
+from retrainer.components.lib import installed_packages
 from retrainer.components.lib.installed_packages import (
     digest_code,
     digest_distribution,
@@ -21,7 +21,7 @@ def test_the_packages_sources_are_what_is_hashed(monkeypatch, tmp_path):
     class Spec:
         submodule_search_locations = (str(tmp_path),)
 
-    monkeypatch.setattr(installed.importlib.util, "find_spec", lambda name: Spec)
+    monkeypatch.setattr(installed_packages.importlib.util, "find_spec", lambda name: Spec)
     (tmp_path / "work.py").write_text("a = 1")
     before = digest_code()
     (tmp_path / "README.md").write_text("words")
@@ -34,7 +34,7 @@ def test_libraries_behind_the_named_ones_count(monkeypatch):
     # None of these is named by retrainer's own requirements; another version gives other numbers all the same.
     assert {"h5py", "ml-dtypes", "scipy"} <= set(library_versions())
     before = digest_code()
-    monkeypatch.setattr(installed, "library_versions", lambda: {"h5py": "0"})
+    monkeypatch.setattr(installed_packages, "library_versions", lambda: {"h5py": "0"})
     assert digest_code() != before
 
 

@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 
-from retrainer.components.lib import stored_spans
-from retrainer.components.lib import uris as files
+from retrainer.components.lib import folders, stored_spans
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.stored_spans import (
     find_superseded,
@@ -156,7 +155,7 @@ def test_what_goes_while_leftovers_are_looked_for_is_nobodys_leftover(add, tmp_p
         shutil.rmtree(home / ".writing-abc", ignore_errors=True)
         return now()
 
-    monkeypatch.setattr(files.time, "time", late)
+    monkeypatch.setattr(folders.time, "time", late)
     assert remove_span_leftovers(str(tmp_path)) == 0
 
 

@@ -9,18 +9,16 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from servers.storage import StorageServer
 
-from retrainer.components.lib import uris as files
+from retrainer.components.lib import uris
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.folders import local_folder, publish_folder, remove_folder
 from retrainer.components.lib.spans import find_spans
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import (
     create_exclusive,
     exists,
     filesystem,
-    local_folder,
-    publish_folder,
     read_text,
-    remove_folder,
     write_atomic,
 )
 
@@ -80,14 +78,14 @@ def test_whether_a_bucket_refuses_is_tried_once(bucket):
     written = [seen for seen in bucket.requests if seen.method == "POST"]
     assert len(written) == 4
     # An outage in between says nothing.
-    files._REFUSE_TO_OVERWRITE.discard("gs://tried")
+    uris._REFUSE_TO_OVERWRITE.discard("gs://tried")
     assert create_exclusive("gs://tried/claims/d", "one")
 
 
 def test_two_who_create_the_same_content_are_one_who_did(bucket):
-    files._REFUSE_TO_OVERWRITE.discard("gs://acme")
+    uris._REFUSE_TO_OVERWRITE.discard("gs://acme")
     assert create_exclusive("gs://acme/claims/a", "one")
-    files._REFUSE_TO_OVERWRITE.discard("gs://acme")
+    uris._REFUSE_TO_OVERWRITE.discard("gs://acme")
     assert not create_exclusive("gs://acme/claims/a", "one")
 
 

@@ -67,11 +67,11 @@ def test_nothing_is_run_to_find_out(library):
 
 
 def test_a_library_counts_by_its_version(monkeypatch):
-    from retrainer.components.lib import user_code_digest as user_code
+    from retrainer.components.lib import user_code_digest
 
     before = digest_user_code([], "import tensorflow_text, keras.layers")
     assert digest_user_code([], "import tensorflow_text, keras.layers") == before
-    monkeypatch.setattr(user_code, "library_versions", lambda: {"keras": "0"})
+    monkeypatch.setattr(user_code_digest, "library_versions", lambda: {"keras": "0"})
     assert digest_user_code([], "import tensorflow_text, keras.layers").digest != before.digest
 
 

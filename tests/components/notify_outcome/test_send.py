@@ -16,7 +16,7 @@ from servers.receiver import Receiver
 from servers.smtp import make_certificate
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.notify_outcome import send as sending
+from retrainer.components.notify_outcome import send as send_module
 from retrainer.components.notify_outcome.channels import parse_channel
 from retrainer.components.notify_outcome.notification import Notice
 from retrainer.components.notify_outcome.send import send_all
@@ -46,7 +46,7 @@ def claims(tmp_path):
 
 @pytest.fixture
 def send(claims, monkeypatch):
-    monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 0.5)
+    monkeypatch.setattr(send_module, "ATTEMPT_SECONDS", 0.5)
 
     def send_(*channels, notice=NOTICE, claims_uri=claims, seconds=20.0):
         parsed = [parse_channel({"on": ["refused"], **channel}) for channel in channels]
@@ -205,7 +205,7 @@ def secure_server(certificate):
 
 
 def test_a_server_that_hangs_for_ever_keeps_nobody(send, receiver, monkeypatch):
-    monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 30.0)
+    monkeypatch.setattr(send_module, "ATTEMPT_SECONDS", 30.0)
     receiver.fail_next(1, status=0, delay=3.0)
     slow, fast = send(
         webhook(receiver), webhook(receiver, name="webhook[1]", secret_file=""), seconds=1.0

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from retrainer.components.ingest_spans.sources import join_blocks as joining
+from retrainer.components.ingest_spans.sources import join_blocks as join_blocks_module
 from retrainer.components.ingest_spans.sources.base import BadRow, Block
 from retrainer.components.ingest_spans.sources.join_blocks import join_blocks
 
@@ -15,7 +15,7 @@ def block(first, values, bad=(), excluded=(), name="a"):
 
 
 def test_rows_their_numbers_and_bad_rows_stay_as_they_are(monkeypatch):
-    monkeypatch.setattr(joining, "FEW_ROWS", 4)
+    monkeypatch.setattr(join_blocks_module, "FEW_ROWS", 4)
     blocks = [block(1, ["a", "b"], bad=[2]), block(4, ["c"]), block(5, ["d"], bad=[6])]
     blocks.append(block(7, ["e"]))
     joined = list(join_blocks(blocks))
@@ -35,7 +35,7 @@ def test_blocks_of_other_columns_stay_apart():
 
 
 def test_blocks_of_many_rows_are_handed_on_as_they_are(monkeypatch):
-    monkeypatch.setattr(joining, "FEW_ROWS", 2)
+    monkeypatch.setattr(join_blocks_module, "FEW_ROWS", 2)
     blocks = [block(1, ["a", "b"]), block(3, ["c", "d"])]
     assert all(one is other for one, other in zip(join_blocks(blocks), blocks, strict=True))
 

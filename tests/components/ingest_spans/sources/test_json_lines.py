@@ -9,8 +9,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans.sources import base as interface
-from retrainer.components.ingest_spans.sources import json_lines
+from retrainer.components.ingest_spans.sources import base, json_lines
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource
 from retrainer.components.lib.errors import RetrainerError
@@ -184,7 +183,7 @@ def test_a_broken_line_is_a_bad_row_and_the_others_are_kept(read, source, line, 
     assert columns == {"a": [0, 2]}
     assert (bad.file, bad.row) == ("day.jsonl", 2)
     assert bad.reason.startswith(reason)
-    assert bad.text == line[: interface.TEXT_KEPT].decode(errors="replace")
+    assert bad.text == line[: base.TEXT_KEPT].decode(errors="replace")
     assert numbers_of(source(content).blocks()) == [1, 3]
 
 
