@@ -8,7 +8,7 @@ import click
 from pydantic import BaseModel
 
 from ..project.sections.targets import KubeflowConfig, VertexConfig
-from ..targets.settings import flag, parse_pairs
+from ..targets.precedence import flag, parse_pairs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

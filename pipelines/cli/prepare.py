@@ -11,10 +11,10 @@ from ..project.formats.names import check_run_id
 from ..project.notify_reach import missing_secrets
 from ..project.reach import is_reachable, local_only, store_tasks
 from ..project.sections.triggers import FLAGS, PARAMETERS
+from ..targets.catalog import TargetKind, check_reachable
 from ..targets.checks import check_target
-from ..targets.images import pin_images
-from ..targets.opening import TargetKind, check_reachable
-from ..targets.settings import parse_pairs
+from ..targets.images.pinning import pin_images
+from ..targets.precedence import parse_pairs
 from .options import show_warnings
 
 

@@ -3,7 +3,7 @@
 from ...components.lib.errors import RetrainerError
 from ..definitions.compiling import Compiled
 from ..project.config import LoadedConfig
-from ..targets.opening import settle_vertex
+from ..targets.catalog import settle_vertex
 
 
 def push_compiled(

@@ -57,7 +57,7 @@ def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json
     from ..project.config import load_config
     from ..runs.records import list_runs
     from ..runs.remote_lookup import list_elsewhere
-    from ..targets.opening import TargetKind
+    from ..targets.catalog import TargetKind
     from ..targets.reading import configured
     from .show_runs import print_list
 
@@ -119,7 +119,7 @@ def cancel(run_id: str, file: Path, places: tuple[str, ...]) -> None:
     """
     from ..runs.cancelling import cancel_here
     from ..runs.records import RunState
-    from ..targets.interface import ENDED
+    from ..targets.types import ENDED
 
     record, found = _find(file, run_id, places)
     if record:
@@ -181,7 +181,7 @@ def _name_newest(loaded: "LoadedConfig", run_id: str, places: tuple[str, ...]) -
     """Say that there is no such run, and which the newest are."""
     from ..runs.records import list_runs
     from ..runs.remote_lookup import list_elsewhere
-    from ..targets.opening import TargetKind
+    from ..targets.catalog import TargetKind
 
     store = loaded.config.store
     kinds = [kind for kind in TargetKind if not places or str(kind) in places]

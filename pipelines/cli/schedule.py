@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..definitions.compiled import Pipeline
     from ..project.config import LoadedConfig
     from ..project.sections.schedule import ScheduleConfig
-    from ..targets.interface import Schedule, ScheduleRequest, Target
+    from ..targets.types import Schedule, ScheduleRequest, Target
 
 _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
 # Settings of whoever calls the service, which its runs do not have.
@@ -91,7 +91,7 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
     It bears the pipeline's name. Without that section, the schedule that this command made is deleted, and no other.
     """
     from ..project.config import load_config
-    from ..targets.opening import TargetKind
+    from ..targets.catalog import TargetKind
     from ..targets.schedule_changes import check_removals, list_changes
 
     config = load_config(file).config
@@ -190,7 +190,7 @@ def _open_with_digest(
 ) -> "tuple[Target, str]":
     from ..definitions.compiling import compile_pipeline
     from ..project.config import load_config
-    from ..targets.opening import TargetKind, open_target
+    from ..targets.catalog import TargetKind, open_target
 
     loaded = _with_image(load_config(file), image)
     pipeline = compile_pipeline(loaded)
@@ -217,7 +217,7 @@ def _prepare(
     from ..definitions.compiling import compile_pipeline
     from ..project.checks import check_settings
     from ..project.config import load_config
-    from ..targets.opening import TargetKind, open_target
+    from ..targets.catalog import TargetKind, open_target
     from .prepare import prepare
 
     loaded, pipeline = prepare(file, image, TargetKind(kind), parameters, template)
@@ -247,7 +247,7 @@ def _digest(
     loaded: "LoadedConfig", pipeline: "Pipeline", kind: str, options: dict[str, Any]
 ) -> str:
     """Return what stands for a compiled pipeline and the settings of its runs."""
-    from ..targets.opening import TargetKind, settle_kubeflow, settle_vertex
+    from ..targets.catalog import TargetKind, settle_kubeflow, settle_vertex
     from ..targets.schedule_changes import DIGEST_LENGTH
 
     settle = settle_vertex if TargetKind(kind) == TargetKind.VERTEX else settle_kubeflow
@@ -264,7 +264,7 @@ def _read_clock(values: dict[str, Any]) -> "ScheduleConfig":
 
     from ...components.lib.errors import RetrainerError
     from ..project.sections.schedule import ScheduleConfig
-    from ..targets.settings import flag
+    from ..targets.precedence import flag
 
     try:
         return ScheduleConfig.model_validate(values)
@@ -283,7 +283,7 @@ def _request(
     applied: bool = False,
 ) -> "ScheduleRequest":
     from ..project.sections.schedule import in_zone
-    from ..targets.interface import ScheduleRequest
+    from ..targets.types import ScheduleRequest
 
     return ScheduleRequest(
         name,

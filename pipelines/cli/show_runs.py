@@ -17,7 +17,7 @@ from ..runs.run_words import (
     outcome,
     shown_warnings,
 )
-from ..targets.interface import TaskStatus
+from ..targets.types import TaskStatus
 
 STYLES = {
     "succeeded": "green",

@@ -75,9 +75,9 @@ def submit(
     from ..project.formats.names import check_run_id
     from ..runs.run_ids import new_run_id
     from ..runs.submissions import SubmissionRecorder
-    from ..targets.following import LostSightError, Stopped, follow, stopped_by_signals
-    from ..targets.interface import RemoteState, RunRequest, UnavailableError
-    from ..targets.opening import TargetKind, check_flags, open_target
+    from ..targets.catalog import TargetKind, check_flags, open_target
+    from ..targets.run_progress import LostSightError, Stopped, follow, stopped_by_signals
+    from ..targets.types import RemoteState, RunRequest, UnavailableError
     from .prepare import prepare, read_parameters
     from .users import this_user
 

@@ -68,7 +68,7 @@ def serve(
     POST /push takes messages of Pub/Sub, Eventarc and Cloud Scheduler. GET /healthz, /readyz and /metrics report the
     service's status. SIGTERM ends it.
     """
-    from ..triggers.service.running import run_push
+    from ..triggers.service.main import run_push
 
     opened = _open(file, kind, image, template, options, verbose)
     run_push(opened, host, port, certs_url, insecure_no_auth)
@@ -103,7 +103,7 @@ def pull(
     GET /healthz, /readyz and /metrics report the service's status. SIGTERM ends it. Give the subscription a retry
     policy and no dead-letter policy: what can't be done now is nacked and redelivered.
     """
-    from ..triggers.service.running import run_pull
+    from ..triggers.service.main import run_pull
 
     opened = _open(file, kind, image, template, options, verbose, subscription)
     run_pull(opened, host, port)
@@ -119,14 +119,14 @@ def _open(
     subscription: str | None = None,
 ) -> Any:
     from ..runs.submissions import SubmissionRecorder
-    from ..targets.opening import TargetKind, open_target
-    from ..targets.settings import settle
+    from ..targets.catalog import TargetKind, open_target
+    from ..targets.precedence import settle
+    from ..triggers.background_recorder import BackgroundRecorder
     from ..triggers.checks import check_triggers
     from ..triggers.dispatch import make_dispatcher
     from ..triggers.notices import make_notices
-    from ..triggers.recording import BackgroundRecorder
     from ..triggers.service.logs import set_up_logs
-    from ..triggers.service.running import Triggers
+    from ..triggers.service.main import Triggers
     from .prepare import prepare
 
     loaded, pipeline = prepare(file, image, TargetKind(kind), {}, template)

@@ -11,9 +11,9 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.run_records import RunKey
 from ...components.lib.run_traces import RunTrace, list_traces, read_traces
 from ..project.config import LoadedConfig
-from ..targets.interface import ENDED, RemoteRun, RunStatus, Submission, Target
-from ..targets.opening import TargetKind
+from ..targets.catalog import TargetKind
 from ..targets.reading import configured, open_for_reading, service_name
+from ..targets.types import ENDED, RemoteRun, RunStatus, Submission, Target
 from .remote_runs import RunElsewhere, combine, to_run
 from .submissions import key_of
 

@@ -14,8 +14,8 @@ from ...components.lib.run_traces import (
     RunTrace,
 )
 from ..project.formats.names import TRIGGER_LABEL
-from ..targets.interface import RemoteRun
-from ..targets.opening import TargetKind
+from ..targets.catalog import TargetKind
+from ..targets.types import RemoteRun
 from .submissions import key_of
 
 UNKNOWN = "unknown"

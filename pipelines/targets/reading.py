@@ -6,8 +6,8 @@ from typing import Any
 from ..definitions.compiled import Pipeline
 from ..project.config import LoadedConfig
 from ..project.sections.tasks import TasksConfig
-from .interface import Target
-from .opening import TargetKind, settle_kubeflow, settle_vertex
+from .catalog import TargetKind, settle_kubeflow, settle_vertex
+from .types import Target
 
 _NAMES = {TargetKind.VERTEX: "Vertex AI", TargetKind.KUBEFLOW: "Kubeflow Pipelines"}
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
 from ..project.formats.cron import UTC_NAMES
-from .interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from .types import RefusedError, Schedule, ScheduleRequest, ScheduleState
 
 DIGEST_LENGTH = 12
 """Of what stands for a pipeline. A schedule has that of the file, and after it that with the images pinned."""

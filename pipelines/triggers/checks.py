@@ -6,8 +6,8 @@ from ...components.evaluate_model.config_checks import Problem
 from ..project.checks import name_problem
 from ..project.config import LoadedConfig
 from ..project.sections.triggers import MessageKind, TriggerConfig
+from .kinds.storage import find_marker
 from .matching import Matcher
-from .trigger_kinds import find_marker
 
 
 def check_triggers(loaded: LoadedConfig) -> list[str]:

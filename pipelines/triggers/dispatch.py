@@ -13,17 +13,17 @@ from ..project.config import LoadedConfig
 from ..project.formats.names import TRIGGER_LABEL
 from ..project.sections.data import DataConfig
 from ..project.sections.triggers import TriggerConfig
-from ..targets.interface import RunRequest, Submission, Target
+from ..targets.types import RunRequest, Submission, Target
+from .claims.backends import open_claims
 from .claims.ledger import Busy, Ledger, Submitted
 from .claims.limits import Admission
-from .claims.opening import open_claims
 from .claims.store import Claims
-from .in_flight import InFlight
+from .coalescing import Settling, ready_at
+from .key_locks import InFlight
+from .kinds.storage import settle_seconds
 from .known_runs import KnownRuns, covers
 from .matching import Matcher
 from .outcomes import combine, failure_outcome, run_outcome, wait_outcome
-from .settling import Settling, ready_at
-from .trigger_kinds import settle_seconds
 from .types import Cause, Message, Outcome, Result
 
 _IN_HAND_SECONDS = 2.0

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from ..project.sections.data import DataConfig
 from ..project.sections.triggers import TriggerConfig
-from .cloud_events import TYPE_ATTRIBUTE
-from .trigger_kinds import AttributeFilter, Reading, Trigger, make_trigger
+from .kinds.storage import AttributeFilter, Reading, Trigger, make_trigger
+from .messages.cloud_events import TYPE_ATTRIBUTE
 from .types import Cause, InvalidMessageError, Message
 
 

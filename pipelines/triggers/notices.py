@@ -15,7 +15,7 @@ from ...components.notify_outcome.channels import parse_channel
 from ...components.notify_outcome.notification import Notice
 from ...components.notify_outcome.send import send_all
 from ..project.config import LoadedConfig
-from .claims.opening import LEASE_SCHEME
+from .claims.backends import LEASE_SCHEME
 from .types import Message, Outcome, Result
 
 # A push request waits for it; who is not reached in this time is not waited for.

@@ -1,7 +1,7 @@
 """Builds the outcomes of handling a message."""
 
 from ...components.lib.errors import RetrainerError
-from ..targets.interface import RefusedError, Submission
+from ..targets.types import RefusedError, Submission
 from .matching import Findings
 from .types import Cause, Outcome, Result
 

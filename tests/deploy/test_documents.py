@@ -209,6 +209,6 @@ def test_terraform_names_its_variables_in_the_example() -> None:
 
 
 def test_scheduler_sets_the_attribute_that_triggers_read() -> None:
-    source = (ROOT / "pipelines/triggers/message_reading.py").read_text()
+    source = (ROOT / "pipelines/triggers/messages/contents.py").read_text()
     (attribute,) = re.findall(r'TRIGGER_ATTRIBUTE = "(.*)"', source)
     assert f'"{attribute}" = var.schedule_trigger' in TERRAFORM["schedule.tf"]

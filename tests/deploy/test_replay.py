@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from servers.pubsub import PubSubServer
 
-from retrainer.pipelines.triggers.message_reading import restore
+from retrainer.pipelines.triggers.messages.contents import restore
 from retrainer.pipelines.triggers.service.dead_letters import DeadLetters
 from retrainer.pipelines.triggers.types import Message
 

@@ -30,8 +30,8 @@ def ask_kubeflow(host="https://kubeflow.acme.example/"):
 
     from retrainer.pipelines.definitions.compiled import Pipeline
     from retrainer.pipelines.project.sections.targets import KubeflowConfig
-    from retrainer.pipelines.targets.interface import RunRequest
     from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
+    from retrainer.pipelines.targets.types import RunRequest
 
     spec = next(iter(yaml.safe_load_all(SMALL_PIPELINE)))
     target = KubeflowTarget(
@@ -98,7 +98,7 @@ def ask_templates():
 
 def ask_registry():
     from retrainer.pipelines.project.formats.image_names import parse_image
-    from retrainer.pipelines.targets.registry_api import ask_digest
+    from retrainer.pipelines.targets.images.registry_api import ask_digest
 
     return ask_digest(parse_image("images.acme.example/ml/retrainer:1"))
 

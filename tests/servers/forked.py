@@ -15,7 +15,7 @@ _PRELOADED = [
     "retrainer.pipelines.cli.main",
     "retrainer.pipelines.project.config",
     "retrainer.pipelines.project.checks",
-    "retrainer.pipelines.targets.opening",
+    "retrainer.pipelines.targets.catalog",
     "retrainer.pipelines.triggers.service.serving",
     "retrainer.pipelines.triggers.service.pull",
 ]

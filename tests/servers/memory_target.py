@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from retrainer.pipelines.targets.interface import RunRequest, Submission
+from retrainer.pipelines.targets.types import RunRequest, Submission
 
 
 class Killed(BaseException):

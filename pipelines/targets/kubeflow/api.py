@@ -17,7 +17,7 @@ from google.api_core import exceptions, retry
 from ....components.lib import network
 from ....components.lib.errors import RetrainerError
 from ...project.sections.targets import KubeflowConfig
-from ..interface import SUBMIT_SECONDS, UnauthenticatedError, UnavailableError
+from ..types import SUBMIT_SECONDS, UnauthenticatedError, UnavailableError
 from .calls import COOKIE_VARIABLE, TOKEN_VARIABLE, Calls, is_renewable
 from .settings import check_host
 

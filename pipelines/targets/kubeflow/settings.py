@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from ....components.lib.errors import RetrainerError
 from ...project.sections.targets import KubeflowConfig
-from ..settings import flag, variable
+from ..precedence import flag, variable
 
 # The rules of Kubernetes' API server for a namespace's and a service account's name: kubernetes/apimachinery,
 # pkg/util/validation/validation.go (IsDNS1123Label, IsDNS1123Subdomain).

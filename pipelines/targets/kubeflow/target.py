@@ -11,7 +11,8 @@ import yaml
 from ....components.lib.consoles import kubeflow_run_page
 from ...definitions.compiled import Pipeline
 from ...project.sections.targets import KubeflowConfig
-from ..interface import (
+from ..spec_tasks import task_names
+from ..types import (
     ENDED,
     RefusedError,
     RemoteRun,
@@ -23,7 +24,6 @@ from ..interface import (
     Submission,
     TaskStatus,
 )
-from ..spec_tasks import task_names
 from .api import DEADLINE_SECONDS, KubeflowClient
 from .calls import Calls
 from .experiment import Experiment

@@ -12,8 +12,8 @@ from ...definitions.compiled import Pipeline
 from ...definitions.vertex_jobs import with_networks
 from ...project.formats.names import check_labels, check_run_id
 from ...project.sections.targets import VertexConfig
-from ..interface import RunRequest, ScheduleRequest
 from ..schedule_changes import upcoming
+from ..types import RunRequest, ScheduleRequest
 from .lean_api import api_module, api_version
 from .settings import api_address, parent, persistent_resource
 

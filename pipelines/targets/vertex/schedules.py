@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ....components.lib.errors import RetrainerError
 from ...project.formats.cron import check_cron
 from ...project.sections.targets import VertexConfig
-from ..interface import RefusedError, Schedule, ScheduleRequest, ScheduleState
 from ..schedule_changes import check_times, refuse_removal
-from .calls import Options, VertexCaller
+from ..types import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from .api import Options, VertexCaller
 from .requests import (
     APPLIED_LABEL,
     DIGEST_LABEL,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from ....components.lib.consoles import vertex_page
 from ....components.lib.errors import RetrainerError
 from ...project.sections.targets import VertexConfig
-from ..settings import flag, variable
+from ..precedence import flag, variable
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What a setting is, what it must match, and how that is said. The rules are those of the API reference.

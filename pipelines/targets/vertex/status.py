@@ -10,8 +10,8 @@ from google.cloud.aiplatform_v1.types.pipeline_state import PipelineState
 from google.protobuf import json_format
 
 from ...project.sections.targets import VertexConfig
-from ..interface import RemoteRun, RemoteState, RunStatus, Submission, TaskStatus
 from ..spec_tasks import task_names
+from ..types import RemoteRun, RemoteState, RunStatus, Submission, TaskStatus
 from .settings import console_url
 
 _RUN_STATES = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ....components.lib.network import certificates
 from ...definitions.compiled import Pipeline
 from ...project.sections.targets import VertexConfig
-from ..interface import (
+from ..types import (
     ENDED,
     SUBMIT_SECONDS,
     RefusedError,
@@ -23,7 +23,7 @@ from ..interface import (
     ScheduleRequest,
     Submission,
 )
-from .calls import Options, VertexCaller, is_undone
+from .api import Options, VertexCaller, is_undone
 from .clients import VertexClients
 from .requests import PIPELINE_LABEL, VertexRequests, label_of
 from .schedules import VertexSchedules, check_schedule

@@ -19,7 +19,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from ....components.lib.errors import RetrainerError
-from ...targets.interface import SUBMIT_SECONDS, Submission
+from ...targets.types import SUBMIT_SECONDS, Submission
 from .store import Claims, Record
 
 CLAIM_SECONDS = 3 * SUBMIT_SECONDS

@@ -8,7 +8,7 @@ from typing import Any
 
 from ....components.lib.errors import RetrainerError
 from ....components.lib.network import advice, route
-from ..message_reading import restore
+from ..messages.contents import restore
 from ..types import Message
 from .holding import Holding
 from .logs import LOGGER

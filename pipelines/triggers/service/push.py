@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
-from ..envelope import EnvelopeError
-from ..incoming import read_request
+from ..messages.http_requests import read_request
+from ..messages.pubsub_envelope import EnvelopeError
 from ..types import Message
 from .certificates import CertificatesUnavailableError
 from .logs import LOGGER

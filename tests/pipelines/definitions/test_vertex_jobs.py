@@ -16,7 +16,7 @@ from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.definitions.compiling import compile_config, compile_pipeline
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.starting import init_project
-from retrainer.pipelines.targets.interface import RunRequest, ScheduleRequest
+from retrainer.pipelines.targets.types import RunRequest, ScheduleRequest
 
 SETTINGS = """
 tasks:

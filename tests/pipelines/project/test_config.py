@@ -9,7 +9,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.definitions.compiling import compile_spec
 from retrainer.pipelines.project.config import load_config, parse_config
 from retrainer.pipelines.project.sections.tasks import TasksConfig
-from retrainer.pipelines.targets.opening import TargetKind, check_reachable
+from retrainer.pipelines.targets.catalog import TargetKind, check_reachable
 
 SMALLEST = """\
 name: orders

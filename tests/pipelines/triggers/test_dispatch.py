@@ -10,11 +10,11 @@ from servers.trigger_messages import DATA, NOON, incident, message, written
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
+from retrainer.pipelines.targets.types import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.claims.ledger import Ledger
+from retrainer.pipelines.triggers.coalescing import LONGEST
 from retrainer.pipelines.triggers.dispatch import Dispatcher, make_dispatcher
-from retrainer.pipelines.triggers.settling import LONGEST
 from retrainer.pipelines.triggers.types import Result
 
 

@@ -9,10 +9,10 @@ from servers.receiver import Receiver
 
 from retrainer.pipelines.project.sections.data import DataConfig
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.targets.interface import RefusedError, UnavailableError
+from retrainer.pipelines.targets.types import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.claims import files as file_claims
+from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.ledger import Ledger
-from retrainer.pipelines.triggers.claims.opening import open_claims
 from retrainer.pipelines.triggers.dispatch import Dispatcher
 from retrainer.pipelines.triggers.notices import Notices
 from retrainer.pipelines.triggers.service.metrics import Metrics

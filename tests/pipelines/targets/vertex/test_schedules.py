@@ -11,7 +11,7 @@ from servers.vertex_cases import FULL, bodies, compiled, open_target
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.formats.names import check_labels
-from retrainer.pipelines.targets.interface import (
+from retrainer.pipelines.targets.types import (
     RefusedError,
     ScheduleRequest,
     ScheduleState,

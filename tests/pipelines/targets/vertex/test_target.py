@@ -10,7 +10,7 @@ from servers.vertex import PARENT, VertexServer
 from servers.vertex_cases import ATTACHMENT, FULL, Token, bodies, compiled, open_target, settings
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.interface import (
+from retrainer.pipelines.targets.types import (
     RefusedError,
     RemoteState,
     RunRequest,

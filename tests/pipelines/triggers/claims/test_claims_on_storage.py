@@ -6,8 +6,8 @@ import pytest
 from servers.storage import StorageServer
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.files import FileClaims
-from retrainer.pipelines.triggers.claims.opening import open_claims
 
 pytest.importorskip("gcsfs", reason="gcsfs is not installed")
 

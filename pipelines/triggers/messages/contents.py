@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from .types import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, InvalidMessageError, Message
+from ..types import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, InvalidMessageError, Message
 
 TRIGGER_ATTRIBUTE = "retrainer-trigger"
 """Attribute that names the trigger which a message is for."""

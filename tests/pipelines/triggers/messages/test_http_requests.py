@@ -18,9 +18,9 @@ from servers.trigger_messages import (
 )
 
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.triggers.envelope import EnvelopeError
-from retrainer.pipelines.triggers.incoming import Form, read_request
 from retrainer.pipelines.triggers.matching import Findings, Matcher
+from retrainer.pipelines.triggers.messages.http_requests import Form, read_request
+from retrainer.pipelines.triggers.messages.pubsub_envelope import EnvelopeError
 
 
 def read(headers, body=b""):

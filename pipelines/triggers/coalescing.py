@@ -18,7 +18,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from ...components.lib.errors import RetrainerError
-from ..targets.interface import UnavailableError
+from ..targets.types import UnavailableError
 from .claims.store import Claims, Record
 from .types import Cause
 

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrainer.pipelines.targets.following import LostSightError, follow
-from retrainer.pipelines.targets.interface import (
+from retrainer.pipelines.targets.run_progress import LostSightError, follow
+from retrainer.pipelines.targets.types import (
     RefusedError,
     RemoteState,
     RunStatus,

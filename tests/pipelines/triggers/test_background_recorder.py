@@ -12,9 +12,9 @@ from retrainer.components.lib.run_traces import list_traces
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.starting import init_project
 from retrainer.pipelines.runs.submissions import SubmissionRecorder
-from retrainer.pipelines.targets.interface import RunRequest, Submission
+from retrainer.pipelines.targets.types import RunRequest, Submission
+from retrainer.pipelines.triggers.background_recorder import BackgroundRecorder
 from retrainer.pipelines.triggers.dispatch import make_dispatcher
-from retrainer.pipelines.triggers.recording import BackgroundRecorder
 from retrainer.pipelines.triggers.types import Result
 
 

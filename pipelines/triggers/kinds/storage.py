@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase, translate
 from functools import cached_property
 from typing import Any, Protocol
 
-from ...components.lib.errors import RetrainerError
-from ...components.lib.spans import SpanPattern, compile_pattern
-from ..project.sections.data import DataConfig
-from ..project.sections.triggers import FLAGS, MessageKind, TriggerConfig
-from .alerts import Incident, is_alert, read_alerts
-from .message_reading import (
+from ....components.lib.errors import RetrainerError
+from ....components.lib.spans import SpanPattern, compile_pattern
+from ...project.sections.data import DataConfig
+from ...project.sections.triggers import FLAGS, MessageKind, TriggerConfig
+from ..messages.alerts import Incident, is_alert, read_alerts
+from ..messages.contents import (
     TRIGGER_ATTRIBUTE,
     WrittenObject,
     check_span,
@@ -22,7 +22,7 @@ from .message_reading import (
     read_request,
     read_written,
 )
-from .types import Cause, InvalidMessageError, Message
+from ..types import Cause, InvalidMessageError, Message
 
 _SLOT_SECONDS = 60
 """Cloud Scheduler's finest slot, and so the least in which two messages can be one delivered twice."""

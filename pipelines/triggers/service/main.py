@@ -10,9 +10,9 @@ from aiohttp import web
 
 from ....components.lib.errors import RetrainerError
 from ...project.sections.triggers import PushAuth, TriggerServiceConfig
-from ...targets.interface import Target
+from ...targets.types import Target
+from ..claims.cleanup import Sweeper
 from ..claims.store import Claims
-from ..claims.sweeping import Sweeper
 from ..notices import Notices
 from .certificates import GOOGLE_CERTIFICATES, Certificates
 from .dead_letters import DeadLetters

@@ -5,7 +5,7 @@ from queue import Full, Queue
 from threading import Thread
 from typing import Protocol
 
-from ..targets.interface import RunRequest, Submission
+from ..targets.types import RunRequest, Submission
 
 _MAX_WAITING = 1000
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import json
 import pytest
 from servers.reference_registry import PASSWORD, USER, ReferenceRegistry
 
-from retrainer.pipelines.targets.images import pin_image
+from retrainer.pipelines.targets.images.pinning import pin_image
 
 pytestmark = pytest.mark.integration("go")
 NAME = "acme-ml/images/retrainer"

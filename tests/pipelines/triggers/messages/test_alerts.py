@@ -1,7 +1,7 @@
 import pytest
 from servers.trigger_messages import alertmanager, incident
 
-from retrainer.pipelines.triggers.alerts import read_alerts
+from retrainer.pipelines.triggers.messages.alerts import read_alerts
 from retrainer.pipelines.triggers.types import InvalidMessageError
 
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from .envelope import EnvelopeError, parse_push
-from .message_reading import TRIGGER_ATTRIBUTE, parse_time
-from .types import Message
+from ..types import Message
+from .contents import TRIGGER_ATTRIBUTE, parse_time
+from .pubsub_envelope import EnvelopeError, parse_push
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -3,7 +3,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.sections.targets import VertexConfig
 from retrainer.pipelines.project.sections.triggers import TriggerServiceConfig
-from retrainer.pipelines.targets.settings import parse_pairs, settle
+from retrainer.pipelines.targets.precedence import parse_pairs, settle
 
 FILE = VertexConfig(project="from-file", region="europe-west1", labels={"team": "search"})
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .types import Message
+from ..types import Message
 
 
 class EnvelopeError(Exception):

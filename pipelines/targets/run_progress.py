@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ...components.lib.errors import RetrainerError
-from .interface import (
+from .types import (
     ENDED,
     RemoteState,
     RunStatus,

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from servers.trigger_messages import NOON, message, written
 
-from retrainer.pipelines.triggers.message_reading import (
+from retrainer.pipelines.triggers.messages.contents import (
     check_span,
     find_written,
     read_body,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..project.config import LoadedConfig
-from ..project.formats.image_names import ImageName, parse_image
+from ...project.config import LoadedConfig
+from ...project.formats.image_names import ImageName, parse_image
 from .registry_api import NoDigestError, ask_digest
 
 ENGINE_SECONDS = 20

@@ -6,9 +6,9 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from ...components.lib.errors import RetrainerError
-from ...components.lib.network import keep_token, route
-from ..project.formats.image_names import ImageName
+from ....components.lib.errors import RetrainerError
+from ....components.lib.network import keep_token, route
+from ...project.formats.image_names import ImageName
 from .registry_logins import Login, find_login, google_token, is_google
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from servers.local_http import LocalServer
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.formats.image_names import parse_image
-from retrainer.pipelines.targets import registry_api
-from retrainer.pipelines.targets.images import pin_image
-from retrainer.pipelines.targets.registry_logins import is_google
+from retrainer.pipelines.targets.images import registry_api
+from retrainer.pipelines.targets.images.pinning import pin_image
+from retrainer.pipelines.targets.images.registry_logins import is_google
 
 REPOSITORY = "acme-ml/images/retrainer"
 DIGEST = "sha256:" + "a" * 64

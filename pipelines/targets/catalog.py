@@ -9,8 +9,8 @@ from ...components.lib.uris import is_local
 from ..definitions.compiled import Pipeline
 from ..project.config import LoadedConfig
 from ..project.sections.targets import KubeflowConfig, VertexConfig
-from .interface import Target
-from .settings import flag, settle
+from .precedence import flag, settle
+from .types import Target
 
 
 class TargetKind(StrEnum):

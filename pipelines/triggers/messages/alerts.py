@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .message_reading import check_text, show_value
-from .types import InvalidMessageError
+from ..types import InvalidMessageError
+from .contents import check_text, show_value
 
 
 @dataclass(frozen=True)

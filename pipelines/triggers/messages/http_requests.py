@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from ..types import Message
 from .alerts import is_alert
 from .cloud_events import is_cloud_event, read_cloud_event
-from .envelope import EnvelopeError, read_envelope, read_json
-from .message_reading import TRIGGER_ATTRIBUTE, parse_time, restore
-from .types import Message
+from .contents import TRIGGER_ATTRIBUTE, parse_time, restore
+from .pubsub_envelope import EnvelopeError, read_envelope, read_json
 
 # cloud.google.com/pubsub/docs/payload-unwrapping: with metadata, a message's own become headers of this name, and its
 # attributes headers of theirs.

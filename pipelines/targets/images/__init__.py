@@ -1,0 +1,1 @@
+"""Container images: what a tag stands for now."""

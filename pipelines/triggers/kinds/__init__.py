@@ -1,0 +1,1 @@
+"""The kinds of triggers, a module each."""
