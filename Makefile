@@ -3,6 +3,8 @@
 
 PYTHON ?=
 TESTS ?=
+# Whole files go to a worker, so that what a file's tests share is made once.
+WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format docs lock image bench data load clean
 
@@ -15,8 +17,8 @@ setup: ## the environment .venv, from the lock of the Python at hand
 demo: setup ## four retrains on the flights of 2013: a first model, a better one, two refusals
 	@.venv/bin/retrainer demo
 
-test: setup ## the tests (TESTS='-m "not integration"' for the quick ones)
-	@.venv/bin/python -m pytest $(TESTS)
+test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORKERS= for one at a time)
+	@.venv/bin/python -m pytest $(WORKERS) $(TESTS)
 
 lint: setup ## ruff, mypy and the links in the documentation
 	@sh tools/lint.sh

@@ -1,7 +1,9 @@
 """What every test gets: quiet libraries, and integration tests that skip with their reason."""
 
+import collections
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -10,6 +12,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 # Before anything imports gcsfs, which else asks Google what kind of bucket each one is, whatever its endpoint.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked `slow`")
+
+
+def pytest_configure() -> None:
+    # A shell has what it starts with & ignore interrupts, as do all processes below it; tests send some.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("slow"):
+        left_out = [item for item in items if item.get_closest_marker("slow")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Files of few tests first: they run whole pipelines, and no worker should begin with one at the end.
+        tests = collections.Counter(item.path for item in items)
+        items.sort(key=lambda item: tests[item.path])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -123,6 +123,7 @@ def test_only_spans_with_their_marker_are_whole(s3):
     assert [(span.name, span.whole) for span in spans] == [("1", True), ("2", False)]
 
 
+@pytest.mark.slow
 def test_the_pipeline_runs_on_s3_and_its_store_is_looked_at(project, s3):
     def retrainer(*arguments: str) -> str:
         command = [sys.executable, "-m", "retrainer.pipelines.cli.main", *arguments]
