@@ -1,17 +1,15 @@
 """Components of continuous training, each usable alone in any Kubeflow pipeline.
 
-Importing this package imports kfp alone: a component's libraries load where it runs.
+Importing this package imports nothing else: the first use of a component imports its face, and with it kfp. A
+component's libraries load where it runs.
 """
 
-import os
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-# Where kfp runs a task it sets this, and then has no dsl.component: the work is imported there, not the faces.
-if os.environ.get("_KFP_RUNTIME") != "true":
-    from .lib.lean_imports import enter_lean
-
-    # kfp's client, which nothing here uses, takes two lines of it.
-    enter_lean("kubernetes", "kubernetes.client")
-
+if TYPE_CHECKING:
     from .check_serving.component import check_serving
     from .compute_statistics.component import compute_statistics
     from .evaluate_model.component import evaluate_model
@@ -35,3 +33,29 @@ __all__ = [
     "transform_features",
     "validate_examples",
 ]
+
+
+class _Components(ModuleType):
+    """Keeps a component's name for the component, although the folder that it lives in has the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Whoever imports a module of a component's folder makes Python bind the folder here.
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        from .lib.lean_imports import enter_lean
+
+        # kfp's client, which nothing here uses, takes two lines of it.
+        enter_lean("kubernetes", "kubernetes.client")
+        component = getattr(importlib.import_module(f"{__name__}.{name}.component"), name)
+        setattr(self, name, component)
+        return component
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Components

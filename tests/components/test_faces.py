@@ -65,12 +65,32 @@ def test_the_example_of_a_readme_compiles(name, tmp_path, monkeypatch):
     assert any(label.startswith(f"exec-{name.replace('_', '-')}") for label in labels)
 
 
-def test_importing_the_components_loads_no_heavy_library():
-    program = f"import sys, retrainer.components; print([name for name in {HEAVY} if name in sys.modules])"
+def _printed(program: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys; {program}"], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()
+
+
+def test_importing_the_components_loads_no_heavy_library():
+    loaded = f"print([name for name in {HEAVY} if name in sys.modules])"
+    assert _printed(f"from retrainer.components import *; {loaded}") == "[]"
+
+
+def test_importing_the_package_loads_no_kfp():
+    assert _printed("import retrainer.components; print('kfp' in sys.modules)") == "False"
+
+
+def test_a_component_is_found_after_a_module_of_its_folder_was_imported():
+    program = (
+        "import retrainer.components.push_model.push; from retrainer.components import push_model"
+    )
+    assert _printed(f"{program}; print(push_model.name)") == "push-model"
+
+
+def test_an_unknown_component_is_named():
+    with pytest.raises(AttributeError, match="has no attribute 'fly'"):
+        _ = retrainer.components.fly
 
 
 def test_the_work_can_be_imported_where_kfp_runs_a_task():
