@@ -26,7 +26,7 @@ from ..runs.records import (
     save_run,
 )
 from . import caching
-from .executor_input import make_executor_input
+from .executor_io import make_executor_input
 from .fork_client import Exit, TaskProcesses, tail_lines
 from .observer import RunObserver
 from .parameters import task_parameters
