@@ -9,7 +9,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.installed_packages import digest_code
 from ...components.lib.uris import exists, read_json, write_json
 from ..runs.records import DONE, ArtifactRecord, RunRecord, TaskRecord, TaskState
-from .executor_outputs import digest_artifact
+from .executor_io import digest_artifact
 from .spec import Task
 
 __all__ = ["digest_code", "recall", "remember", "take_over", "task_key", "unchanged"]

@@ -1,19 +1,13 @@
 """The Python function inside a lightweight component's container command."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-
-from packaging.requirements import InvalidRequirement, Requirement
 
 from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
 
 EXECUTOR_MODULE = "kfp.dsl.executor_main"
-# kfp itself is what runs the task here, whatever version the container would have installed.
-OWN_PACKAGES = frozenset({"kfp", "typing-extensions"})
 
 
 @dataclass(frozen=True)
@@ -47,24 +41,17 @@ def parse_executor(task: str, container: Mapping[str, Any]) -> Executor:
         The executor.
 
     Raises:
-        RetrainerError: If the container does not run a lightweight Python component, or one that
-            wants packages which are not installed here.
+        RetrainerError: If the container does not run a lightweight Python component, or installs packages first.
     """
     command = [*container.get("command", []), *container.get("args", [])]
     function = _argument(command, "--function_to_execute")
     starter = next((i for i, part in enumerate(command) if _starts_source(part)), None)
-    if function is None or starter is None or starter + 1 >= len(command):
-        kind = (
-            "a containerised Python component (target_image)"
-            if any(EXECUTOR_MODULE in part for part in command)
-            else f"a container component (image '{container.get('image')}')"
-        )
+    if function is None or starter is None or any("-m pip install" in part for part in command):
         raise RetrainerError(
-            f"task '{task}' is {kind}, which the local runner does not run: it has no containers. "
-            "Make it a lightweight @dsl.component, or run this pipeline on Kubeflow Pipelines or "
-            "Vertex AI."
+            f"task '{task}' runs the image '{container.get('image')}' by other means than a Python function without "
+            "packages_to_install, which the local runner does not support: it has no containers, and installs "
+            "nothing. Run this pipeline on Kubeflow Pipelines or Vertex AI."
         )
-    _check_packages(task, command[:starter])
     env = {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
     return Executor(
         function=function,
@@ -84,32 +71,3 @@ def _argument(command: Sequence[str], flag: str) -> str | None:
         return command[command.index(flag) + 1]
     except (ValueError, IndexError):
         return None
-
-
-def _check_packages(task: str, command: Sequence[str]) -> None:
-    for part in command:
-        for line in re.split(r"&&|\n", part):
-            if "-m pip install" not in line:
-                continue
-            for wanted in re.findall(r"'([^']+)'", line):
-                if not wanted.startswith("-") and not _installed(wanted):
-                    raise RetrainerError(
-                        f"task '{task}' installs '{wanted}' when it starts, and the local runner "
-                        f"installs nothing. Install it here first: pip install '{wanted}'"
-                    )
-
-
-def _installed(wanted: str) -> bool:
-    try:
-        requirement = Requirement(wanted)
-    except InvalidRequirement:
-        return False
-    if requirement.name in OWN_PACKAGES or (
-        requirement.marker and not requirement.marker.evaluate()
-    ):
-        return True
-    try:
-        found = version(requirement.name)
-    except PackageNotFoundError:
-        return False
-    return requirement.specifier.contains(found, prereleases=True)

@@ -8,8 +8,6 @@ pipeline_spec_builder.py). The DAG has the pipeline's parameters as inputs. Name
 from collections.abc import Mapping
 from typing import Any
 
-from ...components.lib.errors import RetrainerError
-
 PREFIX = "comp-exit-handler-"
 _COMPLETED = {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
 
@@ -26,9 +24,6 @@ def flatten(tasks: Entries, components: Entries) -> tuple[dict[str, Mapping[str,
     Returns:
         The root's tasks without exit handlers, with those within them (what is within another group stays as it is);
         and which of them are exit tasks.
-
-    Raises:
-        RetrainerError: If a task takes what the tasks of an exit handler give.
     """
     inside = {
         name: components[task["componentRef"]["name"]]["dag"]["tasks"]
@@ -44,7 +39,6 @@ def flatten(tasks: Entries, components: Entries) -> tuple[dict[str, Mapping[str,
             for inner_name, inner in inside[name].items():
                 flat[inner_name] = _with_outer_inputs(inner, task.get("inputs", {}), before)
             continue
-        _refuse_outputs(name, task, inside)
         changed = {**task, "dependentTasks": before} if before != depends else {**task}
         if before != depends and task.get("triggerPolicy") == _COMPLETED:
             exits.add(name)
@@ -69,13 +63,3 @@ def _with_outer_inputs(
     }
     depends = [*task.get("dependentTasks", []), *before]
     return {**task, "inputs": inputs, **({"dependentTasks": depends} if depends else {})}
-
-
-def _refuse_outputs(name: str, task: Mapping[str, Any], inside: Mapping[str, Entries]) -> None:
-    for side, kind in (("parameters", "taskOutputParameter"), ("artifacts", "taskOutputArtifact")):
-        for key, value in task.get("inputs", {}).get(side, {}).items():
-            if value.get(kind, {}).get("producerTask") in inside:
-                raise RetrainerError(
-                    f"task '{name}' takes its input '{key}' out of a dsl.ExitHandler, which the local runner does not "
-                    "run. Run this pipeline on Kubeflow Pipelines or Vertex AI, or move the task into it."
-                )

@@ -199,15 +199,11 @@ class Run:
         self._ready[task.name] = 0.0
 
     def _take_inputs(self, task: Task, record: TaskRecord) -> None:
+        run_id = self.record.run_id
         context = {
-            "$.pipeline_job_name": self.record.run_id,
-            "$.pipeline_job_resource_name": self.record.run_id,
-            "$.pipeline_job_uuid": self.record.run_id,
+            "$.pipeline_job_name": run_id,
+            "$.pipeline_job_uuid": run_id,
             "$.pipeline_task_name": task.name,
-            "$.pipeline_task_uuid": f"{self.record.run_id}-{task.name}",
-            "$.pipeline_root": self.record.pipeline_root,
-            "$.pipeline_job_create_time_utc": self.record.started,
-            "$.pipeline_job_schedule_time_utc": self.record.started,
         }
         record.inputs = task_parameters(task, self.record.parameters, self.record.tasks, context)
         record.input_artifacts = {

@@ -20,7 +20,7 @@ from .observer import RunObserver
 from .parameters import pipeline_parameters
 from .preload import LIBRARIES
 from .run import Run, RunSettings, new_record
-from .spec import load_spec
+from .spec import read_spec
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -49,7 +49,7 @@ class LocalRunner:
         with LocalRunner() as runner:
             runner.warm_up()
             record = runner.run(
-                "pipeline.yaml", store="store", pipeline_root="artifacts", run_id="june"
+                compile_spec(loaded), store="store", pipeline_root="artifacts", run_id="june"
             )
 
     Args:
@@ -90,7 +90,7 @@ class LocalRunner:
 
     def run(
         self,
-        spec: Mapping[str, Any] | str | os.PathLike[str],
+        spec: Mapping[str, Any],
         *,
         store: str,
         pipeline_root: str,
@@ -103,7 +103,7 @@ class LocalRunner:
         """Run a compiled pipeline.
 
         Args:
-            spec: The spec, or the path of its YAML or JSON file.
+            spec: The spec.
             store: URI of the store, which gets the record, and is locked while the run lasts.
             pipeline_root: Local folder of artifacts and the cache.
             run_id: The run's name. One that was used already is refused.
@@ -123,7 +123,7 @@ class LocalRunner:
             RunInterrupted: On SIGINT, SIGTERM or SIGHUP, after every task was ended and the record
                 written.
         """
-        pipeline = load_spec(spec)
+        pipeline = read_spec(spec)
         values = pipeline_parameters(pipeline, parameters or {})
         check_local_run_id(run_id)
         self.warm_up()

@@ -1,22 +1,20 @@
-"""A compiled KFP v2 pipeline spec as dataclasses, and a refusal of what this machine can't run."""
+"""A compiled KFP v2 pipeline spec as dataclasses, checked for what the local runner does not support."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from typing import Any
-
-import yaml
 
 from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.uris import read_text
 from .component_source import Executor, parse_executor
 from .exit_handlers import flatten
-from .refusals import refuse_platform_features, refuse_task_features
 
-PARAMETER_TYPES = frozenset(
-    {"STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT"}
+_TASK_FIELDS = frozenset(
+    {"cachingOptions", "componentRef", "dependentTasks", "inputs", "retryPolicy", "taskInfo"}
+)
+_SOURCES = frozenset(
+    {"runtimeValue", "componentInputParameter", "taskOutputParameter", "taskOutputArtifact"}
 )
 
 
@@ -25,7 +23,7 @@ class Parameter:
     """A parameter that a pipeline or component declares.
 
     Attributes:
-        type: One of `PARAMETER_TYPES`.
+        type: Its type in a spec, as `NUMBER_INTEGER`.
         optional: Whether it may be left out.
         has_default: Whether the spec gives a default (a component's may stand in its code alone).
         default: That default.
@@ -158,78 +156,71 @@ class Pipeline:
     digest: str
 
 
-def load_spec(spec: Mapping[str, Any] | str | os.PathLike[str]) -> Pipeline:
+def read_spec(spec: Mapping[str, Any]) -> Pipeline:
     """Read a compiled pipeline.
 
     Args:
-        spec: The spec as a mapping, or the path or URI of a YAML or JSON file that kfp's compiler
-            wrote.
+        spec: The pipeline spec, as `definitions.compiling` returns it.
 
     Returns:
         The pipeline, its tasks in an order that they can run in.
 
     Raises:
-        RetrainerError: If it is no such spec, or has a feature that the local runner does not run;
-            the message names the task and the feature.
+        RetrainerError: If a task has a feature of KFP that the local runner does not support.
     """
-    if isinstance(spec, Mapping):
-        return parse_spec(spec)
-    path = os.fspath(spec)
-    try:
-        # The C loader is ten times as fast, and missing where PyYAML was built without libyaml.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        documents = list(yaml.load_all(read_text(path), Loader=loader))
-    except FileNotFoundError as error:
-        raise RetrainerError(
-            f"there is no pipeline spec at '{path}'. Write one with: retrainer compile -o {path}"
-        ) from error
-    except yaml.YAMLError as error:
-        raise RetrainerError(f"'{path}' is not YAML: {error}") from error
-    if not documents or not isinstance(documents[0], Mapping):
-        raise RetrainerError(f"'{path}' is not a compiled KFP pipeline: it holds no mapping.")
-    for document in documents[1:]:
-        refuse_platform_features(document or {})
-    return parse_spec(documents[0])
-
-
-def parse_spec(spec: Mapping[str, Any]) -> Pipeline:
-    """Parse a compiled pipeline, given as a mapping. See `load_spec`."""
-    try:
-        version = str(spec["schemaVersion"])
-        name = spec["pipelineInfo"]["name"]
-        root = spec["root"]
-        entries = root["dag"]["tasks"]
-        components = spec["components"]
-        executors = spec["deploymentSpec"]["executors"]
-    except (KeyError, TypeError) as error:
-        raise RetrainerError(
-            f"this is not a pipeline that kfp 2 compiled: it has no {error}. "
-            "Compile the @dsl.pipeline function with kfp.compiler.Compiler()."
-        ) from error
-    if not version.startswith("2."):
-        raise RetrainerError(f"the spec's schemaVersion is {version}; the local runner knows 2.x.")
+    root, components = spec["root"], spec["components"]
+    executors = spec["deploymentSpec"]["executors"]
+    entries, exits = flatten(root["dag"]["tasks"], components)
     tasks = {}
-    try:
-        flat, exits = flatten(entries, components)
-        for task_name, entry in flat.items():
-            component = components[entry["componentRef"]["name"]]
-            refuse_task_features(task_name, entry, component, executors)
-            executor = parse_executor(task_name, executors[component["executorLabel"]]["container"])
-            is_exit = task_name in exits
-            tasks[task_name] = _parse_task(task_name, entry, component, executor, is_exit)
-        ordered = {task_name: tasks[task_name] for task_name in _order(tasks)}
-    except KeyError as error:
-        raise RetrainerError(
-            f"the spec of pipeline '{name}' refers to {error}, which it does not hold. "
-            "Compile it anew."
-        ) from error
+    for name, entry in entries.items():
+        component = components[entry["componentRef"]["name"]]
+        executor = executors.get(component.get("executorLabel"), {})
+        _check_supported(name, entry, component, executor)
+        tasks[name] = _parse_task(
+            name, entry, component, parse_executor(name, executor["container"]), name in exits
+        )
+    order = TopologicalSorter({name: task.after for name, task in tasks.items()}).static_order()
     return Pipeline(
-        name=name,
-        parameters=_parameters(f"pipeline '{name}'", root.get("inputDefinitions", {})),
-        tasks=ordered,
-        outputs=_pipeline_outputs(name, root["dag"].get("outputs", {})),
+        name=spec["pipelineInfo"]["name"],
+        parameters=_parameters(root.get("inputDefinitions", {})),
+        tasks={name: tasks[name] for name in order},
+        outputs=_pipeline_outputs(root["dag"].get("outputs", {})),
         digest=digest_value(spec),
     )
+
+
+def _check_supported(
+    name: str,
+    task: Mapping[str, Any],
+    component: Mapping[str, Any],
+    executor: Mapping[str, Any],
+) -> None:
+    """Raise if a task has more than inputs, dependencies, caching and retries, or runs no Python function.
+
+    dsl.If, dsl.ParallelFor and the like are tasks of their own in a spec: groups, with a trigger or an iterator.
+    """
+    found = [f"the setting '{key}'" for key in task if key not in _TASK_FIELDS]
+    inputs = task.get("inputs", {})
+    for key, source in {**inputs.get("parameters", {}), **inputs.get("artifacts", {})}.items():
+        found += [f"the input '{key}' from {kind}" for kind in source if kind not in _SOURCES]
+    for side in ("inputDefinitions", "outputDefinitions"):
+        artifacts = component.get(side, {}).get("artifacts", {})
+        found += [
+            f"the list of artifacts '{key}'"
+            for key in artifacts
+            if artifacts[key].get("isArtifactList")
+        ]
+    if "container" not in executor:
+        found.append(
+            "a group of tasks"
+            if "dag" in component
+            else f"an executor of the kind {', '.join(executor)}"
+        )
+    if found:
+        raise RetrainerError(
+            f"task '{name}' has {', '.join(found)}, which the local runner does not support: it runs Python functions "
+            "with inputs, caching and retries, and exit tasks. Run this pipeline on Kubeflow Pipelines or Vertex AI."
+        )
 
 
 def _parse_task(
@@ -240,9 +231,7 @@ def _parse_task(
     is_exit: bool,
 ) -> Task:
     inputs = entry.get("inputs", {})
-    parameters = {
-        key: _source(name, key, value) for key, value in inputs.get("parameters", {}).items()
-    }
+    parameters = {key: _source(value) for key, value in inputs.get("parameters", {}).items()}
     artifacts = {
         key: TaskOutput(
             value["taskOutputArtifact"]["producerTask"],
@@ -265,9 +254,9 @@ def _parse_task(
         after=frozenset([*producers, *entry.get("dependentTasks", [])]),
         caching=entry.get("cachingOptions", {}).get("enableCache", False) and not is_exit,
         retry=_retry(entry.get("retryPolicy", {})),
-        takes=_parameters(f"task '{name}'", takes),
+        takes=_parameters(takes),
         takes_artifacts=_artifacts(takes),
-        gives=_parameters(f"task '{name}'", gives),
+        gives=_parameters(gives),
         gives_artifacts=_artifacts(gives),
         executor=executor,
         interface_digest=digest_value([takes, gives]),
@@ -275,36 +264,25 @@ def _parse_task(
     )
 
 
-def _source(task: str, name: str, value: Mapping[str, Any]) -> Source:
+def _source(value: Mapping[str, Any]) -> Source:
     if "runtimeValue" in value:
         return Constant(value["runtimeValue"]["constant"])
     if "componentInputParameter" in value:
         return PipelineParameter(value["componentInputParameter"])
-    if "taskOutputParameter" in value:
-        output = value["taskOutputParameter"]
-        return TaskOutput(output["producerTask"], output["outputParameterKey"])
-    raise RetrainerError(
-        f"task '{task}' takes its input '{name}' from {', '.join(value)}, "
-        "which the local runner does not know."
-    )
+    output = value["taskOutputParameter"]
+    return TaskOutput(output["producerTask"], output["outputParameterKey"])
 
 
-def _parameters(owner: str, definitions: Mapping[str, Any]) -> dict[str, Parameter]:
-    parameters = {}
-    for name, entry in definitions.get("parameters", {}).items():
-        kind = entry.get("parameterType")
-        if kind not in PARAMETER_TYPES:
-            raise RetrainerError(
-                f"{owner} has the parameter '{name}' of type {kind}, which the local runner "
-                f"does not run; it knows {', '.join(sorted(PARAMETER_TYPES))}."
-            )
-        parameters[name] = Parameter(
-            type=kind,
+def _parameters(definitions: Mapping[str, Any]) -> dict[str, Parameter]:
+    return {
+        name: Parameter(
+            type=entry["parameterType"],
             optional=entry.get("isOptional", False),
             has_default="defaultValue" in entry,
             default=entry.get("defaultValue"),
         )
-    return parameters
+        for name, entry in definitions.get("parameters", {}).items()
+    }
 
 
 def _artifacts(definitions: Mapping[str, Any]) -> dict[str, ArtifactType]:
@@ -330,25 +308,11 @@ def _retry(policy: Mapping[str, Any]) -> Retry:
     )
 
 
-def _pipeline_outputs(name: str, outputs: Mapping[str, Any]) -> dict[str, TaskOutput]:
-    found = {}
-    for key, value in outputs.get("parameters", {}).items():
-        if "valueFromParameter" not in value:
-            raise RetrainerError(
-                f"pipeline '{name}' gives '{key}' by dsl.OneOf, "
-                "which the local runner does not run."
-            )
-        source = value["valueFromParameter"]
-        found[key] = TaskOutput(source["producerSubtask"], source["outputParameterKey"])
-    return found
-
-
-def _order(tasks: Mapping[str, Task]) -> list[str]:
-    try:
-        return list(
-            TopologicalSorter({name: task.after for name, task in tasks.items()}).static_order()
-        )
-    except CycleError as error:
-        raise RetrainerError(
-            f"these tasks wait for each other: {', '.join(error.args[1])}."
-        ) from error
+def _pipeline_outputs(outputs: Mapping[str, Any]) -> dict[str, TaskOutput]:
+    sources = {
+        key: value["valueFromParameter"] for key, value in outputs.get("parameters", {}).items()
+    }
+    return {
+        key: TaskOutput(source["producerSubtask"], source["outputParameterKey"])
+        for key, source in sources.items()
+    }

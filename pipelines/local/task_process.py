@@ -47,7 +47,7 @@ def _outcome(request: dict[str, Any]) -> tuple[dict[str, Any], int]:
         _run_function(request)
         # Imported where the task has its own log: it brings fsspec, which the server need not wait
         # for.
-        from .executor_outputs import collect_outputs
+        from .executor_io import collect_outputs
 
         return collect_outputs(request["executor_input"], request["output_types"]), 0
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from kfp import compiler, dsl
 
 from retrainer.components.lib.errors import RetrainerError
@@ -26,6 +27,8 @@ PATIENCE_SECONDS = 120.0
 SCRIPT = """
 import signal
 import sys
+
+import yaml
 # A shell that starts something in the background has it ignore interrupts, and so all that comes of it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from retrainer.pipelines.local.runner import LocalRunner, RunInterrupted
@@ -37,7 +40,9 @@ try:
         if spec == "none":
             import time
             time.sleep(600)
-        runner.run(spec, store=folder + "/store", pipeline_root=folder + "/root", run_id="run",
+        with open(spec) as file:
+            pipeline = yaml.safe_load(file)
+        runner.run(pipeline, store=folder + "/store", pipeline_root=folder + "/root", run_id="run",
                    parameters={"folder": folder})
 except RunInterrupted as interrupted:
     sys.exit(128 + interrupted.signal_number)
@@ -304,7 +309,7 @@ def test_an_interrupted_run_can_be_resumed(start, tmp_path):
     script.process.wait(PATIENCE_SECONDS)
     with LocalRunner(libraries=("kfp.dsl.executor_main",)) as runner:
         again = runner.run(
-            tmp_path / "pipeline.yaml",
+            yaml.safe_load((tmp_path / "pipeline.yaml").read_text()),
             store=str(tmp_path / "store"),
             pipeline_root=str(tmp_path / "root"),
             run_id="run",
