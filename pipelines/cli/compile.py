@@ -40,11 +40,9 @@ def compile_(
     from ...components.lib.uris import write_atomic
     from ..definitions.compiling import compile_config
     from ..project.checks import check_settings
-    from ..project.notify_reach import missing_secrets
-    from ..project.reach import local_only
+    from ..project.reach import local_only, missing_secrets
     from ..targets.checks import check_target, check_together
-    from .prepare import load_with_image
-    from .push import push_compiled
+    from .prepare import load_with_image, push_compiled
 
     for flag, given in (("--tag", tags), ("--template-repository", repository)):
         if given and not push:

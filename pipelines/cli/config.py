@@ -33,8 +33,7 @@ def config_check(file: Path, kind: str | None) -> None:
     """Check FILE (retrain.yaml) without running anything."""
     from ..project.checks import check_settings
     from ..project.config import load_config
-    from ..project.notify_reach import missing_secrets
-    from ..project.reach import local_only
+    from ..project.reach import local_only, missing_secrets
     from ..targets.checks import check_schedule, check_target, check_together
     from ..triggers.checks import check_triggers
 

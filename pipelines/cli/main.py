@@ -149,7 +149,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Run the pipeline of FILE (retrain.yaml) on this machine."""
-    from .run_here import run_here
+    from .run import run_here
 
     if resume and (run_id or allow_older or span != LATEST):
         raise click.UsageError(

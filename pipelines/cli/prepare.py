@@ -1,17 +1,16 @@
-"""What commands do before they talk to a service: read, check, compile."""
+"""What commands do before they start a run on a service: read, check, compile, push."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from ...components.lib.errors import RetrainerError
 from ..definitions.compiled import Pipeline
-from ..definitions.compiling import compile_pipeline
+from ..definitions.compiling import Compiled, compile_pipeline
 from ..project.config import LoadedConfig, load_config
 from ..project.formats.names import check_run_id
-from ..project.notify_reach import missing_secrets
-from ..project.reach import is_reachable, local_only, store_tasks
+from ..project.reach import is_reachable, local_only, missing_secrets, store_tasks
 from ..project.sections.triggers import FLAGS, PARAMETERS
-from ..targets.catalog import TargetKind, check_reachable
+from ..targets.catalog import TargetKind, check_reachable, settle_vertex
 from ..targets.checks import check_target
 from ..targets.images.pinning import pin_images
 from ..targets.precedence import parse_pairs
@@ -140,3 +139,34 @@ def read_parameters(
             f"--parameter: allow_older is '{parameters['allow_older']}'; it must be true or false."
         )
     return parameters
+
+
+def push_compiled(
+    loaded: LoadedConfig, compiled: Compiled, tags: tuple[str, ...], repository: str | None
+) -> str:
+    """Push a compiled pipeline.
+
+    Args:
+        loaded: The configuration that it was compiled from.
+        compiled: The pipeline. Only Vertex AI runs templates, so what Kubernetes alone takes is left out.
+        tags: Tags to give it.
+        repository: Where to, over the environment variable and retrain.yaml.
+
+    Returns:
+        The template's URI with its digest.
+
+    Raises:
+        RetrainerError: If no repository is named, or the registry refuses.
+    """
+    from ..targets.templates import push_template
+
+    settings = settle_vertex(loaded, {"template_repository": repository})
+    if not settings.template_repository:
+        raise RetrainerError(
+            "there is nowhere to push to: set targets.vertex.template_repository in retrain.yaml, or give "
+            "--template-repository or the variable RETRAINER_VERTEX_TEMPLATE_REPOSITORY, as "
+            "https://<region>-kfp.pkg.dev/<project>/<repository>."
+        )
+    return push_template(
+        settings.template_repository, compiled.to_vertex_yaml(), loaded.config.name, tags
+    )

@@ -147,7 +147,7 @@ def _run_here(
 ) -> int:
     from ...components.lib.errors import RetrainerError
     from ..runs.run_ids import check_local_run_id
-    from .run_here import run_here
+    from .run import run_here
 
     others = sorted(set(parameters) - {"span", "allow_older"})
     if others:

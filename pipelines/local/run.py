@@ -1,19 +1,13 @@
-"""One run: which task is next, what it gets, and what became of it."""
+"""One run: which task is next, what it gets, and how it ended."""
 
 import contextlib
-import os
-import shutil
-import tempfile
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.progress import PROGRESS_FILE_VARIABLE
 from ...components.lib.reuse import VARIABLE as REUSE_VARIABLE
-from ...components.lib.uris import is_local
 from ...components.lib.user_code_digest import code_behind
 from ..runs.records import (
     DONE,
@@ -26,27 +20,18 @@ from ..runs.records import (
     save_run,
 )
 from . import caching
-from .executor_io import make_executor_input
+from .attempt import Attempt
 from .fork_client import Exit, TaskProcesses, tail_lines
 from .observer import RunObserver
 from .parameters import task_parameters
-from .results import keep_reports_of_failure, keep_results
 from .run_pages import write_pages
+from .run_record import conclude, judged_tasks, keep_reports_of_failure, keep_results
 from .spec import Pipeline, Task
-from .watching import Watch
 
 POLL_SECONDS = 0.1
 ENDED = DONE | {TaskState.FAILED, TaskState.SKIPPED, TaskState.INTERRUPTED}
 """States of a task that will not go on."""
 TAIL_LINES = 15
-
-
-@dataclass
-class _Running:
-    task: Task
-    executor_input: dict[str, Any]
-    watch: Watch
-    since: float
 
 
 @dataclass
@@ -87,7 +72,7 @@ class Run:
     observer: RunObserver
     stop_signal: int | None = None
     stop_at_once: bool = False
-    _running: dict[str, _Running] = field(default_factory=dict)
+    _running: dict[str, Attempt] = field(default_factory=dict)
     _ready: dict[str, float] = field(default_factory=dict)
     _uncacheable: set[str] = field(default_factory=set)
     _only_exits: bool = False
@@ -223,40 +208,16 @@ class Run:
                 self._start(self.pipeline.tasks[name], self.record.tasks[name])
 
     def _start(self, task: Task, record: TaskRecord) -> None:
-        root = os.path.join(self.record.pipeline_root, self.record.run_id, task.name)
-        # What an attempt that failed has left there is nobody's output.
-        shutil.rmtree(root, ignore_errors=True)
-        os.makedirs(root)
-        record.log = self._log_name(task.name)
-        log = self.record.locate(record.log)
-        os.makedirs(os.path.dirname(log), exist_ok=True)
-        record.attempts += 1
-        scratch = tempfile.mkdtemp(prefix=f"{task.name}-", dir=self.processes.scratch)
-        watch = Watch(
-            progress_file=os.path.join(scratch, "progress.json"),
-            log=log,
-            log_read=os.path.getsize(log) if os.path.exists(log) else 0,
-        )
-        running = _Running(task, make_executor_input(task, record, root), watch, time.monotonic())
-        record.started, record.start_seconds = now(), None
-        self._running[task.name] = running
-        request = {
-            "source": task.executor.source,
-            "function": task.executor.function,
-            "executor_input": running.executor_input,
-            "output_types": {name: output.type for name, output in task.gives.items()},
-            "scratch": scratch,
-        }
-        env = {
-            **task.executor.env,
-            "_KFP_RUNTIME": "true",
-            PROGRESS_FILE_VARIABLE: watch.progress_file,
-        }
+        attempt = Attempt.begin(task, record, self.record, self.processes.scratch)
+        self._running[task.name] = attempt
+        env = attempt.environment()
         if not self.settings.caching:
             env[REUSE_VARIABLE] = "off"
         # The first tasks do not wait until the libraries that only later ones need are loaded.
         early = not task.after or task.is_exit
-        self.processes.start(task.name, request, log, early=early, extra_env=env)
+        self.processes.start(
+            task.name, attempt.request(), attempt.monitor.log, early=early, extra_env=env
+        )
 
     def _note_start(self, name: str) -> None:
         record = self.record.tasks[name]
@@ -265,42 +226,37 @@ class Run:
         save_run(self.record)
         self.observer.task_started(self.record, record)
 
-    def _log_name(self, task: str) -> str:
-        if is_local(self.record.store):
-            return f"logs/{task}.log"
-        return os.path.join(self.record.pipeline_root, self.record.run_id, "logs", f"{task}.log")
-
     def _finish(self, exit_: Exit) -> None:
-        running = self._running.pop(exit_.task)
+        attempt = self._running.pop(exit_.task)
         record = self.record.tasks[exit_.task]
-        self._tell_output(running, record)
-        record.seconds = _elapsed(running.since)
+        self._tell_output(attempt, record)
+        record.seconds = _elapsed(attempt.since)
         record.peak_memory = exit_.peak_memory
         if "error" in exit_.result:
-            self._fail(running, record, exit_.result)
+            self._fail(attempt, record, exit_.result)
             return
         record.outputs = exit_.result["outputs"]
         record.output_artifacts = {
             name: ArtifactRecord(**artifact) for name, artifact in exit_.result["artifacts"].items()
         }
         keep_results(self.record, record)
-        if running.task.caching and running.task.name not in self._uncacheable:
+        if attempt.task.caching and attempt.task.name not in self._uncacheable:
             caching.remember(self.settings.pipeline_root, self.record.run_id, record)
         self._close(record, TaskState.SUCCEEDED)
 
-    def _fail(self, running: _Running, record: TaskRecord, result: Mapping[str, Any]) -> None:
+    def _fail(self, attempt: Attempt, record: TaskRecord, result: Mapping[str, Any]) -> None:
         record.error = result["error"]
         if not result["known"]:
-            record.log_tail = tail_lines(running.watch.log, TAIL_LINES)
-        retry = running.task.retry
-        if record.attempts <= retry.count and not self._stopping(running.task):
+            record.log_tail = tail_lines(attempt.monitor.log, TAIL_LINES)
+        retry = attempt.task.retry
+        if record.attempts <= retry.count and not self._stopping(attempt.task):
             wait = retry.wait(record.attempts)
             record.state = TaskState.PENDING
             self._ready[record.name] = time.monotonic() + wait
             self.observer.task_retrying(self.record, record, wait)
             save_run(self.record)
             return
-        keep_reports_of_failure(self.record, record, running.executor_input)
+        keep_reports_of_failure(self.record, record, attempt.executor_input)
         self._close(record, TaskState.FAILED)
 
     def _stopping(self, task: Task) -> bool:
@@ -322,14 +278,14 @@ class Run:
     def _watch(self) -> None:
         if warming := self.processes.warming():
             self.observer.warming_up(warming)
-        for name, running in self._running.items():
+        for name, attempt in self._running.items():
             record = self.record.tasks[name]
-            self._tell_output(running, record)
-            if progress := running.watch.progress():
+            self._tell_output(attempt, record)
+            if progress := attempt.monitor.progress():
                 self.observer.task_progress(self.record, record, progress)
 
-    def _tell_output(self, running: _Running, record: TaskRecord) -> None:
-        if self.observer.follows_logs and (text := running.watch.output()):
+    def _tell_output(self, attempt: Attempt, record: TaskRecord) -> None:
+        if self.observer.follows_logs and (text := attempt.monitor.output()):
             self.observer.task_output(self.record, record, text)
 
     def _interrupt(self) -> None:
@@ -341,32 +297,19 @@ class Run:
                 # It was done before it heard that it should stop.
                 with contextlib.suppress(OSError):
                     self._finish(exit_)
-        for name, running in self._running.items():
+        for name, attempt in self._running.items():
             record = self.record.tasks[name]
             if record.start_seconds is None and name not in forked:
                 # It still waited for the libraries: as if it had never been its turn.
                 record.started = None
                 continue
-            record.seconds, record.state = _elapsed(running.since), TaskState.INTERRUPTED
+            record.seconds, record.state = _elapsed(attempt.since), TaskState.INTERRUPTED
         self._running, self._ready = {}, {}
-        if any(task.state not in DONE for task in self._judged()):
+        if any(task.state not in DONE for task in judged_tasks(self.pipeline, self.record)):
             self.record.state = RunState.INTERRUPTED
 
-    def _judged(self) -> list[TaskRecord]:
-        """The tasks that a run's state goes by: all but exit tasks, which only say what became of the others."""
-        tasks = self.pipeline.tasks
-        return [record for name, record in self.record.tasks.items() if not tasks[name].is_exit]
-
     def _conclude(self) -> None:
-        failed = [task for task in self._judged() if task.state == TaskState.FAILED]
-        if self.record.state == RunState.RUNNING:
-            self.record.state = RunState.FAILED if failed else RunState.SUCCEEDED
-        if failed:
-            self.record.error = f"{failed[0].title}: {failed[0].error}"
-        for name, source in self.pipeline.outputs.items():
-            outputs = self.record.tasks[source.task].outputs
-            if source.output in outputs:
-                self.record.outputs[name] = outputs[source.output]
+        conclude(self.pipeline, self.record)
         self.record.seconds = _elapsed(self._since)
         save_run(self.record)
         self._write_pages()
@@ -376,44 +319,6 @@ class Run:
         # The record is what counts: a run does not fail for a page that links to others.
         with contextlib.suppress(OSError, RetrainerError):
             write_pages(self.record)
-
-
-def new_record(
-    pipeline: Pipeline,
-    run_id: str,
-    store: str,
-    pipeline_root: str,
-    parameters: dict[str, Any],
-    earlier: RunRecord | None = None,
-) -> RunRecord:
-    """Make the record of a run, or of an attempt at it, that has not begun.
-
-    Args:
-        pipeline: What will run.
-        run_id: The run's name.
-        store: URI of the store.
-        pipeline_root: Local folder of artifacts.
-        parameters: The pipeline's parameters, defaults included.
-        earlier: The record of the attempt that is resumed.
-
-    Returns:
-        A record with every task pending.
-    """
-    return RunRecord(
-        run_id=run_id,
-        pipeline=pipeline.name,
-        store=store,
-        started=earlier.started if earlier else now(),
-        resumed=[*earlier.resumed, now()] if earlier else [],
-        parameters=parameters,
-        tasks={
-            name: TaskRecord(name=name, title=task.title) for name, task in pipeline.tasks.items()
-        },
-        spec_digest=pipeline.digest,
-        uid=(earlier.uid if earlier else "") or uuid.uuid4().hex,
-        beats=not is_local(store),
-        pipeline_root=os.path.abspath(pipeline_root),
-    )
 
 
 def _elapsed(since: float) -> float:

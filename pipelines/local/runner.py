@@ -19,7 +19,8 @@ from .fork_client import TaskProcesses
 from .observer import RunObserver
 from .parameters import pipeline_parameters
 from .preload import LIBRARIES
-from .run import Run, RunSettings, new_record
+from .run import Run, RunSettings
+from .run_record import new_record
 from .spec import read_spec
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

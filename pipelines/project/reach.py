@@ -1,4 +1,4 @@
-"""What of a retrain.yaml holds on this machine alone, and what holds everywhere but here."""
+"""Settings that only this machine can use, and settings that only a service uses."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from .formats.image_names import parse_image
 from .sections.retrain import RetrainConfig
 from .sections.tasks import TaskConfig, TasksConfig
 
+_NOTIFY = "notify_outcome"
 VERTEX, KUBEFLOW = "vertex", "kubeflow"
 # Environment variables by which clients find a stand-in of a bucket's service: botocore's and gcsfs's own names.
 _ENDPOINTS = {
@@ -118,6 +119,38 @@ def given_variables(config: RetrainConfig, task: str, target: str | None = None)
     settings = config.tasks.of(task)
     of_kubernetes = {*settings.kubernetes.secrets, *settings.kubernetes.config_maps}
     return {*settings.env, *(of_kubernetes if target != VERTEX else ())}
+
+
+def missing_secrets(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]:
+    """Name the variables that no setting gives to the task, and the files that it can't reach.
+
+    Args:
+        loaded: The configuration.
+        target: `vertex` or `kubeflow`, if it is known where the task runs.
+
+    Yields:
+        A line for each, with its line in retrain.yaml.
+    """
+    # It brings the templates of messages, which most callers do not need.
+    from ...components.notify_outcome.channels import parse_channel
+
+    variables = given_variables(loaded.config, _NOTIFY, target)
+    for settings in loaded.config.notify.channels():
+        channel = parse_channel(settings)
+        place = f"{loaded.places.locate(('notify', settings['kind']))}: notify.{channel.name}"
+        for secret in channel.secrets():
+            if secret.env and secret.env not in variables:
+                yield (
+                    f"{place} reads {secret.what} from {secret.env}, which no setting gives to the task {_NOTIFY}. On "
+                    f"Kubeflow set tasks.{_NOTIFY}.kubernetes.secrets.{secret.env} to <secret>/<key>; on Vertex AI "
+                    "name a file on a bucket that only its account may read."
+                )
+            elif secret.file and not is_reachable(secret.file, loaded.config, (_NOTIFY,), target):
+                yield (
+                    f"{place} reads {secret.what} from '{secret.file}' on this machine, which tasks on a cluster can't "
+                    f"reach. On Kubeflow mount it with tasks.{_NOTIFY}.kubernetes.secret_volumes; on Vertex AI name a "
+                    "file on a bucket that only its account may read."
+                )
 
 
 def _mounts(config: RetrainConfig, task: str) -> list[str]:

@@ -16,7 +16,7 @@ from retrainer.pipelines.cli.run import run_locally
 from retrainer.pipelines.definitions.compiling import compile_config
 from retrainer.pipelines.local.observer import RunObserver
 from retrainer.pipelines.project.config import load_config
-from retrainer.pipelines.project.notify_reach import missing_secrets
+from retrainer.pipelines.project.reach import missing_secrets
 from retrainer.pipelines.project.starting import init_project
 
 TASKS = {

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from retrainer.pipelines.cli import run_here
+from retrainer.pipelines.cli import run as run_command
 from retrainer.pipelines.cli.main import main
 from retrainer.pipelines.local.runner import RunInterrupted
 from retrainer.pipelines.runs.records import RunRecord
@@ -16,7 +16,7 @@ def test_a_run_that_a_signal_ends_exits_with_128_and_its_number(monkeypatch, cap
     def interrupted(*_, **__):
         raise RunInterrupted(RunRecord("june", "orders", "/store"), number)
 
-    monkeypatch.setattr(run_here, "run_here", interrupted)
+    monkeypatch.setattr(run_command, "run_here", interrupted)
     monkeypatch.setattr(sys, "argv", ["retrainer", "run", "retrain.yaml"])
     with pytest.raises(SystemExit) as ended:
         main()
