@@ -28,7 +28,7 @@ def distinct_texts(column: pa.Array) -> tuple[list[bytes | None], np.ndarray]:
     NaN is a missing cell: it is what pandas and CSV make of one.
 
     Args:
-        column: n cells, of one of the types that a `Kind` is stored as.
+        column: n cells, of the Arrow type of a `ColumnType`.
 
     Returns:
         The texts, None for what is a missing cell; and n indices into them, -1 where the cell is null. Two texts may be

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean, plural
-from .column_types import Kind, convert
+from .column_types import ColumnType
+from .rejecting_casts import cast_or_reject
 from .sources.base import Block
 
 # Functions of pyarrow.compute (https://arrow.apache.org/docs/python/api/compute.html), by what they take.
@@ -106,8 +107,8 @@ class ColumnChanges:
             if isinstance(made, pa.ChunkedArray):
                 made = made.combine_chunks()
             yield name, made, "", np.empty(0, np.int64), ""
-            for column, (misfits, fault) in call.faults.items():
-                yield name, made, column, misfits, fault
+            for column, (rejected, fault) in call.faults.items():
+                yield name, made, column, rejected, fault
 
 
 def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
@@ -222,9 +223,11 @@ class _Call:
         if isinstance(argument, Mapping):
             return next(iter(argument)) not in (_VALUE, *_OF_A_TEXT[:3], *_OF_ANY)
         if isinstance(argument, str):
-            kind = self._column(argument).type
+            arrow_type = self._column(argument).type
             return (
-                pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+                pa.types.is_integer(arrow_type)
+                or pa.types.is_floating(arrow_type)
+                or pa.types.is_decimal(arrow_type)
             )
         return True
 
@@ -239,16 +242,16 @@ class _Call:
             if _VALUE in argument:
                 return pa.scalar(float(argument[_VALUE]))
             return self.evaluate(argument).cast(pa.float64())
-        values, misfits, fault = convert(self._column(argument, True), Kind.NUMBER)
-        self._note(argument, misfits, fault)
+        values, rejected, fault = cast_or_reject(self._column(argument, True), ColumnType.NUMBER)
+        self._note(argument, rejected, fault)
         return values
 
     def _text(self, argument: Any) -> Any:
         if isinstance(argument, Mapping):
             if _VALUE in argument:
                 return pa.scalar(str(argument[_VALUE]))
-            return convert(self.evaluate(argument), Kind.TEXT)[0]
-        return convert(self._column(argument), Kind.TEXT)[0].cast(pa.string())
+            return cast_or_reject(self.evaluate(argument), ColumnType.TEXT)[0]
+        return cast_or_reject(self._column(argument), ColumnType.TEXT)[0].cast(pa.string())
 
     def _time(self, argument: Any) -> pa.Array:
         column = self._column(argument)
@@ -266,13 +269,13 @@ class _Call:
         wrong = np.array([moment is None for moment in moments], dtype=bool)
         if wrong.any():
             indices = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            misfits = np.flatnonzero((indices >= 0) & wrong[indices])
-            self._note(argument, misfits, _NO_TIME)
+            rejected = np.flatnonzero((indices >= 0) & wrong[indices])
+            self._note(argument, rejected, _NO_TIME)
         return pa.array(moments, _MOMENT).take(encoded.indices)
 
-    def _note(self, column: str, misfits: np.ndarray, fault: str) -> None:
-        if len(misfits):
-            self.faults[column] = (misfits, fault)
+    def _note(self, column: str, rejected: np.ndarray, fault: str) -> None:
+        if len(rejected):
+            self.faults[column] = (rejected, fault)
 
 
 _MOMENT = pa.timestamp("us")

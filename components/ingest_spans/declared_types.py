@@ -1,4 +1,4 @@
-"""What the schema says that columns hold."""
+"""Types of columns that a schema declares."""
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -6,24 +6,24 @@ from ..lib.errors import RetrainerError
 from ..lib.schema_file import load_schema
 from ..lib.store import Store
 from ..lib.uris import exists
-from .column_types import Kind
+from .column_types import ColumnType
 
-_KINDS = {
-    schema_pb2.INT: Kind.INTEGER,
-    schema_pb2.FLOAT: Kind.NUMBER,
-    schema_pb2.BYTES: Kind.TEXT,
+_OF_SCHEMA = {
+    schema_pb2.INT: ColumnType.INTEGER,
+    schema_pb2.FLOAT: ColumnType.NUMBER,
+    schema_pb2.BYTES: ColumnType.TEXT,
 }
 
 
-def read_schema_kinds(store: str, schema_uri: str) -> dict[str, Kind]:
-    """Read the kinds of columns from the schema, curated or frozen in the store.
+def read_schema_types(store: str, schema_uri: str) -> dict[str, ColumnType]:
+    """Read the types of columns from the schema, curated or frozen in the store.
 
     Args:
         store: URI of the store.
         schema_uri: The curated schema; empty for the frozen one.
 
     Returns:
-        Kinds by column; none before a schema was frozen.
+        Types by column; none before a schema is frozen.
 
     Raises:
         RetrainerError: If a curated schema is not there, or the schema can't be parsed.
@@ -39,5 +39,7 @@ def read_schema_kinds(store: str, schema_uri: str) -> dict[str, Kind]:
             "have one inferred."
         ) from error
     return {
-        feature.name: _KINDS[feature.type] for feature in schema.feature if feature.type in _KINDS
+        feature.name: _OF_SCHEMA[feature.type]
+        for feature in schema.feature
+        if feature.type in _OF_SCHEMA
     }

@@ -27,7 +27,7 @@ def hash_fractions(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
     part is missing is a key like any other.
 
     Args:
-        batch: n rows, of types that a `Kind` is stored as.
+        batch: n rows, of the Arrow types of a `ColumnType`.
         columns: The key; none takes the whole row.
 
     Returns:

@@ -1,20 +1,24 @@
-"""What a column holds, found out block by block."""
+"""Inferring a column's type, block by block."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .casts import CastError, cast, cast_text, has_fraction, is_whole
 from .cell_rules import CellRules
-from .column_types import Kind, MisfitError, convert, fit, observe
+from .column_types import ColumnType
 from .number_spelling import Spelling, codes, reason_of
+from .rejecting_casts import cast_or_reject
 
 Converted = tuple[pa.Array, np.ndarray, str]
-"""A column's cells in their final type; the positions of those that do not fit, which are null; what is wrong there."""
+"""A column's cells in their final type; the positions of rejected cells, which are null; what is wrong with them."""
 _NONE = np.empty(0, np.int64)
 _EXAMPLES = 3
+_FIRST_CELLS = 64
 
 CODES, CODES_AS_NUMBERS, VERSIONS, LONG, MISSING_WORDS, INDEX = (
     "codes", "codes_as_numbers", "versions", "long", "missing_words", "index",
@@ -23,7 +27,7 @@ CODES, CODES_AS_NUMBERS, VERSIONS, LONG, MISSING_WORDS, INDEX = (
 
 @dataclass(frozen=True)
 class Note:
-    """What became of cells that could mean something else.
+    """A decision about cells that could mean something else.
 
     Attributes:
         kind: `codes`: the column is text, since some of its cells are spelled as numbers are not, such as 0700;
@@ -46,21 +50,21 @@ class InferredColumn:
     """One column of a span.
 
     Attributes:
-        kind: What it holds, as far as it was read.
+        type: Its type, as far as it was read.
     """
 
-    def __init__(self, demanded: Kind | None, strict: bool = False) -> None:
+    def __init__(self, declared: ColumnType | None, strict: bool = False) -> None:
         """Begin a column.
 
         Args:
-            demanded: What it has to hold; none to find it out.
-            strict: Whether a code, such as 0700, is no number even where a number is demanded.
+            declared: The type it must have; None to infer it.
+            strict: Whether a code, such as 0700, is rejected even where a number is declared.
         """
-        self.kind = demanded or Kind.NOTHING
-        self._demanded = demanded
+        self.type = declared or ColumnType.EMPTY
+        self._declared = declared
         self._strict = strict
-        # Without what the spelling of all its plain numbers says.
-        self._plain_kind = Kind.NOTHING
+        # The type before the spelling of its numbers is looked at.
+        self._plain_type = ColumnType.EMPTY
         self._spelling = Spelling()
         self._words: Counter[str] = Counter()
         self._settled = False
@@ -68,35 +72,35 @@ class InferredColumn:
         self._leave_numbers = False
 
     def settle(self) -> None:
-        """Take what was found for that of the whole span: what follows is read again."""
+        """Keep the type from here on: the span was read to its end, and is read again."""
         self._settled = True
 
     def add(self, column: pa.Array, rules: CellRules | None) -> Converted:
-        """Convert a block's cells, and let what they hold widen the column's kind.
+        """Cast a block's cells, and promote the column's type if they need it.
 
         Args:
             column: Cells of an Arrow type that `decode_text` gives.
             rules: How cells of text are read, where the format has no other; none where text is text.
 
         Raises:
-            MisfitError: If the type is one that examples can't hold.
+            CastError: If the type is one that examples can't hold.
         """
         text = rules is not None and pa.types.is_string(column.type)
         if not text or rules is None:
             return self._add(column, column, False)
         if self._rules != rules:
             self._rules, self._leave_numbers = rules, rules.leave_numbers
-        if self._leave_numbers and (plain := self._as_it_is(column)) is not None:
+        if self._leave_numbers and (plain := self._cast_plain(column)) is not None:
             return plain, _NONE, ""
         as_text = rules.as_text(column)
         bare = rules.without_missing(column) if rules.keep_words else as_text
         converted = self._add(rules.as_numbers(bare), as_text, True)
-        if self.kind == Kind.TEXT and not self._settled and as_text is not column:
+        if self.type == ColumnType.TEXT and not self._settled and as_text is not column:
             self._words.update(rules.missing_words(column))
         return converted
 
     def notes(self) -> list[Note]:
-        """Say what became of cells that could mean something else: see `Note`."""
+        """List what was decided about cells that could mean something else: see `Note`."""
         spelling = self._spelling
         found = []
         if self._words:
@@ -107,10 +111,10 @@ class InferredColumn:
         if spelling.words:
             return found
         if spelling.codes.rows:
-            kind = CODES if self.kind == Kind.TEXT else CODES_AS_NUMBERS
+            kind = CODES if self.type == ColumnType.TEXT else CODES_AS_NUMBERS
             reason = reason_of(spelling.codes.examples[0])
             found.append(Note(kind, spelling.codes.rows, tuple(spelling.codes.examples), reason))
-        elif self._demanded is None and self.kind == Kind.TEXT:
+        elif self._declared is None and self.type == ColumnType.TEXT:
             kind, cells = (
                 (LONG, spelling.long) if spelling.long.rows else (VERSIONS, spelling.zeros)
             )
@@ -118,86 +122,147 @@ class InferredColumn:
                 found.append(Note(kind, cells.rows, tuple(cells.examples), ""))
         return found
 
-    def _as_it_is(self, column: pa.Array) -> pa.Array | None:
-        """Convert a block of numbers in one go, as most are; none if one of its cells needs a closer look."""
-        kind = self.kind
-        if kind not in (Kind.INTEGER, Kind.LONG, Kind.NUMBER):
+    def _cast_plain(self, column: pa.Array) -> pa.Array | None:
+        """Cast a block of numbers at once, as most blocks are; None if a cell needs a closer look."""
+        column_type = self.type
+        if column_type not in (ColumnType.INTEGER, ColumnType.LONG, ColumnType.NUMBER):
             return None
         try:
-            fitted = fit(column, kind)
-        except MisfitError:
+            values = cast(column, column_type)
+        except CastError:
             return None
-        if self._demanded is None and not self._settled:
-            self._look(column, fitted, kind, True)
+        if self._declared is None and not self._settled:
+            self._look(column, values, column_type, True)
             if self._spelling.versions:
-                self.kind = Kind.TEXT
+                self.type = ColumnType.TEXT
                 return None
-        return fitted
+        return values
 
     def _add(self, numbers: pa.Array, text: pa.Array, spelled: bool) -> Converted:
-        if self._demanded is not None:
-            return self._convert(text if self._demanded == Kind.TEXT else numbers, spelled)
+        if self._declared is not None:
+            return self._convert(text if self._declared == ColumnType.TEXT else numbers, spelled)
         if self._settled:
-            return fit(text if self.kind == Kind.TEXT else numbers, self.kind), _NONE, ""
-        fitted = self._infer(numbers, spelled)
-        kind = self._plain_kind
-        if kind in (Kind.INTEGER, Kind.LONG, Kind.NUMBER) and self._spelling.versions:
-            kind = Kind.TEXT
-        self.kind = kind
-        if kind == Kind.TEXT:
-            return fit(text, kind), _NONE, ""
-        return (fit(numbers, kind) if fitted is None else fitted), _NONE, ""
+            return cast(text if self.type == ColumnType.TEXT else numbers, self.type), _NONE, ""
+        values = self._infer(numbers, spelled)
+        column_type = self._plain_type
+        if (
+            column_type in (ColumnType.INTEGER, ColumnType.LONG, ColumnType.NUMBER)
+            and self._spelling.versions
+        ):
+            column_type = ColumnType.TEXT
+        self.type = column_type
+        if column_type == ColumnType.TEXT:
+            return cast(text, column_type), _NONE, ""
+        return (cast(numbers, column_type) if values is None else values), _NONE, ""
 
     def _infer(self, column: pa.Array, spelled: bool) -> pa.Array | None:
-        """Widen the kind; what is given back are the cells of that kind, none if they still are to be converted."""
-        known = self._plain_kind
-        if known not in (Kind.NOTHING, Kind.TEXT):
+        """Promote the type; return the cells of that type, None if they still have to be cast."""
+        known = self._plain_type
+        if known not in (ColumnType.EMPTY, ColumnType.TEXT):
             try:
-                fitted = fit(column, known)
-            except MisfitError:
+                values = cast(column, known)
+            except CastError:
                 pass
             else:
-                self._look(column, fitted, known, spelled)
-                return fitted
-        if known == Kind.TEXT:
-            # Arrow's types say at once what examples can't hold.
-            self._look(column, None, Kind.TEXT, spelled)
+                self._look(column, values, known, spelled)
+                return values
+        if known == ColumnType.TEXT:
+            # A type that examples can't hold is found by the cast alone.
+            self._look(column, None, ColumnType.TEXT, spelled)
             return None
-        observed, fitted = observe(column, spelled)
-        self._look(column, fitted, observed, spelled)
-        self._plain_kind = observed.widened(known)
-        return fitted if self._plain_kind == observed else None
+        observed, values = infer_type(column, spelled)
+        self._look(column, values, observed, spelled)
+        self._plain_type = observed.promote(known)
+        return values if self._plain_type == observed else None
 
-    def _look(self, column: pa.Array, fitted: pa.Array | None, kind: Kind, spelled: bool) -> None:
+    def _look(
+        self, column: pa.Array, values: pa.Array | None, column_type: ColumnType, spelled: bool
+    ) -> None:
         if not spelled:
-            self._spelling.words |= kind == Kind.TEXT
+            self._spelling.words |= column_type == ColumnType.TEXT
             return
-        if kind in (Kind.INTEGER, Kind.LONG):
-            self._spelling.add_whole(fitted)
-            if kind == Kind.LONG:
+        if column_type in (ColumnType.INTEGER, ColumnType.LONG):
+            self._spelling.add_whole(values)
+            if column_type == ColumnType.LONG:
                 self._spelling.add_long(column)
-        elif kind == Kind.NUMBER:
-            self._spelling.add_numbers(column, fitted)
-        elif kind == Kind.TEXT:
+        elif column_type == ColumnType.NUMBER:
+            self._spelling.add_numbers(column, values)
+        elif column_type == ColumnType.TEXT:
             self._spelling.add_text(column)
-        elif kind == Kind.FLAG:
+        elif column_type == ColumnType.BOOLEAN:
             self._spelling.words = True
 
     def _convert(self, column: pa.Array, spelled: bool) -> Converted:
-        assert self._demanded is not None
+        assert self._declared is not None
         try:
-            # Nothing but plain numbers, as most blocks.
-            return fit(column, self._demanded), _NONE, ""
-        except MisfitError:
-            converted, misfits, fault = convert(column, self._demanded)
+            # Plain numbers alone, as in most blocks.
+            return cast(column, self._declared), _NONE, ""
+        except CastError:
+            converted, rejected, fault = cast_or_reject(column, self._declared)
         if not spelled:
-            return converted, misfits, fault
+            return converted, rejected, fault
         found = pc.fill_null(codes(column), False).to_numpy(zero_copy_only=False).copy()
-        found[misfits] = False
+        found[rejected] = False
         if found.any() and not self._settled:
             self._spelling.add_text(column.filter(pa.array(found)))
         if found.any() and self._strict:
             converted = pc.if_else(pa.array(found), pa.scalar(None, converted.type), converted)
-            misfits = np.union1d(misfits, np.flatnonzero(found))
+            rejected = np.union1d(rejected, np.flatnonzero(found))
             fault = f"{fault}, or has another spelling than numbers have"
-        return converted, misfits, fault
+        return converted, rejected, fault
+
+
+def infer_type(column: pa.Array, narrow: bool) -> tuple[ColumnType, pa.Array]:
+    """Infer the narrowest type that holds every value of a column.
+
+    Text keeps what a number would lose: integers beyond 64 bits, integers beyond 2^53 beside fractions, and cells that
+    are spelled as codes are (see `number_spelling`). A duration is a number of seconds.
+
+    Args:
+        column: Values of an Arrow type that `decode_text` gives.
+        narrow: Whether text may be numbers.
+
+    Returns:
+        The type, and the column cast to it.
+
+    Raises:
+        CastError: If its Arrow type is one that examples can't hold.
+    """
+    if column.null_count == len(column):
+        return ColumnType.EMPTY, cast(column, ColumnType.EMPTY)
+    if pa.types.is_string(column.type):
+        candidates: Iterable[ColumnType] = (
+            (ColumnType.INTEGER, ColumnType.LONG, ColumnType.NUMBER, ColumnType.BOOLEAN)
+            if narrow
+            else ()
+        )
+    elif is_whole(column.type):
+        candidates = (ColumnType.INTEGER, ColumnType.LONG)
+    elif has_fraction(column.type):
+        candidates = (ColumnType.NUMBER,)
+    else:
+        candidates = ()
+    for column_type in candidates:
+        try:
+            # Each cell that can't be parsed costs Arrow half a microsecond: a few tell that most would not be.
+            _try_first(column.slice(0, _FIRST_CELLS), column_type)
+            return column_type, cast(column, column_type)
+        except CastError:
+            continue
+    return ColumnType.TEXT, cast(column, ColumnType.TEXT)
+
+
+def _try_first(cells: pa.Array, target: ColumnType) -> None:
+    """Try whether a column's first cells are of a type, in the cheapest way.
+
+    Raises:
+        CastError: If they are not. `cast` may still raise for cells that pass here.
+    """
+    if pa.types.is_string(cells.type) and target in (
+        ColumnType.INTEGER,
+        ColumnType.LONG,
+        ColumnType.NUMBER,
+    ):
+        cast_text(cells, target)
+    else:
+        cast(cells, target)

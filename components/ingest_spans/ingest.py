@@ -12,8 +12,8 @@ from ..lib.spans import LATEST, SourceSpan, find_spans
 from ..lib.windows import choose_window
 from ..lib.words import did_you_mean, name_spans, plural
 from .column_notes import describe_notes
-from .column_types import Kind
-from .declared_types import read_schema_kinds
+from .column_types import ColumnType
+from .declared_types import read_schema_types
 from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
 from .span import StoredSpan, ingest_span
 from .span_writer import ALL
@@ -77,7 +77,7 @@ def ingest(
             raise RetrainerError(f"{name} is {value}; it must be {least} or more (data.{name}).")
     check_query(settings.source.query, pattern)
     settings.read_key()
-    kinds = read_schema_kinds(store, schema_uri)
+    schema_types = read_schema_types(store, schema_uri)
     found = find_spans(pattern, marker)
     excluded = read_exclusions(store)
     if span in excluded:
@@ -93,7 +93,7 @@ def ingest(
             f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
             "to train on. Wait for more spans, or split by hash (data.split.by: hash)."
         )
-    stored = _ingest_all(chosen, store, settings, kinds)
+    stored = _ingest_all(chosen, store, settings, schema_types)
     _check_known("data.drop", settings.drop, stored)
     _check_known("data.types", settings.types, stored)
     splits = _splits(stored, settings.split, eval_spans)
@@ -128,12 +128,15 @@ def ingest(
 
 
 def _ingest_all(
-    spans: Sequence[SourceSpan], store: str, settings: IngestSettings, kinds: Mapping[str, Kind]
+    spans: Sequence[SourceSpan],
+    store: str,
+    settings: IngestSettings,
+    schema_types: Mapping[str, ColumnType],
 ) -> list[StoredSpan]:
     stored: list[StoredSpan] = []
     # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for one in pool.map(lambda span: ingest_span(span, store, settings, kinds), spans):
+        for one in pool.map(lambda span: ingest_span(span, store, settings, schema_types), spans):
             stored.append(one)
             progress(f"span {one.span}", len(stored), len(spans))
     return stored

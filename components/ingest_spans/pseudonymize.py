@@ -61,7 +61,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray, key: bytes) -> pa.Array:
     a chunk is hashed once.
 
     Args:
-        column: n cells, of one of the types that a `Kind` is stored as.
+        column: n cells, of the Arrow type of a `ColumnType`.
         key: From `read_key`.
 
     Returns:

@@ -36,7 +36,7 @@ def needed_columns(settings: IngestSettings) -> dict[str, str]:
     return {column: setting for column, setting in needed.items() if column not in changes.derived}
 
 
-class NamedColumns:
+class RequiredColumns:
     """Holds the sources of a span to the columns that the settings name.
 
     A source of another header than the rest would lose its labels and keys without a word, and a private column that is
@@ -58,7 +58,7 @@ class NamedColumns:
         self._lacking: dict[str, str] = {}
 
     @classmethod
-    def of(cls, settings: IngestSettings) -> "NamedColumns":
+    def of(cls, settings: IngestSettings) -> "RequiredColumns":
         """Begin a span with what the settings name."""
         dropped = dict.fromkeys(settings.drop, "data.drop")
         return cls(

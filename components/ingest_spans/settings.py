@@ -9,7 +9,7 @@ from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from .cell_rules import Rules, parse_rules
 from .column_changes import ColumnChanges, parse_columns
-from .column_types import Kind
+from .column_types import ColumnType
 from .pseudonymize import key_digest, read_key
 from .sources.base import SourceOptions
 from .sources.column_names import is_index
@@ -19,7 +19,7 @@ from .sources.formats import AUTO, FORMATS
 INGEST_VERSION = 4
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
-TYPES = tuple(kind.value for kind in (Kind.INTEGER, Kind.NUMBER, Kind.TEXT))
+TYPES = tuple(one.value for one in (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.TEXT))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class IngestSettings:
     def cell_rules(self) -> Rules:
         """How the cells of CSV files are read."""
         source = self.source
-        text = [name for name, kind in self.types.items() if kind == Kind.TEXT.value]
+        text = [name for name, value in self.types.items() if value == ColumnType.TEXT.value]
         # A digest can't show any more that its cell was no value.
         kept = frozenset((*self.key, *self.split_by, *text)).difference(self.hash)
         # The settings of CSV use the names that it has.
@@ -116,10 +116,10 @@ class IngestSettings:
             raise RetrainerError(
                 f"format '{self.source.format}' is unknown; use {AUTO}, {', '.join(FORMATS)} (data.format)."
             )
-        for name, kind in self.types.items():
-            if kind not in TYPES:
+        for name, value in self.types.items():
+            if value not in TYPES:
                 raise RetrainerError(
-                    f"the type is '{kind}' for '{name}'; use {', '.join(TYPES[:-1])} or {TYPES[-1]} (data.types)."
+                    f"the type is '{value}' for '{name}'; use {', '.join(TYPES[:-1])} or {TYPES[-1]} (data.types)."
                 )
         if self.split_by and self.split != HASH:
             raise RetrainerError(
@@ -198,8 +198,8 @@ class IngestSettings:
         # But for what is said of a key, of text and of an index, where the type is not all that is said.
         said = [
             name
-            for name, kind in self.types.items()
-            if name in self.key or kind == Kind.TEXT.value or is_index(name)
+            for name, value in self.types.items()
+            if name in self.key or value == ColumnType.TEXT.value or is_index(name)
         ]
         if said:
             content["said"] = sorted(said)

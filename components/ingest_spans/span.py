@@ -31,7 +31,7 @@ from ..lib.uris import (
     write_atomic,
     write_json,
 )
-from .column_types import Kind, agree
+from .column_types import ColumnType, is_compatible
 from .download import digest_source, fetched, refused
 from .settings import IngestSettings
 from .sources.base import BadRow, Source
@@ -39,7 +39,7 @@ from .sources.formats import open_source
 from .sources.partition_columns import PartitionedSource
 from .span_checks import check_bad_rows
 from .span_reader import Opener
-from .span_writer import SpanFiles, demanded_kinds, write_span_files
+from .span_writer import SpanFiles, declared_types, write_span_files
 
 _FINGERPRINT_DIGITS = 32
 
@@ -71,7 +71,7 @@ def ingest_span(
     source: SourceSpan,
     store: str,
     settings: IngestSettings,
-    schema_kinds: Mapping[str, Kind] | None = None,
+    schema_types: Mapping[str, ColumnType] | None = None,
 ) -> StoredSpan:
     """Put one span into the store, unless this version of it is there.
 
@@ -79,7 +79,7 @@ def ingest_span(
         source: The span's files.
         store: URI of the store.
         settings: How rows are read, cleaned and split.
-        schema_kinds: What columns hold by the schema; the others are found out.
+        schema_types: Types that the schema declares; the others are inferred.
 
     Returns:
         The stored span.
@@ -88,19 +88,19 @@ def ingest_span(
         RetrainerError: If the span can't be used, or the store can't be written; nothing is stored then.
     """
     with _refusal_told(source.name, store):
-        stored = _ingest_span(source, store, settings, schema_kinds or {})
+        stored = _ingest_span(source, store, settings, schema_types or {})
     # Another pipeline may have ingested the same rows of 2024/01/31 as those of 2024-01-31.
     return replace(stored, content=replace(stored.content, span=source.name))
 
 
 def _ingest_span(
-    source: SourceSpan, store: str, settings: IngestSettings, schema_kinds: Mapping[str, Kind]
+    source: SourceSpan, store: str, settings: IngestSettings, schema_types: Mapping[str, ColumnType]
 ) -> StoredSpan:
     key = settings.read_key()
     digest = settings.digest(key)
     # What stands in a path is text, unless somebody says otherwise: 07 stays 07.
-    text = dict.fromkeys(_in_path(source), Kind.TEXT)
-    demanded = {**text, **demanded_kinds(settings, schema_kinds)}
+    text = dict.fromkeys(_in_path(source), ColumnType.TEXT)
+    declared = {**text, **declared_types(settings, schema_types)}
     place = Store(store)
     # The files' fingerprints lead to the version without reading the files again.
     before = [[file.uri, file.fingerprint] for file in source.files]
@@ -109,7 +109,7 @@ def _ingest_span(
     dated = not any(file.fingerprint.endswith(":") for file in source.files)
     if dated and exists(seen):
         known = find_version(place.version_uri(source.name, read_text(seen).strip()))
-        if known and agree(known.columns, demanded):
+        if known and is_compatible(known.columns, declared):
             return _reuse(known, settings)
 
     fingerprints = read_fingerprints(source.files)
@@ -119,13 +119,13 @@ def _ingest_span(
     if versions:
         content = _digest_content(source, digests)
         for version in reversed(versions):
-            if version.content == content and agree(version.columns, demanded):
+            if version.content == content and is_compatible(version.columns, declared):
                 write_atomic(seen, version.version + "\n")
                 return _reuse(version, settings)
 
     near = join(place.span_uri(source.name), "new")
     with scratch_folder(near) as folder:
-        written = _write(source, settings, key, demanded, folder, digests)
+        written = _write(source, settings, key, declared, folder, digests)
         content = _digest_content(source, digests)
         if read_fingerprints(source.files) != fingerprints:
             # The rows are not of the content that the version is named by.
@@ -207,7 +207,7 @@ def _write(
     source: SourceSpan,
     settings: IngestSettings,
     key: bytes,
-    demanded: Mapping[str, Kind],
+    declared: Mapping[str, ColumnType],
     folder: Path,
     digests: MutableMapping[str, str],
 ) -> SpanFiles:
@@ -217,7 +217,7 @@ def _write(
             for file in source.files
         ]
         return write_span_files(
-            source.name, openers, settings, key, demanded, folder, Path(scratch), _in_path(source)
+            source.name, openers, settings, key, declared, folder, Path(scratch), _in_path(source)
         )
 
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean
-from .column_types import NO_INTEGER, NO_NUMBER, NOT_UTF8, Kind, convert
+from .column_types import ColumnType
 from .number_spelling import MARKS, reason_of
+from .rejecting_casts import NO_INTEGER, NO_NUMBER, NOT_UTF8, cast_or_reject
 from .required_columns import needed_columns
 from .settings import IngestSettings
 from .sources.base import BadRow
@@ -71,9 +72,9 @@ def check_number(
         return
     for rows in chain([first], blocks):
         column = rows.table.column(name).combine_chunks()
-        misfits = convert(column, Kind.NUMBER)[1]
-        if len(misfits):
-            example = column[int(misfits[0])].as_py()
+        rejected = cast_or_reject(column, ColumnType.NUMBER)[1]
+        if len(rejected):
+            example = column[int(rejected[0])].as_py()
             if len(example) > _CHARACTERS_TOLD:
                 example = f"{example[:_CHARACTERS_TOLD]}..."
             _drain(blocks)

@@ -10,23 +10,25 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from .casts import CastError, cast, nested_column_error
 from .cell_rules import CellRules, Rules
 from .column_changes import ColumnChanges
-from .column_types import Kind, MisfitError, decode_text, fit, name_nested
+from .column_types import ColumnType
 from .inferred_column import INDEX, Converted, InferredColumn, Note
-from .required_columns import NamedColumns
+from .rejecting_casts import decode_text
+from .required_columns import RequiredColumns
 from .sources.base import CELL_KEPT, TEXT_KEPT, BadRow, Block, NoRowsError, Source
 from .sources.column_names import check_characters, is_index
 from .sources.formats import read_blocks
 from .sources.join_blocks import join_blocks
 
 
-class KindsChangedError(Exception):
-    """A block has a column, or a value, that what was read before did not let expect."""
+class TypesChangedError(Exception):
+    """A later block contradicts the column types inferred so far."""
 
 
 Opener = Callable[[], AbstractContextManager[Source]]
-"""Opens a source for one pass; what that needed is cleared away afterwards."""
+"""Opens a source for one pass; its temporary files are removed afterwards."""
 
 T = TypeVar("T")
 
@@ -44,17 +46,17 @@ class Rows(NamedTuple):
 
 
 class SpanReader:
-    """Reads the sources of a span, and finds out what their columns hold.
+    """Reads the sources of a span, and infers the types of their columns.
 
     Attributes:
-        excluded: The columns that were met and left out.
+        excluded: The columns that were found and left out.
     """
 
     def __init__(
         self,
         sources: Sequence[tuple[str, Opener]],
-        demanded: Mapping[str, Kind],
-        named: NamedColumns | None = None,
+        declared: Mapping[str, ColumnType],
+        required: RequiredColumns | None = None,
         rules: Rules | None = None,
         strict: Collection[str] = (),
         changes: ColumnChanges | None = None,
@@ -63,43 +65,43 @@ class SpanReader:
 
         Args:
             sources: How each is opened, with its URI, in order.
-            demanded: Kinds that are not found out: a cell that does not fit makes its row a bad one.
-            named: What columns the sources must have; none: they may have any.
-            rules: How cells of formats are read that know text alone; none: as they usually are.
-            changes: What becomes of columns beforehand.
-            strict: Columns of which a code, such as 0700, is no number even where a number is demanded.
+            declared: Types that are not inferred: a cell of another type makes its row unreadable.
+            required: The columns that the sources must have; None: they may have any.
+            rules: How cells are read in formats that have text alone; None: the defaults.
+            strict: Columns where a code, such as 0700, is rejected even if a number is declared.
+            changes: Columns to rename and to derive before anything else.
         """
         self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
         # Columns of pandas' index, as they came.
         self._indices: dict[str, None] = {}
         self._sources = sources
-        self._demanded = demanded
-        self._named = named or NamedColumns({}, {})
+        self._declared = declared
+        self._required = required or RequiredColumns({}, {})
         self._rules = rules or Rules(CellRules(), {})
         self._strict = frozenset(strict)
         self._changes = changes or ColumnChanges()
 
     @property
-    def kinds(self) -> dict[str, Kind]:
-        """What each column holds, in order of appearance, as far as it was read."""
-        return {name: column.kind for name, column in self._columns.items()}
+    def types(self) -> dict[str, ColumnType]:
+        """The type of each column, in order of appearance, as far as it was read."""
+        return {name: column.type for name, column in self._columns.items()}
 
     def notes(self) -> dict[str, list[Note]]:
-        """Say of each column what became of cells that could mean something else; the others are left out."""
+        """List the notes of each column that has some; see `Note`."""
         notes = {name: column.notes() for name, column in self._columns.items()}
         notes |= {name: [Note(INDEX, 0, (), "")] for name in self._indices}
         return {name: of_column for name, of_column in notes.items() if of_column}
 
     def read(self) -> Iterator[Rows]:
-        """Read all sources, with the kinds that are known so far.
+        """Read all sources, with the types that are known so far.
 
         Yields:
-            Rows, block by block, with the columns of `kinds`.
+            Rows, block by block, with the columns of `types`.
 
         Raises:
-            KindsChangedError: Once everything is read, if the kinds of the first block did not hold. By then `kinds`
-                are those of the whole span. Blocks are yielded as long as they held.
+            TypesChangedError: Once everything is read, if a block contradicted the types of the first. By then `types`
+                are those of the whole span. Blocks are yielded until then.
             NoRowsError: If no source has a row.
             RetrainerError: If a source can't be read.
         """
@@ -108,7 +110,7 @@ class SpanReader:
         for uri, opener in self._sources:
             blocks = self._blocks(uri, opener)
             while True:
-                known = self._stored_as()
+                known = self._arrow_types()
                 try:
                     rows = next(blocks, None)
                 except NoRowsError as error:
@@ -117,7 +119,7 @@ class SpanReader:
                     break
                 if rows is None:
                     break
-                changed = changed or (started and known != self._stored_as())
+                changed = changed or (started and known != self._arrow_types())
                 started = True
                 if not changed:
                     yield rows
@@ -131,7 +133,7 @@ class SpanReader:
         for column in self._columns.values():
             column.settle()
         if changed:
-            raise KindsChangedError
+            raise TypesChangedError
 
     def _blocks(self, uri: str, opener: Opener) -> Iterator[Rows]:
         with (
@@ -144,17 +146,17 @@ class SpanReader:
                 if block.batch.schema.names != checked:
                     checked = block.batch.schema.names
                     check_characters(checked, uri)
-                self._named.check(block, uri, source.has_header)
+                self._required.check(block, uri, source.has_header)
                 self.excluded.update(block.excluded)
                 yield self._convert(block, uri, source.narrow)
 
     def _without_index(self, block: Block) -> Block:
         found = [name for name in block.batch.schema.names if is_index(name)]
-        # Who names one wants it.
+        # One that the settings name is wanted.
         left_out = [
             name
             for name in found
-            if not name or (name not in self._demanded and not self._named.names(name))
+            if not name or (name not in self._declared and not self._required.names(name))
         ]
         if not left_out:
             return block
@@ -163,33 +165,33 @@ class SpanReader:
         batch = pa.RecordBatch.from_arrays([block.batch.column(name) for name in kept], names=kept)
         return block._replace(batch=batch, excluded=[*block.excluded, *left_out])
 
-    def _stored_as(self) -> dict[str, pa.DataType]:
-        return {name: kind.stored_as for name, kind in self.kinds.items()}
+    def _arrow_types(self) -> dict[str, pa.DataType]:
+        return {name: column_type.arrow_type for name, column_type in self.types.items()}
 
     def _convert(self, block: Block, uri: str, narrow: bool) -> Rows:
         faults: dict[int, list[str]] = {}
         decoded: dict[str, pa.Array] = {}
         for name, column in zip(block.batch.schema.names, block.batch.columns, strict=True):
-            decoded[name], misfits, fault = decode_text(column)
-            _note(faults, misfits, name, fault)
+            decoded[name], rejected, fault = decode_text(column)
+            _note(faults, rejected, name, fault)
         final = {}
         for name, column in decoded.items():
             try:
-                final[name], misfits, fault = self._fit(name, column, narrow)
-            except MisfitError as error:
-                raise name_nested(column, name, uri) from error
-            _note(faults, misfits, name, fault)
+                final[name], rejected, fault = self._cast(name, column, narrow)
+            except CastError as error:
+                raise nested_column_error(column, name, uri) from error
+            _note(faults, rejected, name, fault)
         length = len(block.batch)
         read = self._read_narrow if narrow else _read_typed
-        for name, made, source, misfits, fault in self._changes.derive(decoded, length, read):
+        for name, made, source, rejected, fault in self._changes.derive(decoded, length, read):
             if not source:
-                final[name], misfits, fault = self._fit(name, made, False)
-            _note(faults, misfits, source or name, fault)
+                final[name], rejected, fault = self._cast(name, made, False)
+            _note(faults, rejected, source or name, fault)
         columns = [
-            final[name] if name in final else pa.nulls(length, kind.stored_as)
-            for name, kind in self.kinds.items()
+            final[name] if name in final else pa.nulls(length, column_type.arrow_type)
+            for name, column_type in self.types.items()
         ]
-        table = pa.Table.from_arrays(columns, names=list(self.kinds))
+        table = pa.Table.from_arrays(columns, names=list(self.types))
         if not faults:
             return Rows(table, block.bad)
         kept = np.ones(length, dtype=bool)
@@ -197,9 +199,9 @@ class SpanReader:
         bad = [*block.bad, *self._describe(block, faults, os.path.basename(uri))]
         return Rows(table.filter(pa.array(kept)), sorted(bad, key=lambda row: row.row))
 
-    def _fit(self, name: str, column: pa.Array, narrow: bool) -> Converted:
+    def _cast(self, name: str, column: pa.Array, narrow: bool) -> Converted:
         if name not in self._columns:
-            self._columns[name] = InferredColumn(self._demanded.get(name), name in self._strict)
+            self._columns[name] = InferredColumn(self._declared.get(name), name in self._strict)
         return self._columns[name].add(column, self._rules.of(name) if narrow else None)
 
     def _read_narrow(self, name: str, column: pa.Array, as_number: bool) -> pa.Array:
@@ -258,13 +260,13 @@ def _readable(column: pa.Array) -> list[Any]:
         cells = column.to_pylist()
     except (ValueError, OverflowError):
         # A moment that Python's own types can't hold.
-        cells = fit(column, Kind.TEXT).to_pylist()
+        cells = cast(column, ColumnType.TEXT).to_pylist()
     return [
         cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
         for cell in cells
     ]
 
 
-def _note(faults: dict[int, list[str]], misfits: np.ndarray, name: str, fault: str) -> None:
-    for index in misfits:
+def _note(faults: dict[int, list[str]], rejected: np.ndarray, name: str, fault: str) -> None:
+    for index in rejected:
         faults.setdefault(int(index), []).append(f"'{name}' {fault}")

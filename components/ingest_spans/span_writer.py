@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from .cell_rules import CellRules, Rules
-from .column_types import Kind
+from .column_types import ColumnType
 from .duplicate_keys import Duplicates
 from .hash_split import hash_fractions
 from .inferred_column import MISSING_WORDS
 from .parquet_writer import PartFiles, RowFile
 from .pseudonymize import hash_column
-from .required_columns import NamedColumns
+from .required_columns import RequiredColumns
 from .settings import HASH, IngestSettings
 from .sources.base import BadRow
 from .span_checks import check_bad_rows, check_columns, check_number
-from .span_reader import KindsChangedError, Opener, Rows, SpanReader, read_ahead
+from .span_reader import Opener, Rows, SpanReader, TypesChangedError, read_ahead
 
 ALL = "all"
 _LABEL_IS = "0 or 1, a class from 0 up, or a quantity"
@@ -40,7 +40,7 @@ class SpanFiles:
         counts: Rows read, kept, unlabelled, unweighted, unreadable, duplicate.
         columns: Arrow type of each column, as text.
         source_columns: Every column of the sources, those included that were left out.
-        notes: What became of cells that could mean something else: `column`, `kind`, `rows`, `examples` and `reason`;
+        notes: Decisions about cells that could mean something else: `column`, `kind`, `rows`, `examples` and `reason`;
             see `Note`.
     """
 
@@ -51,15 +51,17 @@ class SpanFiles:
     notes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def demanded_kinds(settings: IngestSettings, schema_kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-    """Tell the kinds that are not found out from the cells.
+def declared_types(
+    settings: IngestSettings, schema_types: Mapping[str, ColumnType]
+) -> dict[str, ColumnType]:
+    """List the types that are not inferred from the cells.
 
     Args:
         settings: Private columns are text, whatever they look like: their digests must not depend on it.
-        schema_kinds: What the schema says, where the settings do not.
+        schema_types: What the schema declares, where the settings do not.
     """
-    said = {name: Kind(kind) for name, kind in settings.types.items()}
-    return {**schema_kinds, **said, **dict.fromkeys(settings.hash, Kind.TEXT)}
+    said = {name: ColumnType(value) for name, value in settings.types.items()}
+    return {**schema_types, **said, **dict.fromkeys(settings.hash, ColumnType.TEXT)}
 
 
 def write_span_files(
@@ -67,7 +69,7 @@ def write_span_files(
     sources: Sequence[tuple[str, Opener]],
     settings: IngestSettings,
     key: bytes,
-    demanded: Mapping[str, Kind],
+    declared: Mapping[str, ColumnType],
     folder: Path,
     scratch: Path,
     in_path: Collection[str] = (),
@@ -79,7 +81,7 @@ def write_span_files(
         sources: How each of its sources is opened, with its URI.
         settings: How rows are cleaned and split.
         key: The key of private columns.
-        demanded: Kinds that are not found out.
+        declared: Types that are not inferred.
         folder: Gets the files; empty.
         scratch: Folder for what does not fit into memory.
         in_path: Columns that stand in the sources' paths, whose cells are what they say.
@@ -94,22 +96,22 @@ def write_span_files(
     rules = Rules(usual.usual, {**usual.known, **dict.fromkeys(in_path, CellRules(()))})
     reader = SpanReader(
         sources,
-        demanded,
-        NamedColumns.of(settings),
+        declared,
+        RequiredColumns.of(settings),
         rules,
         settings.strict,
         settings.changes,
     )
-    # The first block's kinds hold most of the time. Where they do not, a second pass knows those of the whole span.
+    # Mostly the types of the first block hold. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):
         spill = scratch / f"keys-{attempt}"
         spill.mkdir(parents=True)
         try:
             return _Writer(span, settings, key, folder, spill).write(reader)
-        except KindsChangedError:
+        except TypesChangedError:
             for file in folder.iterdir():
                 file.unlink()
-    raise AssertionError(f"span {span}: the kinds of columns changed in a pass that knew them")
+    raise AssertionError(f"span {span}: the types of columns changed in a pass that knew them")
 
 
 class _Prepared(NamedTuple):
@@ -159,7 +161,7 @@ class _Writer:
         unweighted = RowFile(self._folder / UNWEIGHTED_FILE, schema)
         with open(self._folder / UNREADABLE_FILE, "w", encoding="utf-8") as quarantine:
             for prepared in read_ahead(map(self._prepare, chain([first], blocks))):
-                self._set_aside(prepared.bad, quarantine)
+                self._quarantine(prepared.bad, quarantine)
                 unlabelled.write(prepared.unlabelled)
                 unweighted.write(prepared.unweighted)
                 self._write_parts(prepared.labelled, prepared.parts, list(parts.values()))
@@ -187,7 +189,7 @@ class _Writer:
             parts={name: {"rows": part.rows, "files": part.files} for name, part in parts.items()},
             counts=counts,
             columns={column.name: str(column.type) for column in schema},
-            source_columns=[*reader.kinds, *sorted(reader.excluded)],
+            source_columns=[*reader.types, *sorted(reader.excluded)],
             notes=[
                 {"column": name, **asdict(note)}
                 for name, notes in reader.notes().items()
@@ -197,7 +199,7 @@ class _Writer:
             ],
         )
 
-    def _set_aside(self, rows: Sequence[BadRow], quarantine: TextIO) -> None:
+    def _quarantine(self, rows: Sequence[BadRow], quarantine: TextIO) -> None:
         # A row that could not be taken apart may show private cells anywhere.
         withheld = bool(self._settings.hash or self._settings.drop)
         for row in rows:

@@ -22,7 +22,7 @@ CELLS = {
 def derived(expression):
     changes = ColumnChanges({}, {"made": expression})
     found = list(changes.derive(CELLS, 3, lambda name, column, number: column))
-    faults = {source: misfits.tolist() for _, _, source, misfits, _ in found if source}
+    faults = {source: rejected.tolist() for _, _, source, rejected, _ in found if source}
     return found[0][1].to_pylist(), faults
 
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans.required_columns import NamedColumns, needed_columns
+from retrainer.components.ingest_spans.required_columns import RequiredColumns, needed_columns
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.sources.base import Block
 from retrainer.components.lib.errors import RetrainerError
@@ -34,7 +34,7 @@ def test_a_column_is_needed_by_the_first_setting_that_names_it():
 def test_files_with_a_header_have_the_needed_columns_all_or_none(column, first):
     whole = ["late", "id", "email", "shop", "x"]
     files = {"a": block(*whole), "b": block(*(name for name in whole if name != column))}
-    named = NamedColumns.of(SETTINGS)
+    named = RequiredColumns.of(SETTINGS)
     order = sorted(files, reverse=bool(first))
     named.check(files[order[0]], order[0], True)
     with pytest.raises(RetrainerError, match=f"'b' has no column '{column}' .*, which 'a' of the"):
@@ -42,7 +42,7 @@ def test_files_with_a_header_have_the_needed_columns_all_or_none(column, first):
 
 
 def test_rows_that_name_their_own_columns_may_lack_some():
-    named = NamedColumns.of(SETTINGS)
+    named = RequiredColumns.of(SETTINGS)
     named.check(block("late", "id", "email", "shop"), "a", False)
     named.check(block("id"), "a", False)
 
@@ -59,7 +59,7 @@ def test_rows_that_name_their_own_columns_may_lack_some():
 )
 @pytest.mark.parametrize("has_header", [True, False])
 def test_a_private_column_in_another_spelling_is_not_let_through(names, has_header):
-    named = NamedColumns.of(SETTINGS)
+    named = RequiredColumns.of(SETTINGS)
     with pytest.raises(
         RetrainerError, match=r"which data\.(drop|hash\.columns) names: is it the same"
     ):
@@ -67,11 +67,11 @@ def test_a_private_column_in_another_spelling_is_not_let_through(names, has_head
 
 
 def test_two_columns_that_differ_in_case_alone_are_two_where_both_are_there():
-    named = NamedColumns.of(SETTINGS)
+    named = RequiredColumns.of(SETTINGS)
     named.check(block("email", "Email", excluded=("Näme",)), "a", False)
     named.check(block("x", "näme", excluded=("Näme",)), "a", False)
 
 
 def test_a_spelling_that_is_named_as_well_is_known():
     settings = IngestSettings(label="late", hash=("email",), drop=("Email",))
-    NamedColumns.of(settings).check(block("late", excluded=("Email",)), "a", False)
+    RequiredColumns.of(settings).check(block("late", excluded=("Email",)), "a", False)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.ingest_spans.cell_rules import parse_rules
-from retrainer.components.ingest_spans.column_types import Kind
+from retrainer.components.ingest_spans.column_types import ColumnType
 from retrainer.components.ingest_spans.sources import (
     csv_files,
     json_lines,
@@ -20,7 +20,7 @@ from retrainer.components.ingest_spans.sources import (
 )
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.formats import open_source
-from retrainer.components.ingest_spans.span_reader import KindsChangedError, SpanReader, read_ahead
+from retrainer.components.ingest_spans.span_reader import SpanReader, TypesChangedError, read_ahead
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.spans import SourceFile
 
@@ -35,7 +35,7 @@ def blocks_as_they_are_read(monkeypatch):
 def reader(tmp_path):
     """A function that makes a reader of files."""
 
-    def make(*paths, demanded=None, rules=None, strict=(), **options):
+    def make(*paths, declared=None, rules=None, strict=(), **options):
         def opener(path):
             @contextmanager
             def opened():
@@ -45,7 +45,7 @@ def reader(tmp_path):
             return opened
 
         sources = [(str(path), opener(path)) for path in paths]
-        return SpanReader(sources, demanded or {}, rules=rules, strict=strict)
+        return SpanReader(sources, declared or {}, rules=rules, strict=strict)
 
     return make
 
@@ -55,7 +55,7 @@ def read(reader):
     for _ in range(2):
         try:
             rows = list(reader.read())
-        except KindsChangedError:
+        except TypesChangedError:
             continue
         table = pa.concat_tables([one.table for one in rows])
         return table.combine_chunks(), [bad for one in rows for bad in one.bad]
@@ -114,7 +114,7 @@ def test_rows_kinds_and_bad_rows_of_csv_are_the_same_whatever_a_block_is(
         monkeypatch.setattr(csv_files, "BLOCK_BYTES", block_bytes)
         blockwise = reader(path)
         assert read(blockwise) == (table, bad)
-        assert blockwise.kinds == whole.kinds
+        assert blockwise.types == whole.types
         assert blockwise.notes() == whole.notes()
 
 
@@ -163,7 +163,7 @@ def test_parquet_is_the_same_whatever_a_block_is(reader, tmp_path, monkeypatch):
     pq.write_table(table, tmp_path / "1.parquet", row_group_size=128)
     whole = reader(tmp_path / "1.parquet")
     expected = read(whole)
-    assert list(whole.kinds.values()) == [Kind.INTEGER, Kind.TEXT, Kind.TEXT]
+    assert list(whole.types.values()) == [ColumnType.INTEGER, ColumnType.TEXT, ColumnType.TEXT]
     monkeypatch.setattr(parquet_files, "BLOCK_ROWS", 37)
     assert read(reader(tmp_path / "1.parquet")) == expected
 
@@ -174,10 +174,10 @@ def test_kinds_that_do_not_hold_are_told_once_all_is_read(reader, tmp_path, monk
     one = reader(tmp_path / "1.csv")
     blocks = one.read()
     before = []
-    with pytest.raises(KindsChangedError):
+    with pytest.raises(TypesChangedError):
         before.extend(blocks)
     assert before
-    assert one.kinds == {"a": Kind.TEXT}
+    assert one.types == {"a": ColumnType.TEXT}
     assert sum(len(rows.table) for rows in one.read()) == 201
 
 
@@ -190,8 +190,8 @@ def test_files_of_a_span_have_the_columns_of_all(reader, tmp_path):
 
 def test_a_demanded_kind_sets_cells_aside_that_do_not_fit(reader, tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,1\nx,2\n3.0,y\n4,4\n")
-    demanded = {"a": Kind.INTEGER, "b": Kind.NUMBER}
-    table, bad = read(reader(tmp_path / "1.csv", demanded=demanded))
+    declared = {"a": ColumnType.INTEGER, "b": ColumnType.NUMBER}
+    table, bad = read(reader(tmp_path / "1.csv", declared=declared))
     assert table.to_pydict() == {"a": [1, 4], "b": [1.0, 4.0]}
     assert [(row.row, row.reason) for row in bad] == [
         (2, "'a' is no integer of 64 bits"),
@@ -249,13 +249,13 @@ def test_numbers_and_words_have_no_notes(reader, tmp_path, cells):
     (tmp_path / "1.csv").write_text("a\n" + "".join(f"{cell}\n" for cell in cells))
     one = reader(tmp_path / "1.csv")
     assert kinds_and_notes(one)[1] == {}
-    assert one.kinds == {"a": Kind.TEXT if "Ulm" in cells else Kind.NUMBER}
+    assert one.types == {"a": ColumnType.TEXT if "Ulm" in cells else ColumnType.NUMBER}
 
 
 def test_a_demanded_number_takes_codes_and_says_so_but_never_in_a_key(reader, tmp_path):
     (tmp_path / "1.csv").write_text("id,zip\n0700,0700\n700,12\n7,13\n")
-    demanded = {"id": Kind.INTEGER, "zip": Kind.INTEGER}
-    one = reader(tmp_path / "1.csv", demanded=demanded, strict=("id",))
+    declared = {"id": ColumnType.INTEGER, "zip": ColumnType.INTEGER}
+    one = reader(tmp_path / "1.csv", declared=declared, strict=("id",))
     table, bad = read(one)
     assert table.to_pydict() == {"id": [700, 7], "zip": [12, 13]}
     assert [(row.row, row.cell) for row in bad] == [(1, "0700")]
@@ -275,8 +275,8 @@ def test_words_for_missing_cells_are_words_in_a_key_of_text_and_missing_in_one_o
 
 def test_a_row_with_several_faults_is_one_bad_row_with_all_of_them(reader, tmp_path):
     (tmp_path / "1.csv").write_bytes(b"a,b,c\nx,y,\xff\n")
-    demanded = {"a": Kind.INTEGER, "b": Kind.NUMBER}
-    _, bad = read(reader(tmp_path / "1.csv", demanded=demanded))
+    declared = {"a": ColumnType.INTEGER, "b": ColumnType.NUMBER}
+    _, bad = read(reader(tmp_path / "1.csv", declared=declared))
     (row,) = bad
     assert row.reason == "'c' is not UTF-8; 'a' is no integer of 64 bits; 'b' is no number"
     assert row.text == '{"a": "x", "b": "y", "c": "\\\\xff"}'
