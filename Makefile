@@ -5,8 +5,11 @@ PYTHON ?=
 TESTS ?=
 # Whole files go to a worker, so that what a file's tests share is made once.
 WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+N ?= 100
+SEED ?= 1
+AREAS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock image bench data load clean
+.PHONY: help setup demo test lint format docs lock image mutation bench data load clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +37,9 @@ lock: setup ## resolve the lock files in requirements/ anew
 
 image: ## the container images of the tasks and of the trigger service (BASE=... for another base image)
 	@sh tools/image.sh
+
+mutation: setup ## small faults in the code, and whether the tests notice them (N=100, SEED=1, AREAS="gate drift")
+	@.venv/bin/python tools/mutation/run.py -n $(N) --seed $(SEED) $(AREAS)
 
 bench: setup ## time and memory beside TFX's LocalDagRunner, on the same work
 	@.venv/bin/python bench/run.py

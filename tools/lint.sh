@@ -17,6 +17,7 @@ status=0
 .venv/bin/mypy bench/trigger/*.py || status=1
 MYPYPATH=bench/data .venv/bin/mypy bench/data/*.py || status=1
 PYTHONPATH=.mypy_links .venv/bin/lint-imports || status=1
+MYPYPATH=tools/mutation .venv/bin/mypy tools/mutation/*.py tools/mutation/hook/*.py || status=1
 .venv/bin/python -W ignore tools/docs.py --check || status=1
 .venv/bin/python tools/links.py || status=1
 exit $status
