@@ -204,3 +204,47 @@ def test_a_marker_beside_files_whose_date_has_folders(tmp_path):
         "2024/01": (True, 1),
         "2024/02": (False, 1),
     }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "columns"),
+    [
+        ("d/site=*/{span}.csv", "d/site=north/7.csv", (("site", "north"),)),
+        ("d/{span}/site=*/*.csv", "d/7/site=north/a.csv", (("site", "north"),)),
+        (
+            "d/*/{span}/*/*.csv",
+            "d/site=north/7/till=2/a=b.csv",
+            (("site", "north"), ("till", "2")),
+        ),
+        # What the pattern spells out, and the span's own folder.
+        ("d/site=north/day={span}/*.csv", "d/site=north/day=7/a.csv", ()),
+        ("d/*/{span:%Y/%m}/*.csv", "d/site=a/2024/01/b.csv", (("site", "a"),)),
+        ("d/*/{span}.csv", "d/north/7.csv", ()),
+        ("d/*/{span}.csv", "d/=north/7.csv", ()),
+        ("d/*/{span}.csv", "d/site=a%2Fb/7.csv", (("site", "a/b"),)),
+        ("d/*/{span}.csv", "d/site=__HIVE_DEFAULT_PARTITION__/7.csv", (("site", None),)),
+    ],
+)
+def test_folders_that_a_wildcard_matches_are_columns(pattern, name, columns):
+    assert compile_pattern(pattern).match(name)
+    assert compile_pattern(pattern).partitions(name) == columns
+
+
+def test_a_span_with_one_folder_that_lacks_its_marker_leaves_the_other_spans_whole(tmp_path):
+    _touch(tmp_path, "1/a.csv", "2/a.csv", "2/ok", "3/a.csv")
+    assert _whole(tmp_path / "{span}" / "*.csv", "ok") == {
+        "1": (False, 1),
+        "2": (True, 1),
+        "3": (False, 1),
+    }
+
+
+def test_two_files_of_one_span_have_fingerprints_of_their_own(tmp_path):
+    _touch(tmp_path, "1/a.csv", "1/b.csv")
+    (span,) = find_spans(str(tmp_path / "{span}" / "*.csv"))
+    before = read_fingerprints(span.files)
+    os.utime(tmp_path / "1" / "b.csv", (1, 1))
+    changed = read_fingerprints(span.files)
+    assert (changed[0] == before[0], changed[1] == before[1]) == (True, False)
+    (tmp_path / "1" / "a.csv").unlink()
+    assert read_fingerprints(span.files) == ["", changed[1]]

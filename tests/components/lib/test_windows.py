@@ -136,3 +136,51 @@ def test_an_excluded_span_is_stepped_over_and_is_no_gap():
     assert without("e", **names) == ["a", "z"]
     with pytest.raises(RetrainerError, match=r"every span .* is excluded.*spans include"):
         without(*"aez", **names)
+
+
+@pytest.mark.parametrize(
+    ("newest", "says"),
+    [
+        ("7", r"5 spans are missing: 2, 3, 4, 5, 6\. "),
+        ("8", r"6 spans are missing: 2, 3, 4, 5, 6 and 1 more\. "),
+    ],
+)
+def test_as_many_missing_spans_as_are_named_have_no_rest(newest, says):
+    with pytest.raises(RetrainerError, match=says):
+        window(["1", newest], window=20)
+
+
+def test_exactly_min_spans_are_enough_and_one_less_is_not():
+    assert window(["1", "3", "5"], window=5, min_spans=3) == ["1", "3", "5"]
+    with pytest.raises(RetrainerError, match="has 3 spans, and min_spans is 4"):
+        window(["1", "3", "5"], window=5, min_spans=4)
+
+
+def test_a_missing_span_at_the_windows_begin_is_seen_and_one_before_is_not():
+    with pytest.raises(RetrainerError, match=": 3 "):
+        choose_window(
+            [SourceSpan(name, (), whole=name != "3") for name in "12345"],
+            "latest", 3, "{span}/a", marker="_SUCCESS",
+        )  # fmt: skip
+    chosen = choose_window(
+        [SourceSpan(name, (), whole=name != "2") for name in "12345"], "latest", 3, "{span}/a"
+    )
+    assert [span.name for span in chosen] == ["3", "4", "5"]
+
+
+def test_numbers_are_padded_only_where_the_names_are():
+    assert infer_steps(["8", "9", "10"], None).name(7) == "7"
+    assert infer_steps(["08", "09", "10"], None).name(7) == "07"
+    assert infer_steps(["0", "1", "10"], None).name(7) == "7"
+    with pytest.raises(RetrainerError, match=r"1 span is missing: 09\."):
+        window(["08", "10"])
+
+
+def test_hours_of_the_day_and_minutes_are_steps_of_their_own():
+    hours = ["2024-02-28/23", "2024-02-29/01"]
+    with pytest.raises(RetrainerError, match=r"1 span is missing: 2024-02-29/00\."):
+        window(hours, pattern="d/{span:%Y-%m-%d/%H}.csv")
+    with pytest.raises(RetrainerError, match=r"1 span is missing: 2024-02-29 00:00\."):
+        window(["2024-02-28 23:59", "2024-02-29 00:01"], pattern="d/{span:%Y-%m-%d %H:%M}.csv")
+    with pytest.raises(RetrainerError, match=r"2 spans are missing: 2023-12, 2024-01\."):
+        window(["2023-11", "2024-02"], window=5, pattern="d/{span:%Y-%m}.csv")
