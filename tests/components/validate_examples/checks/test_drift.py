@@ -1,0 +1,88 @@
+"""What a distance makes of a column: nothing at its threshold, a warning beyond it, an error far beyond."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from retrainer.components.validate_examples.checks.drift import check_drift, check_skew
+from retrainer.components.validate_examples.comparison import Comparison
+from retrainer.components.validate_examples.distances import Distance
+from retrainer.components.validate_examples.drift_baseline import Habit
+from retrainer.components.validate_examples.settings import DRASTIC, L_INFINITY, parse_settings
+
+SPANS = {name: pd.DataFrame({"x": ["a", "b"], "y": [0, 1]}) for name in "12"}
+
+
+@pytest.fixture
+def severities(evidence):
+    """A function that judges distances of columns by their habits, and gives severities by column."""
+
+    def go(habits, *, skew=False, has_skew=True, **distances):
+        compared = Comparison(distances, [])
+        made = evidence(
+            SPANS,
+            schema=schema_pb2.Schema(),
+            drift=compared,
+            skew=compared,
+            drift_habits=habits,
+            skew_habits=habits,
+            has_skew=has_skew,
+        )
+        found = (check_skew if skew else check_drift)(made, parse_settings())
+        return {one.column: one.severity for one in found}
+
+    return go
+
+
+def distance(value, threshold=0.1, chosen=False):
+    return Distance(L_INFINITY, value, threshold, chosen)
+
+
+@pytest.mark.parametrize("skew", [False, True])
+def test_a_column_beyond_its_threshold_is_found_and_one_at_it_is_not(severities, skew):
+    habits = {"over": Habit(), "usual": Habit(usual="moves so"), "far": Habit()}
+    assert severities(
+        habits,
+        skew=skew,
+        at=distance(0.1),
+        over=distance(0.1000001),
+        usual=distance(0.9),
+        far=distance(DRASTIC),
+    ) == {"over": "warning", "far": "error"}
+
+
+def test_far_beyond_stops_the_run_only_where_the_earlier_spans_prove_it(severities):
+    habits = {"new": Habit(), "unproven": Habit(proven=False), "below": Habit()}
+    assert severities(
+        habits, new=distance(0.5), unproven=distance(1.0), below=distance(0.4999)
+    ) == {"new": "error", "unproven": "warning", "below": "warning"}
+
+
+@pytest.mark.parametrize("skew", [False, True])
+def test_a_threshold_that_somebody_set_is_an_error_whatever_is_usual(severities, skew):
+    habits = {"x": Habit(usual="moves so", proven=False)}
+    assert severities(habits, skew=skew, x=distance(0.11, chosen=True)) == {"x": "error"}
+
+
+def test_where_training_is_not_compared_with_evaluation_nothing_is_said(severities):
+    assert severities({"x": Habit()}, skew=True, has_skew=False, x=distance(0.9)) == {}
+
+
+def test_a_remedy_names_the_setting_of_its_kind_and_the_odd_span(evidence):
+    def remedy(check, habit):
+        compared = Comparison({"x": distance(0.3)}, [])
+        made = evidence(
+            SPANS, schema=schema_pb2.Schema(), drift=compared, skew=compared,
+            drift_habits={"x": habit}, skew_habits={"x": habit}, has_skew=True,
+        )  # fmt: skip
+        (found,) = check(made, parse_settings())
+        return SimpleNamespace(remedy=found.remedy, seen=found.seen)
+
+    assert "validation.drift.columns" in remedy(check_drift, Habit()).remedy
+    assert "validation.skew.columns" in remedy(check_skew, Habit()).remedy
+    odd = remedy(check_drift, Habit(proven=False, odd="7"))
+    assert "retrainer spans exclude 7" in odd.remedy
+    assert "span 7 alone differs" in odd.seen
+    assert "(it moved)" in remedy(check_drift, Habit(note="it moved")).seen
