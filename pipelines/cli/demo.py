@@ -32,13 +32,15 @@ class Step:
 
     Attributes:
         run_id: Name of its run.
-        title: What happens.
-        prepare: Delivers the data.
-        expected: How its outcome begins, one of these.
+        title: What happens, short enough for a terminal of 80 columns.
+        detail: What happens, in a sentence.
+        prepare: Writes the data.
+        expected: How its outcome may begin.
     """
 
     run_id: str
     title: str
+    detail: str
     prepare: Callable[[], None]
     expected: tuple[str, ...]
 
@@ -47,11 +49,11 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
     """Run the demo and show it.
 
     Args:
-        folder: Where the project goes; a former demo there is removed.
+        folder: Where the project goes; an earlier demo there is removed.
         verbose: Whether to show the tasks' logs.
 
     Returns:
-        0 if all four runs ended as they should, else 1.
+        0 if all four runs ended as expected, else 1.
 
     Raises:
         RetrainerError: If the folder holds something else, or the flights are not installed.
@@ -69,7 +71,7 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             f"{len(flights):,} flights of 2013, one span a month; January to October are there."
         )
 
-        def mend_and_shuffle() -> None:
+        def fix_and_shuffle() -> None:
             data.write_month(flights, LAST_MONTH, files)
             for month in range(FIRST_MONTHS, LAST_MONTH):
                 data.write_shuffled_month(flights, month, files)
@@ -77,26 +79,30 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
         steps = [
             Step(
                 "1-first-retrain",
-                "The first retrain: no champion yet, the value thresholds alone decide",
+                "The first retrain: there is no champion yet",
+                "The value thresholds alone decide.",
                 lambda: None,
                 ("pushed as version 1",),
             ),
             Step(
                 "2-new-month",
-                "November arrives: only it is ingested, and the challenger meets the champion on its flights",
+                "November arrives: only it is ingested",
+                "The new model is compared with the champion on November's flights.",
                 lambda: _discard(data.write_month(flights, NEW_MONTH, files)),
                 ("pushed", "refused"),
             ),
             Step(
                 "3-broken-month",
-                "December arrives broken: dep_delay is gone, carriers never seen, negative distances",
+                "December arrives broken",
+                "The column dep_delay is missing, carriers are unknown, distances are negative.",
                 lambda: _discard(data.write_broken_month(flights, LAST_MONTH, files)),
                 ("stopped at validate_examples",),
             ),
             Step(
                 "4-worse-model",
-                "December comes again, whole; but a bad join has shuffled the labels of October and November",
-                mend_and_shuffle,
+                "December is fixed, but the labels are wrong",
+                "A bad join has shuffled the labels of October and November, which train the model.",
+                fix_and_shuffle,
                 ("refused",),
             ),
         ]
@@ -106,6 +112,7 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             console.rule(
                 Text(f"{number} of {len(steps)}  {step.title}", style="bold"), align="left"
             )
+            console.print(Text(step.detail), soft_wrap=True)
             step.prepare()
             loaded = load_config(folder / "retrain.yaml")
             record = run_locally(local, loaded, observer, run_id=step.run_id)
@@ -116,7 +123,7 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
     wrong = [step for step, record, _ in records if not outcome(record).startswith(step.expected)]
     for step in wrong:
         console.print(
-            f"[red]{step.run_id} did not end as it should ({' or '.join(step.expected)}).[/red]"
+            f"[red]{step.run_id} ended unexpectedly; expected: {' or '.join(step.expected)}[/red]"
         )
     return 1 if wrong else 0
 
@@ -125,7 +132,7 @@ def _clear(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
             raise RetrainerError(
-                f"'{folder}' is there and no former demo. Name another folder with --dir."
+                f"'{folder}' exists and was not written by the demo. Name another folder with --dir."
             )
         shutil.rmtree(folder)
 

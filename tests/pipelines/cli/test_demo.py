@@ -70,9 +70,9 @@ def test_a_worse_model_is_refused_and_the_champion_stays(shown):
     assert f"version {serving} still serves" in verdict
 
 
-def test_a_folder_that_is_no_demo_is_left_alone(tmp_path, warm_retrainer):
+def test_a_folder_that_the_demo_did_not_write_stays_as_it_is(tmp_path, warm_retrainer):
     (tmp_path / "mine.txt").write_text("mine")
     done = warm_retrainer("demo", "--dir", tmp_path)
     assert done.returncode == 1
-    assert "no former demo" in done.stderr
+    assert "was not written by the demo" in done.stderr
     assert (tmp_path / "mine.txt").read_text() == "mine"
