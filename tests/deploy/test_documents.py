@@ -173,7 +173,7 @@ def test_user_is_that_of_the_image() -> None:
 
 
 def test_port_and_paths_are_those_of_the_service() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "pipelines/triggers").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "pipelines/triggers").rglob("*.py"))
     options = {option.name: option for option in trigger.commands["serve"].params}
     assert options["port"].default == 8080
     assert "container_port = 8080" in TERRAFORM["service.tf"]
