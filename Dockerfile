@@ -28,7 +28,7 @@ COPY requirements/build.txt requirements/py313.txt requirements/
 COPY tools/setup.py tools/
 RUN UV_COMPILE_BYTECODE=1 UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1 \
     python3 tools/setup.py --into /opt/retrainer --runtime
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY components components
 COPY pipelines pipelines
 RUN /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation . \

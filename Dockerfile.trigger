@@ -27,7 +27,7 @@ RUN python3 -m venv /opt/retrainer \
     && /opt/retrainer/bin/pip install --quiet --require-hashes -r requirements/build.txt \
     && /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation --require-hashes \
         -r requirements/py313-trigger.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY components components
 COPY pipelines pipelines
 RUN /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation . \

@@ -40,17 +40,14 @@ def pins(*names: str) -> dict[str, list[Requirement]]:
     return found
 
 
-def test_packages_are_the_folders_on_disk() -> None:
-    folders = {p.parent.relative_to(ROOT) for p in source_files() if p.suffix == ".py"}
-    listed = set(PROJECT["tool"]["setuptools"]["packages"])
-    assert listed == {".".join(("retrainer", *folder.parts)) for folder in folders}
-
-
 def test_wheel_holds_every_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     # Sources are copied: building in the checkout would leave its traces there.
     copied = tmp_path / "project"
-    for path in [*source_files(), *(ROOT / n for n in ("pyproject.toml", "README.md", "LICENSE"))]:
+    for path in [
+        *source_files(),
+        *(ROOT / n for n in ("pyproject.toml", "setup.py", "README.md", "LICENSE")),
+    ]:
         target = copied / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())

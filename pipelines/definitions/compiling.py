@@ -1,7 +1,7 @@
 """Compiling a retrain.yaml into a pipeline spec."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,12 @@ from .continuous_training import continuous_training
 from .pipeline_text import read_header, to_json, to_yaml
 from .portable import drop_new_names, drop_unused_inputs
 from .vertex_jobs import as_custom_jobs, with_resource_names
+
+CONTINUOUS_TRAINING = "continuous_training"
+PIPELINES: dict[str, Callable[[LoadedConfig], Any]] = {
+    CONTINUOUS_TRAINING: continuous_training,
+}
+"""The pipelines that a retrain.yaml can be compiled into, by name."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,12 @@ class Compiled:
         return to_yaml(self.vertex, header=self.header)
 
 
-def compile_config(loaded: LoadedConfig) -> Compiled:
+def compile_config(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) -> Compiled:
     """Compile a configuration.
 
     Args:
         loaded: The configuration.
+        pipeline: Which of `PIPELINES`.
 
     Returns:
         The pipeline, as it can be written for its readers.
@@ -71,7 +78,7 @@ def compile_config(loaded: LoadedConfig) -> Compiled:
     with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
         file = Path(folder) / "pipeline.yaml"
         try:
-            compiler.Compiler().compile(continuous_training(loaded), str(file))
+            compiler.Compiler().compile(PIPELINES[pipeline](loaded), str(file))
         except (ValueError, TypeError) as error:
             # KFP has rules of its own, such as which counts of accelerators there are.
             raise RetrainerError(
@@ -87,28 +94,30 @@ def compile_config(loaded: LoadedConfig) -> Compiled:
     return Compiled(spec, platforms, vertex, own, read_header(text))
 
 
-def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
+def compile_spec(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) -> dict[str, Any]:
     """Compile a configuration.
 
     Args:
         loaded: The configuration.
+        pipeline: Which of `PIPELINES`.
 
     Returns:
         The pipeline spec as a dictionary.
     """
-    return dict(compile_config(loaded).spec)
+    return dict(compile_config(loaded, pipeline).spec)
 
 
-def compile_pipeline(loaded: LoadedConfig) -> Pipeline:
+def compile_pipeline(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) -> Pipeline:
     """Compile a configuration for a target.
 
     Args:
         loaded: The configuration.
+        pipeline: Which of `PIPELINES`.
 
     Returns:
         What a target submits.
     """
-    compiled = compile_config(loaded)
+    compiled = compile_config(loaded, pipeline)
     return Pipeline(
         name=loaded.config.name,
         text=compiled.to_kubeflow_yaml(),

@@ -1,5 +1,6 @@
 """Every component has the same shape, and its README shows it as it is."""
 
+import ast
 import inspect
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 import retrainer.components
+from retrainer.pipelines.project.sections.tasks import NEVER_CACHED
 
 ROOT = Path(__file__).parents[2]
 NAMES = retrainer.components.__all__
@@ -28,9 +30,26 @@ def _example(name):
     return re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
 
 
-def test_every_folder_of_a_component_is_exported():
+def test_every_folder_of_a_component_is_exported_and_listed():
     folders = {path.parent.name for path in (ROOT / "components").glob("*/component.py")}
+    source = ast.parse((ROOT / "components" / "__init__.py").read_text())
+    listed = [
+        (node.module, alias.name)
+        for node in ast.walk(source)
+        if isinstance(node, ast.ImportFrom) and node.level and "component" in (node.module or "")
+        for alias in node.names
+    ]
     assert folders == set(NAMES)
+    assert sorted(listed) == sorted((f"{name}.component", name) for name in NAMES)
+
+
+def test_components_that_take_the_run_are_never_cached():
+    take_the_run = {
+        name
+        for name in NAMES
+        if "run" in (getattr(retrainer.components, name).component_spec.inputs or {})
+    }
+    assert take_the_run == set(NEVER_CACHED)
 
 
 @pytest.mark.parametrize("name", NAMES)

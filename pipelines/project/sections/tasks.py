@@ -1,10 +1,11 @@
 """The section of retrain.yaml on what each task gets."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 
+from ....components import __all__ as component_names
 from ..formats.image_names import Image
 from ..formats.quantities import check_cpu, check_memory
 from .kubernetes import KubernetesTaskConfig, Variable
@@ -75,7 +76,7 @@ class TaskConfig(Section):
         return self
 
 
-class TasksConfig(Section):
+class _Tasks(Section):
     """Settings of tasks: `all` holds for every one, and a task's own override it, key by key.
 
     Keys within `kubernetes`, and the names within mappings such as `env`, override one another one by one, too; a
@@ -83,19 +84,9 @@ class TasksConfig(Section):
     """
 
     all: TaskConfig = Field(default_factory=TaskConfig, description="Of every task.")
-    ingest_spans: TaskConfig = Field(default_factory=TaskConfig)
-    compute_statistics: TaskConfig = Field(default_factory=TaskConfig)
-    validate_examples: TaskConfig = Field(default_factory=TaskConfig)
-    transform_features: TaskConfig = Field(default_factory=TaskConfig)
-    train_model: TaskConfig = Field(default_factory=TaskConfig)
-    resolve_champion: TaskConfig = Field(default_factory=TaskConfig)
-    evaluate_model: TaskConfig = Field(default_factory=TaskConfig)
-    check_serving: TaskConfig = Field(default_factory=TaskConfig)
-    push_model: TaskConfig = Field(default_factory=TaskConfig)
-    notify_outcome: TaskConfig = Field(default_factory=TaskConfig)
 
     @model_validator(mode="after")
-    def _the_world_is_never_cached(self) -> "TasksConfig":
+    def _the_world_is_never_cached(self) -> Self:
         for task in NEVER_CACHED:
             if getattr(self, task).caching:
                 raise ValueError(
@@ -104,7 +95,7 @@ class TasksConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _what_holds_for_all_fits_each(self) -> "TasksConfig":
+    def _what_holds_for_all_fits_each(self) -> Self:
         for task in type(self).model_fields:
             try:
                 merged = self.of(task)
@@ -129,6 +120,18 @@ class TasksConfig(Section):
         return TaskConfig.model_validate(
             _over(self.all.model_dump(exclude_unset=True), own.model_dump(exclude_unset=True))
         )
+
+
+if TYPE_CHECKING:
+    TasksConfig = _Tasks
+else:
+    # A key for each component, so that a new one needs no line here.
+    TasksConfig = create_model(
+        "TasksConfig",
+        __base__=_Tasks,
+        __doc__=_Tasks.__doc__,
+        **{name: (TaskConfig, Field(default_factory=TaskConfig)) for name in component_names},
+    )
 
 
 def _over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

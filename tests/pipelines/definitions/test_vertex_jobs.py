@@ -156,7 +156,7 @@ def test_compiling_writes_a_file_for_vertex_ai_that_its_client_loads(project, tm
     ("settings", "says"),
     [
         ("train_model: {vertex: {spot: true}}", "train_model.vertex.spot needs a machine type"),
-        ("all: {vertex: {boot_disk_gb: 200}}", "ingest_spans.vertex.boot_disk_gb needs a machine"),
+        ("all: {vertex: {boot_disk_gb: 200}}", "check_serving.vertex.boot_disk_gb needs a machine"),
         ("all: {vertex: {machine_type: large}}", "machine_type' is 'large'"),
         ("all: {vertex: {boot_disk_type: ssd}}", "boot_disk_type"),
     ],
