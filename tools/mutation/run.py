@@ -101,7 +101,14 @@ AREAS = {
         ),
     ),
     "claims": Area(("pipelines/triggers/claims/*.py",), ("tests/pipelines/triggers/claims",)),
-    "dispatch": Area(("pipelines/triggers/*.py",), ("tests/pipelines/triggers/test_*.py",)),
+    "dispatch": Area(
+        (
+            "pipelines/triggers/*.py",
+            "pipelines/triggers/kinds/*.py",
+            "pipelines/triggers/messages/*.py",
+        ),
+        ("tests/pipelines/triggers/test_*.py", "tests/pipelines/triggers/messages"),
+    ),
     "caching": Area(
         ("pipelines/local/caching.py", "components/lib/reuse.py", "components/lib/digests.py"),
         ("tests/pipelines/local/test_caching.py", "tests/components/lib/test_reuse.py"),
