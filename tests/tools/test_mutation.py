@@ -69,7 +69,9 @@ def test_a_fault_changes_its_place_alone(tool):
 def test_each_area_has_modules_and_tests_and_a_seed_draws_the_same_again(tool):
     for name, area in tool.AREAS.items():
         for path in tool.modules_of(area):
-            assert tool.tests_of(name, path), path
+            near, others = tool.tests_of(name, path)
+            assert near or others, path
+            assert not set(near) & set(others)
     areas = ["registry", "claims"]
     drawn = tool.draw(areas, 5, seed=3)
     assert drawn == tool.draw(areas, 5, seed=3) != tool.draw(areas, 5, seed=4)

@@ -226,22 +226,20 @@ def modules_of(area: Area) -> list[str]:
     return [path for path in found if not any(fnmatch.fnmatch(path, one) for one in without)]
 
 
-def tests_of(area: str, path: str) -> list[str]:
-    """List the test files of a module: of its name, those that import it, then its area's."""
+def tests_of(area: str, path: str) -> tuple[list[str], list[str]]:
+    """List the test files of a module: that of its name and those that import it, and the others of its area."""
     module = path.removesuffix(".py").replace("/", ".")
     package, _, name = module.rpartition(".")
     here = Path("tests", path).parent
-    near = here.rglob("test_*.py") if here.is_dir() else []
     imports = re.compile(
         rf"retrainer\.{re.escape(module)}\b|retrainer\.{re.escape(package)} import .*\b{name}\b"
     )
-    files = [
-        str(here / f"test_{name}.py"),
-        *sorted(str(file) for file in near if imports.search(read(str(file)))),
-        *(file for one in AREAS[area].tests for file in test_files(one)),
-        *([NUMBERS] if name in NUMBER_MODULES else []),
-    ]
-    return [file for file in dict.fromkeys(files) if Path(file).exists()]
+    importing = [file for file in here.rglob("test_*.py") if imports.search(read(str(file)))]
+    files = [here / f"test_{name}.py", *sorted(importing)]
+    near = dict.fromkeys(str(file) for file in files if file.exists())
+    others = [file for pattern in AREAS[area].tests for file in test_files(pattern)]
+    others += [NUMBERS] if name in NUMBER_MODULES else []
+    return list(near), [file for file in dict.fromkeys(others) if file not in near]
 
 
 def test_files(pattern: str) -> list[str]:
@@ -280,9 +278,10 @@ def load_libraries() -> None:
 
 def check_tests(drawn: Sequence[tuple[str, Fault]], scratch: str) -> bool:
     """Run the tests without any fault: one that fails would catch everything."""
-    files = sorted({file for area, fault in drawn for file in tests_of(area, fault.path)})
+    lists = [files for area, fault in drawn for files in tests_of(area, fault.path)]
+    files = sorted({file for one in lists for file in one})
     since = time.monotonic()
-    process = start(files, scratch, None)
+    process = start([files], scratch, None)
     try:
         _, status = os.waitpid(process.pid, 0)
     finally:
@@ -369,21 +368,21 @@ class Watch:
     pytest_runtest_logreport = pytest_collectreport = _note
 
 
-def start(files: Sequence[str], scratch: str, fault: Fault | None) -> Process:
-    """Fork a process that runs test files on a fault."""
+def start(stages: Sequence[Sequence[str]], scratch: str, fault: Fault | None) -> Process:
+    """Fork a process that runs test files on a fault, some first."""
     folder = tempfile.mkdtemp(dir=scratch)
     pid = os.fork()
     if pid:
         return Process(pid, folder, time.monotonic())
     status = 1
     try:
-        status = run_tests(files, folder, fault)
+        status = run_tests(stages, folder, fault)
     finally:
         os._exit(status)
 
 
-def run_tests(files: Sequence[str], folder: str, fault: Fault | None) -> int:
-    """Run test files in this process, until one fails, and return pytest's exit code."""
+def run_tests(stages: Sequence[Sequence[str]], folder: str, fault: Fault | None) -> int:
+    """Run test files in this process, until a test fails, and return pytest's exit code."""
     import pytest
 
     os.setpgid(0, 0)
@@ -404,17 +403,13 @@ def run_tests(files: Sequence[str], folder: str, fault: Fault | None) -> int:
             filter(None, [str(HOOK), os.environ.get("PYTHONPATH")])
         )
         runpy.run_path(str(HOOK / "sitecustomize.py"))
-    arguments = [
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        f"--basetemp={folder}/tmp",
-    ]
-    chosen = ["-m", "not integration", "-o", "addopts=--import-mode=importlib"]
-    return int(pytest.main([*arguments, *chosen, *files], plugins=[Watch(folder)]))
+    options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tmp"]
+    options += ["-m", "not integration", "-o", "addopts=--import-mode=importlib"]
+    for files in filter(None, stages):
+        code = pytest.main([*options, *files], plugins=[Watch(folder)])
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return int(code)
+    return 0
 
 
 def words(fault: Fault) -> str:
