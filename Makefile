@@ -21,7 +21,8 @@ demo: setup ## four retrains on the flights of 2013: a first model, a better one
 	@.venv/bin/retrainer demo
 
 test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORKERS= for one at a time)
-	@.venv/bin/python -m pytest $(WORKERS) $(TESTS)
+	@# The processes that tests start need not compile our modules each time.
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest $(WORKERS) $(TESTS)
 
 lint: setup ## ruff, mypy and the links in the documentation
 	@sh tools/lint.sh

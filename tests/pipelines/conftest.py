@@ -13,6 +13,7 @@ import pytest
 from retrainer.pipelines.cli import demo
 from retrainer.pipelines.cli import run as run_command
 from retrainer.pipelines.cli.main import main
+from retrainer.pipelines.local.preload import LIBRARIES
 from retrainer.pipelines.local.runner import LocalRunner
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,9 +23,13 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def warm_retrainer() -> Iterator[Command]:
     """Run `retrainer` as the console script does, but load the libraries once for all tests.
 
-    What is about the process itself (signals, what it imports, what libraries print) starts one.
+    What is about the process itself (signals, what it imports, what libraries print) starts one, and has models checked
+    in a clean process as the product does; here the tasks do it themselves.
     """
-    with LocalRunner() as local, pytest.MonkeyPatch.context() as patch:
+    with (
+        LocalRunner((*LIBRARIES, "servers.serving_here_in_tasks")) as local,
+        pytest.MonkeyPatch.context() as patch,
+    ):
 
         @contextmanager
         def shared() -> Iterator[LocalRunner]:

@@ -1,14 +1,25 @@
 """Servers in Go, built where they are needed."""
 
+import atexit
+import fcntl
 import functools
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-# Removed when the session ends.
-_FOLDER = tempfile.TemporaryDirectory(prefix="go-programs-")
+FOLDER = "RETRAINER_TEST_GO_PROGRAMS"
+"""The variable that names the folder of a session's programs: its workers share it."""
+
+
+def share_folder() -> None:
+    """Make the folder of this session; the workers that it starts inherit the variable."""
+    if FOLDER not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="go-programs-")
+        atexit.register(folder.cleanup)
+        os.environ[FOLDER] = folder.name
 
 
 def build(source: Path, package: str = ".", modules: str = "go.mod") -> Path:
@@ -30,9 +41,15 @@ def build(source: Path, package: str = ".", modules: str = "go.mod") -> Path:
 
 @functools.cache
 def _built(source: Path, package: str, modules: str) -> tuple[Path, str]:
-    binary = Path(_FOLDER.name) / f"{source.name}-{Path(package).name}-{Path(modules).stem}"
-    command = ["go", "build", f"-modfile={modules}", "-o", str(binary), package]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    share_folder()
+    name = f"{source.name}-{Path(package).name}-{Path(modules).stem}"
+    binary = Path(os.environ[FOLDER], name)
+    with binary.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if binary.exists():
+            return binary, ""
+        command = ["go", "build", f"-modfile={modules}", "-o", str(binary), package]
+        done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if not done.returncode:
         return binary, ""
     return binary, (done.stderr.strip().splitlines() or ["go gives no reason"])[-1]

@@ -310,7 +310,7 @@ class KubeflowServer(LocalServer):
         (part,) = form.get_payload()
         text = part.get_payload(decode=True).decode()
         spec, platforms = None, pipeline_spec_pb2.PlatformSpec()
-        for document in yaml.safe_load_all(text):
+        for document in yaml.load_all(text, Loader=yaml.CSafeLoader):
             try:
                 if "pipelineInfo" in document:
                     if spec:

@@ -47,7 +47,9 @@ class RegistryServer(LocalServer):
         form = _read_form(request.headers["Content-Type"], await request.read())
         text = form.get("content", "")
         try:
-            package = next(iter(yaml.safe_load_all(text)))["pipelineInfo"]["name"]
+            package = next(iter(yaml.load_all(text, Loader=yaml.CSafeLoader)))["pipelineInfo"][
+                "name"
+            ]
         except (yaml.YAMLError, KeyError, TypeError):
             return web.Response(status=400, text="This is no pipeline.")
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{3,127}", package):

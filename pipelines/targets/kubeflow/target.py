@@ -248,7 +248,7 @@ class KubeflowTarget:
         if not self._pipeline.text:
             # It was opened to look at runs, and nothing will be sent.
             return dict(self._pipeline.spec)
-        spec, *platform = yaml.safe_load_all(self._pipeline.text)
+        spec, *platform = yaml.load_all(self._pipeline.text, Loader=yaml.CSafeLoader)
         return {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
 
     def _look_up(self, calls: Calls, run_id: str) -> Any:

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 
 def test_a_served_model_is_checked_in_a_clean_process(chain, model, examples):
     from retrainer.components.check_serving.check import check
@@ -11,6 +13,7 @@ def test_a_served_model_is_checked_in_a_clean_process(chain, model, examples):
     assert result["latency_ms"]["p95"] > 0
 
 
+@pytest.mark.usefixtures("serving_here")
 def test_a_model_that_is_too_slow_is_told(chain, model, examples):
     from retrainer.components.check_serving.check import check
 
@@ -33,6 +36,7 @@ def test_a_model_whose_file_is_broken_does_not_serve(chain, model, examples):
     assert verdict.startswith("does not serve: ")
 
 
+@pytest.mark.usefixtures("serving_here")
 def test_a_feature_that_the_rows_lack_is_sent_empty_and_a_whole_number_can_not_be(
     chain, model, write_examples, sample
 ):

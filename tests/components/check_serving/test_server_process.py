@@ -1,4 +1,7 @@
-"""What the clean process makes of rows, and of models that are not as train_model exports them."""
+"""What the model server makes of rows, and of models that are not as train_model exports them.
+
+It runs in this process here; test_check.py runs it in a clean one.
+"""
 
 import json
 import re
@@ -78,6 +81,7 @@ def served(tmp_path_factory, write_examples):
     return run
 
 
+@pytest.mark.usefixtures("serving_here")
 def test_no_request_need_be_timed(served):
     verdict, record = served(lambda x: x * 2, requests=0)
     assert verdict == "serves 3 rows, both signatures agree; no request was timed"
@@ -85,6 +89,7 @@ def test_no_request_need_be_timed(served):
     assert record["latency_ms"] is None
 
 
+@pytest.mark.usefixtures("serving_here")
 @pytest.mark.parametrize(
     ("function", "serialised", "says"),
     [
@@ -105,6 +110,7 @@ def test_predictions_that_are_wrong_are_named(served, function, serialised, says
     assert not record["ok"]
 
 
+@pytest.mark.usefixtures("serving_here")
 def test_a_signature_that_is_missing_is_named(served):
     verdict, _ = served(lambda x: x, ("serving_default", "named"), requests=1)
     assert "has no signature 'serving_tf_examples'" in verdict

@@ -38,10 +38,10 @@ def retrainer(warm_retrainer):
 
 
 @pytest.fixture(scope="module")
-def starter(tmp_path_factory):
+def starter(tmp_path_factory, warm_retrainer):
     """A project that init wrote, run once."""
     folder = tmp_path_factory.mktemp("starter") / "project"
-    assert started("init", folder).returncode == 0
+    assert warm_retrainer("init", folder).returncode == 0
     done = started("run", folder / "retrain.yaml", "--run-id", "first")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "first.out").write_text(done.stdout)
@@ -223,6 +223,7 @@ def test_a_metric_that_tfma_does_not_have(fails, project):
     fails("AUCC", "AUC")
 
 
+@pytest.mark.slow
 def test_two_runs_on_the_same_directory_at_the_same_moment(retrainer, project):
     command = [*PROGRAM, "run", "--no-cache", "--run-id"]
     first, second = (
@@ -315,6 +316,7 @@ finally:
     assert (tmp_path / "p.yaml").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(retrainer, project):
     command = [*PROGRAM, "run", "--no-cache", "--run-id", "cut"]
     process = subprocess.Popen(
@@ -323,8 +325,6 @@ def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(retrainer, project)
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A script's shell has what it runs with & ignore interrupts, and a run respects that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for line in process.stdout:
         if "transform_features ..." in line:
@@ -350,6 +350,7 @@ def _points_into(link, folder):
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.integration("mount")
 def test_a_full_disk_is_told_and_the_champion_stays(fails, retrainer, project, tmp_path):
     disk = tmp_path / "disk"
