@@ -13,7 +13,7 @@ from .column_types import ColumnType
 from .pseudonymize import key_digest, read_key
 from .sources.base import SourceOptions
 from .sources.column_names import is_index
-from .sources.formats import AUTO, FORMATS
+from .sources.open_source import AUTO, FORMATS
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 4

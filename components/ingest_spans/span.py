@@ -13,7 +13,7 @@ from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, scratch_folder
-from ..lib.spans import SourceFile, SourceSpan, read_fingerprints
+from ..lib.span_discovery import SourceFile, SourceSpan, read_fingerprints
 from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
     SPAN_FILE,
@@ -35,7 +35,7 @@ from .column_types import ColumnType, is_compatible
 from .download import digest_source, fetched, refused
 from .settings import IngestSettings
 from .sources.base import BadRow, Source
-from .sources.formats import open_source
+from .sources.open_source import open_source
 from .sources.partition_columns import PartitionedSource
 from .span_checks import check_bad_rows
 from .span_reader import Opener

@@ -19,8 +19,8 @@ from .rejecting_casts import decode_text
 from .required_columns import RequiredColumns
 from .sources.base import CELL_KEPT, TEXT_KEPT, BadRow, Block, NoRowsError, Source
 from .sources.column_names import check_characters, is_index
-from .sources.formats import read_blocks
 from .sources.join_blocks import join_blocks
+from .sources.open_source import read_blocks
 
 
 class TypesChangedError(Exception):

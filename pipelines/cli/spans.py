@@ -176,7 +176,7 @@ def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> Non
 
 
 def _check_there(span: str, store: str, pattern: str) -> None:
-    from ...components.lib.spans import find_spans
+    from ...components.lib.span_discovery import find_spans
     from ...components.lib.stored_spans import list_stored, list_versions
 
     if list_versions(store, span):

@@ -12,7 +12,7 @@ from ...components.ingest_spans.settings import IngestSettings, check_query
 from ...components.ingest_spans.sources.base import SourceOptions
 from ...components.lib.errors import RetrainerError
 from ...components.lib.registry import CHAMPION, Registry
-from ...components.lib.spans import check_pattern, find_spans
+from ...components.lib.span_discovery import check_pattern, find_spans
 from ...components.lib.store import Store
 from ...components.lib.uris import is_local
 from ...components.lib.user_code_digest import code_behind

@@ -16,7 +16,7 @@ from retrainer.components.lib.errors import StorageError, StorageRefusedError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.folders import publish_folder, remove_folder
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
-from retrainer.components.lib.spans import find_spans
+from retrainer.components.lib.span_discovery import find_spans
 from retrainer.components.lib.statistics_artifact import read_statistics
 from retrainer.components.lib.uris import (
     create_exclusive,

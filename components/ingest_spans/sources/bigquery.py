@@ -20,7 +20,7 @@ from ...lib.bigquery_client import (
 from ...lib.bigquery_tables import TableName, check_readable, look_at, parse_table
 from ...lib.digests import digest_value
 from ...lib.errors import RetrainerError
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ...lib.errors import RetrainerError
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from .base import BLOCK_BYTES as SOURCE_BLOCK_BYTES
 from .base import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .column_names import check_names

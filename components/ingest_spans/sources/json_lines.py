@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from ...lib.errors import RetrainerError
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from .base import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .compression import open_native
 from .json_rows import JsonRows, make_batch, read_rows

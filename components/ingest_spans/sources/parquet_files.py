@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from ...lib.errors import RetrainerError
 from ...lib.examples import open_parquet
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 from .column_names import check_names
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import pyarrow as pa
 
 from ...lib.errors import RetrainerError
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from .base import Block, Source
 
 

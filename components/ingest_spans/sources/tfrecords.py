@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from .base import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .compression import compression_of, open_native
 from .record_io import begins_with_record, read_records

@@ -14,7 +14,7 @@ from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.ingest_spans.span_checks import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import find_spans
+from retrainer.components.lib.span_discovery import find_spans
 
 HEADER = "id,city,amount,label\n"
 

@@ -19,10 +19,10 @@ from retrainer.components.ingest_spans.sources import (
     join_blocks as joining,
 )
 from retrainer.components.ingest_spans.sources.base import SourceOptions
-from retrainer.components.ingest_spans.sources.formats import open_source
+from retrainer.components.ingest_spans.sources.open_source import open_source
 from retrainer.components.ingest_spans.span_reader import SpanReader, TypesChangedError, read_ahead
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import SourceFile
+from retrainer.components.lib.span_discovery import SourceFile
 
 
 @pytest.fixture(autouse=True)

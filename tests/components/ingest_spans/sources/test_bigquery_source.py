@@ -16,7 +16,7 @@ from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.bigquery import BigQuerySource, fill_query
 from retrainer.components.lib.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import find_spans, read_fingerprints
+from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
 
 PATTERN = "bq://acme-ml.air.flights_{span:%Y%m}"
 

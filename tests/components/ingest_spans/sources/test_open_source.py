@@ -8,11 +8,11 @@ import pytest
 
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.csv_files import CsvSource
-from retrainer.components.ingest_spans.sources.formats import open_source, read_blocks
 from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource
+from retrainer.components.ingest_spans.sources.open_source import open_source, read_blocks
 from retrainer.components.ingest_spans.sources.parquet_files import ParquetSource
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import SourceFile
+from retrainer.components.lib.span_discovery import SourceFile
 
 
 @pytest.fixture

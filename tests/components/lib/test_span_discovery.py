@@ -3,7 +3,7 @@ import os
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import compile_pattern, find_spans, read_fingerprints
+from retrainer.components.lib.span_discovery import compile_pattern, find_spans, read_fingerprints
 
 
 def _touch(folder, *names):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ...lib.bigquery_tables import is_bigquery
 from ...lib.errors import RetrainerError
-from ...lib.spans import SourceFile
+from ...lib.span_discovery import SourceFile
 from ..download import refused
 from .base import Block, NoRowsError, Source, SourceOptions
 from .compression import compression_of, without_compression
