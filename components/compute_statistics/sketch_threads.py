@@ -7,8 +7,8 @@ of any number of cores or many machines.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from enum import Enum
 from itertools import islice
@@ -19,6 +19,7 @@ from tensorflow_data_validation.statistics import stats_impl
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart, to_list_batch
+from ..lib.threads import ordered_map
 from .part_reader import PartReader, cast_to_float
 from .sketches import (
     Merging,
@@ -93,14 +94,14 @@ def make_sketches(
     # Threads share the work, since TFDV's sketches and NumPy let go of the interpreter's lock; a process would
     # have to be forked from one that holds TensorFlow.
     with ThreadPoolExecutor(workers) as pool:
-        sketched = _in_order(
+        sketched = ordered_map(
             pool,
-            workers,
             lambda batch: _sketch(batch, settings, as_float),
             _batches(parts, settings, blocks),
+            workers,
         )
-        packed = _in_order(
-            pool, workers, lambda one: pack(*one, settings), _by_block(sketched, settings)
+        packed = ordered_map(
+            pool, lambda one: pack(*one, settings), _by_block(sketched, settings), workers
         )
         for part in parts:
             # The first block tells how many there are.
@@ -202,19 +203,6 @@ def _by_block(
                 columns, merged = mark.columns, Merging(settings)
         if one.accumulators is not None:
             file.add(one.accumulators)
-
-
-def _in_order(
-    pool: Executor, ahead: int, work: Callable[[_In], _Out], items: Iterable[_In]
-) -> Iterator[_Out]:
-    """Map items in a pool: results in order, and no more than a few items waiting in memory."""
-    waiting: deque[Future[_Out]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _cores() -> int:

@@ -65,7 +65,7 @@ def ingest_spans(
         hash_key_file: File that holds it, such as a mounted secret; empty for none.
         split_by: With split `hash`, the columns whose rows stay on one side; none: those of `key`, and without them the
             whole row.
-        format: `csv`, `parquet`, `jsonl`, `tfrecord` (of tf.Example), or `auto` to go by the files' endings.
+        format: Format of the files, as `data.format` in retrain.yaml; `auto` goes by their endings.
         csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `skip_rows` (lines
             before the header), `null_values`, `decimal` and `thousands` (marks), and `by_column` (the last three by
             column).

@@ -9,7 +9,7 @@ from hashlib import sha256
 from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_file
 from ..lib.errors import RetrainerError, StorageError
-from ..lib.span_discovery import SourceFile
+from ..lib.source_files import SourceFile
 from ..lib.uris import filesystem, is_local
 
 _CHUNK_BYTES = 4 << 20

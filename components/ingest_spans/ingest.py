@@ -8,7 +8,9 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
 from ..lib.exclusions import read_exclusions
 from ..lib.progress import progress
-from ..lib.span_discovery import LATEST, SourceSpan, find_spans
+from ..lib.source_files import SourceSpan
+from ..lib.span_discovery import find_spans
+from ..lib.span_patterns import LATEST
 from ..lib.windows import choose_window
 from ..lib.words import did_you_mean, name_spans, plural
 from .column_notes import describe_notes

@@ -7,13 +7,14 @@ from typing import Any
 from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.words import one_of
 from .cell_rules import Rules, parse_rules
 from .column_changes import ColumnChanges, parse_columns
 from .column_types import ColumnType
 from .pseudonymize import key_digest, read_key
 from .sources.base import SourceOptions
 from .sources.column_names import is_index
-from .sources.open_source import AUTO, FORMATS
+from .sources.formats import format_names
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 4
@@ -112,14 +113,14 @@ class IngestSettings:
             raise RetrainerError(
                 f"max_bad_rows is {self.max_bad_rows}; it is a share of the rows, from 0 to 1 (data.max_bad_rows)."
             )
-        if self.source.format not in (AUTO, *FORMATS):
+        if self.source.format not in format_names():
             raise RetrainerError(
-                f"format '{self.source.format}' is unknown; use {AUTO}, {', '.join(FORMATS)} (data.format)."
+                f"format '{self.source.format}' is unknown; use {one_of(format_names())} (data.format)."
             )
         for name, value in self.types.items():
             if value not in TYPES:
                 raise RetrainerError(
-                    f"the type is '{value}' for '{name}'; use {', '.join(TYPES[:-1])} or {TYPES[-1]} (data.types)."
+                    f"the type is '{value}' for '{name}'; use {one_of(TYPES)} (data.types)."
                 )
         if self.split_by and self.split != HASH:
             raise RetrainerError(

@@ -13,7 +13,8 @@ from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, scratch_folder
-from ..lib.span_discovery import SourceFile, SourceSpan, read_fingerprints
+from ..lib.source_files import SourceFile, SourceSpan
+from ..lib.span_discovery import read_fingerprints
 from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
     SPAN_FILE,

@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from ..lib.threads import read_ahead
 from .casts import CastError, cast, nested_column_error
 from .cell_rules import CellRules, Rules
 from .column_changes import ColumnChanges
@@ -29,8 +29,6 @@ class TypesChangedError(Exception):
 
 Opener = Callable[[], AbstractContextManager[Source]]
 """Opens a source for one pass; its temporary files are removed afterwards."""
-
-T = TypeVar("T")
 
 
 class Rows(NamedTuple):
@@ -231,24 +229,6 @@ class SpanReader:
             )
             cell = "" if cell is None else str(cell)[:CELL_KEPT]
             yield BadRow(file, int(numbers[index]), "; ".join(reasons), text, cell)
-
-
-def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """Make the next item on another thread while the present one is used.
-
-    Args:
-        items: Made one after the other.
-
-    Yields:
-        The items, in order.
-    """
-    end = object()
-    # Arrow lets go of the interpreter while it parses, so both threads work.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead = pool.submit(next, items, end)
-        while (item := ahead.result()) is not end:
-            ahead = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
 
 
 def _read_typed(name: str, column: pa.Array, as_number: bool) -> pa.Array:

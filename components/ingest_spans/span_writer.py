@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ..lib.examples import EVAL, TRAIN
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
+from ..lib.threads import read_ahead
 from .cell_rules import CellRules, Rules
 from .column_types import ColumnType
 from .duplicate_keys import Duplicates
@@ -24,7 +25,7 @@ from .required_columns import RequiredColumns
 from .settings import HASH, IngestSettings
 from .sources.base import BadRow
 from .span_checks import check_bad_rows, check_columns, check_number
-from .span_reader import Opener, Rows, SpanReader, TypesChangedError, read_ahead
+from .span_reader import Opener, Rows, SpanReader, TypesChangedError
 
 ALL = "all"
 _LABEL_IS = "0 or 1, a class from 0 up, or a quantity"

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from .bigquery_client import REQUEST_SECONDS, RETRY_SECONDS, explained, open_tables
 from .errors import RetrainerError
+from .source_files import SourceFile
 
 SCHEME = "bq://"
 # As many as the HTTP client keeps connections for, with some to spare.
@@ -63,21 +64,6 @@ class TableName:
         return f"{self.project}.{self.dataset}.{self.table}"
 
 
-class FoundTable(NamedTuple):
-    """A table or partition as it is now.
-
-    Attributes:
-        uri: Its name as a URI.
-        size: Bytes, as BigQuery counts them for a query over all its columns.
-        fingerprint: Changes when its rows do: their number, and the time of the last change. It changes also with the
-            table's description and the like.
-    """
-
-    uri: str
-    size: int
-    fingerprint: str
-
-
 def is_bigquery(uri: str) -> bool:
     """Tell whether a URI or pattern names tables of BigQuery."""
     return uri.startswith(SCHEME)
@@ -102,7 +88,7 @@ def parse_table(uri: str) -> TableName:
     return TableName(project, dataset, table, partition)
 
 
-def find_tables(pattern: str, match: Callable[[str], str | None]) -> list[tuple[str, FoundTable]]:
+def find_tables(pattern: str, match: Callable[[str], str | None]) -> list[tuple[str, SourceFile]]:
     """Find the tables or partitions behind a pattern.
 
     Args:
@@ -195,11 +181,11 @@ def table_reference(name: TableName) -> Any:
     return TableReference(DatasetReference(name.project, name.dataset), name.table)
 
 
-def _tables(project: str, dataset: str, wanted: Callable[[TableName], bool]) -> list[FoundTable]:
+def _tables(project: str, dataset: str, wanted: Callable[[TableName], bool]) -> list[SourceFile]:
     from google.api_core.exceptions import NotFound
     from google.cloud.bigquery import DatasetReference
 
-    def look(name: TableName) -> FoundTable | None:
+    def look(name: TableName) -> SourceFile | None:
         try:
             return _describe(look_at(client, name))
         except NotFound:  # dropped since it was listed
@@ -220,11 +206,12 @@ def _tables(project: str, dataset: str, wanted: Callable[[TableName], bool]) -> 
                 check_readable(name, one.table_type)
                 names.append(name)
         with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-            return sorted(one for one in pool.map(look, names) if one is not None)
+            found = [one for one in pool.map(look, names) if one is not None]
+        return sorted(found, key=_by_uri)
 
 
 def check_readable(name: TableName, kind: str) -> None:
-    """Refuse what has no rows of its own.
+    """Check that a table has rows of its own.
 
     Args:
         name: The table.
@@ -235,22 +222,26 @@ def check_readable(name: TableName, kind: str) -> None:
     """
     if kind not in _READABLE:
         raise RetrainerError(
-            f"'{name}' is no table but of the kind {kind}, which keeps no rows and can't tell when they change. Name "
-            "the tables behind it in data.pattern, and what it does with them in data.query."
+            f"'{name}' is a {kind}; only tables and snapshots can be read, since nothing shows when its rows "
+            "change. Set data.pattern to the tables that it reads, and data.query to what it does with them."
         )
 
 
-def _describe(table: Any) -> FoundTable:
+def _describe(table: Any) -> SourceFile:
+    """Describe a table as a source file: bytes as a query over all columns counts them, and a fingerprint.
+
+    The fingerprint has the number of rows and the time of the last change, which also changes with its description.
+    """
     name = TableName(table.project, table.dataset_id, table.table_id)
     # Rows that were just streamed in are read, and are not among the table's rows yet.
     streaming = table.streaming_buffer.estimated_rows if table.streaming_buffer else 0
     changed = table.modified.isoformat() if table.modified else ""
-    return FoundTable(
+    return SourceFile(
         name.uri, table.num_bytes or 0, f"{table.num_rows or 0}+{streaming or 0}:{changed}"
     )
 
 
-def _partitions(name: TableName) -> list[FoundTable]:
+def _partitions(name: TableName) -> list[SourceFile]:
     from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
     with explained(f"the partitions of the table '{name}'", name.project):
@@ -271,15 +262,20 @@ def _partitions(name: TableName) -> list[FoundTable]:
             retry=_retry(),
             timeout=REQUEST_SECONDS,
         )
-        return sorted(
-            FoundTable(
+        found = [
+            SourceFile(
                 TableName(name.project, name.dataset, name.table, row["partition_id"]).uri,
                 row["byte_count"] or 0,
                 f"{row['row_count']}:{row['modified']}",
             )
             for row in job.result(retry=_retry())
             if row["partition_id"] not in _NO_SPANS
-        )
+        ]
+        return sorted(found, key=_by_uri)
+
+
+def _by_uri(file: SourceFile) -> str:
+    return file.uri
 
 
 def _retry() -> Any:

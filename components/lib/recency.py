@@ -4,7 +4,7 @@ from datetime import datetime
 
 from .errors import RetrainerError
 from .registry import ModelVersion
-from .span_discovery import compile_pattern, span_order
+from .span_patterns import compile_pattern, span_order
 
 
 def is_older(span: str, other: str, pattern: str = "") -> bool | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .span_discovery import compile_pattern
+from .span_patterns import compile_pattern
 
 # Names that are dates beyond doubt; a year or a year and month without a dash may be a number.
 _KNOWN_FORMATS = ("%Y-%m-%dT%H", "%Y-%m-%d", "%Y-%m", "%Y/%m/%d", "%Y/%m", "%Y%m%d")

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from .errors import RetrainerError
-from .span_discovery import LATEST, SourceSpan, compile_pattern
+from .source_files import SourceSpan
+from .span_patterns import LATEST, compile_pattern
 from .words import plural
 
 # More missing spans than this are named by the first ones and their number.

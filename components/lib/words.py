@@ -69,6 +69,11 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def one_of(names: Sequence[str]) -> str:
+    """List alternatives, such as `csv, parquet or jsonl`."""
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
+
+
 def name_spans(spans: Sequence[str], most: int = _MOST_SPANS) -> str:
     """Name some spans in a few words, however many they are.
 

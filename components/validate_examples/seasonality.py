@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..lib.dataset import Dataset
 from ..lib.examples import Examples, SpanPart
-from ..lib.span_discovery import compile_pattern
+from ..lib.span_patterns import compile_pattern
 from ..lib.statistics_artifact import Statistics, parse_statistics
 from ..lib.stored_spans import list_versions
 from ..lib.uris import exists, join, read_bytes, write_atomic

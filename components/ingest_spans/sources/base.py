@@ -24,7 +24,7 @@ class SourceOptions:
     """How sources are read.
 
     Attributes:
-        format: `csv`, `parquet`, `jsonl`, `tfrecord`, or `auto` to go by the name's ending.
+        format: A name of `FORMATS`, or `auto` to go by the name's ending.
         exclude: Columns that are not wanted; a source leaves them out before it looks at their cells.
         csv_columns: The columns' names, of CSV files without a header; none: the first row has them.
         csv_delimiter: One character between the cells of a CSV row.

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +20,8 @@ from ...lib.bigquery_client import (
 from ...lib.bigquery_tables import TableName, check_readable, look_at, parse_table
 from ...lib.digests import digest_value
 from ...lib.errors import RetrainerError
-from ...lib.span_discovery import SourceFile
+from ...lib.source_files import SourceFile
+from ...lib.threads import read_ahead
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.
@@ -74,7 +75,7 @@ class BigQuerySource:
             session = self._open_session(client)
             schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
             first = 1
-            for batch in _read_ahead(client, session, schema):
+            for batch in _read_session(client, session, schema):
                 yield Block(batch, first, (), self._excluded)
                 first += batch.num_rows
             if first == 1:
@@ -268,16 +269,17 @@ def _no_partition(name: TableName) -> RetrainerError:
     )
 
 
-def _read_ahead(client: Any, session: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Read a session's rows, the next block while the caller has the last one in hand."""
-    # Left first, the client ends the call that the thread may still be waiting in.
-    with ThreadPoolExecutor(1, "bigquery") as pool, client:
-        for stream in session.streams:
-            batches = _read_stream(client, stream.name, schema, _rows_of_a_block(session))
-            ahead = pool.submit(next, batches, None)
-            while (batch := ahead.result()) is not None:
-                ahead = pool.submit(next, batches, None)
-                yield batch
+def _read_session(client: Any, session: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Read a session's rows, the next block while the caller uses the last one."""
+    rows = _rows_of_a_block(session)
+    batches = chain.from_iterable(
+        _read_stream(client, stream.name, schema, rows) for stream in session.streams
+    )
+    # The client is closed first, which ends the call that the thread may still wait for.
+    with closing(read_ahead(batches)) as ahead, client:
+        # Not `yield from`, which would close the reader before the client.
+        for batch in ahead:  # noqa: UP028
+            yield batch
 
 
 def _rows_of_a_block(session: Any) -> int:

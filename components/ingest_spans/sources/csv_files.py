@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ...lib.errors import RetrainerError
-from ...lib.span_discovery import SourceFile
+from ...lib.source_files import SourceFile
 from .base import BLOCK_BYTES as SOURCE_BLOCK_BYTES
 from .base import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .column_names import check_names
 from .compression import open_native
-from .encoding import BYTEWISE, begins_as_utf8, original_bytes, transcode
+from .encoding import BYTEWISE, begins_as_utf8, is_utf8, original_bytes, transcode
 
 # Arrow reads some thirty of them ahead.
 BLOCK_BYTES = SOURCE_BLOCK_BYTES // 16
@@ -30,6 +30,15 @@ _MOST_LINES = 100
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Rows of another number of cells are set aside, unless Arrow can't hand their text over since it is not UTF-8.
 _NOT_HANDED_OVER = re.compile(r"Expected \d+ columns, got \d+")
+
+
+def open_file(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> "CsvSource":
+    """Open a file; see `open_source`."""
+    if not is_utf8(options.csv_encoding):
+        target = os.path.join(scratch, f"{os.path.basename(path)}.utf-8")
+        transcode(file.uri, path, options.csv_encoding, target)
+        path = target
+    return CsvSource(file, path, options, scratch)
 
 
 class CsvSource:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from ...lib.errors import RetrainerError
-from ...lib.span_discovery import SourceFile
+from ...lib.source_files import SourceFile
 from .base import BLOCK_BYTES, TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .compression import open_native
 from .json_rows import JsonRows, make_batch, read_rows
@@ -24,6 +24,13 @@ _PART_BYTES = 1 << 20
 _EXACT_LIMIT = 2.0**53
 _BLANK = b" \t\r\n"
 _UTF8_BOM, _UTF16_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+
+
+def open_file(
+    file: SourceFile, path: str, options: SourceOptions, scratch: str
+) -> "JsonLinesSource":
+    """Open a file; see `open_source`."""
+    return JsonLinesSource(file, path, options)
 
 
 class JsonLinesSource:

@@ -9,12 +9,17 @@ import pyarrow.parquet as pq
 
 from ...lib.errors import RetrainerError
 from ...lib.examples import open_parquet
-from ...lib.span_discovery import SourceFile
+from ...lib.source_files import SourceFile
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 from .column_names import check_names
 
 _BLOCK_BYTES = 4 * BLOCK_BYTES
 _MAGIC = b"PAR1"
+
+
+def open_file(file: SourceFile, path: str, options: SourceOptions, scratch: str) -> "ParquetSource":
+    """Open a file; see `open_source`."""
+    return ParquetSource(file, path, options)
 
 
 class ParquetSource:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import pyarrow as pa
 
 from ...lib.errors import RetrainerError
-from ...lib.span_discovery import SourceFile
+from ...lib.source_files import SourceFile
 from .base import Block, Source
 
 

@@ -1,19 +1,26 @@
 """TFRecord files of tf.Examples as a source of rows."""
 
 import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-from ...lib.span_discovery import SourceFile
+from ...lib.source_files import SourceFile
+from ...lib.threads import ordered_map
 from .base import TEXT_KEPT, BadRow, Block, NoRowsError, SourceOptions
 from .compression import compression_of, open_native
 from .record_io import begins_with_record, read_records
 from .tf_examples import decode_examples
 
 _GZIP = b"\x1f\x8b\x08"
-# Decoding is the slow part, and leaves the interpreter to others meanwhile.
+# Decoding is the slow part, and releases the interpreter's lock.
 _THREADS = 2
+
+
+def open_file(
+    file: SourceFile, path: str, options: SourceOptions, scratch: str
+) -> "TFRecordSource":
+    """Open a file; see `open_source`."""
+    return TFRecordSource(file, path, options)
 
 
 class TFRecordSource:
@@ -49,23 +56,20 @@ class TFRecordSource:
             RetrainerError: If the file is no TFRecord file, or is damaged or cut off.
         """
         uri = self._file.uri
-        first = 1
-        decoding: deque[Future[Block]] = deque()
+        empty = True
         with (
             open_native(uri, self._path, _codec(self._path)) as stream,
             ThreadPoolExecutor(_THREADS) as pool,
         ):
-            for records in read_records(stream, uri):
-                decoding.append(pool.submit(self._block, records, first))
-                first += len(records)
-                if len(decoding) > _THREADS:
-                    yield decoding.popleft().result()
-            while decoding:
-                yield decoding.popleft().result()
-        if first == 1:
+            numbered = _number(read_records(stream, uri))
+            for block in ordered_map(pool, self._block, numbered, _THREADS):
+                empty = False
+                yield block
+        if empty:
             raise NoRowsError(f"'{uri}' has no records. Upload the span again.")
 
-    def _block(self, records: list[bytes], first: int) -> Block:
+    def _block(self, numbered: tuple[int, list[bytes]]) -> Block:
+        first, records = numbered
         decoded = decode_examples(records, self._exclude)
         name = os.path.basename(self._file.uri)
         bad = [
@@ -75,8 +79,16 @@ class TFRecordSource:
         return Block(decoded.batch, first, bad, decoded.excluded)
 
 
+def _number(batches: Iterable[list[bytes]]) -> Iterator[tuple[int, list[bytes]]]:
+    """Number records from 1: yield each batch with the number of its first record."""
+    first = 1
+    for records in batches:
+        yield first, records
+        first += len(records)
+
+
 def _codec(path: str) -> str:
-    """Tell the codec of a file whose name does not: TFX's own writer packs, and others leave the ending out."""
+    """Detect the codec of a file whose name has no ending for it, as TFX's own writer leaves it out."""
     if compression_of(path):
         return ""
     with open(path, "rb") as file:

@@ -1,11 +1,18 @@
 """The section of retrain.yaml on the data: where it is, and how it becomes examples."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ....components.ingest_spans.sources.formats import AUTO, FORMATS, format_names
 from .kubernetes import Variable
 from .section import Section
+
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[tuple(format_names())]
+_ABOUT_FORMATS = "; ".join(f"{one.name} {one.about}" for one in FORMATS if one.about)
 
 
 class CsvColumnConfig(Section):
@@ -132,10 +139,10 @@ class DataConfig(Section):
     )
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: HashConfig = Field(default_factory=HashConfig)
-    format: Literal["auto", "csv", "parquet", "jsonl", "tfrecord"] = Field(
-        "auto",
-        description="Format of the files: jsonl has one object a line, in UTF-8; tfrecord holds tf.Examples; auto goes "
-        "by the files' endings, of which `.gz`, `.bz2`, `.zst` and `.lz4` are unpacked.",
+    format: FormatName = Field(
+        AUTO,
+        description=f"Format of the files: {_ABOUT_FORMATS}; {AUTO} goes by the files' endings, of which `.gz`, "
+        "`.bz2`, `.zst` and `.lz4` are unpacked.",
     )
     types: dict[str, Literal["integer", "number", "text"]] = Field(
         default_factory=dict,

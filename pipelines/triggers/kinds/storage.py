@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from ....components.lib.errors import RetrainerError
-from ....components.lib.span_discovery import SpanPattern, compile_pattern
+from ....components.lib.span_patterns import SpanPattern, compile_pattern
 from ...project.sections.data import DataConfig
 from ...project.sections.triggers import FLAGS, MessageKind, TriggerConfig
 from ..messages.alerts import Incident, is_alert, read_alerts

@@ -15,7 +15,8 @@ from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.lib.bigquery_tables import SCHEME
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.span_discovery import SourceFile, find_spans
+from retrainer.components.lib.source_files import SourceFile
+from retrainer.components.lib.span_discovery import find_spans
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import random
 from contextlib import contextmanager
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,9 +19,9 @@ from retrainer.components.ingest_spans.sources import (
 )
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.open_source import open_source
-from retrainer.components.ingest_spans.span_reader import SpanReader, TypesChangedError, read_ahead
+from retrainer.components.ingest_spans.span_reader import SpanReader, TypesChangedError
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 
 
 @pytest.fixture(autouse=True)
@@ -296,16 +295,3 @@ def test_a_nested_column_is_named_with_its_file_and_type(reader, tmp_path):
         RetrainerError, match=r"column 'a' of '.*1\.parquet' holds struct.*data\.drop"
     ):
         read(reader(tmp_path / "1.parquet"))
-
-
-def test_reading_ahead_gives_all_items_in_order_and_hands_errors_on():
-    assert list(read_ahead(iter(range(100)))) == list(range(100))
-
-    def fails():
-        yield np.int64(1)
-        raise RetrainerError("the disk is gone")
-
-    items = read_ahead(fails())
-    assert next(items) == 1
-    with pytest.raises(RetrainerError, match="the disk is gone"):
-        next(items)

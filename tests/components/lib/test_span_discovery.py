@@ -3,7 +3,8 @@ import os
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import compile_pattern, find_spans, read_fingerprints
+from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
+from retrainer.components.lib.span_patterns import compile_pattern
 
 
 def _touch(folder, *names):
@@ -179,7 +180,7 @@ def test_spans_that_share_a_folder_are_named_in_their_markers(tmp_path):
     _touch(tmp_path, "s-2024-01-01.csv", "s-2024-01-02.csv", "2024-01-01.done")
     pattern = tmp_path / "s-{span:%Y-%m-%d}.csv"
     assert _whole(pattern, "{span}.done") == {"2024-01-01": (True, 1), "2024-01-02": (False, 1)}
-    with pytest.raises(RetrainerError, match=r"can't tell which span it completes"):
+    with pytest.raises(RetrainerError, match=r"does not say which span it completes"):
         find_spans(str(pattern), "_SUCCESS")
 
 

@@ -11,7 +11,7 @@ from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.csv_files import CsvSource
 from retrainer.components.ingest_spans.sources.encoding import is_utf8, transcode
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from retrainer.components.ingest_spans.sources import base, json_lines
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 from retrainer.pipelines.examples.flights.data import read_flights
 
 
@@ -350,7 +350,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         "import resource, sys\n"
         "from retrainer.components.ingest_spans.sources.base import SourceOptions\n"
         "from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource\n"
-        "from retrainer.components.lib.span_discovery import SourceFile\n"
+        "from retrainer.components.lib.source_files import SourceFile\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"
         "before = peak()\n"
         "source = JsonLinesSource(SourceFile('x', 1, ''), sys.argv[1], SourceOptions())\n"

@@ -12,7 +12,7 @@ from retrainer.components.ingest_spans.sources.json_lines import JsonLinesSource
 from retrainer.components.ingest_spans.sources.open_source import open_source, read_blocks
 from retrainer.components.ingest_spans.sources.parquet_files import ParquetSource
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ def test_a_files_ending_tells_its_format(choose, name, source):
     assert isinstance(choose(name), source)
 
 
-def test_a_format_that_is_said_counts_and_not_the_ending(choose):
+def test_a_format_that_is_set_counts_and_not_the_ending(choose):
     assert isinstance(choose("part-0", format="parquet"), ParquetSource)
     assert isinstance(choose("a.parquet", format="csv"), CsvSource)
 
 
-def test_an_ending_that_tells_nothing_asks_for_the_format(choose):
+def test_an_unknown_ending_asks_for_the_format(choose):
     with pytest.raises(
         RetrainerError,
         match=r"format of '.*a\.txt'.*data\.format to csv, parquet, jsonl or tfrecord",
@@ -68,10 +68,10 @@ def test_a_file_in_another_encoding_is_read_through_a_copy(choose, tmp_path):
     assert block.batch.to_pylist() == [{"a": "Köln".encode()}]
 
 
-def test_what_arrow_finds_is_told_in_one_sentence_with_the_file(choose, tmp_path):
+def test_arrows_errors_are_one_sentence_that_names_the_file(choose, tmp_path):
     pq.write_table(pa.table({"a": range(1_000)}), tmp_path / "whole")
     cut = (tmp_path / "whole").read_bytes()[:-20]
-    with pytest.raises(RetrainerError, match=r"^'gs://b/a' can't be read: [^\n]*[^.]\. Deliver"):
+    with pytest.raises(RetrainerError, match=r"^'gs://b/a' can't be read: [^\n]*[^.]\. Upload"):
         list(read_blocks(choose("a.parquet", cut), "gs://b/a"))
 
 

@@ -10,7 +10,7 @@ from retrainer.components.ingest_spans.sources import parquet_files
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.parquet_files import ParquetSource
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 
 
 @pytest.fixture

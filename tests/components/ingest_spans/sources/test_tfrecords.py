@@ -11,7 +11,7 @@ from retrainer.components.ingest_spans.sources import record_io
 from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.ingest_spans.sources.tfrecords import TFRecordSource
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 from retrainer.pipelines.examples.flights.data import read_flights
 
 
@@ -152,7 +152,7 @@ def test_opening_a_source_loads_no_tfx():
         "import sys\n"
         "from retrainer.components.ingest_spans.sources.base import SourceOptions\n"
         "from retrainer.components.ingest_spans.sources.tfrecords import TFRecordSource\n"
-        "from retrainer.components.lib.span_discovery import SourceFile\n"
+        "from retrainer.components.lib.source_files import SourceFile\n"
         "TFRecordSource(SourceFile('x', 1, ''), 'x', SourceOptions())\n"
         "assert not {'tfx_bsl', 'tensorflow'} & set(sys.modules)\n"
     )
