@@ -20,8 +20,8 @@ def test_the_examples_are_listed_with_what_they_show(warm_retrainer):
 @pytest.mark.parametrize(
     ("example", "metrics"),
     [
-        ("deliveries", ["mae", "rmse", "calibration"]),
-        ("tickets", ["accuracy", "cross_entropy"]),
+        pytest.param("deliveries", ["mae", "rmse", "calibration"], marks=pytest.mark.slow),
+        pytest.param("tickets", ["accuracy", "cross_entropy"], marks=pytest.mark.slow),
         ("payments", ["pr_auc", "recall_at_half_precision"]),
     ],
 )

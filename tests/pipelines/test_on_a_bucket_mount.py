@@ -13,6 +13,7 @@ def rules(tmp_path):
     return gcsfuse.Rules(tmp_path / "rules")
 
 
+@pytest.mark.slow
 def test_every_task_writes_its_artifacts_below_a_mount_that_can_not_rename_folders(tmp_path, rules):
     done = gcsfuse.run_pipeline(tmp_path / "project", rules.folder, **rules.environment)
     assert done.returncode == 0, done.stdout + done.stderr

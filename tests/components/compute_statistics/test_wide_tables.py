@@ -9,8 +9,8 @@ import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
 
+from retrainer.components.compute_statistics import sketches
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.sketches import BLOCK_COLUMNS
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import RetrainerError
@@ -19,7 +19,8 @@ from retrainer.components.lib.statistics_artifact import features_by_name, read_
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 
-COLUMNS, ROWS = 350, 200
+COLUMNS, ROWS = 70, 200
+BLOCK = 20
 
 
 def wide(seed: int) -> pd.DataFrame:
@@ -31,20 +32,20 @@ def wide(seed: int) -> pd.DataFrame:
     return pd.DataFrame({**numbers, **texts, "late": random.integers(0, 2, ROWS)})
 
 
-def test_a_fault_in_one_of_many_columns_is_found(tmp_path):
-    assert COLUMNS > 3 * BLOCK_COLUMNS
+def test_a_fault_in_one_of_many_columns_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sketches, "BLOCK_COLUMNS", BLOCK)
     spans = {str(span): wide(span) for span in (1, 2, 3)}
-    faulty = spans["3"].assign(n349=np.nan, t349="unheard of")
+    faulty = spans["3"].assign(n69=np.nan, t69="unheard of")
     for span, frame in {**spans, "3": faulty}.items():
         frame.to_csv(tmp_path / f"rows-{span}.csv", index=False)
     store, examples, statistics = (str(tmp_path / name) for name in ("store", "ex", "st"))
     settings = IngestSettings(label="late")
     ingest(str(tmp_path / "rows-{span}.csv"), store, settings, examples)
     verdict = compute(examples, statistics, str(tmp_path / "s.html"))
-    assert verdict == "3 spans, 600 rows x 701 columns; 3 sketched now, 0 reused"
+    assert verdict == "3 spans, 600 rows x 141 columns; 3 sketched now, 0 reused"
 
     train = features_by_name(read_statistics(statistics, "Split-train"))
-    names = ["n0", "n99", "n100", "n349", "t0", "t250", "t349", "late"]
+    names = ["n0", "n19", "n20", "n69", "t0", "t30", "t69", "late"]
     rows = pd.concat([spans["1"], spans["2"]])[names]
     (batch,) = pa.Table.from_pandas(rows, preserve_index=False).combine_chunks().to_batches()
     full = stats_impl.generate_statistics_in_memory(to_list_batch(batch), tfdv.StatsOptions())
@@ -63,8 +64,8 @@ def test_a_fault_in_one_of_many_columns_is_found(tmp_path):
             str(tmp_path / "v.html"), examples_path=examples,
         )  # fmt: skip
     findings = json.loads((tmp_path / "an" / "anomalies.json").read_text())
-    assert {"n349", "t349"} <= {finding["column"] for finding in findings}
+    assert {"n69", "t69"} <= {finding["column"] for finding in findings}
     # So few rows of so many columns differ here and there by chance, which warns and stops nothing.
     stopped = {finding["column"] for finding in findings if finding["severity"] == "error"}
     assert stopped
-    assert stopped <= {"n349", "t349"}
+    assert stopped <= {"n69", "t69"}

@@ -28,9 +28,9 @@ def look() -> NamedTuple("Outputs", [("loaded", list), ("verdict", str)]):
 @dsl.component(**OPTIONS)
 def compute(after: str, folder: str) -> NamedTuple("Outputs", [("seen", dict)]):
     import os
-    import time
+    import sys
 
-    begin = time.monotonic()
+    loaded = "tensorflow_model_analysis" in sys.modules
     import apache_beam as beam
     import keras
     import numpy as np
@@ -41,7 +41,6 @@ def compute(after: str, folder: str) -> NamedTuple("Outputs", [("seen", dict)]):
     import tensorflow_model_analysis
     import tensorflow_transform
 
-    imported = time.monotonic() - begin
     matrix = np.random.random((600, 600))
     product = tf.linalg.matmul(matrix, matrix).numpy()
     path = os.path.join(folder, str(os.getpid()))
@@ -56,7 +55,7 @@ def compute(after: str, folder: str) -> NamedTuple("Outputs", [("seen", dict)]):
     with beam.Pipeline("DirectRunner", options=options) as pipeline:
         pipeline | beam.Create(range(10)) | beam.Map(lambda number: number + 1)
     seen = {
-        "imported": imported,
+        "loaded": loaded,
         "draw": float(matrix[0, 0]),
         "blas": bool(np.allclose(matrix @ matrix, product)),
         "arrow": table.num_rows,
@@ -97,7 +96,7 @@ def test_libraries_work_in_tasks_forked_after_loading_them(
         assert record.state == RunState.SUCCEEDED, describe_failure(record)
         one, two = (record.tasks[name].outputs["seen"] for name in ("compute", "compute-2"))
         for seen in (one, two):
-            assert seen["imported"] < 1
+            assert seen["loaded"]
             assert (seen["blas"], seen["arrow"]) == (True, 360_000)
             assert seen["keras"].startswith("3.")
             assert seen["loss"] >= 0
@@ -107,7 +106,6 @@ def test_libraries_work_in_tasks_forked_after_loading_them(
     # A first task does not wait for what it does not need; nobody else waits for anything twice.
     assert "tensorflow_model_analysis" not in first.tasks["look"].outputs["loaded"]
     assert "tensorflow_model_analysis" in again.tasks["look"].outputs["loaded"]
-    assert (again.tasks["look"].seconds or 9) < 1
     assert warming == sorted(warming)
     assert warming[-1] == len(LIBRARIES)
     # Whatever TensorFlow, absl, Beam and Google's clients have to say, they say to a log.
