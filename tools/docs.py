@@ -15,10 +15,15 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import retrainer.components
+from retrainer.components.validate_examples.checks import known_kinds
 from retrainer.pipelines.project.sections.retrain import RetrainConfig
 from retrainer.pipelines.project.sections.section import is_section, without_null
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+FINDINGS = ROOT / "components" / "validate_examples" / "README.md"
+TABLE = "<!-- kinds of findings, written by tools/docs.py from checks/ -->\n"
+TABLE_END = "<!-- end of kinds -->\n"
 GENERATED = (
     "<!-- Written by tools/docs.py from the code: change it there, then `make docs`. -->\n\n"
 )
@@ -155,21 +160,41 @@ def _annotation(kind: Any) -> str:
     return str(getattr(kind, "__name__", kind))
 
 
+def findings_page() -> str:
+    """Return the README of validate_examples with the table of findings that its checks report.
+
+    Returns:
+        Markdown.
+    """
+    head, _, rest = FINDINGS.read_text(encoding="utf-8").partition(TABLE)
+    _, _, tail = rest.partition(TABLE_END)
+    rows = [
+        f"| `{kind.name}` | {kind.title} | {kind.severity} | {kind.about} |\n"
+        for kind in known_kinds().values()
+    ]
+    table = ["| kind | title | default | reported |\n|---|---|---|---|\n", *rows]
+    return "".join([head, TABLE, "\n", *table, "\n", TABLE_END, tail])
+
+
 def main() -> int:
     """Write the pages, or check that they are as the code says.
 
     Returns:
         The exit code.
     """
-    pages = {"components.md": components_page(), "retrain-yaml.md": config_page()}
-    stale = [name for name, text in pages.items() if not _is(DOCS / name, text)]
+    pages = {
+        DOCS / "components.md": components_page(),
+        DOCS / "retrain-yaml.md": config_page(),
+        FINDINGS: findings_page(),
+    }
+    stale = [file for file, text in pages.items() if not _is(file, text)]
     if "--check" in sys.argv:
-        for name in stale:
-            print(f"docs/{name} is not what the code says; run `make docs`")
+        for file in stale:
+            print(f"{file.relative_to(ROOT)} is not what the code says; run `make docs`")
         return 1 if stale else 0
-    for name in stale:
-        (DOCS / name).write_text(pages[name], encoding="utf-8")
-        print(f"wrote docs/{name}")
+    for file in stale:
+        file.write_text(pages[file], encoding="utf-8")
+        print(f"wrote {file.relative_to(ROOT)}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is known of a window before anything is judged: TFDV's anomalies, and distances."""
+"""The analysis of a window that all checks share: TFDV's anomalies, and distances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from .chunked_validation import validate_columns
 from .comparison import Comparison, compare, drift_history
 from .dataset_constraints import dataset_anomalies
 from .distances import Distance
-from .drift_baseline import Habit, find_habits
-from .schema_inference import overlay, training_environment
-from .schema_overlay import set_comparators
+from .drift_baseline import Baseline, find_baselines
+from .schema_inference import training_environment
+from .schema_overlay import overlay, set_comparators
 from .settings import Settings
 from .window import Window
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A window, and what TFDV says of it.
+class Analysis:
+    """A window, and what TFDV reports about it.
 
     Attributes:
         window: The window.
@@ -28,11 +28,11 @@ class Evidence:
         schema: The schema with the settings' domains and all thresholds in it.
         anomalies: TFDV's anomalies by the subject's folder.
         drift: The newest span against the earlier ones.
-        skew: Training against evaluation; where that is the same as drift, of the columns alone for which somebody set
-            a threshold.
+        skew: Training against evaluation; where that is the same as drift, only columns for which somebody set a
+            threshold.
         history: How far each column of a span is from the spans before it, for each span but the first.
-        drift_habits: Of the columns beyond their threshold of drift, what they did before.
-        skew_habits: The same for skew.
+        drift_baselines: What the earlier spans show about columns beyond their drift threshold.
+        skew_baselines: The same for skew.
         compared: The columns for which somebody set a threshold of drift or skew.
         has_skew: Whether training is compared with evaluation.
     """
@@ -44,19 +44,19 @@ class Evidence:
     drift: Comparison
     skew: Comparison
     history: Sequence[Mapping[str, Distance]]
-    drift_habits: Mapping[str, Habit]
-    skew_habits: Mapping[str, Habit]
+    drift_baselines: Mapping[str, Baseline]
+    skew_baselines: Mapping[str, Baseline]
     compared: frozenset[str]
     has_skew: bool
 
 
-def gather(window: Window, schema: schema_pb2.Schema, settings: Settings) -> Evidence:
-    """Validate a window with TFDV and measure it.
+def analyze(window: Window, schema: schema_pb2.Schema, settings: Settings) -> Analysis:
+    """Validate a window with TFDV and measure distances.
 
     Args:
         window: Its statistics.
         schema: As it was read or inferred.
-        settings: What is too much.
+        settings: The limits.
 
     Raises:
         RetrainerError: If the settings name a column that the schema lacks.
@@ -68,7 +68,7 @@ def gather(window: Window, schema: schema_pb2.Schema, settings: Settings) -> Evi
     chosen_drift = set_comparators(used, window.newest, settings.drift, "drift_comparator", skipped)
     chosen_skew = set_comparators(used, train, settings.skew, "skew_comparator", skipped)
     if index.skew_is_drift:
-        # The default thresholds would say everything twice; one that somebody set is its own.
+        # Default thresholds would report everything twice; one that somebody set is reported as skew.
         chosen_skew = _keep_chosen(used, chosen_skew)
     has_skew = evaluation.rows > 0 and bool(chosen_skew)
 
@@ -105,7 +105,7 @@ def gather(window: Window, schema: schema_pb2.Schema, settings: Settings) -> Evi
     skew = Comparison(skew_distances, history[: _training_steps(index)])
     newer = [] if index.splits_share_spans else list(index.split_spans["eval"])
     before = earlier.columns if earlier is not None else {}
-    return Evidence(
+    return Analysis(
         window=window,
         read_schema=schema,
         schema=used,
@@ -113,8 +113,10 @@ def gather(window: Window, schema: schema_pb2.Schema, settings: Settings) -> Evi
         drift=drift,
         skew=skew,
         history=history,
-        drift_habits=find_habits(window, drift, (window.newest.columns, before), [index.newest]),
-        skew_habits=find_habits(window, skew, (train.columns, evaluation.columns), newer),
+        drift_baselines=find_baselines(
+            window, drift, (window.newest.columns, before), [index.newest]
+        ),
+        skew_baselines=find_baselines(window, skew, (train.columns, evaluation.columns), newer),
         compared=frozenset(
             name for chosen in (chosen_drift, chosen_skew) for name, own in chosen.items() if own
         ),
@@ -130,7 +132,7 @@ def _keep_chosen(schema: schema_pb2.Schema, chosen: Mapping[str, bool]) -> dict[
 
 
 def _not_compared(window: Window) -> list[str]:
-    # A key's values are new in every span, and a label's classes are looked at by themselves.
+    # A key's values are new in every span, and a label's classes have a check of their own.
     index = window.index
     return [*index.bare_key, index.label] if window.label_counts else list(index.bare_key)
 

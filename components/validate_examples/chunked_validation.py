@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.statistics_artifact import Statistics
 
-# TFDV looks each column up by going through all of them: 10,000 at once take it minutes.
+# TFDV searches all columns for each one: 10,000 at once take minutes.
 CHUNK_COLUMNS = 200
 
 
@@ -18,19 +18,19 @@ def validate_columns(
     previous_statistics: Statistics | None = None,
     serving_statistics: Statistics | None = None,
 ) -> anomalies_pb2.Anomalies:
-    """Do what `tfdv.validate_statistics` does, some columns at a time.
+    """Run `tfdv.validate_statistics` on some columns at a time.
 
     A schema that joins columns (sparse and weighted features, tensor representations) is validated at once.
 
     Args:
         statistics: What to validate.
-        schema: What to validate with, its `dataset_constraints` left aside.
+        schema: What to validate with, without its `dataset_constraints`.
         environment: The schema's environment; None for all.
         previous_statistics: What to measure drift from; None for nothing.
         serving_statistics: What to measure skew from; None for nothing.
 
     Returns:
-        TFDV's anomalies, but for those of the dataset.
+        TFDV's anomalies of columns.
     """
     whole = schema_pb2.Schema()
     whole.CopyFrom(schema)
@@ -61,7 +61,7 @@ def validate_columns(
 
 
 def _names(statistics: Statistics) -> Iterator[str]:
-    # Of nested columns the outermost decides, so that they stay together.
+    # Nested columns go with the outermost one.
     for feature in statistics.datasets[0].features:
         yield feature.path.step[0] if feature.path.step else feature.name
 
@@ -78,7 +78,7 @@ def _split_statistics(
             weighted_num_examples=whole.weighted_num_examples,
         )
     for name, feature in zip(_names(statistics), whole.features, strict=True):
-        # A column that is neither in the schema nor in the data that is validated has nothing to say.
+        # A column that is neither in the schema nor in the validated data is not compared.
         if name in chunk_of:
             chunks[chunk_of[name]].datasets[0].features.append(feature)
     return chunks

@@ -12,9 +12,9 @@ from .distances import Distance, measure, quantile_divergence, read_distances
 from .settings import JENSEN_SHANNON, QUANTILE_THRESHOLD
 from .window import Window
 
-# A column that is usually as far from the spans before (a month, a date) is so by its nature.
-USUAL_FACTOR = 1.25
-# Of fewer distances the middle one says nothing of what is usual: a single broken span would be it.
+# Up to this many times its usual distance from the spans before, a column (a month, a date) moves as it always does.
+NORMAL_FACTOR = 1.25
+# The median of fewer distances could be that of a single broken span.
 LEAST_DISTANCES = 3
 
 
@@ -24,7 +24,7 @@ class Comparison:
 
     Attributes:
         distances: By column.
-        history: How far the spans were from the spans before them, for those that tell what is usual; oldest first.
+        history: How far the spans were from the spans before them, for those that show what is usual; oldest first.
     """
 
     distances: Mapping[str, Distance]
@@ -35,7 +35,7 @@ class Comparison:
         return [one[column].value for one in self.history if column in one]
 
     def usual(self, column: str) -> float | None:
-        """Give how far a column of a span usually is from the spans before it: the median, of three or more."""
+        """Return the usual distance of a column from the spans before: the median of three or more, else None."""
         earlier = self.earlier(column)
         return median(earlier) if len(earlier) >= LEAST_DISTANCES else None
 
@@ -47,7 +47,7 @@ def compare(
     chosen: Mapping[str, bool],
     measurements_field: str,
 ) -> dict[str, Distance]:
-    """Measure two datasets: with TFDV, but numbers whose threshold is a default one over quantile bins.
+    """Measure two datasets: with TFDV, or over quantile bins for numbers with a default threshold.
 
     Args:
         one: A dataset.
@@ -85,7 +85,7 @@ def drift_history(
         if newest is not None and newest.quantiles and not chosen.get(feature.name):
             numbers.append(feature.name)
             continue
-        # Only what measuring needs, so that no other anomaly is looked for.
+        # Only what measuring needs, so that TFDV looks for no other anomaly.
         bare.feature.add(
             name=feature.name, type=feature.type, drift_comparator=feature.drift_comparator
         )
@@ -103,7 +103,7 @@ def drift_history(
 
 
 def span_distances(window: Window, column: str, span: str) -> dict[str, float]:
-    """Measure a column of a span against each span before it by itself, for the newest one its relatives included.
+    """Measure a column of a span against each span before it by itself, for the newest one including its relatives.
 
     Args:
         window: The window.

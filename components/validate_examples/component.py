@@ -30,28 +30,28 @@ def validate_examples(
     run_resource: str = "",
     run_uuid: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("warnings", List[str])]):
-    """Judges a window's data against its schema and its own past; an error fails the run.
+    """Checks a window's data against its schema and its earlier spans; an error fails the run.
 
-    The first run infers a schema from the training statistics and freezes it in the store. From
-    then on runs read it; it changes by hand, or by `retrainer schema accept`.
+    The first run infers a schema from the training statistics and freezes it in the store. Later
+    runs read it; it changes by hand, or by `retrainer schema accept`.
 
     Args:
         statistics: Statistics from `compute_statistics`.
         anomalies: `anomalies.json`, the list of findings, and TFDV's own `SchemaDiff.pb` for each
             split. Written before the run fails.
-        schema: `schema.pbtxt`, the schema as it stands in the store or at `schema_uri`.
-        report: Findings, each column's distribution and drift, and the rows set aside, as one HTML file. Written
+        schema: `schema.pbtxt`, a copy of the schema in the store or at `schema_uri`.
+        report: Findings, each column's distribution and drift, and quarantined rows, as one HTML file. Written
             before the run fails.
         store: URI of the store, where the schema is frozen.
-        schema_uri: URI of a curated `schema.pbtxt`, which is read in place of the store's and never
+        schema_uri: URI of a curated `schema.pbtxt`, which is used instead of the store's and never
             written by a run.
-        domains: What columns may hold, over what the schema says: `{column: {min: 1, max: 9}}` for
+        domains: The values that columns may have, which override the schema: `{column: {min: 1, max: 9}}` for
             numbers, `{column: {values: [a, b], min_domain_mass: 1}}` for text.
-        drift: Thresholds for the newest span against the earlier ones, in TFDV's words:
+        drift: Thresholds for the newest span against the earlier ones, by TFDV's names:
             `{infinity_norm: 0.1, jensen_shannon_divergence: 0.3, columns: {column: {...}}}`. The
-            first is for text, the second for numbers; a column with `{}` is not compared. What
-            exceeds a threshold set here or in the schema is an error. By default 0.1 warns (for numbers over
-            quantile bins), and from 0.5 on it is an error, unless the column usually moves as far.
+            first is for text, the second for numbers; a column with `{}` is not compared. A distance
+            above a threshold set here or in the schema is an error. By default, more than 0.1 is a warning (for
+            numbers over quantile bins) and 0.5 or more an error, unless the column usually moves as far.
         skew: The same for training against evaluation.
         severity: `error`, `warning` or `ignore` by kind of finding, and under `columns` by column
             (`{columns: {tailnum: ignore, carrier: {drift: error}}}`).
@@ -60,13 +60,13 @@ def validate_examples(
             spans' median.
         max_label_change: How far a class of the label may move beyond the rates of the earlier spans, from 0 to 1.
         max_rows_factor: How many times the earlier spans' median the newest span's rows may be.
-        max_label_factor: How many times as often, or as rarely, as in any earlier span a class of the label may
-            come. It finds what moves a rare label.
-        examples: Examples from `ingest_spans`, the ones that the statistics are of. Without them dates are not looked
-            at, and of rows set aside there is no example.
-        pattern: The pattern that `ingest_spans` got. Its date format tells when a span ends; without one, names such
-            as `2013-04` do.
-        run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
+        max_label_factor: How many times more or less frequent than in any earlier span a class of the label may
+            be. It detects changes of a rare label.
+        examples: Examples from `ingest_spans` that the statistics are of. Without them, dates are not checked, and the
+            report shows no quarantined rows, only their number.
+        pattern: The pattern of `ingest_spans`. Its date format shows when a span ends; without one, names such as
+            `2013-04` do.
+        run: Name of the run, under which the store records what this task used and decided; empty records nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
 

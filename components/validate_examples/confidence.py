@@ -1,13 +1,13 @@
-"""What chance alone does to a share of rows."""
+"""Confidence intervals of a share of rows."""
 
 import math
 
-# Standard errors on either side: chance alone leaves them once in 370 times.
+# Standard errors on either side: chance alone exceeds them once in 370 times.
 STANDARD_ERRORS = 3.0
 
 
 def wilson(rate: float, rows: int, z: float = STANDARD_ERRORS) -> tuple[float, float]:
-    """Give the interval in which the rate behind a sample lies.
+    """Return Wilson's confidence interval of the rate that a sample was drawn from.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, Journal of the American
     Statistical Association 22, 1927.

@@ -1,13 +1,13 @@
-"""What a schema says of the rows as a whole: how many there must be, and against the span before."""
+"""A schema's constraints on row counts: of a dataset, and against the span before."""
 
 from dataclasses import dataclass
 
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.dataset import Dataset
 from ..lib.statistics_artifact import Statistics
-from .findings import ERROR, Finding, FindingKind
+from .finding_kinds import ERROR, FEW_ROWS, MANY_ROWS, OTHER, FindingKind
+from .findings import Finding
 from .window import Subject, Window
 
 
@@ -20,18 +20,18 @@ class _Constraint:
 
 _CONSTRAINTS = {
     "DATASET_LOW_NUM_EXAMPLES": _Constraint(
-        FindingKind.FEW_ROWS, "min_examples_count", "at least {min_examples_count:,} rows"
+        FEW_ROWS, "min_examples_count", "at least {min_examples_count:,} rows"
     ),
     "DATASET_HIGH_NUM_EXAMPLES": _Constraint(
-        FindingKind.MANY_ROWS, "max_examples_count", "at most {max_examples_count:,} rows"
+        MANY_ROWS, "max_examples_count", "at most {max_examples_count:,} rows"
     ),
     "COMPARATOR_LOW_NUM_EXAMPLES": _Constraint(
-        FindingKind.FEW_ROWS,
+        FEW_ROWS,
         "num_examples_drift_comparator.min_fraction_threshold",
         "at least {low:g} times as many as the span before",
     ),
     "COMPARATOR_HIGH_NUM_EXAMPLES": _Constraint(
-        FindingKind.MANY_ROWS,
+        MANY_ROWS,
         "num_examples_drift_comparator.max_fraction_threshold",
         "at most {high:g} times as many as the span before",
     ),
@@ -41,18 +41,21 @@ _CONSTRAINTS = {
 def dataset_anomalies(
     window: Window, subject: Subject, schema: schema_pb2.Schema
 ) -> anomalies_pb2.AnomalyInfo:
-    """Let TFDV check a schema's `dataset_constraints`.
+    """Check a schema's `dataset_constraints` with TFDV.
 
-    The newest span is compared with the span before it, as TFX compares spans; other rows are only counted.
+    The newest span is compared with the span before it, as in TFX; other rows are only counted.
 
     Args:
         window: Has the span before.
         subject: What to check.
-        schema: Of which nothing but `dataset_constraints` is looked at.
+        schema: Only its `dataset_constraints` are used.
 
     Returns:
         TFDV's anomalies of the dataset; none if the schema has no such constraints.
     """
+    # Where findings are only named, TFDV is not needed.
+    import tensorflow_data_validation as tfdv
+
     if not schema.HasField("dataset_constraints"):
         return anomalies_pb2.AnomalyInfo()
     bare = schema_pb2.Schema(dataset_constraints=schema.dataset_constraints)
@@ -69,7 +72,7 @@ def dataset_anomalies(
     limit = schema.dataset_constraints.max_examples_count
     high = anomalies_pb2.AnomalyInfo.DATASET_HIGH_NUM_EXAMPLES
     if 0 < limit < subject.dataset.rows and high not in {r.type for r in info.reason}:
-        # TFDV 1.16 reads this limit and does not look at it.
+        # TFDV 1.16 ignores this limit.
         info.reason.add(
             type=high,
             short_description="High num examples in dataset.",
@@ -81,12 +84,12 @@ def dataset_anomalies(
 def dataset_findings(
     info: anomalies_pb2.AnomalyInfo, subject: Subject, schema: schema_pb2.Schema
 ) -> list[Finding]:
-    """Put TFDV's anomalies of a dataset into words.
+    """Return TFDV's anomalies of a dataset as findings.
 
     Args:
         info: From `dataset_anomalies`.
         subject: What was checked.
-        schema: Its limits are told as what was expected, and named as what to change.
+        schema: Has the limits, for the messages.
     """
     limits = schema.dataset_constraints
     comparator = limits.num_examples_drift_comparator
@@ -103,12 +106,13 @@ def dataset_findings(
         if known is None:
             findings.append(
                 Finding(
-                    FindingKind.OTHER,
+                    OTHER,
                     "",
                     subject.name,
                     reason.description,
-                    "what the schema says",
+                    "what the schema requires",
                     anomaly=anomaly,
+                    in_training=subject.in_training,
                 )
             )
             continue
@@ -122,6 +126,7 @@ def dataset_findings(
                 severity=ERROR,
                 remedy=f"complete the data, or change dataset_constraints.{known.field} in the schema by hand",
                 anomaly=anomaly,
+                in_training=subject.in_training,
             )
         )
     return findings

@@ -1,4 +1,4 @@
-"""The days that a span's dates fall on, looked up once ever and kept beside the span."""
+"""Counts of the days in a span's date columns, made once and kept beside the span."""
 
 import contextlib
 import json
@@ -26,9 +26,9 @@ class Days:
     """The days of a column.
 
     Attributes:
-        present: How many cells have a value.
+        present: Number of cells with a value.
         days: Cells by day, as ISO 8601 writes it.
-        impossible: Cells by what is written as a day and is in no calendar, such as `2013-02-30`.
+        impossible: Cells by day that does not exist, such as `2013-02-30`.
     """
 
     present: int = 0
@@ -39,7 +39,7 @@ class Days:
 def read_days(parts: Sequence[SpanPart]) -> dict[str, Days]:
     """Count the days in the text columns of a span that hold ISO 8601 dates, with or without a time.
 
-    A day counts as it is written, whatever time zone follows. Other texts in such a column are passed over.
+    A day counts as it is written, whatever time zone follows. Other texts in a date column are ignored.
 
     Args:
         parts: The span's parts.
@@ -64,11 +64,11 @@ def _of_part(part: SpanPart) -> dict[str, Days]:
         if content["format"] == FORMAT:
             return {name: Days(**days) for name, days in content["columns"].items()}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        # There is none yet, or none that this version wrote.
+        # Not counted yet, or by another version.
         content = None
     columns = {column: _count(part, column) for column in _date_columns(part)}
     content = {"format": FORMAT, "columns": {name: asdict(days) for name, days in columns.items()}}
-    # Where the store can't be written to, the next run counts again.
+    # In a read-only store, the next run counts again.
     with contextlib.suppress(PermissionError):
         write_atomic(uri, json.dumps(content))
     return columns

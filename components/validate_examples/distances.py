@@ -1,4 +1,4 @@
-"""Distances between two datasets of a column: TFDV's, and those that outliers and chance do not decide."""
+"""Distances between a column in two datasets: TFDV's, and measures that outliers and chance do not dominate."""
 
 import math
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ MEASURE_WORDS = {
     JENSEN_SHANNON: "Jensen-Shannon divergence",
     MEASURES[2]: "normalized absolute difference",
 }
-# One clean comparison of a column in a thousand lies beyond what chance is taken to do.
+# One clean comparison of a column in a thousand exceeds what counts as chance.
 _CHANCE = 0.001
-# Beyond the outermost tenth of the rows a tail is taken to halve so many times.
+# Beyond the outermost tenth of the rows, a tail is assumed to halve this many times.
 _HALVINGS = 8
 
 
@@ -35,8 +35,8 @@ class Distance:
     Attributes:
         measure: TFDV's name of the measure.
         value: The distance.
-        threshold: What it may be.
-        chosen: Whether the threshold was set by somebody.
+        threshold: The largest distance allowed.
+        chosen: Whether somebody set the threshold.
         by_quantiles: Whether it is over bins that the quantiles of both datasets bound, and not over TFDV's bins of
             equal width.
     """
@@ -56,7 +56,7 @@ class Distance:
 def read_distances(
     anomalies: anomalies_pb2.Anomalies, chosen: Mapping[str, bool], measurements_field: str
 ) -> dict[str, Distance]:
-    """Read what TFDV measured.
+    """Return the distances that TFDV measured.
 
     Args:
         anomalies: A result of `tfdv.validate_statistics`.
@@ -64,7 +64,7 @@ def read_distances(
         measurements_field: `drift_measurements` or `skew_measurements`.
 
     Returns:
-        Distance by column; of several, the one that is farthest over its threshold.
+        Distance by column; of several, the one farthest over its threshold.
     """
     found = {}
     for info in anomalies.drift_skew_info:
@@ -80,7 +80,7 @@ def read_distances(
 
 
 def measure(one: Column, other: Column) -> float | None:
-    """Measure two datasets of a column as default thresholds judge it: text by L-infinity, numbers by quantile bins.
+    """Measure a column in two datasets for the default thresholds: text by L-infinity, numbers by quantile bins.
 
     Returns:
         From 0 to 1; None if one of them has no values, or one is text and the other numbers.
@@ -91,7 +91,7 @@ def measure(one: Column, other: Column) -> float | None:
 
 
 def may_be_chance(one: Column, other: Column, value: float, threshold: float) -> bool:
-    """Tell whether two samples of one distribution, as large as these, may be as far apart by chance.
+    """Return whether two samples of one distribution, as large as these, may be as far apart by chance.
 
     Numbers: the Jensen-Shannon divergence of two samples of n and m rows of one distribution over k bins is, for large
     samples, (1/n + 1/m) / (8 ln 2) times a chi-square variable of k - 1 degrees of freedom. Text: a category has
@@ -103,8 +103,8 @@ def may_be_chance(one: Column, other: Column, value: float, threshold: float) ->
     Args:
         one: The column in one dataset.
         other: The column in the other one.
-        value: Their distance, as `measure` gives it.
-        threshold: What it may be; a category that moved by less is passed over.
+        value: Their distance, from `measure`.
+        threshold: The largest distance allowed; a category that moved by less is ignored.
     """
     if one.is_number:
         bins = len(_shared_edges(one, other))
@@ -118,7 +118,7 @@ def may_be_chance(one: Column, other: Column, value: float, threshold: float) ->
 
 
 def l_infinity(one: Column, other: Column) -> float:
-    """Give the largest difference of a text's share between two datasets, as TFDV's `infinity_norm`."""
+    """Return the largest difference of a text's share between two datasets, as TFDV's `infinity_norm`."""
     texts = {*one.shares, *other.shares}
     return max(
         (abs(one.shares.get(text, 0.0) - other.shares.get(text, 0.0)) for text in texts),
@@ -131,7 +131,7 @@ def quantile_divergence(one: Column, other: Column) -> float | None:
 
     TFDV's bins are of equal width from the least to the largest number, so that a single 999999 on both sides puts
     everything else into one bin, and one on one side alone is a divergence of nearly 1. These bins hold a tenth of the
-    rows of one side at the most, wherever those lie.
+    rows of one side at most, wherever those lie.
 
     Source: J. Lin, Divergence measures based on the Shannon entropy, IEEE Transactions on Information Theory 37, 1991.
 
@@ -159,17 +159,17 @@ def _shared_edges(one: Column, other: Column) -> np.ndarray:
 
 
 def _bin_shares(column: Column, edges: np.ndarray) -> np.ndarray:
-    """Count a column into bins that end at some edges, the edge included; the first bin holds all up to its edge."""
+    """Return the share of a column in bins that end at edges, inclusive; the first bin has all up to its edge."""
     quantiles = column.quantiles
     if quantiles is None:
         return np.zeros(len(edges))
-    # Of several quantiles that are one value, the last one counts at the value itself, the first one below it.
+    # Of several quantiles with one value, the last one counts at the value itself, the first one below it.
     up_to = np.interp(edges, *_with_tails(*quantiles), left=0.0, right=1.0)
     return np.diff(up_to, prepend=0.0)
 
 
 def _with_tails(values: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Let the outermost quantiles fall off as the ones beside them do, not evenly up to the outermost value."""
+    """Extend the outermost quantiles with tails that halve, not evenly up to the outermost value."""
     if len(values) < 4:
         return values, shares
     high_values, high_shares = _tail(values[-3:], shares[-3:])

@@ -1,41 +1,41 @@
-"""Habits of columns: what a distance above a default threshold is, seen from what the column did before."""
+"""Baselines of columns: whether a distance above a default threshold is new, judged by the earlier spans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..lib.dataset import Column
-from .comparison import LEAST_DISTANCES, USUAL_FACTOR, Comparison, span_distances
+from .comparison import LEAST_DISTANCES, NORMAL_FACTOR, Comparison, span_distances
 from .distances import Distance, may_be_chance, measure
 from .window import Window
 
-# Spans without a value in common are as far apart as can be: dates, counters, the number of the month.
-_APART = 0.95
+# Spans without a value in common have the largest distance: dates, counters, the number of the month.
+_DISJOINT = 0.95
 
 
 @dataclass(frozen=True)
-class Habit:
-    """What the earlier spans say of a column's distance.
+class Baseline:
+    """What the earlier spans show about a column's distance.
 
     Attributes:
-        usual: Why it is nothing new; empty if it is new.
-        proven: Whether the earlier spans are enough to say that it is new.
-        note: What a reader should know besides; empty for nothing.
-        odd: The one earlier span that differs from the newest and the others; empty if there is none.
+        normal: Why the distance is normal; empty if it is new.
+        proven: Whether the earlier spans suffice to call it new.
+        note: A remark for the reader; empty for none.
+        odd_span: The only earlier span that differs from the newest and the others; empty if there is none.
     """
 
-    usual: str = ""
+    normal: str = ""
     proven: bool = True
     note: str = ""
-    odd: str = ""
+    odd_span: str = ""
 
 
-def find_habits(
+def find_baselines(
     window: Window,
     comparison: Comparison,
     sides: tuple[Mapping[str, Column], Mapping[str, Column]],
     newer: Sequence[str],
-) -> dict[str, Habit]:
-    """Look at what the columns beyond their thresholds did before.
+) -> dict[str, Baseline]:
+    """Compare the columns beyond their thresholds with their earlier spans.
 
     Args:
         window: The window.
@@ -44,44 +44,45 @@ def find_habits(
         newer: The spans that are compared with others, oldest first; none where both have rows of the same spans.
     """
     return {
-        column: _habit(window, column, distance, comparison, sides, newer)
+        column: _baseline(window, column, distance, comparison, sides, newer)
         for column, distance in comparison.distances.items()
         if distance.value > distance.threshold
     }
 
 
-def _habit(
+def _baseline(
     window: Window,
     column: str,
     distance: Distance,
     comparison: Comparison,
     sides: tuple[Mapping[str, Column], Mapping[str, Column]],
     newer: Sequence[str],
-) -> Habit:
+) -> Baseline:
     if distance.chosen:
-        return Habit()
+        return Baseline()
     if _is_chance(sides[0].get(column), sides[1].get(column), distance):
-        return Habit("samples of this size differ as much by chance")
+        return Baseline("within chance for samples of this size")
     if newer and all(_recurs(window, column, span, distance.threshold) for span in newer):
-        return Habit("earlier spans were like this one")
+        return Baseline("earlier spans had the same values")
     usual = comparison.usual(column)
     if usual is not None:
-        moves_so = distance.value <= USUAL_FACTOR * usual
+        as_usual = distance.value <= NORMAL_FACTOR * usual
         known = _season_known(window, distance)
-        back = _came_back(window, column, newer, distance)
-        return Habit("moves like this every span" if moves_so else "", known and not back)
-    if _always_apart(window, column):
-        return Habit("no two spans have values in common")
+        returned = _returned(window, column, newer, distance)
+        return Baseline(
+            "similar drift in earlier spans" if as_usual else "", known and not returned
+        )
+    if _always_disjoint(window, column):
+        return Baseline("no two spans have values in common")
     earlier = comparison.earlier(column)
     if not earlier:
-        return Habit(proven=False)
-    if len(newer) == 1 and (odd := _odd_one(window, column, newer[0], distance.threshold)):
-        return Habit(proven=False, odd=odd)
+        return Baseline(proven=False)
+    if len(newer) == 1 and (odd := _odd_span(window, column, newer[0], distance.threshold)):
+        return Baseline(proven=False, odd_span=odd)
     moved = max(earlier)
     if len(earlier) < LEAST_DISTANCES and moved > distance.threshold:
-        note = f"it moved by {moved:.4g} before"
-        return Habit(proven=False, note=note)
-    return Habit(proven=_season_known(window, distance))
+        return Baseline(proven=False, note=f"it moved by {moved:.4g} before")
+    return Baseline(proven=_season_known(window, distance))
 
 
 def _is_chance(one: Column | None, other: Column | None, distance: Distance) -> bool:
@@ -91,12 +92,12 @@ def _is_chance(one: Column | None, other: Column | None, distance: Distance) -> 
 
 
 def _season_known(window: Window, distance: Distance) -> bool:
-    # What has nothing in common with any span before is no weekend.
-    return distance.value >= _APART or window.has_same_season
+    # Values that no earlier span has are no seasonal effect.
+    return distance.value >= _DISJOINT or window.has_same_season
 
 
 def _close_spans(window: Window, column: str, span: str, threshold: float) -> list[bool]:
-    """Tell of each span before a span whether its values in a column are the same but for chance, oldest first."""
+    """List for each earlier span, oldest first, whether its values in a column are the same within chance."""
     newest = window.spans[span].columns[column]
     close = []
     for name, value in span_distances(window, column, span).items():
@@ -107,28 +108,28 @@ def _close_spans(window: Window, column: str, span: str, threshold: float) -> li
 
 
 def _recurs(window: Window, column: str, span: str, threshold: float) -> bool:
-    """Tell whether a column's values come back, as those of weekends do.
+    """Return whether a column's values recur, as those of weekends do.
 
-    Three spans that are like this one are enough. Two are, if a span that differs lies between: what has begun lately
-    and went on for a span or two is no habit.
+    Three similar earlier spans are enough. Two are, if a different span lies between: a change that began a span or
+    two ago does not recur.
     """
     if column not in window.spans[span].columns:
         return False
     close = _close_spans(window, column, span, threshold)
-    came_back = True in close and False in close[close.index(True) :]
-    return sum(close) >= (2 if came_back else 3)
+    returned = True in close and False in close[close.index(True) :]
+    return sum(close) >= (2 if returned else 3)
 
 
-def _came_back(window: Window, column: str, newer: Sequence[str], distance: Distance) -> bool:
-    """Tell whether some span before is like the newest one, with another between: that may be a weekend."""
+def _returned(window: Window, column: str, newer: Sequence[str], distance: Distance) -> bool:
+    """Return whether an earlier span is like the newest one, with a different one between: possibly a weekend."""
     if len(newer) != 1 or column not in window.spans[newer[0]].columns:
         return False
     close = _close_spans(window, column, newer[0], distance.threshold)
     return True in close and False in close[close.index(True) :]
 
 
-def _odd_one(window: Window, column: str, span: str, threshold: float) -> str:
-    """Name the span before this one if it alone differs from this one and from what came before it."""
+def _odd_span(window: Window, column: str, span: str, threshold: float) -> str:
+    """Return the span before this one if it alone differs from this one and from the spans before it."""
     if column not in window.spans[span].columns:
         return ""
     close = _close_spans(window, column, span, threshold)
@@ -136,10 +137,10 @@ def _odd_one(window: Window, column: str, span: str, threshold: float) -> str:
     return names[-1] if close.count(False) == 1 and close[-1:] == [False] and any(close) else ""
 
 
-def _always_apart(window: Window, column: str) -> bool:
-    """Tell whether no two of three or more spans have values of a column in common, as of a date or a counter."""
+def _always_disjoint(window: Window, column: str) -> bool:
+    """Return whether no two of three or more spans share values of a column, as with a date or a counter."""
     columns = [one for span in window.spans.values() if (one := span.columns.get(column))]
     if len(columns) < LEAST_DISTANCES:
         return False
     pairs = [measure(one, other) for i, one in enumerate(columns) for other in columns[i + 1 :]]
-    return all(value is not None and value >= _APART for value in pairs)
+    return all(value is not None and value >= _DISJOINT for value in pairs)

@@ -1,4 +1,4 @@
-"""The classes of a label: how many rows of each span have which one."""
+"""The classes of a label: the rows of each class by span."""
 
 import contextlib
 import json
@@ -17,15 +17,15 @@ from ..lib.uris import join, read_text, write_atomic
 
 FORMAT = 1
 MOST_CLASSES = 30
-"""A label of more integers than this is taken for a number, such as a count."""
+"""A label of more integers than this counts as a number."""
 
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """The label of some rows.
+    """The classes of the label in some rows.
 
     Attributes:
-        rows: How many rows have one.
+        rows: Number of rows with a label.
         counts: Rows by class.
     """
 
@@ -33,12 +33,12 @@ class LabelCounts:
     counts: Mapping[int, int]
 
     def rate(self, value: int) -> float:
-        """Give the share of the rows with a class, from 0 to 1."""
+        """Return the share of the rows with a class, from 0 to 1."""
         return self.counts.get(value, 0) / self.rows if self.rows else 0.0
 
 
 def label_rate(feature: Feature | None) -> float | None:
-    """Give the rate of a label of 0 and 1, or None if it is another kind of label."""
+    """Return the rate of 1 in a label of 0 and 1, or None for another label."""
     if feature is None or not is_number(feature) or not common(feature).num_non_missing:
         return None
     stats = feature.num_stats
@@ -47,7 +47,7 @@ def label_rate(feature: Feature | None) -> float | None:
 
 
 def count_rate(column: Column) -> LabelCounts | None:
-    """Count the classes of a label of 0 and 1 from its statistics alone; None if it is another kind of label."""
+    """Count the classes of a label of 0 and 1 from its statistics; None for another label."""
     rate = label_rate(column.feature)
     if rate is None:
         return None
@@ -56,7 +56,7 @@ def count_rate(column: Column) -> LabelCounts | None:
 
 
 def may_be_classes(columns: Sequence[Column]) -> bool:
-    """Tell whether a label's statistics allow that it is one of the integers from 0 up, few enough to be classes."""
+    """Return whether a label may be classes by its statistics: integers from 0 up, few enough."""
     return all(
         one.is_number and one.minimum >= 0 and one.maximum < MOST_CLASSES
         for one in columns
@@ -65,14 +65,14 @@ def may_be_classes(columns: Sequence[Column]) -> bool:
 
 
 def count_classes(parts: Sequence[SpanPart], label: str) -> LabelCounts | None:
-    """Count the classes of a span's label, once ever: the counts are kept beside the span.
+    """Count the classes of a span's label; the counts are kept beside the span.
 
     Args:
         parts: The span's parts.
         label: The label's column.
 
     Returns:
-        The counts; None if it is no label of classes: it has fractions, or too many values.
+        The counts; None if it has fractions, or too many values.
     """
     total: Counter[int] = Counter()
     for part in parts:
@@ -90,11 +90,11 @@ def _of_part(part: SpanPart, label: str) -> dict[int, int] | None:
         if content["format"] == FORMAT and content["label"] == label:
             return _read(content["counts"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        # There is none yet, or none that this version wrote.
+        # Not counted yet, or by another version.
         pass
     counts = _count(part, label)
     kept = None if counts is None else {str(value): rows for value, rows in counts.items()}
-    # Where the store can't be written to, the next run counts again.
+    # In a read-only store, the next run counts again.
     with contextlib.suppress(PermissionError):
         write_atomic(uri, json.dumps({"format": FORMAT, "label": label, "counts": kept}))
     return counts

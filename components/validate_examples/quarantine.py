@@ -1,4 +1,4 @@
-"""Rows that ingestion set aside: how many of each span, why, and the first of them."""
+"""Quarantined rows: how many of each span, why, and the first of them."""
 
 import json
 from collections import Counter
@@ -19,16 +19,16 @@ _CHARACTERS = 80
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """Rows of a span that were set aside for one cause.
+class QuarantinedRows:
+    """Rows of a span that ingestion quarantined for one cause.
 
     Attributes:
         span: The span.
-        cause: `unreadable`, `unlabelled`, `unweighted` or `duplicate`, as ingestion counts it.
-        rows: How many.
-        reason: Why, in words; of unreadable rows each reason with its count.
-        examples: The first of them. An unreadable row is named by file and row; its text follows if ingestion wrote it
-            down, which it does where no column is private.
+        cause: `unreadable`, `unlabelled`, `unweighted` or `duplicate`, as ingestion names it.
+        rows: Number of rows.
+        reason: Why, in words; for unreadable rows, each reason with its count.
+        examples: The first of them. An unreadable row has its file and row number, and its text if ingestion stored it,
+            which it does if no column is private.
     """
 
     span: str
@@ -38,12 +38,12 @@ class SetAside:
     examples: tuple[str, ...] = ()
 
 
-def read_set_aside(index: StatisticsIndex, examples: Examples | None) -> list[SetAside]:
-    """Tell what rows were set aside.
+def read_quarantined(index: StatisticsIndex, examples: Examples | None) -> list[QuarantinedRows]:
+    """Return the quarantined rows of a window.
 
     Args:
         index: Has the counts of each span.
-        examples: Lead to the rows; without them there are counts alone.
+        examples: Where the rows are; without them, only counts are known.
     """
     uris = {
         part.span: part.uri
@@ -61,14 +61,14 @@ def read_set_aside(index: StatisticsIndex, examples: Examples | None) -> list[Se
         for cause, read in readers.items():
             rows = index.counts.get(span, {}).get(cause, 0)
             if rows:
-                found.append(SetAside(span, cause, rows, *read(index, uris.get(span, ""))))
+                found.append(QuarantinedRows(span, cause, rows, *read(index, uris.get(span, ""))))
     return found
 
 
 def _unreadable(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:
     file = join(uri, UNREADABLE_FILE)
     if not uri or not exists(file):
-        return "can't be read", ()
+        return "unreadable", ()
     reasons: Counter[str] = Counter()
     first: list[str] = []
     fs, path = filesystem(file)
@@ -87,7 +87,7 @@ def _unreadable(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]
 
 def _place(row: Mapping[str, Any]) -> str:
     if "row" not in row:
-        # Of spans that were ingested before rows were numbered, texts may be private.
+        # Spans that were ingested before rows were numbered may have private text.
         return str(row["file"])
     place = f"{row['file']} row {row['row']:,}"
     text = str(row.get("text") or "")
@@ -99,7 +99,7 @@ def _unlabelled(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]
 
 
 def _unweighted(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:
-    return "no weight that is a number of 0 or more", _first_rows(index, uri, UNWEIGHTED_FILE)
+    return "no weight, or one below 0", _first_rows(index, uri, UNWEIGHTED_FILE)
 
 
 def _duplicate(index: StatisticsIndex, uri: str) -> tuple[str, tuple[str, ...]]:

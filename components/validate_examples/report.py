@@ -1,4 +1,4 @@
-"""The validation report: findings first, then every column beside its past."""
+"""The validation report: findings first, then every column with its history."""
 
 from collections.abc import Sequence
 
@@ -15,63 +15,67 @@ from ..lib.report.statistics_parts import (
     span_table,
 )
 from ..lib.words import name_spans, percent, plural
+from .checks.drift import SKEW
 from .distances import Distance
-from .findings import ERROR, Finding, FindingKind, errors_of
-from .quarantine import SetAside
-from .result import Judgement
+from .finding_kinds import ERROR
+from .findings import Finding, errors_of
+from .quarantine import QuarantinedRows
+from .result import ValidationResult
 from .window import Window
 
 BEFORE_COLOR = "var(--before)"
-# More would push the columns out of reach; a reader can unfold the next ones, and a file holds all.
+# More would push the columns too far down; the next ones are folded, and anomalies.json has all.
 SHOWN_FINDINGS, MAX_FINDINGS = 50, 1_000
 MAX_CLASSES = 10
 
 
 def render(
     window: Window,
-    judgement: Judgement,
+    result: ValidationResult,
     verdict: str,
-    set_aside: Sequence[SetAside] = (),
+    schema_origin: str,
+    quarantined: Sequence[QuarantinedRows] = (),
     path: str = "",
 ) -> str:
     """Lay out the report.
 
     Args:
-        window: What was judged.
-        judgement: What was found.
+        window: What was validated.
+        result: What was found.
         verdict: The verdict, shown on top.
-        set_aside: Rows that ingestion set aside.
+        schema_origin: Where the schema comes from.
+        quarantined: Rows that ingestion quarantined.
         path: Where the page is written.
 
     Returns:
         A whole HTML document.
     """
     index = window.index
-    compared = len(judgement.drift)
-    share = len(judgement.drifted) / compared if compared else 0.0
+    compared = len(result.drift)
+    share = len(result.drifted) / compared if compared else 0.0
     facts = {
-        "columns drifted": f"{len(judgement.drifted)} of {compared} ({percent(share)})",
+        "columns drifted": f"{len(result.drifted)} of {compared} ({percent(share)})",
         "newest span": f"{index.newest}, {plural(window.newest.rows, 'row')}",
         "earlier spans": name_spans(index.earlier),
-        "schema": judgement.schema_note,
+        "schema": schema_origin,
     }
     body = Markup("").join(
         [
-            _findings(judgement.findings),
+            _findings(result.findings),
             Markup("<h2>Columns</h2>"),
             Markup(
-                '<p class="soft">Findings first, then by how near the newest span is to its '
-                "threshold. The line is each span's distance from the spans before it, as it was when "
+                '<p class="soft">Columns with findings first, then by drift relative to the '
+                "threshold. The line shows each span's distance from the spans before it, measured when "
                 "the span was the newest.</p>"
             ),
             _legend(window),
-            _cards(window, judgement),
+            _cards(window, result),
             Markup("<h2>Spans</h2>"),
             _spans(window),
-            _set_aside(set_aside),
+            _quarantined(quarantined),
         ]
     )
-    ok = not errors_of(judgement.findings)
+    ok = not errors_of(result.findings)
     return render_page("Validation", verdict, ok, facts, body, place=place_of(path))
 
 
@@ -107,7 +111,7 @@ def _finding(finding: Finding) -> Markup:
         '<div class="card" style="border-left:4px solid var(--{color});margin-bottom:8px">'
         '<b class="{color}">{severity}</b> <b>{column}</b> {title} '
         '<span class="soft">in {where}</span>'
-        '<div><span class="soft">seen</span> <bdi>{seen}</bdi><span class="soft">; expected</span> '
+        '<div><span class="soft">found</span> <bdi>{seen}</bdi><span class="soft">; expected</span> '
         "<bdi>{expected}</bdi></div>"
         '<div class="soft" style="font-size:13px">Fix: {remedy}.</div></div>'
     ).format(
@@ -123,30 +127,30 @@ def _finding(finding: Finding) -> Markup:
 
 
 def _with_code(text: str) -> Markup:
-    """Set what stands between backticks as code."""
+    """Format text between backticks as code."""
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if i % 2 else part
         for i, part in enumerate(text.split("`"))
     )
 
 
-def _cards(window: Window, judgement: Judgement) -> Markup:
+def _cards(window: Window, result: ValidationResult) -> Markup:
     lookup = _Lookup(window)
     features = [*lookup.splits.values(), *(one.features for one in window.spans.values())]
     columns = dict.fromkeys(name for one in features for name in one)
     found: dict[str, list[Finding]] = {}
-    for finding in judgement.findings:
+    for finding in result.findings:
         found.setdefault(finding.column, []).append(finding)
     columns |= dict.fromkeys(name for name in found if name)
 
     def rank(column: str) -> tuple[int, float]:
         worst = min((0 if f.severity == ERROR else 1 for f in found.get(column, [])), default=2)
-        distance = judgement.drift.get(column)
+        distance = result.drift.get(column)
         return worst, -(distance.value / max(distance.threshold, 1e-12)) if distance else 0.0
 
     ranked = sorted(columns, key=rank)
     cards = Markup("").join(
-        _card(column, _series(window, lookup, column), window, judgement, found.get(column, []))
+        _card(column, _series(window, lookup, column), window, result, found.get(column, []))
         for column in ranked[:MAX_CARDS]
     )
     left = ranked[MAX_CARDS:]
@@ -161,7 +165,7 @@ def _card(
     column: str,
     series: Sequence[Series],
     window: Window,
-    judgement: Judgement,
+    result: ValidationResult,
     findings: Sequence[Finding],
 ) -> Markup:
     mark = Markup("")
@@ -175,25 +179,23 @@ def _card(
         mark,
         distribution_chart(column, series),
         figure_lines(series),
-        _distances(column, window, judgement),
+        _distances(column, window, result),
     )
 
 
-def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
+def _distances(column: str, window: Window, result: ValidationResult) -> Markup:
     parts = []
-    distance = judgement.drift.get(column)
+    distance = result.drift.get(column)
     if distance is not None:
-        parts.append(_distance_line("newest span", distance, column in judgement.drifted))
-        if passed := judgement.passed.get(column):
-            parts.append(Markup('<div class="soft line">{}</div>').format(passed))
-    if column in judgement.skew:
-        found = any(
-            one.kind == FindingKind.SKEW and one.column == column for one in judgement.findings
-        )
-        parts.append(_distance_line("training to evaluation", judgement.skew[column], found))
-        if passed := judgement.skew_passed.get(column):
-            parts.append(Markup('<div class="soft line">{}</div>').format(passed))
-    values = [one[column].value if column in one else None for one in judgement.history]
+        parts.append(_distance_line("newest span", distance, column in result.drifted))
+        if normal := result.normal_drift.get(column):
+            parts.append(Markup('<div class="soft line">{}</div>').format(normal))
+    if column in result.skew:
+        found = any(one.kind == SKEW and one.column == column for one in result.findings)
+        parts.append(_distance_line("training to evaluation", result.skew[column], found))
+        if normal := result.normal_skew.get(column):
+            parts.append(Markup('<div class="soft line">{}</div>').format(normal))
+    values = [one[column].value if column in one else None for one in result.history]
     points = [(window.index.spans[0], None), *zip(window.index.spans[1:], values, strict=True)]
     threshold = distance.threshold if distance is not None else None
     parts.append(trend_chart(f"Drift of {column} by span", points, threshold))
@@ -201,7 +203,7 @@ def _distances(column: str, window: Window, judgement: Judgement) -> Markup:
 
 
 def _distance_line(what: str, distance: Distance, found: bool) -> Markup:
-    # Red is what a finding speaks of; a distance may lie above a threshold and be usual, or chance.
+    # Red only with a finding: a distance above its threshold may be normal, or chance.
     over = distance.value > distance.threshold
     color = "bad" if found else "soft" if over else "good"
     return Markup('<div class="line">{}: {} <b class="{}">{:.4g}</b>, threshold {:g}</div>').format(
@@ -251,7 +253,7 @@ def _spans(window: Window) -> Markup:
 
 
 def _class_cells(window: Window, classes: Sequence[int]) -> dict[str, list[object]]:
-    """Give the share of each class of the label by span; of the rarest together where there are many."""
+    """Return the share of each class of the label by span; the rarest together if there are many."""
     label, counts = window.index.label, window.label_counts
     total = {value: sum(one.counts.get(value, 0) for one in counts.values()) for value in classes}
     shown = sorted(sorted(classes, key=lambda value: -total[value])[:MAX_CLASSES])
@@ -271,12 +273,12 @@ def _class_cells(window: Window, classes: Sequence[int]) -> dict[str, list[objec
     return cells
 
 
-def _set_aside(rows: Sequence[SetAside]) -> Markup:
-    title = Markup("<h2>Rows set aside</h2>{}")
+def _quarantined(rows: Sequence[QuarantinedRows]) -> Markup:
+    title = Markup("<h2>Quarantined rows</h2>{}")
     if not rows:
         return title.format(Markup('<p class="good">None.</p>'))
     table = render_table(
-        ["span", "rows", "which", "why", "the first"],
+        ["span", "rows", "cause", "reason", "first rows"],
         [
             [
                 unbroken(one.span),
@@ -292,5 +294,5 @@ def _set_aside(rows: Sequence[SetAside]) -> Markup:
 
 
 def _wide(text: str, pixels: int) -> Markup:
-    # On a phone the table scrolls; without this a row would be as high as the screen.
+    # On a phone the table scrolls; without a least width, a row would be as high as the screen.
     return Markup('<div style="min-width:{}px;font-size:13px">{}</div>').format(pixels, text)

@@ -1,4 +1,4 @@
-"""What data would change in a schema: TFDV's anomalies, taken into it one column and kind at a time."""
+"""Accepting data into a schema: TFDV's anomalies become changes, one column and kind at a time."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,26 @@ from ..lib.dataset import Column
 from ..lib.features import FLOAT, INT, raw_features
 from .chunked_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
-from .findings import KINDS, SCHEMA_KINDS, WARNING, Finding, FindingKind
+from .finding_kinds import (
+    MISSING_COLUMN,
+    MISSING_VALUES,
+    NEW_COLUMN,
+    NOT_A_NUMBER,
+    OUT_OF_DOMAIN,
+    UNEXPECTED_VALUES,
+    WARNING,
+    WRONG_TYPE,
+    FindingKind,
+)
+from .findings import Finding
 from .schema_inference import (
     MAX_DOMAIN_VALUES,
     drop_domains,
     infer_schema,
-    overlay,
     relax_presence,
     training_environment,
 )
+from .schema_overlay import overlay
 from .schema_words import (
     count_values,
     domain_values,
@@ -33,15 +44,15 @@ from .tfdv_anomalies import anomaly_findings
 from .window import Subject, Window
 
 _DOMAIN_KINDS = (
-    FindingKind.UNEXPECTED_VALUES,
-    FindingKind.OUT_OF_DOMAIN,
-    FindingKind.NOT_A_NUMBER,
+    UNEXPECTED_VALUES,
+    OUT_OF_DOMAIN,
+    NOT_A_NUMBER,
 )
 _ROUNDED = (
-    "; the model then gets float32 in place of int64, exact up to 16,777,216 (2^24): where it names things, make it "
+    "; the model then gets float32 instead of int64, exact up to 16,777,216 (2^24): if it is an identifier, make it "
     "text (data.types)"
 )
-# What the other kinds answer for, or what no data can say.
+# Fields that other kinds of findings change, or that data can't determine.
 _NOT_OTHER = {
     "name",
     "type",
@@ -59,14 +70,14 @@ _NOT_OTHER = {
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that data would change in a schema.
+    """A change that data would make to a schema.
 
     Attributes:
         column: Which column; empty for the rows as a whole.
         kind: What it is about.
         where: Which data, such as `evaluation (2013-05)`.
         words: What would change.
-        refused: Why the schema can't take it; empty if it can.
+        refused: Why it can't be accepted; empty if it can.
     """
 
     column: str
@@ -79,17 +90,17 @@ class Change:
     def line(self) -> str:
         """The change in one line."""
         refused = f"; {self.refused}" if self.refused else ""
-        return f"{self.column or 'all rows'}: {KINDS[self.kind].title}: {self.words}, in {self.where}{refused}"
+        return f"{self.column or 'all rows'}: {self.kind.title}: {self.words}, in {self.where}{refused}"
 
 
 @dataclass(frozen=True)
 class Update:
-    """A schema that took changes.
+    """A schema with accepted changes.
 
     Attributes:
         schema: As it would be.
-        changes: What was taken, and what was wanted and refused.
-        left: What is still wrong with the columns that took something, in one line each.
+        changes: The changes, accepted or refused.
+        left: What is still wrong with the changed columns, a line each.
     """
 
     schema: schema_pb2.Schema
@@ -103,17 +114,17 @@ def update_schema(
     settings: Settings,
     wanted: Callable[[str, str], bool] = lambda column, kind: True,
 ) -> Update:
-    """Take a window's anomalies into a schema, so that its rows fit.
+    """Accept a window's anomalies into a schema, so that its rows fit.
 
-    A new column is inferred as the first run would have inferred it, and may be missing where some of the
-    window lacks it. A column that is gone becomes DEPRECATED. Domains and ranges are widened as TFDV widens
+    A new column is inferred as the first run would have inferred it, and is optional if part of the
+    window lacks it. A missing column becomes DEPRECATED. Domains and ranges are widened as TFDV widens
     them; presence is lowered with the slack that inference gives.
 
     Args:
-        schema: As it stands; it is left as it is.
+        schema: The schema; it is not modified.
         window: The statistics.
-        settings: How runs judge; a domain in them is not the schema's to change.
-        wanted: Whether to take the anomaly of a column and kind.
+        settings: The settings of validation; a domain in them is not changed.
+        wanted: Whether to accept the anomaly of a column and a kind, by name.
 
     Returns:
         The update.
@@ -127,24 +138,24 @@ def update_schema(
     refused: dict[tuple[str, FindingKind], str] = {}
     for subject in _with_rows(window):
         source = _Source(subject, window, settings)
-        taker = _Taker(updated, source)
+        editor = _SchemaEditor(updated, source)
         for finding in _find(updated, subject, settings):
             key = (finding.column, finding.kind)
-            is_added = (finding.column, FindingKind.NEW_COLUMN) in found
-            if not is_added and not wanted(*key):
+            is_added = (finding.column, NEW_COLUMN) in found
+            if not is_added and not wanted(finding.column, finding.kind.name):
                 continue
             if not is_added:
                 found.setdefault(key, []).append(finding)
-            if reason := _refusal(taker.features, finding, window, settings):
+            if reason := _refusal(editor.features, finding, window, settings):
                 refused[key] = reason
                 continue
-            taker.take(finding)
+            editor.accept(finding)
     for subject in _with_rows(window):
         for finding in dataset_findings(
             dataset_anomalies(window, subject, schema), subject, schema
         ):
             key = (finding.column, finding.kind)
-            if wanted(*key):
+            if wanted(finding.column, finding.kind.name):
                 found.setdefault(key, []).append(finding)
                 refused[key] = finding.remedy
     before, after = _by_name(schema), _by_name(updated)
@@ -167,10 +178,10 @@ def update_schema(
     )
     taken = {change.column for change in changes if not change.refused}
     left = [
-        f"{finding.column}: {finding.title} in {subject.name}: {finding.seen}; expected {finding.expected}"
+        finding.line
         for subject in _with_rows(window)
         for finding in (_find(updated, subject, settings) if taken else ())
-        if finding.column in taken and wanted(finding.column, finding.kind)
+        if finding.column in taken and wanted(finding.column, finding.kind.name)
         if (finding.column, finding.kind) not in refused
     ]
     return Update(updated, changes, tuple(left))
@@ -189,8 +200,8 @@ def _find(schema: schema_pb2.Schema, subject: Subject, settings: Settings) -> li
     return [
         finding
         for finding in findings
-        # Integers in a float column fit already.
-        if not (finding.kind == FindingKind.WRONG_TYPE and finding.severity == WARNING)
+        # Integers fit a float column.
+        if not (finding.kind == WRONG_TYPE and finding.severity == WARNING)
     ]
 
 
@@ -202,17 +213,17 @@ def _refusal(
 ) -> str:
     if finding.kind in _DOMAIN_KINDS and finding.column in settings.bounded:
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
-    if finding.kind == FindingKind.MISSING_COLUMN and finding.column == window.index.label:
-        return "it is the label, without which nothing can be learned: bring it back in the source"
-    if finding.kind not in SCHEMA_KINDS:
-        return KINDS[finding.kind].remedy
-    if finding.kind != FindingKind.NEW_COLUMN and finding.column not in features:
-        return "it lies within another column: edit the schema by hand"
+    if finding.kind == MISSING_COLUMN and finding.column == window.index.label:
+        return "it is the label, which training needs: restore it in the source"
+    if not finding.kind.in_schema:
+        return finding.kind.fix
+    if finding.kind != NEW_COLUMN and finding.column not in features:
+        return "it is nested in another column: edit the schema by hand"
     return ""
 
 
 class _Source:
-    """What a subject's rows say of a schema, each worked out once."""
+    """The schema that a dataset's rows imply, inferred once."""
 
     def __init__(self, subject: Subject, window: Window, settings: Settings) -> None:
         self.subject, self.window, self.settings = subject, window, settings
@@ -234,8 +245,8 @@ class _Source:
         return infer_schema(self.subject.dataset, spans, index.label, index.bare_key, mass, aside)
 
 
-class _Taker:
-    """A schema that takes the anomalies of one subject."""
+class _SchemaEditor:
+    """Accepts the anomalies of one dataset into a schema."""
 
     def __init__(self, schema: schema_pb2.Schema, source: _Source) -> None:
         self.schema, self.source = schema, source
@@ -243,7 +254,7 @@ class _Taker:
 
     @cached_property
     def proposal(self) -> schema_pb2.Schema:
-        """The schema as TFDV would widen it."""
+        """The schema as TFDV widens it."""
         settings = self.source.settings
         return tfdv.update_schema(
             overlay(self.schema, settings.domains, settings.min_domain_mass),
@@ -259,17 +270,17 @@ class _Taker:
     def inferred(self) -> dict[str, schema_pb2.Feature]:
         return _by_name(self.source.inferred)
 
-    def take(self, finding: Finding) -> None:
-        """Change the schema so that what was found fits."""
-        if finding.kind == FindingKind.NEW_COLUMN:
+    def accept(self, finding: Finding) -> None:
+        """Change the schema so that the data fits."""
+        if finding.kind == NEW_COLUMN:
             self._add_column(finding.column)
             return
         feature = self.features[finding.column]
-        if finding.kind == FindingKind.MISSING_COLUMN:
+        if finding.kind == MISSING_COLUMN:
             feature.lifecycle_stage = schema_pb2.DEPRECATED
-        elif finding.kind == FindingKind.MISSING_VALUES:
+        elif finding.kind == MISSING_VALUES:
             relax_presence(feature, self.source.columns[finding.column])
-        elif finding.kind == FindingKind.WRONG_TYPE:
+        elif finding.kind == WRONG_TYPE:
             self._change_type(feature)
         elif finding.kind in _DOMAIN_KINDS:
             _copy_domain(self.schema, feature, self.proposal, self.proposed[finding.column])
@@ -285,7 +296,7 @@ class _Taker:
         for columns in self.source.everywhere:
             seen = columns.get(column)
             if seen is None or not seen.filled:
-                # The rest of the window would have no such column, and stop the next run.
+                # Otherwise the rest of the window, which lacks the column, would stop the next run.
                 feature.ClearField("presence")
                 return
             if 1 - seen.missing_share < feature.presence.min_fraction:
@@ -294,7 +305,7 @@ class _Taker:
     def _change_type(self, feature: schema_pb2.Feature) -> None:
         proposed = self.inferred[feature.name]
         if (feature.type == schema_pb2.BYTES) != (proposed.type == schema_pb2.BYTES):
-            # Text and numbers are measured by different distances.
+            # Text and numbers have different measures.
             feature.ClearField("drift_comparator")
             feature.ClearField("skew_comparator")
             feature.ClearField("distribution_constraints")
@@ -345,15 +356,15 @@ def _words(
     before: schema_pb2.Feature | None,
     after: schema_pb2.Feature,
 ) -> str:
-    if kind == FindingKind.NEW_COLUMN or before is None:
+    if kind == NEW_COLUMN or before is None:
         domain = domain_words(domains[1], after)
         parts = [f"type {type_words(after)}", presence_words(after), domain]
         return ", ".join(filter(None, parts))
-    if kind == FindingKind.MISSING_COLUMN:
+    if kind == MISSING_COLUMN:
         return f"{finding.seen}; it becomes DEPRECATED"
-    if kind == FindingKind.WRONG_TYPE:
+    if kind == WRONG_TYPE:
         return f"type {type_words(before)} becomes {type_words(after)}"
-    if kind == FindingKind.MISSING_VALUES:
+    if kind == MISSING_VALUES:
         return f"presence '{presence_words(before)}' becomes '{presence_words(after)}'"
     if kind in _DOMAIN_KINDS:
         known = set(domain_values(domains[0], before))

@@ -1,27 +1,24 @@
-"""The schema: inferred once and frozen, or curated; then overlaid with what the settings say."""
+"""Inferring a schema from a first window, so that clean data of later spans fits it."""
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.dataset import Column, Dataset
-from ..lib.errors import RetrainerError
 from ..lib.features import SERVING, TRAINING
-from ..lib.words import did_you_mean
 from .schema_words import INFERRED_DOMAIN
-from .settings import Domain
 
 # TFDV's rank histogram names up to 1,000 values, so a larger domain could not be read from it.
 MAX_DOMAIN_VALUES = 500
-# A domain is for texts that come back, not for names that every twentieth row has one of.
+# Only values that recur make a domain: at most one distinct value for every twenty rows.
 MAX_UNIQUE_SHARE = 0.05
-# Numbers and text may lack this share more of their rows than the training rows did.
+# Numbers and text may lack values in this share of rows more than in training.
 PRESENCE_SLACK = 0.1
-# So many gaps of an integer column in the newest rows are taken for its nature on a first run.
+# On a first run, up to this share of missing integers in the newest rows is accepted as normal.
 FEW_GAPS = 0.05
 _DATE_OR_NUMBER = re.compile(r"[\d\s:/.,TZ+-]+")
 
@@ -34,17 +31,17 @@ def infer_schema(
     min_domain_mass: float,
     held_out: Dataset | None = None,
 ) -> schema_pb2.Schema:
-    """Infer a schema from training data, such that clean data of the next spans fits it.
+    """Infer a schema from training data, so that clean data of the next spans fits it.
 
-    TFDV's inference, with what one window can tell about the next:
+    TFDV's inference, adjusted for the next window:
 
-    - A text column keeps its domain only if its values come back: where an earlier training span's
-      values do not cover a later one's, or they are dates or numbers, or hardly repeat, it is open. So it is
-      where a hash split keeps a customer's rows on one side: the other side has other customers.
-    - An integer that was never missing must stay so, since a model takes it as an integer; other
-      columns may lack a tenth of their rows more.
-    - A number that was never negative gets a domain from 0, marked as inferred, which makes it a
-      warning; a label of 0 and 1 gets that domain, unmarked.
+    - A text column keeps its domain only if its values recur. It has none if an earlier training span's
+      values do not cover a later one's, or they are dates or numbers, or hardly repeat, or if a hash split
+      keeps a customer's rows on one side: the other side has other customers.
+    - An integer that was never missing must never be, since the model takes it as an integer; other
+      columns may lack values in a tenth of their rows more.
+    - A number that was never negative gets a domain from 0, marked as inferred: values outside it
+      are a warning; a label of 0 and 1 gets that domain, unmarked.
     - The environments are TRAINING and SERVING, and the label is not in SERVING.
 
     Args:
@@ -52,7 +49,7 @@ def infer_schema(
         spans: Statistics of each training span, oldest first.
         label: The label's column.
         key: Columns that name an example.
-        min_domain_mass: The share of rows whose values must come back.
+        min_domain_mass: The share of rows whose values must recur.
         held_out: Statistics of the evaluation rows, where they are of the same spans.
 
     Returns:
@@ -63,7 +60,7 @@ def infer_schema(
     )
     schema.default_environment.extend((TRAINING, SERVING))
     columns = train.columns
-    # Nothing tells what a column without a value would hold. Once it has some, it is a new column.
+    # The type of a column without a value is unknown. Once it has values, it is a new column.
     for feature in [one for one in schema.feature if columns[one.name].missing_share == 1]:
         schema.feature.remove(feature)
     aside = held_out.columns if held_out is not None else {}
@@ -77,7 +74,7 @@ def infer_schema(
             history = [one for span in spans if (one := span.columns.get(feature.name)) is not None]
             sides = [seen, aside[feature.name]] if feature.name in aside else []
             if feature.name in key or any(
-                is_open(seen, one, min_domain_mass) for one in (history, sides)
+                has_open_values(seen, one, min_domain_mass) for one in (history, sides)
             ):
                 dropped.append(feature)
         elif seen.is_number:
@@ -87,15 +84,15 @@ def infer_schema(
 
 
 def widen_types(schema: schema_pb2.Schema, newer: Dataset, label: str) -> None:
-    """Let a schema that was just inferred take the numbers of newer rows as well.
+    """Widen a schema that was just inferred so that the numbers of newer rows fit.
 
-    On a first run nothing says whether the zeros of the older spans or the fractions of the newest one are the rule, so
-    that neither is a fault of the data. A few gaps among integers are the same: a twentieth of the rows at the most.
+    On a first run it is unknown whether the whole numbers of the older spans or the fractions of the newest one are
+    normal, so both are accepted, and so are missing integers in up to a twentieth of the rows.
 
     Args:
         schema: Written to.
         newer: The evaluation rows.
-        label: The label's column; a label of 0 and 1 stays one.
+        label: The label's column; a label of 0 and 1 keeps its domain.
     """
     for feature in schema.feature:
         seen = newer.columns.get(feature.name)
@@ -113,72 +110,22 @@ def widen_types(schema: schema_pb2.Schema, newer: Dataset, label: str) -> None:
 
 
 def schema_text(schema: schema_pb2.Schema, spans: Sequence[str]) -> str:
-    """Write a schema as text, headed by where it comes from."""
+    """Return a schema as text, with a comment on its origin."""
     return (
         f"# Inferred by retrainer from the training rows of {', '.join(spans)}, then frozen.\n"
-        "# Runs read it and never change it: data must be what stands here. Edit it by hand, or with\n"
-        "# 'retrainer schema accept', which keeps this comment and what stood here before.\n"
+        "# Runs read it and never change it. Edit it by hand, or with 'retrainer schema accept', which keeps\n"
+        "# this comment and the former content.\n"
         f"{text_format.MessageToString(schema, as_utf8=True)}"
     )
 
 
 def training_environment(schema: schema_pb2.Schema) -> str | None:
-    """Name the environment to validate a window in: TRAINING, or None where the schema lacks it."""
+    """Return the environment to validate a window in: TRAINING, or None if the schema lacks it."""
     return TRAINING if TRAINING in schema.default_environment else None
 
 
-def overlay(
-    schema: schema_pb2.Schema, domains: Mapping[str, Domain], min_domain_mass: float
-) -> schema_pb2.Schema:
-    """Lay the settings' domains over a schema.
-
-    Args:
-        schema: As it was read.
-        domains: What columns may hold.
-        min_domain_mass: The share of rows that must lie in a text column's domain, where the schema
-            does not say it.
-
-    Returns:
-        The schema to validate with; the given one is left as it is.
-
-    Raises:
-        RetrainerError: If a domain is for a column that the schema lacks, or of another type.
-    """
-    laid = schema_pb2.Schema()
-    laid.CopyFrom(schema)
-    features = {feature.name: feature for feature in laid.feature}
-    for column, domain in domains.items():
-        check_column("validation.domains", column, features)
-        _set_domain(laid, features[column], domain)
-    for feature in laid.feature:
-        if feature.type != schema_pb2.BYTES or feature.HasField("distribution_constraints"):
-            continue
-        if feature.HasField("domain") or feature.HasField("string_domain"):
-            own = domains.get(feature.name, Domain()).min_domain_mass
-            mass = min_domain_mass if own is None else own
-            feature.distribution_constraints.min_domain_mass = mass
-    return laid
-
-
-def check_column(place: str, column: str, known: Collection[str]) -> None:
-    """Refuse a setting for a column that the schema does not have, which would never do anything.
-
-    Args:
-        place: The setting.
-        column: The column that it names.
-        known: The schema's columns.
-
-    Raises:
-        RetrainerError: If the column is not among them.
-    """
-    if column in known:
-        return
-    hint = did_you_mean(column, known, "It has")
-    raise RetrainerError(f"{place} names '{column}', which the schema does not have.{hint}")
-
-
 def relax_presence(feature: schema_pb2.Feature, seen: Column) -> None:
-    """Let a column lack a tenth of its rows more than it does; an integer without gaps stays so.
+    """Allow a column to lack values in a tenth of the rows more than now; an integer that has all stays required.
 
     Args:
         feature: Written to.
@@ -192,7 +139,7 @@ def relax_presence(feature: schema_pb2.Feature, seen: Column) -> None:
 
 
 def drop_domains(schema: schema_pb2.Schema, features: Sequence[schema_pb2.Feature]) -> None:
-    """Let text columns hold anything; a domain that no other column shares goes with them."""
+    """Remove the domains of text columns, and those that no other column shares from the schema."""
     names = {feature.domain for feature in features}
     for feature in features:
         feature.ClearField("domain")
@@ -203,13 +150,13 @@ def drop_domains(schema: schema_pb2.Schema, features: Sequence[schema_pb2.Featur
         schema.string_domain.extend(kept)
 
 
-def is_open(seen: Column, history: Sequence[Column], min_domain_mass: float) -> bool:
-    """Tell whether a text column's values do not come back, so that a list of them is no domain.
+def has_open_values(seen: Column, history: Sequence[Column], min_domain_mass: float) -> bool:
+    """Return whether a text column's values do not recur, so that it gets no domain.
 
     Args:
         seen: The column over all training rows.
         history: The column in each training span, oldest first.
-        min_domain_mass: The share of a span's rows whose values must have been there before.
+        min_domain_mass: The share of a span's rows whose values earlier spans must have.
     """
     counts = seen.counts
     rows = seen.filled
@@ -227,7 +174,7 @@ def is_open(seen: Column, history: Sequence[Column], min_domain_mass: float) -> 
 
 
 def unseen_share(counts: Mapping[str, float], known: set[str]) -> float:
-    """Tell the share of rows whose values are not among the known ones."""
+    """Return the share of rows whose values are not known."""
     total = sum(counts.values())
     unseen = sum(count for value, count in counts.items() if value not in known)
     return unseen / total if total else 0.0
@@ -247,44 +194,3 @@ def _infer_range(feature: schema_pb2.Feature, seen: Column, label: bool) -> None
     feature.annotation.comment.append(
         "An inferred domain: data beyond it is a warning. Without this annotation it is an error."
     )
-
-
-def _set_domain(schema: schema_pb2.Schema, feature: schema_pb2.Feature, domain: Domain) -> None:
-    is_text = feature.type == schema_pb2.BYTES
-    has_range = domain.min is not None or domain.max is not None
-    if is_text and has_range:
-        raise RetrainerError(
-            f"validation.domains.{feature.name} has min or max, and the column is text; give values."
-        )
-    if not is_text and domain.values:
-        raise RetrainerError(
-            f"validation.domains.{feature.name} has values, and the column is a number; give min or max."
-        )
-    if domain.min_domain_mass is not None and not (
-        domain.values or feature.HasField("domain") or feature.HasField("string_domain")
-    ):
-        raise RetrainerError(
-            f"validation.domains.{feature.name} has min_domain_mass, and the schema lists no values of the column; "
-            "give values."
-        )
-    if domain.values:
-        feature.ClearField("domain")
-        feature.string_domain.name = feature.name
-        del feature.string_domain.value[:]
-        feature.string_domain.value.extend(domain.values)
-    if has_range:
-        # Whoever sets one bound keeps none of the inferred range.
-        feature.ClearField("annotation")
-        feature.ClearField("bool_domain")
-        if feature.type == schema_pb2.INT:
-            feature.ClearField("int_domain")
-            if domain.min is not None:
-                feature.int_domain.min = math.ceil(domain.min)
-            if domain.max is not None:
-                feature.int_domain.max = math.floor(domain.max)
-        else:
-            feature.ClearField("float_domain")
-            if domain.min is not None:
-                feature.float_domain.min = domain.min
-            if domain.max is not None:
-                feature.float_domain.max = domain.max

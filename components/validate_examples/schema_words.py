@@ -1,4 +1,4 @@
-"""A schema in words: what it says of each column. TFDV is not needed for that, and not loaded."""
+"""A schema in words, column by column. It does not need TFDV."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ _MEASURES = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_diffe
 
 @dataclass(frozen=True)
 class ColumnWords:
-    """What a schema says of a column.
+    """A schema's column in words.
 
     Attributes:
         column: Its name.
         type: `INT`, `FLOAT`, `BYTES` or `STRUCT`.
         presence: Which rows must have a value.
-        domain: What its values may be; empty for anything.
+        domain: Its allowed values; empty for any.
         thresholds: Of drift and skew, and the share of rows that must lie in the domain.
         notes: Its lifecycle stage, its environments, its shape, and whether its range was inferred.
     """
@@ -34,7 +34,7 @@ class ColumnWords:
 
 
 def describe(schema: schema_pb2.Schema) -> list[ColumnWords]:
-    """Put a schema into words, in the order of its columns."""
+    """Describe a schema, in the order of its columns."""
     domains = string_domains(schema)
     return [
         ColumnWords(
@@ -55,7 +55,7 @@ def type_words(feature: schema_pb2.Feature) -> str:
 
 
 def presence_words(feature: schema_pb2.Feature) -> str:
-    """Say which rows must have a value."""
+    """Describe which rows must have a value."""
     presence = feature.presence
     if presence.min_fraction == 1:
         return "every row"
@@ -67,14 +67,14 @@ def presence_words(feature: schema_pb2.Feature) -> str:
 
 
 def domain_words(domains: Mapping[str, Sequence[str]], feature: schema_pb2.Feature) -> str:
-    """Say what a column's values may be.
+    """Describe a column's allowed values.
 
     Args:
         domains: From `string_domains`.
         feature: The column.
 
     Returns:
-        Such as `one of 3 values (a, b, c)` or `from 0 to 9`; empty if they may be anything.
+        Such as `one of 3 values (a, b, c)` or `from 0 to 9`; empty if any are allowed.
     """
     kind = feature.WhichOneof("domain_info")
     if kind in ("domain", "string_domain"):
@@ -87,12 +87,12 @@ def domain_words(domains: Mapping[str, Sequence[str]], feature: schema_pb2.Featu
             for name, word in (("min", "from"), ("max", "to"))
             if domain.HasField(name)
         ]
-        refused = [
+        disallowed = [
             name
             for name in ("nan", "inf")
             if kind == "float_domain" and getattr(domain, f"disallow_{name}")
         ]
-        return ", ".join(filter(None, [" ".join(bounds), *(f"no {name}" for name in refused)]))
+        return ", ".join(filter(None, [" ".join(bounds), *(f"no {name}" for name in disallowed)]))
     if kind == "bool_domain":
         domain = feature.bool_domain
         if domain.true_value or domain.false_value:
@@ -102,21 +102,21 @@ def domain_words(domains: Mapping[str, Sequence[str]], feature: schema_pb2.Featu
 
 
 def count_values(values: Sequence[str]) -> str:
-    """Say how many values there are, and the first few."""
+    """Return the number of values, and the first few."""
     named = ", ".join(values[:_NAMED_VALUES])
     more = ", ..." if len(values) > _NAMED_VALUES else ""
     return f"{plural(len(values), 'value')} ({named}{more})"
 
 
 def string_domains(schema: schema_pb2.Schema) -> dict[str, Sequence[str]]:
-    """Look the domains that columns of text may share up by name."""
+    """Return the domains that text columns may share, by name."""
     return {domain.name: domain.value for domain in schema.string_domain}
 
 
 def domain_values(
     domains: Mapping[str, Sequence[str]], feature: schema_pb2.Feature
 ) -> Sequence[str]:
-    """List a text column's domain.
+    """Return the values of a text column's domain.
 
     Args:
         domains: From `string_domains`.
@@ -128,12 +128,12 @@ def domain_values(
 
 
 def has_inferred_domain(feature: schema_pb2.Feature) -> bool:
-    """Tell whether a column's range was inferred and not set by anybody."""
+    """Return whether a column's range was inferred."""
     return INFERRED_DOMAIN in feature.annotation.tag
 
 
 def shape_words(feature: schema_pb2.Feature) -> str:
-    """Say what shape a column's cells must have."""
+    """Describe the shape of a column's cells."""
     sizes = " x ".join(str(dim.size) if dim.HasField("size") else "?" for dim in feature.shape.dim)
     return f"shape {sizes or 'scalar'}"
 
@@ -167,7 +167,7 @@ def _notes(feature: schema_pb2.Feature) -> list[str]:
     if feature.HasField("shape"):
         words.append(shape_words(feature))
     limits = feature.value_count
-    # One value in a cell is what every source gives, so it is not worth a word.
+    # Every source has one value in a cell, so that is not mentioned.
     if feature.HasField("value_count") and (limits.min, limits.max) != (1, 1):
         words.append(f"{limits.min} to {limits.max} values in a cell")
     if feature.HasField("unique_constraints"):

@@ -1,4 +1,4 @@
-"""Spans of one weekday or hour: their statistics outlive the window, so that weekends are compared with weekends."""
+"""Seasonality of spans by weekday or hour: statistics kept beyond the window compare weekends with weekends."""
 
 import contextlib
 from collections.abc import Collection, Sequence
@@ -13,42 +13,42 @@ from ..lib.uris import exists, join, read_bytes, write_atomic
 from ..lib.windows import Steps, infer_steps
 
 PROFILE_FILE = "profile.pb"
-# Days have weekdays and hours have a time of day; months would need years to tell what is usual.
+# Days have weekdays and hours a time of day; seasons of months would take years to learn.
 _CYCLES = {"%d": 7, "%H": 24}
 _BACK = 4
 
 
 @dataclass(frozen=True)
 class Season:
-    """How spans come back.
+    """The seasonality of spans.
 
     Attributes:
         steps: How their names follow each other.
-        cycle: After how many steps they are alike.
+        cycle: The period, in steps.
     """
 
     steps: Steps
     cycle: int
 
     def same(self, one: str, other: str) -> bool:
-        """Tell whether two spans are of the same weekday, or the same hour."""
+        """Return whether two spans have the same weekday, or the same hour."""
         return (self.steps.number(one) - self.steps.number(other)) % self.cycle == 0
 
     def earlier(self, span: str) -> list[str]:
-        """Name the last spans of the same weekday or hour, oldest first."""
+        """Return the last spans of the same weekday or hour, oldest first."""
         number = self.steps.number(span)
         return [self.steps.name(number - self.cycle * back) for back in range(_BACK, 0, -1)]
 
 
 def find_season(spans: Sequence[str], pattern: str) -> Season | None:
-    """Tell how spans come back.
+    """Find the seasonality of spans.
 
     Args:
         spans: Names of the spans.
         pattern: The pattern that they were found with; empty if it is not known.
 
     Returns:
-        None where they are no days or hours.
+        None if they are not days or hours.
     """
     date_format = compile_pattern(pattern).date_format if pattern else None
     steps = infer_steps(spans, date_format) if date_format else None
@@ -64,14 +64,14 @@ def read_profiles(store: str, spans: Collection[str]) -> dict[str, Dataset]:
         spans: Names of spans, oldest first.
 
     Returns:
-        By span; those that are not known are left out.
+        By span; unknown ones are left out.
     """
     found = {}
     for span in spans:
         versions = list_versions(store, span)
         if not versions:
             continue
-        # What is not there, or damaged, is a span that nothing is known of.
+        # Missing or damaged statistics leave the span unknown.
         with contextlib.suppress(FileNotFoundError, ValueError):
             content = read_bytes(join(versions[-1].uri, PROFILE_FILE))
             found[span] = Dataset(parse_statistics(content))
@@ -89,9 +89,9 @@ def keep_profiles(examples: Examples, statistics: dict[str, Statistics]) -> None
     for span in reversed(statistics):
         uri = join(uris.get(span, ""), PROFILE_FILE)
         if span not in uris or exists(uri):
-            # The spans before it were written when they were the newest.
+            # The spans before it were kept when they were the newest.
             return
-        # Where the store can't be written to, weekdays are not known.
+        # In a read-only store, seasonality is unknown.
         with contextlib.suppress(PermissionError):
             write_atomic(uri, statistics[span].SerializeToString(deterministic=True))
 

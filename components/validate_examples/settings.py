@@ -1,4 +1,4 @@
-"""The settings of validation, checked: every mistake names its place."""
+"""The settings of validation, checked; errors name the setting's path."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -7,9 +7,9 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean
-from .findings import ERROR, IGNORE, KINDS, WARNING, Severities
+from .finding_kinds import ERROR, IGNORE, WARNING
+from .findings import Severities
 
-_KIND_NAMES = tuple(kind.value for kind in KINDS)
 L_INFINITY, JENSEN_SHANNON = "infinity_norm", "jensen_shannon_divergence"
 MEASURES = (L_INFINITY, JENSEN_SHANNON, "normalized_abs_difference")
 # Clean flights move from one month to the next by up to 0.03 (text) and 0.2 (departure delays).
@@ -17,9 +17,9 @@ DEFAULT_THRESHOLDS = {L_INFINITY: 0.1, JENSEN_SHANNON: 0.3}
 # Over quantile bins the same numbers are nearer: on 179 days of flights, each against the six days before, numbers
 # moved by up to 0.22, and one column in 80 by more than 0.1.
 QUANTILE_THRESHOLD = 0.1
-# From here on a distance that is not usual stops the run, unless a threshold or severity says otherwise: a normal
+# From here on a distance that is not normal stops the run, unless a threshold or severity is set: a normal
 # distribution that moved by two standard deviations, or a text that half of the rows have and none had.
-DRASTIC = 0.5
+ERROR_DISTANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Comparators:
     """Thresholds of drift or skew.
 
     Attributes:
-        usual: Threshold by measure for columns that have none of their own: L-infinity for text,
+        usual: Threshold by measure for columns without their own: L-infinity for text,
             Jensen-Shannon for numbers.
         columns: Threshold by measure, by column; an empty one is not compared.
-        chosen: The measures in `usual` that were set, not left at their defaults.
+        chosen: The measures in `usual` that somebody set.
     """
 
     usual: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_THRESHOLDS))
@@ -40,7 +40,7 @@ class Comparators:
 
 @dataclass(frozen=True)
 class Domain:
-    """What a column's values may be.
+    """The values that a column may have.
 
     Attributes:
         min: The smallest number.
@@ -56,25 +56,25 @@ class Domain:
 
     @property
     def names_values(self) -> bool:
-        """Whether it says which values there may be, and not only how many rows must have one of the schema's."""
+        """Whether it sets the values, not only the share of rows with a value of the schema's domain."""
         return bool(self.values) or self.min is not None or self.max is not None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How examples are judged.
+    """The settings of validation.
 
     Attributes:
-        domains: What a column's values may be, over what the schema says.
+        domains: The values that columns may have; they override the schema.
         drift: Thresholds of the newest span against the earlier ones.
         skew: Thresholds of training against evaluation.
         severities: Severities by kind and column.
         min_domain_mass: The share of a text column's rows that must lie in its domain.
         min_rows_fraction: How few rows the newest span may have, as a fraction of the earlier
             spans' median.
-        max_label_change: How far the label's rate may move, as a share of rows.
+        max_label_change: How far the label's rate may change, as a share of rows.
         max_rows_factor: How many times the earlier spans' median the newest span's rows may be.
-        max_label_factor: How many times as often, or as rarely, as in any earlier span a class of the label may come.
+        max_label_factor: How many times more or less frequent than in any earlier span a class of the label may be.
     """
 
     domains: Mapping[str, Domain] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def bounded(self) -> frozenset[str]:
-        """The columns whose values are named here, so that the schema has no say in them."""
+        """The columns whose values are set here, which overrides the schema."""
         return frozenset(column for column, own in self.domains.items() if own.names_values)
 
 
@@ -100,14 +100,14 @@ def parse_settings(
     severity: Mapping[str, Any] | None = None,
     **numbers: float,
 ) -> Settings:
-    """Read settings as a pipeline gives them.
+    """Parse settings as a pipeline passes them.
 
     Args:
         domains: `{column: {min:, max:, values:, min_domain_mass:}}`.
         drift: `{measure: threshold, columns: {column: {measure: threshold}}}`.
         skew: As `drift`.
         severity: `{kind: severity, columns: {column: severity or {kind: severity}}}`.
-        **numbers: The numbers of `Settings` by name; its defaults hold for the others.
+        **numbers: The numbers of `Settings` by name; the others keep their defaults.
 
     Raises:
         RetrainerError: If a key is unknown or a value is out of range.
@@ -127,58 +127,62 @@ def parse_settings(
 
 
 def _domain(column: str, value: Any) -> Domain:
-    place = f"validation.domains.{column}"
-    _check_keys(place, value, ("min", "max", "values", "min_domain_mass"))
+    path = f"validation.domains.{column}"
+    _check_keys(path, value, ("min", "max", "values", "min_domain_mass"))
     low, high = value.get("min"), value.get("max")
     for name, bound in (("min", low), ("max", high)):
         if bound is not None and not _is_finite(bound):
-            raise RetrainerError(f"{place}.{name} is {bound!r}; give a number.")
+            raise RetrainerError(f"{path}.{name} is {bound!r}; set a number.")
     if low is not None and high is not None and low > high:
-        raise RetrainerError(f"{place} has min {low:g} above max {high:g}.")
+        raise RetrainerError(f"{path} has min {low:g} above max {high:g}.")
     values = value.get("values") or ()
     if isinstance(values, str) or not all(isinstance(one, str) for one in values):
-        raise RetrainerError(f"{place}.values is {values!r}; give a list of texts.")
+        raise RetrainerError(f"{path}.values is {values!r}; set a list of texts.")
     if values and (low is not None or high is not None):
-        raise RetrainerError(
-            f"{place} has values and min or max; text has values, numbers a range."
-        )
+        raise RetrainerError(f"{path} has values and min or max; text has values, numbers a range.")
     if value.get("min_domain_mass") is not None:
-        _check_share(f"{place}.min_domain_mass", value["min_domain_mass"])
+        _check_share(f"{path}.min_domain_mass", value["min_domain_mass"])
     return Domain(low, high, tuple(values), value.get("min_domain_mass"))
 
 
-def _comparators(place: str, value: Mapping[str, Any]) -> Comparators:
-    _check_keys(place, value, (*MEASURES, "columns"))
+def _comparators(path: str, value: Mapping[str, Any]) -> Comparators:
+    _check_keys(path, value, (*MEASURES, "columns"))
     usual = {name: threshold for name, threshold in value.items() if name != "columns"}
-    _check_thresholds(place, usual)
-    columns = _columns(place, value)
+    _check_thresholds(path, usual)
+    columns = _columns(path, value)
     for column, own in columns.items():
-        _check_keys(f"{place}.columns.{column}", own, MEASURES)
-        _check_thresholds(f"{place}.columns.{column}", own)
+        _check_keys(f"{path}.columns.{column}", own, MEASURES)
+        _check_thresholds(f"{path}.columns.{column}", own)
     return Comparators({**DEFAULT_THRESHOLDS, **usual}, columns, frozenset(usual))
 
 
 def _severities(value: Mapping[str, Any]) -> Severities:
-    _check_keys("validation.severity", value, (*_KIND_NAMES, "columns"))
+    if not value:
+        return Severities({}, {})
+    # Here, since the kinds stand beside their checks, which need more than most settings do.
+    from .checks import known_kinds
+
+    names = tuple(known_kinds())
+    _check_keys("validation.severity", value, (*names, "columns"))
     kinds = {name: choice for name, choice in value.items() if name != "columns"}
     for name, choice in kinds.items():
         _check_severity(f"validation.severity.{name}", choice)
     columns = _columns("validation.severity", value)
     for column, own in columns.items():
-        place = f"validation.severity.columns.{column}"
+        path = f"validation.severity.columns.{column}"
         if isinstance(own, str):
-            _check_severity(place, own)
+            _check_severity(path, own)
             continue
-        _check_keys(place, own, _KIND_NAMES)
+        _check_keys(path, own, names)
         for name, choice in own.items():
-            _check_severity(f"{place}.{name}", choice)
+            _check_severity(f"{path}.{name}", choice)
     return Severities(kinds, columns)
 
 
-def _columns(place: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _columns(path: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
     columns = value.get("columns") or {}
     if not isinstance(columns, Mapping):
-        raise RetrainerError(f"{place}.columns is {columns!r}; give a mapping by column.")
+        raise RetrainerError(f"{path}.columns is {columns!r}; set a mapping by column.")
     return columns
 
 
@@ -186,34 +190,34 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _check_keys(place: str, value: Any, known: Iterable[str]) -> None:
+def _check_keys(path: str, value: Any, known: Iterable[str]) -> None:
     if not isinstance(value, Mapping):
-        raise RetrainerError(f"{place} is {value!r}; give a mapping of {', '.join(known)}.")
+        raise RetrainerError(f"{path} is {value!r}; set a mapping of {', '.join(known)}.")
     for name in value:
         if name not in known:
             hint = did_you_mean(name, known)
-            raise RetrainerError(f"{place} has no '{name}'.{hint} It takes {', '.join(known)}.")
+            raise RetrainerError(f"{path} has no '{name}'.{hint} It takes {', '.join(known)}.")
 
 
-def _check_thresholds(place: str, thresholds: Mapping[str, Any]) -> None:
+def _check_thresholds(path: str, thresholds: Mapping[str, Any]) -> None:
     for name, threshold in thresholds.items():
         if not _is_finite(threshold) or threshold < 0:
-            raise RetrainerError(f"{place}.{name} is {threshold!r}; give a number from 0 up.")
+            raise RetrainerError(f"{path}.{name} is {threshold!r}; set a number of 0 or more.")
 
 
-def _check_severity(place: str, choice: Any) -> None:
+def _check_severity(path: str, choice: Any) -> None:
     if choice not in (ERROR, WARNING, IGNORE):
-        raise RetrainerError(f"{place} is {choice!r}; use {ERROR}, {WARNING} or {IGNORE}.")
+        raise RetrainerError(f"{path} is {choice!r}; use {ERROR}, {WARNING} or {IGNORE}.")
 
 
-def _check_share(place: str, value: Any) -> None:
+def _check_share(path: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise RetrainerError(f"{place} is {value!r}; give a share between 0 and 1.")
+        raise RetrainerError(f"{path} is {value!r}; set a share between 0 and 1.")
 
 
-def _check_factor(place: str, value: Any) -> None:
+def _check_factor(path: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 1:
-        raise RetrainerError(f"{place} is {value!r}; give a number from 1 up.")
+        raise RetrainerError(f"{path} is {value!r}; set a number of 1 or more.")
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], None]] = {

@@ -1,4 +1,4 @@
-"""TFDV's schema anomalies as findings, with what was seen and expected in words."""
+"""TFDV's schema anomalies as findings, with what was found and expected in words."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -7,24 +7,41 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.dataset import Column
 from ..lib.words import number, percent, plural
-from .findings import WARNING, Finding, FindingKind
+from .finding_kinds import (
+    DISTINCT_VALUES,
+    INFINITE,
+    INVALID_SCHEMA,
+    INVALID_UTF8,
+    MISSING_COLUMN,
+    MISSING_VALUES,
+    NEW_COLUMN,
+    NOT_A_NUMBER,
+    NOT_COMPARED,
+    OTHER,
+    OUT_OF_DOMAIN,
+    UNEXPECTED_VALUES,
+    WARNING,
+    WRONG_SHAPE,
+    WRONG_TYPE,
+)
+from .findings import Finding
 from .schema_words import domain_values, has_inferred_domain, shape_words, string_domains
 from .window import Subject
 
 _NAMED_VALUES = 5
 _VALUE_CHARACTERS = 24
 _ANOMALIES = {
-    FindingKind.MISSING_COLUMN: ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT"),
-    FindingKind.NEW_COLUMN: ("SCHEMA_NEW_COLUMN",),
-    FindingKind.MISSING_VALUES: (
+    MISSING_COLUMN: ("SCHEMA_MISSING_COLUMN", "FEATURE_TYPE_NOT_PRESENT"),
+    NEW_COLUMN: ("SCHEMA_NEW_COLUMN",),
+    MISSING_VALUES: (
         "FEATURE_TYPE_LOW_FRACTION_PRESENT",
         "FEATURE_TYPE_LOW_NUMBER_PRESENT",
     ),
-    FindingKind.UNEXPECTED_VALUES: (
+    UNEXPECTED_VALUES: (
         "ENUM_TYPE_UNEXPECTED_STRING_VALUES",
         "BOOL_TYPE_UNEXPECTED_STRING",
     ),
-    FindingKind.OUT_OF_DOMAIN: (
+    OUT_OF_DOMAIN: (
         "BOOL_TYPE_BIG_INT",
         "BOOL_TYPE_SMALL_INT",
         "BOOL_TYPE_UNEXPECTED_FLOAT",
@@ -33,9 +50,9 @@ _ANOMALIES = {
         "INT_TYPE_BIG_INT",
         "INT_TYPE_SMALL_INT",
     ),
-    FindingKind.NOT_A_NUMBER: ("FLOAT_TYPE_HAS_NAN",),
-    FindingKind.INFINITE: ("FLOAT_TYPE_HAS_INF",),
-    FindingKind.WRONG_TYPE: (
+    NOT_A_NUMBER: ("FLOAT_TYPE_HAS_NAN",),
+    INFINITE: ("FLOAT_TYPE_HAS_INF",),
+    WRONG_TYPE: (
         "UNEXPECTED_DATA_TYPE",
         "BOOL_TYPE_BYTES_NOT_INT",
         "BOOL_TYPE_BYTES_NOT_STRING",
@@ -58,8 +75,8 @@ _ANOMALIES = {
         "ENUM_TYPE_FLOAT_NOT_STRING",
         "ENUM_TYPE_INT_NOT_STRING",
     ),
-    FindingKind.INVALID_UTF8: ("ENUM_TYPE_INVALID_UTF8",),
-    FindingKind.WRONG_SHAPE: (
+    INVALID_UTF8: ("ENUM_TYPE_INVALID_UTF8",),
+    WRONG_SHAPE: (
         "INVALID_FEATURE_SHAPE",
         "FEATURE_TYPE_HIGH_NUMBER_VALUES",
         "FEATURE_TYPE_LOW_NUMBER_VALUES",
@@ -67,12 +84,12 @@ _ANOMALIES = {
         "FEATURE_TYPE_UNEXPECTED_REPEATED",
         "VALUE_NESTEDNESS_MISMATCH",
     ),
-    FindingKind.DISTINCT_VALUES: (
+    DISTINCT_VALUES: (
         "FEATURE_TYPE_HIGH_UNIQUE",
         "FEATURE_TYPE_LOW_UNIQUE",
         "FEATURE_TYPE_NO_UNIQUE",
     ),
-    FindingKind.INVALID_SCHEMA: (
+    INVALID_SCHEMA: (
         "BOOL_TYPE_INVALID_CONFIG",
         "DOMAIN_INVALID_FOR_TYPE",
         "FEATURE_MISSING_NAME",
@@ -98,7 +115,7 @@ def anomaly_findings(
     from_settings: Collection[str],
     compared: Collection[str] = (),
 ) -> list[Finding]:
-    """Put TFDV's anomalies of columns into words.
+    """Return TFDV's anomalies of columns as findings.
 
     Args:
         anomalies: A result of `tfdv.validate_statistics`.
@@ -113,7 +130,7 @@ def anomaly_findings(
     seen = subject.dataset.columns
     expected = {feature.name: feature for feature in schema.feature}
     domains = string_domains(schema)
-    # TFDV's anomalies are a map, in no order.
+    # TFDV's anomalies are an unordered map.
     order = {name: i for i, name in enumerate(dict.fromkeys([*expected, *seen]))}
     infos = sorted(
         anomalies.anomaly_info.items(),
@@ -136,13 +153,10 @@ def anomaly_findings(
                 domains,
                 subject.name,
             )
-            if (
-                finding.kind in (FindingKind.OUT_OF_DOMAIN, FindingKind.UNEXPECTED_VALUES)
-                and column in from_settings
-            ):
+            if finding.kind in (OUT_OF_DOMAIN, UNEXPECTED_VALUES) and column in from_settings:
                 remedy = f"fix the source, or change validation.domains.{column}"
                 finding = replace(finding, remedy=remedy)
-            findings.append(finding)
+            findings.append(replace(finding, in_training=subject.in_training))
     return findings
 
 
@@ -172,54 +186,50 @@ def _finding(
     domains: Mapping[str, Sequence[str]],
     where: str,
 ) -> Finding:
-    kind = (
-        FindingKind.NOT_COMPARED
-        if anomaly in _NOTHING_TO_COMPARE
-        else _KINDS.get(anomaly, FindingKind.OTHER)
-    )
-    words = (reason.description or reason.short_description, "what the schema says")
+    kind = NOT_COMPARED if anomaly in _NOTHING_TO_COMPARE else _KINDS.get(anomaly, OTHER)
+    words = (reason.description or reason.short_description, "what the schema requires")
     severity = ""
-    if kind == FindingKind.MISSING_COLUMN and expected is not None:
+    if kind == MISSING_COLUMN and expected is not None:
         cells = "no such column" if seen is None else "no value in any row"
         words = (cells, _type_words(expected))
-    elif kind == FindingKind.NEW_COLUMN and seen is not None:
-        words = (f"a column of type {seen.type_name}", "no such column in the schema")
-    elif kind == FindingKind.WRONG_TYPE and seen is not None and expected is not None:
+    elif kind == NEW_COLUMN and seen is not None:
+        words = (f"a column of type {seen.type_name}", "no column beyond the schema")
+    elif kind == WRONG_TYPE and seen is not None and expected is not None:
         was = seen.type_name
         if was == schema_pb2.FeatureType.Name(expected.type):
-            # The type is right, and the domain asks for texts that spell another one.
-            words = (_without_stop(words[0]), "what its domain spells")
+            # The type is right, but the domain is for texts that spell another one.
+            words = (_without_stop(words[0]), "values of its domain")
         else:
             words = (f"type {was}", _type_words(expected))
         if seen.is_number and _takes_float(expected):
             severity = WARNING
     elif anomaly == "FEATURE_TYPE_LOW_NUMBER_PRESENT" and seen is not None and expected is not None:
         words = (
-            f"{seen.filled:,} rows have one",
-            f"at least {expected.presence.min_count:,} with a value",
+            f"{seen.filled:,} rows with a value",
+            f"at least {expected.presence.min_count:,}",
         )
-    elif kind == FindingKind.MISSING_VALUES and seen is not None and expected is not None:
+    elif kind == MISSING_VALUES and seen is not None and expected is not None:
         allowed = 1 - expected.presence.min_fraction
         words = (
-            f"{percent(seen.missing_share)} of the rows have none",
-            "a value in every row" if allowed == 0 else f"at most {percent(allowed)} without",
+            f"{percent(seen.missing_share)} of the rows without a value",
+            "a value in every row" if allowed == 0 else f"at most {percent(allowed)}",
         )
-    elif kind == FindingKind.UNEXPECTED_VALUES and seen is not None and expected is not None:
+    elif kind == UNEXPECTED_VALUES and seen is not None and expected is not None:
         words = _unexpected(seen, expected, domains) or words
-    elif kind == FindingKind.WRONG_SHAPE and expected is not None:
+    elif kind == WRONG_SHAPE and expected is not None:
         words = (_without_stop(words[0]), _shape_words(expected))
-    elif kind == FindingKind.DISTINCT_VALUES and expected is not None:
+    elif kind == DISTINCT_VALUES and expected is not None:
         limits = expected.unique_constraints
         words = (_without_stop(words[0]), f"from {limits.min} to {limits.max} distinct values")
-    elif kind == FindingKind.INVALID_SCHEMA:
-        words = (_without_stop(words[0]).rstrip(": "), "a column that its schema agrees on")
-    elif kind == FindingKind.NOT_A_NUMBER:
-        words = ("NaN in some cells", "numbers, or nothing")
-    elif kind == FindingKind.INFINITE:
+    elif kind == INVALID_SCHEMA:
+        words = (_without_stop(words[0]).rstrip(": "), "a consistent schema")
+    elif kind == NOT_A_NUMBER:
+        words = ("NaN in some cells", "numbers, or empty cells")
+    elif kind == INFINITE:
         words = ("infinity in some cells", "finite numbers")
-    elif kind == FindingKind.NOT_COMPARED:
-        words = (_without_stop(words[0]), "the column on both sides")
-    elif kind == FindingKind.OUT_OF_DOMAIN and seen is not None and expected is not None:
+    elif kind == NOT_COMPARED:
+        words = (_without_stop(words[0]), "the column on both sides of the comparison")
+    elif kind == OUT_OF_DOMAIN and seen is not None and expected is not None:
         words = _out_of_range(anomaly, seen, expected) or words
         if has_inferred_domain(expected):
             severity = WARNING
@@ -235,7 +245,7 @@ def _shape_words(expected: schema_pb2.Feature) -> str:
         return shape_words(expected)
     if expected.HasField("value_count"):
         return f"from {expected.value_count.min} to {expected.value_count.max} values in a cell"
-    return "what the schema says"
+    return "what the schema requires"
 
 
 def _type_words(expected: schema_pb2.Feature) -> str:
@@ -244,7 +254,7 @@ def _type_words(expected: schema_pb2.Feature) -> str:
 
 
 def _takes_float(expected: schema_pb2.Feature) -> bool:
-    # Such a column is a float to the model, so integers and fractions both fit.
+    # The model takes this column as float, so integers and fractions both fit.
     return expected.type == schema_pb2.FLOAT or (
         expected.type == schema_pb2.INT and expected.presence.min_fraction < 1
     )
@@ -272,7 +282,7 @@ def _unexpected(
 
 
 def _shortened(value: str) -> str:
-    # A digest's first digits are enough to find it.
+    # The first digits of a digest identify it.
     return value if len(value) <= _VALUE_CHARACTERS else value[: _VALUE_CHARACTERS - 1] + "…"
 
 
@@ -283,12 +293,12 @@ def _out_of_range(
     distribution = seen.distribution
     if anomaly.endswith(("SMALL_INT", "SMALL_FLOAT")) and distribution is not None:
         share = distribution.near_share_below(domain.min)
-        words = f"{number(seen.minimum)} at the least{_about(share, 'below it')}"
+        words = f"a minimum of {number(seen.minimum)}{_about(share, 'below the domain')}"
         return words, f"at least {number(domain.min)}"
     if anomaly.endswith(("BIG_INT", "BIG_FLOAT")) and distribution is not None:
         high = 1.0 if expected.HasField("bool_domain") else domain.max
         share = distribution.near_share_above(high)
-        words = f"{number(seen.maximum)} at the most{_about(share, 'above it')}"
+        words = f"a maximum of {number(seen.maximum)}{_about(share, 'above the domain')}"
         return words, f"at most {number(high)}"
     return None
 
@@ -296,4 +306,4 @@ def _out_of_range(
 def _about(share: float | None, where: str) -> str:
     if share is None or not 0.001 < share < 1:
         return ""
-    return f" (about {percent(share)} of the rows lie {where})"
+    return f" (about {percent(share)} of the rows are {where})"

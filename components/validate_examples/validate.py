@@ -1,7 +1,6 @@
-"""Validating a window: schema, drift, skew and spans, judged together."""
+"""Validating a window: schema, drift, skew and spans."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from google.protobuf import text_format
@@ -11,15 +10,14 @@ from ..lib.errors import RetrainerError
 from ..lib.features import SCHEMA_FILE
 from ..lib.progress import progress
 from ..lib.schema_file import load_schema
-from ..lib.statistics_artifact import SPLIT_WORDS
 from ..lib.store import Store
 from ..lib.uris import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.words import plural
-from .analysis import gather
-from .findings import Finding, FindingKind, error_message, errors_of, warning_lines
-from .quarantine import read_set_aside
+from .analysis import analyze
+from .findings import Finding, error_message, errors_of, warning_lines
+from .quarantine import read_quarantined
 from .report import render
-from .result import Judgement, judge
+from .result import ValidationResult, run_checks
 from .schema_inference import infer_schema, schema_text, widen_types
 from .seasonality import keep_profiles
 from .settings import Settings
@@ -31,7 +29,7 @@ USED_SCHEMA_FILE = "schema_used.pbtxt"
 
 
 class Validated(NamedTuple):
-    """What validation says of a window that has no errors.
+    """The outcome of a validation without errors.
 
     Attributes:
         verdict: What was found, in one sentence.
@@ -53,56 +51,56 @@ def validate(
     examples_path: str = "",
     pattern: str = "",
 ) -> Validated:
-    """Judge a window's data; write what was found; stop if any of it is an error.
+    """Check a window's data, write the findings, and raise if any of them is an error.
 
     Args:
         statistics_path: Folder of the statistics.
         store: URI of the store, where the schema is frozen.
-        settings: What is too much.
+        settings: The limits and severities.
         anomalies_path: Folder for the findings.
         schema_path: Folder for the schema.
         report_path: File for the HTML report.
-        schema_uri: A curated schema, used in place of the store's and never written.
+        schema_uri: A curated schema, used instead of the store's and never written.
         examples_path: Folder of the manifest of the examples that the statistics are of; without it, dates are not
-            looked at.
-        pattern: The pattern that the spans were found with; its date format tells when a span ends.
+            checked.
+        pattern: The pattern that the spans were found with; its date format shows when a span ends.
 
     Returns:
         The verdict, and the warnings.
 
     Raises:
-        RetrainerError: If anything found is an error, after everything was written; or if the
-            statistics or the schema can't be read.
+        RetrainerError: If a finding is an error, after everything was written; or if the statistics or the schema
+            can't be read.
     """
     window = read_window(statistics_path, examples_path, pattern, store)
     uri = schema_uri or Store(store).schema_uri
     schema, text, is_new = _find_schema(window, uri, bool(schema_uri), settings)
     progress("comparing with the schema")
-    evidence = gather(window, schema, settings)
-    judgement = judge(evidence, settings)
-    note = f"read from {uri}"
-    if is_new and _spoils_schema(judgement.findings):
-        note = "inferred from this data and not frozen, since the data has errors"
+    analysis = analyze(window, schema, settings)
+    result = run_checks(analysis, settings)
+    origin = f"read from {uri}"
+    if is_new and _blocks_freezing(result.findings):
+        origin = "inferred from this data, not frozen because the data has errors"
     elif is_new and create_exclusive(uri, text):
-        note = f"frozen now at {uri}"
+        origin = f"frozen now at {uri}"
     elif is_new:
-        # Another run froze its own in the meantime, and that is the one that counts.
+        # Another run froze its schema in the meantime, and that one counts.
         schema, text = load_schema(uri)
-        evidence = gather(window, schema, settings)
-        judgement = judge(evidence, settings)
-        note = f"read from {uri}, where another run froze it just now"
-    judgement = replace(judgement, schema_note=note)
+        analysis = analyze(window, schema, settings)
+        result = run_checks(analysis, settings)
+        origin = f"read from {uri}, where another run froze it just now"
 
-    _write(judgement, evidence.anomalies, text, anomalies_path, schema_path)
-    verdict = _verdict(judgement)
-    set_aside = read_set_aside(window.index, window.examples)
-    write_atomic(report_path, render(window, judgement, verdict, set_aside, report_path))
+    _write(result, analysis.anomalies, text, anomalies_path, schema_path)
+    verdict = _verdict(result)
+    quarantined = read_quarantined(window.index, window.examples)
+    page = render(window, result, verdict, origin, quarantined, report_path)
+    write_atomic(report_path, page)
     if window.examples is not None and window.season is not None:
         spans = {span: dataset.statistics for span, dataset in window.spans.items()}
         keep_profiles(window.examples, spans)
-    if errors_of(judgement.findings):
-        raise RetrainerError(error_message(judgement.findings, uri))
-    return Validated(verdict, warning_lines(judgement.findings))
+    if errors_of(result.findings):
+        raise RetrainerError(error_message(result.findings, uri))
+    return Validated(verdict, warning_lines(result.findings))
 
 
 def _find_schema(
@@ -113,8 +111,8 @@ def _find_schema(
             return *load_schema(uri), False
         except FileNotFoundError as error:
             raise RetrainerError(
-                f"there is no schema at '{uri}' (schema_uri). Give the URI of a schema.pbtxt, or "
-                "leave it empty to have one inferred and frozen in the store."
+                f"there is no schema at '{uri}' (schema_uri). Set the URI of a schema.pbtxt, or "
+                "leave it empty: then a schema is inferred and frozen in the store."
             ) from error
     index = window.index
     train_spans = index.split_spans["train"]
@@ -131,40 +129,34 @@ def _find_schema(
     return schema, schema_text(schema, train_spans), True
 
 
-def _spoils_schema(findings: Sequence[Finding]) -> bool:
-    # The schema comes from the training rows; wrong evaluation rows do not spoil it.
-    of_spans = (FindingKind.NO_ROWS, FindingKind.FEW_ROWS, FindingKind.CONSTANT_LABEL)
-    training = SPLIT_WORDS["train"]
+def _blocks_freezing(findings: Sequence[Finding]) -> bool:
+    # The schema comes from the training rows; errors in evaluation rows do not affect it.
     return any(
-        finding.kind in of_spans
-        or finding.where == training
-        or finding.where.startswith(f"{training} (")
-        for finding in errors_of(findings)
+        finding.in_training or finding.kind.blocks_freezing for finding in errors_of(findings)
     )
 
 
 def _write(
-    judgement: Judgement,
+    result: ValidationResult,
     protos: Mapping[str, anomalies_pb2.Anomalies],
     schema_content: str,
     anomalies_path: str,
     schema_path: str,
 ) -> None:
-    write_json(
-        join(anomalies_path, FINDINGS_FILE), [finding.__dict__ for finding in judgement.findings]
-    )
+    records = [finding.as_record() for finding in result.findings]
+    write_json(join(anomalies_path, FINDINGS_FILE), records)
     for folder, proto in protos.items():
         content = proto.SerializeToString(deterministic=True)
         write_atomic(join(anomalies_path, folder, ANOMALIES_FILE), content)
-    used = text_format.MessageToString(judgement.used_schema, as_utf8=True)
+    used = text_format.MessageToString(result.used_schema, as_utf8=True)
     write_atomic(join(anomalies_path, USED_SCHEMA_FILE), used)
     write_atomic(join(schema_path, SCHEMA_FILE), schema_content)
 
 
-def _verdict(judgement: Judgement) -> str:
-    errors = errors_of(judgement.findings)
-    warnings = len(judgement.findings) - len(errors)
-    compared, drifted = len(judgement.drift), judgement.drifted
+def _verdict(result: ValidationResult) -> str:
+    errors = errors_of(result.findings)
+    warnings = len(result.findings) - len(errors)
+    compared, drifted = len(result.drift), result.drifted
     tail = f"{plural(warnings, 'warning')}; {len(drifted)} of {compared} columns drifted"
     if drifted:
         tail += f" ({', '.join(drifted[:3])}{' ...' if len(drifted) > 3 else ''})"

@@ -1,4 +1,4 @@
-"""The window that is judged: its statistics, and which parts of it are validated."""
+"""The window under validation: its statistics, and which parts of it are validated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,11 +28,13 @@ class Subject:
         folder: Where its statistics lie in the artifact.
         dataset: Some of the window's rows.
         name: What to call it, such as `evaluation (2013-05)`.
+        in_training: Whether it is the training rows.
     """
 
     folder: str
     dataset: Dataset
     name: str
+    in_training: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Window:
         spans: By span, oldest first.
         before: Of the spans before a span, for each span but the first.
         examples: The rows themselves; None if only the statistics are known.
-        pattern: The pattern that the spans were found with; its date format says when a span ends.
-        store: URI of the store, which knows spans of before the window; empty for none.
+        pattern: The pattern that the spans were found with; its date format shows when a span ends.
+        store: URI of the store, which has spans from before the window; empty for none.
     """
 
     index: StatisticsIndex
@@ -69,12 +71,12 @@ class Window:
 
     @cached_property
     def season(self) -> Season | None:
-        """How the spans come back, by weekday or hour; None if they do not."""
+        """The seasonality of the spans, by weekday or hour; None if they have none."""
         return find_season(self.index.spans, self.pattern)
 
     @cached_property
     def relatives(self) -> Mapping[str, Dataset]:
-        """The last spans of the newest one's weekday or hour that lie before the window, oldest first."""
+        """The last spans before the window with the newest one's weekday or hour, oldest first."""
         if self.season is None or not self.store:
             return {}
         excluded = self.examples.excluded if self.examples is not None else ()
@@ -84,7 +86,7 @@ class Window:
 
     @property
     def has_same_season(self) -> bool:
-        """Whether a span before the newest one is of its weekday or hour, where spans have one."""
+        """Whether an earlier span has the weekday or hour of the newest one, if spans have one."""
         if self.season is None or self.relatives:
             return True
         newest = self.index.newest
@@ -92,13 +94,14 @@ class Window:
 
     @cached_property
     def subjects(self) -> tuple[Subject, ...]:
-        """What is validated: training first, the newest span last."""
+        """The datasets that are validated: training first, the newest span last."""
         index = self.index
         subjects = [
             Subject(
                 split_folder(split),
                 self.splits[split],
                 f"{name} ({name_spans(index.split_spans[split])})",
+                in_training=split == "train",
             )
             for split, name in SPLIT_WORDS.items()
         ]
@@ -108,7 +111,7 @@ class Window:
 
     @cached_property
     def label_counts(self) -> Mapping[str, LabelCounts]:
-        """The label's classes by span; empty where it is a number, or more than 0 and 1 and the rows are not known."""
+        """The label's classes by span; empty for a number, or beyond 0 and 1 if the rows are unknown."""
         label = self.index.label
         columns = {
             span: column
@@ -134,7 +137,7 @@ def span_parts(examples: Examples, span: str) -> list[SpanPart]:
 
 
 def read_window(path: str, examples_path: str = "", pattern: str = "", store: str = "") -> Window:
-    """Read a statistics artifact whole.
+    """Read all of a statistics artifact.
 
     Args:
         path: Its folder.

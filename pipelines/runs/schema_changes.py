@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ...components.lib.errors import RetrainerError
 from ...components.lib.run_traces import VALIDATE, list_traces
 from ...components.lib.words import did_you_mean
-from ...components.validate_examples.findings import KINDS
+from ...components.validate_examples.checks import known_kinds
 from ...components.validate_examples.schema_accept import Change, Update, update_schema
 from ...components.validate_examples.schema_file import (
     SchemaMovedError,
@@ -190,7 +190,7 @@ def _update(
 def _check_selection(
     selection: Selection, opened: OpenedSchema, data: Data, changes: Sequence[Change]
 ) -> None:
-    there = ", ".join(dict.fromkeys(f"{c.column} ({c.kind})" for c in changes)) or "none"
+    there = ", ".join(dict.fromkeys(f"{c.column} ({c.kind.name})" for c in changes)) or "none"
     features = {
         feature.path.step[0] if feature.path.step else feature.name
         for dataset in data.window.splits.values()
@@ -210,11 +210,11 @@ def _check_selection(
                 f"'{column}' has no anomaly in {data.name}. Anomalies are of: {there}."
             )
     for kind in selection.kinds:
-        if kind not in KINDS:
+        if kind not in known_kinds():
             raise RetrainerError(f"there is no kind '{kind}'. Anomalies are of: {there}.")
     for column in selection.columns or ("",):
         of = Selection((column,) if column else (), selection.kinds)
-        if selection.kinds and not any((c.column, c.kind) in of for c in changes):
+        if selection.kinds and not any((c.column, c.kind.name) in of for c in changes):
             subject = f"'{column}' has" if column else "there is"
             raise RetrainerError(
                 f"{subject} no anomaly of kind {' or '.join(selection.kinds)} in {data.name}. "

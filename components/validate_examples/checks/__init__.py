@@ -1,14 +1,10 @@
 """The checks of a window.
 
-Each takes the evidence and the settings, and returns what it finds. To add one, write its function, add it to
-`CHECKS`, and its kind of finding to `findings.FindingKind` and `findings.KINDS`.
+To add one, write a module with a function that takes the analysis of a window and the settings and returns findings,
+with their kinds, and add its `CHECK` to `CHECKS`. Settings, messages, the report and the README's table follow.
 """
 
-from collections.abc import Callable, Sequence
-
-from ..analysis import Evidence
-from ..findings import Finding
-from ..settings import Settings
+from ..finding_kinds import FindingKind
 from . import (
     ambiguous_cells,
     columns,
@@ -22,24 +18,24 @@ from . import (
     row_counts,
     schema,
 )
-
-Check = Callable[[Evidence, Settings], Sequence[Finding]]
+from .check import Check
 
 CHECKS: tuple[Check, ...] = (
-    row_counts.check,
-    duplicate_spans.check,
-    constant_label.check,
-    label_rate.check,
-    columns.check_infinite,
-    columns.check_numbers_in_text,
-    columns.check_silent,
-    ambiguous_cells.check,
-    dates.check,
-    schema.check_unknown_columns,
-    schema.check,
-    large_integers.check,
-    drift.check_drift,
-    drift.check_skew,
-    outliers.check,
+    row_counts.CHECK,
+    duplicate_spans.CHECK,
+    constant_label.CHECK,
+    label_rate.CHECK,
+    columns.CHECK,
+    ambiguous_cells.CHECK,
+    dates.CHECK,
+    schema.CHECK,
+    large_integers.CHECK,
+    drift.CHECK,
+    outliers.CHECK,
 )
 """In the order of the report."""
+
+
+def known_kinds() -> dict[str, FindingKind]:
+    """Return the kinds of findings that checks report, by name."""
+    return {kind.name: kind for check in CHECKS for kind in check.kinds}

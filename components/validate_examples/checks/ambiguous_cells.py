@@ -1,29 +1,44 @@
-"""Cells that ingestion took for something else than they may mean, such as 0700 for a number."""
+"""Cells that ingestion may have read with another meaning, such as 0700 as a number."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from ...lib.stored_spans import find_version
 from ...lib.words import plural
-from ..analysis import Evidence
-from ..findings import Finding, FindingKind
+from ..finding_kinds import WARNING, FindingKind
+from ..findings import Finding
 from ..settings import Settings
 from ..window import Window, span_parts
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+ODD_CELLS = FindingKind(
+    "odd_cells",
+    "ambiguous cells",
+    WARNING,
+    "fix the source, or set the column's type (`data.types`)",
+    "the newest span has cells with an ambiguous meaning, such as `0700`, `3.10` or `NA`, and the earlier spans have "
+    "none; needs `examples`",
+)
 
 _BECAME = {
-    "codes": "are not spelled as numbers are, and made the column text",
-    "codes_as_numbers": "are not spelled as numbers are, and became numbers",
+    "codes": "are not written as numbers, and made the column text",
+    "codes_as_numbers": "are not written as numbers, and became numbers",
     "versions": "look like version numbers, and made the column text",
     "long": "have more digits than a number holds, and made the column text",
-    "missing_words": "were taken for missing",
+    "missing_words": "were read as missing",
 }
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look for notes of ingestion on the newest span that no earlier span of the window has.
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report notes of ingestion on the newest span that no earlier span of the window has.
 
-    What all spans have is the column's nature: ingestion says it once, when it reads them.
+    Cells that all spans have are normal for the column: ingestion notes them once, when it reads them.
     """
-    window = evidence.window
+    window = analysis.window
     index = window.index
     if window.examples is None or not index.earlier:
         return []
@@ -39,7 +54,7 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
         cells = f"{plural(note['rows'], 'cell')} such as {examples}{reason}"
         findings.append(
             Finding(
-                FindingKind.ODD_CELLS,
+                ODD_CELLS,
                 note["column"],
                 f"span {index.newest}",
                 f"{cells} {_BECAME[note['kind']]}",
@@ -47,6 +62,9 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
             )
         )
     return findings
+
+
+CHECK = Check(check, (ODD_CELLS,))
 
 
 def _notes(window: Window, span: str) -> list[dict[str, Any]]:

@@ -1,14 +1,31 @@
-"""The label: that it is there, and has more than one value."""
+"""A label that is missing, or has one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from ...lib.statistics_artifact import SPLIT_WORDS
-from ..analysis import Evidence
-from ..findings import Finding, FindingKind
+from ..finding_kinds import ERROR, MISSING_COLUMN, FindingKind
+from ..findings import Finding
 from ..settings import Settings
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+CONSTANT_LABEL = FindingKind(
+    "constant_label",
+    "constant label",
+    ERROR,
+    "check how the label is computed; a model can't learn from it",
+    "the label has one value in all rows of a split",
+    blocks_freezing=True,
+)
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look for a label that is missing, or the same in every row of a split."""
-    window = evidence.window
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report a label that is missing, or has one value in every row of a split."""
+    window = analysis.window
     label = window.index.label
     findings = []
     for split, name in SPLIT_WORDS.items():
@@ -16,15 +33,32 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
         if not dataset.rows:
             continue
         where = f"{name} ({', '.join(window.index.split_spans[split])})"
+        in_training = split == "train"
         column = dataset.columns.get(label)
         if column is None:
             findings.append(
-                Finding(FindingKind.MISSING_COLUMN, label, where, "no such column", "the label")
+                Finding(
+                    MISSING_COLUMN,
+                    label,
+                    where,
+                    "no such column",
+                    "the label",
+                    in_training=in_training,
+                )
             )
             continue
-        value = column.constant
-        if value is not None:
-            seen = f"'{value}' in every row"
-            expected = "at least two values"
-            findings.append(Finding(FindingKind.CONSTANT_LABEL, label, where, seen, expected))
+        if column.constant is not None:
+            findings.append(
+                Finding(
+                    CONSTANT_LABEL,
+                    label,
+                    where,
+                    f"'{column.constant}' in every row",
+                    "at least two values",
+                    in_training=in_training,
+                )
+            )
     return findings
+
+
+CHECK = Check(check, (CONSTANT_LABEL,))

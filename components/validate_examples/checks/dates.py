@@ -1,17 +1,46 @@
-"""Dates that can't be: in the future, later than the span that their row came with, or in no calendar."""
+"""Invalid dates: in the future, later than the span of their row, or days that do not exist."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from ...lib.examples import Examples
 from ...lib.span_periods import Period, span_periods
 from ...lib.words import of_spans, percent, plural
-from ..analysis import Evidence
 from ..date_counts import Days, read_days
-from ..findings import Finding, FindingKind
+from ..finding_kinds import WARNING, FindingKind
+from ..findings import Finding
 from ..settings import Settings
 from ..window import span_parts
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+FUTURE_DATE = FindingKind(
+    "future_date",
+    "date in the future",
+    WARNING,
+    "fix the source's clock or dates",
+    "a text column of ISO dates, or a span's own name, has dates later than tomorrow",
+)
+DATE_AFTER_SPAN = FindingKind(
+    "date_after_span",
+    "date after its span",
+    WARNING,
+    "fix the source's clock or dates",
+    "dates more than a day after the end of their span",
+)
+IMPOSSIBLE_DATE = FindingKind(
+    "impossible_date",
+    "invalid date",
+    WARNING,
+    "fix the source's dates",
+    "days that do not exist, such as `2013-02-30`",
+)
 
 # Clocks and time zones differ by up to a day.
 _LENIENCY = timedelta(days=1)
@@ -33,9 +62,9 @@ class _Late:
     latest: str
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look for dates that can't be, where the examples are known."""
-    window = evidence.window
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report invalid dates, if the examples are known."""
+    window = analysis.window
     if window.examples is None:
         return []
     periods = span_periods(window.examples.spans, window.pattern)
@@ -43,23 +72,23 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
 
 
 def check_dates(examples: Examples, periods: Mapping[str, Period], today: date) -> list[Finding]:
-    """Look for dates in the future, dates after the end of the span that they came with, and days that do not exist.
+    """Report dates in the future, dates after the end of their span, and days that do not exist.
 
-    Dates are compared by the day, and a day late is not late. A column that is late in most other spans as well (a due
-    date, or 9999-12-31 for "never") is so by its nature. However old a date is, it is a plain date.
+    Dates are compared by the day, and one day late is accepted. A column that is late in most other spans as well (a
+    due date, or 9999-12-31 for "never") is not reported, and neither is an old date.
 
     Args:
-        examples: The window. Each span is read once ever.
+        examples: The window. Each span is read once; its counts are kept.
         periods: When each span begins and ends; empty if spans are not dates.
         today: The day in UTC.
     """
     findings = [
         Finding(
-            FindingKind.FUTURE_DATE,
+            FUTURE_DATE,
             "",
             f"span {span}",
             f"a span that begins on {_iso(period.start.date())}, and today is {today}",
-            "a date that has come",
+            "a date in the past",
             remedy="fix the span's name",
         )
         for span, period in periods.items()
@@ -73,6 +102,9 @@ def check_dates(examples: Examples, periods: Mapping[str, Period], today: date) 
     return findings
 
 
+CHECK = Check(check, (FUTURE_DATE, DATE_AFTER_SPAN, IMPOSSIBLE_DATE))
+
+
 def _impossible(column: str, spans: Mapping[str, Days]) -> list[Finding]:
     found = {span: days for span, days in spans.items() if days.impossible}
     if not found:
@@ -82,11 +114,7 @@ def _impossible(column: str, spans: Mapping[str, Days]) -> list[Finding]:
     share = _share(cells, sum(days.present for days in found.values()))
     more = ", ..." if len(named) > _NAMED_DAYS else ""
     seen = f"{share} such as {', '.join(named[:_NAMED_DAYS])}{more}"
-    return [
-        Finding(
-            FindingKind.IMPOSSIBLE_DATE, column, _where(list(found)), seen, "days of the calendar"
-        )
-    ]
+    return [Finding(IMPOSSIBLE_DATE, column, _where(list(found)), seen, "valid dates")]
 
 
 def _late_findings(
@@ -94,7 +122,7 @@ def _late_findings(
 ) -> list[Finding]:
     late = {span: _late(days, periods.get(span), today) for span, days in spans.items()}
     with_late = [span for span, one in late.items() if one.after]
-    # Most of the other spans, seen from a span that is late itself.
+    # Most of the other spans are late, too.
     if len(spans) > 1 and 2 * (len(with_late) - 1) > len(spans) - 1:
         return []
     findings = []
@@ -105,9 +133,7 @@ def _late_findings(
         share = _share(cells, sum(spans[span].present for span in future))
         expected = f"dates up to today, {today}"
         findings.append(
-            Finding(
-                FindingKind.FUTURE_DATE, column, _where(future), f"{share} up to {latest}", expected
-            )
+            Finding(FUTURE_DATE, column, _where(future), f"{share} up to {latest}", expected)
         )
     after = [span for span in with_late if late[span].after > late[span].future]
     if after:
@@ -116,12 +142,10 @@ def _late_findings(
         share = _share(cells, sum(spans[span].present for span in after))
         end = periods[after[-1]].end
         which = "the span ends" if len(after) == 1 else f"span {after[-1]} ends"
-        expected = (
-            f"dates before {_iso(end.date())} {end:%H:%M}, when {which}, and a day at the most"
-        )
+        expected = f"dates before {_iso(end.date())} {end:%H:%M}, when {which}, plus one day"
         findings.append(
             Finding(
-                FindingKind.DATE_AFTER_SPAN,
+                DATE_AFTER_SPAN,
                 column,
                 _where(after),
                 f"{share} later, up to {latest}",

@@ -1,21 +1,36 @@
-"""The same data under several span names: a file that was copied, or a delivery that was repeated."""
+"""The same data under several span names: a copied file, or a repeated upload."""
+
+from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 from ...lib.dataset import Column, Dataset
 from ...lib.statistics_artifact import common
-from ..analysis import Evidence
-from ..findings import Finding, FindingKind
+from ..finding_kinds import ERROR, EXCLUDE, FindingKind
+from ..findings import Finding
 from ..settings import Settings
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+SAME_DATA = FindingKind(
+    "same_data",
+    "duplicate spans",
+    ERROR,
+    f"replace the copy with its own rows, or exclude it ({EXCLUDE})",
+    "spans with equal statistics in every column, in whatever order their rows are",
+)
 
 # A sum's last digits depend on the order of the rows.
 _DIGITS = 7
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look for spans whose statistics are equal, whatever the order of their rows."""
-    spans = evidence.window.spans
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report spans whose statistics are equal, whatever the order of their rows."""
+    spans = analysis.window.spans
     groups: dict[Hashable, list[str]] = defaultdict(list)
     for span, dataset in spans.items():
         if dataset.rows:
@@ -27,11 +42,11 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
     seen = "; ".join(" = ".join(names) for names in same)
     return [
         Finding(
-            FindingKind.SAME_DATA,
+            SAME_DATA,
             "",
             "spans " + ", ".join(span for names in same for span in names),
             f"{seen}: the same {rows:,} rows",
-            "rows of its own in each span",
+            "different rows in each span",
         )
     ]
 
@@ -49,6 +64,9 @@ def _of_column(column: Column) -> tuple[Hashable, ...]:
         figures = (stats.min, stats.max, stats.mean, stats.std_dev, float(stats.num_zeros))
         return *present, *(f"{figure:.{_DIGITS}g}" for figure in figures)
     text = feature.string_stats
-    # Of more values than TFDV counts, the counts depend on the order of the rows.
+    # Beyond the values that TFDV counts, the counts depend on the order of the rows.
     counted = tuple(sorted(column.counts.items())) if len(column.counts) == text.unique else ()
     return *present, text.unique, f"{text.avg_length:.{_DIGITS}g}", counted
+
+
+CHECK = Check(check, (SAME_DATA,))

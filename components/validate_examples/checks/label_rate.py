@@ -1,26 +1,50 @@
-"""The label's classes: whether one comes far more or less often, and whether one is new."""
+"""The label's classes: one that became far more or less frequent, and one that is new."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 from ...lib.words import percent
-from ..analysis import Evidence
 from ..confidence import wilson
-from ..findings import Finding, FindingKind
+from ..finding_kinds import WARNING, FindingKind
+from ..findings import Finding
 from ..label_classes import LabelCounts
 from ..settings import Settings
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+LABEL_RATE = FindingKind(
+    "label_rate",
+    "label rate changed",
+    WARNING,
+    "check how the label is computed, or raise max_label_change or max_label_factor",
+    "a class of the label (integers from 0 up, at most 30 of them; of more than 0 and 1 only with `examples`) is more "
+    "or less frequent than in any earlier span, by more than `max_label_change` of the rows or `max_label_factor` "
+    "times, and by more than chance (three standard errors)",
+)
+NEW_CLASS = FindingKind(
+    "new_class",
+    "new label class",
+    WARNING,
+    "check the label; if the class is right, add an output for it to the model, and wait for spans to train on",
+    "evaluation has a class of the label that no training row has",
+)
 
 
 @dataclass(frozen=True)
 class _Band:
-    """Where a rate lies, with what chance may add.
+    """A range of rates, and its confidence bounds.
 
     Attributes:
         low: Its lowest rate.
         high: Its highest rate.
-        surely_from: As low as that may really be.
-        surely_to: As high as that may really be.
+        surely_from: The lowest true rate that chance allows.
+        surely_to: The highest true rate that chance allows.
     """
 
     low: float
@@ -29,9 +53,9 @@ class _Band:
     surely_to: float
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look at how often each class of the label comes in the newest span, and for classes that training lacks."""
-    window = evidence.window
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report classes whose frequency changed in the newest span, and classes that training lacks."""
+    window = analysis.window
     index, counts = window.index, window.label_counts
     if index.newest not in counts or not counts[index.newest].rows:
         return []
@@ -39,19 +63,19 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
     usual = median([one.rows for one in before.values()] or [0])
     # The rate of a few left-over rows would make any other look usual.
     enough = [one for one in before.values() if one.rows >= settings.min_rows_fraction * usual]
-    new = new_classes(evidence)
+    new = new_classes(analysis)
     # A class that is new has no rate to compare.
     return new or check_label_rate(
         index.label, index.newest, counts[index.newest], enough, settings
     )
 
 
-def new_classes(evidence: Evidence) -> list[Finding]:
-    """Look for classes of the label in the evaluation rows that no training row has.
+def new_classes(analysis: Analysis) -> list[Finding]:
+    """Report classes of the label in the evaluation rows that no training row has.
 
-    A model learns nothing of them, and one with an output for each class that training has can't even be asked.
+    A model learns nothing about them, and has no output for them.
     """
-    window = evidence.window
+    window = analysis.window
     index = window.index
     if index.splits_share_spans:
         return []
@@ -68,7 +92,7 @@ def new_classes(evidence: Evidence) -> list[Finding]:
         named = ", ".join(f"{value} in {counts.counts[value]:,} rows" for value in new)
         findings.append(
             Finding(
-                FindingKind.NEW_CLASS,
+                NEW_CLASS,
                 index.label,
                 f"span {span}",
                 named,
@@ -85,11 +109,11 @@ def check_label_rate(
     earlier: Sequence[LabelCounts],
     settings: Settings,
 ) -> list[Finding]:
-    """Look whether a class of the label comes far more or far less often than in any earlier span.
+    """Report a class of the label that is far more or far less frequent than in any earlier span.
 
-    Three things have to come together, or a clean source would warn all the time. The rate lies outside of what the
+    Three conditions must hold, or a clean source would warn all the time. The rate lies outside of what the
     earlier spans had, each by itself: seasons and weekdays move a rate without anything being wrong. It does so by
-    more than `max_label_change` (or by more than the factor `max_label_factor`, which finds what happens to a rare
+    more than `max_label_change` (or by more than the factor `max_label_factor`, which finds changes of a rare
     class). And it does so even at the near ends of both rates' intervals, Wilson's at three standard errors, so that
     a span of forty rows does not warn for its size.
 
@@ -101,18 +125,18 @@ def check_label_rate(
         label: The label's column.
         span: The newest span.
         newest: The label there.
-        earlier: The label in each earlier span that has rows enough to compare with.
-        settings: What is too much.
+        earlier: The label in each earlier span that has enough rows.
+        settings: The limits.
 
     Returns:
-        At most one finding, of the class that moved furthest.
+        At most one finding, about the class that changed most.
     """
     before = [one for one in earlier if one.rows]
     if not before or not newest.rows:
         return []
     values = sorted({value for one in (newest, *before) for value in one.counts})
     if set(values) <= {0, 1}:
-        # The rate of 0 says the same, and a rare 1 is what the factor is for.
+        # The rate of 0 mirrors it, and the factor is for a rare 1.
         values = [1]
     worst: tuple[float, str, str] | None = None
     for value in values:
@@ -128,7 +152,10 @@ def check_label_rate(
         if worst is None or change > worst[0]:
             what = "rate" if values == [1] else f"class {value} in"
             worst = change, _words(what, own, band), expected
-    return [Finding(FindingKind.LABEL_RATE, label, f"span {span}", *worst[1:])] if worst else []
+    return [Finding(LABEL_RATE, label, f"span {span}", *worst[1:])] if worst else []
+
+
+CHECK = Check(check, (LABEL_RATE, NEW_CLASS))
 
 
 def _words(what: str, own: _Band, band: _Band) -> str:

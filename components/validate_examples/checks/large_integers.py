@@ -1,49 +1,68 @@
-"""Whole numbers that lose their last digits as float32."""
+"""Whole numbers that float32 can't represent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from ...lib.dataset import Column
 from ...lib.features import FLOAT, raw_features
-from ..analysis import Evidence
-from ..findings import Finding, FindingKind
+from ..finding_kinds import WARNING, FindingKind
+from ..findings import Finding
 from ..settings import Settings
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+LARGE_INTEGERS = FindingKind(
+    "large_integers",
+    "integers lose precision",
+    WARNING,
+    "make the column text (`data.types`)",
+    "a feature of whole numbers above 16,777,216 (2^24) that the model gets as float32, in which neighbours become one "
+    "number: integers with gaps, or floating-point columns of whole numbers",
+)
 
 EXACT = 2**24
 """A float32 has 24 bits of mantissa: up to here it holds every whole number."""
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look for features of whole numbers beyond 2^24 that the model is given as float32, where neighbours become one.
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report features of whole numbers beyond 2^24 that the model gets as float32, where neighbours become one.
 
-    Integers without gaps stay integers. A column that the source wrote as floating point is looked at as well, where
-    all that its statistics show is whole and most of it is as large: identifiers, or seconds since 1970.
+    Integers without gaps stay integers. A column that the source wrote as floating point is included if all
+    numbers in its statistics are whole and most are as large: identifiers, or seconds since 1970.
     """
-    window = evidence.window
+    window = analysis.window
     index = window.index
     findings = []
-    for name, kind in raw_features(evidence.schema, [*index.bare_key, index.label]).items():
+    for name, kind in raw_features(analysis.schema, [*index.bare_key, index.label]).items():
         column = window.splits["train"].columns.get(name)
         if kind != FLOAT or column is None or not column.filled or not column.is_number:
             continue
         largest = max(abs(column.minimum), abs(column.maximum))
         if largest <= EXACT or not (column.is_integer or _is_whole(column)):
             continue
-        remedy = f"make it text where it names things (`data.types: {{{name}: text}}`)"
+        remedy = f"make it text if it is an identifier (`data.types: {{{name}: text}}`)"
         if column.is_integer and column.missing_share > 0:
             remedy += ", or fill its gaps, so that it stays an integer"
         elif column.is_integer:
-            remedy += (
-                ", or let the schema ask for a value in every row, so that it stays an integer"
-            )
+            remedy += ", or require a value in every row in the schema, so that it stays an integer"
         findings.append(
             Finding(
-                FindingKind.LARGE_INTEGERS,
+                LARGE_INTEGERS,
                 name,
                 "training",
                 f"whole numbers up to {largest:,.0f}, as float32, where neighbours become one number",
                 f"at most {EXACT:,} (2^24), or a column of another type",
                 remedy=remedy,
+                in_training=True,
             )
         )
     return findings
+
+
+CHECK = Check(check, (LARGE_INTEGERS,))
 
 
 def _is_whole(column: Column) -> bool:

@@ -1,19 +1,35 @@
 """How many rows the spans have."""
 
+from __future__ import annotations
+
 from statistics import median
+from typing import TYPE_CHECKING
 
 from ...lib.words import percent
-from ..analysis import Evidence
-from ..findings import Finding, FindingKind
+from ..finding_kinds import ERROR, EXCLUDE, FEW_ROWS, MANY_ROWS, FindingKind
+from ..findings import Finding
 from ..settings import Settings
+from .check import Check
+
+if TYPE_CHECKING:
+    from ..analysis import Analysis
+
+NO_ROWS = FindingKind(
+    "no_rows",
+    "no rows",
+    ERROR,
+    f"restore the span's data, or exclude the span ({EXCLUDE})",
+    "a span without rows",
+    blocks_freezing=True,
+)
 
 
-def check(evidence: Evidence, settings: Settings) -> list[Finding]:
-    """Look for spans without rows, and for a newest span with far fewer or far more than the others."""
-    window = evidence.window
+def check(analysis: Analysis, settings: Settings) -> list[Finding]:
+    """Report spans without rows, and a newest span with far fewer or far more rows than the earlier ones."""
+    window = analysis.window
     rows = {span: dataset.rows for span, dataset in window.spans.items()}
     findings = [
-        Finding(FindingKind.NO_ROWS, "", f"span {span}", "0 rows", "some")
+        Finding(NO_ROWS, "", f"span {span}", "0 rows", "some")
         for span, count in rows.items()
         if count == 0
     ]
@@ -26,10 +42,13 @@ def check(evidence: Evidence, settings: Settings) -> list[Finding]:
     if newest < settings.min_rows_fraction * usual:
         share = percent(settings.min_rows_fraction)
         expected = f"at least {share} of the {usual:,.0f} that earlier spans have"
-        findings.append(Finding(FindingKind.FEW_ROWS, "", where, seen, expected))
+        findings.append(Finding(FEW_ROWS, "", where, seen, expected))
     if newest > settings.max_rows_factor * usual:
         expected = (
             f"at most {settings.max_rows_factor:g} times the {usual:,.0f} that earlier spans have"
         )
-        findings.append(Finding(FindingKind.MANY_ROWS, "", where, seen, expected))
+        findings.append(Finding(MANY_ROWS, "", where, seen, expected))
     return findings
+
+
+CHECK = Check(check, (NO_ROWS, FEW_ROWS, MANY_ROWS))

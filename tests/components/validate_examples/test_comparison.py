@@ -3,9 +3,9 @@
 import pytest
 
 from retrainer.components.lib.statistics_artifact import read_statistics
-from retrainer.components.validate_examples import result
-from retrainer.components.validate_examples.analysis import gather
+from retrainer.components.validate_examples.analysis import analyze
 from retrainer.components.validate_examples.report import render
+from retrainer.components.validate_examples.result import run_checks
 from retrainer.components.validate_examples.schema_inference import infer_schema
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.window import read_window
@@ -21,7 +21,7 @@ def judged(judge, months, tmp_path):
         window, settings = read_window(tmp_path / "statistics"), parse_settings()
         train = window.splits["train"]
         schema = infer_schema(train, list(window.spans.values())[:-1], "late", (), 0.99)
-        return window, result.judge(gather(window, schema, settings), settings)
+        return window, run_checks(analyze(window, schema, settings), settings)
 
     return go
 
@@ -56,7 +56,7 @@ def test_a_span_stays_as_far_as_it_was_when_it_was_the_newest(judged):
 def test_a_column_that_never_moved_before_has_a_line(judged):
     window, judgement = judged(lambda i, frame: frame.assign(gate="B" if i < 5 else "C"))
     assert [distances["gate"].value for distances in judgement.history] == [0, 0, 0, 0, 1]
-    page = render(window, judgement, "")
+    page = render(window, judgement, "", "")
     assert 'aria-label="Drift of gate by span"' in page
     assert "<title>2013-03: 0</title>" in page
 

@@ -11,7 +11,7 @@ from markupsafe import escape
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from retrainer.components import validate_examples
-from retrainer.components.validate_examples.findings import KINDS, SCHEMA_KINDS
+from retrainer.components.validate_examples.checks import known_kinds
 
 
 def plant(frame: pd.DataFrame, share: float, **values) -> pd.DataFrame:
@@ -55,10 +55,10 @@ def test_the_demos_broken_month(judge, frozen, three, months):
     for words in (
         "the data has 3 errors (dep_delay missing column, carrier unexpected values",
         "dep_delay: missing column in evaluation (2013-04)",
-        "seen no such column; expected type FLOAT",
+        "found no such column; expected type FLOAT",
         "'ZZ' in 10 % of the rows",
         "one of 16 known values in at least 99 % of the rows",
-        "-4983 at the least",
+        "a minimum of -4983",
         "expected at least 1",
         "change validation.domains.distance",
         "`retrainer schema accept dep_delay carrier` beside retrain.yaml, or",
@@ -199,15 +199,16 @@ def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault)
     finding = outcome.one(column, kind)
     assert finding["seen"]
     assert finding["expected"]
-    subject = f"{column}: {KINDS[kind].title}" if column else KINDS[kind].title
+    known = known_kinds()[kind]
+    subject = f"{column}: {known.title}" if column else known.title
     for said in (
         f"  {subject} in {finding['where']}",
-        f"seen {finding['seen']}; expected {finding['expected']}",
-        f"to go on, {finding['remedy']}",
+        f"found {finding['seen']}; expected {finding['expected']}",
+        f"fix: {finding['remedy']}",
     ):
         assert said in outcome.error
     place = f"columns.{column}.{kind}" if column else kind
-    by_schema = f"`retrainer schema accept {column}" in outcome.error and kind in SCHEMA_KINDS
+    by_schema = f"`retrainer schema accept {column}" in outcome.error and known.in_schema
     by_domain = f"change validation.domains.{column}" in finding["remedy"]
     by_severity = f"accept it with validation.severity.{place}: ignore" in finding["remedy"]
     assert by_schema or by_domain or by_severity or "--all" in outcome.error
@@ -269,7 +270,7 @@ def test_every_kind_of_finding_is_planted_here():
         "not_compared",
         "unknown_column",
     }
-    assert planted | with_a_test_of_their_own == set(KINDS)
+    assert planted | with_a_test_of_their_own == set(known_kinds())
     assert not planted & with_a_test_of_their_own
 
 
@@ -299,7 +300,7 @@ def test_a_severity_for_a_misspelt_column_is_shown(judge, frozen, three):
 def test_a_share_is_said_only_where_the_statistics_tell_it(judge, frozen, three, months):
     # Some 550 of -5 lie in one bucket with thousands from 0 up.
     few = judge({**three, "2013-04": plant(months["2013-04"], 0.02, distance=-5)})
-    assert few.one("distance", "out_of_domain")["seen"] == "-5 at the least"
+    assert few.one("distance", "out_of_domain")["seen"] == "a minimum of -5"
     many = judge({**three, "2013-05": plant(months["2013-05"], 0.3, distance=-5)})
     assert "(about 30" in many.one("distance", "out_of_domain")["seen"]
 
@@ -344,7 +345,7 @@ def test_the_same_data_under_two_names_stops_the_run(judge, frozen, three):
     assert ("", "same_data") in outcome.found("error")
     assert "2013-02 = 2013-04: the same" in outcome.error
     assert "severity.same_data: ignore" in outcome.error
-    assert outcome.error.endswith("where the data is right, accept it as each error says")
+    assert outcome.error.endswith("If the data is right, accept it as each error shows")
     assert "schema" not in outcome.error, "there is nothing that a schema could take"
     one_row_less = judge({**three, "2013-05": copy.iloc[1:]})
     assert ("", "same_data") not in one_row_less.found("error")
@@ -394,7 +395,7 @@ def test_a_threshold_that_is_set_stops_the_run(judge, frozen, three):
     assert finding["severity"] == "error"
     assert finding["measure"] == "infinity_norm"
     assert finding["value"] > finding["threshold"] == 0.001
-    said = f"seen L-infinity norm {finding['value']:.4g} from the earlier spans; "
+    said = f"found L-infinity norm {finding['value']:.4g} from the earlier spans; "
     assert said + "expected L-infinity norm of at most 0.001" in outcome.error
     assert finding["expected"] in outcome.page
     assert judge(three, drift={"infinity_norm": 0.001}).found("error") >= {("carrier", "drift")}

@@ -1,16 +1,13 @@
-"""What was found is told in order, with a command that takes it in."""
+"""Findings are reported in order, with a command that accepts them."""
 
 import re
 import shlex
 
 import pytest
 
-from retrainer.components.validate_examples.findings import (
-    Finding,
-    FindingKind,
-    Severities,
-    warning_lines,
-)
+from retrainer.components.validate_examples.checks.drift import DRIFT
+from retrainer.components.validate_examples.checks.row_counts import NO_ROWS
+from retrainer.components.validate_examples.findings import Finding, Severities, warning_lines
 
 
 def test_columns_that_the_schema_lacks_come_in_the_order_of_the_data(judge, frozen, three, months):
@@ -49,12 +46,12 @@ def test_of_many_columns_the_command_takes_only_what_stopped_the_run(judge, froz
 )
 def test_the_nearest_setting_decides_a_severity(kinds, columns, severity):
     # Over a threshold of one's own drift is an error by itself.
-    finding = Finding(FindingKind.DRIFT, "x", "span 3", "0.5", "0.3", severity="error")
+    finding = Finding(DRIFT, "x", "span 3", "0.5", "0.3", severity="error")
     assert Severities(kinds, columns).of(finding) == severity
 
 
 def test_warnings_are_a_line_each_and_not_without_end():
-    one = Finding(FindingKind.DRIFT, "x", "span 3", "0.5", "0.3", severity="warning")
-    fault = Finding(FindingKind.NO_ROWS, "", "span 3", "0 rows", "some", severity="error")
+    one = Finding(DRIFT, "x", "span 3", "0.5", "0.3", severity="warning")
+    fault = Finding(NO_ROWS, "", "span 3", "0 rows", "some", severity="error")
     assert warning_lines([fault, one]) == ["x: drift in span 3: 0.5; expected 0.3"]
     assert warning_lines([one] * 53)[-1] == "3 more, in the report"

@@ -12,7 +12,7 @@ from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.statistics_artifact import read_index
-from retrainer.components.validate_examples.quarantine import read_set_aside
+from retrainer.components.validate_examples.quarantine import read_quarantined
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 
@@ -34,7 +34,7 @@ def ingested(tmp_path):
 
 def read(home, with_examples=True):
     examples = Examples.read(home / "examples")
-    found = read_set_aside(read_index(home / "statistics"), examples if with_examples else None)
+    found = read_quarantined(read_index(home / "statistics"), examples if with_examples else None)
     return {one.cause: one for one in found}
 
 
@@ -67,7 +67,7 @@ def test_rows_set_aside_are_counted_with_reason_and_examples(ingested):
     assert found["duplicate"].reason == "a later row has the same id"
     assert {one.examples for one in read(ingested, with_examples=False).values()} == {()}
     page = render(ingested)
-    assert "Rows set aside" in page
+    assert "Quarantined rows" in page
     assert "id 901<br>id 902" in page
     assert "2 row 204: broken,SECRET,1,2,3" in page.replace("s-2.csv", "2"), "no column is private"
 

@@ -100,7 +100,7 @@ def test_a_change_is_named_and_then_fits(window, schema, fault):
     before = schema.SerializeToString()
     data = window(change(clean()))
     update = update_schema(schema, data, parse_settings())
-    assert [(one.column, one.kind) for one in update.changes] == [(column, kind)]
+    assert [(one.column, one.kind.name) for one in update.changes] == [(column, kind)]
     assert words in update.changes[0].words
     assert update.changes[0].where == "evaluation (3)"
     assert update.left == ()
@@ -174,7 +174,7 @@ def test_a_shape_that_no_longer_fits_is_replaced(window, schema):
     price.presence.min_fraction = 1
     price.shape.dim.add(size=2)
     update = update_schema(shaped, window(clean()), parse_settings())
-    assert [(one.column, one.kind) for one in update.changes] == [("price", "wrong_shape")]
+    assert [(one.column, one.kind.name) for one in update.changes] == [("price", "wrong_shape")]
     assert update.left == ()
 
 
@@ -183,9 +183,9 @@ def test_what_the_schema_says_of_all_rows_is_told_and_left_to_be_changed_by_hand
     schema.dataset_constraints.num_examples_drift_comparator.max_fraction_threshold = 0.9
     before = schema.SerializeToString()
     update = update_schema(schema, window(clean()), parse_settings())
-    lines = {change.kind: change.line for change in update.changes}
+    lines = {change.kind.name: change.line for change in update.changes}
     assert lines["few_rows"].startswith(
-        "all rows: far fewer rows than before: 400 rows where at least 500 rows is expected, in evaluation (3)"
+        "all rows: row count dropped: 400 rows where at least 500 rows is expected, in evaluation (3)"
     )
     assert (
         "change dataset_constraints.min_examples_count in the schema by hand" in lines["few_rows"]

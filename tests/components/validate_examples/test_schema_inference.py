@@ -190,7 +190,7 @@ def test_bad_training_data_is_not_frozen(judge, three):
 def test_a_label_with_one_value_is_not_frozen(judge, three):
     spans = {span: frame.assign(late=1) for span, frame in three.items()}
     outcome = judge(spans)
-    assert "late: label with one value" in outcome.error
+    assert "late: constant label" in outcome.error
     assert not outcome.schema.exists()
 
 
@@ -311,7 +311,7 @@ def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
         ({"skew": {"columns": {"carier": {}}}}, "Did you mean 'carrier'"),
         (
             {"drift": {"columns": {"distance": {"infinity_norm": 0.1}}}},
-            "L-infinity norm always reads 0; give jensen_shannon_divergence",
+            "L-infinity norm always reads 0 for numbers; use jensen_shannon_divergence",
         ),
     ],
 )
@@ -325,22 +325,22 @@ def test_a_setting_that_does_not_fit_the_schema(judge, frozen, three, settings, 
         ({"domains": {"x": {"minimum": 1}}}, "domains.x has no 'minimum'. Did you mean 'min'"),
         ({"domains": {"x": {"min": "1"}}}, "domains.x.min is '1'"),
         ({"domains": {"x": {"min": 2, "max": 1}}}, "min 2 above max 1"),
-        ({"domains": {"x": {"values": "abc"}}}, "give a list of texts"),
+        ({"domains": {"x": {"values": "abc"}}}, "set a list of texts"),
         ({"drift": {"infinity_nrom": 0.1}}, "Did you mean 'infinity_norm'"),
         ({"domains": {"x": {"min": math.nan}}}, "domains.x.min is nan"),
         ({"drift": {"infinity_norm": -1}}, "drift.infinity_norm is -1"),
         ({"drift": {"infinity_norm": math.nan}}, "drift.infinity_norm is nan"),
-        ({"drift": {"columns": ["x"]}}, "drift.columns is ['x']; give a mapping by column"),
-        ({"severity": {"columns": ["x"]}}, "severity.columns is ['x']; give a mapping by column"),
+        ({"drift": {"columns": ["x"]}}, "drift.columns is ['x']; set a mapping by column"),
+        ({"severity": {"columns": ["x"]}}, "severity.columns is ['x']; set a mapping by column"),
         ({"skew": {"columns": {"x": {"l1": 1}}}}, "skew.columns.x has no 'l1'"),
         (
             {"severity": {"drift": "fatal"}},
             "'fatal'; use error, warning or ignore",
         ),
         ({"severity": {"columns": {"x": {"drfit": "error"}}}}, "Did you mean 'drift'"),
-        ({"max_rows_factor": 0.5}, "max_rows_factor is 0.5; give a number from 1 up"),
+        ({"max_rows_factor": 0.5}, "max_rows_factor is 0.5; set a number of 1 or more"),
         ({"max_label_factor": "3"}, "max_label_factor is '3'"),
-        ({"min_domain_mass": 99}, "min_domain_mass is 99; give a share between 0 and 1"),
+        ({"min_domain_mass": 99}, "min_domain_mass is 99; set a share between 0 and 1"),
     ],
 )
 def test_a_wrong_setting_is_named(settings, reason):

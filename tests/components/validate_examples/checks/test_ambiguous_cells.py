@@ -26,7 +26,7 @@ def warnings_of(tmp_path):
             at["stats"], at["store"], parse_settings(), at["a"], at["s"],
             str(tmp_path / "2.html"), examples_path=at["examples"],
         )  # fmt: skip
-        return [line for line in validated.warnings if line.startswith("branch: cells")]
+        return [line for line in validated.warnings if line.startswith("branch: ambiguous cells")]
 
     return go
 

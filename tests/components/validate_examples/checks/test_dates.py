@@ -37,7 +37,7 @@ def plain(month: str) -> list[str]:
 
 
 def kinds(findings) -> list[tuple[str, str]]:
-    return [(finding.kind, finding.where) for finding in findings]
+    return [(finding.kind.name, finding.where) for finding in findings]
 
 
 def test_a_late_date_in_any_span_is_found(check):
@@ -46,10 +46,10 @@ def test_a_late_date_in_any_span_is_found(check):
     spans["2013-02"][8] = "2013-03-20"
     spans["2013-04"][0] = "2013-06-01 10:00"
     future, after = check(spans)
-    assert (future.kind, future.where) == ("future_date", "span 2013-02")
+    assert (future.kind.name, future.where) == ("future_date", "span 2013-02")
     assert future.seen == "1 date (2 %) up to 2999-01-01"
     assert future.expected == "dates up to today, 2014-01-15"
-    assert (after.kind, after.where) == ("date_after_span", "spans 2013-02, 2013-04")
+    assert (after.kind.name, after.where) == ("date_after_span", "spans 2013-02, 2013-04")
     assert after.seen == "3 dates (3 %) later, up to 2999-01-01"
 
 
@@ -69,7 +69,7 @@ def test_a_date_beyond_what_nanoseconds_reach_is_in_the_future(check, far):
     spans = {month: plain(month) for month in ("2013-01", "2013-02")}
     spans["2013-02"][3] = far
     (finding,) = check(spans)
-    assert (finding.kind, finding.where) == ("future_date", "span 2013-02")
+    assert (finding.kind.name, finding.where) == ("future_date", "span 2013-02")
     assert far[:10] in finding.seen
 
 
@@ -80,7 +80,7 @@ def test_a_day_that_no_calendar_has_is_found(check, wrong):
     spans = {month: plain(month) for month in ("2013-01", "2013-02")}
     spans["2013-01"][3] = wrong
     (finding,) = check(spans)
-    assert (finding.kind, finding.where) == ("impossible_date", "span 2013-01")
+    assert (finding.kind.name, finding.where) == ("impossible_date", "span 2013-01")
     assert finding.seen == f"1 date (2 %) such as {wrong[:10]}"
 
 
@@ -138,7 +138,7 @@ def test_a_span_is_read_once_ever(make_examples, monkeypatch):
     frames["2013-02"].loc[0, "at"] = "2999-01-01"
     examples = Examples.read(make_examples(frames))
     first = check_dates(examples, {}, TODAY)
-    assert [one.kind for one in first] == ["future_date"]
+    assert [one.kind.name for one in first] == ["future_date"]
     monkeypatch.setattr(date_counts, "_count", None)
     monkeypatch.setattr(date_counts, "_date_columns", None)
     assert check_dates(examples, {}, TODAY) == first

@@ -58,7 +58,7 @@ def test_accepting_gaps_says_that_the_column_becomes_a_float32(judge, tmp_path):
     window = read_window(str(tmp_path / "statistics"))
     update = update_schema(read_schema(str(schema_file)), window, parse_settings())
     (change,) = [one for one in update.changes if one.column == "merchant"]
-    assert "float32 in place of int64, exact up to 16,777,216" in change.words
+    assert "float32 instead of int64, exact up to 16,777,216" in change.words
 
 
 def test_an_unknown_setting_is_refused():
