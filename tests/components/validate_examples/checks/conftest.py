@@ -18,8 +18,8 @@ def dataset(*frames: pd.DataFrame) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def evidence() -> Callable[..., Any]:
-    """A function that makes the evidence of spans; other parts of it are given by name."""
+def analysis() -> Callable[..., Any]:
+    """A function that makes the analysis of spans; other parts of it are given by name."""
 
     def make(spans: dict[str, pd.DataFrame], label: str = "y", **parts: Any) -> Any:
         names = list(spans)

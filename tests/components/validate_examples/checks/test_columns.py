@@ -4,15 +4,15 @@ import pandas as pd
 import pytest
 
 from retrainer.components.validate_examples.checks.columns import (
+    check_constant,
     check_infinite,
     check_numbers_in_text,
-    check_silent,
 )
 from retrainer.components.validate_examples.settings import parse_settings
 
 
 @pytest.fixture
-def found(evidence):
+def found(analysis):
     """A function that runs a check on the cells of one column by span, and gives the findings."""
 
     def go(check, *cells, label="y"):
@@ -20,13 +20,13 @@ def found(evidence):
             str(i): pd.DataFrame({"x": pd.Series(one), "y": [0, 1] * (len(one) // 2)})
             for i, one in enumerate(cells, 1)
         }
-        return check(evidence(spans, label), parse_settings())
+        return check(analysis(spans, label), parse_settings())
 
     return go
 
 
 def kinds(findings):
-    return [(one.kind.value, one.where) for one in findings]
+    return [(one.kind.name, one.where) for one in findings]
 
 
 def test_infinite_numbers_are_named_by_split_and_span(found):
@@ -76,8 +76,8 @@ A, B, NONE = ["a", "a"], ["a", "b"], [None, None]
     ],
 )
 def test_a_column_with_one_value_or_none(found, cells, expected):
-    assert kinds(found(check_silent, *cells)) == expected
+    assert kinds(found(check_constant, *cells)) == expected
 
 
 def test_the_label_is_not_silent(found):
-    assert found(check_silent, A, A, label="x") == []
+    assert found(check_constant, A, A, label="x") == []

@@ -9,28 +9,28 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from retrainer.components.validate_examples.checks.drift import check_drift, check_skew
 from retrainer.components.validate_examples.comparison import Comparison
 from retrainer.components.validate_examples.distances import Distance
-from retrainer.components.validate_examples.drift_baseline import Habit
-from retrainer.components.validate_examples.settings import DRASTIC, L_INFINITY, parse_settings
+from retrainer.components.validate_examples.drift_baseline import Baseline
+from retrainer.components.validate_examples.settings import ERROR_DISTANCE, L_INFINITY
 
 SPANS = {name: pd.DataFrame({"x": ["a", "b"], "y": [0, 1]}) for name in "12"}
 
 
 @pytest.fixture
-def severities(evidence):
-    """A function that judges distances of columns by their habits, and gives severities by column."""
+def severities(analysis):
+    """A function that judges distances of columns by their baselines, and gives severities by column."""
 
-    def go(habits, *, skew=False, has_skew=True, **distances):
+    def go(baselines, *, skew=False, has_skew=True, **distances):
         compared = Comparison(distances, [])
-        made = evidence(
+        made = analysis(
             SPANS,
             schema=schema_pb2.Schema(),
             drift=compared,
             skew=compared,
-            drift_habits=habits,
-            skew_habits=habits,
+            drift_baselines=baselines,
+            skew_baselines=baselines,
             has_skew=has_skew,
         )
-        found = (check_skew if skew else check_drift)(made, parse_settings())
+        found = (check_skew if skew else check_drift)(made)
         return {one.column: one.severity for one in found}
 
     return go
@@ -42,47 +42,47 @@ def distance(value, threshold=0.1, chosen=False):
 
 @pytest.mark.parametrize("skew", [False, True])
 def test_a_column_beyond_its_threshold_is_found_and_one_at_it_is_not(severities, skew):
-    habits = {"over": Habit(), "usual": Habit(usual="moves so"), "far": Habit()}
+    baselines = {"over": Baseline(), "usual": Baseline(normal="moves so"), "far": Baseline()}
     assert severities(
-        habits,
+        baselines,
         skew=skew,
         at=distance(0.1),
         over=distance(0.1000001),
         usual=distance(0.9),
-        far=distance(DRASTIC),
+        far=distance(ERROR_DISTANCE),
     ) == {"over": "warning", "far": "error"}
 
 
 def test_far_beyond_stops_the_run_only_where_the_earlier_spans_prove_it(severities):
-    habits = {"new": Habit(), "unproven": Habit(proven=False), "below": Habit()}
+    baselines = {"new": Baseline(), "unproven": Baseline(proven=False), "below": Baseline()}
     assert severities(
-        habits, new=distance(0.5), unproven=distance(1.0), below=distance(0.4999)
+        baselines, new=distance(0.5), unproven=distance(1.0), below=distance(0.4999)
     ) == {"new": "error", "unproven": "warning", "below": "warning"}
 
 
 @pytest.mark.parametrize("skew", [False, True])
 def test_a_threshold_that_somebody_set_is_an_error_whatever_is_usual(severities, skew):
-    habits = {"x": Habit(usual="moves so", proven=False)}
-    assert severities(habits, skew=skew, x=distance(0.11, chosen=True)) == {"x": "error"}
+    baselines = {"x": Baseline(normal="moves so", proven=False)}
+    assert severities(baselines, skew=skew, x=distance(0.11, chosen=True)) == {"x": "error"}
 
 
 def test_where_training_is_not_compared_with_evaluation_nothing_is_said(severities):
-    assert severities({"x": Habit()}, skew=True, has_skew=False, x=distance(0.9)) == {}
+    assert severities({"x": Baseline()}, skew=True, has_skew=False, x=distance(0.9)) == {}
 
 
-def test_a_remedy_names_the_setting_of_its_kind_and_the_odd_span(evidence):
-    def remedy(check, habit):
+def test_a_remedy_names_the_setting_of_its_kind_and_the_odd_span(analysis):
+    def remedy(check, baseline):
         compared = Comparison({"x": distance(0.3)}, [])
-        made = evidence(
+        made = analysis(
             SPANS, schema=schema_pb2.Schema(), drift=compared, skew=compared,
-            drift_habits={"x": habit}, skew_habits={"x": habit}, has_skew=True,
+            drift_baselines={"x": baseline}, skew_baselines={"x": baseline}, has_skew=True,
         )  # fmt: skip
-        (found,) = check(made, parse_settings())
+        (found,) = check(made)
         return SimpleNamespace(remedy=found.remedy, seen=found.seen)
 
-    assert "validation.drift.columns" in remedy(check_drift, Habit()).remedy
-    assert "validation.skew.columns" in remedy(check_skew, Habit()).remedy
-    odd = remedy(check_drift, Habit(proven=False, odd="7"))
+    assert "validation.drift.columns" in remedy(check_drift, Baseline()).remedy
+    assert "validation.skew.columns" in remedy(check_skew, Baseline()).remedy
+    odd = remedy(check_drift, Baseline(proven=False, odd_span="7"))
     assert "retrainer spans exclude 7" in odd.remedy
-    assert "span 7 alone differs" in odd.seen
-    assert "(it moved)" in remedy(check_drift, Habit(note="it moved")).seen
+    assert "only span 7 differs" in odd.seen
+    assert "(it moved)" in remedy(check_drift, Baseline(note="it moved")).seen

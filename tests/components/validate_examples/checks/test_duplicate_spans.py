@@ -10,12 +10,12 @@ ROWS = pd.DataFrame({"x": [1.5, 2.5, 4.0], "kind": ["a", "b", "b"], "y": [0, 1, 
 
 
 @pytest.fixture
-def seen(evidence):
+def seen(analysis):
     """A function that gives what is seen of spans that are the same."""
 
     def go(*frames):
         spans = {str(i): frame for i, frame in enumerate(frames, 1)}
-        return [one.seen for one in check(evidence(spans), parse_settings())]
+        return [one.seen for one in check(analysis(spans), parse_settings())]
 
     return go
 

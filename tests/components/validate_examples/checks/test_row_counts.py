@@ -10,12 +10,12 @@ SETTINGS = parse_settings(min_rows_fraction=0.2, max_rows_factor=3.0)
 
 
 @pytest.fixture
-def found(evidence):
+def found(analysis):
     """A function that checks spans of so many rows, and names the findings and where they are."""
 
     def go(*rows):
         spans = {str(i): pd.DataFrame({"y": [0] * count}) for i, count in enumerate(rows, 1)}
-        return [(one.kind.value, one.where) for one in check(evidence(spans), SETTINGS)]
+        return [(one.kind.name, one.where) for one in check(analysis(spans), SETTINGS)]
 
     return go
 
