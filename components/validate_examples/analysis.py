@@ -12,9 +12,9 @@ from .comparison import Comparison, compare, drift_history
 from .dataset_constraints import dataset_anomalies
 from .distances import Distance
 from .drift_baseline import Baseline, find_baselines
+from .limits import Settings
 from .schema_inference import training_environment
 from .schema_overlay import overlay, set_comparators
-from .settings import Settings
 from .window import Window
 
 

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from ..lib.dataset import Column, Dataset
 from .chunked_validation import validate_columns
 from .distances import Distance, measure, quantile_divergence, read_distances
-from .settings import JENSEN_SHANNON, QUANTILE_THRESHOLD
+from .limits import JENSEN_SHANNON, QUANTILE_THRESHOLD
 from .window import Window
 
 # Up to this many times its usual distance from the spans before, a column (a month, a date) moves as it always does.

@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from ..lib.dataset import Column
 from .confidence import wilson
-from .settings import JENSEN_SHANNON, L_INFINITY, MEASURES
+from .limits import JENSEN_SHANNON, L_INFINITY, MEASURES
 
 _MEASURE_NAMES = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: L_INFINITY,

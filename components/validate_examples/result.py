@@ -13,7 +13,7 @@ from .distances import Distance
 from .drift_baseline import Baseline
 from .finding_kinds import MISSING_COLUMN
 from .findings import Finding, apply_severities
-from .settings import Settings
+from .limits import Settings
 
 
 @dataclass(frozen=True)

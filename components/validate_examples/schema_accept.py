@@ -23,6 +23,7 @@ from .finding_kinds import (
     FindingKind,
 )
 from .findings import Finding
+from .limits import Settings
 from .schema_inference import (
     MAX_DOMAIN_VALUES,
     drop_domains,
@@ -39,7 +40,6 @@ from .schema_words import (
     string_domains,
     type_words,
 )
-from .settings import Settings
 from .tfdv_anomalies import anomaly_findings
 from .window import Subject, Window
 

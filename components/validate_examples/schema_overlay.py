@@ -9,7 +9,7 @@ from ..lib.dataset import Dataset
 from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean
 from .distances import MEASURE_WORDS
-from .settings import JENSEN_SHANNON, L_INFINITY, Comparators, Domain
+from .limits import JENSEN_SHANNON, L_INFINITY, Comparators, Domain
 
 
 def overlay(

@@ -15,12 +15,12 @@ from ..lib.uris import create_exclusive, exists, join, write_atomic, write_json
 from ..lib.words import plural
 from .analysis import analyze
 from .findings import Finding, error_message, errors_of, warning_lines
+from .limits import Settings
 from .quarantine import read_quarantined
 from .report import render
 from .result import ValidationResult, run_checks
 from .schema_inference import infer_schema, schema_text, widen_types
 from .seasonality import keep_profiles
-from .settings import Settings
 from .window import Window, read_window
 
 FINDINGS_FILE = "anomalies.json"

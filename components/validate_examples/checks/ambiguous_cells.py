@@ -8,7 +8,7 @@ from ...lib.stored_spans import find_version
 from ...lib.words import plural
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from ..window import Window, span_parts
 from .check import Check
 

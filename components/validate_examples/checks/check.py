@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..finding_kinds import FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 
 if TYPE_CHECKING:
     # It loads TFDV, and `config check` reads the kinds of findings without it.

@@ -11,7 +11,7 @@ from ...lib.statistics_artifact import SPLIT_WORDS
 from ...lib.words import number, of_spans, percent
 from ..finding_kinds import INFINITE, WARNING, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from .check import Check
 
 if TYPE_CHECKING:

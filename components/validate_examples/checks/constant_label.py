@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...lib.statistics_artifact import SPLIT_WORDS
 from ..finding_kinds import ERROR, MISSING_COLUMN, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from .check import Check
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ...lib.words import of_spans, percent, plural
 from ..date_counts import Days, read_days
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from ..window import span_parts
 from .check import Check
 

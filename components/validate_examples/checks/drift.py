@@ -15,7 +15,7 @@ from ...lib.dataset import Dataset
 from ..distances import MEASURE_WORDS, Distance
 from ..finding_kinds import ERROR, EXCLUDE, NOT_COMPARED, WARNING, FindingKind
 from ..findings import Finding
-from ..settings import ERROR_DISTANCE, JENSEN_SHANNON, MEASURES, Settings
+from ..limits import ERROR_DISTANCE, JENSEN_SHANNON, MEASURES, Settings
 from .check import Check
 
 if TYPE_CHECKING:

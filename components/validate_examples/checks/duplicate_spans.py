@@ -10,7 +10,7 @@ from ...lib.dataset import Column, Dataset
 from ...lib.statistics_artifact import common
 from ..finding_kinds import ERROR, EXCLUDE, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from .check import Check
 
 if TYPE_CHECKING:

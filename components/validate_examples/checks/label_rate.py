@@ -12,7 +12,7 @@ from ..confidence import wilson
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding
 from ..label_classes import LabelCounts
-from ..settings import Settings
+from ..limits import Settings
 from .check import Check
 
 if TYPE_CHECKING:

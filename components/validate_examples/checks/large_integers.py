@@ -8,7 +8,7 @@ from ...lib.dataset import Column
 from ...lib.features import FLOAT, raw_features
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from .check import Check
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...lib.words import percent
 from ..finding_kinds import ERROR, EXCLUDE, FEW_ROWS, MANY_ROWS, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from .check import Check
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from ...lib.words import near
 from ..dataset_constraints import dataset_findings
 from ..finding_kinds import SCHEMA_KINDS, WARNING, FindingKind
 from ..findings import Finding
-from ..settings import Settings
+from ..limits import Settings
 from ..tfdv_anomalies import anomaly_findings
 from .check import Check
 

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components import validate_examples
-from retrainer.components.validate_examples.settings import Settings
+from retrainer.components.validate_examples.limits import Settings
 from retrainer.pipelines.project.sections.quality import ValidationConfig
 
 

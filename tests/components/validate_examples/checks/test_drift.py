@@ -10,7 +10,7 @@ from retrainer.components.validate_examples.checks.drift import check_drift, che
 from retrainer.components.validate_examples.comparison import Comparison
 from retrainer.components.validate_examples.distances import Distance
 from retrainer.components.validate_examples.drift_baseline import Baseline
-from retrainer.components.validate_examples.settings import ERROR_DISTANCE, L_INFINITY
+from retrainer.components.validate_examples.limits import ERROR_DISTANCE, L_INFINITY
 
 SPANS = {name: pd.DataFrame({"x": ["a", "b"], "y": [0, 1]}) for name in "12"}
 
