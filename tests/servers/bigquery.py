@@ -17,8 +17,8 @@ import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -28,55 +28,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from aiohttp import web
 from google.cloud.bigquery_storage_v1 import types
+from servers.bigquery_tables import CONDITION, Table, describe_column, read_value
 from servers.local_http import LocalServer
 
 PROJECT, DATASET = "acme-ml", "air"
 ROOT = "/bigquery/v2/projects/{project}"
 READ_SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
-PARTITION_FORMATS = {"YEAR": "%Y", "MONTH": "%Y%m", "DAY": "%Y%m%d", "HOUR": "%Y%m%d%H"}
-CONDITION = re.compile(
-    r"`?(?P<column>\w+)`? (?P<sign>>=|<) (?:(?P<kind>[A-Z]+) \"(?P<text>[^\"]+)\"|(?P<number>-?\d+))"
-)
-
-
-@dataclass
-class Table:
-    """A table.
-
-    Attributes:
-        rows: Its rows.
-        kind: What the service calls it.
-        period: `DAY` and so on, of a table that is partitioned by time.
-        column: The column that it is partitioned by; with a period and no column, it is by `ingested`.
-        interval: Of a table that is partitioned by ranges of a number.
-        ingested: When each row came, in UTC.
-        modified: When its rows last changed.
-        streaming: How many of the rows are still in the streaming buffer, by the service's estimate.
-    """
-
-    rows: pa.Table
-    kind: str = "TABLE"
-    period: str = ""
-    column: str = ""
-    interval: int = 0
-    ingested: pa.Array | None = None
-    modified: datetime = field(default_factory=lambda: datetime.now(UTC))
-    streaming: int = 0
-
-    def partition_ids(self) -> list[str]:
-        """Name each row's partition."""
-        if self.interval:
-            values = self.rows[self.column].to_pylist()
-            return [
-                "__NULL__" if value is None else str(value // self.interval * self.interval)
-                for value in values
-            ]
-        moments = self.rows[self.column] if self.column else self.ingested
-        assert moments is not None
-        form = PARTITION_FORMATS[self.period]
-        return [
-            "__NULL__" if value is None else value.strftime(form) for value in moments.to_pylist()
-        ]
 
 
 @dataclass
@@ -233,7 +190,7 @@ class BigQueryServer(LocalServer):
             "tableReference": _reference(name),
             "type": table.kind,
             "location": "EU",
-            "schema": {"fields": [_field(one) for one in table.rows.schema]},
+            "schema": {"fields": [describe_column(one) for one in table.rows.schema]},
             "lastModifiedTime": str(int(table.modified.timestamp() * 1000)),
         }
         if table.kind in ("TABLE", "SNAPSHOT"):
@@ -357,7 +314,7 @@ class BigQueryServer(LocalServer):
         rows = self.tables[".".join(destination.values())].rows
         answer |= {
             "totalRows": str(len(rows)),
-            "schema": {"fields": [_field(one) for one in rows.schema]},
+            "schema": {"fields": [describe_column(one) for one in rows.schema]},
         }
         size = int(request.query.get("maxResults", 100_000))
         if size:
@@ -427,12 +384,12 @@ class BigQueryServer(LocalServer):
                 column = pa.chunked_array([table.ingested])
             else:
                 column = table.rows[match["column"]]
-            kind = _field(pa.field("x", column.type))["type"]
+            kind = describe_column(pa.field("x", column.type))["type"]
             if match["kind"] and match["kind"] != kind:
                 context.abort(
                     grpc.StatusCode.INVALID_ARGUMENT, f"No matching signature: {kind} {condition}"
                 )
-            value = _value(match)
+            value = read_value(match)
             compare = pc.greater_equal if match["sign"] == ">=" else pc.less
             mask = pc.and_(mask, compare(column, pa.scalar(value, column.type)))
         return table.rows.filter(pc.fill_null(mask, False))
@@ -478,35 +435,3 @@ def _reference(name: str) -> dict[str, str]:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value}
-
-
-def _value(match: re.Match[str]) -> Any:
-    if match["number"]:
-        return int(match["number"])
-    if match["kind"] == "DATE":
-        return date.fromisoformat(match["text"])
-    return datetime.fromisoformat(match["text"])
-
-
-def _field(column: pa.Field) -> dict[str, Any]:
-    kind, mode = column.type, "NULLABLE"
-    if pa.types.is_list(kind):
-        kind, mode = kind.value_type, "REPEATED"
-    about: dict[str, Any] = {"name": column.name, "mode": mode}
-    if pa.types.is_struct(kind):
-        return {**about, "type": "RECORD", "fields": [_field(one) for one in kind]}
-    names = {
-        pa.types.is_boolean: "BOOLEAN",
-        pa.types.is_integer: "INTEGER",
-        pa.types.is_floating: "FLOAT",
-        pa.types.is_decimal128: "NUMERIC",
-        pa.types.is_decimal256: "BIGNUMERIC",
-        pa.types.is_date: "DATE",
-        pa.types.is_time: "TIME",
-        pa.types.is_binary: "BYTES",
-        pa.types.is_string: "STRING",
-        pa.types.is_null: "STRING",
-    }
-    if pa.types.is_timestamp(kind):
-        return {**about, "type": "TIMESTAMP" if kind.tz else "DATETIME"}
-    return {**about, "type": next(name for test, name in names.items() if test(kind))}

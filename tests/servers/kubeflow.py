@@ -17,35 +17,34 @@ Where its rules come from, in kubeflow/pipelines:
 """
 
 import argparse
-import base64
 import email
 import json
 import re
 import time
 import uuid
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus
 
-import kfp_server_api
 import yaml
 from aiohttp import web
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from servers.kubeflow_rules import (
+    LISTING,
+    Refusal,
+    check_cron,
+    find,
+    make_page,
+    read_body,
+    read_query,
+    required,
+)
 from servers.local_http import LocalServer
 
 _API = "/apis/v2beta1"
 _NEVER = "1970-01-01T00:00:00Z"
-_NATIVE = {"str": str, "int": int, "bool": bool, "datetime": str, "object": object}
 # gRPC's codes by HTTP status.
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 429: 8, 500: 13, 501: 12, 503: 14, 504: 4}
-_CRON_FIELDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_CRON_WORDS = (
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-)
-_CRON_PART = re.compile(r"([*?]|\w+(-\w+)?)(/[0-9]+)?")
 
 
 # A pipeline of one task, with settings that only Kubernetes takes.
@@ -71,14 +70,6 @@ platforms:
     deploymentSpec:
       executors: {exec-train-model: {nodeSelector: {labels: {pool: training}}}}
 """
-
-
-class Refusal(Exception):  # noqa: N818
-    """An answer that is an error."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class KubeflowServer(LocalServer):
@@ -206,18 +197,18 @@ class KubeflowServer(LocalServer):
         return handle
 
     async def _healthz(self, request: web.Request) -> dict[str, Any]:
-        _query(request)
+        read_query(request)
         # kubeflow/pipelines 2.17.0, backend/src/apiserver/main.go, healthzResponse.
         return {"commit_sha": "unknown", "tag_name": self.version, "multi_user": self.multi_user}
 
     async def _create_experiment(self, request: web.Request) -> dict[str, Any]:
-        body = await _body(request, "V2beta1Experiment")
+        body = await read_body(request, "V2beta1Experiment")
         namespace = self._namespace(body.get("namespace", ""))
         if any(_same_experiment(its, body, namespace) for its in self.experiments):
             raise Refusal(409, f"The name {body['display_name']} already exist.")
         made = {
             "experiment_id": str(uuid.uuid4()),
-            "display_name": _required(body, "display_name"),
+            "display_name": required(body, "display_name"),
             "description": body.get("description", ""),
             "namespace": namespace,
             "created_at": _now(),
@@ -227,16 +218,16 @@ class KubeflowServer(LocalServer):
         return made
 
     async def _list_experiments(self, request: web.Request) -> dict[str, Any]:
-        query = _query(request, *_LISTING, "namespace")
+        query = read_query(request, *LISTING, "namespace")
         namespace = self._namespace(query.get("namespace", ""))
         found = [its for its in self.experiments if its["namespace"] == namespace]
-        return _page("experiments", found, query)
+        return make_page("experiments", found, query)
 
     async def _get_experiment(self, request: web.Request) -> dict[str, Any]:
-        return _get(self.experiments, "experiment_id", request)
+        return find(self.experiments, "experiment_id", request)
 
     async def _create_run(self, request: web.Request) -> dict[str, Any]:
-        body = await _body(request, "V2beta1Run")
+        body = await read_body(request, "V2beta1Run")
         self._check(body, "run_id", "state", "created_at", "recurring_run_id")
         made = {
             **body,
@@ -251,26 +242,26 @@ class KubeflowServer(LocalServer):
         return made
 
     async def _list_runs(self, request: web.Request) -> dict[str, Any]:
-        return _page("runs", *self._of_experiment(self.runs, request))
+        return make_page("runs", *self._of_experiment(self.runs, request))
 
     async def _get_run(self, request: web.Request) -> dict[str, Any]:
-        return _get(self.runs, "run_id", request, "experiment_id")
+        return find(self.runs, "run_id", request, "experiment_id")
 
     async def _terminate_run(self, request: web.Request) -> dict[str, Any]:
         # kubeflow/pipelines, backend/src/apiserver/storage/run_store.go, TerminateRun: one statement updates the run if
         # it is in one of these states, and "not found" is any other.
-        run = _get(self.runs, "run_id", request, "experiment_id")
+        run = find(self.runs, "run_id", request, "experiment_id")
         if run.get("state") not in (None, "PAUSED", "PENDING", "RUNNING"):
             raise Refusal(400, f"Failed to terminate a run {run['run_id']}. Row not found")
         run["state"] = "CANCELING"
         return {}
 
     async def _create_recurring_run(self, request: web.Request) -> dict[str, Any]:
-        body = await _body(request, "V2beta1RecurringRun")
+        body = await read_body(request, "V2beta1RecurringRun")
         self._check(body, "recurring_run_id", "status", "created_at")
         trigger = body.get("trigger", {})
         if "cron_schedule" in trigger:
-            _check_cron(trigger["cron_schedule"].get("cron", ""))
+            check_cron(trigger["cron_schedule"].get("cron", ""))
         if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
             raise Refusal(
                 400, "Max concurrency of a recurring run must be at least 1 and at most 10"
@@ -281,28 +272,28 @@ class KubeflowServer(LocalServer):
         return self._switched(made, body.get("mode", "MODE_UNSPECIFIED") == "ENABLE")
 
     async def _list_recurring_runs(self, request: web.Request) -> dict[str, Any]:
-        return _page("recurringRuns", *self._of_experiment(self.recurring_runs, request))
+        return make_page("recurringRuns", *self._of_experiment(self.recurring_runs, request))
 
     async def _get_recurring_run(self, request: web.Request) -> dict[str, Any]:
-        return _get(self.recurring_runs, "recurring_run_id", request)
+        return find(self.recurring_runs, "recurring_run_id", request)
 
     async def _enable(self, request: web.Request) -> dict[str, Any]:
-        self._switched(_get(self.recurring_runs, "recurring_run_id", request), True)
+        self._switched(find(self.recurring_runs, "recurring_run_id", request), True)
         return {}
 
     async def _disable(self, request: web.Request) -> dict[str, Any]:
-        self._switched(_get(self.recurring_runs, "recurring_run_id", request), False)
+        self._switched(find(self.recurring_runs, "recurring_run_id", request), False)
         return {}
 
     async def _delete_recurring_run(self, request: web.Request) -> dict[str, Any]:
         self.recurring_runs.remove(
-            _get(self.recurring_runs, "recurring_run_id", request, "propagation_policy")
+            find(self.recurring_runs, "recurring_run_id", request, "propagation_policy")
         )
         return {}
 
     async def _upload_pipeline(self, request: web.Request) -> dict[str, Any]:
         """Read a file as kubeflow/pipelines 2.16.1 does, backend/src/apiserver/template/v2_template.go."""
-        query = _query(request, "name", "display_name", "description", "namespace")
+        query = read_query(request, "name", "display_name", "description", "namespace")
         form = email.message_from_bytes(
             f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
             + await request.read()
@@ -341,7 +332,7 @@ class KubeflowServer(LocalServer):
     def _of_experiment(
         self, things: list[dict[str, Any]], request: web.Request
     ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        query = _query(request, *_LISTING, "experiment_id", "namespace")
+        query = read_query(request, *LISTING, "experiment_id", "namespace")
         experiment = query.get("experiment_id", "")
         if experiment:
             self._experiment(experiment)
@@ -358,9 +349,9 @@ class KubeflowServer(LocalServer):
         for key in output_only:
             if key in body:
                 raise Refusal(400, f"{key} is set by the service")
-        _required(body, "display_name")
-        self._experiment(_required(body, "experiment_id"))
-        document = _required(body, "pipeline_spec")
+        required(body, "display_name")
+        self._experiment(required(body, "experiment_id"))
+        document = required(body, "pipeline_spec")
         spec = document.get("pipeline_spec", document)
         digest = json.dumps(document)
         if digest not in self._seen_specs:
@@ -380,9 +371,6 @@ class KubeflowServer(LocalServer):
         for name, its in known.items():
             if name not in given and "defaultValue" not in its and not its.get("isOptional"):
                 raise Refusal(400, f"parameter {name} has no value")
-
-
-_LISTING = ("page_token", "page_size", "sort_by", "filter")
 
 
 def _now() -> str:
@@ -413,144 +401,6 @@ def _task(run: dict[str, Any], name: str, state: str, started: str, error: str) 
 
 def _same_experiment(its: dict[str, Any], body: dict[str, Any], namespace: str) -> bool:
     return its["display_name"] == body.get("display_name") and its["namespace"] == namespace
-
-
-def _required(body: dict[str, Any], key: str) -> Any:
-    if not body.get(key):
-        raise Refusal(400, f"Invalid input error: {key} is empty")
-    return body[key]
-
-
-def _query(request: web.Request, *known: str) -> dict[str, str]:
-    for name in request.query:
-        if name not in known:
-            raise Refusal(400, f"unknown query parameter {name}")
-    return dict(request.query)
-
-
-def _get(
-    things: Iterable[dict[str, Any]], key: str, request: web.Request, *known: str
-) -> dict[str, Any]:
-    _query(request, *known)
-    for its in things:
-        if its[key] == request.match_info["id"]:
-            return its
-    raise Refusal(404, f"{key} {request.match_info['id']} not found.")
-
-
-async def _body(request: web.Request, model: str) -> dict[str, Any]:
-    _query(request)
-    try:
-        data = json.loads(await request.read())
-    except ValueError as error:
-        raise Refusal(400, f"the body is not JSON: {error}") from error
-    return _parse(data, model, model)
-
-
-def _parse(data: Any, kind: str, where: str) -> Any:
-    """Check data against one of KFP's models, and give it without what is null."""
-    if kind.startswith("list["):
-        return [_parse(its, kind[5:-1], where) for its in _is(list, data, where)]
-    if kind.startswith("dict("):
-        inner = kind[5:-1].partition(", ")[2]
-        return {key: _parse(its, inner, where) for key, its in _is(dict, data, where).items()}
-    if where.endswith(".max_concurrency"):
-        # An int64 is a text in JSON; the service takes a number, too.
-        return int(data)
-    if kind in _NATIVE:
-        return _is(_NATIVE[kind], data, where)
-    model = getattr(kfp_server_api, kind)
-    if hasattr(model, "allowable_values"):
-        if data not in model.allowable_values:
-            raise Refusal(400, f"{where} is '{data}'")
-        return data
-    kinds = {name: model.openapi_types[its] for its, name in model.attribute_map.items()}
-    parsed = {}
-    for key, value in _is(dict, data, where).items():
-        if key not in kinds:
-            raise Refusal(400, f'unknown field "{key}" in {where}')
-        if value is not None:
-            parsed[key] = _parse(value, kinds[key], f"{where}.{key}")
-    return parsed
-
-
-def _is(kind: type, data: Any, where: str) -> Any:
-    if not isinstance(data, kind):
-        raise Refusal(400, f"{where} is a {type(data).__name__} and not a {kind.__name__}")
-    return data
-
-
-def _page(field: str, things: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
-    spec = query.get("filter", "")
-    matching = [its for its in things if all(_holds(its, one) for one in _predicates(spec))]
-    name, _, order = query.get("sort_by", "").partition(" ")
-    if name not in ("", "created_at", "display_name") or order not in ("", "asc", "desc"):
-        raise Refusal(400, f"Cannot sort on field {name}.")
-    matching.sort(key=lambda its: its[name or "created_at"], reverse=order == "desc")
-    criteria = [spec, name, order]
-    start = 0
-    if token := query.get("page_token"):
-        start, *of_token = json.loads(base64.b64decode(token))
-        if of_token != criteria and criteria != ["", "", ""]:
-            raise Refusal(400, "page token does not match the supplied sort by and/or filter")
-    size = min(int(query.get("page_size") or 20) or 20, 200)
-    page: dict[str, Any] = {
-        field: matching[start : start + size],
-        "total_size": len(matching),
-    }
-    if start + size < len(matching):
-        token = json.dumps([start + size, *criteria])
-        page["next_page_token"] = base64.b64encode(token.encode()).decode()
-    return page
-
-
-def _predicates(spec: str) -> list[dict[str, Any]]:
-    """Read a filter as the service does: unquoted once more, protobuf's JSON with names in either style."""
-    if not spec:
-        return []
-    try:
-        data = json.loads(unquote_plus(spec))
-    except ValueError as error:
-        raise Refusal(400, f'failed to parse valid filter from "{spec}": {error}') from error
-    operations = kfp_server_api.V2beta1PredicateOperation.allowable_values
-    for predicate in data.get("predicates", []):
-        for key in list(predicate):
-            predicate[re.sub(r"[A-Z]", lambda its: "_" + its[0].lower(), key)] = predicate.pop(key)
-        if isinstance(predicate.get("operation"), int):
-            predicate["operation"] = operations[predicate["operation"]]
-    predicates = _parse(data, "V2beta1Filter", "filter")["predicates"]
-    for predicate in predicates:
-        if predicate.get("key") not in ("display_name", "name"):
-            raise Refusal(400, f"no support for filtering on field {predicate.get('key')}")
-        if predicate.get("operation") not in ("EQUALS", "NOT_EQUALS", "IS_SUBSTRING"):
-            raise Refusal(400, f"invalid predicate operation: {predicate.get('operation')}")
-    return predicates
-
-
-def _holds(its: dict[str, Any], predicate: dict[str, Any]) -> bool:
-    name, value = its["display_name"].lower(), predicate["string_value"].lower()
-    return {
-        "EQUALS": name == value,
-        "NOT_EQUALS": name != value,
-        "IS_SUBSTRING": value in name,
-    }[predicate["operation"]]
-
-
-def _check_cron(cron: str) -> None:
-    """Check an expression as robfig/cron v1 does, which the service has: seconds first, and no time zone."""
-    fields = cron.split()
-    if len(fields) != len(_CRON_FIELDS):
-        raise Refusal(400, f"Expected exactly 6 fields, found {len(fields)}: {cron}")
-    words = {word: index + 1 for index, word in enumerate(_CRON_WORDS[0])}
-    words |= {word: index for index, word in enumerate(_CRON_WORDS[1])}
-    for field, (least, greatest) in zip(fields, _CRON_FIELDS, strict=True):
-        for part in field.split(","):
-            if not _CRON_PART.fullmatch(part):
-                raise Refusal(400, f"Failed to parse {part} of {cron}")
-            for end in re.findall(r"\w+", part.partition("/")[0]):
-                number = int(end) if end.isdigit() else words.get(end.lower(), -1)
-                if not least <= number <= greatest:
-                    raise Refusal(400, f"{part} of {cron} is out of range [{least}, {greatest}]")
 
 
 def main() -> None:

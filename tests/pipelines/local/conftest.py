@@ -1,5 +1,6 @@
 """A warm runner with next to nothing loaded, so that toy pipelines take milliseconds."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,3 +100,13 @@ def compile_pipeline(tmp_path: Path) -> Compile:
         return next(iter(yaml.safe_load_all(path.read_text())))
 
     return compile_
+
+
+@pytest.fixture
+def nothing_is_left_open(runner: LocalRunner) -> Iterator[None]:
+    # Its server's sockets and pipes are there before and after.
+    runner.warm_up()
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    runner.warm_up()
+    assert len(set(os.listdir("/proc/self/fd")) - before) <= 2

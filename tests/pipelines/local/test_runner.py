@@ -1,7 +1,6 @@
 """Running compiled pipelines: data passing, failures, retries, logs, reports, names."""
 
 import dataclasses
-import os
 import sys
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional  # noqa: UP035
@@ -14,6 +13,7 @@ from retrainer.pipelines.local.runner import LocalRunner
 from retrainer.pipelines.runs.records import RunState, load_run
 from retrainer.pipelines.runs.run_words import describe_failure
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left_open")
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 
 
@@ -189,16 +189,6 @@ def look_around(job: str, task: str) -> str:
     )
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_left_open(runner):
-    # Its server's sockets and pipes are there before and after.
-    runner.warm_up()
-    before = set(os.listdir("/proc/self/fd"))
-    yield
-    runner.warm_up()
-    assert len(set(os.listdir("/proc/self/fd")) - before) <= 2
-
-
 def test_every_type_of_value_arrives(bench, compile_pipeline, listener):
     @dsl.pipeline(name="data-passing")
     def pipeline(rows: int, who: str = "me") -> str:
@@ -227,7 +217,7 @@ def test_every_type_of_value_arrives(bench, compile_pipeline, listener):
     assert made.output_artifacts["metrics"].digest == ""
     assert checked.input_artifacts["data"] == made.output_artifacts["data"]
     assert made.seconds is not None
-    assert 0 < made.seconds < 5
+    assert made.seconds > 0
     assert made.peak_memory is not None
     assert made.peak_memory > 10 << 20
     assert Path(record.locate(made.reports[0])).read_text() == "<html>fine</html>"
@@ -470,109 +460,6 @@ def test_tasks_see_the_callers_environment_as_it_is_now(bench, compile_pipeline,
 @dsl.pipeline(name="simple")
 def simple(text: str, rows: int = 3):
     say(text=text)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({}, r"needs the parameter 'text' \(a string\)"),
-        ({"text": "a", "row": 1}, "no parameter 'row'. Did you mean 'rows'"),
-        ({"text": "a", "zebra": 1}, "no parameter 'zebra'. It has"),
-        ({"text": 3}, "parameter 'text' must be a string, and is 3"),
-        ({"text": "a", "rows": "many"}, "parameter 'rows' must be a whole number, and is 'many'"),
-        ({"text": "a", "rows": True}, "parameter 'rows' must be a whole number, and is True"),
-        ({"text": "a", "rows": 1.5}, "parameter 'rows' must be a whole number"),
-    ],
-)
-def test_wrong_parameters_are_named(bench, compile_pipeline, parameters, message):
-    with pytest.raises(RetrainerError, match=message):
-        bench.run(compile_pipeline(simple), parameters=parameters)
-    assert not bench.store.exists()
-
-
-@pytest.mark.parametrize("run_id", ["", "../up", "a/b", ".hidden", "x" * 129])
-def test_a_run_id_is_a_plain_name(bench, compile_pipeline, run_id):
-    with pytest.raises(RetrainerError, match="can't be a run's name"):
-        bench.runner.run(
-            compile_pipeline(simple),
-            parameters={"text": ""},
-            run_id=run_id,
-            store=str(bench.store),
-            pipeline_root=str(bench.root),
-        )
-
-
-def test_a_run_id_is_used_once(bench, compile_pipeline):
-    spec = compile_pipeline(simple)
-    bench.run(spec, run_id="june", parameters={"text": "a"})
-    with pytest.raises(
-        RetrainerError, match=r"run 'june' is there already: succeeded, 1 of 1 .* Take"
-    ):
-        bench.run(spec, run_id="june", parameters={"text": "b"})
-
-
-def test_a_pipeline_root_of_two_stores_keeps_the_artifacts_of_both(bench, compile_pipeline):
-    spec = compile_pipeline(simple)
-    first = bench.run(spec, run_id="june", parameters={"text": "a"})
-    log = bench.log(first, "say")
-    other = str(bench.folder / "other")
-    with pytest.raises(
-        RetrainerError, match=r"june' holds the artifacts of another run .*--run-id"
-    ):
-        bench.run(spec, run_id="june", parameters={"text": "b"}, store=other)
-    assert bench.log(first, "say") == log
-    assert (
-        bench.run(spec, run_id="july", parameters={"text": "b"}, store=other).state == "succeeded"
-    )
-
-
-def test_a_run_that_is_resumed_keeps_its_artifacts_unless_another_run_has_them(
-    bench, compile_pipeline
-):
-    @dsl.pipeline(name="broken")
-    def broken(text: str):
-        fail_for_the_user(text=text)
-
-    spec = compile_pipeline(broken)
-    bench.run(spec, run_id="june", parameters={"text": "a"})
-    resumed = bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
-    assert len(resumed.resumed) == 1
-    (bench.root / "june" / ".run").write_text("another run")
-    with pytest.raises(RetrainerError, match="holds the artifacts of another run"):
-        bench.run(spec, run_id="june", parameters={"text": "a"}, resume=True)
-
-
-def test_of_two_machines_that_start_a_run_of_one_name_at_once_one_does(
-    bench, compile_pipeline, monkeypatch
-):
-    spec, store = compile_pipeline(simple), f"memory://{bench.folder.name}/store"
-    bench.run(spec, run_id="june", parameters={"text": "a"}, store=store)
-    # The other machine looked before the first one wrote its record, and has a pipeline root of its own.
-    monkeypatch.setattr("retrainer.pipelines.local.runner.run_exists", lambda *_: False)
-    with pytest.raises(RetrainerError, match="run 'june' is there already: succeeded"):
-        bench.run(
-            spec,
-            run_id="june",
-            parameters={"text": "b"},
-            store=store,
-            pipeline_root=str(bench.folder / "elsewhere"),
-        )
-    assert load_run(store, "june").parameters["text"] == "a"
-    assert not (bench.folder / "elsewhere" / "june").exists()
-
-
-def test_a_run_whose_record_could_not_be_written_can_be_tried_again_by_its_name(
-    bench, compile_pipeline, monkeypatch
-):
-    def fail(_):
-        raise OSError("the bucket does not answer")
-
-    spec = compile_pipeline(simple)
-    with monkeypatch.context() as broken:
-        broken.setattr("retrainer.pipelines.local.runner.create_run", fail)
-        with pytest.raises(RetrainerError, match="the bucket does not answer"):
-            bench.run(spec, run_id="june", parameters={"text": "a"})
-    assert bench.run(spec, run_id="june", parameters={"text": "a"}).state == "succeeded"
 
 
 def test_a_bucket_is_a_store_too(bench, compile_pipeline):
