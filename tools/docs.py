@@ -130,7 +130,11 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
             page.append(f"| `{name}` | [{told}](#{anchor}) | {required} | {text} |\n")
             continue
         default = "required" if field.is_required() else f"`{json.dumps(_default(field))}`"
-        page.append(f"| `{name}` | {_annotation(kind)} | {default} | {field.description} |\n")
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        words = " or ".join(f"`{value}`" for value in extra.get("enum", ()))
+        page.append(
+            f"| `{name}` | {words or _annotation(kind)} | {default} | {field.description} |\n"
+        )
     for kind, key in nested.items():
         _section(kind, key, page)
 

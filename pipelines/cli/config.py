@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ...components.lib.words import plural
+from ..project.sections.targets import TARGETS
 from .options import FILE, show_warnings
 
 
@@ -26,7 +27,7 @@ def config_schema() -> None:
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["vertex", "kubeflow"]),
+    type=click.Choice(list(TARGETS)),
     help="Check by the rules of this target; by those of each target that is configured if not given.",
 )
 def config_check(file: Path, kind: str | None) -> None:

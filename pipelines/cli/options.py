@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from pydantic import BaseModel
 
-from ..project.sections.targets import KubeflowConfig, VertexConfig
+from ..project.sections.targets import TARGETS, section_type
 from ..targets.precedence import flag, parse_pairs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,7 +23,7 @@ STORE = click.option(
 TO = click.option(
     "--to",
     "kind",
-    type=click.Choice(["vertex", "kubeflow"]),
+    type=click.Choice(list(TARGETS)),
     required=True,
     help="Where runs go.",
 )
@@ -54,7 +53,7 @@ def show_warnings(lines: Iterable[str]) -> None:
 
 def target_options(command: Command) -> Command:
     """Give a command an option for each setting of the targets; None is what was not given."""
-    kinds: dict[str, type[BaseModel]] = {"Vertex": VertexConfig, "Kubeflow": KubeflowConfig}
+    kinds = {name.title(): section_type(name) for name in TARGETS}
     names = {key: None for kind in kinds.values() for key in kind.model_fields}
     for key in reversed(names):
         of = [kind for kind, section in kinds.items() if key in section.model_fields]

@@ -9,8 +9,9 @@ from ..definitions.compiling import Compiled, compile_pipeline
 from ..project.config import LoadedConfig, load_config
 from ..project.formats.names import check_run_id
 from ..project.reach import is_reachable, local_only, missing_secrets, store_tasks
+from ..project.sections.targets import TARGETS
 from ..project.sections.triggers import FLAGS, PARAMETERS
-from ..targets.catalog import TargetKind, check_reachable, settle_vertex
+from ..targets.catalog import check_reachable, find_kind, target_settings
 from ..targets.checks import check_target
 from ..targets.images.pinning import pin_images
 from ..targets.precedence import parse_pairs
@@ -40,7 +41,7 @@ def load_with_image(file: Path, image: str | None) -> LoadedConfig:
 
 
 def prepare(
-    file: Path, image: str | None, kind: TargetKind, parameters: Mapping[str, str], template: str
+    file: Path, image: str | None, kind: str, parameters: Mapping[str, str], template: str
 ) -> tuple[LoadedConfig, Pipeline]:
     """Get a pipeline ready for a target.
 
@@ -82,14 +83,15 @@ def prepare(
 
 
 def _prepare_template(
-    file: Path, image: str | None, kind: TargetKind, parameters: Mapping[str, str], template: str
+    file: Path, image: str | None, kind: str, parameters: Mapping[str, str], template: str
 ) -> tuple[LoadedConfig, Pipeline]:
     """Get a pushed template ready: its own pipeline runs, with its own image, whatever this machine has."""
     from ..targets.templates import read_template, resolve_template
 
-    if kind != TargetKind.VERTEX:
+    if not find_kind(kind).takes_templates:
+        able = " or ".join(name for name in TARGETS if find_kind(name).takes_templates)
         raise RetrainerError(
-            f"--template is for runs on vertex; {kind} is sent the pipeline itself."
+            f"--template is for runs on {able}; {kind} is sent the pipeline itself."
         )
     if image:
         raise RetrainerError(
@@ -160,7 +162,7 @@ def push_compiled(
     """
     from ..targets.templates import push_template
 
-    settings = settle_vertex(loaded, {"template_repository": repository})
+    settings = target_settings("vertex", loaded, {"template_repository": repository})
     if not settings.template_repository:
         raise RetrainerError(
             "there is nowhere to push to: set targets.vertex.template_repository in retrain.yaml, or give "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...components.lib.errors import RetrainerError
+from ..project.sections.targets import TARGETS
 from .options import STORE, show_warnings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _TO = click.option(
     "--to",
     "places",
-    type=click.Choice([LOCAL, "vertex", "kubeflow"]),
+    type=click.Choice([LOCAL, *TARGETS]),
     multiple=True,
     help="Runs there alone; may be given more than once. Every place if not given.",
 )
@@ -57,13 +58,12 @@ def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json
     from ..project.config import load_config
     from ..runs.records import list_runs
     from ..runs.remote_lookup import list_elsewhere
-    from ..targets.catalog import TargetKind
-    from ..targets.reading import configured
+    from ..targets.catalog import list_services
     from .show_runs import print_list
 
     loaded = load_config(file)
-    kinds = [kind for kind in TargetKind if not places or str(kind) in places]
-    asked = [] if offline else [kind for kind in configured(loaded) if kind in kinds]
+    kinds = [kind for kind in TARGETS if not places or kind in places]
+    asked = [] if offline else [kind for kind in list_services(loaded) if kind in kinds]
     records = list_runs(loaded.config.store) if not places or LOCAL in places else []
     elsewhere, problems = list_elsewhere(loaded, kinds, asked, most) if kinds else ([], ())
     show_warnings(problems)
@@ -181,10 +181,9 @@ def _name_newest(loaded: "LoadedConfig", run_id: str, places: tuple[str, ...]) -
     """Say that there is no such run, and which the newest are."""
     from ..runs.records import list_runs
     from ..runs.remote_lookup import list_elsewhere
-    from ..targets.catalog import TargetKind
 
     store = loaded.config.store
-    kinds = [kind for kind in TargetKind if not places or str(kind) in places]
+    kinds = [kind for kind in TARGETS if not places or kind in places]
     here = list_runs(store) if not places or LOCAL in places else []
     names = [(one.started, f"'{one.run_id}'") for one in here]
     for one in list_elsewhere(loaded, kinds, (), 0)[0]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ..definitions.compiled import Pipeline
     from ..project.config import LoadedConfig
     from ..project.sections.schedule import ScheduleConfig
-    from ..targets.types import Schedule, ScheduleRequest, Target
+    from ..targets.interface import Target
+    from ..targets.types import Schedule, ScheduleRequest
 
 _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
 # Settings of whoever calls the service, which its runs do not have.
@@ -91,7 +92,7 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
     It bears the pipeline's name. Without that section, the schedule that this command made is deleted, and no other.
     """
     from ..project.config import load_config
-    from ..targets.catalog import TargetKind
+    from ..targets.catalog import find_kind
     from ..targets.schedule_changes import check_removals, list_changes
 
     config = load_config(file).config
@@ -110,7 +111,7 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
         changes.append("made by: retrainer schedule create -> retrain.yaml")
     for line in changes:
         click.echo(f"  {line}")
-    if there and kind == TargetKind.VERTEX:
+    if there and find_kind(kind).keeps_limits:
         check_removals(there, request)
     if dry_run:
         target.describe_schedule(request)
@@ -190,12 +191,12 @@ def _open_with_digest(
 ) -> "tuple[Target, str]":
     from ..definitions.compiling import compile_pipeline
     from ..project.config import load_config
-    from ..targets.catalog import TargetKind, open_target
+    from ..targets.catalog import open_target
 
     loaded = _with_image(load_config(file), image)
     pipeline = compile_pipeline(loaded)
     flags = take_flags(options)
-    target = open_target(TargetKind(kind), loaded, pipeline, flags, starts_runs=False)
+    target = open_target(kind, loaded, pipeline, flags, starts_runs=False)
     return target, _digest(loaded, pipeline, kind, options)
 
 
@@ -217,13 +218,13 @@ def _prepare(
     from ..definitions.compiling import compile_pipeline
     from ..project.checks import check_settings
     from ..project.config import load_config
-    from ..targets.catalog import TargetKind, open_target
+    from ..targets.catalog import open_target
     from .prepare import prepare
 
-    loaded, pipeline = prepare(file, image, TargetKind(kind), parameters, template)
+    loaded, pipeline = prepare(file, image, kind, parameters, template)
     if not template:
         show_warnings(check_settings(loaded))
-    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    target = open_target(kind, loaded, pipeline, take_flags(options))
     if template:
         # What it was pushed from is not this file, which may change as it likes.
         return target, pipeline.name, ""
@@ -247,14 +248,14 @@ def _digest(
     loaded: "LoadedConfig", pipeline: "Pipeline", kind: str, options: dict[str, Any]
 ) -> str:
     """Return what stands for a compiled pipeline and the settings of its runs."""
-    from ..targets.catalog import TargetKind, settle_kubeflow, settle_vertex
+    from ..targets.catalog import target_settings
     from ..targets.schedule_changes import DIGEST_LENGTH
 
-    settle = settle_vertex if TargetKind(kind) == TargetKind.VERTEX else settle_kubeflow
-    settings = settle(loaded, take_flags(options)).model_dump_json(exclude=_OF_THE_CALLER)
+    settings = target_settings(kind, loaded, take_flags(options))
+    described = settings.model_dump_json(exclude=_OF_THE_CALLER)
     # What Vertex AI alone takes is in no text that other targets read.
     own = json.dumps(pipeline.vertex) if pipeline.vertex else ""
-    made_of = f"{pipeline.text}{own}\n{settings}"
+    made_of = f"{pipeline.text}{own}\n{described}"
     return hashlib.sha256(made_of.encode()).hexdigest()[:DIGEST_LENGTH]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..project.sections.targets import TARGETS
 from .options import (
     ALLOW_OLDER,
     FILE,
@@ -24,7 +25,7 @@ from .options import (
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["vertex", "kubeflow", "local"]),
+    type=click.Choice([*TARGETS, "local"]),
     required=True,
     help="Where it runs; local is what `retrainer run` does.",
 )
@@ -75,9 +76,10 @@ def submit(
     from ..project.formats.names import check_run_id
     from ..runs.run_ids import new_run_id
     from ..runs.submissions import SubmissionRecorder
-    from ..targets.catalog import TargetKind, check_flags, open_target
+    from ..targets.catalog import check_flags, open_target
+    from ..targets.errors import UnavailableError
     from ..targets.run_progress import LostSightError, Stopped, follow, stopped_by_signals
-    from ..targets.types import RemoteState, RunRequest, UnavailableError
+    from ..targets.types import RemoteState, RunRequest
     from .prepare import prepare, read_parameters
     from .users import this_user
 
@@ -87,10 +89,10 @@ def submit(
         check_flags(unused, (), kind)
         code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
         raise click.exceptions.Exit(code)
-    loaded, pipeline = prepare(file, image, TargetKind(kind), given, template)
+    loaded, pipeline = prepare(file, image, kind, given, template)
     if not template:
         show_warnings(check_settings(loaded))
-    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    target = open_target(kind, loaded, pipeline, take_flags(options))
     request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
     if dry_run:
         click.echo(json.dumps(target.describe(request), indent=2))

@@ -119,8 +119,8 @@ def _open(
     subscription: str | None = None,
 ) -> Any:
     from ..runs.submissions import SubmissionRecorder
-    from ..targets.catalog import TargetKind, open_target
-    from ..targets.precedence import settle
+    from ..targets.catalog import open_target
+    from ..targets.precedence import resolve_settings
     from ..triggers.background_recorder import BackgroundRecorder
     from ..triggers.checks import check_triggers
     from ..triggers.dispatch import make_dispatcher
@@ -129,12 +129,14 @@ def _open(
     from ..triggers.service.main import Triggers
     from .prepare import prepare
 
-    loaded, pipeline = prepare(file, image, TargetKind(kind), {}, template)
+    loaded, pipeline = prepare(file, image, kind, {}, template)
     show_warnings(check_triggers(loaded))
-    settings = settle("trigger", loaded.config.trigger_service, {"subscription": subscription})
+    settings = resolve_settings(
+        "trigger", loaded.config.trigger_service, {"subscription": subscription}
+    )
     config = loaded.config.model_copy(update={"trigger_service": settings})
     loaded = loaded.model_copy(update={"config": config})
-    target = open_target(TargetKind(kind), loaded, pipeline, take_flags(options))
+    target = open_target(kind, loaded, pipeline, take_flags(options))
     recorder = BackgroundRecorder(SubmissionRecorder(loaded, target))
     dispatcher = make_dispatcher(loaded, target, on_submit=recorder)
     set_up_logs(verbose)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from ...components.lib.words import did_you_mean
 from .sections.section import is_section, without_null
+from .sections.targets import section_type
 from .yaml_places import YamlPlaces, dotted
 
 _NOT_TEXT = bool | int | float | datetime.date
@@ -127,9 +128,13 @@ def _section_at(model: type[BaseModel], location: list[Any]) -> type[BaseModel]:
     kind: Any = model
     for part in location:
         # Below a mapping of sections, such as triggers, comes a name and then the section.
-        kind = without_null(
-            kind.model_fields[str(part)].annotation if is_section(kind) else get_args(kind)[-1]
-        )
+        if not is_section(kind):
+            kind = without_null(get_args(kind)[-1])
+        elif str(part) in kind.model_fields:
+            kind = without_null(kind.model_fields[str(part)].annotation)
+        else:
+            # The section of a target that is described in the target's module alone.
+            kind = section_type(str(part))
     return kind
 
 

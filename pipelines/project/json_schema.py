@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from .sections.retrain import RetrainConfig
+from .sections.targets import TARGETS, TargetsConfig, section_type
+from .sections.triggers import TRIGGER_KINDS, section_of_kind
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
 
@@ -14,7 +16,19 @@ def config_schema() -> str:
     Returns:
         JSON Schema, as text.
     """
-    return json.dumps(_as_written(RetrainConfig.model_json_schema()), indent=2) + "\n"
+    schema = RetrainConfig.model_json_schema()
+    _add_listed(schema["$defs"])
+    return json.dumps(_as_written(schema), indent=2) + "\n"
+
+
+def _add_listed(sections: dict[str, Any]) -> None:
+    """Add what modules in the lists of targets and of triggers' kinds have as sections of their own."""
+    for name in TARGETS:
+        if name not in TargetsConfig.model_fields:
+            sections["TargetsConfig"]["properties"][name] = section_type(name).model_json_schema()
+    for name in TRIGGER_KINDS:
+        own = section_of_kind(name).model_json_schema()["properties"]
+        sections["TriggerConfig"]["properties"] |= own
 
 
 def _as_written(schema: Any) -> Any:

@@ -26,7 +26,7 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
 
     Args:
         loaded: The configuration.
-        target: `vertex` or `kubeflow`, if it is known where tasks run.
+        target: Name of the target, if it is known where tasks run.
 
     Yields:
         A line for each, with its line in retrain.yaml where it stands there.
@@ -79,7 +79,7 @@ def is_reachable(
         uri: Path or URI; may be a pattern.
         config: The configuration.
         tasks: Who must reach it.
-        target: `vertex` or `kubeflow`; any if not given.
+        target: Name of a target; any if not given.
 
     Returns:
         False for a path of this machine. A path in a folder that Kubernetes mounts in each of the tasks can be reached,
@@ -88,9 +88,9 @@ def is_reachable(
     # The braces of {span} would be taken for part of a protocol.
     if not is_local(uri.replace("{", "").replace("}", "")):
         return True
-    if target != KUBEFLOW and uri.startswith("/gcs/"):
+    if target in (None, VERTEX) and uri.startswith("/gcs/"):
         return True
-    return target != VERTEX and all(
+    return target in (None, KUBEFLOW) and all(
         any(uri == folder or uri.startswith(f"{folder}/") for folder in _mounts(config, task))
         for task in tasks
     )
@@ -114,11 +114,11 @@ def given_variables(config: RetrainConfig, task: str, target: str | None = None)
     Args:
         config: The configuration.
         task: The task.
-        target: `vertex` or `kubeflow`; any if not given.
+        target: Name of a target; any if not given.
     """
     settings = config.tasks.of(task)
     of_kubernetes = {*settings.kubernetes.secrets, *settings.kubernetes.config_maps}
-    return {*settings.env, *(of_kubernetes if target != VERTEX else ())}
+    return {*settings.env, *(of_kubernetes if target in (None, KUBEFLOW) else ())}
 
 
 def missing_secrets(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]:

@@ -11,9 +11,10 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.run_records import RunKey
 from ...components.lib.run_traces import RunTrace, list_traces, read_traces
 from ..project.config import LoadedConfig
-from ..targets.catalog import TargetKind
-from ..targets.reading import configured, open_for_reading, service_name
-from ..targets.types import ENDED, RemoteRun, RunStatus, Submission, Target
+from ..project.sections.targets import TARGETS
+from ..targets.catalog import find_kind, list_services, open_for_reading
+from ..targets.interface import Target
+from ..targets.types import ENDED, RemoteRun, RunStatus, Submission
 from .remote_runs import RunElsewhere, combine, to_run
 from .submissions import key_of
 
@@ -35,7 +36,7 @@ class Answers:
 
 
 def list_elsewhere(
-    loaded: LoadedConfig, kinds: Iterable[TargetKind], asked: Iterable[TargetKind], most: int
+    loaded: LoadedConfig, kinds: Iterable[str], asked: Iterable[str], most: int
 ) -> tuple[list[RunElsewhere], Sequence[str]]:
     """List the runs on services, newest first.
 
@@ -59,7 +60,7 @@ def is_local(trace: RunTrace) -> bool:
     return trace.key.job == trace.key.name and not trace.submission
 
 
-def ask(loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int) -> Answers:
+def ask(loaded: LoadedConfig, kinds: Iterable[str], most: int) -> Answers:
     """Ask services for their runs, all at once, for a bounded time.
 
     Args:
@@ -67,10 +68,10 @@ def ask(loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int) -> Answers
         kinds: The services.
         most: How many runs to ask each of them for.
     """
-    answered: Queue[tuple[TargetKind, list[RemoteRun] | str]] = Queue()
+    answered: Queue[tuple[str, list[RemoteRun] | str]] = Queue()
     waiting = set(kinds)
 
-    def work(kind: TargetKind) -> None:
+    def work(kind: str) -> None:
         try:
             target = open_for_reading(kind, loaded, ASK_SECONDS)
             answered.put((kind, _name_schedules(target, target.list_runs(most))))
@@ -84,7 +85,7 @@ def ask(loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int) -> Answers
         # A service that does not answer must not keep the program from ending.
         Thread(target=work, args=(kind,), name=f"ask-{kind}", daemon=True).start()
     runs: list[tuple[str, RemoteRun]] = []
-    problems: dict[TargetKind, str] = {}
+    problems: dict[str, str] = {}
     # Its library takes seconds to load, which are not the service's.
     deadline = monotonic() + 2 * ASK_SECONDS
     while waiting:
@@ -101,7 +102,7 @@ def ask(loaded: LoadedConfig, kinds: Iterable[TargetKind], most: int) -> Answers
     return Answers(
         runs,
         [
-            f"{service_name(kind)} could not be asked, so the states of its runs are the last ones recorded: {why}"
+            f"{find_kind(kind).title} could not be asked, so the states of its runs are the last ones recorded: {why}"
             for kind, why in sorted(problems.items())
         ],
     )
@@ -136,7 +137,7 @@ class Found:
     """
 
     run: RunElsewhere
-    kind: TargetKind
+    kind: str
     submission: Submission
     target: Target | None
     problem: str = ""
@@ -160,7 +161,7 @@ class Found:
         try:
             status = self.reach().status(self.submission)
         except RetrainerError as error:
-            why = f"{service_name(self.kind)} could not be asked, so the state is the last one recorded: {error}"
+            why = f"{find_kind(self.kind).title} could not be asked, so the state is the last one recorded: {error}"
             return self.run, None, why
         ends = [task.ended for task in status.tasks if task.ended]
         ended = max(ends).isoformat(timespec="seconds") if ends and status.state in ENDED else ""
@@ -192,13 +193,13 @@ def find_elsewhere(loaded: LoadedConfig, run_id: str, kinds: Collection[str] = (
     traces = [one for one in read_traces(loaded.config.store, folder) if not is_local(one)]
     found = _open_all(loaded, traces, kinds)
     problems = []
-    for kind in configured(loaded) if not found else ():
+    for kind in list_services(loaded) if not found else ():
         if kinds and kind not in kinds:
             continue
         try:
             found += _look_up(loaded, kind, run_id)
         except RetrainerError as error:
-            problems.append(f"{service_name(kind)} could not be asked: {error}")
+            problems.append(f"{find_kind(kind).title} could not be asked: {error}")
     if problems and not found:
         raise RetrainerError(
             f"nothing is recorded of a run '{run_id}' in '{loaded.config.store}', and {' '.join(problems)}"
@@ -206,7 +207,7 @@ def find_elsewhere(loaded: LoadedConfig, run_id: str, kinds: Collection[str] = (
     return sorted(found, key=lambda one: one.run.started, reverse=True)
 
 
-def _look_up(loaded: LoadedConfig, kind: TargetKind, run_id: str) -> list[Found]:
+def _look_up(loaded: LoadedConfig, kind: str, run_id: str) -> list[Found]:
     target = open_for_reading(kind, loaded, ASK_SECONDS)
     submission = target.find(run_id)
     if not submission:
@@ -246,11 +247,11 @@ def _open_all(
 
 def _open(loaded: LoadedConfig, trace: RunTrace) -> Found:
     run = to_run("", None, trace)
-    if run.target not in list(TargetKind):
+    if run.target not in TARGETS:
         raise RetrainerError(
             f"run '{run.run_id}' was submitted to '{run.target}', which this release of retrainer does not know."
         )
-    kind = TargetKind(run.target)
+    kind = run.target
     target, problem = None, ""
     try:
         target = open_for_reading(kind, loaded, ASK_SECONDS, run.place)

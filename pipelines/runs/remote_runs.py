@@ -14,7 +14,7 @@ from ...components.lib.run_traces import (
     RunTrace,
 )
 from ..project.formats.names import TRIGGER_LABEL
-from ..targets.catalog import TargetKind
+from ..project.reach import KUBEFLOW, VERTEX
 from ..targets.types import RemoteRun
 from .submissions import key_of
 
@@ -143,7 +143,7 @@ def to_run(target: str, run: RemoteRun | None, trace: RunTrace) -> RunElsewhere:
 
 
 def _guess(trace: RunTrace) -> str:
-    return TargetKind.VERTEX if "/pipelineJobs/" in trace.key.job else TargetKind.KUBEFLOW
+    return VERTEX if "/pipelineJobs/" in trace.key.job else KUBEFLOW
 
 
 def _cause(labels: Mapping[str, str], schedule: str, submitted: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from ...components.lib.image import VERSION
 from ...components.lib.run_records import RunKey, note_submission
 from ..project.config import LoadedConfig
-from ..targets.types import RunRequest, Submission, Target
+from ..targets.interface import Target
+from ..targets.types import RunRequest, Submission
 
 PATIENCE_SECONDS = 15.0
 """How long a command waits for the store: the run has been submitted, and goes on without a record."""

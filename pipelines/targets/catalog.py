@@ -1,55 +1,54 @@
-"""Opening the target that a command names."""
+"""The targets that there are, and opening the one that a command names."""
 
+import importlib
 from collections.abc import Collection, Mapping
-from enum import StrEnum
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.uris import is_local
 from ..definitions.compiled import Pipeline
 from ..project.config import LoadedConfig
-from ..project.sections.targets import KubeflowConfig, VertexConfig
-from .precedence import flag, settle
-from .types import Target
+from ..project.sections.targets import TARGETS
+from ..project.sections.tasks import TasksConfig
+from .interface import SUBMIT_SECONDS, Target, TargetKind
+from .precedence import flag, resolve_settings
 
 
-class TargetKind(StrEnum):
-    """Services that runs can be sent to."""
+def find_kind(name: str) -> TargetKind:
+    """Find what describes a target.
 
-    VERTEX = "vertex"
-    KUBEFLOW = "kubeflow"
+    Args:
+        name: A name in the list `TARGETS`.
+    """
+    kind: TargetKind = importlib.import_module(TARGETS[name]).TARGET
+    return kind
 
 
-def settle_vertex(loaded: LoadedConfig, flags: Mapping[str, Any]) -> VertexConfig:
-    """Give Vertex's settings: flags over environment variables over retrain.yaml.
+def target_settings(name: str, loaded: LoadedConfig, flags: Mapping[str, Any]) -> Any:
+    """Return a target's settings: flags over environment variables over retrain.yaml.
+
+    Args:
+        name: The target's name.
+        loaded: The configuration.
+        flags: Flags by key of the target's section.
+    """
+    settings = resolve_settings(name, loaded.config.targets.of(name), flags)
+    return find_kind(name).with_defaults(loaded, settings)
+
+
+def list_services(loaded: LoadedConfig) -> list[str]:
+    """List the targets whose runs can be asked for, since retrain.yaml or the environment names the service.
 
     Args:
         loaded: The configuration.
-        flags: Flags by key of VertexConfig.
     """
-    config = loaded.config
-    settings = settle(TargetKind.VERTEX, config.targets.vertex, flags)
-    if not settings.pipeline_root and config.artifacts_uri.startswith("gs://"):
-        settings = settings.model_copy(update={"pipeline_root": config.artifacts_uri})
-    return settings
-
-
-def settle_kubeflow(loaded: LoadedConfig, flags: Mapping[str, Any]) -> KubeflowConfig:
-    """Give Kubeflow's settings: flags over environment variables over retrain.yaml.
-
-    Args:
-        loaded: The configuration.
-        flags: Flags by key of KubeflowConfig.
-    """
-    config = loaded.config
-    settings = settle(TargetKind.KUBEFLOW, config.targets.kubeflow, flags)
-    if not settings.pipeline_root and not is_local(config.artifacts_uri):
-        settings = settings.model_copy(update={"pipeline_root": config.artifacts_uri})
-    return settings
+    return [
+        name for name in TARGETS if find_kind(name).is_configured(target_settings(name, loaded, {}))
+    ]
 
 
 def open_target(
-    kind: TargetKind,
+    name: str,
     loaded: LoadedConfig,
     pipeline: Pipeline,
     flags: Mapping[str, Any],
@@ -58,7 +57,7 @@ def open_target(
     """Open a target.
 
     Args:
-        kind: Which.
+        name: Its name.
         loaded: The configuration.
         pipeline: What is submitted.
         flags: Flags by key of the target's settings.
@@ -68,48 +67,65 @@ def open_target(
     Raises:
         RetrainerError: If a setting is missing or wrong, or a flag is another target's.
     """
-    sections: dict[TargetKind, Any] = {
-        TargetKind.VERTEX: VertexConfig,
-        TargetKind.KUBEFLOW: KubeflowConfig,
-    }
-    check_flags(flags, sections[kind].model_fields, kind)
-    if kind == TargetKind.VERTEX:
-        from .vertex.target import VertexTarget
-
-        if starts_runs and not pipeline.template:
-            _check_image(loaded)
-        return VertexTarget(settle_vertex(loaded, flags), pipeline, starts_runs=starts_runs)
-    from .kubeflow.target import KubeflowTarget
-
-    if starts_runs and not loaded.config.image:
-        raise RetrainerError(
-            "image is not set, and every node of the cluster pulls it: name one with its registry as `image` in "
-            "retrain.yaml, or with --image; or the name of a local build that the nodes have."
-        )
-    return KubeflowTarget(settle_kubeflow(loaded, flags), pipeline)
+    kind = find_kind(name)
+    check_flags(flags, kind.section.model_fields, name)
+    return kind.open(
+        loaded,
+        target_settings(name, loaded, flags),
+        pipeline,
+        deadline_seconds=SUBMIT_SECONDS,
+        starts_runs=starts_runs,
+    )
 
 
-def check_flags(flags: Mapping[str, Any], known: Collection[str], kind: str) -> None:
-    """Refuse flags that a target has no use for.
+def open_for_reading(
+    name: str, loaded: LoadedConfig, seconds: float, place: Mapping[str, str] | None = None
+) -> Target:
+    """Open a target to list, follow and cancel runs: without an image, and without compiling the pipeline.
+
+    Args:
+        name: Its name.
+        loaded: The configuration.
+        seconds: The most that a call may take, retries included.
+        place: Where the runs are, over the configuration's own, as `Target.place` was when they were submitted.
+
+    Raises:
+        RetrainerError: If a setting is missing or wrong.
+    """
+    flags = {key: value for key, value in (place or {}).items() if value}
+    # Of a run that was started from an uploaded pipeline the service may not return the spec.
+    names = [task.replace("_", "-") for task in TasksConfig.model_fields if task != "all"]
+    spec: dict[str, Any] = {"root": {"dag": {"tasks": {task: {} for task in names}}}}
+    return find_kind(name).open(
+        loaded,
+        target_settings(name, loaded, flags),
+        Pipeline(loaded.config.name, "", spec),
+        deadline_seconds=seconds,
+        starts_runs=False,
+    )
+
+
+def check_flags(flags: Mapping[str, Any], known: Collection[str], name: str) -> None:
+    """Refuse flags that a target does not have.
 
     Args:
         flags: Values by key; None is not given.
-        known: Keys that it has a use for.
-        kind: The target's name.
+        known: Keys of the target's settings.
+        name: The target's name.
 
     Raises:
         RetrainerError: If one was given.
     """
     unused = [key for key, value in flags.items() if value is not None and key not in known]
     if unused:
-        raise RetrainerError(f"{flag(unused[0])} is not for runs on {kind}; leave it out.")
+        raise RetrainerError(f"{flag(unused[0])} is not for runs on {name}; leave it out.")
 
 
-def check_reachable(kind: TargetKind, values: Mapping[str, str]) -> None:
+def check_reachable(name: str, values: Mapping[str, str]) -> None:
     """Refuse data and store that a task on another machine could not reach.
 
     Args:
-        kind: Where the tasks run.
+        name: Where the tasks run.
         values: URIs by what they are: `store`, `data.pattern`.
 
     Raises:
@@ -118,17 +134,6 @@ def check_reachable(kind: TargetKind, values: Mapping[str, str]) -> None:
     for key, uri in values.items():
         if is_local(uri.replace("{", "").replace("}", "")):
             raise RetrainerError(
-                f"{key} is '{uri}', a folder of this machine, which tasks on {kind} can't reach. Put it on a bucket "
+                f"{key} is '{uri}', a folder of this machine, which tasks on {name} can't reach. Put it on a bucket "
                 f"(gs://, s3://) and say so in retrain.yaml, or give it with --parameter {key.rpartition('.')[2]}=..."
             )
-
-
-def _check_image(loaded: LoadedConfig) -> None:
-    image = loaded.config.image or ""
-    host = image.partition("/")[0]
-    if "/" not in image or "." not in host:
-        shown = f"'{image}'" if image else "not set, which means a local build"
-        raise RetrainerError(
-            f"image is {shown}, and Vertex AI pulls from a registry. Build one (make image), push it, and name it with "
-            "its registry as `image` in retrain.yaml, or with --image."
-        )

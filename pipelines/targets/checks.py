@@ -14,8 +14,9 @@ from ..project.formats.quantities import count_bytes, count_cores
 from ..project.reach import KUBEFLOW, VERTEX
 from ..project.sections.retrain import RetrainConfig
 from ..project.sections.schedule import in_zone
+from ..project.sections.targets import TARGETS
 from ..project.sections.tasks import TaskConfig, TasksConfig
-from .kubeflow import settings as kubeflow_settings
+from .catalog import find_kind
 from .vertex import settings as vertex_settings
 
 _NAMES = {VERTEX: "Vertex AI", KUBEFLOW: "Kubernetes"}
@@ -57,7 +58,7 @@ def check_target(loaded: LoadedConfig, target: str | None = None) -> list[str]:
 
     Args:
         loaded: The configuration.
-        target: `vertex` or `kubeflow`. If not given, each that is configured; what one of two would not take is a
+        target: The name of a target. If not given, each that is configured; what one of two would not take is a
             warning then.
 
     Returns:
@@ -67,12 +68,12 @@ def check_target(loaded: LoadedConfig, target: str | None = None) -> list[str]:
         RetrainerError: If the target, or the only one that is configured, would refuse a setting; each is named with
             its line.
     """
-    targets = [target] if target else configured(loaded.config)
+    targets = [target] if target else named_targets(loaded.config)
     problems = list(_accelerator_problems(loaded.config, targets))
     problems += _open_secrets(loaded.config)
-    if KUBEFLOW in targets:
-        found = kubeflow_settings.wrong_values(loaded.config.targets.kubeflow)
-        problems += [Problem(text, place=f"targets.kubeflow.{key}") for key, text in found]
+    for name in targets:
+        found = find_kind(name).wrong_values(loaded.config.targets.of(name))
+        problems += [Problem(text, place=f"targets.{name}.{key}") for key, text in found]
     if VERTEX in targets:
         problems += _vertex_problems(loaded.config, alone=targets == [VERTEX])
     return _judge(problems, loaded)
@@ -91,7 +92,7 @@ def check_together(loaded: LoadedConfig, target: str | None = None) -> list[str]
         Warnings, a line each.
     """
     vertex = loaded.config.targets.vertex
-    if VERTEX not in ([target] if target else configured(loaded.config)) or next(
+    if VERTEX not in ([target] if target else named_targets(loaded.config)) or next(
         vertex_settings.wrong_values(vertex), None
     ):
         return []
@@ -119,7 +120,7 @@ def check_schedule(loaded: LoadedConfig, target: str | None = None) -> list[str]
     Raises:
         RetrainerError: As `check_target`.
     """
-    targets = [target] if target else configured(loaded.config)
+    targets = [target] if target else named_targets(loaded.config)
     return _judge(list(_schedule_problems(loaded.config, targets)), loaded)
 
 
@@ -129,11 +130,11 @@ def _judge(problems: list[Problem], loaded: LoadedConfig) -> list[str]:
     return [name_problem(problem, loaded) for problem in problems]
 
 
-def configured(config: RetrainConfig) -> list[str]:
-    """Name the targets that retrain.yaml or environment variables say something of."""
+def named_targets(config: RetrainConfig) -> list[str]:
+    """List the targets that retrain.yaml or environment variables have a setting of."""
     found = []
-    for target in (VERTEX, KUBEFLOW):
-        section = getattr(config.targets, target)
+    for target in TARGETS:
+        section = config.targets.of(target)
         named = any(getattr(section, key) for key in section.model_fields_set)
         prefix = f"RETRAINER_{target.upper()}_"
         if named or any(key.startswith(prefix) and os.environ[key] for key in os.environ):
@@ -152,7 +153,7 @@ def _accelerator_problems(config: RetrainConfig, targets: list[str]) -> Iterator
                 yield Problem(text, place=place)
                 continue
             for target in targets:
-                if reasons[target]:
+                if reasons.get(target):
                     stops = targets == [target]
                     text = f"{place} is '{kind}', which {_NAMES[target]} does not take. {reasons[target]}"
                     yield Problem(text, stops, place)
@@ -217,8 +218,6 @@ def _schedule_problems(config: RetrainConfig, targets: list[str]) -> Iterator[Pr
 
 
 def _vertex_problems(config: RetrainConfig, alone: bool) -> Iterator[Problem]:
-    for key, text in vertex_settings.wrong_values(config.targets.vertex):
-        yield Problem(text, place=f"targets.vertex.{key}")
     for task in TasksConfig.model_fields:
         own: TaskConfig = getattr(config.tasks, task)
         # The most that the guide names: cloud.google.com/vertex-ai/docs/pipelines/machine-types. It may have grown.

@@ -25,7 +25,7 @@ def flag(key: str) -> str:
     return "--label" if key == "labels" else "--" + key.replace("_", "-")
 
 
-def settle(
+def resolve_settings(
     section: str,
     settings: Settings,
     flags: Mapping[str, Any],

@@ -7,16 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ...components.lib.errors import RetrainerError
-from .types import (
-    ENDED,
-    RemoteState,
-    RunStatus,
-    Submission,
-    Target,
-    TaskStatus,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from .errors import UnauthenticatedError, UnavailableError
+from .interface import Target
+from .types import ENDED, RemoteState, RunStatus, Submission, TaskStatus
 
 MAX_SILENCE_SECONDS = 600.0
 # Kubernetes replaces a token in time, but a kubelet updates its file up to a minute later (its sync period):

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
 from ..project.formats.cron import UTC_NAMES
-from .types import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from .errors import RefusedError
+from .types import Schedule, ScheduleRequest, ScheduleState
 
 DIGEST_LENGTH = 12
 """Of what stands for a pipeline. A schedule has that of the file, and after it that with the images pinned."""

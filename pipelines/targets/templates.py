@@ -11,7 +11,7 @@ import yaml
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.network import advice, route
-from .types import RefusedError, UnavailableError
+from .errors import RefusedError, UnavailableError
 
 Answer = TypeVar("Answer")
 

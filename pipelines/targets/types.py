@@ -1,40 +1,9 @@
-"""What every target can do, and what it is told and tells.
-
-A target is a service that runs compiled pipelines. Everything that is sent goes through one, whether a person, a
-schedule or a message asked for it.
-"""
+"""Runs and schedules: what a target is asked for, and what it answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
-
-from ...components.lib.errors import RetrainerError
-
-SUBMIT_SECONDS = 20.0
-"""How long a call of a target takes at the most, its repetitions included. Claims of runs and the end of the trigger
-service rely on it."""
-
-
-class UnavailableError(RetrainerError):
-    """The service can't be reached, is overloaded or broken: the same request may work later."""
-
-
-class RefusedError(RetrainerError):
-    """The service refuses the request, and would again: what was sent must change first."""
-
-
-class UnauthenticatedError(RefusedError):
-    """The service does not take the caller's credentials, which may be renewed meanwhile.
-
-    Attributes:
-        renewable: Whether this process can come by other credentials: a token file is read again, a variable is not.
-    """
-
-    def __init__(self, message: str, renewable: bool = True) -> None:
-        super().__init__(message)
-        self.renewable = renewable
 
 
 @dataclass(frozen=True)
@@ -219,60 +188,3 @@ class Schedule:
     runs: int | None = None
     digest: str = ""
     applied: bool = False
-
-
-class Target(Protocol):
-    """A service that runs compiled pipelines.
-
-    Every method raises UnavailableError if the service can't be reached or can't answer now, and RefusedError if it
-    refuses for good. Each may be called from several threads at once.
-    """
-
-    name: str
-    """`vertex` or `kubeflow`."""
-    names_runs: bool
-    """Whether the service refuses a second run of the same id. Where it does not, the caller claims the id first."""
-    place: Mapping[str, str]
-    """Where on the service runs go, for records: project and region, or host, namespace and experiment."""
-
-    def describe(self, request: RunRequest) -> dict[str, Any]:
-        """Give the request that `submit` would send, and where, without sending it."""
-
-    def submit(self, request: RunRequest) -> Submission:
-        """Start a run, unless there is one of that id, which is then given.
-
-        A request whose outcome is not known (a timeout, a lost reply) is looked up before it is sent again.
-        """
-
-    def find(self, run_id: str) -> Submission | None:
-        """Look a run up by its id."""
-
-    def status(self, submission: Submission) -> RunStatus:
-        """Ask where a run stands."""
-
-    def list_runs(self, most: int) -> list[RemoteRun]:
-        """List this pipeline's newest runs, whoever started them, newest first."""
-
-    def cancel(self, submission: Submission) -> RunStatus:
-        """Ask the service to end a run, and return its state then. One that has ended stays as it is.
-
-        A service may take minutes to end what runs.
-        """
-
-    def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
-        """Give the request that `put_schedule` would send, and where, without sending it."""
-
-    def put_schedule(self, request: ScheduleRequest) -> Schedule:
-        """Create a schedule, or change the one of that name."""
-
-    def list_schedules(self) -> list[Schedule]:
-        """List this pipeline's schedules, by name."""
-
-    def pause_schedule(self, name: str) -> Schedule:
-        """Start no more runs until it is resumed. RefusedError if there is no such schedule."""
-
-    def resume_schedule(self, name: str, catch_up: bool = False) -> Schedule:
-        """Start runs again. RefusedError if there is no such schedule."""
-
-    def delete_schedule(self, name: str) -> None:
-        """Delete a schedule; its runs stay. RefusedError if there is no such schedule."""

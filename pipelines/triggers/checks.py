@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ...components.evaluate_model.config_checks import Problem
 from ..project.checks import name_problem
 from ..project.config import LoadedConfig
-from ..project.sections.triggers import MessageKind, TriggerConfig
+from ..project.sections.triggers import STORAGE, TriggerConfig
 from .kinds.storage import find_marker
 from .matching import Matcher
 
@@ -31,7 +31,7 @@ def _unlike_markers(loaded: LoadedConfig) -> Iterator[Problem]:
     """Name triggers that start a run at another object than the one that lets the run see the span."""
     data = loaded.config.data
     for name, trigger in loaded.config.triggers.items():
-        if trigger.kind != MessageKind.STORAGE or not data.marker:
+        if trigger.kind != STORAGE or not data.marker:
             continue
         without = TriggerConfig(kind=trigger.kind, pattern=trigger.pattern)
         usual, own = find_marker(without, data), find_marker(trigger, data)

@@ -18,7 +18,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from ...components.lib.errors import RetrainerError
-from ..targets.types import UnavailableError
+from ..targets.errors import UnavailableError
 from .claims.store import Claims, Record
 from .types import Cause
 
@@ -44,7 +44,7 @@ class Progress:
     generation: int = 0
 
 
-class Settling:
+class Coalescer:
     """The progress of spans. All methods may be called from several threads at once.
 
     Args:
@@ -104,15 +104,15 @@ def ready_at(cause: Cause, progress: Progress) -> datetime:
         cause: A cause that waits for its span to settle.
         progress: How far the span has come.
     """
-    wait = timedelta(seconds=cause.settle_seconds)
+    wait = timedelta(seconds=cause.coalesce_seconds)
     written = cause.ready - wait
     return max(cause.ready, min(progress.newest + wait, written + LONGEST * wait))
 
 
 def _rounded(cause: Cause) -> datetime:
     """Round the time of a cause's file up to the next step."""
-    step = max(1.0, cause.settle_seconds / STEPS)
-    written = (cause.ready - timedelta(seconds=cause.settle_seconds)).timestamp()
+    step = max(1.0, cause.coalesce_seconds / STEPS)
+    written = (cause.ready - timedelta(seconds=cause.coalesce_seconds)).timestamp()
     return datetime.fromtimestamp(math.ceil(written / step) * step, UTC)
 
 

@@ -13,16 +13,16 @@ from ..project.config import LoadedConfig
 from ..project.formats.names import TRIGGER_LABEL
 from ..project.sections.data import DataConfig
 from ..project.sections.triggers import TriggerConfig
-from ..targets.types import RunRequest, Submission, Target
+from ..targets.interface import Target
+from ..targets.types import RunRequest, Submission
 from .claims.backends import open_claims
 from .claims.ledger import Busy, Ledger, Submitted
 from .claims.limits import Admission
 from .claims.store import Claims
-from .coalescing import Settling, ready_at
-from .key_locks import InFlight
-from .kinds.storage import settle_seconds
+from .coalescing import Coalescer, ready_at
+from .key_locks import KeyLocks
 from .known_runs import KnownRuns, covers
-from .matching import Matcher
+from .matching import Matcher, find_kind
 from .outcomes import combine, failure_outcome, run_outcome, wait_outcome
 from .types import Cause, Message, Outcome, Result
 
@@ -66,14 +66,14 @@ class Dispatcher:
         self._pipeline, self._target, self._ledger, self._clock = pipeline, target, ledger, clock
         self._on_submit = on_submit
         self._matcher = Matcher(pipeline, triggers, data)
-        self._settling = Settling(ledger.claims, pipeline) if ledger else None
+        self._coalescer = Coalescer(ledger.claims, pipeline) if ledger else None
         self._admissions = {
             name: Admission(ledger.claims, pipeline, name, config, clock)
             for name, config in triggers.items()
             if ledger and _is_limited(config)
         }
         self._known = KnownRuns()
-        self._in_flight = InFlight()
+        self._key_locks = KeyLocks()
 
     @property
     def claims(self) -> Claims | None:
@@ -103,9 +103,9 @@ class Dispatcher:
         done = self._known.find(cause)
         if done:
             return run_outcome(Result.DUPLICATE, cause, done.submission)
-        if not cause.settle_seconds or not self._settling:
+        if not cause.coalesce_seconds or not self._coalescer:
             return self._wait(cause, cause.ready, message)
-        progress = self._settling.get_known(cause)
+        progress = self._coalescer.get_known(cause)
         return self._wait(cause, ready_at(cause, progress), message) if progress else None
 
     def _wait(self, cause: Cause, ready: datetime, message: Message) -> Outcome | None:
@@ -115,7 +115,7 @@ class Dispatcher:
         seconds = ready.timestamp() - now
         if seconds <= 0:
             return None
-        or_later = ", or later if more files of its span come" if cause.settle_seconds else ""
+        or_later = ", or later if more files of its span come" if cause.coalesce_seconds else ""
         return wait_outcome(
             cause, f"its run starts at {ready:%Y-%m-%d %H:%M:%S} UTC{or_later}.", seconds
         )
@@ -123,21 +123,21 @@ class Dispatcher:
     def _start(self, cause: Cause, message: Message) -> Outcome:
         # Those that one run may do for are handled one after the other.
         key = cause.key if cause.done_since is None else ""
-        with self._in_flight.hold((cause.trigger, key), _IN_HAND_SECONDS) as held:
+        with self._key_locks.hold((cause.trigger, key), _IN_HAND_SECONDS) as held:
             if not held:
                 return wait_outcome(
                     cause, "its run is being submitted for another message.", _IN_HAND_SECONDS
                 )
             try:
-                return self._glance_at(cause, message) or self._start_settled(cause, message)
+                return self._glance_at(cause, message) or self._start_coalesced(cause, message)
             except RetrainerError as error:
                 return failure_outcome(cause, error)
 
-    def _start_settled(self, cause: Cause, message: Message) -> Outcome:
+    def _start_coalesced(self, cause: Cause, message: Message) -> Outcome:
         """Start the run of a cause, once no replica has heard of a newer file for as long as it shall settle."""
-        if not cause.settle_seconds or not self._settling:
+        if not cause.coalesce_seconds or not self._coalescer:
             return self._start_generation(cause, 0)
-        progress = self._settling.record(cause)
+        progress = self._coalescer.record(cause)
         wait = self._wait(cause, ready_at(cause, progress), message)
         if wait:
             return wait
@@ -146,7 +146,7 @@ class Dispatcher:
         known = self._known.get(cause)
         if known and known.generation > progress.generation:
             try:
-                self._settling.record_run(cause, known.generation)
+                self._coalescer.record_run(cause, known.generation)
             except RetrainerError as error:
                 # Whoever needs it goes through the runs from the last one that was recorded.
                 _log.warning("run '%s' was not recorded: %s", known.run.submission.run_id, error)
@@ -240,7 +240,8 @@ class Dispatcher:
 def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target: Target) -> bool:
     """Return whether runs have to be claimed (by the target), counted or waited for (by a trigger)."""
     return not target.names_runs or any(
-        _is_limited(config) or settle_seconds(config, data) for config in triggers.values()
+        _is_limited(config) or find_kind(config.kind).coalesce_seconds(config, data)
+        for config in triggers.values()
     )
 
 

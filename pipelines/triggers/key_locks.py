@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 
-class InFlight:
+class KeyLocks:
     """What threads of this process have in hand, so that two don't do the same at once."""
 
     def __init__(self) -> None:

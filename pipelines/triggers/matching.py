@@ -1,11 +1,14 @@
 """Which triggers a message is for, and what it causes."""
 
+import importlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import translate
 
 from ..project.sections.data import DataConfig
-from ..project.sections.triggers import TriggerConfig
-from .kinds.storage import AttributeFilter, Reading, Trigger, make_trigger
+from ..project.sections.triggers import TRIGGER_KINDS, TriggerConfig
+from .kinds.interface import Reading, Trigger, TriggerKind
 from .messages.cloud_events import TYPE_ATTRIBUTE
 from .types import Cause, InvalidMessageError, Message
 
@@ -23,6 +26,37 @@ class Findings:
     causes: list[Cause] = field(default_factory=list)
     invalid: list[tuple[str, str]] = field(default_factory=list)
     reason: str = ""
+
+
+def find_kind(name: str) -> TriggerKind:
+    """Find what describes a kind of trigger.
+
+    Args:
+        name: A name in the list `TRIGGER_KINDS`.
+    """
+    kind: TriggerKind = importlib.import_module(TRIGGER_KINDS[name]).KIND
+    return kind
+
+
+class AttributeFilter:
+    """What a message's attributes must be.
+
+    Args:
+        wanted: Each attribute's value, with `*` and `?` in it.
+
+    Attributes:
+        names: The attributes that are looked at.
+    """
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        self.names = frozenset(wanted)
+        self._wanted = [(key, re.compile(translate(value))) for key, value in wanted.items()]
+
+    def accepts(self, attributes: Mapping[str, str]) -> bool:
+        """Return whether a message's attributes match."""
+        return all(
+            key in attributes and wanted.match(attributes[key]) for key, wanted in self._wanted
+        )
 
 
 class Matcher:
@@ -43,7 +77,7 @@ class Matcher:
         self._triggers: dict[str, tuple[AttributeFilter, Trigger]] = {
             name: (
                 AttributeFilter(config.attributes),
-                make_trigger(name, config, pipeline, data),
+                find_kind(config.kind).make(name, config, pipeline, data),
             )
             for name, config in triggers.items()
         }

@@ -1,7 +1,8 @@
 """Builds the outcomes of handling a message."""
 
 from ...components.lib.errors import RetrainerError
-from ..targets.types import RefusedError, Submission
+from ..targets.errors import RefusedError
+from ..targets.types import Submission
 from .matching import Findings
 from .types import Cause, Outcome, Result
 

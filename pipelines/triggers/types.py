@@ -51,8 +51,8 @@ class Cause:
         ready: When its run may start at the earliest.
         since: A run covers this cause only if it was created at or after this moment (Google's clock), because an
             earlier one can't have seen the data. None if any run of its id does.
-        settle_seconds: The run starts when nothing newer of the same key has come for so long; `ready` is then the end
-            of that time after this cause's own file. 0 if nothing else is waited for.
+        coalesce_seconds: The run starts when nothing newer of the same key has come for so long; `ready` is then the
+            end of that time after this cause's own file. 0 if nothing else is waited for.
         done_since: Any run of the trigger that was created at or after this moment does what this cause asks for. None
             if only a run of its own does.
     """
@@ -63,7 +63,7 @@ class Cause:
     parameters: Mapping[str, str]
     ready: datetime
     since: datetime | None = None
-    settle_seconds: int = 0
+    coalesce_seconds: int = 0
     done_since: datetime | None = None
 
     def run_id(self, pipeline: str, generation: int) -> str:

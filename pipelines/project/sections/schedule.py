@@ -62,11 +62,13 @@ class ScheduleConfig(Section):
         """Return the settings that a target does not keep, and why.
 
         Args:
-            target: `vertex` or `kubeflow`.
+            target: The name of a target.
         """
         if target == "vertex":
             why = "Vertex AI makes up for missed runs when a schedule is resumed (`schedule resume --catch-up`)"
             return {"catch_up": why} if self.catch_up else {}
+        if target != "kubeflow":
+            return {}
         reasons = {}
         if self.time_zone not in UTC_NAMES:
             reasons["time_zone"] = (

@@ -1,11 +1,22 @@
-"""The sections of retrain.yaml on where runs go."""
+"""The sections of retrain.yaml on where runs go, and the list of targets."""
 
-from typing import Literal
+import importlib
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..formats.names import check_labels
 from .section import Section
+
+TARGETS = {
+    "vertex": "retrainer.pipelines.targets.vertex",
+    "kubeflow": "retrainer.pipelines.targets.kubeflow",
+}
+"""Every target that `--to` takes, and the module that describes it as TARGET, a `targets.interface.TargetKind`.
+
+They are names, as entry points of packages are: reading a retrain.yaml loads no target.
+"""
 
 
 class VertexConfig(Section):
@@ -109,3 +120,51 @@ class TargetsConfig(Section):
 
     vertex: VertexConfig = Field(default_factory=VertexConfig)
     kubeflow: KubeflowConfig = Field(default_factory=KubeflowConfig)
+    _others: dict[str, Section] = PrivateAttr(default_factory=dict)
+
+    def of(self, target: str) -> Section:
+        """Return a target's section, with its defaults if retrain.yaml has none."""
+        if target in type(self).model_fields:
+            section: Section = getattr(self, target)
+            return section
+        return self._others.get(target) or section_type(target)()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_others(
+        cls, value: Any, handler: ModelWrapValidatorHandler["TargetsConfig"]
+    ) -> "TargetsConfig":
+        """Read the sections of targets whose module has the section, too."""
+        if not isinstance(value, dict):
+            return handler(value)
+        own = {key for key in value if key in TARGETS and key not in cls.model_fields}
+        config = handler({key: one for key, one in value.items() if key not in own})
+        for key in own:
+            config._others[key] = _validate_within(key, section_type(key), value[key] or {})
+        return config
+
+
+def section_type(target: str) -> type[Section]:
+    """Return the class of a target's section of retrain.yaml."""
+    if target in TargetsConfig.model_fields:
+        return TargetsConfig.model_fields[target].annotation  # type: ignore[return-value]
+    section: type[Section] = importlib.import_module(TARGETS[target]).TARGET.section
+    return section
+
+
+def _validate_within(key: str, section: type[Section], value: Any) -> Section:
+    """Validate a section whose errors name the key that it stands under."""
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        lines = [
+            InitErrorDetails(
+                type=PydanticCustomError(
+                    one["type"], "{text}", {"text": one["msg"].removeprefix("Value error, ")}
+                ),
+                loc=(key, *one["loc"]),
+                input=one["input"],
+            )
+            for one in error.errors()
+        ]
+        raise ValidationError.from_exception_data("targets", lines) from error

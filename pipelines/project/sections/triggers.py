@@ -1,10 +1,17 @@
 """The section of retrain.yaml on what starts a run."""
 
+import importlib
 import re
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from .section import Section
 
@@ -14,13 +21,21 @@ PARAMETERS = ("span", "pattern", "store", "allow_older")
 FLAGS = ("true", "false")
 
 
-class MessageKind(StrEnum):
-    """Kinds of messages that a trigger can listen to."""
+TRIGGER_KINDS = {
+    "storage": "retrainer.pipelines.triggers.kinds.storage",
+    "request": "retrainer.pipelines.triggers.kinds.request",
+    "schedule": "retrainer.pipelines.triggers.kinds.schedule",
+    "alert": "retrainer.pipelines.triggers.kinds.alert",
+}
+"""Every kind of trigger, and the module that describes it as KIND, a `triggers.kinds.interface.TriggerKind`.
 
-    STORAGE = "storage"
-    REQUEST = "request"
-    SCHEDULE = "schedule"
-    ALERT = "alert"
+They are names, as entry points of packages are: reading a retrain.yaml loads no trigger.
+"""
+
+STORAGE = "storage"
+_BUILT_IN = frozenset(("storage", "request", "schedule", "alert"))
+"""Kinds with the settings of TriggerConfig alone, whose modules need not be loaded for it."""
+_KIND_OF_KEY = {"pattern": "storage", "marker": "storage", "allow": "request", "policy": "alert"}
 
 
 class PushAuth(StrEnum):
@@ -33,9 +48,10 @@ class PushAuth(StrEnum):
 class TriggerConfig(Section):
     """One trigger: which messages start a run, with what, and how often."""
 
-    kind: MessageKind = Field(
+    kind: str = Field(
+        json_schema_extra={"enum": list(TRIGGER_KINDS)},
         description="storage: Cloud Storage wrote an object. request: somebody asks, in JSON. schedule: Cloud "
-        "Scheduler. alert: monitoring opened an incident."
+        "Scheduler. alert: monitoring opened an incident.",
     )
     pattern: str | None = Field(
         None,
@@ -89,6 +105,27 @@ class TriggerConfig(Section):
         description="Most runs of this trigger in a day (UTC); null: any number. What comes over it waits.",
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_by_kind(
+        cls, value: Any, handler: ModelWrapValidatorHandler["TriggerConfig"]
+    ) -> "TriggerConfig":
+        """Read it as the section of its kind, which may have settings of its own."""
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if cls is TriggerConfig and isinstance(kind, str) and kind not in _BUILT_IN:
+            section = section_of_kind(kind)
+            if section is not TriggerConfig:
+                return section.model_validate(value)
+        return handler(value)
+
+    @field_validator("kind")
+    @classmethod
+    def _is_a_kind(cls, value: str) -> str:
+        if value not in TRIGGER_KINDS:
+            *most, last = (f"'{kind}'" for kind in TRIGGER_KINDS)
+            raise ValueError(f"must be {', '.join(most)} or {last}")
+        return value
+
     @field_validator("parameters", mode="before")
     @classmethod
     def _flags_as_text(cls, value: Any) -> Any:
@@ -105,26 +142,26 @@ class TriggerConfig(Section):
                 )
         if self.parameters.get("allow_older", "false") not in FLAGS:
             raise ValueError("in parameters, allow_older must be true or false")
-        kinds = {
-            "pattern": MessageKind.STORAGE,
-            "marker": MessageKind.STORAGE,
-            "allow": MessageKind.REQUEST,
-            "policy": MessageKind.ALERT,
-        }
-        for key in self.model_fields_set & kinds.keys():
-            if self.kind != kinds[key]:
+        for key in self.model_fields_set & _KIND_OF_KEY.keys():
+            if self.kind != _KIND_OF_KEY[key]:
                 raise ValueError(
-                    f"'{key}' is for triggers on {kinds[key]}, and this one is on {self.kind}"
+                    f"'{key}' is for triggers on {_KIND_OF_KEY[key]}, and this one is on {self.kind}"
                 )
         if "{" in re.sub(r"\{span\}", "", "".join(self.parameters.values())):
             raise ValueError("in parameters, only {span} is filled in")
-        if self.kind != MessageKind.STORAGE and any(
-            "{span}" in text for text in self.parameters.values()
-        ):
+        if self.kind != STORAGE and any("{span}" in text for text in self.parameters.values()):
             raise ValueError(
                 f"{{span}} is filled in for triggers on storage, and this one is on {self.kind}"
             )
         return self
+
+
+def section_of_kind(kind: str) -> type[TriggerConfig]:
+    """Return the class of the section of a kind of trigger: TriggerConfig for the built-in ones and for no kind."""
+    if kind in _BUILT_IN or kind not in TRIGGER_KINDS:
+        return TriggerConfig
+    section: type[TriggerConfig] = importlib.import_module(TRIGGER_KINDS[kind]).KIND.section
+    return section
 
 
 class TriggerServiceConfig(Section):

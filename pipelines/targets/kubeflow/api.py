@@ -17,7 +17,8 @@ from google.api_core import exceptions, retry
 from ....components.lib import network
 from ....components.lib.errors import RetrainerError
 from ...project.sections.targets import KubeflowConfig
-from ..types import SUBMIT_SECONDS, UnauthenticatedError, UnavailableError
+from ..errors import UnauthenticatedError, UnavailableError
+from ..interface import SUBMIT_SECONDS
 from .calls import COOKIE_VARIABLE, TOKEN_VARIABLE, Calls, is_renewable
 from .settings import check_host
 

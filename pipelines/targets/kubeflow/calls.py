@@ -11,7 +11,7 @@ import urllib3
 
 from ....components.lib import network
 from ....components.lib.errors import RetrainerError
-from ..types import RefusedError, UnauthenticatedError, UnavailableError
+from ..errors import RefusedError, UnauthenticatedError, UnavailableError
 
 TOKEN_VARIABLE = "RETRAINER_KUBEFLOW_TOKEN"
 COOKIE_VARIABLE = "RETRAINER_KUBEFLOW_COOKIE"

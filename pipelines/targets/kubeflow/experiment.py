@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import kfp_server_api
 
-from ..types import UnavailableError
+from ..errors import UnavailableError
 from .api import KubeflowClient, Result
 from .calls import Calls, ConflictError, NotFoundError
 

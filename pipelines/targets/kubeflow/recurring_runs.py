@@ -15,7 +15,7 @@ from typing import Any
 
 import kfp_server_api
 
-from ..types import UnavailableError
+from ..errors import UnavailableError
 from .api import KubeflowClient
 from .calls import Calls, NotFoundError
 from .experiment import Experiment, sort_by_age

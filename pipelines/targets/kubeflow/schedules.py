@@ -10,8 +10,9 @@ import kfp_server_api
 from ....components.lib.errors import RetrainerError
 from ...project.formats.cron import UTC_NAMES, check_cron
 from ...project.sections.targets import KubeflowConfig
+from ..errors import RefusedError
 from ..schedule_changes import check_times, upcoming
-from ..types import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from ..types import Schedule, ScheduleRequest, ScheduleState
 from .api import KubeflowClient
 from .calls import Calls
 from .experiment import Experiment

@@ -11,10 +11,10 @@ import yaml
 from ....components.lib.consoles import kubeflow_run_page
 from ...definitions.compiled import Pipeline
 from ...project.sections.targets import KubeflowConfig
+from ..errors import RefusedError
 from ..spec_tasks import task_names
 from ..types import (
     ENDED,
-    RefusedError,
     RemoteRun,
     RemoteState,
     RunRequest,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..types import RefusedError
+from ..errors import RefusedError
 from .api import KubeflowClient
 from .calls import Calls
 

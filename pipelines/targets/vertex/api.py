@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ....components.lib.network import advice, is_untrusted, route
 from ...project.sections.targets import VertexConfig
-from ..types import RefusedError, UnauthenticatedError, UnavailableError
+from ..errors import RefusedError, UnauthenticatedError, UnavailableError
 from .settings import api_address
 
 Answer = TypeVar("Answer")

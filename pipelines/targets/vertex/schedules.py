@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ....components.lib.errors import RetrainerError
 from ...project.formats.cron import check_cron
 from ...project.sections.targets import VertexConfig
+from ..errors import RefusedError
 from ..schedule_changes import check_times, refuse_removal
-from ..types import RefusedError, Schedule, ScheduleRequest, ScheduleState
+from ..types import Schedule, ScheduleRequest, ScheduleState
 from .api import Options, VertexCaller
 from .requests import (
     APPLIED_LABEL,

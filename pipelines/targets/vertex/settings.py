@@ -129,6 +129,23 @@ def check_vertex(config: VertexConfig, starts_runs: bool = True) -> None:
         )
 
 
+def check_image(image: str) -> None:
+    """Check that Vertex AI can pull an image.
+
+    Args:
+        image: Its name; empty for a local build.
+
+    Raises:
+        RetrainerError: If it names no registry.
+    """
+    if "/" not in image or "." not in image.partition("/")[0]:
+        shown = f"'{image}'" if image else "not set, which means a local build"
+        raise RetrainerError(
+            f"image is {shown}, and Vertex AI pulls from a registry. Build one (make image), push it, and name it with "
+            "its registry as `image` in retrain.yaml, or with --image."
+        )
+
+
 def persistent_resource(config: VertexConfig) -> str:
     """Give the full name of the persistent resource."""
     name = config.persistent_resource or ""

@@ -12,17 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ....components.lib.network import certificates
 from ...definitions.compiled import Pipeline
 from ...project.sections.targets import VertexConfig
-from ..types import (
-    ENDED,
-    SUBMIT_SECONDS,
-    RefusedError,
-    RemoteRun,
-    RunRequest,
-    RunStatus,
-    Schedule,
-    ScheduleRequest,
-    Submission,
-)
+from ..errors import RefusedError
+from ..interface import SUBMIT_SECONDS
+from ..types import ENDED, RemoteRun, RunRequest, RunStatus, Schedule, ScheduleRequest, Submission
 from .api import Options, VertexCaller, is_undone
 from .clients import VertexClients
 from .requests import PIPELINE_LABEL, VertexRequests, label_of

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from ....components.lib.errors import RetrainerError, StorageError
 from ....components.lib.numbered_records import NumberedRecord, NumberedRecords
 from ....components.lib.uris import filesystem, join
-from ...targets.types import UnavailableError
+from ...targets.errors import UnavailableError
 from .store import KEEP, Record
 
 _SUPERSEDED = timedelta(days=2)

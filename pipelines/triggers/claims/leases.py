@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ....components.lib.errors import RetrainerError
 from ....components.lib.network import use_proxy
 from ...project.formats.names import to_run_id
-from ...targets.types import RefusedError, UnavailableError
+from ...targets.errors import RefusedError, UnavailableError
 from .store import KEEP, Record
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from typing import Any
 from cachetools import LRUCache
 
 from ....components.lib.errors import RetrainerError
-from ...targets.types import SUBMIT_SECONDS, Submission
+from ...targets.interface import SUBMIT_SECONDS
+from ...targets.types import Submission
 from .store import Claims, Record
 
 CLAIM_SECONDS = 3 * SUBMIT_SECONDS

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ....components.lib.errors import RetrainerError
 from ...project.sections.triggers import PushAuth, TriggerServiceConfig
-from ...targets.types import Target
+from ...targets.interface import Target
 from ..claims.cleanup import Sweeper
 from ..claims.store import Claims
 from ..notices import Notices

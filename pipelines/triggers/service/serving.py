@@ -7,7 +7,7 @@ import signal
 from aiohttp import web
 
 from ....components.lib.errors import RetrainerError
-from ...targets.types import SUBMIT_SECONDS
+from ...targets.interface import SUBMIT_SECONDS
 from .logs import LOGGER
 from .readiness import Readiness
 

@@ -19,7 +19,7 @@ from retrainer.components.lib.uris import (
     read_bytes,
     write_atomic,
 )
-from retrainer.pipelines.targets.types import UnavailableError
+from retrainer.pipelines.targets.errors import UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
 
 

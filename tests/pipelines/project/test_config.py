@@ -9,7 +9,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.definitions.compiling import compile_spec
 from retrainer.pipelines.project.config import load_config, parse_config
 from retrainer.pipelines.project.sections.tasks import TasksConfig
-from retrainer.pipelines.targets.catalog import TargetKind, check_reachable
+from retrainer.pipelines.targets.catalog import check_reachable
 
 SMALLEST = """\
 name: orders
@@ -51,7 +51,7 @@ def test_tables_of_bigquery_reach_the_pipeline_as_they_are_written(project, patt
     text = SMALLEST.replace("data/{span}.csv", pattern) + "store: gs://acme-ml/store\n"
     (project / "retrain.yaml").write_text(text)
     loaded = load_config(project)
-    check_reachable(TargetKind.VERTEX, {"data.pattern": loaded.config.data.pattern})
+    check_reachable("vertex", {"data.pattern": loaded.config.data.pattern})
     parameters = compile_spec(loaded)["root"]["inputDefinitions"]["parameters"]
     assert parameters["pattern"]["defaultValue"] == pattern
 

@@ -8,13 +8,9 @@ from servers.vertex_cases import open_target
 
 from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
-from retrainer.pipelines.targets.types import (
-    RefusedError,
-    RemoteState,
-    RunRequest,
-    UnavailableError,
-)
+from retrainer.pipelines.targets.types import RemoteState, RunRequest
 
 
 @pytest.fixture

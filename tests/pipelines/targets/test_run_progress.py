@@ -2,16 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from retrainer.pipelines.targets.errors import RefusedError, UnauthenticatedError, UnavailableError
 from retrainer.pipelines.targets.run_progress import LostSightError, follow
-from retrainer.pipelines.targets.types import (
-    RefusedError,
-    RemoteState,
-    RunStatus,
-    Submission,
-    TaskStatus,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from retrainer.pipelines.targets.types import RemoteState, RunStatus, Submission, TaskStatus
 
 BEGAN = datetime(2026, 4, 1, tzinfo=UTC)
 RUN = Submission("orders-1", "orders-1", "https://console", BEGAN)

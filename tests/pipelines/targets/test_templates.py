@@ -5,8 +5,8 @@ from servers.registry import RegistryServer
 from servers.vertex_cases import compiled
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.targets.templates import push_template, resolve_template
-from retrainer.pipelines.targets.types import RefusedError, UnavailableError
 
 REAL = "https://europe-west1-kfp.pkg.dev/acme-ml/templates"
 DIGEST = f"sha256:{'0' * 64}"

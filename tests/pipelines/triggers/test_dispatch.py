@@ -10,7 +10,7 @@ from servers.trigger_messages import DATA, NOON, incident, message, written
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.targets.types import RefusedError, UnavailableError
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.claims.ledger import Ledger
 from retrainer.pipelines.triggers.coalescing import LONGEST
@@ -393,7 +393,7 @@ def test_memory_is_bounded_and_what_was_forgotten_is_still_no_second_run(make, t
         dispatcher.handle(each)
     assert len(target.runs) == 50
     assert len(dispatcher._known) == 10
-    assert not dispatcher._in_flight._locks
+    assert not dispatcher._key_locks._locks
 
 
 @pytest.mark.parametrize("seed", range(5))

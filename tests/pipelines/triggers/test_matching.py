@@ -1,12 +1,16 @@
 from datetime import datetime, timedelta
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+from servers.memory_target import MemoryTarget
 from servers.trigger_messages import NOON, alertmanager, incident, message, written
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.sections.data import DataConfig
-from retrainer.pipelines.project.sections.triggers import TriggerConfig
+from retrainer.pipelines.project.sections.triggers import TRIGGER_KINDS, TriggerConfig
+from retrainer.pipelines.triggers.dispatch import Dispatcher
 from retrainer.pipelines.triggers.matching import Findings, Matcher
+from retrainer.pipelines.triggers.types import Result
 
 DAILY = "gs://acme/day={span:%Y-%m-%d}/*.parquet"
 
@@ -17,7 +21,7 @@ def find(message, pattern: str = DAILY, marker: str = "", **triggers: dict) -> F
     return Matcher("orders", configs, config).find(message)
 
 
-def test_an_object_of_a_span_causes_a_run_when_its_span_has_settled():
+def test_an_object_of_a_span_causes_a_run_after_its_last_file():
     at = NOON + timedelta(seconds=61)
     (cause,) = find(
         written("day=2026-02-28/7.parquet", at),
@@ -26,7 +30,7 @@ def test_an_object_of_a_span_causes_a_run_when_its_span_has_settled():
     assert (cause.trigger, cause.readable) == ("data", "2026-02-28")
     assert cause.parameters == {"span": "2026-02-28"}
     assert (cause.ready, cause.since) == (NOON + timedelta(seconds=121), at)
-    assert cause.settle_seconds == 60
+    assert cause.coalesce_seconds == 60
 
 
 def test_objects_of_a_span_are_one_cause_whenever_they_come_and_other_spans_others():
@@ -277,3 +281,67 @@ def test_what_one_trigger_cannot_read_another_one_can():
     )
     assert [cause.trigger for cause in found.causes] == ["everything"]
     assert [name for name, _ in found.invalid] == ["marked"]
+
+
+WEBHOOK = """
+from pydantic import Field
+
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
+from retrainer.pipelines.triggers.kinds.interface import TriggerKind
+from retrainer.pipelines.triggers.types import Cause
+
+
+class ReleaseConfig(TriggerConfig):
+    branch: str = Field("main", description="Releases of this branch start a run.")
+
+
+class ReleaseTrigger:
+    def __init__(self, name, config):
+        self._name, self._config = name, config
+
+    def find_causes(self, reading):
+        if reading.is_storage or reading.body.get("release") is None:
+            return []
+        if reading.body["branch"] != self._config.branch:
+            return []
+        release, published = reading.body["release"], reading.message.published
+        return [Cause(self._name, release, release, self._config.parameters, published)]
+
+
+KIND = TriggerKind(
+    make=lambda name, config, pipeline, data: ReleaseTrigger(name, config), section=ReleaseConfig
+)
+"""
+
+
+def test_a_kind_is_added_by_one_module_and_one_line_of_the_list(monkeypatch, tmp_path):
+    (tmp_path / "release_kind.py").write_text(WEBHOOK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(TRIGGER_KINDS, "release", "release_kind")
+    triggers = TypeAdapter(dict[str, TriggerConfig]).validate_python(
+        {
+            "new-code": {"kind": "release", "branch": "stable", "parameters": {"span": "latest"}},
+            "new-data": {"kind": "storage", "coalesce_seconds": 0},
+        }
+    )
+    target = MemoryTarget(names_runs=True)
+    dispatcher = Dispatcher("orders", triggers, DataConfig(pattern=DAILY, label="y"), target)
+    released = message({"release": "v2", "branch": "stable"})
+    assert dispatcher.handle(released).result == Result.STARTED
+    assert dispatcher.handle(released).result == Result.DUPLICATE
+    assert dispatcher.handle(message({"release": "v3", "branch": "main"})).result == Result.IGNORED
+    ((request, _),) = target.runs
+    assert request.parameters == {"span": "latest"}
+    assert request.labels == {"retrainer-trigger": "new-code"}
+
+
+def test_settings_of_an_added_kind_are_checked(monkeypatch, tmp_path):
+    (tmp_path / "release_kind.py").write_text(WEBHOOK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(TRIGGER_KINDS, "release", "release_kind")
+    with pytest.raises(ValidationError, match="branhc"):
+        TriggerConfig.model_validate({"kind": "release", "branhc": "main"})
+    with pytest.raises(ValidationError, match="'marker' is for triggers on storage"):
+        TriggerConfig.model_validate({"kind": "release", "marker": "_SUCCESS"})
+    with pytest.raises(ValidationError, match="must be 'storage', 'request', 'schedule'"):
+        TriggerConfig.model_validate({"kind": "webhook"})

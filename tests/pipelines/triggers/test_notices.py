@@ -9,7 +9,7 @@ from servers.receiver import Receiver
 
 from retrainer.pipelines.project.sections.data import DataConfig
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.targets.types import RefusedError, UnavailableError
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.claims import files as file_claims
 from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.ledger import Ledger

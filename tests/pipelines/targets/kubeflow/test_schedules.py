@@ -10,14 +10,9 @@ from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
-from retrainer.pipelines.targets.types import (
-    RefusedError,
-    RemoteState,
-    ScheduleRequest,
-    ScheduleState,
-    UnavailableError,
-)
+from retrainer.pipelines.targets.types import RemoteState, ScheduleRequest, ScheduleState
 
 NOW, DAY = datetime.now(UTC).replace(microsecond=0), timedelta(days=1)
 NIGHTLY = ScheduleRequest("nightly", "30 6 * * 1-5", parameters={"span": "latest"})

@@ -15,14 +15,10 @@ from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.definitions.compiling import compile_config
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.targets.kubeflow import api as kubeflow_client
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
-from retrainer.pipelines.targets.types import (
-    RefusedError,
-    RemoteState,
-    RunRequest,
-    UnavailableError,
-)
+from retrainer.pipelines.targets.types import RemoteState, RunRequest
 
 REQUEST = RunRequest("orders-span-7", {"span": "7"}, {"trigger": "new-data", "cause": "span-7"})
 CREATE = {"method": "POST", "path": "/runs$"}

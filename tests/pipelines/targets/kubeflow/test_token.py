@@ -5,8 +5,9 @@ from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
+from retrainer.pipelines.targets.errors import RefusedError, UnauthenticatedError
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
-from retrainer.pipelines.targets.types import RefusedError, RunRequest, UnauthenticatedError
+from retrainer.pipelines.targets.types import RunRequest
 
 PIPELINE = Pipeline("orders", SMALL_PIPELINE, next(iter(yaml.safe_load_all(SMALL_PIPELINE))))
 REQUEST = RunRequest("orders-1")

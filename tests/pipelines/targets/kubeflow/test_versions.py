@@ -6,8 +6,9 @@ from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 
 from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.sections.targets import KubeflowConfig
+from retrainer.pipelines.targets.errors import RefusedError
 from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
-from retrainer.pipelines.targets.types import RefusedError, RunRequest, ScheduleRequest
+from retrainer.pipelines.targets.types import RunRequest, ScheduleRequest
 
 NIGHTLY = ScheduleRequest("nightly", "0 2 * * *")
 

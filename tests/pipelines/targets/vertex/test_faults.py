@@ -7,8 +7,9 @@ from servers.vertex import VertexServer
 from servers.vertex_cases import Token, compiled, open_target, settings
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.targets.run_progress import LostSightError, follow
-from retrainer.pipelines.targets.types import RefusedError, RunRequest, UnavailableError
+from retrainer.pipelines.targets.types import RunRequest
 from retrainer.pipelines.targets.vertex.target import VertexTarget
 
 REQUEST = RunRequest("orders-1")

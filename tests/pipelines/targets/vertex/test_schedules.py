@@ -11,12 +11,8 @@ from servers.vertex_cases import FULL, bodies, compiled, open_target
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.formats.names import check_labels
-from retrainer.pipelines.targets.types import (
-    RefusedError,
-    ScheduleRequest,
-    ScheduleState,
-    UnavailableError,
-)
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
+from retrainer.pipelines.targets.types import ScheduleRequest, ScheduleState
 from retrainer.pipelines.targets.vertex.requests import label_of
 
 NOW, DAY = datetime.now(UTC).replace(microsecond=0), timedelta(days=1)

@@ -10,12 +10,8 @@ from servers.vertex import PARENT, VertexServer
 from servers.vertex_cases import ATTACHMENT, FULL, Token, bodies, compiled, open_target, settings
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.types import (
-    RefusedError,
-    RemoteState,
-    RunRequest,
-    ScheduleRequest,
-)
+from retrainer.pipelines.targets.errors import RefusedError
+from retrainer.pipelines.targets.types import RemoteState, RunRequest, ScheduleRequest
 from retrainer.pipelines.targets.vertex.settings import check_vertex
 from retrainer.pipelines.targets.vertex.status import to_status
 from retrainer.pipelines.targets.vertex.target import VertexTarget

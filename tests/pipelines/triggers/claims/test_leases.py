@@ -9,7 +9,7 @@ from servers.kubernetes import KubernetesServer
 from servers.proxy import Authority, Proxy
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.types import RefusedError, UnavailableError
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.cleanup import Sweeper
 from retrainer.pipelines.triggers.claims.leases import LeaseClaims

@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.types import SUBMIT_SECONDS, Submission
+from retrainer.pipelines.targets.interface import SUBMIT_SECONDS
+from retrainer.pipelines.targets.types import Submission
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.claims.ledger import (
     CLAIM_SECONDS,

@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.numbered_records import NumberedRecords
 from retrainer.components.lib.uris import filesystem
-from retrainer.pipelines.targets.types import UnavailableError
+from retrainer.pipelines.targets.errors import UnavailableError
 from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.files import FileClaims, _written
 

@@ -14,7 +14,7 @@ from servers.memory_target import Killed, MemoryTarget
 from servers.trigger_messages import DATA, NOON, message, written
 
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
-from retrainer.pipelines.targets.types import UnavailableError
+from retrainer.pipelines.targets.errors import UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.claims.ledger import CLAIM_SECONDS, Ledger
 from retrainer.pipelines.triggers.dispatch import Dispatcher
