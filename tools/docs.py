@@ -131,7 +131,8 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
             continue
         default = "required" if field.is_required() else f"`{json.dumps(_default(field))}`"
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        words = " or ".join(f"`{value}`" for value in extra.get("enum", ()))
+        listed = extra.get("enum")
+        words = _or(listed) if isinstance(listed, list) else ""
         page.append(
             f"| `{name}` | {words or _annotation(kind)} | {default} | {field.description} |\n"
         )
@@ -149,16 +150,20 @@ def _default(field: Any) -> Any:
     return field.default_factory()
 
 
+def _or(values: Iterable[object]) -> str:
+    return " or ".join(f"`{value}`" for value in values)
+
+
 def _annotation(kind: Any) -> str:
     if kind is Any:
         return "any"
     kind = without_null(kind)
     if str(get_origin(kind)) == "typing.Literal":
-        return " or ".join(f"`{value}`" for value in get_args(kind))
+        return _or(get_args(kind))
     if get_origin(kind) in (dict, list):
         return f"{get_origin(kind).__name__}[{', '.join(map(_annotation, get_args(kind)))}]"
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return " or ".join(f"`{one.value}`" for one in kind)
+        return _or(one.value for one in kind)
     if get_origin(kind) is not None:
         return str(kind)
     return str(getattr(kind, "__name__", kind))
