@@ -6,6 +6,7 @@ Usage: python tools/docs.py [--check]   (--check: say which file differs, and ex
 import json
 import re
 import sys
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_origin

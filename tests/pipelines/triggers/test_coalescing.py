@@ -7,9 +7,9 @@ import pytest
 from servers.trigger_messages import NOON
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.types import UnavailableError
+from retrainer.pipelines.targets.errors import UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
-from retrainer.pipelines.triggers.coalescing import LONGEST, Progress, Settling, ready_at
+from retrainer.pipelines.triggers.coalescing import LONGEST, Coalescer, Progress, ready_at
 from retrainer.pipelines.triggers.types import Cause
 
 WAIT = 300
@@ -22,13 +22,13 @@ def seconds(number):
 def cause(written=0.0, span="7"):
     """The cause of a file that was written so many seconds after noon."""
     at = seconds(written)
-    return Cause("files", span, span, {}, at + timedelta(seconds=WAIT), at, settle_seconds=WAIT)
+    return Cause("files", span, span, {}, at + timedelta(seconds=WAIT), at, coalesce_seconds=WAIT)
 
 
 @pytest.fixture
 def replicas():
     claims = f"memory://{uuid.uuid4().hex}"
-    return [Settling(FileClaims(claims), "orders") for _ in range(2)]
+    return [Coalescer(FileClaims(claims), "orders") for _ in range(2)]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_files_time_is_rounded_up_to_a_tenth_of_the_wait(replicas, written, re
 
 
 def test_a_short_wait_is_rounded_to_whole_seconds(replicas):
-    short = Cause("files", "7", "7", {}, seconds(2.5), seconds(0.5), settle_seconds=2)
+    short = Cause("files", "7", "7", {}, seconds(2.5), seconds(0.5), coalesce_seconds=2)
     assert replicas[0].record(short).newest == seconds(1)
 
 
@@ -73,8 +73,8 @@ def test_a_process_knows_a_span_once_it_has_recorded_a_file_as_late(replicas):
 def test_what_is_recorded_is_not_written_again(replicas):
     one, other = replicas
     one.record(cause(60))
-    for settling, written in ((other, 60), (other, 31), (one, 0)):
-        settling.record(cause(written))
+    for coalescer, written in ((other, 60), (other, 31), (one, 0)):
+        coalescer.record(cause(written))
     assert one._claims.read(one._key(cause())).number == 1
 
 
@@ -97,10 +97,10 @@ def test_a_record_that_is_always_overtaken_is_given_up(replicas):
         def write(self, key, content, after):
             return None
 
-    settling = Settling(Overtaken(f"memory://{uuid.uuid4().hex}"), "orders")
+    coalescer = Coalescer(Overtaken(f"memory://{uuid.uuid4().hex}"), "orders")
     with pytest.raises(UnavailableError, match="is written by too many at once"):
-        settling.record(cause())
-    assert settling.get_known(cause()) is None
+        coalescer.record(cause())
+    assert coalescer.get_known(cause()) is None
 
 
 def test_a_damaged_record_is_named(replicas):

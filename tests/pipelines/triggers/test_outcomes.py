@@ -6,7 +6,7 @@ import pytest
 from servers.trigger_messages import NOON
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.targets.types import RefusedError, UnavailableError
+from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
 from retrainer.pipelines.triggers.matching import Findings
 from retrainer.pipelines.triggers.outcomes import combine, failure_outcome, wait_outcome
 from retrainer.pipelines.triggers.types import Cause, Outcome, Result
