@@ -3,8 +3,7 @@
 import importlib
 from typing import Any, Literal
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, create_model, model_validator
 
 from ..formats.names import check_labels
 from .section import Section
@@ -153,18 +152,7 @@ def section_type(target: str) -> type[Section]:
 
 
 def _validate_within(key: str, section: type[Section], value: Any) -> Section:
-    """Validate a section whose errors name the key that it stands under."""
-    try:
-        return section.model_validate(value)
-    except ValidationError as error:
-        lines = [
-            InitErrorDetails(
-                type=PydanticCustomError(
-                    one["type"], "{text}", {"text": one["msg"].removeprefix("Value error, ")}
-                ),
-                loc=(key, *one["loc"]),
-                input=one["input"],
-            )
-            for one in error.errors()
-        ]
-        raise ValidationError.from_exception_data("targets", lines) from error
+    """Validate a section as the value of its key, so that errors name the key."""
+    around = create_model("targets", **{key: (section, ...)})  # type: ignore[call-overload]
+    validated: Section = getattr(around.model_validate({key: value}), key)
+    return validated
