@@ -147,7 +147,7 @@ class MemoryWatch:
         self._timer.start()
 
     def read(self) -> float:
-        """Give the resident memory now, in MiB."""
+        """Return the resident memory now, in MiB."""
         self._timer.cancel()
         for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):

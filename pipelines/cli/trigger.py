@@ -137,9 +137,9 @@ def _open(
     config = loaded.config.model_copy(update={"trigger_service": settings})
     loaded = loaded.model_copy(update={"config": config})
     target = open_target(kind, loaded, pipeline, take_flags(options))
+    set_up_logs(verbose)
     recorder = BackgroundRecorder(SubmissionRecorder(loaded, target))
     dispatcher = make_dispatcher(loaded, target, on_submit=recorder)
-    set_up_logs(verbose)
     return Triggers(
         config.name, dispatcher, target, settings, make_notices(loaded), dispatcher.claims
     )

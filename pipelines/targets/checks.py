@@ -1,4 +1,4 @@
-"""What of a retrain.yaml a target would refuse, or leave out, though the file is right in itself."""
+"""What a target would refuse or ignore in a retrain.yaml, though the file itself is valid."""
 
 import os
 import re
@@ -180,8 +180,8 @@ def _open_secrets(config: RetrainConfig) -> Iterator[Problem]:
             if value and _SECRET.search(name):
                 place = f"tasks.{task}.env"
                 text = (
-                    f"{place} gives {name} a value, which everybody reads in the compiled pipeline. Give a secret by "
-                    "kubernetes.secrets, or as a file that only the tasks' account may read."
+                    f"{place} sets {name}, which everybody can read in the compiled pipeline. Set a secret by "
+                    "kubernetes.secrets, or put it into a file that only the tasks' account may read."
                 )
                 yield Problem(text, False, place)
 
@@ -227,7 +227,7 @@ def _vertex_problems(config: RetrainConfig, alone: bool) -> Iterator[Problem]:
         ):
             if much:
                 place = f"tasks.{task}.{key}"
-                text = f"{place} is '{getattr(own, key)}'; Vertex AI Pipelines documents {most} at the most."
+                text = f"{place} is '{getattr(own, key)}'; Vertex AI Pipelines documents {most} at most."
                 yield Problem(text, False, place)
     if not alone:
         return

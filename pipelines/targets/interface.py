@@ -21,7 +21,7 @@ from .types import (
 )
 
 SUBMIT_SECONDS = 20.0
-"""How long a call of a target takes at the most, its repetitions included. Claims of runs and the end of the trigger
+"""The most that a call of a target takes, retries included. Claims of runs and the end of the trigger
 service rely on it."""
 
 
@@ -40,7 +40,7 @@ class Target(Protocol):
     """Where on the service runs go, for records: project and region, or host, namespace and experiment."""
 
     def describe(self, request: RunRequest) -> dict[str, Any]:
-        """Give the request that `submit` would send, and where, without sending it."""
+        """Describe the request that `submit` would send, and where, without sending it."""
 
     def submit(self, request: RunRequest) -> Submission:
         """Start a run, unless there is one of that id, which is then given.
@@ -64,7 +64,7 @@ class Target(Protocol):
         """
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
-        """Give the request that `put_schedule` would send, and where, without sending it."""
+        """Describe the request that `put_schedule` would send, and where, without sending it."""
 
     def put_schedule(self, request: ScheduleRequest) -> Schedule:
         """Create a schedule, or change the one of that name."""
@@ -73,13 +73,13 @@ class Target(Protocol):
         """List this pipeline's schedules, by name."""
 
     def pause_schedule(self, name: str) -> Schedule:
-        """Start no more runs until it is resumed. RefusedError if there is no such schedule."""
+        """Start no more runs until it is resumed. RefusedError if it does not exist."""
 
     def resume_schedule(self, name: str, catch_up: bool = False) -> Schedule:
-        """Start runs again. RefusedError if there is no such schedule."""
+        """Start runs again. RefusedError if it does not exist."""
 
     def delete_schedule(self, name: str) -> None:
-        """Delete a schedule; its runs stay. RefusedError if there is no such schedule."""
+        """Delete a schedule; its runs stay. RefusedError if it does not exist."""
 
 
 class OpenTarget(Protocol):

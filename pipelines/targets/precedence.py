@@ -31,7 +31,7 @@ def resolve_settings(
     flags: Mapping[str, Any],
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Put flags and environment variables over what retrain.yaml says.
+    """Apply flags and environment variables over what retrain.yaml says.
 
     Args:
         section: `vertex`, `kubeflow` or `trigger`: the variables are `RETRAINER_<SECTION>_<KEY>`.

@@ -26,7 +26,7 @@ MARKS = {
 
 
 class LostSightError(RetrainerError):
-    """A run can't be followed any longer. That says nothing of the run, which goes on without being watched."""
+    """A run can't be followed any longer; the run itself goes on."""
 
     exit_code = 3
 
@@ -45,7 +45,7 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP interrupt as Ctrl-C does: CI systems end a job by them."""
+    """Make SIGTERM and SIGHUP interrupt as Ctrl-C does: CI systems end a job by them."""
 
     def stop(number: int, _: object) -> None:
         raise Stopped("", number)
@@ -112,7 +112,7 @@ def follow(
 
 
 def _patience(error: Exception, silence: float, token_gap: float) -> float:
-    """Give the seconds that an error may last before the run counts as out of sight."""
+    """Return the seconds that an error may last before the run counts as out of sight."""
     if isinstance(error, UnavailableError):
         return silence
     if isinstance(error, UnauthenticatedError) and error.renewable:

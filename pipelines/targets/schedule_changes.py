@@ -88,7 +88,9 @@ def check_removals(there: Schedule, wanted: ScheduleRequest) -> None:
 
 
 def refuse_removal(name: str, key: str) -> RefusedError:
-    """Say that Vertex AI keeps a limit: "the non-empty fields cannot be unset" (aiplatform_v1 UpdateScheduleRequest).
+    """Build the error for a limit that Vertex AI keeps.
+
+    "The non-empty fields cannot be unset" (aiplatform_v1 UpdateScheduleRequest).
 
     Args:
         name: The schedule.

@@ -73,7 +73,7 @@ def resolve_template(uri: str, credentials: Any = None) -> str:
 
     Raises:
         RetrainerError: If the URI is no template's.
-        RefusedError: If there is no such tag, the registry refuses, or there are no credentials.
+        RefusedError: If the tag does not exist, the registry refuses, or there are no credentials.
         UnavailableError: If it can't be reached.
     """
     head, _, version = uri.rstrip("/").rpartition("/")
@@ -106,7 +106,7 @@ def read_template(uri: str, credentials: Any = None) -> dict[str, Any]:
         The pipeline spec.
 
     Raises:
-        RefusedError: If there is no such template or it is no pipeline, the registry refuses, or there are no
+        RefusedError: If the template does not exist or is no pipeline, the registry refuses, or there are no
             credentials.
         UnavailableError: If it can't be reached.
     """
@@ -194,6 +194,6 @@ def _explain(what: str, repository: str, response: Any) -> RetrainerError:
     ways = {
         401: "Log in with 'gcloud auth application-default login'.",
         403: "The caller needs roles/artifactregistry.writer to push, roles/artifactregistry.reader to run.",
-        404: "Is there such a repository, of the format KFP, and such a package and tag in it?",
+        404: "Do the repository (format KFP), the package and the tag exist?",
     }
     return RefusedError(f"{said}. {ways.get(response.status_code, '')}".rstrip())

@@ -1,4 +1,4 @@
-"""What of the triggers a retrain.yaml says that it can't mean."""
+"""Checks of the triggers in a retrain.yaml."""
 
 from collections.abc import Iterator
 

@@ -58,7 +58,7 @@ class Coalescer:
         self._lock = Lock()
 
     def get_known(self, cause: Cause) -> Progress | None:
-        """Give what this process knows of a cause's span; None if it has not recorded the cause's file yet."""
+        """Return what this process knows of a cause's span; None if it has not recorded the cause's file yet."""
         with self._lock:
             known = self._known.get(self._key(cause))
         return known if known and known.newest >= _rounded(cause) else None
@@ -98,7 +98,7 @@ class Coalescer:
 
 
 def ready_at(cause: Cause, progress: Progress) -> datetime:
-    """Say when the run of a cause may start: when no file of its span has come for the wait, or the longest is over.
+    """Return when the run of a cause may start: when no file of its span has come for the wait, or the longest is over.
 
     Args:
         cause: A cause that waits for its span to settle.

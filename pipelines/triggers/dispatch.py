@@ -93,7 +93,7 @@ class Dispatcher:
         return combine(findings, outcomes)
 
     def glance(self, message: Message) -> Outcome | None:
-        """Give the outcome of a message if that needs no network, in well under a millisecond; else None."""
+        """Return the outcome of a message if that needs no network, in well under a millisecond; else None."""
         findings = self._matcher.find(message)
         outcomes = [self._glance_at(cause, message) for cause in findings.causes]
         known = [outcome for outcome in outcomes if outcome]
@@ -109,7 +109,7 @@ class Dispatcher:
         return self._wait(cause, ready_at(cause, progress), message) if progress else None
 
     def _wait(self, cause: Cause, ready: datetime, message: Message) -> Outcome | None:
-        """Put a cause off until it is ready; None if it is."""
+        """Defer a cause until it is ready; None if it is."""
         # A message that is here was published before now, whatever our clock says.
         now = max(self._clock(), message.published.timestamp())
         seconds = ready.timestamp() - now
@@ -282,5 +282,5 @@ def _is_limited(config: TriggerConfig) -> bool:
 
 
 def _cover(run: Submitted, cause: Cause) -> Submitted:
-    """Take it that a run which was started for a cause covers it, whatever the service's clock says."""
+    """Return a run that was started for a cause as one that covers it, whatever the service's clock says."""
     return Submitted(run.submission, max(run.covers, cause.since or run.covers))

@@ -14,7 +14,7 @@ class KeyLocks:
 
     @contextmanager
     def hold(self, key: Hashable, seconds: float) -> Iterator[bool]:
-        """Take a key in hand.
+        """Hold the lock of a key.
 
         Args:
             key: What nobody else shall do at the same time.

@@ -37,7 +37,7 @@ class KnownRuns:
         return len(self._known)
 
     def get(self, cause: Cause) -> Known | None:
-        """Give the newest run of a cause."""
+        """Return the newest run of a cause."""
         with self._lock:
             return self._known.get((cause.trigger, cause.key))
 

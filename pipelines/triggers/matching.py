@@ -95,9 +95,9 @@ class Matcher:
             names = [reading.addressed]
             if reading.addressed not in self._triggers:
                 return Findings(
-                    reason=f"it is for the trigger {reading.addressed!a}, which is not ours."
+                    reason=f"it is for the trigger {reading.addressed!a}, which retrain.yaml does not have."
                 )
-        findings = Findings(reason="no trigger listens to it.")
+        findings = Findings(reason="no trigger matches it.")
         for name in names:
             wanted, trigger = self._triggers[name]
             if not wanted.accepts(message.attributes) or _is_foreign(reading, wanted):

@@ -1,4 +1,4 @@
-"""Notifying of messages that start no run: those that wait for a limit, and those that can't ever start one."""
+"""Notifying of messages that start no run: those that wait for a limit, and invalid ones."""
 
 import logging
 import time
@@ -54,16 +54,16 @@ class Notices:
         self._lock = Lock()
 
     def send(self, message: Message, outcome: Outcome) -> None:
-        """Notify of what became of a message, if anybody is to know; nothing that goes wrong is raised.
+        """Notify of the outcome of a message, if a channel asks for it; raises nothing.
 
         Args:
             message: The message.
-            outcome: What became of it.
+            outcome: Its outcome.
         """
         try:
             self._send(message, outcome)
         except Exception:
-            # What became of the message stands, whoever hears of it.
+            # The outcome stands, whether or not anybody is notified.
             _log.exception("message %s: nobody was notified.", message.message_id)
 
     def _send(self, message: Message, outcome: Outcome) -> None:
@@ -94,8 +94,8 @@ class Notices:
                     self._pipeline,
                     f"message {message.message_id}",
                     "failed",
-                    f"No run was started for a message to the trigger '{trigger}': {outcome.reason} Of more such "
-                    f"messages on {today} (UTC) only the log, the metrics and the dead letters say more.",
+                    f"No run was started for a message to the trigger '{trigger}': {outcome.reason} Further "
+                    f"messages of that kind on {today} (UTC) are in the log, the metrics and the dead letters only.",
                     subject=f"{trigger} {today}",
                 )
             )

@@ -1,4 +1,4 @@
-"""What a message is, what it causes, and what became of it."""
+"""What a message is, what it causes, and its outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ PUBLISHED_ATTRIBUTE = "retrainer-published"
 
 
 class InvalidMessageError(RetrainerError):
-    """A message that can never work; the text is the reason that goes to the dead-letter topic with it."""
+    """A permanently invalid message; the text is the reason that goes to the dead-letter topic with it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Cause:
 
 
 class Result(StrEnum):
-    """What became of a message."""
+    """The results of handling a message."""
 
     STARTED = "started"
     DUPLICATE = "duplicate"
@@ -95,7 +95,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a message, and why.
+    """The outcome of handling a message, and why.
 
     Attributes:
         result: DEFERRED and FAILED ask for another delivery, INVALID goes to the dead-letter topic.

@@ -58,14 +58,14 @@ class BigQueryServer(LocalServer):
 
     Attributes:
         tables: Tables by name, with project and dataset.
-        jobs: Jobs by id, as the API tells them.
+        jobs: Jobs by id, as the API lists them.
         denied: Tables and datasets that the caller may not see.
         sessions: What sessions were asked for.
         reads: Stream and offset of each call that read rows.
         rows_per_response: As many rows has a response.
-        max_streams: As many streams has a session at the most.
+        max_streams: As many streams has a session at most.
         polls: How often a new job is asked for before it is done.
-        page_size: As many tables has a page of a list at the most.
+        page_size: As many tables has a page of a list at most.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class BigQueryServer(LocalServer):
         rows: int,
         code: grpc.StatusCode | None,
         times: int = 1,
-        message: str = "told to break",
+        message: str = "breaks on demand",
     ) -> None:
         """Let the next calls that read rows fail after so many rows each; without a code, they fall silent."""
         self._breaks.extend([(rows, code, message)] * times)

@@ -52,7 +52,7 @@ class ForkedCommand:
         self.send_signal(signal.SIGKILL)
 
     def poll(self) -> int | None:
-        """Give the exit code, None while it runs."""
+        """Return the exit code, None while it runs."""
         return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 START_SECONDS = 60
 
 # The server does not know two requests, which these settings switch off: whether a bucket has hierarchical namespace,
-# and moving an object. Folders of which no object tells are seen (implicit-dirs).
+# and moving an object. Folders without an object of their own are seen (implicit-dirs).
 _SETTINGS = """\
 foreground: true
 implicit-dirs: true

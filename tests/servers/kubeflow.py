@@ -9,7 +9,7 @@ Where its rules come from, in kubeflow/pipelines:
   ended; `task_details` has each task, its driver, and for each task with caching an entry with neither name nor state;
   a run that a schedule started bears the name of its Workflow and has no service account.
 - By reading backend/src/apiserver: namespaces (server/experiment_server.go, canAccessExperiment), names of experiments
-  that are taken (storage/experiment_store.go), pages of 20 and of 200 at the most (list/list.go), filters that are
+  that are taken (storage/experiment_store.go), pages of 20 and of 200 at most (list/list.go), filters that are
   unquoted once more and fields to sort by (server/list_request_util.go), specs that are refused
   (template/v2_template.go), concurrency from 1 to 10 (server/api_converter.go).
 - By reading go.mod and backend/src/crd/controller/scheduledworkflow/util/cron_schedule.go: robfig/cron v1.2.0, whose
@@ -119,7 +119,7 @@ class KubeflowServer(LocalServer):
         ]
         return [web.route(method, path, self._guarded(act)) for method, path, act in table]
 
-    def error(self, status: int, message: str = "told to fail") -> web.Response:
+    def error(self, status: int, message: str = "fails on demand") -> web.Response:
         body = {"error": message, "code": _CODES.get(status, 2), "message": message, "details": []}
         return web.json_response(body, status=status)
 

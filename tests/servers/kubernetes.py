@@ -59,7 +59,7 @@ class KubernetesServer(LocalServer):
         ]
 
     def error(
-        self, status: int, reason: str = "ToldToFail", message: str = "told to fail"
+        self, status: int, reason: str = "FailsOnDemand", message: str = "fails on demand"
     ) -> web.Response:
         body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
         return web.json_response(

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback, in a thread of its own, that can be told to fail."""
+"""An HTTP server on loopback, in a thread of its own, that fails on demand."""
 
 import asyncio
 import re
@@ -64,16 +64,16 @@ class LocalServer(ABC):
 
     @abstractmethod
     def routes(self) -> list[web.RouteDef]:
-        """Give what it serves."""
+        """Return what it serves."""
 
     def fail_next(self, times: int = 1, **fault: Any) -> None:
         """Let the next matching requests go wrong; see Fault."""
         self._faults.extend(Fault(**fault) for _ in range(times))
 
     def error(self, status: int) -> web.Response:
-        """Give the service's own way to say an error."""
+        """Return the service's own way to say an error."""
         return web.json_response(
-            {"error": {"code": status, "message": "told to fail"}}, status=status
+            {"error": {"code": status, "message": "fails on demand"}}, status=status
         )
 
     def start(self) -> "LocalServer":

@@ -1,4 +1,4 @@
-"""A service that runs pipelines, in memory: it keeps to the protocol of targets, and can be told to fail or to die."""
+"""A service that runs pipelines, in memory: it keeps to the protocol of targets, and fails on demand or to die."""
 
 import threading
 import time

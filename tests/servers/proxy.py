@@ -38,7 +38,7 @@ class Authority:
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def context(self, host: str, grpc: bool) -> ssl.SSLContext:
-        """Give what a server of that name answers TLS with."""
+        """Return what a server of that name answers TLS with."""
         with self._lock:
             if (host, grpc) not in self._contexts:
                 self._contexts[host, grpc] = self._make_context(host, grpc)

@@ -1,7 +1,7 @@
 """A registry of pipeline templates on loopback, with the routes of kfp's own default registry.
 
 Routes and forms are those of kfp's client (kubeflow/pipelines, sdk/python/kfp/registry/registry_client.py), which
-is what talks to it. Names of packages, eight tags at the most, and digests as versions: by reading
+is what talks to it. Names of packages, eight tags at most, and digests as versions: by reading
 cloud.google.com/vertex-ai/docs/pipelines/create-pipeline-template. Nothing was seen on the live service.
 """
 

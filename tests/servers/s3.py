@@ -52,7 +52,7 @@ class S3Server:
         self._notes.mkdir()
         # Not every file system has the extended attributes that it would else note things in.
         command = [program, "--port", self._address, "posix", "--sidecar", str(self._notes)]
-        # It tells of every request: a pipe that nobody reads would fill up.
+        # It logs every request: a pipe that nobody reads would fill up.
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 [*command, str(self.bucket.parent)],

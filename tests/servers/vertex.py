@@ -64,7 +64,7 @@ class VertexServer(LocalServer):
     Attributes:
         jobs: Jobs by id.
         schedules: Schedules by id.
-        page_size: How many a page of a list has at the most.
+        page_size: How many a page of a list has at most.
         stats: How many requests, created jobs and refused second ones of the same id.
     """
 
@@ -100,7 +100,7 @@ class VertexServer(LocalServer):
 
     def error(self, status: int) -> web.Response:
         return RefusalError(
-            status, f"told to fail with {status}", STATUS.get(status, "UNKNOWN")
+            status, f"fails on demand with {status}", STATUS.get(status, "UNKNOWN")
         ).response()
 
     def advance(
@@ -327,13 +327,13 @@ def _is_set(message: Any, name: str) -> bool:
 
 
 def _kind(request: web.Request, kind: Any) -> Any:
-    """Give a message's class of the version of the API that a request goes to."""
+    """Return a message's class of the version of the API that a request goes to."""
     package = kind.__module__.replace("aiplatform_v1.", f"aiplatform_{request.match_info['api']}.")
     return getattr(importlib.import_module(package), kind.__name__)
 
 
 def _as(kind: Any, message: Any) -> Any:
-    """Give a message as a version of the API has it: what that version does not know stays out of its JSON."""
+    """Return a message as a version of the API has it: what that version does not know stays out of its JSON."""
     pb = kind.pb(kind())
     pb.ParseFromString(message.SerializeToString())
     return pb

@@ -10,7 +10,7 @@ aiplatform_v1.types):
   them: cloud.google.com/resource-manager/docs/labels-overview#requirements;
 - keys of the region: encryption_spec.proto; cron with its zone and the number of concurrent runs: schedule.proto;
 - templates: cloud.google.com/vertex-ai/docs/pipelines/create-pipeline-template.
-The words of the refusals, the form of service accounts, and what becomes of parameters that a pipeline does not
+The words of the refusals, the form of service accounts, and what happens to parameters that a pipeline does not
 have, are our reading. So is each rule until it is seen on the live service.
 """
 
@@ -97,7 +97,7 @@ def check_schedule(schedule: Any, parent: str, region: str) -> None:
         raise RefusalError(400, "max_concurrent_run_count is required.")
     if schedule.HasField("end_time"):
         ends = schedule.end_time.ToSeconds()
-        # Our reading: no page says what becomes of a schedule that has ended before it begins.
+        # Our reading: no page says what happens to a schedule that has ended before it begins.
         if ends <= max(schedule.start_time.ToSeconds(), time.time()):
             raise RefusalError(400, "end_time must be after start_time and in the future.")
     inner = schedule.create_pipeline_job_request

@@ -101,7 +101,7 @@ def report(message: Any) -> None:
 
 
 def pull(subscriber: Any, subscription: str) -> Any:
-    """Give messages until none comes for some seconds.
+    """Return messages until none comes for some seconds.
 
     Args:
         subscriber: The client.
@@ -127,7 +127,7 @@ def pull(subscriber: Any, subscription: str) -> Any:
 
 
 def original(message: Any) -> dict[str, str]:
-    """Give the attributes that a message had before it was given up, and its first id and time.
+    """Return the attributes that a message had before it was given up, and its first id and time.
 
     By these the trigger service knows it again, so that a run which was started meanwhile is not started twice.
     """

@@ -39,7 +39,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   depends_on = [google_project_service.enabled]
 }
 
-# Messages that fail, apart from those that only wait: the service logs what became of each.
+# Messages that fail, apart from those that only wait: the service logs the outcome of each.
 resource "google_logging_metric" "failed" {
   count = local.deployed
 

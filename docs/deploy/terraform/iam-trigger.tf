@@ -27,7 +27,7 @@ resource "google_service_account_iam_member" "trigger_acts_as_pipeline" {
   member             = google_service_account.trigger.member
 }
 
-# Messages that can never work go there with the reason.
+# Permanently invalid messages are published there with the reason.
 resource "google_pubsub_topic_iam_member" "trigger_publishes_dead_letters" {
   topic  = google_pubsub_topic.dead_letters.id
   role   = "roles/pubsub.publisher"

@@ -45,9 +45,9 @@ resource "google_pubsub_subscription" "push" {
     }
   }
 
-  # A message that waits (for its span to settle, a cool-down, a daily limit) is nacked until its time has come. There is no
-  # dead-letter policy: it counts deliveries, and would give up a message that only waits. What can never work, and what
-  # has failed for 30 days, the service itself puts into the dead-letter topic, with the reason.
+  # A message that waits (for more files of its span, a cool-down, a daily limit) is nacked until it is due. There is no
+  # dead-letter policy: it counts deliveries, and would give up a message that only waits. Invalid messages, and what
+  # has failed for 30 days, are published by the service itself to the dead-letter topic, with the reason.
   retry_policy {
     minimum_backoff = "10s"
     maximum_backoff = "600s"

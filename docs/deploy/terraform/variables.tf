@@ -9,7 +9,7 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Region of everything here, such as europe-west1; the data bucket should be in it, too."
+  description = "Region of all resources, such as europe-west1; the data bucket should be in the same region."
   type        = string
 
   validation {
@@ -19,7 +19,7 @@ variable "region" {
 }
 
 variable "name" {
-  description = "What names of things here start with; another one makes a second installation in the project."
+  description = "Prefix of all resource names; change it to deploy a second instance in the project."
   type        = string
   default     = "retrainer"
 
@@ -31,7 +31,7 @@ variable "name" {
 }
 
 variable "image" {
-  description = "Image of the trigger service by its digest, with retrain.yaml in /config. Empty leaves the service and its push subscription out, as for the first apply, which makes the registry to push the image to."
+  description = "Image of the trigger service by its digest, with retrain.yaml in /config. Leave it empty for the first apply, which creates the registry that the image is pushed to: then there is no service and no push subscription."
   type        = string
   default     = ""
 
@@ -42,7 +42,7 @@ variable "image" {
 }
 
 variable "tasks_image" {
-  description = "Image that the pipeline's tasks run in, by its digest. Empty: the trigger service's, which then has to be built on retrainer and not on retrainer-trigger."
+  description = "Image of the pipeline's tasks, by its digest. If empty, the trigger service's image, which must then be built on retrainer and not on retrainer-trigger."
   type        = string
   default     = ""
 
@@ -74,7 +74,7 @@ variable "data_prefix" {
 }
 
 variable "store_bucket" {
-  description = "Bucket of the store, without gs://. Terraform makes it, and refuses to delete it as long as something is in it."
+  description = "Bucket of the store, without gs://. Terraform creates it, and does not delete it while objects are in it."
   type        = string
 
   validation {
@@ -100,7 +100,7 @@ variable "store_folder" {
 }
 
 variable "min_instances" {
-  description = "Instances of the trigger service that are kept when nothing happens. 0 costs nothing, and a first message then waits for a start."
+  description = "Minimum instances of the trigger service. 0 costs nothing when idle; the first message then waits for a cold start."
   type        = number
   default     = 0
 
@@ -111,7 +111,7 @@ variable "min_instances" {
 }
 
 variable "max_instances" {
-  description = "Most instances of the trigger service."
+  description = "Maximum instances of the trigger service."
   type        = number
   default     = 3
 
@@ -122,7 +122,7 @@ variable "max_instances" {
 }
 
 variable "extra_audiences" {
-  description = "Audiences of tokens besides the address that Pub/Sub pushes to: Eventarc's is the address that `gcloud run services describe` shows."
+  description = "Accepted token audiences besides the address that Pub/Sub pushes to: Eventarc's is the address that `gcloud run services describe` shows."
   type        = list(string)
   default     = []
 
@@ -133,7 +133,7 @@ variable "extra_audiences" {
 }
 
 variable "schedule" {
-  description = "When Cloud Scheduler publishes to the trigger named schedule_trigger, in five cron fields; never if empty."
+  description = "When Cloud Scheduler publishes to the trigger named schedule_trigger, as a cron expression of five fields; never if empty."
   type        = string
   default     = ""
 
@@ -193,7 +193,7 @@ variable "notification_channels" {
 }
 
 variable "longest_wait_hours" {
-  description = "How long a message may wait before people are notified, in hours. More than the limits of your triggers let one wait."
+  description = "Hours that a message may wait before the channels are notified. Must exceed the longest wait that your triggers' limits cause."
   type        = number
   default     = 36
 

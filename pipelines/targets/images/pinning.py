@@ -14,7 +14,7 @@ _WORKER_IMAGES = ("--sdk_container_image", "--worker_harness_container_image")
 
 @dataclass(frozen=True)
 class Pinned:
-    """What became of an image's name.
+    """An image's name, pinned or not.
 
     Attributes:
         image: `<repository>@sha256:...`, or the name as it was.

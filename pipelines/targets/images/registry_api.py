@@ -45,7 +45,7 @@ def ask_digest(image: ImageName) -> str:
         `sha256:...`
 
     Raises:
-        NoDigestError: If the registry can't be reached, has no such image or tag, or grants no access.
+        NoDigestError: If the registry can't be reached, does not have the image or tag, or denies access.
     """
     import requests
 

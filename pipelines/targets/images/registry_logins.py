@@ -57,7 +57,7 @@ def find_login(registry: str) -> Login | None:
 
 
 def is_google(registry: str) -> bool:
-    """Tell whether a registry takes the access tokens of Google's accounts."""
+    """Return whether a registry takes the access tokens of Google's accounts."""
     return re.fullmatch(r"([a-z0-9-]+\.)*(pkg\.dev|gcr\.io)", registry) is not None
 
 

@@ -32,13 +32,13 @@ Result = TypeVar("Result")
 
 
 def read_token(config: KubeflowConfig) -> str:
-    """Read the bearer token, anew each time: Kubernetes replaces the file before the token in it expires.
+    """Read the bearer token again each time: Kubernetes replaces the file before the token in it expires.
 
     Returns:
         That of the environment variable, else that of the file.
 
     Raises:
-        UnauthenticatedError: If there is no such file, or what it or the variable holds is no token.
+        UnauthenticatedError: If the file is missing, or what it or the variable holds is no token.
     """
     token, origin = os.environ.get(TOKEN_VARIABLE, "").strip(), f"the variable {TOKEN_VARIABLE}"
     if not token and config.token_file:
@@ -51,7 +51,7 @@ def read_token(config: KubeflowConfig) -> str:
     # What is no header's value would be quoted in http.client's error, too.
     if not token or not all("!" <= character <= "~" for character in token):
         raise UnauthenticatedError(
-            f"{origin} holds no bearer token: one word of ASCII characters is expected.",
+            f"{origin} does not hold a bearer token: one word of ASCII characters is expected.",
             renewable=is_renewable(),
         )
     return token
@@ -69,7 +69,7 @@ def read_cookie() -> str | None:
     cookie = os.environ.get(COOKIE_VARIABLE, "").strip()
     if not all(" " <= character <= "~" for character in cookie) or (cookie and "=" not in cookie):
         raise UnauthenticatedError(
-            f"the variable {COOKIE_VARIABLE} holds no cookie: name=value in ASCII characters is expected.",
+            f"the variable {COOKIE_VARIABLE} does not hold a cookie: name=value in ASCII characters is expected.",
             renewable=False,
         )
     return cookie or None
@@ -93,7 +93,7 @@ class KubeflowClient:
             deadline_seconds: How long one thing may take in all, repeated attempts included.
 
         Raises:
-            RetrainerError: If the host is missing or no address, or there is no such certificate file.
+            RetrainerError: If the host is missing or no address, or the certificate file is missing.
         """
         self.host = check_host(config.host or "")
         self.deadline_seconds = deadline_seconds
@@ -167,7 +167,7 @@ class KubeflowClient:
             ) from error.cause
 
     def to_json(self, body: Any) -> Any:
-        """Give what a model of the API is on the wire."""
+        """Return what a model of the API is on the wire."""
         return self._api.sanitize_for_serialization(body)
 
 

@@ -120,7 +120,7 @@ def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
         )
     if status == 403:
         return RefusedError(
-            f"{said} Give the token's account the right to it in the namespace (targets.kubeflow.namespace), or take "
+            f"{said} Grant the token's account access in the namespace (targets.kubeflow.namespace), or use "
             "another token."
         )
     if status == 404 and not from_kubeflow:
@@ -138,7 +138,7 @@ def _of_a_proxy(host: str, status: int) -> str:
 
 
 def _message(error: kfp_server_api.ApiException) -> tuple[str, bool]:
-    """Give what the service says, as a sentence, and whether it says it as Kubeflow Pipelines does."""
+    """Return what the service says, as a sentence, and whether it says it as Kubeflow Pipelines does."""
     try:
         body = json.loads(error.body or "")
         text, from_kubeflow = str(body.get("message") or body["error"]), True

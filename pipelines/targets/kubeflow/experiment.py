@@ -30,7 +30,7 @@ class Experiment:
         """Look its id up, once.
 
         Returns:
-            The id, or an empty text if there is no such experiment.
+            The id, or an empty text if it does not exist.
         """
         if not self.known_id:
             query: dict[str, Any] = {"filter": _is_named(self.name)}

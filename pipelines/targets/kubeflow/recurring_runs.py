@@ -133,7 +133,7 @@ class RecurringRuns:
 
 
 def shall_run(found: list[Any]) -> bool:
-    """Say whether what bears a name is meant to be switched on, oldest first; what is not there yet is."""
+    """Return whether what has a name should be enabled, oldest first; what does not exist yet should."""
     if any(its.mode == ENABLE for its in found):
         return True
     # Several that are all off are a replacement that broke off; the newest says what was meant.

@@ -54,7 +54,7 @@ class KubeflowSchedules:
         self._versions = versions
 
     def describe(self, request: ScheduleRequest) -> dict[str, Any]:
-        """Give the request that makes a schedule which is not there yet, and where, without sending it."""
+        """Describe the request that makes a schedule which is not there yet, and where, without sending it."""
         _check(request)
         experiment = self._experiment.known_id or f"<id of experiment '{self._experiment.name}'>"
         return {
@@ -99,7 +99,7 @@ class KubeflowSchedules:
         """Switch a schedule off.
 
         Raises:
-            RefusedError: If there is no such schedule.
+            RefusedError: If the schedule does not exist.
         """
 
         def switch_off(calls: Calls) -> Schedule:
@@ -122,7 +122,7 @@ class KubeflowSchedules:
             catch_up: Whether runs that it missed are made up for.
 
         Raises:
-            RefusedError: If there is no such schedule, or it can't catch up.
+            RefusedError: If the schedule does not exist, or it can't catch up.
         """
 
         def switch_on(calls: Calls) -> Schedule:
@@ -148,7 +148,7 @@ class KubeflowSchedules:
         """Delete a schedule; its runs stay.
 
         Raises:
-            RefusedError: If there is no such schedule.
+            RefusedError: If the schedule does not exist.
         """
         tried = False
 

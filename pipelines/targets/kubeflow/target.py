@@ -72,7 +72,7 @@ class KubeflowTarget:
             deadline_seconds: How long a method may take in all, repeated attempts included.
 
         Raises:
-            RetrainerError: If the host is missing, a setting is wrong, or there is no such certificate file.
+            RetrainerError: If the host is missing, a setting is wrong, or the certificate file is missing.
         """
         check_kubeflow(config)
         self._config = config
@@ -88,7 +88,7 @@ class KubeflowTarget:
         }
 
     def describe(self, request: RunRequest) -> dict[str, Any]:
-        """Give the request that `submit` would send, and where, without sending it.
+        """Describe the request that `submit` would send, and where, without sending it.
 
         The experiment's id is known once something was sent; before, its name stands there in angle brackets.
         """
@@ -129,7 +129,7 @@ class KubeflowTarget:
     def status(self, submission: Submission) -> RunStatus:
         """Ask where a run stands.
 
-        An API that tells of no tasks gives its state alone. Kubeflow calls a task that was taken from the cache
+        An API that lists no tasks reports the state alone. Kubeflow calls a task that was taken from the cache
         succeeded, as any other.
         """
         run = self._client.persist(
@@ -204,7 +204,7 @@ class KubeflowTarget:
         return self.status(submission)
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
-        """Give the request that `put_schedule` would send for a new schedule, and where, without sending it."""
+        """Describe the request that `put_schedule` would send for a new schedule, and where, without sending it."""
         return self._schedules.describe(request)
 
     def put_schedule(self, request: ScheduleRequest) -> Schedule:
@@ -280,7 +280,7 @@ class KubeflowTarget:
         )
 
     def _tasks_of(self, run: Any) -> set[str]:
-        """Give the names of the pipeline's tasks, of the run's own spec if the service gives it."""
+        """Return the names of the pipeline's tasks, of the run's own spec if the service gives it."""
         own = run.pipeline_spec or {}
         return task_names(own.get("pipeline_spec", own) or self._pipeline.spec)
 

@@ -123,7 +123,7 @@ class VertexCaller:
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell whether the same call may work later: lost connections, timeouts, 408, 409, 429 and 5xx."""
+    """Return whether the same call may work later: lost connections, timeouts, 408, 409, 429 and 5xx."""
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError, TransportError
     from google.protobuf.json_format import ParseError
@@ -140,12 +140,12 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_undone(error: Exception) -> bool:
-    """Tell whether a call that failed for the moment surely had no effect: it was turned away at the door."""
+    """Return whether a call that may be repeated had no effect: the service rejected it at once."""
     return getattr(error, "code", None) == 429
 
 
 def _text(error: Exception) -> str:
-    """Give an error's own words, without the method and address that the client library puts before them."""
+    """Return an error's own words, without the method and address that the client library puts before them."""
     message = getattr(error, "message", None)
     text = (message.partition(": ")[2] or message) if isinstance(message, str) else str(error)
     text = " ".join(text.split())

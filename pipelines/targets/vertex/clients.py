@@ -1,6 +1,6 @@
 """The API's own clients, one of each kind for every thread, and a session for the one request that is large.
 
-The session of `requests` below a client is not made for several threads at once, and keeps ten connections at the most.
+The session of `requests` below a client is not made for several threads at once, and keeps ten connections at most.
 """
 
 import threading
@@ -37,7 +37,7 @@ class VertexClients:
         self._own = threading.local()
 
     def pipelines(self) -> "aiplatform_v1.PipelineServiceClient":
-        """Give this thread's client of runs.
+        """Return this thread's client of runs.
 
         Raises:
             DefaultCredentialsError: If there are no credentials.
@@ -46,7 +46,7 @@ class VertexClients:
         return self._client(module.PipelineServiceClient)
 
     def schedules(self) -> "aiplatform_v1.ScheduleServiceClient":
-        """Give this thread's client of schedules.
+        """Return this thread's client of schedules.
 
         Raises:
             DefaultCredentialsError: If there are no credentials.

@@ -12,7 +12,7 @@ for _package in _PACKAGES.values():
 
 
 def api_version(config: VertexConfig) -> str:
-    """Give the version: v1, or v1beta1 where a setting is in that one alone.
+    """Return the version: v1, or v1beta1 where a setting is in that one alone.
 
     That is RuntimeConfig.default_runtime, for persistent resources (google-cloud-aiplatform 1.165,
     types/pipeline_job.py of both packages).

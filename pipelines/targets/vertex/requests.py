@@ -80,8 +80,8 @@ class VertexRequests:
     def run(self, request: RunRequest) -> Post:
         """Build the request that starts a run.
 
-        The spec is JSON already and goes into it as it is: the client library would write it anew for each run, which
-        takes as long as all the rest ten times over.
+        The spec is JSON already and goes into it as it is: the client library would serialize it again for each run,
+        which takes ten times as long as all the rest.
 
         Raises:
             RetrainerError: If its id, a label or a parameter would be refused.
@@ -126,12 +126,12 @@ class VertexRequests:
         return api_module(self._config, "types.schedule").Schedule.wrap(message)
 
     def describe_run(self, request: RunRequest) -> dict[str, Any]:
-        """Give the request that starts a run as it goes over the wire: `method`, `url` and `body`."""
+        """Describe the request that starts a run as it goes over the wire: `method`, `url` and `body`."""
         post = self.run(request)
         return {"method": "POST", "url": post.url, "body": json.loads(post.body)}
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
-        """Give the request that creates a schedule as it goes over the wire: `method`, `url` and `body`."""
+        """Describe the request that creates a schedule as it goes over the wire: `method`, `url` and `body`."""
         from google.protobuf import json_format
 
         message = self.schedule(request)
@@ -177,7 +177,7 @@ class VertexRequests:
 
 
 def add_settings(job: Any, config: VertexConfig) -> None:
-    """Put what holds for every run into a job: where it writes, whom it runs as, its networks and machines.
+    """Set what holds for every run: where it writes, whom it runs as, its networks and machines.
 
     Args:
         job: The message.
@@ -208,7 +208,7 @@ def add_settings(job: Any, config: VertexConfig) -> None:
 
 
 def label_of(pipeline: str) -> str:
-    """Give the value of PIPELINE_LABEL for a pipeline: its name, or a name cut short, made unique by a hash."""
+    """Return the value of PIPELINE_LABEL for a pipeline: its name, or a name cut short, made unique by a hash."""
     if len(pipeline) <= _MAX_LABEL:
         return pipeline
     digest = hashlib.sha256(pipeline.encode()).hexdigest()[:12]

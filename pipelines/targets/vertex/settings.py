@@ -1,4 +1,4 @@
-"""What Vertex AI must be told, checked before anything is sent."""
+"""The settings of Vertex AI, checked before anything is sent."""
 
 import re
 from collections.abc import Iterator
@@ -147,29 +147,29 @@ def check_image(image: str) -> None:
 
 
 def persistent_resource(config: VertexConfig) -> str:
-    """Give the full name of the persistent resource."""
+    """Return the full name of the persistent resource."""
     name = config.persistent_resource or ""
     return name if "/" in name else f"{parent(config)}/persistentResources/{name}"
 
 
 def api_address(config: VertexConfig) -> str:
-    """Give the API's address, without a slash at its end."""
+    """Return the API's address, without a slash at its end."""
     return (config.endpoint or f"https://{config.region}-aiplatform.googleapis.com").rstrip("/")
 
 
 def is_emulator(config: VertexConfig) -> bool:
-    """Tell whether the API is a program on this machine that speaks plain HTTP and wants no credentials."""
+    """Return whether the API is a program on this machine that speaks plain HTTP and wants no credentials."""
     url = urlsplit(config.endpoint or "")
     return url.scheme == "http" and url.hostname in _LOOPBACK
 
 
 def parent(config: VertexConfig) -> str:
-    """Give the resource name that runs and schedules lie under."""
+    """Return the resource name that runs and schedules lie under."""
     return f"projects/{config.project}/locations/{config.region}"
 
 
 def console_url(config: VertexConfig, kind: str, reference: str) -> str:
-    """Give the page of a run or a schedule in Google's console.
+    """Return the page of a run or a schedule in Google's console.
 
     Args:
         config: Where it is.

@@ -41,7 +41,7 @@ google-cloud-aiplatform lists with a mask, too (google/cloud/aiplatform/pipeline
 
 
 def to_remote_run(job: PipelineJob, submission: Submission) -> RemoteRun:
-    """Tell where a run of a list stands.
+    """Return the state of a run in a list.
 
     Args:
         job: The run as the service lists it.
@@ -59,7 +59,7 @@ def to_remote_run(job: PipelineJob, submission: Submission) -> RemoteRun:
 
 
 def to_status(job: PipelineJob, config: VertexConfig, spec: Mapping[str, Any]) -> RunStatus:
-    """Tell where a run stands.
+    """Return the state of a run.
 
     Args:
         job: The run as the service has it.
@@ -84,7 +84,7 @@ def to_status(job: PipelineJob, config: VertexConfig, spec: Mapping[str, Any]) -
 
 
 def to_time(message: Any, field: str) -> datetime | None:
-    """Give a message's timestamp; None if it is not set."""
+    """Return a message's timestamp; None if it is not set."""
     if not message.HasField(field):
         return None
     moment: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)

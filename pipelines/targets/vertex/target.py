@@ -73,7 +73,7 @@ class VertexTarget:
         )
 
     def describe(self, request: RunRequest) -> dict[str, Any]:
-        """Give the request that `submit` would send: `method`, `url` and `body`."""
+        """Describe the request that `submit` would send: `method`, `url` and `body`."""
         return self._requests.describe_run(request)
 
     def submit(self, request: RunRequest) -> Submission:
@@ -177,7 +177,7 @@ class VertexTarget:
         return self.status(submission)
 
     def describe_schedule(self, request: ScheduleRequest) -> dict[str, Any]:
-        """Give the request that would create the schedule: `method`, `url` and `body`.
+        """Describe the request that would create the schedule: `method`, `url` and `body`.
 
         Where there is one of that name, the same body goes to it as a PATCH; only the service knows.
         """

@@ -1,10 +1,16 @@
-"""Opening the store of records that retrain.yaml names."""
+"""The store of claims that retrain.yaml names: opened, and tried out."""
+
+import logging
+from threading import Timer
 
 from ....components.lib.errors import RetrainerError
 from .files import FileClaims
 from .store import Claims
 
 LEASE_SCHEME = "lease://"
+QUIET_SECONDS = 3.0
+"""A store that has not answered for so long is named in the log, which would be silent until the clients give up."""
+_log = logging.getLogger(__name__)
 
 
 def open_claims(uri: str) -> Claims:
@@ -16,14 +22,24 @@ def open_claims(uri: str) -> Claims:
     Raises:
         RetrainerError: If it can't be written, or creates a file that is there already.
     """
-    if uri.startswith(LEASE_SCHEME):
-        # The cluster's client takes a second to load.
-        from .leases import LeaseClaims
+    waiting = Timer(
+        QUIET_SECONDS,
+        _log.warning,
+        ("waiting for an answer from '%s', where runs are claimed (trigger_service.claims).", uri),
+    )
+    waiting.daemon = True
+    waiting.start()
+    try:
+        if uri.startswith(LEASE_SCHEME):
+            # The cluster's client takes a second to load.
+            from .leases import LeaseClaims
 
-        claims: Claims = LeaseClaims(uri.removeprefix(LEASE_SCHEME))
-    else:
-        claims = FileClaims(uri)
-    _probe(claims, uri)
+            claims: Claims = LeaseClaims(uri.removeprefix(LEASE_SCHEME))
+        else:
+            claims = FileClaims(uri)
+        _probe(claims, uri)
+    finally:
+        waiting.cancel()
     return claims
 
 

@@ -39,7 +39,7 @@ class FileClaims:
         self._lock = Lock()
 
     def read(self, key: str) -> Record | None:
-        """Give a key's newest record; see Claims."""
+        """Return a key's newest record; see Claims."""
         with self._lock:
             known = self._known.get(key)
         try:
@@ -102,7 +102,7 @@ class FileClaims:
 
 
 def _key_of(name: str) -> str:
-    """Give the key that a file is a record of; empty for what is none of ours: others may keep files there, too."""
+    """Return the key that a file is a record of; empty for what is none of ours: others may keep files there, too."""
     if record := _RECORD.fullmatch(name):
         return record[1]
     # A notice is a key of its own, and stays as long: it keeps its message from being sent again.

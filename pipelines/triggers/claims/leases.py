@@ -48,7 +48,7 @@ class LeaseClaims:
         self._api = api or _connect()
 
     def read(self, key: str) -> Record | None:
-        """Give a key's newest record; see Claims."""
+        """Return a key's newest record; see Claims."""
         lease = self._call(
             lambda: self._api.read_namespaced_lease(
                 _lease_name(key), self._namespace, _request_timeout=_TIMEOUT

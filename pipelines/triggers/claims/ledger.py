@@ -179,5 +179,5 @@ def _read_submitted(run_id: str, record: Record) -> Submitted | None:
     except (TypeError, KeyError, ValueError) as error:
         raise RetrainerError(
             f"the claim of run '{run_id}' is not as retrainer wrote it: {error!r} is wrong or missing in {content!r}. "
-            "Restore it from a copy, or delete it if there is no such run."
+            "Restore it from a copy, or delete it if the run does not exist."
         ) from error

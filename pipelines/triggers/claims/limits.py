@@ -126,5 +126,5 @@ def _read_admission(key: str, record: Record) -> _Admitted:
     except (TypeError, KeyError, ValueError) as error:
         raise RetrainerError(
             f"record {record.number} of '{key}' in the claims is not as retrainer wrote it: {error!r} is wrong or "
-            f"missing in {content!r}. Restore it from a copy, or delete it to have it counted anew."
+            f"missing in {content!r}. Restore it from a copy, or delete it to count again from zero."
         ) from error

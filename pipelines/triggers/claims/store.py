@@ -32,7 +32,7 @@ class Claims(Protocol):
     """A store of records. UnavailableError where it can't be reached, another RetrainerError where it refuses."""
 
     def read(self, key: str) -> Record | None:
-        """Give a key's newest record.
+        """Return a key's newest record.
 
         Args:
             key: Parts of lower case letters, digits, dashes and dots, with slashes between them.

@@ -15,7 +15,7 @@ class AlertTrigger:
         self._name, self._config = name, config
 
     def find_causes(self, reading: Reading) -> list[Cause]:
-        """Give the causes of the incidents that match; see Trigger."""
+        """Return the causes of the incidents that match; see Trigger."""
         if reading.addressed is None and reading.is_storage:
             return []
         if not is_alert(reading.body):

@@ -61,7 +61,7 @@ class Trigger(Protocol):
     """A trigger, ready to look at messages."""
 
     def find_causes(self, reading: Reading) -> list[Cause]:
-        """Give what a message causes; nothing if it is none of this trigger's business.
+        """Return what a message causes; nothing if it is none of this trigger's business.
 
         Raises:
             InvalidMessageError: If the message is for this trigger, and malformed.

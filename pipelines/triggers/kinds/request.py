@@ -14,7 +14,7 @@ class RequestTrigger:
         self._name, self._config, self._pipeline = name, config, pipeline
 
     def find_causes(self, reading: Reading) -> list[Cause]:
-        """Give the cause of a request; see Trigger."""
+        """Return the cause of a request; see Trigger."""
         if reading.addressed is None and (reading.is_storage or is_alert(reading.body)):
             return []
         asked = read_request(reading.message, reading.body)

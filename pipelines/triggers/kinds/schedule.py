@@ -18,7 +18,7 @@ class ScheduleTrigger:
         self._seconds = max(_SLOT_SECONDS, config.coalesce_seconds)
 
     def find_causes(self, reading: Reading) -> list[Cause]:
-        """Give the cause of a slot; see Trigger."""
+        """Return the cause of a slot; see Trigger."""
         if reading.addressed is None:
             return []
         published = reading.message.published

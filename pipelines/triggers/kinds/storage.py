@@ -29,7 +29,7 @@ class StorageTrigger:
         self._takes_newest = not any("{span}" in text for text in config.parameters.values())
 
     def find_causes(self, reading: Reading) -> list[Cause]:
-        """Give the cause of an object that matches; see Trigger."""
+        """Return the cause of an object that matches; see Trigger."""
         if not reading.is_storage:
             if reading.addressed is not None:
                 raise InvalidMessageError(
@@ -37,7 +37,7 @@ class StorageTrigger:
                     "the attributes 'eventType', 'bucketId' and 'objectId'."
                 )
             return []
-        # Matched first, and checked then: a name that no trigger listens to may be of any characters.
+        # Matched first, and checked then: a name that no trigger matches may be of any characters.
         span = self._pattern.match(reading.written_uri) if reading.written_uri else None
         if span is None:
             return []
@@ -108,8 +108,8 @@ def _marker_pattern(name: str, pattern: str, marker: str) -> SpanPattern:
             ) from error
         raise RetrainerError(
             f"triggers.{name}.marker is '{marker}', in the folder '{folder}' of the span's files, and exactly one "
-            "'{span}' must be in these two to tell which span it completes: keep each span in a folder of its own, or "
-            f"name the span in the marker, as '{{span}}{marker}'."
+            "'{span}' must be in these two, which names the span that it completes: keep each span in a folder of its "
+            f"own, or name the span in the marker, as '{{span}}{marker}'."
         ) from error
 
 

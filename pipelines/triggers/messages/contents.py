@@ -140,7 +140,7 @@ def is_storage(message: Message) -> bool:
 
 
 def restore(message: Message) -> Message:
-    """Give a message that is replayed from the dead letters the id and the time that it had first.
+    """Restore the first id and time of a message that is replayed from the dead letters.
 
     Whatever is derived from them (the slot of a schedule, the key of a request without an id) is then what it was, and
     a run that was started meanwhile is found.

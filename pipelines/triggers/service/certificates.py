@@ -42,7 +42,7 @@ class Certificates:
         self._lock = asyncio.Lock()
 
     async def get(self, key_id: str) -> str | None:
-        """Give a certificate.
+        """Return a certificate.
 
         Args:
             key_id: Its id.

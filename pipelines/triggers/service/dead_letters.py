@@ -1,4 +1,4 @@
-"""The topic for messages that can never work."""
+"""The topic for permanently invalid messages."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ....components.lib.network import advice, route
 from ..types import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, Message
 
 REASON_ATTRIBUTE = "retrainer-reason"
-"""Attribute of a dead letter: why it can never work."""
+"""Attribute of a dead letter: why it is invalid."""
 
 PUBLISH_SECONDS = 10.0
 # Pub/Sub's own limits.
@@ -58,7 +58,7 @@ class DeadLetters:
 
         Args:
             message: The message; its body and attributes go along.
-            reason: Why it can never work.
+            reason: Why it is invalid.
 
         Raises:
             DeadLetterError: If the topic did not take it.
@@ -88,7 +88,7 @@ class DeadLetters:
 
 
 def describe(message: Message, reason: str) -> dict[str, str]:
-    """Give a dead letter's attributes: the message's own, its id and time, and the reason, within Pub/Sub's limits.
+    """Return a dead letter's attributes: the message's own, its id and time, and the reason, within Pub/Sub's limits.
 
     Pub/Sub takes at most 100 attributes, keys of 256 bytes that do not begin with `goog`, and values of 1,024 bytes
     (cloud.google.com/pubsub/quotas#resource_limits, cloud.google.com/pubsub/docs/publisher#using-attributes); it adds

@@ -57,7 +57,7 @@ class Holding:
             return True
 
     def stop(self) -> list[Any]:
-        """Take and release no more.
+        """Accept and release no more.
 
         Returns:
             The items that were still held.

@@ -42,7 +42,7 @@ def set_up_logs(verbose: bool) -> None:
     """Send this process's logs to standard output as JSON.
 
     Args:
-        verbose: Whether messages that no trigger listens to are logged, too.
+        verbose: Whether messages that match no trigger are logged, too.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
@@ -53,11 +53,11 @@ def set_up_logs(verbose: bool) -> None:
 
 
 def log_outcome(message: Message, outcome: Outcome, seconds: float) -> None:
-    """Log what became of a message; never its body.
+    """Log the outcome of a message; never its body.
 
     Args:
         message: The message.
-        outcome: What became of it.
+        outcome: Its outcome.
         seconds: How long that took.
     """
     level = _LEVELS[outcome.result]

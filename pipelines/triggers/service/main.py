@@ -31,7 +31,7 @@ _CLOUD_RUN_VARIABLE = "K_SERVICE"
 
 @dataclass(frozen=True)
 class Triggers:
-    """What a service stands on.
+    """What a service is made of.
 
     Attributes:
         pipeline: The pipeline's name.
@@ -39,7 +39,7 @@ class Triggers:
         target: Where runs go.
         settings: What holds for all triggers.
         notices: Who is notified of messages that start no run; None for nobody.
-        claims: Where replicas agree; None where they need not.
+        claims: Where replicas agree; None where no agreement is needed.
     """
 
     pipeline: str
@@ -56,7 +56,7 @@ def run_push(
     """Serve pushes until SIGTERM.
 
     Args:
-        triggers: What the service stands on.
+        triggers: What the service is made of.
         host: Address to listen on.
         port: Port to listen on.
         certificates_url: Where Google's certificates are; its own address if empty.
@@ -67,7 +67,9 @@ def run_push(
     """
     settings = triggers.settings
     if insecure:
-        LOGGER.warning("--insecure-no-auth: every request is let in, and may start a run.")
+        LOGGER.warning(
+            "--insecure-no-auth: requests are not authenticated, and any may start a run."
+        )
     else:
         check_audience(settings)
 
@@ -96,7 +98,7 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
     """Pull messages until SIGTERM.
 
     Args:
-        triggers: What the service stands on.
+        triggers: What the service is made of.
         host: Address to report the state at.
         port: Port to report the state at.
 
@@ -128,16 +130,16 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
 
 
 def check_audience(settings: TriggerServiceConfig) -> None:
-    """Make sure that somebody is named whose requests may come in.
+    """Check that the settings name whose requests are accepted.
 
     Raises:
-        RetrainerError: If not; an open door would let anybody start runs.
+        RetrainerError: If they do not: anybody could start runs.
     """
     for key in ("audience", "push_account"):
         if not getattr(settings, key):
             raise RetrainerError(
-                f"trigger_service.{key} is not set, and push requests are let in by it: set it in retrain.yaml or as "
-                f"RETRAINER_TRIGGER_{key.upper()}. To try it out on this machine there is --insecure-no-auth."
+                f"trigger_service.{key} is not set, which authenticates push requests: set it in retrain.yaml or "
+                f"as RETRAINER_TRIGGER_{key.upper()}. To try it out on this machine there is --insecure-no-auth."
             )
     if settings.auth == PushAuth.IAM and not os.environ.get(_CLOUD_RUN_VARIABLE):
         raise RetrainerError(

@@ -20,7 +20,7 @@ class Metrics:
         refused: Push requests that were refused before they were a message, by reason.
         dead_letters: Messages that went to the dead-letter topic, or failed to, by result.
         held: Deferred messages that a puller holds.
-        unconfirmed: Acknowledgements that Pub/Sub did not take; such a message comes again.
+        unconfirmed: Acknowledgements that Pub/Sub did not accept; the message is delivered again.
     """
 
     def __init__(self) -> None:
@@ -74,11 +74,11 @@ class Metrics:
         )
         self.unconfirmed = Counter(
             "retrainer_unconfirmed_acks",
-            "Acknowledgements that Pub/Sub did not take.",
+            "Acknowledgements that Pub/Sub did not accept.",
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
 
     def render(self) -> bytes:
-        """Give all of it as the text that Prometheus scrapes."""
+        """Return all of it as the text that Prometheus scrapes."""
         return generate_latest(self.registry)

@@ -25,7 +25,7 @@ class Handler(Protocol):
         """Handle a message; may be called from several threads at once."""
 
     def glance(self, message: Message) -> Outcome | None:
-        """Give the outcome of a message if that needs no network, else None."""
+        """Return the outcome of a message if that needs no network, else None."""
 
 
 class Answer(StrEnum):
@@ -43,12 +43,14 @@ class Processed:
 
     Attributes:
         answer: DONE if Pub/Sub may forget it. LATER if it should come again when it is due, FAILED if it should come
-            again because something is broken, REFUSED if it can never work and there is no dead-letter topic.
+            again because something is broken, REFUSED if it is permanently invalid and there is no dead-letter topic.
         retry_seconds: When another delivery makes sense, in seconds from now.
+        reason: Why, in words.
     """
 
     answer: Answer
     retry_seconds: float = 0.0
+    reason: str = ""
 
 
 class Processor:
@@ -62,7 +64,7 @@ class Processor:
         notices: Notices | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Say what handles messages.
+        """Set what handles messages.
 
         Args:
             handler: Turns a message into a run.
@@ -136,7 +138,7 @@ class Processor:
         if self._dead_letters:
             LOGGER.warning(
                 "the subscription has a dead-letter policy of its own, which gives up a message after a number of "
-                "deliveries, also one that only waits. Remove it: this service itself publishes what can never work to "
+                "deliveries, also one that only waits. Remove it: this service itself publishes invalid messages to "
                 "trigger_service.dead_letter_topic."
             )
 
@@ -146,7 +148,7 @@ class Processor:
         self._metrics.messages.labels(outcome.trigger, outcome.result).inc()
         self._metrics.seconds.labels(outcome.result).observe(seconds)
         log_outcome(message, outcome, seconds)
-        return Processed(answer, outcome.retry_seconds)
+        return Processed(answer, outcome.retry_seconds, outcome.reason)
 
     def _answer(self, message: Message, outcome: Outcome) -> Answer:
         if outcome.result.acknowledged:

@@ -91,7 +91,7 @@ class Puller:
             RetrainerError: If it is not.
         """
         if self._stream is None or self._stream.done():
-            raise RetrainerError(f"nothing is pulled from '{self.subscription}'.")
+            raise RetrainerError(f"no messages are being pulled from '{self.subscription}'.")
 
     def stop(self, seconds: float) -> None:
         """Nack what is not begun, and finish what is.
@@ -151,7 +151,7 @@ class Puller:
         if error is not None:
             self._metrics.unconfirmed.inc()
             LOGGER.warning(
-                "message %s: Pub/Sub did not take its acknowledgement and will deliver it again: %s.",
+                "message %s: Pub/Sub did not accept its acknowledgement and will deliver it again: %s.",
                 received.message_id,
                 error,
             )
@@ -176,7 +176,7 @@ def check_subscription(name: str) -> str:
 
 
 def to_message(received: Any) -> Message:
-    """Give a message of Google's client as ours."""
+    """Return a message of Google's client as ours."""
     return restore(
         Message(
             message_id=received.message_id,

@@ -39,13 +39,13 @@ class PushService:
         threads: int = THREADS,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
-        """Put a service together.
+        """Assemble a service.
 
         Args:
             processor: What handles messages.
             metrics: Where requests are counted.
             readiness: Whether the service is ready.
-            verifier: What lets requests in; None lets everybody in.
+            verifier: Authenticates requests; None accepts all.
             threads: How many messages may wait for the network at once.
             max_in_flight: How many messages may be in work or waiting for a thread; what comes on top is sent back.
         """
@@ -73,17 +73,17 @@ class PushService:
             received = read_request(request.headers, await request.read())
         except EnvelopeError as error:
             LOGGER.warning("a request without a message: %s.", error)
-            return self._refused(error.kind, 400)
+            return self._refused(error.kind, 400, str(error))
         except web.HTTPRequestEntityTooLarge:
             LOGGER.warning("a request of more than %d bytes.", MAX_BODY_BYTES)
-            return self._refused("size", 413)
+            return self._refused("size", 413, f"the body has more than {MAX_BODY_BYTES} bytes")
         self._metrics.received.labels(received.form).inc()
         done = self._processor.glance(received.message)
         return _respond(done) if done else await self._hand_over(received.message)
 
     async def _hand_over(self, message: Message) -> web.Response:
         if self._in_flight >= self._max_in_flight:
-            return self._refused("busy", 429)
+            return self._refused("busy", 429, "too many messages at once; send it again later")
         self._in_flight += 1
         try:
             done = await asyncio.get_running_loop().run_in_executor(
@@ -99,8 +99,8 @@ class PushService:
         try:
             await self._verifier.verify(request.headers)
         except TokenError as error:
-            # Why is for the log: a caller who tries keys learns nothing.
-            LOGGER.warning("a push request was refused: %s", error)
+            # The reason is for the log: a caller who tries keys learns nothing.
+            LOGGER.warning("a push request was denied: %s", error)
             self._metrics.auth_failures.labels(error.kind).inc()
             return web.Response(status=error.status)
         except CertificatesUnavailableError as error:
@@ -109,16 +109,18 @@ class PushService:
             return web.Response(status=503)
         return None
 
-    def _refused(self, reason: str, status: int) -> web.Response:
-        self._metrics.refused.labels(reason).inc()
-        return web.Response(status=status)
+    def _refused(self, kind: str, status: int, reason: str) -> web.Response:
+        self._metrics.refused.labels(kind).inc()
+        return web.Response(status=status, text=f"{reason}.\n")
 
     async def _close(self, _: web.Application) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _respond(done: Processed) -> web.Response:
-    response = web.Response(status=_STATUS[done.answer])
+    # Why a service did not answer may name projects and hosts: that is in the log alone.
+    text = f"{done.reason}\n" if done.answer == Answer.REFUSED else None
+    response = web.Response(status=_STATUS[done.answer], text=text)
     if done.answer == Answer.LATER:
         response.headers["Retry-After"] = str(math.ceil(done.retry_seconds))
     return response

@@ -22,7 +22,7 @@ class Readiness:
     """
 
     def __init__(self, checks: dict[str, Check]) -> None:
-        """Say what must hold.
+        """Set what must hold.
 
         Args:
             checks: By name, what raises as long as it does not hold.

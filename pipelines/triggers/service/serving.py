@@ -47,7 +47,7 @@ async def serve(
     LOGGER.info("listening on %s:%d.", host, fields["port"], extra={"fields": fields})
     establishing = asyncio.create_task(readiness.establish())
     await stop.wait()
-    LOGGER.info("stopping: what is in flight is finished within %g seconds.", GRACE_SECONDS)
+    LOGGER.info("stopping: requests in progress are finished within %g seconds.", GRACE_SECONDS)
     readiness.stopping = True
     establishing.cancel()
     with contextlib.suppress(asyncio.CancelledError):

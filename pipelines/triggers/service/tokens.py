@@ -24,10 +24,10 @@ _MAX_KNOWN = 1024
 
 
 class Verifier(Protocol):
-    """What lets push requests in."""
+    """Authenticates push requests."""
 
     async def verify(self, headers: Mapping[str, str]) -> None:
-        """Let a request with these headers in, or raise TokenError or CertificatesUnavailableError."""
+        """Accept a request with these headers, or raise TokenError or CertificatesUnavailableError."""
 
     async def warm(self) -> None:
         """Get ready, or raise CertificatesUnavailableError."""
@@ -37,14 +37,14 @@ class KeySource(Protocol):
     """Where public certificates come from."""
 
     async def get(self, key_id: str) -> str | None:
-        """Give a PEM certificate, or None if there is none of that id."""
+        """Return a PEM certificate, or None if there is none of that id."""
 
     async def warm(self) -> None:
         """Fetch them."""
 
 
 class TokenError(Exception):
-    """A token that does not let a request in; the text is for the log.
+    """A token that is not accepted; the text is for the log.
 
     Attributes:
         kind: `missing`, `malformed`, `signature_removed`, `unknown_key`, `forged`, `expired`, `issuer`, `audience` or
@@ -64,7 +64,7 @@ class TokenVerifier:
     def __init__(
         self, audience: str, account: str, certificates: KeySource, auth: PushAuth = PushAuth.TOKEN
     ) -> None:
-        """Say who may come in.
+        """Set whose requests are accepted.
 
         Args:
             audience: What a token must be for; one of several, with commas between them.
@@ -98,7 +98,7 @@ class TokenVerifier:
             headers: The request's headers; names are compared as the mapping compares them.
 
         Raises:
-            TokenError: If it does not let the request in.
+            TokenError: If it is not accepted.
             CertificatesUnavailableError: If that can't be decided now.
         """
         authorization = headers.get("Authorization", "")
@@ -134,7 +134,7 @@ class TokenVerifier:
         try:
             header = jwt.decode_header(token)
         except (GoogleAuthError, ValueError, TypeError) as error:
-            raise TokenError("malformed", "the token is no JSON web token.") from error
+            raise TokenError("malformed", "the token is not a JSON web token.") from error
         key_id = header.get("kid")
         if header.get("alg") != "RS256" or not isinstance(key_id, str):
             raise TokenError(
@@ -144,7 +144,7 @@ class TokenVerifier:
             return self._read_checked(token)
         certificate = await self._certificates.get(key_id)
         if certificate is None:
-            raise TokenError("unknown_key", f"the token's key {key_id!r} is none of Google's.")
+            raise TokenError("unknown_key", f"the token's key {key_id!r} is not one of Google's.")
         try:
             # Signature, expiry and time of issue; what it says is checked by the caller.
             claims: dict[str, Any] = jwt.decode(
@@ -169,7 +169,7 @@ class TokenVerifier:
         try:
             claims: dict[str, Any] = jwt.decode(token, verify=False)
         except (GoogleAuthError, ValueError, TypeError) as error:
-            raise TokenError("malformed", "the token is no JSON web token.") from error
+            raise TokenError("malformed", "the token is not a JSON web token.") from error
         issued, expires = claims.get("iat"), claims.get("exp")
         if not _is_number(issued) or not _is_number(expires):
             raise TokenError("forged", "the token does not say when it was issued and expires.")

@@ -229,14 +229,14 @@ def test_a_schedule_that_has_ended_is_a_warning(load):
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ("cpu: 128", "tasks.all.cpu is '128'; Vertex AI Pipelines documents 96 cores at the most."),
+        ("cpu: 128", "tasks.all.cpu is '128'; Vertex AI Pipelines documents 96 cores at most."),
         (
             "memory: 1Ti",
-            "tasks.all.memory is '1Ti'; Vertex AI Pipelines documents 624G at the most.",
+            "tasks.all.memory is '1Ti'; Vertex AI Pipelines documents 624G at most.",
         ),
         (
             "env: {AWS_SECRET_ACCESS_KEY: abc}",
-            "gives AWS_SECRET_ACCESS_KEY a value, which everybody",
+            "sets AWS_SECRET_ACCESS_KEY, which everybody",
         ),
     ],
 )

@@ -120,7 +120,7 @@ def test_kubeflow_that_refuses_to_cancel_says_why(kubeflow):
     target = on_kubeflow(kubeflow)
     submission = target.submit(RunRequest("orders-1"))
     kubeflow.fail_next(status=403, path=":terminate")
-    with pytest.raises(RefusedError, match="told to fail"):
+    with pytest.raises(RefusedError, match="fails on demand"):
         target.cancel(submission)
 
 

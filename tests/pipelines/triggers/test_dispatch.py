@@ -59,7 +59,7 @@ def _ahead(make):
 
 
 def _deliver(dispatcher, clock, files):
-    """Deliver each file's message when it was written; gives what became of them."""
+    """Deliver each file's message when it was written; returns the outcomes."""
     outcomes = []
     for file in files:
         clock.go_to(file.published)

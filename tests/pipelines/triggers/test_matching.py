@@ -87,7 +87,7 @@ def test_without_a_wait_each_moment_is_a_cause_of_its_own():
 def test_objects_beside_the_pattern_are_nobodys_business(name):
     found = find(written(name), data={"kind": "storage"})
     assert (found.causes, found.invalid) == ([], [])
-    assert found.reason == "no trigger listens to it."
+    assert found.reason == "no trigger matches it."
 
 
 @pytest.mark.parametrize(
@@ -222,12 +222,12 @@ def test_a_request_for_another_pipeline_is_not_ours():
 
 
 def test_a_message_that_names_a_trigger_is_for_that_one_alone():
-    triggers = {"ask": {"kind": "request"}, "tell": {"kind": "request"}}
-    (cause,) = find(message({}, trigger="tell"), **triggers).causes
-    assert cause.trigger == "tell"
+    triggers = {"ask": {"kind": "request"}, "say": {"kind": "request"}}
+    (cause,) = find(message({}, trigger="say"), **triggers).causes
+    assert cause.trigger == "say"
     found = find(message({}, trigger="other"), **triggers)
     assert (found.causes, found.invalid) == ([], [])
-    assert "'other', which is not ours" in found.reason
+    assert "'other', which retrain.yaml does not have" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_an_invalid_part_comes_after_a_wait_and_before_a_run_that_was_started():
 
 
 def test_a_message_of_nobodys_business_is_ignored_with_its_reason():
-    nobody = findings(reason="no trigger listens to it.")
-    assert combine(nobody, []) == Outcome(Result.IGNORED, "no trigger listens to it.")
+    nobody = findings(reason="no trigger matches it.")
+    assert combine(nobody, []) == Outcome(Result.IGNORED, "no trigger matches it.")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ func build(folder string) ([][]byte, error) {
 }
 
 // decode reads an object into the type that its apiVersion and kind name. A field that the type does not have, or one
-// that is there twice, is a fault: the API server would drop it with a warning at the most.
+// that is there twice, is a fault: the API server would drop it with a warning at most.
 func decode(document []byte) (object, error) {
 	var head metav1.PartialObjectMetadata
 	if err := yaml.Unmarshal(document, &head); err != nil {

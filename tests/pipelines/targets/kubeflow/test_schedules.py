@@ -45,16 +45,16 @@ def make(server, name="orders", deadline_seconds=20.0, **config):
 
 
 def changes(server):
-    """Give what was sent to change recurring runs, in order, with ids told apart by a letter."""
+    """Return what was sent to change recurring runs, in order, with a letter for each id."""
     letters = {}
-    told = []
+    changes = []
     for its in server.requests:
         if its.method == "GET" or "/recurringruns" not in its.path:
             continue
         name, _, verb = its.path.removeprefix(PATH).strip("/").partition(":")
         letter = letters.setdefault(name, chr(ord("a") + len(letters))) if name else ""
-        told.append(f"{verb or its.method} {letter}".strip())
-    return told
+        changes.append(f"{verb or its.method} {letter}".strip())
+    return changes
 
 
 def test_a_schedule_arrives_with_everything_that_was_asked_for(server):
@@ -200,12 +200,12 @@ def test_a_change_that_breaks_off_anywhere_is_mended_by_the_next(server, target,
     target.put_schedule(NIGHTLY)
     if paused:
         target.pause_schedule("nightly")
-    # The service counts seconds: of two that were made in the same one it can't be told which is older.
+    # The service counts seconds: of two that were made in the same one it is unknown which is older.
     server.recurring_runs[0]["created_at"] = "2026-01-01T00:00:00Z"
     server.fail_next(status=400, **step)
     # A paused schedule's replacement switches nothing.
     if not paused or "able" not in step.get("path", ""):
-        with pytest.raises(RefusedError, match="told to fail"):
+        with pytest.raises(RefusedError, match="fails on demand"):
             target.put_schedule(LATER)
         assert sum(its["mode"] == "ENABLE" for its in server.recurring_runs) <= 1
         assert len(target.list_schedules()) == 1

@@ -48,7 +48,7 @@ def make(server, deadline_seconds=20.0, **config):
 
 
 def created(server, kind="runs"):
-    """Give the bodies that were sent to create something."""
+    """Return the bodies that were sent to create something."""
     return [
         json.loads(its.body)
         for its in server.requests
@@ -344,11 +344,11 @@ def test_a_service_that_stays_away_is_given_up(server):
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (400, "answered 400: told to fail."),
+        (400, "answered 400: fails on demand."),
         (401, "A token is missing or no longer valid: set RETRAINER_KUBEFLOW_TOKEN or "),
-        (403, r"Give the token's account the right to it in the namespace \(targets.kubeflow.na"),
-        (404, "answered 404: told to fail."),
-        (501, "answered 501: told to fail."),
+        (403, r"Grant the token's account access in the namespace \(targets.kubeflow.na"),
+        (404, "answered 404: fails on demand."),
+        (501, "answered 501: fails on demand."),
     ],
 )
 def test_a_refusal_is_told_at_once_in_the_services_words(server, target, status, says):

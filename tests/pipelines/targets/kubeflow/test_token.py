@@ -73,7 +73,7 @@ def test_a_missing_token_file_is_told(server, token_file):
 @pytest.mark.parametrize("content", [b"", b" \n", b"s3cret two", b"s3cret\nX: y", b"s3cret\xff"])
 def test_what_is_no_token_is_told_and_not_sent(server, token_file, content):
     token_file.write_bytes(content)
-    with pytest.raises(RetrainerError, match="holds no bearer token: one word") as raised:
+    with pytest.raises(RetrainerError, match="does not hold a bearer token: one word") as raised:
         make(server, token_file).submit(REQUEST)
     assert "s3cret" not in show(raised.value)
     assert server.requests == []
@@ -104,13 +104,13 @@ def test_a_session_cookie_opens_what_has_a_login_page(server, monkeypatch):
 @pytest.mark.parametrize("cookie", ["s3cret", "a=s3cret\nX: y"])
 def test_what_is_no_cookie_is_refused_and_not_shown(server, monkeypatch, cookie):
     monkeypatch.setenv("RETRAINER_KUBEFLOW_COOKIE", cookie)
-    with pytest.raises(UnauthenticatedError, match="holds no cookie") as raised:
+    with pytest.raises(UnauthenticatedError, match="does not hold a cookie") as raised:
         make(server)
     assert "s3cret" not in show(raised.value)
 
 
 def show(error):
-    """Give all that a traceback would say of an error and its causes."""
+    """Return all that a traceback would say of an error and its causes."""
     texts = []
     while error:
         texts.append(f"{error} {error!r} {vars(error)}")

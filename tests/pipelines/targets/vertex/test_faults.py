@@ -117,7 +117,7 @@ def test_an_answer_that_makes_no_sense_is_asked_for_again(server):
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (400, "told to fail with 400"),
+        (400, "fails on demand with 400"),
         (401, "gcloud auth application-default login"),
         (403, "roles/aiplatform.user on project 'acme-ml', and roles/iam.serviceAccountUser"),
         (404, "Is project 'acme-ml' right, and region 'europe-west1'"),
@@ -127,7 +127,9 @@ def test_a_refusal_is_told_with_the_services_words_and_the_way_out(server, statu
     # After a 401 the credentials are refreshed, and the request is sent again, twice.
     server.fail_next(3, status=status)
     target = VertexTarget(settings(server.url), compiled(), Token())
-    with pytest.raises(RefusedError, match=rf"run orders-1: .*told to fail with {status}") as got:
+    with pytest.raises(
+        RefusedError, match=rf"run orders-1: .*fails on demand with {status}"
+    ) as got:
         target.submit(REQUEST)
     assert says in str(got.value)
     assert "http" not in str(got.value)

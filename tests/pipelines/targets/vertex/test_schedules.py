@@ -153,12 +153,12 @@ def test_a_service_that_stays_down_is_told_as_unavailable(server):
 def test_a_pipelines_schedules_are_listed_by_name_and_no_others(server):
     server.page_size = 2
     target = open_target(server)
-    stranger = open_target(server, dataclasses.replace(compiled(), name="another"))
+    another = open_target(server, dataclasses.replace(compiled(), name="another"))
     for name in ("weekly", "nightly", "hourly"):
         target.put_schedule(dataclasses.replace(NIGHTLY, name=name))
-    stranger.put_schedule(dataclasses.replace(NIGHTLY, name="another's"))
+    another.put_schedule(dataclasses.replace(NIGHTLY, name="another's"))
     assert [one.name for one in target.list_schedules()] == ["hourly", "nightly", "weekly"]
-    assert [one.name for one in stranger.list_schedules()] == ["another's"]
+    assert [one.name for one in another.list_schedules()] == ["another's"]
 
 
 def test_a_schedule_is_paused_and_resumed_as_often_as_one_likes(server):

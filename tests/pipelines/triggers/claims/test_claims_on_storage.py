@@ -47,7 +47,7 @@ def test_of_many_writers_at_once_one_has_the_record(server):
 def test_a_write_whose_reply_was_lost_is_ours(server):
     claims = FileClaims("gs://acme/store/claims")
     server.fail_next(after=True, status=503, method="POST")
-    # gcsfs sends it again by itself, and is told that the object is there.
+    # gcsfs sends it again by itself, and learns that the object exists.
     assert claims.write("runs/a", {"nonce": "1"}, None)
     assert len([seen for seen in server.requests if seen.method == "POST"]) == 2
 

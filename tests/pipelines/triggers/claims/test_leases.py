@@ -83,7 +83,7 @@ def test_a_server_that_is_away_or_busy_is_unavailable(server):
     claims = connect(server)
     for status in (429, 500, 503):
         server.fail_next(status=status)
-        with pytest.raises(UnavailableError, match=f"{status}.*told to fail"):
+        with pytest.raises(UnavailableError, match=f"{status}.*fails on demand"):
             claims.read("runs/a")
     server.stop()
     with pytest.raises(UnavailableError, match="can't be reached"):

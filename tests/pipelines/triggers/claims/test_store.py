@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 import threading
@@ -14,6 +15,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.numbered_records import NumberedRecords
 from retrainer.components.lib.uris import filesystem
 from retrainer.pipelines.targets.errors import UnavailableError
+from retrainer.pipelines.triggers.claims import backends
 from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.files import FileClaims, _written
 
@@ -217,3 +219,33 @@ def test_only_claims_and_notices_are_deleted_whatever_else_lies_there(tmp_path):
     assert FileClaims(str(store)).sweep(NOW) == 1
     left = {file.relative_to(store).as_posix() for file in store.rglob("*") if file.is_file()}
     assert left == {*others, *notices[:2]}
+
+
+def test_a_store_that_does_not_answer_is_named_in_the_log_meanwhile(monkeypatch, tmp_path):
+    named, lines, write = threading.Event(), [], FileClaims.write
+
+    class Log(logging.Handler):
+        def emit(self, record):
+            lines.append(record.getMessage())
+            named.set()
+
+    def late(self, *arguments, **keywords):
+        assert named.wait(60)
+        return write(self, *arguments, **keywords)
+
+    monkeypatch.setattr(FileClaims, "write", late)
+    monkeypatch.setattr(backends, "QUIET_SECONDS", 0.01)
+    handler = Log()
+    backends._log.addHandler(handler)
+    try:
+        open_claims(str(tmp_path / "claims"))
+    finally:
+        backends._log.removeHandler(handler)
+    assert lines == [
+        f"waiting for an answer from '{tmp_path / 'claims'}', where runs are claimed (trigger_service.claims)."
+    ]
+
+
+def test_a_store_that_answers_is_not_mentioned(monkeypatch, caplog, tmp_path):
+    open_claims(str(tmp_path / "claims"))
+    assert not caplog.records

@@ -20,7 +20,7 @@ STARTED = Outcome(Result.STARTED, "started.", "new-data", ("orders-1",))
 integration = pytest.mark.integration("go")
 
 
-class Told:
+class FakeHandler:
     """Gives one outcome after the other, the last one for ever, and keeps the messages."""
 
     def __init__(self, *outcomes):
@@ -71,7 +71,7 @@ def pulling(subscription, handler, dead_letters=None):
 
 @integration
 def test_a_message_is_handled_as_it_was_published_and_acknowledged(server, topic, subscription):
-    handler = Told(STARTED)
+    handler = FakeHandler(STARTED)
     with pulling(subscription, handler) as metrics:
         sent = server.publish(topic, b"\x00body", eventType="OBJECT_FINALIZE")
         handler.wait_for(1)
@@ -81,7 +81,7 @@ def test_a_message_is_handled_as_it_was_published_and_acknowledged(server, topic
     assert message.published.tzinfo
     labels = {"trigger": "new-data", "result": "started"}
     assert metrics.registry.get_sample_value("retrainer_messages_total", labels) == 1
-    with pulling(subscription, again := Told(STARTED)):
+    with pulling(subscription, again := FakeHandler(STARTED)):
         server.publish(topic, b"another")
         again.wait_for(1)
     assert [message.data for message in again.messages] == [b"another"]
@@ -89,7 +89,7 @@ def test_a_message_is_handled_as_it_was_published_and_acknowledged(server, topic
 
 @integration
 def test_a_failed_message_is_delivered_again(server, topic, subscription):
-    handler = Told(Outcome(Result.FAILED, "the API is down."), STARTED)
+    handler = FakeHandler(Outcome(Result.FAILED, "the API is down."), STARTED)
     with pulling(subscription, handler):
         server.publish(topic)
         handler.wait_for(2)
@@ -99,7 +99,7 @@ def test_a_failed_message_is_delivered_again(server, topic, subscription):
 
 @integration
 def test_a_bug_is_no_lost_message(server, topic, subscription):
-    class Broken(Told):
+    class Broken(FakeHandler):
         def handle(self, message):
             outcome = super().handle(message)
             if len(self.messages) == 1:
@@ -114,7 +114,7 @@ def test_a_bug_is_no_lost_message(server, topic, subscription):
 
 @integration
 def test_a_deferred_message_is_held_and_looked_at_when_it_is_due(server, topic, subscription):
-    handler = Told(Outcome(Result.DEFERRED, "not yet.", retry_seconds=0.2), STARTED)
+    handler = FakeHandler(Outcome(Result.DEFERRED, "not yet.", retry_seconds=0.2), STARTED)
     with pulling(subscription, handler):
         server.publish(topic)
         handler.wait_for(2)
@@ -124,20 +124,20 @@ def test_a_deferred_message_is_held_and_looked_at_when_it_is_due(server, topic, 
 
 @integration
 def test_messages_that_are_held_go_back_when_the_puller_stops(server, topic, subscription):
-    handler = Told(Outcome(Result.DEFERRED, "not yet.", retry_seconds=500))
+    handler = FakeHandler(Outcome(Result.DEFERRED, "not yet.", retry_seconds=500))
     with pulling(subscription, handler) as metrics:
         server.publish(topic)
         handler.wait_for(1)
         while metrics.registry.get_sample_value("retrainer_held_messages") != 1:
             pass
-    with pulling(subscription, other := Told(STARTED)):
+    with pulling(subscription, other := FakeHandler(STARTED)):
         other.wait_for(1)
 
 
 @integration
 def test_what_can_not_be_held_goes_back_to_pubsub(server, topic, subscription, monkeypatch):
     monkeypatch.setattr(pull, "MAX_HELD", 0)
-    handler = Told(Outcome(Result.DEFERRED, "not yet.", retry_seconds=60), STARTED)
+    handler = FakeHandler(Outcome(Result.DEFERRED, "not yet.", retry_seconds=60), STARTED)
     with pulling(subscription, handler):
         server.publish(topic)
         handler.wait_for(2)
@@ -149,7 +149,7 @@ def test_an_invalid_message_arrives_in_the_dead_letter_topic_with_the_reason(
 ):
     dead = server.add_topic("dead")
     letters = server.add_subscription("letters", dead)
-    handler = Told(Outcome(Result.INVALID, "the body is not JSON."), STARTED)
+    handler = FakeHandler(Outcome(Result.INVALID, "the body is not JSON."), STARTED)
     with pulling(subscription, handler, DeadLetters(dead)):
         sent = server.publish(topic, b"not JSON", origin="somewhere")
         handler.wait_for(1)
@@ -179,7 +179,7 @@ def test_a_dead_letter_with_any_attribute_is_published(server, topic, subscripti
 
 @integration
 def test_an_invalid_message_without_a_topic_is_delivered_again(server, topic, subscription):
-    handler = Told(Outcome(Result.INVALID, "no."), STARTED)
+    handler = FakeHandler(Outcome(Result.INVALID, "no."), STARTED)
     with pulling(subscription, handler):
         server.publish(topic)
         handler.wait_for(2)
@@ -189,7 +189,7 @@ def test_an_invalid_message_without_a_topic_is_delivered_again(server, topic, su
 def test_an_invalid_message_is_kept_while_the_dead_letter_topic_does_not_take_it(
     server, topic, subscription
 ):
-    handler = Told(Outcome(Result.INVALID, "no."), STARTED)
+    handler = FakeHandler(Outcome(Result.INVALID, "no."), STARTED)
     missing = DeadLetters("projects/acme-ml/topics/missing")
     with pulling(subscription, handler, missing) as metrics:
         server.publish(topic)
@@ -208,10 +208,12 @@ def test_a_missing_topic_is_named(server, topic):
 @integration
 def test_a_subscription_that_is_not_there_ends_the_puller_with_its_name(server):
     metrics, ended = Metrics(), threading.Event()
-    puller = Puller("projects/acme-ml/subscriptions/none", Processor(Told(), metrics), metrics)
+    puller = Puller(
+        "projects/acme-ml/subscriptions/none", Processor(FakeHandler(), metrics), metrics
+    )
     puller.start(ended.set)
     assert ended.wait(60)
-    with pytest.raises(RetrainerError, match="nothing is pulled from"):
+    with pytest.raises(RetrainerError, match="no messages are being pulled from"):
         puller.check()
     with pytest.raises(RetrainerError, match=r"subscriptions/none' can't be pulled from"):
         puller.stop(20)
@@ -220,7 +222,7 @@ def test_a_subscription_that_is_not_there_ends_the_puller_with_its_name(server):
 @integration
 def test_exactly_once_delivery_is_confirmed(server, topic):
     name = server.add_subscription("once", topic, enable_exactly_once_delivery=True)
-    handler = Told(STARTED)
+    handler = FakeHandler(STARTED)
     with pulling(name, handler) as metrics:
         server.publish(topic)
         handler.wait_for(1)

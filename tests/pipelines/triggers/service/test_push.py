@@ -1,4 +1,4 @@
-"""The push service over real HTTP, with a handler that does as it is told."""
+"""The push service over real HTTP, with a handler whose outcomes a test sets."""
 
 import asyncio
 import base64
@@ -28,8 +28,8 @@ KEY = SigningKey("2026-a")
 PUBLISHED = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
-class Told:
-    """Gives the outcomes that it is told to, and keeps the messages.
+class FakeHandler:
+    """Returns the outcomes that a test sets, and keeps the messages.
 
     Attributes:
         gate: Where `handle` waits until it is set.
@@ -84,7 +84,7 @@ class Running:
 
 @contextmanager
 def serving(verifier=None, topic=None, clock=PUBLISHED.timestamp, **limits):
-    handler, metrics, readiness = Told(), Metrics(), Readiness({})
+    handler, metrics, readiness = FakeHandler(), Metrics(), Readiness({})
     processor = Processor(handler, metrics, topic, clock=clock)
     service = PushService(processor, metrics, readiness, verifier, **limits)
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
@@ -162,21 +162,23 @@ def test_both_spellings_and_both_paths_are_understood(service):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status"),
+    ("outcome", "status", "text"),
     [
-        (Outcome(Result.STARTED), 204),
-        (Outcome(Result.DUPLICATE), 204),
-        (Outcome(Result.IGNORED), 204),
-        (Outcome(Result.DEFERRED, retry_seconds=12.3), 429),
-        (Outcome(Result.FAILED), 503),
-        (Outcome(Result.INVALID, "no JSON."), 422),
-        (RuntimeError("a bug"), 503),
+        (Outcome(Result.STARTED), 204, ""),
+        (Outcome(Result.DUPLICATE), 204, ""),
+        (Outcome(Result.IGNORED), 204, ""),
+        (Outcome(Result.DEFERRED, "acme-ml cools down.", retry_seconds=12.3), 429, ""),
+        (Outcome(Result.FAILED, "https://acme.example does not answer."), 503, ""),
+        (Outcome(Result.INVALID, "no JSON."), 422, "no JSON.\n"),
+        (RuntimeError("a bug"), 503, ""),
     ],
 )
-def test_each_result_has_its_status(service, outcome, status):
+def test_each_result_has_its_status_and_only_what_is_invalid_a_reason(
+    service, outcome, status, text
+):
     service.handler.outcome = outcome
     response = service.push()
-    assert (response.status_code, response.text) == (status, "")
+    assert (response.status_code, response.text) == (status, text)
     assert response.headers.get("Retry-After") == ("13" if status == 429 else None)
 
 
@@ -210,7 +212,7 @@ def test_a_message_that_waits_or_fails_is_kept_for_thirty_days(result):
         ((letter, reason),) = topic.letters
         assert letter.message_id == "7"
         assert reason == f"it was {result} for 30 days: the day is used up."
-        # It is published again, and starts anew.
+        # It is published again, and starts again.
         again = envelope(attributes=describe(letter, ""), publishTime=now[0].isoformat())
         assert service.push(again).status_code == status
         assert len(topic.letters) == 1
@@ -274,8 +276,11 @@ def test_an_invalid_message_waits_for_the_topic_in_a_thread():
         envelope(attributes=[]),
     ],
 )
-def test_what_is_no_push_is_a_400(service, body):
-    assert service.push(body.encode() if isinstance(body, str) else body).status_code == 400
+def test_what_is_no_push_is_a_400_that_says_why(service, body):
+    answer = service.push(body.encode() if isinstance(body, str) else body)
+    assert answer.status_code == 400
+    assert answer.text.startswith("the ")
+    assert answer.text.endswith(".\n")
     assert service.handler.messages == []
     assert service.sample("retrainer_refused_requests_total", reason="envelope") == 1
 
@@ -373,7 +378,7 @@ def test_a_service_that_shuts_down_is_not_ready(service):
     assert (response.status_code, response.json()["missing"]) == (503, ["service"])
 
 
-def test_readiness_waits_for_what_is_missing_and_tells_no_caller_why():
+def test_readiness_waits_for_what_is_missing_and_shows_no_caller_why():
     tried = []
 
     async def target():
