@@ -5,7 +5,9 @@ namespace and cookies of whoever used it last from ~/.config/kfp, prints links t
 description.
 """
 
+import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +19,9 @@ from google.api_core import exceptions, retry
 from ....components.lib import network
 from ....components.lib.errors import RetrainerError
 from ...project.sections.targets import KubeflowConfig
-from ..errors import UnauthenticatedError, UnavailableError
+from ..errors import RefusedError, UnauthenticatedError, UnavailableError
 from ..interface import SUBMIT_SECONDS
-from .calls import COOKIE_VARIABLE, TOKEN_VARIABLE, Calls, is_renewable
+from .credentials import COOKIE_VARIABLE, TOKEN_VARIABLE, is_renewable, read_cookie, read_token
 from .settings import check_host
 
 DEADLINE_SECONDS = SUBMIT_SECONDS
@@ -27,52 +29,136 @@ _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 4.0
 # More threads than this make connections that are closed after use.
 _CONNECTIONS = 32
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 8.0
+_LEAST_SECONDS = 0.1
+_PAGE_SIZE = 100
+_LONGEST_MESSAGE = 600
+_BUSY = frozenset({408, 425, 429})
+_NOT_IMPLEMENTED = 501
 
 Result = TypeVar("Result")
 
 
-def read_token(config: KubeflowConfig) -> str:
-    """Read the bearer token again each time: Kubernetes replaces the file before the token in it expires.
+class NotFoundError(RefusedError):
+    """What was asked for is not there."""
 
-    Returns:
-        That of the environment variable, else that of the file.
 
-    Raises:
-        UnauthenticatedError: If the file is missing, or what it or the variable holds is no token.
-    """
-    token, origin = os.environ.get(TOKEN_VARIABLE, "").strip(), f"the variable {TOKEN_VARIABLE}"
-    if not token and config.token_file:
-        origin = f"the file '{config.token_file}' (targets.kubeflow.token_file)"
+class ConflictError(RefusedError):
+    """What shall be made is there already."""
+
+
+class Calls:
+    """Requests that share one deadline."""
+
+    def __init__(self, host: str, seconds: float) -> None:
+        self._host = host
+        self._ends = time.monotonic() + seconds
+
+    def read(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a method of the API that changes nothing, and give up early, as it can be asked again.
+
+        Raises:
+            UnavailableError: If the service gives no answer, or says that it can't.
+            RefusedError: If it refuses.
+        """
+        return self._send(_READ_SECONDS, method, *arguments, **keywords)
+
+    def read_all(self, method: Callable[..., Any], field: str, **query: Any) -> list[Any]:
+        """Call a method that lists, for every page.
+
+        Args:
+            method: The API's method that gives a page.
+            field: Where a page holds its things.
+            query: Which things.
+        """
+        things: list[Any] = []
+        token = ""
+        while True:
+            page = self.read(method, page_size=_PAGE_SIZE, page_token=token, **query)
+            things += getattr(page, field) or []
+            token = page.next_page_token
+            if not token:
+                return things
+
+    def write(self, method: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call a method of the API that changes something, and wait for its outcome as long as time is left.
+
+        Raises:
+            UnavailableError: If the service gives no answer, or says that it can't; it may have done it.
+            RefusedError: If it refuses.
+        """
+        return self._send(float("inf"), method, *arguments, **keywords)
+
+    def _send(
+        self, seconds: float, method: Callable[..., Any], *arguments: Any, **keywords: Any
+    ) -> Any:
+        left = max(self._ends - time.monotonic(), _LEAST_SECONDS)
+        timeout = (min(_CONNECT_SECONDS, left), min(seconds, left))
         try:
-            # Latin-1 decodes anything: an error of decoding would quote what it read.
-            token = Path(config.token_file).read_text(encoding="latin-1").strip()
-        except OSError as error:
-            raise UnauthenticatedError(f"{origin} can't be read: {error.strerror}.") from error
-    # What is no header's value would be quoted in http.client's error, too.
-    if not token or not all("!" <= character <= "~" for character in token):
-        raise UnauthenticatedError(
-            f"{origin} does not hold a bearer token: one word of ASCII characters is expected.",
+            return method(*arguments, _request_timeout=timeout, **keywords)
+        except kfp_server_api.ApiException as error:
+            raise _translate(self._host, error) from error
+        except urllib3.exceptions.HTTPError as error:
+            reason = getattr(error, "reason", None) or error
+            if isinstance(reason, urllib3.exceptions.SSLError):
+                raise RefusedError(
+                    f"{self._host} could not be trusted{network.route(self._host)}: {reason}. Name a file with the "
+                    "certificates that sign its own in targets.kubeflow.ca_certificate, or for every service in the "
+                    "variable REQUESTS_CA_BUNDLE."
+                ) from error
+            raise UnavailableError(
+                f"{self._host} can't be reached{network.route(self._host)}: {reason}.{network.advice(error)}"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise UnavailableError(f"{self._host} answered with something unreadable.") from error
+
+
+def _translate(host: str, error: kfp_server_api.ApiException) -> RetrainerError:
+    status = error.status or 0
+    message, from_kubeflow = _message(error)
+    said = f"{host} answered {status}: {message}"
+    if status == 407 or (not from_kubeflow and status >= 500):
+        # Neither may be the service's own word.
+        return UnavailableError(f"{said}{_of_a_proxy(host, status)}")
+    if status in _BUSY or (status >= 500 and status != _NOT_IMPLEMENTED):
+        return UnavailableError(said)
+    if status == 401 or 300 <= status < 400:
+        return UnauthenticatedError(
+            f"{said} A token is missing or no longer valid: set {TOKEN_VARIABLE} or targets.kubeflow.token_file, or "
+            f"{COOKIE_VARIABLE} where people log in on a page.",
             renewable=is_renewable(),
         )
-    return token
-
-
-def read_cookie() -> str | None:
-    """Read a session's cookie, for installations that let people in by a login page (Dex, an OIDC proxy).
-
-    Returns:
-        The value of the environment variable, such as `authservice_session=...`; None without one.
-
-    Raises:
-        UnauthenticatedError: If it can't be a header's value.
-    """
-    cookie = os.environ.get(COOKIE_VARIABLE, "").strip()
-    if not all(" " <= character <= "~" for character in cookie) or (cookie and "=" not in cookie):
-        raise UnauthenticatedError(
-            f"the variable {COOKIE_VARIABLE} does not hold a cookie: name=value in ASCII characters is expected.",
-            renewable=False,
+    if status == 403:
+        return RefusedError(
+            f"{said} Grant the token's account access in the namespace (targets.kubeflow.namespace), or use "
+            "another token."
         )
-    return cookie or None
+    if status == 404 and not from_kubeflow:
+        return RefusedError(
+            f"{said} Is targets.kubeflow.host the address of Kubeflow Pipelines' API, its path included?"
+        )
+    kinds = {404: NotFoundError, 409: ConflictError}
+    return kinds.get(status, RefusedError)(said)
+
+
+def _of_a_proxy(host: str, status: int) -> str:
+    way = network.route(host)
+    fix = network.advice(OSError(f"the proxy answered {status}"))
+    return f" It was asked{way}.{fix}" if way else ""
+
+
+def _message(error: kfp_server_api.ApiException) -> tuple[str, bool]:
+    """Return what the service says, as a sentence, and whether it says it as Kubeflow Pipelines does."""
+    try:
+        body = json.loads(error.body or "")
+        text, from_kubeflow = str(body.get("message") or body["error"]), True
+    except (ValueError, KeyError, AttributeError, TypeError):
+        text, from_kubeflow = str(error.reason or "no reason given"), False
+    text = " ".join(text.split())
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[:_LONGEST_MESSAGE] + " ..."
+    return (text if text.endswith(".") else text + "."), from_kubeflow
 
 
 class KubeflowClient:

@@ -8,8 +8,7 @@ from urllib.parse import quote
 import kfp_server_api
 
 from ..errors import UnavailableError
-from .api import KubeflowClient, Result
-from .calls import Calls, ConflictError, NotFoundError
+from .api import Calls, ConflictError, KubeflowClient, NotFoundError, Result
 
 
 class Experiment:

@@ -16,8 +16,7 @@ from typing import Any
 import kfp_server_api
 
 from ..errors import UnavailableError
-from .api import KubeflowClient
-from .calls import Calls, NotFoundError
+from .api import Calls, KubeflowClient, NotFoundError
 from .experiment import Experiment, sort_by_age
 
 ENABLE = kfp_server_api.RecurringRunMode.ENABLE

@@ -13,8 +13,7 @@ from ...project.sections.targets import KubeflowConfig
 from ..errors import RefusedError
 from ..schedule_changes import check_times, upcoming
 from ..types import Schedule, ScheduleRequest, ScheduleState
-from .api import KubeflowClient
-from .calls import Calls
+from .api import Calls, KubeflowClient
 from .experiment import Experiment
 from .recurring_runs import DISABLE, ENABLE, RecurringRuns, shall_run
 from .versions import VersionCheck

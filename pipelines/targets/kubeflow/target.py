@@ -24,8 +24,7 @@ from ..types import (
     Submission,
     TaskStatus,
 )
-from .api import DEADLINE_SECONDS, KubeflowClient
-from .calls import Calls
+from .api import DEADLINE_SECONDS, Calls, KubeflowClient
 from .experiment import Experiment
 from .schedules import KubeflowSchedules
 from .settings import check_kubeflow

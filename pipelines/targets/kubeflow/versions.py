@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import RefusedError
-from .api import KubeflowClient
-from .calls import Calls
+from .api import Calls, KubeflowClient
 
 Version = tuple[int, ...]
 

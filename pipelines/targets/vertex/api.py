@@ -1,14 +1,26 @@
-"""Calls to Vertex AI: what is tried again, for how long, and what is said when it does not work out."""
+"""Vertex AI's API: its client library, loaded lean; clients for each thread; retries; and what its errors mean here.
 
+The session of `requests` below a client is not made for several threads at once, and keeps at most ten connections. So
+there is one client of each kind for every thread, and a session for the one request that is large.
+"""
+
+import importlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ....components.lib.network import advice, is_untrusted, route
+from ....components.lib.lean_imports import enter_lean
+from ....components.lib.network import advice, is_untrusted, keep_token, route
 from ...project.sections.targets import VertexConfig
 from ..errors import RefusedError, UnauthenticatedError, UnavailableError
-from .settings import api_address
+from .settings import api_address, is_emulator
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.cloud import aiplatform_v1
 
 Answer = TypeVar("Answer")
 Options = Callable[[], dict[str, Any]]
@@ -21,6 +33,145 @@ _LOG_IN = (
     "Log in with 'gcloud auth application-default login', or name a key file in the variable "
     "GOOGLE_APPLICATION_CREDENTIALS."
 )
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_PACKAGES = {"v1": "google.cloud.aiplatform_v1", "v1beta1": "google.cloud.aiplatform_v1beta1"}
+for _package in _PACKAGES.values():
+    enter_lean(_package, f"{_package}.services", f"{_package}.types")
+
+
+def api_version(config: VertexConfig) -> str:
+    """Return the version: v1, or v1beta1 where a setting is in that one alone.
+
+    That is RuntimeConfig.default_runtime, for persistent resources (google-cloud-aiplatform 1.165,
+    types/pipeline_job.py of both packages).
+
+    Args:
+        config: The target's settings.
+    """
+    return "v1beta1" if config.persistent_resource else "v1"
+
+
+def api_module(config: VertexConfig, name: str) -> Any:
+    """Load a module of the client library.
+
+    Args:
+        config: The target's settings.
+        name: Its name within the package of the version, such as `types.schedule`.
+    """
+    return importlib.import_module(f"{_PACKAGES[api_version(config)]}.{name}")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A request that creates something.
+
+    Attributes:
+        url: Where it is sent, query included.
+        body: JSON.
+    """
+
+    url: str
+    body: str
+
+
+class VertexClients:
+    """Opens clients when they are first needed: their library takes seconds to load.
+
+    Args:
+        config: Where the service is.
+        credentials: Credentials to call it with. If not given: none for an emulator on this machine, else Google's
+            application default ones.
+    """
+
+    def __init__(self, config: VertexConfig, credentials: "Credentials | None") -> None:
+        self._config = config
+        self._given = credentials
+        self._lock = threading.Lock()
+        self._own = threading.local()
+
+    def pipelines(self) -> "aiplatform_v1.PipelineServiceClient":
+        """Return this thread's client of runs.
+
+        Raises:
+            DefaultCredentialsError: If there are no credentials.
+        """
+        module = api_module(self._config, "services.pipeline_service")
+        return self._client(module.PipelineServiceClient)
+
+    def schedules(self) -> "aiplatform_v1.ScheduleServiceClient":
+        """Return this thread's client of schedules.
+
+        Raises:
+            DefaultCredentialsError: If there are no credentials.
+        """
+        module = api_module(self._config, "services.schedule_service")
+        return self._client(module.ScheduleServiceClient)
+
+    def create_job(self, post: Post, timeout: float) -> "aiplatform_v1.PipelineJob":
+        """Create a job by a request that is written already.
+
+        Args:
+            post: The request.
+            timeout: How long to wait for the answer, in seconds.
+
+        Returns:
+            The job, its name and time of creation alone.
+
+        Raises:
+            DefaultCredentialsError: If there are no credentials.
+            GoogleAPICallError: If the service says no.
+        """
+        from google.api_core.exceptions import from_http_response
+        from google.auth.transport.requests import AuthorizedSession
+
+        def make() -> AuthorizedSession:
+            session = AuthorizedSession(self._credentials)
+            keep_token(session)
+            return session
+
+        session = self._get("session", make)
+        response = session.post(
+            post.url,
+            data=post.body.encode(),
+            headers={"Content-Type": "application/json"},
+            timeout=timeout,
+        )
+        if response.status_code >= 400:
+            raise from_http_response(response)
+        kind = api_module(self._config, "types.pipeline_job").PipelineJob
+        return kind.from_json(response.content, ignore_unknown_fields=True)
+
+    def _client(self, kind: Any) -> Any:
+        def make() -> Any:
+            transport = kind.get_transport_class("rest")(
+                host=api_address(self._config), credentials=self._credentials
+            )
+            if hasattr(transport, "_session"):
+                keep_token(transport._session)
+            return kind(transport=transport)
+
+        return self._get(kind.__name__, make)
+
+    def _get(self, name: str, make: Callable[[], Any]) -> Any:
+        if not hasattr(self._own, name):
+            setattr(self._own, name, make())
+        return getattr(self._own, name)
+
+    @property
+    def _credentials(self) -> Any:
+        with self._lock:
+            return self._found_credentials
+
+    @cached_property
+    def _found_credentials(self) -> Any:
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+
+        if self._given is not None:
+            return self._given
+        if is_emulator(self._config):
+            return AnonymousCredentials()
+        return google.auth.default(scopes=[_SCOPE])[0]
 
 
 @dataclass(frozen=True)

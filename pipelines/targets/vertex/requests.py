@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -14,7 +13,7 @@ from ...project.formats.names import check_labels, check_run_id
 from ...project.sections.targets import VertexConfig
 from ..schedule_changes import upcoming
 from ..types import RunRequest, ScheduleRequest
-from .lean_api import api_module, api_version
+from .api import Post, api_module, api_version
 from .settings import api_address, parent, persistent_resource
 
 if TYPE_CHECKING:
@@ -38,19 +37,6 @@ _MAX_DISPLAY_NAME = 128
 _ALT = {"$alt": "json;enum-encoding=int"}
 # The answer would repeat the whole spec.
 _FIELDS = {"$fields": "name,createTime"}
-
-
-@dataclass(frozen=True)
-class Post:
-    """A request that creates something.
-
-    Attributes:
-        url: Where it is sent, query included.
-        body: JSON.
-    """
-
-    url: str
-    body: str
 
 
 class VertexRequests:

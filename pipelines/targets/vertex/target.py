@@ -15,8 +15,7 @@ from ...project.sections.targets import VertexConfig
 from ..errors import RefusedError
 from ..interface import SUBMIT_SECONDS
 from ..types import ENDED, RemoteRun, RunRequest, RunStatus, Schedule, ScheduleRequest, Submission
-from .api import Options, VertexCaller, is_undone
-from .clients import VertexClients
+from .api import Options, VertexCaller, VertexClients, is_undone
 from .requests import PIPELINE_LABEL, VertexRequests, label_of
 from .schedules import VertexSchedules, check_schedule
 from .settings import check_vertex, console_url, is_emulator, parent
