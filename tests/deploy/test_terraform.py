@@ -8,7 +8,7 @@ import pytest
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "docs/deploy/terraform"
 
-pytestmark = pytest.mark.integration("go", "terraform")
+pytestmark = [pytest.mark.integration("go", "terraform"), pytest.mark.slow]
 
 
 @pytest.fixture

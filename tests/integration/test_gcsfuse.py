@@ -12,7 +12,7 @@ import pytest
 import requests
 from servers import gcsfuse
 
-pytestmark = pytest.mark.integration("go", "umount")
+pytestmark = [pytest.mark.integration("go", "umount"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,6 @@ def test_a_file_is_an_object_when_it_is_closed_and_so_is_half_of_one_whose_write
     assert sizes() == [100_000]
 
 
-@pytest.mark.slow
 def test_the_pipeline_runs_and_its_artifacts_are_objects(mount, tmp_path):
     folder, objects = mount
     done = gcsfuse.run_pipeline(tmp_path / "project", folder)
