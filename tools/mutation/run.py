@@ -19,6 +19,7 @@ TensorFlow and TFX. So this process imports the libraries once and forks for eac
 import argparse
 import contextlib
 import fnmatch
+import importlib
 import os
 import random
 import re
@@ -179,9 +180,11 @@ def main() -> int:
     # So that nothing runs on after this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     drawn = draw(options.areas, options.n, options.seed)
-    load_libraries()
+    lists = [files for area, fault in drawn for files in tests_of(area, fault.path)]
+    files = sorted({file for one in lists for file in one})
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
-        if not options.quick and not check_tests(drawn, scratch):
+        load_libraries(files, scratch)
+        if not options.quick and not check_tests(files, scratch):
             return 2
         outcomes = []
         for outcome in run_all(drawn, options.jobs, scratch):
@@ -266,20 +269,24 @@ def compiles(fault: Fault) -> bool:
     return True
 
 
-def load_libraries() -> None:
-    """Import what the tests need, and nothing of retrainer, whose modules the forks import with the fault."""
+def load_libraries(files: Sequence[str], scratch: str) -> None:
+    """Import what the tests import beside retrainer, whose modules each fork imports with its fault."""
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", GRPC_VERBOSITY="ERROR")
     os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     for name in LIBRARIES:
-        __import__(name)
+        importlib.import_module(name)
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    process = start([[*files, "--collect-only"]], scratch, None)
+    os.waitpid(process.pid, 0)
+    for name in Path(process.folder, "modules").read_text(encoding="utf-8").split():
+        # Some are made by others, and can't be imported by themselves.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
     assert not [name for name in sys.modules if name.startswith("retrainer.")]
 
 
-def check_tests(drawn: Sequence[tuple[str, Fault]], scratch: str) -> bool:
+def check_tests(files: Sequence[str], scratch: str) -> bool:
     """Run the tests without any fault: one that fails would catch everything."""
-    lists = [files for area, fault in drawn for files in tests_of(area, fault.path)]
-    files = sorted({file for one in lists for file in one})
     since = time.monotonic()
     process = start([files], scratch, None)
     try:
@@ -360,6 +367,15 @@ class Watch:
         """Give each test its time."""
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
+
+    def pytest_collection_finish(self, session) -> None:  # type: ignore[no-untyped-def]
+        """Note what was imported."""
+        installed = [
+            name
+            for name, module in sys.modules.items()
+            if "site-packages" in (getattr(module, "__file__", None) or "")
+        ]
+        Path(self._path).with_name("modules").write_text("\n".join(installed), encoding="utf-8")
 
     def _note(self, report) -> None:  # type: ignore[no-untyped-def]
         if report.failed and not self._path.exists():

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.champion_comparison import judge_in_part
-from retrainer.components.evaluate_model.gate import explain, judge, rule
+from retrainer.components.evaluate_model.gate import difference, explain, judge, rule
 from retrainer.components.evaluate_model.input_counts import SliceRows
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check, meets_change
@@ -259,3 +259,89 @@ def test_rules() -> None:
     assert rule(value_threshold(lower_bound=0.5, upper_bound=0.9)) == "0.5 to 0.9"
     assert rule(change_threshold(absolute=-1e-10)) == "change of -1e-10 or more"
     assert rule(change_threshold("LOWER_IS_BETTER", relative=0.1)) == "change of +10 % or less"
+
+
+def test_two_reasons_are_in_the_sentence_and_a_third_is_counted() -> None:
+    def refused(count: int) -> str:
+        checks = [
+            Check("auc", f"hour = {i}", value_threshold(lower_bound=0.7), 0.5, None, False)
+            for i in range(count)
+        ]
+        return judge(evaluation(*checks), NONE).sentence
+
+    assert refused(2) == (
+        "refused: auc 0.5 for hour = 0 is below 0.7; auc 0.5 for hour = 1 is below 0.7"
+    )
+    assert refused(3) == f"{refused(2)}; and 1 more"
+
+
+def test_as_many_reasons_as_are_kept_have_no_rest() -> None:
+    def reasons(count: int) -> tuple[str, ...]:
+        floor = value_threshold(lower_bound=0.7)
+        checks = [Check("auc", f"hour = {i}", floor, 0.5, None, False) for i in range(count)]
+        return judge(evaluation(*checks), NONE).reasons
+
+    assert len(reasons(100)) == 100
+    assert reasons(101)[-1] == "and 1 more"
+
+
+def test_labels_that_differ_are_no_reason_and_one_label_is_the_only_one_of_its_kind() -> None:
+    both = evaluation(CHANGE)
+    both.overall.holds = SliceRows(rows=2, low=0.0, high=1.0)
+    assert judge(both, THIRD).blessed
+    undefined = not_judged("overall", "2 rows, all with label 1")
+    alike = evaluation(FLOOR, undefined, valid=True)
+    alike.overall.holds = SliceRows(rows=2, low=1.0, high=1.0)
+    assert len(judge(alike, NONE).reasons) == 1
+
+
+def test_a_metric_that_is_undefined_under_two_thresholds_is_named_once() -> None:
+    why = "24,000 rows, all with weight 0"
+    two = [not_judged("overall", why), not_judged("overall", why)]
+    assert len(judge(evaluation(FLOOR, *two, valid=True), NONE).reasons) == 1
+
+
+def test_what_is_not_judged_on_all_rows_with_a_value_of_its_own_does_not_refuse() -> None:
+    change = Check(
+        "auc", "overall", change_threshold(absolute=0.0), 0.9, math.nan, False, "",
+        "undefined for the champion",
+    )  # fmt: skip
+    verdict = judge(evaluation(FLOOR, change, valid=True), NONE)
+    assert verdict.blessed
+    assert verdict.sentence.endswith("not judged: auc (undefined for the champion)")
+
+
+def test_the_sentence_names_the_metric_that_passed_and_not_one_that_was_not_judged() -> None:
+    verdict = judge(evaluation(not_judged("branch = island"), FLOOR, valid=True), NONE)
+    assert verdict.sentence.startswith("blessed: auc 0.912 (no champion yet), 24,000 rows")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.00004, "±0"), (0.00006, "+0.0001"), (-0.12345, "-0.1235"), (1.5, "+1.5")],
+)
+def test_a_difference_has_four_decimals(value: float, shown: str) -> None:
+    assert difference(value) == shown
+
+
+def test_a_bound_that_is_met_to_the_digit_is_not_called_above() -> None:
+    both = value_threshold(lower_bound=0.1, upper_bound=0.7)
+    assert explain(Check("auc", "overall", both, 0.1, None, False), NONE).endswith("above 0.7")
+    assert explain(Check("auc", "overall", both, 0.8, None, False), NONE) == "auc 0.8 is above 0.7"
+
+
+def test_both_halves_of_a_change_are_asked_for_where_both_are_missed() -> None:
+    threshold = change_threshold(absolute=0.2, relative=0.5)
+    missed = explain(Check("auc", "overall", threshold, 0.5, 0.5, False), THIRD)
+    assert missed.endswith("but must be 0.2 above and but must be 50% above")
+    one = explain(Check("auc", "overall", threshold, 0.72, 0.5, False), THIRD)
+    assert one.endswith("is 0.22 above champion version 3 (0.5), but must be 50% above")
+    other = explain(Check("auc", "overall", threshold, 0.19, 0.12, False), THIRD)
+    assert other.endswith("but must be 0.2 above")
+
+
+def test_a_change_without_a_champions_value_says_so() -> None:
+    check = Check("auc", "hour = 1", change_threshold(absolute=0.0), 0.5, None, False)
+    assert explain(check, THIRD) == (
+        "auc for hour = 1 can't be compared: the champion has no such value"
+    )

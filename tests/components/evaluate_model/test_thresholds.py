@@ -1,0 +1,108 @@
+"""Thresholds at their very bound and beside it, and of two at once."""
+
+import math
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from tensorflow_model_analysis.proto import config_pb2
+
+from retrainer.components.evaluate_model.thresholds import Check, _check, meets_change
+from retrainer.components.evaluate_model.values import Value
+
+
+def change(direction: str = "HIGHER_IS_BETTER", **bounds: float) -> Any:
+    return json_format.ParseDict(
+        {"direction": direction, **bounds}, config_pb2.GenericChangeThreshold()
+    )
+
+
+FLOOR = json_format.ParseDict({"lower_bound": 0.7}, config_pb2.GenericValueThreshold())
+LOWER = "LOWER_IS_BETTER"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "champion", "met"),
+    [
+        (change(absolute=0.25), 0.75, 0.5, True),
+        (change(absolute=0.25), 0.7499, 0.5, False),
+        (change(absolute=-0.25), 0.25, 0.5, True),
+        (change(absolute=-0.25), 0.2499, 0.5, False),
+        (change(LOWER, absolute=-0.25), 0.25, 0.5, True),
+        (change(LOWER, absolute=-0.25), 0.2501, 0.5, False),
+        (change(LOWER, absolute=0.25), 0.75, 0.5, True),
+        (change(LOWER, absolute=0.25), 0.7501, 0.5, False),
+        (change(absolute=0.0), 0.5, 0.5, True),
+        (change(LOWER, absolute=0.0), 0.5, 0.5, True),
+        (change(relative=0.5), 0.75, 0.5, True),
+        (change(relative=0.5), 0.7499, 0.5, False),
+        (change(LOWER, relative=-0.5), 0.25, 0.5, True),
+        (change(LOWER, relative=-0.5), 0.2501, 0.5, False),
+        # Both must be met.
+        (change(absolute=0.25, relative=0.6), 0.76, 0.5, False),
+        (change(absolute=0.25, relative=0.4), 0.76, 0.5, True),
+        (change(absolute=0.3, relative=0.4), 0.76, 0.5, False),
+    ],
+)
+def test_a_change_is_met_at_its_bound_and_missed_beside_it(
+    threshold: Any, value: float, champion: float, met: bool
+) -> None:
+    assert meets_change(threshold, value, champion) is met
+
+
+def judged(
+    threshold: Any,
+    value: Value | None,
+    champion: Value | None = None,
+    failure: str | None = None,
+    least: int = 0,
+) -> Check:
+    return _check("auc", "overall", threshold, value, champion, failure, least)
+
+
+@pytest.mark.parametrize("failure", [None, "too low"])
+def test_tfmas_judgement_stands_where_there_is_a_value(failure: str | None) -> None:
+    check = judged(FLOOR, Value(0.8), failure=failure)
+    assert (check.passed, check.failed) == (failure is None, failure is not None)
+    assert check.not_judged == ""
+    missing = judged(FLOOR, None, failure=failure)
+    assert missing.passed is (failure is None)
+    assert missing.value is None
+
+
+@pytest.mark.parametrize("failure", [None, "too low"])
+def test_a_small_slice_or_an_undefined_value_neither_meets_nor_misses(failure: str | None) -> None:
+    small = judged(FLOOR, Value(0.8, undefined="1 row"), failure=failure, least=20)
+    assert (small.passed, small.failed, small.not_judged) == (False, False, "fewer than 20 rows")
+    undefined = judged(FLOOR, Value(math.nan, undefined="8 rows, all with label 0"), None, failure)
+    assert (undefined.passed, undefined.failed) == (False, False)
+    assert undefined.not_judged == "8 rows, all with label 0"
+
+
+def test_a_change_against_a_champion_without_a_value_is_not_judged() -> None:
+    nan = Value(math.nan)
+    check = judged(change(absolute=0.0), Value(0.8), nan, "no change")
+    assert (check.passed, check.failed) == (False, False)
+    assert check.not_judged == "undefined for the champion"
+    # Through the challenger's own predictions it is a miss, and a floor has nothing to do with the champion.
+    assert judged(change(absolute=0.0), nan, nan, "no change").failed
+    assert judged(change(absolute=0.0), nan, Value(0.8), "no change").failed
+    assert judged(FLOOR, Value(0.8), nan).passed
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "champion", "failure", "passed"),
+    [
+        # TFMA divides by the champion's value: of 0 and below, its judgement is not taken.
+        (change(relative=0.1), 0.5, 0.0, "infinite", True),
+        (change(relative=0.1), 0.0, 0.0, None, False),
+        (change(relative=0.1), -0.5, -0.4, None, False),
+        (change(relative=0.1), 0.5, 0.4, "too low", False),
+        (change(relative=0.9), 0.5, 0.4, None, True),
+        (change(absolute=0.1), 0.5, 0.0, "too low", False),
+    ],
+)
+def test_a_share_of_nothing_or_of_less_is_judged_here_and_all_else_by_tfma(
+    threshold: Any, value: float, champion: float, failure: str | None, passed: bool
+) -> None:
+    assert judged(threshold, Value(value), Value(champion), failure).passed is passed
