@@ -401,7 +401,8 @@ def run_tests(stages: Sequence[Sequence[str]], folder: str, fault: Fault | None)
     """Run test files in this process, until a test fails, and return pytest's exit code."""
     import pytest
 
-    os.setpgid(0, 0)
+    # A session of its own: its processes end together.
+    os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     log = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)

@@ -4,10 +4,12 @@ import pytest
 
 from retrainer.components.lib.statistics_artifact import read_statistics
 from retrainer.components.validate_examples.analysis import analyze
+from retrainer.components.validate_examples.comparison import Comparison
+from retrainer.components.validate_examples.distances import Distance
 from retrainer.components.validate_examples.report import render
 from retrainer.components.validate_examples.result import run_checks
 from retrainer.components.validate_examples.schema_inference import infer_schema
-from retrainer.components.validate_examples.settings import parse_settings
+from retrainer.components.validate_examples.settings import L_INFINITY, parse_settings
 from retrainer.components.validate_examples.window import read_window
 
 
@@ -66,3 +68,19 @@ def test_a_column_that_creeps_away_is_farther_with_every_span(judged):
     values = [distances["distance"].value for distances in judgement.history]
     assert values[-1] > 1.5 * values[0]
     assert values[-1] == max(values)
+
+
+def distance(value: float) -> Distance:
+    return Distance(L_INFINITY, value, 0.1, chosen=False)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "usual"),
+    [([], None), ([0.4, 0.4], None), ([0.1, 0.9, 0.4], 0.4), ([0.1, 0.2, 0.4, 0.9], 0.3)],
+)
+def test_the_middle_of_three_or_more_distances_is_usual(earlier, usual):
+    history = [{"x": distance(value), "y": distance(1.0)} for value in earlier]
+    history.insert(1, {"y": distance(1.0)})
+    compared = Comparison({}, history)
+    assert compared.earlier("x") == earlier
+    assert compared.usual("x") == (None if usual is None else pytest.approx(usual))

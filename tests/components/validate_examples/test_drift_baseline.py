@@ -3,16 +3,22 @@
 import json
 import shutil
 from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow_data_validation as tfdv
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.validate_examples.settings import parse_settings
+from retrainer.components.validate_examples.comparison import Comparison
+from retrainer.components.validate_examples.distances import Distance
+from retrainer.components.validate_examples.drift_baseline import Habit, find_habits
+from retrainer.components.validate_examples.settings import L_INFINITY, parse_settings
 from retrainer.components.validate_examples.validate import validate
 
 ROWS = 400
@@ -194,3 +200,110 @@ def test_the_report_says_why_a_column_beyond_its_threshold_passes(judge_anew):
         frame["month"] = i + 1
     page = judge_anew(spans).page
     assert "no two spans have values in common" in page
+
+
+@pytest.fixture(scope="module")
+def letters():
+    """By letter, 100 rows that all have it."""
+    return {
+        letter: Dataset(
+            tfdv.generate_statistics_from_dataframe(pd.DataFrame({"x": [letter] * 100}))
+        )
+        for letter in "ABCDE"
+    }
+
+
+@pytest.fixture
+def habit(letters):
+    """A function that gives the habit of a column whose spans have one letter each, such as `AAB`."""
+
+    def go(spans, value=1.0, history=(), chosen=False, season=True, newer=1):
+        window = SimpleNamespace(
+            spans={str(i): letters[letter] for i, letter in enumerate(spans, 1)},
+            index=SimpleNamespace(newest=str(len(spans))),
+            relatives={},
+            has_same_season=season,
+        )
+        far = Distance(L_INFINITY, value, 0.1, chosen)
+        before = [{"x": Distance(L_INFINITY, one, 0.1, chosen=False)} for one in history]
+        sides = letters["D"].columns, letters["E"].columns
+        names = list(window.spans)[-newer:] if newer else []
+        return find_habits(window, Comparison({"x": far}, before), sides, names).get("x")
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("spans", "recurs"),
+    [
+        ("AAAB", False),
+        # Two are enough with a span between that differs, else it takes three.
+        ("BABAB", True),
+        ("ABAB", False),
+        ("ABBB", False),
+        ("ABBBB", True),
+        ("BBAB", True),
+    ],
+)
+def test_values_that_come_back_are_usual(habit, spans, recurs):
+    usual = "earlier spans were like this one" if recurs else ""
+    assert habit(spans, history=[0.5, 0.5]).usual == usual
+
+
+def test_values_recur_only_if_those_of_each_newer_span_do(habit):
+    assert habit("BABABB", newer=2, history=[0.5]).usual
+    assert not habit("BABAAC", newer=2, history=[0.5]).usual
+    assert not habit("BABAB", newer=0, history=[0.5]).usual
+
+
+@pytest.mark.parametrize(
+    ("value", "history", "usual"),
+    [
+        (0.5, [0.4, 0.4, 0.4], True),
+        (0.501, [0.4, 0.4, 0.4], False),
+        (0.5, [0.4, 0.4], False),
+        (0.5, [0.1, 0.4, 0.9], True),
+    ],
+)
+def test_a_distance_up_to_a_quarter_above_the_usual_one_is_usual(habit, value, history, usual):
+    words = "moves like this every span" if usual else ""
+    assert habit("AAAAB", value, history).usual == words
+
+
+def test_spans_that_never_meet_are_usual_from_three_on(habit):
+    assert habit("ABC", history=[1.0]).usual == "no two spans have values in common"
+    assert not habit("AB").usual
+    assert not habit("AABC", history=[0.0, 1.0]).usual
+
+
+def test_without_a_past_or_with_one_odd_span_nothing_is_proven(habit):
+    assert habit("AB") == Habit(proven=False)
+    assert habit("ABA", history=[1.0]) == Habit(proven=False, odd="2")
+    assert habit("AAC", history=[0.0]) == Habit()
+    assert habit("ACDA", history=[1.0, 1.0]).odd == ""
+
+
+def test_what_moved_beyond_its_threshold_before_is_noted(habit):
+    noted = Habit(proven=False, note="it moved by 0.11 before")
+    assert habit("AAB", history=[0.11]) == noted
+    assert habit("AAAB", history=[0.05, 0.11]) == noted
+    assert habit("AAB", history=[0.1]) == Habit()
+
+
+def test_where_a_weekday_is_not_known_only_what_never_was_is_proven(habit):
+    assert habit("AAAB", 0.95, [0.0, 0.0], season=False).proven
+    assert not habit("AAAB", 0.94, [0.0, 0.0], season=False).proven
+    assert habit("AAAB", 0.94, [0.0, 0.0], season=True).proven
+    assert not habit("AAAAB", 0.94, [0.0, 0.0, 0.0], season=False).proven
+    assert habit("AAAAB", 0.94, [0.0, 0.0, 0.0], season=True).proven
+
+
+def test_what_came_back_once_is_not_proven_to_be_new(habit):
+    assert not habit("ABAAB", history=[0.1, 0.1, 0.1]).proven
+    assert habit("ABAAC", history=[0.1, 0.1, 0.1]).proven
+
+
+def test_a_threshold_that_somebody_set_has_no_habit_and_at_it_there_is_none(habit):
+    assert habit("BABAB", chosen=True, history=[0.5]) == Habit()
+    assert habit("BABAB", 0.1, history=[0.5]) is None
+    assert habit("BABAB", 0.1001, history=[0.5]) is not None
