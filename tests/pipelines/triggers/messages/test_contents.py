@@ -6,10 +6,12 @@ from servers.trigger_messages import NOON, message, written
 from retrainer.pipelines.triggers.messages.contents import (
     check_span,
     find_written,
+    is_storage,
     read_body,
     read_request,
     read_written,
     restore,
+    show_value,
 )
 from retrainer.pipelines.triggers.service.dead_letters import describe
 from retrainer.pipelines.triggers.types import InvalidMessageError, Message
@@ -162,3 +164,86 @@ def test_a_long_value_is_cut_in_the_reason():
     with pytest.raises(InvalidMessageError) as error:
         read_request(message(), {"id": ["x" * 5000]})
     assert len(str(error.value)) < 200
+
+
+def test_texts_and_bodies_may_be_as_long_as_their_limits():
+    name = "a" * 1024
+    assert read_written(written(name)).uri == f"gs://acme/{name}"
+    body = b'{"id": "7"}'.ljust(256 * 1024)
+    assert read_body(message(body)) == {"id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("time", "is_taken"),
+    [
+        (NOON + timedelta(hours=1), True),
+        (NOON + timedelta(hours=1, seconds=1), False),
+        (NOON.replace(year=2000), True),
+        (NOON.replace(year=1999), False),
+    ],
+)
+def test_an_objects_time_is_of_this_century_and_at_most_an_hour_ahead_of_its_message(
+    time, is_taken
+):
+    late = message(b"", NOON, **written("day=1/a.csv", time).attributes)
+    if is_taken:
+        assert read_written(late).at == time
+        return
+    with pytest.raises(InvalidMessageError, match="was published at 2026-03-01"):
+        read_written(late)
+
+
+@pytest.mark.parametrize(
+    ("generation", "is_taken"), [("9" * 20, True), ("9" * 21, False), ("1a", False), ("", True)]
+)
+def test_a_generation_is_a_number_of_twenty_digits_at_most(generation, is_taken):
+    notification = written("day=1/a.csv", objectGeneration=generation)
+    if is_taken:
+        assert read_written(notification).generation == generation
+        return
+    with pytest.raises(InvalidMessageError, match="'objectGeneration' is"):
+        read_written(notification)
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(78, False), (79, True)])
+def test_a_value_is_shown_whole_up_to_eighty_characters(length, is_cut):
+    text = "x" * length
+    assert show_value(text) == (f"'{text[:76]}..." if is_cut else f"'{text}'")
+    assert len(show_value(text)) == 80
+    assert show_value(None) == "missing"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_it"),
+    [
+        ({"bucketId": "acme"}, True),
+        ({"objectId": "a"}, True),
+        ({"eventType": "OBJECT_DELETE"}, True),
+        ({"eventType": "other"}, False),
+        ({}, False),
+    ],
+)
+def test_one_attribute_of_storage_makes_a_notification_of_it(attributes, is_it):
+    assert is_storage(message(b"", NOON, **attributes)) is is_it
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"retrainer-message-id": "3"}, ("3", NOON)),
+        ({"retrainer-published": "2026-02-28T12:00:00Z"}, ("7", NOON - timedelta(days=1))),
+        ({"retrainer-published": "2026-03-02T12:00:00Z"}, ("7", NOON)),
+        ({}, ("7", NOON)),
+    ],
+)
+def test_a_replay_may_say_its_first_id_or_its_first_time_alone(attributes, expected):
+    again = restore(message(b"", NOON, message_id="7", **attributes))
+    assert (again.message_id, again.published) == expected
+    assert again.attributes == {}
+    assert again.queued == NOON
+
+
+def test_two_parameters_of_a_request_are_both_taken_and_true_is_text():
+    asked = read_request(message(), {"parameters": {"span": "7", "allow_older": True}})
+    assert asked.parameters == {"span": "7", "allow_older": "true"}
+    assert read_request(message(), {"parameters": {"a": False}}).parameters == {"a": "false"}
