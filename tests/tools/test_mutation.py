@@ -62,7 +62,7 @@ def test_faults_are_drawn_from_logic_and_not_from_words(tool):
 def test_a_fault_changes_its_place_alone(tool):
     source = "größe = 1\nif größe > 3:\n    größe = 2\n"
     (fault,) = [one for one in tool.faults_of("a.py", source) if one.after == "(größe >= 3)"]
-    assert fault.of(source) == "größe = 1\nif (größe >= 3):\n    größe = 2\n"
+    assert fault.faulty == "größe = 1\nif (größe >= 3):\n    größe = 2\n"
     assert fault.line == 2
 
 

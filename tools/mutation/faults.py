@@ -54,6 +54,7 @@ class Fault:
         end: The place after its last one.
         before: What is there.
         after: What the fault makes of it.
+        source: The module's text.
     """
 
     path: str
@@ -62,10 +63,12 @@ class Fault:
     end: int
     before: str
     after: str
+    source: str
 
-    def of(self, source: str) -> str:
-        """Return the module's text with the fault."""
-        encoded = source.encode()
+    @property
+    def faulty(self) -> str:
+        """The module's text with the fault."""
+        encoded = self.source.encode()
         return (encoded[: self.start] + self.after.encode() + encoded[self.end :]).decode()
 
 
@@ -84,7 +87,7 @@ def faults_of(path: str, source: str) -> list[Fault]:
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[node.end_lineno - 1] + node.end_col_offset
         found[start, end, after] = Fault(
-            path, node.lineno, start, end, encoded[start:end].decode(), after
+            path, node.lineno, start, end, encoded[start:end].decode(), after, source
         )
     return list(found.values())
 

@@ -131,12 +131,23 @@ AREAS = {
     ),
     "drift": Area(
         ("components/validate_examples/*.py", "components/validate_examples/checks/*.py"),
-        ("tests/components/validate_examples",),
+        (
+            "tests/components/validate_examples/checks",
+            "tests/components/validate_examples/test_drift_baseline.py",
+            "tests/components/validate_examples/test_faults.py",
+            "tests/components/validate_examples/test_schema_inference.py",
+        ),
         ("*report*", "*words*", "*accept*"),
     ),
     "ingestion": Area(
         ("components/ingest_spans/*.py", "components/ingest_spans/sources/*.py"),
-        ("tests/components/ingest_spans",),
+        (
+            "tests/components/ingest_spans/test_ingest.py",
+            "tests/components/ingest_spans/test_ingest_sources.py",
+            "tests/components/ingest_spans/test_private_columns.py",
+            "tests/components/ingest_spans/sources/test_csv_files.py",
+            "tests/components/ingest_spans/sources/test_json_lines.py",
+        ),
     ),
 }
 # Metrics from arrays beside TFMA's own: slow tests, for the modules that compute them.
@@ -263,7 +274,7 @@ def read(path: str) -> str:
 def compiles(fault: Fault) -> bool:
     """Return whether the module with the fault is Python still."""
     try:
-        compile(fault.of(read(fault.path)), fault.path, "exec", dont_inherit=True)
+        compile(fault.faulty, fault.path, "exec", dont_inherit=True)
     except SyntaxError:
         return False
     return True
@@ -411,7 +422,7 @@ def run_tests(stages: Sequence[Sequence[str]], folder: str, fault: Fault | None)
     if fault:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         source = Path(folder, "faulty.py")
-        source.write_text(fault.of(read(fault.path)), encoding="utf-8")
+        source.write_text(fault.faulty, encoding="utf-8")
         os.environ["RETRAINER_FAULT_MODULE"] = (
             f"retrainer.{fault.path.removesuffix('.py').replace('/', '.')}"
         )
