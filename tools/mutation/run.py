@@ -115,18 +115,12 @@ AREAS = {
         ("tests/pipelines/local/test_caching.py", "tests/components/lib/test_reuse.py"),
     ),
     "windows": Area(
+        ("components/lib/window*.py", "components/lib/*span*.py", "components/lib/recency.py"),
         (
-            "components/lib/windows.py",
-            "components/lib/spans.py",
-            "components/lib/span_periods.py",
-            "components/lib/recency.py",
-        ),
-        (
-            "tests/components/lib/test_windows.py",
-            "tests/components/lib/test_spans.py",
-            "tests/components/lib/test_span_periods.py",
+            "tests/components/lib/test_window*.py",
+            "tests/components/lib/test_*span*.py",
+            "tests/components/lib/test_recency.py",
             "tests/components/ingest_spans/test_ingest.py",
-            "tests/components/push_model/test_push.py",
         ),
     ),
     "drift": Area(

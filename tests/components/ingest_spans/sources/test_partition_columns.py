@@ -8,7 +8,7 @@ import pytest
 from retrainer.components.ingest_spans.sources.base import Block
 from retrainer.components.ingest_spans.sources.partition_columns import PartitionedSource
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.spans import SourceFile
+from retrainer.components.lib.source_files import SourceFile
 
 Source = namedtuple("Source", ["blocks", "narrow", "has_header"])
 
