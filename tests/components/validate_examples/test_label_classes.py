@@ -4,10 +4,18 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
 
+from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.examples import SpanPart
 from retrainer.components.validate_examples import label_classes
-from retrainer.components.validate_examples.label_classes import count_classes
+from retrainer.components.validate_examples.label_classes import (
+    LabelCounts,
+    count_classes,
+    count_rate,
+    may_be_classes,
+)
 
 
 def tickets(number: int, new: int = 0, share: float = 1 / 3, kind=int) -> pd.DataFrame:
@@ -64,3 +72,78 @@ def test_a_span_is_counted_once_ever(tmp_path, monkeypatch):
     monkeypatch.undo()
     (tmp_path / "labels-all.json").write_text(json.dumps({"format": 0}))
     assert count_classes([part], "queue") == first
+
+
+def write(tmp_path, *labels, name="all"):
+    files = []
+    for i, values in enumerate(labels):
+        files.append(f"{name}-{i}.parquet")
+        pd.DataFrame({"queue": values}).to_parquet(tmp_path / files[-1])
+    return SpanPart("1", str(tmp_path), name, sum(map(len, labels)), tuple(files))
+
+
+def test_two_files_and_two_parts_of_a_span_are_counted_together(tmp_path):
+    parts = [write(tmp_path, [0, 1, 1], [2, 0]), write(tmp_path, [1, 3], name="eval")]
+    assert count_classes(parts, "queue") == LabelCounts(7, {0: 2, 1: 3, 2: 1, 3: 1})
+    # Kept beside each part, by label.
+    assert count_classes(parts, "queue").counts == {0: 2, 1: 3, 2: 1, 3: 1}
+    assert count_classes(parts, "other") == LabelCounts(0, {})
+
+
+@pytest.mark.parametrize(("classes", "are_counted"), [(30, True), (31, False)])
+@pytest.mark.parametrize("in_two_parts", [False, True])
+def test_thirty_values_are_classes_and_more_are_a_number(
+    tmp_path, classes, are_counted, in_two_parts
+):
+    values = list(range(classes))
+    halves = [values[: classes // 2], values[classes // 2 :]] if in_two_parts else [values]
+    parts = [write(tmp_path, half, name=f"part{i}") for i, half in enumerate(halves)]
+    assert (count_classes(parts, "queue") is not None) is are_counted
+
+
+@pytest.mark.parametrize("values", [[0, 1, 0.5], ["0", "1", "1"]])
+def test_fractions_and_text_are_no_classes_and_stay_none(tmp_path, values):
+    part = write(tmp_path, values)
+    assert count_classes([part], "queue") is None
+    assert count_classes([part], "queue") is None
+
+
+def column(values):
+    statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame({"x": values}))
+    return Dataset(statistics).columns["x"]
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        ([0, 1, 1, 1], LabelCounts(4, {0: 1, 1: 3})),
+        ([0.0, 1.0, None], LabelCounts(2, {0: 1, 1: 1})),
+        ([1, 1], LabelCounts(2, {0: 0, 1: 2})),
+        ([0, 2], None),
+        ([-1, 1], None),
+        ([0.0, 0.5], None),
+        (["0", "1"], None),
+    ],
+)
+def test_a_label_of_0_and_1_is_counted_by_its_mean(values, counts):
+    assert count_rate(column(values)) == counts
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        ([0, 29], [5, 7], True),
+        ([0, 30], [5, 7], False),
+        ([5, 7], [-1, 7], False),
+        (["a", "b"], [5, 7], False),
+        ([0, 29], [None, None], True),
+    ],
+)
+def test_classes_are_integers_from_0_to_29_in_every_span(one, other, may_be):
+    assert may_be_classes([column(one), column(other)]) is may_be
+
+
+def test_the_rate_of_a_class_is_its_share():
+    counts = LabelCounts(4, {0: 1, 2: 3})
+    assert [counts.rate(value) for value in (0, 1, 2)] == [0.25, 0, 0.75]
+    assert LabelCounts(0, {}).rate(0) == 0

@@ -1,0 +1,46 @@
+"""Days are counted over all files and both sides of a split, and a column is one of dates from nine in ten on."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from retrainer.components.lib.examples import SpanPart
+from retrainer.components.validate_examples.date_counts import read_days
+
+
+@pytest.fixture
+def part(tmp_path):
+    """A function that writes a part of a span, each file a column of texts."""
+
+    def write(*files, name="all"):
+        written = []
+        for i, texts in enumerate(files):
+            written.append(f"{name}-{i}.parquet")
+            table = pa.table({"at": pa.array(texts, pa.string()), "x": [1] * len(texts)})
+            pq.write_table(table, tmp_path / written[-1])
+        rows = sum(map(len, files))
+        return SpanPart("1", str(tmp_path), name, rows, tuple(written))
+
+    return write
+
+
+DAY, OTHER, NONE = "2024-02-28", "2024-02-29T10:00:00Z", "2024-02-30"
+
+
+def test_two_files_and_two_parts_are_counted_together(part):
+    parts = [part([DAY, OTHER, None], [DAY, NONE]), part([OTHER, NONE], name="eval")]
+    (days,) = read_days(parts).values()
+    assert days.present == 6
+    assert days.days == {DAY: 2, "2024-02-29": 2}
+    assert days.impossible == {NONE: 2}
+    # Kept beside each part, and read again.
+    assert list(read_days(parts).values()) == [days]
+
+
+@pytest.mark.parametrize(("dates", "is_one"), [(9, True), (8, False)])
+def test_a_column_is_one_of_dates_where_nine_of_ten_texts_are(part, dates, is_one):
+    texts = [DAY] * dates + ["unknown"] * (10 - dates)
+    found = read_days([part(texts)])
+    assert list(found) == (["at"] if is_one else [])
+    if is_one:
+        assert (found["at"].present, found["at"].days) == (10, {DAY: 9})
