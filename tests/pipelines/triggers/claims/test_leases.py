@@ -196,3 +196,16 @@ def test_a_cluster_elsewhere_is_reached_through_the_proxy(server, tmp_path, monk
         monkeypatch.setenv("http_proxy", proxy.url)
         assert LeaseClaims("ml").write("runs/orders-7", {"by": "one"}, None)
         assert proxy.seen[0].startswith("POST http://kube.acme.example/")
+
+
+def test_a_record_that_was_first_and_is_deleted_before_it_is_read_is_not_ours(server, monkeypatch):
+    claims = connect(server)
+    claims.write("runs/a", {"by": "one"}, None)
+    read = claims.read
+
+    def delete_first(key):
+        server.leases.clear()
+        return read(key)
+
+    monkeypatch.setattr(claims, "read", delete_first)
+    assert claims.write("runs/a", {"by": "two"}, None) is None
