@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrainer.components.lib import reuse
-from retrainer.components.lib.digests import digest_value
+from retrainer.components.lib.digests import digest_file, digest_value
 from retrainer.components.lib.reuse import MOST_ENTRIES, Result, Work, reuse_or_make
 from retrainer.components.lib.store import Store
 
@@ -283,3 +283,16 @@ def test_a_bucket_s_store_is_used_as_well(tmp_path):
         assert "reused" in result.verdict
     finally:
         MemoryFileSystem().rm("/acme", recursive=True)
+
+
+def test_an_entry_that_names_a_file_outside_of_its_output_takes_nothing_from_there(task):
+    task.run()
+    (entry,) = task.entries.glob("*.json")
+    (folder,) = (path for path in task.entries.iterdir() if path.is_dir())
+    outside = folder / "model" / "../../../outside"
+    outside.write_text("somebody's")
+    names = {"../../../outside": digest_file(str(outside))}
+    forge(entry, lambda content: content["outputs"]["model"].update(names))
+    task.run()
+    assert task.calls == 2
+    assert not (task.folder.parent / "outside").exists()

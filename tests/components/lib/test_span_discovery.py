@@ -249,3 +249,16 @@ def test_two_files_of_one_span_have_fingerprints_of_their_own(tmp_path):
     assert (changed[0] == before[0], changed[1] == before[1]) == (True, False)
     (tmp_path / "1" / "a.csv").unlink()
     assert read_fingerprints(span.files) == ["", changed[1]]
+
+
+def test_a_file_is_dated_where_its_file_system_says_when_it_changed(tmp_path):
+    import fsspec
+
+    _touch(tmp_path, "1.csv")
+    fsspec.filesystem("memory").pipe("/undated/1.csv", b"a\n1\n")
+    ((local,), (memory,)) = (
+        span.files
+        for pattern in (str(tmp_path / "{span}.csv"), "memory://undated/{span}.csv")
+        for span in find_spans(pattern)
+    )
+    assert (local.dated, memory.dated) == (True, False)
