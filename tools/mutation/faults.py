@@ -163,7 +163,10 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Compare(node.left, [operator()], node.comparators)
     elif isinstance(node, ast.BoolOp):
         yield ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
-        for place in range(len(node.values)):
+        for place, dropped in enumerate(node.values):
+            if isinstance(dropped, ast.Constant) and not dropped.value:
+                # `x or ""`: what was false stays false.
+                continue
             left = [value for at, value in enumerate(node.values) if at != place]
             yield left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):

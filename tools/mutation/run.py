@@ -121,6 +121,7 @@ AREAS = {
             "tests/components/lib/test_*span*.py",
             "tests/components/lib/test_recency.py",
             "tests/components/ingest_spans/test_ingest.py",
+            "tests/components/ingest_spans/test_download.py",
         ),
     ),
     "drift": Area(
