@@ -6,10 +6,11 @@ from retrainer.components.lib.statistics_artifact import read_statistics
 from retrainer.components.validate_examples.analysis import analyze
 from retrainer.components.validate_examples.comparison import Comparison
 from retrainer.components.validate_examples.distances import Distance
+from retrainer.components.validate_examples.limits import L_INFINITY
 from retrainer.components.validate_examples.report import render
 from retrainer.components.validate_examples.result import run_checks
 from retrainer.components.validate_examples.schema_inference import infer_schema
-from retrainer.components.validate_examples.settings import L_INFINITY, parse_settings
+from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.window import read_window
 
 

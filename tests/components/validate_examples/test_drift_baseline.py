@@ -17,8 +17,9 @@ from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.validate_examples.comparison import Comparison
 from retrainer.components.validate_examples.distances import Distance
-from retrainer.components.validate_examples.drift_baseline import Habit, find_habits
-from retrainer.components.validate_examples.settings import L_INFINITY, parse_settings
+from retrainer.components.validate_examples.drift_baseline import Baseline, find_baselines
+from retrainer.components.validate_examples.limits import L_INFINITY
+from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 
 ROWS = 400
@@ -228,7 +229,7 @@ def habit(letters):
         before = [{"x": Distance(L_INFINITY, one, 0.1, chosen=False)} for one in history]
         sides = letters["D"].columns, letters["E"].columns
         names = list(window.spans)[-newer:] if newer else []
-        return find_habits(window, Comparison({"x": far}, before), sides, names).get("x")
+        return find_baselines(window, Comparison({"x": far}, before), sides, names).get("x")
 
     return go
 
@@ -246,14 +247,14 @@ def habit(letters):
     ],
 )
 def test_values_that_come_back_are_usual(habit, spans, recurs):
-    usual = "earlier spans were like this one" if recurs else ""
-    assert habit(spans, history=[0.5, 0.5]).usual == usual
+    usual = "earlier spans had the same values" if recurs else ""
+    assert habit(spans, history=[0.5, 0.5]).normal == usual
 
 
 def test_values_recur_only_if_those_of_each_newer_span_do(habit):
-    assert habit("BABABB", newer=2, history=[0.5]).usual
-    assert not habit("BABAAC", newer=2, history=[0.5]).usual
-    assert not habit("BABAB", newer=0, history=[0.5]).usual
+    assert habit("BABABB", newer=2, history=[0.5]).normal
+    assert not habit("BABAAC", newer=2, history=[0.5]).normal
+    assert not habit("BABAB", newer=0, history=[0.5]).normal
 
 
 @pytest.mark.parametrize(
@@ -266,28 +267,28 @@ def test_values_recur_only_if_those_of_each_newer_span_do(habit):
     ],
 )
 def test_a_distance_up_to_a_quarter_above_the_usual_one_is_usual(habit, value, history, usual):
-    words = "moves like this every span" if usual else ""
-    assert habit("AAAAB", value, history).usual == words
+    words = "similar drift in earlier spans" if usual else ""
+    assert habit("AAAAB", value, history).normal == words
 
 
 def test_spans_that_never_meet_are_usual_from_three_on(habit):
-    assert habit("ABC", history=[1.0]).usual == "no two spans have values in common"
-    assert not habit("AB").usual
-    assert not habit("AABC", history=[0.0, 1.0]).usual
+    assert habit("ABC", history=[1.0]).normal == "no two spans have values in common"
+    assert not habit("AB").normal
+    assert not habit("AABC", history=[0.0, 1.0]).normal
 
 
 def test_without_a_past_or_with_one_odd_span_nothing_is_proven(habit):
-    assert habit("AB") == Habit(proven=False)
-    assert habit("ABA", history=[1.0]) == Habit(proven=False, odd="2")
-    assert habit("AAC", history=[0.0]) == Habit()
-    assert habit("ACDA", history=[1.0, 1.0]).odd == ""
+    assert habit("AB") == Baseline(proven=False)
+    assert habit("ABA", history=[1.0]) == Baseline(proven=False, odd_span="2")
+    assert habit("AAC", history=[0.0]) == Baseline()
+    assert habit("ACDA", history=[1.0, 1.0]).odd_span == ""
 
 
 def test_what_moved_beyond_its_threshold_before_is_noted(habit):
-    noted = Habit(proven=False, note="it moved by 0.11 before")
+    noted = Baseline(proven=False, note="it moved by 0.11 before")
     assert habit("AAB", history=[0.11]) == noted
     assert habit("AAAB", history=[0.05, 0.11]) == noted
-    assert habit("AAB", history=[0.1]) == Habit()
+    assert habit("AAB", history=[0.1]) == Baseline()
 
 
 def test_where_a_weekday_is_not_known_only_what_never_was_is_proven(habit):
@@ -304,6 +305,6 @@ def test_what_came_back_once_is_not_proven_to_be_new(habit):
 
 
 def test_a_threshold_that_somebody_set_has_no_habit_and_at_it_there_is_none(habit):
-    assert habit("BABAB", chosen=True, history=[0.5]) == Habit()
+    assert habit("BABAB", chosen=True, history=[0.5]) == Baseline()
     assert habit("BABAB", 0.1, history=[0.5]) is None
     assert habit("BABAB", 0.1001, history=[0.5]) is not None

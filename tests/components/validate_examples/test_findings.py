@@ -147,9 +147,7 @@ def test_an_error_names_three_and_shows_seven(count, named, shown, rest):
 @pytest.mark.parametrize(("count", "is_all"), [(7, False), (8, True)])
 def test_a_command_names_seven_columns_at_most(count, is_all):
     found = apply_severities(errors(count, MISSING_COLUMN), NONE)
-    usual = apply_severities(
-        [finding(MISSING_COLUMN, f"c{i}") for i in range(count)], NONE
-    )
+    usual = apply_severities([finding(MISSING_COLUMN, f"c{i}") for i in range(count)], NONE)
     command = error_message(usual, "schema.pbtxt").splitlines()[-1]
     assert ("--all --kind missing_column" in command) is is_all
     assert ("accept c0 c1 c2 c3 c4 c5 c6`" in command) is not is_all

@@ -66,7 +66,7 @@ A, B, NONE = ["a", "a"], ["a", "b"], [None, None]
         ((B, A, A), [("became_constant", "span 3")]),
         ((A, A), [("constant_column", "every span of the window")]),
         ((A, NONE, A), [("constant_column", "every span of the window")]),
-        # One value in each span, another one in each: that is drift, not silence.
+        # One value in each span, another one in each: that is drift.
         ((["c", "c"], A), []),
         ((NONE, A), [("constant_column", "span 2")]),
         ((NONE, B), []),
