@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from retrainer.components.lib import span_discovery
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
 from retrainer.components.lib.span_patterns import compile_pattern
@@ -262,3 +263,13 @@ def test_a_file_is_dated_where_its_file_system_says_when_it_changed(tmp_path):
         for span in find_spans(pattern)
     )
     assert (local.dated, memory.dated) == (True, False)
+
+
+def test_files_of_a_span_are_in_the_order_of_their_names(tmp_path, monkeypatch):
+    names = [f"1/{letter}.csv" for letter in "dbac"]
+    _touch(tmp_path, *names)
+    listed = [str(tmp_path / name) for name in names]
+    # A folder lists its files in any order.
+    monkeypatch.setattr(span_discovery, "iglob", lambda pattern: iter(listed))
+    (span,) = find_spans(str(tmp_path / "{span}" / "*.csv"))
+    assert [file.uri[-5:] for file in span.files] == ["a.csv", "b.csv", "c.csv", "d.csv"]

@@ -211,3 +211,58 @@ def test_a_champion_that_changes_between_look_and_create_pushes_nothing(gate, mo
     ):
         gate.push(third, gate.judge(third, champion=2))
     assert gate.champion == 1
+
+
+def test_two_refusals_are_both_named(gate):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first), "4")
+    judged = gate.judge(second, blessed=False, champion=1, ok=False)
+    verdict, pushed = gate.push(second, judged, "3")
+    assert verdict.startswith(
+        "refused, version 1 still serves: AUC 0.5 is below 0.8; does not load; span 3 is older than 4"
+    )
+    assert verdict.endswith(pushed["reason"])
+    assert (pushed["pushed"], pushed["version"], gate.champion) == (False, None, 1)
+
+
+@pytest.mark.parametrize("other", ["blessing", "serving check"])
+def test_one_of_two_verdicts_on_another_model_pushes_nothing(gate, other):
+    model = gate.model("a")
+    blessing, check = gate.judge(model)
+    if other == "blessing":
+        Blessing(True, (), "blessed: auc 0.9", "0" * 64, None).write(blessing)
+    else:
+        ServingCheck(True, "", "0" * 64).write(check)
+    with pytest.raises(RetrainerError, match=f"the {other} is of another model"):
+        gate.push(model, (blessing, check))
+    assert gate.registry.versions() == []
+
+
+def test_the_champion_itself_is_unchanged_even_where_its_span_is_older_now(gate):
+    model = gate.model("a")
+    gate.push(model, gate.judge(model), "4")
+    verdict, pushed = gate.push(model, gate.judge(model, champion=1), "3")
+    assert verdict == "unchanged, already the champion (version 1)"
+    assert (pushed["pushed"], pushed["version"]) == (True, 1)
+
+
+def test_without_a_serving_check_the_blessing_decides_alone(gate):
+    model = gate.model("a")
+    blessing, _ = gate.judge(model, ok=False)
+    assert gate.push(model, (blessing, None))[0].startswith("pushed as version 1")
+    other = gate.model("b")
+    refused, _ = gate.judge(other, blessed=False, champion=1)
+    assert gate.push(other, (refused, None))[0].startswith("refused")
+
+
+def test_the_span_that_a_push_is_given_counts_over_the_blessings(gate):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first), "2")
+    assert gate.registry.get(1).newest_span == "2"
+    # Judged on span 3, and asked for 1.
+    verdict, _ = gate.push(second, gate.judge(second, champion=1), "1")
+    assert "span 1 is older than 2" in verdict
+    verdict, _ = gate.push(second, gate.judge(second, champion=1), "1", allow_older="true")
+    assert verdict.startswith(
+        "pushed as version 2, in place of version 1: auc 0.9; span 1 is older"
+    )
