@@ -18,7 +18,8 @@ from ..project.config import LoadedConfig, load_config
 from ..project.installed import check_libraries
 from ..project.reach import ignored_here
 from ..project.sections.notify import NotifyConfig
-from ..runs.records import RunRecord, RunState, find_run
+from ..runs.record_store import find_run
+from ..runs.records import RunRecord, RunState
 from ..runs.run_ids import new_run_id
 from .options import show_warnings
 from .progress import make_observer

@@ -56,7 +56,7 @@ def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json
     retrain.yaml names are asked for their states and for runs that have recorded nothing yet.
     """
     from ..project.config import load_config
-    from ..runs.records import list_runs
+    from ..runs.record_store import list_runs
     from ..runs.remote_lookup import list_elsewhere
     from ..targets.catalog import list_services
     from .show_runs import print_list
@@ -151,7 +151,8 @@ def _find(
 ) -> "tuple[RunRecord | None, list[Found]]":
     """Find a run: on this machine, or else on services."""
     from ..project.config import load_config
-    from ..runs.records import RunState, list_runs, load_run, run_exists
+    from ..runs.record_store import list_runs, load_run, run_exists
+    from ..runs.records import RunState
     from ..runs.remote_lookup import find_elsewhere, newest_elsewhere
 
     loaded = load_config(file)
@@ -179,7 +180,7 @@ def _find(
 
 def _name_newest(loaded: "LoadedConfig", run_id: str, places: tuple[str, ...]) -> str:
     """Say that there is no such run, and which the newest are."""
-    from ..runs.records import list_runs
+    from ..runs.record_store import list_runs
     from ..runs.remote_lookup import list_elsewhere
 
     store = loaded.config.store

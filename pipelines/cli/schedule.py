@@ -1,6 +1,5 @@
 """`retrainer schedule`: runs by the clock, kept by the service that runs them."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,18 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...components.lib.words import plural
-from .options import FILE, IMAGE, PARAMETERS, TO, show_warnings, take_flags, target_options
+from .options import FILE, IMAGE, PARAMETERS, TO, target_options
 
 if TYPE_CHECKING:
-    from ..definitions.compiled import Pipeline
-    from ..project.config import LoadedConfig
-    from ..project.sections.schedule import ScheduleConfig
     from ..targets.interface import Target
-    from ..targets.types import Schedule, ScheduleRequest
+    from ..targets.types import Schedule
 
 _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
-# Settings of whoever calls the service, which its runs do not have.
-_OF_THE_CALLER = {"host", "endpoint", "token_file", "ca_certificate", "template_repository"}
 
 
 @click.group()
@@ -68,11 +62,12 @@ def create(
     One run at a time; each finds its newest span when it starts.
     """
     from .prepare import read_parameters
+    from .schedule_requests import make_request, prepare_schedule, read_clock
 
-    clock = _read_clock({key: options.pop(key) for key in _CLOCK})
+    clock = read_clock({key: options.pop(key) for key in _CLOCK})
     given = read_parameters(parameters)
-    target, pipeline, digest = _prepare(file, kind, image, given, template, options)
-    request = _request(clock, name or pipeline, given, digest)
+    target, pipeline, digest = prepare_schedule(file, kind, image, given, template, options)
+    request = make_request(clock, name or pipeline, given, digest)
     if dry_run:
         click.echo(json.dumps(target.describe_schedule(request), indent=2))
         return
@@ -94,14 +89,15 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
     from ..project.config import load_config
     from ..targets.catalog import find_kind
     from ..targets.schedule_changes import check_removals, list_changes
+    from .schedule_requests import make_request, open_schedules, prepare_schedule
 
     config = load_config(file).config
     if config.schedule is None:
-        target = _open(file, kind, options)
+        target = open_schedules(file, kind, options)[0]
         _delete_applied(target, _find(target, config.name), config.name, dry_run)
         return
-    target, name, digest = _prepare(file, kind, image, {}, "", options)
-    request = _request(config.schedule, name, {}, digest, applied=True)
+    target, name, digest = prepare_schedule(file, kind, image, {}, "", options)
+    request = make_request(config.schedule, name, {}, digest, applied=True)
     there = _find(target, name)
     changes = list_changes(there, request) if there else []
     if there and there.applied and not changes:
@@ -130,13 +126,14 @@ def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
     """List the schedules of FILE's pipeline, and mark those that are not as FILE is now."""
     from ..project.config import load_config
     from ..targets.schedule_changes import list_changes
+    from .schedule_requests import make_request, open_schedules
 
-    target, digest = _open_with_digest(file, kind, options, image)
+    target, digest = open_schedules(file, kind, options, image)
     clock = load_config(file).config.schedule
     schedules = target.list_schedules()
     for one in schedules:
         if one.applied:
-            wanted = _request(clock, one.name, {}, digest, applied=True) if clock else None
+            wanted = make_request(clock, one.name, {}, digest, applied=True) if clock else None
             changed = not wanted or bool(list_changes(one, wanted))
         else:
             changed = bool(one.digest) and not one.digest.startswith(digest)
@@ -152,7 +149,9 @@ def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
 @target_options
 def pause(file: Path, kind: str, name: str | None, **options: Any) -> None:
     """Start no more runs until the schedule is resumed."""
-    target = _open(file, kind, options)
+    from .schedule_requests import open_schedules
+
+    target = open_schedules(file, kind, options)[0]
     click.echo(_line(target.pause_schedule(name or _name_in(file))))
 
 
@@ -166,7 +165,9 @@ def pause(file: Path, kind: str, name: str | None, **options: Any) -> None:
 @target_options
 def resume(file: Path, kind: str, name: str | None, catch_up: bool, **options: Any) -> None:
     """Start runs again."""
-    target = _open(file, kind, options)
+    from .schedule_requests import open_schedules
+
+    target = open_schedules(file, kind, options)[0]
     click.echo(_line(target.resume_schedule(name or _name_in(file), catch_up)))
 
 
@@ -177,127 +178,17 @@ def resume(file: Path, kind: str, name: str | None, catch_up: bool, **options: A
 @target_options
 def delete(file: Path, kind: str, name: str | None, **options: Any) -> None:
     """Delete a schedule; the runs that it started stay."""
+    from .schedule_requests import open_schedules
+
     name = name or _name_in(file)
-    _open(file, kind, options).delete_schedule(name)
+    open_schedules(file, kind, options)[0].delete_schedule(name)
     click.echo(f"deleted {name}")
-
-
-def _open(file: Path, kind: str, options: dict[str, Any]) -> "Target":
-    return _open_with_digest(file, kind, options)[0]
-
-
-def _open_with_digest(
-    file: Path, kind: str, options: dict[str, Any], image: str | None = None
-) -> "tuple[Target, str]":
-    from ..definitions.compiling import compile_pipeline
-    from ..project.config import load_config
-    from ..targets.catalog import open_target
-
-    loaded = _with_image(load_config(file), image)
-    pipeline = compile_pipeline(loaded)
-    flags = take_flags(options)
-    target = open_target(kind, loaded, pipeline, flags, starts_runs=False)
-    return target, _digest(loaded, pipeline, kind, options)
 
 
 def _name_in(file: Path) -> str:
     from ..project.config import load_config
 
     return load_config(file).config.name
-
-
-def _prepare(
-    file: Path,
-    kind: str,
-    image: str | None,
-    parameters: dict[str, str],
-    template: str,
-    options: dict[str, Any],
-) -> "tuple[Target, str, str]":
-    """Return the target, the pipeline's name, and what stands for what its runs are made of."""
-    from ..definitions.compiling import compile_pipeline
-    from ..project.checks import check_settings
-    from ..project.config import load_config
-    from ..targets.catalog import open_target
-    from .prepare import prepare
-
-    loaded, pipeline = prepare(file, image, kind, parameters, template)
-    if not template:
-        show_warnings(check_settings(loaded))
-    target = open_target(kind, loaded, pipeline, take_flags(options))
-    if template:
-        # What it was pushed from is not this file, which may change as it likes.
-        return target, pipeline.name, ""
-    # That of the file, which `list` can make without asking registries, and after it that with the images pinned.
-    written = _with_image(load_config(file), image)
-    unpinned = pipeline if written == loaded else compile_pipeline(written)
-    digest = _digest(written, unpinned, kind, options)
-    if unpinned is not pipeline and not loaded.moving_images:
-        digest += _digest(loaded, pipeline, kind, options)
-    return target, pipeline.name, digest
-
-
-def _with_image(loaded: "LoadedConfig", image: str | None) -> "LoadedConfig":
-    if not image:
-        return loaded
-    config = loaded.config.model_copy(update={"image": image})
-    return loaded.model_copy(update={"config": config})
-
-
-def _digest(
-    loaded: "LoadedConfig", pipeline: "Pipeline", kind: str, options: dict[str, Any]
-) -> str:
-    """Return what stands for a compiled pipeline and the settings of its runs."""
-    from ..targets.catalog import target_settings
-    from ..targets.schedule_changes import DIGEST_LENGTH
-
-    settings = target_settings(kind, loaded, take_flags(options))
-    described = settings.model_dump_json(exclude=_OF_THE_CALLER)
-    # What Vertex AI alone takes is in no text that other targets read.
-    own = json.dumps(pipeline.vertex) if pipeline.vertex else ""
-    made_of = f"{pipeline.text}{own}\n{described}"
-    return hashlib.sha256(made_of.encode()).hexdigest()[:DIGEST_LENGTH]
-
-
-def _read_clock(values: dict[str, Any]) -> "ScheduleConfig":
-    """Check flags as the file's section is checked."""
-    from pydantic import ValidationError
-
-    from ...components.lib.errors import RetrainerError
-    from ..project.sections.schedule import ScheduleConfig
-    from ..targets.precedence import flag
-
-    try:
-        return ScheduleConfig.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = f"{flag(str(problem['loc'][0]))}: " if problem["loc"] else ""
-        message = problem["msg"].removeprefix("Value error, ")
-        raise RetrainerError(f"{place}{message}.") from error
-
-
-def _request(
-    clock: "ScheduleConfig",
-    name: str,
-    parameters: dict[str, str],
-    digest: str,
-    applied: bool = False,
-) -> "ScheduleRequest":
-    from ..project.sections.schedule import in_zone
-    from ..targets.types import ScheduleRequest
-
-    return ScheduleRequest(
-        name,
-        clock.cron,
-        clock.time_zone,
-        parameters,
-        clock.catch_up,
-        start=in_zone(clock.start, clock.time_zone),
-        end=in_zone(clock.end, clock.time_zone),
-        max_runs=clock.max_runs,
-        digest=digest,
-        applied=applied,
-    )
 
 
 def _find(target: "Target", name: str) -> "Schedule | None":

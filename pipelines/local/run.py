@@ -9,16 +9,8 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from ...components.lib.reuse import VARIABLE as REUSE_VARIABLE
 from ...components.lib.user_code_digest import code_behind
-from ..runs.records import (
-    DONE,
-    ArtifactRecord,
-    RunRecord,
-    RunState,
-    TaskRecord,
-    TaskState,
-    now,
-    save_run,
-)
+from ..runs.record_store import save_run
+from ..runs.records import DONE, ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState, now
 from . import caching
 from .attempt import Attempt
 from .fork_client import Exit, TaskProcesses, tail_lines

@@ -12,7 +12,8 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from ..runs.heartbeat import Heartbeat
 from ..runs.lock import RunLock
-from ..runs.records import DONE, RunRecord, RunState, create_run, load_run, lock_path, run_exists
+from ..runs.record_store import create_run, load_run, lock_path, run_exists
+from ..runs.records import DONE, RunRecord, RunState
 from ..runs.run_ids import check_local_run_id
 from .artifact_folder import leave_folder, take_folder
 from .fork_client import TaskProcesses

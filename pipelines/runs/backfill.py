@@ -15,7 +15,8 @@ from ...components.lib.store import Store
 from ...components.lib.words import did_you_mean
 from ..project.config import LoadedConfig
 from ..project.sections.retrain import RetrainConfig
-from .records import RunRecord, RunState, list_runs
+from .record_store import list_runs
+from .records import RunRecord, RunState
 from .run_words import outcome
 from .span_references import INGEST_TASK
 

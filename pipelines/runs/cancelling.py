@@ -7,7 +7,8 @@ import time
 
 from ...components.lib.errors import RetrainerError
 from .lock import find_holder
-from .records import RunRecord, RunState, load_run, lock_path
+from .record_store import load_run, lock_path
+from .records import RunRecord, RunState
 
 PATIENCE_SECONDS = 60.0
 """How long to wait for a run to end its tasks and write its record; it kills them after a while itself."""

@@ -17,7 +17,8 @@ from ...components.validate_examples.settings import parse_settings
 from ...components.validate_examples.window import Window, read_window
 from ..project.schemas import OpenedSchema, open_schema
 from ..project.sections.retrain import RetrainConfig
-from .records import LAST, RunRecord, find_run, list_runs
+from .record_store import LAST, find_run, list_runs
+from .records import RunRecord
 
 _TRIES = 5
 # Kubeflow Pipelines' own object store, by the name that only its launcher knows.

@@ -9,7 +9,8 @@ from ...components.lib.registry import CHAMPION, ModelVersion, Registry
 from ...components.lib.run_records import TaskState
 from ...components.lib.run_traces import INGEST, RunTrace, list_traces
 from ...components.lib.store import Store
-from .records import ArtifactRecord, RunRecord, RunState, list_runs
+from .record_store import list_runs
+from .records import ArtifactRecord, RunRecord, RunState
 
 INGEST_TASK = "ingest-spans"
 _EXAMPLES, _VERSIONS = "examples", "spans"

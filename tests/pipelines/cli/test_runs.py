@@ -15,13 +15,8 @@ from retrainer.components.lib.run_records import RunKey, note_submission, record
 from retrainer.pipelines.runs import cancelling, remote_lookup
 from retrainer.pipelines.runs.cancelling import cancel_here
 from retrainer.pipelines.runs.lock import Holder, RunLock
-from retrainer.pipelines.runs.records import (
-    RunRecord,
-    RunState,
-    TaskRecord,
-    lock_path,
-    save_run,
-)
+from retrainer.pipelines.runs.record_store import lock_path, save_run
+from retrainer.pipelines.runs.records import RunRecord, RunState, TaskRecord
 
 STORE = "gs://acme-ml/store"
 
@@ -275,7 +270,9 @@ def local(tmp_path):
 def test_a_run_on_this_machine_is_ended_by_a_signal(local, monkeypatch):
     record, process = local
     monkeypatch.setattr(cancelling, "find_holder", lambda _: alive(process))
-    monkeypatch.setattr("retrainer.pipelines.runs.records.find_holder", lambda _: alive(process))
+    monkeypatch.setattr(
+        "retrainer.pipelines.runs.record_store.find_holder", lambda _: alive(process)
+    )
     assert cancel_here(record, 60).state == RunState.DIED
     assert process.wait() == -signal.SIGTERM
     again = cancel_here(cancel_here(record, 60))
@@ -307,7 +304,7 @@ def test_a_run_that_does_not_end_says_how_to_kill_it(local, monkeypatch):
     monkeypatch.setattr(cancelling.signal, "SIGTERM", 0)
     monkeypatch.setattr(cancelling, "find_holder", lambda _: Holder("june", record.pid))
     monkeypatch.setattr(
-        "retrainer.pipelines.runs.records.find_holder", lambda _: Holder("june", record.pid)
+        "retrainer.pipelines.runs.record_store.find_holder", lambda _: Holder("june", record.pid)
     )
     with pytest.raises(RetrainerError, match=f"kill -9 {record.pid}"):
         cancel_here(record, 0.2)

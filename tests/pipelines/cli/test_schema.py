@@ -16,12 +16,8 @@ from retrainer.components.lib.examples import Examples, SpanPart
 from retrainer.components.lib.run_records import recording
 from retrainer.pipelines.project.starting import init_project
 from retrainer.pipelines.runs import schema_changes
-from retrainer.pipelines.runs.records import (
-    ArtifactRecord,
-    RunRecord,
-    TaskRecord,
-    save_run,
-)
+from retrainer.pipelines.runs.record_store import save_run
+from retrainer.pipelines.runs.records import ArtifactRecord, RunRecord, TaskRecord
 
 SCHEMA = """# by hand
 feature { name: "country" type: BYTES domain: "country" presence { min_fraction: 1 min_count: 1 } }

@@ -13,7 +13,8 @@ from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.run_records import RunKey, note_submission, recording
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.cli.main import cli
-from retrainer.pipelines.runs.records import ArtifactRecord, RunRecord, TaskRecord, save_run
+from retrainer.pipelines.runs.record_store import save_run
+from retrainer.pipelines.runs.records import ArtifactRecord, RunRecord, TaskRecord
 
 CONFIG = """\
 name: orders

@@ -9,7 +9,8 @@ from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.local import caching
-from retrainer.pipelines.runs.records import RunState, TaskState, load_run, save_run
+from retrainer.pipelines.runs.record_store import load_run, save_run
+from retrainer.pipelines.runs.records import RunState, TaskState
 from retrainer.pipelines.runs.run_words import describe_failure
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}

@@ -14,7 +14,8 @@ from kfp import compiler, dsl
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.local.runner import LocalRunner, RunInterrupted
-from retrainer.pipelines.runs.records import RunState, TaskState, load_run
+from retrainer.pipelines.runs.record_store import load_run
+from retrainer.pipelines.runs.records import RunState, TaskState
 from retrainer.pipelines.runs.run_words import describe_failure
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}

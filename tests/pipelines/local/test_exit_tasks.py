@@ -8,7 +8,8 @@ import pytest
 from kfp import dsl
 
 from retrainer.pipelines.local.runner import LocalRunner, RunInterrupted
-from retrainer.pipelines.runs.records import RunState, TaskState, load_run
+from retrainer.pipelines.runs.record_store import load_run
+from retrainer.pipelines.runs.records import RunState, TaskState
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 

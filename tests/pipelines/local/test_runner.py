@@ -10,7 +10,8 @@ from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.local.runner import LocalRunner
-from retrainer.pipelines.runs.records import RunState, load_run
+from retrainer.pipelines.runs.record_store import load_run
+from retrainer.pipelines.runs.records import RunState
 from retrainer.pipelines.runs.run_words import describe_failure
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left_open")

@@ -13,7 +13,8 @@ from retrainer.components.lib.store import Store
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.starting import init_project
 from retrainer.pipelines.runs.backfill import plan, run_steps
-from retrainer.pipelines.runs.records import RunRecord, TaskRecord, save_run
+from retrainer.pipelines.runs.record_store import save_run
+from retrainer.pipelines.runs.records import RunRecord, TaskRecord
 
 
 @pytest.fixture

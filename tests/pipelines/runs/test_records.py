@@ -14,17 +14,19 @@ from retrainer.pipelines.cli.show_runs import print_run
 from retrainer.pipelines.runs import heartbeat
 from retrainer.pipelines.runs.heartbeat import Heartbeat
 from retrainer.pipelines.runs.lock import RunLock, find_holder
+from retrainer.pipelines.runs.record_store import (
+    list_runs,
+    load_run,
+    lock_path,
+    run_exists,
+    save_run,
+)
 from retrainer.pipelines.runs.records import (
     ArtifactRecord,
     RunRecord,
     RunState,
     TaskRecord,
     TaskState,
-    list_runs,
-    load_run,
-    lock_path,
-    run_exists,
-    save_run,
 )
 from retrainer.pipelines.runs.run_words import describe_failure
 
