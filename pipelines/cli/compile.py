@@ -46,7 +46,7 @@ def compile_(
 
     for flag, given in (("--tag", tags), ("--template-repository", repository)):
         if given and not push:
-            raise click.UsageError(f"{flag} is for what is pushed: add --push, or leave it out.")
+            raise click.UsageError(f"{flag} needs --push: add --push, or leave {flag} out.")
     loaded = load_with_image(file, image)
     compiled = compile_config(loaded)
     show_warnings(
@@ -69,7 +69,7 @@ def compile_(
     _write_beside(
         beside_file(output, "vertex"),
         compiled.to_vertex_yaml() if compiled.has_vertex_settings else None,
-        "the same with the settings that only Vertex AI takes; give this file to Vertex AI",
+        "the same with the settings that only Vertex AI takes; submit this file to Vertex AI",
     )
     if push:
         click.echo(f"pushed {push_compiled(loaded, compiled, tags or ('latest',), repository)}")
@@ -99,7 +99,7 @@ def _write_beside(uri: str, text: str | None, what: str) -> None:
         write_atomic(uri, text)
         click.echo(f"wrote {uri}: {what}")
     elif _remove_old(uri):
-        click.echo(f"removed {uri}: no task has such settings any more")
+        click.echo(f"removed {uri}: no task has these settings any more")
 
 
 def _remove_old(uri: str) -> bool:

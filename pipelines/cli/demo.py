@@ -119,7 +119,7 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             champion = Registry(Store(record.store).models_uri).resolve(CHAMPION)
             records.append((step, record, f"version {champion.version}" if champion else "none"))
     _print_table(records, console)
-    _print_ways_on(folder, console)
+    _print_next_steps(folder, console)
     wrong = [step for step, record, _ in records if not outcome(record).startswith(step.expected)]
     for step in wrong:
         console.print(
@@ -138,7 +138,7 @@ def _clear(folder: Path) -> None:
 
 
 def _discard(_: object) -> None:
-    """Take a value where none is wanted."""
+    """Drop a return value."""
 
 
 def _print_table(records: list[tuple[Step, RunRecord, str]], console: Console) -> None:
@@ -153,7 +153,7 @@ def _print_table(records: list[tuple[Step, RunRecord, str]], console: Console) -
     console.print(table)
 
 
-def _print_ways_on(folder: Path, console: Console) -> None:
+def _print_next_steps(folder: Path, console: Console) -> None:
     # A newcomer has no `retrainer` on the path: `make demo` calls the environment's own.
     called = sys.argv[0]
     program = os.path.relpath(called) if os.path.basename(called) == "retrainer" else "retrainer"

@@ -62,7 +62,7 @@ def main() -> None:
         click.echo(click.style("error: ", fg="red", bold=True) + str(lacking(package)), err=True)
         code = 1
     except (RetrainerError, OSError) as error:
-        click.echo(click.style("error: ", fg="red", bold=True) + _tell(error), err=True)
+        click.echo(click.style("error: ", fg="red", bold=True) + _describe(error), err=True)
         code = getattr(error, "exit_code", 1)
     sys.exit(code or 0)
 
@@ -77,7 +77,7 @@ def _is_error(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
 
-def _tell(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: '{error.filename}'" if error.filename else error.strerror
     return str(error)
@@ -153,7 +153,7 @@ def run(
 
     if resume and (run_id or allow_older or span != LATEST):
         raise click.UsageError(
-            "--resume goes on with a run as it was started: leave out --span, --allow-older and --run-id."
+            "--resume keeps the span, --allow-older and name of the run: leave out --span, --allow-older and --run-id."
         )
     code = run_here(
         file,

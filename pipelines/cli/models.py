@@ -46,6 +46,6 @@ def retire(file: Path, why: str, as_json: bool) -> None:
         click.echo(json.dumps({"retired": version, "why": why}, indent=2))
         return
     click.echo(
-        f"version {version} is no longer the champion. The next run compares with no champion; the value thresholds "
-        "decide alone."
+        f"version {version} is no longer the champion. The next run has no champion to compare with; only the value "
+        "thresholds decide."
     )

@@ -57,6 +57,6 @@ def test(file: Path, names: tuple[str, ...]) -> None:
         click.echo(f"{sent.channel}: {sent.words}")
     if failed := [sent for sent in results if not sent.ok]:
         raise RetrainerError(
-            f"{plural(len(failed), 'channel')} of {len(results)} failed. Secrets are read from this machine's "
-            "environment and files here, and from those of the task notify_outcome in a run."
+            f"{plural(len(failed), 'channel')} of {len(results)} failed. This command reads secrets from this "
+            "machine's environment and files; a run reads those of the task notify_outcome."
         )

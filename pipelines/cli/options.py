@@ -46,13 +46,13 @@ ALLOW_OLDER = click.option(
 
 
 def show_warnings(lines: Iterable[str]) -> None:
-    """Show what does not stop a command, on the standard error."""
+    """Print warnings on the standard error."""
     for line in lines:
         click.echo(click.style("warning: ", fg="yellow", bold=True) + line, err=True)
 
 
 def target_options(command: Command) -> Command:
-    """Give a command an option for each setting of the targets; None is what was not given."""
+    """Add an option to a command for each setting of the targets; None if it was not given."""
     kinds = {name.title(): section_type(name) for name in TARGETS}
     names = {key: None for kind in kinds.values() for key in kind.model_fields}
     for key in reversed(names):
@@ -69,7 +69,7 @@ def target_options(command: Command) -> Command:
 
 
 def take_flags(options: dict[str, Any]) -> dict[str, Any]:
-    """Give what `target_options` collected as `open_target` wants it."""
+    """Return what `target_options` collected, as `open_target` takes it."""
     flags = dict(options)
     labels = flags.pop("labels")
     return {**flags, "labels": parse_pairs(labels, flag("labels")) if labels else None}

@@ -19,7 +19,7 @@ from .options import show_warnings
 
 
 def load_with_image(file: Path, image: str | None) -> LoadedConfig:
-    """Read a retrain.yaml, and pin its images; what can't be pinned is said on the standard error.
+    """Read a retrain.yaml, and pin its images; warns of images that can't be pinned.
 
     Args:
         file: The file.
@@ -43,7 +43,7 @@ def load_with_image(file: Path, image: str | None) -> LoadedConfig:
 def prepare(
     file: Path, image: str | None, kind: str, parameters: Mapping[str, str], template: str
 ) -> tuple[LoadedConfig, Pipeline]:
-    """Get a pipeline ready for a target.
+    """Prepare a pipeline for a target.
 
     Args:
         file: The retrain.yaml.
@@ -56,7 +56,7 @@ def prepare(
         The configuration and the compiled pipeline.
 
     Raises:
-        RetrainerError: If something is wrong that the service would only tell after minutes.
+        RetrainerError: If something is wrong that the service would report only after minutes.
     """
     if template:
         return _prepare_template(file, image, kind, parameters, template)
@@ -85,17 +85,17 @@ def prepare(
 def _prepare_template(
     file: Path, image: str | None, kind: str, parameters: Mapping[str, str], template: str
 ) -> tuple[LoadedConfig, Pipeline]:
-    """Get a pushed template ready: its own pipeline runs, with its own image, whatever this machine has."""
+    """Prepare a pushed template: its own pipeline runs, with its own image."""
     from ..targets.templates import read_template, resolve_template
 
     if not find_kind(kind).takes_templates:
         able = " or ".join(name for name in TARGETS if find_kind(name).takes_templates)
         raise RetrainerError(
-            f"--template is for runs on {able}; {kind} is sent the pipeline itself."
+            f"--template works on {able} alone; on {kind} leave it out."
         )
     if image:
         raise RetrainerError(
-            "--image is not for templates, which name their image: compile and push another one, or leave it out."
+            "--image does not apply to templates, which name their image. Push another template, or leave --image out."
         )
     loaded = load_config(file)
     name = check_run_id(loaded.config.name)
@@ -165,8 +165,8 @@ def push_compiled(
     settings = target_settings("vertex", loaded, {"template_repository": repository})
     if not settings.template_repository:
         raise RetrainerError(
-            "there is nowhere to push to: set targets.vertex.template_repository in retrain.yaml, or give "
-            "--template-repository or the variable RETRAINER_VERTEX_TEMPLATE_REPOSITORY, as "
+            "no template repository is configured. Set targets.vertex.template_repository in retrain.yaml, "
+            "--template-repository or the variable RETRAINER_VERTEX_TEMPLATE_REPOSITORY, such as "
             "https://<region>-kfp.pkg.dev/<project>/<repository>."
         )
     return push_template(

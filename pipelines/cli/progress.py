@@ -1,4 +1,4 @@
-"""What a person sees of a run: live bars on a terminal, plain lines in a log."""
+"""The display of a run: live bars on a terminal, plain lines in a log."""
 
 import sys
 import time
@@ -32,15 +32,15 @@ MARKS = {
 PLAIN_INTERVAL_SECONDS = 10.0
 # More would push the other tasks off the screen; `retrainer runs show` and the report have them all.
 MOST_WARNINGS = 5
-# A start that took longer, for the loading of the libraries say, is named beside the task's time.
-WORTH_A_WORD_SECONDS = 1.0
+# A longer start, such as while the libraries load, is shown beside the task's time.
+SHOWN_START_SECONDS = 1.0
 MEBIBYTE = 1 << 20
 
 
 def make_observer(
     verbose: bool = False, stream: TextIO | None = None, summary: bool = True
 ) -> RunObserver:
-    """Choose how runs are shown.
+    """Return the display for a stream.
 
     Args:
         verbose: Whether to show what tasks print, too.
@@ -74,16 +74,16 @@ class PlainDisplay(RunObserver):
         self._mark = 0 if utf8 else 1
 
     def run_started(self, record: RunRecord) -> None:
-        """Name the run."""
+        """Print the run's name."""
         self._print(Text(f"run {record.run_id} of {record.pipeline}", style="bold"))
 
     def task_started(self, record: RunRecord, task: TaskRecord) -> None:
-        """Say that a task has begun."""
+        """Print that a task has started."""
         self._shown[task.name] = time.monotonic()
         self._print(Text(f"  {task.title} ..."))
 
     def task_progress(self, record: RunRecord, task: TaskRecord, progress: Progress) -> None:
-        """Say how far a task is, once in a while."""
+        """Print how far a task is, at intervals."""
         if time.monotonic() - self._shown.get(task.name, 0.0) >= PLAIN_INTERVAL_SECONDS:
             self._shown[task.name] = time.monotonic()
             self._print(Text(f"  {task.title}: {_describe(progress)}"))
@@ -94,17 +94,17 @@ class PlainDisplay(RunObserver):
             self._print(Text(f"  {task.title} | {line}", style="dim"))
 
     def task_retrying(self, record: RunRecord, task: TaskRecord, seconds: float) -> None:
-        """Say that a task failed and is tried again."""
+        """Print that a task failed and is retried."""
         when = f"in {seconds:.0f} s" if seconds else "now"
         self._print(
             Text(f"! {task.title} failed, trying again {when}: {task.error}", style="yellow")
         )
 
     def task_finished(self, record: RunRecord, task: TaskRecord) -> None:
-        """Give a task's verdict, and its report."""
+        """Print a task's verdict and its report."""
         line = Text(f"{MARKS[task.state][self._mark]} ", style=MARKS[task.state][2])
         line.append(task.title, style="bold")
-        # All that a failed task has to say comes with the run's end.
+        # The rest of a failed task's error is printed at the run's end.
         for part in (_effort(task), first_line(task.verdict)):
             if part:
                 line.append(f"  {part}")
@@ -115,7 +115,7 @@ class PlainDisplay(RunObserver):
             self._print(Text(f"    report: {record.locate(report)}", style="dim"))
 
     def run_finished(self, record: RunRecord) -> None:
-        """Sum the run up."""
+        """Print the summary."""
         if self._summary:
             self.console.print(summary_table(record))
         if record.state == RunState.FAILED:
@@ -151,7 +151,7 @@ class LiveDisplay(PlainDisplay):
             )
 
     def run_started(self, record: RunRecord) -> None:
-        """Name the run, and begin to show bars."""
+        """Print the run's name, and start the bars."""
         super().run_started(record)
         self._bars = Bars(
             SpinnerColumn(),
@@ -173,7 +173,7 @@ class LiveDisplay(PlainDisplay):
         self._update(task.name, task.title, progress)
 
     def task_retrying(self, record: RunRecord, task: TaskRecord, seconds: float) -> None:
-        """Take a task's bar away until it is tried again."""
+        """Remove a task's bar until it is retried."""
         self._remove(task.name)
         super().task_retrying(record, task, seconds)
 
@@ -183,12 +183,12 @@ class LiveDisplay(PlainDisplay):
         super().task_finished(record, task)
 
     def run_finished(self, record: RunRecord) -> None:
-        """Take the bars away and sum the run up."""
+        """Remove the bars and print the summary."""
         self.close()
         super().run_finished(record)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         if self._bars:
             self._bars.stop()
         self._bars, self._rows = None, {}
@@ -248,7 +248,7 @@ def _effort(task: TaskRecord) -> str:
     if task.seconds is None:
         return ""
     waited = task.start_seconds or 0.0
-    start = f" ({waited:.1f} s to start)" if waited >= WORTH_A_WORD_SECONDS else ""
+    start = f" ({waited:.1f} s to start)" if waited >= SHOWN_START_SECONDS else ""
     return f"{task.seconds:.1f} s{start}"
 
 

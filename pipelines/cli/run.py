@@ -58,16 +58,16 @@ def run_locally(
     Args:
         local: The runner.
         loaded: The configuration.
-        observer: Who is told what happens.
+        observer: Is called at each step.
         span: The window's newest span, or `latest`.
         allow_older: Whether the model may replace a champion that has seen newer spans.
         run_id: Name of the run; made of the pipeline's name and the time if not given.
-        resume: The failed run to go on with, or `last`.
-        caching: False to do every task anew.
-        notify: Whether those are notified whom `notify` names.
+        resume: The failed run to resume, or `last`.
+        caching: False to ignore the cache.
+        notify: Whether notifications are sent.
 
     Returns:
-        The run's record, whatever became of it.
+        The run's record, whether it succeeded or failed.
 
     Raises:
         RetrainerError: If the run can't start.
@@ -79,8 +79,8 @@ def run_locally(
     config = loaded.config
     if not is_local(config.artifacts_uri):
         raise RetrainerError(
-            f"pipeline_root is '{config.artifacts_uri}', and a run on this machine writes its artifacts to a local "
-            "folder. Set pipeline_root to one; the store may stay where it is."
+            f"pipeline_root is '{config.artifacts_uri}', and a local run writes its artifacts to a local "
+            "folder. Set pipeline_root to a local folder; the store may stay on a bucket."
         )
     parameters = {"span": span, "allow_older": str(allow_older).lower()}
     if resume:
@@ -120,9 +120,9 @@ def run_here(
         span: The window's newest span, or `latest`.
         allow_older: Whether the model may replace a champion that has seen newer spans.
         run_id: Name of the run; None for one made of pipeline and time.
-        resume: The failed run to go on with, or `last`.
-        caching: False to do every task anew.
-        notify: Whether those are notified whom `notify` names.
+        resume: The failed run to resume, or `last`.
+        caching: False to ignore the cache.
+        notify: Whether notifications are sent.
         as_json: Whether to print the run's record, and nothing else.
         verbose: Whether to show what tasks print.
 

@@ -125,21 +125,21 @@ def cancel(run_id: str, file: Path, places: tuple[str, ...]) -> None:
     if record:
         run_id = record.run_id
         if record.state != RunState.RUNNING:
-            click.echo(f"run {run_id} has ended already: {record.state}")
+            click.echo(f"run {run_id} had already ended: {record.state}")
             return
         click.echo(f"run {run_id} has ended: {cancel_here(record).state}")
         return
     if len(found) > 1:
         named = ", ".join(f"{one.kind} ({one.submission.url})" for one in found)
         raise RetrainerError(
-            f"{len(found)} runs are called '{run_id}': {named}. Cancel the one that you mean on its page."
+            f"{len(found)} runs are called '{run_id}': {named}. Cancel one of them on its page."
         )
     [one] = found
     run_id = one.submission.run_id
     target = one.reach()
     before = target.status(one.submission)
     if before.state in ENDED:
-        click.echo(f"run {run_id} has ended already: {before.state}")
+        click.echo(f"run {run_id} had already ended: {before.state}")
         return
     after = target.cancel(one.submission)
     word = f"has ended: {after.state}" if after.state in ENDED else "is being cancelled"
@@ -179,7 +179,7 @@ def _find(
 
 
 def _name_newest(loaded: "LoadedConfig", run_id: str, places: tuple[str, ...]) -> str:
-    """Say that there is no such run, and which the newest are."""
+    """Describe a missing run, with the newest ones."""
     from ..runs.record_store import list_runs
     from ..runs.remote_lookup import list_elsewhere
 

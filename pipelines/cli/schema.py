@@ -45,7 +45,7 @@ def show(file: Path, pbtxt: bool, as_json: bool) -> None:
     from .show_schema import print_schema
 
     if pbtxt and as_json:
-        raise click.UsageError("give --pbtxt or --json, not both")
+        raise click.UsageError("choose either --pbtxt or --json")
     opened = open_schema(load_config(file).config)
     if pbtxt:
         click.echo(opened.text, nl=False)
@@ -75,7 +75,7 @@ def diff(file: Path, run_id: str, folder: str, exit_code: bool) -> None:
     for change in changes:
         click.echo(change.line)
     if not changes:
-        click.echo(f"nothing: {data.name} fits {opened.uri}")
+        click.echo(f"no changes: {data.name} fits {opened.uri}")
     elif exit_code:
         raise click.exceptions.Exit(1)
 
@@ -110,17 +110,17 @@ def accept(
     from ..runs.schema_changes import Selection, accept_changes, read_data
 
     if bool(columns) == take_all:
-        raise click.UsageError("name the columns to accept, or give --all")
+        raise click.UsageError("name the columns to accept, or add --all")
     config = load_config(file).config
     data = read_data(config, run_id, folder)
     update, opened, kept = accept_changes(config, data, Selection(columns, kinds), dry_run)
     for change in update.changes:
         click.echo(change.line)
     for line in update.left:
-        click.echo(f"still there: {line}")
+        click.echo(f"not accepted: {line}")
     if not update.changes:
-        click.echo(f"nothing: {data.name} fits {opened.uri}")
+        click.echo(f"no changes: {data.name} fits {opened.uri}")
     elif dry_run:
         click.echo(f"nothing written (--dry-run) to {opened.uri}")
     else:
-        click.echo(f"changed {opened.uri}; it was {kept}")
+        click.echo(f"changed {opened.uri}; the former schema is {kept}")

@@ -88,6 +88,6 @@ def retire_champion(store: str, why: str) -> int:
         registry.give_alias(CHAMPION, None, version, info)
     except AliasMovedError as error:
         raise RetrainerError(
-            f"the champion changed meanwhile: {error}. Look again ('retrainer models list'), then retire it."
+            f"the champion has changed: {error}. Check 'retrainer models list', then retry."
         ) from error
     return version

@@ -95,7 +95,7 @@ def print_list(
 def print_elsewhere(
     run: RunElsewhere, tasks: Sequence[TaskStatus], console: Console | None = None
 ) -> None:
-    """Print all that the store and its service say of a run."""
+    """Print what the store and the service know of a run."""
     console = console or open_console()
     console.print(Text.assemble((run.run_id, "bold"), "  ", _last_state(run)))
     place = ", ".join(f"{name} {value}" for name, value in run.place.items() if value)
@@ -135,7 +135,7 @@ def print_elsewhere(
 
 
 def _last_state(run: RunElsewhere) -> Text:
-    """Give a run's state, with a mark where the service did not say it."""
+    """Format a run's state, with a question mark if its service was not asked."""
     return Text(f"{run.state}{'' if run.asked else ' ?'}", style=STYLES.get(run.state, ""))
 
 
@@ -146,7 +146,7 @@ def open_console() -> Console:
 
 
 def print_run(record: RunRecord, console: Console | None = None) -> None:
-    """Print all that a record says of a run."""
+    """Print a run's record."""
     console = console or open_console()
     console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
     resumed = "".join(f", resumed {local_time(moment)}" for moment in record.resumed)
@@ -214,7 +214,7 @@ def _print_artifacts(title: str, artifacts: dict[str, ArtifactRecord], console: 
 
 
 def local_time(moment: str) -> str:
-    """Write a moment of a record in this machine's time zone, to the second."""
+    """Format a time of a record in this machine's time zone, to the second."""
     if not moment:
         return "-"
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")

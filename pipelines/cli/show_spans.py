@@ -15,7 +15,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def describe_version(version: SpanVersion) -> dict[str, Any]:
-    """Give all that is known of a version as JSON-able values; `bytes` is the size of its folder."""
+    """Return what is known of a version as JSON values; `bytes` is the size of its folder."""
     return {
         **asdict(version),
         "rows": version.rows,
@@ -49,7 +49,7 @@ def print_spans(
             str(len(versions)),
             f"{newest.rows:,}",
             tell_set_aside(newest),
-            tell_size(sum(measure_version(version) for version in versions)),
+            format_size(sum(measure_version(version) for version in versions)),
             local_time(newest.ingested),
             str(len(newest.sources)),
         )
@@ -71,7 +71,7 @@ def print_span(versions: Sequence[SpanVersion]) -> None:
             "ingested": local_time(version.ingested),
             "replaced": version.replaced,
             "rows": counts,
-            "size": tell_size(measure_version(version)),
+            "size": format_size(measure_version(version)),
             "folder": version.uri,
             "columns": ", ".join(f"{name} {kind}" for name, kind in version.columns.items()),
         }
@@ -81,11 +81,11 @@ def print_span(versions: Sequence[SpanVersion]) -> None:
         for note in describe_notes([version]):
             console.print(Text(f"  note      {note}"), soft_wrap=True)
         for source in version.sources:
-            text = f"  source    {source['uri']} ({tell_size(source['bytes'])})"
+            text = f"  source    {source['uri']} ({format_size(source['bytes'])})"
             console.print(Text(text), soft_wrap=True)
 
 
-def tell_size(size: float) -> str:
+def format_size(size: float) -> str:
     """Write bytes for people, as `1.5 MiB`."""
     unit = 0
     while size >= 1024 and unit < len(_UNITS) - 1:

@@ -87,11 +87,11 @@ def exclude(span: str, why: str, file: Path) -> None:
 
     config = load_config(file).config
     if not why.strip():
-        raise RetrainerError("--why is empty. Give the reason, which everybody will see.")
+        raise RetrainerError("--why is empty. Add the reason, which everybody will see.")
     _check_there(span, config.store, config.data.pattern)
     exclude_span(config.store, span, why.strip(), this_user())
     click.echo(
-        f"excluded {span}: the next run steps over it, on every target. A model that has trained on it stays as it is. "
+        f"excluded {span}: the next run skips it, on every target. Models that have trained on it do not change. "
         f"Undo with 'retrainer spans include {span}'"
     )
 
@@ -141,7 +141,7 @@ def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> Non
     )
     from ..project.config import load_config
     from ..runs.span_references import find_references
-    from .show_spans import tell_size
+    from .show_spans import format_size
 
     store = load_config(file).config.store
     before = datetime.now(UTC) - timedelta(days=days)
@@ -170,7 +170,7 @@ def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> Non
         click.echo(f"removed {left} leftovers of processes that were killed")
     kept = plural(len(superseded) - len(free), "version")
     click.echo(
-        f"{'would free' if dry_run else 'freed'} {plural(len(free), 'version')}, {tell_size(size)}; "
+        f"{'would free' if dry_run else 'freed'} {plural(len(free), 'version')}, {format_size(size)}; "
         f"kept for runs and models that used them: {kept}"
     )
 

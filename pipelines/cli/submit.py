@@ -107,7 +107,7 @@ def submit(
     if as_json:
         click.echo(json.dumps(asdict(submission), indent=2, default=str))
     else:
-        word = "is there already" if submission.existed else "submitted"
+        word = "exists already" if submission.existed else "submitted"
         click.echo(f"run {submission.run_id} {word}: {submission.url}")
     recorder = SubmissionRecorder(loaded, target)
     problem = recorder.record_in_time(request, submission, by=this_user())
@@ -154,7 +154,7 @@ def _run_here(
     others = sorted(set(parameters) - {"span", "allow_older"})
     if others:
         raise RetrainerError(
-            f"--parameter {others[0]}: a run on this machine takes it from retrain.yaml; set it there."
+            f"--parameter {others[0]}: a local run takes it from retrain.yaml; set it there."
         )
     if run_id:
         check_local_run_id(run_id)

@@ -171,8 +171,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         for name, task in tasks.items():
             set_up(name, task)
         if evaluation.champion_changed == "judge_again":
-            # Always there and not under a dsl.If, on which no gate must hang; where the first push settled the matter,
-            # both pass its word on.
+            # Always there and not under a dsl.If, on which no gate must hang; where the first push decided,
+            # both pass its verdict on.
             second = judge(pushed.outputs["next_champion"])
             last = push(second.outputs["blessing"], earlier=pushed.outputs["pushed_model"])
             set_up("evaluate_model", second.set_display_name("evaluate_model again"))

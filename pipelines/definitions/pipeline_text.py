@@ -61,7 +61,7 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 
 def read_header(text: str) -> str:
-    """Give the comments before a YAML text, where kfp lists a pipeline's parameters.
+    """Return the comments before a YAML text, where kfp lists a pipeline's parameters.
 
     Args:
         text: The text.

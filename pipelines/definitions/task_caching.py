@@ -11,7 +11,7 @@ _ON_BEAM = ("compute_statistics", "transform_features", "evaluate_model")
 
 
 def is_cached(task: str, loaded: LoadedConfig) -> bool:
-    """Tell whether whoever runs the pipeline may take a task's earlier result.
+    """Return whether the service that runs the pipeline may use a task's earlier result.
 
     Args:
         task: Name of its component.
@@ -32,7 +32,7 @@ def is_cached(task: str, loaded: LoadedConfig) -> bool:
 
 
 def reuse_arguments(task: str, loaded: LoadedConfig, store: Any) -> dict[str, Any]:
-    """Give the arguments by which a task finds its earlier results in the store.
+    """Return the arguments by which a task finds its earlier results in the store.
 
     Args:
         task: Name of its component.

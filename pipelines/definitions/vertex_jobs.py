@@ -77,7 +77,7 @@ def as_custom_jobs(
 
 
 def with_resource_names(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Give tasks the resource name of their run.
+    """Pass tasks the resource name of their run.
 
     Vertex AI fills in its placeholder, Kubeflow's has no use, and kfp's local runner fails at it (kfp/local/
     placeholder_utils.py of kfp 2.13 and 2.16, PLACEHOLDERS lacks it).

@@ -1,6 +1,6 @@
 """The folder of a run's artifacts, which one run has for itself.
 
-A pipeline root may serve several stores, and only a store refuses a run id twice. So a run takes its folder by making
+A pipeline root may serve several stores, and only a store refuses a run id twice. So a run claims its folder by making
 it, and leaves its own mark there.
 """
 
@@ -12,8 +12,8 @@ from ...components.lib.errors import RetrainerError
 _MARK = ".run"
 
 
-def take_folder(pipeline_root: str, run_id: str, uid: str, resumed: bool) -> None:
-    """Take the folder of a run's artifacts.
+def claim_folder(pipeline_root: str, run_id: str, uid: str, resumed: bool) -> None:
+    """Claim the folder of a run's artifacts.
 
     Args:
         pipeline_root: Local folder of the artifacts of all runs.
@@ -29,7 +29,7 @@ def take_folder(pipeline_root: str, run_id: str, uid: str, resumed: bool) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / _MARK
     others = any(entry.name != _MARK for entry in folder.iterdir())
-    # What a run of before marks were written left has none, and is its own where it is resumed.
+    # Runs of releases without marks left none; a resumed run owns its folder.
     if mark.exists() or resumed or not others:
         with suppress(FileExistsError), mark.open("x") as file:
             file.write(uid)
@@ -37,13 +37,13 @@ def take_folder(pipeline_root: str, run_id: str, uid: str, resumed: bool) -> Non
         if mark.read_text() in (("", uid) if resumed or not others else (uid,)):
             return
     raise RetrainerError(
-        f"'{folder}' holds the artifacts of another run of the name '{run_id}': of another store with the same "
+        f"'{folder}' holds the artifacts of another run with the name '{run_id}': of another store with the same "
         "pipeline_root, or of a run whose record was deleted. Choose another name (--run-id), or delete the folder."
     )
 
 
-def leave_folder(pipeline_root: str, run_id: str) -> None:
-    """Give a folder up that was just taken, and in which nothing is yet.
+def release_folder(pipeline_root: str, run_id: str) -> None:
+    """Release a folder that was just claimed and is still empty.
 
     Args:
         pipeline_root: Local folder of the artifacts of all runs.

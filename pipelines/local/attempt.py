@@ -35,7 +35,7 @@ class Attempt:
 
     @classmethod
     def begin(cls, task: Task, record: TaskRecord, run: RunRecord, scratch: str) -> "Attempt":
-        """Make the folders of an attempt, and note its start.
+        """Create the folders of an attempt, and record its start.
 
         Args:
             task: The task.

@@ -51,7 +51,7 @@ def task_key(
 
 
 def remember(pipeline_root: str, run_id: str, task: TaskRecord) -> None:
-    """Note a task's result under its key.
+    """Store a task's result under its key.
 
     Args:
         pipeline_root: Local folder of artifacts.
@@ -67,14 +67,14 @@ def remember(pipeline_root: str, run_id: str, task: TaskRecord) -> None:
 
 
 def recall(pipeline_root: str, task: TaskRecord) -> bool:
-    """Take the outputs of an earlier task with the same key, if they are all still what they were.
+    """Reuse the outputs of an earlier task with the same key, if all are unchanged.
 
     Args:
         pipeline_root: Local folder of artifacts.
         task: The task, its key set; it gets the outputs and `reused_from`.
 
     Returns:
-        Whether there was such a task.
+        Whether there was one.
     """
     place = _place(pipeline_root, task.key or "")
     if not exists(place):
@@ -84,7 +84,7 @@ def recall(pipeline_root: str, task: TaskRecord) -> bool:
         artifacts = {name: ArtifactRecord(**value) for name, value in entry["artifacts"].items()}
         outputs, run_id = dict(entry["outputs"]), str(entry["run_id"])
     except (RetrainerError, KeyError, TypeError, AttributeError, ValueError):
-        # Damaged by hand or a failing disk: as good as not there, and written anew when the task
+        # Damaged by hand or a failing disk: as good as missing, and written again when the task
         # has run.
         return False
     if not unchanged(artifacts):
@@ -94,7 +94,7 @@ def recall(pipeline_root: str, task: TaskRecord) -> bool:
 
 
 def take_over(earlier: RunRecord, task: TaskRecord) -> bool:
-    """Take a task's result of an earlier attempt at the run, if nothing it depends on has changed.
+    """Reuse a task's result of an earlier attempt at the run, if nothing it depends on has changed.
 
     Args:
         earlier: The record of that attempt.
@@ -115,7 +115,7 @@ def take_over(earlier: RunRecord, task: TaskRecord) -> bool:
 
 
 def unchanged(artifacts: Mapping[str, ArtifactRecord]) -> bool:
-    """Tell whether artifacts still hold what they held when they were recorded."""
+    """Return whether artifacts are unchanged since they were recorded."""
     return all(digest_artifact(artifact.uri) == artifact.digest for artifact in artifacts.values())
 
 

@@ -48,8 +48,8 @@ def parse_executor(task: str, container: Mapping[str, Any]) -> Executor:
     starter = next((i for i, part in enumerate(command) if _starts_source(part)), None)
     if function is None or starter is None or any("-m pip install" in part for part in command):
         raise RetrainerError(
-            f"task '{task}' runs the image '{container.get('image')}' by other means than a Python function without "
-            "packages_to_install, which the local runner does not support: it has no containers, and installs "
+            f"task '{task}' runs the image '{container.get('image')}' with something other than a Python function "
+            "without packages_to_install, which the local runner does not support: it has no containers, and installs "
             "nothing. Run this pipeline on Kubeflow Pipelines or Vertex AI."
         )
     env = {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}

@@ -149,7 +149,7 @@ def _read_parameter(name: str, path: str, kind: str) -> Any:
         return json.loads(text.lower() if kind == "BOOLEAN" else text)
     except ValueError as error:
         raise RetrainerError(
-            f"the output '{name}' was written as {text!r}, which is no {kind}."
+            f"the output '{name}' was written as {text!r}, which is not a {kind}."
         ) from error
 
 

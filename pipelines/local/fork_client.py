@@ -1,4 +1,4 @@
-"""The runner's side of its task processes: starting them, hearing from them, ending them."""
+"""The runner's side of its task processes: starting, reading and ending them."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Exit:
         task: The name it was started with.
         status: Its exit status; negative for the signal that killed it, None if it is not known.
         peak_memory: The most memory it had resident, in bytes, if known.
-        result: What it told, if anything: `outputs` and `artifacts`, or `error` and `known`.
+        result: What it sent, if anything: `outputs` and `artifacts`, or `error` and `known`.
     """
 
     task: str
@@ -45,7 +45,7 @@ class Exit:
 @dataclass
 class _Process:
     result: int
-    told: bytearray = field(default_factory=bytearray)
+    sent: bytearray = field(default_factory=bytearray)
     pid: int | None = None
 
 
@@ -101,7 +101,7 @@ class TaskProcesses:
         try:
             send(self._connection, setup)
         except OSError as error:
-            raise RetrainerError(self._obituary()) from error
+            raise RetrainerError(self._server_exit_message()) from error
 
     @property
     def usable(self) -> bool:
@@ -139,7 +139,7 @@ class TaskProcesses:
         try:
             send(self._connection, request, [log_file, write])
         except OSError:
-            self._end(task, None, None, {"error": self._obituary(), "known": True})
+            self._end(task, None, None, {"error": self._server_exit_message(), "known": True})
         finally:
             os.close(log_file)
             os.close(write)
@@ -155,11 +155,11 @@ class TaskProcesses:
         """
         for key, _ in self._selector.select(0.0 if self._exits else timeout):
             if key.fileobj is self._connection:
-                self._hear_server()
+                self._read_server()
             elif key.data is None:
                 os.read(self._wake_read, 1024)
             elif key.data in self._processes:
-                self._hear_task(key.data)
+                self._read_task(key.data)
         exits, self._exits = self._exits, []
         return exits
 
@@ -169,7 +169,7 @@ class TaskProcesses:
         return any(process.pid is None for process in self._processes.values())
 
     def started(self) -> list[str]:
-        """Give the tasks that were forked, each once; until the libraries are loaded some wait."""
+        """Return the tasks that were forked since the last call; until the libraries are loaded some wait."""
         started, self._started = self._started, []
         return started
 
@@ -182,7 +182,7 @@ class TaskProcesses:
             return
 
     def warming(self) -> Progress | None:
-        """Give what the server said last about loading the libraries, once."""
+        """Return the newest progress of loading the libraries, once."""
         progress, self._warming = self._warming, None
         return progress
 
@@ -190,7 +190,7 @@ class TaskProcesses:
         """End all tasks: ask them, and kill those that are still there after a while.
 
         Args:
-            grace: Seconds that they get to clear up.
+            grace: Seconds that they get to clean up.
 
         Returns:
             The tasks that ended.
@@ -233,7 +233,7 @@ class TaskProcesses:
         except (ProcessLookupError, PermissionError):
             return
 
-    def _hear_server(self) -> None:
+    def _read_server(self) -> None:
         try:
             message, _ = receive(self._connection)
         except DisconnectedError:
@@ -248,7 +248,7 @@ class TaskProcesses:
             result = {"error": message["error"], "known": True} if "error" in message else None
             self._end(message["id"], message["status"], message.get("peak_memory"), result)
 
-    def _hear_task(self, task: str) -> bool:
+    def _read_task(self, task: str) -> bool:
         process = self._processes[task]
         try:
             block = os.read(process.result, 1 << 16)
@@ -256,42 +256,42 @@ class TaskProcesses:
             return False
         if not block and process.result in self._selector.get_map():
             self._selector.unregister(process.result)
-        process.told += block
+        process.sent += block
         return bool(block)
 
     def _end(
         self, task: str, status: int | None, peak: int | None, result: dict[str, Any] | None
     ) -> None:
-        while self._hear_task(task):
+        while self._read_task(task):
             pass
         process = self._processes.pop(task)
         if process.result in self._selector.get_map():
             self._selector.unregister(process.result)
         os.close(process.result)
         if result is None:
-            result = _parse(process.told) or {"error": _explain(status), "known": False}
+            result = _parse(process.sent) or {"error": _explain(status), "known": False}
         self._exits.append(Exit(task, status, peak, result))
 
     def _lose_server(self) -> None:
         self._selector.unregister(self._connection)
-        error = self._obituary()
+        error = self._server_exit_message()
         for task, process in list(self._processes.items()):
             if process.pid is not None:
                 self._signal(process.pid, signal.SIGKILL)
             self._end(task, None, None, {"error": error, "known": True})
 
-    def _obituary(self) -> str:
+    def _server_exit_message(self) -> str:
         try:
             status: int | None = self._server.wait(1.0)
         except subprocess.TimeoutExpired:
             status = None
         tail = "\n".join(tail_lines(self.log, 5))
-        return f"the process that starts the tasks {_explain(status)}\n{tail}".strip()
+        return f"the fork server {_explain(status)}\n{tail}".strip()
 
 
-def _parse(told: bytearray) -> dict[str, Any] | None:
+def _parse(sent: bytearray) -> dict[str, Any] | None:
     try:
-        return json.loads(told)
+        return json.loads(sent)
     except ValueError:
         # Nothing, or the part that it got to before it was killed.
         return None
@@ -299,20 +299,20 @@ def _parse(told: bytearray) -> dict[str, Any] | None:
 
 def _explain(status: int | None) -> str:
     if status is None:
-        return "ended, and it is not known how."
+        return "ended with an unknown status."
     if status >= 0:
-        return f"ended with the status {status} and gave no reason."
+        return f"exited with status {status} and reported no error."
     name = signal.Signals(-status).name
     hint = " The machine may have run out of memory." if name == "SIGKILL" else ""
     return f"was killed by {name}.{hint}"
 
 
 def tail_lines(path: str, count: int) -> list[str]:
-    """Give a text file's last lines.
+    """Return a text file's last lines.
 
     Args:
         path: A local file.
-        count: How many lines at the most.
+        count: How many lines at most.
 
     Returns:
         The lines; none if there is no such file.

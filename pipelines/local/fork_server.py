@@ -5,7 +5,7 @@ say when its preload is done, starts nothing until then, and has no public way t
 
 Run as `python -m retrainer.pipelines.local.fork_server SOCKET ALIVE`, two inherited file descriptors.
 On the socket it takes messages (a `Setup`, then requests to run tasks, each with the descriptors of
-the task's log and result pipe) and tells `loading`, `started` and `ended`. It ends with its runner,
+the task's log and result pipe) and sends `loading`, `started` and `ended`. It ends with its runner,
 and so do its tasks.
 """
 
@@ -31,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Server:
-    """Forks tasks, and tells of their end.
+    """Forks tasks, and reports their end.
 
     Args:
         connection: The socket to the runner.
@@ -64,7 +64,7 @@ class Server:
         libraries = setup["libraries"]
 
         def before(done: int, name: str) -> None:
-            self._tell({"event": "loading", "done": done, "total": len(libraries), "name": name})
+            self._send({"event": "loading", "done": done, "total": len(libraries), "name": name})
             self._receive(0.0)
             self._start_waiting()
 
@@ -81,11 +81,11 @@ class Server:
         gc.collect()
         gc.freeze()
         self._loaded = True
-        # From here on the socket tells of the runner's end, and leaves time to clear up.
+        # From here on the socket reports the runner's end, and leaves time to clean up.
         _set_death_signal(0)
         total = len(libraries)
         seconds = time.monotonic() - started
-        self._tell(
+        self._send(
             {"event": "loading", "done": total, "total": total, "name": "", "seconds": seconds}
         )
         while True:
@@ -93,13 +93,13 @@ class Server:
             self._receive(None)
 
     def note_child_end(self) -> None:
-        """Tell of tasks that have ended: now, or as soon as what is being done is done."""
+        """Report tasks that have ended: now, or when the current step is done."""
         self._child_ended = True
         if not self._busy:
             self._reap()
 
     def end(self) -> NoReturn:
-        """Kill the tasks, clear up and go."""
+        """Kill the tasks, clean up and exit."""
         for pid in self._tasks:
             _kill_group(pid)
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -130,14 +130,14 @@ class Server:
                 pid = os.fork()
             except OSError as error:
                 end = {"event": "ended", "id": request["id"], "status": None, "error": str(error)}
-                self._tell(end)
+                self._send(end)
             else:
                 if pid == 0:
                     self._become_task(request, log, result)
                 # Set on both sides, so that the group is there before anybody signals it.
                 _make_group(pid)
                 self._tasks[pid] = request["id"]
-                self._tell({"event": "started", "id": request["id"], "pid": pid})
+                self._send({"event": "started", "id": request["id"], "pid": pid})
             os.close(log)
             os.close(result)
 
@@ -158,7 +158,7 @@ class Server:
                 # Whatever the task started and left behind goes with it, as it would with a
                 # container.
                 _kill_group(pid)
-                self._tell(
+                self._send(
                     {
                         "event": "ended",
                         "id": self._tasks.pop(pid),
@@ -183,7 +183,7 @@ class Server:
         if not self._busy:
             self._reap()
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         with self._undisturbed():
             try:
                 send(self._connection, message)

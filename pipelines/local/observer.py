@@ -1,4 +1,4 @@
-"""What a runner tells whoever watches."""
+"""What a runner reports, and how it follows a task."""
 
 import json
 import os
@@ -24,16 +24,16 @@ class Progress:
 
 
 class RunObserver:
-    """Watches runs; this one says nothing.
+    """Is called at each step of a run; this one does nothing.
 
     A runner calls the methods from one thread, the one that called `run`.
     """
 
     follows_logs = False
-    """Whether to be told of every line that a task prints."""
+    """Whether `task_output` is called with every line that a task prints."""
 
     def warming_up(self, progress: Progress) -> None:
-        """The libraries are being loaded; `done == total` says that they are there."""
+        """The libraries are being loaded; `done == total` once they are."""
 
     def run_started(self, record: RunRecord) -> None:
         """A run begins."""
@@ -42,10 +42,10 @@ class RunObserver:
         """A task's process starts."""
 
     def task_progress(self, record: RunRecord, task: TaskRecord, progress: Progress) -> None:
-        """A running task said how far it is."""
+        """A running task reported progress."""
 
     def task_output(self, record: RunRecord, task: TaskRecord, text: str) -> None:
-        """A running task printed lines; told only if `follows_logs`."""
+        """A running task printed lines; called only if `follows_logs`."""
 
     def task_retrying(self, record: RunRecord, task: TaskRecord, seconds: float) -> None:
         """A task failed and will be started again after so many seconds."""
@@ -54,7 +54,7 @@ class RunObserver:
         """A task is done, was taken from a cache, failed, was skipped or interrupted."""
 
     def run_finished(self, record: RunRecord) -> None:
-        """The run has ended, one way or the other."""
+        """The run has ended."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class TaskMonitor:
     _written: int = 0
 
     def progress(self) -> Progress | None:
-        """Give what the task said last, if that is news."""
+        """Return the task's progress, if it is new."""
         try:
             written = os.stat(self.progress_file).st_mtime_ns
             if written == self._written:
@@ -88,7 +88,7 @@ class TaskMonitor:
         return Progress(str(content.get("message", "")), content.get("done"), content.get("total"))
 
     def output(self) -> str:
-        """Give what the task has printed since the last call."""
+        """Return what the task has printed since the last call."""
         try:
             with open(self.log, "rb") as file:
                 file.seek(self.log_read)

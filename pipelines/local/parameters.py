@@ -55,7 +55,7 @@ def pipeline_parameters(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[st
 
 
 def coerce(owner: str, kind: str, value: Any) -> Any:
-    """Give a value the type that a spec declares, as the remote runners do.
+    """Convert a value to the type that a spec declares, as the remote runners do.
 
     Numbers inside lists and mappings become floats: specs travel as protobuf values, which know no
     other.
@@ -79,7 +79,7 @@ def coerce(owner: str, kind: str, value: Any) -> Any:
     expected = {"STRING": str, "BOOLEAN": bool, "LIST": list | tuple, "STRUCT": Mapping}
     if kind in expected and isinstance(value, expected[kind]):
         return _floats(value)
-    raise RetrainerError(f"{owner} must be {TYPE_NAMES[kind]}, and is {value!r}.")
+    raise RetrainerError(f"{owner} must be {TYPE_NAMES[kind]}, not {value!r}.")
 
 
 def task_parameters(
@@ -115,7 +115,7 @@ def task_parameters(
         else:
             raise RetrainerError(
                 f"task '{task.name}' needs the output '{source.output}' of '{source.task}', "
-                "which it declares and did not give."
+                "which it declares and did not write."
             )
 
     def fill(match: re.Match[str]) -> str:

@@ -26,7 +26,7 @@ LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def quiet_environment() -> dict[str, str]:
-    """Give the variables that keep TensorFlow's native chatter out of logs, unless set already."""
+    """Return the variables that keep TensorFlow's native messages out of logs, unless set already."""
     return {
         name: value
         for name, value in {"TF_CPP_MIN_LOG_LEVEL": "2", "GRPC_VERBOSITY": "ERROR"}.items()
@@ -37,7 +37,7 @@ def quiet_environment() -> dict[str, str]:
 def load_libraries(names: Sequence[str], before: Callable[[int, str], None]) -> None:
     """Import libraries one after the other.
 
-    One that is not installed is passed over. One that can't be imported is told on stderr and
+    One that is not installed is passed over. One that can't be imported is printed on stderr and
     passed over too: a task that needs it fails with the same error in its own log, where its user
     looks for it.
 

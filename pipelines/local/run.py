@@ -32,7 +32,7 @@ class RunSettings:
 
     Attributes:
         pipeline_root: Local folder of artifacts and the cache.
-        workers: How many tasks run at once, at the most.
+        workers: How many tasks run at once at most.
         caching: Whether earlier results of tasks that allow it are used.
         earlier: The record of an earlier attempt at the same run, to take over what it finished.
     """
@@ -52,7 +52,7 @@ class Run:
         record: The run's record; it lists all tasks.
         settings: How.
         processes: Where tasks run.
-        observer: Who watches.
+        observer: Is called at each step.
         stop_signal: Set (by a signal handler) to have the run stopped; exit tasks run all the same.
         stop_at_once: Set (by a second signal) to have exit tasks stopped, too.
     """
@@ -82,7 +82,7 @@ class Run:
         save_run(self.record)
         try:
             self.observer.run_started(self.record)
-            self._go_on(lambda: self.stop_signal is None)
+            self._loop(lambda: self.stop_signal is None)
             if self.stop_signal is not None:
                 self._interrupt()
                 self._run_exit_tasks()
@@ -97,9 +97,9 @@ class Run:
             raise
         self._conclude()
 
-    def _go_on(self, wanted: Callable[[], bool]) -> None:
+    def _loop(self, wanted: Callable[[], bool]) -> None:
         while wanted():
-            self._settle()
+            self._decide()
             self._start_ready()
             if not self._running and not self._ready:
                 break
@@ -108,25 +108,25 @@ class Run:
                 self._note_start(name)
             for exit_ in exits:
                 self._finish(exit_)
-            self._watch()
+            self._report()
 
     def _run_exit_tasks(self) -> None:
-        """After an interruption, run what runs whatever became of the run, if anything did."""
+        """After an interruption, run the exit tasks, if any task had started."""
         begun = any(task.started for task in self.record.tasks.values())
         # A server that still loads libraries would start what it was asked for before.
         if not begun or self.processes.has_requests:
             return
-        # They read what became of the others.
+        # They read how the others ended.
         save_run(self.record)
         self._only_exits = True
-        self._go_on(lambda: not self.stop_at_once)
+        self._loop(lambda: not self.stop_at_once)
         if self.stop_at_once:
             self._interrupt()
 
     def _spent_before(self) -> float:
         return self.settings.earlier.seconds_spent if self.settings.earlier else 0.0
 
-    def _settle(self) -> None:
+    def _decide(self) -> None:
         """Decide on every task that waits for no other: ready, taken over, cached or skipped."""
         for task in self.pipeline.tasks.values():
             record = self.record.tasks[task.name]
@@ -221,7 +221,7 @@ class Run:
     def _finish(self, exit_: Exit) -> None:
         attempt = self._running.pop(exit_.task)
         record = self.record.tasks[exit_.task]
-        self._tell_output(attempt, record)
+        self._report_output(attempt, record)
         record.seconds = _elapsed(attempt.since)
         record.peak_memory = exit_.peak_memory
         if "error" in exit_.result:
@@ -262,21 +262,21 @@ class Run:
         self.observer.task_finished(self.record, record)
 
     def _patience(self) -> float:
-        """Give the seconds until something is due that no process tells of."""
+        """Return the seconds until something is due that no process reports."""
         moment = time.monotonic()
         due = [not_before - moment for not_before in self._ready.values() if not_before > moment]
         return min([POLL_SECONDS, *due])
 
-    def _watch(self) -> None:
+    def _report(self) -> None:
         if warming := self.processes.warming():
             self.observer.warming_up(warming)
         for name, attempt in self._running.items():
             record = self.record.tasks[name]
-            self._tell_output(attempt, record)
+            self._report_output(attempt, record)
             if progress := attempt.monitor.progress():
                 self.observer.task_progress(self.record, record, progress)
 
-    def _tell_output(self, attempt: Attempt, record: TaskRecord) -> None:
+    def _report_output(self, attempt: Attempt, record: TaskRecord) -> None:
         if self.observer.follows_logs and (text := attempt.monitor.output()):
             self.observer.task_output(self.record, record, text)
 

@@ -21,7 +21,7 @@ def new_record(
     parameters: dict[str, Any],
     earlier: RunRecord | None = None,
 ) -> RunRecord:
-    """Make the record of a run, or of an attempt at it, that has not begun.
+    """Create the record of a run, or of an attempt at it, that has not begun.
 
     Args:
         pipeline: What will run.

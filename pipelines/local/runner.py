@@ -15,7 +15,7 @@ from ..runs.lock import RunLock
 from ..runs.record_store import create_run, load_run, lock_path, run_exists
 from ..runs.records import DONE, RunRecord, RunState
 from ..runs.run_ids import check_local_run_id
-from .artifact_folder import leave_folder, take_folder
+from .artifact_folder import claim_folder, release_folder
 from .fork_client import TaskProcesses
 from .observer import RunObserver
 from .parameters import pipeline_parameters
@@ -37,7 +37,7 @@ class RunInterrupted(KeyboardInterrupt):
 
     def __init__(self, record: RunRecord, signal_number: int) -> None:
         super().__init__(
-            f"run '{record.run_id}' was interrupted; resume it to go on where it stopped"
+            f"run '{record.run_id}' was interrupted; resume it from the task that it stopped at"
         )
         self.record = record
         self.signal_number = signal_number
@@ -56,7 +56,7 @@ class LocalRunner:
 
     Args:
         libraries: Modules that tasks find loaded.
-        workers: How many tasks run at once at the most; as many as there are cores if not given.
+        workers: How many tasks run at once at most; the number of cores if not given.
     """
 
     def __init__(self, libraries: Sequence[str] = LIBRARIES, workers: int | None = None) -> None:
@@ -65,7 +65,7 @@ class LocalRunner:
         self._processes: TaskProcesses | None = None
 
     def __enter__(self) -> "LocalRunner":
-        """Give the runner itself; nothing is started yet."""
+        """Return the runner itself; nothing is started yet."""
         return self
 
     def __exit__(
@@ -113,7 +113,7 @@ class LocalRunner:
             resume: Whether to go on with the run of that name that failed or was interrupted: its
                 finished tasks are taken over unless their code or inputs have changed.
             caching: False to have every task run; else as each task's caching option says.
-            observer: Who is told what happens.
+            observer: Is called at each step.
 
         Returns:
             The record of the run, which succeeded or failed.
@@ -133,7 +133,7 @@ class LocalRunner:
             with RunLock(lock_path(store, pipeline_root), run_id):
                 earlier = _earlier(store, run_id, resume)
                 record = new_record(pipeline, run_id, store, pipeline_root, values, earlier)
-                take_folder(record.pipeline_root, run_id, record.uid, resumed=resume)
+                claim_folder(record.pipeline_root, run_id, record.uid, resumed=resume)
                 if not resume:
                     _create(record)
                 run = Run(
@@ -167,7 +167,7 @@ class LocalRunner:
 
 
 def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
-    """Give the record to resume from, or see that the name is free where nothing is resumed."""
+    """Return the record to resume from, or check that the name is free."""
     if resume:
         earlier = load_run(store, run_id)
         if earlier.state == RunState.SUCCEEDED:
@@ -187,14 +187,14 @@ def _earlier(store: str, run_id: str, resume: bool) -> RunRecord | None:
 
 
 def _create(record: RunRecord) -> None:
-    """Write a run's first record, or leave the folder that was taken for it to whoever tries again."""
+    """Write a run's first record, or release the folder that was claimed for it."""
     created = False
     try:
         created = create_run(record)
     finally:
         if not created:
             with suppress(OSError):
-                leave_folder(record.pipeline_root, record.run_id)
+                release_folder(record.pipeline_root, record.run_id)
     if not created:
         # On a bucket another machine may have been faster.
         raise _taken(record.store, record.run_id)
@@ -203,9 +203,9 @@ def _create(record: RunRecord) -> None:
 def _taken(store: str, run_id: str) -> RetrainerError:
     earlier = load_run(store, run_id)
     done = sum(task.state in DONE for task in earlier.tasks.values())
-    advice = "Take" if earlier.state == RunState.SUCCEEDED else "Resume it, or take"
+    advice = "Choose" if earlier.state == RunState.SUCCEEDED else "Resume it, or choose"
     return RetrainerError(
-        f"run '{run_id}' is there already: {earlier.state}, "
+        f"run '{run_id}' exists already: {earlier.state}, "
         f"{done} of {len(earlier.tasks)} tasks done. {advice} another name."
     )
 
@@ -228,7 +228,7 @@ def _cores() -> int:
 
 @contextmanager
 def _stopping_on_signals(run: Run) -> Iterator[None]:
-    """Have signals stop a run in good order; on threads but the main one Python has no handlers."""
+    """Let signals stop a run cleanly; only the main thread has signal handlers in Python."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -80,7 +80,7 @@ class Retry:
     """How often and when a failed task is started again.
 
     Attributes:
-        count: How many times at the most.
+        count: How many times at most.
         backoff: Seconds before the first.
         factor: What the wait is multiplied by each time.
         longest: The longest wait in seconds.
@@ -92,7 +92,7 @@ class Retry:
     longest: float = 3600.0
 
     def wait(self, attempt: int) -> float:
-        """Give the seconds to wait after a failed attempt.
+        """Return the seconds to wait after a failed attempt.
 
         Args:
             attempt: Number of the attempt that failed, from 1.
@@ -110,7 +110,7 @@ class Task:
         parameters: Where its input parameters come from.
         artifacts: Where its input artifacts come from.
         after: The tasks that must have succeeded before.
-        is_exit: Whether it is an exit task, which runs when those have ended, whatever became of them.
+        is_exit: Whether it is an exit task, which runs when those have ended, whether they succeeded or failed.
         caching: Whether an earlier result may be used.
         retry: What to do when it fails.
         takes: The parameters that its component declares.
@@ -118,7 +118,7 @@ class Task:
         gives: The output parameters that its component declares.
         gives_artifacts: The output artifacts that its component declares.
         executor: What runs.
-        interface_digest: SHA-256 of the component's interface as it stands in the spec.
+        interface_digest: SHA-256 of the component's interface in the spec.
     """
 
     name: str

@@ -20,20 +20,20 @@ LOG_FORMAT = "[%(asctime)s %(levelname)s %(name)s] %(message)s"
 
 
 def run_task(request: dict[str, Any], log: int, result: int, alive: int) -> NoReturn:
-    """Run a task, tell its result, and end the process.
+    """Run a task, send its result, and end the process.
 
     Args:
         request: What to run: `source`, `function`, `executor_input`, `output_types`, `env`,
             `unset`, `cwd` and `scratch` (a folder of the task's own).
         log: Descriptor that gets what the task prints.
         result: Descriptor that gets the result, as JSON: `outputs` and `artifacts`, or `error` and
-            whether it is one that speaks for itself, `known`.
+            whether its message is for users, `known`.
         alive: Read end of a pipe that breaks when the runner is gone.
     """
     _redirect(log)
     _die_with(alive)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # So that what the task holds open, a folder half written say, is cleared away on the way out.
+    # So that the task removes what it has half written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     content, status = _outcome(request)
     with os.fdopen(result, "w", encoding="utf-8") as pipe:
@@ -86,7 +86,7 @@ def _die_with(alive: int) -> None:
         os.read(alive, 1)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    threading.Thread(target=watch, name="runner-watch", daemon=True).start()
+    threading.Thread(target=watch, name="runner-monitor", daemon=True).start()
 
 
 def _prepare(request: dict[str, Any]) -> None:
@@ -121,9 +121,7 @@ def _run_function(request: dict[str, Any]) -> None:
         executor_main.executor_main()
     except SystemExit as error:
         if error.code not in (None, 0):
-            raise RetrainerError(
-                f"the component ended itself with the status {error.code}"
-            ) from error
+            raise RetrainerError(f"the component exited with status {error.code}") from error
 
 
 def _exit(status: int) -> NoReturn:

@@ -73,7 +73,7 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
 
 
 def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
-    """Say which code can't be followed, so that the tasks that run it are not cached here."""
+    """Describe the code that can't be followed, so that the tasks that run it are not cached here."""
     of_model = code_behind({"module": loaded.module, "module_source": loaded.module_source})
     of_metrics = code_behind({"metrics_specs": loaded.config.evaluation.metrics_specs})
     for code, place, tasks in (
@@ -182,7 +182,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _schema_columns(config: RetrainConfig) -> tuple[dict[str, None], list[Problem]]:
-    """Give the columns of the schema, where there is one on this machine, and what is wrong with it."""
+    """Return the columns of the schema, if this machine can read one, and what is wrong with it."""
     curated = config.validation.schema_uri
     if not is_local(curated or config.store):
         return {}, []

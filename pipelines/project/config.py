@@ -17,7 +17,7 @@ from .config_errors import describe, untransportable
 from .old_spellings import OldSpelling, read_old_spellings
 from .sections.retrain import VERSION, RetrainConfig
 from .sections.section import Section
-from .variables import OVERRIDES, settle_values
+from .variables import OVERRIDES, resolve_values
 from .yaml_places import YamlPlaces, load_yaml
 
 # A pipeline spec may hold a few megabytes in all; a model file of this size is no model file.
@@ -129,7 +129,7 @@ def parse_config(text: str, name: str) -> RetrainConfig:
         name: What to call it in errors.
 
     Returns:
-        The configuration as it stands in the text.
+        The configuration in the text.
 
     Raises:
         RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
@@ -167,7 +167,7 @@ def read_config(
     moved = {spelling.new: spelling.old for spelling in old}
     places = YamlPlaces(name, text, moved, given)
     content |= {place[0]: os.environ[key] for place, key in given.items()}
-    content, problems = settle_values(content, RetrainConfig, places, os.environ)
+    content, problems = resolve_values(content, RetrainConfig, places, os.environ)
     if problems:
         raise RetrainerError("\n".join(problems))
     try:

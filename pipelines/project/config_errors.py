@@ -57,7 +57,7 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
 
 
 def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
-    """Say what shape a value must have that has none of it; empty if that is not what is wrong."""
+    """Describe the shape that a value must have; empty if its shape is right."""
     kind, value = problem["type"], problem.get("input")
     if kind == "list_type":
         one = value if isinstance(value, str | int | float) else "a, b"
@@ -139,7 +139,7 @@ def _section_at(model: type[BaseModel], location: list[Any]) -> type[BaseModel]:
 
 
 def _help(model: type[BaseModel], location: list[Any]) -> str:
-    """Give a key's description; empty for what no section describes, such as one entry of a mapping."""
+    """Return a key's description; empty for what no section describes, such as one entry of a mapping."""
     section = _section_at(model, location[:-1])
     fields = section.model_fields if hasattr(section, "model_fields") else {}
     return (fields[str(location[-1])].description or "") if str(location[-1]) in fields else ""

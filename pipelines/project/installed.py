@@ -8,7 +8,7 @@ _NEEDED_BY_TASKS = "tensorflow"
 
 
 def check_libraries() -> None:
-    """Make sure that tasks can run here.
+    """Check that tasks can run here.
 
     Raises:
         RetrainerError: If TensorFlow is not installed.
@@ -18,7 +18,7 @@ def check_libraries() -> None:
 
 
 def lacking(package: str) -> RetrainerError:
-    """Make the error of a command that needs a package which is not installed."""
+    """Build the error of a command that needs a package which is not installed."""
     return RetrainerError(
         f"this command needs the Python package '{package}', which is not installed here. The image retrainer-trigger "
         "has only what the trigger service, submit, schedule and compile need: use the image retrainer, or an "

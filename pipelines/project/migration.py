@@ -188,7 +188,7 @@ def _find(node: yaml.Node | None, place: Location) -> _Entry:
 def _section_for(
     root: yaml.Node | None, old: Location, new: Location
 ) -> tuple[yaml.MappingNode, list[str]]:
-    """Find the innermost section that is there already for a new place, and which ones are missing in it."""
+    """Find the innermost section that exists already for a new place, and which ones are missing in it."""
     assert isinstance(root, yaml.MappingNode)
     section = root
     for depth, part in enumerate(new[:-1]):
@@ -202,13 +202,13 @@ def _section_for(
 
 
 def _renamed(text: str, entry: _Entry, start: int, end: int, key: str) -> str:
-    """Give an entry's lines with another key."""
+    """Return an entry's lines with another key."""
     name = entry.key
     return text[start : name.start_mark.index] + key + text[name.end_mark.index : end]
 
 
 def _nested(lines: str, shift: int, missing: list[str], column: int) -> str:
-    """Give an entry's lines moved to the right, under the sections that are missing, the first of them at a column."""
+    """Return an entry's lines indented, under the sections that are missing, the first of them at a column."""
     headers = "".join(
         f"{' ' * (column + _STEP * depth)}{part}:\n" for depth, part in enumerate(missing)
     )
@@ -242,7 +242,7 @@ def _take_out(text: str, entry: _Entry) -> Iterator[_Edit]:
 
 
 def _lines_of(text: str, entry: _Entry, with_comments: bool = False) -> tuple[int, int]:
-    """Give where an entry's lines begin and end."""
+    """Return where an entry's lines begin and end."""
     start = text.rfind("\n", 0, entry.key.start_mark.index) + 1
     if text[start : entry.key.start_mark.index].strip():
         raise _ByHandError("it does not begin its line")
@@ -269,7 +269,7 @@ def _last_line_of(entry: _Entry) -> int:
 
 
 def _last_line(node: yaml.Node) -> int:
-    """Give the line that a value ends on: a block's own mark stands after the comments that follow it."""
+    """Return the line that a value ends on: a block's own mark stands after the comments that follow it."""
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
         return int(node.end_mark.line) - (1 if block and node.end_mark.column == 0 else 0)
@@ -292,7 +292,7 @@ def _value_end(text: str, entry: _Entry) -> int:
 
 
 def _as_flow(text: str, entry: _Entry) -> str:
-    """Give a value in one line."""
+    """Write a value on one line."""
     if entry.is_alias:
         return text[text.index("*", entry.key.end_mark.index) : _value_end(text, entry)]
     one_line = entry.value.start_mark.line == entry.value.end_mark.line

@@ -36,7 +36,7 @@ def model_problems(source: str, file: str) -> Iterator[str]:
         return
     names = dict(_bound(tree.body))
     if "*" in names:
-        # What that brings only an import can tell.
+        # Only an import shows which names that brings.
         return
     for name, arguments in FUNCTIONS.items():
         call = f"{name}({', '.join(arguments)})"

@@ -37,7 +37,7 @@ class OldSpelling:
     new: tuple[str, ...]
 
     def describe(self, places: YamlPlaces) -> str:
-        """Say in one line what the new spelling is."""
+        """Describe the new spelling in one line."""
         instead = "null" if self.old == self.new else f"'{dotted(self.new)}'"
         value = f": {places.written(self.old) or repr('')}" if self.old == self.new else ""
         return (

@@ -73,7 +73,7 @@ def store_tasks(config: RetrainConfig) -> tuple[str, ...]:
 def is_reachable(
     uri: str, config: RetrainConfig, tasks: Iterable[str], target: str | None = None
 ) -> bool:
-    """Tell whether tasks elsewhere can reach a file or folder.
+    """Return whether tasks elsewhere can reach a file or folder.
 
     Args:
         uri: Path or URI; may be a pattern.

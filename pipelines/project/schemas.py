@@ -44,12 +44,12 @@ def open_schema(config: RetrainConfig) -> OpenedSchema:
     try:
         schema, text = load_schema(uri)
     except FileNotFoundError as error:
-        way_out = (
+        fix = (
             "Correct validation.schema_uri, or leave it empty to have one inferred."
             if curated
             else "The first run whose training rows have no errors freezes one there: 'retrainer run'."
         )
-        raise RetrainerError(f"there is no schema at '{uri}'. {way_out}") from error
+        raise RetrainerError(f"there is no schema at '{uri}'. {fix}") from error
     history = _history_beside(curated) if curated else Store(config.store).schema_history_uri
     return OpenedSchema(uri, history, text, schema)
 

@@ -22,7 +22,7 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
         The files that were written, those of the data left out.
 
     Raises:
-        RetrainerError: If a file of the project is there already; nothing is written then.
+        RetrainerError: If a file of the project exists already; nothing is written then.
     """
     package = files("retrainer.pipelines.examples") / example
     contents = {
@@ -33,7 +33,7 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
     taken = [folder / name for name in contents if (folder / name).exists()]
     if taken:
         raise RetrainerError(
-            f"'{taken[0]}' is there already and would be overwritten. Name another folder, or move it away."
+            f"'{taken[0]}' exists already and would be overwritten. Choose another folder, or move it away."
         )
     data = importlib.import_module(f"retrainer.pipelines.examples.{example}.data")
     if example != "flights":

@@ -80,7 +80,7 @@ def _value(inner: str, environment: Mapping[str, str]) -> str:
     return value
 
 
-def settle_values(
+def resolve_values(
     content: dict[str, Any], model: Any, places: YamlPlaces, environment: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
     """Fill variables in, and take plain numbers as text where a text is due.

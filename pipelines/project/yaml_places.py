@@ -77,7 +77,7 @@ class YamlPlaces:
         return f"{self.name}:{line}" if line else self.name
 
     def written(self, location: Location) -> str:
-        """Give the text of a value as it is written, such as `No` for what YAML reads as false.
+        """Return the text of a value as it is written, such as `No` for what YAML reads as false.
 
         Args:
             location: The value's place.
@@ -89,7 +89,7 @@ class YamlPlaces:
         return found.value if found else ""
 
     def is_quoted(self, location: Location) -> bool:
-        """Tell whether a value stands in quotes, or as a block of text."""
+        """Return whether a value is quoted, or a block of text."""
         found = self._scalar(location)
         return found is not None and found.style is not None
 
@@ -124,7 +124,7 @@ def parse_place(place: str) -> list[str | int]:
 
 
 def _walk(node: yaml.Node, location: Location) -> tuple[yaml.Node | None, int]:
-    """Give the node at a place (None if there is none), and the line of the innermost one around it (0 if none)."""
+    """Return the node at a place (None if there is none), and the line of the innermost one around it (0 if none)."""
     line = 0 if location else node.start_mark.line + 1
     for part in location:
         if isinstance(node, yaml.MappingNode):

@@ -39,7 +39,7 @@ class Step:
 
     @property
     def words(self) -> str:
-        """What became of it, in a few words."""
+        """Its outcome, in a few words."""
         if self.record:
             return outcome(self.record)
         return f"skipped: done by run {self.done_by}" if self.done_by else "not run"
@@ -84,7 +84,7 @@ def plan(loaded: LoadedConfig, first: str, last: str, again: bool, allow_older: 
         if name not in names and name != LATEST:
             why = ", which is excluded (retrainer spans list)" if name in excluded else ""
             raise RetrainerError(
-                f"there is no complete span '{name}' behind '{config.data.pattern}'{why}."
+                f"'{config.data.pattern}' has no complete span '{name}'{why}."
                 f"{did_you_mean(name, names)}"
             )
     start = len(names) - 1 if first == LATEST else names.index(first)
@@ -99,7 +99,7 @@ def plan(loaded: LoadedConfig, first: str, last: str, again: bool, allow_older: 
         older, words = older_than_champion(to_run[0].span, champion, config.data.pattern)
         if older:
             raise RetrainerError(
-                f"{words}. To begin anew with the older spans, take the champion out of service ('retrainer models "
+                f"{words}. To start again with the older spans, take the champion out of service ('retrainer models "
                 "retire'); to replace it by models of older data, add --allow-older."
             )
     return steps
@@ -109,7 +109,7 @@ def run_steps(
     steps: Sequence[Step],
     config: RetrainConfig,
     run: Callable[[str], RunRecord],
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> bool:
     """Run the steps, oldest first, up to the first failure. A model that is refused is no failure.
 
@@ -117,7 +117,7 @@ def run_steps(
         steps: The steps; each gets its record.
         config: The configuration.
         run: Runs one span.
-        tell: Takes a line before each run.
+        say: Is called with a line before each run.
 
     Returns:
         Whether all of them succeeded.
@@ -125,7 +125,7 @@ def run_steps(
     registry = Registry(Store(config.store).models_uri)
     to_run = [step for step in steps if not step.done_by]
     for number, step in enumerate(to_run, 1):
-        tell(f"{number} of {len(to_run)}: span {step.span}")
+        say(f"{number} of {len(to_run)}: span {step.span}")
         step.record = run(step.span)
         step.champion = registry.points_at(CHAMPION)
         if step.record.state != RunState.SUCCEEDED:

@@ -1,4 +1,4 @@
-"""Ending a run on this machine, as Ctrl-C in its terminal does."""
+"""Cancelling a run on this machine, as Ctrl-C in its terminal does."""
 
 import os
 import signal
@@ -20,10 +20,10 @@ def cancel_here(record: RunRecord, seconds: float = PATIENCE_SECONDS) -> RunReco
 
     Args:
         record: The run. One that has ended already stays as it is.
-        seconds: How long to wait at the most.
+        seconds: The longest wait.
 
     Returns:
-        Its record as it stands then.
+        Its record then.
 
     Raises:
         RetrainerError: If it runs on another machine or under another user, or does not end in time.
@@ -33,7 +33,7 @@ def cancel_here(record: RunRecord, seconds: float = PATIENCE_SECONDS) -> RunReco
     name = f"run '{record.run_id}'"
     if record.host != socket.gethostname():
         raise RetrainerError(
-            f"{name} runs on '{record.host}' as process {record.pid}, and can be ended there only: give the same "
+            f"{name} runs on '{record.host}' as process {record.pid}, and can be cancelled only there: run the same "
             f"command on '{record.host}', or 'kill {record.pid}'."
         )
     holder = find_holder(lock_path(record.store, record.pipeline_root))
@@ -44,13 +44,13 @@ def cancel_here(record: RunRecord, seconds: float = PATIENCE_SECONDS) -> RunReco
             pass
         except PermissionError as error:
             raise RetrainerError(
-                f"{name} belongs to another user (process {record.pid}), who alone may end it."
+                f"{name} belongs to another user (process {record.pid}); only that user can cancel it."
             ) from error
     deadline = time.monotonic() + seconds
     while (now := load_run(record.store, record.run_id)).state == RunState.RUNNING:
         if time.monotonic() > deadline:
             raise RetrainerError(
-                f"{name} was asked to end (SIGTERM to process {record.pid}), and has not within {seconds:g} s. "
+                f"{name} did not end within {seconds:g} s of SIGTERM to process {record.pid}. "
                 f"To kill it: kill -9 {record.pid}"
             )
         time.sleep(_POLL_SECONDS)

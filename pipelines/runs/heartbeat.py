@@ -1,4 +1,4 @@
-"""A sign of life of a run whose store is a bucket: other machines can't see its process or its lock.
+"""The heartbeat of a run whose store is a bucket: other machines can't see its process or its lock.
 
 The file's time is that of the service that keeps it, so that the clock of the machine that runs does not matter.
 """
@@ -18,7 +18,7 @@ _FILE = "heartbeat"
 
 
 class Heartbeat:
-    """Writes a sign of life into a run's folder while it is entered; failures to do so change nothing.
+    """Writes a heartbeat into a run's folder while it is entered; failures are ignored.
 
     Args:
         run_uri: The run's folder in the store.
@@ -56,7 +56,7 @@ class Heartbeat:
 
 
 def last_heard(run_uri: str, record_uri: str) -> datetime:
-    """Tell when a run last gave a sign of life.
+    """Return when a run last wrote a heartbeat.
 
     Args:
         run_uri: The run's folder in the store.

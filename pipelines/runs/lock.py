@@ -31,7 +31,7 @@ class Holder:
 class RunLock:
     """Holds a lock file for a run, as a context manager.
 
-    The kernel lets go of the lock when the process ends, however it ends, so that a crash leaves
+    The kernel releases the lock when the process ends, however it ends, so that a crash leaves
     nothing to clean up. The file itself stays.
 
     Args:
@@ -45,7 +45,7 @@ class RunLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> "RunLock":
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
             RetrainerError: If another run has it.
@@ -68,7 +68,7 @@ class RunLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -95,7 +95,7 @@ class RunLock:
 
 
 def find_holder(path: str) -> Holder | None:
-    """Tell who holds a lock now.
+    """Return who holds a lock.
 
     Args:
         path: The lock file.

@@ -28,12 +28,12 @@ from .records import ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState
 LOCK_NAME = ".lock"
 LAST = "last"
 _READERS = 16
-# Of runs of before there was a heartbeat: their record changes with each task, and a task may take hours.
+# For runs of releases without a heartbeat: their record changes with each task, and a task may take hours.
 _LONGEST_SILENCE_SECONDS = 24 * 3600.0
 
 
 def lock_path(store: str, pipeline_root: str) -> str:
-    """Give the place of the lock that one run at a time holds.
+    """Return the path of the lock that one run at a time holds.
 
     Args:
         store: URI of the store. A local one is locked itself.
@@ -82,7 +82,7 @@ def _to_json(record: RunRecord) -> dict[str, Any]:
 
 
 def run_exists(store: str, run_id: str) -> bool:
-    """Tell whether a run of that name was ever started on the store."""
+    """Return whether a run of that name was ever started on the store."""
     return exists(Store(store).run_record_uri(run_id))
 
 
@@ -195,7 +195,7 @@ def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
 
 
 def find_run(store: str, run_id: str) -> RunRecord:
-    """Look a run's record up.
+    """Find a run's record.
 
     Args:
         store: URI of the store.

@@ -136,7 +136,7 @@ class RunRecord:
         pipeline_root: Local folder of its artifacts.
         pid: Process that runs or ran it.
         host: Machine of that process.
-        uid: What distinguishes it from every other run, of any store; empty in records of before there was one.
+        uid: What distinguishes it from every other run, of any store; empty in records of older releases.
         beats: Whether it gives signs of life, see `runners.heartbeat`.
     """
 
@@ -169,7 +169,7 @@ class RunRecord:
         return Store(self.store).run_record_uri(self.run_id)
 
     def locate(self, path: str) -> str:
-        """Give the place of a log or report, which is named relative to the run's folder."""
+        """Return the path of a log or report, which is named relative to the run's folder."""
         return path if os.path.isabs(path) else join(self.uri, path)
 
     @property
@@ -194,5 +194,5 @@ class RunRecord:
 
 
 def now() -> str:
-    """Give the time as records write it: ISO 8601, UTC, whole milliseconds."""
+    """Return the time as records write it: ISO 8601, UTC, whole milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

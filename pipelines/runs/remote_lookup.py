@@ -56,7 +56,7 @@ def list_elsewhere(
 
 
 def is_local(trace: RunTrace) -> bool:
-    """Tell whether a run was made by this machine's or another one's own runner, which keeps a record of its own."""
+    """Return whether a run was a local run of this or another machine, which keeps a record of its own."""
     return trace.key.job == trace.key.name and not trace.submission
 
 
@@ -143,7 +143,7 @@ class Found:
     problem: str = ""
 
     def reach(self) -> Target:
-        """Give the service.
+        """Open the service.
 
         Raises:
             RetrainerError: If it is not known here.
@@ -176,7 +176,7 @@ class Found:
 
 
 def find_elsewhere(loaded: LoadedConfig, run_id: str, kinds: Collection[str] = ()) -> list[Found]:
-    """Look a run up by its name: in the store, and if nothing is noted there, at each service of the configuration.
+    """Find a run by its name: in the store, and if nothing is noted there, at each service of the configuration.
 
     Args:
         loaded: The configuration.

@@ -40,7 +40,7 @@ def check_local_run_id(run_id: str) -> str:
     """
     if not RUN_FOLDER.fullmatch(run_id):
         raise RetrainerError(
-            f"'{run_id}' can't be a run's name: up to 128 letters, digits, '.', '_' and '-', the first a letter or "
-            "digit."
+            f"'{run_id}' is not a valid run name. Use up to 128 letters, digits, '.', '_' and '-', the first a "
+            "letter or digit."
         )
     return run_id

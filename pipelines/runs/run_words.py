@@ -1,4 +1,4 @@
-"""What records of runs say in lines of text."""
+"""Records of runs as lines of text."""
 
 from ...components.lib.words import plural
 from .records import RunRecord, TaskRecord
@@ -8,7 +8,7 @@ PUSH_TASKS = ("push-model-2", "push-model")
 
 
 def describe_failure(record: RunRecord) -> str:
-    """Say what went wrong in a run: for each failed task its error, its log's end, and the log.
+    """Describe why a run failed: for each failed task its error, its log's end, and the log.
 
     Returns:
         A few lines; empty if nothing failed.
@@ -24,18 +24,18 @@ def describe_failure(record: RunRecord) -> str:
 
 
 def first_line(text: str) -> str:
-    """Give the first line of a verdict or an error, as it stands where the rest is left out."""
+    """Return the first line of a verdict or an error."""
     lines = text.strip().splitlines()
-    # It may lead to a list that follows.
+    # It may introduce a list.
     return lines[0].removesuffix(":") if lines else ""
 
 
 def shown_warnings(task: TaskRecord, most: int | None = None) -> list[str]:
-    """Give the lines to print of a task's warnings.
+    """Format a task's warnings, a line each.
 
     Args:
         task: The task.
-        most: How many to print at the most; None for all.
+        most: How many at most; None for all.
     """
     lines = [f"warning: {' '.join(one.split())}" for one in task.warnings[:most]]
     left = len(task.warnings) - len(lines)
@@ -43,7 +43,7 @@ def shown_warnings(task: TaskRecord, most: int | None = None) -> list[str]:
 
 
 def outcome(record: RunRecord) -> str:
-    """Say in a few words what became of a run.
+    """Summarize a run's outcome in a few words.
 
     Returns:
         The verdict of push_model; or where and why the run stopped.
@@ -57,7 +57,7 @@ def outcome(record: RunRecord) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a duration, such as `4.2 s` or `3 min 12 s`."""
+    """Format a duration, such as `4.2 s` or `3 min 12 s`."""
     if seconds is None:
         return "-"
     if seconds < 60:

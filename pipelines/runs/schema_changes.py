@@ -1,4 +1,4 @@
-"""What the newest data would change in a retrain.yaml's schema, and taking it in."""
+"""Changes that the newest data requires in a retrain.yaml's schema, and accepting them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Selection:
     kinds: Sequence[str] = ()
 
     def __contains__(self, key: tuple[str, str]) -> bool:
-        """Tell whether the anomaly of a column and kind is selected."""
+        """Return whether the anomaly of a column and kind is selected."""
         column, kind = key
         return (not self.columns or column in self.columns) and (
             not self.kinds or kind in self.kinds
@@ -78,8 +78,8 @@ def read_data(config: RetrainConfig, run_id: str, folder: str) -> Data:
     there = _find_statistics(config.store, run_id)
     if there is None and run_id == LAST:
         raise RetrainerError(
-            f"no run in '{config.store}' has statistics yet. Start one ('retrainer run', 'retrainer submit'), or name "
-            "a folder with statistics (--statistics URI)."
+            f"no run in '{config.store}' has statistics yet. Start a run ('retrainer run', 'retrainer submit'), or "
+            "name a folder with statistics (--statistics URI)."
         )
     if there is None:
         find_run(config.store, run_id)
@@ -95,7 +95,7 @@ def read_data(config: RetrainConfig, run_id: str, folder: str) -> Data:
 
 
 def find_changes(config: RetrainConfig, opened: OpenedSchema, data: Data) -> tuple[Change, ...]:
-    """Tell what data would change in a schema.
+    """List the changes that data would require in a schema.
 
     Args:
         config: The configuration, for its validation.
@@ -114,7 +114,7 @@ def find_changes(config: RetrainConfig, opened: OpenedSchema, data: Data) -> tup
 def accept_changes(
     config: RetrainConfig, data: Data, selection: Selection, dry_run: bool
 ) -> tuple[Update, OpenedSchema, str]:
-    """Take what data would change into the schema's file.
+    """Write the changes that data requires into the schema's file.
 
     Args:
         config: The configuration.
@@ -136,7 +136,9 @@ def accept_changes(
         taken = [change for change in update.changes if not change.refused]
         if not taken and update.changes:
             raise RetrainerError(
-                "\n  ".join(["nothing of this can be taken:", *(c.line for c in update.changes)])
+                "\n  ".join(
+                    ["none of these changes can be accepted:", *(c.line for c in update.changes)]
+                )
             )
         if dry_run or not taken:
             return update, opened, ""
@@ -147,7 +149,7 @@ def accept_changes(
             continue
         return update, opened, kept
     raise RetrainerError(
-        f"'{opened.uri}' was changed by somebody else {_TRIES} times while this was at work. Try again."
+        f"'{opened.uri}' was changed by another process {_TRIES} times meanwhile. Try again."
     )
 
 
@@ -204,20 +206,20 @@ def _check_selection(
             hint = did_you_mean(column, known)
             raise RetrainerError(
                 f"there is no column '{column}', neither in the schema nor in {data.name}.{hint} "
-                f"Anomalies are of: {there}."
+                f"Columns with anomalies: {there}."
             )
         if column not in with_anomalies:
             raise RetrainerError(
-                f"'{column}' has no anomaly in {data.name}. Anomalies are of: {there}."
+                f"'{column}' has no anomaly in {data.name}. Columns with anomalies: {there}."
             )
     for kind in selection.kinds:
         if kind not in known_kinds():
-            raise RetrainerError(f"there is no kind '{kind}'. Anomalies are of: {there}.")
+            raise RetrainerError(f"there is no kind '{kind}'. Columns with anomalies: {there}.")
     for column in selection.columns or ("",):
         of = Selection((column,) if column else (), selection.kinds)
         if selection.kinds and not any((c.column, c.kind.name) in of for c in changes):
             subject = f"'{column}' has" if column else "there is"
             raise RetrainerError(
                 f"{subject} no anomaly of kind {' or '.join(selection.kinds)} in {data.name}. "
-                f"Anomalies are of: {there}."
+                f"Columns with anomalies: {there}."
             )

@@ -119,7 +119,7 @@ def _versions_of(examples: ArtifactRecord) -> dict[str, str] | None:
     noted = examples.metadata.get(_VERSIONS)
     if noted:
         return dict(noted)
-    # Runs of before versions were noted: the manifest has the folders, if it is still there.
+    # Runs of releases that did not note versions: the manifest has the folders, if it is still there.
     try:
         manifest = Examples.read(examples.uri)
     except RetrainerError:

@@ -60,7 +60,7 @@ class ImageName:
 
 
 def parse_image(image: str) -> ImageName:
-    """Take an image's name apart.
+    """Split an image's name.
 
     Raises:
         RetrainerError: If no registry would take it.

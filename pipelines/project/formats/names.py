@@ -59,12 +59,12 @@ def check_labels(labels: Mapping[str, str]) -> None:
 
 
 def to_run_id(pipeline: str, readable: str, *parts: str) -> str:
-    """Make a run's id of what caused the run: the same parts give the same id, others another.
+    """Derive a run's id from its cause: equal parts give equal ids, others another.
 
     Args:
         pipeline: The pipeline's name, which the id starts with.
         readable: What a person should see in it; what an id can't hold becomes a dash.
-        parts: Everything that tells this cause from others.
+        parts: Everything that distinguishes this cause from others.
 
     Returns:
         `<pipeline>-<readable>-<12 hexadecimal digits>`, at most 128 characters.

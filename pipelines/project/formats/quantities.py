@@ -60,13 +60,13 @@ def check_cpu(text: str) -> str:
 
 
 def count_bytes(text: str | None) -> int:
-    """Give the bytes of an amount that `check_memory` takes; 0 if there is none."""
+    """Return the bytes of an amount that `check_memory` takes; 0 if there is none."""
     found = _MEMORY.fullmatch(text or "")
     return int(found[1]) * _factor(found[2] or "") if found else 0
 
 
 def count_cores(text: str | None) -> Decimal:
-    """Give the number of cores that `check_cpu` takes; 0 if there is none."""
+    """Return the number of cores that `check_cpu` takes; 0 if there is none."""
     value = Decimal((text or "0").removesuffix("m"))
     return value / 1000 if text and text.endswith("m") else value
 

@@ -65,7 +65,7 @@ class ModelConfig(Section):
     @field_validator("class_weights", mode="before")
     @classmethod
     def _text_classes(cls, value: Any) -> Any:
-        """Make keys text, as in JSON: YAML reads `{0: 1}` with a number as key."""
+        """Convert keys to text, as in JSON: YAML reads `{0: 1}` with a number as key."""
         return with_text_keys(value)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The section of retrain.yaml on who is notified of what became of a run."""
+"""The section of retrain.yaml on who is notified when a run ends."""
 
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -34,7 +34,7 @@ class ChannelConfig(Section):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Give what is set, beside `on`."""
+        """Return the keys that are set, without `on`."""
         return self.model_dump(exclude={"on"}, exclude_none=True)
 
 
@@ -159,14 +159,14 @@ class NotifyConfig(Section):
         return [value] if isinstance(value, dict) else [] if value is None else value
 
     def channels(self) -> list[dict[str, Any]]:
-        """Give the channels as the component `notify_outcome` takes them: `kind`, `name`, `on`, and what is set."""
+        """Return the channels as the component `notify_outcome` takes them: `kind`, `name`, `on`, and what is set."""
         return [
             {"kind": kind, "name": name, "on": channel.on or self.on, **channel.settings()}
             for kind, name, channel in self._named()
         ]
 
     def located(self, absolute: Callable[[str], str]) -> "NotifyConfig":
-        """Give the section with every file's path made absolute.
+        """Return the section with every file's path made absolute.
 
         Args:
             absolute: Makes a path absolute, and leaves a URI as it is.

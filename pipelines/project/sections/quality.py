@@ -101,7 +101,7 @@ class EvaluationConfig(Section):
     @field_validator("metrics_specs", "slicing_specs", "options", mode="before")
     @classmethod
     def _text_keys(cls, value: Any) -> Any:
-        """Make keys text, as in JSON: YAML reads `class_weights: {0: 1.0}` with a number as key."""
+        """Convert keys to text, as in JSON: YAML reads `class_weights: {0: 1.0}` with a number as key."""
         return with_text_keys(value)
 
 

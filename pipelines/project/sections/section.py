@@ -17,7 +17,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_unset(cls, value: Any) -> Any:
-        """Take null as if the key were not there; an empty text too, where a setting may be unset.
+        """Treat null as a missing key, and an empty text, too, where a setting may be unset.
 
         A section whose lines are all comments is null to YAML, and empty is what an unset environment variable gives.
         """
@@ -35,17 +35,17 @@ class Section(BaseModel):
 
     @classmethod
     def empty_is_unset(cls, key: str) -> bool:
-        """Tell whether an empty text in a key is read as null."""
+        """Return whether a key's empty text is read as null."""
         return may_be_unset(cls.model_fields[key]) and key not in cls.empty_is_a_value
 
 
 def may_be_unset(field: FieldInfo) -> bool:
-    """Tell whether a key's value may be null, as that of every optional setting without a default."""
+    """Return whether a key's value may be null: every optional setting without a default."""
     return not field.is_required() and field.default is None
 
 
 def without_null(kind: Any) -> Any:
-    """Give a type without what stands around it in a section: null as another value, and rules."""
+    """Return a field's type without null and without rules."""
     while get_origin(kind) in (Annotated, Union, UnionType):
         kinds = [one for one in get_args(kind) if one is not NoneType]
         if get_origin(kind) is not Annotated and len(kinds) > 1:
@@ -55,12 +55,12 @@ def without_null(kind: Any) -> Any:
 
 
 def is_section(kind: Any) -> bool:
-    """Tell whether a type is a section."""
+    """Return whether a type is a section."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def with_text_keys(value: Any) -> Any:
-    """Make the keys of mappings text at any depth, as in JSON."""
+    """Convert the keys of mappings to text at any depth, as in JSON."""
     if isinstance(value, dict):
         return {str(key): with_text_keys(inner) for key, inner in value.items()}
     return [with_text_keys(item) for item in value] if isinstance(value, list) else value

@@ -111,7 +111,7 @@ class _Tasks(Section):
         return self
 
     def of(self, task: str) -> TaskConfig:
-        """Give a task's settings, those of `all` filled in.
+        """Return a task's settings, those of `all` filled in.
 
         Args:
             task: Name of its component.

@@ -30,7 +30,7 @@ class VertexTaskConfig(Section):
     )
 
     def needs_machine(self) -> str | None:
-        """Give a setting that needs `machine_type`, if there is one and that is not set."""
+        """Return a setting that needs `machine_type`, if that is not set."""
         if self.machine_type:
             return None
         keys = ("spot", "boot_disk_gb", "boot_disk_type", "timeout_seconds")

@@ -167,7 +167,7 @@ def test_flags_of_pushing_are_refused_without_it(project, tmp_path, flag):
         cli, ["compile", str(project), "-o", str(tmp_path / "p.yaml"), flag, "x"]
     )
     assert done.exit_code == 2
-    assert f"{flag} is for what is pushed: add --push" in done.output
+    assert f"{flag} needs --push: add --push" in done.output
 
 
 def test_text_that_looks_like_a_number_stands_in_quotes(files):

@@ -249,7 +249,7 @@ def test_two_runs_on_the_same_directory_at_the_same_moment(retrainer, project):
 def test_a_run_name_that_is_taken_is_refused(retrainer, starter):
     done = retrainer("run", "--run-id", "first", cwd=starter)
     assert done.returncode == 1
-    assert "'first' is there already" in done.stderr
+    assert "'first' exists already" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_wrong_usage_says_what_is_wrong(retrainer, tmp_path, arguments, code, sa
 def test_init_overwrites_nothing(retrainer, starter):
     done = retrainer("init", starter)
     assert done.returncode == 1
-    assert "is there already" in done.stderr
+    assert "exists already" in done.stderr
 
 
 def test_the_schema_of_the_configuration_is_json_schema(retrainer, tmp_path):
@@ -330,10 +330,10 @@ def test_ctrl_c_leaves_no_process_and_the_run_can_be_resumed(retrainer, project)
         if "transform_features ..." in line:
             break
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, shown = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "run 'cut' was interrupted" in told
-    assert "Traceback" not in told
+    assert "run 'cut' was interrupted" in shown
+    assert "Traceback" not in shown
     left = [path for path in Path("/proc").glob("[0-9]*/cwd") if _points_into(path, project)]
     assert left == []
     assert champion(project) == 1
@@ -352,7 +352,7 @@ def _points_into(link, folder):
 
 @pytest.mark.slow
 @pytest.mark.integration("mount")
-def test_a_full_disk_is_told_and_the_champion_stays(fails, retrainer, project, tmp_path):
+def test_a_full_disk_is_reported_and_the_champion_stays(fails, retrainer, project, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -372,5 +372,5 @@ def test_a_full_disk_is_told_and_the_champion_stays(fails, retrainer, project, t
 
 def test_a_schema_that_fits_is_said_to_without_the_libraries_chatter(starter):
     done = started("schema", "diff", "--run", "first", "--file", starter / "retrain.yaml")
-    assert done.stdout.startswith("nothing: run first fits")
+    assert done.stdout.startswith("no changes: run first fits")
     assert "crcmod" not in done.stderr

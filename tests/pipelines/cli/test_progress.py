@@ -138,13 +138,13 @@ def test_a_terminal_gets_bars_and_colours(terminal):
     observer = make_observer(stream=terminal)
     assert isinstance(observer, LiveDisplay)
     show(observer, pause=0.3)
-    told = terminal.getvalue()
-    assert "\x1b[32m" in told
-    assert "steps" in told
-    assert "loading tensorflow" in told
-    assert "AUC 0.75" in told
+    shown = terminal.getvalue()
+    assert "\x1b[32m" in shown
+    assert "steps" in shown
+    assert "loading tensorflow" in shown
+    assert "AUC 0.75" in shown
     # The cursor is given back.
-    assert told.rindex("\x1b[?25h") > told.rindex("\x1b[?25l")
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
 
 def test_no_color_is_honoured(terminal, monkeypatch):

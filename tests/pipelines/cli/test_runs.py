@@ -154,7 +154,7 @@ def test_a_run_of_which_nothing_was_heard_for_days_is_unknown(project, rows):
     assert rows("--offline")["orders-9"]["state"] == "unknown"
 
 
-def test_show_tells_tasks_outcome_spans_and_link(retrainer, project, vertex, runs):
+def test_show_lists_tasks_outcome_spans_and_link(retrainer, project, vertex, runs):
     submit(retrainer, project, "vertex", "orders-1")
     work("orders-1", vertex.jobs["orders-1"].name)
     tasks = {"ingest-spans": "SUCCEEDED", "train-model": "FAILED"}
@@ -202,7 +202,7 @@ def test_a_run_on_a_service_is_cancelled_once(retrainer, project, vertex, kubefl
     submit(retrainer, project, "kubeflow", "orders-2")
     assert "run orders-1 is being cancelled" in runs("cancel", "orders-1")
     vertex.advance("orders-1", "CANCELLED")
-    assert "run orders-1 has ended already: cancelled" in runs("cancel", "orders-1")
+    assert "run orders-1 had already ended: cancelled" in runs("cancel", "orders-1")
     assert "run orders-2 is being cancelled" in runs("cancel", "orders-2")
     assert kubeflow.runs[0]["state"] == "CANCELING"
     assert "run orders-2 is being cancelled" in runs("cancel", "orders-2")
@@ -316,7 +316,7 @@ def test_a_run_that_has_ended_is_not_cancelled(retrainer, project, tmp_path):
     record = RunRecord("june", "orders", str(tmp_path / "store"), RunState.SUCCEEDED)
     save_run(record)
     said = retrainer("runs", "cancel", "june", "--file", file)
-    assert said.strip() == "run june has ended already: succeeded"
+    assert said.strip() == "run june had already ended: succeeded"
     assert retrainer("runs", "cancel", "last", "--file", file) == said
     assert os.getpid() == record.pid
 

@@ -140,10 +140,10 @@ def test_diff_names_each_change_of_the_newest_data(broken):
 
 
 def test_diff_of_data_that_fits_says_nothing(broken, local):
-    assert broken("diff", "--run", "old", "--exit-code").startswith("nothing: run old fits ")
+    assert broken("diff", "--run", "old", "--exit-code").startswith("no changes: run old fits ")
     folder = local / "statistics" / "old"
     shown = broken("diff", "--statistics", folder)
-    assert shown.startswith(f"nothing: the statistics at {folder} fits")
+    assert shown.startswith(f"no changes: the statistics at {folder} fits")
 
 
 def test_accept_takes_the_named_columns_and_keeps_the_former_schema(broken, frozen):
@@ -152,7 +152,7 @@ def test_accept_takes_the_named_columns_and_keeps_the_former_schema(broken, froz
     history = frozen.parent / "history"
     assert shown == [
         "country: unexpected values: the domain gains 1 value (IT), in evaluation (2)",
-        f"changed {frozen}; it was {history / '000001.pbtxt'}",
+        f"changed {frozen}; the former schema is {history / '000001.pbtxt'}",
     ]
     assert domain_of(frozen) == ["DE", "FR", "IT"]
     assert frozen.read_text().startswith("# by hand\n")
@@ -161,7 +161,7 @@ def test_accept_takes_the_named_columns_and_keeps_the_former_schema(broken, froz
     broken("accept", "--all")
     assert broken("diff").startswith("nothing")
     assert sorted(path.name for path in history.iterdir()) == ["000001.pbtxt", "000002.pbtxt"]
-    assert broken("accept", "--all").startswith("nothing: run new fits")
+    assert broken("accept", "--all").startswith("no changes: run new fits")
 
 
 def test_accept_of_one_kind_leaves_the_others(broken):
@@ -169,7 +169,7 @@ def test_accept_of_one_kind_leaves_the_others(broken):
     assert [line.split(":")[0] for line in broken("diff").splitlines()] == ["country", "gate"]
 
 
-def test_a_dry_run_tells_and_writes_nothing(broken, frozen):
+def test_a_dry_run_lists_changes_and_writes_nothing(broken, frozen):
     before = frozen.read_text()
     assert "nothing written (--dry-run)" in broken("accept", "--all", "--dry-run")
     assert frozen.read_text() == before
@@ -238,8 +238,8 @@ def test_the_newest_statistics_may_be_of_a_run_elsewhere(broken, local):
     old = str(local / "statistics" / "old")
     with recording(str(local / "store"), "validate_examples", "on-vertex", "", "u1") as record:
         record.note(statistics=old)
-    assert broken("diff").startswith("nothing: run on-vertex fits ")
-    assert broken("diff", "--run", "on-vertex").startswith("nothing: run on-vertex fits ")
+    assert broken("diff").startswith("no changes: run on-vertex fits ")
+    assert broken("diff", "--run", "on-vertex").startswith("no changes: run on-vertex fits ")
 
 
 def test_statistics_that_stayed_in_the_cluster_are_said_to_be_there(broken, local):

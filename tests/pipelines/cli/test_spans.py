@@ -89,14 +89,14 @@ def test_list_has_a_line_for_each_span(project):
     assert newest["replaced"] == project.first
 
 
-def test_show_tells_sources_counts_and_columns_newest_first(project):
+def test_show_lists_sources_counts_and_columns_newest_first(project):
     shown = project.call("show", "2")
     assert shown.index("(newest)") < shown.index(f"version {project.first}")
     for text in ("in/2.csv (", "5 kept, 1 unlabelled", "id string, label int64"):
         assert text in shown
 
 
-def test_show_says_what_became_of_odd_cells(project, tmp_path):
+def test_show_counts_converted_cells(project, tmp_path):
     (tmp_path / "in" / "1.csv").write_text("id,label\n0700,0\n700,1\n")
     project.ingest()
     note = "'id' is text, because of cells such as '0700' (leading zeros): if they are numbers,"
@@ -161,7 +161,7 @@ def test_prune_finds_the_versions_of_a_run_that_noted_none_in_its_manifest(proje
     assert project.first in project.versions()
 
 
-def test_prune_names_the_runs_and_the_champion_that_do_not_tell(project, tmp_path):
+def test_prune_names_the_runs_and_the_champion_without_noted_versions(project, tmp_path):
     project.examples = str(tmp_path / "gone")
     project.record({})
     registry = Registry(Store(project.store).models_uri)
@@ -255,7 +255,7 @@ def test_a_store_without_spans_is_named(project):
 
 def test_an_excluded_span_is_not_used_until_it_is_included_again(project):
     project.write(3, 6)
-    assert "next run steps over it" in project.call("exclude", "2", "--why", "counter stuck")
+    assert "next run skips it" in project.call("exclude", "2", "--why", "counter stuck")
     ingested = project.ingest()
     assert list(ingested.versions) == ["1", "3"]
     assert ingested.verdict.endswith("excluded: 2 (counter stuck)")

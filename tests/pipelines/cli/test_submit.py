@@ -29,7 +29,7 @@ def test_a_run_is_submitted_to_vertex_and_its_page_is_named(retrainer, project, 
 def test_a_second_run_of_that_name_is_not_started(retrainer, project, vertex):
     retrainer("submit", project, "--to", "vertex", "--run-id", "orders-1")
     said = retrainer("submit", project, "--to", "vertex", "--run-id", "orders-1")
-    assert "orders-1 is there already" in said
+    assert "orders-1 exists already" in said
     assert len(vertex.jobs) == 1
 
 
@@ -102,7 +102,7 @@ def test_data_on_this_machine_is_out_of_reach_for_a_service(retrainer, project, 
         retrainer("submit", project, "--to", "vertex")
 
 
-def test_waiting_tells_of_each_task_and_ends_with_the_run(retrainer, project, vertex):
+def test_waiting_reports_each_task_and_ends_with_the_run(retrainer, project, vertex):
     def go_on():
         while "orders-1" not in vertex.jobs:
             time.sleep(0.02)
@@ -215,14 +215,14 @@ def test_a_run_is_submitted_to_kubeflow(retrainer, project, kubeflow):
 
 
 def test_a_template_is_vertex_own(retrainer, project, kubeflow):
-    with pytest.raises(RetrainerError, match="--template is for runs on vertex"):
+    with pytest.raises(RetrainerError, match="--template works on vertex alone"):
         retrainer("submit", project, "--to", "kubeflow", "--template", "https://x/y/z/p/latest")
 
 
 def test_a_run_on_this_machine_takes_the_span(retrainer, project):
     said = retrainer("submit", project, "--to", "local", "--span", "7", "--dry-run")
     assert json.loads(said)["parameters"] == {"span": "7"}
-    with pytest.raises(RetrainerError, match="'a b' can't be a run's name"):
+    with pytest.raises(RetrainerError, match="'a b' is not a valid run name"):
         retrainer("submit", project, "--to", "local", "--run-id", "a b", "--dry-run")
     with pytest.raises(RetrainerError, match="--parameter store: a run on this machine"):
         retrainer("submit", project, "--to", "local", "-p", "store=x")
@@ -240,7 +240,7 @@ def test_a_cluster_is_sent_no_image_that_nobody_named(retrainer, project, kubefl
     assert len(kubeflow.runs) == 1
 
 
-def test_a_wait_that_is_none_is_refused_before_anything_is_sent(retrainer, project, vertex):
+def test_an_invalid_wait_is_refused_before_anything_is_sent(retrainer, project, vertex):
     asked = ("submit", project, "--to", "vertex", "--wait", "--poll-seconds", "-1")
     retrainer(*asked, code=2)
     assert vertex.requests == []

@@ -95,13 +95,13 @@ def test_no_component_takes_an_artifact_that_no_task_hands_to_it(compiled):
 
 
 def test_only_tasks_that_are_never_cached_know_which_run_they_are_of(compiled):
-    told = {
+    found = {
         name: task.get("cachingOptions", {}).get("enableCache", False)
         for name, task in _tasks(compiled()).items()
         if "{{$.pipeline_job" in str(task["inputs"])
     }
     # The run's name in the key of a cached task would be a miss in each run.
-    assert told == {
+    assert found == {
         "ingest-spans": False,
         "resolve-champion": False,
         "validate-examples": False,

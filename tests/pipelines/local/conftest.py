@@ -19,7 +19,7 @@ Compile = Callable[[Any], dict[str, Any]]
 
 
 class Listener(RunObserver):
-    """Writes down what it is told."""
+    """Records the calls."""
 
     follows_logs = True
 

@@ -235,11 +235,11 @@ def telling():
 
 def test_without_the_cache_tasks_take_nothing_from_the_store_either(bench, compile_pipeline):
     spec = compile_pipeline(telling)
-    told = [
+    found = [
         bench.run(spec, caching=caching).tasks["tell-reuse"].outputs["Output"]
         for caching in (None, False)
     ]
-    assert told == ["as usual", "off"]
+    assert found == ["as usual", "off"]
 
 
 def test_deleting_the_pipeline_root_loses_artifacts_only(bench, spec, world):
@@ -256,9 +256,7 @@ def test_a_failed_run_goes_on_where_it_stopped(bench, spec, world, listener):
     (world / "open").unlink()
     failed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, caching=False)
     assert states(failed) == ["succeeded", "succeeded", "failed"]
-    with pytest.raises(
-        RetrainerError, match=r"'june' is there already: failed, 2 of 3 .* Resume it"
-    ):
+    with pytest.raises(RetrainerError, match=r"'june' exists already: failed, 2 of 3 .* Resume it"):
         bench.run(spec, run_id="june", parameters={"folder": str(world)})
 
     (world / "open").touch()

@@ -424,6 +424,6 @@ def test_a_dead_server_fails_the_tasks_and_is_replaced(tmp_path, compile_pipelin
         spec = compile_pipeline(pair)
         record = runner.run(spec, run_id="one", observer=KillServer(), caching=False, **where)
         assert [str(task.state) for task in record.tasks.values()] == ["succeeded", "failed"]
-        assert "the process that starts the tasks was killed by SIGKILL" in (record.error or "")
+        assert "the fork server was killed by SIGKILL" in (record.error or "")
         again = runner.run(spec, run_id="two", caching=False, **where)
         assert again.state == RunState.SUCCEEDED, describe_failure(again)

@@ -1,4 +1,4 @@
-"""Exit tasks of a dsl.ExitHandler: they run last, whatever became of the others."""
+"""Exit tasks of a dsl.ExitHandler: they run last, whether the others succeeded or failed."""
 
 import os
 import signal

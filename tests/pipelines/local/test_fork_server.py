@@ -34,7 +34,7 @@ def test_messages_and_descriptors_arrive_whole(pair, tmp_path):
         receive(ours)
 
 
-def test_a_task_that_ends_while_something_is_told_is_told_afterwards(pair, monkeypatch):
+def test_a_task_that_ends_while_something_is_sent_is_reported_afterwards(pair, monkeypatch):
     ours, theirs = pair
     server = Server(theirs, alive=-1)
     pid = os.fork()
@@ -53,15 +53,15 @@ def test_a_task_that_ends_while_something_is_told_is_told_afterwards(pair, monke
             send(connection, message, descriptors)
 
     monkeypatch.setattr(server_module, "send", interrupted_send)
-    server._tell({"event": "loading"})
+    server._send({"event": "loading"})
     assert receive(ours)[0] == {}
-    told, _ = receive(ours)
-    assert (told["event"], told["id"], told["status"]) == ("ended", "quick", 3)
-    assert told["peak_memory"] > 0
+    message, _ = receive(ours)
+    assert (message["event"], message["id"], message["status"]) == ("ended", "quick", 3)
+    assert message["peak_memory"] > 0
     assert server._tasks == {}
 
 
-def test_ends_that_come_while_ends_are_told_are_not_lost(pair, monkeypatch):
+def test_ends_that_come_while_ends_are_sent_are_not_lost(pair, monkeypatch):
     ours, theirs = pair
     server = Server(theirs, alive=-1)
     for name in ("one", "two"):

@@ -123,9 +123,9 @@ def test_a_library_that_is_missing_or_broken_does_not_stop_the_others(
     load_libraries(names, lambda done, name: seen.append((done, name)))
     assert seen == list(enumerate(names))
     assert sys.modules.pop("sound_library").value == 1
-    told = capsys.readouterr().err
-    assert "RuntimeError: bad wheel" in told
-    assert "not_installed_at_all" not in told
+    printed = capsys.readouterr().err
+    assert "RuntimeError: bad wheel" in printed
+    assert "not_installed_at_all" not in printed
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, None), ("0", "1")])

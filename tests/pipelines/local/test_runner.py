@@ -347,9 +347,9 @@ def test_an_unexpected_error_shows_the_logs_end_and_its_place(bench, compile_pip
     assert task.error == "KeyError: 'missing'"
     assert task.log_tail[-1] == "KeyError: 'missing'"
     assert len(task.log_tail) == 15
-    told = describe_failure(record)
-    assert record.locate("logs/fail-unexpectedly.log") in told
-    assert "line 0\n" not in told
+    found = describe_failure(record)
+    assert record.locate("logs/fail-unexpectedly.log") in found
+    assert "line 0\n" not in found
     assert "line 0\n" in bench.log(record, "fail-unexpectedly")
 
 
@@ -376,7 +376,7 @@ def test_leaving_is_failing_unless_the_status_is_0(bench, compile_pipeline):
 
     spec = compile_pipeline(pipeline)
     failed = bench.run(spec, parameters={"status": 3})
-    assert failed.error == "leave: the component ended itself with the status 3"
+    assert failed.error == "leave: the component exited with status 3"
     assert bench.run(spec, parameters={"status": 0}).state == RunState.SUCCEEDED
 
 

@@ -163,7 +163,7 @@ def with_sub_pipeline():
         (with_loop, "task 'for-loop-.*' has the setting 'parameterIterator'"),
         (with_exit_handler, "task 'clean-up' has the input 'status' from taskFinalStatus"),
         (with_importer, "task 'importer' has an executor of the kind importer"),
-        (with_container, "task 'run-anything' runs the image 'alpine:3' by other means"),
+        (with_container, "task 'run-anything' runs the image 'alpine:3' with something other"),
         (with_packages, "task 'install-something' runs .*without packages_to_install"),
         (with_ignored_failure, "task 'say-2' has the setting 'triggerPolicy'"),
         (with_sub_pipeline, "task 'inner' has a group of tasks"),

@@ -307,7 +307,7 @@ def test_a_floor_is_missed_only_as_long_as_there_is_no_champion(project):
     assert warnings(folder) == []
 
 
-def test_a_column_that_is_like_none_may_be_new(project):
+def test_a_column_without_a_near_name_may_be_new(project):
     (found,) = warnings(project(("[country]", "[weather]")))
     assert "'weather', which the schema does not have. If the data has it, accept it" in found
 

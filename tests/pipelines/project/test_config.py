@@ -199,7 +199,7 @@ def test_keys_that_yaml_reads_as_something_else_are_text():
     assert config.model.hyperparameters == {"3": {"off": 1}}
 
 
-def test_every_mistake_is_told_at_once():
+def test_every_mistake_is_reported_at_once():
     text = SMALLEST.replace("label: returned", "lable: returned").replace("name: orders", "name: 7")
     with pytest.raises(RetrainerError) as error:
         parse_config(text, "y")

@@ -67,7 +67,7 @@ def test_a_span_that_a_run_elsewhere_has_done_is_done(loaded):
 @pytest.mark.parametrize(
     ("first", "last", "words"),
     [
-        ("2026-01-07", "latest", "no complete span '2026-01-07' behind .* Did you mean"),
+        ("2026-01-07", "latest", "has no complete span '2026-01-07'.* Did you mean"),
         ("2026-01-04", "2026-01-02", "--from 2026-01-04 is newer than --to 2026-01-02"),
     ],
 )
@@ -93,13 +93,13 @@ def test_a_champion_that_has_seen_newer_spans_is_named_before_anything_runs(load
 
 def test_the_first_failure_stops_it_and_the_same_command_goes_on_there(loaded, record):
     steps = plan(loaded, "2026-01-02", "latest", again=False, allow_older=False)
-    told = []
+    lines = []
 
     def run(span):
         return record(span, "failed" if span == "2026-01-03" else "succeeded", f"run-{span}")
 
-    assert not run_steps(steps, loaded.config, run, told.append)
-    assert told == ["1 of 4: span 2026-01-02", "2 of 4: span 2026-01-03"]
+    assert not run_steps(steps, loaded.config, run, lines.append)
+    assert lines == ["1 of 4: span 2026-01-02", "2 of 4: span 2026-01-03"]
     assert [step.to_json()["state"] for step in steps] == [
         "succeeded",
         "failed",

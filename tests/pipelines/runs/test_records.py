@@ -216,7 +216,7 @@ def test_a_bucket_is_locked_through_the_pipeline_root(tmp_path):
     assert lock_path("memory://bucket/store", str(tmp_path)) == f"{tmp_path}/.lock"
 
 
-def test_failures_are_told_with_the_logs_end_and_its_place(store):
+def test_failures_are_described_with_the_logs_end_and_its_place(store):
     record = make_record(store, "june")
     task = record.tasks["train-model"]
     task.state, task.error, task.log_tail = TaskState.FAILED, "ValueError: bad", ["one", "two"]

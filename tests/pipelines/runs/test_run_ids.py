@@ -27,5 +27,5 @@ def test_a_name_that_is_cut_at_a_dash_has_one_dash_there():
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "x" * 129])
 def test_a_name_that_is_no_folders_is_refused(name):
-    with pytest.raises(RetrainerError, match="can't be a run's name"):
+    with pytest.raises(RetrainerError, match="is not a valid run name"):
         check_local_run_id(name)
