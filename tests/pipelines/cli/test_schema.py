@@ -159,7 +159,7 @@ def test_accept_takes_the_named_columns_and_keeps_the_former_schema(broken, froz
     assert (history / "000001.pbtxt").read_text() == before
     assert "country" not in broken("diff")
     broken("accept", "--all")
-    assert broken("diff").startswith("nothing")
+    assert broken("diff").startswith("no changes")
     assert sorted(path.name for path in history.iterdir()) == ["000001.pbtxt", "000002.pbtxt"]
     assert broken("accept", "--all").startswith("no changes: run new fits")
 
