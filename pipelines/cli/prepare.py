@@ -90,9 +90,7 @@ def _prepare_template(
 
     if not find_kind(kind).takes_templates:
         able = " or ".join(name for name in TARGETS if find_kind(name).takes_templates)
-        raise RetrainerError(
-            f"--template works on {able} alone; on {kind} leave it out."
-        )
+        raise RetrainerError(f"--template works on {able} alone; on {kind} leave it out.")
     if image:
         raise RetrainerError(
             "--image does not apply to templates, which name their image. Push another template, or leave --image out."

@@ -6,7 +6,7 @@ import pytest
 from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.runs.records import load_run
+from retrainer.pipelines.runs.record_store import load_run
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left_open")
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
@@ -34,7 +34,7 @@ def simple(text: str, rows: int = 3):
 
 @pytest.mark.parametrize("run_id", ["", "../up", "a/b", ".hidden", "x" * 129])
 def test_a_run_id_is_a_plain_name(bench, compile_pipeline, run_id):
-    with pytest.raises(RetrainerError, match="can't be a run's name"):
+    with pytest.raises(RetrainerError, match="is not a valid run name"):
         bench.runner.run(
             compile_pipeline(simple),
             parameters={"text": ""},
@@ -48,7 +48,7 @@ def test_a_run_id_is_used_once(bench, compile_pipeline):
     spec = compile_pipeline(simple)
     bench.run(spec, run_id="june", parameters={"text": "a"})
     with pytest.raises(
-        RetrainerError, match=r"run 'june' is there already: succeeded, 1 of 1 .* Take"
+        RetrainerError, match=r"run 'june' exists already: succeeded, 1 of 1 .* Choose"
     ):
         bench.run(spec, run_id="june", parameters={"text": "b"})
 
@@ -91,7 +91,7 @@ def test_of_two_machines_that_start_a_run_of_one_name_at_once_one_does(
     bench.run(spec, run_id="june", parameters={"text": "a"}, store=store)
     # The other machine looked before the first one wrote its record, and has a pipeline root of its own.
     monkeypatch.setattr("retrainer.pipelines.local.runner.run_exists", lambda *_: False)
-    with pytest.raises(RetrainerError, match="run 'june' is there already: succeeded"):
+    with pytest.raises(RetrainerError, match="run 'june' exists already: succeeded"):
         bench.run(
             spec,
             run_id="june",

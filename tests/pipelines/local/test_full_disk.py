@@ -12,7 +12,8 @@ import pytest
 from kfp import dsl
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.runs.records import RunState, load_run
+from retrainer.pipelines.runs.record_store import load_run
+from retrainer.pipelines.runs.records import RunState
 
 OPTIONS = {"base_image": "toy:1", "install_kfp_package": False}
 

@@ -26,9 +26,9 @@ def simple(text: str, rows: int = 3):
         ({}, r"needs the parameter 'text' \(a string\)"),
         ({"text": "a", "row": 1}, "no parameter 'row'. Did you mean 'rows'"),
         ({"text": "a", "zebra": 1}, "no parameter 'zebra'. It has"),
-        ({"text": 3}, "parameter 'text' must be a string, and is 3"),
-        ({"text": "a", "rows": "many"}, "parameter 'rows' must be a whole number, and is 'many'"),
-        ({"text": "a", "rows": True}, "parameter 'rows' must be a whole number, and is True"),
+        ({"text": 3}, "parameter 'text' must be a string, not 3"),
+        ({"text": "a", "rows": "many"}, "parameter 'rows' must be a whole number, not 'many'"),
+        ({"text": "a", "rows": True}, "parameter 'rows' must be a whole number, not True"),
         ({"text": "a", "rows": 1.5}, "parameter 'rows' must be a whole number"),
     ],
 )

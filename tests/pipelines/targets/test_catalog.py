@@ -142,7 +142,7 @@ def test_a_target_is_added_by_one_module_and_one_line_of_the_list(tmp_path, proj
     )
     assert started[0] == 0, started
     assert "run orders-1 submitted: https://batch" in started[1]
-    assert "orders-1 is there already" in again[1]
+    assert "orders-1 exists already" in again[1]
     sent = json.loads((tmp_path / "queue" / "orders-1.json").read_text())
     assert sent == {"run": "orders-1", "priority": 7, "pipeline": "orders"}
     assert listed[0] == 0, listed
