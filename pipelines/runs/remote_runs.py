@@ -13,7 +13,7 @@ from ...components.lib.run_traces import (
     Outcome,
     RunTrace,
 )
-from ..project.formats.names import TRIGGER_LABEL
+from ..project.formats.names import TRIGGER_KEY
 from ..project.reach import KUBEFLOW, VERTEX
 from ..targets.types import RemoteRun
 from .submissions import key_of
@@ -149,8 +149,8 @@ def _guess(trace: RunTrace) -> str:
 def _cause(labels: Mapping[str, str], schedule: str, submitted: Mapping[str, Any]) -> str:
     if submitted.get("cause"):
         return str(submitted["cause"])
-    if labels.get(TRIGGER_LABEL):
-        return f"trigger {labels[TRIGGER_LABEL]}"
+    if labels.get(TRIGGER_KEY):
+        return f"trigger {labels[TRIGGER_KEY]}"
     return f"schedule {schedule.rpartition('/')[2]}" if schedule else ""
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ...components.lib.errors import RetrainerError
 from ...components.lib.store import Store
 from ..project.config import LoadedConfig
-from ..project.formats.names import TRIGGER_LABEL
+from ..project.formats.names import TRIGGER_KEY
 from ..project.sections.data import DataConfig
 from ..project.sections.triggers import TriggerConfig
 from ..targets.interface import Target
@@ -190,7 +190,7 @@ class Dispatcher:
             refusal = admission.admit(run_id)
             if refusal:
                 return wait_outcome(cause, refusal.reason, refusal.seconds, run_id)
-        request = RunRequest(run_id, cause.parameters, {TRIGGER_LABEL: cause.trigger})
+        request = RunRequest(run_id, cause.parameters, {TRIGGER_KEY: cause.trigger})
         if self._target.names_runs or self._ledger is None:
             submission = self._submit(request)
             return Submitted(submission, submission.created_at)

@@ -15,6 +15,7 @@ from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.trigger import trigger
 from retrainer.pipelines.project.config import load_config, parse_config
+from retrainer.pipelines.project.formats.names import TRIGGER_KEY
 from retrainer.pipelines.project.sections.section import Section
 from retrainer.pipelines.project.sections.targets import KubeflowConfig, VertexConfig
 from retrainer.pipelines.project.sections.triggers import TriggerServiceConfig
@@ -209,6 +210,4 @@ def test_terraform_names_its_variables_in_the_example() -> None:
 
 
 def test_scheduler_sets_the_attribute_that_triggers_read() -> None:
-    source = (ROOT / "pipelines/triggers/messages/contents.py").read_text()
-    (attribute,) = re.findall(r'TRIGGER_ATTRIBUTE = "(.*)"', source)
-    assert f'"{attribute}" = var.schedule_trigger' in TERRAFORM["schedule.tf"]
+    assert f'"{TRIGGER_KEY}" = var.schedule_trigger' in TERRAFORM["schedule.tf"]

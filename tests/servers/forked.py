@@ -16,7 +16,7 @@ _PRELOADED = [
     "retrainer.pipelines.project.config",
     "retrainer.pipelines.project.checks",
     "retrainer.pipelines.targets.catalog",
-    "retrainer.pipelines.triggers.service.serving",
+    "retrainer.pipelines.triggers.service.main",
     "retrainer.pipelines.triggers.service.pull",
 ]
 _FORKS = multiprocessing.get_context("forkserver")

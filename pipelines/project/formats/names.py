@@ -12,8 +12,8 @@ from ....components.lib.errors import RetrainerError
 
 NAME_RULE = r"^[a-z][a-z0-9-]{0,127}$"
 """A pipeline's name, and a run's id."""
-TRIGGER_LABEL = "retrainer-trigger"
-"""Label of a run that names the trigger which started it."""
+TRIGGER_KEY = "retrainer-trigger"
+"""Label of a run, and attribute of a message: names the trigger that started it, or that it is for."""
 MAX_NAME = 128
 MAX_LABELS = 64
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from ...project.formats.names import TRIGGER_KEY
 from ...project.sections.data import DataConfig
 from ...project.sections.triggers import TriggerConfig
 from ..messages.alerts import Incident, read_alerts
 from ..messages.contents import (
-    TRIGGER_ATTRIBUTE,
     WrittenObject,
     find_written,
     is_storage,
@@ -29,7 +29,7 @@ class Reading:
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self.addressed: str | None = message.attributes.get(TRIGGER_ATTRIBUTE)
+        self.addressed: str | None = message.attributes.get(TRIGGER_KEY)
 
     @cached_property
     def is_storage(self) -> bool:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
+from ...project.formats.names import TRIGGER_KEY
 from ..types import Message
-from .contents import TRIGGER_ATTRIBUTE, parse_time
+from .contents import parse_time
 from .pubsub_envelope import EnvelopeError, parse_push
 
 STRUCTURED = "application/cloudevents+json"
@@ -83,7 +84,7 @@ def read_cloud_event(headers: Mapping[str, str], body: bytes) -> Message:
         return _to_notification(event, data, published)
     attributes = {f"ce-{name}": text for name, text in event.items()}
     if _TRIGGER_EXTENSION in event:
-        attributes[TRIGGER_ATTRIBUTE] = event[_TRIGGER_EXTENSION]
+        attributes[TRIGGER_KEY] = event[_TRIGGER_EXTENSION]
     # An id is unique within its source.
     return Message(f"{event['source']}#{event['id']}", data, attributes, published)
 

@@ -13,8 +13,6 @@ from typing import Any, NoReturn
 
 from ..types import MESSAGE_ID_ATTRIBUTE, PUBLISHED_ATTRIBUTE, InvalidMessageError, Message
 
-TRIGGER_ATTRIBUTE = "retrainer-trigger"
-"""Attribute that names the trigger which a message is for."""
 MAX_BODY = 256 * 1024
 """The most that a body may have, in bytes."""
 MAX_TEXT = 1024

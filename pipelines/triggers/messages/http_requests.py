@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from ...project.formats.names import TRIGGER_KEY
 from ..types import Message
 from .alerts import is_alert
 from .cloud_events import is_cloud_event, read_cloud_event
-from .contents import TRIGGER_ATTRIBUTE, parse_time, restore
+from .contents import parse_time, restore
 from .pubsub_envelope import EnvelopeError, read_envelope, read_json
 
 # cloud.google.com/pubsub/docs/payload-unwrapping: with metadata, a message's own become headers of this name, and its
@@ -101,24 +102,24 @@ def _is_attribute(name: str) -> bool:
 
 
 def _read_scheduler(headers: Mapping[str, str], body: bytes) -> Message:
-    trigger = headers.get(TRIGGER_ATTRIBUTE)
+    trigger = headers.get(TRIGGER_KEY)
     if not trigger:
         raise EnvelopeError(
-            f"Cloud Scheduler's request has no header '{TRIGGER_ATTRIBUTE}', which names the trigger it is for: set it "
-            f"with --headers={TRIGGER_ATTRIBUTE}=<name>",
+            f"Cloud Scheduler's request has no header '{TRIGGER_KEY}', which names the trigger it is for: set it "
+            f"with --headers={TRIGGER_KEY}=<name>",
             "scheduler",
         )
     slot = parse_time(headers.get(_SLOT, "")) or datetime.now(UTC).replace(second=0, microsecond=0)
     # The same for each attempt of one slot, and for one that is made twice.
     message_id = f"{headers.get(_JOB, 'scheduler')}@{slot.isoformat()}"
-    return Message(message_id, body, {TRIGGER_ATTRIBUTE: trigger}, slot)
+    return Message(message_id, body, {TRIGGER_KEY: trigger}, slot)
 
 
 def _read_plain(headers: Mapping[str, str], content: Mapping[str, Any], body: bytes) -> Message:
     """Read JSON as it is: of a push subscription that writes no metadata, of Alertmanager, or of a person."""
     now = datetime.now(UTC)
-    trigger = headers.get(TRIGGER_ATTRIBUTE)
-    attributes = {TRIGGER_ATTRIBUTE: trigger} if trigger else {}
+    trigger = headers.get(TRIGGER_KEY)
+    attributes = {TRIGGER_KEY: trigger} if trigger else {}
     message_id = hashlib.sha256(body).hexdigest()[:32]
     if content.get("kind") == _STORAGE_KIND:
         return Message(message_id, body, {**attributes, **_storage_attributes(content)}, now)

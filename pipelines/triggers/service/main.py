@@ -1,16 +1,17 @@
-"""Putting a trigger service together from a retrain.yaml, and running it."""
+"""The trigger service of a retrain.yaml: its parts, and its life from listening to the last answer."""
 
 import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from ....components.lib.errors import RetrainerError
 from ...project.sections.triggers import PushAuth, TriggerServiceConfig
-from ...targets.interface import Target
+from ...targets.interface import SUBMIT_SECONDS, Target
 from ..claims.cleanup import Sweeper
 from ..claims.store import Claims
 from ..notices import Notices
@@ -22,9 +23,10 @@ from .processing import Handler, Processor
 from .pull import Puller
 from .push import PushService
 from .readiness import Check, Readiness, health_routes
-from .serving import GRACE_SECONDS, serve
 from .tokens import TokenVerifier
 
+GRACE_SECONDS = SUBMIT_SECONDS
+"""As long as a submission may take, so that what has begun is answered."""
 _CLOUD_RUN_VARIABLE = "K_SERVICE"
 """Cloud Run sets it to the service's name (cloud.google.com/run/docs/container-contract#services-env-vars)."""
 
@@ -129,6 +131,47 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
         asyncio.run(run())
 
 
+async def serve(
+    app: web.Application, readiness: Readiness, host: str, port: int, stop: asyncio.Event
+) -> None:
+    """Serve an application until SIGTERM or SIGINT, and finish what is in flight.
+
+    Args:
+        app: The application.
+        readiness: Established meanwhile, and withdrawn at the end.
+        host: Address to listen on.
+        port: Port to listen on; 0 for a free one, which is logged.
+        stop: Set by a signal; whoever sets it ends the service, too.
+
+    Raises:
+        RetrainerError: If the port is taken.
+    """
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    # The access log would have a line a message; what became of each is logged already.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise RetrainerError(
+            f"can't listen on {host}:{port}: {error.strerror}. --port or PORT names another port."
+        ) from error
+    fields = {"port": runner.addresses[0][1]}
+    LOGGER.info("listening on %s:%d.", host, fields["port"], extra={"fields": fields})
+    establishing = asyncio.create_task(readiness.establish())
+    await stop.wait()
+    LOGGER.info("stopping: requests in progress are finished within %g seconds.", GRACE_SECONDS)
+    readiness.stopping = True
+    establishing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await establishing
+    await runner.cleanup()
+    LOGGER.info("stopped.")
+
+
 def check_audience(settings: TriggerServiceConfig) -> None:
     """Check that the settings name whose requests are accepted.
 
@@ -148,7 +191,7 @@ def check_audience(settings: TriggerServiceConfig) -> None:
         )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _sweeping(triggers: Triggers) -> Iterator[None]:
     """Delete old claims meanwhile; not on Cloud Run, which gives no processor time between requests."""
     if triggers.claims is None or os.environ.get(_CLOUD_RUN_VARIABLE):
