@@ -149,7 +149,9 @@ def _accelerator_problems(config: RetrainConfig, targets: list[str]) -> Iterator
         if kind:
             reasons = {VERTEX: _vertex_reason(kind), KUBEFLOW: _kubernetes_reason(kind)}
             if all(reasons.values()):
-                text = f"{place} is '{kind}', which no target takes. {' '.join(reasons.values())}"
+                text = (
+                    f"{place} is '{kind}', which no target supports. {' '.join(reasons.values())}"
+                )
                 yield Problem(text, place=place)
                 continue
             for target in targets:

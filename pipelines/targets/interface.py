@@ -43,7 +43,7 @@ class Target(Protocol):
         """Describe the request that `submit` would send, and where, without sending it."""
 
     def submit(self, request: RunRequest) -> Submission:
-        """Start a run, unless there is one of that id, which is then given.
+        """Start a run, or return the one that already has this id.
 
         A request whose outcome is not known (a timeout, a lost reply) is looked up before it is sent again.
         """
@@ -52,7 +52,7 @@ class Target(Protocol):
         """Look a run up by its id."""
 
     def status(self, submission: Submission) -> RunStatus:
-        """Ask where a run stands."""
+        """Return the status of a run."""
 
     def list_runs(self, most: int) -> list[RemoteRun]:
         """List this pipeline's newest runs, whoever started them, newest first."""

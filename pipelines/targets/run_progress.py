@@ -133,7 +133,7 @@ def describe_task(task: TaskStatus) -> list[str]:
         return []
     line = f"{MARKS[task.state]} {name}"
     if task.state == RemoteState.CACHED:
-        line += "  taken from an earlier run"
+        line += "  reused from an earlier run"
     elif task.started and task.ended:
         line += f"  {(task.ended - task.started).total_seconds():.0f} s"
     lines = [line]

@@ -1,4 +1,4 @@
-"""What a schedule on a service has that is not as it shall be."""
+"""The differences between a schedule on a service and the one that is asked for."""
 
 from datetime import UTC, datetime
 
@@ -45,7 +45,7 @@ def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
 
     Args:
         there: The schedule as the service has it.
-        wanted: What it shall be.
+        wanted: The schedule that is asked for.
 
     Returns:
         A line for each difference, such as `cron: 0 3 * * * -> 0 4 * * *`; none if there is nothing to do.
@@ -63,19 +63,19 @@ def list_changes(there: Schedule, wanted: ScheduleRequest) -> list[str]:
     if not there.digest.startswith(wanted.digest):
         same_file = there.digest.startswith(wanted.digest[:DIGEST_LENGTH])
         lines.append(
-            "image: its tag stands for another one now"
+            "image: its tag points to another image now"
             if same_file and there.digest
-            else "pipeline: not as retrain.yaml is now"
+            else "pipeline: differs from retrain.yaml"
         )
     return lines
 
 
 def check_removals(there: Schedule, wanted: ScheduleRequest) -> None:
-    """Check that nothing is taken away from a schedule of Vertex AI that it keeps for good.
+    """Check that no limit is removed from a schedule of Vertex AI, which keeps limits.
 
     Args:
         there: The schedule as the service has it. One that has ended is replaced, and may lose anything.
-        wanted: What it shall be.
+        wanted: The schedule that is asked for.
 
     Raises:
         RefusedError: If the service would refuse it.
@@ -97,7 +97,7 @@ def refuse_removal(name: str, key: str) -> RefusedError:
         key: `end` or `max_runs`.
     """
     return RefusedError(
-        f"schedule '{name}' has '{key}', which Vertex AI can't take away again. Set it to another value, or delete the "
+        f"schedule '{name}' has '{key}', which Vertex AI can't remove. Set it to another value, or delete the "
         "schedule ('retrainer schedule delete') and create it again."
     )
 

@@ -47,7 +47,7 @@ def push_template(
     repository = _check_repository(repository)
     _check_package(package)
     if len(tags) > MAX_TAGS:
-        raise RetrainerError(f"{len(tags)} tags, and a template takes {MAX_TAGS}. Leave some out.")
+        raise RetrainerError(f"{len(tags)} tags; a template has at most {MAX_TAGS}.")
     for tag in tags:
         _check_tag(tag)
 

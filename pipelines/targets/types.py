@@ -8,7 +8,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a run shall be.
+    """A run to start.
 
     Attributes:
         run_id: Its name, derived from what asked for it.
@@ -23,7 +23,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Submission:
-    """A run as the service has taken it.
+    """A run as the service accepted it.
 
     Attributes:
         run_id: The name that was asked for.
@@ -41,7 +41,7 @@ class Submission:
 
 
 class RemoteState(StrEnum):
-    """Where a run or a task of it stands on a service."""
+    """The state of a run, or of a task, on a service."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -63,7 +63,7 @@ class TaskStatus:
 
     Attributes:
         name: Its name in the spec, as `train-model`.
-        state: Where it stands.
+        state: Its state.
         started: When it began.
         ended: When it ended.
         error: Why it failed, as the service says.
@@ -83,7 +83,7 @@ class RunStatus:
     """A run on a service.
 
     Attributes:
-        state: Where it stands.
+        state: Its state.
         tasks: Those of its tasks that the service knows of yet, in order of their start.
         error: Why it failed, as the service says.
     """
@@ -99,7 +99,7 @@ class RemoteRun:
 
     Attributes:
         submission: The run.
-        state: Where it stands.
+        state: Its state.
         ended: When it ended; None while it goes on.
         error: Why it failed, as the service says.
         labels: Labels that it was submitted with.
@@ -116,14 +116,14 @@ class RemoteRun:
 
 @dataclass(frozen=True)
 class ScheduleRequest:
-    """What a schedule shall be: one concurrent run, and the newest span when each run starts.
+    """A schedule to create: one concurrent run, and the newest span when each run starts.
 
     Attributes:
         name: Its name; a schedule of that name is changed.
         cron: Five fields: minute, hour, day of the month, month, day of the week.
         time_zone: Name in the IANA database, such as `Europe/Berlin`.
         parameters: The pipeline's parameters.
-        catch_up: Whether runs that a pause or an outage kept from starting are made up for.
+        catch_up: Whether runs missed in a pause or an outage are started later.
         start: No run starts before.
         end: No run starts after.
         max_runs: It ends after so many runs.
@@ -144,7 +144,7 @@ class ScheduleRequest:
 
 
 class ScheduleState(StrEnum):
-    """Where a schedule stands."""
+    """The state of a schedule."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -160,11 +160,11 @@ class Schedule:
         reference: What the service calls it.
         cron: Five fields.
         time_zone: Name in the IANA database.
-        state: Where it stands.
+        state: Its state.
         next_run: When it starts a run next, if the service says.
         url: Its page in the service's console.
         updated: Whether `put_schedule` changed one that was there.
-        catch_up: Whether runs that were kept from starting are made up for.
+        catch_up: Whether missed runs are started later.
         start: No run starts before, if the service says.
         end: No run starts after.
         max_runs: It ends after so many runs.

@@ -42,7 +42,7 @@ class BackgroundRecorder:
         try:
             self._waiting.put_nowait((request, submission))
         except Full:
-            self._warn("more are submitted than the store takes")
+            self._warn("more runs are submitted than the store can record")
 
     def join(self) -> None:
         """Wait until everything that was submitted is recorded or left out."""

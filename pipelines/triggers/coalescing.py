@@ -1,4 +1,4 @@
-"""When the files of a span have settled, agreed between replicas that each see some of the messages.
+"""When the last file of a span has come, agreed between replicas that each see some of the messages.
 
 Each replica records how late the newest file of a span was that it heard of, before it puts the message off. So whoever
 looks at the record, when a message's time has come, knows of every file whose message has reached any replica. Nothing
@@ -36,7 +36,7 @@ class Progress:
     """How far a span has come.
 
     Attributes:
-        newest: No file that any replica has heard of is newer.
+        newest: The time of the newest file that any replica has received.
         generation: The number of the last run that was started for it; 0 for none.
     """
 
@@ -101,7 +101,7 @@ def ready_at(cause: Cause, progress: Progress) -> datetime:
     """Return when the run of a cause may start: when no file of its span has come for the wait, or the longest is over.
 
     Args:
-        cause: A cause that waits for its span to settle.
+        cause: A cause that waits for more files of its span.
         progress: How far the span has come.
     """
     wait = timedelta(seconds=cause.coalesce_seconds)

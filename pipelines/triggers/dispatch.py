@@ -134,7 +134,7 @@ class Dispatcher:
                 return failure_outcome(cause, error)
 
     def _start_coalesced(self, cause: Cause, message: Message) -> Outcome:
-        """Start the run of a cause, once no replica has heard of a newer file for as long as it shall settle."""
+        """Start the run of a cause, once no replica has received a newer file for `coalesce_seconds`."""
         if not cause.coalesce_seconds or not self._coalescer:
             return self._start_generation(cause, 0)
         progress = self._coalescer.record(cause)

@@ -6,7 +6,7 @@ from threading import Lock
 
 
 class KeyLocks:
-    """What threads of this process have in hand, so that two don't do the same at once."""
+    """Locks by key, so that two threads of this process do not do the same at once."""
 
     def __init__(self) -> None:
         self._guard = Lock()

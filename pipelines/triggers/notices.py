@@ -64,7 +64,7 @@ class Notices:
             self._send(message, outcome)
         except Exception:
             # The outcome stands, whether or not anybody is notified.
-            _log.exception("message %s: nobody was notified.", message.message_id)
+            _log.exception("message %s: no channel was notified.", message.message_id)
 
     def _send(self, message: Message, outcome: Outcome) -> None:
         for notice in self._notices(message, outcome):

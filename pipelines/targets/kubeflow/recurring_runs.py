@@ -26,7 +26,7 @@ _FIELD = "recurring_runs"
 
 
 class RecurringRuns:
-    """The recurring runs of a pipeline in an experiment, oldest first wherever several are given."""
+    """The recurring runs of a pipeline in an experiment, oldest first where several are returned."""
 
     def __init__(self, client: KubeflowClient, experiment: Experiment, pipeline: str) -> None:
         """Prepare, without a request.

@@ -228,7 +228,7 @@ def _describe(request: ScheduleRequest) -> str:
 
 
 def _to_time(moment: datetime | None) -> datetime | None:
-    """Return a time in UTC; None for one that the service gives in place of none."""
+    """Return a time in UTC; None for the value that stands for none."""
     return moment.astimezone(UTC) if moment and moment.timestamp() > 0 else None
 
 
@@ -242,7 +242,7 @@ def _check(request: ScheduleRequest) -> None:
         )
     if request.time_zone not in UTC_NAMES:
         raise RetrainerError(
-            f"the time zone of schedule '{request.name}' is '{request.time_zone}', and Kubeflow Pipelines takes none: "
+            f"the time zone of schedule '{request.name}' is '{request.time_zone}', and Kubeflow Pipelines has none: "
             "its controller reads all cron expressions in one zone (CRON_SCHEDULE_TIMEZONE, UTC unless it is set). "
             "Write the expression in UTC, and leave the zone out."
         )

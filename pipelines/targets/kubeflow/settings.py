@@ -24,7 +24,7 @@ _RULES = {
 
 
 def wrong_values(config: KubeflowConfig) -> Iterator[tuple[str, str]]:
-    """Find values that Kubeflow Pipelines would refuse; what is missing is not looked at.
+    """Find values that Kubeflow Pipelines would refuse; missing ones are ignored.
 
     Args:
         config: The settings.

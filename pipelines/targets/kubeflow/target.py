@@ -99,7 +99,7 @@ class KubeflowTarget:
         }
 
     def submit(self, request: RunRequest) -> Submission:
-        """Start a run, unless there is one of that name, which is then given.
+        """Start a run, or return the one that already has this name.
 
         Raises:
             UnavailableError: If the service was not available until the deadline. It may have started the run, which
@@ -121,12 +121,12 @@ class KubeflowTarget:
         return self._experiment.persist(look_and_create)
 
     def find(self, run_id: str) -> Submission | None:
-        """Look a run up by its name; the oldest, if several bear it."""
+        """Look a run up by its name; the oldest, if several have it."""
         found = self._experiment.persist(lambda calls: self._look_up(calls, run_id))
         return self._to_submission(found, existed=True) if found else None
 
     def status(self, submission: Submission) -> RunStatus:
-        """Ask where a run stands.
+        """Return the status of a run.
 
         An API that lists no tasks reports the state alone. Kubeflow calls a task that was taken from the cache
         succeeded, as any other.
@@ -243,7 +243,7 @@ class KubeflowTarget:
 
     @cached_property
     def _spec(self) -> dict[str, Any]:
-        """The pipeline as the API takes it: Kubernetes' own settings beside it, where there are some."""
+        """The pipeline in the form of the API: Kubernetes' own settings beside it, where there are some."""
         if not self._pipeline.text:
             # It was opened to look at runs, and nothing will be sent.
             return dict(self._pipeline.spec)
@@ -279,7 +279,7 @@ class KubeflowTarget:
         )
 
     def _tasks_of(self, run: Any) -> set[str]:
-        """Return the names of the pipeline's tasks, of the run's own spec if the service gives it."""
+        """Return the names of the pipeline's tasks, of the run's own spec if the service returns it."""
         own = run.pipeline_spec or {}
         return task_names(own.get("pipeline_spec", own) or self._pipeline.spec)
 

@@ -29,7 +29,7 @@ _SETTINGS: dict[str, tuple[Version, str]] = {
 
 
 class VersionCheck:
-    """Asks the service for its version, once, if a pipeline has settings that not every version takes."""
+    """Asks the service for its version, once, if a pipeline has settings that not every version supports."""
 
     def __init__(self, client: KubeflowClient, platforms: Any) -> None:
         """Prepare, without a request.

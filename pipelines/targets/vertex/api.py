@@ -197,7 +197,7 @@ class VertexCaller:
         Args:
             what: What is asked for, for errors: `run orders-1`.
             action: Makes the call. It may be made more than once, and must then do no harm.
-            on_retry: Is given each error that is not the last word.
+            on_retry: Called with each error that is retried.
 
         Returns:
             What the action returns.

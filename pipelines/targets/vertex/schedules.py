@@ -30,14 +30,14 @@ def check_schedule(request: ScheduleRequest) -> None:
     """Check what the service would refuse, or not do.
 
     Raises:
-        RetrainerError: If the cron expression or the time zone is wrong, or missed runs shall be made up for.
+        RetrainerError: If the cron expression or the time zone is wrong, or missed runs are to be started.
     """
     check_cron(request.cron, request.time_zone)
     check_times(request)
     if request.catch_up:
         raise RetrainerError(
-            f"schedule '{request.name}': Vertex AI makes up for missed runs only when a paused schedule is resumed. "
-            "Leave --catch-up out here, and give it to 'retrainer schedule resume'."
+            f"schedule '{request.name}': Vertex AI starts missed runs only when a paused schedule is resumed. "
+            "Use --catch-up with 'retrainer schedule resume' instead."
         )
 
 
@@ -140,7 +140,7 @@ class VertexSchedules:
         return self._switch(name, ScheduleState.ACTIVE, resume)
 
     def delete(self, name: str) -> None:
-        """Delete a schedule. The service has taken the request then; it may list the schedule for some seconds yet."""
+        """Delete a schedule. The service may still list it for some seconds."""
         sent: list[str] = []
 
         def attempt(options: Options) -> None:

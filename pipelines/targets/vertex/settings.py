@@ -54,7 +54,7 @@ _NEEDED = (*_NEEDED_TO_READ, "pipeline_root")
 
 
 def wrong_values(config: VertexConfig) -> Iterator[tuple[str, str]]:
-    """Find values that Vertex AI would refuse; what is missing is not looked at.
+    """Find values that Vertex AI would refuse; missing ones are ignored.
 
     Args:
         config: The settings.

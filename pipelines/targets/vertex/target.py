@@ -76,7 +76,7 @@ class VertexTarget:
         return self._requests.describe_run(request)
 
     def submit(self, request: RunRequest) -> Submission:
-        """Start a run, unless there is one of that id, which is then given.
+        """Start a run, or return the one that already has this id.
 
         The id makes it safe to send a request again whose outcome is not known. A run that is found then is taken for
         our own: `existed` is false, though a twin may have been quicker.
@@ -121,7 +121,7 @@ class VertexTarget:
         return None if job is None else self._to_submission(job, existed=True)
 
     def status(self, submission: Submission) -> RunStatus:
-        """Ask where a run stands."""
+        """Return the status of a run."""
         from .status import to_status
 
         job = self._caller.call(

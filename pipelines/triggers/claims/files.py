@@ -102,7 +102,7 @@ class FileClaims:
 
 
 def _key_of(name: str) -> str:
-    """Return the key that a file is a record of; empty for what is none of ours: others may keep files there, too."""
+    """Return the key that a file is a record of; empty for a file of another kind."""
     if record := _RECORD.fullmatch(name):
         return record[1]
     # A notice is a key of its own, and stays as long: it keeps its message from being sent again.

@@ -64,7 +64,7 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Busy:
-    """Another one has the run in hand.
+    """Another process is submitting the run.
 
     Attributes:
         seconds: When another look makes sense, in seconds from now.

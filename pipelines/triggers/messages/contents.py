@@ -1,4 +1,4 @@
-"""What a message says, read from its attributes and its body, with nothing taken on trust.
+"""What a message says, read from its attributes and its body, and validated.
 
 Cloud Storage's notifications and requests for a run are read here, alerts in alerts.py.
 """
@@ -96,7 +96,7 @@ def check_span(value: Any) -> str:
 
 
 def show_value(value: Any) -> str:
-    """Show a value of a message in an error, in as many characters as a line of a log can bear."""
+    """Show a value of a message in an error, shortened for a line of a log."""
     shown = "missing" if value is None else ascii(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
 

@@ -134,7 +134,7 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
 async def serve(
     app: web.Application, readiness: Readiness, host: str, port: int, stop: asyncio.Event
 ) -> None:
-    """Serve an application until SIGTERM or SIGINT, and finish what is in flight.
+    """Serve an application until SIGTERM or SIGINT, and finish the requests in progress.
 
     Args:
         app: The application.

@@ -137,7 +137,7 @@ class Processor:
         self._warned = True
         if self._dead_letters:
             LOGGER.warning(
-                "the subscription has a dead-letter policy of its own, which gives up a message after a number of "
+                "the subscription has a dead-letter policy of its own, which drops a message after a number of "
                 "deliveries, also one that only waits. Remove it: this service itself publishes invalid messages to "
                 "trigger_service.dead_letter_topic."
             )

@@ -94,7 +94,7 @@ class Puller:
             raise RetrainerError(f"no messages are being pulled from '{self.subscription}'.")
 
     def stop(self, seconds: float) -> None:
-        """Nack what is not begun, and finish what is.
+        """Nack messages that are not being handled, and finish the others.
 
         Args:
             seconds: How long that may take.

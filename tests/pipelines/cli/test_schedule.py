@@ -122,7 +122,7 @@ def test_a_file_that_changed_since_is_marked_and_applied(retrainer, project, ver
     file = project / "retrain.yaml"
     file.write_text(file.read_text().replace("gs://acme-ml/data/", "gs://acme-ml/other/"))
     assert "retrain.yaml has changed since" in retrainer("schedule", "list", *on)
-    assert "pipeline: not as retrain.yaml is now" in retrainer("schedule", "apply", *on)
+    assert "pipeline: differs from retrain.yaml" in retrainer("schedule", "apply", *on)
     assert "retrain.yaml has changed since" not in retrainer("schedule", "list", *on)
 
 
@@ -161,7 +161,7 @@ def test_a_tag_that_moved_is_a_change(retrainer, project, kubeflow, monkeypatch,
         assert "created" in retrainer(*apply)
         assert "unchanged" in retrainer(*apply)
         registry.push("team/retrainer", "1", "second")
-        assert "image: its tag stands for another one now" in retrainer(*apply)
+        assert "image: its tag points to another image now" in retrainer(*apply)
         assert "unchanged" in retrainer(*apply)
         # A registry that is silent for an hour must not take the pinned image away.
         registry.down = True
@@ -176,7 +176,7 @@ def test_a_task_that_gets_another_machine_is_a_change(retrainer, project, vertex
     file.write_text(
         file.read_text() + "\ntasks: {train_model: {vertex: {machine_type: n1-highmem-8}}}\n"
     )
-    assert "pipeline: not as retrain.yaml is now" in retrainer(*apply)
+    assert "pipeline: differs from retrain.yaml" in retrainer(*apply)
     assert retrainer(*apply).startswith("unchanged orders")
 
 

@@ -50,7 +50,7 @@ def test_each_change_is_told_once():
     assert said == [
         "  train_model ...",
         "✓ train_model  42 s",
-        "= evaluate_model  taken from an earlier run",
+        "= evaluate_model  reused from an earlier run",
     ]
 
 

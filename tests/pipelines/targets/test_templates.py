@@ -64,7 +64,7 @@ def test_given_credentials_go_over_the_wire(server):
         (REAL, "orders", ("a b",), "the tag 'a b' would be refused"),
         (REAL, "orders", (DIGEST,), "the tag 'sha256:0"),
         (REAL, "orders", ("a,b",), "the tag 'a,b'"),
-        (REAL, "orders", tuple("abcdefghi"), "9 tags, and a template takes 8"),
+        (REAL, "orders", tuple("abcdefghi"), "9 tags; a template has at most 8"),
     ],
 )
 def test_what_the_registry_would_refuse_is_refused_here(repository, package, tags, says):
