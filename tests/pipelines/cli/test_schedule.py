@@ -265,5 +265,5 @@ def test_a_limit_that_vertex_keeps_is_refused_by_a_dry_run_too(retrainer, projec
     write_schedule(project, "{cron: 0 3 * * *, max_runs: 5}")
     retrainer("schedule", "apply", project, "--to", "vertex")
     write_schedule(project, "{cron: 0 3 * * *}")
-    with pytest.raises(RetrainerError, match="has 'max_runs', which Vertex AI can't take away"):
+    with pytest.raises(RetrainerError, match="has 'max_runs', which Vertex AI can't remove"):
         retrainer("schedule", "apply", project, "--to", "vertex", *more)

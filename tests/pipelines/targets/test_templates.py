@@ -86,8 +86,8 @@ def test_what_is_no_template_is_refused_without_asking(uri, says):
         resolve_template(uri)
 
 
-def test_a_tag_that_is_not_there_is_told(server):
-    with pytest.raises(RefusedError, match=r"Tag v9 not found\.* Is there such a repository"):
+def test_a_missing_tag_is_named(server):
+    with pytest.raises(RefusedError, match=r"Tag v9 not found\.* Do the repository"):
         resolve_template(f"{server.repository}/orders/v9")
 
 

@@ -98,7 +98,7 @@ def test_catching_up_is_asked_for(server, target):
         (
             "30 6 * * *",
             "Europe/Berlin",
-            "'Europe/Berlin', and Kubeflow Pipelines supports none: .*UTC",
+            "'Europe/Berlin', and Kubeflow Pipelines has none: .*UTC",
         ),
         ("30 6 * * *", "Berlin", "there is no time zone 'Berlin'"),
         ("0 30 6 * * *", "UTC", "has 6 fields and needs 5"),

@@ -280,11 +280,11 @@ def test_a_start_that_is_taken_away_becomes_now(server):
 
 
 @pytest.mark.parametrize(("limit", "key"), [({"end": 3}, "end"), ({"max_runs": 5}, "max_runs")])
-def test_a_limit_that_the_service_can_not_take_away_is_named(server, limit, key):
+def test_a_limit_that_the_service_keeps_is_named(server, limit, key):
     limit = {key: NOW + DAY} if key == "end" else limit
     target = open_target(server)
     target.put_schedule(dataclasses.replace(NIGHTLY, **limit))
-    with pytest.raises(RefusedError, match=f"has '{key}', which Vertex AI can't take away"):
+    with pytest.raises(RefusedError, match=f"has '{key}', which Vertex AI can't remove"):
         target.put_schedule(NIGHTLY)
 
 
