@@ -64,7 +64,7 @@ def accelerator(kind, count=1):
         ("kubernetes: {node_selector: {'': x}}", "must be a key of"),
     ],
 )
-def test_a_value_that_no_target_takes_is_named_with_what_to_write(setting, says):
+def test_a_value_that_no_target_supports_is_named_with_what_to_write(setting, says):
     with pytest.raises(RetrainerError, match=says) as error:
         parse_config(f"{CONFIG}tasks:\n  all:\n    {setting}\n", "y")
     assert str(error.value).startswith("y:8: ")

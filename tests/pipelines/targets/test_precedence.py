@@ -40,7 +40,7 @@ def test_lists_numbers_and_flags_come_as_text():
     assert settings.persistent_resource_wait_seconds == 60
 
 
-def test_a_wrong_value_is_told_with_its_rule():
+def test_a_wrong_value_is_named_with_its_rule():
     with pytest.raises(RetrainerError, match="the label 'A' would be refused"):
         resolve_settings("vertex", FILE, {}, {"RETRAINER_VERTEX_LABELS": "A=1"})
     with pytest.raises(RetrainerError, match="RETRAINER_VERTEX_LABELS: 'a' is not of the form"):

@@ -35,7 +35,7 @@ def lines(*answers, **options):
     return status, said
 
 
-def test_each_change_is_told_once():
+def test_each_change_is_reported_once():
     running = RunStatus(RemoteState.RUNNING, [task("train-model", RemoteState.RUNNING)])
     done = RunStatus(
         RemoteState.SUCCEEDED,

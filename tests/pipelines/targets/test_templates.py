@@ -100,19 +100,19 @@ def test_a_missing_tag_is_named(server):
         (0, UnavailableError, "can't be reached"),
     ],
 )
-def test_a_registry_that_fails_is_told_with_the_way_out(server, status, kind, says):
+def test_a_registry_that_fails_is_named_with_the_fix(server, status, kind, says):
     server.fail_next(1, status=status)
     with pytest.raises(kind, match=says):
         push_template(server.repository, compiled().text, compiled().name, ("latest",))
 
 
-def test_what_is_no_registry_is_told(server):
+def test_what_is_no_registry_is_named(server):
     server.fail_next(1, status=200)
     with pytest.raises(RefusedError, match="does not answer as a registry of templates"):
         push_template(server.repository, compiled().text, compiled().name, ("latest",))
 
 
-def test_missing_credentials_are_told_with_the_way_out(monkeypatch, tmp_path):
+def test_missing_credentials_are_named_with_the_fix(monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(RefusedError, match="gcloud auth application-default login"):
         resolve_template(f"{REAL}/orders/latest")

@@ -43,7 +43,7 @@ def test_a_short_wait_is_rounded_to_whole_seconds(replicas):
     assert replicas[0].record(short).newest == seconds(1)
 
 
-def test_the_newest_file_counts_whichever_replica_heard_of_it_and_in_whatever_order(replicas):
+def test_the_newest_file_counts_whichever_replica_received_it_and_in_whatever_order(replicas):
     one, other = replicas
     assert one.record(cause(60)).newest == seconds(60)
     assert other.record(cause(30)).newest == seconds(60)

@@ -88,7 +88,7 @@ def test_ten_files_of_a_span_are_one_run_wherever_the_clock_is(make, target, clo
     assert request.labels == {"retrainer-trigger": "files"}
 
 
-def test_a_run_waits_for_files_that_another_replica_heard_of(make, target, clock):
+def test_a_run_waits_for_files_that_another_replica_received(make, target, clock):
     one, other = (make(files={"kind": "storage"}) for _ in range(2))
     first, second = written("day=7/1.csv"), written("day=7/2.csv", NOON + timedelta(seconds=250))
     _deliver(one, clock, [first])
@@ -325,7 +325,7 @@ def test_a_refusal_keeps_the_message_and_says_so(make, target):
     assert outcome.reason == "the role aiplatform.user is missing. The message is kept."
 
 
-def test_a_bug_is_not_told_as_an_outcome(make, target):
+def test_a_bug_is_an_outcome_without_its_text(make, target):
     target.before.append(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         make(ask={"kind": "request"}).handle(message({}))
@@ -355,7 +355,7 @@ def test_a_message_of_several_triggers_gets_the_result_that_keeps_it_alive(make,
     assert len(target.runs) == 3
 
 
-def test_an_invalid_part_is_told_once_the_others_are_done(make, target):
+def test_an_invalid_part_is_reported_once_the_others_are_done(make, target):
     dispatcher = make(
         marked={"kind": "storage", "marker": "_SUCCESS"},
         all={"kind": "storage", "pattern": "gs://acme/day={span}/*", "coalesce_seconds": 0},
@@ -368,7 +368,7 @@ def test_an_invalid_part_is_told_once_the_others_are_done(make, target):
     assert len(outcome.run_ids) == len(target.runs) == 1
 
 
-def test_a_glance_tells_what_needs_no_network_and_starts_nothing(make, target, clock):
+def test_a_glance_finds_what_needs_no_network_and_starts_nothing(make, target, clock):
     dispatcher = make(files={"kind": "storage"}, ask={"kind": "request"})
     file, ask = written("day=7/1.csv"), message({"id": "q1"})
     # What waits for its span to settle is recorded first, for the other replicas.

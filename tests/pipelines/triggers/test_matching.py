@@ -137,12 +137,12 @@ def test_a_marker_can_name_the_span_itself():
 
 
 @pytest.mark.parametrize("pattern", ["gs://acme/s-{span}.csv", "gs://acme/{span:%Y/%m/%d}.csv"])
-def test_a_marker_that_tells_no_span_is_refused_at_start(pattern):
+def test_a_marker_that_names_no_span_is_refused_at_start(pattern):
     with pytest.raises(RetrainerError, match=r"triggers\.data\.marker is '_SUCCESS'"):
         find(message(), data={"kind": "storage", "pattern": pattern, "marker": "_SUCCESS"})
 
 
-def test_a_marker_that_names_the_span_a_second_time_hears_to_leave_it_out():
+def test_a_marker_that_names_the_span_a_second_time_is_refused_with_the_fix():
     with pytest.raises(RetrainerError, match=r"leave \{span\} out of the marker"):
         find(message(), data={"kind": "storage", "pattern": DAILY, "marker": "{span}.done"})
 
@@ -249,7 +249,7 @@ def test_a_slot_of_cloud_scheduler_is_one_cause_however_often_it_is_delivered():
     assert cause(0)[1] == "nightly-20260301-1200"
 
 
-def test_a_schedule_hears_only_messages_that_name_it():
+def test_a_schedule_takes_only_messages_that_name_it():
     assert find(message(b""), nightly={"kind": "schedule"}).causes == []
 
 

@@ -33,7 +33,7 @@ def test_of_two_results_the_one_that_keeps_the_message_alive_counts(worst, other
         assert (combined.result, combined.trigger) == (worst, "a")
 
 
-def test_two_outcomes_are_told_together_and_the_shortest_wait_counts():
+def test_two_outcomes_are_reported_together_and_the_shortest_wait_counts():
     one = Outcome(Result.DEFERRED, "waits.", "a", ("r1",), 30.0, ("u1",), ("w1",))
     two = Outcome(Result.DEFERRED, "waits.", "b", ("r2",), 20.0, ("u2",), ("w2",), refused=True)
     done = Outcome(Result.STARTED, "", "c", ("r3",), 0.0, ("u3",))

@@ -64,14 +64,14 @@ def test_without_a_token_none_is_sent(server):
     assert all("Authorization" not in its.headers for its in server.requests)
 
 
-def test_a_missing_token_file_is_told(server, token_file):
+def test_a_missing_token_file_is_named(server, token_file):
     with pytest.raises(RetrainerError, match=r"token' \(targets.kubeflow.token_file\) can't be re"):
         make(server, token_file).submit(REQUEST)
     assert server.requests == []
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"s3cret two", b"s3cret\nX: y", b"s3cret\xff"])
-def test_what_is_no_token_is_told_and_not_sent(server, token_file, content):
+def test_what_is_no_token_is_reported_and_not_sent(server, token_file, content):
     token_file.write_bytes(content)
     with pytest.raises(RetrainerError, match="does not hold a bearer token: one word") as raised:
         make(server, token_file).submit(REQUEST)

@@ -196,7 +196,7 @@ def test_a_changed_schedule_stays_paused(server, target):
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_change_that_breaks_off_anywhere_is_mended_by_the_next(server, target, step, paused):
+def test_a_change_that_breaks_off_anywhere_is_fixed_by_the_next(server, target, step, paused):
     target.put_schedule(NIGHTLY)
     if paused:
         target.pause_schedule("nightly")
@@ -365,7 +365,7 @@ def test_an_active_schedule_is_left_as_it_is_by_resuming(server, target):
 
 
 @pytest.mark.parametrize("verb", ["pause_schedule", "resume_schedule", "delete_schedule"])
-def test_a_schedule_that_is_not_there_is_told(target, verb):
+def test_a_schedule_that_is_not_there_is_named(target, verb):
     with pytest.raises(
         RefusedError, match="there is no schedule 'nightly' of pipeline 'orders' in"
     ):

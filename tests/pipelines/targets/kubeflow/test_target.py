@@ -135,7 +135,7 @@ def test_describe_gives_what_submit_sends_and_sends_nothing(server, target):
     assert target.describe(REQUEST)["body"] == body
 
 
-def test_a_run_of_that_name_is_given_and_not_made_again(server, target):
+def test_a_run_of_that_name_is_returned_and_not_created_again(server, target):
     first = target.submit(REQUEST)
     second = make(server).submit(REQUEST)
     assert (second.reference, second.existed) == (first.reference, True)
@@ -158,7 +158,7 @@ def test_a_run_is_found_by_its_exact_name(server, target):
     assert target.find("orders-span-7") is None
 
 
-def test_of_several_runs_of_a_name_the_oldest_is_given(server, target):
+def test_of_several_runs_of_a_name_the_oldest_is_returned(server, target):
     first = target.submit(REQUEST)
     oldest = {**server.runs[0], "run_id": "older", "created_at": "2020-01-01T00:00:00Z"}
     server.runs.append(oldest)
@@ -193,14 +193,14 @@ def test_nothing_is_made_by_looking_a_run_up(server, target):
         ("CANCELED", RemoteState.CANCELLED),
     ],
 )
-def test_the_services_states_are_told_in_the_targets_words(server, target, said, state):
+def test_the_services_states_are_reported_in_the_targets_words(server, target, said, state):
     submission = target.submit(REQUEST)
     server.advance(server.runs[0], said)
     status = target.status(submission)
     assert (status.state, list(status.tasks)) == (state, [])
 
 
-def test_a_status_tells_of_the_pipelines_own_tasks(server, target):
+def test_a_status_lists_the_pipelines_own_tasks(server, target):
     submission = target.submit(REQUEST)
     server.advance(server.runs[0], "RUNNING", {"train-model": "RUNNING"})
     (task,) = target.status(submission).tasks
@@ -250,7 +250,7 @@ def test_namespaces_are_kept_apart():
             make(server).submit(REQUEST)
 
 
-def test_an_experiment_that_was_deleted_and_made_anew_is_found_again(server, target):
+def test_an_experiment_that_was_deleted_and_created_again_is_found_again(server, target):
     target.submit(REQUEST)
     server.experiments.clear()
     server.runs.clear()
@@ -351,7 +351,7 @@ def test_a_service_that_stays_away_is_given_up(server):
         (501, "answered 501: fails on demand."),
     ],
 )
-def test_a_refusal_is_told_at_once_in_the_services_words(server, target, status, says):
+def test_a_refusal_is_reported_at_once_in_the_services_words(server, target, status, says):
     server.fail_next(10, status=status, **CREATE)
     with pytest.raises(RefusedError, match=says):
         target.submit(REQUEST)
@@ -363,7 +363,7 @@ def test_a_parameter_that_the_pipeline_does_not_have_is_refused_by_the_service(t
         target.submit(RunRequest("orders-1", {"spam": "7"}))
 
 
-def test_a_wrong_path_is_told(server):
+def test_a_wrong_path_is_named(server):
     target = KubeflowTarget(KubeflowConfig(host=f"{server.url}/ui/"), PIPELINE)
     with pytest.raises(RefusedError, match=r"404: Not Found. Is targets.kubeflow.host the address"):
         target.submit(REQUEST)
@@ -396,7 +396,7 @@ def test_a_login_page_is_not_taken_for_an_empty_answer(redirects, says):
 
 
 @pytest.mark.parametrize("host", ["", "kubeflow.example.com", "http://", "https://h/?x=1", "h:80"])
-def test_a_host_that_is_missing_or_wrong_is_told(host):
+def test_a_host_that_is_missing_or_wrong_is_named(host):
     with pytest.raises(RetrainerError, match=r"targets.kubeflow.host is") as raised:
         KubeflowTarget(KubeflowConfig(host=host), PIPELINE)
     if not host:
@@ -404,7 +404,7 @@ def test_a_host_that_is_missing_or_wrong_is_told(host):
         assert "RETRAINER_KUBEFLOW_HOST" in str(raised.value)
 
 
-def test_a_certificate_file_that_is_missing_is_told(tmp_path):
+def test_a_certificate_file_that_is_missing_is_named(tmp_path):
     config = KubeflowConfig(host="https://h", ca_certificate=str(tmp_path / "ca.pem"))
     with pytest.raises(RetrainerError, match=r"no file '.*ca.pem' \(targets.kubeflow.ca_certif"):
         KubeflowTarget(config, PIPELINE)

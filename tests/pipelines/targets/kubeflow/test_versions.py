@@ -53,7 +53,7 @@ def test_a_setting_that_the_service_lacks_is_refused_before_anything_is_made(
 
 
 @pytest.mark.parametrize("version", ["2.16.0", "2.17.0", "unknown", "1.0-dev", ""])
-def test_a_version_that_is_new_enough_or_not_known_takes_the_run(server, version):
+def test_a_version_that_is_new_enough_or_not_known_accepts_the_run(server, version):
     server.version = version
     target = open_target(server, securityContext={"runAsUser": "1"})
     target.submit(RunRequest("r1"))
@@ -68,6 +68,6 @@ def test_a_gateway_that_lets_nobody_ask_stops_no_run(server):
     assert len(server.runs) == 1
 
 
-def test_a_pipeline_that_every_version_takes_asks_nothing(server):
+def test_a_pipeline_that_every_version_supports_asks_nothing(server):
     open_target(server).submit(RunRequest("r1"))
     assert asked(server) == []

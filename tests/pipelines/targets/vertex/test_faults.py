@@ -55,7 +55,7 @@ def test_a_run_that_is_created_while_the_request_times_out_is_found(server):
     assert server.stats == {"created": 1, "requests": 3, "duplicates": 1}
 
 
-def test_a_run_that_was_there_before_is_told_so_even_if_the_service_was_busy_first(server):
+def test_a_run_that_was_there_before_is_reported_even_if_the_service_was_busy_first(server):
     target = open_target(server)
     target.submit(REQUEST)
     server.fail_next(2, status=429)
@@ -90,7 +90,7 @@ def test_a_service_that_restarts_is_waited_for(server):
     assert server.stats["created"] == 1
 
 
-def test_a_service_that_stays_down_is_told_as_unavailable(server):
+def test_a_service_that_stays_down_is_reported_as_unavailable(server):
     server.down = True
     target = open_target(server, deadline_seconds=0.5)
     calls = (
@@ -123,7 +123,7 @@ def test_an_answer_that_makes_no_sense_is_asked_for_again(server):
         (404, "Is project 'acme-ml' right, and region 'europe-west1'"),
     ],
 )
-def test_a_refusal_is_told_with_the_services_words_and_the_way_out(server, status, says):
+def test_a_refusal_is_named_with_the_services_words_and_the_fix(server, status, says):
     # After a 401 the credentials are refreshed, and the request is sent again, twice.
     server.fail_next(3, status=status)
     target = VertexTarget(settings(server.url), compiled(), Token())
@@ -149,7 +149,7 @@ def test_a_token_that_can_not_be_fetched_for_the_moment_is_fetched_again(server)
     assert server.stats["created"] == 1
 
 
-def test_a_token_that_is_refused_is_told_with_the_way_out(server):
+def test_a_token_that_is_refused_is_named_with_the_fix(server):
     class Expired(Token):
         def refresh(self, request):
             raise RefreshError("Reauthentication is needed")
@@ -161,7 +161,7 @@ def test_a_token_that_is_refused_is_told_with_the_way_out(server):
         target.submit(REQUEST)
 
 
-def test_a_wrong_project_or_region_is_told(server):
+def test_a_wrong_project_or_region_is_named(server):
     with pytest.raises(RefusedError, match="Permission denied on resource project other-ml"):
         open_target(server, project="other-ml").submit(REQUEST)
     with pytest.raises(RefusedError, match="Location us-east1 is not found"):
@@ -210,7 +210,7 @@ def test_credentials_that_end_lose_sight_of_the_run_and_say_how_to_log_in(server
         follow(target, submission, lambda line: None, 0.01, max_token_gap_seconds=0.1)
 
 
-def test_a_right_that_is_taken_away_loses_sight_of_the_run_at_once(server):
+def test_a_right_that_is_removed_loses_sight_of_the_run_at_once(server):
     target = open_target(server)
     submission = target.submit(REQUEST)
     server.fail_next(1, status=403)

@@ -144,7 +144,7 @@ def test_a_busy_service_is_asked_again(server):
     assert not server.schedules
 
 
-def test_a_service_that_stays_down_is_told_as_unavailable(server):
+def test_a_service_that_stays_down_is_reported_as_unavailable(server):
     server.down = True
     with pytest.raises(UnavailableError, match="schedule 'nightly': Vertex AI at http"):
         open_target(server, deadline_seconds=0.4).put_schedule(NIGHTLY)
@@ -272,7 +272,7 @@ def test_a_start_that_has_passed_is_left_out_as_it_would_start_every_run_since(s
     assert "startTime" not in body
 
 
-def test_a_start_that_is_taken_away_becomes_now(server):
+def test_a_start_that_is_removed_becomes_now(server):
     target = open_target(server)
     target.put_schedule(dataclasses.replace(NIGHTLY, start=NOW + DAY))
     target.put_schedule(NIGHTLY)

@@ -126,7 +126,7 @@ def test_a_dry_run_needs_no_credentials(monkeypatch, tmp_path):
     )
 
 
-def test_missing_credentials_are_told_with_the_way_out(monkeypatch, tmp_path):
+def test_missing_credentials_are_named_with_the_fix(monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     target = VertexTarget(settings(), compiled())
     for call in (lambda: target.submit(REQUEST), target.list_schedules):
@@ -161,7 +161,7 @@ def test_a_run_is_found_by_its_id_or_not_at_all(server):
     assert target.find("orders-2") is None
 
 
-def test_tasks_are_told_with_state_times_error_and_logs(server):
+def test_tasks_are_named_with_state_times_error_and_logs(server):
     target = open_target(server)
     done = target.submit(REQUEST)
     tasks = {
@@ -190,7 +190,7 @@ def test_tasks_are_told_with_state_times_error_and_logs(server):
     assert (waiting.started, waiting.url) == (None, done.url)
 
 
-def test_tasks_within_groups_are_told_and_the_groups_are_not():
+def test_tasks_within_groups_are_reported_and_the_groups_are_not():
     spec = {
         "root": {"dag": {"tasks": {"if-1": {"componentRef": {"name": "comp-if-1"}}}}},
         "components": {
@@ -219,7 +219,7 @@ def test_tasks_within_groups_are_told_and_the_groups_are_not():
         ("PAUSED", RemoteState.PAUSED),
     ],
 )
-def test_states_of_runs_are_told_in_our_words(server, state, means):
+def test_states_of_runs_are_reported_in_our_words(server, state, means):
     target = open_target(server)
     done = target.submit(REQUEST)
     assert target.status(done).state == RemoteState.PENDING
@@ -291,7 +291,7 @@ def test_what_the_service_would_refuse_is_never_sent(server, request_, says):
         ({"endpoint": "example.com"}, "must be an https:// address"),
     ],
 )
-def test_settings_are_checked_and_the_way_to_set_them_is_told(changes, says):
+def test_settings_are_checked_and_how_to_set_them_is_named(changes, says):
     with pytest.raises(RetrainerError, match=says):
         check_vertex(settings(**changes))
 

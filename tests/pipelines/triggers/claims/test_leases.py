@@ -133,7 +133,7 @@ def test_the_cluster_is_that_of_the_current_context(server, tmp_path, monkeypatc
     assert len(server.leases) == 1
 
 
-def test_without_a_cluster_the_way_to_one_is_told(tmp_path, monkeypatch):
+def test_without_a_cluster_how_to_reach_one_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none")
     )

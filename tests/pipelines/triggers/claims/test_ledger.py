@@ -47,7 +47,7 @@ def test_the_first_to_claim_submits_and_the_others_wait(replicas):
     assert replicas[1].claim("a") == Busy(CLAIM_SECONDS)
 
 
-def test_a_run_that_was_submitted_is_given_to_all(replicas):
+def test_a_run_that_was_submitted_is_returned_to_all(replicas):
     claim = replicas[0].claim("a")
     assert replicas[1].find("a") is None
     replicas[0].confirm(claim, _submitted())

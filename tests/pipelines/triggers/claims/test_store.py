@@ -192,7 +192,7 @@ def test_a_key_that_is_known_is_not_listed_again(uri, monkeypatch):
     assert listed == []
 
 
-def test_a_key_whose_records_somebody_deleted_begins_anew(tmp_path):
+def test_a_key_whose_records_somebody_deleted_starts_again(tmp_path):
     claims = FileClaims(str(tmp_path))
     claims.write("triggers/t", {"n": 1}, None)
     shutil.rmtree(tmp_path / "triggers")

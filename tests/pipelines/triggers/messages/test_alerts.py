@@ -5,7 +5,7 @@ from retrainer.pipelines.triggers.messages.alerts import read_alerts
 from retrainer.pipelines.triggers.types import InvalidMessageError
 
 
-def test_an_open_incident_of_cloud_monitoring_is_told_by_its_id():
+def test_an_open_incident_of_cloud_monitoring_is_identified_by_its_id():
     (read,) = read_alerts(incident("0.abc", policy="drift"))
     assert (read.key, read.name) == ("0.abc", "drift")
 
@@ -15,7 +15,7 @@ def test_a_closed_incident_and_a_test_of_the_channel_begin_nothing():
     assert read_alerts({**incident(), "version": "test"}) == []
 
 
-def test_of_alertmanagers_alerts_those_that_fire_are_told_by_fingerprint_and_start():
+def test_of_alertmanagers_alerts_those_that_fire_are_identified_by_fingerprint_and_start():
     read = read_alerts(
         alertmanager(
             ("firing", "Drift", "f1"), ("resolved", "Drift", "f2"), ("firing", "Lag", "f3")

@@ -121,7 +121,7 @@ def test_a_body_that_is_no_json_object_says_why(body, says):
         read_body(message(body))
 
 
-def test_a_request_without_an_id_is_told_by_its_message():
+def test_a_request_without_an_id_is_identified_by_its_message():
     asked = read_request(message({}, message_id="77"), {})
     assert (asked.key, asked.pipeline, asked.parameters) == ("77", "", {})
 

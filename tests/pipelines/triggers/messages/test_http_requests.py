@@ -178,7 +178,7 @@ def test_cloud_scheduler_can_ask_for_a_run_with_parameters():
     assert cause.parameters == {"span": "7"}
 
 
-def test_a_scheduler_that_names_no_trigger_hears_which_header_is_missing():
+def test_a_scheduler_that_names_no_trigger_is_answered_which_header_is_missing():
     with pytest.raises(EnvelopeError, match="--headers=retrainer-trigger=<name>") as error:
         read(*scheduled())
     assert error.value.kind == "scheduler"

@@ -276,7 +276,7 @@ def test_an_invalid_message_waits_for_the_topic_in_a_thread():
         envelope(attributes=[]),
     ],
 )
-def test_what_is_no_push_is_a_400_that_says_why(service, body):
+def test_another_body_is_a_400_with_the_reason(service, body):
     answer = service.push(body.encode() if isinstance(body, str) else body)
     assert answer.status_code == 400
     assert answer.text.startswith("the ")

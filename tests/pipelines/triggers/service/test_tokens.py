@@ -59,7 +59,7 @@ def refusal(verifier, header):
     return caught.value
 
 
-def test_pubsubs_token_lets_in_and_is_verified_once(verifier, server):
+def test_pubsubs_token_is_accepted_and_verified_once(verifier, server):
     token = GOOGLES.token()
     verify(verifier, token, token, token)
     server.down = True
@@ -81,7 +81,7 @@ def behind_iam(server, clock):
     return TokenVerifier(AUDIENCE, ACCOUNT, certificates, PushAuth.IAM)
 
 
-def test_behind_iam_a_token_without_its_signature_lets_in_and_needs_no_certificates(
+def test_behind_iam_a_token_without_its_signature_is_accepted_and_needs_no_certificates(
     behind_iam, server
 ):
     server.down = True
@@ -164,7 +164,7 @@ def test_another_issuer_of_the_short_form_is_googles_too(verifier):
         ({"iat": "today"}, "forged", 401),
     ],
 )
-def test_googles_signature_alone_lets_nobody_in(verifier, claims, kind, status):
+def test_googles_signature_alone_accepts_no_request(verifier, claims, kind, status):
     error = refusal(verifier, f"Bearer {GOOGLES.token(**claims)}")
     assert (error.kind, error.status) == (kind, status)
 
@@ -246,7 +246,7 @@ def test_certificates_are_fetched_again_when_their_age_is_over(verifier, server,
 
 
 @pytest.mark.parametrize("status", [0, 404, 503])
-def test_without_certificates_nobody_is_judged_and_nobody_let_in(verifier, server, clock, status):
+def test_without_certificates_no_request_is_accepted(verifier, server, clock, status):
     # The client itself tries a GET once more if it is hung up on.
     server.fail_next(1 if status else 2, status=status)
     with pytest.raises(CertificatesUnavailableError):
@@ -260,14 +260,14 @@ def test_without_certificates_nobody_is_judged_and_nobody_let_in(verifier, serve
     verify(verifier, GOOGLES.token())
 
 
-def test_a_proxy_that_is_no_address_lets_nobody_in(verifier, monkeypatch):
+def test_a_proxy_that_is_no_address_accepts_no_request(verifier, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://[bad")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(CertificatesUnavailableError, match="HTTP_PROXY"):
         verify(verifier, GOOGLES.token())
 
 
-def test_what_is_no_list_of_certificates_lets_nobody_in(server, clock, verifier):
+def test_what_is_no_list_of_certificates_accepts_no_request(server, clock, verifier):
     server.keys = []
     with pytest.raises(CertificatesUnavailableError):
         verify(verifier, GOOGLES.token())
