@@ -22,7 +22,7 @@ class ScheduleConfig(Section):
     )
     catch_up: bool = Field(
         False,
-        description="Whether runs that a pause or an outage kept from starting are made up for. Kubeflow only; on "
+        description="Whether runs missed in a pause or an outage are started later. Kubeflow only; on "
         "Vertex it is a flag of `schedule resume`.",
     )
     start: datetime | None = Field(
@@ -65,7 +65,7 @@ class ScheduleConfig(Section):
             target: The name of a target.
         """
         if target == "vertex":
-            why = "Vertex AI makes up for missed runs when a schedule is resumed (`schedule resume --catch-up`)"
+            why = "Vertex AI starts missed runs when a schedule is resumed (`schedule resume --catch-up`)"
             return {"catch_up": why} if self.catch_up else {}
         if target != "kubeflow":
             return {}

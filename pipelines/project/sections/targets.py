@@ -19,7 +19,7 @@ They are names, as entry points of packages are: reading a retrain.yaml loads no
 
 
 class VertexConfig(Section):
-    """Vertex AI Pipelines. Nothing of it is guessed: what is null and needed is asked for."""
+    """Vertex AI Pipelines. No value is guessed: a required one that is null is an error."""
 
     project: str | None = Field(None, description="Google Cloud project, by its id.")
     region: str | None = Field(None, description="Region such as `europe-west1`.")
@@ -53,7 +53,7 @@ class VertexConfig(Section):
         "`projects/<p>/locations/<l>/persistentResources/<id>`. This is in Vertex AI's API v1beta1 only.",
     )
     persistent_resource_wait_seconds: int = Field(
-        0, ge=0, description="The longest that a task waits for room on `persistent_resource`."
+        0, ge=0, description="Maximum seconds that a task waits for room on `persistent_resource`."
     )
     persistent_resource_fallback: bool = Field(
         False,
@@ -83,7 +83,7 @@ class VertexConfig(Section):
 
 
 class KubeflowConfig(Section):
-    """Kubeflow Pipelines. Nothing of it is guessed: what is null and needed is asked for."""
+    """Kubeflow Pipelines. No value is guessed: a required one that is null is an error."""
 
     host: str | None = Field(
         None, description="Address of the API, such as `https://kubeflow.example.com/pipeline`."
@@ -94,7 +94,7 @@ class KubeflowConfig(Section):
     )
     experiment: str | None = Field(
         None,
-        description="Experiment that runs belong to, made if missing; the pipeline's name if null.",
+        description="Experiment that runs belong to, created if missing; the pipeline's name if null.",
     )
     pipeline_root: str | None = Field(
         None,

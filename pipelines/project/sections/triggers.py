@@ -50,8 +50,8 @@ class TriggerConfig(Section):
 
     kind: str = Field(
         json_schema_extra={"enum": list(TRIGGER_KINDS)},
-        description="storage: Cloud Storage wrote an object. request: somebody asks, in JSON. schedule: Cloud "
-        "Scheduler. alert: monitoring opened an incident.",
+        description="storage: Cloud Storage wrote an object. request: a JSON message asks for a run. schedule: Cloud "
+        "Scheduler sends a message. alert: monitoring opened an incident.",
     )
     pattern: str | None = Field(
         None,
@@ -97,12 +97,12 @@ class TriggerConfig(Section):
         0,
         ge=0,
         le=2_592_000,
-        description="Least time between two runs of this trigger, 30 days at the most; what comes earlier waits.",
+        description="Minimum seconds between two runs of this trigger, at most 30 days; earlier messages wait.",
     )
     daily_limit: int | None = Field(
         None,
         ge=1,
-        description="Most runs of this trigger in a day (UTC); null: any number. What comes over it waits.",
+        description="Maximum runs of this trigger per day (UTC); null: unlimited. Further messages wait.",
     )
 
     @model_validator(mode="wrap")
@@ -177,19 +177,19 @@ class TriggerServiceConfig(Section):
     audience: str | None = Field(
         None,
         description="Audience that a push request's token must name: what the subscription sets, by default the URL "
-        "that it pushes to. Several stand with commas between them: Eventarc's is the service's own URL.",
+        "that it pushes to. Several are separated by commas: Eventarc's is the service's own URL.",
     )
     push_account: str | None = Field(
         None,
-        description="E-mail of the account whose tokens push requests must carry; several with commas between them.",
+        description="E-mail of the account whose tokens push requests must carry; several are separated by commas.",
     )
     subscription: str | None = Field(
         None, description="Subscription to pull from: `projects/<project>/subscriptions/<name>`."
     )
     dead_letter_topic: str | None = Field(
         None,
-        description="Topic for messages that can never work, or have waited or failed for 30 days, with the reason: "
-        "`projects/<project>/topics/<name>`. If null they are refused, and delivered again.",
+        description="Topic for invalid messages, and for those that have waited or failed for 30 days, with the "
+        "reason: `projects/<project>/topics/<name>`. If null, they are rejected and redelivered.",
     )
     claims: str | None = Field(
         None,

@@ -118,7 +118,7 @@ class KubeflowSchedules:
 
         Args:
             name: Its name.
-            catch_up: Whether runs that it missed are made up for.
+            catch_up: Whether missed runs are started.
 
         Raises:
             RefusedError: If the schedule does not exist, or it can't catch up.
