@@ -60,3 +60,34 @@ def test_wilson_gives_the_published_intervals():
     for (ones, rows), (low, high) in published.items():
         found = wilson(ones / rows, rows, z=1.959964)
         assert found == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("newest", "earlier", "found"),
+    [
+        (0.01, [0.001], True),
+        (0.002, [0.001], False),
+        (0.001, [0.01], True),
+        (0.005, [0.01], False),
+        # Among spans of which one had as many, or as few, it is none.
+        (0.01, [0.001, 0.009], False),
+        (0.001, [0.01, 0.0012], False),
+        # By 15 % of the rows and a little, and by a little less.
+        (0.66, [0.5], True),
+        (0.64, [0.5], False),
+        (0.34, [0.5], True),
+        (0.36, [0.5], False),
+    ],
+)
+def test_a_rate_moves_up_and_down_by_a_share_of_the_rows_or_by_a_factor(newest, earlier, found):
+    rows = 1_000_000
+    spans = [label(rate, rows) for rate in earlier]
+    assert bool(check(label(newest, rows), *spans)) is found
+
+
+def test_of_two_classes_that_moved_the_other_way_the_one_that_moved_more_is_named():
+    before = classes(9_000, 0.5, 0.2, 0.3)
+    (down,) = check(classes(9_000, 0.1, 0.4, 0.5), before)
+    assert down.seen.startswith("class 0 in 10 %")
+    (up,) = check(classes(9_000, 0.3, 0.6, 0.1), before)
+    assert up.seen.startswith("class 1 in 60 %")
