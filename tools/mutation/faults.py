@@ -1,7 +1,7 @@
 """Small faults that a module could have: where they are, and the module's text with one of them.
 
 Not drawn: what no test should hold. That is annotations, docstrings, the words of messages and logs, `__repr__`, how
-long something waits (no test here asserts a time), and how much is read or worked on at once.
+long something waits (no test here asserts a time), and how much is read, worked on or kept in memory at once.
 """
 
 import ast
@@ -39,7 +39,7 @@ _WORDS = re.compile(
     r"^(print|progress|warn|warning|info|debug|exception|log\w*|plural|number|percent|signed|sleep)$"
 )
 _PACE = re.compile(
-    r"(?i)(seconds|timeout|interval|patience|indent|delay|poll|workers|(batch|chunk|block|buffer)\w*)$"
+    r"(?i)(seconds|timeout|interval|patience|indent|delay|poll|workers|max_seen|max_known|(batch|chunk|block|buffer)\w*)$"
 )
 
 

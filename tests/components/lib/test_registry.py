@@ -144,3 +144,26 @@ def test_a_record_of_another_format_is_refused_and_unknown_keys_are_ignored(regi
     write_json(uri, {"format": 2, "version": 1})
     with pytest.raises(RetrainerError, match=r"has format 2, and this version .* reads format 1"):
         registry.get(1)
+
+
+def test_what_else_lies_among_the_versions_is_none(registry, model):
+    registry.add(str(model), "d1", {})
+    for stray in ("notes.txt", "000002.tmp", "old-000003"):
+        write_atomic(f"{registry.uri}/versions/{stray}", "")
+    assert [one.version for one in registry.versions()] == [1]
+    assert registry.add(str(model), "d2", {}).version == 2
+
+
+def test_what_an_alias_pointed_at_is_noted_with_each_move(registry, model):
+    for digest in ("d1", "d2"):
+        registry.add(str(model), digest, {})
+    registry.give_alias("champion", 1, None, {"run": "a"})
+    registry.give_alias("champion", 2, 1, {"run": "b"})
+    moves = [read_json(f"{registry.uri}/aliases/champion/00000{n}.json") for n in (1, 2)]
+    assert [(one["version"], one["previous"], one["run"]) for one in moves] == [
+        (1, None, "a"),
+        (2, 1, "b"),
+    ]
+    # Another alias has moves of its own.
+    registry.give_alias("candidate", 1, None, {})
+    assert (registry.points_at("candidate"), registry.points_at("champion")) == (1, 2)

@@ -4,7 +4,7 @@ import pytest
 
 from retrainer.components.lib import span_discovery
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
+from retrainer.components.lib.span_discovery import check_pattern, find_spans, read_fingerprints
 from retrainer.components.lib.span_patterns import compile_pattern
 
 
@@ -273,3 +273,20 @@ def test_files_of_a_span_are_in_the_order_of_their_names(tmp_path, monkeypatch):
     monkeypatch.setattr(span_discovery, "iglob", lambda pattern: iter(listed))
     (span,) = find_spans(str(tmp_path / "{span}" / "*.csv"))
     assert [file.uri[-5:] for file in span.files] == ["a.csv", "b.csv", "c.csv", "d.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "marker", "says"),
+    [
+        ("s-{span}.csv", "_SUCCESS", "does not say which span"),
+        ("{span}/*.csv", "{span}.done", "does not say which span"),
+        ("{span}/*.csv", "*.done", "must be a file's name"),
+        ("bq://p.d.t_{span:%Y%m%d}", "_SUCCESS", "tables of BigQuery have none"),
+        ("{span}*.csv", "", "leaves open"),
+    ],
+)
+def test_a_pattern_and_a_marker_are_checked_without_a_look_at_files(pattern, marker, says):
+    with pytest.raises(RetrainerError, match=says):
+        check_pattern(pattern, marker)
+    check_pattern("{span}/*.csv", "_SUCCESS")
+    check_pattern("s-{span}.csv", "s-{span}.done")
