@@ -1,5 +1,5 @@
 #!/bin/sh
-# ruff, mypy, which room imports which (import-linter), and the documentation: references as the code says, links that lead somewhere.
+# ruff, mypy, which room imports which (import-linter), that every test can be imported, and the documentation: references as the code says, links that lead somewhere.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,11 @@ status=0
 MYPYPATH=bench/data .venv/bin/mypy bench/data/*.py || status=1
 PYTHONPATH=.mypy_links .venv/bin/lint-imports || status=1
 MYPYPATH=tools/mutation .venv/bin/mypy tools/mutation/*.py tools/mutation/hook/*.py || status=1
+# Every test can be imported.
+collected=$(.venv/bin/python -m pytest --collect-only --quiet --slow -p no:cacheprovider 2>&1) || {
+    echo "$collected" | grep -E '^(E  |ERROR )' || echo "$collected" | tail -20
+    status=1
+}
 .venv/bin/python -W ignore tools/docs.py --check || status=1
 .venv/bin/python tools/links.py || status=1
 exit $status

@@ -1,0 +1,66 @@
+"""A test file stands where its module's name leads: components/x/y.py is tested in tests/components/x/test_y.py."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Files that test more than one module, or none: what they hold to, or which module they belong to beside its own file.
+OTHERS = {
+    "components/test_bad_input.py": "files, encodings, names and sizes from end to end",
+    "components/test_bad_values.py": "values from end to end",
+    "components/test_faces.py": "every component.py",
+    "components/test_new_component.py": "what a new component takes",
+    "components/compute_statistics/test_edge_input.py": "statistics of extreme data",
+    "components/compute_statistics/test_statistics_equal_tfdv.py": "the sketches against TFDV's own pass",
+    "components/compute_statistics/test_wide_tables.py": "many columns from end to end",
+    "components/ingest_spans/test_dependency_lines.py": "one store for both dependency lines",
+    "components/ingest_spans/test_full_disk.py": "ingest.py on a disk that is full",
+    "components/ingest_spans/test_ingest_sources.py": "ingest.py: cells, files and names of a source",
+    "components/ingest_spans/test_private_columns.py": "private columns from end to end",
+    "components/ingest_spans/test_processes.py": "ingest.py in several processes",
+    "components/ingest_spans/sources/test_bigquery_source.py": "sources/bigquery.py",
+    "components/lib/test_uris_on_a_bucket.py": "uris.py on a bucket",
+    "components/notify_outcome/test_messages.py": "messages in each form",
+    "components/train_model/test_column_names.py": "columns as people name them, to the model server",
+    "components/train_model/test_weights_and_stopping.py": "train.py: weights, held-out rows, early stopping",
+    "components/validate_examples/checks/test_checks.py": "the list of checks",
+    "components/validate_examples/test_faults.py": "planted faults, each found by its check",
+    "components/validate_examples/test_first_run.py": "a run without an earlier schema",
+    "pipelines/test_metrics_page.py": "docs/metrics.md",
+    "pipelines/test_network.py": "proxies and certificates, for every client",
+    "pipelines/test_notify.py": "notices of a run, on every target",
+    "pipelines/test_on_a_bucket_mount.py": "artifacts on a mount",
+    "pipelines/cli/test_compile_push.py": "compile.py: pushing a template",
+    "pipelines/cli/test_exit_codes.py": "how every command ends",
+    "pipelines/cli/test_notify_test.py": "notify.py: `retrainer notify test`",
+    "pipelines/cli/test_pinning.py": "compile.py: images pinned by digest",
+    "pipelines/local/test_ending.py": "signals, crashes and second runs",
+    "pipelines/local/test_exit_tasks.py": "exit_handlers.py",
+    "pipelines/local/test_full_disk.py": "a run on a disk that is full",
+    "pipelines/runs/test_runs_again.py": "runs on the same data again",
+    "pipelines/targets/test_listing_and_cancelling.py": "runs of both services",
+    "pipelines/targets/images/test_pinning_on_a_registry.py": "pinning on a registry",
+    "pipelines/targets/kubeflow/test_server.py": "the local server that stands for Kubeflow",
+    "pipelines/targets/kubeflow/test_token.py": "tokens that are renewed",
+    "pipelines/targets/vertex/test_faults.py": "faults of the service",
+    "pipelines/targets/vertex/test_server.py": "the local server that stands for Vertex AI",
+    "pipelines/triggers/test_dispatch_on_targets.py": "dispatch.py on both services",
+    "pipelines/triggers/claims/test_claims_on_storage.py": "claims on Cloud Storage",
+    "pipelines/triggers/service/test_replicas.py": "several replicas at once",
+}
+
+
+def test_a_test_stands_where_its_modules_name_leads() -> None:
+    tests = ROOT / "tests"
+    files = [
+        file.relative_to(tests)
+        for room in ("components", "pipelines")
+        for file in (tests / room).rglob("test_*.py")
+    ]
+    others = {
+        str(file)
+        for file in files
+        for module in [ROOT / file.parent / file.stem.removeprefix("test_")]
+        if not (module.with_suffix(".py").exists() or module.is_dir())
+    }
+    assert others - set(OTHERS) == set(), "rename the file after its module, or list it above"
+    assert set(OTHERS) - others == set(), "it is gone, or has a module of its name"
