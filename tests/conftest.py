@@ -60,5 +60,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def no_legacy_keras(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hand no switch on that TFT sets in the process which imports it."""
+    """Start without the switch that TFT sets in the process that imports it."""
     monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)

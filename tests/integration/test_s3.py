@@ -142,8 +142,8 @@ def test_the_pipeline_runs_on_s3_and_its_store_is_looked_at(project, s3):
     file.write_text(text + "store: s3://acme/store\npipeline_root: root\n")
     assert "pushed as version 1" in retrainer("run")
     assert "version 1" in retrainer("run"), "the champion is read again"
-    told = retrainer("spans", "list")
-    assert [span for span in SPANS if span not in told] == []
+    listed = retrainer("spans", "list")
+    assert [span for span in SPANS if span not in listed] == []
 
 
 def test_a_task_finds_its_earlier_result_and_makes_a_damaged_one_again(s3, tmp_path):

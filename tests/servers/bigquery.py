@@ -133,14 +133,14 @@ class BigQueryServer(LocalServer):
     def routes(self) -> list[web.RouteDef]:
         tables = f"{ROOT}/datasets/{{dataset}}/tables"
         return [
-            web.get(tables, self._told(self._list)),
-            web.get(f"{tables}/{{table}}", self._told(self._get)),
-            web.post(f"{ROOT}/jobs", self._told(self._insert)),
-            web.get(f"{ROOT}/jobs/{{job}}", self._told(self._get_job)),
-            web.get(f"{ROOT}/queries/{{job}}", self._told(self._results)),
+            web.get(tables, self._guarded(self._list)),
+            web.get(f"{tables}/{{table}}", self._guarded(self._get)),
+            web.post(f"{ROOT}/jobs", self._guarded(self._insert)),
+            web.get(f"{ROOT}/jobs/{{job}}", self._guarded(self._get_job)),
+            web.get(f"{ROOT}/queries/{{job}}", self._guarded(self._results)),
         ]
 
-    def _told(self, act: Any) -> Any:
+    def _guarded(self, act: Any) -> Any:
         async def handle(request: web.Request) -> web.Response:
             body = await request.read()
             try:

@@ -76,7 +76,7 @@ class KubeflowServer(LocalServer):
     """Kubeflow Pipelines.
 
     Attributes:
-        experiments: Experiments, as the service gives them.
+        experiments: Experiments, as the service returns them.
         runs: Runs, in the order of their creation.
         recurring_runs: Recurring runs, in the order of their creation.
         pipelines: Texts of uploaded pipelines, by name.

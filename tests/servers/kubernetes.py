@@ -25,7 +25,7 @@ _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d
 
 
 class RefusalError(Exception):
-    """An answer with a status and a reason, as Kubernetes gives them."""
+    """An answer with a status and a reason, as Kubernetes returns them."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)

@@ -54,7 +54,7 @@ def write_project(folder: Path, endpoint: str) -> Path:
 
 
 def storage_message(name: str, generation: int = 1) -> tuple[bytes, dict[str, str]]:
-    """Say that Cloud Storage wrote an object; gives the data and the attributes."""
+    """Return the data and the attributes of a message that Cloud Storage wrote an object."""
     attributes = {
         "eventType": "OBJECT_FINALIZE",
         "payloadFormat": "JSON_API_V1",
@@ -144,12 +144,12 @@ class TriggerProcess:
         return self
 
     def terminate(self) -> int:
-        """Send SIGTERM; gives the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for its end; gives the exit code."""
+        """Wait for its end and return the exit code."""
         code = self.process.wait(60)
         self._reader.join()
         return code
@@ -163,7 +163,7 @@ class TriggerProcess:
         return requests.get(self.url + path, timeout=60)
 
     def push(self, body: str, token: str = "") -> int:
-        """Push a message; gives the status, 0 if there was no answer."""
+        """Push a message and return the status, 0 if there was no answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             return requests.post(

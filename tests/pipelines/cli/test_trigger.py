@@ -42,7 +42,7 @@ def file(tmp_path, vertex):
 
 @pytest.fixture
 def guard(certificates):
-    """Give what lets a service verify tokens."""
+    """Return what lets a service verify tokens."""
     return {
         "RETRAINER_TRIGGER_CERTS_URL": certificates.certs_url,
         "RETRAINER_TRIGGER_AUDIENCE": AUDIENCE,
