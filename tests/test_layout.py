@@ -1,6 +1,9 @@
 """A test file stands where its module's name leads: components/x/y.py is tested in tests/components/x/test_y.py."""
 
+import importlib.util
 from pathlib import Path
+
+from servers import forked
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files that test more than one module, or none: what they hold to, or which module they belong to beside its own file.
@@ -64,3 +67,8 @@ def test_a_test_stands_where_its_modules_name_leads() -> None:
     }
     assert others - set(OTHERS) == set(), "rename the file after its module, or list it above"
     assert set(OTHERS) - others == set(), "it is gone, or has a module of its name"
+
+
+def test_what_forked_commands_find_imported_is_there() -> None:
+    # A name that has moved would be passed over in silence, and every forked command would make its imports.
+    assert [name for name in forked.PRELOADED if importlib.util.find_spec(name) is None] == []

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import TextIO
 
-_PRELOADED = [
+PRELOADED = [
     "servers.forked",
     "fsspec.config",
     "retrainer.pipelines.cli.main",
@@ -20,7 +20,7 @@ _PRELOADED = [
     "retrainer.pipelines.triggers.service.pull",
 ]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(_PRELOADED)
+_FORKS.set_forkserver_preload(PRELOADED)
 
 
 class ForkedCommand:
