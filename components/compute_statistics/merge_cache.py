@@ -1,6 +1,6 @@
-"""Statistics of several sketches, kept beside a span so that a later run need not merge them again.
+"""A cache of merges: statistics of several sketches, kept beside a span so that a later run does not merge again.
 
-A file says which sketches went in, so that its reader can tell whether they are those that it wants.
+A file names the sketches that went in, so that its reader knows whether they are the wanted ones.
 """
 
 import base64
@@ -17,12 +17,12 @@ from ..lib.uris import join, read_bytes, write_atomic
 from .sketch_store import SketchStore
 from .sketches import SketchSettings
 
-# What is kept beside a span: of all of its parts, and of all spans before it.
+# Scopes of what is kept beside a span: all of its parts, and all spans before it.
 WHOLE, BEFORE = "whole", "before"
 
 
 @dataclass(frozen=True)
-class KeptStatistics:
+class MergedStatistics:
     """Statistics of the rows of several sketches.
 
     Attributes:
@@ -38,80 +38,82 @@ class KeptStatistics:
         """The spans that went in, oldest first."""
         return tuple(self.sketches)
 
-    def among(self, spans: Collection[str]) -> dict[str, Sequence[str]]:
-        """Give the sketches of those spans alone that are among some."""
+    def restricted(self, spans: Collection[str]) -> dict[str, Sequence[str]]:
+        """Return the sketches of the given spans only."""
         return {span: digests for span, digests in self.sketches.items() if span in spans}
 
 
-class KeptStore:
-    """The statistics that are kept beside spans."""
+class MergeCache:
+    """Statistics kept beside spans."""
 
     def __init__(self, store: SketchStore, settings: SketchSettings) -> None:
-        """Take the sketches.
+        """Create the cache.
 
         Args:
-            store: Holds them, and is told of what can't be read or kept.
+            store: Holds them, and reports what can't be read or kept.
             settings: The options that they were made with.
         """
         self._store = store
         self._settings = settings
 
     def digests(self, parts: Sequence[SpanPart]) -> list[str]:
-        """Name the content of the parts' sketches."""
+        """Return the digests of the parts' sketches."""
         return [self._store.digest(part) for part in parts]
 
     def find(
-        self, kind: str, parts: Sequence[SpanPart], as_float: Sequence[str]
-    ) -> KeptStatistics | None:
-        """Read what is kept beside a span.
+        self, scope: str, parts: Sequence[SpanPart], as_float: Sequence[str]
+    ) -> MergedStatistics | None:
+        """Read the statistics kept beside a span.
 
         Args:
-            kind: `WHOLE` or `BEFORE`.
+            scope: `WHOLE` or `BEFORE`.
             parts: The span's.
             as_float: Integer columns that count as floating point.
 
         Returns:
-            What is kept; None if nothing is, or if it can't be read.
+            The statistics; None if there are none, or they are unreadable.
         """
-        uri = self._uri(kind, parts, as_float)
+        uri = self._uri(scope, parts, as_float)
         try:
             return _decode(read_bytes(uri))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            self._store.note(f"The statistics '{uri}' were made again, being damaged: {error}.")
+            self._store.note(
+                f"The statistics '{uri}' are damaged and were computed again: {error}."
+            )
             return None
 
     def keep(
         self,
-        kind: str,
+        scope: str,
         parts: Sequence[SpanPart],
         as_float: Sequence[str],
-        statistics: KeptStatistics,
+        statistics: MergedStatistics,
     ) -> None:
-        """Keep statistics beside a span, in place of those that are there.
+        """Keep statistics beside a span, replacing former ones.
 
         Args:
-            kind: `WHOLE` or `BEFORE`.
+            scope: `WHOLE` or `BEFORE`.
             parts: The span's.
             as_float: Integer columns that count as floating point.
             statistics: What to keep.
         """
-        uri = self._uri(kind, parts, as_float)
+        uri = self._uri(scope, parts, as_float)
         try:
-            # Without waiting for the disk: what a crash tears is made again.
+            # Without waiting for the disk: a file torn by a crash is computed again.
             write_atomic(uri, _encode(statistics), durable=False)
         except PermissionError as error:
             self._store.note(
-                f"The statistics '{uri}' can't be kept, so the next run makes them again: {error}."
+                f"The statistics '{uri}' can't be stored, so the next run computes them again: {error}."
             )
 
-    def _uri(self, kind: str, parts: Sequence[SpanPart], as_float: Sequence[str]) -> str:
-        name = f"{kind}-{self._settings.key(as_float)}-tfdv{tfdv.__version__}.json"
+    def _uri(self, scope: str, parts: Sequence[SpanPart], as_float: Sequence[str]) -> str:
+        name = f"{scope}-{self._settings.key(as_float)}-tfdv{tfdv.__version__}.json"
         return join(parts[-1].uri, name)
 
 
-def _encode(kept: KeptStatistics) -> bytes:
+def _encode(kept: MergedStatistics) -> bytes:
     content = kept.statistics.SerializeToString(deterministic=True)
     return json.dumps(
         {
@@ -122,12 +124,12 @@ def _encode(kept: KeptStatistics) -> bytes:
     ).encode()
 
 
-def _decode(text: bytes) -> KeptStatistics:
+def _decode(text: bytes) -> MergedStatistics:
     found = json.loads(text)
     content = base64.b64decode(found["statistics"], validate=True)
     if hashlib.sha256(content).hexdigest() != found["sha256"]:
         raise ValueError("its checksum does not match")
     sketches = {str(span): list(digests) for span, digests in found["sketches"].items()}
-    # JSON may name a span by half a character, which nothing could be written with.
+    # JSON may hold half a character, which can't be encoded.
     "".join(sketches).encode()
-    return KeptStatistics(sketches, parse_statistics(content))
+    return MergedStatistics(sketches, parse_statistics(content))

@@ -13,7 +13,7 @@ from .part_reader import PartReader
 from .sketch_file import Block, decode_block, encode_block
 from .sketch_threads import sketch_file
 from .sketches import (
-    Merging,
+    AccumulatorMerge,
     SketchSettings,
     column_blocks,
     encode_sketch,
@@ -88,7 +88,7 @@ def _store(
         blocks.setdefault(sketch.block, []).append(sketch.packed)
     packed = []
     for files in blocks.values():
-        merging = Merging(settings)
+        merging = AccumulatorMerge(settings)
         for file in files:
             merging.add(decode_block(file.unpacked()))
         packed.append(pack(merging.result(), files[0].columns, settings))

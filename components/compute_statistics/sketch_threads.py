@@ -22,7 +22,7 @@ from ..lib.examples import SpanPart, to_list_batch
 from ..lib.threads import ordered_map
 from .part_reader import PartReader, cast_to_float
 from .sketches import (
-    Merging,
+    AccumulatorMerge,
     SketchSettings,
     column_blocks,
     encode_sketch,
@@ -120,7 +120,7 @@ def sketch_file(part: SpanPart, columns: _Columns, settings: SketchSettings) -> 
     Returns:
         Accumulators, one per generator.
     """
-    merging = Merging(settings)
+    merging = AccumulatorMerge(settings)
     with ExitStack() as files:
         for batch in PartReader(part, files).batches(columns):
             merging.add(sketch_batch(batch, settings))
@@ -191,16 +191,16 @@ def _by_block(
     sketched: Iterable[_Sketched], settings: SketchSettings
 ) -> Iterator[tuple[list[Any], _Columns]]:
     columns: _Columns | None = None
-    merged, file = Merging(settings), Merging(settings)
+    merged, file = AccumulatorMerge(settings), AccumulatorMerge(settings)
     for one in sketched:
         for mark in one.marks:
             # By file, as they are merged where each file was sketched by itself.
             merged.add(file.result())
-            file = Merging(settings)
+            file = AccumulatorMerge(settings)
             if isinstance(mark, _Block):
                 if columns is not None:
                     yield merged.result(), columns
-                columns, merged = mark.columns, Merging(settings)
+                columns, merged = mark.columns, AccumulatorMerge(settings)
         if one.accumulators is not None:
             file.add(one.accumulators)
 

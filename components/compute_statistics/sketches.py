@@ -21,9 +21,9 @@ from ..lib.uris import join
 from ..lib.words import did_you_mean
 from .sketch_file import Block, encode, encode_block
 from .tfdv_extract import extract, join_columns
-from .tfx_sketches import NamedValues, settle_batch
+from .tfx_sketches import ExtraItems, settle_batch
 
-# Part of every sketch's name: raised when the same rows would make another sketch.
+# Part of every sketch's name; raised when the same rows make another sketch.
 _VERSION = 7
 # TFDV's sketches take some 200 kilobytes a number column while they are filled, however few the rows.
 BLOCK_COLUMNS = 100
@@ -44,7 +44,7 @@ _OPTION_NAMES = (
 
 @dataclass(frozen=True)
 class SketchSettings:
-    """How sketches are made; part of the name of their files.
+    """The options of sketches; part of their files' names.
 
     Attributes:
         options: Arguments of `tfdv.StatsOptions`.
@@ -63,31 +63,31 @@ class SketchSettings:
         generators = stats_impl.get_generators(self.stats_options, in_memory=True)
         for generator in generators:
             if isinstance(generator, TopKUniquesSketchStatsGenerator):
-                # Of a hundredth of all columns it counts the lengths, cell by cell, for a metric of Beam's.
+                # In one column of a hundred it counts the cells' lengths, for a metric of Beam's.
                 generator._length_counter_sampling_rate = 0.0
         return generators
 
     def key(self, as_float: Sequence[str]) -> str:
-        """Name what determines a sketch besides the rows and TFDV's version."""
+        """Return a key of what determines a sketch besides the rows and TFDV's version."""
         return digest_value([_VERSION, dict(self.options), sorted(as_float)])[:12]
 
 
 def parse_options(options: Mapping[str, Any]) -> SketchSettings:
-    """Check options that a user gave, in TFDV's words.
+    """Parse options by TFDV's names.
 
     Args:
-        options: Arguments of `tfdv.StatsOptions`. KFP hands every number over as a float.
+        options: Arguments of `tfdv.StatsOptions`. KFP passes every number as a float.
 
     Raises:
-        RetrainerError: If TFDV has no such option, or takes no such value for it.
+        RetrainerError: If TFDV does not have an option, or does not support its value.
     """
     checked = {}
     for name, value in options.items():
         if name not in _OPTION_NAMES:
             hint = did_you_mean(name, _OPTION_NAMES)
             raise RetrainerError(
-                f"stats_options has '{name}', which can't be passed to TFDV here.{hint} "
-                f"It takes {', '.join(_OPTION_NAMES)}."
+                f"stats_options has '{name}', which is not supported.{hint} "
+                f"Supported are {', '.join(_OPTION_NAMES)}."
             )
         checked[name] = _parse_option(name, value)
     weight, allowed = checked.get("weight_feature"), checked.get("feature_allowlist")
@@ -100,7 +100,7 @@ def parse_options(options: Mapping[str, Any]) -> SketchSettings:
     try:
         _ = settings.generators
     except (TypeError, ValueError) as error:
-        raise RetrainerError(f"TFDV refuses stats_options {dict(options)}: {error}.") from error
+        raise RetrainerError(f"TFDV rejects stats_options {dict(options)}: {error}.") from error
     return settings
 
 
@@ -122,13 +122,13 @@ def _parse_option(name: str, value: Any) -> Any:
 
 
 def sketch_uri(part: SpanPart, settings: SketchSettings, as_float: Sequence[str] = ()) -> str:
-    """Name the file of a part's sketch."""
+    """Return the URI of a part's sketch."""
     name = f"sketch-{part.part}-{settings.key(as_float)}-tfdv{tfdv.__version__}.bin"
     return join(part.uri, name)
 
 
 def column_blocks(columns: Sequence[str], settings: SketchSettings) -> list[tuple[str, ...]]:
-    """Cut columns into blocks that are sketched and merged one after the other, within the memory of a few.
+    """Split columns into blocks that are sketched and merged one after the other, to limit memory.
 
     Args:
         columns: Names of the columns.
@@ -146,7 +146,7 @@ def column_blocks(columns: Sequence[str], settings: SketchSettings) -> list[tupl
 def pack(
     accumulators: Sequence[Any], columns: Sequence[str], settings: SketchSettings
 ) -> tuple[Block, Statistics]:
-    """Compact accumulators, as TFDV does before it sends them anywhere, and write them as a block.
+    """Compact accumulators, as TFDV does before it sends them, and encode them as a block.
 
     Args:
         accumulators: One per generator; they are used up.
@@ -165,7 +165,7 @@ def pack(
 
 
 def encode_sketch(packed: Sequence[tuple[Block, Statistics]]) -> bytes:
-    """Write packed blocks of the same rows as a sketch, with the statistics of all of their columns."""
+    """Encode packed blocks of the same rows as a sketch, with the statistics of all columns."""
     blocks = [block for block, _ in packed]
     statistics = join_columns([statistics for _, statistics in packed])
     return encode(statistics.SerializeToString(deterministic=True), blocks)
@@ -178,19 +178,19 @@ def settle(accumulators: Sequence[Any], batch: pa.RecordBatch, settings: SketchS
             settle_batch(accumulator, batch, generator)
 
 
-class Merging:
-    """Accumulators, one per generator, that others are merged into."""
+class AccumulatorMerge:
+    """Merged accumulators, one per generator."""
 
     def __init__(self, settings: SketchSettings) -> None:
-        """Begin with accumulators of no rows.
+        """Start with empty accumulators.
 
         Args:
             settings: TFDV's options.
         """
         self._generators = settings.generators
         self._merged = [generator.create_accumulator() for generator in self._generators]
-        self._named = [
-            NamedValues(generator)
+        self._extra = [
+            ExtraItems(generator)
             if isinstance(generator, TopKUniquesSketchStatsGenerator)
             else None
             for generator in self._generators
@@ -198,17 +198,17 @@ class Merging:
 
     def add(self, accumulators: Sequence[Any]) -> None:
         """Merge accumulators, one per generator, which are used up."""
-        for i, (generator, named) in enumerate(zip(self._generators, self._named, strict=True)):
+        for i, (generator, extra) in enumerate(zip(self._generators, self._extra, strict=True)):
             merged, other = self._merged[i], accumulators[i]
             self._merged[i] = (
-                named.merge(merged, other)
-                if named
+                extra.merge(merged, other)
+                if extra
                 else generator.merge_accumulators([merged, other])
             )
 
     def result(self) -> list[Any]:
-        """Give the merged accumulators, which change when more is merged."""
-        for named, merged in zip(self._named, self._merged, strict=True):
-            if named:
-                named.settle(merged)
+        """Return the merged accumulators, which change when more is merged."""
+        for extra, merged in zip(self._extra, self._merged, strict=True):
+            if extra:
+                extra.settle(merged)
         return list(self._merged)

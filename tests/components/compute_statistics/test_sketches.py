@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from tfx_bsl import sketches as tfx_sketches
 
 from retrainer.components import compute_statistics
 from retrainer.components.compute_statistics import (
-    native_sketches,
     part_reader,
     sketch_store,
     sketch_threads,
+    tfx_sketches,
 )
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.compute_statistics.sketch_file import (
@@ -280,9 +279,9 @@ def test_content_that_does_not_unpack_to_its_size_is_refused():
 def test_a_forged_blob_is_refused_or_read_and_crashes_nothing(kind):
     values = pa.array([str(i).encode() for i in range(300)])
     native = {
-        "KmvSketch": lambda: tfx_sketches.KmvSketch(128),
-        "MisraGriesSketch": lambda: tfx_sketches.MisraGriesSketch(64),
-        "QuantilesSketch": lambda: tfx_sketches.QuantilesSketch(0.01, 1 << 32, 1),
+        "KmvSketch": lambda: bsl_sketches.KmvSketch(128),
+        "MisraGriesSketch": lambda: bsl_sketches.MisraGriesSketch(64),
+        "QuantilesSketch": lambda: bsl_sketches.QuantilesSketch(0.01, 1 << 32, 1),
     }[kind]()
     native.AddValues(pa.array(np.arange(300.0)) if kind == "QuantilesSketch" else values)
     good = native.__getstate__()
@@ -301,7 +300,7 @@ def test_a_forged_blob_is_refused_or_read_and_crashes_nothing(kind):
 
 def quantiles(summary=(3, 3, 3, 3), buffer=(2, 2), eps=0.003, elements=1 << 32, streams=1) -> bytes:
     """A serialised sketch of quantiles; of summary and buffer, how many values, weights and ranks they have."""
-    message = native_sketches._CLASSES["Quantiles"]()
+    message = tfx_sketches._CLASSES["Quantiles"]()
     for _ in range(streams):
         stream = message.streams.add(eps=eps, max_num_elements=elements)
         for target, lengths in ((stream.summaries.add(), summary), (stream.buffer, buffer)):
@@ -312,7 +311,7 @@ def quantiles(summary=(3, 3, 3, 3), buffer=(2, 2), eps=0.003, elements=1 << 32, 
 
 
 def distinct(buckets: int, full: int) -> bytes:
-    message = native_sketches._CLASSES["Kmv"](num_buckets=buckets, hashes=range(full))
+    message = tfx_sketches._CLASSES["Kmv"](num_buckets=buckets, hashes=range(full))
     return message.SerializeToString()
 
 

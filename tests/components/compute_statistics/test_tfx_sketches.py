@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.compute_statistics import tfx_sketches
-from retrainer.components.compute_statistics.native_sketches import MisraGriesMessage
 from retrainer.components.compute_statistics.sketch_threads import sketch_batch
-from retrainer.components.compute_statistics.sketches import Merging, SketchSettings
+from retrainer.components.compute_statistics.sketches import AccumulatorMerge, SketchSettings
+from retrainer.components.compute_statistics.tfx_sketches import MisraGriesMessage
 
 BUCKETS = 16
 SETTINGS = SketchSettings(
@@ -33,7 +33,7 @@ def batches(count, rows=40):
 
 def merged(asked=()):
     """Merge sketches of batches, asking for the result in between; gives what each sketch named, and the result."""
-    merging = Merging(SETTINGS)
+    merging = AccumulatorMerge(SETTINGS)
     named = set()
     for number, batch in enumerate(batches(30)):
         accumulators = sketch_batch(batch, SETTINGS)
@@ -71,12 +71,12 @@ def test_a_merge_that_is_asked_in_between_ends_in_the_same_items():
 
 def test_names_that_can_not_become_extra_items_are_let_go(monkeypatch):
     held = []
-    add = tfx_sketches.NamedValues._add
+    add = tfx_sketches.ExtraItems._add
 
     def observed(self, names, more):
         add(self, names, more)
         held.append(len(names))
 
-    monkeypatch.setattr(tfx_sketches.NamedValues, "_add", observed)
+    monkeypatch.setattr(tfx_sketches.ExtraItems, "_add", observed)
     named, _ = merged()
     assert max(held) <= 8 * BUCKETS < len(named)
