@@ -6,13 +6,10 @@ from typing import NamedTuple
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.run_traces import VALIDATE, list_traces
+from ...components.lib.schema_file import SchemaMovedError, rewrite
 from ...components.lib.words import did_you_mean
 from ...components.validate_examples.checks import known_kinds
 from ...components.validate_examples.schema_accept import Change, Update, update_schema
-from ...components.validate_examples.schema_file import (
-    SchemaMovedError,
-    rewrite,
-)
 from ...components.validate_examples.settings import parse_settings
 from ...components.validate_examples.window import Window, read_window
 from ..project.schemas import OpenedSchema, open_schema

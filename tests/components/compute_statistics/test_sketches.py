@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from tfx_bsl import sketches as bsl_sketches
 
 from retrainer.components import compute_statistics
 from retrainer.components.compute_statistics import (

@@ -48,7 +48,7 @@ def test_a_column_in_words(feature):
 def test_describing_loads_no_tensorflow():
     program = (
         "import sys; import retrainer.components.validate_examples.schema_words, "
-        "retrainer.components.validate_examples.schema_file, retrainer.pipelines.cli.show_schema; "
+        "retrainer.components.lib.schema_file, retrainer.pipelines.cli.show_schema; "
         "print([n for n in ('tensorflow', 'tensorflow_data_validation') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
