@@ -1,9 +1,9 @@
-"""How far the champion can be compared with a challenger on the eval rows.
+"""Comparing the champion with a challenger on eval rows that may not suit it.
 
-Since the champion was trained, the data may have changed: a column has gaps now, is gone, or has another type. One
-rule decides: a row counts for the champion if a server with it could answer that row. A missing text or floating-point
-number is a value to it; a missing integer, a fraction in place of an integer, and text in place of a number (or the
-reverse) are errors. Nothing is cut off or made up so that a row fits.
+Since the champion was trained, the data may have changed: a column has missing values, is missing, or has another
+type. One rule decides: a row counts if a server with the champion could answer it. Missing text and missing
+floating-point numbers are valid inputs; a missing integer, a fraction for an integer, and text for a number (or the
+reverse) are errors. No value is truncated or filled in so that a row fits.
 """
 
 from collections import Counter
@@ -21,23 +21,23 @@ from ..lib.verdicts import Champion
 from ..lib.words import name_spans
 from .eval_config import BASELINE
 from .gate import Verdict, judge
-from .input_counts import UNDEFINED, Tally
-from .metric_requirements import Demand
+from .input_counts import UNDEFINED, InputCounts
+from .metric_requirements import Requirement
 from .predict import Model
 from .slices import OVERALL
 from .tfma_results import Evaluation
 
 LEAST_SHARE = 0.5
-"""The share of the eval rows that the champion must be able to take to be compared at all. On fewer, the comparison
-would be about a kind of rows, not about the models."""
+"""The least share of the eval rows that the champion must be able to answer to be compared. On fewer, the comparison
+would depend on the rows, not on the models."""
 ALL_ROWS = "all_rows"
-"""Folder in the evaluation for the result on all rows, where the champion was compared on some of them."""
+"""Folder in the evaluation for the result on all rows, if the champion was compared on some of them."""
 _WHOLE = "all"
 """What SpanPart calls a part that is a whole span, not one side of a hash split."""
 
 
 class ChampionUnfitError(Exception):
-    """The champion can't be judged on the eval rows, and the challenger can."""
+    """The champion can't be judged on the eval rows, but the challenger can."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Comparison:
     Attributes:
         champion: The champion. Without a `uri` it is not compared, and the value thresholds decide alone.
         examples: The examples; their eval split has the rows that the champion can take.
-        remarks: How the champion was judged where that is not as usual, one clause each.
-        is_partial: Whether the champion can take some of the rows only. Then the challenger must also hold its value
-            thresholds on all of them.
+        remarks: What is unusual about the comparison, one clause each.
+        is_partial: Whether the champion can answer only some of the rows. Then the challenger must also pass its
+            value thresholds on all of them.
     """
 
     champion: Champion
@@ -103,8 +103,8 @@ def compare_with(examples: Examples, champion: Champion, model: Model | None) ->
         return Comparison(champion, examples)
     if examples.label in model.columns:
         raise RetrainerError(
-            f"the {champion.name} takes '{examples.label}', the label, as a feature, so its scores tell nothing. Take "
-            "it out of service with 'retrainer models retire'."
+            f"the {champion.name} takes '{examples.label}', the label, as a feature, so its scores are "
+            "meaningless. Take it out of service with 'retrainer models retire'."
         )
     parts, problems = _fitting_parts(examples, model)
     total, able = examples.rows(EVAL), sum(part.rows for part in parts)
@@ -126,9 +126,9 @@ def compare_with(examples: Examples, champion: Champion, model: Model | None) ->
 
 
 def empty_columns(examples: Examples, model: Model) -> str:
-    """Say which of a model's columns no eval row has, which it gets empty then.
+    """Describe the model's columns that no eval row has, which it gets empty.
 
-    Such a column may be missing by the schema; validate_examples stops the run if it may not.
+    The schema allows such a column to be missing; otherwise validate_examples stops the run.
 
     Returns:
         A clause; empty if there is no such column.
@@ -138,7 +138,7 @@ def empty_columns(examples: Examples, model: Model) -> str:
     if not gone:
         return ""
     words = " and ".join(gone)
-    return f"{model.who} is judged with {words} empty, as a server would get it: no eval row has it"
+    return f"{model.who} is judged with {words} empty: no eval row has a value"
 
 
 def without_champion(examples: Examples, champion: Champion, why: str) -> Comparison:
@@ -147,22 +147,22 @@ def without_champion(examples: Examples, champion: Champion, why: str) -> Compar
     Args:
         examples: The examples.
         champion: The champion; its version is kept, as the model would replace it.
-        why: Why it can't be compared; the first sentence is shown.
+        why: Why it can't be compared; only the first sentence is used.
     """
     reason = why.partition(". ")[0].removeprefix("the ")
     remark = f"{reason}, so the value thresholds decide alone"
     return Comparison(replace(champion, uri=None), examples, (remark,))
 
 
-def can_not_serve(tally: Tally) -> bool:
-    """Report whether the data changed so that the champion has no answer: NaN, or no output for a class."""
-    rules = (UNDEFINED, Demand.KNOWN_CLASSES)
-    return any(f"{rule}|{BASELINE}" in tally.found for rule in rules)
+def has_no_answer(counts: InputCounts) -> bool:
+    """Return whether the data changed so that the champion has no answer: NaN, or no output for a class."""
+    rules = (UNDEFINED, Requirement.KNOWN_CLASSES)
+    return any(f"{rule}|{BASELINE}" in counts.found for rule in rules)
 
 
-def silent_rows(tally: Tally) -> int:
+def silent_rows(counts: InputCounts) -> int:
     """Count the eval rows on which the champion predicts NaN or infinity, which is no answer."""
-    found = tally.found.get(f"{UNDEFINED}|{BASELINE}")
+    found = counts.found.get(f"{UNDEFINED}|{BASELINE}")
     return found.rows if found else 0
 
 
@@ -184,7 +184,7 @@ def without_silent_rows(comparison: Comparison, rows: int) -> Comparison:
 def judge_in_part(evaluation: Evaluation, champion: Champion, everything: Evaluation) -> Verdict:
     """Judge a challenger by its changes on the rows that the champion can take, and by its values on all rows.
 
-    A slice without a row that the champion can take has nothing to compare, so its change is not asked for.
+    A slice without rows that the champion can answer has no change to judge.
 
     Args:
         evaluation: Challenger and champion on the rows that the champion can take.
@@ -200,7 +200,7 @@ def judge_in_part(evaluation: Evaluation, champion: Champion, everything: Evalua
     verdicts = [
         judge(replace(one, checks=checks, valid=not any(c.failed for c in checks)), against)
         for one, checks, against in parts
-        # Changes on slices where no model has a value leave the decision to the values.
+        # If no change can be judged, the values decide.
         if any(not check.not_judged or check.slice == OVERALL for check in checks)
     ]
     if not verdicts:
@@ -209,14 +209,13 @@ def judge_in_part(evaluation: Evaluation, champion: Champion, everything: Evalua
     if not refused:
         return verdicts[0]
     reasons = tuple(reason for verdict in refused for reason in verdict.reasons)
-    summaries = [verdict.sentence.partition(": ")[2] for verdict in refused]
-    return Verdict(False, reasons, f"refused: {'; '.join(summaries)}")
+    return Verdict(False, reasons, "; ".join(verdict.summary for verdict in refused))
 
 
 def _seen_before(examples: Examples, champion: Champion) -> str:
-    """Say which eval spans the champion trained on, where it has an advantage.
+    """Describe the eval spans that the champion trained on, which is an advantage.
 
-    That happens where a run of an older span is allowed, or where the window or `eval_spans` changed. A hash split by
+    That happens if a run of an older span is allowed, or if the window or `eval_spans` changed. A hash split by
     key keeps the eval rows of the same spans out of training.
     """
     whole = [part.span for part in examples.splits[EVAL] if part.part == _WHOLE]
@@ -227,7 +226,7 @@ def _seen_before(examples: Examples, champion: Champion) -> str:
 
 
 def _fitting_parts(examples: Examples, model: Model) -> tuple[list[SpanPart], list[str]]:
-    """Find the rows of the eval split that a model can take, and say what is wrong with the others."""
+    """Find the rows of the eval split that a model can answer, and describe the others."""
     parts: list[SpanPart] = []
     bad: Counter[str] = Counter()
     seen: dict[str, set[str]] = {}
@@ -262,7 +261,7 @@ def _fitting_parts(examples: Examples, model: Model) -> tuple[list[SpanPart], li
 
 
 def _may_not_fit(found: pa.DataType | None, kind: str) -> bool:
-    """Report whether a column of a type may have cells that an input does not take."""
+    """Return whether a column of a type may have cells that an input rejects."""
     is_integer = kind != STRING and not np.issubdtype(np.dtype(kind), np.floating)
     if found is None or pa.types.is_null(found):
         return is_integer
@@ -278,7 +277,7 @@ def _reasons(column: pa.Array, fits: np.ndarray, kind: str) -> set[str]:
         if is_text(column.type) != (kind == STRING):
             found.add("text" if is_text(column.type) else "a number")
         else:
-            found.add("no whole number")
+            found.add("not a whole number")
     return found
 
 
@@ -287,7 +286,7 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _types(part: SpanPart) -> dict[str, pa.DataType]:
-    """Read the types of a part's columns from its first file."""
+    """Return the types of a part's columns, from its first file."""
     for file in part.files[:1]:
         with open_parquet(join(part.uri, file)) as parquet:
             return {one.name: one.type for one in parquet.schema_arrow}

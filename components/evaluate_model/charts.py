@@ -1,4 +1,4 @@
-"""The pictures of the evaluation report, as inline SVG."""
+"""The plots of the evaluation report, as inline SVG."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,7 @@ def calibration_plot(
     """Draw mean label over mean prediction.
 
     Args:
-        points: Points by `challenger` and `champion`; TFMA has a thousand, drawn are at most
-            twenty.
+        points: Points by `challenger` and `champion`; TFMA has a thousand; at most twenty are drawn.
         shares: Whether to draw the share of rows at each prediction below.
 
     Returns:
@@ -85,11 +84,11 @@ def curve_plot(
     """Draw curves of two shares, such as ROC.
 
     Args:
-        title: What is drawn, for those who do not see the picture.
-        x_title: What runs to the right.
-        y_title: What runs upwards.
+        title: The chart's title, for screen readers.
+        x_title: Title of the x axis.
+        y_title: Title of the y axis.
         curves: Points from 0 to 1 by `challenger` and `champion`.
-        diagonal: Whether to draw what guessing gives.
+        diagonal: Whether to draw the line of random guessing.
 
     Returns:
         SVG.
@@ -111,7 +110,7 @@ def confusion_table(
     Args:
         labels: Names of the classes.
         table: Weight of rows by label and prediction.
-        caption: What stands above it.
+        caption: Shown above it.
 
     Returns:
         HTML.
@@ -146,8 +145,8 @@ def dots(challenger: float | None, champion: float | None, low: float, high: flo
     Args:
         challenger: The challenger's value.
         champion: The champion's value.
-        low: Where the scale begins; what lies beyond an end is drawn there.
-        high: Where it ends.
+        low: Start of the scale; values beyond an end are drawn there.
+        high: End of the scale.
 
     Returns:
         SVG, empty where there is nothing to draw.
@@ -236,7 +235,7 @@ def _line(points: str, colour: str) -> str:
 
 
 def _chart(title: str, parts: Sequence[str], x_title: str, y_title: str, bottom: float) -> Markup:
-    # The titles have a line of their own: ticks of any length stay readable.
+    # Titles are on their own line, so ticks of any length stay readable.
     return Markup(
         f'<svg class="chart" viewBox="0 0 {_LEFT + _SIDE + 24} {bottom + 28:.0f}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}'

@@ -17,14 +17,14 @@ from ..lib.report.page import place_of
 from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
-from .accumulators import NotCoveredError
+from .array_metrics.array_path import NotCoveredError
 from .champion_comparison import (
     ALL_ROWS,
     LEAST_SHARE,
     ChampionUnfitError,
-    can_not_serve,
     compare_with,
     empty_columns,
+    has_no_answer,
     judge_in_part,
     silent_rows,
     without_champion,
@@ -33,11 +33,11 @@ from .champion_comparison import (
 from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import Verdict, judge
 from .in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
-from .input_counts import TALLY_FILE, Tally, binarized_classes, take
+from .input_counts import COUNTS_FILE, InputCounts, binarized_classes, count_inputs
 from .input_problems import input_problems
-from .metric_requirements import Demands, demands
+from .metric_requirements import Requirements, requirements
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
-from .plot_data import Picture, merge_pictures, take_pictures
+from .plot_data import ModelPlots, make_plot_data, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER, Model, Scores, load_model, needed_columns, score
 from .report import render
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation
@@ -48,14 +48,14 @@ _ON_BEAM_HERE = "by TFMA on Beam, in this process"
 
 @dataclass(frozen=True)
 class _Computed:
-    """What one pass over the eval rows came to.
+    """The result of one pass over the eval rows.
 
     Attributes:
-        config: The config that it was made with.
+        config: The config.
         evaluation: The numbers.
-        verdict: The verdict by them.
+        verdict: The verdict.
         how: How they were computed, in words.
-        pictures: What the report draws of each model, by TFMA's name of it.
+        plots: What the report draws of each model, by TFMA's name of it.
         silent: Rows left out because the champion predicts NaN or infinity on them.
     """
 
@@ -63,7 +63,7 @@ class _Computed:
     evaluation: Evaluation
     verdict: Verdict
     how: str
-    pictures: dict[str, Picture]
+    plots: dict[str, ModelPlots]
     silent: int
 
 
@@ -94,7 +94,7 @@ def evaluate(
         metrics_specs: `tfma.MetricsSpec` in proto-JSON form.
         slicing_specs: `tfma.SlicingSpec` in proto-JSON form.
         options: `tfma.Options` in proto-JSON form.
-        example_weight_key: Column that weighs rows; empty: all weigh the same.
+        example_weight_key: Column with the rows' weights; empty for none.
         beam_args: Beam's options; empty: compute in this process.
         batch_rows: Rows that go through a model at once.
         log_metric: Takes the name and value of each overall metric.
@@ -126,9 +126,9 @@ def evaluate(
         columns = slice_columns(config)
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]
         models = {name: loaded[name] for name in names}
-        asked = demands(config)
+        asked = requirements(config)
         os.makedirs(folder, exist_ok=True)
-        pictures: dict[str, Picture] = {}
+        plots: dict[str, ModelPlots] = {}
         if beam_args:
             how = f"on Beam ({' '.join(beam_args)})"
             uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
@@ -145,21 +145,23 @@ def evaluate(
                 beam_args,
                 batch_rows,
             )
-            tally = Tally.from_json(read_json(join(folder, TALLY_FILE)))
-            silent = _check(tally, asked, models, rows.label, example_weight_key)
+            counts = InputCounts.from_json(read_json(join(folder, COUNTS_FILE)))
+            silent = _check(counts, asked, models, rows.label, example_weight_key)
         else:
             scores = score(rows, models, columns, example_weight_key, batch_rows)
-            tally, good = take(scores, asked, config.slicing_specs, binarized_classes(config))
-            silent = _check(tally, asked, models, rows.label, example_weight_key)
+            counts, good = count_inputs(
+                scores, asked, config.slicing_specs, binarized_classes(config)
+            )
+            silent = _check(counts, asked, models, rows.label, example_weight_key)
             if silent:
                 scores = scores.of(good)
-            write_json(join(folder, TALLY_FILE), tally.to_json())
+            write_json(join(folder, COUNTS_FILE), counts.to_json())
             how = _evaluate_here(config, scores, folder, against, described, rows)
-            pictures = take_pictures(scores)
+            plots = make_plot_data(scores)
         evaluation = read_evaluation(folder, config)
         write_validation(folder, evaluation)
         verdict = judge(evaluation, against)
-        return _Computed(config, evaluation, verdict, how, pictures, silent)
+        return _Computed(config, evaluation, verdict, how, plots, silent)
 
     comparison = compare_with(examples, champion, loaded.get(BASELINE))
     with pipeline_output(pipeline_options(beam_args), evaluation_path, EVAL_CONFIG_FILE) as results:
@@ -179,7 +181,7 @@ def evaluate(
     if remark := empty_columns(examples, loaded[CANDIDATE]):
         remarks.insert(0, remark)
     if remarks:
-        verdict = replace(verdict, sentence="; ".join([verdict.sentence, *remarks]))
+        verdict = replace(verdict, summary="; ".join([verdict.summary, *remarks]))
     for name, value in overall_metrics(evaluation).items():
         if log_metric is not None:
             log_metric(name, value)
@@ -194,8 +196,8 @@ def evaluate(
         "Computed": done.how,
     }
     shown = {
-        who: merge_pictures(
-            done.pictures.get(name, Picture()), evaluation.pictures.get(who, Picture())
+        who: merge_plot_data(
+            done.plots.get(name, ModelPlots()), evaluation.plots.get(who, ModelPlots())
         )
         for name, who in ((CANDIDATE, "challenger"), (BASELINE, "champion"))
         if name == CANDIDATE or against.exists
@@ -224,7 +226,7 @@ def evaluate(
 
 
 def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """List the metrics on all rows; the champion's have `champion_` before their name."""
+    """Return the metrics on all rows; the champion's names start with `champion_`."""
     theirs = finite(evaluation.overall.champion.items())
     return {
         **finite(evaluation.overall.challenger.items()),
@@ -233,7 +235,7 @@ def overall_metrics(evaluation: Evaluation) -> dict[str, float]:
 
 
 def eval_spans(examples: Examples) -> str:
-    """Name the spans of the eval split, in short if they are many."""
+    """Format the spans of the eval split, in short if there are many."""
     return name_spans(_spans(examples, EVAL))
 
 
@@ -242,25 +244,25 @@ def _spans(examples: Examples, split: str) -> tuple[str, ...]:
 
 
 def _check(
-    tally: Tally, asked: Demands, models: Mapping[str, Model], label: str, weight: str
+    counts: InputCounts, asked: Requirements, models: Mapping[str, Model], label: str, weight: str
 ) -> int:
-    """Refuse numbers that the metrics are not made for.
+    """Check that the metrics are defined for labels, predictions and weights.
 
     Returns:
-        How many rows to leave out because the champion alone predicts NaN or infinity on them; 0 mostly.
+        How many rows to leave out because the champion alone predicts NaN or infinity on them; usually 0.
 
     Raises:
         ChampionUnfitError: If the data changed so that the champion alone can't be judged.
         RetrainerError: If something else is wrong.
     """
     who = {name: model.who for name, model in models.items()}
-    ours = input_problems(tally, asked, {CANDIDATE: who[CANDIDATE]}, label, weight)
-    problems = ours or input_problems(tally, asked, who, label, weight)
+    ours = input_problems(counts, asked, {CANDIDATE: who[CANDIDATE]}, label, weight)
+    problems = ours or input_problems(counts, asked, who, label, weight)
     if not problems:
         return 0
-    if not ours and can_not_serve(tally):
-        silent = silent_rows(tally)
-        if len(problems) == 1 and 0 < silent <= (1 - LEAST_SHARE) * tally.rows:
+    if not ours and has_no_answer(counts):
+        silent = silent_rows(counts)
+        if len(problems) == 1 and 0 < silent <= (1 - LEAST_SHARE) * counts.rows:
             return silent
         raise ChampionUnfitError(problems[0])
     raise RetrainerError("\n".join(problems))
@@ -274,7 +276,7 @@ def _evaluate_here(
     models: Mapping[str, str],
     examples: Examples,
 ) -> str:
-    """Compute in this process, by arrays where they give TFMA's numbers, else by TFMA itself.
+    """Compute in this process, over arrays if all metrics have an array path, else with TFMA on Beam.
 
     Returns:
         How it was computed, in words.
@@ -282,7 +284,7 @@ def _evaluate_here(
     try:
         results = evaluate_in_process(config, scores)
     except NotCoveredError as missing:
-        _log.warning("computing %s, which is slow: arrays do not give %s", _ON_BEAM_HERE, missing)
+        _log.warning("computing %s, which is slow: no array path for %s", _ON_BEAM_HERE, missing)
         progress("running TFMA on Beam")
         evaluate_scores_on_beam(config, scores, folder, not champion.exists)
         return _ON_BEAM_HERE

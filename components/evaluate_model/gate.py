@@ -1,4 +1,4 @@
-"""The verdict on a challenger, in words that name the numbers."""
+"""The verdict on a challenger, with the numbers behind it."""
 
 import math
 from collections.abc import Sequence
@@ -22,25 +22,30 @@ class Verdict:
 
     Attributes:
         blessed: Whether it may.
-        reasons: Why not, one sentence a failed threshold.
-        sentence: The verdict in one sentence.
+        reasons: Why not, one sentence for each failed threshold.
+        summary: The numbers, or the reasons in short.
     """
 
     blessed: bool
     reasons: tuple[str, ...]
-    sentence: str
+    summary: str
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence, which starts with `blessed: ` or `refused: `."""
+        return f"{'blessed' if self.blessed else 'refused'}: {self.summary}"
 
 
 def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
     """Judge a challenger by its thresholds.
 
     A challenger without any threshold is never blessed, and neither is a first one without a value
-    threshold: without a champion nothing else holds it to a floor. Nor is one whose eval rows all
+    threshold: without a champion nothing else sets a floor. Nor is one whose eval rows all
     have the same label, or one with a metric that has a threshold and no value on all rows
-    together. On a single slice such a threshold counts for nothing: no model could meet or miss it.
+    together. On a single slice such a threshold is not judged: no model could meet or miss it.
 
     Args:
-        evaluation: What TFMA computed, and the thresholds that are met and missed.
+        evaluation: What TFMA computed, and the thresholds that passed and failed.
         champion: What it was compared with.
 
     Returns:
@@ -50,18 +55,15 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
     checks = evaluation.checks
     if not checks:
         reasons.append(
-            "no threshold is set, so nothing says what is good enough; give a metric a "
-            "value_threshold or a change_threshold"
+            "no threshold is set; add a value_threshold or a change_threshold to a metric"
             if champion.exists
-            else "no floor: without a champion to compare with, at least one metric needs a "
-            "value_threshold"
+            else "no floor: without a champion, at least one metric needs a value_threshold"
         )
     holds = evaluation.overall.holds
     one_label = holds is not None and holds.low == holds.high
     if holds is not None and one_label:
         reasons.append(
-            f"every eval row has the label {number(holds.low)}, so nothing tells a good model from "
-            "a bad one"
+            f"all eval rows have label {number(holds.low)}, so the model can't be evaluated"
         )
     reasons += [explain(check, champion) for check in checks if check.failed]
     open_ = [check for check in checks if check.not_judged]
@@ -78,11 +80,11 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
     if len(reasons) > MOST_REASONS:
         reasons = [*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more"]
     blessed = evaluation.valid and not reasons
-    return Verdict(blessed, tuple(reasons), _sentence(evaluation, champion, blessed, reasons))
+    return Verdict(blessed, tuple(reasons), _summary(evaluation, champion, blessed, reasons))
 
 
 def explain(check: Check, champion: Champion) -> str:
-    """Say what a failed threshold asks for and what it got.
+    """Describe a failed threshold: what is required, and the value.
 
     Args:
         check: A threshold that failed.
@@ -94,13 +96,13 @@ def explain(check: Check, champion: Champion) -> str:
     place = "" if check.slice == OVERALL else f" for {check.slice}"
     if check.value is None:
         if check.message == "no such slice":
-            return f"{check.metric} has a threshold for {check.slice}, where no eval row is"
+            return f"{check.metric} has a threshold for {check.slice}, which has no eval rows"
         return f"{check.metric} has a threshold, but is not computed{place}"
     if math.isnan(check.value):
         # Where no model has a value, the threshold is not judged: see `undefined`.
         return (
-            f"{check.metric} is undefined (NaN){place} through the model's own predictions, such as "
-            "none that is positive"
+            f"{check.metric} is undefined (NaN){place} because of the model's predictions; for example, "
+            "none is positive"
         )
     if isinstance(check.threshold, config_pb2.GenericValueThreshold):
         return _explain_value(check, place)
@@ -108,7 +110,7 @@ def explain(check: Check, champion: Champion) -> str:
 
 
 def rule(threshold: config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold) -> str:
-    """Write a threshold as a short condition.
+    """Format a threshold as a short condition.
 
     Returns:
         Such as `0.7 or more`, or `change of -0.01 or more`.
@@ -130,7 +132,7 @@ def rule(threshold: config_pb2.GenericValueThreshold | config_pb2.GenericChangeT
 
 
 def difference(value: float) -> str:
-    """Write a difference that was found: four decimals are enough to see it by."""
+    """Format a difference with four decimals."""
     return signed(round(value, 4) if abs(value) < 1 else value)
 
 
@@ -153,24 +155,24 @@ def _explain_value(check: Check, place: str) -> str:
 def _explain_change(check: Check, place: str, champion: Champion) -> str:
     assert check.value is not None
     if check.champion is None:
-        return f"{check.metric}{place} can't be compared: the champion has no such value"
+        return f"{check.metric}{place} can't be compared: the champion has no value"
     change, threshold = check.value - check.champion, check.threshold
     direction = "above" if change > 0 else "below"
-    asked = []
+    required = []
     if threshold.HasField("absolute") and not _reaches(change, threshold.absolute.value, threshold):
-        asked.append(_asked(threshold.absolute.value, number, threshold))
+        required.append(_required(threshold.absolute.value, number, threshold))
     if threshold.HasField("relative"):
         alone = config_pb2.GenericChangeThreshold(direction=threshold.direction)
         alone.relative.CopyFrom(threshold.relative)
         if not meets_change(alone, check.value, check.champion):
-            asked.append(_asked_share(threshold, check.champion))
-    if not asked:
-        # TFMA subtracts before it rounds; at the very bound the two may disagree.
-        asked.append(f"where a {rule(threshold)} is asked for")
+            required.append(_required_share(threshold, check.champion))
+    if not required:
+        # TFMA subtracts before it rounds; at the bound the two may disagree.
+        required.append(f"but a {rule(threshold)} is required")
     standing = "equal to" if change == 0 else f"{_distance(change)} {direction}"
     return (
         f"{check.metric} {number(check.value, check.champion)}{place} is {standing} "
-        f"{champion.name} ({number(check.champion, check.value)}), {' and '.join(asked)}"
+        f"{champion.name} ({number(check.champion, check.value)}), {' and '.join(required)}"
     )
 
 
@@ -183,26 +185,26 @@ def _reaches(value: float, bound: float, threshold: config_pb2.GenericChangeThre
     return value >= bound if _higher(threshold) else value <= bound
 
 
-def _asked(bound: float, write: object, threshold: config_pb2.GenericChangeThreshold) -> str:
+def _required(bound: float, write: object, threshold: config_pb2.GenericChangeThreshold) -> str:
     text = write(abs(bound))  # type: ignore[operator]
     gains = bound > 0 if _higher(threshold) else bound < 0
     worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
     if bound == 0:
         return f"but must not be {worse}"
-    return f"but must be {text} {better}" if gains else f"where {text} {worse} is the most allowed"
+    return f"but must be {text} {better}" if gains else f"but at most {text} {worse} is allowed"
 
 
-def _asked_share(threshold: config_pb2.GenericChangeThreshold, champion: float) -> str:
-    """Say what a relative change asks for; of a champion's 0 there is no share, only a side."""
+def _required_share(threshold: config_pb2.GenericChangeThreshold, champion: float) -> str:
+    """Describe a required relative change; if the champion has 0, only its direction."""
     if champion:
-        return _asked(threshold.relative.value, lambda v: f"{100 * v:.4g}%", threshold)
+        return _required(threshold.relative.value, lambda v: f"{100 * v:.4g}%", threshold)
     gains = (threshold.relative.value > 0) == _higher(threshold) and threshold.relative.value != 0
     worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
     return f"but must be {better}" if gains else f"but must not be {worse}"
 
 
 def _not_judged(evaluation: Evaluation) -> str:
-    """Name what no threshold was judged on, in short."""
+    """Describe in short where no threshold was judged."""
     parts = []
     small = [result for result in evaluation.slices if result.too_small]
     if small:
@@ -220,13 +222,13 @@ def _not_judged(evaluation: Evaluation) -> str:
     return ", ".join(parts)
 
 
-def _sentence(
+def _summary(
     evaluation: Evaluation, champion: Champion, blessed: bool, reasons: Sequence[str]
 ) -> str:
     if not blessed:
         more = len(reasons) - MOST_REASONS_IN_VERDICT
         text = "; ".join(reasons[:MOST_REASONS_IN_VERDICT])
-        return f"refused: {text}" + (f"; and {more} more" if more > 0 else "")
+        return text + (f"; and {more} more" if more > 0 else "")
     overall = evaluation.overall
     name = next(check.metric for check in evaluation.checks if check.passed)
     value = overall.challenger.get(name)
@@ -244,4 +246,4 @@ def _sentence(
     count = len(evaluation.slices)
     parts.append(plural(count, "slice"))
     left = _not_judged(evaluation)
-    return f"blessed: {', '.join(parts)}" + (f"; not judged: {left}" if left else "")
+    return ", ".join(parts) + (f"; not judged: {left}" if left else "")

@@ -1,7 +1,7 @@
 """TFMA's evaluation without Beam: the same metric definitions over whole arrays.
 
 What `_EvaluateMetricsPlotsAndValidations` and `MetricsPlotsAndValidationsWriter` do as Beam
-transforms is done here in plain calls of the same functions. Only this module, `accumulators` and
+transforms is done here in plain calls of the same functions. Only this module, `array_metrics` and
 `intervals` use TFMA's private names.
 """
 
@@ -25,7 +25,8 @@ from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
 from ..lib.progress import progress
-from .accumulators import Columns, Fill, NotCoveredError, Rows, filler
+from .array_metrics import prepare
+from .array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
 from .confidence_intervals import public, sampler
 from .predict import Scores
 from .slices import SliceKey, slice_rows
@@ -106,10 +107,10 @@ def write_results(
     Args:
         results: What `evaluate_in_process` returned.
         config: The config it ran with.
-        folder: Where to; it must exist.
+        folder: An existing folder.
         rubber_stamp: Whether this is a first model, judged without a baseline.
-        data: What was evaluated on, in words.
-        models: What each model is, in words, by its name in the config.
+        data: Description of the data.
+        models: Description of each model, by its name in the config.
     """
     by_kind: dict[str, list[Any]] = {
         constants.METRICS_KEY: [],
@@ -140,7 +141,7 @@ def write_results(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Pause Python's garbage collector: half the time goes into it, over buckets without cycles."""
+    """Pause Python's garbage collector, which takes half the time, on buckets without cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -158,7 +159,7 @@ def _fills(
     same = np.ones(scores.rows)
     names = [spec.name for spec in config.model_specs]
     fills: list[tuple[metric_types.MetricComputation, Fill]] = []
-    refused: dict[str, None] = {}
+    uncovered: dict[str, None] = {}
     for computation in computations:
         if not computation.keys:
             raise NotCoveredError(type(computation.combiner).__name__)
@@ -171,11 +172,11 @@ def _fills(
         weight = scores.weight if key.example_weighted and scores.weight is not None else same
         columns = Columns(scores.label, prediction, weight.astype(np.float64))
         try:
-            fills.append((computation, filler(computation, columns)))
+            fills.append((computation, prepare(computation, columns)))
         except NotCoveredError as error:
-            refused[str(error)] = None
-    if refused:
-        raise NotCoveredError("; ".join(refused))
+            uncovered[str(error)] = None
+    if uncovered:
+        raise NotCoveredError("; ".join(uncovered))
     return fills
 
 
@@ -195,7 +196,7 @@ def _differences(metrics: Metrics, baseline: str) -> Metrics:
 def _hide_if_small(
     key: SliceKey, metrics: Metrics, rows: np.ndarray | slice, config: config_pb2.EvalConfig
 ) -> Metrics:
-    """Replace a small slice's metrics with a word why, as TFMA's `FilterOutSlices` does."""
+    """Replace a small slice's metrics with the reason, as TFMA's `FilterOutSlices` does."""
     least = config.options.min_slice_size.value
     if least <= 1 or isinstance(rows, slice) or len(rows) >= least:
         return metrics

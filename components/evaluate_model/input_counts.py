@@ -1,4 +1,4 @@
-"""Counts of what eval rows hold, made batch by batch and added up, in this process as on Beam's workers."""
+"""Counts of labels, weights and predictions in eval rows, batch by batch, in this process as on Beam's workers."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,11 +9,11 @@ import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from .metric_requirements import Demand, Demands
+from .metric_requirements import Requirement, Requirements
 from .predict import Scores
 from .slices import SliceKey, slice_rows
 
-TALLY_FILE = "eval_rows.json"
+COUNTS_FILE = "eval_rows.json"
 """Beside TFMA's result files, for `read_evaluation`."""
 
 EMPTY, INFINITE, NEGATIVE, UNDEFINED = "empty", "infinite", "negative", "undefined"
@@ -40,24 +40,24 @@ class Found:
     high: float = -math.inf
 
     def add(self, other: "Found") -> None:
-        """Count other rows as well."""
+        """Add the counts of other rows."""
         self.rows += other.rows
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
 
 
 @dataclass
 class SliceRows:
-    """What the rows of a slice hold.
+    """Counts of the rows of a slice.
 
     Attributes:
         rows: How many rows.
-        weight: Sum of their weights; the number of rows where all weigh the same.
+        weight: Sum of their weights; the number of rows without weights.
         low: Lowest label; infinity without rows.
         high: Highest label.
-        weighted_rows: Rows that weigh something.
-        weighted_low: Lowest label of a row that weighs something.
-        weighted_high: Highest label of a row that weighs something.
-        classes: Rows that weigh something by class number, as text; only of classes that metrics are binarized by.
+        weighted_rows: Rows with a weight above 0.
+        weighted_low: Lowest label of a row with a weight above 0.
+        weighted_high: Highest label of a row with a weight above 0.
+        classes: Rows with a weight above 0 by class number, as text; only of classes that metrics are binarized by.
     """
 
     rows: int = 0
@@ -70,7 +70,7 @@ class SliceRows:
     classes: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "SliceRows") -> None:
-        """Count other rows as well."""
+        """Add the counts of other rows."""
         self.rows += other.rows
         self.weight += other.weight
         self.weighted_rows += other.weighted_rows
@@ -82,8 +82,8 @@ class SliceRows:
 
 
 @dataclass
-class Tally:
-    """What all eval rows hold.
+class InputCounts:
+    """Counts of all eval rows.
 
     Attributes:
         rows: How many rows.
@@ -97,8 +97,8 @@ class Tally:
     found: dict[str, Found] = field(default_factory=dict)
     slices: dict[str, SliceRows] = field(default_factory=dict)
 
-    def add(self, other: "Tally") -> None:
-        """Count other rows as well."""
+    def add(self, other: "InputCounts") -> None:
+        """Add the counts of other rows."""
         self.rows += other.rows
         self.outputs.update(other.outputs)
         for name, found in other.found.items():
@@ -111,7 +111,7 @@ class Tally:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Tally":
+    def from_json(cls, record: Mapping[str, Any]) -> "InputCounts":
         """Read what `to_json` wrote."""
         return cls(
             record["rows"],
@@ -121,42 +121,42 @@ class Tally:
         )
 
 
-def add_up(tallies: Iterable[Tally]) -> Tally:
-    """Add tallies up."""
-    total = Tally()
-    for tally in tallies:
-        total.add(tally)
+def add_up(counts: Iterable[InputCounts]) -> InputCounts:
+    """Add counts up."""
+    total = InputCounts()
+    for one in counts:
+        total.add(one)
     return total
 
 
 def slice_id(key: SliceKey) -> str:
-    """Name a slice by TFMA's own encoding of its key, which values of any kind survive."""
+    """Return an id of a slice: TFMA's encoding of its key, which keeps values of any type."""
     return slicer_lib.serialize_slice_key(key).SerializeToString(deterministic=True).hex()
 
 
 def binarized_classes(config: config_pb2.EvalConfig) -> list[int]:
-    """List the class numbers that metrics are computed for one by one."""
+    """Return the class numbers that metrics are binarized by."""
     return sorted({int(c) for spec in config.metrics_specs for c in spec.binarize.class_ids.values})
 
 
-def take(
+def count_inputs(
     scores: Scores,
-    demands: Demands,
+    requirements: Requirements,
     slicing_specs: Sequence[config_pb2.SlicingSpec],
     classes: Sequence[int] = (),
-) -> tuple[Tally, np.ndarray]:
-    """Count what rows hold.
+) -> tuple[InputCounts, np.ndarray]:
+    """Count labels, weights and predictions.
 
     Args:
         scores: The rows.
-        demands: What the metrics ask of them.
+        requirements: What the metrics require.
         slicing_specs: The slices to count by.
         classes: Class numbers to count rows of.
 
     Returns:
-        The counts, and for each row whether it breaks no rule: TFMA would fail on the others, or misread them.
+        The counts, and for each row whether it breaks no rule: TFMA fails on the others, or misreads them.
     """
-    tally = Tally(
+    counts = InputCounts(
         scores.rows,
         {
             name: 1 if values.ndim == 1 else values.shape[1]
@@ -164,10 +164,10 @@ def take(
         },
     )
     good = np.ones(scores.rows, bool)
-    for rule, about, broken, low, high in _rules(scores, demands):
+    for rule, about, broken, low, high in _rules(scores, requirements):
         if broken.any():
             seen = np.isfinite(low) & np.isfinite(high)
-            tally.found[f"{rule}|{about}"] = Found(
+            counts.found[f"{rule}|{about}"] = Found(
                 int(np.count_nonzero(broken)),
                 float(low[seen].min(initial=math.inf)),
                 float(high[seen].max(initial=-math.inf)),
@@ -178,8 +178,8 @@ def take(
     label = kept.label.astype(np.float64)
     weight = np.ones(kept.rows) if kept.weight is None else kept.weight
     for key, rows in slice_rows(kept.slices, slicing_specs).items():
-        tally.slices[slice_id(key)] = _slice(label[rows], weight[rows], classes)
-    return tally, good
+        counts.slices[slice_id(key)] = _slice(label[rows], weight[rows], classes)
+    return counts, good
 
 
 def _slice(label: np.ndarray, weight: np.ndarray, classes: Sequence[int]) -> SliceRows:
@@ -200,7 +200,7 @@ _Rule = tuple[str, str, np.ndarray, np.ndarray, np.ndarray]
 """A rule, what it is about, which rows break it, and the lowest and highest value of each row to show."""
 
 
-def _rules(scores: Scores, demands: Demands) -> Iterator[_Rule]:
+def _rules(scores: Scores, requirements: Requirements) -> Iterator[_Rule]:
     label = scores.label.astype(np.float64)
     yield EMPTY, LABEL, np.isnan(label), label, label
     yield INFINITE, LABEL, np.isinf(label), label, label
@@ -210,53 +210,55 @@ def _rules(scores: Scores, demands: Demands) -> Iterator[_Rule]:
         yield INFINITE, WEIGHT, np.isinf(weight), weight, weight
         yield NEGATIVE, WEIGHT, weight < 0, np.where(weight < 0, weight, np.nan), weight
     fraction = np.isfinite(label) & (label != np.round(label))
-    if Demand.CLASSES in demands:
+    if Requirement.CLASSES in requirements:
         yield FRACTION, LABEL, fraction, *_where(fraction, label)
-    for demand, low, high in (
-        (Demand.BINARY, 0.0, 1.0),
-        (Demand.HINGE, -1.0, 1.0),
-        (Demand.COUNTS, 0.0, math.inf),
+    for requirement, low, high in (
+        (Requirement.BINARY, 0.0, 1.0),
+        (Requirement.HINGE, -1.0, 1.0),
+        (Requirement.COUNTS, 0.0, math.inf),
     ):
-        one = demand is not Demand.BINARY or all(v.ndim == 1 for v in scores.predictions.values())
-        if demand in demands and one:
+        one = requirement is not Requirement.BINARY or all(
+            v.ndim == 1 for v in scores.predictions.values()
+        )
+        if requirement in requirements and one:
             outside = (label < low) | (label > high)
-            yield demand, LABEL, outside, *_where(outside, label)
-    if Demand.LOGARITHM in demands:
+            yield requirement, LABEL, outside, *_where(outside, label)
+    if Requirement.LOGARITHM in requirements:
         outside = label <= -1
-        yield Demand.LOGARITHM, LABEL, outside, *_where(outside, label)
+        yield Requirement.LOGARITHM, LABEL, outside, *_where(outside, label)
     for name, values in scores.predictions.items():
-        yield from _rules_of_model(name, values.reshape(scores.rows, -1), label, demands)
+        yield from _rules_of_model(name, values.reshape(scores.rows, -1), label, requirements)
 
 
 def _rules_of_model(
-    name: str, outputs: np.ndarray, label: np.ndarray, demands: Demands
+    name: str, outputs: np.ndarray, label: np.ndarray, requirements: Requirements
 ) -> Iterator[_Rule]:
     finite = np.isfinite(outputs).all(axis=1)
     low = np.where(finite, outputs.min(axis=1), np.nan).astype(np.float64)
     high = np.where(finite, outputs.max(axis=1), np.nan).astype(np.float64)
     every = np.ones(len(outputs), bool)
     yield UNDEFINED, name, ~finite, low, high
-    if Demand.PROBABILITIES in demands:
+    if Requirement.PROBABILITIES in requirements:
         outside = finite & ((low < -_TOLERANCE) | (high > 1 + _TOLERANCE))
-        yield Demand.PROBABILITIES, name, outside, low, high
-        if Demand.DISTRIBUTION in demands and outputs.shape[1] > 1:
+        yield Requirement.PROBABILITIES, name, outside, low, high
+        if Requirement.DISTRIBUTION in requirements and outputs.shape[1] > 1:
             sums = outputs.sum(axis=1, dtype=np.float64)
             off = finite & ~outside & (np.abs(sums - 1) > _TOLERANCE_OF_SUMS)
-            yield Demand.DISTRIBUTION, name, off, sums, sums
-    if Demand.COUNTS in demands:
-        yield Demand.COUNTS, name, finite & (low < 0), low, high
-    if Demand.LOGARITHM in demands:
-        yield Demand.LOGARITHM, name, finite & (low <= -1), low, high
+            yield Requirement.DISTRIBUTION, name, off, sums, sums
+    if Requirement.COUNTS in requirements:
+        yield Requirement.COUNTS, name, finite & (low < 0), low, high
+    if Requirement.LOGARITHM in requirements:
+        yield Requirement.LOGARITHM, name, finite & (low <= -1), low, high
     if outputs.shape[1] > 1:
-        if Demand.ONE_OUTPUT in demands:
-            yield Demand.ONE_OUTPUT, name, every, low, high
-        if Demand.KNOWN_CLASSES in demands or Demand.BINARY in demands:
-            # A fraction is no class: TFMA would cut it off.
+        if Requirement.ONE_OUTPUT in requirements:
+            yield Requirement.ONE_OUTPUT, name, every, low, high
+        if Requirement.KNOWN_CLASSES in requirements or Requirement.BINARY in requirements:
+            # A fraction is not a class: TFMA would truncate it.
             unknown = (label < 0) | (label >= outputs.shape[1]) | (label != np.round(label))
             unknown &= np.isfinite(label)
-            yield Demand.KNOWN_CLASSES, name, unknown, *_where(unknown, label)
-    elif Demand.CLASSES in demands:
-        yield Demand.CLASSES, name, every, low, high
+            yield Requirement.KNOWN_CLASSES, name, unknown, *_where(unknown, label)
+    elif Requirement.CLASSES in requirements:
+        yield Requirement.CLASSES, name, every, low, high
 
 
 def _where(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

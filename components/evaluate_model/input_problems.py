@@ -12,20 +12,24 @@ from .input_counts import (
     UNDEFINED,
     WEIGHT,
     Found,
-    Tally,
+    InputCounts,
     slice_id,
 )
-from .metric_requirements import Demand, Demands
+from .metric_requirements import Requirement, Requirements
 
 
 def input_problems(
-    tally: Tally, demands: Demands, models: Mapping[str, str], label: str, weight: str = ""
+    counts: InputCounts,
+    requirements: Requirements,
+    models: Mapping[str, str],
+    label: str,
+    weight: str = "",
 ) -> list[str]:
     """Say what is wrong with the numbers that metrics are to be computed from.
 
     Args:
-        tally: What the eval rows hold.
-        demands: What the metrics ask of them.
+        counts: What the eval rows hold.
+        requirements: What the metrics ask of them.
         models: What to call each model, by TFMA's name of it.
         label: Name of the label's column.
         weight: Name of the weights' column.
@@ -34,37 +38,41 @@ def input_problems(
         One text for each thing that is wrong: which rows, what was seen, which metrics and the fix. Never a list of
         values.
     """
-    problems = list(_of_column(tally, demands, LABEL, label))
+    problems = list(_of_column(counts, requirements, LABEL, label))
     if weight:
-        problems += _of_column(tally, demands, WEIGHT, weight)
-        overall = tally.slices.get(slice_id(()))
+        problems += _of_column(counts, requirements, WEIGHT, weight)
+        overall = counts.slices.get(slice_id(()))
         if overall is not None and overall.rows and overall.weight == 0 and not problems:
             problems.append(
-                f"the weight '{weight}' is 0 in all {plural(tally.rows, 'eval row')}, so no row counts. Fix the "
+                f"the weight '{weight}' is 0 in all {plural(counts.rows, 'eval row')}, so no row counts. Fix the "
                 "weights in the source, or leave example_weight_key out."
             )
     for name, who in models.items():
-        problems += _of_model(tally, demands, name, who, label)
+        problems += _of_model(counts, requirements, name, who, label)
     return problems
 
 
-def _of_column(tally: Tally, demands: Demands, role: str, name: str) -> Iterator[str]:
+def _of_column(
+    counts: InputCounts, requirements: Requirements, role: str, name: str
+) -> Iterator[str]:
     the = f"the {role} '{name}'"
     for rule, text in _COLUMN.items():
-        if (found := tally.found.get(f"{rule}|{role}")) is not None:
+        if (found := counts.found.get(f"{rule}|{role}")) is not None:
             # Class numbers are asked for by the same metrics whether a label is a fraction or not.
-            asked = Demand.CLASSES if rule == FRACTION else rule
-            yield text(the, found, _of(found, tally), _metrics(demands, asked))
+            asked = Requirement.CLASSES if rule == FRACTION else rule
+            yield text(the, found, _of(found, counts), _metrics(requirements, asked))
 
 
-def _of_model(tally: Tally, demands: Demands, name: str, who: str, label: str) -> Iterator[str]:
+def _of_model(
+    counts: InputCounts, requirements: Requirements, name: str, who: str, label: str
+) -> Iterator[str]:
     for rule, text in _MODEL.items():
-        if (found := tally.found.get(f"{rule}|{name}")) is not None:
-            metrics = _metrics(demands, rule)
-            if rule == Demand.KNOWN_CLASSES:
-                metrics = _metrics(demands, rule, Demand.BINARY)
+        if (found := counts.found.get(f"{rule}|{name}")) is not None:
+            metrics = _metrics(requirements, rule)
+            if rule == Requirement.KNOWN_CLASSES:
+                metrics = _metrics(requirements, rule, Requirement.BINARY)
             yield text(
-                f"the {who}", found, _of(found, tally), metrics, tally.outputs[name], label
+                f"the {who}", found, _of(found, counts), metrics, counts.outputs[name], label
             ) + _way_on(who)
 
 
@@ -86,19 +94,19 @@ _COLUMN: Mapping[str, Callable[[str, Found, str, str], str]] = {
         f"{the} is not a whole number in {of} (such as {number(found.low)}), but {metrics} class numbers from 0 up. "
         "Choose metrics for what the label is, such as MeanAbsoluteError."
     ),
-    Demand.BINARY: lambda the, found, of, metrics: (
+    Requirement.BINARY: lambda the, found, of, metrics: (
         f"{the} {_reaches(found)} in {of}, but {metrics} labels from 0 to 1. Choose metrics for what the label is, "
         "such as MeanAbsoluteError for numbers and SparseCategoricalAccuracy for classes."
     ),
-    Demand.HINGE: lambda the, found, of, metrics: (
+    Requirement.HINGE: lambda the, found, of, metrics: (
         f"{the} {_reaches(found)} in {of}, but {metrics} labels of -1 or 1 (or 0 or 1). Choose metrics for what the "
         "label is."
     ),
-    Demand.COUNTS: lambda the, found, of, metrics: (
+    Requirement.COUNTS: lambda the, found, of, metrics: (
         f"{the} {_reaches(found)} in {of}, but {metrics} counts of 0 or more. Choose metrics for what the label is, "
         "such as MeanAbsoluteError."
     ),
-    Demand.LOGARITHM: lambda the, found, of, metrics: (
+    Requirement.LOGARITHM: lambda the, found, of, metrics: (
         f"{the} {_reaches(found)} in {of}, but {metrics} labels above -1, as it takes the logarithm of 1 + label. "
         "Choose metrics for what the label is, such as MeanSquaredError."
     ),
@@ -109,43 +117,43 @@ _MODEL: Mapping[str, Callable[[str, Found, str, str, int, str], str]] = {
         f"{the} predicts NaN or infinity for {of}, so it can't be judged. Did its training diverge? Try a lower "
         "learning rate, and fill or clip what is missing or huge in preprocessing_fn."
     ),
-    Demand.PROBABILITIES: lambda the, found, of, metrics, outputs, label: (
+    Requirement.PROBABILITIES: lambda the, found, of, metrics, outputs, label: (
         f"{the}'s predictions reach from {number(found.low)} to {number(found.high)}, outside 0 to 1 for {of}, but "
         f"{metrics} probabilities. End the model in a {'sigmoid' if outputs == 1 else 'softmax'}; or, if it gives "
         "logits on purpose, use metrics of logits alone, such as "
         + ("BinaryCrossentropy" if outputs == 1 else "SparseCategoricalCrossentropy")
         + " with config: {from_logits: true}."
     ),
-    Demand.DISTRIBUTION: lambda the, found, of, metrics, outputs, label: (
+    Requirement.DISTRIBUTION: lambda the, found, of, metrics, outputs, label: (
         f"{the}'s {outputs} outputs add up to {number(found.low)} to {number(found.high)}, which is not 1 for {of}, "
         f"but {metrics} probabilities of one class out of {outputs}. End the model in a softmax."
     ),
-    Demand.ONE_OUTPUT: lambda the, found, of, metrics, outputs, label: (
+    Requirement.ONE_OUTPUT: lambda the, found, of, metrics, outputs, label: (
         f"{the} has {outputs} outputs, but {metrics} one. Use metrics of classes, such as "
         "SparseCategoricalCrossentropy, or AUC with binarize: {class_ids: {values: [...]}}."
     ),
-    Demand.CLASSES: lambda the, found, of, metrics, outputs, label: (
+    Requirement.CLASSES: lambda the, found, of, metrics, outputs, label: (
         f"{the} has one output, but {metrics} an output for each class. Use BinaryAccuracy and AUC, or give the model "
         "an output for each class."
     ),
-    Demand.KNOWN_CLASSES: lambda the, found, of, metrics, outputs, label: (
+    Requirement.KNOWN_CLASSES: lambda the, found, of, metrics, outputs, label: (
         f"the label '{label}' is {_values(found)} in {of}, but {the} has outputs for 0 to {outputs - 1} only, and "
         f"{metrics} an output for each label. Give the model more outputs and train it on such rows; "
         "SparseCategoricalAccuracy counts them as wrong."
     ),
-    Demand.COUNTS: lambda the, found, of, metrics, outputs, label: (
+    Requirement.COUNTS: lambda the, found, of, metrics, outputs, label: (
         f"{the}'s predictions reach down to {number(found.low)}, below 0 for {of}, but {metrics} rates of 0 or more. "
         "End the model in a softplus or an exponential."
     ),
-    Demand.LOGARITHM: lambda the, found, of, metrics, outputs, label: (
+    Requirement.LOGARITHM: lambda the, found, of, metrics, outputs, label: (
         f"{the}'s predictions reach down to {number(found.low)}, at or below -1 for {of}, but {metrics} predictions "
         "above -1, as it takes the logarithm of 1 + prediction. End the model in a ReLU, or use MeanSquaredError."
     ),
 }
 
 
-def _of(found: Found, tally: Tally) -> str:
-    return f"{found.rows:,} of {plural(tally.rows, 'eval row')}"
+def _of(found: Found, counts: InputCounts) -> str:
+    return f"{found.rows:,} of {plural(counts.rows, 'eval row')}"
 
 
 def _values(found: Found) -> str:
@@ -158,9 +166,10 @@ def _reaches(found: Found) -> str:
     return f"is {_values(found)}" if found.low == found.high else f"is from {_values(found)}"
 
 
-def _metrics(demands: Demands, *asked: str) -> str:
-    """Name the metrics that ask for something, with the verb."""
-    names = list(dict.fromkeys(n for demand in asked for n in demands.get(demand, [])))  # type: ignore[call-overload]
+def _metrics(requirements: Requirements, *asked: str) -> str:
+    """Return the metrics with a requirement, and the verb."""
+    lists = (requirements.get(one, []) for one in asked)  # type: ignore[call-overload]
+    names = list(dict.fromkeys(name for some in lists for name in some))
     if len(names) == 1:
         return f"{names[0]} takes"
     return f"{', '.join(names[:-1])} and {names[-1]} take" if names else ""

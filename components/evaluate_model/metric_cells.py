@@ -1,4 +1,4 @@
-"""Metric values as the report's tables show them: even digits, and colour where a change means something."""
+"""Metric values in the report's tables: equal digits, and colour for significant changes."""
 
 import math
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from markupsafe import Markup
 from ..lib.report.page import Cell
 from ..lib.words import decimals, fixed
 from .metric_directions import direction_of
+from .metric_value import Value
 from .tfma_results import Evaluation, SliceResult
-from .values import Value
 
 STANDARD_ERRORS = 2.0
-"""A change is coloured from so many standard errors on: 95 of 100 that chance alone makes are smaller."""
+"""A change is coloured from this many standard errors on; chance alone exceeds them five times in a hundred."""
 
 
 class Cells:
-    """Writes metric values.
+    """Formats metric values.
 
     Args:
         evaluation: What was computed; a metric has the same decimals everywhere.
@@ -37,11 +37,11 @@ class Cells:
         self._places = {name: decimals(numbers) for name, numbers in values.items()}
 
     def text(self, metric: str, value: float) -> str:
-        """Write a number with the metric's decimals."""
+        """Format a number with the metric's decimals."""
         return fixed(value, self._places.get(metric, 4))
 
     def value(self, metric: str, value: Value | float | None) -> Cell:
-        """Write a value, with its confidence interval if it has one."""
+        """Format a value, with its confidence interval if it has one."""
         if value is None:
             return Cell("")
         one = value if isinstance(value, Value) else Value(value)
@@ -54,14 +54,14 @@ class Cells:
         return Cell(shown, one.value)
 
     def change(self, metric: str, of: SliceResult) -> Cell:
-        """Write a slice's change against the champion.
+        """Format a slice's change against the champion.
 
         Args:
             metric: The metric.
             of: The slice.
 
         Returns:
-            Green or red where the change is better or worse than chance makes, else grey.
+            Green or red for a change beyond chance, else grey.
         """
         change, value, rows = of.change.get(metric), of.challenger.get(metric), of.rows
         if change is None:
@@ -82,12 +82,12 @@ class Cells:
         return Cell(Markup('<span class="nobreak {}">{}</span>').format(css, text), change.value)
 
     def is_significant(self, change: Value, value: Value | None, rows: int | None) -> bool:
-        """Tell whether a change is more than chance makes.
+        """Return whether a change exceeds chance.
 
-        With a confidence interval: if zero lies outside of it. Without one, by the standard error that a mean over so
-        many rows has: sqrt(p (1 - p) / n) of a share p, and |x| / sqrt(n) of any other value x, whose spread is taken
-        to be as large as itself; n counts the rows of the rarer label, which is what AUC's error hangs on (Hanley and
-        McNeil 1982). Both models score the same rows, so the true error is smaller: colour comes late, not early.
+        With a confidence interval: if zero lies outside it. Without one, by the standard error of a mean over that
+        many rows: sqrt(p (1 - p) / n) of a share p, and |x| / sqrt(n) of any other value x, whose spread is assumed
+        to be as large as itself; n counts the rows of the rarer label, which determines AUC's error (Hanley and McNeil
+        1982). Both models score the same rows, so the true error is smaller: the test is conservative.
         """
         if change.interval is not None:
             return not change.interval[0] <= 0 <= change.interval[1]

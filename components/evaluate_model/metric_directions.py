@@ -1,4 +1,4 @@
-"""Which way a metric is better: from its threshold, else from its definition, never from its name."""
+"""Whether higher or lower is better: from a metric's threshold, else from its definition, never from its name."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 HIGHER, LOWER, NEITHER = 1, -1, 0
 
-# By the class in TFMA or Keras that defines a metric; a metric of one's own has the direction of the class that it
-# extends. Left out is what has no better side: counts of predictions, means, prevalence, calibration, statistics.
+# By the class in TFMA or Keras that defines a metric; a custom metric has the direction of the class that it
+# extends. Left out are metrics without a better side: counts of predictions, means, prevalence, calibration,
+# statistics.
 _LOWER = frozenset(
     {
         "BinaryCrossEntropy", "CategoricalCrossEntropy", "FallOut", "FalseDiscoveryRate", "FalseNegatives",
@@ -39,7 +40,7 @@ _KERAS_DIRECTIONS = {"up": HIGHER, "down": LOWER}
 
 
 def metric_directions(config: config_pb2.EvalConfig) -> dict[str, int]:
-    """Find out which way each metric of a config is better.
+    """Return whether higher or lower is better for each metric of a config.
 
     Args:
         config: A config whose metrics TFMA can make.
@@ -53,12 +54,12 @@ def metric_directions(config: config_pb2.EvalConfig) -> dict[str, int]:
         for metric in spec.metrics:
             instance = metric_specs.metric_instance(metric, registered)
             name = getattr(instance, "name", None) or metric.class_name
-            found[name] = _asked(metric) or found.get(name) or _defined(instance)
+            found[name] = _by_threshold(metric) or found.get(name) or _defined(instance)
     return found
 
 
 def direction_of(metric: str, directions: dict[str, int]) -> int:
-    """Look a result's direction up.
+    """Return a result's direction.
 
     Args:
         metric: A result's name: a metric's, or that with a class or an aggregation behind it, as `recall_classId:1`.
@@ -77,7 +78,7 @@ def direction_of(metric: str, directions: dict[str, int]) -> int:
     return directions[max(bases, key=len)] if bases else NEITHER
 
 
-def _asked(metric: config_pb2.MetricConfig) -> int:
+def _by_threshold(metric: config_pb2.MetricConfig) -> int:
     """Read the direction from the metric's thresholds; `NEITHER` if they name none, or both."""
     thresholds = [metric.threshold, *(one.threshold for one in metric.per_slice_thresholds)]
     sides = set()

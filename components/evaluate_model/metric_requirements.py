@@ -1,6 +1,6 @@
-"""What each metric asks of labels and predictions, read from what TFMA and Keras compute it by.
+"""What each metric requires of labels and predictions, by its TFMA or Keras implementation.
 
-TFMA and Keras check little of it: outside of its domain a metric gives a number all the same.
+TFMA and Keras check little of it: outside its domain a metric still returns a number.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 
 
-class Demand(StrEnum):
-    """A condition on labels or predictions under which a metric means what its name says."""
+class Requirement(StrEnum):
+    """A condition on labels or predictions under which a metric is meaningful."""
 
     PROBABILITIES = "probabilities"
     """Predictions lie between 0 and 1."""
@@ -34,17 +34,21 @@ class Demand(StrEnum):
     """Labels and predictions are above -1, so that log(1 + x) exists."""
 
 
-Demands = dict[Demand, list[str]]
-"""The metrics that ask for something, by what they ask for."""
+Requirements = dict[Requirement, list[str]]
+"""Metrics by requirement."""
 
-_ONE_OUTPUT_OF_PROBABILITIES = (Demand.PROBABILITIES, Demand.ONE_OUTPUT, Demand.BINARY)
-_CLASS_PROBABILITIES = (
-    Demand.PROBABILITIES,
-    Demand.DISTRIBUTION,
-    Demand.CLASSES,
-    Demand.KNOWN_CLASSES,
+_ONE_OUTPUT_OF_PROBABILITIES = (
+    Requirement.PROBABILITIES,
+    Requirement.ONE_OUTPUT,
+    Requirement.BINARY,
 )
-_KERAS: dict[str, tuple[Demand, ...]] = {
+_CLASS_PROBABILITIES = (
+    Requirement.PROBABILITIES,
+    Requirement.DISTRIBUTION,
+    Requirement.CLASSES,
+    Requirement.KNOWN_CLASSES,
+)
+_KERAS: dict[str, tuple[Requirement, ...]] = {
     "AUC": _ONE_OUTPUT_OF_PROBABILITIES,
     "BinaryAccuracy": _ONE_OUTPUT_OF_PROBABILITIES,
     "BinaryCrossentropy": _ONE_OUTPUT_OF_PROBABILITIES,
@@ -64,25 +68,25 @@ _KERAS: dict[str, tuple[Demand, ...]] = {
     "SparseCategoricalCrossentropy": _CLASS_PROBABILITIES,
     # These compare the class with the largest output, on whatever scale: a class that the model has no output for
     # counts as wrong, which it is.
-    "SparseCategoricalAccuracy": (Demand.CLASSES,),
-    "SparseTopKCategoricalAccuracy": (Demand.CLASSES,),
-    "Hinge": (Demand.HINGE, Demand.ONE_OUTPUT),
-    "SquaredHinge": (Demand.HINGE, Demand.ONE_OUTPUT),
-    "Poisson": (Demand.COUNTS,),
+    "SparseCategoricalAccuracy": (Requirement.CLASSES,),
+    "SparseTopKCategoricalAccuracy": (Requirement.CLASSES,),
+    "Hinge": (Requirement.HINGE, Requirement.ONE_OUTPUT),
+    "SquaredHinge": (Requirement.HINGE, Requirement.ONE_OUTPUT),
+    "Poisson": (Requirement.COUNTS,),
 }
 """By Keras's class names; from its documentation of each (keras.io/api/metrics)."""
 
 
-def demands(config: config_pb2.EvalConfig) -> Demands:
-    """List what the metrics ask of labels and predictions.
+def requirements(config: config_pb2.EvalConfig) -> Requirements:
+    """List what the metrics require of labels and predictions.
 
     Args:
         config: A config as `build_eval_config` completes it.
 
     Returns:
-        Class names of metrics, by what they ask for.
+        Class names of metrics by requirement.
     """
-    found: Demands = {}
+    found: Requirements = {}
     for spec in config.metrics_specs:
         for metric in spec.metrics:
             alone = config_pb2.MetricsSpec()
@@ -90,44 +94,46 @@ def demands(config: config_pb2.EvalConfig) -> Demands:
             del alone.metrics[:]
             alone.metrics.append(metric)
             for computation in metric_specs.to_computations([alone], eval_config=config):
-                for demand in _demands_of(computation):
-                    names = found.setdefault(demand, [])
+                for requirement in _requirements_of(computation):
+                    names = found.setdefault(requirement, [])
                     if metric.class_name not in names:
                         names.append(metric.class_name)
     return found
 
 
-def _demands_of(computation: Any) -> Iterator[Demand]:
+def _requirements_of(computation: Any) -> Iterator[Requirement]:
     combiner: Any = getattr(computation, "combiner", None)
     # Private names of TFMA's combiners. One that a release renames is not checked; `tests` hold each.
     kind = type(combiner).__name__
     binary = _labels(computation)
     if kind == "_CalibrationHistogramCombiner" and getattr(combiner, "_fractional_labels", False):
-        yield from (Demand.PROBABILITIES, binary)
+        yield from (Requirement.PROBABILITIES, binary)
     elif kind == "_BinaryConfusionMatrixCombiner":
         yield binary
         if _splits_probabilities(combiner._binary_confusion_matrices._thresholds):
-            yield Demand.PROBABILITIES
+            yield Requirement.PROBABILITIES
     elif kind in ("_TjurDiscriminationCombiner", "_BooleanFlipCountsCombiner"):
-        yield from (Demand.PROBABILITIES, binary)
+        yield from (Requirement.PROBABILITIES, binary)
     elif kind == "_BinaryCrossEntropyCombiner":
-        yield from (Demand.ONE_OUTPUT, Demand.BINARY)
+        yield from (Requirement.ONE_OUTPUT, Requirement.BINARY)
         if not combiner._from_logits:
-            yield Demand.PROBABILITIES
+            yield Requirement.PROBABILITIES
     elif kind == "_MeanSquaredLogarithmicErrorCombiner":
-        yield Demand.LOGARITHM
+        yield Requirement.LOGARITHM
     elif kind == "_MultiClassConfusionMatrixCombiner":
-        yield Demand.CLASSES
+        yield Requirement.CLASSES
     elif kind == "_CompilableMetricsCombiner":
         for configs in (*combiner._metric_configs, *combiner._loss_configs):
             for item in configs:
                 yield from _keras_demands(item)
 
 
-def _labels(computation: Any) -> Demand:
+def _labels(computation: Any) -> Requirement:
     """What a binary metric asks of labels: by class, they are class numbers."""
     sub_key = computation.keys[0].sub_key if computation.keys else None
-    return Demand.BINARY if sub_key is None or sub_key.class_id is None else Demand.CLASSES
+    return (
+        Requirement.BINARY if sub_key is None or sub_key.class_id is None else Requirement.CLASSES
+    )
 
 
 def _splits_probabilities(thresholds: Any) -> bool:
@@ -136,13 +142,16 @@ def _splits_probabilities(thresholds: Any) -> bool:
     return any(0 < value < 1 for value in values) and all(-0.01 < v < 1.01 for v in values)
 
 
-def _keras_demands(item: dict[str, Any]) -> Iterator[Demand]:
+def _keras_demands(item: dict[str, Any]) -> Iterator[Requirement]:
     settings = item.get("config", {})
     thresholds = settings.get("thresholds", settings.get("threshold"))
     of_another_scale = settings.get("from_logits") or (
         thresholds is not None
         and not _splits_probabilities(thresholds if isinstance(thresholds, list) else [thresholds])
     )
-    for demand in _KERAS.get(item["class_name"].rsplit(">", 1)[-1], ()):
-        if not (of_another_scale and demand in (Demand.PROBABILITIES, Demand.DISTRIBUTION)):
-            yield demand
+    for requirement in _KERAS.get(item["class_name"].rsplit(">", 1)[-1], ()):
+        if not (
+            of_another_scale
+            and requirement in (Requirement.PROBABILITIES, Requirement.DISTRIBUTION)
+        ):
+            yield requirement

@@ -14,8 +14,8 @@ from ..lib.beam import pipeline_options, worker_files, worker_uri
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.uris import join, write_json
 from .eval_config import PREDICTION_COLUMNS
-from .input_counts import TALLY_FILE, Tally, add_up, binarized_classes, take
-from .metric_requirements import demands
+from .input_counts import COUNTS_FILE, InputCounts, add_up, binarized_classes, count_inputs
+from .metric_requirements import requirements
 from .predict import Model, Scores, load_model, score_batch
 from .tfma_errors import without_rows
 
@@ -80,7 +80,7 @@ def evaluate_examples_on_beam(
         (
             scored[_Score.COUNTS]
             | "AddUp" >> beam.CombineGlobally(add_up)
-            | "WriteCounts" >> beam.Map(_write_tally, join(worker_uri(folder), TALLY_FILE))
+            | "WriteCounts" >> beam.Map(_write_counts, join(worker_uri(folder), COUNTS_FILE))
         )
         _evaluate(scored["rows"], config, worker_uri(folder), rubber_stamp)
 
@@ -103,7 +103,7 @@ class _Score(beam.DoFn):
         self._slice_columns = slice_columns
         self._columns = columns
         self._batch_rows = batch_rows
-        self._demands = demands(config)
+        self._demands = requirements(config)
         self._models: dict[str, Model] = {}
 
     def setup(self) -> None:
@@ -115,20 +115,20 @@ class _Score(beam.DoFn):
             scores = score_batch(
                 batch, spec.label_key, self._models, self._slice_columns, spec.example_weight_key
             )
-            tally, good = take(
+            counts, good = count_inputs(
                 scores,
                 self._demands,
                 self._config.slicing_specs,
                 binarized_classes(self._config),
             )
-            yield beam.pvalue.TaggedOutput(self.COUNTS, tally)
+            yield beam.pvalue.TaggedOutput(self.COUNTS, counts)
             # On rows that break a rule TFMA would fail with all of their numbers in its message. They are counted,
             # and the evaluation is refused once it is known how many there are.
             yield from _batches(self._config, scores if good.all() else scores.of(good))
 
 
-def _write_tally(tally: Tally, uri: str) -> None:
-    write_json(uri, tally.to_json())
+def _write_counts(counts: InputCounts, uri: str) -> None:
+    write_json(uri, counts.to_json())
 
 
 def _batches(config: config_pb2.EvalConfig, scores: Scores) -> Iterator[pa.RecordBatch]:

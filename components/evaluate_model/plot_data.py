@@ -1,4 +1,4 @@
-"""What predictions look like beside labels: the numbers behind the report's curves and confusion matrices."""
+"""The numbers behind the report's curves, confusion matrices, calibration and errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ModelPlots:
     """One model's predictions on all rows. What does not suit the label is empty.
 
     Attributes:
@@ -93,7 +93,7 @@ class Picture:
         return min(positive, negative) / ((positive + negative) or 1.0)
 
 
-def take_pictures(scores: Scores) -> dict[str, Picture]:
+def make_plot_data(scores: Scores) -> dict[str, ModelPlots]:
     """Sum predictions up for the report.
 
     Args:
@@ -104,12 +104,12 @@ def take_pictures(scores: Scores) -> dict[str, Picture]:
     """
     weight = np.ones(scores.rows) if scores.weight is None else scores.weight.astype(np.float64)
     return {
-        name: _picture(scores.label, prediction, weight)
+        name: _make(scores.label, prediction, weight)
         for name, prediction in scores.predictions.items()
     }
 
 
-def read_picture(plot: Any) -> Picture:
+def read_plot_data(plot: Any) -> ModelPlots:
     """Read what TFMA computed for its own plots.
 
     Args:
@@ -131,7 +131,7 @@ def read_picture(plot: Any) -> Picture:
     at.sort(key=lambda one: -one.threshold)
     step = max(1, len(at) // CURVE_POINTS)
     chosen = {t: min(at, key=lambda one: abs(one.threshold - t)) for t in THRESHOLDS} if at else {}
-    return Picture(
+    return ModelPlots(
         curve=[*at[::step], *at[-1:]],
         matrices=list({one.threshold: one for one in chosen.values()}.values()),
         classes=_read_classes(plot.multi_class_confusion_matrix_at_thresholds.matrices),
@@ -148,30 +148,30 @@ def read_picture(plot: Any) -> Picture:
     )
 
 
-def merge_pictures(one: Picture, other: Picture) -> Picture:
+def merge_plot_data(one: ModelPlots, other: ModelPlots) -> ModelPlots:
     """Take what the first picture lacks from the second."""
-    return Picture(
+    return ModelPlots(
         **{
             name: getattr(one, name) or getattr(other, name)
-            for name in Picture.__dataclass_fields__
+            for name in ModelPlots.__dataclass_fields__
         }
     )
 
 
-def _picture(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -> Picture:
+def _make(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -> ModelPlots:
     if prediction.ndim > 1:
-        return Picture(classes=_count_classes(label, prediction, weight))
+        return ModelPlots(classes=_count_classes(label, prediction, weight))
     prediction = prediction.astype(np.float64)
     calibration = _calibrate(label, prediction, weight)
     if np.isin(label, (0, 1)).all() and ((prediction >= 0) & (prediction <= 1)).all():
         curve, matrices = _matrices(label, prediction, weight)
-        return Picture(curve=curve, matrices=matrices, calibration=calibration)
+        return ModelPlots(curve=curve, matrices=matrices, calibration=calibration)
     error = prediction - label
     absolute = np.abs(error)
     order = np.argsort(absolute)
     reached = np.cumsum(weight[order])
     places = np.searchsorted(reached, np.multiply(ERROR_SHARES, reached[-1]))
-    return Picture(
+    return ModelPlots(
         calibration=calibration,
         errors={
             share: float(absolute[order][min(place, len(order) - 1)])

@@ -1,4 +1,4 @@
-"""The report's section on predictions beside labels: curves, confusion matrices, calibration, errors."""
+"""The report's section of plots: curves, confusion matrices, calibration, errors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,23 +7,23 @@ from markupsafe import Markup
 from ..lib.report.page import Column, legend, render_table
 from ..lib.words import decimals, fixed, number, percent
 from .charts import COLOURS, calibration_plot, confusion_table, curve_plot
-from .plot_data import Matrix, Picture
+from .plot_data import Matrix, ModelPlots
 
 MOST_CLASSES = 20
 MOST_CONFUSIONS = 30
 
 
-def render_pictures(pictures: Mapping[str, Picture], label: str) -> Markup:
-    """Lay out what the models' predictions look like.
+def render_plots(plots: Mapping[str, ModelPlots], label: str) -> Markup:
+    """Lay out the plots of the models' predictions.
 
     Args:
-        pictures: By `challenger` and `champion`.
+        plots: By `challenger` and `champion`.
         label: Name of the label.
 
     Returns:
         HTML; empty if there is nothing to show.
     """
-    ordered = {who: pictures[who] for who in ("challenger", "champion") if who in pictures}
+    ordered = {who: plots[who] for who in ("challenger", "champion") if who in plots}
     legends = legend([(who, COLOURS[who]) for who in ordered])
     sections = [
         _curves(ordered, legends),
@@ -35,22 +35,20 @@ def render_pictures(pictures: Mapping[str, Picture], label: str) -> Markup:
     return Markup("").join(sections)
 
 
-def _curves(pictures: Mapping[str, Picture], legends: Markup) -> Markup:
-    curves = {who: one.curve for who, one in pictures.items() if one.curve}
+def _curves(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
+    curves = {who: one.curve for who, one in plots.items() if one.curve}
     roc = {who: _points(curve, "fall_out", "recall") for who, curve in curves.items()}
     precision = {who: _points(curve, "recall", "precision") for who, curve in curves.items()}
     if not any(len(points) > 1 for points in roc.values()):
         return Markup("")
     return Markup(
-        '<h2>ROC and precision-recall</h2>{}<div class="pictures"><div class="card">{}</div>'
+        '<h2>ROC and precision-recall</h2>{}<div class="plots"><div class="card">{}</div>'
         '<div class="card">{}</div></div>'
-        '<p class="note">The dashed line is what guessing gives. Of a rare class precision and recall say more than '
-        "ROC: they leave out the rows that are rightly negative.</p>"
+        '<p class="note">The dashed line is random guessing. For a rare class, precision and recall tell more than '
+        "ROC: they ignore true negatives.</p>"
     ).format(
         legends,
-        curve_plot(
-            "ROC", "negative rows predicted positive", "positive rows found (recall)", roc, True
-        ),
+        curve_plot("ROC", "false positive rate", "recall (true positive rate)", roc, True),
         curve_plot("Precision and recall", "recall", "precision", precision),
     )
 
@@ -60,9 +58,9 @@ def _points(curve: Sequence[Matrix], x: str, y: str) -> list[tuple[float, float]
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 
-def _binary(pictures: Mapping[str, Picture]) -> Markup:
+def _binary(plots: Mapping[str, ModelPlots]) -> Markup:
     tables, rows = Markup(""), []
-    for who, one in pictures.items():
+    for who, one in plots.items():
         if not one.matrices:
             continue
         middle = min(one.matrices, key=lambda m: abs(m.threshold - 0.5))
@@ -77,9 +75,9 @@ def _binary(pictures: Mapping[str, Picture]) -> Markup:
     rows.sort(key=lambda pair: pair[1].threshold)
     numbers = (
         "Predicted 1",
-        "Of them right (precision)",
-        "Ones found (recall)",
-        "Zeros predicted 1",
+        "Precision",
+        "Recall",
+        "False positive rate",
     )
     table = render_table(
         ["Predicted 1 above", "Model", *(Column(name, number=True) for name in numbers)],
@@ -97,13 +95,13 @@ def _binary(pictures: Mapping[str, Picture]) -> Markup:
         ],
     )
     return Markup(
-        '<h2>Confusion matrix</h2><div class="pictures">{}</div><details><summary>At other thresholds</summary>{}'
+        '<h2>Confusion matrix</h2><div class="plots">{}</div><details><summary>At other thresholds</summary>{}'
         "</details>"
     ).format(tables, table)
 
 
-def _classes(pictures: Mapping[str, Picture]) -> Markup:
-    known = {who: one.classes for who, one in pictures.items() if one.classes}
+def _classes(plots: Mapping[str, ModelPlots]) -> Markup:
+    known = {who: one.classes for who, one in plots.items() if one.classes}
     if not known:
         return Markup("")
     count = max(len(table) for table in known.values())
@@ -112,7 +110,7 @@ def _classes(pictures: Mapping[str, Picture]) -> Markup:
             confusion_table([str(i) for i in range(len(table))], table, who)
             for who, table in known.items()
         )
-        body = Markup('<div class="pictures">{}</div>').format(body)
+        body = Markup('<div class="plots">{}</div>').format(body)
     else:
         body = Markup("").join(_confusions(who, table) for who, table in known.items())
     rows = []
@@ -124,8 +122,7 @@ def _classes(pictures: Mapping[str, Picture]) -> Markup:
     columns: list[str | Column] = ["Class"]
     for who in known:
         columns += [
-            Column(f"{what}, {who}", number=True)
-            for what in ("rows", "found (recall)", "right (precision)")
+            Column(f"{what}, {who}", number=True) for what in ("rows", "recall", "precision")
         ]
     return Markup(
         "<h2>Confusion matrix</h2>{}<details><summary>By class</summary>{}</details>"
@@ -168,28 +165,28 @@ def _confusions(who: str, table: Sequence[Sequence[float]]) -> Markup:
     )
 
 
-def _calibration(pictures: Mapping[str, Picture], legends: Markup, label: str) -> Markup:
-    points = {who: one.calibration for who, one in pictures.items() if one.calibration}
+def _calibration(plots: Mapping[str, ModelPlots], legends: Markup, label: str) -> Markup:
+    points = {who: one.calibration for who, one in plots.items() if one.calibration}
     if not points:
         return Markup("")
-    two_labels = any(one.curve for one in pictures.values())
+    two_labels = any(one.curve for one in plots.values())
     note = (
-        "On the dashed line a prediction means what it says: of the rows predicted at 0.3, three in ten are positive."
+        "On the dashed line predictions are calibrated: of the rows predicted at 0.3, three in ten are positive."
         if two_labels
-        else f"On the dashed line the mean of {label} is the mean prediction. Above it predictions are too low."
+        else f"On the dashed line the mean of {label} is the mean prediction. Above it, predictions are too low."
     )
     return Markup(
-        '<h2>{}</h2>{}<div class="pictures"><div class="card">{}</div></div><p class="note">{}</p>'
+        '<h2>{}</h2>{}<div class="plots"><div class="card">{}</div></div><p class="note">{}</p>'
     ).format(
-        "Calibration" if two_labels else "Predictions beside labels",
+        "Calibration" if two_labels else "Predictions and labels",
         legends,
         calibration_plot(points, two_labels),
         note,
     )
 
 
-def _errors(pictures: Mapping[str, Picture]) -> Markup:
-    known = {who: one for who, one in pictures.items() if one.errors}
+def _errors(plots: Mapping[str, ModelPlots]) -> Markup:
+    known = {who: one for who, one in plots.items() if one.errors}
     if not known:
         return Markup("")
     shares = list(next(iter(known.values())).errors)

@@ -240,7 +240,7 @@ def needed_columns(
     for model in models.values():
         if examples.label in model.columns:
             raise RetrainerError(
-                f"the {model.who} takes '{examples.label}', the label, as a feature, so its scores tell nothing. "
+                f"the {model.who} takes '{examples.label}', the label, as a feature, so its scores are meaningless. "
                 + (
                     "Train it without that column."
                     if model.who == CHALLENGER

@@ -1,4 +1,4 @@
-"""The evaluation as one page: the verdict, what it hangs on, and where the models differ."""
+"""The evaluation report: the verdict, its thresholds, and where the models differ."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +10,9 @@ from ..lib.verdicts import Champion
 from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
 from .metric_cells import Cells
 from .metric_directions import metric_directions
-from .plot_data import Picture
-from .plot_section import render_pictures
-from .slice_tables import every_metric, metric_by_slice, slices_at_the_ends
+from .plot_data import ModelPlots
+from .plot_section import render_plots
+from .slice_tables import best_and_worst, every_metric, metric_by_slice
 from .tfma_results import ROWS, Evaluation, SliceResult
 from .thresholds import Check
 
@@ -28,7 +28,7 @@ STYLE = """
 .chart text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 .pill { display: inline-block; padding: 1px 9px; border-radius: 10px; font-size: 13px; white-space: nowrap; }
 .pill.good { background: #e3f4ea; } .pill.bad { background: #fce8e4; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); gap: 14px;
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); gap: 14px;
   align-items: start; }
 .confusion caption { text-align: left; padding: 8px 12px; font-size: 13px; color: var(--soft); }
 .confusion .share { font-size: 12px; }
@@ -46,7 +46,7 @@ def render(
     champion: Champion,
     facts: Mapping[str, object],
     config: config_pb2.EvalConfig,
-    pictures: Mapping[str, Picture],
+    plots: Mapping[str, ModelPlots],
     label: str = "the label",
     place: str = "",
 ) -> str:
@@ -56,18 +56,18 @@ def render(
         evaluation: What TFMA computed and judged.
         verdict: The gate's verdict.
         champion: What the challenger was compared with.
-        facts: Short facts to stand under the verdict.
+        facts: Short facts shown under the verdict.
         config: TFMA's config that it was computed with.
-        pictures: What predictions look like, by `challenger` and `champion`.
+        plots: Plot data by `challenger` and `champion`.
         label: Name of the label.
         place: URI that the report is written to.
 
     Returns:
-        A whole HTML document that needs nothing else.
+        A self-contained HTML document.
     """
     metric = _main_metric(evaluation)
     directions = metric_directions(config)
-    rarer = pictures["challenger"].rarer_share if "challenger" in pictures else 1.0
+    rarer = plots["challenger"].rarer_share if "challenger" in plots else 1.0
     cells = Cells(evaluation, directions, rarer)
     least = config.options.min_slice_size.value
     body = [
@@ -77,13 +77,13 @@ def render(
     ]
     if metric:
         body += [
-            slices_at_the_ends(evaluation, metric, champion, cells, directions),
+            best_and_worst(evaluation, metric, champion, cells, directions),
             metric_by_slice(evaluation, metric, champion, cells, least),
         ]
-    body += [render_pictures(pictures, label), every_metric(evaluation, champion, cells)]
+    body += [render_plots(plots, label), every_metric(evaluation, champion, cells)]
     return render_page(
         "Evaluation of the challenger",
-        verdict.sentence.split(": ", 1)[1],
+        verdict.summary,
         verdict.blessed,
         facts,
         Markup("").join(body),
@@ -97,16 +97,16 @@ def _reasons(verdict: Verdict) -> Markup:
     if len(verdict.reasons) <= MOST_REASONS_IN_VERDICT:
         return Markup("")
     items = Markup("").join(Markup("<li>{}</li>").format(reason) for reason in verdict.reasons)
-    return Markup(
-        '<h2>Why it is refused</h2><div class="card"><ul class="reasons">{}</ul></div>'
-    ).format(items)
+    return Markup('<h2>Reasons</h2><div class="card"><ul class="reasons">{}</ul></div>').format(
+        items
+    )
 
 
 def _thresholds(evaluation: Evaluation, champion: Champion, cells: Cells) -> Markup:
     checks = evaluation.checks
     if not checks:
         return Markup(
-            '<h2>Thresholds</h2><p class="soft">None is set, so nothing can be blessed.</p>'
+            '<h2>Thresholds</h2><p class="soft">No threshold is set, so no model can be blessed.</p>'
         )
     columns: list[str | Column] = [
         "",
@@ -182,7 +182,7 @@ def _metrics(evaluation: Evaluation, champion: Champion, cells: Cells) -> Markup
 
 
 def _main_metric(evaluation: Evaluation) -> str | None:
-    """Choose what the slices are shown by: the first metric with a threshold, else the first."""
+    """Return the metric that slices are ranked by: the first with a threshold, else the first."""
     computed = [name for name in evaluation.overall.challenger if name != ROWS]
     wanted = [check.metric for check in evaluation.checks if check.metric in computed]
     return next(iter([*wanted, *computed]), None)

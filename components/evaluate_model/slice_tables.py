@@ -1,4 +1,4 @@
-"""The report's tables of slices: those at the ends, one metric by slice, every metric of every slice."""
+"""The report's tables of slices: the best and worst, one metric by slice, every metric of every slice."""
 
 import math
 from collections.abc import Sequence
@@ -12,32 +12,32 @@ from ..lib.words import number, plural
 from .charts import COLOURS, bar, dots
 from .metric_cells import Cells
 from .metric_directions import HIGHER, direction_of
+from .metric_value import Value
 from .tfma_results import ROWS, Evaluation, SliceResult
-from .values import Value
 
 MOST_SLICES = 1_500
 MOST_CELLS = 6_000
-"""More cells than these would make a page that no browser likes."""
+"""More cells make a page that browsers are slow to show."""
 WORST = 3
-ROWS_AT_THE_ENDS = 30
-"""Slices with fewer rows are left out where slices are ranked: chance alone puts them at the ends."""
+LEAST_RANKED_ROWS = 30
+"""Slices with fewer rows are not ranked: their values are mostly chance."""
 SEARCH_FROM = 8
 
 
-def slices_at_the_ends(
+def best_and_worst(
     evaluation: Evaluation,
     metric: str,
     champion: Champion,
     cells: Cells,
     directions: dict[str, int],
 ) -> Markup:
-    """Lay out the weakest slices, and those that lost and gained most.
+    """Lay out the weakest slices, and the largest losses and gains.
 
     Args:
         evaluation: What was computed.
         metric: The metric to rank by.
         champion: What the challenger was compared with.
-        cells: Writes values.
+        cells: Formats values.
         directions: Which way each metric is better.
 
     Returns:
@@ -59,7 +59,7 @@ def slices_at_the_ends(
     ]
     changed = [s for s in slices if _finite(s.change.get(metric))]
     if champion.exists and direction:
-        for title, factor in (("Most lost against the champion", 1), ("Most gained", -1)):
+        for title, factor in (("Largest losses against the champion", 1), ("Largest gains", -1)):
             by_change = sorted(changed, key=lambda s: factor * sign * s.change[metric].value)
             some = [s for s in by_change if factor * sign * s.change[metric].value < 0][:WORST]
             cards.append((title, [(s, cells.change(metric, s)) for s in some]))
@@ -85,13 +85,13 @@ def slices_at_the_ends(
     )
     left = len(known) - len(slices)
     note = (
-        Markup('<p class="note">{} with fewer than {} rows left out.</p>').format(
-            plural(left, "slice"), ROWS_AT_THE_ENDS
+        Markup('<p class="note">{} with fewer than {} rows omitted.</p>').format(
+            plural(left, "slice"), LEAST_RANKED_ROWS
         )
         if left
         else ""
     )
-    return Markup('<h2>Slices at the ends</h2><div class="cards">{}</div>{}').format(body, note)
+    return Markup('<h2>Best and worst slices</h2><div class="cards">{}</div>{}').format(body, note)
 
 
 def metric_by_slice(
@@ -103,7 +103,7 @@ def metric_by_slice(
         evaluation: What was computed.
         metric: The metric.
         champion: What the challenger was compared with.
-        cells: Writes values.
+        cells: Formats values.
         least_rows: Slices with fewer rows are hidden (`options.min_slice_size`).
 
     Returns:
@@ -142,13 +142,13 @@ def metric_by_slice(
         rows.append(row)
     rest = len(evaluation.slices) - len(shown)
     notes = [
-        f"{plural(rest, 'smaller slice')} {'is' if rest == 1 else 'are'} in TFMA's result files alone."
+        f"{plural(rest, 'smaller slice')} {'is' if rest == 1 else 'are'} only in TFMA's result files."
         if rest
         else "",
         f"A slice with fewer than {least_rows:,} rows is hidden (options.min_slice_size)."
         if least_rows > 1
         else "",
-        "A change is coloured if it is more than chance makes on so many rows."
+        "A change is coloured if it exceeds chance for the number of rows."
         if champion.exists
         else "",
     ]
@@ -167,7 +167,7 @@ def every_metric(evaluation: Evaluation, champion: Champion, cells: Cells) -> Ma
     Args:
         evaluation: What was computed.
         champion: What the challenger was compared with.
-        cells: Writes values.
+        cells: Formats values.
 
     Returns:
         HTML; empty with one metric, or without slices.
@@ -200,7 +200,7 @@ def every_metric(evaluation: Evaluation, champion: Champion, cells: Cells) -> Ma
 
 
 def rows_cell(s: SliceResult, most: int = 0) -> Cell:
-    """Write how many rows a slice has, with a bar if `most` says what is a full one."""
+    """Format a slice's row count, with a bar relative to `most`."""
     if s.rows is None:
         return Cell("")
     picture = bar(s.rows / most) if most else ""
@@ -223,7 +223,7 @@ def in_order(slices: Sequence[SliceResult]) -> list[SliceResult]:
 
 def _large(slices: Sequence[SliceResult]) -> Sequence[SliceResult]:
     """Leave small slices out, unless nearly all are small."""
-    large = [s for s in slices if (s.rows or 0) >= ROWS_AT_THE_ENDS]
+    large = [s for s in slices if (s.rows or 0) >= LEAST_RANKED_ROWS]
     return large if len(large) >= 2 else slices
 
 

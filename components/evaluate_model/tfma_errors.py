@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ..lib.errors import RetrainerError
 from ..lib.user_errors import reason_of
-from .accumulators import NotCoveredError
+from .array_metrics.array_path import NotCoveredError
 
 MOST_LETTERS = 2_000
 """A message of more is taken to hold rows."""

@@ -16,12 +16,12 @@ from tensorflow_model_analysis.slicer import slicer_lib
 
 from ..lib.uris import exists, join, read_json, write_atomic
 from .eval_config import BASELINE
-from .input_counts import TALLY_FILE, SliceRows, Tally, slice_id
-from .plot_data import Picture, merge_pictures, read_picture
+from .input_counts import COUNTS_FILE, InputCounts, SliceRows, slice_id
+from .metric_value import Value
+from .plot_data import ModelPlots, merge_plot_data, read_plot_data
 from .slices import SliceKey, slice_name
 from .thresholds import Check, judge_thresholds
 from .undefined_metrics import metric_classes, why_undefined
-from .values import Value
 
 ROWS = "example_count"
 ERROR = "__ERROR__"
@@ -72,7 +72,7 @@ class Evaluation:
         checks: Every threshold on every slice that it is about.
         valid: Whether every threshold that could be judged is met.
         validation: TFMA's validation result, which says the same as the checks.
-        pictures: What TFMA computed on all rows for its own plots, by `challenger` and `champion`.
+        plots: What TFMA computed on all rows for its own plots, by `challenger` and `champion`.
     """
 
     slices: list[SliceResult]
@@ -81,7 +81,7 @@ class Evaluation:
     validation: validation_result_pb2.ValidationResult = field(
         default_factory=validation_result_pb2.ValidationResult
     )
-    pictures: dict[str, Picture] = field(default_factory=dict)
+    plots: dict[str, ModelPlots] = field(default_factory=dict)
 
     @property
     def overall(self) -> SliceResult:
@@ -102,12 +102,12 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     slices: dict[SliceKey, SliceResult] = {}
     found: dict[SliceKey, dict[metric_types.MetricKey, Value]] = {}
     names = _names(config)
-    tally = _tally(folder)
+    counts = _tally(folder)
     classes = metric_classes(config)
-    one_output = all(outputs == 1 for outputs in tally.outputs.values())
+    one_output = all(outputs == 1 for outputs in counts.outputs.values())
     for proto in _records(folder, constants.METRICS_KEY, metrics_for_slice_pb2.MetricsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
-        holds = tally.slices.get(slice_id(key))
+        holds = counts.slices.get(slice_id(key))
         result = slices.setdefault(key, SliceResult(key, holds=holds))
         result.too_small = ERROR in proto.metrics
         values = found.setdefault(key, {})
@@ -123,14 +123,14 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
                 value = Value(math.nan, None, why) if why else value
             values[metric] = value
             _side(result, metric)[names(metric)] = value
-    pictures: dict[str, Picture] = {}
+    plots: dict[str, ModelPlots] = {}
     for proto in _records(folder, constants.PLOTS_KEY, metrics_for_slice_pb2.PlotsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         for item in proto.plot_keys_and_values:
             if key == ():
                 who = "champion" if item.key.model_name == BASELINE else "challenger"
-                read = read_picture(item.value)
-                pictures[who] = merge_pictures(pictures[who], read) if who in pictures else read
+                read = read_plot_data(item.value)
+                plots[who] = merge_plot_data(plots[who], read) if who in plots else read
     (validation,) = _records(
         folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
     )
@@ -142,7 +142,7 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
         checks=checks,
         valid=validation.validation_ok,
         validation=validation,
-        pictures=pictures,
+        plots=plots,
     )
 
 
@@ -160,9 +160,9 @@ def write_validation(folder: str, evaluation: Evaluation) -> None:
         write_atomic(path, Path(file.name).read_bytes())
 
 
-def _tally(folder: str) -> Tally:
-    uri = join(folder, TALLY_FILE)
-    return Tally.from_json(read_json(uri)) if exists(uri) else Tally()
+def _tally(folder: str) -> InputCounts:
+    uri = join(folder, COUNTS_FILE)
+    return InputCounts.from_json(read_json(uri)) if exists(uri) else InputCounts()
 
 
 def _records(folder: str, kind: str, message: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Every threshold on every slice that it is about: met, missed, or not to be judged there."""
+"""Every threshold on every slice that it applies to: passed, failed, or not judged."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +10,8 @@ from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from .eval_config import BASELINE
+from .metric_value import Value
 from .slices import OVERALL, SliceKey, slice_name
-from .values import Value
 
 Threshold: TypeAlias = config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
 Values = Mapping[SliceKey, Mapping[metric_types.MetricKey, Value]]
@@ -28,9 +28,8 @@ class Check:
         value: The challenger's value, None if the slice or the metric isn't there.
         champion: The champion's value.
         passed: Whether the threshold is met.
-        message: What TFMA says beside a failure.
-        not_judged: Why the threshold is neither met nor missed here, such as `8 rows, all with label 0`; empty if it
-            is one of the two.
+        message: TFMA's message about a failure.
+        not_judged: Why the threshold neither passes nor fails, such as `8 rows, all with label 0`; empty if it does.
     """
 
     metric: str
@@ -49,7 +48,7 @@ class Check:
 
     @property
     def failed(self) -> bool:
-        """Whether the threshold is missed."""
+        """Whether the threshold failed."""
         return not self.passed and not self.not_judged
 
 
@@ -60,22 +59,22 @@ def judge_thresholds(
     names: Callable[[metric_types.MetricKey], str],
     too_small: Mapping[SliceKey, int],
 ) -> tuple[list[Check], validation_result_pb2.ValidationResult]:
-    """Pair every threshold with the slices it is about, and with TFMA's judgement of it.
+    """Pair every threshold with the slices it applies to, and with TFMA's judgement of it.
 
-    TFMA's result holds failures only; what is about a slice and isn't among them has passed. Three of its judgements
-    are not taken over: it fails every threshold on a slice that `min_slice_size` hides; it reads 0 or NaN where no
-    model has a value; and it divides a relative change by the champion's value, which fails every challenger where
-    that is 0, and turns worse into better where it is negative.
+    TFMA's result holds failures only; every other threshold passed. Three of its judgements are corrected: it fails
+    every threshold on a slice that `min_slice_size` hides; it reads 0 or NaN where a metric is undefined; and it
+    divides a relative change by the champion's value, which fails every challenger if that is 0, and turns worse
+    into better if it is negative.
 
     Args:
         config: The config of the evaluation.
         found: Values by slice and TFMA's key.
         validation: TFMA's result.
         names: From TFMA's key to the name of a metric.
-        too_small: The least number of rows that counts, by the slices that have fewer.
+        too_small: The minimum number of rows, by slice that has fewer.
 
     Returns:
-        The checks, failures first, and TFMA's result in accordance with them.
+        The checks, failures first, and TFMA's result corrected by them.
     """
     failures = {
         (key, metric, threshold.SerializeToString()): failure.message
@@ -89,7 +88,7 @@ def judge_thresholds(
             continue
         plain = key._replace(is_diff=False)
         for spec, threshold in pairs:
-            about = [k for k in found if _is_about(spec, k)]
+            about = [k for k in found if _applies(spec, k)]
             for slice_key in about:
                 place = (slice_key, key, threshold.SerializeToString())
                 judged[place] = _check(
@@ -117,16 +116,16 @@ def judge_thresholds(
         [*judged.values(), *missing],
         key=lambda c: (not c.failed, c.passed, c.slice != OVERALL, c.slice),
     )
-    return checks, _in_accordance(validation, judged, found, set(too_small))
+    return checks, _corrected(validation, judged, found, set(too_small))
 
 
 def meets_change(
     threshold: config_pb2.GenericChangeThreshold, value: float, champion: float
 ) -> bool:
-    """Whether a change is as large, or as small, as a threshold asks for.
+    """Return whether a change is as large, or as small, as a threshold requires.
 
-    A relative change is measured by the size of the champion's value. Where that is 0 there is no share of it: then
-    the challenger must be better if the threshold asks for a gain, else not be worse.
+    A relative change is measured by the size of the champion's value. If that is 0, the
+    challenger must be better if the threshold requires a gain, else not worse.
     """
     up = 1 if threshold.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER else -1
     gain = up * (value - champion)
@@ -136,7 +135,7 @@ def meets_change(
     if threshold.HasField("relative"):
         asked = up * threshold.relative.value
         least = asked * abs(champion)
-        # Of 0 no share is a gain: any is enough then.
+        # A share of 0 is 0: any gain is enough.
         met = met and (gain > 0 if asked > 0 and not champion else gain >= least)
     return met
 
@@ -159,7 +158,7 @@ def _check(
         not_judged = value.undefined
     elif isinstance(threshold, config_pb2.GenericChangeThreshold) and value is not None:
         if champion is not None and math.isnan(theirs) and not math.isnan(value.value):
-            # The champion's own doing, such as a precision without any positive prediction.
+            # Because of the champion's predictions, such as a precision without positive ones.
             not_judged = "undefined for the champion"
         elif threshold.HasField("relative") and theirs <= 0:
             passed = meets_change(threshold, value.value, theirs)
@@ -175,13 +174,13 @@ def _check(
     )
 
 
-def _in_accordance(
+def _corrected(
     validation: validation_result_pb2.ValidationResult,
     judged: Mapping[tuple[SliceKey, metric_types.MetricKey, bytes], Check],
     found: Values,
     too_small: set[SliceKey],
 ) -> validation_result_pb2.ValidationResult:
-    """Write TFMA's result anew with the failures of the checks alone."""
+    """Return TFMA's result with the failures of the checks only."""
     result = validation_result_pb2.ValidationResult()
     result.CopyFrom(validation)
     del result.metric_validations_per_slice[:]
@@ -206,9 +205,7 @@ def _in_accordance(
             failure.metric_key.CopyFrom(place[1].to_proto())
             failure.metric_value.double_value.value = check.value - (check.champion or 0.0)
             failure.metric_threshold.change_threshold.CopyFrom(check.threshold)
-    lost = [
-        spec for spec in validation.missing_slices if not any(_is_about(spec, k) for k in found)
-    ]
+    lost = [spec for spec in validation.missing_slices if not any(_applies(spec, k) for k in found)]
     del result.missing_slices[:]
     result.missing_slices.extend(lost)
     result.validation_ok = not (
@@ -232,7 +229,7 @@ def _failures(
             yield key, metric, _threshold(failure.metric_threshold), failure
 
 
-def _is_about(spec: config_pb2.SlicingSpec | None, key: SliceKey) -> bool:
+def _applies(spec: config_pb2.SlicingSpec | None, key: SliceKey) -> bool:
     return spec is None or slicer_lib.SingleSliceSpec(spec=spec).is_slice_applicable(key)
 
 

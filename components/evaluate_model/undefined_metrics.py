@@ -1,6 +1,6 @@
-"""Which metrics have no value on which rows, whatever a model predicts.
+"""Metrics that are undefined on some rows, whatever a model predicts.
 
-TFMA and Keras give 0 there for some metrics and NaN for others. Both would be read as a model's doing.
+TFMA and Keras return 0 there for some metrics and NaN for others, which looks like the model's fault.
 """
 
 from enum import Enum
@@ -60,16 +60,16 @@ def metric_classes(config: config_pb2.EvalConfig) -> dict[str, str]:
 def why_undefined(
     class_name: str, key: metric_types.MetricKey, holds: SliceRows, one_output: bool
 ) -> str:
-    """Say why a metric has no value on some rows, whatever a model predicts.
+    """Describe why a metric is undefined on some rows, whatever a model predicts.
 
     Args:
         class_name: The metric's class.
         key: TFMA's key of the value.
-        holds: What the rows hold.
+        holds: Counts of the rows.
         one_output: Whether the model has one output.
 
     Returns:
-        Such as `8 rows, all with label 0`; empty if the metric has a value there.
+        Such as `8 rows, all with label 0`; empty if it is defined.
     """
     weighted = bool(key.example_weighted)
     rows = holds.weighted_rows if weighted else holds.rows

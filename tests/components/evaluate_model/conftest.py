@@ -56,6 +56,12 @@ def _nan(dep_delay: tf.Tensor) -> tf.Tensor:
     return tf.where(dep_delay > 60, np.nan, tf.ones_like(dep_delay) * 0.5)[:, None]
 
 
+@pytest.fixture(scope="session", name="save_model")
+def _save_model() -> Callable[..., str]:
+    """`save_model`, for tests in folders below."""
+    return save_model
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Paths of models by what they do."""

@@ -131,7 +131,7 @@ def test_a_loss_against_the_champion_on_the_rows_that_it_can_take_is_refused(
         ),
         (
             lambda frame: frame.assign(hour=frame.hour + 0.5),
-            "can answer no row ('hour' is no whole number in 600 of 600 rows, and it takes int64)",
+            "can answer no row ('hour' is not a whole number in 600 of 600 rows, and it takes int64)",
         ),
         (
             lambda frame: frame.assign(hour="noon"),
@@ -183,7 +183,7 @@ def test_a_text_or_number_column_that_is_gone_is_empty_to_the_champion(
 ) -> None:
     verdict, metrics, _ = judge(some_flights.drop(columns="carrier"))
     assert verdict.endswith(
-        "champion version 3 is judged with 'carrier' empty, as a server would get it: no eval row has it"
+        "champion version 3 is judged with 'carrier' empty: no eval row has a value"
     )
     empty = some_flights[100:].assign(carrier=None)
     assert metrics["champion_auc"] == pytest.approx(auc_of(models["late"], empty), abs=0.01)
@@ -232,7 +232,7 @@ def test_a_column_that_no_eval_row_has_is_empty_to_the_challenger(
 ) -> None:
     verdict, metrics, _ = judge(some_flights.drop(columns="tailnum"))
     assert verdict.endswith(
-        "challenger is judged with 'tailnum' empty, as a server would get it: no eval row has it"
+        "challenger is judged with 'tailnum' empty: no eval row has a value"
     )
     empty = some_flights[100:].assign(tailnum=None)
     assert metrics["auc"] == pytest.approx(auc_of(models["champion"], empty), abs=0.01)

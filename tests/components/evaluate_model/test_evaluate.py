@@ -112,7 +112,7 @@ def test_a_worse_challenger_is_refused(run: Callable[..., Outcome]) -> None:
     assert not outcome.blessing["blessed"]
     assert re.match(
         r"refused: auc 0\.5 is below 0\.7; auc 0\.5 is 0\.\d+ below champion version 3 "
-        r"\(0\.\d+\), where 0\.01 below is the most allowed$",
+        r"\(0\.\d+\), but at most 0\.01 below is allowed$",
         outcome.verdict,
     )
     assert len(outcome.blessing["reasons"]) == 2
@@ -153,7 +153,7 @@ def test_a_threshold_without_slices_is_about_every_slice(run: Callable[..., Outc
 def test_a_label_of_one_value(run: Callable[..., Outcome], some_flights: pd.DataFrame) -> None:
     outcome = run(specs(auc(0.7)), frame=some_flights.assign(late=0))
     assert not outcome.blessing["blessed"]
-    assert "every eval row has the label 0" in outcome.verdict
+    assert "all eval rows have label 0" in outcome.verdict
     assert not run(specs(auc(None, 0.0)), frame=some_flights.assign(late=1)).blessing["blessed"]
 
 

@@ -11,9 +11,9 @@ from tensorflow_model_analysis.proto import config_pb2
 from retrainer.components.evaluate_model.champion_comparison import judge_in_part
 from retrainer.components.evaluate_model.gate import difference, explain, judge, rule
 from retrainer.components.evaluate_model.input_counts import SliceRows
+from retrainer.components.evaluate_model.metric_value import Value
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check, meets_change
-from retrainer.components.evaluate_model.values import Value
 from retrainer.components.lib.verdicts import Champion
 
 NONE, THIRD = Champion(None, None), Champion(3, "models/3")
@@ -86,14 +86,14 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
             value_threshold(lower_bound=0.7),
             math.nan,
             None,
-            "auc is undefined (NaN) through the model's own predictions, such as none that is positive",
+            "auc is undefined (NaN) because of the model's predictions; for example, none is positive",
         ),
         (value_threshold(lower_bound=0.7), None, None, "auc has a threshold, but is not computed"),
         (
             change_threshold(absolute=-0.01),
             0.51,
             0.91,
-            "auc 0.51 is 0.4 below champion version 3 (0.91), where 0.01 below is the most allowed",
+            "auc 0.51 is 0.4 below champion version 3 (0.91), but at most 0.01 below is allowed",
         ),
         (
             change_threshold(absolute=0.005),
@@ -111,7 +111,7 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
             change_threshold("LOWER_IS_BETTER", absolute=0.01),
             0.5,
             0.4,
-            "auc 0.5 is 0.1 above champion version 3 (0.4), where 0.01 above is the most allowed",
+            "auc 0.5 is 0.1 above champion version 3 (0.4), but at most 0.01 above is allowed",
         ),
         (
             change_threshold("LOWER_IS_BETTER", relative=-0.05),
@@ -143,7 +143,7 @@ def test_a_reason_names_its_slice() -> None:
     check = Check(
         "auc", "carrier = ZZ", value_threshold(lower_bound=0.7), None, None, False, "no such slice"
     )
-    assert "where no eval row is" in explain(check, NONE)
+    assert "which has no eval rows" in explain(check, NONE)
 
 
 def test_a_label_of_one_value_is_never_blessed() -> None:
@@ -151,7 +151,7 @@ def test_a_label_of_one_value_is_never_blessed() -> None:
     alike.overall.holds = SliceRows(rows=24000, low=0.0, high=0.0)
     verdict = judge(alike, THIRD)
     assert not verdict.blessed
-    assert verdict.reasons[0].startswith("every eval row has the label 0")
+    assert verdict.reasons[0].startswith("all eval rows have label 0")
 
 
 def not_judged(slice_: str, why: str = "8 rows, all with label 0") -> Check:
@@ -236,7 +236,7 @@ def test_changes(threshold: Any, value: float, champion: float, met: bool) -> No
     assert meets_change(threshold, value, champion) is met
     if not met:
         text = explain(Check("auc", "overall", threshold, value, champion, False), THIRD)
-        assert "must" in text or "most allowed" in text
+        assert "must" in text or "allowed" in text
 
 
 def test_a_change_against_0_says_which_side() -> None:

@@ -12,7 +12,7 @@ import tensorflow_model_analysis as tfma
 from google.protobuf.message import Message
 from tensorflow_model_analysis.proto import config_pb2
 
-from retrainer.components.evaluate_model.accumulators import NotCoveredError
+from retrainer.components.evaluate_model.array_metrics.array_path import NotCoveredError
 from retrainer.components.evaluate_model.eval_config import (
     BASELINE,
     CANDIDATE,

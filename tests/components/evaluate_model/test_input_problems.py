@@ -16,9 +16,9 @@ from retrainer.components.evaluate_model.eval_config import (
     evaluation_problems,
 )
 from retrainer.components.evaluate_model.evaluate import evaluate
-from retrainer.components.evaluate_model.input_counts import Tally, add_up, take
+from retrainer.components.evaluate_model.input_counts import InputCounts, add_up, count_inputs
 from retrainer.components.evaluate_model.input_problems import input_problems
-from retrainer.components.evaluate_model.metric_requirements import demands
+from retrainer.components.evaluate_model.metric_requirements import requirements
 from retrainer.components.evaluate_model.predict import Scores
 from retrainer.components.lib.errors import RetrainerError
 
@@ -49,10 +49,10 @@ def problems(
         None if weight is None else np.asarray(weight, np.float64),
         pa.table({"": pa.nulls(len(label))}),
     )
-    asked = demands(config)
+    asked = requirements(config)
     first = np.arange(len(label)) < 2
-    taken = [take(scores.of(rows), asked, config.slicing_specs) for rows in (first, ~first)]
-    total = add_up(Tally.from_json(tally.to_json()) for tally, _ in taken)
+    taken = [count_inputs(scores.of(rows), asked, config.slicing_specs) for rows in (first, ~first)]
+    total = add_up(InputCounts.from_json(counts.to_json()) for counts, _ in taken)
     return input_problems(
         total, asked, {CANDIDATE: "challenger", BASELINE: "champion version 3"}, "y", "w"
     )

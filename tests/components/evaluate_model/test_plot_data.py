@@ -12,10 +12,10 @@ from retrainer.components.evaluate_model.eval_config import CANDIDATE, build_eva
 from retrainer.components.evaluate_model.in_process import evaluate_in_process
 from retrainer.components.evaluate_model.plot_data import (
     CURVE_POINTS,
-    Picture,
-    merge_pictures,
-    read_picture,
-    take_pictures,
+    ModelPlots,
+    make_plot_data,
+    merge_plot_data,
+    read_plot_data,
 )
 from retrainer.components.evaluate_model.predict import Scores
 
@@ -30,8 +30,8 @@ def scores(label, prediction, weight=None):
     )
 
 
-def picture(*columns) -> Picture:
-    return take_pictures(scores(*columns))[CANDIDATE]
+def picture(*columns) -> ModelPlots:
+    return make_plot_data(scores(*columns))[CANDIDATE]
 
 
 def found_plots(found):
@@ -98,18 +98,18 @@ def test_numbers_have_errors_and_no_positive_class() -> None:
     assert all(p.prediction == pytest.approx(p.label + 10, abs=1e-2) for p in one.calibration)
 
 
-def test_what_beam_computed_for_tfmas_plots_gives_the_same_picture(ranked) -> None:
+def test_what_beam_computed_for_tfmas_plots_gives_the_same_make(ranked) -> None:
     # Off the thresholds, where float32 and float64 may differ.
     label, prediction = ranked[0], np.clip(ranked[1] + 0.0004, 0, 1)
     config = build_eval_config([{"metrics": [{"class_name": "ConfusionMatrixPlot"}]}], [], {}, "y")
     ((_, found),) = evaluate_in_process(config, scores(label, prediction))
     (entry,) = convert_slice_plots_to_proto(((), found_plots(found)), []).plot_keys_and_values
     proto = entry.value
-    read, exact = read_picture(proto), picture(label, prediction)
+    read, exact = read_plot_data(proto), picture(label, prediction)
     for one, other in zip(read.matrices, exact.matrices, strict=True):
         assert (one.tp, one.fp) == pytest.approx((other.tp, other.fp), abs=1)
-    assert merge_pictures(Picture(), read).curve == read.curve
-    assert merge_pictures(exact, read).curve == exact.curve
+    assert merge_plot_data(ModelPlots(), read).curve == read.curve
+    assert merge_plot_data(exact, read).curve == exact.curve
 
 
 def test_classes_that_beam_counted_are_read_at_the_lowest_threshold() -> None:
@@ -123,4 +123,4 @@ def test_classes_that_beam_counted_are_read_at_the_lowest_threshold() -> None:
             matrix.entries.add(
                 actual_class_id=actual, predicted_class_id=predicted, num_weighted_examples=rows
             )
-    assert read_picture(plot).classes == [[3, 0, 1], [0, 5, 0], [0, 0, 0]]
+    assert read_plot_data(plot).classes == [[3, 0, 1], [0, 5, 0], [0, 0, 0]]

@@ -15,13 +15,13 @@ from retrainer.components.evaluate_model.eval_config import build_eval_config
 from retrainer.components.evaluate_model.gate import Verdict
 from retrainer.components.evaluate_model.input_counts import SliceRows
 from retrainer.components.evaluate_model.metric_cells import Cells
-from retrainer.components.evaluate_model.plot_data import Picture, take_pictures
+from retrainer.components.evaluate_model.metric_value import Value
+from retrainer.components.evaluate_model.plot_data import ModelPlots, make_plot_data
 from retrainer.components.evaluate_model.predict import Scores
 from retrainer.components.evaluate_model.report import render
 from retrainer.components.evaluate_model.slice_tables import in_order
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check
-from retrainer.components.evaluate_model.values import Value
 from retrainer.components.lib.verdicts import Champion
 
 NONE, THIRD = Champion(), Champion(3, "models/3")
@@ -49,7 +49,7 @@ def page(
     class_name: str = "MeanAbsoluteError",
     metric: str = "mae",
     options: dict[str, Any] | None = None,
-    pictures: dict[str, Picture] | None = None,
+    plots: dict[str, ModelPlots] | None = None,
     checks: tuple[Check, ...] = (),
 ) -> str:
     config = build_eval_config(
@@ -65,7 +65,7 @@ def page(
         champion,
         {"Label": "y"},
         config,
-        pictures or {},
+        plots or {},
     )
 
 
@@ -85,8 +85,8 @@ def test_a_smaller_error_is_better_under_any_name() -> None:
     ]
     html = page(slices)
     assert "Ulm" in card(html, "Weakest in mae")
-    assert "Bonn" in card(html, "Most lost against the champion")
-    assert "Ulm" in card(html, "Most gained")
+    assert "Bonn" in card(html, "Largest losses against the champion")
+    assert "Ulm" in card(html, "Largest gains")
     assert '<span class="nobreak good">-30.00</span>' in html
     assert '<span class="nobreak bad">+6.00</span>' in html
 
@@ -148,9 +148,9 @@ def test_a_small_slice_does_not_lead_the_ranking_but_is_in_the_table() -> None:
         result((("city", "Suhl"),), 900.0, None, 1),
     ]
     html = page(slices)
-    ends = section(html, "Slices at the ends")
+    ends = section(html, "Best and worst slices")
     assert "Suhl" not in ends
-    assert "1 slice with fewer than 30 rows left out" in ends
+    assert "1 slice with fewer than 30 rows omitted" in ends
     assert "Suhl" in section(html, "mae by slice")
 
 
@@ -195,7 +195,7 @@ def test_a_page_of_very_many_slices_stays_one_that_a_browser_likes() -> None:
     slices[0].challenger |= {f"metric_{n}": Value(0.1 * n) for n in range(9)}
     html = page(slices, "AUC", "auc")
     assert len(html) < 2_000_000
-    assert "2,500 smaller slices are in TFMA" in html
+    assert "2,500 smaller slices are only in TFMA" in html
     assert "number 0<" in html, "the largest are shown"
 
 
@@ -210,39 +210,39 @@ def test_names_from_the_data_are_escaped_everywhere() -> None:
     assert "&lt;script&gt;alert" in html
 
 
-def test_pictures_of_two_labels_of_classes_and_of_numbers(binary: Callable[[], Picture]) -> None:
+def test_plots_of_two_labels_of_classes_and_of_numbers(binary: Callable[[], ModelPlots]) -> None:
     slices = [result((), 0.8, 0.7, 900, metric="auc")]
-    html = page(slices, "AUC", "auc", pictures={"challenger": binary(), "champion": binary()})
+    html = page(slices, "AUC", "auc", plots={"challenger": binary(), "champion": binary()})
     for title in ("ROC and precision-recall", "Confusion matrix", "Calibration"):
         assert f"<h2>{title}</h2>" in html
     assert "are positive" in html
     assert html.count("<polyline") == 6
     assert "nan" not in "".join(re.findall(r'points="[^"]*"', html))
-    classes = page(slices, "AUC", "auc", pictures={"challenger": Picture(classes=[[5, 1], [0, 2]])})
+    classes = page(slices, "AUC", "auc", plots={"challenger": ModelPlots(classes=[[5, 1], [0, 2]])})
     assert "83.3 %" in section(classes, "Confusion matrix")
     many = np.eye(40) * 9
     many[3, 7] = 5
-    confused = page(slices, "AUC", "auc", pictures={"challenger": Picture(classes=many.tolist())})
+    confused = page(slices, "AUC", "auc", plots={"challenger": ModelPlots(classes=many.tolist())})
     assert "the 1 most frequent confusions of 1" in confused
 
 
-def test_a_regression_does_not_speak_of_a_positive_class(numbers: Callable[[], Picture]) -> None:
-    html = page([result((), 10.0, 9.0, 900)], pictures={"challenger": numbers()})
+def test_a_regression_does_not_speak_of_a_positive_class(numbers: Callable[[], ModelPlots]) -> None:
+    html = page([result((), 10.0, 9.0, 900)], plots={"challenger": numbers()})
     assert "positive" not in html
-    assert "<h2>Predictions beside labels</h2>" in html
+    assert "<h2>Predictions and labels</h2>" in html
     assert "90 % of the rows within" in html
 
 
 @pytest.fixture
-def binary() -> Callable[[], Picture]:
-    return lambda: _picture(np.array([0, 1] * 50), np.linspace(0.01, 0.99, 100))
+def binary() -> Callable[[], ModelPlots]:
+    return lambda: _make(np.array([0, 1] * 50), np.linspace(0.01, 0.99, 100))
 
 
 @pytest.fixture
-def numbers() -> Callable[[], Picture]:
-    return lambda: _picture(np.linspace(0, 900, 100), np.linspace(10, 950, 100))
+def numbers() -> Callable[[], ModelPlots]:
+    return lambda: _make(np.linspace(0, 900, 100), np.linspace(10, 950, 100))
 
 
-def _picture(label: np.ndarray, prediction: np.ndarray) -> Picture:
+def _make(label: np.ndarray, prediction: np.ndarray) -> ModelPlots:
     table = pa.table({"x": pa.nulls(len(label))})
-    return take_pictures(Scores(label, {"m": prediction.astype(np.float32)}, None, table))["m"]
+    return make_plot_data(Scores(label, {"m": prediction.astype(np.float32)}, None, table))["m"]

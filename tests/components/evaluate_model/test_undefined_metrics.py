@@ -187,7 +187,7 @@ def test_a_slice_that_no_row_is_in_refuses_and_tfmas_file_says_so(
 ) -> None:
     blessing, _ = run(floors(reef=0.6), options={"min_slice_size": 5})
     assert blessing["verdict"] == (
-        "refused: auc has a threshold for branch = reef, where no eval row is"
+        "refused: auc has a threshold for branch = reef, which has no eval rows"
     )
     result = tfma.load_validation_result(str(tmp_path / "evaluation"))
     assert not result.validation_ok

@@ -1,0 +1,82 @@
+"""How one of TFMA's combiners is filled from whole arrays instead of one example at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Rows = np.ndarray | slice
+Fill = Callable[[Rows], Any]
+"""From the rows of a slice to the accumulator that TFMA's combiner has after them."""
+
+
+class NotCoveredError(Exception):
+    """A metric that only TFMA's own pipeline computes; the message names it and the reason."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a metric of one model is computed from.
+
+    Attributes:
+        label: Shape (rows,).
+        prediction: Shape (rows,) or (rows, classes), float32.
+        weight: Shape (rows,), float64; ones without weights.
+    """
+
+    label: np.ndarray
+    prediction: np.ndarray
+    weight: np.ndarray
+
+    def as_float(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return label, prediction and weight as float64."""
+        return self.label.astype(np.float64), self.prediction.astype(np.float64), self.weight
+
+
+@dataclass(frozen=True)
+class ArrayPath:
+    """The array path of one of TFMA's combiners.
+
+    Attributes:
+        module: TFMA's module with the combiner.
+        name: Name of the combiner's class.
+        prepare: From the combiner and all rows to a function that fills accumulators. It raises `NotCoveredError` for
+            options that it does not handle.
+        several_outputs: Whether it handles models with a prediction for each class.
+    """
+
+    module: ModuleType
+    name: str
+    prepare: Callable[[Any, Columns], Fill]
+    several_outputs: bool = False
+
+    @property
+    def combiner(self) -> type | None:
+        """The combiner's class; None if the installed TFMA has none of that name, which loses this path alone."""
+        return getattr(self.module, self.name, None)
+
+
+def sums(
+    make: Callable[[], Any], terms: Callable[..., dict[str, np.ndarray]]
+) -> Callable[[Any, Columns], Fill]:
+    """Prepare accumulators whose attributes are sums over rows.
+
+    Args:
+        make: Makes an empty accumulator.
+        terms: From label, prediction and weight to the terms of each sum, by attribute.
+    """
+
+    def prepare(combiner: Any, columns: Columns) -> Fill:
+        values = terms(*columns.as_float())
+
+        def fill(rows: Rows) -> Any:
+            accumulator = make()
+            for name, value in values.items():
+                setattr(accumulator, name, float(value[rows].sum()))
+            return accumulator
+
+        return fill
+
+    return prepare
