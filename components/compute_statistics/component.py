@@ -17,21 +17,21 @@ def compute_statistics(
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
-    """Computes TFDV statistics of each split, merged from sketches that lie beside the spans.
+    """Computes TFDV statistics of each split, merged from sketches that are stored beside the spans.
 
-    A span is sketched once ever; later runs merge its stored sketch. The result is what TFDV's own
-    full pass over the same rows gives.
+    A span is sketched once; later runs merge its stored sketch. The result equals TFDV's own full pass
+    over the same rows.
 
     Args:
         examples: Examples from `ingest_spans`.
         statistics: `Split-train/`, `Split-eval/`, `Span-<span>/` for each span of the window, and
             `Before-<span>/` of the spans before it for each but the first, each with a `FeatureStats.pb`.
         report: Each column's distribution in training and evaluation, as one HTML file.
-        beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; with them the
-            missing sketches are made on Beam, without them in the task's process.
+        beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; with them,
+            missing sketches are computed on Beam, otherwise in the task's process.
         stats_options: Arguments of `tfdv.StatsOptions` by their own names, such as
             `num_top_values` and `epsilon`.
-        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        store: URI of the store, where a result of equal inputs is reused, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:

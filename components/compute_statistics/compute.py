@@ -35,7 +35,7 @@ def compute(
         examples_path: Folder of the examples' manifest.
         statistics_path: Folder for the statistics.
         report_path: File for the HTML report.
-        beam_args: Arguments of a Beam pipeline that makes the missing sketches; none makes them in
+        beam_args: Arguments of a Beam pipeline for the missing sketches; empty: they are computed in
             this process.
         stats_options: Arguments of `tfdv.StatsOptions`.
 
@@ -48,7 +48,7 @@ def compute(
     settings = parse_options(stats_options or {})
     examples = Examples.read(examples_path)
     parts = _parts(examples)
-    # Before anything is sketched: it costs a pass over the data, which a slip would throw away.
+    # Before anything is sketched: a typo would waste a pass over the data.
     _check_allowed(settings.options.get("feature_allowlist") or (), parts)
     store = SketchStore(settings)
     store.make(store.missing(parts), beam_args)
@@ -74,7 +74,7 @@ def _check_allowed(allowed: Sequence[str], parts: Sequence[SpanPart]) -> None:
         for name in part.files[:1]:
             with open_parquet(join(part.uri, name)) as file:
                 known.update(file.schema_arrow.names)
-    # A name that no span knows is a slip, and would leave a column out without a word.
+    # An unknown name is a typo, and would silently leave a column out.
     for name in allowed:
         if name not in known:
             raise RetrainerError(

@@ -21,7 +21,7 @@ MIN_BATCH_ROWS = 1_000
 class PartReader:
     """The rows of a part, read some columns at a time.
 
-    Its files stay open from one block of columns to the next: a wide table's metadata takes long to read.
+    Its files stay open from one block of columns to the next: a wide table's metadata is slow to read.
     """
 
     def __init__(self, part: SpanPart, files: ExitStack) -> None:
@@ -44,11 +44,11 @@ class PartReader:
         """Read some columns.
 
         Args:
-            columns: Which.
+            columns: Names of the columns.
 
         Yields:
-            Batches of at most `BATCH_ROWS` rows, in the order of the rows; fewer rows where there are many columns
-            or large cells. All of a file are of one size, but for the last. Where a batch ends depends on the files
+            Batches of at most `BATCH_ROWS` rows, in the order of the rows; fewer rows with many columns or
+            large cells. All batches of a file have one size, except the last. Batch boundaries depend on the files
             alone.
         """
         for file in self._files:
@@ -60,7 +60,7 @@ class PartReader:
 
 
 def cast_to_float(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """Make floating point of some columns of numbers; a batch may lack them."""
+    """Cast some number columns to floating point; a batch may lack them."""
     wanted = [name for name in names if name in batch.schema.names]
     if not wanted:
         return batch

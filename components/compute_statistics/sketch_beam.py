@@ -23,7 +23,7 @@ from .sketches import (
 
 
 class _FileSketch(NamedTuple):
-    """What a worker made of some columns of a file.
+    """A worker's sketch of some columns of a file.
 
     Attributes:
         block: Number of the block of columns.
@@ -39,10 +39,10 @@ class _FileSketch(NamedTuple):
 def make_on_beam(
     parts: Sequence[SpanPart], settings: SketchSettings, beam_args: Sequence[str]
 ) -> None:
-    """Sketch parts on Beam; the workers write each sketch to its place beside the span.
+    """Sketch parts on Beam; the workers write each sketch beside its span.
 
     Args:
-        parts: The parts. One without files leaves no sketch.
+        parts: The parts. One without files gets no sketch.
         settings: TFDV's options.
         beam_args: Beam's own arguments, such as `--runner=DataflowRunner`.
     """

@@ -36,9 +36,9 @@ MAGIC = b"RETRAINER-SKETCH-2\n"
 _DIGEST_BYTES = 32
 _LENGTH = struct.Struct(">Q")
 _CODEC = "zstd"
-# Most sketches are whole in what is read first, so a bucket is asked once for each.
+# Most sketches fit into the first read, so a bucket gets one request for each.
 _HEAD_BYTES = 1 << 17
-# What a forged index may make a reader set aside.
+# Limits for a forged index.
 _MOST_INDEX_BYTES, _MOST_BYTES = 1 << 28, 1 << 33
 
 # Classes that keep their state in slots, and classes that keep it in attributes; nothing else is ever set.
@@ -75,12 +75,12 @@ class SketchError(Exception):
 
 
 class Block(NamedTuple):
-    """The accumulators of some columns, as they lie in a sketch.
+    """The accumulators of some columns, as stored in a sketch.
 
     Attributes:
         columns: Names of the columns.
         content: What `encode_block` wrote, compressed.
-        size: How many bytes it is when it is no longer compressed.
+        size: Uncompressed bytes.
     """
 
     columns: tuple[str, ...]
@@ -93,17 +93,17 @@ class Block(NamedTuple):
         return cls(tuple(columns), _compressed(content), len(content))
 
     def unpacked(self) -> bytes:
-        """Give what `encode_block` wrote."""
+        """Return what `encode_block` wrote."""
         return pa.decompress(self.content, self.size, codec=_CODEC, asbytes=True)
 
 
 class Section(NamedTuple):
-    """Where something lies in a sketch.
+    """A section of a sketch.
 
     Attributes:
         start: The first byte.
         length: How many bytes.
-        size: How many they are when they are no longer compressed.
+        size: Uncompressed bytes.
         digest: Their SHA-256 in hexadecimal digits.
     """
 

@@ -1,4 +1,4 @@
-"""Where sketches are kept: beside their span, made once ever."""
+"""Where sketches are kept: beside their span, computed once."""
 
 import logging
 import re
@@ -23,11 +23,11 @@ _Key: TypeAlias = tuple[SpanPart, tuple[str, ...]]
 
 
 class SketchStore:
-    """The sketches of a window's parts: read where they are stored, else made and stored.
+    """The sketches of a window's parts: read if they are stored, else computed and stored.
 
     Attributes:
         made: The spans that were sketched now.
-        notes: What a reader of the report should know, in sentences.
+        notes: Sentences for the report's reader.
     """
 
     def __init__(self, settings: SketchSettings) -> None:
@@ -41,26 +41,25 @@ class SketchStore:
         """Read the stored sketches of parts.
 
         Returns:
-            The parts that have none which can be read.
+            The parts without a readable one.
         """
         return [part for part in parts if not self._read(part, ())]
 
     def make(self, parts: Sequence[SpanPart], beam_args: Sequence[str] = ()) -> None:
-        """Make and store the sketches of parts.
+        """Compute and store the sketches of parts.
 
         Args:
-            parts: Parts that have none.
-            beam_args: Arguments of a Beam pipeline to make them on; with none they are made in this
-                process, on all of its cores.
+            parts: Parts without sketches.
+            beam_args: Arguments of a Beam pipeline; empty: they are computed in this process, on all cores.
         """
         left = list(parts)
         if left and beam_args:
-            # Beam's pipeline layer takes a second to import and is needed here alone.
+            # Beam's pipeline layer takes a second to import and is needed only here.
             from .sketch_beam import make_on_beam
 
             progress(f"sketching {len(left)} spans on Beam")
             make_on_beam(left, self._settings, beam_args)
-            # Beam leaves nothing for a part without files.
+            # Beam writes nothing for a part without files.
             left = [part for part in left if not self._read(part, ())]
             self.made.update(part.span for part in parts)
         made = make_sketches(left, self._settings)
@@ -69,7 +68,7 @@ class SketchStore:
             progress(f"sketched span {part.span}", done, len(left))
 
     def statistics(self, part: SpanPart) -> Statistics:
-        """Give the statistics of a part's rows, sketched if need be; they are not to be changed."""
+        """Return the statistics of a part's rows, sketched if necessary; do not modify them."""
         if part not in self._statistics:
             self._statistics[part] = self._from_file((part, ()), _statistics_of)
         return self._statistics[part]
@@ -77,22 +76,22 @@ class SketchStore:
     def accumulators(
         self, part: SpanPart, as_float: Sequence[str], columns: Collection[str]
     ) -> list[Any]:
-        """Give the accumulators of columns of a part, sketched if need be; each call gives new ones."""
+        """Return new accumulators of columns of a part, sketched if necessary."""
         key = (part, tuple(sorted(as_float)))
         return self._from_file(key, lambda file: file.accumulators(columns))
 
     def columns(self, part: SpanPart) -> tuple[str, ...]:
-        """Name the columns of a part."""
+        """Return the columns of a part."""
         return self._from_file(
             (part, ()), lambda file: tuple(name for names in file.columns for name in names)
         )
 
     def digest(self, part: SpanPart) -> str:
-        """Name the content of a part's sketch."""
+        """Return the digest of a part's sketch."""
         return self._from_file((part, ()), lambda file: file.digest)
 
     def note(self, sentence: str) -> None:
-        """Tell the readers of the log and of the report."""
+        """Add a note to the log and to the report."""
         _log.warning("%s", sentence)
         self.notes.append(sentence)
 
@@ -133,13 +132,13 @@ class SketchStore:
         except PermissionError as error:
             read = partial(_slice, content)
             self.note(
-                f"The sketch '{uri}' can't be stored, so the next run makes it again: {error}."
+                f"The sketch '{uri}' can't be stored, so the next run computes it again: {error}."
             )
         self._files[part, as_float] = SketchFile(read)
 
     def _note_damaged(self, part: SpanPart, as_float: tuple[str, ...], error: SketchError) -> None:
         uri = sketch_uri(part, self._settings, as_float)
-        self.note(f"The sketch '{uri}' was made again: {error}.")
+        self.note(f"The sketch '{uri}' was computed again: {error}.")
 
     def _note_other_version(self, part: SpanPart, as_float: tuple[str, ...]) -> None:
         stem = f"sketch-{part.part}-{self._settings.key(as_float)}-tfdv"
@@ -148,8 +147,8 @@ class SketchStore:
         versions = sorted({match[1] for n in names if (match := re.search(r"-tfdv(.+)\.bin$", n))})
         if versions:
             self.note(
-                f"Span {part.span} was sketched by TFDV {', '.join(versions)}; "
-                f"it is sketched again by {tfdv.__version__}."
+                f"Span {part.span} was sketched with TFDV {', '.join(versions)}; "
+                f"it is sketched again with {tfdv.__version__}."
             )
 
 

@@ -1,8 +1,7 @@
-"""Making sketches from rows, batch by batch, on all cores.
+"""Sketching rows batch by batch, on all cores.
 
-The batches are those of the files, whatever machine reads them. The sketches of a file's batches are merged in the
-order of the rows, and those of files in the order of the files: so a sketch does not depend on what made it, a machine
-of any number of cores or many machines.
+The batches depend on the files alone. The sketches of a file's batches are merged in the order of the rows, and those
+of files in the order of the files: so a sketch does not depend on the number of cores or machines.
 """
 
 import os
@@ -42,7 +41,7 @@ class _Block(NamedTuple):
 
 
 class _File(Enum):
-    """The start of a file, of which all batches until the next start are."""
+    """The start of a file, to which all batches until the next start belong."""
 
     START = "start"
 
@@ -55,7 +54,7 @@ class _Batch(NamedTuple):
 
     Attributes:
         marks: What starts before it.
-        rows: The rows, or None where there are none.
+        rows: The rows, or None.
     """
 
     marks: tuple[_Mark, ...]
@@ -67,7 +66,7 @@ class _Sketched(NamedTuple):
 
     Attributes:
         marks: What starts before it.
-        accumulators: One per generator, or None where there are no rows.
+        accumulators: One per generator, or None without rows.
     """
 
     marks: tuple[_Mark, ...]
@@ -82,17 +81,16 @@ def make_sketches(
     Args:
         parts: The parts.
         settings: TFDV's options.
-        as_float: Integer columns to take as floating point, because they are in other spans.
+        as_float: Integer columns to take as floating point, because they are floating point in other spans.
 
     Yields:
         Each part with its sketch in its file format, in the order of the parts.
     """
-    # Made once, before threads ask for it.
+    # Created once, before threads use it.
     _ = settings.generators
     workers = _cores()
     blocks: deque[int] = deque()
-    # Threads share the work, since TFDV's sketches and NumPy let go of the interpreter's lock; a process would
-    # have to be forked from one that holds TensorFlow.
+    # Threads, since TFDV's sketches and NumPy release the GIL; processes would be forked from one with TensorFlow.
     with ThreadPoolExecutor(workers) as pool:
         sketched = ordered_map(
             pool,
@@ -104,7 +102,7 @@ def make_sketches(
             pool, lambda one: pack(*one, settings), _by_block(sketched, settings), workers
         )
         for part in parts:
-            # The first block tells how many there are.
+            # With the first block, their number is known.
             first = next(packed)
             yield part, encode_sketch([first, *islice(packed, blocks.popleft() - 1)])
 
@@ -141,7 +139,7 @@ def sketch_batch(
         Accumulators, one per generator, which depend on the rows alone.
 
     Raises:
-        RetrainerError: If a row has no weight, and the options ask for one.
+        RetrainerError: If a row has no weight, and the options require one.
     """
     batch = to_list_batch(cast_to_float(flat, as_float))
     try:
@@ -169,7 +167,7 @@ def _sketch(batch: _Batch, settings: SketchSettings, as_float: Sequence[str]) ->
 def _batches(
     parts: Sequence[SpanPart], settings: SketchSettings, blocks: deque[int]
 ) -> Iterator[_Batch]:
-    # Marks go with the rows after them: those that wait their turn in the pool are work alone.
+    # Marks travel with the rows after them, so that the pool queues work only.
     marks: list[_Mark] = []
     for part in parts:
         with ExitStack() as files:
@@ -194,7 +192,7 @@ def _by_block(
     merged, file = AccumulatorMerge(settings), AccumulatorMerge(settings)
     for one in sketched:
         for mark in one.marks:
-            # By file, as they are merged where each file was sketched by itself.
+            # By file, as if each file was sketched by itself.
             merged.add(file.result())
             file = AccumulatorMerge(settings)
             if isinstance(mark, _Block):

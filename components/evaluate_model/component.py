@@ -27,26 +27,25 @@ def evaluate_model(
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Judges a model by TFMA's metrics, slices and thresholds, and against the champion.
 
-    Challenger and champion score the same rows. A refusal does not fail the task: it is push_model
-    that refuses.
+    Challenger and champion score the same rows. A refusal does not fail the task; push_model
+    then refuses the model.
 
     Args:
         examples: Examples from ingest_spans; the eval split is judged on.
         model: The challenger, a SavedModel whose `serving_default` takes named raw columns of
             shape (rows,).
-        champion: The champion's record from resolve_champion; it may say that there is none.
+        champion: The champion's record from resolve_champion; there may be none.
         evaluation: TFMA's result files, for tfma.load_eval_result and tfma.load_validation_result.
-        blessing: blessing.json: whether the model is blessed, why, its digest, the champion's version and the spans.
-        metrics: The metrics on all eval rows, the champion's with `champion_` before their name.
+        blessing: blessing.json: whether the model is blessed, the reasons, its digest, the champion's version, the spans.
+        metrics: The metrics on all eval rows, the champion's with `champion_` before their names.
         report: The evaluation as one HTML page.
         metrics_specs: tfma.MetricsSpec as a list of mappings: metrics with their thresholds.
         slicing_specs: tfma.SlicingSpec as a list of mappings. The overall slice is always there.
         options: tfma.Options as a mapping.
-        example_weight_key: Column that weighs rows; empty: all rows weigh the same.
-        beam_args: Beam's own options. Empty: compute in this process; else on the runner that they
-            name.
+        example_weight_key: Column with the rows' weights; empty for none.
+        beam_args: Beam's own options. Empty: compute in this process.
         batch_rows: Rows that go through a model at once.
-        store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
+        store: URI of the store, where a result of equal inputs is reused, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
     Returns:

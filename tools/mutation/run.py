@@ -76,6 +76,7 @@ AREAS = {
     "gate": Area(
         (
             "components/evaluate_model/*.py",
+            "components/evaluate_model/array_metrics/*.py",
             "components/push_model/*.py",
             "components/lib/verdicts.py",
         ),
@@ -147,7 +148,11 @@ AREAS = {
 }
 # Metrics from arrays beside TFMA's own: slow tests, for the modules that compute them.
 NUMBERS = "tests/components/evaluate_model/test_in_process.py"
-NUMBER_MODULES = ("accumulators", "confidence_intervals", "in_process", "on_beam", "slices")
+NUMBER_MODULES = (
+    *("array_path", "calibration", "confusion_matrices", "correlation", "cross_entropy"),
+    *("example_count", "keras_metrics", "regression_errors"),
+    *("confidence_intervals", "in_process", "on_beam", "slices"),
+)
 # What a component or a command says to kfp and to the user's eye.
 FACES = ("*/__init__.py", "*/component.py", "*/task.py")
 

@@ -176,9 +176,9 @@ def test_a_damaged_file_is_made_again_and_said_so(run, months, tmp_path, damage)
         }[damage]
     )
     assert run(spans) == expected
-    assert "made again" in (tmp_path / "report.html").read_text()
+    assert "computed again" in (tmp_path / "report.html").read_text()
     run(spans)
-    assert "made again" not in (tmp_path / "report.html").read_text()
+    assert "computed again" not in (tmp_path / "report.html").read_text()
 
 
 def test_what_cannot_be_kept_is_said(run, months, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Sketches are made once, read as data, and made again when they can't be read."""
+"""Sketches are computed once, read as data, and computed again when they are unreadable."""
 
 import hashlib
 import json
@@ -122,7 +122,7 @@ def test_a_damaged_sketch_is_made_again_and_said_so(run, three, tmp_path, damage
     assert run(three).endswith("1 sketched now, 2 reused")
     read_whole(victim.read_bytes())
     assert read_statistics(tmp_path / "s", "Split-train") == good
-    assert "was made again" in (tmp_path / "report.html").read_text()
+    assert "was computed again" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("cores", [1, 2, 5])
@@ -152,7 +152,7 @@ def test_a_sketch_whose_accumulators_can_not_be_read_is_made_again(run, three, t
     forget_kept(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
     assert read_statistics(tmp_path / "s", "Split-train") == good
-    assert "was made again" in (tmp_path / "report.html").read_text()
+    assert "was computed again" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("statistics", [b"", b"no message"])
@@ -164,7 +164,7 @@ def test_a_sketch_without_statistics_is_made_again(statistics, run, three, tmp_p
     forget_kept(tmp_path)
     assert run(three).endswith("1 sketched now, 2 reused")
     assert read_statistics(tmp_path / "s", "Split-train") == good
-    assert "was made again" in (tmp_path / "report.html").read_text()
+    assert "was computed again" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -361,7 +361,7 @@ def test_a_sketch_of_another_version_is_made_again_and_said_so(run, three, tmp_p
     for path in sketches(tmp_path):
         path.rename(path.with_name(re.sub(r"-tfdv.*\.bin", "-tfdv0.9.0.bin", path.name)))
     assert run(three).endswith("3 sketched now, 0 reused")
-    assert "was sketched by TFDV 0.9.0" in (tmp_path / "report.html").read_text()
+    assert "was sketched with TFDV 0.9.0" in (tmp_path / "report.html").read_text()
 
 
 def test_other_options_are_another_sketch(run, three, tmp_path):
@@ -375,13 +375,13 @@ def test_other_options_are_another_sketch(run, three, tmp_path):
     ("options", "reason"),
     [
         ({"num_top_value": 3}, "Did you mean 'num_top_values'"),
-        ({"generators": []}, "can't be passed to TFDV here"),
+        ({"generators": []}, "which is not supported"),
         ({"epsilon": 0}, "epsilon is 0; TFDV takes a number between 0 and 1"),
         ({"epsilon": 5.0}, "epsilon is 5.0"),
         ({"epsilon": "small"}, "epsilon is 'small'"),
         ({"num_top_values": 2.5}, "num_top_values is 2.5; TFDV takes a whole number"),
         ({"num_top_values": None}, "num_top_values is None"),
-        ({"num_histogram_buckets": 0}, "TFDV refuses stats_options .*num_histogram_buckets 0"),
+        ({"num_histogram_buckets": 0}, "TFDV rejects stats_options .*num_histogram_buckets 0"),
         ({"feature_allowlist": "carrier"}, "feature_allowlist is 'carrier'; TFDV takes a list"),
         ({"feature_allowlist": [1]}, "feature_allowlist is .1."),
         ({"feature_allowlist": ["late", "carier"]}, "names 'carier', .* Did you mean 'carrier'"),

@@ -231,8 +231,6 @@ def test_a_column_that_no_eval_row_has_is_empty_to_the_challenger(
     judge: Callable[..., Any], some_flights: pd.DataFrame, models: dict[str, str]
 ) -> None:
     verdict, metrics, _ = judge(some_flights.drop(columns="tailnum"))
-    assert verdict.endswith(
-        "challenger is judged with 'tailnum' empty: no eval row has a value"
-    )
+    assert verdict.endswith("challenger is judged with 'tailnum' empty: no eval row has a value")
     empty = some_flights[100:].assign(tailnum=None)
     assert metrics["auc"] == pytest.approx(auc_of(models["champion"], empty), abs=0.01)
