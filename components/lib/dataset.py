@@ -1,4 +1,4 @@
-"""Statistics of some rows as a dataset with columns, looked up once."""
+"""Statistics of some rows as a dataset with columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

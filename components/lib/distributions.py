@@ -8,7 +8,7 @@ import numpy as np
 
 from .statistics_artifact import Feature, value_counts
 
-# A share may be said if it lies within so much of itself.
+# A share is known if its bounds differ by at most this fraction of it.
 _TOLERANCE = 0.5
 _MIDDLE, _TAIL, _LONG_TAIL = 0.15, 0.1, 0.001
 # From three orders of magnitude on, 18 equal bins put nearly all rows into the first.
@@ -28,33 +28,33 @@ class Cumulative:
     shares: np.ndarray
 
     def share_below(self, values: np.ndarray | float) -> np.ndarray:
-        """Tell the share of rows below each of some values."""
+        """Return the share of rows below each of some values."""
         return np.interp(values, self.values, self.shares, left=0.0, right=1.0)
 
     def near_share_below(self, value: float) -> float | None:
-        """Tell about what share of rows lies below a value, or None where the points are too far apart to tell.
+        """Return the approximate share of rows below a value, or None if the points are too far apart.
 
-        Where few rows lie beyond a value, a single bucket holds them and many others, in any proportion.
+        If few rows lie beyond a value, one bucket holds them and many others, in unknown proportion.
         """
-        return self._told(float(self.share_below(value)), *self._around(value))
+        return self._if_known(float(self.share_below(value)), *self._around(value))
 
     def near_share_above(self, value: float) -> float | None:
-        """Tell about what share of rows lies above a value, or None where the points are too far apart to tell."""
+        """Return the approximate share of rows above a value, or None if the points are too far apart."""
         low, high = self._around(value)
-        return self._told(1 - float(self.share_below(value)), 1 - high, 1 - low)
+        return self._if_known(1 - float(self.share_below(value)), 1 - high, 1 - low)
 
     def _around(self, value: float) -> tuple[float, float]:
-        """Give the shares at the points on either side of a value."""
+        """Return the shares at the points on either side of a value."""
         before = self.shares[self.values <= value]
         after = self.shares[self.values >= value]
         return float(before[-1]) if len(before) else 0.0, float(after[0]) if len(after) else 1.0
 
     @staticmethod
-    def _told(share: float, low: float, high: float) -> float | None:
+    def _if_known(share: float, low: float, high: float) -> float | None:
         return share if high - low <= _TOLERANCE * share else None
 
     def quantile(self, share: float) -> float:
-        """Give the value that a share of rows lies below."""
+        """Return the value below which a share of rows lies."""
         return float(np.interp(share, self.shares, self.values))
 
 
@@ -98,7 +98,7 @@ def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:
     lows, highs = [], []
     for one in distributions:
         first, last = float(one.values[0]), float(one.values[-1])
-        # Where nearly all rows have one value, the bulk has no width: the others are worth seeing.
+        # If nearly all rows have one value, the bulk has no width: show the others.
         alike = one.quantile(_MIDDLE) == one.quantile(1 - _MIDDLE)
         tail = _LONG_TAIL if alike else _TAIL
         low, high = one.quantile(tail), one.quantile(1 - tail)
@@ -111,7 +111,7 @@ def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:
 
 
 def is_wide(distributions: Sequence[Cumulative]) -> bool:
-    """Tell whether positive numbers spread over so many orders of magnitude that equal bins would hide most."""
+    """Return whether positive numbers span so many orders of magnitude that equal bins would hide most."""
     if any(one.values[0] <= 0 for one in distributions):
         return False
     low = min(one.quantile(0.05) for one in distributions)
@@ -120,7 +120,7 @@ def is_wide(distributions: Sequence[Cumulative]) -> bool:
 
 
 def logarithmic(distribution: Cumulative) -> Cumulative:
-    """Give the distribution of the decimal logarithms of positive numbers."""
+    """Return the distribution of the decimal logarithms of positive numbers."""
     return Cumulative(np.log10(distribution.values), distribution.shares)
 
 
@@ -147,7 +147,7 @@ def binned(
 
 
 def text_shares(feature: Feature) -> dict[str, float]:
-    """Give the share of each value of a text column, most frequent first."""
+    """Return the share of each value of a text column, most frequent first."""
     rows = feature.string_stats.common_stats.num_non_missing
     return {value: count / rows for value, count in value_counts(feature).items()} if rows else {}
 

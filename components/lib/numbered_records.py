@@ -1,7 +1,7 @@
 """Records that several processes change without a lock: numbered files, each created exclusively.
 
 A sequence of records is a folder of `<number>.json`, numbered from 1. A record is written as the successor of the one
-that its writer has read; of several writers who read the same one, exactly one succeeds. The registry's aliases and
+that its writer read; of several writers who read the same one, exactly one succeeds. The registry's aliases and
 the triggers' claims are such sequences.
 """
 
@@ -35,7 +35,7 @@ class NumberedRecords:
 
     Attributes:
         uri: Its folder, at any URI whose file system creates files exclusively.
-        digits: How many digits a file's name has at the least.
+        digits: Minimum number of digits in a file's name.
     """
 
     uri: str
@@ -44,7 +44,7 @@ class NumberedRecords:
     def numbers(self) -> list[int]:
         """List the numbers of the records, in order; a folder that does not exist has none."""
         fs, path = filesystem(self.uri)
-        # Other processes write here, too, and a cached listing would not show it.
+        # Other processes write here, too, which a cached listing would not show.
         fs.invalidate_cache(path)
         try:
             names = fs.ls(path, detail=False)
@@ -58,10 +58,10 @@ class NumberedRecords:
         return self.get(numbers[-1]) if numbers else None
 
     def newest_since(self, known: NumberedRecord) -> NumberedRecord | None:
-        """Read the newest record, from one that is known onwards: the folder, which may hold thousands, is not listed.
+        """Read the newest record, starting from a known one: the folder, which may have thousands, is not listed.
 
         Args:
-            known: A record that was the newest once. If it is gone, the folder is listed after all.
+            known: A record that was the newest. If it is gone, the folder is listed.
         """
         try:
             newest = self.get(known.number)
@@ -77,7 +77,7 @@ class NumberedRecords:
         """Read one record.
 
         Raises:
-            FileNotFoundError: If there is none of that number.
+            FileNotFoundError: If the number is unknown.
             RetrainerError: If it is damaged.
         """
         fix = "Restore it from a copy: without it, the record before it would be the newest."
@@ -88,11 +88,11 @@ class NumberedRecords:
     ) -> NumberedRecord | None:
         """Write the successor of a record.
 
-        A client that sends its request again because the reply was lost finds the file that it created itself. So a
-        create that fails is looked up: if the file has this very content, this call created it.
+        A client that retries because the reply was lost finds the file that it created itself. So a failed create is
+        checked: if the file has the same content, this call created it.
 
         Args:
-            content: What JSON can hold, with something in it that no other writer writes, such as `uuid4().hex`.
+            content: JSON values, with something unique to this writer, such as `uuid4().hex`.
             after: The newest record as it was read; None if there was none.
 
         Returns:

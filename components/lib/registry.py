@@ -1,7 +1,7 @@
 """The registry of models: numbered versions, and aliases such as `champion` that point at one.
 
-Both only ever grow: a version's folder is written once and its record last, and moving an alias adds a numbered record.
-So a reader never sees half a model, and of two writers who both saw champion 3 one gets an error.
+Both are append-only: a version's folder is written once and its record last, and moving an alias adds a numbered
+record. So a reader never sees a partial model, and of two writers who both read champion 3, one gets an error.
 """
 
 import re
@@ -27,7 +27,7 @@ class ModelVersion:
         version: Its number, from 1.
         uri: Folder of its SavedModel.
         digest: SHA-256 of the SavedModel's content.
-        info: What was noted when it was pushed, such as the run and the spans.
+        info: Metadata of the push, such as the run and the spans.
     """
 
     version: int
@@ -37,7 +37,7 @@ class ModelVersion:
 
     @property
     def newest_span(self) -> str:
-        """The newest span that it trained on or was judged on; empty if that was not noted."""
+        """The newest span that it trained on or was judged on; empty if unknown."""
         if self.info.get("span"):
             return str(self.info["span"])
         spans = self.info.get("eval_spans") or self.info.get("train_spans") or [""]
@@ -74,10 +74,10 @@ class Registry:
         return [version for version in found if version]
 
     def get(self, version: int) -> ModelVersion:
-        """Look a version up.
+        """Return a version.
 
         Raises:
-            RetrainerError: If there is none of that number.
+            RetrainerError: If the number is unknown.
         """
         found = self._version(version)
         if found is None:
@@ -88,22 +88,22 @@ class Registry:
         return found
 
     def resolve(self, alias: str) -> ModelVersion | None:
-        """Look up the version that an alias points at.
+        """Return the version that an alias points at.
 
         Args:
             alias: Such as `champion`.
 
         Returns:
-            The version; None if the alias was never given, or was taken away.
+            The version; None if the alias was never set, or was removed.
 
         Raises:
             RetrainerError: If it points at a version that is not complete.
         """
-        version = self.points_at(alias)
+        version = self.version_of(alias)
         return None if version is None else self.get(version)
 
-    def points_at(self, alias: str) -> int | None:
-        """Look up the number that an alias points at, also where that version is broken; None for no version."""
+    def version_of(self, alias: str) -> int | None:
+        """Return the number that an alias points at, even if that version is broken; None for no version."""
         newest = self._alias(alias).newest()
         return newest.content["version"] if newest else None
 
@@ -113,7 +113,7 @@ class Registry:
         Args:
             folder: The SavedModel, a local folder.
             digest: SHA-256 of its content.
-            info: What to remember of it.
+            info: Metadata to keep.
 
         Returns:
             The version.
@@ -123,7 +123,7 @@ class Registry:
         if known:
             return known
         number = max(numbers, default=0) + 1
-        # A number is reserved before anything is copied; one whose writer died stays without a record.
+        # A number is reserved before anything is copied; if its writer dies, it stays without a record.
         while not create_exclusive(join(self._version_uri(number), "reserved"), ""):
             number += 1
         uri = join(self._version_uri(number), "model")
@@ -139,16 +139,16 @@ class Registry:
         create_exclusive(self._digest_uri(digest), f"{number}\n")
         return version
 
-    def give_alias(
+    def move_alias(
         self, alias: str, version: int | None, expected: int | None, info: dict[str, Any]
     ) -> None:
-        """Point an alias at a version, or at none.
+        """Move an alias to a version, or remove it.
 
         Args:
             alias: Such as `champion`.
-            version: The version that it shall point at; None takes the alias away.
-            expected: The version that it was seen to point at; None for no version.
-            info: What to note of the move.
+            version: The new version; None removes the alias.
+            expected: The version that the caller read; None for no version.
+            info: Metadata of the move.
 
         Raises:
             AliasMovedError: If it points elsewhere than `expected`.
@@ -158,7 +158,7 @@ class Registry:
         current = newest.content["version"] if newest else None
         if current != expected:
             raise AliasMovedError(alias, current, expected)
-        # The id tells this call's entry from another writer's with the same content.
+        # The id distinguishes this call's entry from another writer's with the same content.
         entry = {"version": version, "previous": current, "id": uuid4().hex, **info}
         if records.append(entry, newest) is None:
             winner = records.newest()
@@ -168,11 +168,11 @@ class Registry:
         return NumberedRecords(join(self.uri, "aliases", alias))
 
     def _find(self, digest: str, numbers: list[int]) -> ModelVersion | None:
-        """Find the version of some content, without reading every version's record."""
+        """Find the version with a digest, without reading every version's record."""
         try:
             return self._version(int(read_json(self._digest_uri(digest))))
         except FileNotFoundError:
-            # A writer that died after the record and before the note by digest: it is the newest.
+            # If a writer died after the record and before the entry by digest, it is the newest.
             newest = self._version(numbers[-1]) if numbers else None
             return newest if newest and newest.digest == digest else None
 
@@ -182,7 +182,7 @@ class Registry:
             record = read_json(uri)
         except FileNotFoundError:
             return None
-        # Records of before the format number have the keys of format 1.
+        # Records from before the format number have the keys of format 1.
         found = record.get("format", FORMAT)
         if found != FORMAT:
             raise RetrainerError(

@@ -8,10 +8,10 @@ from .uris import join, read_bytes
 
 
 def argument_of_input(folder: str, signature: str, arguments: Collection[str]) -> dict[str, str]:
-    """Map a signature's inputs to the arguments of the function that TensorFlow's Python loader gives.
+    """Map a signature's inputs to the arguments of the function that TensorFlow's Python loader returns.
 
-    An input may have any name; an argument of a tf.function may not, so train_model exports `order amount` as the
-    input of that name whose argument, and placeholder, is called otherwise.
+    An input may have any name; an argument of a tf.function may not, so train_model exports the input `order amount`
+    with an argument, and placeholder, of another name.
 
     Args:
         folder: The SavedModel.
@@ -19,7 +19,7 @@ def argument_of_input(folder: str, signature: str, arguments: Collection[str]) -
         arguments: The loaded function's arguments.
 
     Returns:
-        By input its argument. Inputs whose argument is not found are left out.
+        Argument by input, as far as found.
     """
     saved = saved_model_pb2.SavedModel.FromString(read_bytes(join(folder, "saved_model.pb")))
     inputs = saved.meta_graphs[0].signature_def[signature].inputs

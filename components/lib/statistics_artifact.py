@@ -1,6 +1,6 @@
-"""A statistics artifact: which statistics lie in which folder, and how to read them.
+"""A statistics artifact: its folders, and reading and writing it.
 
-TFDV is not needed for that, so reports and checks can read statistics without loading TensorFlow.
+TFDV is not needed, so reports and checks read statistics without loading TensorFlow.
 """
 
 import os
@@ -49,13 +49,13 @@ class StatisticsIndex:
 
     Attributes:
         label: Name of the label's column.
-        key: Columns that name an example; not features, but for `key_features`.
+        key: Columns of the primary key; not features, except `key_features`.
         key_features: Columns of the key that are features, too.
         spans: Spans of the window, oldest first.
         split_spans: The spans that each split has rows of, oldest first.
-        counts: Rows read, kept and set aside at ingestion, by span.
+        counts: Rows read, kept and quarantined by ingestion, by span.
         before: The spans whose rows are in `Before-<span>`, oldest first, for each span but the first. Before the
-            newest are all others of the window; before an earlier one may be some that the window has no more.
+            newest are all others of the window; before an earlier one may be some that have left the window.
     """
 
     label: str
@@ -68,7 +68,7 @@ class StatisticsIndex:
 
     @property
     def bare_key(self) -> tuple[str, ...]:
-        """The columns of the key that are no features."""
+        """The columns of the key that are not features."""
         return tuple(name for name in self.key if name not in self.key_features)
 
     @property
@@ -108,7 +108,7 @@ def write_statistics(
 
     uris = [join(str(path), folder, STATISTICS_FILE) for folder in folders]
     contents = [one.SerializeToString(deterministic=True) for one in folders.values()]
-    # Most of the time goes to waiting for the disk.
+    # Most of the time is spent waiting for the disk.
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(write_atomic, uris, contents))
     write_json(join(str(path), INDEX), {"format": FORMAT, **asdict(index)})
@@ -183,7 +183,7 @@ def parse_statistics(content: bytes) -> Statistics:
 
 
 def features_by_name(statistics: Statistics) -> dict[str, Feature]:
-    """Look the columns of a dataset up by name, in the dataset's order."""
+    """Return the columns of a dataset by name, in the dataset's order."""
     return {column_name(feature): feature for feature in statistics.datasets[0].features}
 
 
@@ -198,14 +198,14 @@ def row_count(statistics: Statistics) -> int:
 
 
 def common(feature: Feature) -> statistics_pb2.CommonStatistics:
-    """Give the statistics that numbers and text have in common."""
+    """Return the statistics that numbers and text have in common."""
     if feature.HasField("num_stats"):
         return feature.num_stats.common_stats
     return feature.string_stats.common_stats
 
 
 def missing_share(feature: Feature | None) -> float:
-    """Tell the share of rows without a value, between 0 and 1; an absent column is all missing."""
+    """Return the share of rows without a value, from 0 to 1; 1 for an absent column."""
     if feature is None:
         return 1.0
     counts = common(feature)
@@ -214,12 +214,12 @@ def missing_share(feature: Feature | None) -> float:
 
 
 def is_number(feature: Feature) -> bool:
-    """Tell whether a column has numbers."""
+    """Return whether a column has numbers."""
     return feature.type in NUMBERS
 
 
 def constant_value(feature: Feature) -> str | None:
-    """Give the only value of a column as text, or None if it has several or none."""
+    """Return the only value of a column as text, or None if it has several or none."""
     if not common(feature).num_non_missing:
         return None
     if is_number(feature):

@@ -1,7 +1,7 @@
-"""What components hand each other about models: the champion, the blessing and the serving check.
+"""What components pass on about models: the champion, the blessing and the serving check.
 
-Each is an artifact's folder with one JSON file, which has a format number: a component that meets another format says
-so instead of guessing.
+Each is an artifact's folder with one JSON file, which has a format number: a component raises an error for another
+format.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class _Artifact:
             path: Its folder.
 
         Returns:
-            What it holds; keys that this version does not know are ignored.
+            The artifact; unknown keys are ignored.
 
         Raises:
             RetrainerError: If the file is missing, has another format, or lacks a key.
@@ -80,15 +80,15 @@ def _has_default(one: Any) -> bool:
 
 @dataclass(frozen=True)
 class Champion(_Artifact):
-    """The model in service as a run found it, or that there is none.
+    """The model in service when a run started, if there is one.
 
     Attributes:
         version: Its number in the registry; None if no model is in service.
         uri: Folder of its SavedModel; None if no model is in service.
         digest: SHA-256 of the SavedModel's content.
-        train_spans: The spans that it trained on, oldest first; empty if the registry does not know.
-        eval_spans: The spans that it was judged on, oldest first; empty if the registry does not know.
-        settled: Why no model needs to be judged against it any more, the verdict of a push; empty in all other cases.
+        train_spans: The spans that it trained on, oldest first; empty if unknown.
+        eval_spans: The spans that it was judged on, oldest first; empty if unknown.
+        settled: Why no model needs to be judged against it any more: the verdict of a push; otherwise empty.
     """
 
     version: int | None = None
@@ -121,12 +121,12 @@ class Champion(_Artifact):
 
     @property
     def name(self) -> str:
-        """What messages call it, such as `champion version 3`."""
+        """Its name in messages, such as `champion version 3`."""
         return "champion" if self.version is None else f"champion version {self.version}"
 
     @property
     def absence(self) -> str:
-        """Why nothing was compared, where there is no `uri`."""
+        """Why nothing was compared, if there is no `uri`."""
         return "no champion yet" if self.version is None else f"{self.name} not compared"
 
 
@@ -138,8 +138,8 @@ class Blessing(_Artifact):
         blessed: Whether it may.
         reasons: Why not, one sentence for each reason.
         verdict: The verdict in one sentence, which starts with `blessed: ` or `refused: `.
-        model_digest: SHA-256 of the judged SavedModel's content, so that no other model goes in its place.
-        champion_version: Version of the champion that it was compared with and would replace; None for no champion.
+        model_digest: SHA-256 of the judged SavedModel's content, so that no other model is pushed.
+        champion_version: Version of the champion that it was compared with and replaces; None for no champion.
         train_spans: The spans that the model trained on, oldest first.
         eval_spans: The spans that it was judged on, oldest first.
     """
@@ -157,7 +157,7 @@ class Blessing(_Artifact):
 
     @property
     def newest_span(self) -> str:
-        """The newest span that the model trained on or was judged on; empty if that is not known."""
+        """The newest span that the model trained on or was judged on; empty if unknown."""
         return (self.eval_spans or self.train_spans or ("",))[-1]
 
     @property
@@ -177,7 +177,7 @@ class ServingCheck(_Artifact):
         rows: How many rows were sent.
         load_seconds: How long loading took, in seconds; None if it failed.
         latency_ms: Percentiles of single-row requests in milliseconds, `p50` and `p95`; None if none was answered.
-        warnings: What does not stop the model and is worth knowing, one sentence each.
+        warnings: What does not stop the model, one sentence each.
     """
 
     ok: bool

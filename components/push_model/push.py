@@ -112,7 +112,7 @@ def push(
     expected = judged.champion_version
     moved = {"at": now, **({"run": noted["run"]} if noted.get("run") else {})}
     try:
-        registry.give_alias(alias, version.version, expected, moved)
+        registry.move_alias(alias, version.version, expected, moved)
     except AliasMovedError as error:
         compared = "no champion" if expected is None else f"version {expected}"
         raise ChampionChangedError(

@@ -79,13 +79,13 @@ def retire_champion(store: str, why: str) -> int:
         RetrainerError: If there is no champion, or it changed meanwhile.
     """
     registry = Registry(Store(store).models_uri)
-    version = registry.points_at(CHAMPION)
+    version = registry.version_of(CHAMPION)
     if version is None:
         raise RetrainerError(f"no model is in service in '{store}', so there is nothing to retire.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     info = {"at": now, "by": this_user(), **({"why": why} if why else {})}
     try:
-        registry.give_alias(CHAMPION, None, version, info)
+        registry.move_alias(CHAMPION, None, version, info)
     except AliasMovedError as error:
         raise RetrainerError(
             f"the champion has changed: {error}. Check 'retrainer models list', then retry."

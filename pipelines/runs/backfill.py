@@ -127,7 +127,7 @@ def run_steps(
     for number, step in enumerate(to_run, 1):
         say(f"{number} of {len(to_run)}: span {step.span}")
         step.record = run(step.span)
-        step.champion = registry.points_at(CHAMPION)
+        step.champion = registry.version_of(CHAMPION)
         if step.record.state != RunState.SUCCEEDED:
             return False
     return True

@@ -147,7 +147,7 @@ def test_going_back_to_an_older_champion_works_as_written(tmp_path: Path) -> Non
         model = tmp_path / f"model-{number}"
         model.mkdir()
         registry.add(str(model), digest=str(number), info={})
-    registry.give_alias(CHAMPION, 8, None, {})
+    registry.move_alias(CHAMPION, 8, None, {})
     exec(snippet.replace(where, str(tmp_path)))
     champion = registry.resolve(CHAMPION)
     assert champion

@@ -30,7 +30,7 @@ TOP_VALUES = 6
 # Of 11.5 pixels; letters of East Asian scripts are as wide as two.
 _LABEL_CHARACTERS = 21
 _LETTER = 6.4
-# A bar of so many pixels can be seen; of smaller shares TFDV's histograms have some in every bucket.
+# The smallest visible bar in pixels; smaller shares occur in every bucket of TFDV's histograms.
 _LEAST_HEIGHT, _LEAST_SHARE = 1.5, 5e-4
 # Of 11 pixels, two of them side by side.
 _SPAN_CHARACTERS = 24
@@ -106,7 +106,7 @@ def trend_chart(
         f"<title>{escape(points[i][0])}: {number(value)}</title></circle>"
         for i, value in known
     )
-    # Without a threshold nothing else says how high the line lies.
+    # Without a threshold, this is the only scale.
     limit = _text(WIDTH - right, 10, f"newest {number(known[-1][1])}", "end")
     if threshold is not None:
         y = at(0, threshold)[1]
@@ -185,7 +185,7 @@ def _histogram(title: str, series: Sequence[Series]) -> Markup:
     step = WIDTH / BINS
     shapes, tails = [], []
     for one, shares, below, above in counted:
-        # What there is can be seen, however rare.
+        # Even rare values stay visible.
         tall = np.where(
             shares > _LEAST_SHARE,
             np.maximum((height - bottom - 4) * shares / peak, _LEAST_HEIGHT),
@@ -255,7 +255,7 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
 
 
 def _others(newest: Series, shown: Sequence[str]) -> Markup:
-    """Say how many values are not drawn, and how many rows have one."""
+    """Describe the values that are not drawn, and their rows."""
     feature = newest.feature
     if feature is None:
         return Markup("")
@@ -273,12 +273,12 @@ def _shortened(text: str, width: int) -> str:
     head = text[: width + 1]
     widths = accumulate(1 + (unicodedata.east_asian_width(one) in "WF") for one in head)
     fitting = sum(reached <= width for reached in widths)
-    # The ellipsis takes the place of what is cut, which is one letter at least.
+    # The ellipsis replaces at least one letter.
     return text if fitting == len(text) else text[: max(fitting - 1, 1)] + "…"
 
 
 def _labels(values: Sequence[str]) -> list[str]:
-    """Shorten values to what fits beside the bars, so that they stay apart where they only differ at the end."""
+    """Shorten values to fit beside the bars, keeping those distinct that differ only at the end."""
     labels = [_shortened(value, _LABEL_CHARACTERS) or "(empty)" for value in values]
     if len(set(labels)) < len(labels):
         half = _LABEL_CHARACTERS // 2
@@ -298,7 +298,7 @@ def _width(text: str) -> int:
 
 
 def _ending(span: str) -> str:
-    # The last letters tell spans apart.
+    # The last letters distinguish spans.
     return _shortened(span[::-1], _SPAN_CHARACTERS)[::-1]
 
 

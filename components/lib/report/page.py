@@ -1,4 +1,4 @@
-"""Reports: one self-contained HTML page each, which needs no network to open."""
+"""The page of a report: one self-contained HTML file that needs no network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from ..image import VERSION
 RUN_MARKER, RUN_END = "<!-- retrainer:run -->", "<!-- /retrainer:run -->"
 """Stands in every page's header.
 
-A component does not know the run that it belongs to: as a parameter the run's name would be in the cache's key, and
-nothing would ever be reused. Who keeps the run's records puts name and links between these two afterwards.
+A component does not know its run: as a parameter, the run's name would be in the cache key, and nothing would be
+reused. The runner puts name and links between these two afterwards.
 """
 _TALL_FROM = 30
-"""Rows from which on a table scrolls by itself, so that what follows it stays in reach."""
+"""From this number of rows on, a table scrolls by itself."""
 
 _environment = Environment(
     loader=PackageLoader(__package__, "templates"), autoescape=True, trim_blocks=True
@@ -49,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell whose text is not what it is sorted by.
+    """A cell with its own sort key.
 
     Attributes:
         shown: Text, or `Markup`.
@@ -73,12 +73,12 @@ def render_page(
     """Lay out a report.
 
     Args:
-        title: What was judged.
-        verdict: The judgement in one sentence.
-        ok: Whether it is good news; colours the verdict.
+        title: Title of the report.
+        verdict: The verdict in one sentence.
+        ok: Whether the verdict is positive; colours it.
         facts: Short facts shown under the verdict, by name.
         body_html: The rest, as HTML that is already safe.
-        words: What stands before the verdict if it is good news, and if it is not.
+        words: Words before a positive and a negative verdict.
         style: Further CSS.
         place: URI that the report is written to; on Kubeflow and Vertex AI it names pipeline and run.
 
@@ -112,9 +112,9 @@ def render_table(
     Args:
         columns: Headings; one whose cells are all numbers is set to the right.
         rows: Cells, row by row; text is escaped, `Markup` is kept.
-        search: What its rows are called; with it a reader can search and sort. A browser without scripts shows the
-            whole table in its order.
-        rows_column: With `search`, the column of row counts, by which small groups can be left out.
+        search: Name of its rows, which makes it searchable and sortable. Without scripts, a browser shows the whole
+            table in its order.
+        rows_column: With `search`, the column of row counts, to filter small groups.
         caption: A line above the table.
 
     Returns:
@@ -142,10 +142,10 @@ def render_table(
 
 
 def put_run(page: str, header: str) -> str:
-    """Put the run into a report's header, in place of what was put there before.
+    """Put the run into a report's header, replacing a former one.
 
     Args:
-        page: A page of `render_page`; another one is given back as it is.
+        page: A page of `render_page`; others are returned unchanged.
         header: HTML that is already safe.
 
     Returns:
@@ -157,7 +157,7 @@ def put_run(page: str, header: str) -> str:
 
 
 def render_run_header(about: str, links: Sequence[tuple[str, str, bool]]) -> Markup:
-    """Lay out what a report says of its run.
+    """Lay out the run in a report's header.
 
     Args:
         about: The run, in a few words.
@@ -217,9 +217,9 @@ def legend(series: Sequence[tuple[str, str]]) -> Markup:
 
 
 def place_of(path: str) -> str:
-    """Name where a report is written, if that says what run it belongs to.
+    """Return where a report is written, if that identifies its run.
 
-    Kubeflow and Vertex AI write a task's outputs to a path that holds the names of pipeline and run.
+    Kubeflow and Vertex AI write a task's outputs to a path with the names of pipeline and run.
 
     Args:
         path: The path that the component writes to.
@@ -234,7 +234,7 @@ def place_of(path: str) -> str:
 
 
 def isolated(name: str) -> str | Markup:
-    """Keep a name to itself: it may hold what turns the direction of all text after it.
+    """Isolate a name: it may change the direction of all text after it.
 
     Args:
         name: A name from the data, such as a column's.
@@ -246,12 +246,12 @@ def isolated(name: str) -> str | Markup:
 
 
 def breakable(name: str) -> Markup:
-    """Let a long name break where a reader expects it: after an underscore, not in the middle of a word."""
+    """Allow line breaks in a long name after underscores, not within words."""
     return Markup("_<wbr>").join(name.split("_"))
 
 
 def unbroken(text: str) -> Markup:
-    """Keep a text on one line, such as a date in a narrow cell."""
+    """Keep text on one line, such as a date in a narrow cell."""
     return Markup('<span class="nobreak">{}</span>').format(text)
 
 

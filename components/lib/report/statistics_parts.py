@@ -1,4 +1,4 @@
-"""What the reports on statistics and on their validation have in common: a column in a line, and the spans."""
+"""Parts of the statistics and the validation report: a column in a line, and the table of spans."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,12 +21,12 @@ from .charts import Series
 from .page import Column, render_table, unbroken
 
 TRAIN_COLOR, EVAL_COLOR = "var(--train)", "var(--eval)"
-# More would make a page that no browser likes; the statistics have them all.
+# More make a page that browsers are slow to show; the statistics have all.
 MAX_CARDS = 300
 
 
 def figure_lines(series: Sequence[Series]) -> Markup:
-    """Sum a column up in a line for each dataset.
+    """Summarize a column in a line for each dataset.
 
     Args:
         series: The datasets, as the chart above the lines has them.
@@ -43,7 +43,7 @@ def figure_lines(series: Sequence[Series]) -> Markup:
 
 
 def figures(feature: Feature | None) -> str:
-    """Sum a column up in a line: missing share, and mean and spread, or how many values.
+    """Summarize a column in a line: missing share, and mean and spread, or number of values.
 
     Args:
         feature: Its statistics; None if the dataset lacks it.
@@ -64,20 +64,20 @@ def figures(feature: Feature | None) -> str:
 
 def _number_words(feature: Feature) -> list[str]:
     stats = feature.num_stats
-    # Where all cells hold no number, TFDV leaves the buckets out and the count in.
+    # If all cells are NaN, TFDV writes their count without buckets.
     nan = int(max((histogram.num_nan for histogram in stats.histograms), default=0))
-    words = [f"{nan:,} not a number"] if nan else []
+    words = [f"{nan:,} NaN"] if nan else []
     if nan == common(feature).num_non_missing:
         return words
     if np.isfinite([stats.mean, stats.min, stats.max]).all():
         words += [f"mean {number(stats.mean)}", f"median {number(stats.median)}"]
         if 0 < (zeros := stats.num_zeros / common(feature).num_non_missing) < 1:
             words.append(f"{percent(zeros)} zeros")
-        # Of numbers whose squares are beyond floating point TFDV gives none, or 0.
+        # If squares exceed floating point, TFDV returns none, or 0.
         if stats.std_dev > 0 or stats.min == stats.max:
             words.append(f"std {number(stats.std_dev)}")
         return [*words, f"{number(stats.min)} to {number(stats.max)}"]
-    # With an infinite value there is no mean and no spread; the finite ones are all in the buckets between.
+    # With an infinite value there is no mean and no spread; the finite ones are in the buckets between.
     ends = [
         end
         for histogram in stats.histograms
@@ -87,14 +87,14 @@ def _number_words(feature: Feature) -> list[str]:
         if np.isfinite(end)
     ]
     if not ends:
-        return [*words, "infinite values alone"]
+        return [*words, "only infinite values"]
     return [*words, f"some infinite, others {number(min(ends))} to {number(max(ends))}"]
 
 
 def span_table(
     index: StatisticsIndex, spans: Mapping[str, Statistics], further: Mapping[str, Sequence[object]]
 ) -> Markup:
-    """Lay out the spans: what each is used for, its rows, and how many were read and set aside.
+    """Lay out the spans: use, rows, and rows read and quarantined.
 
     Args:
         index: What was computed.
@@ -104,7 +104,7 @@ def span_table(
     Returns:
         HTML.
     """
-    # What was kept is what the statistics count as rows.
+    # The statistics count the rows that were kept.
     names = dict.fromkeys(name for counts in index.counts.values() for name in counts)
     names.pop("kept", None)
     rows = []
@@ -128,14 +128,14 @@ def span_table(
 def label_cells(
     index: StatisticsIndex, spans: Mapping[str, Statistics]
 ) -> tuple[dict[str, list[object]], str, list[float | None]]:
-    """Sum a label of numbers up by span: the rate of 1 where it is 0 and 1, else mean and median.
+    """Summarize a numeric label by span: the rate of 1 for 0 and 1, else mean and median.
 
     Args:
         index: What was computed.
         spans: Statistics by span.
 
     Returns:
-        Cells for `span_table`, and name and values of what can be drawn over the spans; nothing for a label of text.
+        Cells for `span_table`, and name and values of a trend over the spans; nothing for a text label.
     """
     label = index.label
     features = [features_by_name(one).get(label) for one in spans.values()]

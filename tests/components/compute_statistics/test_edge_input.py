@@ -71,10 +71,10 @@ def test_a_column_of_nothing_but_not_a_number(columns_of):
     [
         ([1.0, 2.0, np.inf, 3.0], "some infinite, others 1 to 3"),
         ([-np.inf, 2.0, np.inf, 3.0], "some infinite, others 2 to 3"),
-        ([np.inf, np.inf], "infinite values alone"),
-        ([np.inf, -np.inf, np.nan], "1 not a number, infinite values alone"),
-        ([np.nan, np.nan], "2 not a number"),
-        ([np.nan, 1.0, 3.0], "1 not a number, mean 2, median 3, std 1, 1 to 3"),
+        ([np.inf, np.inf], "only infinite values"),
+        ([np.inf, -np.inf, np.nan], "1 NaN, only infinite values"),
+        ([np.nan, np.nan], "2 NaN"),
+        ([np.nan, 1.0, 3.0], "1 NaN, mean 2, median 3, std 1, 1 to 3"),
         ([1e308, -1e308], "mean 0, median 1e+308, -1e+308 to 1e+308"),
     ],
 )

@@ -41,10 +41,10 @@ def test_an_alias_moves_only_from_where_it_was_seen(registry, model):
     registry.add(str(model), "d1", {})
     registry.add(str(model), "d2", {})
     assert registry.resolve("champion") is None
-    registry.give_alias("champion", 1, None, {})
+    registry.move_alias("champion", 1, None, {})
     with pytest.raises(AliasMovedError):
-        registry.give_alias("champion", 2, None, {})
-    registry.give_alias("champion", 2, 1, {})
+        registry.move_alias("champion", 2, None, {})
+    registry.move_alias("champion", 2, 1, {})
     assert registry.resolve("champion").version == 2
 
 
@@ -75,7 +75,7 @@ def test_an_alias_that_moves_between_look_and_create_is_lost_and_says_where_it_p
 ):
     for digest in ("d1", "d2", "d3"):
         registry.add(str(model), digest, {})
-    registry.give_alias("champion", 1, None, {})
+    registry.move_alias("champion", 1, None, {})
     create = numbered_records.create_exclusive
 
     def be_slower(uri, data):
@@ -86,7 +86,7 @@ def test_an_alias_that_moves_between_look_and_create_is_lost_and_says_where_it_p
     monkeypatch.setattr(numbered_records, "create_exclusive", be_slower)
     message = "'champion' points at version 2 now, not at version 1"
     with pytest.raises(AliasMovedError, match=message) as caught:
-        registry.give_alias("champion", 3, 1, {})
+        registry.move_alias("champion", 3, 1, {})
     assert caught.value.current == 2
     assert registry.resolve("champion").version == 2
 
@@ -103,22 +103,22 @@ def test_a_move_whose_reply_was_lost_counts_as_made(registry, model, monkeypatch
         return reply
 
     monkeypatch.setattr(numbered_records, "create_exclusive", lose_the_reply)
-    registry.give_alias("champion", 1, None, {})
+    registry.move_alias("champion", 1, None, {})
     assert registry.resolve("champion").version == 1
 
 
 def test_an_alias_that_was_taken_away_points_at_no_version(registry, model):
     registry.add(str(model), "d1", {})
-    registry.give_alias("champion", 1, None, {})
-    registry.give_alias("champion", None, 1, {"why": "too many refunds"})
+    registry.move_alias("champion", 1, None, {})
+    registry.move_alias("champion", None, 1, {"why": "too many refunds"})
     assert registry.resolve("champion") is None
-    registry.give_alias("champion", 1, None, {})
+    registry.move_alias("champion", 1, None, {})
     assert registry.resolve("champion").version == 1
 
 
 def test_a_damaged_alias_is_to_be_restored_not_deleted(registry, model):
     registry.add(str(model), "d1", {})
-    registry.give_alias("champion", 1, None, {})
+    registry.move_alias("champion", 1, None, {})
     write_atomic(f"{registry.uri}/aliases/champion/000001.json", '{"version": ')
     with pytest.raises(RetrainerError, match="Restore it from a copy") as refused:
         registry.resolve("champion")

@@ -119,7 +119,7 @@ def test_a_push_that_died_before_the_alias_moved_is_finished_by_the_next(gate, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Registry, "give_alias", die)
+        patched.setattr(Registry, "move_alias", die)
         with pytest.raises(KeyboardInterrupt):
             gate.push(model, gate.judge(model))
     assert gate.champion is None

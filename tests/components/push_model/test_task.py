@@ -130,7 +130,7 @@ def test_what_the_first_push_settled_is_passed_on(tmp_path, blessed):
 def test_a_champion_that_was_retired_meanwhile_is_judged_against_nothing(two):
     mine, _ = two
     mine.judge(1)
-    Registry(f"{mine.store}/models").give_alias("champion", None, 1, {})
+    Registry(f"{mine.store}/models").move_alias("champion", None, 1, {})
     mine.push(champion_changed="judge_again")
     assert not Champion.read(mine.next).exists
     mine.judge(None)

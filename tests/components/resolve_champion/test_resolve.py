@@ -20,7 +20,7 @@ def store(tmp_path):
     registry = Registry(Store(uri).models_uri)
     info = {"span": "2026-01-10", "train_spans": ["2026-01-09"], "eval_spans": ["2026-01-10"]}
     registry.add(str(model), "d1", info)
-    registry.give_alias(CHAMPION, 1, None, {})
+    registry.move_alias(CHAMPION, 1, None, {})
     return uri
 
 

@@ -32,7 +32,7 @@ def project(tmp_path):
             "eval_spans": [f"{number}"],
         }
         Project.registry.add(str(model), f"d{number}", info)
-        Project.registry.give_alias(CHAMPION, number, number - 1 or None, {})
+        Project.registry.move_alias(CHAMPION, number, number - 1 or None, {})
     return Project()
 
 
@@ -60,7 +60,7 @@ def test_a_retired_champion_leaves_no_champion_and_a_record_of_who_and_why(
     with pytest.raises(RetrainerError, match=r"no model is in service in .*nothing to retire"):
         retrainer("models", "retire", "--file", project.file)
     # An earlier version can be put into service again.
-    project.registry.give_alias(CHAMPION, 1, None, {})
+    project.registry.move_alias(CHAMPION, 1, None, {})
     assert project.registry.resolve(CHAMPION).version == 1
 
 
@@ -68,7 +68,7 @@ def test_a_champion_that_is_replaced_meanwhile_is_not_retired(retrainer, project
     def move(alias, version, expected, info):
         raise AliasMovedError(alias, 3, expected)
 
-    monkeypatch.setattr(Registry, "give_alias", lambda _, *arguments: move(*arguments))
+    monkeypatch.setattr(Registry, "move_alias", lambda _, *arguments: move(*arguments))
     with pytest.raises(RetrainerError, match="points at version 3 now, not at version 2"):
         retrainer("models", "retire", "--file", project.file)
 

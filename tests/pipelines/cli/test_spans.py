@@ -167,7 +167,7 @@ def test_prune_names_the_runs_and_the_champion_without_noted_versions(project, t
     registry = Registry(Store(project.store).models_uri)
     (tmp_path / "model").mkdir()
     version = registry.add(str(tmp_path / "model"), "0" * 64, {"run": "on-vertex"}).version
-    registry.give_alias(CHAMPION, version, None, {})
+    registry.move_alias(CHAMPION, version, None, {})
     said = project.call("prune", "--dry-run")
     assert "run run-1 does not say which versions it used" in said
     assert "champion 1: its run (on-vertex) left no record; its spans are not known" in said
@@ -191,7 +191,7 @@ def test_prune_keeps_the_spans_of_a_champion_whose_run_left_no_record(project, t
     (tmp_path / "model").mkdir()
     info = {"run": "before-records", "train_spans": ["1"], "eval_spans": ["2"]}
     version = registry.add(str(tmp_path / "model"), "0" * 64, info).version
-    registry.give_alias(CHAMPION, version, None, {})
+    registry.move_alias(CHAMPION, version, None, {})
     said = project.call("prune", "--older-than", "0")
     assert "champion 1: its run (before-records) left no record; its spans are kept whole" in said
     assert project.first in project.versions()
@@ -202,7 +202,7 @@ def test_a_champion_whose_run_is_recorded_keeps_no_more_than_it_used(project, tm
     (tmp_path / "model").mkdir()
     info = {"run": "orders-1", "train_spans": ["1"], "eval_spans": ["2"]}
     version = registry.add(str(tmp_path / "model"), "0" * 64, info).version
-    registry.give_alias(CHAMPION, version, None, {})
+    registry.move_alias(CHAMPION, version, None, {})
     note(project, "u1", spans={"2": project.versions()[-1]})
     assert "freed 1 version" in project.call("prune", "--older-than", "0")
 
@@ -215,7 +215,7 @@ def test_prune_forgets_old_runs_if_asked_and_never_the_champions(project, tmp_pa
     registry = Registry(Store(project.store).models_uri)
     (tmp_path / "model").mkdir()
     version = registry.add(str(tmp_path / "model"), "0" * 64, {"run": "orders-1"}).version
-    registry.give_alias(CHAMPION, version, None, {})
+    registry.move_alias(CHAMPION, version, None, {})
     assert "freed 0 versions" in project.call(*old, "0")
 
 

@@ -303,7 +303,7 @@ def test_a_floor_is_missed_only_as_long_as_there_is_no_champion(project):
     registry = Registry(Store(str(folder / "store")).models_uri)
     (folder / "model").mkdir()
     version = registry.add(str(folder / "model"), "ab", {})
-    registry.give_alias(CHAMPION, version.version, None, {})
+    registry.move_alias(CHAMPION, version.version, None, {})
     assert warnings(folder) == []
 
 

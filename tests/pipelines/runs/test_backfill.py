@@ -82,7 +82,7 @@ def test_a_champion_that_has_seen_newer_spans_is_named_before_anything_runs(load
     (model / "saved_model.pb").write_bytes(b"graph")
     registry = Registry(Store(loaded.config.store).models_uri)
     registry.add(str(model), "d1", {"span": "2026-01-04"})
-    registry.give_alias(CHAMPION, 1, None, {})
+    registry.move_alias(CHAMPION, 1, None, {})
     with pytest.raises(
         RetrainerError, match=r"01-02 is older than 2026-01-04.*models retire.*--allow-older"
     ):
