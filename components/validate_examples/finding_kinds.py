@@ -59,7 +59,7 @@ WRONG_TYPE = FindingKind(
     "wrong_type",
     "wrong type",
     ERROR,
-    "fix the source, or change the column's `type` in the schema",
+    "correct the source, or change the column's `type` in the schema",
     "text for numbers, fractions for integers; a warning where the model takes floats anyway",
     in_schema=True,
 )
@@ -67,7 +67,7 @@ MISSING_VALUES = FindingKind(
     "missing_values",
     "missing values",
     ERROR,
-    "fix the source, or lower the column's `presence` in the schema",
+    "correct the source, or lower the column's `presence` in the schema",
     "more rows without a value than the schema's `presence.min_fraction` allows",
     in_schema=True,
 )
@@ -75,7 +75,7 @@ UNEXPECTED_VALUES = FindingKind(
     "unexpected_values",
     "unexpected values",
     ERROR,
-    "fix the source, or add the values to the column's domain in the schema",
+    "correct the source, or add the values to the column's domain in the schema",
     "values outside a text column's domain in more than 1 % of the rows (`min_domain_mass`)",
     in_schema=True,
 )
@@ -83,7 +83,7 @@ OUT_OF_DOMAIN = FindingKind(
     "out_of_domain",
     "out of its domain",
     ERROR,
-    "fix the source, or change the column's domain in the schema",
+    "correct the source, or change the column's domain in the schema",
     "numbers outside their domain; a warning if the domain was inferred",
     in_schema=True,
 )
@@ -91,7 +91,7 @@ WRONG_SHAPE = FindingKind(
     "wrong_shape",
     "wrong number of values in a cell",
     ERROR,
-    "fix the source, or change the column's `shape` or `value_count` in the schema",
+    "correct the source, or change the column's `shape` or `value_count` in the schema",
     "another number of values in a cell than the schema's `shape` or `value_count`",
     in_schema=True,
 )
@@ -99,7 +99,7 @@ DISTINCT_VALUES = FindingKind(
     "distinct_values",
     "wrong number of distinct values",
     ERROR,
-    "fix the source, or change the column's `unique_constraints` in the schema",
+    "correct the source, or change the column's `unique_constraints` in the schema",
     "more or fewer distinct values than the schema's `unique_constraints`",
     in_schema=True,
 )
@@ -114,7 +114,7 @@ NOT_A_NUMBER = FindingKind(
     "not_a_number",
     "NaN",
     ERROR,
-    "fix the source, or remove `disallow_nan` from the column's domain",
+    "correct the source, or remove `disallow_nan` from the column's domain",
     "NaN where the schema has `disallow_nan`",
     in_schema=True,
 )
@@ -122,7 +122,7 @@ INFINITE = FindingKind(
     "infinite",
     "infinite values",
     ERROR,
-    "fix the source, or leave the cells empty; a model can't use them",
+    "correct the source, or leave the cells empty; a model can't use them",
     "infinite values in any span",
 )
 INVALID_SCHEMA = FindingKind(
@@ -160,7 +160,7 @@ OTHER = FindingKind(
     "other",
     "anomaly",
     ERROR,
-    "fix the source, or edit the schema",
+    "correct the source, or edit the schema",
     "any other anomaly of TFDV's",
     in_schema=True,
 )

@@ -154,7 +154,7 @@ def anomaly_findings(
                 subject.name,
             )
             if finding.kind in (OUT_OF_DOMAIN, UNEXPECTED_VALUES) and column in from_settings:
-                remedy = f"fix the source, or change validation.domains.{column}"
+                remedy = f"correct the source, or change validation.domains.{column}"
                 finding = replace(finding, remedy=remedy)
             findings.append(replace(finding, in_training=subject.in_training))
     return findings

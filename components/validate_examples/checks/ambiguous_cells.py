@@ -19,7 +19,7 @@ ODD_CELLS = FindingKind(
     "odd_cells",
     "ambiguous cells",
     WARNING,
-    "fix the source, or set the column's type (`data.types`)",
+    "correct the source, or set the column's type (`data.types`)",
     "the newest span has cells with an ambiguous meaning, such as `0700`, `3.10` or `NA`, and the earlier spans have "
     "none; needs `examples`",
 )

@@ -21,7 +21,7 @@ NUMBERS_IN_TEXT = FindingKind(
     "numbers_in_text",
     "mostly numeric text column",
     WARNING,
-    "fix the other cells, name them as missing (data.csv.null_values), or set the column's type (data.types)",
+    "correct the other cells, name them as missing (data.csv.null_values), or set the column's type (data.types)",
     "a text column of which nine tenths or more, but not all, are numbers: a few odd cells make text of a column",
 )
 CONSTANT_COLUMN = FindingKind(
@@ -35,21 +35,21 @@ BECAME_CONSTANT = FindingKind(
     "became_constant",
     "column became constant",
     WARNING,
-    "fix the source",
+    "correct the source",
     "a column with one value in the newest span, and several in earlier ones",
 )
 ALL_MISSING = FindingKind(
     "all_missing",
     "empty column",
     WARNING,
-    "fix the source, or drop the column",
+    "correct the source, or drop the column",
     "a column without a value in every span",
 )
 BECAME_EMPTY = FindingKind(
     "became_empty",
     "column became empty",
     WARNING,
-    "fix the source",
+    "correct the source",
     "a column without a value in the newest span, and with values in earlier ones",
 )
 

@@ -24,21 +24,21 @@ FUTURE_DATE = FindingKind(
     "future_date",
     "date in the future",
     WARNING,
-    "fix the source's clock or dates",
+    "correct the source's clock or dates",
     "a text column of ISO dates, or a span's own name, has dates later than tomorrow",
 )
 DATE_AFTER_SPAN = FindingKind(
     "date_after_span",
     "date after its span",
     WARNING,
-    "fix the source's clock or dates",
+    "correct the source's clock or dates",
     "dates more than a day after the end of their span",
 )
 IMPOSSIBLE_DATE = FindingKind(
     "impossible_date",
     "invalid date",
     WARNING,
-    "fix the source's dates",
+    "correct the source's dates",
     "days that do not exist, such as `2013-02-30`",
 )
 
