@@ -9,13 +9,13 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.input_counts import (
     Found,
+    InputCounts,
     SliceRows,
-    Tally,
     add_up,
+    count_inputs,
     slice_id,
-    take,
 )
-from retrainer.components.evaluate_model.metric_requirements import Demand
+from retrainer.components.evaluate_model.metric_requirements import Requirement
 from retrainer.components.evaluate_model.predict import Scores
 
 ALL = [config_pb2.SlicingSpec()]
@@ -32,61 +32,65 @@ def scores(label, prediction=None, weight=None, **slices):
     )
 
 
-def broken(demand, label=(0.0, 1.0), prediction=None, weight=None):
+def broken(requirement, label=(0.0, 1.0), prediction=None, weight=None):
     """Count the rows that break each rule, where a metric asks for something."""
-    demands = {demand: ["AUC"]} if demand else {}
-    tally, good = take(scores(label, prediction, weight), demands, ALL)
-    counts = {rule: found.rows for rule, found in tally.found.items()}
+    requirements = {requirement: ["AUC"]} if requirement else {}
+    found_counts, good = count_inputs(scores(label, prediction, weight), requirements, ALL)
+    counts = {rule: found.rows for rule, found in found_counts.found.items()}
     assert good.all() == (not counts)
     return counts
 
 
 @pytest.mark.parametrize(
-    ("demand", "label", "bad"),
+    ("requirement", "label", "bad"),
     [
-        (Demand.BINARY, [0, 1, 0.5], 0),
-        (Demand.BINARY, [-0.01, 1.01, 0.5], 2),
-        (Demand.HINGE, [-1, 1, 0], 0),
-        (Demand.HINGE, [-1.01, 1.01, 0], 2),
-        (Demand.COUNTS, [0, 7, 0.5], 0),
-        (Demand.COUNTS, [-0.01, 7, 0.5], 1),
-        (Demand.LOGARITHM, [-0.99, 0], 0),
-        (Demand.LOGARITHM, [-1, 0], 1),
+        (Requirement.BINARY, [0, 1, 0.5], 0),
+        (Requirement.BINARY, [-0.01, 1.01, 0.5], 2),
+        (Requirement.HINGE, [-1, 1, 0], 0),
+        (Requirement.HINGE, [-1.01, 1.01, 0], 2),
+        (Requirement.COUNTS, [0, 7, 0.5], 0),
+        (Requirement.COUNTS, [-0.01, 7, 0.5], 1),
+        (Requirement.LOGARITHM, [-0.99, 0], 0),
+        (Requirement.LOGARITHM, [-1, 0], 1),
     ],
 )
-def test_labels_may_lie_at_the_ends_of_a_range(demand, label, bad):
-    assert broken(demand, label) == ({f"{demand}|label": bad} if bad else {})
+def test_labels_may_lie_at_the_ends_of_a_range(requirement, label, bad):
+    assert broken(requirement, label) == ({f"{requirement}|label": bad} if bad else {})
 
 
 @pytest.mark.parametrize(
-    ("demand", "prediction", "bad"),
+    ("requirement", "prediction", "bad"),
     [
-        (Demand.PROBABILITIES, [-0.0009, 1.0009], 0),
-        (Demand.PROBABILITIES, [-0.0011, 1.0011], 2),
-        (Demand.COUNTS, [0, 7], 0),
-        (Demand.COUNTS, [-0.01, 7], 1),
-        (Demand.LOGARITHM, [-0.99, 0], 0),
-        (Demand.LOGARITHM, [-1, 0], 1),
+        (Requirement.PROBABILITIES, [-0.0009, 1.0009], 0),
+        (Requirement.PROBABILITIES, [-0.0011, 1.0011], 2),
+        (Requirement.COUNTS, [0, 7], 0),
+        (Requirement.COUNTS, [-0.01, 7], 1),
+        (Requirement.LOGARITHM, [-0.99, 0], 0),
+        (Requirement.LOGARITHM, [-1, 0], 1),
     ],
 )
-def test_predictions_may_be_off_by_a_rounding_error(demand, prediction, bad):
-    assert broken(demand, prediction=prediction) == ({f"{demand}|candidate": bad} if bad else {})
+def test_predictions_may_be_off_by_a_rounding_error(requirement, prediction, bad):
+    assert broken(requirement, prediction=prediction) == (
+        {f"{requirement}|candidate": bad} if bad else {}
+    )
 
 
 @pytest.mark.parametrize(("sums", "bad"), [([0.991, 1.009], 0), ([0.989, 1.011], 2)])
 def test_the_outputs_of_a_row_add_up_to_1(sums, bad):
     outputs = [[total / 2, total / 2] for total in sums]
-    demands = {Demand.PROBABILITIES: ["X"], Demand.DISTRIBUTION: ["X"]}
-    tally, _ = take(scores([0, 1], outputs), demands, ALL)
-    assert {rule: found.rows for rule, found in tally.found.items()} == (
+    requirements = {Requirement.PROBABILITIES: ["X"], Requirement.DISTRIBUTION: ["X"]}
+    found_counts, _ = count_inputs(scores([0, 1], outputs), requirements, ALL)
+    assert {rule: found.rows for rule, found in found_counts.found.items()} == (
         {"distribution|candidate": 2} if bad else {}
     )
 
 
 def test_a_class_is_a_whole_number_that_the_model_has_an_output_for():
     outputs = np.full((5, 3), 1 / 3)
-    tally, good = take(scores([0, 2, 3, -1, 0.5], outputs), {Demand.KNOWN_CLASSES: ["X"]}, ALL)
-    assert tally.found == {"known classes|candidate": Found(3, -1.0, 3.0)}
+    found_counts, good = count_inputs(
+        scores([0, 2, 3, -1, 0.5], outputs), {Requirement.KNOWN_CLASSES: ["X"]}, ALL
+    )
+    assert found_counts.found == {"known classes|candidate": Found(3, -1.0, 3.0)}
     assert good.tolist() == [True, True, False, False, False]
 
 
@@ -98,21 +102,23 @@ def test_a_weight_may_be_0_and_not_less_and_nothing_is_empty_or_infinite():
 
 
 def test_a_prediction_that_is_no_number_is_found_and_the_others_are_counted():
-    tally, good = take(scores([0, 1, 1], [0.5, math.nan, math.inf]), {}, ALL)
-    assert tally.found["undefined|candidate"].rows == 2
-    assert tally.slices[slice_id(())].rows == np.count_nonzero(good) == 1
+    found_counts, good = count_inputs(scores([0, 1, 1], [0.5, math.nan, math.inf]), {}, ALL)
+    assert found_counts.found["undefined|candidate"].rows == 2
+    assert found_counts.slices[slice_id(())].rows == np.count_nonzero(good) == 1
 
 
 def test_two_batches_are_counted_as_one():
     label, weight = [0, 3, 1, 2, 5], [1.0, 0.0, 2.0, 0.5, -1.0]
     whole = scores(label, weight=weight, site=["a", "b", "a", "b", "b"])
     specs = [*ALL, config_pb2.SlicingSpec(feature_keys=["site"])]
-    demands = {Demand.BINARY: ["AUC"]}
-    once, _ = take(whole, demands, specs, (0, 1))
+    requirements = {Requirement.BINARY: ["AUC"]}
+    once, _ = count_inputs(whole, requirements, specs, (0, 1))
     for cut in range(1, 5):
         first = np.arange(5) < cut
-        parts = [take(whole.of(rows), demands, specs, (0, 1))[0] for rows in (first, ~first)]
-        assert add_up(Tally.from_json(part.to_json()) for part in parts) == once
+        parts = [
+            count_inputs(whole.of(rows), requirements, specs, (0, 1))[0] for rows in (first, ~first)
+        ]
+        assert add_up(InputCounts.from_json(part.to_json()) for part in parts) == once
     # One row breaks two rules.
     assert once.found == {
         "binary|label": Found(3, 2.0, 5.0),
@@ -123,8 +129,8 @@ def test_two_batches_are_counted_as_one():
 
 
 def test_rows_that_weigh_nothing_are_counted_apart():
-    tally, _ = take(scores([0, 3, 1], weight=[0, 0, 2]), {}, ALL, (1, 3))
-    rows = tally.slices[slice_id(())]
+    found_counts, _ = count_inputs(scores([0, 3, 1], weight=[0, 0, 2]), {}, ALL, (1, 3))
+    rows = found_counts.slices[slice_id(())]
     assert (rows.rows, rows.weight, rows.low, rows.high) == (3, 2.0, 0.0, 3.0)
     assert (rows.weighted_rows, rows.weighted_low, rows.weighted_high) == (1, 1.0, 1.0)
     assert rows.classes == {"1": 1, "3": 0}

@@ -7,8 +7,8 @@ import pytest
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
+from retrainer.components.evaluate_model.metric_value import Value
 from retrainer.components.evaluate_model.thresholds import Check, _check, meets_change
-from retrainer.components.evaluate_model.values import Value
 
 
 def change(direction: str = "HIGHER_IS_BETTER", **bounds: float) -> Any:
