@@ -96,9 +96,9 @@ def config_page() -> str:
     page = [
         "# retrain.yaml\n\n",
         GENERATED,
-        "`retrainer config schema` prints this as JSON Schema, for editors; `retrainer config check` checks a file. An "
-        "unknown key is an error that names the nearest known one. What holds for all keys (null, variables, checks, "
-        "old spellings): [settings](settings.md).\n",
+        "`retrainer config json-schema` prints this as JSON Schema, for editors; `retrainer config check` checks a "
+        "file. An unknown key is an error that names the nearest known one. What holds for all keys (null, variables, "
+        "checks, old spellings): [settings](settings.md).\n",
     ]
     _section(RetrainConfig, "", page)
     return "".join(page)

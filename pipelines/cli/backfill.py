@@ -42,7 +42,7 @@ def backfill(
     from .progress import make_observer
     from .run import run_locally, warm_runner
     from .show_backfill import print_steps
-    from .show_runs import open_console
+    from .tables import open_console
 
     loaded = load_config(file)
     show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])

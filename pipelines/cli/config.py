@@ -14,12 +14,16 @@ def config() -> None:
     """Work with retrain.yaml."""
 
 
-@config.command("schema")
-def config_schema() -> None:
+@config.command("json-schema")
+def json_schema() -> None:
     """Print the JSON schema of retrain.yaml, for editors."""
-    from ..project import json_schema
+    from ..project.json_schema import config_schema
 
-    click.echo(json_schema.config_schema(), nl=False)
+    click.echo(config_schema(), nl=False)
+
+
+# Its name before there was another schema, that of the data.
+config.add_command(click.Command("schema", callback=json_schema.callback, hidden=True))
 
 
 @config.command("check")

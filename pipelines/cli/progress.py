@@ -20,7 +20,8 @@ from rich.text import Text
 
 from ..local.observer import Progress, RunObserver
 from ..runs.records import RunRecord, RunState, TaskRecord, TaskState
-from ..runs.run_words import describe_failure, first_line, shown_warnings
+from ..runs.run_words import describe_failure, duration, first_line, shown_warnings
+from .tables import format_size
 
 MARKS = {
     TaskState.SUCCEEDED: ("✓", "+", "green"),
@@ -34,7 +35,6 @@ PLAIN_INTERVAL_SECONDS = 10.0
 MOST_WARNINGS = 5
 # A longer start, such as while the libraries load, is shown beside the task's time.
 SHOWN_START_SECONDS = 1.0
-MEBIBYTE = 1 << 20
 
 
 def make_observer(
@@ -220,7 +220,9 @@ def summary_table(record: RunRecord) -> Table:
         A table for a rich console.
     """
     style = {RunState.SUCCEEDED: "green", RunState.FAILED: "red"}.get(record.state, "yellow")
-    caption = f"{record.state} in {record.seconds:.1f} s" if record.seconds else str(record.state)
+    caption = (
+        f"{record.state} in {duration(record.seconds)}" if record.seconds else str(record.state)
+    )
     table = Table(title=f"run {record.run_id}: {caption}", title_justify="left", title_style=style)
     table.add_column("task", no_wrap=True)
     table.add_column("state", no_wrap=True)
@@ -228,8 +230,8 @@ def summary_table(record: RunRecord) -> Table:
     table.add_column("memory", justify="right", no_wrap=True)
     for task in record.tasks.values():
         mark_style = MARKS.get(task.state, ("", "", "dim"))[2]
-        memory = f"{task.peak_memory / MEBIBYTE:.0f} MiB" if task.peak_memory else ""
-        seconds = "" if task.seconds is None else f"{task.seconds:.1f} s"
+        memory = format_size(task.peak_memory) if task.peak_memory else ""
+        seconds = "" if task.seconds is None else duration(task.seconds)
         table.add_row(task.title, Text(_state(record, task), style=mark_style), seconds, memory)
     return table
 
@@ -248,8 +250,8 @@ def _effort(task: TaskRecord) -> str:
     if task.seconds is None:
         return ""
     waited = task.start_seconds or 0.0
-    start = f" ({waited:.1f} s to start)" if waited >= SHOWN_START_SECONDS else ""
-    return f"{task.seconds:.1f} s{start}"
+    start = f" ({duration(waited)} to start)" if waited >= SHOWN_START_SECONDS else ""
+    return f"{duration(task.seconds)}{start}"
 
 
 def _describe(progress: Progress) -> str:

@@ -11,7 +11,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.registry import CHAMPION, AliasMovedError, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import name_spans
-from .show_runs import open_console
+from .tables import open_console
 from .users import this_user
 
 

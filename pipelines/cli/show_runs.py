@@ -18,6 +18,7 @@ from ..runs.run_words import (
     shown_warnings,
 )
 from ..targets.types import TaskStatus
+from .tables import format_size, local_time, open_console
 
 STYLES = {
     "succeeded": "green",
@@ -34,7 +35,6 @@ STYLES = {
 }
 MOST_CHARACTERS = 100
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-LOG_COLUMNS = 1_000
 
 
 def print_list(
@@ -139,12 +139,6 @@ def _last_state(run: RunElsewhere) -> Text:
     return Text(f"{run.state}{'' if run.asked else ' ?'}", style=STYLES.get(run.state, ""))
 
 
-def open_console() -> Console:
-    """Open the standard output for tables; what a program reads is not cut to a terminal's width."""
-    console = Console()
-    return console if console.is_terminal else Console(width=LOG_COLUMNS)
-
-
 def print_run(record: RunRecord, console: Console | None = None) -> None:
     """Print a run's record."""
     console = console or open_console()
@@ -166,7 +160,7 @@ def print_run(record: RunRecord, console: Console | None = None) -> None:
 
 def _print_task(record: RunRecord, task: TaskRecord, console: Console) -> None:
     console.print()
-    memory = f", {task.peak_memory / 2**20:,.0f} MiB" if task.peak_memory else ""
+    memory = f", {format_size(task.peak_memory)}" if task.peak_memory else ""
     reused = f", from {task.reused_from}" if task.reused_from else ""
     console.print(
         Text.assemble(
@@ -211,13 +205,6 @@ def _print_artifacts(title: str, artifacts: dict[str, ArtifactRecord], console: 
     for name, artifact in artifacts.items():
         digest = f" {artifact.digest[:12]}" if artifact.digest else ""
         console.print(Text(f"    {name}:{digest} {artifact.uri}"), soft_wrap=True)
-
-
-def local_time(moment: str) -> str:
-    """Format a time of a record in this machine's time zone, to the second."""
-    if not moment:
-        return "-"
-    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _state(state: str) -> Text:

@@ -8,18 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ...components.validate_examples.schema_words import ColumnWords
+from .tables import open_console
 
 _HEADS = ("column", "type", "presence", "domain", "thresholds", "notes")
-_PIPE_COLUMNS = 1_000
 
 
 def print_schema(columns: Sequence[ColumnWords], console: Console | None = None) -> None:
     """Print what a schema says as a table, one row a column; heads without any entry are left out."""
-    if console is None:
-        console = Console()
-        if not console.is_terminal:
-            # Nothing is cut where a program reads it.
-            console = Console(width=_PIPE_COLUMNS)
+    console = console or open_console()
     rows = [astuple(column) for column in columns]
     shown = [i for i in range(len(_HEADS)) if i == 0 or any(row[i] for row in rows)]
     table = Table(box=None, pad_edge=False)

@@ -9,9 +9,7 @@ from rich.text import Text
 
 from ...components.lib.exclusions import Exclusion
 from ...components.lib.stored_spans import SpanVersion, measure_version
-from .show_runs import local_time, open_console
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+from .tables import format_size, local_time, open_console
 
 
 def describe_version(version: SpanVersion) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def print_spans(
             Text(f"{span} (excluded)" if span in excluded else span),
             str(len(versions)),
             f"{newest.rows:,}",
-            tell_set_aside(newest),
+            describe_set_aside(newest),
             format_size(sum(measure_version(version) for version in versions)),
             local_time(newest.ingested),
             str(len(newest.sources)),
@@ -85,15 +83,7 @@ def print_span(versions: Sequence[SpanVersion]) -> None:
             console.print(Text(text), soft_wrap=True)
 
 
-def format_size(size: float) -> str:
-    """Write bytes for people, as `1.5 MiB`."""
-    unit = 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
-
-
-def tell_set_aside(version: SpanVersion) -> str:
+def describe_set_aside(version: SpanVersion) -> str:
     """Write how many rows were set aside and why; empty if none were."""
     return ", ".join(f"{count:,} {reason}" for reason, count in version.set_aside.items())
 

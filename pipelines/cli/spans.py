@@ -141,7 +141,7 @@ def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> Non
     )
     from ..project.config import load_config
     from ..runs.span_references import find_references
-    from .show_spans import format_size
+    from .tables import format_size
 
     store = load_config(file).config.store
     before = datetime.now(UTC) - timedelta(days=days)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ...components.lib.uris import exists, join, read_json, read_text, write_atomic
 from ..runs.records import RunRecord, RunState, TaskRecord
-from ..runs.run_words import shown_warnings
+from ..runs.run_words import duration, shown_warnings
 
 INDEX = "index.html"
 CURVE_FILE = "learning_curve.json"
@@ -61,7 +61,7 @@ def write_pages(run: RunRecord) -> None:
         {
             "pipeline": run.pipeline,
             "started": _moment(run.started),
-            "took": _seconds(run.seconds),
+            "took": (duration(run.seconds) if run.seconds is not None else ""),
             **{name: value for name, value in run.parameters.items() if value not in ("", None)},
             **({"failed": failed} if failed else {}),
         },
@@ -86,7 +86,7 @@ def _row(task: TaskRecord) -> Sequence[object]:
     return [
         name,
         f"{task.state}{reused}",
-        _seconds(task.seconds),
+        (duration(task.seconds) if task.seconds is not None else ""),
         render_lines([*lines, *shown_warnings(task)]),
     ]
 
@@ -125,10 +125,3 @@ def _outcome(run: RunRecord) -> str:
 
 def _moment(moment: str) -> str:
     return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC" if moment else ""
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,29 @@
+"""Tables on the console, and what stands in their cells."""
+
+from datetime import datetime
+
+from rich.console import Console
+
+_PIPE_COLUMNS = 1_000
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def open_console() -> Console:
+    """Open the standard output for tables; what a program reads is not cut to a terminal's width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
+
+
+def local_time(moment: str) -> str:
+    """Format a time of a record in this machine's time zone, to the second."""
+    if not moment:
+        return "-"
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def format_size(size: float) -> str:
+    """Format a number of bytes, such as `1.5 MiB`."""
+    unit = 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} B"
