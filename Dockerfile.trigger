@@ -1,4 +1,5 @@
-# The image of the trigger service alone, without TensorFlow and the TFX libraries: Debian 13, Python 3.13.
+# The image of the trigger service alone: retrainer without its extra `components`, so without TensorFlow and the TFX
+# libraries. Debian 13, Python 3.13.
 #
 #   docker build -f Dockerfile.trigger --build-arg REVISION=$(git rev-parse HEAD) -t retrainer-trigger:0.1.0 .
 #
@@ -21,12 +22,12 @@ ARG PIP_CERT=
 ARG PIP_INDEX_URL=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY requirements/build.txt requirements/py313-trigger.txt requirements/
-# A lock of everything there shall be: nothing else is resolved. TFMA and tf-keras are there for their files alone.
+COPY requirements/build.txt requirements/py313-light.txt requirements/
+# The lock has everything, so nothing is resolved.
 RUN python3 -m venv /opt/retrainer \
     && /opt/retrainer/bin/pip install --quiet --require-hashes -r requirements/build.txt \
     && /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation --require-hashes \
-        -r requirements/py313-trigger.txt
+        -r requirements/py313-light.txt
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY components components
 COPY pipelines pipelines

@@ -3,6 +3,7 @@
 
 PYTHON ?=
 TESTS ?=
+UPGRADE ?=
 # Whole files go to a worker, so that what a file's tests share is made once.
 WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 N ?= 100
@@ -30,11 +31,12 @@ lint: setup ## ruff, mypy and the links in the documentation
 format: setup ## let ruff put the code in order
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
 
-docs: setup ## write the references in docs/ from the code
+docs: setup ## write the references in docs/ from the code, and what is known of TFMA from TFMA
 	@.venv/bin/python -W ignore tools/docs.py
+	@.venv/bin/python -W ignore tools/tfma_reference.py
 
-lock: setup ## resolve the lock files in requirements/ anew
-	@.venv/bin/python tools/lock.py
+lock: setup ## resolve the lock files in requirements/ (UPGRADE=--upgrade for the newest versions)
+	@.venv/bin/python tools/lock.py $(UPGRADE)
 
 image: ## the container images of the tasks and of the trigger service (BASE=... for another base image)
 	@sh tools/image.sh

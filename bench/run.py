@@ -16,6 +16,7 @@ from pathlib import Path
 
 import peer
 import work
+from imports import measure_imports, show_imports
 from measure import Measured, measure
 from quality import read_quality
 from rich.console import Console
@@ -45,6 +46,8 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"another bench is running in {OUT}; wait for it to end")
+    imports = measure_imports()
+    show_imports(imports)
     data = work.write_data(OUT / "data")
     ours = measure_retrainer(data)
     theirs = measure_peer(data, python) if python else []
@@ -58,7 +61,8 @@ def main() -> int:
         )
     figures = {"retrainer": ours, "tfx": theirs}
     results = {name: [asdict(m) for m in measured] for name, measured in figures.items()}
-    (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    results_and_imports = {**results, "imports": imports}
+    (OUT / "results.json").write_text(json.dumps(results_and_imports, indent=2) + "\n")
     return int(any(m.exit_code for m in [*ours, *theirs]))
 
 

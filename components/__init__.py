@@ -5,6 +5,7 @@ component's libraries load where it runs.
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,3 +51,9 @@ class _Components(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Components
+
+# Where kfp runs a task it sets this. The process is the task's alone, so its libraries may load less.
+if os.environ.get("_KFP_RUNTIME") == "true":
+    from .lib.lean_imports import defer_unused
+
+    defer_unused()

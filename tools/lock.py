@@ -1,9 +1,9 @@
 """Write the lock files in requirements/ from pyproject.toml, with hashes and no index's name.
 
-Each dependency line has two: `<line>.txt` is what runs in production (the image installs it and
-nothing else), `<line>-dev.txt` what the demo and the tests want beside it. `py313-trigger.txt` is
-the part of `py313.txt` that the image of the trigger service has. `build.txt` is what builds the
-few packages that come as source, and `uv`, which installs the rest.
+Each dependency line has three: `<line>.txt` is what runs in production (the image installs it and
+nothing else), `<line>-dev.txt` what the demo and the tests want beside it, and `<line>-light.txt`
+the part of `<line>.txt` without the extra `components`, which the trigger service's image has.
+`build.txt` is what builds the few packages that come as source, and `uv`, which installs the rest.
 
 Run by `make lock`, with the Python of the project's environment.
 """
@@ -21,41 +21,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-RUNTIME_EXTRAS = ("gcs", "s3")
+LIGHT_EXTRAS = ("gcs", "s3")
+RUNTIME_EXTRAS = ("components", *LIGHT_EXTRAS)
 DEV_EXTRAS = (*RUNTIME_EXTRAS, "demo", "dev")
-# What `retrainer trigger` imports, compiling the pipeline included.
-TRIGGER = (
-    "aiohttp",
-    "cachetools",
-    "click",
-    "fsspec",
-    "gcsfs",
-    "google-api-core",
-    "google-auth",
-    "google-cloud-aiplatform",
-    "google-cloud-pubsub",
-    "grpcio",
-    "jinja2",
-    "kfp",
-    "kfp-kubernetes",
-    "kfp-server-api",
-    "kubernetes",
-    "markupsafe",
-    "numpy",
-    "packaging",
-    "prometheus-client",
-    "protobuf",
-    "pyarrow",
-    "pydantic",
-    "pyyaml",
-    "requests",
-    "rich",
-    "s3fs",
-    "tensorflow-metadata",
-    "urllib3",
-)
-# What it reads files of, to check metrics, and never imports: they come without what they need.
-TRIGGER_FILES = ("tensorflow-model-analysis", "tf-keras")
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"}
 MACOS = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin"}
 
@@ -83,14 +51,16 @@ LINES = (
 
 
 def main() -> None:
-    """Resolve every line anew and write its files."""
+    """Resolve every line and write its files; versions stay where they still fit, unless `--upgrade` is given."""
     REQUIREMENTS.mkdir(exist_ok=True)
+    upgrade = "--upgrade" in sys.argv
     for line in LINES:
         print(f"resolving {line.name} ...", flush=True)
-        runtime = resolve(line, RUNTIME_EXTRAS)
+        kept = [] if upgrade else pins_of(f"{line.name}.txt", f"{line.name}-dev.txt")
+        runtime = resolve(line, RUNTIME_EXTRAS, kept=kept)
         write(REQUIREMENTS / f"{line.name}.txt", "What runs in production.", runtime)
         pins = [entry.split(" \\")[0] for entry in runtime]
-        everything = resolve(line, DEV_EXTRAS, pins)
+        everything = resolve(line, DEV_EXTRAS, pins, kept)
         names = {Requirement(pin).name for pin in pins}
         beside = [e for e in everything if Requirement(e.split(" \\")[0]).name not in names]
         write(
@@ -98,43 +68,37 @@ def main() -> None:
             f"What the demo and the tests want beside {line.name}.txt.",
             beside,
         )
-        if line.name == "py313":
-            write_trigger_lock(line, runtime)
+        light = resolve(line, LIGHT_EXTRAS, pins)
+        write(
+            REQUIREMENTS / f"{line.name}-light.txt",
+            f"What of {line.name}.txt is used where no task runs: the trigger service, a scheduler's machine.",
+            light,
+        )
     print("resolving build ...", flush=True)
     build = compile_lock(
-        ["--universal", "--python-version", "3.11", "-"], "setuptools\nuv\nwheel\n"
+        ["--universal", "--python-version", "3.11", "-"],
+        "setuptools\nuv\nwheel\n",
+        kept=[] if upgrade else pins_of("build.txt"),
     )
     write(REQUIREMENTS / "build.txt", "What builds the packages that come as source.", build)
 
 
-def write_trigger_lock(line: Line, runtime: Iterable[str]) -> None:
-    """Write the part of a line's lock that the image of the trigger service has.
-
-    Args:
-        line: The dependency line.
-        runtime: The entries of its lock.
-    """
-    entries = {entry.split("==")[0]: entry for entry in runtime}
-    with tempfile.TemporaryDirectory() as folder:
-        pins = Path(folder) / "constraints.txt"
-        pins.write_text("\n".join(entry.split(" \\")[0] for entry in entries.values()))
-        arguments = ["--universal", "--python-version", line.pythons[0], "-c", str(pins), "-"]
-        needed = compile_lock(arguments, "\n".join(TRIGGER))
-    names = sorted({*(entry.split("==")[0] for entry in needed), *TRIGGER_FILES})
-    write(
-        REQUIREMENTS / f"{line.name}-trigger.txt",
-        f"What the image of the trigger service has of {line.name}.txt.",
-        [entries[name] for name in names if name in entries],
-    )
+def pins_of(*names: str) -> list[str]:
+    """List the pins of lock files, as `name==version ; marker`."""
+    texts = [path.read_text() for name in names if (path := REQUIREMENTS / name).exists()]
+    return [pin for text in texts for pin in re.findall(r"^(\S+==.*?) \\$", text, re.MULTILINE)]
 
 
-def resolve(line: Line, extras: Iterable[str], constraints: Iterable[str] = ()) -> list[str]:
+def resolve(
+    line: Line, extras: Iterable[str], constraints: Iterable[str] = (), kept: Iterable[str] = ()
+) -> list[str]:
     """Lock the project with these extras on one line.
 
     Args:
         line: The dependency line.
         extras: The extras of pyproject.toml to include.
-        constraints: Pins to keep, as `name==version ; marker`.
+        constraints: Pins that hold, as `name==version ; marker`.
+        kept: Pins that are taken where they fit.
 
     Returns:
         One entry a package: its pin and its hashes, a marker only where the line's environments
@@ -156,18 +120,27 @@ def resolve(line: Line, extras: Iterable[str], constraints: Iterable[str] = ()) 
         arguments = ["--universal", "--python-version", line.pythons[0], "-c", str(pins)]
         for extra in extras:
             arguments += ["--extra", extra]
-        entries = compile_lock([*arguments, str(project)], cwd=folder)
+        entries = compile_lock([*arguments, str(project)], cwd=folder, kept=kept)
     return [without_needless_marker(entry, line) for entry in entries]
 
 
-def compile_lock(arguments: list[str], stdin: str = "", cwd: str | None = None) -> list[str]:
-    """Run `uv pip compile` and split what it prints into one entry a package."""
+def compile_lock(
+    arguments: list[str], stdin: str = "", cwd: str | None = None, kept: Iterable[str] = ()
+) -> list[str]:
+    """Run `uv pip compile` and split what it writes into one entry a package."""
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header"]
     command += ["--no-annotate", "--no-emit-index-url", "--generate-hashes", *arguments]
-    done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, cwd=cwd)
-    if done.returncode:
-        sys.exit("uv could not resolve the requirements; it says why above")
-    return re.findall(r"^\S.*?(?=^\S|\Z)", done.stdout, flags=re.MULTILINE | re.DOTALL)
+    with tempfile.NamedTemporaryFile("w+", suffix=".txt") as lock:
+        # uv prefers the versions that it finds in its output file.
+        lock.write("\n".join(kept))
+        lock.flush()
+        command += ["--output-file", lock.name]
+        if subprocess.run(
+            command, input=stdin, stdout=subprocess.DEVNULL, text=True, cwd=cwd
+        ).returncode:
+            sys.exit("uv could not resolve the requirements; it says why above")
+        text = Path(lock.name).read_text()
+    return re.findall(r"^\S.*?(?=^\S|\Z)", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def without_needless_marker(entry: str, line: Line) -> str:

@@ -92,7 +92,9 @@ def set_up(venv: Path, runtime: bool, python_chosen: bool) -> None:
     version = platform.python_version()
     print(f"Setting up {shown(venv)} with Python {version}, once (about a minute, 4 GB):")
     stamp.unlink(missing_ok=True)
-    run("an empty environment", [python, "-m", "venv", "--clear", str(venv)])
+    # An environment of this Python only gets what changed in the locks.
+    if not inside:
+        run("an empty environment", [python, "-m", "venv", "--clear", str(venv)])
     run("the installer", [*pip(venv), "--require-hashes", "-r", str(REQUIREMENTS / "build.txt")])
     install(venv, locks)
     if not runtime:
@@ -215,16 +217,16 @@ def from_debian() -> bool:
 
 def install(venv: Path, locks: list[Path]) -> None:
     """Install the locks, with uv, or with pip where uv does not get through."""
-    arguments = ["--require-hashes", "--no-build-isolation"]
-    for lock in locks:
-        arguments += ["-r", str(lock)]
-    uv = [str(venv / "bin/uv"), "pip", "install", "--python", str(venv / "bin/python")]
+    options = ["--require-hashes", "--no-build-isolation"]
+    files = [str(lock) for lock in [REQUIREMENTS / "build.txt", *locks]]
+    # It also removes what the locks no longer have, but for pip itself.
+    uv = [str(venv / "bin/uv"), "pip", "sync", "--python", str(venv / "bin/python")]
     what = f"the packages of {' and '.join(str(lock.relative_to(ROOT)) for lock in locks)}"
     try:
-        run(what, [*uv, *arguments], uv_environment(venv))
+        run(what, [*uv, *options, *files], uv_environment(venv))
     except SetUpError as error:
         print(f"{error}\nuv could not install them; pip tries, which takes some minutes")
-        run(what, [*pip(venv), *arguments])
+        run(what, [*pip(venv), *options, *(part for file in files for part in ("-r", file))])
 
 
 def uv_environment(venv: Path) -> dict[str, str]:

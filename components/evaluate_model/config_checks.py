@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..lib.words import did_you_mean
-from .tfma_source import metric_arguments, metric_names
+from .tfma_reference import metric_arguments, metric_names
 
 if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2

@@ -98,6 +98,7 @@ def _build(
 ) -> tuple[config_pb2.EvalConfig | None, list[Problem]]:
     """Build the config, or list what stops it."""
     config, problems = read_specs(metrics_specs, slicing_specs, options)
+    _register_text_metrics(config)
     if not problems:
         problems += metric_problems(config)
         problems += instance_problems(config, {problem.place for problem in problems})
@@ -130,6 +131,13 @@ def _build(
     except (ValueError, TypeError, NotImplementedError) as error:
         return None, [Problem(f"TFMA refuses the evaluation's settings: {error}")]
     return config, []
+
+
+def _register_text_metrics(config: config_pb2.EvalConfig) -> None:
+    # TFMA registers them when their modules run, which a task's process puts off until a name of theirs is used.
+    named = {metric.class_name for spec in config.metrics_specs for metric in spec.metrics}
+    for name in named & {"Bleu", "Rouge"}:
+        getattr(getattr(tfma.metrics, name.lower()), name)
 
 
 def slice_columns(config: config_pb2.EvalConfig) -> list[str]:

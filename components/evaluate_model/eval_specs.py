@@ -15,7 +15,7 @@ from .config_checks import (
     threshold_problems,
     unknown_fields,
 )
-from .tfma_source import load_messages
+from .tfma_reference import load_messages
 
 if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2

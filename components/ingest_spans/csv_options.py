@@ -6,7 +6,7 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.words import did_you_mean
-from .sources.base import SourceOptions
+from .sources.options import SourceOptions
 
 
 def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,26 +1,31 @@
-"""The settings of ingestion, checked, and what of them makes other rows."""
+"""The settings of ingestion, checked, and what of them makes other rows.
+
+Importing it loads no Arrow: `retrainer config check` and a light installation check settings with it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.words import one_of
-from .cell_rules import Rules, parse_rules
 from .column_changes import ColumnChanges, parse_columns
-from .column_types import ColumnType
-from .pseudonymize import key_digest, read_key
-from .sources.base import SourceOptions
 from .sources.column_names import is_index
 from .sources.formats import format_names
+from .sources.options import SourceOptions
+
+if TYPE_CHECKING:
+    from .cell_rules import Rules
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
 INGEST_VERSION = 4
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
-TYPES = tuple(one.value for one in (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.TEXT))
+TEXT = "text"
+TYPES = ("integer", "number", TEXT)
+"""What a column may be said to hold; each is the value of a `ColumnType`."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,12 @@ class IngestSettings:
         return replace(self.source, exclude=self.drop)
 
     @property
-    def cell_rules(self) -> Rules:
+    def cell_rules(self) -> "Rules":
         """How the cells of CSV files are read."""
+        from .cell_rules import parse_rules
+
         source = self.source
-        text = [name for name, value in self.types.items() if value == ColumnType.TEXT.value]
+        text = [name for name, value in self.types.items() if value == TEXT]
         # A digest can't show any more that its cell was no value.
         kept = frozenset((*self.key, *self.split_by, *text)).difference(self.hash)
         # The settings of CSV use the names that it has.
@@ -175,6 +182,8 @@ class IngestSettings:
         Raises:
             RetrainerError: If there are private columns and no key.
         """
+        from .pseudonymize import read_key
+
         return read_key(self.hash_key_env, self.hash_key_file) if self.hash else b""
 
     def digest(self, key: bytes) -> str:
@@ -200,11 +209,13 @@ class IngestSettings:
         said = [
             name
             for name, value in self.types.items()
-            if name in self.key or value == ColumnType.TEXT.value or is_index(name)
+            if name in self.key or value == TEXT or is_index(name)
         ]
         if said:
             content["said"] = sorted(said)
         if self.hash:
+            from .pseudonymize import key_digest
+
             content["hash_key"] = key_digest(key)
         return digest_value(content)
 

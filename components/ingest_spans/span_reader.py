@@ -13,6 +13,7 @@ from ..lib.threads import read_ahead
 from .casts import CastError, cast, nested_column_error
 from .cell_rules import CellRules, Rules
 from .column_changes import ColumnChanges
+from .column_expressions import derive_columns, rename_columns
 from .column_types import ColumnType
 from .inferred_column import INDEX, Converted, InferredColumn, Note
 from .rejecting_casts import decode_text
@@ -140,7 +141,7 @@ class SpanReader:
         ):
             checked: list[str] = []
             for whole in blocks:
-                block = self._without_index(self._changes.rename(whole, uri))
+                block = self._without_index(rename_columns(self._changes, whole, uri))
                 if block.batch.schema.names != checked:
                     checked = block.batch.schema.names
                     check_characters(checked, uri)
@@ -181,7 +182,9 @@ class SpanReader:
             _note(faults, rejected, name, fault)
         length = len(block.batch)
         read = self._read_narrow if narrow else _read_typed
-        for name, made, source, rejected, fault in self._changes.derive(decoded, length, read):
+        for name, made, source, rejected, fault in derive_columns(
+            self._changes, decoded, length, read
+        ):
             if not source:
                 final[name], rejected, fault = self._cast(name, made, False)
             _note(faults, rejected, source or name, fault)

@@ -13,7 +13,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.image import VERSION
 from ...components.lib.network import prepare
 from ..examples import EXAMPLES
-from ..project.installed import lacking
+from ..project.installed import missing_package
 from .backfill import backfill
 from .compile import compile_
 from .config import config
@@ -59,7 +59,9 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         if package in ("", "retrainer"):
             raise
-        click.echo(click.style("error: ", fg="red", bold=True) + str(lacking(package)), err=True)
+        click.echo(
+            click.style("error: ", fg="red", bold=True) + str(missing_package(package)), err=True
+        )
         code = 1
     except (RetrainerError, OSError) as error:
         click.echo(click.style("error: ", fg="red", bold=True) + _describe(error), err=True)

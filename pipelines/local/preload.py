@@ -6,6 +6,8 @@ import os
 import traceback
 from collections.abc import Callable, Sequence
 
+from ...components.lib.lean_imports import defer_unused
+
 LIBRARIES: tuple[str, ...] = (
     # In this order because a run's first tasks are forked in the gaps: they read tables, and want
     # no TensorFlow.
@@ -45,6 +47,7 @@ def load_libraries(names: Sequence[str], before: Callable[[int, str], None]) -> 
         names: Modules.
         before: Called before each import with the number of modules done and the name of the next.
     """
+    defer_unused()
     legacy = os.environ.get(LEGACY_KERAS)
     for done, name in enumerate(names):
         before(done, name)

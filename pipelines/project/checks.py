@@ -9,7 +9,7 @@ from ...components.evaluate_model.config_checks import Problem
 from ...components.evaluate_model.eval_specs import settings_problems
 from ...components.ingest_spans.csv_options import parse_csv_options
 from ...components.ingest_spans.settings import IngestSettings, check_query
-from ...components.ingest_spans.sources.base import SourceOptions
+from ...components.ingest_spans.sources.options import SourceOptions
 from ...components.lib.errors import RetrainerError
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.span_discovery import check_pattern, find_spans

@@ -1,10 +1,13 @@
-"""Commands that need more packages than is installed: the image of the trigger service has no TensorFlow."""
+"""Commands that need more packages than are installed: `pip install retrainer` brings no TensorFlow."""
 
 import importlib.util
 
 from ...components.lib.errors import RetrainerError
 
 _NEEDED_BY_TASKS = "tensorflow"
+# Packages of other extras, by the name that is imported.
+_EXTRAS = {"gcsfs": "gcs", "s3fs": "s3", "aiobotocore": "s3", "docker": "docker"}
+_COMPONENTS = "components"
 
 
 def check_libraries() -> None:
@@ -14,13 +17,18 @@ def check_libraries() -> None:
         RetrainerError: If TensorFlow is not installed.
     """
     if importlib.util.find_spec(_NEEDED_BY_TASKS) is None:
-        raise lacking(_NEEDED_BY_TASKS)
+        raise missing_package(_NEEDED_BY_TASKS)
 
 
-def lacking(package: str) -> RetrainerError:
-    """Build the error of a command that needs a package which is not installed."""
+def missing_package(package: str) -> RetrainerError:
+    """Build the error of a command that needs a package which is not installed.
+
+    Args:
+        package: The name under which it is imported.
+    """
+    extra = _EXTRAS.get(package, _COMPONENTS)
+    image = " or use the image retrainer, which has it" if extra == _COMPONENTS else ""
     return RetrainerError(
-        f"this command needs the Python package '{package}', which is not installed here. The image retrainer-trigger "
-        "has only what the trigger service, submit, schedule and compile need: use the image retrainer, or an "
-        "environment with all dependencies of the package retrainer."
+        f"this command needs the Python package '{package}', which is not installed here: run "
+        f"'pip install \"retrainer[{extra}]\"'{image}."
     )

@@ -1,13 +1,15 @@
 """The schema of a retrain.yaml: which one it is, and what it says."""
 
 from dataclasses import dataclass
-
-from tensorflow_metadata.proto.v0 import schema_pb2
+from typing import TYPE_CHECKING
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.schema_file import load_schema
 from ...components.lib.store import Store
+from ...components.lib.uris import exists
 from .sections.retrain import RetrainConfig
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class OpenedSchema:
     uri: str
     history_uri: str
     text: str
-    schema: schema_pb2.Schema
+    schema: "schema_pb2.Schema"
 
 
 def open_schema(config: RetrainConfig) -> OpenedSchema:
@@ -42,6 +44,11 @@ def open_schema(config: RetrainConfig) -> OpenedSchema:
     curated = config.validation.schema_uri
     uri = curated or Store(config.store).schema_uri
     try:
+        if not exists(uri):
+            raise FileNotFoundError(uri)
+        # Not before: it loads the schema's messages, which a project without a schema does not need.
+        from ...components.lib.schema_file import load_schema
+
         schema, text = load_schema(uri)
     except FileNotFoundError as error:
         fix = (

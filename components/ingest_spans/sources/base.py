@@ -1,13 +1,14 @@
 """What every source of rows gives: blocks of rows in the source's own types, and the rows that it could not read."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from ...lib.errors import RetrainerError
+from .options import SourceOptions as SourceOptions
 
 # About so many bytes of a source are read at a time; what a block becomes in memory is a few times that.
 BLOCK_BYTES = 8 << 20
@@ -17,39 +18,6 @@ BLOCK_ROWS = 65_536
 TEXT_KEPT = 2_000
 # Of a cell that does not fit, so much, in characters.
 CELL_KEPT = 100
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """How sources are read.
-
-    Attributes:
-        format: A name of `FORMATS`, or `auto` to go by the name's ending.
-        exclude: Columns that are not wanted; a source leaves them out before it looks at their cells.
-        csv_columns: The columns' names, of CSV files without a header; none: the first row has them.
-        csv_delimiter: One character between the cells of a CSV row.
-        csv_encoding: Encoding of CSV files, by one of Python's names for it.
-        csv_skip_rows: Lines of a CSV file before its header.
-        csv_null_values: Texts that mean a missing cell in CSV; None for the usual ones.
-        csv_decimal: The mark before the fraction of a number in CSV.
-        csv_thousands: The mark between groups of three digits in CSV; empty for none.
-        csv_by_column: `null_values`, `decimal` and `thousands` by column, where they differ.
-        query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; none takes the table.
-        max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
-    """
-
-    format: str = "auto"
-    exclude: tuple[str, ...] = ()
-    csv_columns: tuple[str, ...] = ()
-    csv_delimiter: str = ","
-    csv_encoding: str = "utf-8"
-    csv_skip_rows: int = 0
-    csv_null_values: tuple[str, ...] | None = None
-    csv_decimal: str = "."
-    csv_thousands: str = ""
-    csv_by_column: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    query: str = ""
-    max_bytes_billed: int = 0
 
 
 @dataclass(frozen=True)

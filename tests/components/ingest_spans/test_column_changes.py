@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.ingest_spans.column_changes import ColumnChanges, parse_columns
+from retrainer.components.ingest_spans.column_expressions import derive_columns, rename_columns
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.sources.base import Block
 from retrainer.components.lib.errors import RetrainerError
@@ -21,7 +22,7 @@ CELLS = {
 
 def derived(expression):
     changes = ColumnChanges({}, {"made": expression})
-    found = list(changes.derive(CELLS, 3, lambda name, column, number: column))
+    found = list(derive_columns(changes, CELLS, 3, lambda name, column, number: column))
     faults = {source: rejected.tolist() for _, _, source, rejected, _ in found if source}
     return found[0][1].to_pylist(), faults
 
@@ -60,19 +61,19 @@ def test_cells_that_cannot_be_taken_are_faults_of_their_rows():
 def test_columns_get_their_new_names_and_keep_those_they_have():
     changes = parse_columns({"amount": "Order amount"})
     block = Block(pa.RecordBatch.from_pydict({"Order amount": [1], "b": [2]}), 1)
-    assert changes.rename(block, "a.csv").batch.schema.names == ["amount", "b"]
+    assert rename_columns(changes, block, "a.csv").batch.schema.names == ["amount", "b"]
     done = Block(pa.RecordBatch.from_pydict({"amount": [1]}), 1)
-    assert changes.rename(done, "a.csv").batch.schema.names == ["amount"]
+    assert rename_columns(changes, done, "a.csv").batch.schema.names == ["amount"]
     both = Block(pa.RecordBatch.from_pydict({"amount": [1], "Order amount": [2]}), 1)
     with pytest.raises(
         RetrainerError, match=r"'a\.csv' has the columns 'Order amount' and 'amount'"
     ):
-        changes.rename(both, "a.csv")
+        rename_columns(changes, both, "a.csv")
     made = parse_columns({"hour": {"hour": "at"}})
     with pytest.raises(
         RetrainerError, match=r"'a\.csv' has a column 'hour', which data\.columns makes"
     ):
-        made.rename(Block(pa.RecordBatch.from_pydict({"hour": [1]}), 1), "a.csv")
+        rename_columns(made, Block(pa.RecordBatch.from_pydict({"hour": [1]}), 1), "a.csv")
 
 
 @pytest.mark.parametrize(

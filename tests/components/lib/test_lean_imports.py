@@ -77,3 +77,86 @@ def test_the_whole_packages_are_there_for_who_uses_them():
         "print(client.V1Pod.__name__, config.load_kube_config.__name__,"
         " aiplatform_v1.JobServiceClient.__name__, aiplatform.PipelineJob.__name__)"
     ) == ["V1Pod", "load_kube_config", "JobServiceClient", "PipelineJob"]
+
+
+DEFER = """
+from retrainer.components.lib import lean_imports
+lean_imports.DEFERRED = frozenset({"slow_package", "slow_package.part"})
+lean_imports.defer_unused()
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "says"),
+    [
+        ("import slow_package", []),
+        ("import slow_package.part", []),
+        ("from slow_package import part; print('here'); print(part.VALUE)", ["here", "3"]),
+        ("import slow_package as s; print('here'); print(s.VALUE)", ["here", "run", "3"]),
+        ("from slow_package import VALUE; print(VALUE)", ["run", "3"]),
+        ("from slow_package import *; print(VALUE)", ["run", "3"]),
+        (
+            "import slow_package as s; print(hasattr(s, 'none'), s.__version__, s.__spec__.name)",
+            ["run", "False", "7", "slow_package"],
+        ),
+    ],
+)
+def test_a_deferred_module_is_run_when_one_of_its_names_is_used(package, use, says):
+    assert run(DEFER + use) == says
+
+
+def test_a_deferred_module_that_is_not_installed_is_missing_at_its_import(package):
+    assert run(
+        DEFER.replace("slow_package.part", "no_package")
+        + "try:\n    import no_package\nexcept ModuleNotFoundError as error:\n    print(error.name)"
+    ) == ["no_package"]
+
+
+USES = """
+import os
+os.environ["_KFP_RUNTIME"] = "true"
+import sys
+import retrainer.components
+import tensorflow_model_analysis as tfma
+print(*[name for name in ("nltk", "sacrebleu", "IPython.core", "ipywidgets", "scipy.stats._stats_py")
+        if name in sys.modules])
+from retrainer.components.evaluate_model.eval_config import build_eval_config
+from tensorflow_model_analysis.metrics import metric_types
+metrics = [{"class_name": name} for name in ("AUC", "Bleu", "Rouge")]
+metrics[2]["config"] = {"rouge_type": "rouge1"}
+build_eval_config([{"metrics": metrics}], [], {}, "label")
+print({"Bleu", "Rouge"} <= set(metric_types.registered_metrics()), "nltk" in sys.modules)
+from tensorflow_model_analysis.utils import math_util
+value = tfma.types.ValueWithTDistribution(1.0, 0.5, 10, 1.0)
+print(round(math_util.calculate_confidence_interval(value)[1], 1))
+from scipy import stats
+import scipy.stats
+from IPython import get_ipython
+from IPython.display import HTML
+from google.cloud import pubsub
+import tqdm.notebook
+print(round(stats.t.ppf(0.975, 10), 2), scipy.stats is stats, HTML.__name__, pubsub.PublisherClient.__name__)
+print(tfma.view.render_slicing_metrics.__name__, tqdm.notebook.tqdm.__name__)
+"""
+
+
+def test_a_task_loads_what_a_library_needs_when_it_is_used():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", USES], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == ""
+    assert lines[1] == "True True"
+    assert lines[2:] == [
+        "-0.1",
+        "2.23 True HTML PublisherClient",
+        "render_slicing_metrics tqdm_notebook",
+    ]
+
+
+def test_other_processes_import_as_ever():
+    assert run(
+        "import sys, retrainer.components;"
+        "print([type(finder).__name__ for finder in sys.meta_path if 'Deferring' in repr(finder)])"
+    ) == ["[]"]

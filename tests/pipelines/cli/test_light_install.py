@@ -1,0 +1,166 @@
+"""What `pip install retrainer` brings is enough for the commands that run no task, and they load little of it.
+
+The installation is made of links to the packages that pyproject.toml names without an extra, and to theirs; Python
+sees no other.
+"""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import retrainer.pipelines.cli.main
+from retrainer.pipelines.project.starting import init_project
+
+MAIN = (
+    "import sys; from retrainer.pipelines.cli.main import main; sys.argv[0] = 'retrainer'; main()"
+)
+CLUSTER = ("-p", "store=gs://b/store", "-p", "pattern=gs://b/{span}.csv")
+VERTEX = (
+    "--project",
+    "acme-ml",
+    "--region",
+    "europe-west1",
+    "--pipeline-root",
+    "gs://acme-ml/root",
+)
+IMAGE = ("--image", f"r.example/x@sha256:{'0' * 64}")
+KUBEFLOW = ("--to", "kubeflow", "--host", "http://127.0.0.1:9")
+
+
+def _needed(name: str, extras: frozenset[str], seen: set[tuple[str, str]]) -> None:
+    """Add a distribution and what it requires to `seen`, as name and extra."""
+    for extra in extras:
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        for line in importlib.metadata.requires(name) or ():
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                wanted = frozenset({"", *requirement.extras})
+                _needed(canonicalize_name(requirement.name), wanted, seen)
+
+
+def _link_distribution(name: str, folder: Path) -> None:
+    """Link a distribution's files; a folder that no other distribution shares is one link."""
+    distribution = importlib.metadata.distribution(name)
+    for file in distribution.files or ():
+        if ".." in file.parts or "__pycache__" in file.parts:
+            continue
+        target = folder / file
+        source = Path(str(distribution.locate_file(file)))
+        # Several share the folders google and google/cloud, and kfp has two distributions.
+        shared = 3 if file.parts[0] == "google" else 2 if file.parts[0] == "kfp" else 1
+        if len(file.parts) > shared:
+            target = folder.joinpath(*file.parts[:shared])
+            source = Path(str(distribution.locate_file(Path(*file.parts[:shared]))))
+        if not target.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of installed packages."""
+    folder = tmp_path_factory.mktemp("light") / "site-packages"
+    seen: set[tuple[str, str]] = set()
+    _needed("retrainer", frozenset({""}), seen)
+    for name in sorted({name for name, _ in seen} - {"retrainer"}):
+        _link_distribution(name, folder)
+    # As installed, but for the tests' own checkout.
+    own = folder / "retrainer"
+    own.mkdir()
+    pipelines = Path(retrainer.pipelines.cli.main.__file__).parents[1]
+    (own / "pipelines").symlink_to(pipelines)
+    (own / "components").symlink_to(pipelines.parent / "components")
+    metadata = folder / "retrainer-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: retrainer\nVersion: 0.1.0\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    init_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def light(site, project):
+    """A function that runs a command, or other code, with the light installation in the project's folder."""
+
+    def run(*arguments: str, code: str = MAIN) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-S", "-W", "ignore", "-c", code, *arguments],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def _modules_after(light, *command: str) -> set[str]:
+    """Run a command and list the modules that it has loaded."""
+    code = (
+        f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {MAIN}"
+    )
+    done = light(*command, code=code)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_the_installation_has_no_library_of_tasks(site):
+    there = {path.name for path in site.iterdir()}
+    assert {"click", "kfp", "kubernetes", "pydantic"} <= there
+    heavy = {"tensorflow", "apache_beam", "keras", "numpy", "pandas", "pyarrow", "tfx_bsl"}
+    assert not heavy & there
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--help",),
+        ("config", "check"),
+        ("config", "schema"),
+        ("runs", "list"),
+        ("spans", "list"),
+        ("models", "list"),
+        ("compile", "--output", "pipeline.yaml"),
+        ("submit", "--to", "vertex", "--dry-run", *CLUSTER, *VERTEX, *IMAGE),
+        ("submit", "--dry-run", *CLUSTER, *KUBEFLOW, *IMAGE),
+        ("trigger", "serve", "--help"),
+    ],
+)
+def test_a_command_that_runs_no_task_works_in_a_light_installation(light, command):
+    done = light(*command)
+    assert done.returncode == 0, done.stderr
+    assert "not installed" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("run",), ("demo",), ("schema", "diff"), ("init", "another")])
+def test_a_command_that_needs_the_components_names_the_extra(light, project, command):
+    done = light(*command)
+    assert done.returncode == 1
+    assert 'pip install "retrainer[components]"' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "another").exists()
+
+
+@pytest.mark.parametrize("command", [("--help",), ("runs", "list"), ("config", "check")])
+def test_looking_at_things_loads_no_client_of_a_service(light, command):
+    loaded = _modules_after(light, *command)
+    # What the namespace packages' .pth files make is there before any command.
+    assert not {
+        name
+        for name in loaded
+        if name.partition(".")[0] in ("kfp", "kfp_server_api", "kubernetes", "requests", "aiohttp")
+        or name.startswith(("google.api", "google.auth", "google.cloud.", "tensorflow", "tfx"))
+    }
