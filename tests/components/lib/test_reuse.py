@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,26 @@ def test_old_entries_and_unfinished_ones_go_with_time(task):
     assert len(list(task.entries.iterdir())) == 2
     task.run()
     assert task.calls == 3
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [(30 * 24 - 1, True), (30 * 24 + 1, False)])
+def test_a_result_is_kept_for_thirty_days(task, hours, is_kept):
+    task.run()
+    (folder,) = (path for path in task.entries.iterdir() if path.is_dir())
+    set_stamp(folder, f"{datetime.now(UTC) - timedelta(hours=hours):%Y%m%dT%H%M%S}")
+    task.run(steps=2)
+    assert len(list(task.entries.glob("*.json"))) == 1 + is_kept
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [(23, True), (25, False)])
+def test_what_another_writer_put_there_for_the_same_key_stays_for_a_day(task, hours, is_kept):
+    task.run()
+    (folder,) = (path for path in task.entries.iterdir() if path.is_dir())
+    stamp = datetime.now(UTC) - timedelta(hours=hours)
+    other = task.entries / f"{folder.name.split('.')[0]}.{stamp:%Y%m%dT%H%M%S}.00000000"
+    other.mkdir()
+    task.run(steps=2)
+    assert (other.exists(), folder.exists()) == (is_kept, True)
 
 
 def set_stamp(folder: Path, stamp: str) -> None:
