@@ -14,6 +14,7 @@ OTHERS = {
     "components/test_new_component.py": "what a new component takes",
     "components/compute_statistics/test_edge_input.py": "statistics of extreme data",
     "components/compute_statistics/test_statistics_equal_tfdv.py": "the sketches against TFDV's own pass",
+    "components/compute_statistics/test_top_values.py": "top values and rank histograms against TFDV's own",
     "components/compute_statistics/test_wide_tables.py": "many columns from end to end",
     "components/ingest_spans/test_dependency_lines.py": "one store for both dependency lines",
     "components/ingest_spans/test_full_disk.py": "ingest.py on a disk that is full",
@@ -63,6 +64,8 @@ def test_a_test_stands_where_its_modules_name_leads() -> None:
         for file in files
         for module in [ROOT / file.parent / file.stem.removeprefix("test_")]
         if not (module.with_suffix(".py").exists() or module.is_dir())
+        # The whole of a folder.
+        and module.name != file.parent.name
     }
     assert others - set(OTHERS) == set(), "rename the file after its module, or list it above"
 
