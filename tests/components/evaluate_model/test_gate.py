@@ -343,5 +343,5 @@ def test_both_halves_of_a_change_are_asked_for_where_both_are_missed() -> None:
 def test_a_change_without_a_champions_value_says_so() -> None:
     check = Check("auc", "hour = 1", change_threshold(absolute=0.0), 0.5, None, False)
     assert explain(check, THIRD) == (
-        "auc for hour = 1 can't be compared: the champion has no such value"
+        "auc for hour = 1 can't be compared: the champion has no value"
     )
