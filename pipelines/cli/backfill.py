@@ -10,13 +10,13 @@ from .options import ALLOW_OLDER, FILE
 
 @click.command()
 @FILE
-@click.option("--from", "first", required=True, metavar="SPAN", help="The oldest span.")
+@click.option("--from", "first", required=True, metavar="SPAN", help="Oldest span.")
 @click.option(
-    "--to", "last", default="latest", show_default=True, metavar="SPAN", help="The newest span."
+    "--to", "last", default="latest", show_default=True, metavar="SPAN", help="Newest span."
 )
-@click.option("--again", is_flag=True, help="Run spans again that a run has done.")
+@click.option("--again", is_flag=True, help="Also run spans that a run has done.")
 @ALLOW_OLDER
-@click.option("--json", "as_json", is_flag=True, help="Print what became of each span as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print each span's outcome as JSON.")
 @click.pass_obj
 def backfill(
     verbose: bool,
@@ -27,10 +27,11 @@ def backfill(
     allow_older: bool,
     as_json: bool,
 ) -> None:
-    """Run the pipeline of FILE (retrain.yaml) for each of many spans, oldest first, on this machine.
+    """Run the pipeline for many spans, oldest first.
 
-    Each run has the window that ends with its span, as if it had run when the span was new. Spans that a run has done
-    are skipped. The first failure stops it; give the same command again to go on. Nobody is notified.
+    Each run is on this machine and has the window that ends with its span, as if it had run when the span was new.
+    Spans that a run has done are skipped. The first failure ends the backfill; the same command continues it. No
+    notifications are sent.
     """
     from ..local.observer import RunObserver
     from ..project.checks import check_settings

@@ -14,15 +14,22 @@ from .options import FILE, show_warnings
     "--output",
     default="pipeline.yaml",
     show_default=True,
-    help="Path or URI of the compiled pipeline; JSON if it ends with .json.",
+    help="Path or URI of the compiled pipeline; .json writes JSON.",
 )
-@click.option("--image", help="Container image of every task, in place of that in retrain.yaml.")
-@click.option("--push", is_flag=True, help="Push it to targets.vertex.template_repository, too.")
-@click.option("--tag", "tags", multiple=True, help="With --push: its tag; 'latest' if none.")
+@click.option("--image", help="Container image of every task; overrides retrain.yaml.")
+@click.option(
+    "--push", is_flag=True, help="Also push the pipeline to targets.vertex.template_repository."
+)
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    help="With --push: tag of the template, 'latest' by default. Repeatable.",
+)
 @click.option(
     "--template-repository",
     "repository",
-    help="With --push: where to, in place of that in retrain.yaml.",
+    help="With --push: repository to push to; overrides retrain.yaml.",
 )
 def compile_(
     file: Path,
@@ -32,7 +39,7 @@ def compile_(
     tags: tuple[str, ...],
     repository: str | None,
 ) -> None:
-    """Compile FILE (retrain.yaml) into a pipeline for Kubeflow Pipelines or Vertex AI.
+    """Compile the pipeline for Kubeflow Pipelines or Vertex AI.
 
     If tasks have settings that only Kubernetes takes, another file, pipeline.kubernetes.yaml, has the pipeline with
     them, for Kubeflow's UI and kfp's client; and with settings of Vertex AI alone, pipeline.vertex.yaml.

@@ -11,7 +11,7 @@ from .options import FILE, show_warnings
 
 @click.group()
 def config() -> None:
-    """Work with retrain.yaml."""
+    """Check, migrate and describe retrain.yaml."""
 
 
 @config.command("json-schema")
@@ -32,7 +32,7 @@ config.add_command(click.Command("schema", callback=json_schema.callback, hidden
     "--to",
     "kind",
     type=click.Choice(list(TARGETS)),
-    help="Check by the rules of this target; by those of each target that is configured if not given.",
+    help="Check by the rules of this target; by default of each target that is configured.",
 )
 def config_check(file: Path, kind: str | None) -> None:
     """Check FILE (retrain.yaml) without running anything."""
@@ -61,12 +61,13 @@ def config_check(file: Path, kind: str | None) -> None:
 
 @config.command()
 @FILE
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit with 1 if the file would be changed."
-)
-@click.option("--stdout", is_flag=True, help="Print the new text, and leave the file as it is.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the file would change.")
+@click.option("--stdout", is_flag=True, help="Print the new text instead of writing it.")
 def migrate(file: Path, check: bool, stdout: bool) -> None:
-    """Rewrite FILE (retrain.yaml) in the current spelling; comments and order are kept."""
+    """Rewrite FILE (retrain.yaml) in the current spelling.
+
+    Comments and order are kept.
+    """
     from ...components.lib.errors import RetrainerError
     from ...components.lib.uris import write_atomic
     from ..project.migration import migrate as rewrite

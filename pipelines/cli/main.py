@@ -88,7 +88,7 @@ def _describe(error: Exception) -> str:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="retrainer")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Show what the libraries say, and every task's log."
+    "-v", "--verbose", is_flag=True, help="Show the libraries' output and every task's log."
 )
 @click.pass_context
 def cli(context: click.Context, verbose: bool) -> None:
@@ -112,10 +112,13 @@ def cli(context: click.Context, verbose: bool) -> None:
     type=click.Choice(list(EXAMPLES)),
     default="starter",
     show_default=True,
-    help="Which project to start from.",
+    help="Project to start from.",
 )
 def init(folder: Path, example: str) -> None:
-    """Write a retrain.yaml, a model.py and data that run as they are into FOLDER."""
+    """Write a project that runs as it is into FOLDER.
+
+    That is a retrain.yaml, a model.py and data.
+    """
     from ..project.starting import init_project
 
     for file in init_project(folder, example):
@@ -125,19 +128,17 @@ def init(folder: Path, example: str) -> None:
 
 @cli.command()
 @FILE
-@click.option("--span", default=LATEST, show_default=True, help="The window's newest span.")
+@click.option("--span", default=LATEST, show_default=True, help="Newest span of the window.")
 @ALLOW_OLDER
-@click.option("--run-id", help="Name of the run; a second run of that name is refused.")
+@click.option("--run-id", help="Name of the run; an existing name is an error.")
 @click.option(
     "--resume",
     metavar="RUN",
-    help="Go on with a failed run where it stopped ('last' for the newest).",
+    help="Resume a failed run from the tasks that failed ('last': the newest run).",
 )
-@click.option("--no-cache", is_flag=True, help="Ignore earlier results and run every task.")
-@click.option("--no-notify", is_flag=True, help="Notify nobody of what becomes of the run.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the run's record as JSON, and nothing else."
-)
+@click.option("--no-cache", is_flag=True, help="Ignore cached results and run every task.")
+@click.option("--no-notify", is_flag=True, help="Do not send notifications.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the run's record, as JSON.")
 @click.pass_obj
 def run(
     verbose: bool,
@@ -178,11 +179,11 @@ def run(
     type=click.Path(path_type=Path),
     default="flights-demo",
     show_default=True,
-    help="Where to; made anew.",
+    help="Output folder; an earlier demo there is replaced.",
 )
 @click.pass_obj
 def demo(verbose: bool, folder: Path) -> None:
-    """Show continuous training on all flights that left New York in 2013."""
+    """Retrain four times on the flights that left New York in 2013."""
     from .demo import run_demo
 
     raise click.exceptions.Exit(run_demo(folder, verbose))

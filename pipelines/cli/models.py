@@ -10,7 +10,7 @@ from .options import STORE
 
 @click.group()
 def models() -> None:
-    """Look at the models that were pushed, and take the champion out of service."""
+    """List the pushed models; retire the champion."""
 
 
 @models.command("list")
@@ -30,7 +30,7 @@ def list_(file: Path, as_json: bool) -> None:
 
 @models.command()
 @STORE
-@click.option("--why", default="", help="The reason, kept in the registry.")
+@click.option("--why", default="", help="Reason, kept in the registry.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def retire(file: Path, why: str, as_json: bool) -> None:
     """Take the champion out of service.

@@ -10,7 +10,7 @@ from .options import STORE
 
 @click.group()
 def notify() -> None:
-    """Try the channels of `notify` in retrain.yaml."""
+    """Test the channels of `notify` in retrain.yaml."""
 
 
 @notify.command()
@@ -19,12 +19,14 @@ def notify() -> None:
     "--channel",
     "names",
     multiple=True,
-    help="A channel's name, such as slack or email[1]; all of them if not given.",
+    help="Name of a channel, such as slack or email[1]; all channels by default.",
 )
 def test(file: Path, names: tuple[str, ...]) -> None:
-    """Send a test message over each channel, with the secrets of this machine's environment.
+    """Send a test message over each channel.
 
-    Its outcome is `test`, so that programs which act on others leave it alone. Exits with 1 if a channel failed.
+    Secrets are those of this machine's environment.
+
+    Its outcome is `test`, so that programs which react to other outcomes ignore it. Exits with 1 if a channel failed.
     """
     from ...components.lib.errors import RetrainerError
     from ...components.lib.words import did_you_mean, plural

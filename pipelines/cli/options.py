@@ -18,30 +18,28 @@ STORE = click.option(
     type=click.Path(path_type=Path),
     default="retrain.yaml",
     show_default=True,
-    help="The pipeline's retrain.yaml.",
+    help="Path to retrain.yaml.",
 )
 TO = click.option(
     "--to",
     "kind",
     type=click.Choice(list(TARGETS)),
     required=True,
-    help="Where runs go.",
+    help="Service to run on.",
 )
-IMAGE = click.option(
-    "--image", help="Container image of every task, in place of that in retrain.yaml."
-)
+IMAGE = click.option("--image", help="Container image of every task; overrides retrain.yaml.")
 PARAMETERS = click.option(
     "-p",
     "--parameter",
     "parameters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A parameter of the pipeline: span, pattern, store or allow_older.",
+    help="Pipeline parameter: span, pattern, store or allow_older. Repeatable.",
 )
 ALLOW_OLDER = click.option(
     "--allow-older",
     is_flag=True,
-    help="Let a model of older data replace a champion that has seen newer spans.",
+    help="Allow a model of older data to replace a champion trained on newer spans.",
 )
 
 

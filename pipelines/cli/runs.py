@@ -24,13 +24,13 @@ _TO = click.option(
     "places",
     type=click.Choice([LOCAL, *TARGETS]),
     multiple=True,
-    help="Runs there alone; may be given more than once. Every place if not given.",
+    help="Only runs there; all places by default. Repeatable.",
 )
 
 
 @click.group()
 def runs() -> None:
-    """Look at runs, on this machine, on Vertex AI and on Kubeflow Pipelines, and cancel them."""
+    """List, show and cancel runs, here and on services."""
 
 
 @runs.command("list")
@@ -41,19 +41,19 @@ def runs() -> None:
     type=click.IntRange(1, 1000),
     default=50,
     show_default=True,
-    help="How many of its newest runs to ask each service for.",
+    help="Maximum number of runs to request from each service, newest first.",
 )
 @click.option(
     "--offline",
     is_flag=True,
-    help="Ask no service: show the states that the store knows last.",
+    help="Show the states last recorded in the store, without asking a service.",
 )
 @_JSON
 def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json: bool) -> None:
     """List the runs, newest first.
 
-    Of runs on Vertex AI and Kubeflow Pipelines the store knows what their tasks recorded; the services that
-    retrain.yaml names are asked for their states and for runs that have recorded nothing yet.
+    For runs on Vertex AI and Kubeflow Pipelines, the store has what their tasks recorded. The services that
+    retrain.yaml names report the states, and runs that have recorded nothing yet.
     """
     from ..project.config import load_config
     from ..runs.record_store import list_runs
@@ -84,9 +84,11 @@ def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json
 @_TO
 @_JSON
 def show(run_id: str, file: Path, places: tuple[str, ...], as_json: bool) -> None:
-    """Show one run: parameters, outcome, spans, and each task's state, times and errors.
+    """Show a run and its tasks.
 
-    RUN is a run's name, or 'last' for the newest. Of a run on this machine it also shows inputs, outputs and metrics.
+    That is parameters, outcome, spans, and each task's state, times and errors.
+
+    RUN is a run's name, or 'last' for the newest. A run on this machine also has inputs, outputs and metrics.
     """
     from .show_runs import print_elsewhere, print_run
 
@@ -113,9 +115,9 @@ def show(run_id: str, file: Path, places: tuple[str, ...], as_json: bool) -> Non
 @STORE
 @_TO
 def cancel(run_id: str, file: Path, places: tuple[str, ...]) -> None:
-    """End a run that goes on, wherever it runs. One that has ended stays as it is.
+    """Cancel RUN, wherever it runs. A run that has ended stays as it is.
 
-    Exit codes: 0 it has ended or is ending, 1 it could not be ended.
+    Exit codes: 0 the run has ended or is ending, 1 it could not be cancelled.
     """
     from ..runs.cancelling import cancel_here
     from ..runs.records import RunState

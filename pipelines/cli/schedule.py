@@ -18,10 +18,10 @@ _CLOCK = ("cron", "time_zone", "catch_up", "start", "end", "max_runs")
 
 @click.group()
 def schedule() -> None:
-    """Start runs by the clock, on Vertex AI or Kubeflow Pipelines."""
+    """Start runs by cron, on Vertex AI or Kubeflow Pipelines."""
 
 
-_NAME = click.option("--name", help="Name of the schedule; the pipeline's if not given.")
+_NAME = click.option("--name", help="Name of the schedule; the pipeline's by default.")
 
 
 @schedule.command()
@@ -31,21 +31,27 @@ _NAME = click.option("--name", help="Name of the schedule; the pipeline's if not
 @click.option(
     "--cron",
     required=True,
-    help="Minute, hour, day of the month, month, day of the week; or @daily and the like.",
+    help="Minute, hour, day of the month, month, day of the week; or @daily and similar.",
 )
-@click.option("--time-zone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
+@click.option(
+    "--time-zone", default="UTC", show_default=True, help="IANA time zone, such as Europe/Berlin."
+)
 @click.option(
     "--catch-up",
     is_flag=True,
-    help="Make up for runs that a pause or an outage kept from starting.",
+    help="Start runs that were missed during a pause or an outage.",
 )
-@click.option("--start", metavar="TIME", help="No run starts before, such as 2027-01-01T06:00:00.")
-@click.option("--end", metavar="TIME", help="No run starts after.")
-@click.option("--max-runs", type=int, help="Vertex: it ends after so many runs.")
+@click.option(
+    "--start", metavar="TIME", help="First time that a run may start, such as 2027-01-01T06:00:00."
+)
+@click.option("--end", metavar="TIME", help="Last time that a run may start.")
+@click.option("--max-runs", type=int, help="Vertex: number of runs after which the schedule ends.")
 @PARAMETERS
 @IMAGE
-@click.option("--template", default="", help="Vertex: a pushed template in place of the pipeline.")
-@click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
+@click.option(
+    "--template", default="", help="Vertex: run a pushed template instead of the compiled pipeline."
+)
+@click.option("--dry-run", is_flag=True, help="Print the request without sending it.")
 @target_options
 def create(
     file: Path,
@@ -57,9 +63,9 @@ def create(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Create a schedule for FILE (retrain.yaml), or change the one of that name.
+    """Create or change a schedule for FILE (retrain.yaml).
 
-    One run at a time; each finds its newest span when it starts.
+    One run at a time; each uses the newest span at its start.
     """
     from .prepare import read_parameters
     from .schedule_requests import make_request, prepare_schedule, read_clock
@@ -79,12 +85,12 @@ def create(
 @FILE
 @TO
 @IMAGE
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, without changing it.")
 @target_options
 def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: Any) -> None:
-    """Make the service's schedule what the section `schedule` of FILE (retrain.yaml) says.
+    """Make the schedule match `schedule` in FILE (retrain.yaml).
 
-    It bears the pipeline's name. Without that section, the schedule that this command made is deleted, and no other.
+    Its name is the pipeline's. Without that section, the schedule that this command created is deleted, and no other.
     """
     from ..project.config import load_config
     from ..targets.catalog import find_kind
@@ -123,7 +129,7 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
 @IMAGE
 @target_options
 def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
-    """List the schedules of FILE's pipeline, and mark those that are not as FILE is now."""
+    """List the pipeline's schedules; mark those that differ."""
     from ..project.config import load_config
     from ..targets.schedule_changes import list_changes
     from .schedule_requests import make_request, open_schedules
@@ -148,7 +154,7 @@ def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
 @_NAME
 @target_options
 def pause(file: Path, kind: str, name: str | None, **options: Any) -> None:
-    """Start no more runs until the schedule is resumed."""
+    """Pause a schedule: it starts no runs until it is resumed."""
     from .schedule_requests import open_schedules
 
     target = open_schedules(file, kind, options)[0]
@@ -159,12 +165,10 @@ def pause(file: Path, kind: str, name: str | None, **options: Any) -> None:
 @FILE
 @TO
 @_NAME
-@click.option(
-    "--catch-up", is_flag=True, help="Make up for the runs that the pause kept from starting."
-)
+@click.option("--catch-up", is_flag=True, help="Start the runs that were missed during the pause.")
 @target_options
 def resume(file: Path, kind: str, name: str | None, catch_up: bool, **options: Any) -> None:
-    """Start runs again."""
+    """Resume a paused schedule."""
     from .schedule_requests import open_schedules
 
     target = open_schedules(file, kind, options)[0]
@@ -177,7 +181,7 @@ def resume(file: Path, kind: str, name: str | None, catch_up: bool, **options: A
 @_NAME
 @target_options
 def delete(file: Path, kind: str, name: str | None, **options: Any) -> None:
-    """Delete a schedule; the runs that it started stay."""
+    """Delete a schedule; runs that it started are kept."""
     from .schedule_requests import open_schedules
 
     name = name or _name_in(file)

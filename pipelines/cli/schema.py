@@ -11,7 +11,7 @@ from .options import STORE
 
 @click.group()
 def schema() -> None:
-    """Look at the schema, frozen in the store or curated, and take into it what data changed for good."""
+    """Show the schema; accept permanent changes into it."""
 
 
 _RUN = click.option(
@@ -19,23 +19,23 @@ _RUN = click.option(
     "run_id",
     default="last",
     show_default=True,
-    help="The run whose data is compared; 'last' for the newest with statistics.",
+    help="Run whose data to compare ('last': the newest run with statistics).",
 )
 _STATISTICS = click.option(
     "--statistics",
     "folder",
     default="",
     metavar="URI",
-    help="A statistics artifact in place of a run's, such as one of a run on Vertex AI.",
+    help="URI of a statistics artifact to compare instead, such as of a run on Vertex AI.",
 )
 
 
 @schema.command()
 @STORE
-@click.option("--pbtxt", is_flag=True, help="Print the file as it stands.")
+@click.option("--pbtxt", is_flag=True, help="Print the schema.pbtxt itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: Path, pbtxt: bool, as_json: bool) -> None:
-    """Show the schema: each column's type, presence, domain and thresholds.
+    """Show each column's type, presence, domain, thresholds.
 
     It is the one that validation.schema_uri names, or the one that the first run froze in the store.
     """
@@ -61,9 +61,9 @@ def show(file: Path, pbtxt: bool, as_json: bool) -> None:
 @STORE
 @_RUN
 @_STATISTICS
-@click.option("--exit-code", is_flag=True, help="End with 1 if there is any change.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there is a change.")
 def diff(file: Path, run_id: str, folder: str, exit_code: bool) -> None:
-    """Tell what the newest data would change in the schema, one line a change."""
+    """Show the schema changes that the newest data requires, one a line."""
     from ..project.config import load_config
     from ..project.schemas import open_schema
     from ..runs.schema_changes import find_changes, read_data
@@ -82,17 +82,17 @@ def diff(file: Path, run_id: str, folder: str, exit_code: bool) -> None:
 
 @schema.command()
 @click.argument("columns", nargs=-1, metavar="[COLUMN]...")
-@click.option("--all", "take_all", is_flag=True, help="Take the anomalies of every column.")
+@click.option("--all", "take_all", is_flag=True, help="Accept the changes of every column.")
 @click.option(
     "--kind",
     "kinds",
     multiple=True,
-    help="Take anomalies of this kind only, such as unexpected_values; may be repeated.",
+    help="Accept only this kind of change, such as unexpected_values. Repeatable.",
 )
 @STORE
 @_RUN
 @_STATISTICS
-@click.option("--dry-run", is_flag=True, help="Tell what would change, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, without writing it.")
 def accept(
     columns: tuple[str, ...],
     take_all: bool,
@@ -102,9 +102,9 @@ def accept(
     folder: str,
     dry_run: bool,
 ) -> None:
-    """Take the anomalies of COLUMNs into the schema, so that data like the newest fits.
+    """Accept the changes of COLUMNs into the schema.
 
-    The former schema is kept beside it, in a folder of numbered files.
+    The earlier schema is kept in a numbered file beside it.
     """
     from ..project.config import load_config
     from ..runs.schema_changes import Selection, accept_changes, read_data

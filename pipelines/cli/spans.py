@@ -18,14 +18,17 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def spans() -> None:
-    """Look at the spans in the store, and free what nobody needs."""
+    """List, show, exclude and prune the spans in the store."""
 
 
 @spans.command("list")
 @STORE
 @_JSON
 def list_(file: Path, as_json: bool) -> None:
-    """List the spans, oldest first: versions, rows, what was set aside, size, when, files, and which are excluded."""
+    """List the spans, oldest first.
+
+    That is their versions, rows, quarantined rows, size, time, files and exclusions.
+    """
     from ...components.lib.exclusions import read_exclusions
     from ...components.lib.stored_spans import list_stored
     from ..project.config import load_config
@@ -52,7 +55,7 @@ def list_(file: Path, as_json: bool) -> None:
 @STORE
 @_JSON
 def show(span: str, file: Path, as_json: bool) -> None:
-    """Show the versions of SPAN, newest first: sources, counts and columns."""
+    """Show SPAN's versions: sources, counts and columns."""
     from ...components.lib.stored_spans import list_stored, list_versions
     from ..project.config import load_config
     from .show_spans import describe_version, print_span
@@ -78,10 +81,13 @@ def show(span: str, file: Path, as_json: bool) -> None:
 
 @spans.command()
 @click.argument("span")
-@click.option("--why", required=True, metavar="TEXT", help="The reason, which everybody will see.")
+@click.option("--why", required=True, metavar="TEXT", help="Reason, which everybody will see.")
 @STORE
 def exclude(span: str, why: str, file: Path) -> None:
-    """Exclude SPAN: from the next run on it neither trains nor judges, and nothing is compared with it."""
+    """Exclude SPAN from training and evaluation.
+
+    From the next run on, no span is compared with it, either.
+    """
     from ...components.lib.exclusions import exclude as exclude_span
     from ..project.config import load_config
 
@@ -100,7 +106,7 @@ def exclude(span: str, why: str, file: Path) -> None:
 @click.argument("span")
 @STORE
 def include(span: str, file: Path) -> None:
-    """Include SPAN again, which was excluded."""
+    """Include an excluded SPAN again."""
     from ...components.lib.exclusions import include as include_span
     from ..project.config import load_config
 
@@ -117,20 +123,23 @@ def include(span: str, file: Path) -> None:
     default=30,
     show_default=True,
     metavar="DAYS",
-    help="Keep versions that a newer one followed within so many days: a run that has not recorded its spans yet may "
-    "still read them.",
+    help="Keep versions that were replaced within this many days: a run that has not recorded its spans "
+    "yet may still read them.",
 )
 @click.option(
     "--runs-older-than",
     "run_days",
     type=click.FloatRange(min=0, max=36_500),
     metavar="DAYS",
-    help="Free versions, too, that only runs used which ended more than so many days ago and whose model is not in "
-    "service. If not given, what any run used is kept.",
+    help="Also delete versions used only by runs that ended more than this many days ago and whose model "
+    "is not in service. By default versions that any run used are kept.",
 )
-@click.option("--dry-run", is_flag=True, help="Print what would be freed, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, without deleting it.")
 def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> None:
-    """Delete versions that are not the newest of their span and that no run on any target and no champion used."""
+    """Delete old versions that no run and no champion used.
+
+    The newest version of a span is kept; runs on every target count.
+    """
     from ...components.lib.store import Store
     from ...components.lib.stored_spans import (
         find_superseded,

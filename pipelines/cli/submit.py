@@ -27,17 +27,18 @@ from .options import (
     "kind",
     type=click.Choice([*TARGETS, "local"]),
     required=True,
-    help="Where it runs; local is what `retrainer run` does.",
+    help="Service to run on; local is the same as `retrainer run`.",
 )
-@click.option("--run-id", help="Name of the run; a second run of that name is not started.")
-@click.option("--span", help="The window's newest span, in place of the newest that there is.")
+@click.option("--run-id", help="Name of the run; if it exists, no run is started.")
+@click.option("--span", help="Newest span of the window; by default the newest that there is.")
 @ALLOW_OLDER
 @PARAMETERS
 @IMAGE
 @click.option(
     "--template",
     default="",
-    help="Vertex: a pushed template, https://<region>-kfp.pkg.dev/...; a tag is resolved to its digest.",
+    help="Vertex: run a pushed template, https://<region>-kfp.pkg.dev/...; a tag is resolved to its "
+    "digest.",
 )
 @click.option("--wait", is_flag=True, help="Follow the run until it ends, task by task.")
 @click.option(
@@ -45,10 +46,10 @@ from .options import (
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="How often --wait asks.",
+    help="Seconds between two requests of --wait.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the request, and send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the service answered as JSON.")
+@click.option("--dry-run", is_flag=True, help="Print the request without sending it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the service's answer as JSON.")
 @target_options
 @click.pass_obj
 def submit(
@@ -67,10 +68,10 @@ def submit(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Start a run of FILE (retrain.yaml) on Vertex AI, Kubeflow Pipelines or this machine.
+    """Start a run on Vertex AI, Kubeflow or this machine.
 
-    Exit codes with --wait: 0 the run succeeded, 1 it failed or was cancelled, 3 it could no longer be followed and goes
-    on, 130 or 143 Ctrl-C or SIGTERM ended the following and the run goes on.
+    Exit codes with --wait: 0 the run succeeded, 1 it failed or was cancelled, 3 it could no longer be followed and
+    continues, 130 or 143 Ctrl-C or SIGTERM ended the waiting and the run continues.
     """
     from ..project.checks import check_settings
     from ..project.formats.names import check_run_id

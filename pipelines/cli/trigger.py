@@ -10,7 +10,7 @@ from .options import FILE, IMAGE, TO, show_warnings, take_flags, target_options
 
 @click.group()
 def trigger() -> None:
-    """Start runs by messages, of Pub/Sub and others, on Vertex AI or Kubeflow Pipelines."""
+    """Start runs by messages: new data, requests, alerts."""
 
 
 _LISTEN = click.option(
@@ -32,7 +32,7 @@ _CERTIFICATES = click.option(
 _TEMPLATE = click.option(
     "--template",
     default="",
-    help="Vertex: a pushed template in place of the pipeline, which makes submissions lighter.",
+    help="Vertex: run a pushed template instead of the compiled pipeline; submissions are smaller.",
 )
 
 
@@ -45,7 +45,7 @@ _TEMPLATE = click.option(
 @click.option(
     "--insecure-no-auth",
     is_flag=True,
-    help="Let every request in, whoever sends it; to try it out on this machine.",
+    help="Accept every request without authentication, for trying the service on this machine.",
 )
 @IMAGE
 @_TEMPLATE
@@ -63,7 +63,7 @@ def serve(
     template: str,
     **options: Any,
 ) -> None:
-    """Serve the triggers of FILE (retrain.yaml) over HTTP.
+    """Receive messages over HTTP.
 
     POST /push takes messages of Pub/Sub, Eventarc and Cloud Scheduler. GET /healthz, /readyz and /metrics report the
     service's status. SIGTERM ends it.
@@ -79,7 +79,7 @@ def serve(
 @TO
 @click.option(
     "--subscription",
-    help="Subscription to pull from, in place of that in retrain.yaml: projects/<project>/subscriptions/<name>.",
+    help="Subscription to pull from, projects/<project>/subscriptions/<name>; overrides retrain.yaml.",
 )
 @_PORT
 @_LISTEN
@@ -98,10 +98,10 @@ def pull(
     template: str,
     **options: Any,
 ) -> None:
-    """Pull messages for the triggers of FILE (retrain.yaml), where Pub/Sub can't reach in.
+    """Pull messages, where Pub/Sub can't push.
 
     GET /healthz, /readyz and /metrics report the service's status. SIGTERM ends it. Give the subscription a retry
-    policy and no dead-letter policy: what can't be done now is nacked and redelivered.
+    policy and no dead-letter policy: messages that can't be processed yet are nacked and redelivered.
     """
     from ..triggers.service.main import run_pull
 

@@ -3,7 +3,7 @@
 EXAMPLES = {
     "starter": "made-up orders: which come back? (yes or no)",
     "deliveries": "a regression with weights: how many minutes does a parcel take?",
-    "tickets": "four classes: which team shall answer a message?",
+    "tickets": "four classes: which team should answer a message?",
     "payments": "a rare class: which payment is fraud, one in two hundred?",
     "flights": "ten months of flights from New York: which arrive late?",
 }

@@ -106,6 +106,27 @@ def test_every_command_parses(line: list[str]) -> None:
     command.make_context(command.name, arguments)
 
 
+def leaf_commands(group: click.Group, *path: str) -> set[tuple[str, ...]]:
+    """Every command below a group, as the words that call it."""
+    found: set[tuple[str, ...]] = set()
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        here = (*path, name)
+        found |= leaf_commands(command, *here) if isinstance(command, click.Group) else {here}
+    return found
+
+
+def test_the_page_of_commands_has_every_command_and_make_target() -> None:
+    page = (ROOT / "docs/commands.md").read_text().replace("\\|", "|")
+    named = set()
+    for code in re.findall(r"`([^`]+)`", page):
+        words = [word.split("|") for word in code.removeprefix("retrainer ").split()]
+        named |= {one[:depth] for one in itertools.product(*words) for depth in (1, 2)}
+    assert leaf_commands(cli) <= named
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {("make", target) for target in targets - {"help", "clean"}} <= named
+
+
 def test_retrain_yaml_of_the_readme_is_right() -> None:
     examples = [block for block in blocks("yaml") if "\nname:" in block]
     assert examples

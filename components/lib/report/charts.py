@@ -223,7 +223,7 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
         return _nothing()
     labels = _labels(values)
     bar, gap, right = 6, 8, 46
-    left = 14 + _LETTER * max(map(_width, labels))
+    left = 14 + _LETTER * max(map(_drawn_width, labels))
     band = bar * len(series) + gap
     height = band * len(values) + 4
     peak = max(one.get(value, 0.0) for one in shares for value in values) or 1.0
@@ -295,6 +295,11 @@ def _ends(text: str, width: int) -> str:
 
 def _width(text: str) -> int:
     return sum(1 + (unicodedata.east_asian_width(one) in "WF") for one in text)
+
+
+def _drawn_width(text: str) -> float:
+    # Capitals and digits are wider than the average letter, and labels such as N857MQ have nothing else.
+    return _width(text) + 0.25 * sum(one.isupper() or one.isdigit() for one in text)
 
 
 def _ending(span: str) -> str:

@@ -15,7 +15,7 @@ def preprocessing_fn(inputs):
         inputs: A tensor of shape (rows, 1) for each column; missing numbers are NaN, missing text is "".
 
     Returns:
-        The features, by name. The weight, parcels, is none of them.
+        The features, by name, without the weight `parcels`.
     """
     features = {
         "vehicle": tft.compute_and_apply_vocabulary(
@@ -51,7 +51,7 @@ def build_model(transform_output, hyperparameters):
     hidden = keras.layers.Concatenate()(parts)
     for units in (32, 16):
         hidden = keras.layers.Dense(units, activation="relu")(hidden)
-    # No activation: a quantity has no bounds. Training starts from the usual, not from 0.
+    # No activation: a quantity has no bounds. Training starts from the typical value, not from 0.
     start = keras.initializers.Constant(hyperparameters.get("typical_minutes", 0.0))
     minutes = keras.layers.Dense(1, bias_initializer=start)(hidden)
 

@@ -20,7 +20,7 @@ def preprocessing_fn(inputs):
     """
     features = {}
     for name in CATEGORIES:
-        # An airport that training never saw gets an index of its own.
+        # Airports that training has not seen share an extra index.
         features[name] = tft.compute_and_apply_vocabulary(
             inputs[name], num_oov_buckets=1, vocab_filename=name
         )
@@ -40,7 +40,7 @@ def build_model(transform_output, hyperparameters):
         hyperparameters: `model.hyperparameters` of retrain.yaml.
 
     Returns:
-        A compiled model that takes the features of preprocessing_fn and gives a probability.
+        A compiled keras.Model from the features of preprocessing_fn to a probability.
     """
     inputs, parts = {}, []
     for name in [*CATEGORIES, "hour"]:

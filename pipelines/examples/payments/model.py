@@ -25,7 +25,7 @@ def preprocessing_fn(inputs):
     for name in NUMBERS:
         number = tf.cast(inputs[name], tf.float32)
         known = tf.where(tf.math.is_nan(number), tf.zeros_like(number), number)
-        # The logarithm brings what is rare, and tells most, near what is usual.
+        # The logarithm brings rare values, which are the most informative, closer to the usual ones.
         features[name] = tft.scale_to_z_score(tf.math.log1p(known))
     return features
 
@@ -49,7 +49,7 @@ def build_model(transform_output, hyperparameters):
     hidden = keras.layers.Concatenate()(parts)
     for units in (32, 16):
         hidden = keras.layers.Dense(units, activation="relu")(hidden)
-    # Training starts from how rare fraud is, log(0.005 / 0.995), in place of one in two.
+    # Training starts from the rate of fraud, log(0.005 / 0.995), instead of one in two.
     rare = keras.initializers.Constant(-5.3)
     fraud = keras.layers.Dense(1, activation="sigmoid", bias_initializer=rare)(hidden)
 

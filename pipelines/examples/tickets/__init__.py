@@ -1,1 +1,1 @@
-"""Several classes: which team shall answer a message?"""
+"""Several classes: which team should answer a message?"""

@@ -49,7 +49,7 @@ def build_model(transform_output, hyperparameters):
         parts.append(inputs[name])
     hidden = keras.layers.Concatenate()(parts)
     hidden = keras.layers.Dense(32, activation="relu")(hidden)
-    # One output a class, in the order of the labels 0, 1, 2 and so on.
+    # One output for each class, in the order of the labels 0, 1, 2 and so on.
     team = keras.layers.Dense(int(hyperparameters["teams"]), activation="softmax")(hidden)
 
     model = keras.Model(inputs, team)

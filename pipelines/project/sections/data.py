@@ -1,4 +1,4 @@
-"""The section of retrain.yaml on the data: where it is, and how it becomes examples."""
+"""The section of retrain.yaml on the data: where it is, and how it is read, cleaned and split."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,40 +16,44 @@ _ABOUT_FORMATS = "; ".join(f"{one.name} {one.about}" for one in FORMATS if one.a
 
 
 class CsvColumnConfig(Section):
-    """How one column of CSV files is written, where it differs from the others."""
+    """CSV format of a single column, where it differs from the others."""
 
     null_values: list[str] | None = Field(
         None,
-        description="Texts that mean a missing cell of this column, in place of `csv.null_values`.",
+        description="Texts that mean a missing cell in this column, in place of `csv.null_values`.",
     )
     decimal: Literal[".", ","] | None = Field(None, description="As `csv.decimal`.")
     thousands: str | None = Field(
-        None, max_length=1, description="As `csv.thousands`; an empty text: none in this column."
+        None,
+        max_length=1,
+        description="As `csv.thousands`; an empty text means no mark in this column.",
     )
     empty_is_a_value: ClassVar[frozenset[str]] = frozenset({"thousands"})
 
 
 class CsvConfig(Section):
-    """How CSV files are written."""
+    """CSV format."""
 
     columns: list[str] = Field(
         default_factory=list,
-        description="Names of the columns, for files without a header; empty: the first row has them.",
+        description="Column names, for files without a header. If empty, the first row is the header.",
     )
-    delimiter: str = Field(",", description="The one character between cells, such as `;`.")
-    encoding: str = Field("utf-8", description="By Python's names, such as `cp1252` or `utf-16`.")
-    skip_rows: int = Field(0, ge=0, description="Lines before the header.")
+    delimiter: str = Field(",", description="Character between cells, such as `;`.")
+    encoding: str = Field(
+        "utf-8", description="Encoding by its Python name, such as `cp1252` or `utf-16`."
+    )
+    skip_rows: int = Field(0, ge=0, description="Lines to skip before the header.")
     null_values: list[str] = Field(
         default_factory=lambda: ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
-        description="Texts that mean a missing cell, in all columns. Left out: the usual ones, which in the columns of "
-        "`key` and `split.columns`, and in those that `types` says are text, mean it among numbers alone (`NA` may be "
-        "Namibia).",
+        description="Texts that mean a missing cell, in all columns. If not set, the usual ones; in the columns of "
+        "`key` and `split.columns`, and in columns of `types` text, those count only among numbers (`NA` "
+        "may be Namibia).",
     )
-    decimal: Literal[".", ","] = Field(".", description="The mark before the fraction of a number.")
+    decimal: Literal[".", ","] = Field(".", description="Decimal mark.")
     thousands: str | None = Field(
         None,
         max_length=1,
-        description="The mark between groups of three digits, such as `,` in 1,204.50; null: none.",
+        description="Mark between groups of three digits, such as `,` in 1,204.50; null for none.",
     )
     by_column: dict[str, CsvColumnConfig] = Field(
         default_factory=dict,
@@ -58,21 +62,21 @@ class CsvConfig(Section):
 
 
 class SplitConfig(Section):
-    """Which rows of a window train, and which evaluate."""
+    """How a window is split into training and evaluation rows."""
 
     by: Literal["newest_spans", "hash"] = Field(
         "newest_spans",
-        description="newest_spans: the newest spans evaluate, the older ones train. hash: every span is split by a "
+        description="newest_spans: the newest spans evaluate, the older ones train. hash: each span is split by a "
         "hash of its key.",
     )
-    eval_spans: int = Field(1, ge=1, description="With newest_spans, how many spans evaluate.")
+    eval_spans: int = Field(1, ge=1, description="Number of evaluation spans, with newest_spans.")
     eval_fraction: float = Field(
-        1 / 3, gt=0, lt=1, description="With hash, the share of keys that evaluate."
+        1 / 3, gt=0, lt=1, description="Share of keys that evaluate, with hash."
     )
     columns: list[str] = Field(
         default_factory=list,
-        description="With hash, the columns whose rows stay on one side, such as a customer's; empty: those of "
-        "data.key, and without them the whole row. Refused with newest_spans.",
+        description="With hash, columns whose equal values stay on one side, such as a customer's; data.key if "
+        "empty, and without a key the whole row. Invalid with newest_spans.",
     )
 
 
@@ -81,8 +85,8 @@ class HashConfig(Section):
 
     columns: list[str] = Field(
         default_factory=list,
-        description="The columns, replaced by the HMAC-SHA-256 of their text. One may be a feature; a server is then "
-        "sent the digests.",
+        description="Columns to replace by the HMAC-SHA-256 of their text. If such a column is a feature, clients "
+        "send the digests.",
     )
     key_env: Variable = Field(
         "RETRAINER_HASH_KEY",
@@ -90,82 +94,83 @@ class HashConfig(Section):
     )
     key_file: str | None = Field(
         None,
-        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a bucket "
-        "of its own; in place of the environment variable. A relative path starts at retrain.yaml's folder.",
+        description="Path or URI of a file that holds the HMAC key, such as a mounted secret or an object in a "
+        "separate bucket; used in place of the environment variable. A relative path starts at "
+        "retrain.yaml's folder.",
     )
 
 
 class DataConfig(Section):
-    """Where the data is, and how it becomes examples."""
+    """Where the data is, and how it is read, cleaned and split."""
 
     pattern: str = Field(
-        description="Path or URI of the data with {span}, or {span:%Y-%m-%d}, in it. A relative path starts at "
-        "retrain.yaml's folder. Or tables of BigQuery: bq://project.dataset.orders_{span:%Y%m%d}, or the partitions of "
-        "one, bq://project.dataset.orders${span:%Y%m%d}."
+        description="Path or URI of the data, with {span} or {span:%Y-%m-%d} in it. A relative path starts at "
+        "retrain.yaml's folder. For BigQuery, a table for each span, "
+        "bq://project.dataset.orders_{span:%Y%m%d}, or a partition, "
+        "bq://project.dataset.orders${span:%Y%m%d}."
     )
     label: str = Field(
         min_length=1,
-        description="Column of the label, a number. Rows without one are set aside.",
+        description="Column of the label, a number. Rows without a label are quarantined.",
     )
-    window: int = Field(
-        3, ge=1, description="How many spans to use at the most, the newest included."
-    )
+    window: int = Field(3, ge=1, description="Maximum number of spans to use, the newest included.")
     min_spans: int | None = Field(
         None,
         ge=1,
-        description="How many spans of a window are enough. null: the window may be shorter where the data begins, but "
-        "where spans are dates or numbers, none may be missing between others. A number: the window is as many days, "
-        "months or numbers long as `window` says, and any may be missing as long as so many spans are there.",
+        description="Minimum number of spans in a window. null: no span may be missing between others (where names "
+        "are dates or numbers), but the first windows may be shorter. A number: the window is `window` "
+        "days, months or numbers long, and spans may be missing as long as this many are present.",
     )
     marker: str | None = Field(
         None,
-        description="Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it; "
-        "`{span}.done` where spans share a folder. Spans without it are not there yet. The marker is no data. Not for "
-        "BigQuery.",
+        description="Name of the file that marks a span as complete, such as `_SUCCESS`, in each folder of the span; "
+        "`{span}.done` where spans share a folder. Spans without it are ignored. The marker itself is "
+        "not read as data. Not for BigQuery.",
     )
     split: SplitConfig = Field(default_factory=SplitConfig)
     key: list[str] = Field(
         default_factory=list,
-        description="Columns that name an example. Of rows with the same key the later wins; a key is no feature.",
+        description="Columns that identify a row. Of rows with equal keys the later one is kept. Key columns are not "
+        "features.",
     )
     key_features: list[str] = Field(
-        default_factory=list, description="Columns of the key that are features, too."
+        default_factory=list, description="Key columns that are also features."
     )
     columns: dict[str, Any] = Field(
         default_factory=dict,
-        description="By a column's name: the source's name for it, as in `{amount: \"Order amount\"}`; or how it is "
-        "made of others by a function of pyarrow.compute, as in `{hour: {hour: ordered_at}}` or `{late: {greater: "
-        "[delay, 15]}}`. All settings but `drop` and `csv` use the new names.",
+        description='New columns by name: a column of the source under another name, as in `{amount: "Order '
+        'amount"}`; or a function of pyarrow.compute over columns, as in `{hour: {hour: ordered_at}}` or '
+        "`{late: {greater: [delay, 15]}}`. All settings except `drop` and `csv` use the new names.",
     )
     drop: list[str] = Field(default_factory=list, description="Columns to leave out.")
     hash: HashConfig = Field(default_factory=HashConfig)
     format: FormatName = Field(
         AUTO,
-        description=f"Format of the files: {_ABOUT_FORMATS}; {AUTO} goes by the files' endings, of which `.gz`, "
-        "`.bz2`, `.zst` and `.lz4` are unpacked.",
+        description=f"Format of the files: {_ABOUT_FORMATS}; {AUTO} goes by the file endings. `.gz`, `.bz2`, `.zst` "
+        "and `.lz4` are decompressed.",
     )
     types: dict[str, Literal["integer", "number", "text"]] = Field(
         default_factory=dict,
-        description="What columns hold, whatever the schema or their values say, such as `{zip: text}`.",
+        description="Types of columns, which override the schema and the values seen, such as `{zip: text}`.",
     )
     csv: CsvConfig = Field(default_factory=CsvConfig)
     query: str | None = Field(
         None,
-        description="SQL that makes a span's rows, of data in BigQuery: `{table}` stands for the span's table (of a "
-        "partitioned one, for the whole), `{span}` for the span's name. Say ORDER BY where the later of two rows with "
-        "one key is to win.",
+        description="BigQuery only: SQL that returns a span's rows. `{table}` stands for the span's table (the whole "
+        "table if it is partitioned), `{span}` for the span's name. Use ORDER BY if the order decides "
+        "which of two rows with one key is kept.",
     )
     max_bytes_billed: int | None = Field(
         None,
         ge=1,
-        description="Bytes that `query` may be charged for, each span; BigQuery refuses it before it starts if it "
-        "would be more. null: the project's own limits.",
+        description="BigQuery only: maximum bytes that `query` may bill for each span; a query over it fails before "
+        "it starts. null: the project's own limits.",
     )
     max_bad_rows: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="Share of a span's rows that may be unreadable; above it the run stops.",
+        description="Maximum share of unreadable rows in a span; above it the run stops.",
     )
 
     @model_validator(mode="after")

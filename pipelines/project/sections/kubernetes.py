@@ -1,4 +1,4 @@
-"""The sections of retrain.yaml on what Kubernetes alone takes for a task."""
+"""The sections of retrain.yaml on a task's settings for Kubernetes."""
 
 import re
 from collections.abc import Iterator
@@ -85,18 +85,18 @@ _OF_ARTIFACTS = ("/gcs", "/s3", "/minio")
 
 
 class Toleration(Section):
-    """A taint of nodes that the task's pod may run on all the same."""
+    """A node taint that the task's pod tolerates."""
 
-    key: LabelKey | None = Field(None, description="The taint's key; any taint if null.")
+    key: LabelKey | None = Field(None, description="Key of the taint; any taint if null.")
     operator: Literal["Equal", "Exists"] = Field(
-        "Equal", description="Whether the taint's value counts."
+        "Equal", description="Equal compares the taint's value; Exists ignores it."
     )
-    value: LabelValue | None = Field(None, description="The taint's value, with `Equal`.")
+    value: LabelValue | None = Field(None, description="Value of the taint, with `Equal`.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="The taint's effect; any if null."
+        None, description="Effect of the taint; any if null."
     )
     toleration_seconds: int | None = Field(
-        None, ge=0, description="With `NoExecute`: how long the pod may stay, in seconds."
+        None, ge=0, description="With `NoExecute`: seconds that the pod may stay."
     )
 
     @model_validator(mode="after")
@@ -111,10 +111,10 @@ class Toleration(Section):
 
 
 class SecurityContext(Section):
-    """Who the task's container runs as; the image's own user if null."""
+    """User and group of the task's container; the image's own if null."""
 
-    run_as_user: int | None = Field(None, ge=0, description="Number of the user.")
-    run_as_group: int | None = Field(None, ge=0, description="Number of the group.")
+    run_as_user: int | None = Field(None, ge=0, description="User ID.")
+    run_as_group: int | None = Field(None, ge=0, description="Group ID.")
     run_as_non_root: bool | None = Field(
         None, description="Whether Kubernetes refuses to start the container as root."
     )
@@ -127,24 +127,24 @@ class SecurityContext(Section):
 
 
 class KubernetesTaskConfig(Section):
-    """What Kubernetes alone takes: for runs on Kubeflow. Other targets leave it out."""
+    """Settings for Kubeflow only; other targets ignore them."""
 
     timeout_seconds: int | None = Field(
-        None, ge=1, description="The longest that the task may run, in seconds."
+        None, ge=1, description="Maximum run time of the task, in seconds."
     )
     image_pull_policy: Literal["Always", "Never", "IfNotPresent"] | None = Field(
-        None, description="When to pull the image; the cluster's own rule if null."
+        None, description="When to pull the image; the cluster's default if null."
     )
     image_pull_secrets: list[ObjectName] = Field(
         default_factory=list,
-        description="Secrets with logins of the image's registry, in the namespace that runs are in.",
+        description="Secrets for logging in to the image's registry, in the namespace of the runs.",
     )
     node_selector: dict[LabelKey, LabelValue | None] = Field(
         default_factory=dict, description="Labels that a node must have."
     )
     tolerations: list[Toleration] = Field(
         default_factory=list,
-        description="Taints of nodes that the task may run on: `[{key: gpu, operator: Exists}]`.",
+        description="Taints that the task's pod tolerates: `[{key: gpu, operator: Exists}]`.",
     )
     labels: dict[LabelKey, LabelValue | None] = Field(
         default_factory=dict, description="Labels of the task's pod."
@@ -159,7 +159,7 @@ class KubernetesTaskConfig(Section):
     )
     secret_volumes: dict[Folder, VolumeName | None] = Field(
         default_factory=dict,
-        description="Kubernetes secrets as folders, in which each key is a file: `{/folder: secret}`.",
+        description="Kubernetes secrets mounted as folders, a file for each key: `{/folder: secret}`.",
     )
     config_maps: dict[Variable, KeyOf | None] = Field(
         default_factory=dict,
@@ -167,20 +167,20 @@ class KubernetesTaskConfig(Section):
     )
     config_map_volumes: dict[Folder, VolumeName | None] = Field(
         default_factory=dict,
-        description="Config maps as folders, in which each key is a file: `{/folder: map}`.",
+        description="Config maps mounted as folders, a file for each key: `{/folder: map}`.",
     )
     persistent_volumes: dict[Folder, VolumeName | None] = Field(
         default_factory=dict,
-        description="Volumes of claims that exist: `{/folder: claim}`.",
+        description="Existing persistent volume claims, mounted as folders: `{/folder: claim}`.",
     )
     shared_memory: Size | None = Field(
         None,
-        description="Size of /dev/shm, such as `2Gi`; part of the task's memory. The node's default, often 64 MiB, if "
-        "null.",
+        description="Size of /dev/shm, such as `2Gi`, which counts as the task's memory; the node's default, often "
+        "64 MiB, if null.",
     )
     security_context: SecurityContext = Field(
         default_factory=SecurityContext,
-        description="Who the container runs as. Kubeflow Pipelines 2.16 or later.",
+        description="User and group of the container. Kubeflow Pipelines 2.16 or later.",
     )
 
     @model_validator(mode="after")

@@ -8,58 +8,58 @@ from .section import Section, with_text_keys
 
 
 class ModelConfig(Section):
-    """The user's code and how it is trained."""
+    """Your code, and how it is trained."""
 
     module: str = Field(
         "model.py",
         min_length=1,
-        description="File with preprocessing_fn and build_model, relative to retrain.yaml; or a module that is "
-        "installed in the image.",
+        description="File with preprocessing_fn and build_model, relative to retrain.yaml; or a module installed in "
+        "the image.",
     )
     steps: int | None = Field(
-        None, ge=1, description="Training batches in all; null: as many as `epochs` has."
+        None, ge=1, description="Total training batches; null: as many as `epochs` needs."
     )
-    epochs: int = Field(1, ge=1, description="Passes over the training split, where steps is null.")
+    epochs: int = Field(1, ge=1, description="Passes over the training split, if steps is null.")
     batch_size: int = Field(512, ge=1, description="Rows in a training batch.")
-    seed: int = Field(1, ge=0, description="Of initial weights and of the order of rows.")
+    seed: int = Field(1, ge=0, description="Random seed for initial weights and shuffling.")
     warm_start: bool = Field(
         False,
-        description="Start from the champion's weights; they follow their words and features, and what has no "
-        "counterpart starts anew.",
+        description="Start from the champion's weights. Weights follow words and features by meaning; new ones are "
+        "initialised.",
     )
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict,
-        description="Handed to build_model; numbers arrive as floating point, as KFP passes them.",
+        description="Passed to build_model. Numbers arrive as floats, because KFP passes them so.",
     )
     class_weights: dict[str, float] = Field(
         default_factory=dict,
-        description='How much rows of a class count in training, such as {"0": 1, "1": 20}; other classes count 1. '
-        "Columns of weights: evaluation.example_weight_key, which weighs training too.",
+        description='Training weights of classes, such as {"0": 1, "1": 20}; other classes have weight 1. For a '
+        "column of weights use evaluation.example_weight_key, which also weighs training.",
     )
     balance_classes: bool = Field(
         False,
-        description="Weigh classes in training so that each counts as much as any other, in place of class_weights.",
+        description="Weigh classes inversely to their frequency in training; excludes class_weights.",
     )
     validation_fraction: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Share of the training rows that are not trained on, but watched after each epoch. They are chosen "
-        "by a hash of data.key, or of the whole row if there is no key.",
+        description="Share of the training rows held out for validation after each epoch, chosen by a hash of "
+        "data.key, or of the whole row if there is no key.",
     )
     early_stopping_patience: int | None = Field(
         None,
         ge=1,
-        description="Epochs without a better value after which training ends, with the weights of the best epoch; "
-        "null: training goes on to the end.",
+        description="Epochs without improvement after which training stops and the best epoch's weights are "
+        "restored; null: no early stopping.",
     )
     early_stopping_monitor: str = Field(
         "val_loss",
         min_length=1,
-        description="That value: val_loss, or val_ and the name of a metric of the model.",
+        description="Value to monitor: val_loss, or val_ and the name of a metric of the model.",
     )
     early_stopping_mode: Literal["auto", "min", "max"] = Field(
-        "auto", description="Whether less (min) or more (max) of it is better; auto asks Keras."
+        "auto", description="Whether less (min) or more (max) is better; auto lets Keras decide."
     )
 
     @field_validator("class_weights", mode="before")

@@ -22,7 +22,7 @@ class ChannelConfig(Section):
     kind: ClassVar[str] = ""
 
     on: list[Outcome] | None = Field(
-        None, description="Outcomes that this channel is for; those of `notify.on` if null."
+        None, description="Outcomes that this channel reports; those of `notify.on` if null."
     )
 
     @model_validator(mode="after")
@@ -39,13 +39,13 @@ class ChannelConfig(Section):
 
 
 class WebhookConfig(ChannelConfig):
-    """A server that takes the message as JSON, by an HTTP POST."""
+    """A server that receives the message as JSON, by HTTP POST."""
 
     kind: ClassVar[str] = "webhook"
 
     url: str | None = Field(
         None,
-        description="Its address. An address that is a secret itself goes into `url_env` or `url_file`.",
+        description="Address of the server. Use `url_env` or `url_file` if the address is a secret.",
     )
     url_env: _Variable | None = Field(
         None, description="Environment variable that holds the address."
@@ -55,16 +55,16 @@ class WebhookConfig(ChannelConfig):
     )
     secret_env: _Variable | None = Field(
         None,
-        description="Environment variable that holds a secret. With one, the header `X-Retrainer-Signature-256` has "
-        "the HMAC-SHA-256 of the body, as GitHub's webhooks sign.",
+        description="Environment variable that holds the signing secret. If set, the header "
+        "`X-Retrainer-Signature-256` has the HMAC-SHA-256 of the body, in the form of GitHub's webhooks.",
     )
     secret_file: str | None = Field(
-        None, description="File that holds that secret: a mounted secret, or any URI."
+        None, description="File that holds the signing secret: a mounted secret, or any URI."
     )
 
 
 class SlackConfig(ChannelConfig):
-    """An incoming webhook of Slack, or of a service that takes its format."""
+    """An incoming webhook of Slack, or of a service with a compatible format."""
 
     kind: ClassVar[str] = "slack"
 
@@ -79,28 +79,28 @@ class SlackConfig(ChannelConfig):
 
 
 class EmailConfig(ChannelConfig):
-    """E-mail, handed to an SMTP server."""
+    """E-mail through an SMTP server."""
 
     kind: ClassVar[str] = "email"
 
-    host: str = Field(description="SMTP server.")
+    host: str = Field(description="Host name of the SMTP server.")
     port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="Its port; if null 587 for `starttls`, 465 for `tls`, 25 for `none`.",
+        description="Port of the server; if null, 587 for `starttls`, 465 for `tls`, 25 for `none`.",
     )
     security: Literal["starttls", "tls", "none"] = Field(
         "starttls",
-        description="starttls: the connection is encrypted after its start, and must be. tls: from its start. none: "
-        "never, for a relay within a private network.",
+        description="starttls: encryption starts after connecting, and is required. tls: encrypted from the start. "
+        "none: unencrypted, for a relay in a private network.",
     )
-    sender: str = Field(description="Address that the message comes from.")
-    to: list[str] = Field(min_length=1, description="Addresses that it goes to.")
-    user: str | None = Field(None, description="User to log in as; no login if null.")
+    sender: str = Field(description="Address of the sender.")
+    to: list[str] = Field(min_length=1, description="Addresses of the recipients.")
+    user: str | None = Field(None, description="User name for logging in; no login if null.")
     password_env: _Variable | None = Field(
         None,
-        description="Environment variable that holds the user's password; RETRAINER_SMTP_PASSWORD if neither is set.",
+        description="Environment variable that holds the password; RETRAINER_SMTP_PASSWORD if neither is set.",
     )
     password_file: str | None = Field(
         None, description="File that holds the password: a mounted secret, or any URI."
@@ -108,13 +108,13 @@ class EmailConfig(ChannelConfig):
 
 
 class PubsubConfig(ChannelConfig):
-    """A Pub/Sub topic, for programs that act on what became of a run."""
+    """A Pub/Sub topic, for programs that react to a run's outcome."""
 
     kind: ClassVar[str] = "pubsub"
 
     topic: str = Field(
-        description="`projects/<project>/topics/<name>`; the account that tasks run as needs roles/pubsub.publisher "
-        "on it."
+        description="`projects/<project>/topics/<name>`; the tasks' service account needs roles/pubsub.publisher on "
+        "it."
     )
 
 
@@ -125,17 +125,17 @@ def _or_one(schema: dict[str, Any]) -> None:
 
 
 class NotifyConfig(Section):
-    """Who is notified of what became of a run. Each channel is one mapping, or a list of them."""
+    """Who is notified of a run's outcome. Each channel is one mapping, or a list of them."""
 
     on: list[Outcome] = Field(
         default_factory=lambda: list(DEFAULT_OUTCOMES),
-        description="pushed: a new champion. unchanged: the model was the champion already. refused: the gate refused "
-        "the model. stopped: the data's validation, or an older span, stopped the run. failed: anything else ended it. "
-        "waiting: a trigger's message waits for its cool-down or its daily limit.",
+        description="pushed: a new champion. unchanged: the model already was the champion. refused: the gate "
+        "refused the model. stopped: data validation or an older span stopped the run. failed: any other "
+        "end. waiting: a trigger's message waits for its cool-down or daily limit.",
     )
     webhook: list[WebhookConfig] = Field(
         default_factory=list,
-        description="Servers that take the message as JSON.",
+        description="Servers that receive the message as JSON.",
         json_schema_extra=_or_one,
     )
     slack: list[SlackConfig] = Field(

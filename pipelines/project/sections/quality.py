@@ -1,4 +1,4 @@
-"""The sections of retrain.yaml on what good means: of data, of a model, and of serving it."""
+"""The sections of retrain.yaml on quality: of data, of a model, and of serving it."""
 
 from typing import Any, Literal
 
@@ -12,31 +12,31 @@ class StatisticsConfig(Section):
 
     stats_options: dict[str, Any] = Field(
         default_factory=dict,
-        description="Arguments of tfdv.StatsOptions by their own names, such as `num_top_values`.",
+        description="Arguments of tfdv.StatsOptions by name, such as `num_top_values`.",
     )
 
 
 class ValidationConfig(Section):
-    """What data may train a model."""
+    """Which data may train a model."""
 
     schema_uri: str | None = Field(
         None,
-        description="A curated schema.pbtxt. If null, the first run infers one and freezes it in the store.",
+        description="A curated schema.pbtxt. If null, the first run infers a schema and freezes it in the store.",
     )
     domains: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="What columns may hold, over what the schema says: `{column: {min: 1, max: 9}}` for numbers, "
+        description="Domains of columns, which override the schema: `{column: {min: 1, max: 9}}` for numbers, "
         "`{column: {values: [a, b], min_domain_mass: 1}}` for text.",
     )
     drift: dict[str, Any] = Field(
         default_factory=dict,
-        description="Thresholds for the newest span against the earlier ones, in TFDV's words: `infinity_norm` for "
-        "text, `jensen_shannon_divergence` for numbers, and the same by column under `columns`. What exceeds a "
-        "threshold set here is an error. Without one, 0.1 warns (for numbers over quantile bins), and from 0.5 on it "
-        "is an error, unless the column usually moves as far.",
+        description="Drift thresholds for the newest span against the earlier ones, as TFDV names them: "
+        "`infinity_norm` for text, `jensen_shannon_divergence` for numbers, and the same by column under "
+        "`columns`. Above a threshold set here is an error. The default warns above 0.1 (numbers over "
+        "quantile bins) and is an error from 0.5 on, unless the column usually moves as far.",
     )
     skew: dict[str, Any] = Field(
-        default_factory=dict, description="The same for training against evaluation."
+        default_factory=dict, description="The same thresholds for training against evaluation."
     )
     severity: dict[str, Any] = Field(
         default_factory=dict,
@@ -46,29 +46,30 @@ class ValidationConfig(Section):
         0.99,
         ge=0,
         le=1,
-        description="The share of a text column's rows that must have values of its domain.",
+        description="Minimum share of a text column's rows with values of its domain.",
     )
     min_rows_fraction: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="How few rows the newest span may have, as a fraction of the earlier spans' median.",
+        description="Minimum rows of the newest span, as a fraction of the earlier spans' median.",
     )
     max_label_change: float = Field(
         0.15,
         ge=0,
         le=1,
-        description="How far a class of the label may move beyond the rates of the earlier spans, as a share of rows.",
+        description="Maximum change of a label class's rate beyond the range of the earlier spans, as a share of "
+        "rows.",
     )
     max_rows_factor: float = Field(
         3.0,
         ge=1,
-        description="How many times the earlier spans' median the newest span's rows may be.",
+        description="Maximum rows of the newest span, as a multiple of the earlier spans' median.",
     )
     max_label_factor: float = Field(
         3.0,
         ge=1,
-        description="How many times as often, or as rarely, as in any earlier span a class of the label may come.",
+        description="Maximum factor by which a label class may be more or less frequent than in any earlier span.",
     )
 
 
@@ -77,25 +78,25 @@ def _all_rows() -> list[dict[str, Any]]:
 
 
 class EvaluationConfig(Section):
-    """What good means, in TFMA's own words."""
+    """Metrics, slices and thresholds, as TFMA defines them."""
 
     metrics_specs: list[dict[str, Any]] = Field(
-        description="tfma.MetricsSpec messages: metrics with their thresholds. A model is blessed only if thresholds "
-        "are set and met."
+        description="tfma.MetricsSpec messages: metrics with their thresholds. A model is blessed only if there are "
+        "thresholds and all are met."
     )
     slicing_specs: list[dict[str, Any]] = Field(
         default_factory=_all_rows,
-        description="tfma.SlicingSpec messages; {} is all rows, feature_keys makes a slice of each value.",
+        description="tfma.SlicingSpec messages; {} is all rows, feature_keys makes a slice for each value.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="tfma.Options message.")
     example_weight_key: str | None = Field(
-        None, description="Column that weighs the rows; null: all rows weigh the same."
+        None, description="Column with the weight of each row; null: all rows have equal weight."
     )
     champion_changed: Literal["fail", "judge_again"] = Field(
         "fail",
-        description="What a run does if another run changed the champion while its model was judged: `fail`, or "
-        "`judge_again`, once, against the new champion. That adds two tasks to each run, which end at once where "
-        "nothing changed.",
+        description="If another run changes the champion while a model is evaluated: `fail`, or `judge_again` to "
+        "evaluate once more, against the new champion. judge_again adds two tasks to each run, which end "
+        "at once if nothing changed.",
     )
 
     @field_validator("metrics_specs", "slicing_specs", "options", mode="before")
@@ -106,17 +107,17 @@ class EvaluationConfig(Section):
 
 
 class ServingConfig(Section):
-    """How the model is tried before it is handed over."""
+    """How the model is tested in a server process before it is pushed."""
 
-    rows: int = Field(
-        64, ge=1, description="Rows of the evaluation split that are sent to the model."
+    rows: int = Field(64, ge=1, description="Number of evaluation rows to send to the model.")
+    requests: int = Field(
+        50, ge=0, description="Number of single-row requests to time; 0 for none."
     )
-    requests: int = Field(50, ge=0, description="Single-row requests that are timed; 0 for none.")
     max_latency_ms: float | None = Field(
         None,
         gt=0,
-        description="The most that the 95th percentile of single-row requests may take, in milliseconds; null: any.",
+        description="Maximum 95th percentile of the single-row requests, in milliseconds; null: no limit.",
     )
     timeout_seconds: float = Field(
-        300.0, gt=0, description="How long loading and serving may take in all."
+        300.0, gt=0, description="Maximum time for loading and serving together, in seconds."
     )

@@ -1,4 +1,4 @@
-"""The sections of retrain.yaml put together."""
+"""The whole retrain.yaml."""
 
 import re
 
@@ -23,31 +23,32 @@ VERSION = 1
 
 
 class RetrainConfig(Section):
-    """A whole retrain.yaml."""
+    """Keys at the top of retrain.yaml."""
 
     version: int = Field(
         VERSION,
-        description="Version of the file's format. This release reads version 1, which a file without it has.",
+        description="Version of the file's format. This release reads version 1; a file without it is version 1.",
     )
     name: str = Field(
-        pattern=NAME_RULE, description="Name of the pipeline: lower case, digits and dashes."
+        pattern=NAME_RULE,
+        description="Name of the pipeline: lower-case letters, digits and dashes.",
     )
     store: str = Field(
         "store",
-        description="Folder or URI of what outlives a run: ingested spans, schema, models, records. A relative path "
-        "starts at retrain.yaml's folder.",
+        description="Folder or URI for everything that outlives a run: ingested spans, schema, models, records. A "
+        "relative path starts at retrain.yaml's folder.",
     )
     pipeline_root: str | None = Field(
         None,
-        description="Folder or URI of the runs' artifacts; pipeline_root in the store if null.",
+        description="Folder or URI for the runs' artifacts; pipeline_root in the store if null.",
     )
     image: Image | None = Field(
         None, description="Container image of every task; the release's own if null."
     )
     beam_args: list[str] = Field(
         default_factory=list,
-        description="Beam's pipeline arguments for statistics, transform and evaluation; empty runs all three in the "
-        "task's own process.",
+        description="Beam pipeline arguments for statistics, transform and evaluation; if empty, all three run in "
+        "the task's own process.",
     )
     data: DataConfig
     statistics: StatisticsConfig = Field(default_factory=StatisticsConfig)
@@ -59,11 +60,11 @@ class RetrainConfig(Section):
     targets: TargetsConfig = Field(default_factory=TargetsConfig)
     schedule: ScheduleConfig | None = Field(
         None,
-        description="Runs by the clock, kept by the service: `retrainer schedule apply`; none if null.",
+        description="Runs by cron, kept by the service: `retrainer schedule apply`; none if null.",
     )
     triggers: dict[str, TriggerConfig] = Field(
         default_factory=dict,
-        description="What starts a run, by a name of lower case letters, digits and dashes.",
+        description="What starts a run, by a name of lower-case letters, digits and dashes.",
     )
     trigger_service: TriggerServiceConfig = Field(default_factory=TriggerServiceConfig)
     notify: NotifyConfig = Field(default_factory=NotifyConfig)

@@ -1,4 +1,4 @@
-"""The section of retrain.yaml on runs by the clock."""
+"""The section of retrain.yaml on runs by cron."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -11,28 +11,32 @@ from .section import Section
 
 
 class ScheduleConfig(Section):
-    """When runs start by the clock, on the service that `retrainer schedule apply --to` names."""
+    """Runs by cron, on the service that `retrainer schedule apply --to` names."""
 
     cron: str = Field(
         description="Minute, hour, day of the month, month, day of the week, such as `0 6 * * 1-5`; or `@hourly`, "
         "`@daily`, `@weekly`, `@monthly`, `@yearly`."
     )
     time_zone: str = Field(
-        "UTC", description="Name in the IANA database, such as `Europe/Berlin`. Kubeflow takes UTC."
+        "UTC", description="IANA time zone, such as `Europe/Berlin`. Kubeflow supports UTC only."
     )
     catch_up: bool = Field(
         False,
-        description="Whether runs missed in a pause or an outage are started later. Kubeflow only; on "
-        "Vertex it is a flag of `schedule resume`.",
+        description="Whether to start runs that were missed during a pause or an outage. Kubeflow only; on Vertex AI "
+        "it is a flag of `schedule resume`.",
     )
     start: datetime | None = Field(
         None,
-        description="No run starts before, such as `2027-01-01` or `2027-01-01T06:00:00`, in `time_zone` unless it "
-        "names its own offset; at once if null.",
+        description="First time that a run may start, such as `2027-01-01` or `2027-01-01T06:00:00`, in `time_zone` "
+        "unless it has an offset; at once if null.",
     )
-    end: datetime | None = Field(None, description="No run starts after; never ends if null.")
+    end: datetime | None = Field(
+        None, description="Last time that a run may start; no end if null."
+    )
     max_runs: int | None = Field(
-        None, ge=1, description="It ends after so many runs; no limit if null. Vertex only."
+        None,
+        ge=1,
+        description="Number of runs after which the schedule ends; no limit if null. Vertex AI only.",
     )
 
     @field_validator("cron")

@@ -1,4 +1,4 @@
-"""What every section of retrain.yaml is."""
+"""The base class of every section of retrain.yaml."""
 
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin

@@ -19,45 +19,49 @@ They are names, as entry points of packages are: reading a retrain.yaml loads no
 
 
 class VertexConfig(Section):
-    """Vertex AI Pipelines. No value is guessed: a required one that is null is an error."""
+    """Vertex AI Pipelines. Nothing is guessed: a required setting that is null is an error."""
 
-    project: str | None = Field(None, description="Google Cloud project, by its id.")
-    region: str | None = Field(None, description="Region such as `europe-west1`.")
+    project: str | None = Field(None, description="Google Cloud project ID.")
+    region: str | None = Field(None, description="Region, such as `europe-west1`.")
     pipeline_root: str | None = Field(
-        None, description="`gs://` folder of artifacts; that of the file, if it is on a bucket."
+        None,
+        description="`gs://` folder for artifacts; the file's `pipeline_root` if that is on a bucket.",
     )
     service_account: str | None = Field(
         None,
-        description="E-mail of the account that tasks run as; the project's default one if null.",
+        description="E-mail of the service account that tasks run as; the project's default if null.",
     )
     network: str | None = Field(
         None, description="VPC to peer with: `projects/<number>/global/networks/<name>`."
     )
     reserved_ip_ranges: list[str] = Field(
         default_factory=list,
-        description="Names of IP ranges reserved in that VPC, from which tasks get their addresses.",
+        description="Names of IP ranges reserved in that VPC for the tasks' addresses.",
     )
     psc_network_attachment: str | None = Field(
         None,
-        description="Network attachment through which tasks reach a VPC without peering (Private Service Connect "
-        "interface): `projects/<number>/regions/<region>/networkAttachments/<name>`.",
+        description="Network attachment for reaching a VPC without peering (Private Service Connect interface): "
+        "`projects/<number>/regions/<region>/networkAttachments/<name>`.",
     )
     failure_policy: Literal["fast", "slow"] | None = Field(
         None,
-        description="When a task fails: `fast` starts no other task, `slow` all that do not need it. Vertex AI's "
-        "own, `slow`, if null.",
+        description="What to do when a task fails: `fast` starts no other task, `slow` runs all tasks that do not "
+        "depend on it. Vertex AI's default, `slow`, if null.",
     )
     persistent_resource: str | None = Field(
         None,
-        description="Machines that are kept for runs, by their id or as "
-        "`projects/<p>/locations/<l>/persistentResources/<id>`. This is in Vertex AI's API v1beta1 only.",
+        description="Persistent resource to run tasks on, by ID or as "
+        "`projects/<p>/locations/<l>/persistentResources/<id>`. Needs Vertex AI's API v1beta1.",
     )
     persistent_resource_wait_seconds: int = Field(
-        0, ge=0, description="Maximum seconds that a task waits for room on `persistent_resource`."
+        0,
+        ge=0,
+        description="Maximum seconds that a task waits for capacity on `persistent_resource`.",
     )
     persistent_resource_fallback: bool = Field(
         False,
-        description="Whether a task gets a machine of its own when `persistent_resource` has no room; else it fails.",
+        description="Whether a task gets its own machine if `persistent_resource` has no capacity; otherwise it "
+        "fails.",
     )
     encryption_key: str | None = Field(
         None,
@@ -68,8 +72,8 @@ class VertexConfig(Section):
     )
     template_repository: str | None = Field(
         None,
-        description="Artifact Registry repository of KFP templates, "
-        "`https://<region>-kfp.pkg.dev/<project>/<repository>`: `compile --push` pushes there.",
+        description="Artifact Registry repository of KFP templates that `compile --push` pushes to: "
+        "`https://<region>-kfp.pkg.dev/<project>/<repository>`.",
     )
     endpoint: str | None = Field(
         None,
@@ -83,39 +87,40 @@ class VertexConfig(Section):
 
 
 class KubeflowConfig(Section):
-    """Kubeflow Pipelines. No value is guessed: a required one that is null is an error."""
+    """Kubeflow Pipelines. Nothing is guessed: a required setting that is null is an error."""
 
     host: str | None = Field(
         None, description="Address of the API, such as `https://kubeflow.example.com/pipeline`."
     )
     namespace: str | None = Field(
         None,
-        description="Profile's namespace on a multi-user installation; null on a single-user one.",
+        description="Namespace of the profile, on a multi-user installation; null on a single-user one.",
     )
     experiment: str | None = Field(
         None,
-        description="Experiment that runs belong to, created if missing; the pipeline's name if null.",
+        description="Experiment of the runs, created if missing; the pipeline's name if null.",
     )
     pipeline_root: str | None = Field(
         None,
-        description="URI of artifacts; that of the file, if it is on a bucket, else the cluster's own.",
+        description="URI for artifacts; the file's `pipeline_root` if that is on a bucket, else the cluster's "
+        "default.",
     )
     service_account: str | None = Field(
         None,
-        description="Kubernetes service account of the tasks; the cluster's default one if null.",
+        description="Kubernetes service account of the tasks; the cluster's default if null.",
     )
     token_file: str | None = Field(
         None,
-        description="File with a bearer token, read again before it expires, as Kubernetes mounts one. The token "
-        "itself goes into the environment variable RETRAINER_KUBEFLOW_TOKEN, never into retrain.yaml.",
+        description="File with a bearer token, read again before it expires, such as a token that Kubernetes mounts. "
+        "For the token itself use the environment variable RETRAINER_KUBEFLOW_TOKEN, never retrain.yaml.",
     )
     ca_certificate: str | None = Field(
-        None, description="File with the certificates that sign the host's."
+        None, description="File with the CA certificates that sign the host's."
     )
 
 
 class TargetsConfig(Section):
-    """Where `retrainer submit`, schedules and triggers send runs."""
+    """Where `retrainer submit`, schedules and triggers run the pipeline."""
 
     vertex: VertexConfig = Field(default_factory=VertexConfig)
     kubeflow: KubeflowConfig = Field(default_factory=KubeflowConfig)

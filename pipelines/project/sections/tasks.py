@@ -1,4 +1,4 @@
-"""The section of retrain.yaml on what each task gets."""
+"""The section of retrain.yaml on resources and options of tasks."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -23,45 +23,43 @@ NEVER_CACHED = (
 
 
 class TaskConfig(Section):
-    """What one task gets; what is not set is left to the target."""
+    """Resources and options of a task. The target decides what is not set."""
 
     cpu: Annotated[str, AfterValidator(check_cpu)] | None = Field(
-        None, description="Cores, such as `4` or `500m`."
+        None, description="CPU cores, such as `4` or `500m`."
     )
     memory: Annotated[str, AfterValidator(check_memory)] | None = Field(
-        None, description="Bytes, such as `16Gi`."
+        None, description="Memory in bytes, such as `16Gi`."
     )
     accelerator: str | None = Field(
         None,
-        description="Type, by the target's own name: `NVIDIA_TESLA_T4` on Vertex AI, `nvidia.com/gpu` on Kubernetes, "
-        "or `${ACCELERATOR}` for both in one file.",
+        description="Accelerator type, as the target names it: `NVIDIA_TESLA_T4` on Vertex AI, `nvidia.com/gpu` on "
+        "Kubernetes, or `${ACCELERATOR}` for both in one file.",
     )
     accelerators: int = Field(
         1,
         ge=1,
         le=64,
-        description="How many, where `accelerator` is set. Vertex AI takes 1, 2, 4, 8 or 16, Kubernetes any number "
-        "that a node has.",
+        description="Number of accelerators, if `accelerator` is set: 1, 2, 4, 8 or 16 on Vertex AI, any number on "
+        "Kubernetes.",
     )
-    retries: int | None = Field(
-        None, ge=0, le=10, description="How often to start a failed task again."
-    )
+    retries: int | None = Field(None, ge=0, le=10, description="How often to retry a failed task.")
     retry_seconds: int = Field(
         60,
         ge=0,
-        description="Wait before the first retry, in seconds; doubled each time, an hour at most.",
+        description="Seconds before the first retry; doubled each time, at most an hour.",
     )
     caching: bool | None = Field(
         None,
-        description="Whether the task may take its earlier result if its inputs did not change: true if null. What "
-        "reads or changes the world never does.",
+        description="Whether the task may reuse its earlier result if its inputs did not change; true if null. Tasks "
+        "that read or change anything outside the run are never cached.",
     )
     image: Image | None = Field(
         None, description="Container image of this task; the pipeline's if null."
     )
     env: dict[Variable, str | None] = Field(
         default_factory=dict,
-        description="Environment variables: `{NAME: text}`. What is secret belongs into `kubernetes.secrets`.",
+        description="Environment variables: `{NAME: text}`. Put secrets into `kubernetes.secrets`.",
     )
     kubernetes: KubernetesTaskConfig = Field(default_factory=KubernetesTaskConfig)
     vertex: VertexTaskConfig = Field(default_factory=VertexTaskConfig)
@@ -77,20 +75,20 @@ class TaskConfig(Section):
 
 
 class _Tasks(Section):
-    """Settings of tasks: `all` holds for every one, and a task's own override it, key by key.
+    """Settings of tasks: `all` applies to every task, and a task's own settings override it key by key.
 
     Keys within `kubernetes`, and the names within mappings such as `env`, override one another one by one, too; a
     task's own null takes away what `all` sets.
     """
 
-    all: TaskConfig = Field(default_factory=TaskConfig, description="Of every task.")
+    all: TaskConfig = Field(default_factory=TaskConfig, description="Settings of every task.")
 
     @model_validator(mode="after")
     def _the_world_is_never_cached(self) -> Self:
         for task in NEVER_CACHED:
             if getattr(self, task).caching:
                 raise ValueError(
-                    f"{task} reads or changes the world and is never cached; leave '{task}.caching' out"
+                    f"{task} reads or changes what lies outside the run and is never cached; remove '{task}.caching'"
                 )
         return self
 

@@ -46,27 +46,26 @@ class PushAuth(StrEnum):
 
 
 class TriggerConfig(Section):
-    """One trigger: which messages start a run, with what, and how often."""
+    """One trigger: which messages start a run, with which parameters, and how often."""
 
     kind: str = Field(
         json_schema_extra={"enum": list(TRIGGER_KINDS)},
-        description="storage: Cloud Storage wrote an object. request: a JSON message asks for a run. schedule: Cloud "
-        "Scheduler sends a message. alert: monitoring opened an incident.",
+        description="storage: Cloud Storage wrote an object. request: somebody sent a request in JSON. "
+        "schedule: Cloud Scheduler. alert: monitoring opened an incident.",
     )
     pattern: str | None = Field(
         None,
-        description="storage: the objects of a span, `gs://bucket/day={span:%Y-%m-%d}/*.parquet`; data.pattern if "
-        "null.",
+        description="storage: objects of a span, `gs://bucket/day={span:%Y-%m-%d}/*.parquet`; data.pattern if null.",
     )
     marker: str | None = Field(
         None,
-        description="storage: name of the object that completes a span, such as `_SUCCESS`, in the folder of its "
-        "files. Then nothing else starts a run. If it is not set, data.marker holds for a trigger that watches the "
-        "data's own folder.",
+        description="storage: name of the object that marks a span as complete, such as `_SUCCESS`, in the folder of "
+        "its files. With a marker, no other object starts a run. If null, data.marker for a trigger that "
+        "watches the data's own folder.",
     )
     attributes: dict[str, str] = Field(
         default_factory=dict,
-        description="Attributes that a message must have; `*` and `?` match any text, any character.",
+        description="Attributes that a message must have; `*` matches any text, `?` any character.",
     )
     policy: str = Field(
         "*",
@@ -75,23 +74,22 @@ class TriggerConfig(Section):
     )
     parameters: dict[str, str] = Field(
         default_factory=dict,
-        description="Parameters of the run: `span`, `pattern`, `store` or `allow_older` (`true` or `false`). `{span}` "
-        "stands for the span that a storage message is about. What is not set keeps its default, so a run takes "
+        description="Parameters of the run: `span`, `pattern`, `store` or `allow_older` (`true` or `false`). "
+        "`{span}` stands for the span of a storage message. Others keep their defaults, so a run uses "
         "the newest span.",
     )
     allow: list[str] = Field(
         default_factory=list,
-        description="request: parameters that the message may set itself, of `span`, `pattern`, `store` and "
-        "`allow_older`.",
+        description="request: parameters that the message may set, of `span`, `pattern`, `store` and `allow_older`.",
     )
     coalesce_seconds: int = Field(
         300,
         ge=0,
         le=3600,
-        description="storage without a marker: the run of a span starts when no new file of it has come for so many "
-        "seconds (up to a tenth longer), or twelve times as many after a file where they never stop coming; 0 starts a "
-        "run for each file. With a marker this counts only if it is set, for spans of several folders with a marker "
-        "each. schedule: messages within so many seconds (60 at least) are one cause, whose run starts at once.",
+        description="storage without a marker: a span's run starts when no new file has come for this many seconds "
+        "(up to a tenth longer), at the latest after twelve times as many; 0 starts a run for each file. "
+        "With a marker: only if set, for spans of several folders with a marker each. schedule: messages "
+        "within this many seconds (at least 60) are one cause, whose run starts at once.",
     )
     cool_down_seconds: int = Field(
         0,
@@ -102,7 +100,7 @@ class TriggerConfig(Section):
     daily_limit: int | None = Field(
         None,
         ge=1,
-        description="Maximum runs of this trigger per day (UTC); null: unlimited. Further messages wait.",
+        description="Maximum runs of this trigger in a UTC day; null: unlimited. Excess messages wait.",
     )
 
     @model_validator(mode="wrap")
@@ -165,36 +163,36 @@ def section_of_kind(kind: str) -> type[TriggerConfig]:
 
 
 class TriggerServiceConfig(Section):
-    """What holds for all triggers."""
+    """Settings of the trigger service, for all triggers."""
 
     auth: PushAuth = Field(
         PushAuth.TOKEN,
-        description="Who checks the signature of a push request's token. `token`: the service itself, by Google's "
-        "certificates. `iam`: Cloud Run's IAM, which replaces the signature before the service sees it; only for a "
-        "Cloud Run service that requires authentication. The service checks audience, account, issuer and expiry "
-        "either way.",
+        description="Who verifies the signature of a push request's token. `token`: the service, with Google's "
+        "certificates. `iam`: Cloud Run's IAM, which replaces the signature before the service sees it; "
+        "only for a Cloud Run service that requires authentication. Either way the service checks "
+        "audience, account, issuer and expiry.",
     )
     audience: str | None = Field(
         None,
-        description="Audience that a push request's token must name: what the subscription sets, by default the URL "
-        "that it pushes to. Several are separated by commas: Eventarc's is the service's own URL.",
+        description="Audience that a push request's token must have, as set by the subscription (by default the URL "
+        "it pushes to). Separate several by commas; Eventarc's is the service's own URL.",
     )
     push_account: str | None = Field(
         None,
-        description="E-mail of the account whose tokens push requests must carry; several are separated by commas.",
+        description="E-mail of the service account whose tokens are accepted; separate several by commas.",
     )
     subscription: str | None = Field(
         None, description="Subscription to pull from: `projects/<project>/subscriptions/<name>`."
     )
     dead_letter_topic: str | None = Field(
         None,
-        description="Topic for invalid messages, and for those that have waited or failed for 30 days, with the "
-        "reason: `projects/<project>/topics/<name>`. If null, they are rejected and redelivered.",
+        description="Topic for messages that are permanently invalid, or have waited or failed for 30 days, with the "
+        "reason: `projects/<project>/topics/<name>`. If null, these messages are nacked and redelivered.",
     )
     claims: str | None = Field(
         None,
-        description="Where runs are claimed before they are submitted: a folder or URI that creates files exclusively, "
-        "or `lease://<namespace>` for Kubernetes Leases; `claims` in the store if null.",
+        description="Where runs are claimed before they are submitted: a folder or URI that supports exclusive "
+        "creation, or `lease://<namespace>` for Kubernetes Leases; `claims` in the store if null.",
     )
 
     @field_validator("subscription", "dead_letter_topic", mode="after")

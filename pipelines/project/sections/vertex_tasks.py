@@ -1,4 +1,4 @@
-"""The section of retrain.yaml on what Vertex AI alone takes for a task."""
+"""The section of retrain.yaml on a task's settings for Vertex AI."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from .section import Section
 
 
 class VertexTaskConfig(Section):
-    """What Vertex AI alone takes. A task with a machine type runs as a custom job; other targets leave it out."""
+    """Settings for Vertex AI only. A task with a machine type runs as a custom job."""
 
     machine_type: str | None = Field(
         None,
@@ -17,16 +17,14 @@ class VertexTaskConfig(Section):
     )
     spot: bool = Field(
         False,
-        description="Whether it runs on spot machines, which are cheaper and may be taken away: set `retries`, too.",
+        description="Whether to use spot machines, which are cheaper and may be preempted; set `retries`, too.",
     )
-    boot_disk_gb: int | None = Field(
-        None, ge=10, description="Size of the machine's disk in GB; 100 if null."
-    )
+    boot_disk_gb: int | None = Field(None, ge=10, description="Disk size in GB; 100 if null.")
     boot_disk_type: Literal["pd-ssd", "pd-standard", "hyperdisk-balanced"] | None = Field(
-        None, description="Type of that disk; `pd-ssd` if null."
+        None, description="Disk type; `pd-ssd` if null."
     )
     timeout_seconds: int | None = Field(
-        None, ge=1, description="The longest that the task may run, in seconds; seven days if null."
+        None, ge=1, description="Maximum run time of the task, in seconds; seven days if null."
     )
 
     def needs_machine(self) -> str | None:

@@ -227,8 +227,8 @@ def test_a_secret_that_kubernetes_could_not_mount_is_refused(compiled, volumes, 
 
 
 @pytest.mark.parametrize("task", ["ingest_spans", "resolve_champion", "push_model"])
-def test_what_reads_the_world_can_not_be_cached(compiled, task):
+def test_a_task_that_reads_or_changes_the_outside_can_not_be_cached(compiled, task):
     enabled = {name for name, one in _tasks(compiled()).items() if one["cachingOptions"]}
     assert task.replace("_", "-") not in enabled
-    with pytest.raises(RetrainerError, match=f"{task} reads or changes the world"):
+    with pytest.raises(RetrainerError, match=f"{task} reads or changes what lies outside the run"):
         compiled(f"tasks: {{{task}: {{caching: true}}}}\n")
