@@ -112,7 +112,10 @@ def leaf_commands(group: click.Group, *path: str) -> set[tuple[str, ...]]:
     for name in group.list_commands(click.Context(group)):
         command = group.get_command(click.Context(group), name)
         here = (*path, name)
-        found |= leaf_commands(command, *here) if isinstance(command, click.Group) else {here}
+        if isinstance(command, click.Group):
+            found |= leaf_commands(command, *here)
+        elif not command.hidden:
+            found.add(here)
     return found
 
 
