@@ -84,7 +84,7 @@ def _way_on(who: str) -> str:
 
 _COLUMN: Mapping[str, Callable[[str, Found, str, str], str]] = {
     EMPTY: lambda the, found, of, metrics: (
-        f"{the} is empty in {of}. Rows without it must be set aside when they are ingested."
+        f"{the} is empty in {of}. Rows without it must be quarantined when they are ingested."
     ),
     INFINITE: lambda the, found, of, metrics: f"{the} is infinite in {of}. Fix it in the source.",
     NEGATIVE: lambda the, found, of, metrics: (

@@ -46,9 +46,9 @@ def ingest_spans(
         examples: The manifest that names the span files of each split.
         pattern: Path or URI of the data with `{span}`, or `{span:%Y-%m-%d}`, in it.
         store: URI of the store, which keeps the ingested spans.
-        label: Column of the label. Rows without one are set aside and counted.
+        label: Column of the label. Rows without one are quarantined and counted.
         weight: Column that weighs the rows, as `example_weight_key` of evaluate_model; rows without a finite weight of
-            0 or more are set aside and counted. Empty for none.
+            0 or more are quarantined and counted. Empty for none.
         span: The window's newest span, or `latest`.
         window: How many spans to use at the most; where they are dates or numbers, how many steps of them.
         split: `newest_spans`: the newest spans evaluate, the older ones train. `hash`: every span is split by

@@ -190,5 +190,5 @@ def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
     }
     if any(aside.values()):
         counts = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
-        parts.append(f"set aside: {counts}")
+        parts.append(f"quarantined: {counts}")
     return "; ".join([*parts, *describe_notes(one.content for one in stored if not one.reused)])

@@ -33,8 +33,8 @@ class IngestSettings:
     """How source rows become the rows of a span.
 
     Attributes:
-        label: The label's column; rows without one are set aside.
-        weight: Column that weighs the rows; those without a finite weight of 0 or more are set aside. Empty for none.
+        label: The label's column; rows without one are quarantined.
+        weight: Column that weighs the rows; those without a finite weight of 0 or more are quarantined. Empty for none.
         key: Columns that name an example. Of rows with the same key the later wins.
         key_features: Columns of the key that are features, too.
         columns: Columns under another name, and columns made of others; see `parse_columns`.

@@ -82,7 +82,7 @@ def check_number(
                 raise RetrainerError(
                     f"span {span} has its header again among its rows: a cell of '{name}' is '{name}'. Were files "
                     "joined with their headers? Fix the source, or say what the column holds, so that such rows are "
-                    f"set aside (data.types: {{{name}: number}})."
+                    f"quarantined (data.types: {{{name}: number}})."
                 )
             raise RetrainerError(
                 f"the {role} '{name}' of span {span} is text (such as {example!r}). Make it a number in the "

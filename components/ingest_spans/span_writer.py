@@ -1,4 +1,4 @@
-"""Making the files of a span: its parts, and what was set aside."""
+"""Making the files of a span: its parts, and what was quarantined."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

@@ -92,7 +92,7 @@ class Examples:
         label: Name of the label's column.
         splits: Parts of each split, oldest span first. `train` and `eval` are always there.
         spans: Every span in the window, oldest first.
-        counts: Rows read, kept and set aside, by span.
+        counts: Rows read, kept and quarantined, by span.
         key: Columns that name an example; not features, but for `key_features`.
         versions: The version of each span.
         replaced: Of spans whose source changed since it was first ingested: the version before this one.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .uris import join
 
-# Beside a span's rows: those that were set aside, if there are any.
+# Beside a span's rows: those that were quarantined, if there are any.
 UNLABELLED_FILE = "unlabelled.parquet"
 UNWEIGHTED_FILE = "unweighted.parquet"
 UNREADABLE_FILE = "unreadable.jsonl"

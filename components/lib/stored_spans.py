@@ -67,8 +67,8 @@ class SpanVersion:
         return sum(part["rows"] for part in self.parts.values())
 
     @property
-    def set_aside(self) -> dict[str, int]:
-        """How many rows were set aside, by reason; reasons without rows are left out."""
+    def quarantined(self) -> dict[str, int]:
+        """How many rows were quarantined, by reason; reasons without rows are left out."""
         reasons = ("unlabelled", "unweighted", "unreadable", "duplicate")
         return {reason: self.counts[reason] for reason in reasons if self.counts.get(reason)}
 

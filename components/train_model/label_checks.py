@@ -73,8 +73,8 @@ def count_labels(examples: Examples) -> Labels:
                 counts[value] = counts.get(value, 0) + count
     if missing:
         raise RetrainerError(
-            f"the label '{name}' is missing in {missing:,} of {rows:,} training rows. ingest_spans sets such rows "
-            "aside; ingest the spans again."
+            f"the label '{name}' is missing in {missing:,} of {rows:,} training rows. ingest_spans quarantines such "
+            "rows; ingest the spans again."
         )
     if low == high:
         raise RetrainerError(

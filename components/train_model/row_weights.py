@@ -131,7 +131,7 @@ def _check_column(examples: Examples, column: str) -> None:
     if bad:
         raise RetrainerError(
             f"the weight '{column}' (evaluation.example_weight_key) is missing, negative or not a number in {bad:,} of "
-            f"{rows:,} training rows. Correct it at the source; rows without a weight are set aside when they are "
+            f"{rows:,} training rows. Correct it at the source; rows without a weight are quarantined when they are "
             "ingested."
         )
     if not largest:

@@ -17,7 +17,7 @@ def describe_version(version: SpanVersion) -> dict[str, Any]:
     return {
         **asdict(version),
         "rows": version.rows,
-        "set_aside": version.set_aside,
+        "set_aside": version.quarantined,
         "bytes": measure_version(version),
     }
 
@@ -39,14 +39,14 @@ def print_spans(
     if not stored:
         console.print(f"no spans yet in '{store}'", markup=False, soft_wrap=True)
         return
-    table = _table("span", "versions", "rows", "set aside", "size", "ingested", "files")
+    table = _table("span", "versions", "rows", "quarantined", "size", "ingested", "files")
     for span, versions in stored.items():
         newest = versions[-1]
         table.add_row(
             Text(f"{span} (excluded)" if span in excluded else span),
             str(len(versions)),
             f"{newest.rows:,}",
-            describe_set_aside(newest),
+            describe_quarantined(newest),
             format_size(sum(measure_version(version) for version in versions)),
             local_time(newest.ingested),
             str(len(newest.sources)),
@@ -83,14 +83,14 @@ def print_span(versions: Sequence[SpanVersion]) -> None:
             console.print(Text(text), soft_wrap=True)
 
 
-def describe_set_aside(version: SpanVersion) -> str:
-    """Write how many rows were set aside and why; empty if none were."""
-    return ", ".join(f"{count:,} {reason}" for reason, count in version.set_aside.items())
+def describe_quarantined(version: SpanVersion) -> str:
+    """Write how many rows were quarantined and why; empty if none were."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in version.quarantined.items())
 
 
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in names:
-        left = name in ("span", "set aside", "ingested")
+        left = name in ("span", "quarantined", "ingested")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     return table

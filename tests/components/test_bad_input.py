@@ -82,15 +82,15 @@ def test_a_file_in_another_encoding_reads_well_when_it_is_said(chain, encoding):
     assert chain.judge().findings == []
 
 
-def test_a_few_rows_that_are_not_utf8_are_set_aside_and_kept_with_their_place(chain):
+def test_a_few_rows_that_are_not_utf8_are_quarantined_and_kept_with_their_place(chain):
     broken = THREE.encode() + b"7,K\xf6ln,1,0\n8,K\xf6ln,1,0,surplus\n"
     chain.ingest(ONE, TWO, broken)
     assert "2 unreadable" in chain.verdict
-    assert [(row["file"], row["row"], row["reason"]) for row in chain.set_aside] == [
+    assert [(row["file"], row["row"], row["reason"]) for row in chain.quarantined] == [
         ("3.csv", 201, "'city' is not UTF-8"),
         ("3.csv", 202, "it has 5 cells in place of 4"),
     ]
-    assert all("xf6ln" in row["text"] for row in chain.set_aside)
+    assert all("xf6ln" in row["text"] for row in chain.quarantined)
     assert chain.judge().eval.num_rows == ROWS
 
 
@@ -232,9 +232,9 @@ def test_a_wrong_form_of_csv_is_told(chain, newest, says):
     chain.refuses(ONE, TWO, newest, says=says)
 
 
-def test_a_last_row_that_is_cut_off_within_a_quote_is_set_aside(chain):
+def test_a_last_row_that_is_cut_off_within_a_quote_is_quarantined(chain):
     chain.ingest(ONE, TWO, THREE + '5,"Ul').judge()
-    assert [(row["row"], row["text"]) for row in chain.set_aside] == [(201, '5,"Ul')]
+    assert [(row["row"], row["text"]) for row in chain.quarantined] == [(201, '5,"Ul')]
 
 
 def test_nul_bytes_stay_in_their_cell(chain):

@@ -28,7 +28,7 @@ def test_mixed_types_without_a_schema_make_text_and_validation_stops(chain):
 def test_mixed_types_with_a_schema_set_their_rows_aside(chain):
     chain.ingest(ONE, TWO, THREE).judge()
     chain.ingest(ONE, TWO, THREE + "x1,Ulm,1,0\n5,Ulm,much,0\n").judge()
-    assert [row["reason"] for row in chain.set_aside] == [
+    assert [row["reason"] for row in chain.quarantined] == [
         "'id' is no integer of 64 bits",
         "'amount' is no number",
     ]
@@ -64,10 +64,10 @@ def test_integers_beyond_64_bits_keep_every_digit_as_text(chain):
     chain.judge()
 
 
-def test_integers_beyond_64_bits_where_the_schema_says_int_are_set_aside(chain):
+def test_integers_beyond_64_bits_where_the_schema_says_int_are_quarantined(chain):
     chain.ingest(ONE, TWO, THREE).judge()
     chain.ingest(ONE, TWO, THREE + "18446744073709551616,Ulm,1,0\n")
-    (row,) = chain.set_aside
+    (row,) = chain.quarantined
     assert row["reason"] == "'id' is no integer of 64 bits"
 
 

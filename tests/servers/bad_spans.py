@@ -106,7 +106,7 @@ class Chain:
         return self
 
     @property
-    def set_aside(self):
+    def quarantined(self):
         """The unreadable rows of the newest span, as they are kept."""
         newest = Examples.read(self.home / "examples").splits["eval"][0]
         lines = Path(newest.uri, "unreadable.jsonl").read_text().splitlines()

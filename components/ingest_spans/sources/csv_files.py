@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 20
 # A row over more lines than these that has not as many cells as it should has swallowed the rows after it.
 _MOST_LINES = 100
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Rows of another number of cells are set aside, unless Arrow can't hand their text over since it is not UTF-8.
+# Rows of another number of cells are quarantined, unless Arrow can't hand their text over since it is not UTF-8.
 _NOT_HANDED_OVER = re.compile(r"Expected \d+ columns, got \d+")
 
 
@@ -197,7 +197,7 @@ class CsvSource:
         options = self._options
         return pyarrow.csv.open_csv(
             stream,
-            # One thread, so that a row set aside carries its number.
+            # One thread, so that a quarantined row carries its number.
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False,
                 block_size=self._block_bytes,

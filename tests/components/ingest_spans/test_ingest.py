@@ -113,7 +113,7 @@ def test_two_who_ingest_the_same_span_leave_one_copy(project, tmp_path):
     assert sorted(left) == sorted(["seen", stored[0].uri.rpartition("/")[2]])
 
 
-def test_rows_without_a_label_are_set_aside_and_counted(project, tmp_path):
+def test_rows_without_a_label_are_quarantined_and_counted(project, tmp_path):
     project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,\n3,Ulm,3,NA\n")
     examples, verdict = project.run()
     assert examples.rows("eval") == 1

@@ -22,7 +22,7 @@ def test_keys_that_differ_in_their_zeros_are_different_customers(project):
     examples, verdict = project.run(key=("id",))
     assert examples.rows("train") == 6
     assert examples.read_table("eval").column("id").to_pylist() == ["0700", "700", "070"]
-    assert "set aside" not in verdict
+    assert "quarantined" not in verdict
     assert "'id' is text, because of cells such as '0700' and '070' (leading zeros)" in verdict
 
 
@@ -38,9 +38,9 @@ def test_a_key_that_the_schema_says_is_a_number_never_takes_two_for_one(project,
 
     with pytest.raises(RetrainerError, match=r"1\.csv row 1: 'id' .*\('0700'\).*data\.types"):
         run()
-    assert "set aside: 3 unreadable" in run(max_bad_rows=0.6)
+    assert "quarantined: 3 unreadable" in run(max_bad_rows=0.6)
     # Whoever says so knows.
-    assert "set aside: 3 duplicate" in run(types={"id": "integer"})
+    assert "quarantined: 3 duplicate" in run(types={"id": "integer"})
 
 
 def test_numbers_with_other_marks_than_the_schema_knows_lead_to_the_setting(project, tmp_path):
@@ -54,14 +54,14 @@ def test_numbers_with_other_marks_than_the_schema_knows_lead_to_the_setting(proj
         )  # fmt: skip
 
 
-def test_a_header_among_the_rows_is_named_and_set_aside_once_the_type_is_said(project):
+def test_a_header_among_the_rows_is_named_and_quarantined_once_the_type_is_said(project):
     project.span("3", (HEADER + "1,Ulm,1.5,0\n2,Ulm,2.5,1\n") * 2)
     with pytest.raises(
         RetrainerError, match=r"span 3 has its header again among its rows.*data\.types"
     ):
         project.run()
     settings = {"types": {"label": "number", "amount": "number"}, "max_bad_rows": 0.5}
-    assert "set aside: 1 unreadable" in project.run(**settings)[1]
+    assert "quarantined: 1 unreadable" in project.run(**settings)[1]
     # The span is there now, and the row is still known.
     with pytest.raises(RetrainerError, match=r"3\.csv row 3: 'amount' is no number.*\('amount'\)"):
         project.run(**{**settings, "max_bad_rows": 0.1})
@@ -105,13 +105,13 @@ def test_marks_of_numbers_missing_cells_and_lines_to_skip_are_settings(project):
     }  # fmt: skip
 
 
-def test_rows_without_a_weight_are_set_aside_and_counted(project, tmp_path):
+def test_rows_without_a_weight_are_quarantined_and_counted(project, tmp_path):
     header = "id,w,label\n"
     for name in "12":
         project.span(name, header + "1,1.5,0\n2,0,1\n")
     project.span("3", header + "1,,0\n2,-1,1\n3,inf,1\n4,nan,0\n5,0.5,1\n6,0.5,\n")
     examples, verdict = project.run(weight="w")
-    assert verdict.endswith("set aside: 1 unlabelled, 4 unweighted")
+    assert verdict.endswith("quarantined: 1 unlabelled, 4 unweighted")
     assert examples.read_table("eval").column("id").to_pylist() == [5]
     (folder,) = {part.uri for part in examples.splits["eval"]}
     aside = pq.read_table(f"{folder}/unweighted.parquet")
@@ -119,7 +119,7 @@ def test_rows_without_a_weight_are_set_aside_and_counted(project, tmp_path):
     assert not list((tmp_path / "store" / "spans" / "1").glob("*/unweighted.parquet"))
     # Whole numbers, too.
     project.span("3", header + "1,2,0\n2,-1,1\n3,,1\n")
-    assert project.run(weight="w")[1].endswith("set aside: 2 unweighted")
+    assert project.run(weight="w")[1].endswith("quarantined: 2 unweighted")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_columns_are_renamed_and_made_of_others(project):
     }  # fmt: skip
     settings = {"label": "late", "key": ("id",), "columns": columns, "max_bad_rows": 0.5}
     examples, verdict = project.run(**settings, key_features=("id",))
-    assert "set aside: 3 unreadable, 3 duplicate" in verdict
+    assert "quarantined: 3 unreadable, 3 duplicate" in verdict
     table = examples.read_table("eval")
     assert table.to_pydict() == {
         "id": [1], "at": ["2026-03-02T01:00:00"], "delay": [20], "city": ["Bonn"], "hour": [1],

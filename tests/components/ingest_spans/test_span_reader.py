@@ -187,7 +187,7 @@ def test_files_of_a_span_have_the_columns_of_all(reader, tmp_path):
     assert table.to_pydict() == {"a": [1, 2], "b": ["x", None], "c": [None, 2.5]}
 
 
-def test_a_demanded_kind_sets_cells_aside_that_do_not_fit(reader, tmp_path):
+def test_a_demanded_kind_rejects_cells_that_do_not_fit(reader, tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,1\nx,2\n3.0,y\n4,4\n")
     declared = {"a": ColumnType.INTEGER, "b": ColumnType.NUMBER}
     table, bad = read(reader(tmp_path / "1.csv", declared=declared))

@@ -86,10 +86,10 @@ def test_an_empty_store_has_no_spans(tmp_path):
     assert list_stored(str(tmp_path / "none")) == {}
 
 
-def test_rows_and_what_was_set_aside(add):
+def test_rows_and_what_was_quarantined(add):
     version = read_version(add("1", "a" * 16))
     assert version.rows == 3
-    assert version.set_aside == {"unlabelled": 2}
+    assert version.quarantined == {"unlabelled": 2}
 
 
 def test_a_damaged_record_is_named(add):

@@ -1,4 +1,4 @@
-"""The report shows the rows that ingestion set aside, why, and the first of them."""
+"""The report shows the rows that ingestion quarantined, why, and the first of them."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ def render(home):
     return page.read_text()
 
 
-def test_rows_set_aside_are_counted_with_reason_and_examples(ingested):
+def test_rows_quarantined_are_counted_with_reason_and_examples(ingested):
     found = read(ingested)
     assert {cause: (one.span, one.rows) for cause, one in found.items()} == {
         "unreadable": ("2", 1), "unlabelled": ("2", 2), "duplicate": ("2", 1),
