@@ -15,7 +15,7 @@ _FRACTION = re.compile(rb"(-?(?:0|[1-9][0-9]*))\.([0-9]*?)0*")
 
 
 def distinct_texts(column: pa.Array) -> tuple[list[bytes | None], np.ndarray]:
-    """Give the texts of a column's distinct values, and which of them each row has.
+    """Return the texts of a column's distinct values, and which of them each row has.
 
     The text of
 
@@ -42,7 +42,7 @@ def distinct_texts(column: pa.Array) -> tuple[list[bytes | None], np.ndarray]:
 
 
 def number_texts(column: pa.Array) -> pa.Array:
-    """Give the text of each floating-point number, as `distinct_texts` has it.
+    """Return the text of each floating-point number, as `distinct_texts` has it.
 
     Arrow's own is another: it writes 1e15 with an exponent, and the integer without.
 

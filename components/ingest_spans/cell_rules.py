@@ -144,7 +144,7 @@ class Rules:
     known: Mapping[str, CellRules]
 
     def of(self, column: str) -> CellRules:
-        """Give the rules of a column."""
+        """Return the rules of a column."""
         return self.known.get(column, self.usual)
 
 

@@ -1,4 +1,4 @@
-"""What became of cells that could mean something else, in words."""
+"""Describing decisions about cells that could mean something else."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ _WHY = {
     VERSIONS: "is text, because cells such as {cells} look like version numbers",
     LONG: "is text, because a number would lose digits of cells such as {cells}",
     INDEX: "is the index of pandas, and left out",
-    MISSING_WORDS: "is text, and its cells {cells} are taken for missing",
+    MISSING_WORDS: "is text, and its cells {cells} are read as missing",
 }
 _SET_MARKS = "if they are numbers, set data.csv.decimal and data.csv.thousands"
 _FIXES = {

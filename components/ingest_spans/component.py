@@ -40,7 +40,7 @@ def ingest_spans(
     run_resource: str = "",
     run_uuid: str = "",
 ) -> NamedTuple("Outputs", [("newest_span", str), ("verdict", str)]):
-    """Finds the newest spans behind a pattern and puts each new one into the store, once.
+    """Finds the newest spans that match a pattern, and stores each new one once.
 
     Args:
         examples: The manifest that names the span files of each split.
@@ -50,13 +50,13 @@ def ingest_spans(
         weight: Column that weighs the rows, as `example_weight_key` of evaluate_model; rows without a finite weight of
             0 or more are quarantined and counted. Empty for none.
         span: The window's newest span, or `latest`.
-        window: How many spans to use at the most; where they are dates or numbers, how many steps of them.
+        window: How many spans to use at most; where they are dates or numbers, how many steps of them.
         split: `newest_spans`: the newest spans evaluate, the older ones train. `hash`: every span is split by
             a hash of its key.
         eval_spans: With `newest_spans`, how many spans evaluate.
         eval_fraction: With `hash`, the share of keys that evaluate, between 0 and 1.
-        key: Columns that name an example. Of rows with the same key the later wins; a key is no feature.
-        key_features: Columns of the key that are features, too.
+        key: Primary-key columns. Of rows with the same key the later wins; they are excluded from the features.
+        key_features: Key columns that are features all the same.
         columns: By a column's name: the source's name for it; or how it is made of others, such as `{hour: ordered_at}`
             or `{greater: [delay, 15]}`, by functions of pyarrow.compute.
         drop: Columns to leave out.
@@ -66,18 +66,19 @@ def ingest_spans(
         split_by: With split `hash`, the columns whose rows stay on one side; none: those of `key`, and without them the
             whole row.
         format: Format of the files, as `data.format` in retrain.yaml; `auto` goes by their endings.
-        csv: Of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `skip_rows` (lines
-            before the header), `null_values`, `decimal` and `thousands` (marks), and `by_column` (the last three by
-            column).
-        query: Of BigQuery: SQL that gives a span's rows, with `{span}` and `{table}` in it; empty takes the table.
-        max_bytes_billed: Of BigQuery: bytes that the query may be charged for, each span; 0: the project's own limits.
-        types: What columns hold, whatever the schema or their values say: `integer`, `number` or `text`, by column.
+        csv: Options of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `skip_rows`
+            (lines before the header), `null_values`, `decimal` and `thousands` (marks), and `by_column` (the last
+            three by column).
+        query: BigQuery only: SQL that returns the span's rows, with `{span}` and `{table}` in it; empty reads the
+            table.
+        max_bytes_billed: BigQuery only: bytes that the query may be billed for, per span; 0: the project's own limits.
+        types: Types that override the schema and the values: `integer`, `number` or `text`, by column.
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
         min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
             date or number between others may be missing. Above 0: any may be missing as long as so many are there.
         marker: Name of the file that completes a span, such as `_SUCCESS`, in each folder with files of it;
-            `{span}.done` where spans share a folder. Spans without it are not there yet. Empty for none.
-        schema_uri: A curated schema.pbtxt, which says what columns hold. Empty: the one that is frozen in the
+            `{span}.done` where spans share a folder. Spans without it are incomplete. Empty for none.
+        schema_uri: A curated schema.pbtxt, which declares types. Empty: the one that is frozen in the
             store, and before that each span's own values.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.

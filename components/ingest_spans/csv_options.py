@@ -1,4 +1,4 @@
-"""What a pipeline says of CSV files, checked."""
+"""Parsing and checking the options of CSV files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -10,7 +10,7 @@ from .sources.options import SourceOptions
 
 
 def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Read what a pipeline says of CSV files.
+    """Parse the options of CSV files.
 
     Args:
         options: `columns`, `delimiter`, `encoding`, `skip_rows`, `null_values`, `decimal`, `thousands` and `by_column`
@@ -20,7 +20,7 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
         Arguments of `SourceOptions`.
 
     Raises:
-        RetrainerError: If an option is unknown, or has a value that can't be.
+        RetrainerError: If an option is unknown, or has an invalid value.
     """
     _check_options(
         options,

@@ -1,4 +1,4 @@
-"""Bringing source files to this machine, where the readers' own threads can read them, and hashing them."""
+"""Downloading and hashing source files: readers with threads of their own need local files."""
 
 import os
 from collections.abc import Iterator, MutableMapping
@@ -19,13 +19,13 @@ def digest_source(file: SourceFile) -> str:
     """Name a file's content.
 
     Args:
-        file: A file, which is read and hashed; or a table, which is told by its fingerprint.
+        file: A file, which is read and hashed; or a table, for which its fingerprint stands.
 
     Returns:
         A text that changes with the content.
 
     Raises:
-        RetrainerError: If the file is gone, or this account may not read it.
+        RetrainerError: If the file is missing, or access is denied.
     """
     if is_bigquery(file.uri):
         return f"{file.uri} {file.fingerprint}"
@@ -39,40 +39,42 @@ def digest_source(file: SourceFile) -> str:
                 digest.update(chunk)
         return digest.hexdigest()
     except (FileNotFoundError, PermissionError) as error:
-        raise refused(file.uri, error) from error
+        raise access_error(file.uri, error) from error
 
 
-def refused(uri: str, error: OSError) -> RetrainerError:
-    """Make the error of a file that was found and can't be opened.
+def access_error(uri: str, error: OSError) -> RetrainerError:
+    """Describe why a file that was listed can't be opened.
 
     Args:
         uri: The file.
-        error: What its file system says.
+        error: The file system's error.
     """
     if isinstance(error, StorageError):
         return RetrainerError(str(error))
-    gone = isinstance(error, FileNotFoundError)
+    missing = isinstance(error, FileNotFoundError)
     return RetrainerError(
-        f"'{uri}' was there and is gone. Run again when the span is complete, or have its writer say so (data.marker)."
-        if gone
-        else f"'{uri}' may not be read by this account ({error.strerror or error}). Let it read the source's files."
+        f"'{uri}' was removed after it was listed. Run again when the span is complete, or let its writer mark "
+        "complete spans (data.marker)."
+        if missing
+        else f"access to '{uri}' is denied ({error.strerror or error}). Grant this account read access to the source's "
+        "files."
     )
 
 
 @contextmanager
-def fetched(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -> Iterator[str]:
-    """Give a path on this machine to a file anywhere.
+def downloaded(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -> Iterator[str]:
+    """Open a file anywhere as a path on this machine.
 
     Args:
         file: The file.
         scratch: Folder for a copy, which is removed afterwards.
-        digests: Gets what `digest_source` would give of a file, by its URI, unless it is there.
+        digests: Digests by URI, as `digest_source` returns them; the file's is added unless it is there.
 
     Yields:
-        The file's own path if it is local, else that of a copy with the same name; empty for a table.
+        The file's own path if it is local, else that of a copy of the same name; empty for a table.
 
     Raises:
-        RetrainerError: If the file is gone, or this account may not read it.
+        RetrainerError: If the file is missing, or access is denied.
     """
     if is_bigquery(file.uri):
         yield ""
@@ -86,7 +88,7 @@ def fetched(file: SourceFile, scratch: str, digests: MutableMapping[str, str]) -
     try:
         fs.get_file(path, copy)
     except (FileNotFoundError, PermissionError) as error:
-        raise refused(file.uri, error) from error
+        raise access_error(file.uri, error) from error
     digests[file.uri] = digest_file(copy)
     try:
         yield copy
@@ -99,7 +101,7 @@ def _digested_beside(file: SourceFile, digests: MutableMapping[str, str]) -> Ite
     if file.uri in digests:
         yield
         return
-    # Hashing lets go of the interpreter, so it costs the reader no time.
+    # Hashing releases the interpreter's lock, so it costs the reader no time.
     with ThreadPoolExecutor(max_workers=1) as pool:
         digest = pool.submit(digest_source, file)
         yield

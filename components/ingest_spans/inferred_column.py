@@ -67,13 +67,13 @@ class InferredColumn:
         self._plain_type = ColumnType.EMPTY
         self._spelling = Spelling()
         self._words: Counter[str] = Counter()
-        self._settled = False
+        self._finished = False
         self._rules: CellRules | None = None
         self._leave_numbers = False
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Keep the type from here on: the span was read to its end, and is read again."""
-        self._settled = True
+        self._finished = True
 
     def add(self, column: pa.Array, rules: CellRules | None) -> Converted:
         """Cast a block's cells, and promote the column's type if they need it.
@@ -95,7 +95,7 @@ class InferredColumn:
         as_text = rules.as_text(column)
         bare = rules.without_missing(column) if rules.keep_words else as_text
         converted = self._add(rules.as_numbers(bare), as_text, True)
-        if self.type == ColumnType.TEXT and not self._settled and as_text is not column:
+        if self.type == ColumnType.TEXT and not self._finished and as_text is not column:
             self._words.update(rules.missing_words(column))
         return converted
 
@@ -131,7 +131,7 @@ class InferredColumn:
             values = cast(column, column_type)
         except CastError:
             return None
-        if self._declared is None and not self._settled:
+        if self._declared is None and not self._finished:
             self._look(column, values, column_type, True)
             if self._spelling.versions:
                 self.type = ColumnType.TEXT
@@ -141,7 +141,7 @@ class InferredColumn:
     def _add(self, numbers: pa.Array, text: pa.Array, spelled: bool) -> Converted:
         if self._declared is not None:
             return self._convert(text if self._declared == ColumnType.TEXT else numbers, spelled)
-        if self._settled:
+        if self._finished:
             return cast(text if self.type == ColumnType.TEXT else numbers, self.type), _NONE, ""
         values = self._infer(numbers, spelled)
         column_type = self._plain_type
@@ -203,7 +203,7 @@ class InferredColumn:
             return converted, rejected, fault
         found = pc.fill_null(codes(column), False).to_numpy(zero_copy_only=False).copy()
         found[rejected] = False
-        if found.any() and not self._settled:
+        if found.any() and not self._finished:
             self._spelling.add_text(column.filter(pa.array(found)))
         if found.any() and self._strict:
             converted = pc.if_else(pa.array(found), pa.scalar(None, converted.type), converted)

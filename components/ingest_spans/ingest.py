@@ -17,7 +17,7 @@ from .column_notes import describe_notes
 from .column_types import ColumnType
 from .declared_types import read_schema_types
 from .settings import HASH, NEWEST_SPANS, IngestSettings, check_query
-from .span import StoredSpan, ingest_span
+from .span import IngestedSpan, ingest_span
 from .span_writer import ALL
 
 # More new spans than this are named by the first and the last.
@@ -25,7 +25,7 @@ MOST_NAMED = 3
 
 
 class Ingested(NamedTuple):
-    """What a window of spans became.
+    """The result of ingesting a window of spans.
 
     Attributes:
         newest_span: Name of the newest span.
@@ -58,18 +58,18 @@ def ingest(
         settings: How rows are read, cleaned and split.
         output: Folder for the manifest.
         span: The window's newest span, or `latest`.
-        window: How many spans to use at the most.
+        window: How many spans to use at most.
         eval_spans: With split `newest_spans`, how many of the newest are for evaluation.
         min_spans: How many spans of the window are enough; 0: a window may be short where the data begins, and none
             may be missing between others.
-        marker: Name of the file that completes a span; spans without it are not there yet. Empty for none.
-        schema_uri: A curated schema, which says what columns hold; empty for the one that is frozen in the store.
+        marker: Name of the file that completes a span; spans without it are incomplete. Empty for none.
+        schema_uri: A curated schema, which declares types; empty for the one that is frozen in the store.
 
     Returns:
         Name of the newest span, the verdict, and the spans' versions.
 
     Raises:
-        RetrainerError: If the data is missing or can't be used.
+        RetrainerError: If the data is missing or unusable.
     """
     settings.check()
     for name, value, least in (
@@ -91,7 +91,7 @@ def ingest(
     chosen = choose_window(found, span, window, pattern, min_spans, marker, excluded)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
         raise RetrainerError(
-            f"only {plural(len(chosen), 'span')} in the window behind '{pattern}' "
+            f"only {plural(len(chosen), 'span')} in the window of '{pattern}' "
             f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
             "to train on. Wait for more spans, or split by hash (data.split.by: hash)."
         )
@@ -125,7 +125,7 @@ def ingest(
     newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
     newer = [one for one in newer if one.name not in excluded]
     if newer:
-        verdict += f"; not there yet, without {marker}: {name_spans([one.name for one in newer])}"
+        verdict += f"; incomplete, without {marker}: {name_spans([one.name for one in newer])}"
     return Ingested(examples.newest_span, verdict, examples.versions)
 
 
@@ -134,9 +134,9 @@ def _ingest_all(
     store: str,
     settings: IngestSettings,
     schema_types: Mapping[str, ColumnType],
-) -> list[StoredSpan]:
-    stored: list[StoredSpan] = []
-    # Two at a time: reading waits for the disk, Arrow releases the interpreter while it parses.
+) -> list[IngestedSpan]:
+    stored: list[IngestedSpan] = []
+    # Two at a time: reading waits for the disk, and Arrow releases the interpreter's lock while it parses.
     with ThreadPoolExecutor(max_workers=2) as pool:
         for one in pool.map(lambda span: ingest_span(span, store, settings, schema_types), spans):
             stored.append(one)
@@ -144,8 +144,8 @@ def _ingest_all(
     return stored
 
 
-def _check_known(setting: str, names: Iterable[str], stored: Sequence[StoredSpan]) -> None:
-    # One span may lack a column; a name that no span knows is a slip, and would let a private column through.
+def _check_known(setting: str, names: Iterable[str], stored: Sequence[IngestedSpan]) -> None:
+    # One span may lack a column; a name that no span has is a typing error, and would let a private column through.
     known = sorted({column for one in stored for column in one.content.source_columns})
     for name in names:
         if name not in known:
@@ -156,9 +156,9 @@ def _check_known(setting: str, names: Iterable[str], stored: Sequence[StoredSpan
 
 
 def _splits(
-    stored: Sequence[StoredSpan], split: str, eval_spans: int
+    stored: Sequence[IngestedSpan], split: str, eval_spans: int
 ) -> dict[str, tuple[SpanPart, ...]]:
-    def part(one: StoredSpan, name: str) -> SpanPart:
+    def part(one: IngestedSpan, name: str) -> SpanPart:
         content = one.content.parts[name]
         return SpanPart(one.span, one.uri, name, content["rows"], tuple(content["files"]))
 
@@ -170,7 +170,7 @@ def _splits(
     }
 
 
-def _verdict(stored: Sequence[StoredSpan], examples: Examples) -> str:
+def _verdict(stored: Sequence[IngestedSpan], examples: Examples) -> str:
     new = [one.span for one in stored if not one.reused]
     parts = [f"{len(new)} ingested ({name_spans(new)})" if new else "nothing new"]
     if len(new) < len(stored):

@@ -52,12 +52,12 @@ _FIRST_CELLS = 64
 
 
 def any_code(text: pa.Array) -> bool:
-    """Tell whether cells that Arrow parses as numbers include a code.
+    """Check whether cells that Arrow parses as numbers include a code.
 
     Args:
         text: The cells, without spaces around them.
     """
-    # Most blocks have none, which their bytes tell several times faster than the expression.
+    # Most blocks have none, which their bytes show several times faster than the expression.
     return _may_have_code(text) and bool(pc.any(pc.match_substring_regex(text, _CODE)).as_py())
 
 
@@ -81,7 +81,7 @@ def _has_zero_in_front(content: np.ndarray, starts: np.ndarray, ends: np.ndarray
 
 
 def may_be_words(text: pa.Array, words: tuple[str, ...]) -> bool:
-    """Tell by its bytes whether an array may have a cell that is one of some words.
+    """Check by its bytes whether an array may have a cell that is one of some words.
 
     Args:
         text: The cells.
@@ -102,7 +102,7 @@ def _has_letters(content: np.ndarray) -> bool:
 
 
 def _bytes(text: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give where each cell begins and ends in the bytes of an array, and those bytes."""
+    """Return where each cell begins and ends in the bytes of an array, and those bytes."""
     _, offsets, content = text.buffers()
     bounds = np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1]
     if content is None or not len(text):
@@ -112,7 +112,7 @@ def _bytes(text: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def codes(text: pa.Array) -> pa.Array:
-    """Tell which cells look like numbers and are no plain ones.
+    """List which cells look like numbers and are no plain ones.
 
     Args:
         text: n cells.

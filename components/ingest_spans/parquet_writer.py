@@ -13,7 +13,7 @@ ROWS_PER_GROUP = 32_768
 CELLS_PER_GROUP = 8_000_000
 # Of long texts it has fewer, too.
 BYTES_PER_GROUP = 64 << 20
-# Files of this size are what Beam's workers share among themselves.
+# Beam's workers share files of this size.
 ROWS_PER_FILE = 32 * ROWS_PER_GROUP
 
 
@@ -119,7 +119,7 @@ class PartFiles:
         self._files[-1].close()
 
     def without(self, positions: np.ndarray, removed: RowFile) -> "PartFiles":
-        """Write a closed part anew without some of its rows, in its place.
+        """Rewrite a closed part without some of its rows.
 
         Args:
             positions: Of those rows, ascending.

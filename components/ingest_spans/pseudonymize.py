@@ -1,4 +1,4 @@
-"""Private columns: their values are replaced by keyed hashes, and the key is kept to itself."""
+"""Private columns: their values are replaced by keyed hashes."""
 
 import hmac
 import os
@@ -17,7 +17,7 @@ _MAKE_ONE = "Make one with 'openssl rand -hex 32'"
 def read_key(env: str, file: str) -> bytes:
     """Read the key of private columns.
 
-    The key is what stands there, as bytes: hexadecimal digits are not decoded. One line end after it is no part of it,
+    The key is the text there, as bytes: hexadecimal digits are not decoded. One line end after it is ignored,
     so that a secret is the same key whether it is mounted as a variable or as a file.
 
     Args:
@@ -73,7 +73,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray, key: bytes) -> pa.Array:
 
 
 def key_digest(key: bytes) -> str:
-    """Name a key without telling anything of it, for what is made with it: another key makes other rows.
+    """Digest a key without revealing it: another key makes other rows.
 
     Args:
         key: From `read_key`.
@@ -109,7 +109,7 @@ def _read(file: str) -> bytes:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RetrainerError(
             f"the key of private columns can't be read from '{file}' (data.hash.key_file): {reason}. Mount or copy the "
-            "secret there, and let the task's account read it."
+            "secret there, and grant the task's account read access to it."
         ) from error
     if not content.strip():
         raise RetrainerError(

@@ -1,4 +1,4 @@
-"""The columns that the settings name, as a span's sources turn out to have them."""
+"""Columns that the settings name, and checks that all sources of a span have them."""
 
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -8,8 +8,8 @@ from .settings import IngestSettings
 from .sources.base import Block
 
 
-def needed_columns(settings: IngestSettings) -> dict[str, str]:
-    """Tell which columns a span can't be without.
+def required_columns(settings: IngestSettings) -> dict[str, str]:
+    """List the columns that a span must have.
 
     Args:
         settings: How rows are cleaned and split.
@@ -32,28 +32,28 @@ def needed_columns(settings: IngestSettings) -> dict[str, str]:
         needed.setdefault(column, f"data.columns.{made}")
     for old, new in changes.renamed.items():
         needed[new] = f"data.columns: '{old}' in the source"
-    # Those are made of others.
+    # Derived columns are made of others.
     return {column: setting for column, setting in needed.items() if column not in changes.derived}
 
 
 class RequiredColumns:
-    """Holds the sources of a span to the columns that the settings name.
+    """Checks that the sources of a span have the columns that the settings name.
 
-    A source of another header than the rest would lose its labels and keys without a word, and a private column that is
-    spelled otherwise would be let through.
+    A source of another header than the rest would lose its labels and keys silently, and a private column in another
+    spelling would be stored as it is.
     """
 
-    def __init__(self, needed: Mapping[str, str], private: Mapping[str, str]) -> None:
+    def __init__(self, required: Mapping[str, str], private: Mapping[str, str]) -> None:
         """Begin a span.
 
         Args:
-            needed: The setting that names each column which all sources must have.
-            private: The setting that names each column which must not be let through as it is.
+            required: The setting that names each column which all sources must have.
+            private: The setting that names each column which must not be stored as it is.
         """
-        self._needed = needed
+        self._required = required
         self._private = private
         self._spelled = {_folded(name): name for name in private}
-        # The first source that has a column, and the first that has not.
+        # The first source that has a column, and the first that lacks it.
         self._having: dict[str, str] = {}
         self._lacking: dict[str, str] = {}
 
@@ -62,13 +62,13 @@ class RequiredColumns:
         """Begin a span with what the settings name."""
         dropped = dict.fromkeys(settings.drop, "data.drop")
         return cls(
-            needed_columns(settings),
+            required_columns(settings),
             {**dropped, **dict.fromkeys(settings.hash, "data.hash.columns")},
         )
 
     def names(self, column: str) -> bool:
-        """Tell whether the settings name a column."""
-        return column in self._needed or column in self._private
+        """Check whether the settings name a column."""
+        return column in self._required or column in self._private
 
     def check(self, block: Block, uri: str, has_header: bool) -> None:
         """Look at the columns of a block.
@@ -79,19 +79,19 @@ class RequiredColumns:
             has_header: Whether all rows of the source have these columns, by its header or schema.
 
         Raises:
-            RetrainerError: If one is a private column in another spelling, or one is lacking that another source has.
+            RetrainerError: If one is a private column in another spelling, or one is missing that another source has.
         """
         there = {*block.batch.schema.names, *block.excluded}
         if self._private:
             self._check_spelling(there, uri)
         if not has_header:
             return
-        for column, setting in self._needed.items():
+        for column, setting in self._required.items():
             (self._having if column in there else self._lacking).setdefault(column, uri)
             if column in self._having and column in self._lacking:
                 raise RetrainerError(
                     f"'{self._lacking[column]}' has no column '{column}' ({setting}), which '{self._having[column]}' "
-                    "of the same span has. Is its header another, or missing? Mend it, or deliver the span again."
+                    "of the same span has. Is its header another, or missing? Fix it, or upload the span again."
                 )
 
     def _check_spelling(self, there: Collection[str], uri: str) -> None:

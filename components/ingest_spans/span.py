@@ -33,7 +33,7 @@ from ..lib.uris import (
     write_json,
 )
 from .column_types import ColumnType, is_compatible
-from .download import digest_source, fetched, refused
+from .download import access_error, digest_source, downloaded
 from .settings import IngestSettings
 from .sources.base import BadRow, Source
 from .sources.open_source import open_source
@@ -46,12 +46,12 @@ _FINGERPRINT_DIGITS = 32
 
 
 @dataclass(frozen=True)
-class StoredSpan:
-    """A span that is in the store.
+class IngestedSpan:
+    """A span that is in the store now.
 
     Attributes:
         content: The version that its source has now.
-        reused: Whether it was there before.
+        reused: Whether it was there before this run.
     """
 
     content: SpanVersion
@@ -73,7 +73,7 @@ def ingest_span(
     store: str,
     settings: IngestSettings,
     schema_types: Mapping[str, ColumnType] | None = None,
-) -> StoredSpan:
+) -> IngestedSpan:
     """Put one span into the store, unless this version of it is there.
 
     Args:
@@ -88,7 +88,7 @@ def ingest_span(
     Raises:
         RetrainerError: If the span can't be used, or the store can't be written; nothing is stored then.
     """
-    with _refusal_told(source.name, store):
+    with _explain_storage_errors(source.name, store):
         stored = _ingest_span(source, store, settings, schema_types or {})
     # Another pipeline may have ingested the same rows of 2024/01/31 as those of 2024-01-31.
     return replace(stored, content=replace(stored.content, span=source.name))
@@ -96,19 +96,18 @@ def ingest_span(
 
 def _ingest_span(
     source: SourceSpan, store: str, settings: IngestSettings, schema_types: Mapping[str, ColumnType]
-) -> StoredSpan:
+) -> IngestedSpan:
     key = settings.read_key()
     digest = settings.digest(key)
-    # What stands in a path is text, unless somebody says otherwise: 07 stays 07.
+    # Values in a path are text, unless the settings say otherwise: 07 stays 07.
     text = dict.fromkeys(_in_path(source), ColumnType.TEXT)
     declared = {**text, **declared_types(settings, schema_types)}
     place = Store(store)
-    # The files' fingerprints lead to the version without reading the files again.
+    # The files' fingerprints lead to the version without reading the files.
     before = [[file.uri, file.fingerprint] for file in source.files]
     seen = place.seen_uri(source.name, digest_value([digest, before])[:_FINGERPRINT_DIGITS])
-    # A file system that does not say when a file changed leaves that to the content.
-    dated = not any(file.fingerprint.endswith(":") for file in source.files)
-    if dated and exists(seen):
+    # Without a time of change, only the content shows one.
+    if all(file.dated for file in source.files) and exists(seen):
         known = find_version(place.version_uri(source.name, read_text(seen).strip()))
         if known and is_compatible(known.columns, declared):
             return _reuse(known, settings)
@@ -116,7 +115,7 @@ def _ingest_span(
     fingerprints = read_fingerprints(source.files)
     digests: dict[str, str] = {}
     versions = [one for one in list_versions(store, source.name) if one.settings == digest]
-    # Only if there is something to compare with: what is new is hashed once it is here to be read.
+    # Only if there is something to compare with: a new span is hashed while it is read.
     if versions:
         content = _digest_content(source, digests)
         for version in reversed(versions):
@@ -129,10 +128,10 @@ def _ingest_span(
         written = _write(source, settings, key, declared, folder, digests)
         content = _digest_content(source, digests)
         if read_fingerprints(source.files) != fingerprints:
-            # The rows are not of the content that the version is named by.
+            # The rows are not of the content that names the version.
             raise RetrainerError(
                 f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
-                "while it was read. Run again when it is complete, or have its writer say so (data.marker)."
+                "while it was read. Run again when it is complete, or let its writer mark complete spans (data.marker)."
             )
         name = digest_value([digest, content, written.columns])[:VERSION_DIGITS]
         uri = place.version_uri(source.name, name)
@@ -144,14 +143,14 @@ def _ingest_span(
     stored = find_version(uri)
     if stored is None:
         raise RetrainerError(
-            f"span {source.name}: '{uri}' was removed as soon as it was there. Run again when 'retrainer spans prune' "
-            "is done."
+            f"span {source.name}: '{uri}' was removed right after it was stored. Run again when 'retrainer spans "
+            "prune' is done."
         )
-    return StoredSpan(stored, reused)
+    return IngestedSpan(stored, reused)
 
 
 @contextmanager
-def _refusal_told(span: str, store: str) -> Iterator[None]:
+def _explain_storage_errors(span: str, store: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -163,16 +162,16 @@ def _refusal_told(span: str, store: str) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise RetrainerError(
-                f"span {span}: '{error.filename}' is refused ({error.strerror}). Let this account read and write the "
-                f"store '{store}'."
+                f"span {span}: access to '{error.filename}' is denied ({error.strerror}). Grant this account read "
+                f"and write access to the store '{store}'."
             ) from error
         raise
 
 
-def _reuse(version: SpanVersion, settings: IngestSettings) -> StoredSpan:
+def _reuse(version: SpanVersion, settings: IngestSettings) -> IngestedSpan:
     # It may have been ingested when more bad rows were allowed.
     check_bad_rows(version.span, version.counts, settings.max_bad_rows, _first_bad_row(version))
-    return StoredSpan(version, reused=True)
+    return IngestedSpan(version, reused=True)
 
 
 def _first_bad_row(version: SpanVersion) -> list[BadRow]:
@@ -246,7 +245,7 @@ def _opened(
 ) -> Iterator[Source]:
     with (
         tempfile.TemporaryDirectory(dir=near) as scratch,
-        fetched(file, scratch, digests) as path,
+        downloaded(file, scratch, digests) as path,
     ):
         opened = _open(file, path, settings, span, scratch)
         yield PartitionedSource(opened, file, settings.drop) if file.partitions else opened
@@ -256,7 +255,7 @@ def _open(file: SourceFile, path: str, settings: IngestSettings, span: str, scra
     try:
         return open_source(file, path, settings.source_options, span, scratch)
     except (FileNotFoundError, PermissionError) as error:
-        raise refused(file.uri, error) from error
+        raise access_error(file.uri, error) from error
 
 
 def _write_record(

@@ -1,4 +1,4 @@
-"""Spans that can't be used: without a column, with text for a label, with too many rows that can't be read."""
+"""Checks of a span: required columns, a numeric label, and few unreadable rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -10,39 +10,39 @@ from ..lib.words import did_you_mean
 from .column_types import ColumnType
 from .number_spelling import MARKS, reason_of
 from .rejecting_casts import NO_INTEGER, NO_NUMBER, NOT_UTF8, cast_or_reject
-from .required_columns import needed_columns
+from .required_columns import required_columns
 from .settings import IngestSettings
 from .sources.base import BadRow
 from .span_reader import Rows
 
 _COLUMNS_SHOWN = 30
-_CHARACTERS_TOLD = 60
+_CHARACTERS_SHOWN = 60
 
 
 def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iterator[Rows]) -> None:
-    """Stop at a span without a column that the settings name.
+    """Check that a span has the columns that the settings name.
 
     Args:
         span: The span's name.
         settings: They name the columns.
         first: The first rows.
-        blocks: The others, which are read to their end first: a column may come later, which their reader then says.
+        blocks: The others, which are read to their end first: a column may come later, which their reader then raises.
 
     Raises:
         RetrainerError: If there is no row, or a column is missing.
     """
     there = first.table.column_names
     if not there:
-        # Another block may have some, which the reader then says when it is at its end.
+        # Another block may have some, which the reader raises at its end.
         bad = [*first.bad, *(row for rows in blocks for row in rows.bad)]
         example = f" The first: {_describe(bad[0])}." if bad else ""
         raise RetrainerError(
-            f"span {span} has no row that can be read.{example} Upload it again, or set data.format."
+            f"span {span} has no readable row.{example} Upload it again, or set data.format."
         )
-    needed = needed_columns(settings)
+    needed = required_columns(settings)
     for column, setting in needed.items():
         if column not in there:
-            # Another block may have it, which the reader then says when it is at its end.
+            # Another block may have it, which the reader raises at its end.
             _drain(blocks)
             hint = did_you_mean(column, there)
             hint += f" It has: {', '.join(there[:_COLUMNS_SHOWN])}."
@@ -53,15 +53,15 @@ def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iter
 
 
 def check_number(
-    span: str, name: str, role: str, is_to_be: str, first: Rows, blocks: Iterator[Rows]
+    span: str, name: str, role: str, expected: str, first: Rows, blocks: Iterator[Rows]
 ) -> None:
-    """Stop at a span whose label or weight is text.
+    """Check that a span's label or weight is numeric.
 
     Args:
         span: The span's name.
         name: The column.
         role: What it is: `label` or `weight`.
-        is_to_be: What its cells should be, in words.
+        expected: What its cells should be.
         first: The first rows.
         blocks: The others.
 
@@ -75,21 +75,21 @@ def check_number(
         rejected = cast_or_reject(column, ColumnType.NUMBER)[1]
         if len(rejected):
             example = column[int(rejected[0])].as_py()
-            if len(example) > _CHARACTERS_TOLD:
-                example = f"{example[:_CHARACTERS_TOLD]}..."
+            if len(example) > _CHARACTERS_SHOWN:
+                example = f"{example[:_CHARACTERS_SHOWN]}..."
             _drain(blocks)
             if example == name:
                 raise RetrainerError(
                     f"span {span} has its header again among its rows: a cell of '{name}' is '{name}'. Were files "
-                    "joined with their headers? Fix the source, or say what the column holds, so that such rows are "
+                    "joined with their headers? Fix the source, or set the column's type, so that such rows are "
                     f"quarantined (data.types: {{{name}: number}})."
                 )
             raise RetrainerError(
                 f"the {role} '{name}' of span {span} is text (such as {example!r}). Make it a number in the "
-                f"source: {is_to_be}."
+                f"source: {expected}."
             )
     raise RetrainerError(
-        f"the {role} '{name}' of span {span} is text, though all of it are numbers. Set data.types to "
+        f"the {role} '{name}' of span {span} is text, though all its cells are numbers. Set data.types to "
         f"{{{name}: number}}, or fix its type in the source or the schema."
     )
 
@@ -97,7 +97,7 @@ def check_number(
 def check_bad_rows(
     span: str, counts: Mapping[str, int], max_bad_rows: float, bad: Sequence[BadRow] = ()
 ) -> None:
-    """Stop at a span of which too many rows can't be read.
+    """Check that few rows of a span are unreadable.
 
     Args:
         span: The span's name.
@@ -113,13 +113,13 @@ def check_bad_rows(
         return
     first = f" The first: {_describe(bad[0])}." if bad else ""
     if bad and NOT_UTF8 in bad[0].reason:
-        first += " Are the files in another encoding (data.csv.encoding), or is it no text at all (data.drop)?"
+        first += " Are the files in another encoding (data.csv.encoding), or is the column binary (data.drop)?"
     changed = bad and any(fault in bad[0].reason for fault in (NO_INTEGER, NO_NUMBER))
-    types = "say what the column is now (data.types), " if changed else ""
+    types = "set its type (data.types), " if changed else ""
     if changed and reason_of(bad[0].cell) in MARKS:
-        types = "say how its numbers are written (data.csv.decimal, data.csv.thousands), "
+        types = "set its number format (data.csv.decimal, data.csv.thousands), "
     raise RetrainerError(
-        f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows can't be read, more than max_bad_rows "
+        f"span {span}: {counts['unreadable']:,} of {counts['read']:,} rows are unreadable, more than max_bad_rows "
         f"{max_bad_rows:.2%} allows.{first} Fix the source, {types}or raise data.max_bad_rows."
     )
 

@@ -130,7 +130,7 @@ class SpanReader:
                 "Upload the span again."
             )
         for column in self._columns.values():
-            column.settle()
+            column.finish()
         if changed:
             raise TypesChangedError
 

@@ -1,4 +1,4 @@
-"""Making the files of a span: its parts, and what was quarantined."""
+"""Writing the files of a span: its parts, and the quarantined rows."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -85,7 +85,7 @@ def write_span_files(
         declared: Types that are not inferred.
         folder: Gets the files; empty.
         scratch: Folder for what does not fit into memory.
-        in_path: Columns that stand in the sources' paths, whose cells are what they say.
+        in_path: Columns in the sources' paths, whose cells are read as they are.
 
     Returns:
         What was written.

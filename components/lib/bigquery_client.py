@@ -25,7 +25,7 @@ _ADDRESS = "https://bigquery.googleapis.com"
 
 
 def billing_project(data_project: str) -> str:
-    """Tell which project pays for queries and reads.
+    """List which project pays for queries and reads.
 
     Args:
         data_project: The project that the data lies in.
@@ -99,13 +99,13 @@ def open_reader() -> Any:
 
 
 @contextmanager
-def explained(what: str, data_project: str, way_out: str = "Check data.pattern.") -> Iterator[None]:
-    """Say the errors of Google's libraries in a user's words.
+def explained(what: str, data_project: str, remedy: str = "Check data.pattern.") -> Iterator[None]:
+    """Translate the errors of Google's libraries.
 
     Args:
         what: What is asked for, such as `the table 'a.b.c'`.
         data_project: The project that the data lies in.
-        way_out: What to do if it can't be done as it was asked.
+        remedy: What to do if BigQuery rejects the request.
 
     Raises:
         RetrainerError: In place of every error of theirs.
@@ -126,7 +126,7 @@ def explained(what: str, data_project: str, way_out: str = "Check data.pattern."
     except (auth.GoogleAuthError, api.Unauthorized) as error:
         raise RetrainerError(
             f"Google does not take the credentials to reach {what} with: {_first_line(error)} Log in again (gcloud "
-            "auth application-default login), or mend the service account."
+            "auth application-default login), or fix the service account."
         ) from error
     except api.Forbidden as error:
         project = billing_project(data_project)
@@ -136,15 +136,15 @@ def explained(what: str, data_project: str, way_out: str = "Check data.pattern."
         )
         denied = _reasons(error) <= {"accessDenied"}
         raise RetrainerError(
-            f"BigQuery refuses {what}: {_first_line(error)} {roles if denied else 'Mend that, and run again.'}"
+            f"BigQuery refuses {what}: {_first_line(error)} {roles if denied else 'Fix that, and run again.'}"
         ) from error
     except api.NotFound as error:
         raise RetrainerError(
-            f"BigQuery does not find {what}: {_first_line(error)} {way_out}"
+            f"BigQuery does not find {what}: {_first_line(error)} {remedy}"
         ) from error
     except api.BadRequest as error:
         raise RetrainerError(
-            f"BigQuery can't give {what}: {_first_line(error)} {way_out}"
+            f"BigQuery can't give {what}: {_first_line(error)} {remedy}"
         ) from error
     except (api.GoogleAPIError, RequestException, TimeoutError) as error:
         if "bytesBilledLimitExceeded" in _reasons(error):
@@ -163,7 +163,7 @@ def _failed(what: str, error: Exception) -> RetrainerError:
 
 
 def _reasons(error: Exception) -> set[str]:
-    """Give the REST API's own words for what is wrong; gRPC has none."""
+    """Return the REST API's own words for what is wrong; gRPC has none."""
     errors = getattr(error, "errors", ())
     return {one["reason"] for one in errors if isinstance(one, dict) and "reason" in one}
 

@@ -65,7 +65,7 @@ class TableName:
 
 
 def is_bigquery(uri: str) -> bool:
-    """Tell whether a URI or pattern names tables of BigQuery."""
+    """Check whether a URI or pattern names tables of BigQuery."""
     return uri.startswith(SCHEME)
 
 
@@ -175,7 +175,7 @@ def look_at(client: Any, name: TableName) -> Any:
 
 
 def table_reference(name: TableName) -> Any:
-    """Give a table's name as Google's client takes it: text would be split at the dots of a domain's project."""
+    """Return a table's name as Google's client takes it: text would be split at the dots of a domain's project."""
     from google.cloud.bigquery import DatasetReference, TableReference
 
     return TableReference(DatasetReference(name.project, name.dataset), name.table)

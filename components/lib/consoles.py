@@ -2,7 +2,7 @@
 
 
 def vertex_page(project: str, region: str, kind: str, name: str) -> str:
-    """Give a page of Google's console.
+    """Return a page of Google's console.
 
     Args:
         project: The project's id or number.
@@ -14,7 +14,7 @@ def vertex_page(project: str, region: str, kind: str, name: str) -> str:
 
 
 def kubeflow_run_page(host: str, run: str) -> str:
-    """Give the page of a run in Kubeflow Pipelines' UI.
+    """Return the page of a run in Kubeflow Pipelines' UI.
 
     Args:
         host: Its address.

@@ -14,11 +14,11 @@ class RetrainerError(Exception):
 
 
 class StorageError(OSError):
-    """A file elsewhere that could not be reached, now or ever: whoever asked knows whether to try again.
+    """Storage that can't be reached; the caller knows whether to retry.
 
     The message names its URI and the fix, as that of a `RetrainerError` does.
     """
 
 
-class StorageRefusedError(StorageError, PermissionError):
-    """A file elsewhere that this account may not read or write."""
+class StorageDeniedError(StorageError, PermissionError):
+    """Storage that this account may not read or write."""

@@ -49,7 +49,7 @@ class SpanPart:
     files: tuple[str, ...]
 
     def one_by_one(self) -> list["SpanPart"]:
-        """Give each file as a part by itself; its number of rows is that of the whole part."""
+        """Return each file as a part by itself; its number of rows is that of the whole part."""
         return [replace(self, files=(file,)) for file in self.files]
 
     def read_table(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -206,7 +206,7 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         The open file.
 
     Raises:
-        RetrainerError: If it is gone.
+        RetrainerError: If it is missing.
     """
     fs, path = filesystem(uri)
     try:
@@ -219,7 +219,7 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
                 yield pq.ParquetFile(raw, coerce_int96_timestamp_unit=_INT96_UNIT)
     except FileNotFoundError as error:
         raise RetrainerError(
-            f"the span file '{uri}' is gone from the store. Ingest the span again: delete its folder there, and run."
+            f"the span file '{uri}' is missing in the store. Delete its folder there, and run again to ingest the span."
         ) from error
 
 
@@ -247,7 +247,7 @@ def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:
                 if pa.types.is_string(known) or pa.types.is_string(column.type):
                     raise RetrainerError(
                         f"column '{column.name}' is {known} in one span and {column.type} in another. "
-                        f"Make the source agree, or say what it is (data.types: {{{column.name}: text}})."
+                        f"Fix the source, or set the type (data.types: {{{column.name}: text}})."
                     )
                 kinds[column.name] = pa.float64()
     schema = pa.schema(list(kinds.items()))
@@ -289,7 +289,7 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
         valid = column.is_valid().to_numpy(zero_copy_only=False)
         offsets = np.zeros(len(column) + 1, dtype=np.int32)
         np.cumsum(valid, out=offsets[1:])
-        # A null start offset is how ListArray.from_arrays is told of a null list.
+        # ListArray.from_arrays makes a null list of a null start offset.
         starts = pa.array(offsets, mask=np.append(~valid, False))
         columns.append(pa.ListArray.from_arrays(starts, column.drop_null()))
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

@@ -70,7 +70,7 @@ def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> boo
 
 
 def _remove_half(path: str, marker: str) -> bool:
-    """Remove a local folder without its marker; tells whether it was one, since it may have become whole meanwhile."""
+    """Remove a local folder without its marker; return False if it has become whole meanwhile."""
     folder, name = os.path.split(path)
     half = os.path.join(folder, f"{REMOVED}{name}-{uuid.uuid4().hex}")
     os.rename(path, half)
@@ -147,7 +147,7 @@ def remove_old_folder(uri: str, seconds: float) -> bool:
     try:
         ages = [(datetime.now(UTC) - fs.modified(file)).total_seconds() for file in files]
     except FileNotFoundError:
-        # Somebody is at it.
+        # Another process removes it.
         return False
     if any(age <= seconds for age in ages):
         return False
@@ -188,7 +188,7 @@ def scratch_folder(near: str) -> Iterator[Path]:
 
 @contextmanager
 def local_folder(uri: str) -> Iterator[str]:
-    """Give a local path to a folder at any URI: itself if it is local, else a copy for the while.
+    """Open a folder at any URI as a local path: itself if it is local, else a temporary copy.
 
     Args:
         uri: The folder.

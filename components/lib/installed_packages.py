@@ -45,7 +45,7 @@ def digest_code() -> str:
 
 @functools.cache
 def library_versions() -> dict[str, str]:
-    """Give the versions of the libraries that retrainer needs, directly or through another one.
+    """Return the versions of the libraries that retrainer needs, directly or through another one.
 
     Returns:
         Versions by normalized name.
@@ -117,7 +117,7 @@ def digest_distribution(one: Distribution) -> str:
 
 
 def is_from_index(one: Distribution) -> bool:
-    """Tell whether a distribution came from a package index; a version from elsewhere may change as it is edited."""
+    """Check whether a distribution came from a package index; a version from elsewhere may change as it is edited."""
     # PEP 610: direct_url.json stands beside what was installed from a folder, a file or a repository.
     return one.read_text("direct_url.json") is None
 

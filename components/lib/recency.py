@@ -34,7 +34,7 @@ def is_older(span: str, other: str, pattern: str = "") -> bool | None:
 def older_than_champion(
     span: str, champion: ModelVersion | None, pattern: str = ""
 ) -> tuple[bool, str]:
-    """Say whether a model's newest span is older than the newest that the champion has seen.
+    """Return whether a model's newest span is older than the newest that the champion has seen.
 
     Args:
         span: The newest span of the model's window; empty if it is not known.

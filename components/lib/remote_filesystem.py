@@ -9,12 +9,12 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from .errors import StorageError, StorageRefusedError
+from .errors import StorageDeniedError, StorageError
 from .network import advice, route
 
 # Where the classes of errors come from that are none of Python's own. Their packages need not be installed.
 _PACKAGES = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
-# What callers tell apart by themselves.
+# Callers distinguish these by themselves.
 _PLAIN = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
 _DISK = (errno.ENOSPC, errno.EDQUOT)
 # Those methods whose second argument is the remote file.
@@ -22,9 +22,9 @@ _UPLOADS = ("put", "put_file")
 _WRITES = (*_UPLOADS, "pipe", "pipe_file")
 _ADDRESSES = {"gs": "https://storage.googleapis.com", "s3": "https://s3.amazonaws.com"}
 _ACCESS = {
-    "s3": "Give this machine, or the task's service account, access to the bucket: an IAM role, or AWS_ACCESS_KEY_ID "
+    "s3": "Grant this machine, or the task's service account, access to the bucket: an IAM role, or AWS_ACCESS_KEY_ID "
     "and AWS_SECRET_ACCESS_KEY; for a service other than AWS, AWS_ENDPOINT_URL too.",
-    "gs": "Give this machine, or the task's service account, access to the bucket: 'gcloud auth application-default "
+    "gs": "Grant this machine, or the task's service account, access to the bucket: 'gcloud auth application-default "
     "login' here, a role such as storage.objectUser there.",
 }
 
@@ -83,7 +83,7 @@ class RemoteFile:
         return call
 
     def __enter__(self) -> "RemoteFile":
-        """Give the file; leaving closes it."""
+        """Return the file; leaving closes it."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,7 +108,7 @@ def _explained(uri: str, written: bool) -> Iterator[None]:
 
 
 def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | None:
-    """Make an error that a user understands of one of a file system; None if it is no matter of access."""
+    """Translate a file system's error about access; None for other errors."""
     if isinstance(error, OSError):
         # Only a bucket can be missing where a file is written.
         no_bucket = written and isinstance(error, FileNotFoundError)
@@ -122,7 +122,9 @@ def _storage_error(error: Exception, uri: str, written: bool) -> StorageError | 
     access = _ACCESS.get(protocol, "Let this account use it.")
     # gcsfs makes a plain OSError of status 403 (gcsfs/retry.py).
     if isinstance(error, PermissionError) or said.startswith("Forbidden:"):
-        return StorageRefusedError(f"'{uri}' is refused to this account ({said}). {access}")
+        return StorageDeniedError(
+            f"access to '{uri}' is denied for this account ({said}). {access}"
+        )
     if re.search("Credential|Auth|Token", type(error).__name__) and "roxy" not in said:
         return StorageError(f"'{uri}' can't be reached ({said}). {access}")
     way = route(_ADDRESSES.get(protocol, "https://any"))

@@ -45,7 +45,7 @@ class TaskState(StrEnum):
 
 
 def filled_in(text: str) -> str:
-    """Give what a service filled in for a placeholder of kfp; empty if it handed the placeholder on as it is.
+    """Return what a service filled in for a placeholder of kfp; empty if it handed the placeholder on as it is.
 
     Args:
         text: What a task was given.

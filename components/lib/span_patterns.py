@@ -15,7 +15,7 @@ STAND_IN = "\x00"
 """Holds the place of `{span}`, whose format may have slashes, while a path is taken apart."""
 # What Hive and Spark write for a missing value.
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"
-# What a wildcard at the beginning of a path part does not match, as in a shell.
+# A wildcard at the beginning of a path part does not match a dot, as in a shell.
 _NOT_HIDDEN = r"(?!\.)"
 _DATE_FIELDS = {
     "%Y": r"\d{4}",
@@ -63,13 +63,13 @@ class SpanPattern:
         return tuple(found)
 
     def match(self, name: str) -> str | None:
-        """Give the span that a file belongs to.
+        """Return the span that a file belongs to.
 
         Args:
             name: The file's path or URI, in the form that the pattern has.
 
         Returns:
-            What stands in the place of `{span}`; None if the name does not match, or has a date that is none.
+            The text at the place of `{span}`; None if the name does not match, or has an invalid date.
         """
         match = self.regex.fullmatch(name)
         if match is None:
@@ -105,7 +105,7 @@ def compile_pattern(pattern: str) -> SpanPattern:
     if not date_format and (before.endswith(("*", "?")) or after.startswith(("*", "?"))):
         raise RetrainerError(
             f"the pattern '{pattern}' has a '*' or '?' right beside '{{span}}', which leaves open where a span's name "
-            "ends. Put a character between them, or say what the name is, as in '{span:%Y-%m-%d}*.csv'."
+            "ends. Put a character between them, or write the date format, as in '{span:%Y-%m-%d}*.csv'."
         )
     span_regex = _date_regex(pattern, date_format) if date_format else "[^/]+?"
     if before.endswith("/"):
@@ -123,7 +123,7 @@ def compile_pattern(pattern: str) -> SpanPattern:
 
 
 def span_order(names: Sequence[str], date_format: str | None) -> Callable[[str], Any]:
-    """Give what spans are sorted by: by date with a format, by number if all are numbers, else by name.
+    """Return the key that sorts spans: by date with a format, by number if all are numbers, else by name.
 
     Args:
         names: All names to sort.

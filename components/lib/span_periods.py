@@ -1,4 +1,4 @@
-"""When a span begins and ends, as its name or the pattern's date format tells."""
+"""When spans begin and end, by their names or the pattern's date format."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Period:
 
 
 def span_periods(spans: Sequence[str], pattern: str = "") -> dict[str, Period]:
-    """Tell when spans begin and end.
+    """Return when spans begin and end.
 
     Args:
         spans: Their names.

@@ -40,7 +40,7 @@ class SpanVersion:
         settings: Digest of the settings that made rows of the sources; empty if it was not noted.
         content: Digest of the sources' content; empty if it was not noted.
         replaced: The version that was the newest with the same settings before; empty if there was none.
-        notes: What ingestion has to say of single columns: each with `column`, `kind`, `rows` (how many cells),
+        notes: Decisions about single columns: each with `column`, `kind`, `rows` (how many cells),
             `examples` (the first of them) and `reason`. `kind` is one of `codes` (text, since cells such as 0700 are no
             plain numbers), `codes_as_numbers` (numbers, since the schema or the settings say so), `versions` (text,
             since 3.9 and 3.10 look like versions), `long` (text, since a number would lose digits) and `missing_words`
@@ -172,7 +172,7 @@ def find_superseded(
 
 
 def measure_version(version: SpanVersion) -> int:
-    """Give the size of a version's folder in bytes, sketches included; 0 if it was removed meanwhile."""
+    """Return the size of a version's folder in bytes, sketches included; 0 if it was removed meanwhile."""
     fs, path = filesystem(version.uri)
     return sum(info.get("size") or 0 for info in fs.find(path, detail=True).values())
 
@@ -209,7 +209,7 @@ def remove_span_leftovers(store: str) -> int:
 
 
 def now() -> str:
-    """Give the time as versions note it: ISO 8601, UTC, whole microseconds."""
+    """Return the time as versions note it: ISO 8601, UTC, whole microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 

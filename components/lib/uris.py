@@ -23,8 +23,8 @@ ASIDE = ".tmp"
 # further FUSE file systems and network shares.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
-# Buckets that were seen to refuse a file that is there.
-_REFUSE_TO_OVERWRITE: set[str] = set()
+# Buckets that create a file only if it is not there, as was tried.
+_CREATE_EXCLUSIVELY: set[str] = set()
 
 
 def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
@@ -50,7 +50,7 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
         fs, path = fsspec.core.url_to_fs(uri, use_listings_cache=False, **options)
     except (ValueError, ImportError) as error:
         raise RetrainerError(
-            f"can't open '{uri}': {error}. Give a local path, or install the package that serves it "
+            f"can't open '{uri}': {error}. Use a local path, or install the package that serves it "
             "(pip install 'retrainer[gcs]' for gs://, 'retrainer[s3]' for s3://)."
         ) from error
     return fs if isinstance(fs, LocalFileSystem) else cast(
@@ -59,7 +59,7 @@ def filesystem(uri: str) -> tuple[AbstractFileSystem, str]:
 
 
 def is_local(uri: str) -> bool:
-    """Tell whether a URI is a path on this machine."""
+    """Check whether a URI is a path on this machine."""
     # Opening a bucket's file system would look for credentials, for many seconds where there are none.
     return fsspec.core.split_protocol(uri)[0] in (None, "file", "local")
 
@@ -70,7 +70,7 @@ def join(uri: str, *parts: str) -> str:
 
 
 def exists(uri: str) -> bool:
-    """Tell whether a file or folder exists at a URI."""
+    """Check whether a file or folder exists at a URI."""
     fs, path = filesystem(uri)
     return fs.exists(path)
 
@@ -211,13 +211,13 @@ def _create_remote(fs: AbstractFileSystem, path: str, uri: str, content: bytes) 
     place = f"{protocol}://{name.lstrip('/').partition('/')[0]}"
     made = _try_to_create(fs, path, place, content)
     if not made:
-        _REFUSE_TO_OVERWRITE.add(place)
-    elif place not in _REFUSE_TO_OVERWRITE:
+        _CREATE_EXCLUSIVELY.add(place)
+    elif place not in _CREATE_EXCLUSIVELY:
         # The same content once more does no harm where it is written. An outage leaves it open until next time.
         with suppress(StorageError):
             if _try_to_create(fs, path, place, content):
                 raise _overwrites(place)
-            _REFUSE_TO_OVERWRITE.add(place)
+            _CREATE_EXCLUSIVELY.add(place)
     return made
 
 
@@ -234,14 +234,14 @@ def _try_to_create(fs: AbstractFileSystem, path: str, place: str, content: bytes
 
 def _overwrites(place: str) -> RetrainerError:
     return RetrainerError(
-        f"'{place}' can't be the store: a file that is there already is overwritten where it should be refused, so two "
+        f"'{place}' can't be the store: an existing file is overwritten where creating it should fail, so two "
         "runs at once would undo each other's work. Use a local folder, gs:// or s3:// (with gcsfs or s3fs 2024.12 or "
         "later, and a service that honours If-None-Match)."
     )
 
 
 def remove(uri: str) -> None:
-    """Remove a file; one that is gone already is no error."""
+    """Remove a file; a missing one is no error."""
     fs, path = filesystem(uri)
     with suppress(FileNotFoundError):
         fs.rm_file(path)

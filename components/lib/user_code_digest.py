@@ -160,7 +160,7 @@ class _Walk:
                 self._add_spec(name, spec)
 
     def libraries(self) -> dict[str, str]:
-        """Give what the distributions that were met are, with all that they need."""
+        """Return what the distributions that were met are, with all that they need."""
         known = library_versions()
         others = [one for name, one in self._distributions.items() if name not in known]
         return {

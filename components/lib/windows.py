@@ -37,7 +37,7 @@ class Steps:
     digits: int = 1
 
     def number(self, name: str) -> int:
-        """Give a span's place: names that follow each other have places that differ by 1."""
+        """Return a span's place: names that follow each other have places that differ by 1."""
         if not self.date_format:
             return int(name)
         date = datetime.strptime(name, self.date_format)
@@ -49,7 +49,7 @@ class Steps:
         return minutes // _MINUTES[self.field]
 
     def name(self, number: int) -> str:
-        """Give the name of the span at a place, the inverse of `number`."""
+        """Return the name of the span at a place, the inverse of `number`."""
         if not self.date_format:
             return str(number).zfill(self.digits)
         if self.field == "%Y":
@@ -105,7 +105,7 @@ def choose_window(
     Args:
         spans: All spans, oldest first.
         newest: Name of the window's newest span, or `latest`.
-        window: How many spans at the most.
+        window: How many spans at most.
         pattern: The pattern that they were found with.
         min_spans: With 0, the window may be shorter where the data begins, and no span may be missing between others.
             Above 0, any may be missing as long as so many are there.
@@ -121,21 +121,20 @@ def choose_window(
     there = [span for span in spans if span.name not in excluded]
     if not there:
         raise RetrainerError(
-            f"every span behind '{pattern}' is excluded. Include one again (retrainer spans include SPAN), or wait for "
-            "the next one."
+            f"every span that matches '{pattern}' is excluded. Include one again (retrainer spans include SPAN), or "
+            "wait for the next one."
         )
     names = [span.name for span in there if span.whole]
     halves = [span.name for span in there if not span.whole]
     if not names or newest in halves:
         lacks = f"span '{newest}'" if newest in halves else f"each span, up to {halves[-1]},"
         raise RetrainerError(
-            f"{lacks} behind '{pattern}' lacks the marker '{marker}' in a folder of its files, so it is not there yet. "
+            f"{lacks} of '{pattern}' lacks the marker '{marker}' in a folder of its files, so it is incomplete. "
             "Write the marker when the span is complete, or take another span or marker (data.marker)."
         )
     if newest != LATEST and newest not in names:
         raise RetrainerError(
-            f"there is no span '{newest}' behind '{pattern}'. The newest there are: "
-            f"{', '.join(names[-5:])}."
+            f"no span '{newest}' matches '{pattern}'. The newest are: {', '.join(names[-5:])}."
         )
     end = len(names) if newest == LATEST else names.index(newest) + 1
     whole = [span for span in there if span.whole][:end]
@@ -149,13 +148,13 @@ def choose_window(
         gap = _missing(whole, begin, steps, skipped, set(halves), marker)
     if min_spans and len(chosen) < min_spans:
         raise RetrainerError(
-            f"the window of {window} that ends with {whole[-1].name} behind '{pattern}' has "
+            f"the window of {window} that ends with {whole[-1].name} in '{pattern}' has "
             f"{plural(len(chosen), 'span')}, and min_spans is {min_spans}{f'; {gap}' if gap else ''}. "
             "Provide more spans, or lower data.min_spans."
         )
     if gap and not min_spans:
         raise RetrainerError(
-            f"in the window of {window} that ends with {whole[-1].name} behind '{pattern}', {gap}. Deliver what is "
+            f"in the window of {window} that ends with {whole[-1].name} in '{pattern}', {gap}. Upload what is "
             "missing, or set data.min_spans to how many spans of a window are enough."
             + _date_hint(names, steps)
         )
@@ -163,7 +162,7 @@ def choose_window(
 
 
 def _numbers(names: Collection[str], steps: Steps) -> set[int]:
-    """Give the places of the names that the pattern's spans can have."""
+    """Return the places of the names that the pattern's spans can have."""
     numbers = set()
     for name in names:
         with suppress(ValueError):
@@ -172,7 +171,7 @@ def _numbers(names: Collection[str], steps: Steps) -> set[int]:
 
 
 def _begin(newest: int, window: int, skipped: Collection[int]) -> int:
-    """Give the place where a window begins that ends at a place and steps over some."""
+    """Return the place where a window begins that ends at a place and steps over some."""
     begin, left = newest, window - 1
     while left:
         begin -= 1
@@ -209,5 +208,5 @@ def _missing(
 def _date_hint(names: Sequence[str], steps: Steps | None) -> str:
     if steps and not steps.date_format and all(_DATE_LIKE.fullmatch(name) for name in names):
         formats = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M"}
-        return f" If these numbers are dates, say so in data.pattern: {{span:{formats[len(names[-1])]}}}."
+        return f" If these numbers are dates, set data.pattern: {{span:{formats[len(names[-1])]}}}."
     return ""

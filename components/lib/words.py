@@ -103,7 +103,7 @@ def number(value: float, like: float | None = None) -> str:
 
     Args:
         value: The number.
-        like: Another one that stands beside it: as many digits are written as tell the two apart.
+        like: Another one that stands beside it: as many digits are written as distinguish the two.
 
     Returns:
         Such as `0.8317`, `2013`, `336,776` or `1.2e-07`.
@@ -145,7 +145,7 @@ def signed(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share as a percentage that tells a little from nothing, and most from all."""
+    """Write a share as a percentage that distinguishes a little from nothing, and most from all."""
     if 0 < share < 0.001:
         return "<0.1 %"
     if 0.999 < share < 1:

@@ -1,4 +1,4 @@
-"""From the settings of a channel to what sends."""
+"""Channels: parsing their settings into senders."""
 
 import hashlib
 import json
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..lib.errors import RetrainerError
+from ..lib.words import one_of
 from .http_post import host_of
 from .mail import PORTS, Mail
-from .notification import Notice
-from .pubsub import Topic
+from .notification import Notification
+from .pubsub import PubSubTopic
 from .secret_values import SecretValue
 from .send_errors import NotSentError
 from .slack import Slack
@@ -27,7 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 class Sender(Protocol):
     """What sends a message over one channel."""
 
-    def send(self, notice: Notice, seconds: float) -> None:
+    def send(self, notification: Notification, seconds: float) -> None:
         """Send a message; raises NotSentError or MaybeSentError."""
 
 
@@ -48,7 +49,7 @@ class Channel:
     digest: str
 
     def secrets(self) -> list[SecretValue]:
-        """Give where its secrets are."""
+        """List where its secrets are."""
         found = [one for one in vars(self.sender).values() if isinstance(one, SecretValue)]
         return [secret for secret in found if secret.env or secret.file]
 
@@ -68,9 +69,7 @@ def parse_channel(settings: Mapping[str, Any]) -> Channel:
     make = {"webhook": _webhook, "slack": _slack, "email": _email, "pubsub": _pubsub}
     kind = str(settings.get("kind"))
     if kind not in make:
-        raise RetrainerError(
-            f"there is no channel of the kind '{kind}'; there are: {', '.join(make)}."
-        )
+        raise RetrainerError(f"the channel kind '{kind}' is unknown; use {one_of(list(make))}.")
     destination = {key: settings[key] for key in sorted(settings) if key not in ("name", "on")}
     digest = hashlib.sha256(json.dumps(destination).encode()).hexdigest()[:12]
     name = str(settings.get("name") or kind)
@@ -142,7 +141,7 @@ def _pubsub(settings: Mapping[str, Any], name: str) -> Sender:
             f"notify.{name}.topic is '{topic}'; it must be projects/<project>/topics/<name>, "
             "the name of 3 to 255 characters, the first a letter."
         )
-    return Topic(topic)
+    return PubSubTopic(topic)
 
 
 def _secret(

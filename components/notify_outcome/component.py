@@ -17,7 +17,7 @@ def notify_outcome(
     run_uuid: str = "",
     kubeflow_url: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("warnings", List[str])]):
-    """Says what became of a run, once on each channel. It never fails, and is never cached.
+    """Sends the outcome of a run, once on each channel. It never fails, and is never cached.
 
     It is the exit task of a `dsl.ExitHandler`, and reads from the store what the other tasks noted there.
 

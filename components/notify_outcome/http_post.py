@@ -1,4 +1,4 @@
-"""Posting to a web server, so that it is known whether the message was taken."""
+"""Posting to a web server, so that it is known whether the message was accepted."""
 
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ _TOO_MANY, _SERVER_ERROR = 429, 500
 
 
 def host_of(url: str) -> str:
-    """Give the part of an address that messages may show: its host. What follows may be a secret.
+    """Return the part of an address that messages may show: its host. What follows may be a secret.
 
     Raises:
         NotSentError: If it is not the address of a web server.
@@ -112,16 +112,16 @@ def _said(answer: Any) -> str:
 
 
 def _unreachable(error: Exception, host: str, way: str) -> Exception:
-    """Tell a connection that never came about from one that broke after the message had gone out."""
+    """Distinguish a connection that was never made from one that broke after the message was sent."""
     from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
     from urllib3.exceptions import ProxyError as ProxyFailedError
 
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     if isinstance(reason, NameResolutionError):
-        return NotSentError(f"the host '{host}' is not known", transient=True)
+        return NotSentError(f"the host '{host}' is unknown", transient=True)
     if isinstance(reason, ProxyFailedError):
         return NotSentError(
-            f"{host} can't be reached{way}, which can't be reached itself or refuses",
+            f"{host} can't be reached{way}, which is unreachable itself or rejects the request",
             transient=True,
         )
     if isinstance(reason, ConnectTimeoutError | NewConnectionError):

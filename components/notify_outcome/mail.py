@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 from ..lib.errors import RetrainerError
 from ..lib.network import advice, certificates
-from .notification import Notice, is_page
+from .notification import Notification, is_page
 from .secret_values import SecretValue
 from .send_errors import MaybeSentError, NotSentError
 
@@ -40,11 +40,11 @@ class Mail:
     user: str
     password: SecretValue
 
-    def send(self, notice: Notice, seconds: float) -> None:
+    def send(self, notification: Notification, seconds: float) -> None:
         """Hand a message to the server.
 
         Args:
-            notice: What to say.
+            notification: The message.
             seconds: How long to wait for each answer of the server.
 
         Raises:
@@ -52,7 +52,7 @@ class Mail:
             MaybeSentError: If the reply was lost, or the server took it for some recipients only.
         """
         password = self.password.read() if self.user else ""
-        message = compose(notice, self.sender, self.to)
+        message = compose(notification, self.sender, self.to)
         try:
             server = self._connect(seconds)
         except ssl.SSLError as error:
@@ -129,51 +129,51 @@ class Mail:
             raise MaybeSentError(f"{self.host} refuses {', '.join(refused)}, and took the others")
 
 
-def compose(notice: Notice, sender: str, to: tuple[str, ...]) -> EmailMessage:
+def compose(notification: Notification, sender: str, to: tuple[str, ...]) -> EmailMessage:
     """Write a message as plain text, and as HTML beside it.
 
     Args:
-        notice: What to say.
+        notification: The message.
         sender: Address that it comes from.
         to: Addresses that it goes to.
     """
     message = EmailMessage()
-    message["Subject"] = " ".join(notice.title.split())
+    message["Subject"] = " ".join(notification.title.split())
     message["From"], message["To"] = sender, ", ".join(to)
     message["Date"] = formatdate(usegmt=True)
     # The same each time, so that mail programs show a second copy once.
-    name = hashlib.sha256(notice.id.encode()).hexdigest()[:32]
+    name = hashlib.sha256(notification.id.encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{name}@{sender.rpartition('@')[2].strip('> ') or 'retrainer'}>"
     # Keeps out-of-office programs from answering (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_plain(notice))
-    message.add_alternative(_html(notice), subtype="html")
+    message.set_content(_plain(notification))
+    message.add_alternative(_html(notification), subtype="html")
     return message
 
 
-def _plain(notice: Notice) -> str:
-    width = max(len(name) for name, _ in notice.facts())
-    lines = [notice.title, "", notice.text, ""]
-    lines += [f"{name.ljust(width)}  {value}" for name, value in notice.facts()]
-    lines += ["", *(f"{word}: {link}" for word, link in notice.links())]
+def _plain(notification: Notification) -> str:
+    width = max(len(name) for name, _ in notification.facts())
+    lines = [notification.title, "", notification.text, ""]
+    lines += [f"{name.ljust(width)}  {value}" for name, value in notification.facts()]
+    lines += ["", *(f"{word}: {link}" for word, link in notification.links())]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _html(notice: Notice) -> str:
+def _html(notification: Notification) -> str:
     rows = "".join(
         f'<tr><td style="padding:2px 16px 2px 0;color:#666">{html.escape(name)}</td>'
         f"<td>{html.escape(value)}</td></tr>"
-        for name, value in notice.facts()
+        for name, value in notification.facts()
     )
     links = "<br>".join(
         f'<a href="{html.escape(link)}">{word}</a>'
         if is_page(link)
         else f"{word}: <code>{html.escape(link)}</code>"
-        for word, link in notice.links()
+        for word, link in notification.links()
     )
-    text = html.escape(notice.text).replace("\n", "<br>")
+    text = html.escape(notification.text).replace("\n", "<br>")
     return (
-        f'<html><body style="font-family:sans-serif"><h2>{html.escape(notice.title)}</h2>'
+        f'<html><body style="font-family:sans-serif"><h2>{html.escape(notification.title)}</h2>'
         f"<p>{text}</p><table>{rows}</table><p>{links}</p></body></html>"
     )
 

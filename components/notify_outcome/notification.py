@@ -1,4 +1,4 @@
-"""What a message says, before a channel puts it into its own form."""
+"""The content of a notification, before a channel formats it."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from ..lib.words import number
 
 FORMAT = 1
 TEST = "test"
-"""The outcome of a message that only tries a channel."""
+"""The outcome of a notification that only tests a channel."""
 _MOST_REASON = 1500
 _TITLES = {
     "pushed": "a new model is the champion",
@@ -29,8 +29,8 @@ def _now() -> str:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """What became of a run.
+class Notification:
+    """The outcome of a run, to be sent.
 
     Attributes:
         pipeline: Name of the pipeline.
@@ -45,8 +45,8 @@ class Notice:
         run_link: Page or folder of the run; empty if that is not known.
         report_link: Page or file of the report that shows why; empty if there is none.
         job: What the service itself calls the run, where several may have one name.
-        subject: What it is about, where it is said once of that whatever the reason; else the run and the reason are.
-        test: Whether somebody only tries the channel.
+        subject: Identifies a notification that is sent once whatever the reason; else the run and the reason do.
+        test: Whether it only tests the channel.
         at: When it was written, in ISO 8601, UTC.
     """
 
@@ -68,11 +68,11 @@ class Notice:
 
     @property
     def id(self) -> str:
-        """A name that is the same each time this is said of this run, so that receivers can drop a second one."""
+        """A name that is the same each time this is sent about the run, so that receivers can deduplicate."""
         about = [self.subject] if self.subject else [self.run, self.job, self.reason]
-        said = json.dumps([self.pipeline, self.outcome, *about])
+        identity = json.dumps([self.pipeline, self.outcome, *about])
         name = "-".join((self.subject or self.run).split())
-        return f"{name}-{self.outcome}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+        return f"{name}-{self.outcome}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
     @property
     def title(self) -> str:
@@ -89,7 +89,7 @@ class Notice:
         return reason if len(reason) <= _MOST_REASON else f"{reason[: _MOST_REASON - 4]} ..."
 
     def facts(self) -> list[tuple[str, str]]:
-        """Give what is known, in the order to show it: names and values."""
+        """List what is known, in the order to show it: names and values."""
         version, champion = self.model_version, self.champion_version
         facts = [
             ("outcome", self.outcome),
@@ -103,12 +103,12 @@ class Notice:
         return [(name, value) for name, value in facts if value]
 
     def links(self) -> list[tuple[str, str]]:
-        """Give the links: a word for each, and where it leads."""
+        """List the links: a word for each, and its target."""
         links = [("run", self.run_link), ("report", self.report_link)]
         return [(word, link) for word, link in links if link]
 
     def content(self) -> dict[str, Any]:
-        """Give the message as programs read it; the component's README describes it."""
+        """Return the message as programs read it; the component's README describes it."""
         return {
             "format": FORMAT,
             "id": self.id,
@@ -128,10 +128,10 @@ class Notice:
         }
 
     def body(self) -> bytes:
-        """Give the message as JSON in UTF-8."""
+        """Return the message as JSON in UTF-8."""
         return json.dumps(self.content(), ensure_ascii=False).encode()
 
 
 def is_page(link: str) -> bool:
-    """Tell whether a link opens in a browser elsewhere, which a path or a bucket does not."""
+    """Check whether a link opens in a browser elsewhere, which a path or a bucket does not."""
     return link.startswith(("https://", "http://"))

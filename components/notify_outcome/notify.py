@@ -1,4 +1,4 @@
-"""Saying what became of a run."""
+"""Notifying of a run's outcome."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from ..lib.run_records import RunKey
 from ..lib.store import Store
 from ..lib.uris import join
 from .channels import parse_channel
-from .run_outcome import read_notice
+from .run_outcome import read_notification
 from .run_page import RunPage
 from .send import Sent, send_all
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("retrainer.notify_outcome")
 
 @dataclass(frozen=True)
 class Notified:
-    """What became of a run's message.
+    """The result of notifying.
 
     Attributes:
         verdict: One sentence.
@@ -40,9 +40,9 @@ def notify(
     run: str,
     page: RunPage,
 ) -> Notified:
-    """Say what became of a run, once on each channel that is for its outcome.
+    """Send a run's outcome, once on each channel that is for it.
 
-    Nothing that goes wrong here is raised: a run never fails because nobody could be notified.
+    No error is raised here: a run never fails because a notification failed.
 
     Args:
         store: URI of the store.
@@ -52,14 +52,14 @@ def notify(
         page: Where people look at the run.
 
     Returns:
-        What became of it.
+        The result.
     """
     try:
         return _notify(store, pipeline, channels, run, page)
     except RetrainerError as error:
         problem = str(error)
     except Exception as error:
-        # A mistake of ours is no reason to fail a run, either.
+        # Nor does a defect here fail a run.
         _log.exception("the outcome of run '%s' was not sent.", run)
         problem = f"unexpected {type(error).__name__}; the log has more."
     return Notified(f"nobody was notified: {problem}", [problem])
@@ -76,19 +76,19 @@ def _notify(
     key = RunKey.of(run, page.resource_name, page.run_uuid)
     if key is None:
         raise RetrainerError(
-            f"the run's name was not filled in ('{run}'), so what became of it is not known; Kubeflow Pipelines does "
-            "that from 2.5 on."
+            f"the run's name was not filled in ('{run}'), so its outcome is unknown; Kubeflow Pipelines fills it in "
+            "from 2.5 on."
         )
-    notice = read_notice(store, pipeline, key, page)
-    wanted = [channel for channel in parsed if notice.outcome in channel.on]
+    notification = read_notification(store, pipeline, key, page)
+    wanted = [channel for channel in parsed if notification.outcome in channel.on]
     if not wanted:
-        return Notified(f"{notice.outcome}: no channel is for this outcome", [])
-    sent = send_all(wanted, notice, join(Store(store).runs_uri, key.folder, NOTIFIED_FOLDER))
-    return Notified(f"{notice.outcome}: {describe(sent)}", warnings_of(sent))
+        return Notified(f"{notification.outcome}: no channel is for this outcome", [])
+    sent = send_all(wanted, notification, join(Store(store).runs_uri, key.folder, NOTIFIED_FOLDER))
+    return Notified(f"{notification.outcome}: {describe(sent)}", warnings_of(sent))
 
 
 def describe(sent: Sequence[Sent]) -> str:
-    """Give in a sentence what became of a message on each channel."""
+    """Describe in a sentence how sending went on each channel."""
     by_words: dict[str, list[str]] = {}
     for one in sent:
         failed = "not sent" if one.words.startswith("not sent") else "perhaps sent"
@@ -97,6 +97,6 @@ def describe(sent: Sequence[Sent]) -> str:
 
 
 def warnings_of(sent: Sequence[Sent]) -> list[str]:
-    """Give a line for each channel on which something went wrong."""
+    """Return a line for each channel on which something went wrong."""
     lines = [f"{one.channel}: {one.words}" for one in sent if not one.ok]
     return lines + [f"{one.channel}: {one.warning}" for one in sent if one.warning]

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .notification import Notice
+from .notification import Notification
 from .send_errors import MaybeSentError, NotSentError
 
 PREFIX = "retrainer-"
 
 
 @dataclass(frozen=True)
-class Topic:
+class PubSubTopic:
     """A Pub/Sub topic.
 
     Attributes:
@@ -19,11 +19,11 @@ class Topic:
 
     name: str
 
-    def send(self, notice: Notice, seconds: float) -> None:
+    def send(self, notification: Notification, seconds: float) -> None:
         """Publish a message: the JSON, with attributes that a subscription's filter can name.
 
         Args:
-            notice: What to say.
+            notification: The message.
             seconds: How long to wait until Pub/Sub has stored it.
 
         Raises:
@@ -42,7 +42,11 @@ class Topic:
             with client:
                 # One try: whether there is another is decided here, for all channels alike.
                 client.publish(
-                    self.name, notice.body(), retry=None, timeout=seconds, **attributes(notice)
+                    self.name,
+                    notification.body(),
+                    retry=None,
+                    timeout=seconds,
+                    **attributes(notification),
                 ).result(timeout=seconds + 1)
         except GoogleAuthError as error:
             raise NotSentError(f"no Google credentials to publish with: {_first(error)}") from None
@@ -59,14 +63,14 @@ class Topic:
             raise NotSentError(f"Pub/Sub refuses: {_first(error)}", transient) from None
 
 
-def attributes(notice: Notice) -> dict[str, str]:
-    """Give what a subscription can filter by."""
+def attributes(notification: Notification) -> dict[str, str]:
+    """Return what a subscription can filter by."""
     values = {
-        "id": notice.id,
-        "pipeline": notice.pipeline,
-        "run": notice.run,
-        "outcome": notice.outcome,
-        "span": notice.span,
+        "id": notification.id,
+        "pipeline": notification.pipeline,
+        "run": notification.run,
+        "outcome": notification.outcome,
+        "span": notification.span,
     }
     # Pub/Sub takes 1024 bytes for a value.
     return {

@@ -1,4 +1,4 @@
-"""What became of a run, from what its tasks noted in the store."""
+"""The outcome of a run, from the records of its tasks in the store."""
 
 import math
 import re
@@ -20,7 +20,7 @@ from ..lib.run_traces import (
 )
 from ..lib.store import Store
 from ..lib.uris import join, read_json
-from .notification import Notice
+from .notification import Notification
 from .run_page import RunPage
 
 _RECORDED = (INGEST, CHAMPION, VALIDATE, PUSH)
@@ -30,11 +30,11 @@ _MOST_METRICS = 5
 
 @dataclass(frozen=True)
 class _LocalTask:
-    """What the local runner's record says of a task.
+    """A task in the local runner's record.
 
     Attributes:
         name: Its component's name.
-        state: Where it stands.
+        state: Its state.
         error: Why it failed.
         reports: Its reports, relative to the run's folder.
         metrics: Its metrics by name.
@@ -47,8 +47,8 @@ class _LocalTask:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice:
-    """Say what became of a run that is ending.
+def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notification:
+    """Read the outcome of a run that is ending.
 
     Args:
         store: URI of the store.
@@ -57,7 +57,7 @@ def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice
         page: Where people look at it.
 
     Returns:
-        What to say. A store that can't be read makes it a failed run, since its tasks could not read it either.
+        The notification. A store that can't be read makes it a failed run, since its tasks could not read it either.
     """
     try:
         trace = read_run(store, key) or RunTrace(key, {})
@@ -66,7 +66,7 @@ def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         trace, here = RunTrace(key, {}), {}
-        unread = f"what became of the run can't be read from the store: {reason}"
+        unread = f"the run's outcome can't be read from the store: {reason}"
     else:
         unread = ""
     outcome, task, reason = _judge(trace, here)
@@ -75,7 +75,7 @@ def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice
     champion = (
         version if pushed else trace.noted(PUSH, "champion") or trace.noted(CHAMPION, "champion")
     )
-    return Notice(
+    return Notification(
         pipeline=pipeline,
         run=key.name,
         job=key.job,
@@ -92,7 +92,7 @@ def read_notice(store: str, pipeline: str, key: RunKey, page: RunPage) -> Notice
 
 
 def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, str, str]:
-    """Give the outcome, the task that decided it, and why."""
+    """Return the outcome, the task that decided it, and the reason."""
     for task in here.values():
         # The record of an attempt that was resumed may say that another task failed.
         if task.state == "failed":
@@ -116,19 +116,19 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
 
 
 def _unknown(trace: RunTrace) -> str:
-    """Say what is known of a run that stopped in a task that keeps no record, or was killed."""
+    """Describe a run that stopped in a task without a record, or was killed."""
     running = [name for name, task in trace.tasks.items() if task.state == TaskState.RUNNING]
     if running:
         return (
-            f"{running[0]} was ended before it could say why: the run was cancelled, the machine is gone, or the task "
-            "ran out of memory. Its log may say more."
+            f"{running[0]} ended without a reason: the run was cancelled, the machine was lost, or the task ran out of "
+            "memory. See its log."
         )
     done = [name for name in _RECORDED if name in trace.tasks]
     if not done:
-        return "the run ended before its first task could note anything in the store; its log says why."
+        return "the run ended before its first task wrote a record to the store; see its log."
     missing = [name for name in _RECORDED if name not in trace.tasks]
     before = f" and before {missing[0]}" if missing else ""
-    return f"the run ended after {done[-1]}{before}: the log of the task that failed says why."
+    return f"the run ended after {done[-1]}{before}: see the log of the task that failed."
 
 
 def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
@@ -163,7 +163,7 @@ def _metrics(here: Mapping[str, _LocalTask]) -> dict[str, float]:
 
 
 def _report(store: str, key: RunKey, here: Mapping[str, _LocalTask], task: str) -> str:
-    """Give the report that shows why: that of the task which decided, or else the evaluation's."""
+    """Return the report that shows why: that of the task which decided, or else the evaluation's."""
     reports = {one.name: one.reports[0] for one in here.values() if one.reports}
     name = reports.get(task) or reports.get(_EVALUATE)
     return join(Store(store).runs_uri, key.folder, name) if name else ""

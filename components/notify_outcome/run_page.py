@@ -16,7 +16,7 @@ _INDEX = "index.html"
 
 @dataclass(frozen=True)
 class RunPage:
-    """What a run's place fills in for kfp's placeholders.
+    """The values of kfp's placeholders for a run.
 
     Attributes:
         resource_name: The job's resource name on Vertex AI; elsewhere another name of the run.
@@ -29,11 +29,11 @@ class RunPage:
     kubeflow_url: str = ""
 
     def is_local(self, key: RunKey) -> bool:
-        """Tell whether the run is one of the local runner, which fills in its name for each placeholder."""
+        """Check whether the run is one of the local runner, which fills in its name for each placeholder."""
         return self.run_uuid == key.name and self.resource_name in ("", key.name)
 
     def link(self, store: str, key: RunKey) -> str:
-        """Give the link to a run's page.
+        """Return the link to a run's page.
 
         Args:
             store: URI of the store, which has the page of a run of the local runner.

@@ -23,7 +23,7 @@ class SecretValue:
     file: str = ""
 
     def read(self) -> str:
-        """Give the secret, without white space around it.
+        """Read the secret, without white space around it.
 
         Raises:
             NotSentError: If it is missing or can't be read.

@@ -1,4 +1,4 @@
-"""Sending one message over several channels: each once, within a bounded time, whatever becomes of the others."""
+"""Sending one notification over several channels: once each, in parallel, within a bounded time."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from ..lib.network import prepare
 from ..lib.uris import create_exclusive, join, remove
 from .channels import Channel
-from .notification import Notice
+from .notification import Notification
 from .send_errors import MaybeSentError, NotSentError
 
 ATTEMPT_SECONDS, ALL_SECONDS = 10.0, 40.0
@@ -20,12 +20,12 @@ _PAUSES = (1.0, 3.0)
 
 @dataclass
 class Sent:
-    """What became of a message on one channel.
+    """The result of sending on one channel.
 
     Attributes:
         channel: The channel's name.
         ok: Whether it was sent, now or before.
-        words: What became of it: `sent`, or why not.
+        words: `sent`, or why not.
         warning: What else went wrong; empty for nothing.
     """
 
@@ -37,7 +37,7 @@ class Sent:
 
 def send_all(
     channels: Sequence[Channel],
-    notice: Notice,
+    notification: Notification,
     claims_uri: str | None,
     seconds: float = ALL_SECONDS,
     pauses: Sequence[float] = _PAUSES,
@@ -45,50 +45,50 @@ def send_all(
 ) -> list[Sent]:
     """Send a message over channels, all at once.
 
-    A message is sent at most once: before it is sent, a file is created exclusively in the store, named after the
-    outcome, the message and the channel. Where the message was certainly not taken, the file is removed again, so that
-    a later attempt can send it. Where the reply was lost, it stays. Where no file can be created (a run may fail
+    A notification is sent at most once: before, a file is created exclusively in the store, named after the
+    outcome, the message and the channel. Where the message was certainly not accepted, the file is removed again, so
+    that a later attempt can send it. Where the reply was lost, it stays. Where no file can be created (a run may fail
     because its store is out of reach), the message is sent all the same, unless `only_claimed` says otherwise.
 
     Args:
         channels: Where to.
-        notice: What to say.
-        claims_uri: Folder of those files; None to send whatever was sent before.
+        notification: The message.
+        claims_uri: Folder of those files; None to send even what was sent before.
         seconds: How long all may take.
         pauses: Seconds before each further attempt.
         only_claimed: Whether a message is left unsent where no file can be created.
 
     Returns:
-        What became of it on each channel, in their order.
+        The result on each channel, in their order.
     """
     prepare()
     deadline = time.monotonic() + seconds
-    sendings = [
-        _Sending(channel, notice, claims_uri, deadline, pauses, only_claimed)
+    threads = [
+        _ChannelThread(channel, notification, claims_uri, deadline, pauses, only_claimed)
         for channel in channels
     ]
-    for sending in sendings:
-        sending.start()
-    for sending in sendings:
-        sending.join(max(0.0, deadline - time.monotonic()))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
     return [
-        sending.result
+        thread.result
         or Sent(
-            sending.channel.name,
+            thread.channel.name,
             False,
             f"no answer within {seconds:g} s; it is not known whether it was taken",
         )
-        for sending in sendings
+        for thread in threads
     ]
 
 
-class _Sending(threading.Thread):
-    """One channel's; a daemon, so that a server that never answers keeps no task from ending."""
+class _ChannelThread(threading.Thread):
+    """Sends on one channel; a daemon thread, so that a silent server does not keep the task from ending."""
 
     def __init__(
         self,
         channel: Channel,
-        notice: Notice,
+        notification: Notification,
         claims_uri: str | None,
         deadline: float,
         pauses: Sequence[float],
@@ -97,9 +97,9 @@ class _Sending(threading.Thread):
         super().__init__(name=f"notify {channel.name}", daemon=True)
         self.channel = channel
         self.result: Sent | None = None
-        self._notice, self._deadline, self._pauses = notice, deadline, pauses
+        self._notification, self._deadline, self._pauses = notification, deadline, pauses
         self._only_claimed = only_claimed
-        name = f"{notice.outcome}-{notice.id.rpartition('-')[2]}-{channel.digest}.json"
+        name = f"{notification.outcome}-{notification.id.rpartition('-')[2]}-{channel.digest}.json"
         self._claim = join(claims_uri, name) if claims_uri else None
 
     def run(self) -> None:
@@ -117,7 +117,7 @@ class _Sending(threading.Thread):
             words = f"it is not known whether it was taken: {error}"
             return Sent(self.channel.name, False, words, warning)
         except NotSentError as error:
-            self._give_claim_up()
+            self._remove_claim()
             return Sent(self.channel.name, False, f"not sent: {error}", warning)
         except Exception as error:
             # A message that can't be sent fails no run. The text may hold an address that is a secret.
@@ -129,7 +129,7 @@ class _Sending(threading.Thread):
         for pause in (*self._pauses, None):
             left = self._deadline - time.monotonic()
             try:
-                self.channel.sender.send(self._notice, min(ATTEMPT_SECONDS, max(left, 1.0)))
+                self.channel.sender.send(self._notification, min(ATTEMPT_SECONDS, max(left, 1.0)))
                 return
             except NotSentError as error:
                 if not error.transient or pause is None:
@@ -139,12 +139,12 @@ class _Sending(threading.Thread):
                 time.sleep(pause)
 
     def _create_claim(self) -> tuple[bool | None, str]:
-        """Give whether this call created the file, None where that can't be said, and a warning."""
+        """Return whether this call created the file (None if unknown), and a warning."""
         if not self._claim:
             return None, ""
         content = {
             "channel": self.channel.name,
-            "id": self._notice.id,
+            "id": self._notification.id,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
@@ -152,10 +152,10 @@ class _Sending(threading.Thread):
         except Exception as error:
             # Every file system has errors of its own.
             reason = " ".join(str(error).split()) or type(error).__name__
-            return None, f"the store can't note that it was sent ({reason})"
+            return None, f"the claim file could not be created ({reason})"
 
-    def _give_claim_up(self) -> None:
+    def _remove_claim(self) -> None:
         if self._claim:
-            # If it can't be removed, the message is not sent later on, which is said by the task's verdict now.
+            # If that fails, no later attempt sends it; the task's verdict reports that it was not sent.
             with suppress(Exception):
                 remove(self._claim)

@@ -2,7 +2,7 @@
 
 
 class NotSentError(Exception):
-    """The message was certainly not taken.
+    """The message was certainly not accepted.
 
     Its text names neither secrets nor addresses that hold them.
 
@@ -16,4 +16,4 @@ class NotSentError(Exception):
 
 
 class MaybeSentError(Exception):
-    """The reply was lost, so the message may have been taken; to send it again could notify twice."""
+    """The reply was lost, so the message may have been accepted; sending it again could notify twice."""

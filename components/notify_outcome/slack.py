@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .http_post import post
-from .notification import Notice, is_page
+from .notification import Notification, is_page
 from .secret_values import SecretValue
 
 # Limits of a block: https://docs.slack.dev/reference/block-kit/blocks/section-block and header-block.
@@ -29,54 +29,57 @@ class Slack:
 
     address: SecretValue
 
-    def send(self, notice: Notice, seconds: float) -> None:
+    def send(self, notification: Notification, seconds: float) -> None:
         """Post a message.
 
         Args:
-            notice: What to say.
+            notification: The message.
             seconds: How long to wait for the connection, and for the answer.
 
         Raises:
             NotSentError: If Slack certainly did not take it.
             MaybeSentError: If the reply was lost.
         """
-        body = json.dumps(slack_content(notice), ensure_ascii=False).encode()
+        body = json.dumps(slack_content(notification), ensure_ascii=False).encode()
         post(self.address.read(), body, {}, seconds)
 
 
-def slack_content(notice: Notice) -> dict[str, Any]:
+def slack_content(notification: Notification) -> dict[str, Any]:
     """Lay a message out in blocks.
 
     Args:
-        notice: What to say.
+        notification: The message.
 
     Returns:
         `text`, which notifications show, and `blocks`, which the channel shows.
     """
-    mark = _MARKS.get(notice.outcome, ":information_source:")
+    mark = _MARKS.get(notification.outcome, ":information_source:")
     fields = [
         {"type": "mrkdwn", "text": _cut(f"*{escape(name)}*\n{escape(value)}", _MOST_FIELD)}
-        for name, value in notice.facts()[:_MOST_FIELDS]
+        for name, value in notification.facts()[:_MOST_FIELDS]
     ]
     # A path on a machine is no link that Slack would open.
     links = [
         f"<{link}|{word}>" if is_page(link) else f"{word}: `{escape(link)}`"
-        for word, link in notice.links()
+        for word, link in notification.links()
     ]
     blocks: list[dict[str, Any]] = [
         {
             "type": "header",
-            "text": {"type": "plain_text", "text": _cut(f"{mark} {notice.title}", _MOST_HEADER)},
+            "text": {
+                "type": "plain_text",
+                "text": _cut(f"{mark} {notification.title}", _MOST_HEADER),
+            },
         }
     ]
-    if notice.text:
-        text = _cut(escape(notice.text), _MOST_TEXT)
+    if notification.text:
+        text = _cut(escape(notification.text), _MOST_TEXT)
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
     blocks.append({"type": "section", "fields": fields})
     if links:
         elements = [{"type": "mrkdwn", "text": _cut("  |  ".join(links), _MOST_TEXT)}]
         blocks.append({"type": "context", "elements": elements})
-    return {"text": escape(f"{notice.title}. {notice.text}"), "blocks": blocks}
+    return {"text": escape(f"{notification.title}. {notification.text}"), "blocks": blocks}
 
 
 def escape(text: str) -> str:

@@ -5,7 +5,7 @@ import hmac
 from dataclasses import dataclass
 
 from .http_post import post
-from .notification import Notice
+from .notification import Notification
 from .secret_values import SecretValue
 
 SIGNATURE_HEADER, ID_HEADER = "X-Retrainer-Signature-256", "X-Retrainer-Id"
@@ -25,19 +25,19 @@ class Webhook:
     address: SecretValue
     secret: SecretValue | None
 
-    def send(self, notice: Notice, seconds: float) -> None:
+    def send(self, notification: Notification, seconds: float) -> None:
         """Post a message.
 
         Args:
-            notice: What to say.
+            notification: The message.
             seconds: How long to wait for the connection, and for the answer.
 
         Raises:
             NotSentError: If the server certainly did not take it.
             MaybeSentError: If the reply was lost.
         """
-        body = notice.body()
-        headers = {ID_HEADER: notice.id, "User-Agent": "retrainer"}
+        body = notification.body()
+        headers = {ID_HEADER: notification.id, "User-Agent": "retrainer"}
         if self.secret:
             headers[SIGNATURE_HEADER] = sign(body, self.secret.read())
         post(self.url or self.address.read(), body, headers, seconds)

@@ -1,4 +1,4 @@
-"""Handing a model over to service, if and only if it may go."""
+"""Making a model the champion, if and only if it is blessed and serves."""
 
 import datetime
 from typing import Any

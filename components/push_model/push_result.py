@@ -1,4 +1,4 @@
-"""What became of a push, for whoever comes after it."""
+"""The result of a push, for the tasks after it."""
 
 from dataclasses import asdict, dataclass, fields
 

@@ -1,4 +1,4 @@
-"""The task of push_model: the push with its record, or the word of an earlier push that settled it."""
+"""The task of push_model: the push with its record, or the verdict of an earlier push that decided it."""
 
 from dataclasses import dataclass
 

@@ -48,7 +48,7 @@ def train_model(
         steps: Batches in all; 0 to go by `epochs`.
         epochs: Passes over the training split, where `steps` is 0.
         batch_size: Rows in a batch.
-        seed: Of initial weights and of the order of rows.
+        seed: Seed for initial weights and shuffling.
         hyperparameters: Handed to `build_model` as they are.
         example_weight_key: Column that weighs rows in the loss; empty, all weigh the same.
         class_weights: Weight of rows by their class, such as {"0": 1, "1": 20}; other classes weigh 1.

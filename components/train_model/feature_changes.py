@@ -21,7 +21,7 @@ class Index:
     """An integer feature: where the weights of its values are in the champion.
 
     Attributes:
-        moved: By value the champion's value of the same meaning; a value that is not in it starts anew. None if every
+        moved: By value the champion's value of the same meaning; a value that is not in it is new. None if every
             value means what it meant.
         words: The words of the values, if a vocabulary gives them.
     """
@@ -30,14 +30,14 @@ class Index:
     words: tuple[str, ...] = field(default=(), repr=False)
 
     def places(self, size: int, old_size: int) -> np.ndarray:
-        """Give the champion's value for each value.
+        """Return the champion's value for each value.
 
         Args:
             size: How many values there are, from 0 up.
             old_size: How many the champion knows.
 
         Returns:
-            int64, shape (size,); -1 for a value that starts anew.
+            int64, shape (size,); -1 for a new value.
         """
         places = np.arange(size) if self.moved is None else np.full(size, -1)
         if self.moved is not None:

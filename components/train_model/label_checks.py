@@ -1,4 +1,4 @@
-"""What can be said before training: whether the labels suit the model's output and its loss."""
+"""Checks before training: whether the labels suit the model's output and its loss."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from ..lib.examples import TRAIN, Examples
 from ..lib.features import to_arrays
 from ..lib.words import plural
 
-# Different labels that are counted; more are amounts, of which the range tells enough.
+# Different labels that are counted; more are amounts, of which the range is enough.
 _MOST_COUNTED = 10_000
 # Losses that compare each output with a label of its own.
 _ELEMENTWISE = frozenset(
@@ -145,7 +145,7 @@ def check_labels(label: str, labels: Labels, outputs: int, loss: Any) -> None:
         outside = {value: rows for value, rows in labels.counts.items() if not 0 <= value <= 1}
         if outside:
             raise RetrainerError(
-                f"{_say(label, labels, outside)}, and the loss {name} takes labels from 0 to 1. For classes 0 to "
+                f"{_describe(label, labels, outside)}, and the loss {name} takes labels from 0 to 1. For classes 0 to "
                 f"k - 1, give the last layer k units with softmax, and compile with {_CLASSES}; for amounts, take a "
                 "loss such as mean_squared_error."
             )
@@ -169,7 +169,7 @@ def _check_classes(label: str, labels: Labels, outputs: int) -> None:
     }
     if not outside:
         return
-    said = f"{_say(label, labels, outside)}, and the model has " + (
+    said = f"{_describe(label, labels, outside)}, and the model has " + (
         f"{outputs} outputs, which are for the classes 0 to {outputs - 1}"
         if outputs > 1
         else "one output, where the loss sparse_categorical_crossentropy takes one for each class"
@@ -187,7 +187,7 @@ def _check_classes(label: str, labels: Labels, outputs: int) -> None:
     raise RetrainerError(f"{said}. {fix}")
 
 
-def _say(label: str, labels: Labels, outside: Mapping[float, int]) -> str:
+def _describe(label: str, labels: Labels, outside: Mapping[float, int]) -> str:
     if not labels.complete:
         return f"the label '{label}' runs from {min(labels.counts):g} to {max(labels.counts):g}"
     values = [f"{value:g}" for value in outside]

@@ -51,7 +51,7 @@ class LayerRecord:
     tokens: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as JSON's types."""
+        """Return it as JSON's types."""
         return asdict(self)
 
     @classmethod
@@ -110,7 +110,7 @@ def describe_layers(model: keras.Model) -> dict[str, LayerRecord]:
 
 
 def layers_by_name(model: keras.Model) -> dict[str, Any]:
-    """Give the layers and operations themselves, by the names of `describe_layers`."""
+    """Return the layers and operations themselves, by the names of `describe_layers`."""
     operations = list(model.operations if is_functional(model) else model.layers)
     return dict(zip(_names(model, operations), operations, strict=True))
 

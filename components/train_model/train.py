@@ -34,7 +34,7 @@ class TrainSettings:
         steps: Batches in all; 0 to go by `epochs`.
         epochs: Passes over the training split, where `steps` is 0.
         batch_size: Rows in a batch.
-        seed: Of initial weights and of the order of rows.
+        seed: Seed for initial weights and shuffling.
         hyperparameters: Handed to build_model as they are.
         example_weight_key: Column that weighs rows in the loss; empty: all weigh the same.
         class_weights: Weight of rows by their class, the class as text; others weigh 1.
@@ -79,7 +79,7 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training came to.
+    """The result of training.
 
     Attributes:
         verdict: One sentence.
@@ -221,7 +221,7 @@ def _why_not_finite(batches: Iterable[Mapping[str, Any]]) -> str:
     if not gaps:
         return (
             "No feature is NaN or infinite in the sampled rows, so training diverged: lower the learning "
-            "rate, or clip what is huge."
+            "rate, or clip large values."
         )
     name, rows = max(gaps.items(), key=lambda item: item[1])
     others = f" (and {', '.join(sorted(set(gaps) - {name})[:5])})" if len(gaps) > 1 else ""

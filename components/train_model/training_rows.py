@@ -19,7 +19,7 @@ from .row_weights import RowWeights
 # Row groups that are mixed with one another; with the 32,768 rows that ingestion gives each, a quarter of a million
 # rows in memory at once.
 GROUPS_PER_CHUNK = 8
-# Slices of different row groups that tell how the champion's transform differs from the new one.
+# Slices of different row groups that show how the champion's transform differs from the new one.
 SAMPLE_SLICES = 8
 # The transform graph costs per call, not per row: it gets large slices, the model small batches.
 ROWS_PER_SLICE = 8_192
@@ -62,7 +62,7 @@ class TrainingRows:
         return self._batches(lambda: self._slices(seed))
 
     def validation(self) -> tf.data.Dataset:
-        """Give the rows that are held out, once, in batches as `training` gives them."""
+        """Return the rows that are held out, once, in batches as `training` returns them."""
         return self._batches(self._held_out_slices)
 
     def _batches(self, slices: Callable[[], Iterator[tuple]]) -> tf.data.Dataset:

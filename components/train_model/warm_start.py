@@ -32,10 +32,10 @@ def warm_start(
     transform: Callable[[Any], Mapping[str, Any]],
     sample_rows: SampleRows,
 ) -> str:
-    """Give a new model the champion's weights where they mean the same.
+    """Copy the champion's weights into a new model where they mean the same.
 
-    Rows go through both transforms, which tells which word or value of a feature is which one of the champion's; the
-    vocabularies of both tell it of the words that are not in those rows. Rows of embeddings, and rows of kernels behind
+    Rows go through both transforms, which shows which word or value of a feature is which of the champion's; the
+    vocabularies of both show it for words that are not in those rows. Rows of embeddings, and rows of kernels behind
     one-hot layers, move to their words. What has no counterpart keeps its fresh initial values.
 
     Args:
@@ -56,7 +56,7 @@ def warm_start(
     with local_folder(champion.uri) as folder:
         record = read_record(folder)
         if record is None:
-            return f"started cold ({who} does not say which of its weights is which)"
+            return f"started cold ({who} has no record of its layers)"
         try:
             features = _compare(folder, record, graph, transform, sample_rows)
         except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
@@ -128,18 +128,18 @@ def _sizes(graph: tft.TFTransformOutput) -> dict[str, int]:
 
 
 def _describe(plan: Plan, who: str) -> str:
-    anew = [f"{name} ({reason})" for name, reason in plan.anew.items()]
-    shown = ", ".join(anew[:_MOST_NAMED])
-    if len(anew) > _MOST_NAMED:
-        shown += f" and {len(anew) - _MOST_NAMED:,} more"
+    reinitialized = [f"{name} ({reason})" for name, reason in plan.reinitialized.items()]
+    shown = ", ".join(reinitialized[:_MOST_NAMED])
+    if len(reinitialized) > _MOST_NAMED:
+        shown += f" and {len(reinitialized) - _MOST_NAMED:,} more"
     if not plan.carried:
         return f"started cold, nothing of {who} fits: {shown}"
     share = plan.carried / plan.total
     said = [f"started from {who} with {_percent(share)} of {plan.total:,} weights carried over"]
     if plan.new_words:
         said.append(f"{plural(len(plan.new_words), 'new word')} to learn")
-    if anew:
-        said.append(f"these layers start anew: {shown}")
+    if reinitialized:
+        said.append(f"reinitialized: {shown}")
     return ", ".join(said)
 
 

@@ -47,15 +47,15 @@ class Plan:
             elsewhere.
         carried: How many weights are the champion's.
         total: How many weights are learned.
-        new_words: Words that start anew.
-        anew: Layers that start anew as a whole, each with the reason.
+        new_words: Words without a weight of the champion.
+        reinitialized: Layers that keep their own initial weights, each with the reason.
     """
 
     values: dict[int, np.ndarray] = field(default_factory=dict)
     carried: int = 0
     total: int = 0
     new_words: set[str] = field(default_factory=set)
-    anew: dict[str, str] = field(default_factory=dict)
+    reinitialized: dict[str, str] = field(default_factory=dict)
 
 
 def plan_weights(
@@ -71,7 +71,7 @@ def plan_weights(
     Args:
         new: The new model's layers.
         old: The champion's.
-        features: What became of the meaning of each transformed feature.
+        features: How the meaning of each transformed feature changed.
         fresh: Gives the new model's weights, by place in its variables.
         trained: Gives the champion's weights, by place in its variables.
         functional: Whether both models' connections are known. If not, every layer may see every feature.
@@ -109,7 +109,7 @@ class _Planner:
             if name.startswith(INPUT):
                 self._input(layer)
             elif not self._functional and changed:
-                self._start_anew(layer, changed)
+                self._reinitialize(layer, changed)
             else:
                 self._layer(layer)
         return self._plan
@@ -129,7 +129,7 @@ class _Planner:
     def _layer(self, layer: LayerRecord) -> None:
         before = self._old.get(layer.name)
         if before is None or before.kind != layer.kind or before.inputs != layer.inputs:
-            self._start_anew(layer, "the champion has no such layer there")
+            self._reinitialize(layer, "the champion has no such layer there")
             return
         if not self._functional:
             self._other(layer, before)
@@ -166,7 +166,7 @@ class _Planner:
         source = self._source(layer)
         index = source if isinstance(source, Index) else None
         if index is None or not layer.weights or not before.weights:
-            self._start_anew(layer, self._reason(layer))
+            self._reinitialize(layer, self._reason(layer))
             return
         rows, old_rows = layer.weights[0].shape[0], before.weights[0].shape[0]
         self._rows_of_first(layer, before, _Axis(self._placed(index, rows, old_rows), old_rows))
@@ -216,7 +216,7 @@ class _Planner:
         """Carry a layer over as a whole, if nothing that it takes has changed."""
         if self._functional and not self._all_same(layer):
             if layer.weights:
-                self._start_anew(layer, self._reason(layer))
+                self._reinitialize(layer, self._reason(layer))
             else:
                 self._outputs[layer.name] = None
                 self._reasons[layer.name] = self._reason(layer)
@@ -225,7 +225,7 @@ class _Planner:
         if layer.kind in NOT_LEARNED:
             return
         if _shapes(layer) != _shapes(before):
-            self._start_anew(layer, "its shape is another")
+            self._reinitialize(layer, "its shape is another")
             return
         for weight, old in zip(layer.weights, before.weights, strict=True):
             self._carry(weight, self._trained(old.index), _size(weight))
@@ -247,11 +247,11 @@ class _Planner:
             )
         if not fits or axis is None:
             reason = self._reason(layer) if axis is None else "its shape is another"
-            self._start_anew(layer, reason)
+            self._reinitialize(layer, reason)
             return
         kept = axis.places >= 0
         if not kept.any():
-            self._start_anew(layer, self._reason(layer))
+            self._reinitialize(layer, self._reason(layer))
             return
         for number, (weight, old) in enumerate(zip(layer.weights, before.weights, strict=True)):
             if not (every or number == 0):
@@ -265,13 +265,13 @@ class _Planner:
         self._plan.values[weight.index] = values
         self._plan.carried += count
 
-    def _start_anew(self, layer: LayerRecord, reason: str) -> None:
+    def _reinitialize(self, layer: LayerRecord, reason: str) -> None:
         self._outputs[layer.name] = _unchanged(layer.width)
         if layer.weights and layer.kind not in NOT_LEARNED:
-            self._plan.anew[layer.name] = reason
+            self._plan.reinitialized[layer.name] = reason
 
     def _source(self, layer: LayerRecord) -> Index | _Axis | None:
-        """Give what the layer's input means; a layer that is used on several inputs must take all of them alike."""
+        """Return what the layer's input means; a layer that is used on several inputs must take all of them alike."""
         sources = [self._outputs.get(name) for name in layer.inputs]
         if len(sources) == 1:
             return sources[0]

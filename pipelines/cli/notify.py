@@ -31,7 +31,7 @@ def test(file: Path, names: tuple[str, ...]) -> None:
     from ...components.lib.errors import RetrainerError
     from ...components.lib.words import did_you_mean, plural
     from ...components.notify_outcome.channels import parse_channel
-    from ...components.notify_outcome.notification import TEST, Notice
+    from ...components.notify_outcome.notification import TEST, Notification
     from ...components.notify_outcome.send import send_all
     from ..project.config import load_config
 
@@ -45,7 +45,7 @@ def test(file: Path, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in known:
             raise RetrainerError(f"there is no channel '{name}'.{did_you_mean(name, known)}")
-    notice = Notice(
+    notice = Notification(
         pipeline=loaded.config.name,
         # Another each time: mail programs show one message of one id.
         run=f"test-{datetime.now(UTC):%Y%m%d-%H%M%S}",

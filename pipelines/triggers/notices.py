@@ -12,7 +12,7 @@ from cachetools import TTLCache
 from ...components.lib.store import Store
 from ...components.lib.uris import join
 from ...components.notify_outcome.channels import parse_channel
-from ...components.notify_outcome.notification import Notice
+from ...components.notify_outcome.notification import Notification
 from ...components.notify_outcome.send import send_all
 from ..project.config import LoadedConfig
 from .claims.backends import LEASE_SCHEME
@@ -81,16 +81,16 @@ class Notices:
                             sent.warning or sent.words,
                         )
 
-    def _notices(self, message: Message, outcome: Outcome) -> list[Notice]:
+    def _notices(self, message: Message, outcome: Outcome) -> list[Notification]:
         today = f"{datetime.fromtimestamp(self._clock(), UTC):%Y-%m-%d}"
         about = [
-            Notice(self._pipeline, run_id, "waiting", outcome.reason, subject=run_id)
+            Notification(self._pipeline, run_id, "waiting", outcome.reason, subject=run_id)
             for run_id in outcome.waiting
         ]
         if outcome.result == Result.INVALID or outcome.refused:
             trigger = outcome.trigger or "no trigger"
             about.append(
-                Notice(
+                Notification(
                     self._pipeline,
                     f"message {message.message_id}",
                     "failed",

@@ -35,12 +35,12 @@ def test_good_spans_pass(chain):
         ("csv.gz", gzip.compress(THREE.encode(), mtime=0)[:-300], r"3\.csv\.gz' is cut off"),
         ("csv.gz", THREE, r"3\.csv\.gz' is no gzip file"),
         ("parquet", b"", r"3\.parquet' is empty"),
-        ("parquet", parquet(table(3), 0, -20), r"3\.parquet' can't be read: .*Deliver the span"),
+        ("parquet", parquet(table(3), 0, -20), r"3\.parquet' can't be read: .*Upload the span"),
         ("parquet", parquet(table(3), 0, 20), r"3\.parquet' can't be read"),
         ("parquet", parquet(table(3).slice(0, 0)), r"3\.parquet' has columns and no rows"),
         ("parquet", b"id,label\n1,0\n", r"3\.parquet' can't be read"),
         ("jsonl", "\n\n", r"3\.jsonl' has no rows"),
-        ("jsonl", '{"id": 1,\n{"id"\n', r"span 3 has no row that can be read.*3\.jsonl row 1"),
+        ("jsonl", '{"id": 1,\n{"id"\n', r"span 3 has no readable row.*3\.jsonl row 1"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_empty_or_cut_off_is_named_and_nothing_of_it_stored(
@@ -222,8 +222,8 @@ def test_other_forms_of_csv_give_the_same_rows(chain, change, options):
         (THREE.removeprefix(HEADER), r"span 3 has no column 'label'"),
         (THREE.replace("id,", "", 1), r"200 of 200 rows.*row 1: it has 4 cells in place of 3"),
         (THREE.replace("id,", "id,more,", 1), r"row 1: it has 4 cells in place of 5"),
-        (HEADER + "1\n2\n3\n", r"3 of 3 rows can't be read.*row 1: it has 1 cells in place of 4"),
-        (THREE + '5,"Ulm,1,0\n' + ONE.removeprefix(HEADER), r"row 201 goes over 201 lines"),
+        (HEADER + "1\n2\n3\n", r"3 of 3 rows are unreadable.*row 1: it has 1 cells in place of 4"),
+        (THREE + '5,"Ulm,1,0\n' + ONE.removeprefix(HEADER), r"row 201 spans 201 lines"),
         (THREE + '5,Ulm,1,"0\n' + ONE.removeprefix(HEADER), r"ends within a quote.* row 201"),
         (THREE.replace(",1\n", ",yes\n"), r"the label 'label' of span 3 is text \(such as 'yes'\)"),
     ],
@@ -303,5 +303,5 @@ def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
 
     monkeypatch.setattr(module, step, work_and_change)
     chain.refuses(
-        ONE, TWO, THREE, says=r"3\.csv'.*(changed while it was read|is gone).*data\.marker"
+        ONE, TWO, THREE, says=r"3\.csv'.*(changed while it was read|was removed).*data\.marker"
     )

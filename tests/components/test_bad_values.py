@@ -114,7 +114,7 @@ def test_types_of_parquet_pass_through_the_chain(chain, columns):
         assert chain.feature(name).ByteSize()
 
 
-def test_bytes_that_are_no_text_are_named_with_the_way_out(chain):
+def test_binary_columns_are_reported_with_the_fix(chain):
     spans = [table(seed, blob=cycle(b"a", b"\xff")) for seed in (1, 2, 3)]
     with pytest.raises(RetrainerError, match=r"1\.parquet row 2: 'blob' is not UTF-8.*data\.drop"):
         chain.ingest(*spans, ending="parquet")

@@ -12,7 +12,7 @@ from servers.s3 import S3Server
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.lib.errors import StorageError, StorageRefusedError
+from retrainer.components.lib.errors import StorageDeniedError, StorageError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.folders import publish_folder, remove_folder
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
@@ -74,7 +74,7 @@ def test_who_may_not_and_what_is_not_there_are_named(s3, monkeypatch):
         write_atomic("s3://nobody/a", "one")
     with pytest.raises(FileNotFoundError):
         read_text("s3://acme/none")
-    with S3Server.as_somebody_else(), pytest.raises(StorageRefusedError, match="'s3://acme/a'"):
+    with S3Server.as_somebody_else(), pytest.raises(StorageDeniedError, match="'s3://acme/a'"):
         write_atomic("s3://acme/a", "one")
 
 

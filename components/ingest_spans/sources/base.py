@@ -1,4 +1,4 @@
-"""What every source of rows gives: blocks of rows in the source's own types, and the rows that it could not read."""
+"""The interface of sources: blocks of rows in the source's own types, and the rows that could not be read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ class BadRow:
         file: Name of its file, without folders.
         row: Its number in the file, from 1; a header is not counted.
         reason: What is wrong with it, without a full stop.
-        text: As it stands in the source, at most `TEXT_KEPT` characters. It may hold private cells: what is done with
+        text: Its text in the source, at most `TEXT_KEPT` characters. It may hold private cells: what is done with
             it is the caller's to decide.
         cell: The first cell that does not fit, of a row whose cells could be separated; as private as the text.
     """
@@ -40,7 +40,7 @@ class BadRow:
     cell: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as the quarantine file holds it."""
+        """Return it as the quarantine file holds it."""
         return asdict(self)
 
 
@@ -63,7 +63,7 @@ class Block(NamedTuple):
     numbers: np.ndarray | None = None
 
     def row_numbers(self) -> np.ndarray:
-        """Tell the number in the file of each row of `batch`."""
+        """Return the number in the file of each row of `batch`."""
         if self.numbers is not None:
             return self.numbers
         numbers = np.arange(self.first, self.first + len(self.batch) + len(self.bad))
@@ -71,7 +71,7 @@ class Block(NamedTuple):
 
 
 class NoRowsError(RetrainerError):
-    """A source that is whole has no row: no fault of it, as long as another source of its span has some."""
+    """A complete source without rows: valid as long as another source of its span has some."""
 
 
 class Source(Protocol):
@@ -88,7 +88,7 @@ class Source(Protocol):
         Memory is bounded: by a few blocks, whatever the source's size.
 
         Yields:
-            Blocks in order. One without rows tells which columns there are.
+            Blocks in order. One without rows shows which columns there are.
 
         Raises:
             NoRowsError: If there is no row, at the end.

@@ -24,7 +24,7 @@ from ...lib.source_files import SourceFile
 from ...lib.threads import read_ahead
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 
-# BigQuery keeps a session for 6 hours and a query's result for 24; neither is begun with shortly before its end.
+# BigQuery keeps a session for 6 hours and a query's result for 24; neither is started shortly before its end.
 _SESSION_SECONDS = 5 * 3600.0
 _RESULT_AGE = timedelta(hours=6)
 # So long a call may last; what is left of the stream is then asked for in another.
@@ -70,8 +70,8 @@ class BigQuerySource:
                 refused or fails; if BigQuery does not answer for minutes.
         """
         what = f"the rows of '{self._file.uri}'"
-        way_out = "Mend data.query." if self._sql else "Check data.pattern."
-        with explained(what, self._table.project, way_out), open_reader() as client:
+        fix = "Fix data.query." if self._sql else "Check data.pattern."
+        with explained(what, self._table.project, fix), open_reader() as client:
             session = self._open_session(client)
             schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
             first = 1
@@ -81,7 +81,7 @@ class BigQuerySource:
             if first == 1:
                 raise NoRowsError(
                     f"'{self._file.uri}' has no rows for span {self._span}. Upload the span again, or choose "
-                    f"another. {way_out}"
+                    f"another. {fix}"
                 )
 
     def _open_session(self, client: Any) -> Any:
@@ -132,7 +132,7 @@ class BigQuerySource:
         return wanted if len(wanted) < len(names) else []
 
     def _run_query(self, client: Any, location: str) -> Any:
-        """Run the query and give its result's table.
+        """Run the query, and return the table of its result.
 
         A job's id is made of what it is to do, so that a retry finds the job of the try before, and neither runs nor
         pays twice.
@@ -170,7 +170,7 @@ class BigQuerySource:
                 break
             return job.destination
         raise RetrainerError(
-            f"data.query gives no rows for span {self._span}: it must be one SELECT. It is: {self._sql}"
+            f"data.query returns no rows for span {self._span}: it must be one SELECT. It is: {self._sql}"
         )
 
 
@@ -179,7 +179,7 @@ def fill_query(query: str, table: TableName, span: str) -> str:
 
     Args:
         query: SQL with `{table}`, `{span}` or both in it.
-        table: The table; of a partition the whole table is meant, which SQL can't name in part.
+        table: The table; of a partition, the whole table, since SQL can't name a part.
         span: The span's name.
 
     Returns:
@@ -191,14 +191,14 @@ def fill_query(query: str, table: TableName, span: str) -> str:
     if "{span}" not in query and (table.partition or "{table}" not in query):
         more = ", since {table} is the whole table with all its partitions" * bool(table.partition)
         raise RetrainerError(
-            f"data.query gives the same rows for every span{more}. Ask for the span's own, as in "
+            f"data.query returns the same rows for every span{more}. Select the span's own, as in "
             "SELECT * FROM {table} WHERE DATE(time) = PARSE_DATE('%Y%m%d', '{span}')."
         )
     return query.replace("{table}", f"`{table}`").replace("{span}", span)
 
 
 def _usable(job: Any) -> bool:
-    """Tell whether an earlier job is under way, or has a result that is still kept."""
+    """Check whether an earlier job is under way, or has a result that is still kept."""
     if job.state != "DONE":
         return True
     return job.error_result is None and datetime.now(UTC) - job.created < _RESULT_AGE
@@ -293,7 +293,7 @@ def _rows_of_a_block(session: Any) -> int:
 def _read_stream(
     client: Any, stream: str, schema: pa.Schema, rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """Cut a stream into so many rows each, whatever its responses have, and wherever it broke and was taken up."""
+    """Cut a stream into so many rows each, whatever its responses have, and wherever it broke and was resumed."""
     waiting, length = [], 0
     for response in _responses(client, stream):
         data = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)

@@ -11,7 +11,7 @@ _INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+|")
 
 
 def is_index(name: str) -> bool:
-    """Tell whether a column is an index that pandas wrote beside the others.
+    """Check whether a column is an index that pandas wrote beside the others.
 
     It numbers the rows of a file, and comes and goes with the way that the file was written. Without a name of its own,
     it is called `__index_level_0__` in Parquet, nothing in CSV, and `Unnamed: 0` in CSV that was read and written
@@ -24,13 +24,13 @@ def is_index(name: str) -> bool:
 
 
 def check_characters(names: Iterable[str], uri: str) -> None:
-    """Refuse a column whose name has a character that can't be seen, such as a line break or a byte of 0.
+    """Check that no column's name has an invisible character, such as a line break or a byte of 0.
 
-    No report shows it, few stores take it, and nobody can name it in a setting.
+    No report shows it, few stores accept it, and no setting can name it.
 
     Args:
         names: The columns' names.
-        uri: What the file is called in errors.
+        uri: The file, for errors.
 
     Raises:
         RetrainerError: If a name has one.
@@ -38,18 +38,18 @@ def check_characters(names: Iterable[str], uri: str) -> None:
     for name in names:
         if any(unicodedata.category(character) == "Cc" for character in name):
             raise RetrainerError(
-                f"'{uri}' has the column {name!r}, whose name has a character that can't be seen. Rename it "
+                f"'{uri}' has the column {name!r}, whose name has an invisible character. Rename it "
                 "(data.columns), or name the columns (data.csv.columns)."
             )
 
 
-def check_names(names: Sequence[str], uri: str, way_out: str = "") -> None:
-    """Refuse a column that is there twice.
+def check_names(names: Sequence[str], uri: str, hint: str = "") -> None:
+    """Check that no column is there twice.
 
     Args:
         names: The columns' names.
-        uri: What the file is called in errors.
-        way_out: What else may help, with a space before it.
+        uri: The file, for errors.
+        hint: Another fix, with a space before it.
 
     Raises:
         RetrainerError: If a name comes more than once.
@@ -57,5 +57,5 @@ def check_names(names: Sequence[str], uri: str, way_out: str = "") -> None:
     name, count = next(iter(Counter(names).most_common(1)), ("", 0))
     if count > 1:
         raise RetrainerError(
-            f"'{uri}' has the column '{name}' more than once. Rename one in the source.{way_out}"
+            f"'{uri}' has the column '{name}' more than once. Rename one in the source.{hint}"
         )

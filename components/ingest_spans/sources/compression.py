@@ -17,7 +17,7 @@ _CODECS = {
 
 
 def compression_of(name: str) -> str:
-    """Tell how a file is compressed by its name's ending (`.gz`, `.bz2`, `.zst`, `.lz4`).
+    """Return how a file is compressed, by its name's ending (`.gz`, `.bz2`, `.zst`, `.lz4`).
 
     Args:
         name: A file's name, path or URI.
@@ -29,7 +29,7 @@ def compression_of(name: str) -> str:
 
 
 def without_compression(name: str) -> str:
-    """Take the ending that tells of a compression off a name: `a.csv.gz` is `a.csv`."""
+    """Remove the ending of a compression from a name: `a.csv.gz` becomes `a.csv`."""
     return name[: name.rindex(".")] if compression_of(name) else name
 
 
@@ -43,7 +43,7 @@ def open_native(uri: str, path: str, codec: str = "") -> Iterator[pa.NativeFile]
     Args:
         uri: The file's name, for errors.
         path: Where it is on this machine.
-        codec: Arrow's name of the codec, of a file whose name does not tell it.
+        codec: Arrow's name of the codec, of a file whose name has no ending for it.
 
     Yields:
         A stream that reads the file's content, without seeking.
@@ -66,10 +66,10 @@ def open_native(uri: str, path: str, codec: str = "") -> Iterator[pa.NativeFile]
         reason = str(error).splitlines()[0]
         if "truncated" in reason.lower():
             raise RetrainerError(
-                f"'{uri}' is cut off: its {codec} data end too early. Deliver the file again."
+                f"'{uri}' is cut off: its {codec} data end too early. Upload the file again."
             ) from error
         raise RetrainerError(
-            f"'{uri}' can't be unpacked: its {codec} data are damaged ({reason}). Deliver the file again."
+            f"'{uri}' can't be unpacked: its {codec} data are damaged ({reason}). Upload the file again."
         ) from error
 
 
@@ -78,7 +78,7 @@ def _check_magic(uri: str, path: str) -> None:
     codec, magic = _CODECS[ending]
     with open(path, "rb") as file:
         start = file.read(len(magic))
-    # A file of no bytes is empty, and told so by who reads it.
+    # An empty file is reported by its reader.
     if not magic.startswith(start):
         raise RetrainerError(
             f"'{uri}' is no {codec} file, though its name ends in {ending}. Rename it, or compress it."

@@ -125,7 +125,7 @@ class CsvSource:
             "".join(header).encode()
         except csv.Error as error:
             raise RetrainerError(
-                f"'{self._file.uri}' has no header that can be read: {error}. Deliver the span again, or name its "
+                f"'{self._file.uri}' has an unreadable header: {error}. Upload the span again, or name its "
                 "columns (data.csv.columns) and format (data.format)."
             ) from error
         except UnicodeEncodeError as error:
@@ -161,7 +161,7 @@ class CsvSource:
         invalid = _InvalidRows(self._name, self._options, self._bytewise)
         wanted = [name for name in columns if name not in self._options.exclude]
         excluded = [name for name in columns if name in self._options.exclude]
-        # The last column tells whether the last row's quotes are closed.
+        # The last column shows whether the last row's quotes are closed.
         looked_at = list(dict.fromkeys([*wanted, columns[-1]]))
         first = 1
         open_ended = False
@@ -184,7 +184,7 @@ class CsvSource:
         if open_ended and not self._ends_closed():
             raise RetrainerError(
                 f"'{self._file.uri}' ends within a quote, which was opened in row {first + len(bad) - 1:,}: what comes "
-                "after that is lost. Mend the row, or deliver the span again."
+                "after that is lost. Fix the row, or upload the span again."
             )
 
     def _open(
@@ -237,8 +237,8 @@ class CsvSource:
         if invalid.longest is not None:
             row, lines = invalid.longest
             raise RetrainerError(
-                f"'{self._file.uri}' row {row:,} goes over {lines:,} lines and has not the cells that it should: a "
-                "quote is opened there and not closed, so that the rows after it are lost. Mend the row."
+                f"'{self._file.uri}' row {row:,} spans {lines:,} lines and has not as many cells as the header: "
+                "a quote is opened there and not closed, so that the rows after it are lost. Fix the row."
             )
 
     def _ends_closed(self) -> bool:
@@ -283,7 +283,7 @@ class _InvalidRows:
         return "skip"
 
     def take(self, first: int, rows: int) -> tuple[BadRow, ...]:
-        """Take those among or right after some rows that could be read, of which the first has a number."""
+        """Take the bad rows among, or right after, rows that could be read; the first has number `first`."""
         # Arrow reads ahead: what it could not read in a later block waits for that.
         bad: list[BadRow] = []
         while self._rows and self._rows[0].row <= first + rows + len(bad):

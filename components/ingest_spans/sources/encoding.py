@@ -9,13 +9,13 @@ from ...lib.errors import RetrainerError
 from .compression import open_native
 
 BYTEWISE = "latin-1"
-"""The encoding with a character for every byte: what is read so can be given back as the bytes that it was."""
+"""latin-1 maps every byte to a character, so decoding round-trips."""
 
 _CHUNK_BYTES = 1 << 20
 
 
 def is_utf8(encoding: str) -> bool:
-    """Tell whether an encoding is read as it is: UTF-8, or what is part of it.
+    """Check whether an encoding is read as it is: UTF-8, or what is part of it.
 
     Args:
         encoding: One of Python's names of encodings.
@@ -24,7 +24,7 @@ def is_utf8(encoding: str) -> bool:
 
 
 def begins_as_utf8(head: bytes) -> bool:
-    """Tell whether the beginning of a file, cut anywhere, is UTF-8."""
+    """Check whether the beginning of a file, cut anywhere, is UTF-8."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -33,10 +33,10 @@ def begins_as_utf8(head: bytes) -> bool:
 
 
 def transcode(uri: str, path: str, encoding: str, target: str) -> None:
-    """Write a file anew as UTF-8, without a mark of byte order.
+    """Convert a file to UTF-8 without a byte order mark.
 
     Args:
-        uri: What the file is called in errors.
+        uri: The file, for errors.
         path: Where it is on this machine, compressed or not.
         encoding: Its encoding, by one of Python's names for it.
         target: Where to write.
@@ -68,7 +68,7 @@ def transcode(uri: str, path: str, encoding: str, target: str) -> None:
 
 
 def original_bytes(column: pa.Array) -> pa.Array:
-    """Give the bytes that a column's cells were before `transcode` took them to be `BYTEWISE`.
+    """Return the bytes of a column's cells before `transcode` decoded them as `BYTEWISE`.
 
     Args:
         column: Cells of type binary, in UTF-8.

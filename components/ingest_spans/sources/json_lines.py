@@ -99,7 +99,7 @@ class JsonLinesSource:
 
 
 class _BlockParser:
-    """Reads block after block, and keeps what earlier blocks told of the columns."""
+    """Reads block after block, and keeps what earlier blocks showed of the columns."""
 
     def __init__(self, exclude: Collection[str]) -> None:
         self._exclude = exclude

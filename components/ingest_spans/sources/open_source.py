@@ -7,7 +7,7 @@ import pyarrow as pa
 from ...lib.bigquery_tables import is_bigquery
 from ...lib.errors import RetrainerError
 from ...lib.source_files import SourceFile
-from ..download import refused
+from ..download import access_error
 from .base import Block, NoRowsError, Source, SourceOptions
 from .compression import compression_of
 from .formats import format_of
@@ -61,7 +61,7 @@ def read_blocks(source: Source, uri: str) -> Iterator[Block]:
         yield from source.blocks()
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
-            raise refused(uri, error) from error
+            raise access_error(uri, error) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = str(error).splitlines()[0].rstrip(".")

@@ -58,7 +58,7 @@ class ParquetSource:
                     raise
                 reason = str(error).splitlines()[0].rstrip(".")
                 raise RetrainerError(
-                    f"'{self._file.uri}' is Parquet that Arrow {pa.__version__} can't read: {reason}. Deliver the span "
+                    f"'{self._file.uri}' is Parquet that Arrow {pa.__version__} can't read: {reason}. Upload the span "
                     "again if it is damaged; if a newer Arrow wrote it, run retrainer on Python 3.12 or later, or have "
                     "it written with older types."
                 ) from error

@@ -2,7 +2,7 @@
 
 The format: of each record its length (64 bits, little endian), the length's masked CRC-32C, the record, its masked
 CRC-32C (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details). It is read here rather than
-by `tf.data`, which counts a batch in records, whatever their size, and tells no record's number.
+by `tf.data`, which counts a batch in records, whatever their size, and returns no record's number.
 """
 
 import struct
@@ -22,7 +22,7 @@ _RECORD_BYTES = 2 << 30
 
 
 def begins_with_record(start: bytes) -> bool:
-    """Tell whether a file's first bytes, 12 at least, are the head of a record."""
+    """Check whether a file's first bytes, 12 at least, are the head of a record."""
     if len(start) < _HEADER.size:
         return False
     _, checksum = _HEADER.unpack_from(start)
@@ -70,17 +70,17 @@ def read_records(stream: pa.NativeFile, uri: str) -> Iterator[list[bytes]]:
             yield records
         data = data[start:]
     if data:
-        raise RetrainerError(f"'{uri}' is cut off in record {number + 1}. Deliver the file again.")
+        raise RetrainerError(f"'{uri}' is cut off in record {number + 1}. Upload the file again.")
 
 
 def _damaged(uri: str, number: int) -> RetrainerError:
     if number == 1:
         return RetrainerError(
-            f"'{uri}' is no TFRecord file, or its record 1 is damaged: the checksum does not match. Deliver it again, "
+            f"'{uri}' is no TFRecord file, or its record 1 is damaged: the checksum does not match. Upload it again, "
             "or set data.format to what it is."
         )
     return RetrainerError(
-        f"'{uri}' is damaged in record {number}: the checksum does not match. Deliver the file again."
+        f"'{uri}' is damaged in record {number}: the checksum does not match. Upload the file again."
     )
 
 

@@ -44,7 +44,7 @@ def decode_examples(records: Sequence[bytes], exclude: Collection[str] = ()) -> 
     batch = _decode(records)
     if batch is not None:
         columns = _flat_columns(batch, exclude)
-        if not _has_strangers(records, batch):
+        if not _has_other_messages(records, batch):
             flat = make_batch(list(columns.values()), list(columns), len(records))
             return Decoded(flat, (), _excluded(batch, exclude))
     return _decode_apart(records, exclude)
@@ -64,8 +64,8 @@ def _decode(records: Sequence[bytes]) -> pa.RecordBatch | None:
     return batch
 
 
-def _has_strangers(records: Sequence[bytes], batch: pa.RecordBatch) -> bool:
-    """Tell whether some record is another kind of message, of which nothing was understood."""
+def _has_other_messages(records: Sequence[bytes], batch: pa.RecordBatch) -> bool:
+    """Check whether a record is another kind of message, which decodes to nothing."""
     nothing = np.ones(len(records), bool)
     for column in batch.columns:
         nothing &= column.is_null().to_numpy(zero_copy_only=False)
@@ -81,7 +81,7 @@ def _decode_apart(records: Sequence[bytes], exclude: Collection[str]) -> Decoded
         indices = pending.pop()
         chosen = [records[index] for index in indices]
         batch = _decode(chosen)
-        if batch is not None and not _has_strangers(chosen, batch):
+        if batch is not None and not _has_other_messages(chosen, batch):
             parts.append((indices, batch))
         elif len(indices) <= _FEW:
             odd.extend(indices)
@@ -108,7 +108,7 @@ def _decode_apart(records: Sequence[bytes], exclude: Collection[str]) -> Decoded
 def _group(
     records: Sequence[bytes], indices: Sequence[int]
 ) -> tuple[list[list[int]], list[tuple[int, str]]]:
-    """Group records by the types of their features, and tell which are no tf.Examples."""
+    """Group records by the types of their features, and list those that are no tf.Examples."""
     faults = []
     kinds: dict[int, dict[str, pa.DataType]] = {}
     for index in sorted(indices):

@@ -14,7 +14,7 @@ def test_a_served_model_is_checked_in_a_clean_process(chain, model, examples):
 
 
 @pytest.mark.usefixtures("serving_here")
-def test_a_model_that_is_too_slow_is_told(chain, model, examples):
+def test_a_model_that_is_too_slow_is_reported(chain, model, examples):
     from retrainer.components.check_serving.check import check
 
     verdict = check(

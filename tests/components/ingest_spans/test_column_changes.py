@@ -71,7 +71,7 @@ def test_columns_get_their_new_names_and_keep_those_they_have():
         rename_columns(changes, both, "a.csv")
     made = parse_columns({"hour": {"hour": "at"}})
     with pytest.raises(
-        RetrainerError, match=r"'a\.csv' has a column 'hour', which data\.columns makes"
+        RetrainerError, match=r"'a\.csv' has a column 'hour', which data\.columns derives"
     ):
         rename_columns(made, Block(pa.RecordBatch.from_pydict({"hour": [1]}), 1), "a.csv")
 

@@ -23,7 +23,7 @@ def test_columns_are_named_once_by_kind_with_the_way_to_the_other_meaning():
     assert said == [
         "'zip' is text, because of cells such as '0700' and '08' (leading zeros): if they are numbers, set data.types",
         "'' is the index of pandas, and left out: to keep it, set data.types",
-        "'city' is text, and its cells 'NA' are taken for missing: if they are values, set data.types or "
+        "'city' is text, and its cells 'NA' are read as missing: if they are values, set data.types or "
         "data.csv.null_values",
     ]
 

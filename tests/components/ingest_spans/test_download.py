@@ -8,7 +8,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from retrainer.components.ingest_spans.download import digest_source, fetched
+from retrainer.components.ingest_spans.download import digest_source, downloaded
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.span import ingest_span
@@ -25,16 +25,16 @@ def bucket():
     fs = fsspec.filesystem("memory")
 
     def write(path, content):
-        fs.pipe_file(f"/fetching/{path}", content)
-        return SourceFile(f"memory://fetching/{path}", len(content), "")
+        fs.pipe_file(f"/download/{path}", content)
+        return SourceFile(f"memory://download/{path}", len(content), "")
 
     yield write
-    fs.rm("/fetching", recursive=True)
+    fs.rm("/download", recursive=True)
 
 
 def test_an_object_comes_down_under_its_name_and_is_removed(bucket, tmp_path):
     file = bucket("day=1/a.csv.gz", b"content")
-    with fetched(file, str(tmp_path), {}) as path:
+    with downloaded(file, str(tmp_path), {}) as path:
         assert Path(path).name == "a.csv.gz"
         assert Path(path).read_bytes() == b"content"
     assert list(tmp_path.iterdir()) == []
@@ -43,7 +43,7 @@ def test_an_object_comes_down_under_its_name_and_is_removed(bucket, tmp_path):
 def test_a_local_file_is_read_where_it_is(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a")
     file = SourceFile(str(tmp_path / "a.csv"), 1, "")
-    with fetched(file, "/nowhere", {}) as path:
+    with downloaded(file, "/nowhere", {}) as path:
         assert path == str(tmp_path / "a.csv")
     assert (tmp_path / "a.csv").exists()
 
@@ -52,18 +52,21 @@ def test_a_local_file_is_hashed_while_it_is_read(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"content")
     file = SourceFile(str(tmp_path / "a.csv"), 7, "")
     digests = {}
-    with fetched(file, "/nowhere", digests):
+    with downloaded(file, "/nowhere", digests):
         pass
     assert digests == {file.uri: hashlib.sha256(b"content").hexdigest()}
     digests[file.uri] = "known"
-    with fetched(file, "/nowhere", digests):
+    with downloaded(file, "/nowhere", digests):
         pass
     assert digests == {file.uri: "known"}
 
 
 def test_a_local_file_that_goes_away_is_named(tmp_path):
     file = SourceFile(str(tmp_path / "a.csv"), 7, "")
-    with pytest.raises(RetrainerError, match="was there and is gone"), fetched(file, "", {}):
+    with (
+        pytest.raises(RetrainerError, match="was removed after it was listed"),
+        downloaded(file, "", {}),
+    ):
         pass
 
 
@@ -78,7 +81,7 @@ def test_content_has_one_name_wherever_it_lies(bucket, tmp_path):
 def test_an_object_is_hashed_as_it_comes_down(bucket, tmp_path):
     file = bucket("a.csv", b"content")
     digests = {}
-    with fetched(file, str(tmp_path), digests):
+    with downloaded(file, str(tmp_path), digests):
         assert digests == {file.uri: digest_source(file)}
 
 
@@ -93,17 +96,17 @@ def test_a_new_object_is_read_once(bucket, tmp_path, monkeypatch):
 
     monkeypatch.setattr(MemoryFileSystem, "_open", noted)
     stored = ingest_span(
-        find_spans("memory://fetching/in/{span}.csv")[0], str(tmp_path), IngestSettings("late")
+        find_spans("memory://download/in/{span}.csv")[0], str(tmp_path), IngestSettings("late")
     )
     assert stored.content.counts["kept"] == 2
-    assert [path for path in read if path.endswith("1.csv")] == ["/fetching/in/1.csv"]
+    assert [path for path in read if path.endswith("1.csv")] == ["/download/in/1.csv"]
 
 
-def test_where_nothing_tells_when_a_file_changed_its_content_does(bucket, tmp_path):
+def test_where_nothing_shows_when_a_file_changed_its_content_does(bucket, tmp_path):
     def ingested(content):
         # The file system in memory tells no time, and the size stays.
         bucket("in/1.csv", content)
-        source = find_spans("memory://fetching/in/{span}.csv")[0]
+        source = find_spans("memory://download/in/{span}.csv")[0]
         return ingest_span(source, str(tmp_path), IngestSettings("late"))
 
     first = ingested(b"id,late\n1,0\n2,1\n")
@@ -113,20 +116,22 @@ def test_where_nothing_tells_when_a_file_changed_its_content_does(bucket, tmp_pa
     assert second.content.replaced == first.content.version
 
 
-def test_a_table_is_told_by_its_fingerprint_and_not_read():
+def test_a_table_is_identified_by_its_fingerprint_and_not_read():
     one = SourceFile(f"{SCHEME}p.d.t", 1, "10:now")
     other = SourceFile(f"{SCHEME}p.d.t", 1, "11:now")
     assert digest_source(one) != digest_source(other)
-    with fetched(one, "/nowhere", {}) as path:
+    with downloaded(one, "/nowhere", {}) as path:
         assert path == ""
 
 
-def test_an_object_that_is_gone_is_told_with_the_way_out(bucket, tmp_path):
+def test_a_missing_object_is_reported_with_the_fix(bucket, tmp_path):
     bucket("b.csv", b"")
-    gone = SourceFile("memory://fetching/a.csv", 1, "")
-    with pytest.raises(RetrainerError, match=r"'memory://fetching/a\.csv' was there and is gone"):
+    gone = SourceFile("memory://download/a.csv", 1, "")
+    with pytest.raises(
+        RetrainerError, match=r"'memory://download/a\.csv' was removed after it was listed"
+    ):
         digest_source(gone)
-    with pytest.raises(RetrainerError, match="is gone"), fetched(gone, str(tmp_path), {}):
+    with pytest.raises(RetrainerError, match="was removed"), downloaded(gone, str(tmp_path), {}):
         pass
 
 
@@ -134,8 +139,8 @@ def test_spans_of_a_bucket_are_ingested_into_it(bucket, tmp_path):
     for span in (1, 2):
         bucket(f"in/{span}.csv", b"id,late\n" + b"".join(b"%d,%d\n" % (i, i % 2) for i in range(9)))
     ingest(
-        "memory://fetching/in/{span}.csv",
-        "memory://fetching/store",
+        "memory://download/in/{span}.csv",
+        "memory://download/store",
         IngestSettings("late"),
         str(tmp_path / "examples"),
     )

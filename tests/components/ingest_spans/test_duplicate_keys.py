@@ -63,7 +63,7 @@ def test_rows_without_a_key_are_nobodys_duplicates(found):
     assert replaced(one) == {0: [2]}
 
 
-def test_large_integers_beside_a_missing_one_are_told_apart(found):
+def test_large_integers_beside_a_missing_one_are_distinguished(found):
     one = found("a")
     add(one, pa.table({"a": [2**62, 2**62 + 1, None, 0]}))
     assert replaced(one) == {}

@@ -49,7 +49,7 @@ def source(tmp_path):
 # A file that is still open must not fail once more when it is thrown away.
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("settings", [{}, {"key": ("id",)}, {"split": "hash"}])
-def test_a_full_store_is_told_leaves_nothing_and_takes_the_span_once_it_has_room(
+def test_a_full_store_is_reported_leaves_nothing_and_takes_the_span_once_it_has_room(
     small_disk, source, settings
 ):
     disk = small_disk("disk")
@@ -65,7 +65,7 @@ def test_a_full_store_is_told_leaves_nothing_and_takes_the_span_once_it_has_room
     assert not stored.reused
 
 
-def test_a_store_without_any_room_is_told_too(small_disk, source):
+def test_a_store_without_any_room_is_reported_too(small_disk, source):
     disk = small_disk("disk")
     with open(disk / "filler", "wb") as file:
         os.posix_fallocate(file.fileno(), 0, 2 << 20)
@@ -73,14 +73,16 @@ def test_a_store_without_any_room_is_told_too(small_disk, source):
         ingest_span(source, str(disk / "store"), IngestSettings("label"))
 
 
-def test_a_store_that_can_not_be_written_is_told(small_disk, source):
+def test_a_store_that_can_not_be_written_is_reported(small_disk, source):
     disk = small_disk("disk")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    with pytest.raises(RetrainerError, match=r"span 1: '.*store' is refused .*write the store"):
+    with pytest.raises(
+        RetrainerError, match=r"span 1: access to '.*store' is denied .*write access to the store"
+    ):
         ingest_span(source, str(disk / "store"), IngestSettings("label"))
 
 
-def test_full_temporary_files_are_told_and_removed(small_disk, source, tmp_path, monkeypatch):
+def test_full_temporary_files_are_reported_and_removed(small_disk, source, tmp_path, monkeypatch):
     disk = small_disk("tmp")
     text = (tmp_path / "1.csv").read_text().replace(".5,", ".5é,")
     (tmp_path / "1.csv").write_text(text, encoding="latin-1")

@@ -136,7 +136,7 @@ def test_rows_that_cannot_be_read_are_kept_with_their_place(project, tmp_path):
 def test_too_many_rows_that_cannot_be_read_stop_the_run(project):
     project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1,surplus\n")
     with pytest.raises(
-        RetrainerError, match=r"1 of 2 rows can't be read.*3\.csv row 2: it has 5 cells"
+        RetrainerError, match=r"1 of 2 rows are unreadable.*3\.csv row 2: it has 5 cells"
     ):
         project.run()
 
@@ -148,11 +148,11 @@ def test_too_many_rows_that_cannot_be_read_stop_the_run(project):
 def test_as_many_bad_rows_as_are_allowed_pass_and_not_one_more(bad, read, allowed):
     check_bad_rows("1", {"unreadable": bad, "read": read}, allowed)
     if bad < read:
-        with pytest.raises(RetrainerError, match=f"{bad + 1} of {read} rows can't be read"):
+        with pytest.raises(RetrainerError, match=f"{bad + 1} of {read} rows are unreadable"):
             check_bad_rows("1", {"unreadable": bad + 1, "read": read}, allowed)
 
 
-def test_a_label_that_is_numbers_as_text_is_told_with_the_way_to_read_it(project, tmp_path):
+def test_a_label_that_is_numbers_as_text_is_reported_with_the_fix(project, tmp_path):
     for name in "123":
         (tmp_path / "in" / f"{name}.jsonl").write_text('{"label": "0"}\n{"label": "1"}\n')
     project.pattern = str(tmp_path / "in" / "{span}.jsonl")
@@ -321,7 +321,7 @@ def test_a_newest_span_without_its_marker_waits_and_is_mentioned(project, tmp_pa
         (tmp_path / "in" / f"{name}.ok").touch()
     examples, verdict = project.run(marker="{span}.ok")
     assert examples.spans == ("1", "2")
-    assert verdict.endswith("; not there yet, without {span}.ok: 3")
+    assert verdict.endswith("; incomplete, without {span}.ok: 3")
     assert "not there" not in project.run(marker="{span}.ok", span="2")[1]
     (tmp_path / "in" / "3.ok").touch()
     examples, verdict = project.run(marker="{span}.ok")
@@ -387,7 +387,7 @@ def test_rows_that_a_later_one_replaced_are_kept_aside(project, tmp_path):
     assert pq.read_table(aside).column("city").to_pylist() == ["Ulm", "Bonn"]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(project, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(project, tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -440,7 +440,7 @@ def test_types_that_there_are_not_are_named(project):
         project.run(types={"idd": "text"})
 
 
-def test_a_column_that_changed_for_good_stops_with_the_way_out(project):
+def test_a_column_that_changed_for_good_stops_with_the_fix(project):
     freeze_schema(project, id="INT")
     project.span("3", HEADER + "".join(f"c{i},Ulm,{i},{i % 2}\n" for i in range(10)))
     with pytest.raises(RetrainerError, match=r"row 1: 'id' is no integer.*data\.types"):

@@ -54,7 +54,7 @@ def test_numbers_with_other_marks_than_the_schema_knows_lead_to_the_setting(proj
         )  # fmt: skip
 
 
-def test_a_header_among_the_rows_is_named_and_quarantined_once_the_type_is_said(project):
+def test_a_header_among_the_rows_is_named_and_quarantined_once_the_type_is_set(project):
     project.span("3", (HEADER + "1,Ulm,1.5,0\n2,Ulm,2.5,1\n") * 2)
     with pytest.raises(
         RetrainerError, match=r"span 3 has its header again among its rows.*data\.types"
@@ -281,7 +281,7 @@ def test_columns_are_renamed_and_made_of_others(project):
 def test_a_name_with_a_character_that_cannot_be_seen_is_refused(project, name):
     project.span("3", HEADER.replace("amount", name) + "1,Ulm,1,0\n2,Ulm,2,1\n")
     with pytest.raises(
-        RetrainerError, match=r"3\.csv' has the column '.*whose name has a character"
+        RetrainerError, match=r"3\.csv' has the column '.*whose name has an invisible character"
     ):
         project.run()
 

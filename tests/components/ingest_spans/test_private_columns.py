@@ -187,7 +187,7 @@ def listen(chain, capfd, caplog):
 
 
 @BOTH_KEYS
-def test_a_clean_run_tells_nothing_private(chain, listen):
+def test_a_clean_run_reveals_nothing_private(chain, listen):
     listen(chain.ingest)
     listen(chain.judge)
     assert chain.error == ""
@@ -195,7 +195,7 @@ def test_a_clean_run_tells_nothing_private(chain, listen):
 
 
 @BOTH_KEYS
-def test_a_run_that_fails_validation_tells_nothing_private(chain, listen):
+def test_a_run_that_fails_validation_reveals_nothing_private(chain, listen):
     listen(chain.ingest)
     listen(chain.judge)
     # New customers, no amounts, half of the labels: all that a report can say of a column is said.
@@ -256,7 +256,7 @@ def test_the_reports_show_the_beginning_of_a_digest(chain, listen):
         assert all(any(d.startswith(label) for d in digests.to_pylist()) for label in labels)
 
 
-def test_a_private_key_of_examples_is_deduplicated_and_told_as_a_digest(chain, listen):
+def test_a_private_key_of_examples_is_deduplicated_and_shown_as_a_digest(chain, listen):
     listen(chain.ingest, key=("email",))
     listen(chain.judge)
     examples = Examples.read(chain.out / "examples")
@@ -285,7 +285,7 @@ def test_a_private_key_of_examples_is_deduplicated_and_told_as_a_digest(chain, l
         "not utf-8", "utf-16", "open quote", "nul",
     ],
 )  # fmt: skip
-def test_a_faulty_span_is_told_without_its_private_cells(chain, listen, span):
+def test_a_faulty_span_is_reported_without_its_private_cells(chain, listen, span):
     chain.span("3", span)
     listen(chain.ingest, max_bad_rows=0.0)
     assert_nothing_leaked(chain)
@@ -304,7 +304,7 @@ def test_a_faulty_span_is_told_without_its_private_cells(chain, listen, span):
     ],
     ids=["cut off", "nested", "mixed types", "no json"],
 )  # fmt: skip
-def test_faulty_json_is_told_without_its_private_cells(chain, listen, span):
+def test_faulty_json_is_reported_without_its_private_cells(chain, listen, span):
     good = (
         '{"id": %d, "email": "mailqx%d", "name": "nameqx", "city": "x", "amount": 1, "late": %d}\n'
     )
@@ -315,7 +315,7 @@ def test_faulty_json_is_told_without_its_private_cells(chain, listen, span):
     assert_nothing_leaked(chain)
 
 
-def test_private_columns_of_types_that_do_not_fit_are_told_without_their_cells(chain, listen):
+def test_private_columns_of_types_that_do_not_fit_are_reported_without_their_cells(chain, listen):
     def write(name, **columns):
         table = pa.table({"id": [1, 2], "name": ["nameqx1", "nameqx2"], "late": [0, 1], **columns})
         pq.write_table(table, chain.home / "in" / f"{name}.parquet")

@@ -44,7 +44,7 @@ def test_a_key_may_lie_in_a_bucket():
     assert read_key(ENV, "memory://secrets/key") == KEY
 
 
-def test_without_a_key_the_way_to_one_is_told():
+def test_without_a_key_the_fix_is_reported():
     with pytest.raises(RetrainerError, match=f"{ENV} is empty or not set.*openssl rand -hex 32"):
         read_key(ENV, "")
 
@@ -58,7 +58,7 @@ def test_two_keys_are_refused_because_either_could_be_meant(tmp_path, monkeypatc
         read_key(ENV, str(tmp_path / "key"))
 
 
-def test_a_short_key_is_refused_without_being_told(tmp_path, monkeypatch):
+def test_a_short_key_is_refused_without_being_shown(tmp_path, monkeypatch):
     monkeypatch.setenv(ENV, "hunter2\n")
     with pytest.raises(RetrainerError, match=f"{ENV} has 7 bytes.*openssl") as error:
         read_key(ENV, "")
@@ -137,7 +137,7 @@ def test_columns_without_a_value_stay_as_long_as_they_are():
     assert hash_column(pa.chunked_array([], pa.string()), KEY).to_pylist() == []
 
 
-def test_the_digest_of_a_key_tells_keys_apart_and_is_no_hash_that_can_be_looked_up():
+def test_the_digest_of_a_key_distinguishes_keys_and_is_no_hash_that_can_be_looked_up():
     assert key_digest(KEY) == key_digest(KEY)
     assert key_digest(KEY) != key_digest(KEY[:-1] + b"1")
     plain = {hashlib.new(name, KEY).hexdigest() for name in ("md5", "sha1", "sha256", "sha512")}

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans.required_columns import RequiredColumns, needed_columns
+from retrainer.components.ingest_spans.required_columns import RequiredColumns, required_columns
 from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.sources.base import Block
 from retrainer.components.lib.errors import RetrainerError
@@ -24,7 +24,7 @@ def block(*names, excluded=()):
 
 
 def test_a_column_is_needed_by_the_first_setting_that_names_it():
-    assert needed_columns(SETTINGS) == {
+    assert required_columns(SETTINGS) == {
         "late": "data.label", "id": "data.key", "email": "data.hash.columns", "shop": "data.split.columns",
     }  # fmt: skip
 

@@ -29,7 +29,7 @@ from retrainer.components.lib.errors import RetrainerError
         ({"hash": ("late",)}, "the label 'late'.*nor be hashed"),
     ],
 )
-def test_settings_that_cannot_be_are_refused_with_the_way_out(settings, says):
+def test_invalid_settings_are_reported_with_the_fix(settings, says):
     with pytest.raises(RetrainerError, match=says):
         IngestSettings("late", **settings).check()
 

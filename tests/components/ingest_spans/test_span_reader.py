@@ -167,7 +167,7 @@ def test_parquet_is_the_same_whatever_a_block_is(reader, tmp_path, monkeypatch):
     assert read(reader(tmp_path / "1.parquet")) == expected
 
 
-def test_kinds_that_do_not_hold_are_told_once_all_is_read(reader, tmp_path, monkeypatch):
+def test_types_that_do_not_hold_are_reported_once_all_is_read(reader, tmp_path, monkeypatch):
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", 64)
     (tmp_path / "1.csv").write_text("a\n" + "1\n" * 100 + "x\n" + "2\n" * 100)
     one = reader(tmp_path / "1.csv")
@@ -187,7 +187,7 @@ def test_files_of_a_span_have_the_columns_of_all(reader, tmp_path):
     assert table.to_pydict() == {"a": [1, 2], "b": ["x", None], "c": [None, 2.5]}
 
 
-def test_a_demanded_kind_rejects_cells_that_do_not_fit(reader, tmp_path):
+def test_a_declared_type_rejects_cells_that_do_not_fit(reader, tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,1\nx,2\n3.0,y\n4,4\n")
     declared = {"a": ColumnType.INTEGER, "b": ColumnType.NUMBER}
     table, bad = read(reader(tmp_path / "1.csv", declared=declared))
@@ -251,7 +251,7 @@ def test_numbers_and_words_have_no_notes(reader, tmp_path, cells):
     assert one.types == {"a": ColumnType.TEXT if "Ulm" in cells else ColumnType.NUMBER}
 
 
-def test_a_demanded_number_takes_codes_and_says_so_but_never_in_a_key(reader, tmp_path):
+def test_a_declared_number_takes_codes_and_says_so_but_never_in_a_key(reader, tmp_path):
     (tmp_path / "1.csv").write_text("id,zip\n0700,0700\n700,12\n7,13\n")
     declared = {"id": ColumnType.INTEGER, "zip": ColumnType.INTEGER}
     one = reader(tmp_path / "1.csv", declared=declared, strict=("id",))

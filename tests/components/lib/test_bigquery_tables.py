@@ -187,7 +187,7 @@ def test_a_refusal_names_the_roles_and_who_pays(server, monkeypatch):
     assert "http" not in str(told.value)
 
 
-def test_without_credentials_the_way_to_log_in_is_told(monkeypatch, tmp_path):
+def test_without_credentials_how_to_log_in_is_reported(monkeypatch, tmp_path):
     for name in ("BIGQUERY_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))

@@ -110,7 +110,7 @@ def test_a_route_shows_no_password(environment):
     assert network.route("http://kubeflow.acme.example") == ""
 
 
-def test_a_proxy_that_a_client_takes_no_notice_of_is_said(environment):
+def test_a_proxy_that_a_client_takes_no_notice_of_is_reported(environment):
     environment.setenv("https_proxy", "https://proxy:3129")
     way = network.route("https://storage.googleapis.com", http_only=True)
     assert way.startswith(" without the proxy https://proxy:3129")

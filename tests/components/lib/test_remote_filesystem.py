@@ -11,7 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from servers.storage import StorageServer
 
 from retrainer.components.ingest_spans.pseudonymize import read_key
-from retrainer.components.lib.errors import RetrainerError, StorageError, StorageRefusedError
+from retrainer.components.lib.errors import RetrainerError, StorageDeniedError, StorageError
 from retrainer.components.lib.uris import (
     create_exclusive,
     exists,
@@ -35,7 +35,7 @@ def s3(monkeypatch, tmp_path):
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
-def test_without_credentials_the_way_out_is_told(s3):
+def test_missing_credentials_are_reported_with_the_fix(s3):
     for use in (
         exists,
         read_bytes,
@@ -57,13 +57,13 @@ def failing(monkeypatch, error: Exception) -> None:
 def test_a_refused_file_is_named(monkeypatch):
     failing(monkeypatch, PermissionError("Forbidden"))
     with pytest.raises(
-        StorageRefusedError, match=r"'memory:///b/a' is refused .*Forbidden"
+        StorageDeniedError, match=r"access to 'memory:///b/a' is denied .*Forbidden"
     ) as told:
         write_atomic("memory://b/a", "x")
     assert isinstance(told.value, PermissionError)
 
 
-def test_a_missing_file_stays_one_and_a_missing_bucket_is_told(monkeypatch):
+def test_a_missing_file_stays_one_and_a_missing_bucket_is_reported(monkeypatch):
     failing(monkeypatch, FileNotFoundError("no such bucket"))
     with pytest.raises(FileNotFoundError):
         read_bytes("memory://b/a")
@@ -95,7 +95,9 @@ def test_cloud_storage_that_refuses(monkeypatch):
         options = {"token": "anon", "endpoint_url": server.url}
         monkeypatch.setitem(fsspec.config.conf, "gs", options)
         server.fail_next(2, status=403)
-        with pytest.raises(StorageRefusedError, match=r"(?s)'gs://acme/a' is refused .*Forbidden"):
+        with pytest.raises(
+            StorageDeniedError, match=r"(?s)access to 'gs://acme/a' is denied .*Forbidden"
+        ):
             read_bytes("gs://acme/a")
 
 
@@ -115,7 +117,7 @@ def test_a_file_that_can_be_opened_and_not_read_is_named(tmp_path):
     fsspec.register_implementation("unreadable", Unreadable, clobber=True)
     fs, path = filesystem("unreadable://b/a")
     fs.pipe_file(path, b"one")
-    with fs.open(path, "rb") as file, pytest.raises(StorageRefusedError, match="b/a' is refused"):
+    with fs.open(path, "rb") as file, pytest.raises(StorageDeniedError, match="b/a' is denied"):
         file.read()
     filesystem("memory://b/a")[0].pipe_file("/b/a", b"one\ntwo\n")
     plain, path = filesystem("memory://b/a")

@@ -201,7 +201,7 @@ def damage_folder(entry, folder):
         damage_folder,
     ],
 )
-def test_a_broken_entry_is_made_again_and_said(task, caplog, damage):
+def test_a_broken_entry_is_made_again_and_reported(task, caplog, damage):
     task.run()
     (entry,) = task.entries.glob("*.json")
     (folder,) = (path for path in task.entries.iterdir() if path.is_dir())

@@ -78,14 +78,14 @@ def test_whether_a_bucket_refuses_is_tried_once(bucket):
     written = [seen for seen in bucket.requests if seen.method == "POST"]
     assert len(written) == 4
     # An outage in between says nothing.
-    uris._REFUSE_TO_OVERWRITE.discard("gs://tried")
+    uris._CREATE_EXCLUSIVELY.discard("gs://tried")
     assert create_exclusive("gs://tried/claims/d", "one")
 
 
 def test_two_who_create_the_same_content_are_one_who_did(bucket):
-    uris._REFUSE_TO_OVERWRITE.discard("gs://acme")
+    uris._CREATE_EXCLUSIVELY.discard("gs://acme")
     assert create_exclusive("gs://acme/claims/a", "one")
-    uris._REFUSE_TO_OVERWRITE.discard("gs://acme")
+    uris._CREATE_EXCLUSIVELY.discard("gs://acme")
     assert not create_exclusive("gs://acme/claims/a", "one")
 
 

@@ -84,7 +84,7 @@ def test_a_library_counts_by_its_version(monkeypatch):
         ("__import__('a' + b)", "model.py:1 imports a module whose name"),
     ],
 )
-def test_what_can_t_be_followed_is_said(source, said):
+def test_what_can_t_be_followed_is_reported(source, said):
     (sentence,) = digest_user_code([], source).unseen
     assert said in sentence
 

@@ -48,7 +48,7 @@ def test_plain_names_and_dates_with_a_gap_in_their_format_have_no_step():
     assert window("aez") == ["a", "e", "z"]
 
 
-def test_a_missing_day_is_named_with_the_way_out():
+def test_a_missing_day_is_named_with_the_fix():
     days = ["2024-02-27", "2024-02-28", "2024-03-01"]
     with pytest.raises(RetrainerError, match=r"1 span is missing: 2024-02-29\. .*min_spans"):
         window(days, pattern=DAYS)
@@ -96,7 +96,7 @@ def test_fewer_than_min_spans_are_refused_where_the_data_begins_too(names):
         window(names, window=4, min_spans=3)
 
 
-def test_numbers_that_look_like_dates_are_told_of_the_format():
+def test_numbers_that_look_like_dates_hint_at_the_format():
     with pytest.raises(RetrainerError, match=r"\{span:%Y%m%d\}"):
         window(["20240131", "20240201"])
 

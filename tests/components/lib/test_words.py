@@ -44,7 +44,7 @@ def test_a_difference_has_a_sign():
     assert [signed(x) for x in (-0.25, 0.0, 12_345.0)] == ["-0.25", "±0", "+12,345"]
 
 
-def test_a_share_tells_a_little_from_nothing_and_most_from_all():
+def test_a_share_distinguishes_a_little_from_nothing_and_most_from_all():
     assert [percent(x) for x in (0, 0.00001, 0.005, 0.5, 0.99999, 1)] == [
         "0 %", "<0.1 %", "0.5 %", "50 %", ">99.9 %", "100 %",
     ]  # fmt: skip

@@ -4,10 +4,10 @@ import pytest
 from servers.smtp import SmtpServer, make_certificate
 
 from retrainer.components.notify_outcome.channels import parse_channel
-from retrainer.components.notify_outcome.notification import Notice
+from retrainer.components.notify_outcome.notification import Notification
 from retrainer.components.notify_outcome.send_errors import MaybeSentError, NotSentError
 
-NOTICE = Notice(
+NOTICE = Notification(
     "flights",
     "run-1",
     "stopped",
@@ -91,7 +91,7 @@ def test_a_certificate_that_is_not_trusted_is_refused(certificate):
     )
 
 
-def test_a_wrong_password_is_said_without_the_password(certificate, trusted, monkeypatch):
+def test_a_wrong_password_is_reported_without_the_password(certificate, trusted, monkeypatch):
     monkeypatch.setenv("RETRAINER_SMTP_PASSWORD", "battery staple")
     refused = pytest.raises(NotSentError, match=r"refuses the password of 'bot' \(535\)")
     with SmtpServer(certificate, password=PASSWORD) as server, refused as caught:
@@ -112,7 +112,9 @@ def test_a_wrong_password_is_said_without_the_password(certificate, trusted, mon
         ({"RCPT": ["550 no such user"]}, MaybeSentError, None, "team@.*, and took the others"),
     ],
 )
-def test_what_the_server_refuses_is_told_from_what_is_not_known(answers, kind, transient, says):
+def test_what_the_server_refuses_is_distinguished_from_what_is_not_known(
+    answers, kind, transient, says
+):
     with SmtpServer() as server:
         server.answers = {command: list(lines) for command, lines in answers.items()}
         with pytest.raises(kind, match=says) as caught:

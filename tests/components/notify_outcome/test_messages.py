@@ -2,11 +2,11 @@
 
 import json
 
-from retrainer.components.notify_outcome.notification import Notice
+from retrainer.components.notify_outcome.notification import Notification
 from retrainer.components.notify_outcome.pubsub import attributes
 from retrainer.components.notify_outcome.slack import slack_content
 
-PUSHED = Notice(
+PUSHED = Notification(
     "flights",
     "run-1",
     "pushed",
@@ -29,17 +29,17 @@ def test_the_json_has_what_the_readme_says():
     ]
     assert content["title"] == "flights: version 3 is the champion"
     assert content["links"] == {"run": PUSHED.run_link, "report": PUSHED.report_link}
-    assert Notice("flights", "run-1", "failed", "why").content()["span"] is None
+    assert Notification("flights", "run-1", "failed", "why").content()["span"] is None
 
 
-def test_an_id_is_the_same_each_time_the_same_is_said():
-    again = Notice("flights", "run-1", "pushed", PUSHED.reason)
+def test_an_id_is_the_same_each_time_the_same_is_reported():
+    again = Notification("flights", "run-1", "pushed", PUSHED.reason)
     assert again.id == PUSHED.id
-    assert Notice("flights", "run-1", "pushed", PUSHED.reason, job="another").id != PUSHED.id
+    assert Notification("flights", "run-1", "pushed", PUSHED.reason, job="another").id != PUSHED.id
 
 
 def test_slack_shows_what_the_text_says_and_links_only_pages():
-    notice = Notice(
+    notice = Notification(
         "flights",
         "run-1",
         "failed",
@@ -60,7 +60,7 @@ def test_slack_shows_what_the_text_says_and_links_only_pages():
 
 
 def test_slack_takes_the_longest_message():
-    notice = Notice("f" * 128, "r" * 128, "failed", "<" * 5000, span="&" * 1000)
+    notice = Notification("f" * 128, "r" * 128, "failed", "<" * 5000, span="&" * 1000)
     content = slack_content(notice)
     header, reason, facts = content["blocks"]
     assert len(header["text"]["text"]) <= 150

@@ -58,7 +58,7 @@ class Run:
         return [json.loads(request.body) for request in self.server.requests]
 
 
-def test_a_pushed_model_is_said_with_its_version_and_page(run):
+def test_a_pushed_model_is_reported_with_its_version_and_page(run):
     run.task("ingest_spans", newest_span="2013-12")
     run.task("resolve_champion", champion=2)
     run.task("validate_examples")
@@ -76,7 +76,7 @@ def test_a_pushed_model_is_said_with_its_version_and_page(run):
     assert run.notified.warnings == []
 
 
-def test_a_refused_model_is_said_with_the_champion_that_serves(run):
+def test_a_refused_model_is_reported_with_the_champion_that_serves(run):
     run.task("push_model", "refused, version 2 still serves: auc", outcome="refused", champion=2)
     (message,) = run.end()
     assert (message["outcome"], message["model_version"]) == ("refused", None)
@@ -122,7 +122,7 @@ def test_a_task_that_keeps_no_record_says_why_it_failed(run):
 def test_a_task_that_was_killed_is_named(run):
     with recording(run.store, "ingest_spans", *run.placeholders):
         (message,) = run.end()
-    assert message["reason"].startswith("ingest_spans was ended before it could say why")
+    assert message["reason"].startswith("ingest_spans ended without a reason")
 
 
 def test_a_run_that_noted_nothing_failed(run):
@@ -173,13 +173,13 @@ def test_a_server_that_refuses_is_a_warning_and_no_failure(run, monkeypatch):
 
 def test_wrong_settings_are_a_warning_and_no_failure(run):
     notified = notify(run.store, "flights", [{"kind": "fax"}], "run-1", RunPage())
-    assert notified.verdict.startswith("nobody was notified: there is no channel of the kind 'fax'")
+    assert notified.verdict.startswith("nobody was notified: the channel kind 'fax' is unknown")
 
 
 def test_a_backend_that_does_not_say_which_run_it_is_is_named(run):
     run.placeholders = ("{{$.pipeline_job_name}}", "", "")
     assert run.end() == []
-    assert "Kubeflow Pipelines does that from 2.5 on" in run.notified.verdict
+    assert "Kubeflow Pipelines fills it in from 2.5 on" in run.notified.verdict
 
 
 def test_a_run_here_that_judged_its_model_again_says_so_of_the_second_push(run, tmp_path):
@@ -216,7 +216,7 @@ def test_our_own_mistakes_fail_no_run(run, monkeypatch):
     def broken(*_):
         raise ValueError("a mistake")
 
-    monkeypatch.setattr(notify_module, "read_notice", broken)
+    monkeypatch.setattr(notify_module, "read_notification", broken)
     assert run.end() == []
     assert run.notified.verdict.startswith("nobody was notified: unexpected ValueError")
 
@@ -225,4 +225,4 @@ def test_a_store_that_can_not_be_read_is_a_failed_run(run, tmp_path):
     run.store = "no-such-protocol://store"
     (message,) = run.end()
     assert message["outcome"] == "failed"
-    assert message["reason"].startswith("what became of the run can't be read from the store")
+    assert message["reason"].startswith("the run's outcome can't be read from the store")

@@ -6,11 +6,11 @@ import pytest
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from servers.pubsub import PROJECT, PubSubServer
 
-from retrainer.components.notify_outcome.notification import Notice
-from retrainer.components.notify_outcome.pubsub import Topic
+from retrainer.components.notify_outcome.notification import Notification
+from retrainer.components.notify_outcome.pubsub import PubSubTopic
 from retrainer.components.notify_outcome.send_errors import MaybeSentError, NotSentError
 
-NOTICE = Notice("flights", "run-1", "pushed", "pushed as version 3", model_version=3)
+NOTICE = Notification("flights", "run-1", "pushed", "pushed as version 3", model_version=3)
 
 pytestmark = pytest.mark.integration("go")
 
@@ -26,8 +26,8 @@ def test_a_subscription_gets_the_json_and_filters_by_outcome(server):
     wanted = server.add_subscription(
         "pushed", topic, filter='attributes."retrainer-outcome" = "pushed"'
     )
-    Topic(topic).send(Notice("flights", "run-0", "refused", "no"), 10.0)
-    Topic(topic).send(NOTICE, 10.0)
+    PubSubTopic(topic).send(Notification("flights", "run-0", "refused", "no"), 10.0)
+    PubSubTopic(topic).send(NOTICE, 10.0)
     (message,) = server.pull(wanted, 1)
     assert json.loads(message.data) == NOTICE.content()
     assert message.attributes["retrainer-id"] == NOTICE.id
@@ -35,14 +35,14 @@ def test_a_subscription_gets_the_json_and_filters_by_outcome(server):
 
 def test_a_topic_that_is_not_there_is_named(server):
     with pytest.raises(NotSentError, match=f"there is no topic '{PROJECT}/topics/gone'") as caught:
-        Topic(f"{PROJECT}/topics/gone").send(NOTICE, 10.0)
+        PubSubTopic(f"{PROJECT}/topics/gone").send(NOTICE, 10.0)
     assert not caught.value.transient
 
 
 def test_a_server_that_is_gone_is_left(server, monkeypatch):
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     with pytest.raises((NotSentError, MaybeSentError)):
-        Topic(f"{PROJECT}/topics/outcomes").send(NOTICE, 1.0)
+        PubSubTopic(f"{PROJECT}/topics/outcomes").send(NOTICE, 1.0)
 
 
 def test_no_connection_stays_open(server, monkeypatch):
@@ -51,7 +51,7 @@ def test_no_connection_stays_open(server, monkeypatch):
     monkeypatch.setattr(
         PublisherGrpcTransport, "close", lambda its: closed.append(its) or close(its)
     )
-    Topic(server.add_topic("closed")).send(NOTICE, 10.0)
+    PubSubTopic(server.add_topic("closed")).send(NOTICE, 10.0)
     with pytest.raises(NotSentError):
-        Topic(f"{PROJECT}/topics/gone").send(NOTICE, 10.0)
+        PubSubTopic(f"{PROJECT}/topics/gone").send(NOTICE, 10.0)
     assert len(closed) == 2

@@ -18,10 +18,12 @@ from servers.smtp import make_certificate
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.notify_outcome import send as send_module
 from retrainer.components.notify_outcome.channels import parse_channel
-from retrainer.components.notify_outcome.notification import Notice
+from retrainer.components.notify_outcome.notification import Notification
 from retrainer.components.notify_outcome.send import send_all
 
-NOTICE = Notice("flights", "run-1", "refused", "refused, no model serves yet: auc 0.6 is below 0.7")
+NOTICE = Notification(
+    "flights", "run-1", "refused", "refused, no model serves yet: auc 0.6 is below 0.7"
+)
 SECRET_PATH = "T0001-B0002-a-secret"
 
 
@@ -85,7 +87,7 @@ def test_what_was_sent_is_not_sent_again(send, receiver):
 
 def test_another_reason_is_another_message(send, receiver):
     send(webhook(receiver))
-    send(webhook(receiver), notice=Notice("flights", "run-1", "refused", "another reason"))
+    send(webhook(receiver), notice=Notification("flights", "run-1", "refused", "another reason"))
     assert len(receiver.requests) == 2
 
 
@@ -148,11 +150,11 @@ def free_port():
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("http://no-such-host.invalid/hook", "the host 'no-such-host.invalid' is not known"),
+        ("http://no-such-host.invalid/hook", "the host 'no-such-host.invalid' is unknown"),
         ("http://127.0.0.1:{port}/hook", "127.0.0.1 can't be reached"),
     ],
 )
-def test_what_was_never_reached_is_said_and_can_be_sent_later(send, url, says, claims):
+def test_what_was_never_reached_is_reported_and_can_be_sent_later(send, url, says, claims):
     url = url.format(port=free_port())
     (sent,) = send({"kind": "webhook", "name": "webhook", "url": url})
     assert (sent.ok, sent.words) == (False, f"not sent: {says}")
@@ -251,14 +253,14 @@ def test_a_store_that_can_not_be_written_keeps_no_message_back(send, receiver, t
     (tmp_path / "file").touch()
     (sent,) = send(webhook(receiver), claims_uri=str(tmp_path / "file" / "notified"))
     assert (sent.ok, sent.words) == (True, "sent")
-    assert sent.warning.startswith("the store can't note that it was sent")
+    assert sent.warning.startswith("the claim file could not be created")
     assert len(receiver.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"kind": "carrier-pigeon"}, "no channel of the kind 'carrier-pigeon'; there are: webhook"),
+        ({"kind": "carrier-pigeon"}, "channel kind 'carrier-pigeon' is unknown; use webhook"),
         ({"kind": "webhook"}, "needs one of url, url_env and url_file, and has none"),
         ({"kind": "webhook", "url": "http://a", "url_env": "B"}, "has url and url_env"),
         ({"kind": "webhook", "url": "file:///etc"}, "must begin with https:// or http://"),

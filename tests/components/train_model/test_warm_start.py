@@ -97,7 +97,7 @@ def test_the_same_data_take_everything_along(chain, train, model):
     assert "with 100 % of" in train("same-data", steps=3, champion=str(chain / "same")).verdict
 
 
-def test_a_layer_of_another_shape_starts_anew_and_is_named(chain, train, model):
+def test_a_layer_of_another_shape_is_reinitialized_and_is_named(chain, train, model):
     Champion(4, model).write(str(chain / "narrow"))
     verdict = train(
         "narrow-model",
@@ -106,7 +106,7 @@ def test_a_layer_of_another_shape_starts_anew_and_is_named(chain, train, model):
         hyperparameters={"hidden_units": [64, 7]},
     ).verdict
     assert re.search(r"started from version 4 with \d\d % of", verdict)
-    assert "these layers start anew: Dense#2 (its shape is another), Dense#3" in verdict
+    assert "reinitialized: Dense#2 (its shape is another), Dense#3" in verdict
 
 
 def test_a_champion_without_a_record_starts_nothing(chain, train, model):
@@ -115,7 +115,7 @@ def test_a_champion_without_a_record_starts_nothing(chain, train, model):
     shutil.copytree(model, chain / "old-model", ignore=shutil.ignore_patterns("warm_start.json"))
     Champion(2, str(chain / "old-model")).write(str(chain / "old"))
     verdict = train("from-old", steps=3, champion=str(chain / "old")).verdict
-    assert "started cold (version 2 does not say which of its weights is which)" in verdict
+    assert "started cold (version 2 has no record of its layers)" in verdict
 
 
 def test_a_champion_that_can_not_take_the_rows_starts_nothing(chain, train, model):
@@ -221,26 +221,26 @@ def test_rows_of_a_kernel_behind_a_one_hot_word_move_with_it():
     np.testing.assert_array_equal(weights["kernel"], expected)
     np.testing.assert_array_equal(weights["gamma"], [gamma[2], gamma[0], 0, gamma[1], gamma[3]])
     assert plan.new_words == {"new"}
-    assert not plan.anew
+    assert not plan.reinitialized
 
 
-def test_only_what_takes_a_changed_feature_starts_anew():
+def test_only_what_takes_a_changed_feature_is_reinitialized():
     weights, plan, _ = carried(
         one_hot_model(3), one_hot_model(3), {"word": Index(), "size": Changed("has other values")}
     )
     assert (weights["kernel"][-1] == 0).all()
     assert (weights["kernel"][:-1] != 0).all()
-    assert not plan.anew
+    assert not plan.reinitialized
 
 
-def test_a_layer_that_takes_nothing_else_than_a_changed_feature_starts_anew():
+def test_a_layer_that_takes_nothing_else_than_a_changed_feature_is_reinitialized():
     def model():
         word = keras.Input((1,), dtype="int64", name="word")
         embedded = keras.layers.Flatten()(keras.layers.Embedding(3, 2)(word))
         return keras.Model({"word": word}, keras.layers.Dense(1, name="last")(embedded))
 
     weights, plan, _ = carried(model(), model(), {"word": Changed("has other values")})
-    assert plan.anew == {"Embedding#1": "'word' has other values"}
+    assert plan.reinitialized == {"Embedding#1": "'word' has other values"}
     assert set(weights) == {"kernel", "bias"}
 
 

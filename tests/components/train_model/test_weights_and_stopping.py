@@ -69,7 +69,7 @@ def test_rows_weigh_in_training_as_their_column_says(rows, read):
     )
 
 
-def test_classes_weigh_as_they_are_told_or_alike(rows, read):
+def test_classes_weigh_as_they_are_set_or_alike(rows, read):
     examples = read(rows)
     given = choose_weights(examples, HITS, "", {"0": 1, "1": 6}, False)
     assert learned_rate(examples, given) == pytest.approx(1500 / 2250, abs=0.01)

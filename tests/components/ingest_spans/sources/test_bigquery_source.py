@@ -147,7 +147,7 @@ def test_a_table_without_rows_is_named(server, january):
         list(_source().blocks())
 
 
-def test_excluded_columns_are_told_and_not_read(server, january):
+def test_excluded_columns_are_reported_and_not_read(server, january):
     server.add("flights_201301", january)
     block = next(_source(exclude=("year", "nowhere")).blocks())
     assert block.batch.schema.names == january.drop(["year"]).column_names
@@ -212,7 +212,7 @@ def test_a_refusal_to_read_names_the_table_and_the_roles(server, january):
         _read(source)
 
 
-def test_a_refusal_of_the_storage_api_is_said_as_well(server, january, monkeypatch):
+def test_a_refusal_of_the_storage_api_is_reported_as_well(server, january, monkeypatch):
     server.add("flights_201301", january)
     source = _source()
     # The table may be seen, and not be read.
@@ -391,8 +391,8 @@ def test_a_query_that_would_cost_too_much_is_not_run(server, january):
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("SELEC carrier FROM {table}", r"Syntax error.*Mend data\.query"),
-        ("SELECT carrier FROM `acme-ml.air.ships` WHERE '{span}' > ''", r"ships.*Mend data\.query"),
+        ("SELEC carrier FROM {table}", r"Syntax error.*Fix data\.query"),
+        ("SELECT carrier FROM `acme-ml.air.ships` WHERE '{span}' > ''", r"ships.*Fix data\.query"),
         ("CREATE TABLE x{span} (a INT)", r"it must be one SELECT"),
     ],
 )

@@ -77,7 +77,7 @@ def test_a_file_that_is_not_compressed_as_its_ending_says_is_named(write, ending
         read(write(f"a{ending}", TEXT))
 
 
-def test_damaged_data_are_told_with_what_the_codec_found(write):
+def test_damaged_data_are_reported_with_what_the_codec_found(write):
     packed = bytearray(gzip.compress(TEXT))
     packed[len(packed) // 2 : len(packed) // 2 + 40] = b"\xff" * 40
     with pytest.raises(RetrainerError, match=r"a\.gz' can't be unpacked.*damaged \(.+\)"):
@@ -93,7 +93,7 @@ def test_an_error_of_the_disk_stays_what_it_is(tmp_path):
         pass
 
 
-def test_what_a_reader_of_the_stream_meets_is_told_too(write):
+def test_what_a_reader_of_the_stream_meets_is_reported_too(write):
     path = write("a.csv.gz", gzip.compress(TEXT)[:-100])
     with (
         pytest.raises(RetrainerError, match="is cut off"),

@@ -112,12 +112,12 @@ def test_a_quote_in_another_column_that_is_never_closed_stops(read):
 
 def test_a_row_that_swallows_many_others_stops(read):
     with pytest.raises(
-        RetrainerError, match=r"row 2 goes over 202 lines .*a quote is opened there and not closed"
+        RetrainerError, match=r"row 2 spans 202 lines .*a quote is opened there and not closed"
     ):
         read('a,b\n1,Ulm\n2,"Köln\n' + "3,Bonn\n" * 200 + '4,"Kiel",x\n' + "5,Ulm\n" * 10)
 
 
-def test_a_row_over_several_lines_of_the_wrong_number_of_cells_is_told_as_such(read):
+def test_a_row_over_several_lines_of_the_wrong_number_of_cells_is_reported_as_such(read):
     rows, (bad,) = read('a,b\n1,"Ulm\n2,Köln"x,3\n4,Bonn\n')
     assert rows == [[b"4", b"Bonn"]]
     assert bad.row == 1
@@ -178,7 +178,7 @@ def test_rows_that_are_not_utf8_and_of_the_wrong_number_of_cells_are_bad_rows(
         ("a,b,a\n1,2,3\n", "has the column 'a' more than once"),
         ("größe,b\n1,2\n".encode("latin-1"), r"the header .* is not UTF-8.*data\.csv\.encoding"),
         ("a,b\n1,2\n".encode("utf-16"), r"is UTF-16\. Set data\.csv\.encoding to utf-16"),
-        ("a" * 200_000 + ",b\n1,2\n", "has no header that can be read: field larger"),
+        ("a" * 200_000 + ",b\n1,2\n", "has an unreadable header: field larger"),
     ],
 )
 def test_a_file_without_rows_or_a_header_that_can_be_read_says_so(read, content, says):
@@ -186,7 +186,7 @@ def test_a_file_without_rows_or_a_header_that_can_be_read_says_so(read, content,
         read(content)
 
 
-def test_only_bad_rows_are_all_told(read):
+def test_only_bad_rows_are_all_reported(read):
     rows, bad = read("a,b\n1\n2\n3\n")
     assert rows == []
     assert [row.row for row in bad] == [1, 2, 3]
@@ -197,7 +197,7 @@ def test_nul_bytes_are_bytes_of_a_cell(read):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "shift-jis"])
-def test_a_file_is_written_anew_as_utf8(tmp_path, encoding):
+def test_a_file_is_converted_to_utf8(tmp_path, encoding):
     text = "\ufeffa,b\r\n1,ｱ\n" if encoding == "shift-jis" else "a,b\r\n1,Köln\n"
     text = text.removeprefix("\ufeff")
     (tmp_path / "a.csv.bz2").write_bytes(bz2.compress(text.encode(encoding)))
@@ -217,7 +217,7 @@ def test_a_file_is_written_anew_as_utf8(tmp_path, encoding):
         ("cp1252", b"x" * 10 + b"\x81", "near byte 10"),
     ],
 )
-def test_a_file_in_another_encoding_than_is_said_is_told_with_its_place(
+def test_a_file_in_another_encoding_than_is_set_is_reported_with_its_place(
     tmp_path, encoding, content, says
 ):
     (tmp_path / "a.csv").write_bytes(content)

@@ -39,7 +39,7 @@ def choose(tmp_path):
         ("a.json", JsonLinesSource),
     ],
 )
-def test_a_files_ending_tells_its_format(choose, name, source):
+def test_a_files_ending_gives_its_format(choose, name, source):
     assert isinstance(choose(name), source)
 
 
@@ -75,10 +75,12 @@ def test_arrows_errors_are_one_sentence_that_names_the_file(choose, tmp_path):
         list(read_blocks(choose("a.parquet", cut), "gs://b/a"))
 
 
-def test_a_file_that_goes_away_is_told_and_a_full_disk_stays_one(choose, tmp_path):
+def test_a_file_that_goes_away_is_reported_and_a_full_disk_stays_one(choose, tmp_path):
     source = choose("a.csv", b"a\n1\n")
     (tmp_path / "a.csv").unlink()
-    with pytest.raises(RetrainerError, match=r"'a\.csv' was there and is gone.*data\.marker"):
+    with pytest.raises(
+        RetrainerError, match=r"'a\.csv' was removed after it was listed.*data\.marker"
+    ):
         list(read_blocks(source, "a.csv"))
 
     class Full:

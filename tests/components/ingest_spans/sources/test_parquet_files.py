@@ -36,7 +36,7 @@ def test_blocks_follow_each_other_and_are_the_table(blocks, monkeypatch):
     assert pa.Table.from_batches([block.batch for block in found]) == table
 
 
-def test_columns_left_out_are_told_and_a_nested_one_is_left_out_whole(blocks):
+def test_columns_left_out_are_reported_and_a_nested_one_is_left_out_whole(blocks):
     table = pa.table({"a": [1], "b": [{"x": 1, "y": [2]}], "a.b": [3]})
     (block,) = blocks(table, exclude=("b", "a.b", "none"))
     assert block.batch.to_pylist() == [{"a": 1}]
@@ -73,7 +73,7 @@ def test_a_file_without_rows_or_with_a_name_twice_is_named(blocks):
         blocks(twice)
 
 
-def test_a_whole_file_that_arrow_does_not_understand_is_told_apart_from_one_cut_off(tmp_path):
+def test_a_whole_file_that_arrow_does_not_understand_is_distinguished_from_one_cut_off(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"a": [1, 2]}), path)
     content = path.read_bytes()

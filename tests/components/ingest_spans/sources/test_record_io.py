@@ -62,7 +62,7 @@ def test_a_damaged_record_is_named(content, place, number):
         read(bytes(damaged))
 
 
-def test_a_file_of_another_format_is_told(content):
+def test_a_file_of_another_format_is_reported(content):
     with pytest.raises(RetrainerError, match="is no TFRecord file, or its record 1 is damaged"):
         read(b'{"a": 1, "b": 2}\n' * 100)
     assert begins_with_record(content[:12])

@@ -73,7 +73,7 @@ def test_a_feature_of_several_types_has_one_that_holds_them_all(values, kind, ex
         (b"\x08\x01", "no tf.Example: a message without features"),
     ],
 )
-def test_a_record_that_is_no_example_is_told_and_the_others_are_kept(record, reason):
+def test_a_record_that_is_no_example_is_reported_and_the_others_are_kept(record, reason):
     decoded = decode_examples([example(a=1), record, example(b=2), example()])
     assert decoded.faults == [(1, reason)]
     assert decoded.batch.to_pylist() == [

@@ -104,7 +104,7 @@ def test_a_bad_row_has_its_number_in_the_file_whatever_block_it_is_in(records, s
     assert bad == list(range(25, 201, 25))
 
 
-def test_excluded_features_are_told_and_left_out(records, source):
+def test_excluded_features_are_reported_and_left_out(records, source):
     (block,) = source(records[:10], exclude=("tailnum", "none")).blocks()
     assert "tailnum" not in block.batch.schema.names
     assert list(block.excluded) == ["tailnum"]
