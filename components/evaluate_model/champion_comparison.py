@@ -16,6 +16,7 @@ import pyarrow as pa
 from ..lib.errors import RetrainerError
 from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
 from ..lib.features import STRING, find_fitting, is_text
+from ..lib.saved_model import Model
 from ..lib.uris import join
 from ..lib.verdicts import Champion
 from ..lib.words import name_spans
@@ -23,7 +24,6 @@ from .eval_config import BASELINE
 from .gate import Verdict, judge
 from .input_counts import UNDEFINED, InputCounts
 from .metric_requirements import Requirement
-from .predict import Model
 from .slices import OVERALL
 from .tfma_results import Evaluation
 

@@ -14,6 +14,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.progress import progress
 from ..lib.report.page import place_of
+from ..lib.saved_model import Model, load_model
 from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
@@ -38,7 +39,7 @@ from .input_problems import input_problems
 from .metric_requirements import Requirements, requirements
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
-from .predict import BATCH_ROWS, CHALLENGER, Model, Scores, load_model, needed_columns, score
+from .predict import BATCH_ROWS, CHALLENGER, Scores, needed_columns, score
 from .report import render
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow_model_analysis as tfma
 
 from retrainer.components.evaluate_model.evaluate import evaluate
-from retrainer.components.evaluate_model.predict import load_model
+from retrainer.components.lib.saved_model import load_model
 from retrainer.components.lib.verdicts import Blessing, Champion
 
 ROWS = 600

@@ -21,8 +21,9 @@ from retrainer.components.evaluate_model.eval_config import (
 )
 from retrainer.components.evaluate_model.in_process import evaluate_in_process, write_results
 from retrainer.components.evaluate_model.on_beam import evaluate_scores_on_beam
-from retrainer.components.evaluate_model.predict import Scores, load_model, score
+from retrainer.components.evaluate_model.predict import Scores, score
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.saved_model import load_model
 
 Specs = list[dict[str, Any]]
 

@@ -1,0 +1,100 @@
+"""SavedModels that take named raw columns, as `train_model` exports them and as a server calls them."""
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from .errors import RetrainerError
+from .features import to_arrays
+from .folders import local_folder
+from .signatures import argument_of_input
+from .user_errors import reason_of
+
+SIGNATURE = "serving_default"
+OUTPUT = "predictions"
+
+
+class Model:
+    """A SavedModel that takes named raw columns.
+
+    Attributes:
+        who: What errors call it, such as `champion (version 3)`.
+        columns: Names of the columns that it takes.
+        kinds: For each of them the type that it takes, such as `int64`, `float32` or `string`.
+    """
+
+    def __init__(self, path: str, who: str) -> None:
+        self.who = who
+        try:
+            # The function lives only as long as the object that it was loaded with.
+            self._loaded = tf.saved_model.load(path)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise RetrainerError(
+                f"the {who} at '{path}' is not a SavedModel that loads here: {reason_of(error)}"
+            ) from error
+        if SIGNATURE not in self._loaded.signatures:
+            raise RetrainerError(
+                f"the {who} at '{path}' has no signature '{SIGNATURE}', only "
+                f"{sorted(self._loaded.signatures) or 'none'}. Export it with one that takes named "
+                "columns."
+            )
+        self._function = self._loaded.signatures[SIGNATURE]
+        specs: dict[str, tf.TensorSpec] = self._function.structured_input_signature[1]
+        self._arguments = argument_of_input(path, SIGNATURE, specs)
+        self._inputs = {name: specs[argument] for name, argument in self._arguments.items()}
+        self.kinds = {name: spec.dtype.name for name, spec in sorted(self._inputs.items())}
+        self.columns = list(self.kinds)
+
+    def predict(self, batch: pa.RecordBatch) -> np.ndarray:
+        """Score rows.
+
+        Args:
+            batch: Flat columns; one that is missing from it is empty in every row.
+
+        Returns:
+            Predictions: float32, shape (rows,), or (rows, classes) of a model with several outputs.
+
+        Raises:
+            RetrainerError: If the model can't take these columns, or fails on them.
+        """
+        tensors = {
+            self._arguments[name]: self._tensor(batch, name, spec)
+            for name, spec in self._inputs.items()
+        }
+        try:
+            outputs = self._function(**tensors)
+        except tf.errors.OpError as error:
+            raise RetrainerError(
+                f"the {self.who} can't score these rows: {reason_of(error)}"
+            ) from error
+        if OUTPUT not in outputs and len(outputs) != 1:
+            raise RetrainerError(
+                f"the {self.who} gives {sorted(outputs)}, and none is called '{OUTPUT}'. Export it "
+                "with that name."
+            )
+        values = np.asarray(outputs.get(OUTPUT, next(iter(outputs.values()))), np.float32)
+        if values.shape[:1] != (batch.num_rows,):
+            raise RetrainerError(
+                f"the {self.who} gave predictions of shape {values.shape} for {batch.num_rows} "
+                "rows. It must give one for each row."
+            )
+        values = values.reshape(batch.num_rows, -1)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def _tensor(self, batch: pa.RecordBatch, name: str, spec: tf.TensorSpec) -> tf.Tensor:
+        try:
+            values = to_arrays(batch, {name: spec.dtype.name})[name]
+        except RetrainerError as error:
+            raise RetrainerError(f"the {self.who} can't score these rows: {error}") from error
+        # A model from elsewhere may want (rows, 1).
+        return tf.constant(values if spec.shape.rank in (None, 1) else values.reshape(-1, 1))
+
+
+def load_model(uri: str, who: str) -> Model:
+    """Load a SavedModel from a folder or bucket.
+
+    Raises:
+        RetrainerError: If there is none that loads here.
+    """
+    with local_folder(uri) as path:
+        return Model(path, who)
