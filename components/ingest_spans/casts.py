@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..lib.canonical_text import number_texts
 from ..lib.errors import RetrainerError
-from .canonical_text import number_texts
 from .column_types import ColumnType
 from .number_spelling import any_code
 

@@ -6,8 +6,8 @@ from hashlib import blake2b
 import numpy as np
 import pyarrow as pa
 
+from ..lib.canonical_text import distinct_texts
 from ..lib.errors import RetrainerError
-from .canonical_text import distinct_texts
 
 _WORD = np.dtype("<u8")
 # Keeps the sides apart from every other use of the same hash.

@@ -5,9 +5,9 @@ import os
 
 import pyarrow as pa
 
+from ..lib.canonical_text import distinct_texts
 from ..lib.errors import RetrainerError
 from ..lib.uris import read_bytes
-from .canonical_text import distinct_texts
 
 MIN_KEY_BYTES = 16
 _HASH = "sha256"

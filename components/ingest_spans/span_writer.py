@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lib.examples import EVAL, TRAIN
+from ..lib.parquet_writer import PartFiles, RowFile
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from ..lib.threads import read_ahead
 from .cell_rules import CellRules, Rules
@@ -19,7 +20,6 @@ from .column_types import ColumnType
 from .duplicate_keys import Duplicates
 from .hash_split import hash_fractions
 from .inferred_column import MISSING_WORDS
-from .parquet_writer import PartFiles, RowFile
 from .pseudonymize import hash_column
 from .required_columns import RequiredColumns
 from .settings import HASH, IngestSettings

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..canonical_text import number_texts
+from ...lib.canonical_text import number_texts
 
 # Numbers become bytes, as they are spelled, and an object the tuple of its pairs: each kind has a type of its own.
 _DECODER = json.JSONDecoder(

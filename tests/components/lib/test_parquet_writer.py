@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans import parquet_writer
-from retrainer.components.ingest_spans.parquet_writer import PartFiles, RowFile
+from retrainer.components.lib import parquet_writer
+from retrainer.components.lib.parquet_writer import PartFiles, RowFile
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string())])
 

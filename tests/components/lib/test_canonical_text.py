@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans.canonical_text import distinct_texts, number_texts
+from retrainer.components.lib.canonical_text import distinct_texts, number_texts
 
 
 def texts(column):
