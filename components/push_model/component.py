@@ -48,7 +48,7 @@ def push_model(
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
         champion_changed: What to do if the champion changed while the model was judged: `fail`, or `judge_again` where
             a second evaluate_model and push_model follow.
-        earlier: `pushed_model` of the run's first push. If that settled the matter, this one passes its word on.
+        earlier: `pushed_model` of the run's first push. If that one decided, this one passes its verdict on.
 
     Returns:
         verdict: Starts with `pushed`, `refused`, `unchanged` or `judged again`.

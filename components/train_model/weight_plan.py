@@ -7,6 +7,7 @@ import numpy as np
 
 from .feature_changes import Changed, Index, Meaning
 from .layer_records import INPUT, LOOKUPS, NOT_LEARNED, LayerRecord, WeightRecord
+from .weight_axes import Axis, axis_of, unchanged_axis
 
 # What hands each place of its input's last axis on, so that it keeps its meaning.
 _ELEMENTWISE = frozenset(
@@ -17,25 +18,6 @@ _ELEMENTWISE = frozenset(
 # Those of them with one weight for each place.
 _NORMALISING = frozenset({"BatchNormalization", "LayerNormalization"})
 _ONE_HOT = frozenset({"CategoryEncoding", "OneHot"})
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Where the places of a last axis are in the champion.
-
-    Attributes:
-        places: For each place the champion's, or -1.
-        old_width: Length of the champion's axis.
-    """
-
-    places: np.ndarray
-    old_width: int
-
-    @property
-    def same(self) -> bool:
-        return len(self.places) == self.old_width and bool(
-            (self.places == np.arange(self.old_width)).all()
-        )
 
 
 @dataclass
@@ -97,7 +79,7 @@ class _Planner:
         self._functional = functional
         self._plan = Plan()
         # What a layer's output means to the champion's layers; None for nothing.
-        self._outputs: dict[str, Index | _Axis | None] = {}
+        self._outputs: dict[str, Index | Axis | None] = {}
         # Why a layer's output means nothing to them.
         self._reasons: dict[str, str] = {}
 
@@ -124,7 +106,7 @@ class _Planner:
             self._outputs[layer.name] = None
             self._reasons[layer.name] = f"'{feature}' {reason}"
         else:
-            self._outputs[layer.name] = _unchanged(layer.width)
+            self._outputs[layer.name] = unchanged_axis(layer.width)
 
     def _layer(self, layer: LayerRecord) -> None:
         before = self._old.get(layer.name)
@@ -148,7 +130,7 @@ class _Planner:
         else:
             self._other(layer, before)
 
-    def _lookup(self, layer: LayerRecord, before: LayerRecord) -> Index | _Axis | None:
+    def _lookup(self, layer: LayerRecord, before: LayerRecord) -> Index | Axis | None:
         source = self._source(layer)
         if not self._is_same(source) or layer.tokens is None or before.tokens is None:
             self._reasons[layer.name] = self._reason(layer)
@@ -160,7 +142,7 @@ class _Planner:
         index = Index(None if layer.tokens == before.tokens else moved, layer.tokens)
         if layer.width is None or layer.width != len(layer.tokens) or before.width is None:
             return index
-        return _Axis(self._placed(index, layer.width, before.width), before.width)
+        return Axis(self._placed(index, layer.width, before.width), before.width)
 
     def _embedding(self, layer: LayerRecord, before: LayerRecord) -> None:
         source = self._source(layer)
@@ -169,16 +151,16 @@ class _Planner:
             self._reinitialize(layer, self._reason(layer))
             return
         rows, old_rows = layer.weights[0].shape[0], before.weights[0].shape[0]
-        self._rows_of_first(layer, before, _Axis(self._placed(index, rows, old_rows), old_rows))
+        self._rows_of_first(layer, before, Axis(self._placed(index, rows, old_rows), old_rows))
 
-    def _one_hot(self, layer: LayerRecord, before: LayerRecord) -> _Axis | None:
+    def _one_hot(self, layer: LayerRecord, before: LayerRecord) -> Axis | None:
         source = self._source(layer)
         if not isinstance(source, Index) or layer.width is None or before.width is None:
             self._reasons[layer.name] = self._reason(layer)
             return None
-        return _Axis(self._placed(source, layer.width, before.width), before.width)
+        return Axis(self._placed(source, layer.width, before.width), before.width)
 
-    def _concatenated(self, layer: LayerRecord) -> _Axis | None:
+    def _concatenated(self, layer: LayerRecord) -> Axis | None:
         places: list[np.ndarray] = []
         old_start = 0
         for name in layer.inputs:
@@ -186,15 +168,15 @@ class _Planner:
             if width is None or old_width is None:
                 self._reasons[layer.name] = self._reason(layer)
                 return None
-            axis = _as_axis(self._outputs.get(name), width) or _Axis(np.full(width, -1), old_width)
+            axis = axis_of(self._outputs.get(name), width) or Axis(np.full(width, -1), old_width)
             places.append(np.where(axis.places >= 0, axis.places + old_start, -1))
             old_start += old_width
             if (axis.places < 0).any() and name in self._reasons:
                 self._reasons[layer.name] = self._reasons[name]
         if sum(map(len, places)) != layer.width:
             # Along another axis than the last.
-            return _unchanged(layer.width) if self._all_same(layer) else None
-        return _Axis(np.concatenate(places), old_start)
+            return unchanged_axis(layer.width) if self._all_same(layer) else None
+        return Axis(np.concatenate(places), old_start)
 
     def _elementwise(self, layer: LayerRecord, before: LayerRecord) -> None:
         axis = self._axis_into(layer)
@@ -209,7 +191,9 @@ class _Planner:
             self._outputs[layer.name] = axis
         else:
             # Several axes made one.
-            self._outputs[layer.name] = _unchanged(layer.width) if self._all_same(layer) else None
+            self._outputs[layer.name] = (
+                unchanged_axis(layer.width) if self._all_same(layer) else None
+            )
         self._reasons[layer.name] = self._reason(layer)
 
     def _other(self, layer: LayerRecord, before: LayerRecord) -> None:
@@ -221,7 +205,7 @@ class _Planner:
                 self._outputs[layer.name] = None
                 self._reasons[layer.name] = self._reason(layer)
             return
-        self._outputs[layer.name] = _unchanged(layer.width)
+        self._outputs[layer.name] = unchanged_axis(layer.width)
         if layer.kind in NOT_LEARNED:
             return
         if _shapes(layer) != _shapes(before):
@@ -231,10 +215,10 @@ class _Planner:
             self._carry(weight, self._trained(old.index), _size(weight))
 
     def _rows_of_first(
-        self, layer: LayerRecord, before: LayerRecord, axis: _Axis | None, every: bool = False
+        self, layer: LayerRecord, before: LayerRecord, axis: Axis | None, every: bool = False
     ) -> None:
         """Carry weights over whose first axis moves: of the first array (a kernel), or of every one."""
-        self._outputs[layer.name] = _unchanged(layer.width)
+        self._outputs[layer.name] = unchanged_axis(layer.width)
         fits = axis is not None and len(layer.weights) == len(before.weights)
         for number, (weight, old) in enumerate(zip(layer.weights, before.weights, strict=False)):
             moves = every or number == 0
@@ -266,11 +250,11 @@ class _Planner:
         self._plan.carried += count
 
     def _reinitialize(self, layer: LayerRecord, reason: str) -> None:
-        self._outputs[layer.name] = _unchanged(layer.width)
+        self._outputs[layer.name] = unchanged_axis(layer.width)
         if layer.weights and layer.kind not in NOT_LEARNED:
             self._plan.reinitialized[layer.name] = reason
 
-    def _source(self, layer: LayerRecord) -> Index | _Axis | None:
+    def _source(self, layer: LayerRecord) -> Index | Axis | None:
         """Return what the layer's input means; a layer that is used on several inputs must take all of them alike."""
         sources = [self._outputs.get(name) for name in layer.inputs]
         if len(sources) == 1:
@@ -279,9 +263,9 @@ class _Planner:
         alike = isinstance(first, Index) and all(source == first for source in sources)
         return first if alike or all(map(self._is_same, sources)) else None
 
-    def _axis_into(self, layer: LayerRecord) -> _Axis | None:
+    def _axis_into(self, layer: LayerRecord) -> Axis | None:
         width = self._new[layer.inputs[0]].width if layer.inputs else None
-        return _as_axis(self._source(layer), width)
+        return axis_of(self._source(layer), width)
 
     def _placed(self, index: Index, size: int, old_size: int) -> np.ndarray:
         places = index.places(size, old_size)
@@ -294,7 +278,7 @@ class _Planner:
         return all(self._is_same(self._outputs.get(name)) for name in layer.inputs)
 
     @staticmethod
-    def _is_same(output: Index | _Axis | None) -> bool:
+    def _is_same(output: Index | Axis | None) -> bool:
         return output is not None and (
             output.moved is None if isinstance(output, Index) else output.same
         )
@@ -311,16 +295,6 @@ def _changed(features: Mapping[str, Meaning]) -> str:
         if isinstance(meaning, Index) and meaning.moved is not None:
             return f"the values of '{name}' have other places, and the model is not functional"
     return ""
-
-
-def _as_axis(output: Index | _Axis | None, width: int | None) -> _Axis | None:
-    if isinstance(output, Index):
-        return _unchanged(width) if output.moved is None else None
-    return output
-
-
-def _unchanged(width: int | None) -> _Axis:
-    return _Axis(np.arange(width or 0), width or 0)
 
 
 def _shapes(layer: LayerRecord) -> list[tuple[int, ...]]:
