@@ -41,9 +41,10 @@ SECTIONS: list[tuple[Any, type, dict[str, str]]] = [
     (push_model, EvaluationConfig, {}),
     (check_serving, ServingConfig, {}),
 ]  # fmt: skip
-# Sections by themselves, and the file that the pipeline loads as a module.
+# Sections by themselves, the file that is loaded as a module, and the slice of all rows, which TFMA adds itself.
 OTHERS = {
     (DataConfig, "split"), (DataConfig, "hash"), (DataConfig, "csv"), (ModelConfig, "module"),
+    (EvaluationConfig, "slicing_specs"),
 }  # fmt: skip
 
 
