@@ -27,7 +27,7 @@ VALUE = "value"
 
 @dataclass(frozen=True)
 class ColumnChanges:
-    """What becomes of columns before anything else is done with them.
+    """Columns to rename and to derive, before anything else.
 
     Attributes:
         renamed: New names, by the source's.
@@ -48,7 +48,7 @@ class ColumnChanges:
 
 
 def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
-    """Read what the settings say of columns.
+    """Parse the setting `data.columns`.
 
     Args:
         columns: By a column's name: the source's name for it, or a function with its arguments, such as
@@ -56,7 +56,7 @@ def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
             itself, or `{value: text}`.
 
     Raises:
-        RetrainerError: If one of them can't be.
+        RetrainerError: If one of them is invalid.
     """
     renamed: dict[str, str] = {}
     derived: dict[str, Mapping[str, Any]] = {}

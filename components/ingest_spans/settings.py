@@ -94,7 +94,7 @@ class IngestSettings:
 
     @property
     def changes(self) -> ColumnChanges:
-        """What becomes of columns before anything else is done with them."""
+        """Columns to rename and to derive, before anything else."""
         return parse_columns(self.columns)
 
     @property
@@ -187,10 +187,10 @@ class IngestSettings:
         return read_key(self.hash_key_env, self.hash_key_file) if self.hash else b""
 
     def digest(self, key: bytes) -> str:
-        """Name what makes other rows of the same sources.
+        """Digest the settings that change the rows.
 
         Args:
-            key: The key of private columns. The digest tells nothing of it.
+            key: The key of private columns. The digest does not reveal it.
 
         Returns:
             Hexadecimal digits.
@@ -241,5 +241,5 @@ def check_query(query: str, pattern: str) -> None:
     if query and not is_bigquery(pattern):
         raise RetrainerError(
             f"data.query is for BigQuery, and the pattern '{pattern}' names none of its tables "
-            "(bq://project.dataset.table). Take the query out, or mend data.pattern."
+            "(bq://project.dataset.table). Remove data.query, or fix data.pattern."
         )
