@@ -53,7 +53,7 @@ def rename_columns(changes: ColumnChanges, block: Block, uri: str) -> Block:
             )
         if name in changes.derived:
             raise RetrainerError(
-                f"'{uri}' has a column '{name}', which data.columns makes of others. Choose another name."
+                f"'{uri}' has a column '{name}', which data.columns derives from others. Choose another name."
             )
     if changes.renamed.keys().isdisjoint(names):
         return block
