@@ -35,6 +35,7 @@ OTHERS = {
     "pipelines/test_on_a_bucket_mount.py": "artifacts on a mount",
     "pipelines/cli/test_compile_push.py": "compile.py: pushing a template",
     "pipelines/cli/test_exit_codes.py": "how every command ends",
+    "pipelines/cli/test_light_install.py": "commands with the packages that the project names without an extra",
     "pipelines/cli/test_notify_test.py": "notify.py: `retrainer notify test`",
     "pipelines/cli/test_pinning.py": "compile.py: images pinned by digest",
     "pipelines/local/test_ending.py": "signals, crashes and second runs",
