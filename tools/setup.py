@@ -169,20 +169,13 @@ def dotted(version: tuple[int, ...]) -> str:
 
 
 def check_tools(venv: Path) -> None:
-    """Refuse, or as root on Debian install, what the set-up needs beside Python."""
+    """Check for what the set-up needs beside Python; nothing is installed outside of the environment."""
     missing = missing_tools()
-    if missing and os.geteuid() == 0 and from_debian():
-        packages = debian_packages(missing)
-        print(f"Python {line_python()} here lacks {' and '.join(missing)}; installing:")
-        run("Debian's package lists", ["apt-get", "update", "--quiet"])
-        command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
-        run(" ".join(packages), command, {"DEBIAN_FRONTEND": "noninteractive"})
-        missing = missing_tools()
     if missing:
-        way = f"install them for {sys.executable}"
+        fix = f"install them for {sys.executable}"
         if from_debian():
-            way = f"sudo apt-get install {' '.join(debian_packages(missing))}"
-        raise SetUpError(f"Python {line_python()} here lacks {' and '.join(missing)}: {way}")
+            fix = f"sudo apt-get install {' '.join(debian_packages(missing))}"
+        raise SetUpError(f"Python {line_python()} here lacks {' and '.join(missing)}: {fix}")
     free = shutil.disk_usage(venv.parent).free
     if free < NEEDED_DISK:
         raise SetUpError(
