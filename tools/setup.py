@@ -64,7 +64,7 @@ def main() -> int:
         print(f"retrainer: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nretrainer: stopped; the next call sets up anew", file=sys.stderr)
+        print("\nretrainer: stopped; the next call starts again", file=sys.stderr)
         return 130
     return 0
 
@@ -80,9 +80,12 @@ def set_up(venv: Path, runtime: bool, python_chosen: bool) -> None:
     locks = lock_files(runtime)
     stamp = venv / "retrainer-setup"
     wanted = digest(locks)
-    if stamp.exists() and stamp.read_text() == wanted:
+    made = stamp.read_text().splitlines() if stamp.exists() else []
+    if made[:1] == [wanted]:
         return
     inside = Path(sys.prefix).resolve() == venv.resolve()
+    # Only one whose set-up came to its end is kept, and whose scripts start the Python that lies here.
+    kept = inside and not python_chosen and made[1:] == [str(venv.resolve())]
     home = Path(sys.base_prefix, "bin", f"python{line_python()}")
     python = str(home) if inside and home.exists() else sys.executable
     check_platform()
@@ -92,15 +95,15 @@ def set_up(venv: Path, runtime: bool, python_chosen: bool) -> None:
     version = platform.python_version()
     print(f"Setting up {shown(venv)} with Python {version}, once (about a minute, 4 GB):")
     stamp.unlink(missing_ok=True)
-    # An environment of this Python only gets what changed in the locks.
-    if not inside:
+    # An environment that is kept only gets what changed in the locks.
+    if not kept:
         run("an empty environment", [python, "-m", "venv", "--clear", str(venv)])
     run("the installer", [*pip(venv), "--require-hashes", "-r", str(REQUIREMENTS / "build.txt")])
     install(venv, locks)
     if not runtime:
         editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         run("retrainer", [*pip(venv), *editable])
-    stamp.write_text(wanted)
+    stamp.write_text(f"{wanted}\n{venv.resolve()}\n")
 
 
 def lock_files(runtime: bool) -> list[Path]:

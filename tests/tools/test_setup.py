@@ -82,6 +82,59 @@ def test_pip_settings_reach_uv(
     }
 
 
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, setup: ModuleType, tmp_path: Path) -> list[str]:
+    """The steps of a set-up, run by the Python of the environment itself, which are named and not done."""
+    done: list[str] = []
+    monkeypatch.setattr(setup, "check_tools", lambda venv: None)
+    monkeypatch.setattr(setup, "run", lambda what, *_: done.append(what))
+    monkeypatch.setattr(setup.sys, "prefix", str(tmp_path / ".venv"))
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/pyvenv.cfg").touch()
+    monkeypatch.setattr(setup, "uv_environment", lambda venv: {})
+    monkeypatch.setattr(setup, "digest", lambda locks: "locks of today")
+    return done
+
+
+NEW = "an empty environment"
+
+
+def test_an_environment_gets_only_what_changed(
+    setup: ModuleType, steps: list[str], tmp_path: Path
+) -> None:
+    venv = tmp_path / ".venv"
+    (venv / "retrainer-setup").write_text(f"locks of yesterday\n{venv}\n")
+    setup.set_up(venv, runtime=False, python_chosen=False)
+    assert NEW not in steps
+    assert steps[-1] == "retrainer"
+    steps.clear()
+    setup.set_up(venv, runtime=False, python_chosen=False)
+    assert steps == []
+
+
+@pytest.mark.parametrize("stamp", [None, "locks of yesterday\n/old/place/.venv\n"])
+def test_an_interrupted_or_moved_environment_is_made_again(
+    setup: ModuleType, steps: list[str], tmp_path: Path, stamp: str | None
+) -> None:
+    venv = tmp_path / ".venv"
+    if stamp:
+        (venv / "retrainer-setup").write_text(stamp)
+    setup.set_up(venv, runtime=False, python_chosen=False)
+    assert steps[0] == NEW
+
+
+def test_an_environment_of_a_chosen_python_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, setup: ModuleType, steps: list[str], tmp_path: Path
+) -> None:
+    venv = tmp_path / ".venv"
+    (venv / "retrainer-setup").write_text(f"locks of yesterday\n{venv}\n")
+    monkeypatch.setattr(
+        setup, "run", lambda what, *_: (venv.mkdir(exist_ok=True), steps.append(what))
+    )
+    setup.set_up(venv, runtime=False, python_chosen=True)
+    assert steps[0] == NEW
+
+
 def test_no_served_python_on_the_path(tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
