@@ -3,7 +3,8 @@
 import importlib
 from typing import Any, Literal
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, create_model, model_validator
+from pydantic import Field, PrivateAttr, create_model, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from ..formats.names import check_labels
 from .section import Section

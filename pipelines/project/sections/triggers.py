@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import (
     Field,
-    ModelWrapValidatorHandler,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from .section import Section
 
