@@ -157,13 +157,13 @@ def test_what_else_lies_among_the_versions_is_none(registry, model):
 def test_what_an_alias_pointed_at_is_noted_with_each_move(registry, model):
     for digest in ("d1", "d2"):
         registry.add(str(model), digest, {})
-    registry.give_alias("champion", 1, None, {"run": "a"})
-    registry.give_alias("champion", 2, 1, {"run": "b"})
+    registry.move_alias("champion", 1, None, {"run": "a"})
+    registry.move_alias("champion", 2, 1, {"run": "b"})
     moves = [read_json(f"{registry.uri}/aliases/champion/00000{n}.json") for n in (1, 2)]
     assert [(one["version"], one["previous"], one["run"]) for one in moves] == [
         (1, None, "a"),
         (2, 1, "b"),
     ]
     # Another alias has moves of its own.
-    registry.give_alias("candidate", 1, None, {})
-    assert (registry.points_at("candidate"), registry.points_at("champion")) == (1, 2)
+    registry.move_alias("candidate", 1, None, {})
+    assert (registry.version_of("candidate"), registry.version_of("champion")) == (1, 2)
