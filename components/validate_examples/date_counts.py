@@ -79,9 +79,11 @@ def _date_columns(part: SpanPart) -> list[str]:
     for name in part.files:
         with open_parquet(join(part.uri, name)) as file:
             texts = [one.name for one in file.schema_arrow if pa.types.is_string(one.type)]
-            if not texts or not file.metadata.num_row_groups:
+            groups = range(file.metadata.num_row_groups)
+            filled = next((one for one in groups if file.metadata.row_group(one).num_rows), None)
+            if not texts or filled is None:
                 continue
-            head = file.read_row_group(0, columns=texts)
+            head = file.read_row_group(filled, columns=texts)
             return [name for name in texts if _are_dates(head[name].drop_null()[:_HEAD_CELLS])]
     return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...lib.dataset import Column
-from ...lib.words import number, percent
+from ...lib.words import number, percent, plural
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding
 from ..limits import Settings
@@ -100,5 +100,5 @@ def _words(column: Column, value: float, halfway: float, high: bool) -> str:
         below = float(distribution.share_below(halfway))
         share = 1 - below if high else below
     rows = max(1, round(share * column.filled))
-    about = f"about {rows:,} rows ({percent(share)})" if share else "single rows"
+    about = f"about {plural(rows, 'row')} ({percent(share)})" if share else "single rows"
     return f"{'maximum' if high else 'minimum'} {number(value)}, far from all others, in {about}"

@@ -53,7 +53,7 @@ class LeaseClaims:
             lambda: self._api.read_namespaced_lease(
                 _lease_name(key), self._namespace, _request_timeout=_TIMEOUT
             ),
-            unless=404,
+            404,
         )
         return _read_record(lease) if lease else None
 
@@ -80,14 +80,16 @@ class LeaseClaims:
                 lambda: self._api.replace_namespaced_lease(
                     metadata["name"], self._namespace, body, _request_timeout=_TIMEOUT
                 ),
-                unless=409,
+                # 404: another replica has deleted it since it was read, as it was old.
+                404,
+                409,
             )
         else:
             lease = self._call(
                 lambda: self._api.create_namespaced_lease(
                     self._namespace, body, _request_timeout=_TIMEOUT
                 ),
-                unless=409,
+                409,
             )
         if lease:
             return _read_record(lease)
@@ -99,12 +101,14 @@ class LeaseClaims:
         """Delete Leases that nobody has written to for long; see Claims."""
         deleted, token = 0, ""
         while True:
-            page = self._call(partial(self._list, token), unless=410)
+            page = self._call(partial(self._list, token), 410)
             for lease in page.items if page else []:
                 written = lease.spec.renew_time or lease.metadata.creation_timestamp
                 if written < now - KEEP:
-                    self._call(partial(self._delete, lease.metadata), unless=404)
-                    deleted += 1
+                    # Not there any more, or written to since it was listed: it is somebody else's by now.
+                    deleted += (
+                        self._call(partial(self._delete, lease.metadata), 404, 409) is not None
+                    )
             token = page.metadata._continue if page else ""
             if not token:
                 return deleted
@@ -125,15 +129,15 @@ class LeaseClaims:
             metadata.name, self._namespace, body=same, _request_timeout=_TIMEOUT
         )
 
-    def _call(self, request: Callable[[], _T], unless: int) -> _T | None:
-        """Call the API server; None if it answers with the status `unless`."""
+    def _call(self, request: Callable[[], _T], *unless: int) -> _T | None:
+        """Call the API server; None if it answers with one of the statuses `unless`."""
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
             return request()
         except ApiException as error:
-            if error.status == unless:
+            if error.status in unless:
                 return None
             said = f"{error.status} {error.reason}: {_message(error)}"
             if error.status == 429 or error.status >= 500:

@@ -44,3 +44,8 @@ def test_a_column_is_one_of_dates_where_nine_of_ten_texts_are(part, dates, is_on
     assert list(found) == (["at"] if is_one else [])
     if is_one:
         assert (found["at"].present, found["at"].days) == (10, {DAY: 9})
+
+
+def test_a_file_that_begins_without_rows_does_not_hide_the_dates_of_others(part):
+    (days,) = read_days([part([], [DAY] * 3)]).values()
+    assert days.days == {DAY: 3}

@@ -209,3 +209,26 @@ def test_a_record_that_was_first_and_is_deleted_before_it_is_read_is_not_ours(se
 
     monkeypatch.setattr(claims, "read", delete_first)
     assert claims.write("runs/a", {"by": "two"}, None) is None
+
+
+def test_a_lease_that_another_replica_deleted_since_it_was_read_is_a_lost_race(server):
+    claims = connect(server)
+    first = claims.write("runs/a", {"by": "one"}, None)
+    server.leases.clear()
+    assert claims.write("runs/a", {"by": "two"}, first) is None
+
+
+def test_a_lease_that_is_written_to_while_old_ones_are_deleted_stays(server, monkeypatch):
+    claims = connect(server)
+    claims.write("runs/a", {"by": "one"}, None)
+    (lease,) = server.leases.values()
+    lease["spec"]["renewTime"] = "2026-01-01T00:00:00.000000Z"
+    delete = claims._delete
+
+    def write_first(metadata):
+        lease["metadata"]["resourceVersion"] = "another"
+        return delete(metadata)
+
+    monkeypatch.setattr(claims, "_delete", write_first)
+    assert claims.sweep(datetime(2026, 11, 1, tzinfo=UTC)) == 0
+    assert len(server.leases) == 1
