@@ -144,11 +144,11 @@ def show_quality(peer_ran: bool) -> None:
     theirs = read_quality(OUT / "tfx") if peer_ran else []
     for name, qualities in (("retrainer", ours), ("TFX 1.16", theirs)):
         for case, quality in zip(CASES, qualities, strict=False):
-            told = ", ".join(
+            parts = ", ".join(
                 f"{key} {value:,.4g}" if value < 1 else f"{key} {value:,.0f}"
                 for key, value in quality.items()
             )
-            print(f"{name}, {case}: {told}")
+            print(f"{name}, {case}: {parts}")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def components_page() -> str:
 
 def _component(name: str, component: Any) -> str:
     doc = docstring_parser.parse(component.python_func.__doc__)
-    told = {param.arg_name: " ".join((param.description or "").split()) for param in doc.params}
+    described = {
+        param.arg_name: " ".join((param.description or "").split()) for param in doc.params
+    }
     spec = component.component_spec
     text = [f"\n## {name}\n\n{doc.short_description}\n\n"]
     if doc.long_description:
@@ -65,7 +67,7 @@ def _component(name: str, component: Any) -> str:
             if value.default is not None
             else "none"
         )
-        text.append(f"| `{key}` | {_type(value.type)} | {default} | {told[key]} |\n")
+        text.append(f"| `{key}` | {_type(value.type)} | {default} | {described[key]} |\n")
     returns = {
         line.split(":", 1)[0].strip(): line.split(":", 1)[1].strip()
         for line in ((doc.returns and doc.returns.description) or "").splitlines()
@@ -77,7 +79,7 @@ def _component(name: str, component: Any) -> str:
         returns.setdefault(doc.returns.type_name.strip(), first)
     text.append("\n| output | type | |\n|---|---|---|\n")
     for key, value in spec.outputs.items():
-        text.append(f"| `{key}` | {_type(value.type)} | {told.get(key) or returns[key]} |\n")
+        text.append(f"| `{key}` | {_type(value.type)} | {described.get(key) or returns[key]} |\n")
     return "".join(text)
 
 
@@ -120,15 +122,15 @@ def _section(model: type[BaseModel], path: str, page: list[str]) -> None:
         if many:
             kind = get_args(kind)[0]
         if is_section(kind):
-            # Sections of one kind, as those of the tasks, are told once.
+            # Sections of one kind, as those of the tasks, are described once.
             key = nested.setdefault(kind, key)
             required = "required" if field.is_required() else "optional"
             anchor = re.sub(r"[^a-z0-9_-]", "", key)
             # A field says so itself where one section can stand alone.
             lists = "section, or a list of them" if field.json_schema_extra else "list of sections"
-            told = "one by name" if of_each else lists if many else "section"
+            described = "one by name" if of_each else lists if many else "section"
             text = field.description or _first_line(kind)
-            page.append(f"| `{name}` | [{told}](#{anchor}) | {required} | {text} |\n")
+            page.append(f"| `{name}` | [{described}](#{anchor}) | {required} | {text} |\n")
             continue
         default = "required" if field.is_required() else f"`{json.dumps(_default(field))}`"
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}

@@ -25,7 +25,7 @@ def input_problems(
     label: str,
     weight: str = "",
 ) -> list[str]:
-    """Say what is wrong with the numbers that metrics are to be computed from.
+    """List what is wrong with the numbers that metrics are to be computed from.
 
     Args:
         counts: What the eval rows hold.

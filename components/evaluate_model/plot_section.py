@@ -44,7 +44,7 @@ def _curves(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
     return Markup(
         '<h2>ROC and precision-recall</h2>{}<div class="plots"><div class="card">{}</div>'
         '<div class="card">{}</div></div>'
-        '<p class="note">The dashed line is random guessing. For a rare class, precision and recall tell more than '
+        '<p class="note">The dashed line is random guessing. For a rare class, precision and recall show more than '
         "ROC: they ignore true negatives.</p>"
     ).format(
         legends,

@@ -30,7 +30,7 @@ Read = Callable[[str, pa.Array, bool], pa.Array]
 
 
 def rename_columns(changes: ColumnChanges, block: Block, uri: str) -> Block:
-    """Give a block's columns their new names.
+    """Rename a block's columns.
 
     Args:
         changes: The changes.

@@ -13,7 +13,7 @@ _last_logged = 0.0
 
 
 def progress(message: str, done: int | None = None, total: int | None = None) -> None:
-    """Say what the task is doing now.
+    """Report what the task is doing now.
 
     Under the local runner (which names a file in `RETRAINER_PROGRESS_FILE`) the newest call is shown live;
     elsewhere calls are logged, at most one in five seconds.

@@ -35,6 +35,6 @@ def print_steps(steps: Sequence[Step], console: Console) -> None:
     ]
     if left:
         console.print(
-            f"{plural(len(left), 'span')} left, from {left[0].span}. Fix what stopped it, then give the same command "
+            f"{plural(len(left), 'span')} left, from {left[0].span}. Fix what stopped it, then run the same command "
             "again: spans that are done are skipped."
         )

@@ -38,7 +38,7 @@ resource "google_storage_notification" "data" {
   bucket         = data.google_storage_bucket.data.name
   topic          = google_pubsub_topic.messages.id
   payload_format = "JSON_API_V1"
-  # An object that is whole: written anew, copied, or written again.
+  # An object that is whole: created, copied, or overwritten.
   event_types        = ["OBJECT_FINALIZE"]
   object_name_prefix = var.data_prefix == "" ? null : var.data_prefix
 
