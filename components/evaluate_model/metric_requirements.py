@@ -125,7 +125,7 @@ def _requirements_of(computation: Any) -> Iterator[Requirement]:
     elif kind == "_CompilableMetricsCombiner":
         for configs in (*combiner._metric_configs, *combiner._loss_configs):
             for item in configs:
-                yield from _keras_demands(item)
+                yield from _keras_requirements(item)
 
 
 def _labels(computation: Any) -> Requirement:
@@ -142,7 +142,7 @@ def _splits_probabilities(thresholds: Any) -> bool:
     return any(0 < value < 1 for value in values) and all(-0.01 < v < 1.01 for v in values)
 
 
-def _keras_demands(item: dict[str, Any]) -> Iterator[Requirement]:
+def _keras_requirements(item: dict[str, Any]) -> Iterator[Requirement]:
     settings = item.get("config", {})
     thresholds = settings.get("thresholds", settings.get("threshold"))
     of_another_scale = settings.get("from_logits") or (

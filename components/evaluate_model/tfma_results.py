@@ -102,7 +102,7 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     slices: dict[SliceKey, SliceResult] = {}
     found: dict[SliceKey, dict[metric_types.MetricKey, Value]] = {}
     names = _names(config)
-    counts = _tally(folder)
+    counts = _input_counts(folder)
     classes = metric_classes(config)
     one_output = all(outputs == 1 for outputs in counts.outputs.values())
     for proto in _records(folder, constants.METRICS_KEY, metrics_for_slice_pb2.MetricsForSlice):
@@ -160,7 +160,7 @@ def write_validation(folder: str, evaluation: Evaluation) -> None:
         write_atomic(path, Path(file.name).read_bytes())
 
 
-def _tally(folder: str) -> InputCounts:
+def _input_counts(folder: str) -> InputCounts:
     uri = join(folder, COUNTS_FILE)
     return InputCounts.from_json(read_json(uri)) if exists(uri) else InputCounts()
 

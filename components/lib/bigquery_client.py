@@ -25,7 +25,7 @@ _ADDRESS = "https://bigquery.googleapis.com"
 
 
 def billing_project(data_project: str) -> str:
-    """List which project pays for queries and reads.
+    """Return the project that pays for queries and reads.
 
     Args:
         data_project: The project that the data lies in.

@@ -126,11 +126,20 @@ def _looker_up(module: ModuleType, spec: ModuleSpec) -> Callable[[str], Any]:
         with lock:
             if not begun and spec.loader is not None:
                 begun = True
-                spec.loader.exec_module(module)
+                try:
+                    spec.loader.exec_module(module)
+                except BaseException:
+                    # The next use raises the same, as the next import would, and not that a name is missing.
+                    begun = False
+                    module.__getattr__ = look_up  # type: ignore[method-assign]
+                    raise
                 done = True
         # While it runs, its own thread comes here for what it does not have yet.
         if done and name in vars(module):
             return vars(module)[name]
+        own = vars(module).get("__getattr__", look_up)
+        if done and own is not look_up:
+            return own(name)
         raise missing
 
     return look_up

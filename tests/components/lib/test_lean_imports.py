@@ -105,6 +105,26 @@ def test_a_deferred_module_is_run_when_one_of_its_names_is_used(package, use, sa
     assert run(DEFER + use) == says
 
 
+def test_a_deferred_module_that_fails_raises_its_own_error_at_each_use(package, tmp_path):
+    (tmp_path / "slow_package" / "__init__.py").write_text("import no_package\n")
+    use = (
+        "import slow_package\n"
+        "for _ in range(2):\n"
+        "    try:\n        slow_package.VALUE\n"
+        "    except ModuleNotFoundError as error:\n        print(error.name)\n"
+        "try:\n    from slow_package import VALUE\nexcept ImportError as error:\n    print(error.name)"
+    )
+    assert run(DEFER + use) == ["no_package"] * 3
+
+
+def test_a_deferred_module_with_names_made_on_demand_has_them_at_the_first_use(package, tmp_path):
+    (tmp_path / "slow_package" / "__init__.py").write_text(
+        "def __getattr__(name):\n    return name.upper()\n"
+    )
+    use = "import slow_package as s; print(s.lazy, s.later); from slow_package import more; print(more)"
+    assert run(DEFER + use) == ["LAZY", "LATER", "MORE"]
+
+
 def test_a_deferred_module_that_is_not_installed_is_missing_at_its_import(package):
     assert run(
         DEFER.replace("slow_package.part", "no_package")
