@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 from .digests import digest_file, digest_value
 
 _OWN = "retrainer"
+# What runs tasks comes with this extra; other extras say where data lie, and change no result.
+_TASKS_EXTRA = "components"
 # Where retrainer is a checkout on the path that was never installed.
 _LIBRARIES = (
     "apache-beam",
@@ -75,6 +77,7 @@ def with_requirements(roots: Iterable[Distribution]) -> dict[str, Distribution]:
         if name in found:
             continue
         found[name] = one
+        extra = _TASKS_EXTRA if name == _OWN else ""
         for line in one.requires or ():
             try:
                 needed = Requirement(line)
@@ -82,7 +85,7 @@ def with_requirements(roots: Iterable[Distribution]) -> dict[str, Distribution]:
                 # Old distributions have lines that nobody reads any more, such as `pytz (>dev)`.
                 continue
             # What an extra brings is followed where something that was imported needs it itself.
-            if needed.marker and not needed.marker.evaluate({"extra": ""}):
+            if needed.marker and not needed.marker.evaluate({"extra": extra}):
                 continue
             if other := _installed(needed.name):
                 waiting.append(other)

@@ -138,8 +138,8 @@ def test_a_curated_schema_is_read_and_not_written(judge, frozen, three, tmp_path
         (None, "there is no schema at"),
         ("feature { nmae: 1 }", "not a schema"),
         ("feature { name: 'Größe' }".encode("latin-1"), "not a schema"),
-        ("", "without a column"),
-        ("# nothing yet\n", "without a column"),
+        ("", "without columns"),
+        ("# nothing yet\n", "without columns"),
         ("feature { name: 'hour' type: INT } " * 2, "has the column 'hour' 2 times"),
     ],
 )

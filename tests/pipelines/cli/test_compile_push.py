@@ -67,7 +67,7 @@ def test_parameters_are_those_of_the_template(retrainer, project, pushed, regist
 
 
 def test_an_image_is_not_for_a_template(retrainer, project, pushed):
-    with pytest.raises(RetrainerError, match="--image is not for templates"):
+    with pytest.raises(RetrainerError, match="--image does not apply to templates"):
         retrainer("submit", project, "--to", "vertex", "--template", pushed, "--image", "a/b:1")
 
 

@@ -224,7 +224,7 @@ def test_a_run_on_this_machine_takes_the_span(retrainer, project):
     assert json.loads(said)["parameters"] == {"span": "7"}
     with pytest.raises(RetrainerError, match="'a b' is not a valid run name"):
         retrainer("submit", project, "--to", "local", "--run-id", "a b", "--dry-run")
-    with pytest.raises(RetrainerError, match="--parameter store: a run on this machine"):
+    with pytest.raises(RetrainerError, match="--parameter store: a local run takes it"):
         retrainer("submit", project, "--to", "local", "-p", "store=x")
     for strange in ("--image", "--project", "--template"):
         with pytest.raises(RetrainerError, match=f"{strange} is not for runs on local"):

@@ -301,7 +301,7 @@ def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
 
     dead = load_run(str(bench.store), "june")
     assert (dead.state, dead.tasks["push"].state) == (RunState.DIED, TaskState.INTERRUPTED)
-    with pytest.raises(RetrainerError, match=r"there already: died, 2 of 3 tasks done. Resume it"):
+    with pytest.raises(RetrainerError, match=r"exists already: died, 2 of 3 tasks done. Resume it"):
         bench.run(spec, run_id="june", parameters={"folder": str(world)})
     spent = dead.seconds_spent
     resumed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, resume=True)

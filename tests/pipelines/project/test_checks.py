@@ -51,7 +51,7 @@ def compile_with(folder, data="drop: [note]", validation="max_rows_factor: 3"):
         ("pattern: data/orders.csv", "orders.csv' has 0 '{span}' in it"),
         ("pattern: 'data/{span:%Y-%W}.csv'", "has the field '%W'"),
         ("marker: done/_SUCCESS", "must be a file's name"),
-        ("marker: _SUCCESS", "can't tell which span it completes"),
+        ("marker: _SUCCESS", "does not say which span it"),
         ("pattern: bq://a.b.c_{span}\n  marker: _SUCCESS", "tables of BigQuery have none"),
     ],
 )
