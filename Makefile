@@ -6,11 +6,27 @@ TESTS ?=
 UPGRADE ?=
 # Whole files go to a worker, so that what a file's tests share is made once.
 WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Tests that together use each library that pyproject.toml names.
+LOWEST ?= tests/components/ingest_spans/sources/test_bigquery_source.py \
+    tests/components/ingest_spans/sources/test_parquet_files.py \
+    tests/components/lib/test_remote_filesystem.py \
+    tests/components/lib/test_uris_on_a_bucket.py \
+    tests/components/lib/report/test_page.py \
+    tests/components/notify_outcome/test_pubsub.py \
+    tests/pipelines/cli/test_compile.py \
+    tests/pipelines/definitions/test_continuous_training.py \
+    tests/pipelines/local/test_runner.py \
+    tests/pipelines/project/test_config.py \
+    tests/pipelines/targets/kubeflow/test_target.py \
+    tests/pipelines/targets/vertex/test_target.py \
+    tests/pipelines/test_examples.py \
+    tests/pipelines/triggers/service/test_pull.py \
+    tests/pipelines/triggers/service/test_push.py
 N ?= 100
 SEED ?= 1
 AREAS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock image mutation bench data load clean
+.PHONY: help setup demo test lowest lint format docs lock image mutation bench data load clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +40,10 @@ demo: setup ## four retrains on the flights of 2013: a first model, a better one
 test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORKERS= for one at a time)
 	@# The processes that tests start need not compile our modules each time.
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest $(WORKERS) $(TESTS)
+
+lowest: setup ## some tests with the lowest versions that pyproject.toml allows (needs Python 3.11)
+	@.venv/bin/python tools/lowest.py
+	@env -u PYTHONDONTWRITEBYTECODE .venv-lowest/bin/python -m pytest $(WORKERS) $(LOWEST)
 
 lint: setup ## ruff, mypy and the links in the documentation
 	@sh tools/lint.sh
@@ -54,4 +74,4 @@ load: setup ## the trigger service under load, and with a replica killed (needs 
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py
 
 clean: ## remove the environment, caches and what the demo wrote
-	@rm -rf .venv .import_linter_cache .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist flights-demo bench/out
+	@rm -rf .venv .venv-lowest .import_linter_cache .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist flights-demo bench/out

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import itertools
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -85,6 +87,26 @@ def test_lock_satisfies_the_project(line: str) -> None:
                 assert len(entries) == 1, f"{requirement} in {line}: run make lock"
                 (pin,) = entries[0].specifier
                 assert requirement.specifier.contains(pin.version), f"{requirement}: run make lock"
+
+
+def test_the_lowest_lock_has_the_versions_that_the_project_names() -> None:
+    locked = pins("py311-lowest")
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    environment = {"python_version": "3.11", "python_full_version": "3.11.5"}
+    for text in [*PROJECT["project"]["dependencies"], *itertools.chain(*extras)]:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate(environment):
+            continue
+        lowest = {
+            Version(spec.version)
+            for spec in requirement.specifier
+            if spec.operator in (">=", "~=", "==")
+        }
+        ((pin,),) = (entry.specifier for entry in locked[canonicalize_name(requirement.name)])
+        assert lowest == {Version(pin.version)}, (
+            f"{text}: the lowest version that can be installed is {pin.version}; "
+            "name it in pyproject.toml, or run make lock"
+        )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 Each dependency line has three: `<line>.txt` is what runs in production (the image installs it and
 nothing else), `<line>-dev.txt` what the demo and the tests want beside it, and `<line>-light.txt`
 the part of `<line>.txt` without the extra `components`, which the trigger service's image has.
+`py311-lowest.txt` has the lowest versions that pyproject.toml allows on Python 3.11 (`make lowest`).
 `build.txt` is what builds the few packages that come as source, and `uv`, which installs the rest.
 
 Run by `make lock`, with the Python of the project's environment.
@@ -24,6 +25,7 @@ REQUIREMENTS = ROOT / "requirements"
 LIGHT_EXTRAS = ("gcs", "s3")
 RUNTIME_EXTRAS = ("components", *LIGHT_EXTRAS)
 DEV_EXTRAS = (*RUNTIME_EXTRAS, "demo", "dev")
+LOWEST_LINE = "py311"
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"}
 MACOS = {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin"}
 
@@ -74,6 +76,12 @@ def main() -> None:
             f"What of {line.name}.txt is used where no task runs: the trigger service, a scheduler's machine.",
             light,
         )
+        if line.name == LOWEST_LINE:
+            name = f"{line.name}-lowest.txt"
+            kept = [] if upgrade else pins_of(name)
+            lowest = resolve(line, DEV_EXTRAS, kept=kept, options=["--resolution", "lowest-direct"])
+            what = "The lowest versions that pyproject.toml allows, with what they need."
+            write(REQUIREMENTS / name, what, lowest)
     print("resolving build ...", flush=True)
     build = compile_lock(
         ["--universal", "--python-version", "3.11", "-"],
@@ -90,7 +98,11 @@ def pins_of(*names: str) -> list[str]:
 
 
 def resolve(
-    line: Line, extras: Iterable[str], constraints: Iterable[str] = (), kept: Iterable[str] = ()
+    line: Line,
+    extras: Iterable[str],
+    constraints: Iterable[str] = (),
+    kept: Iterable[str] = (),
+    options: Iterable[str] = (),
 ) -> list[str]:
     """Lock the project with these extras on one line.
 
@@ -99,6 +111,7 @@ def resolve(
         extras: The extras of pyproject.toml to include.
         constraints: Pins that hold, as `name==version ; marker`.
         kept: Pins that are taken where they fit.
+        options: More options of `uv pip compile`.
 
     Returns:
         One entry a package: its pin and its hashes, a marker only where the line's environments
@@ -117,7 +130,7 @@ def resolve(
         project.write_text(f"{text}\n[tool.uv]\nenvironments = {markers!r}\n")
         pins = Path(folder) / "constraints.txt"
         pins.write_text("\n".join(constraints))
-        arguments = ["--universal", "--python-version", line.pythons[0], "-c", str(pins)]
+        arguments = ["--universal", "--python-version", line.pythons[0], "-c", str(pins), *options]
         for extra in extras:
             arguments += ["--extra", extra]
         entries = compile_lock([*arguments, str(project)], cwd=folder, kept=kept)
