@@ -1,5 +1,6 @@
 """What commands do before they start a run on a service: read, check, compile, push."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def load_with_image(file: Path, image: str | None) -> LoadedConfig:
     loaded = load_config(file)
     if image:
         config = loaded.config.model_copy(update={"image": image})
-        loaded = loaded.model_copy(update={"config": config})
+        loaded = dataclasses.replace(loaded, config=config)
     pinned, warnings = pin_images(loaded)
     show_warnings(warnings)
     return pinned

@@ -1,5 +1,6 @@
 """Running a retrain.yaml on this machine."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def run_locally(
     """
     if not notify:
         quiet = loaded.config.model_copy(update={"notify": NotifyConfig()})
-        loaded = loaded.model_copy(update={"config": quiet})
+        loaded = dataclasses.replace(loaded, config=quiet)
     config = loaded.config
     if not is_local(config.artifacts_uri):
         raise RetrainerError(

@@ -59,7 +59,6 @@ def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json
     from ..runs.record_store import list_runs
     from ..runs.remote_lookup import list_elsewhere
     from ..targets.catalog import list_services
-    from .show_runs import print_list
 
     loaded = load_config(file)
     kinds = [kind for kind in TARGETS if not places or kind in places]
@@ -68,6 +67,11 @@ def list_(file: Path, places: tuple[str, ...], most: int, offline: bool, as_json
     elsewhere, problems = list_elsewhere(loaded, kinds, asked, most) if kinds else ([], ())
     show_warnings(problems)
     if not as_json:
+        if not records and not elsewhere:
+            click.echo("no runs yet")
+            return
+        from .show_runs import print_list
+
         print_list(records, elsewhere)
         return
     described = [

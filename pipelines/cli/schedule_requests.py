@@ -1,5 +1,6 @@
 """What `retrainer schedule` sends: the target, the request, and a digest of what the runs are made of."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -90,7 +91,7 @@ def _with_image(loaded: LoadedConfig, image: str | None) -> LoadedConfig:
     if not image:
         return loaded
     config = loaded.config.model_copy(update={"image": image})
-    return loaded.model_copy(update={"config": config})
+    return dataclasses.replace(loaded, config=config)
 
 
 def _digest(loaded: LoadedConfig, pipeline: Pipeline, kind: str, options: dict[str, Any]) -> str:

@@ -50,9 +50,6 @@ def print_list(
         console: Where to; standard output if not given.
     """
     console = console or open_console()
-    if not records and not elsewhere:
-        console.print("no runs yet")
-        return
     lines = [
         (
             record.started,

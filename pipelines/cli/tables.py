@@ -10,8 +10,9 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 def open_console() -> Console:
     """Open the standard output for tables; what a program reads is not cut to a terminal's width."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
+    # Names and messages are printed as they are, also where `:x:` stands in them.
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(width=_PIPE_COLUMNS, emoji=False)
 
 
 def local_time(moment: str) -> str:

@@ -1,5 +1,6 @@
 """`retrainer trigger`: runs by messages, pushed or pulled."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def _open(
         "trigger", loaded.config.trigger_service, {"subscription": subscription}
     )
     config = loaded.config.model_copy(update={"trigger_service": settings})
-    loaded = loaded.model_copy(update={"config": config})
+    loaded = dataclasses.replace(loaded, config=config)
     target = open_target(kind, loaded, pipeline, take_flags(options))
     set_up_logs(verbose)
     recorder = BackgroundRecorder(SubmissionRecorder(loaded, target))

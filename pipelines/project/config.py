@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ from ...components.lib.image import VERSION as RELEASE
 from .config_errors import describe, untransportable
 from .old_spellings import OldSpelling, read_old_spellings
 from .sections.retrain import VERSION, RetrainConfig
-from .sections.section import Section
 from .variables import OVERRIDES, resolve_values
 from .yaml_places import YamlPlaces, load_yaml
 
@@ -24,7 +24,8 @@ from .yaml_places import YamlPlaces, load_yaml
 MAX_MODULE_BYTES = 64 * 1024
 
 
-class LoadedConfig(Section):
+@dataclass(frozen=True)
+class LoadedConfig:
     """A retrain.yaml as a run needs it: paths absolute, the model's source read.
 
     Attributes:

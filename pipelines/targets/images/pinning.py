@@ -1,5 +1,6 @@
 """Pinning container images to what they are now."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,8 +88,8 @@ def pin_images(loaded: LoadedConfig) -> tuple[LoadedConfig, list[str]]:
         updates["tasks"] = config.tasks.model_copy(update=tasks)
     updates["beam_args"] = [_pin_argument(argument, pin) for argument in config.beam_args]
     moving = {image: one.reason for image, one in known.items() if one.reason}
-    pinned = loaded.model_copy(
-        update={"config": config.model_copy(update=updates), "moving_images": frozenset(moving)}
+    pinned = dataclasses.replace(
+        loaded, config=config.model_copy(update=updates), moving_images=frozenset(moving)
     )
     return pinned, [_warning(image, reason) for image, reason in moving.items()]
 
