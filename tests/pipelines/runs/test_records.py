@@ -157,6 +157,8 @@ def bucket():
     record.state, record.host = RunState.RUNNING, "elsewhere"
 
     def heard(minutes: float, beats: bool) -> RunState:
+        # What an earlier heartbeat left would be taken for this one's.
+        files.store.clear()
         record.beats = beats
         save_run(record)
         if beats:
