@@ -125,14 +125,15 @@ def _ingest_span(
 
     near = join(place.span_uri(source.name), "new")
     with scratch_folder(near) as folder:
-        written = _write(source, settings, key, declared, folder, digests)
+        try:
+            written = _write(source, settings, key, declared, folder, digests)
+        except RetrainerError:
+            # A file that is being written has faults of its own, which are not what to fix.
+            _check_unchanged(source, fingerprints)
+            raise
         content = _digest_content(source, digests)
-        if read_fingerprints(source.files) != fingerprints:
-            # The rows are not of the content that names the version.
-            raise RetrainerError(
-                f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
-                "while it was read. Run again when it is complete, or let its writer mark complete spans (data.marker)."
-            )
+        # Else the rows are not of the content that names the version.
+        _check_unchanged(source, fingerprints)
         name = digest_value([digest, content, written.columns])[:VERSION_DIGITS]
         uri = place.version_uri(source.name, name)
         reused = exists(join(uri, SPAN_FILE))
@@ -147,6 +148,14 @@ def _ingest_span(
             "prune' is done."
         )
     return IngestedSpan(stored, reused)
+
+
+def _check_unchanged(source: SourceSpan, fingerprints: list[str]) -> None:
+    if read_fingerprints(source.files) != fingerprints:
+        raise RetrainerError(
+            f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
+            "while it was read. Run again when it is complete, or let its writer mark complete spans (data.marker)."
+        )
 
 
 @contextmanager

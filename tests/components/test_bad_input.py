@@ -280,7 +280,7 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
 @pytest.mark.parametrize(
     ("module", "step"), [(span_module, "open_source"), (download, "digest_source")]
 )
-@pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", None])
+@pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", "", None])
 def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(
     chain, tmp_path, monkeypatch, content, module, step
 ):
