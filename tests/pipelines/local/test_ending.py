@@ -255,6 +255,8 @@ def test_a_task_that_finishes_while_it_is_asked_to_stop_has_finished(start):
 def test_a_killed_runner_takes_its_processes_along(start):
     script = start(lingering)
     script.wait_for("one", "two")
+    # The task may be ahead of the runner's record of it.
+    wait_until(lambda: script.record().tasks["linger"].state == TaskState.RUNNING)
     script.process.kill()
     script.process.wait(PATIENCE_SECONDS)
     wait_until(lambda: not script.alive())
