@@ -187,7 +187,7 @@ def _names(config: config_pb2.EvalConfig) -> Any:
             text += f"_{key.sub_key}"
         if key.aggregation_type is not None:
             text += f"_{key.aggregation_type}"
-        # A row count is of rows; where weights are in use the weighted one is told apart.
+        # A row count is of rows; where weights are in use the weighted one is kept apart.
         return (
             f"weighted_{text}" if weighted and key.example_weighted and key.name == ROWS else text
         )

@@ -83,7 +83,7 @@ def test_a_clock_that_no_service_knows_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "delete"])
-def test_a_schedule_that_is_not_there_is_told(retrainer, project, vertex, command):
+def test_a_missing_schedule_is_named(retrainer, project, vertex, command):
     with pytest.raises(RetrainerError, match="nightly"):
         retrainer("schedule", command, project, "--to", "vertex", "--name", "nightly")
 

@@ -46,7 +46,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_a_full_disk_is_told_in_a_line_and_the_next_run_starts(
+def test_a_full_disk_is_reported_in_a_line_and_the_next_run_starts(
     small_disk, tmp_path, bench, compile_pipeline
 ):
     @dsl.pipeline(name="filling")
@@ -88,8 +88,8 @@ def test_a_full_disk_is_told_in_a_line_and_the_next_run_starts(
     assert json.loads((small_disk / "store" / "runs" / "july" / "run.json").read_text())
 
 
-def test_an_error_is_told_although_the_log_is_on_a_full_disk(tmp_path):
-    told, result = os.pipe()
+def test_an_error_is_reported_although_the_log_is_on_a_full_disk(tmp_path):
+    report, result = os.pipe()
     alive, _kept = os.pipe()
     request = {
         "source": "def stop():\n    raise OSError(28, 'No space left on device', '/data/x')\n",
@@ -112,7 +112,7 @@ def test_an_error_is_told_although_the_log_is_on_a_full_disk(tmp_path):
     ended = subprocess.run(command, pass_fds=(result, alive), start_new_session=True, check=False)
     os.close(result)
     assert ended.returncode == 1
-    with os.fdopen(told) as pipe:
+    with os.fdopen(report) as pipe:
         outcome = json.load(pipe)
     assert outcome["known"]
     assert outcome["error"].startswith("the disk is full: OSError: [Errno 28] No space left")

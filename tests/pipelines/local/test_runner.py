@@ -400,7 +400,7 @@ def test_a_task_is_tried_again(bench, compile_pipeline, listener, tmp_path):
     assert (record.state, record.tasks["fail-until"].attempts) == (RunState.FAILED, 3)
 
 
-def test_progress_and_output_are_told(bench, compile_pipeline, listener):
+def test_progress_and_output_are_reported(bench, compile_pipeline, listener):
     @dsl.pipeline(name="progress")
     def pipeline():
         report_progress()
