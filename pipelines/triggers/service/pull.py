@@ -65,6 +65,7 @@ class Puller:
         self._holding = Holding(self._release, MAX_HELD)
         metrics.held.set_function(lambda: len(self._holding))
         self._stream: Any = None
+        self._not_opened: AttributeError | None = None
 
     def start(self, ended: Callable[[], object]) -> None:
         """Start pulling.
@@ -75,13 +76,20 @@ class Puller:
         from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
         from google.cloud.pubsub_v1.types import FlowControl
 
-        self._stream = self._client.subscribe(
-            self.subscription,
-            self._take,
-            flow_control=FlowControl(max_messages=MAX_MESSAGES),
-            scheduler=ThreadScheduler(self._pool),
-            await_callbacks_on_shutdown=True,
-        )
+        try:
+            self._stream = self._client.subscribe(
+                self.subscription,
+                self._take,
+                flow_control=FlowControl(max_messages=MAX_MESSAGES),
+                scheduler=ThreadScheduler(self._pool),
+                await_callbacks_on_shutdown=True,
+            )
+        except AttributeError as error:
+            # A refusal that comes before StreamingPullManager.open is through removes the threads that open starts
+            # next (google-cloud-pubsub 2.39), and the refusal itself is lost with them.
+            self._not_opened = error
+            ended()
+            return
         self._stream.add_done_callback(lambda _: ended())
 
     def check(self) -> None:
@@ -106,6 +114,13 @@ class Puller:
 
         for waiting in self._holding.stop():
             waiting.received.nack()
+        if self._not_opened is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._client.close()
+            raise RetrainerError(
+                f"'{self.subscription}' can't be pulled from{route(_ADDRESS, http_only=True)}: Pub/Sub closed the stream "
+                f"while it was opened.{_FIX}"
+            ) from self._not_opened
         if self._stream is not None:
             self._stream.cancel()
             try:

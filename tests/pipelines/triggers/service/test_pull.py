@@ -1,10 +1,12 @@
 """Pulling with Google's own client from Google's own in-memory Pub/Sub server."""
 
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from google.api_core.bidi import BackgroundConsumer
 from servers.pubsub import PubSubServer
 
 from retrainer.components.lib.errors import RetrainerError
@@ -207,6 +209,30 @@ def test_a_missing_topic_is_named(server, topic):
 
 @integration
 def test_a_subscription_that_is_not_there_ends_the_puller_with_its_name(server):
+    metrics, ended = Metrics(), threading.Event()
+    puller = Puller(
+        "projects/acme-ml/subscriptions/none", Processor(FakeHandler(), metrics), metrics
+    )
+    puller.start(ended.set)
+    assert ended.wait(60)
+    with pytest.raises(RetrainerError, match="no messages are being pulled from"):
+        puller.check()
+    with pytest.raises(RetrainerError, match=r"subscriptions/none' can't be pulled from"):
+        puller.stop(20)
+
+
+@integration
+def test_a_refusal_while_the_stream_is_opened_names_the_subscription(server, monkeypatch):
+    start = BackgroundConsumer.start
+
+    def start_and_wait_for_the_refusal(consumer):
+        start(consumer)
+        deadline = time.monotonic() + 30
+        while consumer._thread is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(BackgroundConsumer, "start", start_and_wait_for_the_refusal)
     metrics, ended = Metrics(), threading.Event()
     puller = Puller(
         "projects/acme-ml/subscriptions/none", Processor(FakeHandler(), metrics), metrics
