@@ -118,8 +118,8 @@ class Puller:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._client.close()
             raise RetrainerError(
-                f"'{self.subscription}' can't be pulled from{route(_ADDRESS, http_only=True)}: Pub/Sub closed the stream "
-                f"while it was opened.{_FIX}"
+                f"'{self.subscription}' can't be pulled from{route(_ADDRESS, http_only=True)}: Pub/Sub closed the "
+                f"stream while it was opened.{_FIX}"
             ) from self._not_opened
         if self._stream is not None:
             self._stream.cancel()

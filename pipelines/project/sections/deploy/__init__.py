@@ -1,0 +1,1 @@
+"""The sections of `serving.deploy`, a module for each service."""
