@@ -5,6 +5,8 @@ nothing else), `<line>-dev.txt` what the demo and the tests want beside it, and 
 the part of `<line>.txt` without the extra `components`, which the trigger service's image has.
 `py311-lowest.txt` has the lowest versions that pyproject.toml allows on Python 3.11 (`make lowest`).
 `build.txt` is what builds the few packages that come as source, and `uv`, which installs the rest.
+`servers/<name>.txt` is what a server has that tests talk to, in an environment of its own; `servers/<name>.in`
+names it.
 
 Run by `make lock`, with the Python of the project's environment.
 """
@@ -89,6 +91,26 @@ def main() -> None:
         kept=[] if upgrade else pins_of("build.txt"),
     )
     write(REQUIREMENTS / "build.txt", "What builds the packages that come as source.", build)
+    for wanted in sorted((REQUIREMENTS / "servers").glob("*.in")):
+        lock_server(wanted, upgrade)
+
+
+def lock_server(wanted: Path, upgrade: bool) -> None:
+    """Lock the environment of a server that tests talk to.
+
+    Args:
+        wanted: What it has, `<name>.in`.
+        upgrade: Take the newest versions.
+    """
+    name = f"servers/{wanted.stem}.txt"
+    print(f"resolving {name} ...", flush=True)
+    kept = [] if upgrade else pins_of(name)
+    entries = compile_lock(["--universal", "--python-version", "3.11", str(wanted)], kept=kept)
+    write(
+        REQUIREMENTS / name,
+        "What a server in the tests has, in an environment of its own.",
+        entries,
+    )
 
 
 def pins_of(*names: str) -> list[str]:
