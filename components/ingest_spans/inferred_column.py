@@ -90,11 +90,15 @@ class InferredColumn:
             return self._add(column, column, False)
         if self._rules != rules:
             self._rules, self._leave_numbers = rules, rules.leave_numbers
-        if self._leave_numbers and (plain := self._cast_plain(column)) is not None:
+        plain = self._cast_plain(column) if self._leave_numbers else None
+        if plain is not None and self.type != ColumnType.TEXT:
             return plain, _NONE, ""
         as_text = rules.as_text(column)
-        bare = rules.without_missing(column) if rules.keep_words else as_text
-        converted = self._add(rules.as_numbers(bare), as_text, True)
+        if plain is None:
+            bare = rules.without_missing(column) if rules.keep_words else as_text
+            converted = self._add(rules.as_numbers(bare), as_text, True)
+        else:
+            converted = cast(as_text, ColumnType.TEXT), _NONE, ""
         if self.type == ColumnType.TEXT and not self._finished and as_text is not column:
             self._words.update(rules.missing_words(column))
         return converted
@@ -123,7 +127,10 @@ class InferredColumn:
         return found
 
     def _cast_plain(self, column: pa.Array) -> pa.Array | None:
-        """Cast a block of numbers at once, as most blocks are; None if a cell needs a closer look."""
+        """Cast a block of numbers at once, as most blocks are; None if a cell needs a closer look.
+
+        The column becomes text here if these cells show that its numbers are versions.
+        """
         column_type = self.type
         if column_type not in (ColumnType.INTEGER, ColumnType.LONG, ColumnType.NUMBER):
             return None
@@ -135,7 +142,6 @@ class InferredColumn:
             self._look(column, values, column_type, True)
             if self._spelling.versions:
                 self.type = ColumnType.TEXT
-                return None
         return values
 
     def _add(self, numbers: pa.Array, text: pa.Array, spelled: bool) -> Converted:

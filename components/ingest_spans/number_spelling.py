@@ -218,7 +218,8 @@ class Spelling:
             return
         # Most columns of text show it in their first cells.
         for cells in (text.slice(0, _FIRST_CELLS), text):
-            if not pc.all(pc.match_substring_regex(cells, _LIKE_NUMBER)).as_py():
+            # Where all cells are missing, none is a word.
+            if not pc.all(pc.match_substring_regex(cells, _LIKE_NUMBER), min_count=0).as_py():
                 self.words = True
                 return
         self.codes.add(text.filter(codes(text)))

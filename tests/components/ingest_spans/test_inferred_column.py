@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.ingest_spans.casts import CastError, cast
+from retrainer.components.ingest_spans.cell_rules import CellRules
 from retrainer.components.ingest_spans.column_types import ColumnType
-from retrainer.components.ingest_spans.inferred_column import infer_type
+from retrainer.components.ingest_spans.inferred_column import InferredColumn, infer_type
 from retrainer.components.ingest_spans.rejecting_casts import cast_or_reject, decode_text
 
 
@@ -144,3 +145,38 @@ def test_nested_columns_have_no_column_type(column, column_type):
         infer_type(column, False)
     with pytest.raises(CastError):
         cast_or_reject(column, column_type)
+
+
+BLOCKS = {
+    "versions": (["3.9", "3.11", "3.10", None, "3.8"], ColumnType.TEXT),
+    "numbers": (["3.9", "3.11", "7", None, "3.12"], ColumnType.NUMBER),
+    "measures": (["3.9", "3.10", "-3.5", "3.11"], ColumnType.NUMBER),
+    "whole": (["1", None, "7", "1000"], ColumnType.INTEGER),
+    "long": (["1", "9007199254740993", None, "2"], ColumnType.LONG),
+    "long beside a fraction": (["9007199254740993", "1.5", "2"], ColumnType.TEXT),
+    "codes": (["7", "0700", None, "0700", "8", "+9"], ColumnType.TEXT),
+    "codes after missing cells": ([*[None] * 64, "0700", "7"], ColumnType.TEXT),
+    "a word": (["7", "0700", "seven", "NA", "8"], ColumnType.TEXT),
+    "flags": (["true", None, "false"], ColumnType.BOOLEAN),
+    "flags and numbers": (["1", "true", "0"], ColumnType.TEXT),
+    "nothing": ([None, "NA", ""], ColumnType.EMPTY),
+    "missing words": (["a", "NA", "b", "null", "NA"], ColumnType.TEXT),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_type_and_the_notes_do_not_depend_on_where_blocks_end(name):
+    cells, column_type = BLOCKS[name]
+
+    def read(*blocks):
+        column = InferredColumn(None)
+        for block in blocks:
+            column.add(pa.array(block, pa.string()), CellRules())
+        column.finish()
+        return column.type, column.notes()
+
+    whole = read(cells)
+    assert whole[0] == column_type
+    for end in range(1, len(cells)):
+        assert read(cells[:end], cells[end:]) == whole, cells[end:]
+    assert read(*([cell] for cell in cells)) == whole

@@ -300,6 +300,16 @@ def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
     assert with_domain() == {"shop", "customer"}
 
 
+def test_a_domain_has_at_most_one_value_for_every_twenty_rows():
+    frame = pd.DataFrame({"late": [i % 2 for i in range(400)]})
+    for values in (20, 21):
+        frame[f"{values} values"] = [f"value {i % values}" for i in range(400)]
+    dataset = Dataset(tfdv.generate_statistics_from_dataframe(frame))
+    schema = infer_schema(dataset, [dataset], "late", (), 0.99)
+    assert [one.name for one in schema.feature if one.HasField("domain")] == ["20 values"]
+    assert [domain.name for domain in schema.string_domain] == ["20 values"]
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

@@ -130,6 +130,32 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         open_claims(str(tmp_path / "file" / "claims"))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda claims: claims.read("runs/a"),
+        lambda claims: claims.write("runs/b", {"by": "one"}, None),
+        lambda claims: claims.sweep(NOW),
+    ],
+    ids=["read", "write", "sweep"],
+)
+def test_a_store_that_denies_access_is_named_with_its_reason(call):
+    class LockedFileSystem(MemoryFileSystem):
+        protocol = "locked"
+
+        def deny(self, *arguments, **keywords):
+            raise PermissionError("no such grant")
+
+        find = ls = pipe_file = cat_file = info = deny
+
+    fsspec.register_implementation("locked", LockedFileSystem, clobber=True)
+    with pytest.raises(
+        UnavailableError,
+        match=r"claims at 'locked://claims'.* to 'locked://claims.* is denied.*no such grant",
+    ):
+        call(FileClaims("locked://claims"))
+
+
 def test_an_unknown_protocol_is_named():
     with pytest.raises(RetrainerError, match="can't open 'ftpx://"):
         open_claims("ftpx://host/claims")
