@@ -36,7 +36,8 @@ def evaluate_model(
             shape (rows,).
         champion: The champion's record from resolve_champion; there may be none.
         evaluation: TFMA's result files, for tfma.load_eval_result and tfma.load_validation_result.
-        blessing: blessing.json: whether it is blessed, the reasons, its digest, the champion's version and the spans.
+        blessing: blessing.json: whether it is blessed, the reasons, its digest, the champion's version and the spans;
+            evaluation.json: its metrics by slice, which the registry keeps.
         metrics: The metrics on all eval rows, the champion's with `champion_` before their names.
         report: The evaluation as one HTML page.
         metrics_specs: tfma.MetricsSpec as a list of mappings: metrics with their thresholds.

@@ -41,6 +41,7 @@ from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER, Scores, needed_columns, score
 from .report import render
+from .summary import summarize
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation
 
 _log = logging.getLogger(__name__)
@@ -174,6 +175,7 @@ def evaluate(
         if done.silent:
             comparison = without_silent_rows(comparison, done.silent)
         evaluation, verdict = done.evaluation, done.verdict
+        everything = evaluation
         if comparison.is_partial:
             alone = replace(champion, uri=None)
             everything = compute(examples, alone, join(results, ALL_ROWS)).evaluation
@@ -214,6 +216,8 @@ def evaluate(
         place_of(report_path),
     )
     write_atomic(report_path, page)
+    compared = against.version if against.exists else None
+    summarize(everything, verdict.sentence, compared).write(blessing_path)
     Blessing(
         verdict.blessed,
         verdict.reasons,

@@ -1,7 +1,19 @@
-"""The metrics of a model by slice, as the registry keeps them and services and model cards show them."""
+"""The metrics of a model by slice, as the registry keeps them and services and model cards show them.
+
+evaluate_model writes them beside its blessing, and push_model keeps them with the version. A blessing or a version from
+before they were written has none.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .errors import RetrainerError
+from .uris import join, read_json, write_json
+
+EVALUATION_FILE = "evaluation.json"
+FORMAT = 1
+MOST_SLICES = 1_000
 
 
 @dataclass(frozen=True)
@@ -12,8 +24,86 @@ class SliceMetrics:
         slice: Value by column; empty for all rows.
         metrics: Value by the metric's name in TFMA.
         rows: Number of rows in the slice; None if it was not counted.
+        champion: The metrics of the champion on the same rows; empty if it was not compared there.
+        intervals: Lower and upper bound of each metric that has a confidence interval.
     """
 
     slice: Mapping[str, str]
     metrics: Mapping[str, float] = field(default_factory=dict)
     rows: int | None = None
+    champion: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The slice in words, such as `carrier = UA`."""
+        return ", ".join(f"{column} = {value}" for column, value in self.slice.items()) or "overall"
+
+
+@dataclass(frozen=True)
+class EvaluationSummary:
+    """What the gate measured.
+
+    Attributes:
+        slices: The metrics by slice, all rows first.
+        left_out: Number of slices beyond `MOST_SLICES`, which are not here.
+        verdict: The gate's verdict in one sentence; empty if unknown.
+        champion_version: Version of the champion that the model was compared with; None for none.
+    """
+
+    slices: tuple[SliceMetrics, ...] = ()
+    left_out: int = 0
+    verdict: str = ""
+    champion_version: int | None = None
+
+    @property
+    def overall(self) -> SliceMetrics:
+        """The metrics on all rows; without any if nothing was recorded."""
+        return self.slices[0] if self.slices else SliceMetrics({})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, with at most `MOST_SLICES` slices."""
+        kept = self.slices[:MOST_SLICES]
+        left_out = self.left_out + len(self.slices) - len(kept)
+        return {
+            "format": FORMAT,
+            **asdict(self),
+            "slices": [asdict(one) for one in kept],
+            "left_out": left_out,
+        }
+
+    def write(self, folder: str) -> None:
+        """Write it into a folder, as `evaluation.json`."""
+        write_json(join(folder, EVALUATION_FILE), self.to_json())
+
+    @classmethod
+    def read(cls, folder: str) -> "EvaluationSummary":
+        """Read it from a folder.
+
+        Returns:
+            What is recorded there; an empty one if there is no such file.
+
+        Raises:
+            RetrainerError: If the file has another format.
+        """
+        uri = join(folder, EVALUATION_FILE)
+        try:
+            content = read_json(uri)
+        except FileNotFoundError:
+            return cls()
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
+            raise RetrainerError(
+                f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. Use the version of "
+                "retrainer that wrote it, or a newer one."
+            )
+        known = {one.name for one in fields(cls)}
+        values = {name: value for name, value in content.items() if name in known}
+        return cls(**{**values, "slices": tuple(_slice(one) for one in content.get("slices", ()))})
+
+
+def _slice(content: Mapping[str, Any]) -> SliceMetrics:
+    known = {one.name for one in fields(SliceMetrics)}
+    values = {name: value for name, value in content.items() if name in known}
+    intervals = {name: (low, high) for name, (low, high) in values.get("intervals", {}).items()}
+    return SliceMetrics(**{**values, "intervals": intervals})

@@ -5,14 +5,16 @@ record. So a reader never sees a partial model, and of two writers who both read
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from .errors import RetrainerError
+from .evaluation_summary import EvaluationSummary, SliceMetrics
 from .numbered_records import NumberedRecords
-from .uris import create_exclusive, filesystem, join, read_json, write_json
+from .uris import create_exclusive, filesystem, join, read_json, write_atomic, write_json
 
 CHAMPION = "champion"
 FORMAT = 1
@@ -107,13 +109,28 @@ class Registry:
         newest = self._alias(alias).newest()
         return newest.content["version"] if newest else None
 
-    def add(self, folder: str, digest: str, info: dict[str, Any]) -> ModelVersion:
+    def evaluation(self, version: int) -> tuple[SliceMetrics, ...]:
+        """Read the metrics of a version as the gate measured them, all rows first; none if they were not kept."""
+        return self.evaluation_summary(version).slices
+
+    def evaluation_summary(self, version: int) -> EvaluationSummary:
+        """Read what the gate measured of a version, and its verdict; empty if it was not kept."""
+        return EvaluationSummary.read(self._version_uri(version))
+
+    def add(
+        self,
+        folder: str,
+        digest: str,
+        info: dict[str, Any],
+        describe: Callable[[ModelVersion], Mapping[str, str]] | None = None,
+    ) -> ModelVersion:
         """Copy a SavedModel into the registry, unless a version has the same content.
 
         Args:
             folder: The SavedModel, a local folder.
             digest: SHA-256 of its content.
             info: Metadata to keep.
+            describe: Returns the text of further files by name, which are written beside the record before it.
 
         Returns:
             The version.
@@ -134,6 +151,8 @@ class Registry:
                 fs.makedirs(target.rpartition("/")[0], exist_ok=True)
                 fs.put_file(str(file), target)
         version = ModelVersion(number, uri, digest, info)
+        for name, text in (describe(version) if describe else {}).items():
+            write_atomic(join(self._version_uri(number), name), text)
         record = {"format": FORMAT, "version": number, "digest": digest, "info": info}
         write_json(join(self._version_uri(number), _RECORD), record)
         create_exclusive(self._digest_uri(digest), f"{number}\n")

@@ -1,10 +1,12 @@
 """Making a model the champion, if and only if it is blessed and serves."""
 
 import datetime
+import json
 from typing import Any
 
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
+from ..lib.evaluation_summary import EVALUATION_FILE, EvaluationSummary
 from ..lib.folders import local_folder
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
@@ -107,7 +109,8 @@ def push(
             verdict = f"unchanged, already the champion (version {current.version})"
             Pushed(True, current.version, verdict=verdict).write(output)
             return verdict
-        version = registry.add(folder, digest, noted)
+        evaluation = json.dumps(EvaluationSummary.read(blessing).to_json(), indent=2)
+        version = registry.add(folder, digest, noted, lambda _: {EVALUATION_FILE: evaluation})
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version
     moved = {"at": now, **({"run": noted["run"]} if noted.get("run") else {})}

@@ -16,6 +16,7 @@ from retrainer.components import evaluate_model
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation_summary import EvaluationSummary
 from retrainer.components.lib.verdicts import Blessing, Champion
 
 SLICES = [{"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]
@@ -103,6 +104,13 @@ def test_a_better_challenger_is_blessed(
     }
     assert outcome.metrics["auc"] > outcome.metrics["champion_auc"]
     assert outcome.metrics["example_count"] == 600
+    summary = EvaluationSummary.read(str(outcome.folder / "blessing"))
+    assert (summary.verdict, summary.champion_version) == (outcome.verdict, 3)
+    overall, largest = summary.slices[:2]
+    assert (overall.slice, overall.rows) == ({}, 600)
+    assert overall.metrics["auc"] == outcome.metrics["auc"]
+    assert overall.champion["auc"] == outcome.metrics["champion_auc"]
+    assert list(largest.slice) in (["carrier"], ["origin"])
     result = tfma.load_validation_result(str(outcome.folder / "evaluation"))
     assert result.validation_ok
 

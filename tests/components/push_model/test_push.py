@@ -5,6 +5,7 @@ import pytest
 from retrainer.components.lib import numbered_records
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
@@ -67,6 +68,25 @@ def test_a_blessed_model_becomes_the_champion(gate):
     info = {"run": "r", "train_spans": ["1", "2"], "eval_spans": ["3"]}
     assert gate.registry.get(1).info == info
     assert digest_folder(gate.registry.get(1).uri) == digest_folder(model)
+
+
+def test_a_version_keeps_what_the_gate_measured(gate):
+    model = gate.model("a")
+    judged = gate.judge(model)
+    slices = (
+        SliceMetrics({}, {"auc": 0.9}, 600, {"auc": 0.8}, {"auc": (0.85, 0.95)}),
+        SliceMetrics({"carrier": "UA"}, {"auc": 0.7}, 20),
+    )
+    EvaluationSummary(slices, verdict="blessed: auc 0.9", champion_version=None).write(judged[0])
+    gate.push(model, judged)
+    assert gate.registry.evaluation(1) == slices
+    assert gate.registry.evaluation_summary(1).verdict == "blessed: auc 0.9"
+
+
+def test_a_blessing_without_metrics_is_pushed_all_the_same(gate):
+    model = gate.model("a")
+    gate.push(model, gate.judge(model))
+    assert gate.registry.evaluation(1) == ()
 
 
 def test_an_unblessed_model_is_refused_and_the_champion_stays(gate):
