@@ -59,6 +59,15 @@ class Store:
         return join(self.uri, "models")
 
     @property
+    def predictions_uri(self) -> str:
+        """Tables of predictions: `predictions/<span>/<version>/`."""
+        return join(self.uri, "predictions")
+
+    def predictions_of_span_uri(self, span: str) -> str:
+        """Tables of predictions of one span; a span of several path parts gets one folder."""
+        return join(self.predictions_uri, span.replace("/", "-"))
+
+    @property
     def runs_uri(self) -> str:
         """Records of runs, a folder each."""
         return join(self.uri, "runs")

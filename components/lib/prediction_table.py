@@ -1,0 +1,327 @@
+"""The table of predictions: what a model was asked and what it answered, row by row.
+
+Batch prediction, logs of servers and monitoring share it. First come `COLUMNS`, then the columns that the model was
+sent, then its predictions. Parquet's metadata names which column is what.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .errors import RetrainerError
+from .examples import open_parquet
+from .store import Store
+from .uris import exists, filesystem, join, read_json
+
+FORMAT = 1
+RECORD_FILE = "predictions.json"
+"""Written last: a folder without it is not whole."""
+OK, ERROR = "ok", "error"
+"""Values of `status`: the model answered; it did not, and `error` says why."""
+BATCH = "batch"
+"""Value of `variant` for rows that no server answered."""
+PREDICTION = "prediction"
+COLUMNS = pa.schema(
+    [
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("occurred_at", pa.timestamp("us", tz="UTC")),
+        pa.field("model_version", pa.int64()),
+        pa.field("variant", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("sample_rate", pa.float64(), nullable=False),
+        pa.field("latency_ms", pa.float64()),
+    ]
+)
+"""The columns of every table. `request_id` and `row` name a row: the request, and the row's place in it, from 0.
+
+`model_version` is the registry's number, null for a model from elsewhere. `variant` is the part that the model played:
+`stable`, `canary`, `shadow` or `batch`. `sample_rate` is the share of rows that were kept, 1 for all.
+"""
+_OWN = frozenset(name.lower() for name in COLUMNS.names)
+_PREDICTION = re.compile(rf"{PREDICTION}(_\d+)?")
+_PREFIX = "input_"
+_METADATA = b"retrainer.predictions"
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """Which columns of a table are what, beside `COLUMNS`.
+
+    Attributes:
+        inputs: The table's column for each column that the model or the user knows by name.
+        features: Names of the columns that the model was sent.
+        key: Names of the columns that identify a row.
+        predictions: The table's columns of predictions: `prediction`, or `prediction_0`, `prediction_1` and so on of a
+            model with several outputs.
+    """
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = (PREDICTION,)
+
+
+@dataclass(frozen=True)
+class PredictionSet:
+    """The predictions of one span, whole.
+
+    Attributes:
+        span: The span's name.
+        version: Digest of what the predictions were made of.
+        uri: Its folder.
+        files: Names of its Parquet files, in order.
+        rows: How many rows they have.
+        errors: How many of them have no prediction.
+        model_version: Number of the model in the registry.
+        model_digest: SHA-256 of the model's content.
+        scored: When the rows were scored: ISO 8601, UTC.
+    """
+
+    span: str
+    version: str
+    uri: str
+    files: tuple[str, ...]
+    rows: int
+    errors: int
+    model_version: int | None
+    model_digest: str
+    scored: str
+
+
+def input_column(name: str) -> str:
+    """Name the table's column for a column of the data.
+
+    Args:
+        name: The column's own name.
+
+    Returns:
+        The same name; with `input_` before it if the table has a column of that name, in capitals or not.
+    """
+    bare = name.lower()
+    while bare.startswith(_PREFIX):
+        bare = bare[len(_PREFIX) :]
+    taken = bare in _OWN or _PREDICTION.fullmatch(bare)
+    return f"{_PREFIX}{name}" if taken else name
+
+
+def prediction_columns(outputs: int) -> tuple[str, ...]:
+    """Name the columns of predictions.
+
+    Args:
+        outputs: How many numbers the model returns for a row.
+    """
+    if outputs == 1:
+        return (PREDICTION,)
+    return tuple(f"{PREDICTION}_{number}" for number in range(outputs))
+
+
+def table_schema(
+    inputs: pa.Schema,
+    outputs: int,
+    features: Sequence[str] = (),
+    key: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
+) -> pa.Schema:
+    """Make the schema of a table.
+
+    Args:
+        inputs: Columns of the data, by their own names.
+        outputs: How many numbers the model returns for a row.
+        features: Names of those columns that the model is sent.
+        key: Names of those columns that identify a row.
+        about: What else the files' metadata say, such as the model's digest; JSON values.
+
+    Returns:
+        `COLUMNS`, the inputs and the predictions, with metadata that `read_columns` reads.
+    """
+    names = {name: input_column(name) for name in inputs.names}
+    predictions = prediction_columns(outputs)
+    metadata = {
+        **(about or {}),
+        "format": FORMAT,
+        "inputs": names,
+        "features": list(features),
+        "key": list(key),
+        "predictions": list(predictions),
+    }
+    columns = [
+        *COLUMNS,
+        *(pa.field(names[one.name], one.type) for one in inputs),
+        *(pa.field(name, pa.float32()) for name in predictions),
+    ]
+    text = json.dumps(metadata, sort_keys=True, ensure_ascii=False)
+    return pa.schema(columns, metadata={_METADATA: text.encode()})
+
+
+def make_rows(
+    schema: pa.Schema,
+    inputs: pa.RecordBatch | pa.Table,
+    predictions: np.ndarray,
+    *,
+    request_id: str,
+    rows: np.ndarray,
+    model_version: int | None,
+    variant: str,
+    errors: Sequence[str | None] | None = None,
+    occurred_at: pa.Array | None = None,
+    latency_ms: float | None = None,
+    sample_rate: float = 1.0,
+) -> pa.Table:
+    """Make rows of a table.
+
+    Args:
+        schema: What `table_schema` returned.
+        inputs: The columns that it was made for, n rows.
+        predictions: Shape (n,) or (n, outputs); of rows with an error they are left out.
+        request_id: The request.
+        rows: Place of each row in the request, from 0.
+        model_version: Number of the model in the registry.
+        variant: The part that the model played.
+        errors: Why a row has no prediction; None for rows that have one, and altogether if all have.
+        occurred_at: When each row was scored, or what it is about happened.
+        latency_ms: How long the request took, in milliseconds.
+        sample_rate: The share of rows that are kept.
+    """
+    count = len(rows)
+    why = pa.nulls(count, pa.string()) if errors is None else pa.array(errors, pa.string())
+    own = {
+        "request_id": _repeat(request_id, count),
+        "row": pa.array(rows, pa.int64()),
+        "occurred_at": occurred_at,
+        "model_version": _repeat(model_version, count),
+        "variant": _repeat(variant, count),
+        "status": _repeat(OK, count),
+        "error": why,
+        "sample_rate": _repeat(sample_rate, count),
+        "latency_ms": _repeat(latency_ms, count),
+    }
+    failed = np.zeros(count, bool)
+    if why.null_count < count:
+        failed = why.is_valid().to_numpy(zero_copy_only=False)
+        own["status"] = pa.array(np.where(failed, ERROR, OK))
+    values = predictions.reshape(count, -1)
+    arrays = [
+        *(
+            pa.nulls(count, one.type) if own[one.name] is None else own[one.name].cast(one.type)
+            for one in COLUMNS
+        ),
+        *inputs.columns,
+        *(pa.array(values[:, number], mask=failed) for number in range(values.shape[1])),
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def read_columns(schema: pa.Schema) -> TableColumns:
+    """Read which columns of a table are what.
+
+    Args:
+        schema: The schema of one of its files.
+
+    Raises:
+        RetrainerError: If it is no table of predictions, or of a format that this release does not read.
+    """
+    about = read_about(schema)
+    return TableColumns(
+        dict(about["inputs"]),
+        tuple(about["features"]),
+        tuple(about["key"]),
+        tuple(about["predictions"]),
+    )
+
+
+def read_about(schema: pa.Schema) -> dict[str, Any]:
+    """Read a table's metadata; see `read_columns`."""
+    text = (schema.metadata or {}).get(_METADATA)
+    if text is None:
+        raise RetrainerError(
+            f"this is no table of predictions: its Parquet metadata lack '{_METADATA.decode()}'. Use a file that "
+            "predict_batch wrote."
+        )
+    about: dict[str, Any] = json.loads(text)
+    if about.get("format") != FORMAT:
+        raise RetrainerError(
+            f"this table of predictions has format {about.get('format')}, and this release reads {FORMAT}. Install the "
+            "release that wrote it, or a newer one."
+        )
+    return about
+
+
+def list_predictions(store: str, span: str | None = None) -> list[PredictionSet]:
+    """List the whole sets of predictions.
+
+    Args:
+        store: URI of the store.
+        span: Only those of this span.
+
+    Returns:
+        The sets, by span, oldest first.
+    """
+    place = Store(store)
+    homes = (
+        [place.predictions_of_span_uri(span)]
+        if span is not None
+        else [join(place.predictions_uri, name) for name in _folders(place.predictions_uri)]
+    )
+    found = (find_predictions(join(home, name)) for home in homes for name in _folders(home))
+    whole = [one for one in found if one is not None]
+    return sorted(whole, key=lambda one: (one.span, one.scored, one.version))
+
+
+def find_predictions(uri: str) -> PredictionSet | None:
+    """Read the record of a set of predictions; None if it is not there, or not whole.
+
+    Args:
+        uri: Its folder.
+
+    Raises:
+        RetrainerError: If the record is damaged.
+    """
+    place = join(uri, RECORD_FILE)
+    if not exists(place):
+        return None
+    content = read_json(place)
+    try:
+        known = {
+            name: content[name] for name in PredictionSet.__dataclass_fields__ if name != "uri"
+        }
+        return PredictionSet(**{**known, "uri": uri, "files": tuple(content["files"])})
+    except (KeyError, TypeError) as error:
+        raise RetrainerError(
+            f"'{place}' is not what retrainer writes there ({error}). Delete its folder, and predict again."
+        ) from error
+
+
+def read_predictions(
+    found: PredictionSet, columns: Sequence[str] | None = None, batch_rows: int = 65_536
+) -> Iterator[pa.RecordBatch]:
+    """Read a set of predictions in order, with bounded memory.
+
+    Args:
+        found: The set.
+        columns: The table's columns to read; all if None.
+        batch_rows: Rows of a batch at most.
+
+    Yields:
+        Record batches.
+    """
+    for file in found.files:
+        with open_parquet(join(found.uri, file)) as parquet:
+            yield from parquet.iter_batches(batch_size=batch_rows, columns=columns)
+
+
+def _repeat(value: Any, count: int) -> pa.Array | None:
+    return None if value is None else pa.array([value]).take(pa.array(np.zeros(count, np.int32)))
+
+
+def _folders(uri: str) -> list[str]:
+    fs, path = filesystem(uri)
+    if not fs.exists(path):
+        return []
+    return sorted(name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
