@@ -27,7 +27,7 @@ def tool(monkeypatch):
     import run
 
     yield run
-    for name in ("run", "faults"):
+    for name in ("run", "areas", "faults", "forks"):
         del sys.modules[name]
 
 

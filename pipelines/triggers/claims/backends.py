@@ -27,7 +27,6 @@ def open_claims(uri: str) -> Claims:
         _log.warning,
         ("waiting for an answer from '%s', where runs are claimed (trigger_service.claims).", uri),
     )
-    waiting.daemon = True
     waiting.start()
     try:
         if uri.startswith(LEASE_SCHEME):

@@ -1,0 +1,155 @@
+"""The areas of logic that matters: their modules, and the tests that run for each of them."""
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Area:
+    """Logic that matters.
+
+    Attributes:
+        modules: Patterns of its modules.
+        tests: Test files and folders that run for each of them, after those that import it.
+        without: Patterns of modules that only show something.
+    """
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+AREAS = {
+    "gate": Area(
+        (
+            "components/evaluate_model/*.py",
+            "components/evaluate_model/array_metrics/*.py",
+            "components/push_model/*.py",
+            "components/lib/verdicts.py",
+        ),
+        (
+            "tests/components/evaluate_model/test_gate.py",
+            "tests/components/evaluate_model/test_undefined_metrics.py",
+            "tests/components/push_model/test_push.py",
+            "tests/components/evaluate_model/test_input_problems.py",
+            "tests/components/evaluate_model/test_evaluate.py",
+            "tests/components/evaluate_model/test_champion_comparison.py",
+        ),
+        ("*report*", "*plot*", "*chart*", "*table*"),
+    ),
+    "registry": Area(
+        (
+            "components/lib/registry.py",
+            "components/lib/numbered_records.py",
+            "components/resolve_champion/*.py",
+        ),
+        (
+            "tests/components/resolve_champion",
+            "tests/components/push_model",
+            "tests/pipelines/triggers/claims/test_store.py",
+        ),
+    ),
+    "claims": Area(("pipelines/triggers/claims/*.py",), ("tests/pipelines/triggers/claims",)),
+    "dispatch": Area(
+        (
+            "pipelines/triggers/*.py",
+            "pipelines/triggers/kinds/*.py",
+            "pipelines/triggers/messages/*.py",
+        ),
+        ("tests/pipelines/triggers/test_*.py", "tests/pipelines/triggers/messages"),
+    ),
+    "caching": Area(
+        ("pipelines/local/caching.py", "components/lib/reuse.py", "components/lib/digests.py"),
+        ("tests/pipelines/local/test_caching.py", "tests/components/lib/test_reuse.py"),
+    ),
+    "windows": Area(
+        ("components/lib/window*.py", "components/lib/*span*.py", "components/lib/recency.py"),
+        (
+            "tests/components/lib/test_window*.py",
+            "tests/components/lib/test_*span*.py",
+            "tests/components/lib/test_recency.py",
+            "tests/components/ingest_spans/test_ingest.py",
+            "tests/components/ingest_spans/test_download.py",
+        ),
+    ),
+    "drift": Area(
+        ("components/validate_examples/*.py", "components/validate_examples/checks/*.py"),
+        (
+            "tests/components/validate_examples/checks",
+            "tests/components/validate_examples/test_drift_baseline.py",
+            "tests/components/validate_examples/test_faults.py",
+            "tests/components/validate_examples/test_schema_inference.py",
+        ),
+        ("*report*", "*words*", "*accept*"),
+    ),
+    "ingestion": Area(
+        ("components/ingest_spans/*.py", "components/ingest_spans/sources/*.py"),
+        (
+            "tests/components/ingest_spans/test_ingest.py",
+            "tests/components/ingest_spans/test_ingest_sources.py",
+            "tests/components/ingest_spans/test_private_columns.py",
+            "tests/components/ingest_spans/sources/test_csv_files.py",
+            "tests/components/ingest_spans/sources/test_json_lines.py",
+        ),
+    ),
+}
+# Metrics from arrays beside TFMA's own: slow tests, for the modules that compute them.
+NUMBERS = "tests/components/evaluate_model/test_in_process.py"
+NUMBER_MODULES = (
+    *("array_path", "calibration", "confusion_matrices", "correlation", "cross_entropy"),
+    *("example_count", "keras_metrics", "regression_errors"),
+    *("confidence_intervals", "in_process", "on_beam", "slices"),
+)
+# What a component or a command says to kfp and to the user's eye.
+FACES = ("*/__init__.py", "*/component.py", "*/task.py")
+
+
+def modules_of(area: Area) -> list[str]:
+    """List an area's modules.
+
+    Raises:
+        SystemExit: If a pattern matches none: a module was renamed.
+    """
+    found = []
+    for pattern in area.modules:
+        paths = sorted(str(path) for path in Path().glob(pattern))
+        if not paths:
+            raise SystemExit(
+                f"no module matches '{pattern}': name the new one in {Path(__file__).name}"
+            )
+        found += paths
+    without = (*area.without, *FACES)
+    return [path for path in found if not any(fnmatch.fnmatch(path, one) for one in without)]
+
+
+def tests_of(area: str, path: str) -> tuple[list[str], list[str]]:
+    """List the test files of a module: that of its name and those that import it, and the others of its area."""
+    module = path.removesuffix(".py").replace("/", ".")
+    package, _, name = module.rpartition(".")
+    here = Path("tests", path).parent
+    imports = re.compile(
+        rf"retrainer\.{re.escape(module)}\b|retrainer\.{re.escape(package)} import .*\b{name}\b"
+    )
+    importing = [file for file in here.rglob("test_*.py") if imports.search(read(str(file)))]
+    files = [here / f"test_{name}.py", *sorted(importing)]
+    near = dict.fromkeys(str(file) for file in files if file.exists())
+    others = [file for pattern in AREAS[area].tests for file in test_files(pattern)]
+    others += [NUMBERS] if name in NUMBER_MODULES else []
+    return list(near), [file for file in dict.fromkeys(others) if file not in near]
+
+
+def test_files(pattern: str) -> list[str]:
+    """List test files behind a file, a folder or a pattern."""
+    path = Path(pattern)
+    found = path.rglob("test_*.py") if path.is_dir() else Path().glob(pattern)
+    files = sorted(str(file) for file in found)
+    if not files:
+        raise SystemExit(f"no test matches '{pattern}': name the new one in {Path(__file__).name}")
+    return files
+
+
+def read(path: str) -> str:
+    """Read a file of the repository."""
+    return Path(path).read_text(encoding="utf-8")
