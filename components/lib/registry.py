@@ -5,59 +5,40 @@ record. So a reader never sees a partial model, and of two writers who both read
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+from .aliases import RETIRE, ROLLBACK, Alias, AliasMove, AliasMovedError, Hold
 from .errors import RetrainerError
 from .evaluation_summary import EvaluationSummary, SliceMetrics
+from .model_versions import (
+    FORMAT,
+    MODEL_FOLDER,
+    RECORD_FILE,
+    Incomplete,
+    ModelVersion,
+    examine,
+    read_deletion,
+    read_version,
+)
 from .numbered_records import NumberedRecords
-from .uris import create_exclusive, filesystem, join, read_json, write_atomic, write_json
+from .uris import (
+    create_exclusive,
+    filesystem,
+    join,
+    read_json,
+    write_atomic,
+    write_json,
+)
+
+__all__ = ["CHAMPION", "AliasMovedError", "Incomplete", "ModelVersion", "Registry"]
 
 CHAMPION = "champion"
-FORMAT = 1
-_RECORD = "version.json"
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """A version in the registry.
-
-    Attributes:
-        version: Its number, from 1.
-        uri: Folder of its SavedModel.
-        digest: SHA-256 of the SavedModel's content.
-        info: Metadata of the push, such as the run and the spans.
-    """
-
-    version: int
-    uri: str
-    digest: str
-    info: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def newest_span(self) -> str:
-        """The newest span that it trained on or was judged on; empty if unknown."""
-        if self.info.get("span"):
-            return str(self.info["span"])
-        spans = self.info.get("eval_spans") or self.info.get("train_spans") or [""]
-        return str(spans[-1])
-
-
-class AliasMovedError(Exception):
-    """Somebody else moved the alias since it was read.
-
-    Attributes:
-        current: The version that the alias points at now; None for no version.
-    """
-
-    def __init__(self, alias: str, current: int | None, expected: int | None) -> None:
-        super().__init__(
-            f"'{alias}' points at {_version_words(current)} now, not at {_version_words(expected)}"
-        )
-        self.current = current
+_READERS = 16
 
 
 @dataclass(frozen=True)
@@ -72,20 +53,46 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """List the complete versions, oldest first."""
-        found = [self._version(number) for number in self._numbers()]
-        return [version for version in found if version]
+        return self.survey()[0]
+
+    def survey(self) -> tuple[list[ModelVersion], list[Incomplete]]:
+        """List the complete versions, and the folders that are none, oldest first."""
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(self.examine, self.numbers()))
+        versions = [one for one in found if isinstance(one, ModelVersion)]
+        return versions, [one for one in found if isinstance(one, Incomplete)]
+
+    def find(self, version: int) -> ModelVersion | None:
+        """Return a version; None if there is no complete one of this number."""
+        found = self.examine(version)
+        return found if isinstance(found, ModelVersion) else None
 
     def get(self, version: int) -> ModelVersion:
         """Return a version.
 
         Raises:
-            RetrainerError: If the number is unknown.
+            RetrainerError: If the number is unknown, or its record can't be read.
         """
-        found = self._version(version)
+        found = read_version(self.version_uri(version))
         if found is None:
             known = ", ".join(str(one.version) for one in self.versions()) or "none"
             raise RetrainerError(
                 f"there is no version {version} in the registry '{self.uri}' (there are: {known})."
+            )
+        return found
+
+    def get_complete(self, version: int) -> ModelVersion:
+        """Return a version that can serve.
+
+        Raises:
+            RetrainerError: If the number is unknown, its record can't be read, or its model is missing.
+        """
+        found = self.get(version)
+        examined = self.examine(version)
+        if isinstance(examined, Incomplete):
+            raise RetrainerError(
+                f"version {version} in '{self.uri}' is incomplete: {examined.reason}. Restore it from a copy, or name "
+                "another version."
             )
         return found
 
@@ -106,8 +113,16 @@ class Registry:
 
     def version_of(self, alias: str) -> int | None:
         """Return the number that an alias points at, even if that version is broken; None for no version."""
-        newest = self._alias(alias).newest()
-        return newest.content["version"] if newest else None
+        newest = self.alias(alias).newest()
+        return newest.version if newest else None
+
+    def alias(self, name: str) -> Alias:
+        """Open the history of an alias."""
+        return Alias(name, NumberedRecords(join(self.uri, "aliases", name)))
+
+    def aliases(self) -> list[Alias]:
+        """List the aliases that were ever set."""
+        return [self.alias(name) for name in sorted(self._names("aliases"))]
 
     def evaluation(self, version: int) -> tuple[SliceMetrics, ...]:
         """Read the metrics of a version as the gate measured them, all rows first; none if they were not kept."""
@@ -115,7 +130,7 @@ class Registry:
 
     def evaluation_summary(self, version: int) -> EvaluationSummary:
         """Read what the gate measured of a version, and its verdict; empty if it was not kept."""
-        return EvaluationSummary.read(self._version_uri(version))
+        return EvaluationSummary.read(self.version_uri(version))
 
     def add(
         self,
@@ -135,31 +150,35 @@ class Registry:
         Returns:
             The version.
         """
-        numbers = self._numbers()
+        numbers = self.numbers()
         known = self._find(digest, numbers)
         if known:
             return known
         number = max(numbers, default=0) + 1
         # A number is reserved before anything is copied; if its writer dies, it stays without a record.
-        while not create_exclusive(join(self._version_uri(number), "reserved"), ""):
+        while not create_exclusive(join(self.version_uri(number), "reserved"), ""):
             number += 1
-        uri = join(self._version_uri(number), "model")
+        uri = join(self.version_uri(number), MODEL_FOLDER)
         fs, path = filesystem(uri)
+        files = size = 0
         for file in sorted(Path(folder).rglob("*")):
             if file.is_file():
                 target = f"{path}/{file.relative_to(folder).as_posix()}"
                 fs.makedirs(target.rpartition("/")[0], exist_ok=True)
                 fs.put_file(str(file), target)
-        version = ModelVersion(number, uri, digest, info)
+                files, size = files + 1, size + file.stat().st_size
+        version = ModelVersion(number, uri, digest, info, files, size)
         for name, text in (describe(version) if describe else {}).items():
-            write_atomic(join(self._version_uri(number), name), text)
-        record = {"format": FORMAT, "version": number, "digest": digest, "info": info}
-        write_json(join(self._version_uri(number), _RECORD), record)
-        create_exclusive(self._digest_uri(digest), f"{number}\n")
+            write_atomic(join(self.version_uri(number), name), text)
+        sizes = {"files": files, "bytes": size}
+        record = {"format": FORMAT, "version": number, "digest": digest, **sizes, "info": info}
+        write_json(join(self.version_uri(number), RECORD_FILE), record)
+        # An earlier entry names a version that is deleted or damaged.
+        write_atomic(self.digest_uri(digest), f"{number}\n")
         return version
 
     def move_alias(
-        self, alias: str, version: int | None, expected: int | None, info: dict[str, Any]
+        self, alias: str, version: int | None, expected: int | None, info: Mapping[str, Any]
     ) -> None:
         """Move an alias to a version, or remove it.
 
@@ -171,62 +190,81 @@ class Registry:
 
         Raises:
             AliasMovedError: If it points elsewhere than `expected`.
+            RetrainerError: If the version is being deleted.
         """
-        records = self._alias(alias)
-        newest = records.newest()
-        current = newest.content["version"] if newest else None
+        newest = self.alias(alias).newest()
+        current = newest.version if newest else None
         if current != expected:
             raise AliasMovedError(alias, current, expected)
-        # The id distinguishes this call's entry from another writer's with the same content.
-        entry = {"version": version, "previous": current, "id": uuid4().hex, **info}
-        if records.append(entry, newest) is None:
-            winner = records.newest()
-            raise AliasMovedError(alias, winner.content["version"] if winner else None, expected)
+        self.move(alias, version, newest, info)
 
-    def _alias(self, alias: str) -> NumberedRecords:
-        return NumberedRecords(join(self.uri, "aliases", alias))
+    def move(
+        self,
+        alias: str,
+        version: int | None,
+        after: AliasMove | None,
+        info: Mapping[str, Any],
+        held: Sequence[Hold] | None = None,
+    ) -> None:
+        """Move an alias to a version, or remove it, and change what is held.
 
-    def _find(self, digest: str, numbers: list[int]) -> ModelVersion | None:
-        """Find the version with a digest, without reading every version's record."""
-        try:
-            return self._version(int(read_json(self._digest_uri(digest))))
-        except FileNotFoundError:
-            # If a writer died after the record and before the entry by digest, it is the newest.
-            newest = self._version(numbers[-1]) if numbers else None
-            return newest if newest and newest.digest == digest else None
+        Args:
+            alias: Such as `champion`.
+            version: The new version; None removes the alias.
+            after: The newest move as the caller read it; None if there was none.
+            info: Metadata of the move.
+            held: The versions that are held afterwards; as before if not given.
 
-    def _version(self, number: int) -> ModelVersion | None:
-        uri = join(self._version_uri(number), _RECORD)
-        try:
-            record = read_json(uri)
-        except FileNotFoundError:
-            return None
-        # Records from before the format number have the keys of format 1.
-        found = record.get("format", FORMAT)
-        if found != FORMAT:
+        Raises:
+            AliasMovedError: If somebody else moved the alias meanwhile.
+            RetrainerError: If the version is being deleted.
+        """
+        made = self.alias(alias).append(version, after, info, held)
+        # Who deletes a version announces it and then looks at the aliases; so one of the two sees the other.
+        if version is not None and read_deletion(self.version_uri(version)) is not None:
+            before = after.version if after else None
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            why = f"version {version} was deleted at the same time"
+            undone = {"action": RETIRE if before is None else ROLLBACK, "at": now, "why": why}
+            self.alias(alias).append(before, made, undone, after.held if after else ())
             raise RetrainerError(
-                f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. Use the version of "
-                "retrainer that pushed it, or a newer one."
+                f"version {version} in '{self.uri}' is deleted by another command, so it was not put into service."
             )
-        model = join(self._version_uri(number), "model")
-        return ModelVersion(record["version"], model, record["digest"], record.get("info") or {})
 
-    def _version_uri(self, number: int) -> str:
+    def numbers(self) -> list[int]:
+        """List the numbers that were ever given, in order."""
+        return sorted(int(name) for name in self._names("versions") if re.fullmatch(r"\d+", name))
+
+    def version_uri(self, number: int) -> str:
+        """Return the folder of a version's record and of what lies beside it."""
         return join(self.uri, "versions", f"{number:06d}")
 
-    def _digest_uri(self, digest: str) -> str:
+    def digest_uri(self, digest: str) -> str:
+        """Return the file that names the version of a content."""
         return join(self.uri, "digests", digest)
 
-    def _numbers(self) -> list[int]:
-        fs, path = filesystem(join(self.uri, "versions"))
+    def examine(self, number: int) -> ModelVersion | Incomplete:
+        """Read a version, or find out what its folder lacks."""
+        return examine(number, self.version_uri(number))
+
+    def _find(self, digest: str, numbers: list[int]) -> ModelVersion | None:
+        """Find the version with a digest that can serve, without reading every version's record."""
+        try:
+            number = int(read_json(self.digest_uri(digest)))
+        except (FileNotFoundError, RetrainerError, TypeError, ValueError):
+            # If a writer died after the record and before the entry by digest, it is the newest.
+            number = numbers[-1] if numbers else 0
+        found = self.find(number)
+        if found is None or found.digest != digest:
+            return None
+        # One that is being deleted is gone soon.
+        return None if read_deletion(self.version_uri(number)) is not None else found
+
+    def _names(self, folder: str) -> list[str]:
+        fs, path = filesystem(join(self.uri, folder))
         fs.invalidate_cache(path)
         try:
             found = fs.ls(path, detail=False)
         except FileNotFoundError:
             return []
-        names = [name.rstrip("/").rpartition("/")[2] for name in found]
-        return sorted(int(name) for name in names if re.fullmatch(r"\d+", name))
-
-
-def _version_words(version: int | None) -> str:
-    return "no version" if version is None else f"version {version}"
+        return [name.rstrip("/").rpartition("/")[2] for name in found]

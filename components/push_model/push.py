@@ -4,6 +4,7 @@ import datetime
 import json
 from typing import Any
 
+from ..lib.aliases import PUSH, Hold
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.evaluation_summary import EVALUATION_FILE, EvaluationSummary
@@ -48,8 +49,8 @@ def push(
     """Push a blessed model into the registry and make it the champion.
 
     The gate is in here: whatever calls this, a model goes out only if the blessing and the serving check are of this
-    very model and both say yes, if the champion is still the one that it was compared with, and if the champion has not
-    seen newer spans.
+    very model and both say yes, if the champion is still the one that it was compared with, if the champion has not
+    seen newer spans, and if no version of this content or of this run was rolled back and is held.
 
     Args:
         model: The model artifact, a SavedModel.
@@ -88,8 +89,13 @@ def push(
             if not check.ok:
                 refusals.append(check.reason)
         registry = Registry(Store(store).models_uri)
-        current = registry.resolve(alias)
+        newest_move = registry.alias(alias).newest()
+        served = newest_move.version if newest_move else None
+        current = None if served is None else registry.get(served)
         is_champion = current is not None and current.digest == digest
+        hold = newest_move.holding(digest, str(noted.get("run") or "")) if newest_move else None
+        if hold and not is_champion:
+            refusals.append(_held(hold, digest))
         older, age = older_than_champion(newest, current, pattern)
         if older and not allowed and not is_champion:
             refusals.append(
@@ -113,7 +119,7 @@ def push(
         version = registry.add(folder, digest, noted, lambda _: {EVALUATION_FILE: evaluation})
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version
-    moved = {"at": now, **({"run": noted["run"]} if noted.get("run") else {})}
+    moved = {"action": PUSH, "at": now, **({"run": noted["run"]} if noted.get("run") else {})}
     try:
         registry.move_alias(alias, version.version, expected, moved)
     except AliasMovedError as error:
@@ -133,6 +139,14 @@ def push(
 def _refusal(judged: Blessing) -> str:
     # The verdict has the reasons in short.
     return judged.summary or "; ".join(judged.reasons) or "not blessed"
+
+
+def _held(hold: Hold, digest: str) -> str:
+    same = "this model" if hold.digest == digest else "this run's model"
+    return (
+        f"{hold.words}, so {same} is held; to put it into service all the same, use retrainer models promote "
+        f"{hold.version}"
+    )
 
 
 def _same_model(what: str, judged: str, digest: str, model: str) -> None:

@@ -1,27 +1,52 @@
-"""`retrainer models`: the registry of models, and taking the champion out of service."""
+"""`retrainer models`: the registry of models, and which version is in service."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .options import STORE
 
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_WHY = click.option("--why", required=True, help="Reason, kept in the registry.")
+_OPTIONAL_WHY = click.option("--why", default="", help="Reason, kept in the registry.")
+
+
+class VersionType(click.ParamType):
+    """A version's number, or `champion`."""
+
+    name = "version"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int | str:
+        """Return the number, or `champion`."""
+        text = str(value).strip().lower()
+        if text == "champion":
+            return text
+        if text.isdigit() and int(text) > 0:
+            return int(text)
+        raise click.BadParameter(
+            f"'{value}' is neither a version's number nor 'champion'", ctx=context, param=param
+        )
+
+
+_VERSION = click.argument("version", type=VersionType())
+
 
 @click.group()
 def models() -> None:
-    """List the pushed models; retire the champion."""
+    """List, compare and delete the pushed models; choose which one is in service."""
 
 
 @models.command("list")
 @STORE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_JSON
 def list_(file: Path, as_json: bool) -> None:
     """List the models in the registry, newest first."""
-    from ..project.config import load_config
     from .show_models import list_models, print_models
 
-    found = list_models(load_config(file).config.store)
+    found = list_models(_store(file))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -29,19 +54,66 @@ def list_(file: Path, as_json: bool) -> None:
 
 
 @models.command()
+@_VERSION
 @STORE
-@click.option("--why", default="", help="Reason, kept in the registry.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--slices", default=10, show_default=True, help="Number of slices and moves to show.")
+@_JSON
+def show(version: int | str, file: Path, slices: int, as_json: bool) -> None:
+    """Show what the registry keeps of VERSION: data, code, settings, metrics by slice, and when it was in service."""
+    from .model_details import model_details
+    from .show_model import print_model
+
+    details = model_details(_store(file), version)
+    if as_json:
+        click.echo(json.dumps(details.to_json(), indent=2))
+    else:
+        print_model(details, slices)
+
+
+@models.command()
+@_VERSION
+@STORE
+@_WHY
+@_JSON
+def promote(version: int | str, file: Path, why: str, as_json: bool) -> None:
+    """Put VERSION into service.
+
+    A hold of the version, which was rolled back before, is lifted.
+    """
+    from .change_models import promote_version
+
+    _print_change(promote_version(_store(file), version, why), why, as_json)
+
+
+@models.command()
+@click.option("--to", type=click.IntRange(min=1), help="Version to go back to.")
+@STORE
+@_WHY
+@_JSON
+def rollback(to: int | None, file: Path, why: str, as_json: bool) -> None:
+    """Put the previous champion back into service, without a retrain.
+
+    The version that was in service is held: its run, and any run that trains the same content, can't put it into
+    service again until 'retrainer models promote' does.
+    """
+    from .change_models import roll_back_champion
+
+    _print_change(roll_back_champion(_store(file), to, why), why, as_json)
+
+
+@models.command()
+@STORE
+@_OPTIONAL_WHY
+@_JSON
 def retire(file: Path, why: str, as_json: bool) -> None:
     """Take the champion out of service.
 
     The next run has no champion to compare with: its model is judged by the value thresholds alone. The retired model
     and the history stay in the registry.
     """
-    from ..project.config import load_config
-    from .show_models import retire_champion
+    from .change_models import retire_champion
 
-    version = retire_champion(load_config(file).config.store, why)
+    version = retire_champion(_store(file), why)
     if as_json:
         click.echo(json.dumps({"retired": version, "why": why}, indent=2))
         return
@@ -49,3 +121,39 @@ def retire(file: Path, why: str, as_json: bool) -> None:
         f"version {version} is no longer the champion. The next run has no champion to compare with; only the value "
         "thresholds decide."
     )
+
+
+@models.command()
+@click.argument("version", type=click.IntRange(min=1))
+@STORE
+@_OPTIONAL_WHY
+@click.option("--yes", is_flag=True, help="Delete; without it, only check whether it is possible.")
+@_JSON
+def delete(version: int, file: Path, why: str, yes: bool, as_json: bool) -> None:
+    """Delete VERSION, which nothing may use: no alias, no rollback, no rollout, no deployment."""
+    from .change_models import check_deletion, delete_from_registry
+
+    store = _store(file)
+    if not yes:
+        check_deletion(store, version)
+        raise click.UsageError(f"version {version} can be deleted; add --yes to delete it")
+    delete_from_registry(store, version, why)
+    if as_json:
+        click.echo(json.dumps({"deleted": version, "why": why}, indent=2))
+    else:
+        click.echo(f"deleted version {version}; its number is not given again")
+
+
+def _store(file: Path) -> str:
+    from ..project.config import load_config
+
+    return load_config(file).config.store
+
+
+def _print_change(change: Any, why: str, as_json: bool) -> None:
+    from ...components.lib.promotions import describe_change
+
+    if as_json:
+        click.echo(json.dumps({**asdict(change), "why": why}, indent=2))
+    else:
+        click.echo(describe_change(change))

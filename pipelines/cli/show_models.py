@@ -1,18 +1,16 @@
-"""The registry as `retrainer models` shows and changes it."""
+"""The list of models as `retrainer models list` shows it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from ...components.lib.errors import RetrainerError
-from ...components.lib.registry import CHAMPION, AliasMovedError, Registry
+from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import name_spans
 from .tables import open_console
-from .users import this_user
 
 
 def list_models(store: str) -> list[dict[str, Any]]:
@@ -22,14 +20,33 @@ def list_models(store: str) -> list[dict[str, Any]]:
         store: URI of the store.
 
     Returns:
-        For each version, newest first: `version`, `uri`, `digest`, `info`, and whether it is the `champion`.
+        For each version, newest first: `version`, `uri`, `digest`, `info`, whether it is the `champion`, and whether it
+        is `held`. A folder that is no version has `version` and `incomplete`, which says what is wrong with it.
     """
     registry = Registry(Store(store).models_uri)
-    champion = registry.resolve(CHAMPION)
-    return [
-        {**vars(one), "champion": champion is not None and one.version == champion.version}
-        for one in reversed(registry.versions())
+    newest = registry.alias(CHAMPION).newest()
+    champion = newest.version if newest else None
+    held = newest.held if newest else ()
+    versions, incomplete = registry.survey()
+    listed: list[dict[str, Any]] = [
+        {
+            **vars(one),
+            "champion": one.version == champion,
+            "held": any(hold.covers(one.digest) for hold in held),
+        }
+        for one in versions
     ]
+    listed += [
+        {
+            "version": one.version,
+            "champion": one.version == champion,
+            "held": False,
+            "incomplete": one.reason,
+        }
+        for one in incomplete
+        if not one.deleted
+    ]
+    return sorted(listed, key=lambda one: -one["version"])
 
 
 def print_models(models: Sequence[dict[str, Any]], console: Console | None = None) -> None:
@@ -40,54 +57,28 @@ def print_models(models: Sequence[dict[str, Any]], console: Console | None = Non
         console: Where to; standard output if not given.
     """
     console = console or open_console()
+    complete = [one for one in models if "incomplete" not in one]
+    incomplete = [one for one in models if "incomplete" in one]
     if not models:
         console.print("no models yet; the first run that pushes one makes it the champion")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("version", "champion", "newest span", "trained on", "judged on", "run"):
+    for heading in ("version", "state", "newest span", "trained on", "judged on", "run"):
         table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    for one in models:
+    for one in complete:
         info = one["info"]
         spans = [
             name_spans(info[key], most=1) if info.get(key) else ""
             for key in ("train_spans", "eval_spans")
         ]
-        cells = [
-            str(one["version"]),
-            "yes" if one["champion"] else "",
-            info.get("span"),
-            *spans,
-            info.get("run"),
-        ]
-        table.add_row(*(str(cell or "") for cell in cells))
-    console.print(table)
+        state = "champion" if one["champion"] else "held" if one["held"] else ""
+        cells = [str(one["version"]), state, info.get("span"), *spans, info.get("run")]
+        table.add_row(*(Text(str(cell or "")) for cell in cells))
+    if complete:
+        console.print(table)
+    for one in incomplete:
+        champion = " and the champion" if one["champion"] else ""
+        text = f"version {one['version']} is incomplete{champion}: {one['incomplete']}"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
     if not any(one["champion"] for one in models):
         console.print("no model is in service")
-
-
-def retire_champion(store: str, why: str) -> int:
-    """Take the champion out of service; its version and the history stay.
-
-    Args:
-        store: URI of the store.
-        why: The reason, kept beside who did it and when.
-
-    Returns:
-        The version that was the champion.
-
-    Raises:
-        RetrainerError: If there is no champion, or it changed meanwhile.
-    """
-    registry = Registry(Store(store).models_uri)
-    version = registry.version_of(CHAMPION)
-    if version is None:
-        raise RetrainerError(f"no model is in service in '{store}', so there is nothing to retire.")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    info = {"at": now, "by": this_user(), **({"why": why} if why else {})}
-    try:
-        registry.move_alias(CHAMPION, None, version, info)
-    except AliasMovedError as error:
-        raise RetrainerError(
-            f"the champion has changed: {error}. Check 'retrainer models list', then retry."
-        ) from error
-    return version

@@ -1,6 +1,6 @@
 import pytest
 
-from retrainer.components.lib import numbered_records
+from retrainer.components.lib import model_versions, numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import AliasMovedError, Registry
 from retrainer.components.lib.uris import read_json, write_atomic, write_json
@@ -126,14 +126,15 @@ def test_a_damaged_alias_is_to_be_restored_not_deleted(registry, model):
 
 
 def test_a_known_model_is_found_without_reading_every_record(registry, model, monkeypatch):
-    import retrainer.components.lib.registry as module
-
     for digest in ("d1", "d2", "d3"):
         registry.add(str(model), digest, {})
     seen = []
-    monkeypatch.setattr(module, "read_json", lambda uri: seen.append(uri) or read_json(uri))
+    monkeypatch.setattr(
+        model_versions, "read_json", lambda uri, *fix: seen.append(uri) or read_json(uri)
+    )
     assert registry.add(str(model), "d1", {}).version == 1
-    assert len(seen) == 2
+    # Its record, and whether it is being deleted.
+    assert [uri.rpartition("/")[2] for uri in seen] == ["version.json", "deleted.json"]
 
 
 def test_a_record_of_another_format_is_refused_and_unknown_keys_are_ignored(registry, model):

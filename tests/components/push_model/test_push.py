@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -6,6 +7,7 @@ from retrainer.components.lib import numbered_records
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.promotions import promote, roll_back
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
@@ -286,3 +288,25 @@ def test_the_span_that_a_push_is_given_counts_over_the_blessings(gate):
     assert verdict.startswith(
         "pushed as version 2, in place of version 1: auc 0.9; span 1 is older"
     )
+
+
+def test_a_version_that_was_rolled_back_is_not_pushed_again_until_a_person_promotes_it(gate):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first))
+    gate.push(second, gate.judge(second, champion=1))
+    roll_back(gate.registry, {"by": "ann", "why": "too many refunds"})
+    verdict, pushed = gate.push(second, gate.judge(second, champion=1))
+    assert re.match(
+        r"refused, version 1 still serves: version 2 was rolled back by ann on .* UTC \(too many refunds\), so this "
+        r"model is held; .* retrainer models promote 2",
+        verdict,
+    )
+    assert (pushed["pushed"], gate.champion) == (False, 1)
+    # The same run with another model of it.
+    third = gate.model("c")
+    verdict, _ = gate.push(third, gate.judge(third, champion=1))
+    assert "so this run's model is held" in verdict
+    promote(gate.registry, 2, {"by": "ann", "why": "it was the upstream"})
+    promote(gate.registry, 1, {"by": "ann", "why": "a try"})
+    verdict, _ = gate.push(second, gate.judge(second, champion=1))
+    assert verdict.startswith("pushed as version 2, in place of version 1")

@@ -1,13 +1,15 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.numbered_records import NumberedRecords
-from retrainer.components.lib.registry import CHAMPION, AliasMovedError, Registry
+from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 from retrainer.components.resolve_champion.resolve import resolve
+from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.project.starting import init_project
 
 
@@ -39,7 +41,7 @@ def project(tmp_path):
 def test_models_are_listed_newest_first_with_the_champion(retrainer, project):
     shown = retrainer("models", "list", "--file", project.file)
     rows = [line.split() for line in shown.splitlines()]
-    assert rows[1:] == [["2", "yes", "2", "0", "2", "run-2"], ["1", "1", "0", "1", "run-1"]]
+    assert rows[1:] == [["2", "champion", "2", "0", "2", "run-2"], ["1", "1", "0", "1", "run-1"]]
     listed = json.loads(retrainer("models", "list", "--json", "--file", project.file))
     assert [(one["version"], one["champion"]) for one in listed] == [(2, True), (1, False)]
 
@@ -64,16 +66,107 @@ def test_a_retired_champion_leaves_no_champion_and_a_record_of_who_and_why(
     assert project.registry.resolve(CHAMPION).version == 1
 
 
-def test_a_champion_that_is_replaced_meanwhile_is_not_retired(retrainer, project, monkeypatch):
-    def move(alias, version, expected, info):
-        raise AliasMovedError(alias, 3, expected)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["retire"],
+        ["promote", "1", "--why", "x"],
+        ["rollback", "--why", "x"],
+    ],
+)
+def test_a_champion_that_is_replaced_meanwhile_stays(retrainer, project, monkeypatch, command):
+    append = NumberedRecords.append
 
-    monkeypatch.setattr(Registry, "move_alias", lambda _, *arguments: move(*arguments))
+    def be_slower(records, content, after):
+        assert append(records, {"version": 3, "previous": 2, "id": "other"}, after)
+        return append(records, content, after)
+
+    monkeypatch.setattr(NumberedRecords, "append", be_slower)
     with pytest.raises(RetrainerError, match="points at version 3 now, not at version 2"):
-        retrainer("models", "retire", "--file", project.file)
+        retrainer("models", *command, "--file", project.file)
+    assert project.registry.version_of(CHAMPION) == 3
 
 
 def test_a_broken_champion_can_be_retired(retrainer, project):
     write_json(f"{project.registry.uri}/versions/000002/version.json", {"format": 9})
+    shown = retrainer("models", "list", "--file", project.file)
+    assert "version 2 is incomplete and the champion: " in shown
+    assert "has format 9" in shown
     shown = retrainer("models", "retire", "--file", project.file)
     assert "version 2 is no longer the champion" in shown
+
+
+def test_a_rollback_puts_the_previous_champion_back_and_holds_the_other(retrainer, project):
+    shown = retrainer("models", "rollback", "--why", "too many refunds", "--file", project.file)
+    assert shown == (
+        "version 1 is in service now, in place of version 2; version 2 is held: no run puts it into service again.\n"
+    )
+    assert project.registry.version_of(CHAMPION) == 1
+    listed = json.loads(retrainer("models", "list", "--json", "--file", project.file))
+    assert [(one["version"], one["champion"], one["held"]) for one in listed] == [
+        (2, False, True),
+        (1, True, False),
+    ]
+    with pytest.raises(RetrainerError, match=r"no version to go back to from version 1 .* --to"):
+        retrainer("models", "rollback", "--why", "x", "--file", project.file)
+
+
+def test_promoting_a_held_version_lifts_its_hold(retrainer, project):
+    retrainer("models", "rollback", "--why", "too many refunds", "--file", project.file)
+    command = ("models", "promote", "2", "--why", "it was the upstream", "--file", project.file)
+    shown = json.loads(retrainer(*command, "--json"))
+    assert (shown["version"], shown["previous"], shown["lifted"]["why"]) == (
+        2,
+        1,
+        "too many refunds",
+    )
+    assert project.registry.alias(CHAMPION).newest().held == ()
+    with pytest.raises(RetrainerError, match=r"version 2 is the champion of .* already"):
+        retrainer(*command)
+
+
+def test_what_is_known_of_a_version_is_shown(retrainer, project):
+    retrainer("models", "rollback", "--why", "too many refunds", "--file", project.file)
+    shown = retrainer("models", "show", "2", "--file", project.file)
+    assert "version 2  held" in shown
+    assert "(too many refunds)" in shown
+    assert "code digest      not recorded" in shown
+    assert "metrics  not recorded" in shown
+    assert "rolled back to version 1 by " in shown
+    shown = json.loads(retrainer("models", "show", "champion", "--json", "--file", project.file))
+    assert (shown["version"], shown["champion"], shown["uses"]) == (1, True, ["it is the champion"])
+    assert [(one["action"], one["version"]) for one in shown["history"]] == [
+        ("rollback", 1),
+        ("push", 2),
+        ("push", 1),
+    ]
+
+
+def test_what_is_in_use_is_not_deleted_and_the_rest_is_for_good(retrainer, project):
+    with pytest.raises(RetrainerError, match="version 2 can't be deleted: it is the champion"):
+        retrainer("models", "delete", "2", "--yes", "--file", project.file)
+    with pytest.raises(RetrainerError, match="a rollback of the champion goes back to it"):
+        retrainer("models", "delete", "1", "--yes", "--file", project.file)
+    retrainer("models", "rollback", "--why", "too many refunds", "--file", project.file)
+    result = CliRunner().invoke(cli, ["models", "delete", "2", "--file", project.file])
+    assert "version 2 can be deleted; add --yes" in result.output
+    assert result.exit_code == 2
+    retrainer("models", "delete", "2", "--yes", "--why", "size", "--file", project.file)
+    assert [one.version for one in project.registry.versions()] == [1]
+    with pytest.raises(RetrainerError, match=r"version 2 of .* was deleted by .*\(size\)"):
+        retrainer("models", "show", "2", "--file", project.file)
+    with pytest.raises(RetrainerError, match=r"was deleted by .* already"):
+        retrainer("models", "delete", "2", "--yes", "--file", project.file)
+    with pytest.raises(RetrainerError, match=r"no version 9 .*\(there are: 1\)"):
+        retrainer("models", "delete", "9", "--yes", "--file", project.file)
+
+
+def test_a_version_is_a_number_or_the_champion(retrainer, project):
+    result = CliRunner().invoke(cli, ["models", "show", "newest", "--file", project.file])
+    assert "'newest' is neither a version's number nor 'champion'" in result.output
+    assert result.exit_code == 2
+    retrainer("models", "retire", "--file", project.file)
+    with pytest.raises(RetrainerError, match="no model is in service in"):
+        retrainer("models", "show", "champion", "--file", project.file)
+    with pytest.raises(RetrainerError, match=r"no model is in service .* models promote VERSION"):
+        retrainer("models", "rollback", "--why", "x", "--file", project.file)

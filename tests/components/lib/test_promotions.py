@@ -1,0 +1,118 @@
+"""What a person changes by hand, and what a run can't undo."""
+
+import pytest
+
+from retrainer.components.lib.aliases import AliasMovedError, HeldError
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.promotions import (
+    promote,
+    retire,
+    roll_back,
+    rollback_target,
+)
+from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.uris import remove
+
+BY = {"by": "ann", "why": "too many refunds"}
+
+
+@pytest.fixture(params=["local", "memory"])
+def registry(request, tmp_path):
+    """Four versions, pushed into service one after the other."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"graph")
+    uri = (
+        str(tmp_path / "models") if request.param == "local" else f"memory://{tmp_path.name}/models"
+    )
+    made = Registry(uri)
+    for number in (1, 2, 3, 4):
+        made.add(str(model), f"d{number}", {"run": f"run-{number}"})
+        made.move_alias(CHAMPION, number, number - 1 or None, {"run": f"run-{number}"})
+    return made
+
+
+def held(registry):
+    return [one.version for one in registry.alias(CHAMPION).newest().held]
+
+
+def test_two_rollbacks_go_two_champions_back(registry):
+    assert rollback_target(registry) == 3
+    assert roll_back(registry, BY).version == 3
+    assert roll_back(registry, BY).version == 2
+    assert held(registry) == [4, 3]
+    assert rollback_target(registry) == 1
+
+
+def test_a_rollback_goes_back_to_what_was_in_service_before_and_not_to_the_number_before(registry):
+    promote(registry, 2, BY)
+    assert roll_back(registry, BY).version == 4
+    assert roll_back(registry, BY).version == 3
+    # Version 2 is held.
+    assert roll_back(registry, BY).version == 1
+
+
+def test_a_rollback_to_a_named_version_holds_only_the_one_that_was_in_service(registry):
+    assert roll_back(registry, BY, to=1).previous == 4
+    assert held(registry) == [4]
+    with pytest.raises(RetrainerError, match="no version to go back to from version 1"):
+        roll_back(registry, BY)
+
+
+def test_a_rollback_skips_what_was_deleted_and_a_retired_champion(registry):
+    retire(registry, BY)
+    with pytest.raises(RetrainerError, match="no model is in service"):
+        roll_back(registry, BY)
+    promote(registry, 1, BY)
+    remove(f"{registry.version_uri(3)}/version.json")
+    assert roll_back(registry, BY).version == 2
+
+
+def test_a_rollback_of_a_champion_that_changed_is_an_error(registry):
+    with pytest.raises(AliasMovedError, match="points at version 4 now, not at version 3"):
+        roll_back(registry, BY, expected=3)
+    assert registry.version_of(CHAMPION) == 4
+
+
+def test_a_held_version_is_no_target_until_a_person_promotes_it(registry):
+    roll_back(registry, BY)
+    with pytest.raises(HeldError, match=r"version 4 was rolled back by ann on .* is held"):
+        roll_back(registry, BY, to=4)
+    assert promote(registry, 4, BY).lifted.why == "too many refunds"
+    assert held(registry) == []
+    # Held again, and named once.
+    roll_back(registry, BY)
+    assert held(registry) == [4]
+
+
+def test_a_hold_stays_when_the_champion_moves_on(registry):
+    roll_back(registry, BY)
+    registry.move_alias(CHAMPION, 1, 3, {"run": "later"})
+    retire(registry, BY)
+    newest = registry.alias(CHAMPION).newest()
+    assert newest.holding("d4").version == 4
+    assert newest.holding("another", "run-4").version == 4
+    assert newest.holding("another", "") is None
+
+
+def test_an_incomplete_version_is_not_promoted(registry):
+    remove(f"{registry.get(2).uri}/saved_model.pb")
+    fs_model = registry.get(2).uri
+    with pytest.raises(
+        RetrainerError, match=rf"version 2 in .* is incomplete: its model '{fs_model}"
+    ):
+        promote(registry, 2, BY)
+    with pytest.raises(RetrainerError, match="no version 9"):
+        promote(registry, 9, BY)
+    assert registry.version_of(CHAMPION) == 4
+
+
+def test_the_history_says_who_moved_the_alias_why_and_how(registry):
+    roll_back(registry, BY)
+    moves = registry.alias(CHAMPION).moves()
+    assert [(move.action, move.version, move.previous) for move in moves[-2:]] == [
+        ("push", 4, 3),
+        ("rollback", 3, 4),
+    ]
+    assert (moves[-1].by, moves[-1].why, moves[-1].run) == ("ann", "too many refunds", "")
+    assert (moves[-2].run, moves[-2].by) == ("run-4", "")
