@@ -58,7 +58,7 @@ def check_job_id(job_id: str) -> None:
 
 def check_job(job: Any, region: str) -> None:
     _check_display_name(job.display_name)
-    _check_labels(job.labels)
+    check_labels(job.labels)
     if not job.runtime_config.gcs_output_directory.startswith("gs://"):
         raise RefusalError(400, "gcs_output_directory must be a Cloud Storage path.")
     for field, rule in FORMATS.items():
@@ -127,7 +127,7 @@ def _check_display_name(name: str) -> None:
         raise RefusalError(400, "display_name has more than 128 characters.")
 
 
-def _check_labels(labels: Any) -> None:
+def check_labels(labels: Any) -> None:
     if len(labels) > 64:
         raise RefusalError(400, "More than 64 labels.")
     for key, value in labels.items():

@@ -1,42 +1,32 @@
-"""Vertex AI's API: its client library, loaded lean; clients for each thread; retries; and what its errors mean here.
+"""Vertex AI's API as runs and schedules use it: clients, retries, and what its errors mean here."""
 
-The session of `requests` below a client is not made for several threads at once, and keeps at most ten connections. So
-there is one client of each kind for every thread, and a session for the one request that is large.
-"""
-
-import importlib
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ....components.lib.lean_imports import enter_lean
 from ....components.lib.network import advice, is_untrusted, keep_token, route
+from ....components.lib.vertex_api import (
+    LOG_IN,
+    ApiClients,
+    Options,
+    enter_library,
+    is_transient,
+    load_module,
+    own_words,
+    repeat,
+)
 from ...project.sections.targets import VertexConfig
 from ..errors import RefusedError, UnauthenticatedError, UnavailableError
-from .settings import api_address, is_emulator
+from .settings import api_address
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import aiplatform_v1
 
 Answer = TypeVar("Answer")
-Options = Callable[[], dict[str, Any]]
-"""Gives a GAPIC method its `timeout` (what is left of the time, at most half of it all) and forbids its own retries."""
 
-_FIRST_WAIT_SECONDS = 0.25
-_LONGEST_WAIT_SECONDS = 5.0
-_LEAST_TIMEOUT_SECONDS = 0.1
-_LOG_IN = (
-    "Log in with 'gcloud auth application-default login', or name a key file in the variable "
-    "GOOGLE_APPLICATION_CREDENTIALS."
-)
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_PACKAGES = {"v1": "google.cloud.aiplatform_v1", "v1beta1": "google.cloud.aiplatform_v1beta1"}
-for _package in _PACKAGES.values():
-    enter_lean(_package, f"{_package}.services", f"{_package}.types")
+# Modules beside this one import the library's types.
+enter_library()
 
 
 def api_version(config: VertexConfig) -> str:
@@ -58,7 +48,7 @@ def api_module(config: VertexConfig, name: str) -> Any:
         config: The target's settings.
         name: Its name within the package of the version, such as `types.schedule`.
     """
-    return importlib.import_module(f"{_PACKAGES[api_version(config)]}.{name}")
+    return load_module(name, api_version(config))
 
 
 @dataclass(frozen=True)
@@ -74,20 +64,17 @@ class Post:
     body: str
 
 
-class VertexClients:
-    """Opens clients when they are first needed: their library takes seconds to load.
+class VertexClients(ApiClients):
+    """Opens the clients of runs and schedules when they are first needed.
 
     Args:
         config: Where the service is.
-        credentials: Credentials to call it with. If not given: none for an emulator on this machine, else Google's
-            application default ones.
+        credentials: Credentials to call it with; see `ApiClients`.
     """
 
     def __init__(self, config: VertexConfig, credentials: "Credentials | None") -> None:
+        super().__init__(api_address(config), credentials)
         self._config = config
-        self._given = credentials
-        self._lock = threading.Lock()
-        self._own = threading.local()
 
     def pipelines(self) -> "aiplatform_v1.PipelineServiceClient":
         """Return this thread's client of runs.
@@ -96,7 +83,7 @@ class VertexClients:
             DefaultCredentialsError: If there are no credentials.
         """
         module = api_module(self._config, "services.pipeline_service")
-        return self._client(module.PipelineServiceClient)
+        return self.client(module.PipelineServiceClient)
 
     def schedules(self) -> "aiplatform_v1.ScheduleServiceClient":
         """Return this thread's client of schedules.
@@ -105,7 +92,7 @@ class VertexClients:
             DefaultCredentialsError: If there are no credentials.
         """
         module = api_module(self._config, "services.schedule_service")
-        return self._client(module.ScheduleServiceClient)
+        return self.client(module.ScheduleServiceClient)
 
     def create_job(self, post: Post, timeout: float) -> "aiplatform_v1.PipelineJob":
         """Create a job by a request that is written already.
@@ -125,11 +112,11 @@ class VertexClients:
         from google.auth.transport.requests import AuthorizedSession
 
         def make() -> AuthorizedSession:
-            session = AuthorizedSession(self._credentials)
+            session = AuthorizedSession(self.credentials)
             keep_token(session)
             return session
 
-        session = self._get("session", make)
+        session = self.keep("session", make)
         response = session.post(
             post.url,
             data=post.body.encode(),
@@ -140,38 +127,6 @@ class VertexClients:
             raise from_http_response(response)
         kind = api_module(self._config, "types.pipeline_job").PipelineJob
         return kind.from_json(response.content, ignore_unknown_fields=True)
-
-    def _client(self, kind: Any) -> Any:
-        def make() -> Any:
-            transport = kind.get_transport_class("rest")(
-                host=api_address(self._config), credentials=self._credentials
-            )
-            if hasattr(transport, "_session"):
-                keep_token(transport._session)
-            return kind(transport=transport)
-
-        return self._get(kind.__name__, make)
-
-    def _get(self, name: str, make: Callable[[], Any]) -> Any:
-        if not hasattr(self._own, name):
-            setattr(self._own, name, make())
-        return getattr(self._own, name)
-
-    @property
-    def _credentials(self) -> Any:
-        with self._lock:
-            return self._found_credentials
-
-    @cached_property
-    def _found_credentials(self) -> Any:
-        import google.auth
-        from google.auth.credentials import AnonymousCredentials
-
-        if self._given is not None:
-            return self._given
-        if is_emulator(self._config):
-            return AnonymousCredentials()
-        return google.auth.default(scopes=[_SCOPE])[0]
 
 
 @dataclass(frozen=True)
@@ -207,31 +162,16 @@ class VertexCaller:
             RefusedError: If it refuses, or there are no credentials to call it with.
         """
         from google.api_core import exceptions
-        from google.api_core.retry import Retry
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException as RequestsError
 
-        end = time.monotonic() + self.deadline_seconds
-
-        def options() -> dict[str, Any]:
-            left = min(end - time.monotonic(), self.deadline_seconds / 2)
-            return {"timeout": max(left, _LEAST_TIMEOUT_SECONDS), "retry": None}
-
-        retry = Retry(
-            predicate=is_transient,
-            initial=_FIRST_WAIT_SECONDS,
-            maximum=_LONGEST_WAIT_SECONDS,
-            multiplier=2,
-            timeout=self.deadline_seconds,
-            on_error=on_retry,
-        )
         try:
-            return retry(lambda: action(options))()
+            return repeat(action, self.deadline_seconds, is_transient, on_retry)
         except exceptions.RetryError as error:
             address = api_address(self.config)
             raise UnavailableError(
                 f"{what}: Vertex AI at {address} did not answer{route(address)} within {self.deadline_seconds:g} s "
-                f"({_text(error.cause or error).rstrip('.')}).{advice(error.cause or error) or ' Try again later.'}"
+                f"({own_words(error.cause or error).rstrip('.')}).{advice(error.cause or error) or ' Try again later.'}"
             ) from error
         except (RequestsError, GoogleAuthError) as error:
             if not is_untrusted(error):
@@ -249,16 +189,16 @@ class VertexCaller:
 
         if isinstance(error, DefaultCredentialsError):
             return UnauthenticatedError(
-                f"{what}: there are no Google Cloud credentials. {_LOG_IN}", renewable=False
+                f"{what}: there are no Google Cloud credentials. {LOG_IN}", renewable=False
             )
         if isinstance(error, GoogleAuthError):
-            return UnauthenticatedError(f"{what}: {_text(error)} {_LOG_IN}")
-        return RefusedError(f"{what}: {_text(error)}")
+            return UnauthenticatedError(f"{what}: {own_words(error)} {LOG_IN}")
+        return RefusedError(f"{what}: {own_words(error)}")
 
     def _explain(self, error: Any) -> str:
-        text, project = _text(error), self.config.project
+        text, project = own_words(error), self.config.project
         if error.code == 401:
-            return f"{text} {_LOG_IN}"
+            return f"{text} {LOG_IN}"
         if error.code == 403:
             account = self.config.service_account or "the project's default compute account"
             return (
@@ -273,31 +213,6 @@ class VertexCaller:
         return text
 
 
-def is_transient(error: Exception) -> bool:
-    """Return whether the same call may work later: lost connections, timeouts, 408, 409, 429 and 5xx."""
-    from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.protobuf.json_format import ParseError
-    from requests.exceptions import ChunkedEncodingError, ConnectionError, Timeout
-
-    if isinstance(error, exceptions.GoogleAPICallError):
-        return error.code in (408, 409, 429) or isinstance(error, exceptions.ServerError)
-    if is_untrusted(error):
-        return False
-    if isinstance(error, GoogleAuthError):
-        return isinstance(error, TransportError) or bool(error.retryable)
-    # An answer that is cut off can't be parsed.
-    return isinstance(error, ConnectionError | Timeout | ChunkedEncodingError | ParseError)
-
-
 def is_undone(error: Exception) -> bool:
     """Return whether a call that may be repeated had no effect: the service rejected it at once."""
     return getattr(error, "code", None) == 429
-
-
-def _text(error: Exception) -> str:
-    """Return an error's own words, without the method and address that the client library puts before them."""
-    message = getattr(error, "message", None)
-    text = (message.partition(": ")[2] or message) if isinstance(message, str) else str(error)
-    text = " ".join(text.split())
-    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ....components.lib.errors import RetrainerError
+from ....components.lib.vertex_api import Options
 from ...project.formats.cron import check_cron
 from ...project.sections.targets import VertexConfig
 from ..errors import RefusedError
 from ..schedule_changes import check_times, refuse_removal
 from ..types import Schedule, ScheduleRequest, ScheduleState
-from .api import Options, VertexCaller
+from .api import VertexCaller
 from .requests import (
     APPLIED_LABEL,
     DIGEST_LABEL,

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from ....components.lib import vertex_api
 from ....components.lib.consoles import vertex_page
 from ....components.lib.errors import RetrainerError
 from ...project.sections.targets import VertexConfig
 from ..precedence import flag, variable
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What a setting is, what it must match, and how that is said. The rules are those of the API reference.
 _RULES: dict[str, tuple[str, str, str]] = {
     "project": (
@@ -154,13 +154,12 @@ def persistent_resource(config: VertexConfig) -> str:
 
 def api_address(config: VertexConfig) -> str:
     """Return the API's address, without a slash at its end."""
-    return (config.endpoint or f"https://{config.region}-aiplatform.googleapis.com").rstrip("/")
+    return vertex_api.address_of(config.region or "", config.endpoint)
 
 
 def is_emulator(config: VertexConfig) -> bool:
     """Return whether the API is a program on this machine that speaks plain HTTP and wants no credentials."""
-    url = urlsplit(config.endpoint or "")
-    return url.scheme == "http" and url.hostname in _LOOPBACK
+    return vertex_api.is_emulator(config.endpoint or "")
 
 
 def parent(config: VertexConfig) -> str:

@@ -10,12 +10,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ....components.lib.network import certificates
+from ....components.lib.vertex_api import Options
 from ...definitions.compiled import Pipeline
 from ...project.sections.targets import VertexConfig
 from ..errors import RefusedError
 from ..interface import SUBMIT_SECONDS
 from ..types import ENDED, RemoteRun, RunRequest, RunStatus, Schedule, ScheduleRequest, Submission
-from .api import Options, VertexCaller, VertexClients, is_undone
+from .api import VertexCaller, VertexClients, is_undone
 from .requests import PIPELINE_LABEL, VertexRequests, label_of
 from .schedules import VertexSchedules, check_schedule
 from .settings import check_vertex, console_url, is_emulator, parent

@@ -1,0 +1,188 @@
+"""Vertex AI as a service that serves models."""
+
+from dataclasses import replace
+
+from ..interface import Plan, Served, ServedModel, ServiceError
+from .api import VertexApi
+from .endpoints import Deployment, Endpoint, VertexEndpoints
+from .evaluations import VertexEvaluations
+from .models import VertexModels
+from .settings import VertexSettings
+
+
+class VertexService:
+    """Brings the endpoint and the Model Registry to a plan.
+
+    Args:
+        settings: The section `serving.deploy.vertex`.
+    """
+
+    def __init__(self, settings: VertexSettings) -> None:
+        api = VertexApi(settings)
+        self._settings = settings
+        self._models = VertexModels(api, settings)
+        self._evaluations = VertexEvaluations(api, settings)
+        self._endpoints = VertexEndpoints(api, settings)
+
+    def apply(self, plan: Plan) -> Served:
+        """Make a plan so: deploy without traffic, split the traffic in one step, undeploy what is not in the plan.
+
+        Args:
+            plan: The plan.
+
+        Returns:
+            What serves now.
+
+        Raises:
+            ServiceError: If the plan can't be made here, or the service refuses or does not answer.
+        """
+        self._check(plan)
+        if plan.stable is None:
+            return self._remove_all()
+        versions = [model for model in (plan.stable, plan.canary) if model is not None]
+        endpoint = self._endpoints.ensure()
+        self._endpoints.refuse_foreign_traffic(endpoint)
+        uploads = {model.version: self._models.upload(model) for model in versions}
+        if self._settings.network:
+            self._make_room(endpoint, plan.stable)
+        deployed = {
+            model.version: self._endpoints.deploy(model, self._models.name(uploads[model.version]))
+            for model in versions
+        }
+        wanted = {deployed[version].id: percent for version, percent in plan.traffic.items()}
+        if not self._settings.network:
+            self._endpoints.move_traffic(wanted)
+        kept = {one.id for one in deployed.values()}
+        self._undeploy_others(kept)
+        self._models.point("champion", uploads[plan.stable.version])
+        if self._settings.set_default:
+            self._models.point("default", uploads[plan.stable.version])
+        self._models.point("challenger", uploads[plan.canary.version] if plan.canary else None)
+        return self._with_evaluations(
+            [(model, self._models.name(uploads[model.version])) for model in versions]
+        )
+
+    def status(self) -> Served:
+        """Look at what serves; changes nothing.
+
+        Raises:
+            ServiceError: If the service does not answer.
+        """
+        endpoint = self._endpoints.find()
+        if endpoint is None:
+            return Served(
+                notes=(
+                    f"there is no endpoint '{self._settings.endpoint}' in {self._settings.parent} yet.",
+                )
+            )
+        return self._to_served(endpoint)
+
+    def _check(self, plan: Plan) -> None:
+        if plan.shadow:
+            raise ServiceError(
+                "Vertex AI has no shadow traffic: remove serving.rollout.shadow, or serving.deploy.vertex."
+            )
+        if plan.canary is not None and self._settings.network:
+            raise ServiceError(
+                f"endpoint '{self._settings.endpoint}' is private (serving.deploy.vertex.network) and can't split "
+                "traffic: remove serving.rollout, or use psc_projects or a public endpoint."
+            )
+        if plan.canary is not None and plan.stable is None:
+            raise ServiceError(
+                f"version {plan.canary.version} would be a canary with no stable version beside it."
+            )
+
+    def _make_room(self, endpoint: Endpoint, stable: ServedModel) -> None:
+        """Undeploy what a private endpoint has, which takes one model only."""
+        name = self._settings.deployment(stable)
+        others = [one for one in endpoint.deployments if one.name != name]
+        foreign = [one for one in others if one.version is None]
+        if foreign and not self._settings.take_over:
+            raise ServiceError(
+                f"private endpoint '{self._settings.endpoint}' takes one model, and has one that was not deployed by "
+                f"retrainer: {'; '.join(one.shown for one in foreign)}. Undeploy it, name another endpoint, or allow "
+                "it with serving.deploy.vertex.take_over: true. Nothing was changed."
+            )
+        if others and not self._settings.replace_with_gap:
+            raise ServiceError(
+                f"private endpoint '{self._settings.endpoint}' takes one model, and serves {others[0].shown}. To have "
+                "it replaced by undeploying it first, with no answers until the new one is deployed (usually 10 to 20 "
+                "minutes), set serving.deploy.vertex.replace_with_gap: true. Without a gap: psc_projects in place of "
+                "network."
+            )
+        for one in others:
+            self._endpoints.undeploy(one)
+
+    def _undeploy_others(self, kept: set[str]) -> None:
+        """Undeploy our versions that are not in the plan; traffic has left them."""
+        for one in self._endpoints.read().deployments:
+            free = not one.percent or bool(self._settings.network)
+            if one.version is not None and one.id not in kept and free:
+                self._endpoints.undeploy(one)
+
+    def _remove_all(self) -> Served:
+        endpoint = self._endpoints.find()
+        if endpoint is None:
+            return self.status()
+        own = [one for one in endpoint.deployments if one.version is not None]
+        if any(one.percent for one in own) and not self._settings.network:
+            self._endpoints.move_traffic({})
+        for one in own:
+            self._endpoints.undeploy(one)
+        self._models.point("champion", None)
+        self._models.point("challenger", None)
+        return self.status()
+
+    def _with_evaluations(self, names: list[tuple[ServedModel, str]]) -> Served:
+        """Import what is missing of the evaluations, after everything that serving needs."""
+        notes = []
+        for model, name in names:
+            try:
+                notes.append(self._evaluations.put(model, name))
+            except ServiceError as error:
+                raise ServiceError(
+                    f"version {model.version} serves; its evaluation is not in the Model Registry yet: {error}",
+                    transient=error.transient,
+                ) from error
+        served = self.status()
+        return replace(served, notes=(*served.notes, *(one for one in notes if one)))
+
+    def _to_served(self, endpoint: Endpoint) -> Served:
+        own = [one for one in endpoint.deployments if one.version is not None]
+        traffic: dict[int, int] = {}
+        for one in own:
+            # A private endpoint has no split: all requests go to its one model.
+            percent = 100 if self._settings.network else one.percent
+            if percent and one.version is not None:
+                traffic[one.version] = traffic.get(one.version, 0) + percent
+        return Served(
+            traffic=traffic,
+            loaded=tuple(sorted({one.version for one in own if one.version is not None})),
+            foreign=tuple(one.shown for one in endpoint.deployments if one.version is None),
+            address=self._address(endpoint, own),
+            notes=self._notes(endpoint),
+        )
+
+    def _address(self, endpoint: Endpoint, own: list[Deployment]) -> str:
+        if self._settings.network:
+            return ""
+        dns = endpoint.message.dedicated_endpoint_dns
+        base = dns if dns else self._settings.api_address
+        base = base if "://" in base else f"https://{base}"
+        return f"{base}/v1/{endpoint.name}:predict"
+
+    def _notes(self, endpoint: Endpoint) -> tuple[str, ...]:
+        notes = []
+        if self._settings.network:
+            notes.append(
+                "a private endpoint has one model, no traffic split and no request-response logging."
+            )
+        if self._settings.psc_projects:
+            attachment = endpoint.message.private_service_connect_config.service_attachment
+            notes.append(
+                "clients reach the endpoint through Private Service Connect"
+                + (f", at {attachment}." if attachment else ".")
+            )
+        if not endpoint.message.deployed_models:
+            notes.append("nothing is deployed on the endpoint.")
+        return tuple(notes)
