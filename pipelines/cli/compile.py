@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, show_warnings
+from .options import FILE, PIPELINE, show_warnings
 
 
 @click.command("compile")
 @FILE
+@PIPELINE
 @click.option(
     "-o",
     "--output",
@@ -33,6 +34,7 @@ from .options import FILE, show_warnings
 )
 def compile_(
     file: Path,
+    pipeline: str,
     output: str,
     image: str | None,
     push: bool,
@@ -54,7 +56,7 @@ def compile_(
     for flag, given in (("--tag", tags), ("--template-repository", repository)):
         if given and not push:
             raise click.UsageError(f"{flag} needs --push: add --push, or leave {flag} out.")
-    loaded = load_with_image(file, image)
+    loaded = load_with_image(file, image, pipeline)
     compiled = compile_config(loaded)
     show_warnings(
         [

@@ -19,7 +19,7 @@ from .compile import compile_
 from .config import config
 from .models import models
 from .notify import notify
-from .options import ALLOW_OLDER, FILE
+from .options import ALLOW_OLDER, FILE, PIPELINE
 from .runs import runs
 from .schedule import schedule
 from .schema import schema
@@ -29,7 +29,6 @@ from .trigger import trigger
 
 # A shell's exit code of a program that a signal ended is this and the signal's number.
 SIGNALLED = 128
-LATEST = "latest"
 
 
 def main() -> None:
@@ -128,7 +127,8 @@ def init(folder: Path, example: str) -> None:
 
 @cli.command()
 @FILE
-@click.option("--span", default=LATEST, show_default=True, help="Newest span of the window.")
+@PIPELINE
+@click.option("--span", help="Newest span to use; by default the newest that there is.")
 @ALLOW_OLDER
 @click.option("--run-id", help="Name of the run; an existing name is an error.")
 @click.option(
@@ -143,7 +143,8 @@ def init(folder: Path, example: str) -> None:
 def run(
     verbose: bool,
     file: Path,
-    span: str,
+    pipeline: str,
+    span: str | None,
     allow_older: bool,
     run_id: str | None,
     resume: str | None,
@@ -151,15 +152,16 @@ def run(
     no_notify: bool,
     as_json: bool,
 ) -> None:
-    """Run the pipeline of FILE (retrain.yaml) on this machine."""
+    """Run a pipeline of FILE (retrain.yaml) on this machine."""
     from .run import run_here
 
-    if resume and (run_id or allow_older or span != LATEST):
+    if resume and (run_id or allow_older or span is not None):
         raise click.UsageError(
             "--resume keeps the span, --allow-older and name of the run: leave out --span, --allow-older and --run-id."
         )
     code = run_here(
         file,
+        pipeline=pipeline,
         span=span,
         allow_older=allow_older,
         run_id=run_id,

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES
 from ..project.sections.targets import TARGETS, section_type
 from ..targets.precedence import flag, parse_pairs
 
@@ -34,7 +35,14 @@ PARAMETERS = click.option(
     "parameters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Pipeline parameter: span, pattern, store or allow_older. Repeatable.",
+    help="Pipeline parameter, such as span, pattern, store or allow_older. Repeatable.",
+)
+PIPELINE = click.option(
+    "--pipeline",
+    type=click.Choice(list(PIPELINES)),
+    default=CONTINUOUS_TRAINING,
+    show_default=True,
+    help="Pipeline of retrain.yaml.",
 )
 ALLOW_OLDER = click.option(
     "--allow-older",

@@ -9,9 +9,10 @@ from ..definitions.compiled import Pipeline
 from ..definitions.compiling import Compiled, compile_pipeline
 from ..project.config import LoadedConfig, load_config
 from ..project.formats.names import check_run_id
+from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES
 from ..project.reach import is_reachable, local_only, missing_secrets, store_tasks
 from ..project.sections.targets import TARGETS
-from ..project.sections.triggers import FLAGS, PARAMETERS
+from ..project.sections.triggers import FLAGS
 from ..targets.catalog import check_reachable, find_kind, target_settings
 from ..targets.checks import check_target
 from ..targets.images.pinning import pin_images
@@ -19,12 +20,15 @@ from ..targets.precedence import parse_pairs
 from .options import show_warnings
 
 
-def load_with_image(file: Path, image: str | None) -> LoadedConfig:
+def load_with_image(
+    file: Path, image: str | None, pipeline: str = CONTINUOUS_TRAINING
+) -> LoadedConfig:
     """Read a retrain.yaml, and pin its images; warns of images that can't be pinned.
 
     Args:
         file: The file.
         image: Image in place of the file's.
+        pipeline: Which of `PIPELINES`.
 
     Returns:
         The configuration, its images named by digest where their registries say it.
@@ -32,7 +36,7 @@ def load_with_image(file: Path, image: str | None) -> LoadedConfig:
     Raises:
         RetrainerError: If the file or an image's name is wrong.
     """
-    loaded = load_config(file)
+    loaded = load_config(file).of(pipeline)
     if image:
         config = loaded.config.model_copy(update={"image": image})
         loaded = dataclasses.replace(loaded, config=config)
@@ -42,7 +46,12 @@ def load_with_image(file: Path, image: str | None) -> LoadedConfig:
 
 
 def prepare(
-    file: Path, image: str | None, kind: str, parameters: Mapping[str, str], template: str
+    file: Path,
+    image: str | None,
+    kind: str,
+    parameters: Mapping[str, str],
+    template: str,
+    pipeline: str = CONTINUOUS_TRAINING,
 ) -> tuple[LoadedConfig, Pipeline]:
     """Prepare a pipeline for a target.
 
@@ -52,6 +61,7 @@ def prepare(
         kind: Where it will run.
         parameters: Parameters of the run or schedule.
         template: Pushed template in place of the spec; a tag is resolved to its digest. Empty for none.
+        pipeline: Which of `PIPELINES`.
 
     Returns:
         The configuration and the compiled pipeline.
@@ -60,14 +70,14 @@ def prepare(
         RetrainerError: If something is wrong that the service would report only after minutes.
     """
     if template:
-        return _prepare_template(file, image, kind, parameters, template)
-    loaded = load_with_image(file, image)
-    check_run_id(loaded.config.name)
+        return _prepare_template(file, image, kind, parameters, template, pipeline)
+    loaded = load_with_image(file, image, pipeline)
+    check_run_id(loaded.pipeline_name)
     reached = {"store": loaded.config.store, "data.pattern": loaded.config.data.pattern}
     for key in reached:
         reached[key] = parameters.get(key.rpartition(".")[2], reached[key])
     for key, tasks in (
-        ("store", store_tasks(loaded.config)),
+        ("store", store_tasks(loaded)),
         ("data.pattern", ("ingest_spans",)),
     ):
         if is_reachable(reached[key], loaded.config, tasks, kind):
@@ -84,7 +94,12 @@ def prepare(
 
 
 def _prepare_template(
-    file: Path, image: str | None, kind: str, parameters: Mapping[str, str], template: str
+    file: Path,
+    image: str | None,
+    kind: str,
+    parameters: Mapping[str, str],
+    template: str,
+    pipeline: str,
 ) -> tuple[LoadedConfig, Pipeline]:
     """Prepare a pushed template: its own pipeline runs, with its own image."""
     from ..targets.templates import read_template, resolve_template
@@ -96,8 +111,8 @@ def _prepare_template(
         raise RetrainerError(
             "--image does not apply to templates, which name their image. Push another template, or leave --image out."
         )
-    loaded = load_config(file)
-    name = check_run_id(loaded.config.name)
+    loaded = load_config(file).of(pipeline)
+    name = check_run_id(loaded.pipeline_name)
     uri = resolve_template(template)
     spec = read_template(uri)
     inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
@@ -110,7 +125,10 @@ def _prepare_template(
 
 
 def read_parameters(
-    texts: tuple[str, ...], span: str | None = None, allow_older: bool = False
+    texts: tuple[str, ...],
+    span: str | None = None,
+    allow_older: bool = False,
+    pipeline: str = CONTINUOUS_TRAINING,
 ) -> dict[str, str]:
     """Read the parameters that a command was given.
 
@@ -118,6 +136,7 @@ def read_parameters(
         texts: `key=value` each.
         span: What `--span` says.
         allow_older: Whether `--allow-older` was given.
+        pipeline: Which of `PIPELINES` they are for.
 
     Returns:
         Values by name.
@@ -130,10 +149,12 @@ def read_parameters(
         parameters["span"] = span
     if allow_older:
         parameters["allow_older"] = "true"
+    known = PIPELINES[pipeline].parameters
     for name in parameters:
-        if name not in PARAMETERS:
+        if name not in known:
+            place = {"span": "--span", "allow_older": "--allow-older"}.get(name, "--parameter")
             raise RetrainerError(
-                f"--parameter: the pipeline has no '{name}'; it has {', '.join(PARAMETERS)}."
+                f"{place}: the pipeline {pipeline} has no '{name}'; it has {', '.join(known)}."
             )
     if parameters.get("allow_older", "false") not in FLAGS:
         raise RetrainerError(
@@ -169,5 +190,5 @@ def push_compiled(
             "https://<region>-kfp.pkg.dev/<project>/<repository>."
         )
     return push_template(
-        settings.template_repository, compiled.to_vertex_yaml(), loaded.config.name, tags
+        settings.template_repository, compiled.to_vertex_yaml(), loaded.pipeline_name, tags
     )

@@ -17,6 +17,7 @@ from ..local.runner import LocalRunner
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig, load_config
 from ..project.installed import check_libraries
+from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES
 from ..project.reach import ignored_here
 from ..project.sections.notify import NotifyConfig
 from ..runs.record_store import find_run
@@ -47,7 +48,7 @@ def run_locally(
     loaded: LoadedConfig,
     observer: RunObserver,
     *,
-    span: str = "latest",
+    span: str | None = None,
     allow_older: bool = False,
     run_id: str | None = None,
     resume: str | None = None,
@@ -60,7 +61,7 @@ def run_locally(
         local: The runner.
         loaded: The configuration.
         observer: Is called at each step.
-        span: The window's newest span, or `latest`.
+        span: The newest span to use; by default the newest that there is.
         allow_older: Whether the model may replace a champion that has seen newer spans.
         run_id: Name of the run; made of the pipeline's name and the time if not given.
         resume: The failed run to resume, or `last`.
@@ -83,9 +84,11 @@ def run_locally(
             f"pipeline_root is '{config.artifacts_uri}', and a local run writes its artifacts to a local "
             "folder. Set pipeline_root to a local folder; the store may stay on a bucket."
         )
-    parameters = {"span": span, "allow_older": str(allow_older).lower()}
+    known = PIPELINES[loaded.pipeline].parameters
+    given = {"span": span or "latest", "allow_older": str(allow_older).lower()}
+    parameters = {name: value for name, value in given.items() if name in known}
     if resume:
-        earlier = find_run(config.store, resume)
+        earlier = find_run(config.store, resume, loaded.pipeline_name)
         run_id = earlier.run_id
         parameters |= {
             name: earlier.parameters[name] for name in parameters if name in earlier.parameters
@@ -94,7 +97,7 @@ def run_locally(
         compile_spec(loaded),
         store=config.store,
         pipeline_root=filesystem(config.artifacts_uri)[1],
-        run_id=run_id or new_run_id(config.name),
+        run_id=run_id or new_run_id(loaded.pipeline_name),
         parameters=parameters,
         resume=bool(resume),
         caching=caching,
@@ -105,7 +108,8 @@ def run_locally(
 def run_here(
     file: Path,
     *,
-    span: str,
+    pipeline: str = CONTINUOUS_TRAINING,
+    span: str | None,
     allow_older: bool = False,
     run_id: str | None,
     resume: str | None = None,
@@ -118,7 +122,8 @@ def run_here(
 
     Args:
         file: The retrain.yaml.
-        span: The window's newest span, or `latest`.
+        pipeline: Which of `PIPELINES`.
+        span: The newest span to use; by default the newest that there is.
         allow_older: Whether the model may replace a champion that has seen newer spans.
         run_id: Name of the run; None for one made of pipeline and time.
         resume: The failed run to resume, or `last`.
@@ -133,7 +138,13 @@ def run_here(
     Raises:
         RetrainerError: If the run can't start.
     """
-    loaded = load_config(file)
+    loaded = load_config(file).of(pipeline)
+    given = ("span", span is not None), ("allow_older", allow_older)
+    for name in (name for name, is_given in given if is_given):
+        if name not in PIPELINES[pipeline].parameters:
+            raise RetrainerError(
+                f"the pipeline {pipeline} has no parameter '{name}'; leave it out."
+            )
     show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
     with warm_runner() as local:
         record = run_locally(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...components.lib.words import plural
-from .options import FILE, IMAGE, PARAMETERS, TO, target_options
+from ..project.pipelines import PIPELINES
+from .options import FILE, IMAGE, PARAMETERS, PIPELINE, TO, target_options
 
 if TYPE_CHECKING:
     from ..targets.interface import Target
@@ -22,11 +23,18 @@ def schedule() -> None:
 
 
 _NAME = click.option("--name", help="Name of the schedule; the pipeline's by default.")
+_ONE_PIPELINE = click.option(
+    "--pipeline",
+    "only",
+    type=click.Choice(list(PIPELINES)),
+    help="Only this pipeline of retrain.yaml; all by default.",
+)
 
 
 @schedule.command()
 @FILE
 @TO
+@PIPELINE
 @_NAME
 @click.option(
     "--cron",
@@ -56,6 +64,7 @@ _NAME = click.option("--name", help="Name of the schedule; the pipeline's by def
 def create(
     file: Path,
     kind: str,
+    pipeline: str,
     name: str | None,
     parameters: tuple[str, ...],
     image: str | None,
@@ -71,9 +80,9 @@ def create(
     from .schedule_requests import make_request, prepare_schedule, read_clock
 
     clock = read_clock({key: options.pop(key) for key in _CLOCK})
-    given = read_parameters(parameters)
-    target, pipeline, digest = prepare_schedule(file, kind, image, given, template, options)
-    request = make_request(clock, name or pipeline, given, digest)
+    given = read_parameters(parameters, pipeline=pipeline)
+    target, usual, digest = prepare_schedule(file, kind, image, given, template, options, pipeline)
+    request = make_request(clock, name or usual, given, digest)
     if dry_run:
         click.echo(json.dumps(target.describe_schedule(request), indent=2))
         return
@@ -84,26 +93,56 @@ def create(
 @schedule.command()
 @FILE
 @TO
+@_ONE_PIPELINE
 @IMAGE
 @click.option("--dry-run", is_flag=True, help="Show what would change, without changing it.")
 @target_options
-def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: Any) -> None:
-    """Make the schedule match `schedule` in FILE (retrain.yaml).
+def apply(
+    file: Path, kind: str, only: str | None, image: str | None, dry_run: bool, **options: Any
+) -> None:
+    """Make the schedules match FILE (retrain.yaml).
 
-    Its name is the pipeline's. Without that section, the schedule that this command created is deleted, and no other.
+    They are `schedule`, and that of each other pipeline's section. A schedule's name is its pipeline's. Without the
+    setting, the schedule that this command created is deleted, and no other.
     """
+    from ..project.config import load_config
+    from ..project.pipelines import pipeline_name
+    from .schedule_requests import open_schedules
+
+    config = load_config(file).config
+    done = False
+    for pipeline in [only] if only else PIPELINES:
+        if PIPELINES[pipeline].schedule(config):
+            _apply(file, kind, pipeline, image, dry_run, options)
+            done = True
+            continue
+        target = open_schedules(file, kind, options, pipeline=pipeline)[0]
+        name = pipeline_name(config, pipeline)
+        if there := _find(target, name):
+            _delete_applied(target, there, dry_run)
+            done = True
+    if not done:
+        click.echo("nothing to do: retrain.yaml has no schedule, and the service has none")
+
+
+def _apply(
+    file: Path,
+    kind: str,
+    pipeline: str,
+    image: str | None,
+    dry_run: bool,
+    options: dict[str, Any],
+) -> None:
     from ..project.config import load_config
     from ..targets.catalog import find_kind
     from ..targets.schedule_changes import check_removals, list_changes
-    from .schedule_requests import make_request, open_schedules, prepare_schedule
+    from .schedule_requests import make_request, prepare_schedule
 
-    config = load_config(file).config
-    if config.schedule is None:
-        target = open_schedules(file, kind, options)[0]
-        _delete_applied(target, _find(target, config.name), config.name, dry_run)
+    clock = PIPELINES[pipeline].schedule(load_config(file).config)
+    if clock is None:
         return
-    target, name, digest = prepare_schedule(file, kind, image, {}, "", options)
-    request = make_request(config.schedule, name, {}, digest, applied=True)
+    target, name, digest = prepare_schedule(file, kind, image, {}, "", options, pipeline)
+    request = make_request(clock, name, {}, digest, applied=True)
     there = _find(target, name)
     changes = list_changes(there, request) if there else []
     if there and there.applied and not changes:
@@ -126,16 +165,29 @@ def apply(file: Path, kind: str, image: str | None, dry_run: bool, **options: An
 @schedule.command("list")
 @FILE
 @TO
+@_ONE_PIPELINE
 @IMAGE
 @target_options
-def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
-    """List the pipeline's schedules; mark those that differ."""
+def list_(file: Path, kind: str, only: str | None, image: str | None, **options: Any) -> None:
+    """List the pipelines' schedules; mark those that differ."""
+    found = [
+        _list_of(file, kind, pipeline, image, options)
+        for pipeline in ([only] if only else PIPELINES)
+    ]
+    if not any(found):
+        click.echo("no schedules yet; 'retrainer schedule apply' or 'create' makes one", err=True)
+
+
+def _list_of(
+    file: Path, kind: str, pipeline: str, image: str | None, options: dict[str, Any]
+) -> bool:
+    """List the schedules of a pipeline; return whether it has any."""
     from ..project.config import load_config
     from ..targets.schedule_changes import list_changes
     from .schedule_requests import make_request, open_schedules
 
-    target, digest = open_schedules(file, kind, options, image)
-    clock = load_config(file).config.schedule
+    target, digest = open_schedules(file, kind, options, image, pipeline)
+    clock = PIPELINES[pipeline].schedule(load_config(file).config)
     schedules = target.list_schedules()
     for one in schedules:
         if one.applied:
@@ -144,65 +196,69 @@ def list_(file: Path, kind: str, image: str | None, **options: Any) -> None:
         else:
             changed = bool(one.digest) and not one.digest.startswith(digest)
         click.echo(_line(one) + ("  retrain.yaml has changed since" if changed else ""))
-    if not schedules:
-        click.echo("no schedules yet; 'retrainer schedule apply' or 'create' makes one", err=True)
+    return bool(schedules)
 
 
 @schedule.command()
 @FILE
 @TO
+@PIPELINE
 @_NAME
 @target_options
-def pause(file: Path, kind: str, name: str | None, **options: Any) -> None:
+def pause(file: Path, kind: str, pipeline: str, name: str | None, **options: Any) -> None:
     """Pause a schedule: it starts no runs until it is resumed."""
     from .schedule_requests import open_schedules
 
-    target = open_schedules(file, kind, options)[0]
-    click.echo(_line(target.pause_schedule(name or _name_in(file))))
+    target = open_schedules(file, kind, options, pipeline=pipeline)[0]
+    click.echo(_line(target.pause_schedule(name or _name_in(file, pipeline))))
 
 
 @schedule.command()
 @FILE
 @TO
+@PIPELINE
 @_NAME
 @click.option("--catch-up", is_flag=True, help="Start the runs that were missed during the pause.")
 @target_options
-def resume(file: Path, kind: str, name: str | None, catch_up: bool, **options: Any) -> None:
+def resume(
+    file: Path, kind: str, pipeline: str, name: str | None, catch_up: bool, **options: Any
+) -> None:
     """Resume a paused schedule."""
     from .schedule_requests import open_schedules
 
-    target = open_schedules(file, kind, options)[0]
-    click.echo(_line(target.resume_schedule(name or _name_in(file), catch_up)))
+    target = open_schedules(file, kind, options, pipeline=pipeline)[0]
+    click.echo(_line(target.resume_schedule(name or _name_in(file, pipeline), catch_up)))
 
 
 @schedule.command()
 @FILE
 @TO
+@PIPELINE
 @_NAME
 @target_options
-def delete(file: Path, kind: str, name: str | None, **options: Any) -> None:
+def delete(file: Path, kind: str, pipeline: str, name: str | None, **options: Any) -> None:
     """Delete a schedule; runs that it started are kept."""
     from .schedule_requests import open_schedules
 
-    name = name or _name_in(file)
-    open_schedules(file, kind, options)[0].delete_schedule(name)
+    name = name or _name_in(file, pipeline)
+    open_schedules(file, kind, options, pipeline=pipeline)[0].delete_schedule(name)
     click.echo(f"deleted {name}")
 
 
-def _name_in(file: Path) -> str:
+def _name_in(file: Path, pipeline: str) -> str:
     from ..project.config import load_config
+    from ..project.pipelines import pipeline_name
 
-    return load_config(file).config.name
+    return pipeline_name(load_config(file).config, pipeline)
 
 
 def _find(target: "Target", name: str) -> "Schedule | None":
     return next((one for one in target.list_schedules() if one.name == name), None)
 
 
-def _delete_applied(target: "Target", there: "Schedule | None", name: str, dry_run: bool) -> None:
-    if there is None:
-        click.echo("nothing to do: retrain.yaml has no schedule, and the service has none")
-    elif not there.applied:
+def _delete_applied(target: "Target", there: "Schedule", dry_run: bool) -> None:
+    name = there.name
+    if not there.applied:
         click.echo(
             f"kept {name}: 'retrainer schedule create' made it; 'retrainer schedule delete' deletes it"
         )

@@ -13,6 +13,7 @@ from ..definitions.compiled import Pipeline
 from ..definitions.compiling import compile_pipeline
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig, load_config
+from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES, pipeline_name
 from ..project.sections.schedule import ScheduleConfig, in_zone
 from ..targets.catalog import open_target, target_settings
 from ..targets.interface import Target
@@ -27,24 +28,32 @@ _OF_THE_CALLER = {"host", "endpoint", "token_file", "ca_certificate", "template_
 
 
 def open_schedules(
-    file: Path, kind: str, options: dict[str, Any], image: str | None = None
+    file: Path,
+    kind: str,
+    options: dict[str, Any],
+    image: str | None = None,
+    pipeline: str = CONTINUOUS_TRAINING,
 ) -> tuple[Target, str]:
-    """Open a target to look at its schedules or change them, without starting runs.
+    """Open a target to look at a pipeline's schedules or change them, without starting runs.
 
     Args:
         file: The retrain.yaml.
         kind: The target.
         options: What `target_options` collected.
         image: Image in place of the file's.
+        pipeline: Which of `PIPELINES`. One whose section is gone may still have a schedule.
 
     Returns:
-        The target, and the digest of the file as it is now.
+        The target, and the digest of the file as it is now; empty without the pipeline's section.
     """
-    loaded = _with_image(load_config(file), image)
-    pipeline = compile_pipeline(loaded)
-    flags = take_flags(options)
-    target = open_target(kind, loaded, pipeline, flags, starts_runs=False)
-    return target, _digest(loaded, pipeline, kind, options)
+    loaded, flags = _with_image(load_config(file), image), take_flags(options)
+    if not PIPELINES[pipeline].is_configured(loaded.config):
+        nothing = Pipeline(pipeline_name(loaded.config, pipeline), "", {})
+        return open_target(kind, loaded, nothing, flags, starts_runs=False), ""
+    loaded = loaded.of(pipeline)
+    compiled = compile_pipeline(loaded)
+    target = open_target(kind, loaded, compiled, flags, starts_runs=False)
+    return target, _digest(loaded, compiled, kind, options)
 
 
 def prepare_schedule(
@@ -54,6 +63,7 @@ def prepare_schedule(
     parameters: dict[str, str],
     template: str,
     options: dict[str, Any],
+    pipeline: str = CONTINUOUS_TRAINING,
 ) -> tuple[Target, str, str]:
     """Prepare a pipeline whose runs a schedule will start.
 
@@ -64,6 +74,7 @@ def prepare_schedule(
         parameters: Parameters of the runs.
         template: Pushed template in place of the pipeline; empty for none.
         options: What `target_options` collected.
+        pipeline: Which of `PIPELINES`.
 
     Returns:
         The target, the pipeline's name, and the digest of what its runs are made of.
@@ -71,20 +82,20 @@ def prepare_schedule(
     Raises:
         RetrainerError: If a setting is wrong.
     """
-    loaded, pipeline = prepare(file, image, kind, parameters, template)
+    loaded, compiled = prepare(file, image, kind, parameters, template, pipeline)
     if not template:
         show_warnings(check_settings(loaded))
-    target = open_target(kind, loaded, pipeline, take_flags(options))
+    target = open_target(kind, loaded, compiled, take_flags(options))
     if template:
         # What it was pushed from is not this file, which may change as it likes.
-        return target, pipeline.name, ""
+        return target, compiled.name, ""
     # That of the file, which `list` can make without asking registries, and after it that with the images pinned.
-    written = _with_image(load_config(file), image)
-    unpinned = pipeline if written == loaded else compile_pipeline(written)
+    written = _with_image(load_config(file).of(pipeline), image)
+    unpinned = compiled if written == loaded else compile_pipeline(written)
     digest = _digest(written, unpinned, kind, options)
-    if unpinned is not pipeline and not loaded.moving_images:
-        digest += _digest(loaded, pipeline, kind, options)
-    return target, pipeline.name, digest
+    if unpinned is not compiled and not loaded.moving_images:
+        digest += _digest(loaded, compiled, kind, options)
+    return target, compiled.name, digest
 
 
 def _with_image(loaded: LoadedConfig, image: str | None) -> LoadedConfig:

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+from ..project.pipelines import CONTINUOUS_TRAINING
 from ..project.sections.targets import TARGETS
 from .options import (
     ALLOW_OLDER,
     FILE,
     IMAGE,
     PARAMETERS,
+    PIPELINE,
     show_warnings,
     take_flags,
     target_options,
@@ -22,6 +24,7 @@ from .options import (
 
 @click.command()
 @FILE
+@PIPELINE
 @click.option(
     "--to",
     "kind",
@@ -55,6 +58,7 @@ from .options import (
 def submit(
     verbose: bool,
     file: Path,
+    pipeline: str,
     kind: str,
     run_id: str | None,
     span: str | None,
@@ -84,21 +88,24 @@ def submit(
     from .prepare import prepare, read_parameters
     from .users import this_user
 
-    given = read_parameters(parameters, span, allow_older)
+    given = read_parameters(parameters, span, allow_older, pipeline)
     if kind == "local":
         unused = {**take_flags(options), "image": image, "template": template or None}
         check_flags(unused, (), kind)
-        code = _run_here(file, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose)
+        code = _run_here(
+            file, pipeline, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose
+        )
         raise click.exceptions.Exit(code)
-    loaded, pipeline = prepare(file, image, kind, given, template)
+    loaded, compiled = prepare(file, image, kind, given, template, pipeline)
     if not template:
         show_warnings(check_settings(loaded))
-    target = open_target(kind, loaded, pipeline, take_flags(options))
-    request = RunRequest(check_run_id(run_id or new_run_id(pipeline.name)), given)
+    target = open_target(kind, loaded, compiled, take_flags(options))
+    request = RunRequest(check_run_id(run_id or new_run_id(compiled.name)), given)
     if dry_run:
         click.echo(json.dumps(target.describe(request), indent=2))
         return
-    again = f"retrainer submit {file} --to {kind} --run-id {request.run_id}"
+    which = "" if pipeline == CONTINUOUS_TRAINING else f" --pipeline {pipeline}"
+    again = f"retrainer submit {file}{which} --to {kind} --run-id {request.run_id}"
     try:
         submission = target.submit(request)
     except UnavailableError as error:
@@ -141,6 +148,7 @@ def _goes_on(run_id: str, url: str, again: str) -> str:
 
 def _run_here(
     file: Path,
+    pipeline: str,
     parameters: dict[str, str],
     run_id: str | None,
     *,
@@ -162,10 +170,10 @@ def _run_here(
     if dry_run:
         click.echo(json.dumps({"run": run_id, "parameters": parameters}, indent=2))
         return 0
-    span = parameters.get("span", "latest")
     return run_here(
         file,
-        span=span,
+        pipeline=pipeline,
+        span=parameters.get("span"),
         allow_older=parameters.get("allow_older") == "true",
         run_id=run_id,
         as_json=as_json,

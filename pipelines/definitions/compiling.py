@@ -1,7 +1,8 @@
 """Compiling a retrain.yaml into a pipeline spec."""
 
+import importlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,11 @@ from kfp import compiler
 from ...components.lib.errors import RetrainerError
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig
+from ..project.pipelines import PIPELINES
 from .compiled import Pipeline
-from .continuous_training import continuous_training
 from .pipeline_text import read_header, to_json, to_yaml
 from .portable import drop_new_names, drop_unused_inputs
 from .vertex_jobs import as_custom_jobs, with_resource_names
-
-CONTINUOUS_TRAINING = "continuous_training"
-PIPELINES: dict[str, Callable[[LoadedConfig], Any]] = {
-    CONTINUOUS_TRAINING: continuous_training,
-}
-"""The pipelines that a retrain.yaml can be compiled into, by name."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +56,11 @@ class Compiled:
         return to_yaml(self.vertex, header=self.header)
 
 
-def compile_config(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) -> Compiled:
+def compile_config(loaded: LoadedConfig) -> Compiled:
     """Compile a configuration.
 
     Args:
-        loaded: The configuration.
-        pipeline: Which of `PIPELINES`.
+        loaded: The configuration; it says which pipeline.
 
     Returns:
         The pipeline, as it can be written for its readers.
@@ -78,7 +72,7 @@ def compile_config(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) ->
     with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
         file = Path(folder) / "pipeline.yaml"
         try:
-            compiler.Compiler().compile(PIPELINES[pipeline](loaded), str(file))
+            compiler.Compiler().compile(_build(loaded), str(file))
         except (ValueError, TypeError) as error:
             # KFP has rules of its own, such as which counts of accelerators there are.
             raise RetrainerError(
@@ -94,33 +88,37 @@ def compile_config(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) ->
     return Compiled(spec, platforms, vertex, own, read_header(text))
 
 
-def compile_spec(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) -> dict[str, Any]:
+def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
     """Compile a configuration.
 
     Args:
-        loaded: The configuration.
-        pipeline: Which of `PIPELINES`.
+        loaded: The configuration; it says which pipeline.
 
     Returns:
         The pipeline spec as a dictionary.
     """
-    return dict(compile_config(loaded, pipeline).spec)
+    return dict(compile_config(loaded).spec)
 
 
-def compile_pipeline(loaded: LoadedConfig, pipeline: str = CONTINUOUS_TRAINING) -> Pipeline:
+def compile_pipeline(loaded: LoadedConfig) -> Pipeline:
     """Compile a configuration for a target.
 
     Args:
-        loaded: The configuration.
-        pipeline: Which of `PIPELINES`.
+        loaded: The configuration; it says which pipeline.
 
     Returns:
         What a target submits.
     """
-    compiled = compile_config(loaded, pipeline)
+    compiled = compile_config(loaded)
     return Pipeline(
-        name=loaded.config.name,
+        name=loaded.pipeline_name,
         text=compiled.to_kubeflow_yaml(),
         spec=compiled.spec,
         vertex=compiled.vertex,
     )
+
+
+def _build(loaded: LoadedConfig) -> Any:
+    """Build the pipeline in kfp's terms; its module is imported for it alone."""
+    name = PIPELINES[loaded.pipeline].definition
+    return getattr(importlib.import_module(f".{name}", __package__), name)(loaded)

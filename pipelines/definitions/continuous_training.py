@@ -184,7 +184,9 @@ def continuous_training(loaded: LoadedConfig) -> Any:
 
     channels = config.notify.channels()
 
-    @dsl.pipeline(name=config.name, description="Continuous training, compiled by retrainer.")
+    @dsl.pipeline(
+        name=loaded.pipeline_name, description="Continuous training, compiled by retrainer."
+    )
     def pipeline(
         span: str = "latest",
         pattern: str = data.pattern,
@@ -196,7 +198,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             return
         last = notify_outcome(
             store=store,
-            pipeline=config.name,
+            pipeline=loaded.pipeline_name,
             channels=channels,
             kubeflow_url=config.targets.kubeflow.host or "",
             **RUN,

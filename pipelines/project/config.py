@@ -1,5 +1,6 @@
 """retrain.yaml, the one file that says where the data is, what to predict and what good means."""
 
+import dataclasses
 import functools
 import os
 import re
@@ -15,7 +16,9 @@ from pydantic import BaseModel, ValidationError
 from ...components.lib.errors import RetrainerError
 from ...components.lib.image import VERSION as RELEASE
 from .config_errors import describe, untransportable
+from .formats.names import MAX_NAME, NAME_RULE
 from .old_spellings import OldSpelling, read_old_spellings
+from .pipelines import CONTINUOUS_TRAINING, PIPELINES, pipeline_name
 from .sections.retrain import VERSION, RetrainConfig
 from .variables import OVERRIDES, resolve_values
 from .yaml_places import YamlPlaces, load_yaml
@@ -35,6 +38,7 @@ class LoadedConfig:
         path: The file that it was read from.
         places: Where its settings stand.
         moving_images: Images that go by a tag, whose digest is not known: services don't cache their tasks.
+        pipeline: Which of `PIPELINES` is compiled, submitted and looked for.
     """
 
     config: RetrainConfig
@@ -43,6 +47,35 @@ class LoadedConfig:
     path: str
     places: YamlPlaces
     moving_images: frozenset[str] = frozenset()
+    pipeline: str = CONTINUOUS_TRAINING
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline on services and in records."""
+        return pipeline_name(self.config, self.pipeline)
+
+    def of(self, pipeline: str) -> "LoadedConfig":
+        """Return the same configuration for another of its pipelines.
+
+        Args:
+            pipeline: Which of `PIPELINES`.
+
+        Raises:
+            RetrainerError: If retrain.yaml has no such pipeline, or its name would be too long.
+        """
+        if not PIPELINES[pipeline].is_configured(self.config):
+            section = ".".join(PIPELINES[pipeline].section)
+            raise RetrainerError(
+                f"{self.path}: there is no pipeline '{pipeline}' without the section '{section}'. Add it, or choose "
+                "another pipeline."
+            )
+        other = dataclasses.replace(self, pipeline=pipeline)
+        if not re.fullmatch(NAME_RULE, other.pipeline_name):
+            raise RetrainerError(
+                f"{self.places.locate(('name',))}: the pipeline '{pipeline}' would be called '{other.pipeline_name}', "
+                f"which is longer than {MAX_NAME} characters. Shorten 'name'."
+            )
+        return other
 
 
 class ReadConfig(NamedTuple):

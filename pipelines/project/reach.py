@@ -8,6 +8,7 @@ from ...components.lib.image import IMAGE
 from ...components.lib.uris import is_local
 from .config import LoadedConfig
 from .formats.image_names import parse_image
+from .pipelines import pipeline_tasks
 from .sections.retrain import RetrainConfig
 from .sections.tasks import TaskConfig, TasksConfig
 
@@ -34,7 +35,7 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
     config, places = loaded.config, loaded.places
     for place, uri, tasks in (
         (("data", "pattern"), config.data.pattern, ("ingest_spans",)),
-        (("store",), config.store, store_tasks(config)),
+        (("store",), config.store, store_tasks(loaded)),
         (
             ("validation", "schema_uri"),
             config.validation.schema_uri,
@@ -64,10 +65,9 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
     yield from _local_images(loaded)
 
 
-def store_tasks(config: RetrainConfig) -> tuple[str, ...]:
-    """Name the pipeline's tasks, all of which read or write the store; notify_outcome is there if a channel is."""
-    left_out = {"all"} if config.notify.channels() else {"all", "notify_outcome"}
-    return tuple(name for name in TasksConfig.model_fields if name not in left_out)
+def store_tasks(loaded: LoadedConfig) -> tuple[str, ...]:
+    """Name the pipeline's tasks, all of which read or write the store."""
+    return pipeline_tasks(loaded.config, loaded.pipeline)
 
 
 def is_reachable(

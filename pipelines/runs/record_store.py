@@ -194,22 +194,34 @@ def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
     return record
 
 
-def find_run(store: str, run_id: str) -> RunRecord:
+def find_run(store: str, run_id: str, pipeline: str = "") -> RunRecord:
     """Find a run's record.
 
     Args:
         store: URI of the store.
         run_id: The run's name, or `last` for the newest.
+        pipeline: Name of the pipeline that it is a run of; empty for any.
 
     Returns:
         The record.
 
     Raises:
-        RetrainerError: If there is none.
+        RetrainerError: If there is none, or it is another pipeline's.
     """
     if run_id != LAST:
-        return load_run(store, run_id)
-    records = [record for record in list_runs(store) if record.state != RunState.UNREADABLE]
+        record = load_run(store, run_id)
+        if pipeline and record.pipeline != pipeline:
+            raise RetrainerError(
+                f"run '{run_id}' is one of the pipeline '{record.pipeline}', not of '{pipeline}'. Name its pipeline "
+                "with --pipeline."
+            )
+        return record
+    records = [
+        record
+        for record in list_runs(store)
+        if record.state != RunState.UNREADABLE and pipeline in ("", record.pipeline)
+    ]
     if not records:
-        raise RetrainerError(f"there are no runs in '{store}' yet.")
+        of = f" of the pipeline '{pipeline}'" if pipeline else ""
+        raise RetrainerError(f"there are no runs{of} in '{store}' yet.")
     return records[0]

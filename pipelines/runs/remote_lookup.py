@@ -11,6 +11,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.run_records import RunKey
 from ...components.lib.run_traces import RunTrace, list_traces, read_traces
 from ..project.config import LoadedConfig
+from ..project.pipelines import configured_pipelines
 from ..project.sections.targets import TARGETS
 from ..targets.catalog import find_kind, list_services, open_for_reading
 from ..targets.interface import Target
@@ -73,8 +74,7 @@ def ask(loaded: LoadedConfig, kinds: Iterable[str], most: int) -> Answers:
 
     def work(kind: str) -> None:
         try:
-            target = open_for_reading(kind, loaded, ASK_SECONDS)
-            answered.put((kind, _name_schedules(target, target.list_runs(most))))
+            answered.put((kind, _list_runs(kind, loaded, most)))
         except RetrainerError as error:
             answered.put((kind, str(error)))
         # Whoever waits must hear of a mistake, too.
@@ -108,12 +108,24 @@ def ask(loaded: LoadedConfig, kinds: Iterable[str], most: int) -> Answers:
     )
 
 
-def _name_schedules(target: Target, runs: list[RemoteRun]) -> list[RemoteRun]:
+def _list_runs(kind: str, loaded: LoadedConfig, most: int) -> list[RemoteRun]:
+    """List the newest runs of all pipelines."""
+    targets = [
+        open_for_reading(kind, loaded.of(pipeline), ASK_SECONDS)
+        for pipeline in configured_pipelines(loaded.config)
+    ]
+    # Pipelines that share an experiment of Kubeflow list the same runs.
+    runs = {run.submission.reference: run for target in targets for run in target.list_runs(most)}
+    newest = sorted(runs.values(), key=lambda run: run.submission.created_at, reverse=True)
+    return _name_schedules(targets, newest[:most])
+
+
+def _name_schedules(targets: Sequence[Target], runs: list[RemoteRun]) -> list[RemoteRun]:
     """Put the names of schedules in place of what the service calls them; a deleted one keeps that."""
     if not any(run.schedule for run in runs):
         return runs
     try:
-        schedules = target.list_schedules()
+        schedules = [one for target in targets for one in target.list_schedules()]
     except RetrainerError:
         return runs
     # Vertex AI has the project's number in one place and its id in another.
@@ -208,18 +220,18 @@ def find_elsewhere(loaded: LoadedConfig, run_id: str, kinds: Collection[str] = (
 
 
 def _look_up(loaded: LoadedConfig, kind: str, run_id: str) -> list[Found]:
-    target = open_for_reading(kind, loaded, ASK_SECONDS)
-    submission = target.find(run_id)
-    if not submission:
-        return []
-    run = replace(
-        to_run(kind, None, RunTrace(key_of(kind, submission), {})),
-        started=submission.created_at.isoformat(timespec="seconds"),
-        url=submission.url,
-        reference=submission.reference,
-        place=target.place,
-    )
-    return [Found(run, kind, submission, target)]
+    for pipeline in configured_pipelines(loaded.config):
+        target = open_for_reading(kind, loaded.of(pipeline), ASK_SECONDS)
+        if submission := target.find(run_id):
+            run = replace(
+                to_run(kind, None, RunTrace(key_of(kind, submission), {})),
+                started=submission.created_at.isoformat(timespec="seconds"),
+                url=submission.url,
+                reference=submission.reference,
+                place=target.place,
+            )
+            return [Found(run, kind, submission, target)]
+    return []
 
 
 def newest_elsewhere(loaded: LoadedConfig, kinds: Collection[str] = ()) -> list[Found]:

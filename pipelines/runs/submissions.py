@@ -101,7 +101,7 @@ class SubmissionRecorder:
         return {
             "target": self.target.name,
             "place": dict(self.target.place),
-            "pipeline": config.name,
+            "pipeline": self.loaded.pipeline_name,
             "reference": submission.reference,
             "url": submission.url,
             "created_at": submission.created_at.isoformat(),

@@ -99,7 +99,7 @@ def open_for_reading(
     return find_kind(name).open(
         loaded,
         target_settings(name, loaded, flags),
-        Pipeline(loaded.config.name, "", spec),
+        Pipeline(loaded.pipeline_name, "", spec),
         deadline_seconds=seconds,
         starts_runs=False,
     )

@@ -11,9 +11,10 @@ from ...components.lib.words import did_you_mean
 from ..project.checks import name_problem
 from ..project.config import LoadedConfig
 from ..project.formats.quantities import count_bytes, count_cores
+from ..project.pipelines import PIPELINES
 from ..project.reach import KUBEFLOW, VERTEX
 from ..project.sections.retrain import RetrainConfig
-from ..project.sections.schedule import in_zone
+from ..project.sections.schedule import ScheduleConfig, in_zone
 from ..project.sections.targets import TARGETS
 from ..project.sections.tasks import TaskConfig, TasksConfig
 from .catalog import find_kind
@@ -205,18 +206,24 @@ def _kubernetes_reason(kind: str) -> str:
 
 
 def _schedule_problems(config: RetrainConfig, targets: list[str]) -> Iterator[Problem]:
-    if config.schedule is None:
-        return
+    for kind in PIPELINES.values():
+        if clock := kind.schedule(config):
+            yield from _clock_problems(clock, ".".join(kind.schedule_place), targets)
+
+
+def _clock_problems(clock: ScheduleConfig, place: str, targets: list[str]) -> Iterator[Problem]:
     for target in targets:
-        for key, why in config.schedule.unfit_for(target).items():
-            value = getattr(config.schedule, key)
+        for key, why in clock.unfit_for(target).items():
+            value = getattr(clock, key)
             shown = str(value).lower() if isinstance(value, bool) else value
-            text = f"schedule.{key} is {shown}: {why}."
-            yield Problem(text, targets == [target], f"schedule.{key}")
-    end = in_zone(config.schedule.end, config.schedule.time_zone)
+            text = f"{place}.{key} is {shown}: {why}."
+            yield Problem(text, targets == [target], f"{place}.{key}")
+    end = in_zone(clock.end, clock.time_zone)
     if end and end <= datetime.now(UTC):
-        text = f"schedule.end is {end:%Y-%m-%d %H:%M} UTC, which has passed: it starts no run any more."
-        yield Problem(text, False, "schedule.end")
+        text = (
+            f"{place}.end is {end:%Y-%m-%d %H:%M} UTC, which has passed: it starts no run any more."
+        )
+        yield Problem(text, False, f"{place}.end")
 
 
 def _vertex_problems(config: RetrainConfig, alone: bool) -> Iterator[Problem]:

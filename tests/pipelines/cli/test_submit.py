@@ -73,7 +73,10 @@ def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(retrainer, projec
         (["--run-id", "Orders 1"], "the run id 'Orders 1' would be refused"),
         (["--label", "Team=x"], "the label 'Team' would be refused"),
         (["--label", "team"], "--label: 'team' is not of the form key=value"),
-        (["-p", "spam=1"], "the pipeline has no 'spam'; it has span, pattern, store, allow_older"),
+        (
+            ["-p", "spam=1"],
+            "the pipeline continuous_training has no 'spam'; it has span, pattern, store, allow_older",
+        ),
         (["-p", "allow_older=yes"], "allow_older is 'yes'; it must be true or false"),
         (["-p", "store=here"], "store is 'here', a folder of this machine"),
         (["--image", "retrainer:0.1.0"], "image is 'retrainer:0.1.0', and Vertex AI pulls"),

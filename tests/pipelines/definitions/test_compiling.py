@@ -1,4 +1,8 @@
-"""The list of pipelines, and compiling one of them."""
+"""Compiling one of the pipelines of the list."""
+
+import dataclasses
+import sys
+from types import ModuleType
 
 from kfp import dsl
 
@@ -6,11 +10,12 @@ from retrainer.components import resolve_champion
 from retrainer.pipelines.definitions import compiling
 from retrainer.pipelines.local.spec import read_spec
 from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.pipelines import PIPELINES, PipelineKind
 from retrainer.pipelines.project.starting import init_project
 
 
 def look_up(loaded):
-    @dsl.pipeline(name=f"{loaded.config.name}-look-up")
+    @dsl.pipeline(name=loaded.pipeline_name)
     def pipeline(store: str = loaded.config.store):
         task = resolve_champion(store=store, run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER)
         task.set_caching_options(False)
@@ -18,13 +23,19 @@ def look_up(loaded):
     return pipeline
 
 
-def test_a_new_pipeline_takes_a_line_of_the_list(tmp_path, monkeypatch):
+def test_a_new_pipeline_takes_a_module_and_a_line_of_the_list(tmp_path, monkeypatch):
     init_project(tmp_path)
     loaded = load_config(tmp_path / "retrain.yaml")
-    monkeypatch.setitem(compiling.PIPELINES, "look_up", look_up)
+    module = ModuleType("look_up")
+    module.look_up = look_up
+    monkeypatch.setitem(sys.modules, "retrainer.pipelines.definitions.look_up", module)
+    kind = PipelineKind("look_up", ("store",), ("resolve_champion",))
+    monkeypatch.setitem(PIPELINES, "look_up", kind)
 
-    spec = compiling.compile_spec(loaded, "look_up")
-    assert list(read_spec(spec).tasks) == ["resolve-champion"]
-    compiled = compiling.compile_pipeline(loaded, "look_up")
-    assert compiled.spec["pipelineInfo"]["name"] == f"{loaded.config.name}-look-up"
+    other = loaded.of("look_up")
+    assert list(read_spec(compiling.compile_spec(other)).tasks) == ["resolve-champion"]
+    compiled = compiling.compile_pipeline(other)
+    assert compiled.name == f"{loaded.config.name}-look-up"
+    assert compiled.spec["pipelineInfo"]["name"] == compiled.name
     assert "ingest-spans" in read_spec(compiling.compile_spec(loaded)).tasks
+    assert dataclasses.replace(other, pipeline=loaded.pipeline) == loaded
