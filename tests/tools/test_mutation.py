@@ -59,6 +59,32 @@ def test_faults_are_drawn_from_logic_and_not_from_words(tool):
     }
 
 
+def test_a_return_of_nothing_where_the_function_ends_anyway_is_no_fault(tool):
+    source = """
+def find(names):
+    for name in names:
+        if name:
+            return None
+    try:
+        with open(name) as file:
+            return file.read()
+    except OSError:
+        if names:
+            return None
+        return False
+"""
+    dropped = [
+        (one.line, one.before) for one in tool.faults_of("a.py", source) if one.after == "pass"
+    ]
+    # In the loop it goes on, and from `if` to the next statement.
+    assert dropped == [(5, "return None"), (8, "return file.read()"), (11, "return None")]
+
+
+def test_zips_assertion_of_equal_lengths_is_no_fault(tool):
+    assert tool.faults_of("a.py", "pairs = zip(one[:], two, strict=True)") == []
+    assert tool.faults_of("a.py", "pairs = read(one, strict=True)") != []
+
+
 def test_a_fault_changes_its_place_alone(tool):
     source = "größe = 1\nif größe > 3:\n    größe = 2\n"
     (fault,) = [one for one in tool.faults_of("a.py", source) if one.after == "(größe >= 3)"]

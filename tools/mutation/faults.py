@@ -1,7 +1,9 @@
 """Small faults that a module could have: where they are, and the module's text with one of them.
 
 Not drawn: what no test should hold. That is annotations, docstrings, the words of messages and logs, `__repr__`, how
-long something waits (no test here asserts a time), and how much is read, worked on or kept in memory at once.
+long something waits (no test here asserts a time), and how much is read, worked on or kept in memory at once. Nor what
+changes no result whatever the module is: assertions, `zip`'s `strict` among them, and a `return` of nothing where the
+function ends anyway.
 """
 
 import ast
@@ -93,7 +95,12 @@ def faults_of(path: str, source: str) -> list[Fault]:
 
 
 def _replacements(tree: ast.Module) -> Iterator[tuple[Any, str]]:
-    last = {node.body[-1] for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    last = {
+        statement
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for statement in _ends(node.body)
+    }
     for node in _logic(tree):
         if isinstance(node, ast.stmt):
             if _can_be_dropped(node) and not (node in last and _returns_nothing(node)):
@@ -130,6 +137,8 @@ def _logic(node: ast.AST) -> Iterator[ast.AST]:
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params", "bases"):
             continue
+        if name == "keywords" and isinstance(node, ast.Call) and _name(node.func) == "zip":
+            continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield from _logic(child)
@@ -150,6 +159,23 @@ def _can_be_dropped(node: ast.stmt) -> bool:
     if isinstance(node, ast.Return):
         return node.value is not None
     return isinstance(node, ast.AugAssign | ast.Raise | ast.Continue | ast.Break)
+
+
+def _ends(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """List the statements behind which a function ends, whichever way it goes."""
+    match body[-1]:
+        case ast.If() | ast.For() | ast.While() as node:
+            # A loop goes on behind its last statement, and ends behind `else`.
+            parts = [node.orelse, *([node.body] if isinstance(node, ast.If) else [])]
+        case ast.With() as node:
+            parts = [node.body]
+        case ast.Try() as node if not node.finalbody:
+            parts = [node.orelse or node.body, *(handler.body for handler in node.handlers)]
+        case node:
+            yield node
+            return
+    for part in filter(None, parts):
+        yield from _ends(part)
 
 
 def _returns_nothing(node: ast.stmt) -> bool:
