@@ -82,7 +82,7 @@ def infer_steps(names: Sequence[str], date_format: str | None) -> Steps | None:
             return None
         return Steps(_FIELDS[places[-1]], date_format)
     if all(re.fullmatch(r"\d+", name) for name in names):
-        padded = any(len(name) > 1 and name.startswith("0") for name in names)
+        padded = any(name.startswith("0") for name in names)
         return Steps(digits=min(map(len, names)) if padded else 1)
     return None
 

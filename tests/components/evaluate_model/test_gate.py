@@ -239,9 +239,19 @@ def test_changes(threshold: Any, value: float, champion: float, met: bool) -> No
         assert "must" in text or "allowed" in text
 
 
-def test_a_change_against_0_says_which_side() -> None:
-    check = Check("auc", "overall", change_threshold(relative=0.1), 0.0, 0.0, False)
-    assert explain(check, THIRD).endswith("equal to champion version 3 (0), but must be above")
+@pytest.mark.parametrize(
+    ("threshold", "value", "required"),
+    [
+        (change_threshold(relative=0.1), 0.0, "equal to champion version 3 (0), but must be above"),
+        (change_threshold(relative=0.0), -0.5, "but must not be below"),
+        (change_threshold(relative=-0.1), -0.5, "but must not be below"),
+        (change_threshold("LOWER_IS_BETTER", relative=-0.1), 0.5, "but must be below"),
+        (change_threshold("LOWER_IS_BETTER", relative=0.0), 0.5, "but must not be above"),
+        (change_threshold("LOWER_IS_BETTER", relative=0.1), 0.5, "but must not be above"),
+    ],
+)
+def test_a_change_against_0_says_which_side(threshold: Any, value: float, required: str) -> None:
+    assert explain(Check("auc", "overall", threshold, value, 0.0, False), THIRD).endswith(required)
 
 
 def test_many_reasons_are_counted() -> None:

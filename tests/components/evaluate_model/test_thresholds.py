@@ -5,10 +5,17 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.metrics import metric_specs
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
+from tensorflow_model_analysis.slicer import slicer_lib
 
 from retrainer.components.evaluate_model.metric_value import Value
-from retrainer.components.evaluate_model.thresholds import Check, _check, meets_change
+from retrainer.components.evaluate_model.thresholds import (
+    Check,
+    _check,
+    judge_thresholds,
+    meets_change,
+)
 
 
 def change(direction: str = "HIGHER_IS_BETTER", **bounds: float) -> Any:
@@ -106,3 +113,41 @@ def test_a_share_of_nothing_or_of_less_is_judged_here_and_all_else_by_tfma(
     threshold: Any, value: float, champion: float, failure: str | None, passed: bool
 ) -> None:
     assert judged(threshold, Value(value), Value(champion), failure).passed is passed
+
+
+def test_checks_that_failed_come_first_then_those_not_judged_then_all_rows_before_slices() -> None:
+    floor = {"value_threshold": {"lower_bound": 0.7}}
+    shop, town = {"feature_keys": ["shop"]}, {"feature_keys": ["town"]}
+    metric = {
+        "class_name": "AUC",
+        "threshold": floor,
+        "per_slice_thresholds": [
+            {"slicing_specs": [shop], "threshold": floor},
+            {"slicing_specs": [town], "threshold": floor},
+        ],
+    }
+    config = json_format.ParseDict(
+        {"model_specs": [{"label_key": "late"}], "metrics_specs": [{"metrics": [metric]}]},
+        config_pb2.EvalConfig(),
+    )
+    thresholds = metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, config)
+    (key,) = thresholds
+    slices: list[tuple[tuple[str, Any], ...]] = [(("shop", name),) for name in "dbac"]
+    found = {one: {key: Value(0.8)} for one in [*slices, ()]}
+    validation = validation_result_pb2.ValidationResult()
+    for one in (slices[0], slices[3]):
+        per_slice = validation.metric_validations_per_slice.add()
+        per_slice.slice_key.CopyFrom(slicer_lib.serialize_slice_key(one))
+        failure = per_slice.failures.add(message="too low")
+        failure.metric_key.CopyFrom(key.to_proto())
+        failure.metric_threshold.value_threshold.lower_bound.value = 0.7
+    small = {slices[1]: 20}
+    checks, _ = judge_thresholds(config, found, validation, lambda key: key.name, small)
+    assert [(check.slice, check.failed, check.passed) for check in checks] == [
+        ("shop = c", True, False),
+        ("shop = d", True, False),
+        ("town", True, False),
+        ("shop = b", False, False),
+        ("overall", False, True),
+        ("shop = a", False, True),
+    ]

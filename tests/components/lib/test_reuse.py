@@ -317,3 +317,13 @@ def test_an_entry_that_names_a_file_outside_of_its_output_takes_nothing_from_the
     task.run()
     assert task.calls == 2
     assert not (task.folder.parent / "outside").exists()
+
+
+def test_the_order_that_outputs_and_inputs_are_named_in_makes_no_difference(tmp_path):
+    task = Task(tmp_path)
+    task.run()
+    work = task.work(tmp_path / "again")
+    turned = Work(**{**vars(work), "outputs": dict(reversed(work.outputs.items()))})
+    result = reuse_or_make(task.store, turned, lambda: pytest.fail("it is there"))
+    assert "reused" in result.verdict
+    assert (tmp_path / "again" / "page").read_text() == "<html>"

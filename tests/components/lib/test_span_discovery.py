@@ -1,5 +1,6 @@
 import os
 
+import fsspec
 import pytest
 
 from retrainer.components.lib import span_discovery
@@ -36,6 +37,13 @@ def test_dates_are_read_by_their_format_and_others_left_out(tmp_path):
         ("2023/12/31", 1),
         ("2024/01/01", 2),
     ]
+
+
+def test_what_a_glob_matches_and_the_pattern_does_not_is_no_data_on_a_bucket():
+    memory = fsspec.filesystem("memory")
+    for name in ("2024-01-01", "2024-01-xx", "2024-13-01"):
+        memory.pipe(f"/dated/{name}.csv", b"a\n1\n")
+    assert _names("memory://dated/{span:%Y-%m-%d}.csv") == ["2024-01-01"]
 
 
 def test_day_first_dates_are_ordered_in_time(tmp_path):

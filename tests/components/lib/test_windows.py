@@ -41,6 +41,12 @@ def test_spans_that_follow_each_other_are_one_step_apart(date_format, first, sec
     assert steps.name(steps.number(second)) == second
 
 
+def test_a_missing_number_before_others_of_equal_length_is_written_as_they_are():
+    assert infer_steps(["10", "11"], None).name(9) == "9"
+    assert infer_steps(["010", "011"], None).name(9) == "009"
+    assert infer_steps(["0", "11"], None).name(9) == "9"
+
+
 def test_plain_names_and_dates_with_a_gap_in_their_format_have_no_step():
     assert infer_steps(["a", "b"], None) is None
     assert infer_steps(["1", "b"], None) is None

@@ -5,6 +5,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.run_records import TaskRecord
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.verdicts import Champion
 from retrainer.components.resolve_champion.resolve import resolve
@@ -48,3 +49,15 @@ def test_a_champion_whose_model_is_gone_stops_the_run_before_it_trains(store, tm
     shutil.rmtree(Path(store) / "models" / "versions" / "000001" / "model")
     with pytest.raises(RetrainerError, match=r"version 1, has no model at .*models retire"):
         resolve(store, str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("span", ["2026-01-11", "2026-01-05"])
+def test_the_record_has_the_span_and_the_champion_whether_the_run_goes_on_or_not(
+    store, tmp_path, span
+):
+    record = TaskRecord("resolve_champion")
+    try:
+        resolve(store, str(tmp_path / "out"), span=span, pattern="{span:%Y-%m-%d}", record=record)
+    except RetrainerError:
+        assert span == "2026-01-05"
+    assert record.notes == {"newest_span": span, "champion": 1}

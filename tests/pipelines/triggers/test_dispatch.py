@@ -1,5 +1,7 @@
 import random
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -475,3 +477,34 @@ def test_a_dispatcher_without_a_place_for_claims_that_it_needs_says_so(clock):
     configs = {"ask": TriggerConfig(kind="request")}
     with pytest.raises(RetrainerError, match=r"set trigger_service\.claims"):
         Dispatcher("orders", configs, DATA, MemoryTarget(names_runs=False))
+
+
+@pytest.mark.parametrize(
+    ("kind", "second"), [("request", Result.STARTED), ("schedule", Result.DEFERRED)]
+)
+def test_runs_of_a_trigger_start_at_once_unless_one_may_do_for_the_other(
+    make, target, monkeypatch, kind, second
+):
+    monkeypatch.setattr("retrainer.pipelines.triggers.dispatch._IN_HAND_SECONDS", 0.05)
+    dispatcher = make(both={"kind": kind})
+    if kind == "request":
+        messages = [message({"id": name}, trigger="both") for name in ("a", "b")]
+    else:
+        times = (NOON, NOON + timedelta(hours=1))
+        messages = [message(b"", when, trigger="both") for when in times]
+    submitting, go_on = threading.Event(), threading.Event()
+
+    def wait_once():
+        target.slow = lambda: None
+        submitting.set()
+        assert go_on.wait(60)
+
+    target.slow = wait_once
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(dispatcher.handle, messages[0])
+        try:
+            assert submitting.wait(60)
+            assert dispatcher.handle(messages[1]).result == second
+        finally:
+            go_on.set()
+        assert first.result().result == Result.STARTED

@@ -84,6 +84,13 @@ def test_a_day_that_no_calendar_has_is_found(check, wrong):
     assert finding.seen == f"1 date (2 %) such as {wrong[:10]}"
 
 
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, ", ...")])
+def test_of_impossible_days_the_first_three_are_named(check, count, more):
+    wrong = [f"2013-02-{day}" for day in range(30, 30 + count)]
+    (finding,) = check({"2013-01": plain("2013-01"), "2013-02": [*wrong, *plain("2013-02")]})
+    assert finding.seen.endswith(f"such as {', '.join(wrong[:3])}{more}")
+
+
 @pytest.mark.parametrize(
     "texts",
     [

@@ -161,6 +161,17 @@ def test_leases_that_nobody_has_written_to_for_long_are_deleted(server, monkeypa
     }
 
 
+def test_a_lease_without_a_time_of_renewal_is_as_old_as_its_creation(server):
+    claims = connect(server)
+    for name in "ab":
+        claims.write(f"runs/{name}", {"by": name}, None)
+    for lease, created in zip(server.leases.values(), ("2026-01-01", "2026-02-19"), strict=True):
+        lease["spec"].pop("renewTime")
+        lease["metadata"]["creationTimestamp"] = f"{created}T00:00:00Z"
+    assert claims.sweep(datetime(2026, 2, 20, tzinfo=UTC)) == 1
+    assert [name.split("-")[2] for _, name in server.leases] == ["b"]
+
+
 @pytest.mark.parametrize("verb", ["list", "delete"])
 def test_leases_that_may_not_be_deleted_stay(server, verb, caplog):
     caplog.set_level("INFO")
