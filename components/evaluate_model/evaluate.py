@@ -226,6 +226,9 @@ def evaluate(
         champion.version,
         train_spans=_spans(examples, TRAIN),
         eval_spans=_spans(examples, EVAL),
+        span_versions=examples.versions,
+        rows={split: examples.rows(split) for split in (TRAIN, EVAL)},
+        data_digest=examples.digest,
     ).write(blessing_path)
     return verdict.sentence
 

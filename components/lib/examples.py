@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from .digests import digest_value
 from .errors import RetrainerError
 from .uris import filesystem, join, read_json, write_json
 
@@ -165,6 +166,20 @@ class Examples:
     def rows(self, split: str) -> int:
         """Count a split's rows."""
         return sum(part.rows for part in self.splits[split])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows of each split: the label, and which parts of which versions of spans.
+
+        A span's version is a digest of its content, so equal rows in equal splits have an equal digest in any store.
+        """
+        splits = {
+            split: [
+                [part.span, self.versions.get(part.span), part.part, part.rows] for part in parts
+            ]
+            for split, parts in self.splits.items()
+        }
+        return digest_value({"label": self.label, "splits": splits})
 
     def read_table(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a whole split.

@@ -64,6 +64,23 @@ def load_schema(uri: str) -> tuple[schema_pb2.Schema, str]:
     return schema, text
 
 
+def schema_versions(uri: str, history_uri: str) -> Iterator[tuple[int, str]]:
+    """Read the texts that a schema had, newest first, each with its number from 1.
+
+    Args:
+        uri: The schema's file.
+        history_uri: Folder of the former texts.
+    """
+    try:
+        newest = _newest(history_uri)
+    except FileNotFoundError:
+        newest = 0
+    for number in range(newest + 1, 0, -1):
+        with suppress(FileNotFoundError):
+            place = uri if number > newest else join(history_uri, f"{number:06d}.pbtxt")
+            yield number, read_text(place)
+
+
 def rewrite(uri: str, history_uri: str, before: str, schema: schema_pb2.Schema) -> str:
     """Replace the schema that was read by another one, and keep the former text.
 

@@ -142,6 +142,9 @@ class Blessing(_Artifact):
         champion_version: Version of the champion that it was compared with and replaces; None for no champion.
         train_spans: The spans that the model trained on, oldest first.
         eval_spans: The spans that it was judged on, oldest first.
+        span_versions: The version of each of these spans.
+        rows: Number of rows by split, `train` and `eval`.
+        data_digest: SHA-256 of the spans' versions and of how they were split; empty if unknown.
     """
 
     blessed: bool
@@ -151,6 +154,9 @@ class Blessing(_Artifact):
     champion_version: int | None
     train_spans: tuple[str, ...] = ()
     eval_spans: tuple[str, ...] = ()
+    span_versions: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    data_digest: str = ""
 
     file: ClassVar[str] = "blessing.json"
     source: ClassVar[str] = "evaluate_model"

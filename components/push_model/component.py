@@ -69,5 +69,6 @@ def push_model(
         allow_older,
         champion_changed,
         earlier.path if earlier else None,
+        model.metadata.get("training"),
     )
     return (verdict,)

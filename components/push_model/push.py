@@ -1,13 +1,11 @@
 """Making a model the champion, if and only if it is blessed and serves."""
 
 import datetime
-import json
 from typing import Any
 
 from ..lib.aliases import PUSH, Hold
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
-from ..lib.evaluation_summary import EVALUATION_FILE, EvaluationSummary
 from ..lib.folders import local_folder
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
@@ -15,6 +13,7 @@ from ..lib.run_records import TaskRecord
 from ..lib.store import Store
 from ..lib.verdicts import Blessing, Champion, ServingCheck
 from .push_result import Pushed
+from .version_info import version_files, version_info
 
 
 class ChampionChangedError(RetrainerError):
@@ -59,7 +58,7 @@ def push(
         store: URI of the store.
         output: Folder for the pushed model artifact.
         info: What the registry keeps of the version. Its `span` is the newest span that the model has seen; without it,
-            the blessing's spans say so.
+            the blessing's spans say so. Its `training` is what train_model noted.
         alias: The alias that the model in service has.
         pattern: The pattern that the span was found with; it has the format of the spans' dates.
         allow_older: Whether the model may replace a champion that has seen newer spans; also as text, `true` or
@@ -75,7 +74,7 @@ def push(
     """
     allowed = parse_flag("allow_older", allow_older)
     judged = Blessing.read(blessing)
-    noted = {"train_spans": judged.train_spans, "eval_spans": judged.eval_spans, **(info or {})}
+    noted = version_info(judged, info or {})
     newest = str(noted.get("span") or judged.newest_span)
     record = record or TaskRecord("push_model")
     record.note(newest_span=newest, champion=judged.champion_version)
@@ -115,8 +114,9 @@ def push(
             verdict = f"unchanged, already the champion (version {current.version})"
             Pushed(True, current.version, verdict=verdict).write(output)
             return verdict
-        evaluation = json.dumps(EvaluationSummary.read(blessing).to_json(), indent=2)
-        version = registry.add(folder, digest, noted, lambda _: {EVALUATION_FILE: evaluation})
+        version = registry.add(
+            folder, digest, noted, lambda made: version_files(store, made, blessing)
+        )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version
     moved = {"action": PUSH, "at": now, **({"run": noted["run"]} if noted.get("run") else {})}

@@ -1,6 +1,8 @@
 """The task of push_model: the push with its record, or the verdict of an earlier push that decided it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.registry import CHAMPION
@@ -41,6 +43,7 @@ def push_or_pass_on(
     allow_older: bool | str = False,
     champion_changed: str = FAIL,
     earlier: str | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> str:
     """Push a model, and say whether it must be judged again.
 
@@ -60,6 +63,7 @@ def push_or_pass_on(
         champion_changed: What to do if the champion changed while the model was judged: `fail`, or `judge_again`.
         earlier: The pushed model artifact of an earlier push of this run; if that settled the matter, its verdict is
             this one's, and nothing is pushed.
+        training: What train_model noted on the model artifact: settings, code, libraries; None if nothing.
 
     Returns:
         The verdict.
@@ -76,7 +80,9 @@ def push_or_pass_on(
         before.write(pushed_model)
         Champion(settled=before.verdict).write(next_champion)
         return before.verdict
-    info = {"run": filled_in(names.run), "span": span}
+    info: dict[str, Any] = {"run": filled_in(names.run), "span": span}
+    if training:
+        info["training"] = training
     with recording(store, "push_model", names.run, names.resource, names.uuid) as record:
         try:
             record.verdict = push(

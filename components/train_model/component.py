@@ -92,5 +92,8 @@ def train_model(
         reuse_salt,
     )
     model.metadata["framework"] = "TensorFlow"
+    # push_model keeps it in the registry.
+    schema = transform_graph.metadata.get("schema", "")
+    model.metadata["training"] = {**trained.values["training"], "schema": schema}
     metrics.metadata.update(trained.values["metrics"])
     return (trained.verdict,)

@@ -3,10 +3,14 @@
 TensorFlow is loaded for a new one alone.
 """
 
+import platform
 from collections.abc import Mapping
 from typing import Any
 
+from ..lib.image import VERSION
+from ..lib.installed_packages import digest_code, library_versions
 from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.user_code_digest import code_behind
 
 
 def train_or_reuse(
@@ -36,7 +40,7 @@ def train_or_reuse(
         salt: What else the result depends on.
 
     Returns:
-        The verdict, and the training's `metrics` among the values.
+        The verdict; among the values the training's `metrics`, and as `training` what the registry keeps of it.
     """
     inputs = {"examples": examples, "transform_graph": transform_graph}
     if champion is not None:
@@ -62,6 +66,28 @@ def train_or_reuse(
             champion,
             metrics,
         )
-        return Result(trained.verdict, {"metrics": trained.metrics})
+        return Result(
+            trained.verdict,
+            {"metrics": trained.metrics, "training": _describe(settings, work.parameters)},
+        )
 
     return reuse_or_make(store, work, make)
+
+
+def _describe(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a training: its settings that are not empty, its code, and what it ran on."""
+    libraries = library_versions()
+    versions = {name: libraries[name] for name in ("tensorflow", "keras") if name in libraries}
+    return {
+        "hyperparameters": dict(settings.get("hyperparameters") or {}),
+        "settings": {
+            name: value for name, value in settings.items() if value and name != "hyperparameters"
+        },
+        "code_digest": code_behind(parameters).digest,
+        "made_with": {
+            "retrainer": VERSION,
+            **versions,
+            "python": platform.python_version(),
+            "components": digest_code()[:12],
+        },
+    }

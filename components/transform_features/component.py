@@ -36,8 +36,10 @@ def transform_features(
     Returns:
         verdict: What was analysed, in one sentence.
     """
-    from retrainer.components.transform_features.task import transform_or_reuse
+    from retrainer.components.transform_features.task import digest_schema, transform_or_reuse
 
+    # The registry keeps of a model which schema its data fitted.
+    transform_graph.metadata["schema"] = digest_schema(schema.path)
     verdict = transform_or_reuse(
         examples.path,
         schema.path,

@@ -3,9 +3,12 @@
 TensorFlow is loaded for the analysis alone.
 """
 
+import hashlib
 from collections.abc import Sequence
 
+from ..lib.features import SCHEMA_FILE
 from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.uris import join, read_bytes
 
 
 def transform_or_reuse(
@@ -53,3 +56,18 @@ def transform_or_reuse(
         )
 
     return reuse_or_make(store, work, make).verdict
+
+
+def digest_schema(path: str) -> str:
+    """Hash the file of a schema artifact.
+
+    Args:
+        path: The artifact's folder.
+
+    Returns:
+        SHA-256 in hexadecimal digits; empty if there is no file.
+    """
+    try:
+        return hashlib.sha256(read_bytes(join(path, SCHEMA_FILE))).hexdigest()
+    except FileNotFoundError:
+        return ""

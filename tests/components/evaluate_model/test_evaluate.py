@@ -92,6 +92,8 @@ def test_a_better_challenger_is_blessed(
         r"blessed: auc 0\.\d+ \(champion version 3 0\.\d+, \+0\.\d+\), 600 rows, \d+ slices",
         outcome.verdict,
     )
+    digest = outcome.blessing.pop("data_digest")
+    assert re.fullmatch("[0-9a-f]{64}", digest)
     assert outcome.blessing == {
         "format": 1,
         "blessed": True,
@@ -101,6 +103,8 @@ def test_a_better_challenger_is_blessed(
         "champion_version": 3,
         "train_spans": ["2013-01"],
         "eval_spans": ["2013-02"],
+        "span_versions": outcome.blessing["span_versions"],
+        "rows": {"train": 100, "eval": 600},
     }
     assert outcome.metrics["auc"] > outcome.metrics["champion_auc"]
     assert outcome.metrics["example_count"] == 600

@@ -9,6 +9,7 @@ WRITTEN = [
     Champion(3, "models/3", "d3", ("1", "2"), ("3",)),
     Blessing(False, ("auc 0.5 is below 0.8",), "refused: auc 0.5 is below 0.8", "d1", None),
     Blessing(True, (), "blessed: auc 0.9", "d1", 3, ("1", "2"), ("3",)),
+    Blessing(True, (), "blessed: auc 0.9", "d1", 3, (), (), {"3": "v3"}, {"eval": 7}, "data"),
     ServingCheck(True, "", "d1", 64, 1.5, {"p50": 2.0, "p95": 3.0}, ("slow",)),
 ]
 

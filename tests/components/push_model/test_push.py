@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 
@@ -9,6 +10,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.promotions import promote, roll_back
 from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.uris import read_text, write_atomic
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
 
@@ -67,8 +69,10 @@ def test_a_blessed_model_becomes_the_champion(gate):
         "again": False,
     }
     assert gate.champion == 1
-    info = {"run": "r", "train_spans": ["1", "2"], "eval_spans": ["3"]}
-    assert gate.registry.get(1).info == info
+    info = gate.registry.get(1).info
+    assert info.pop("pushed_at")
+    # Nothing else was handed over.
+    assert info == {"run": "r", "train_spans": ["1", "2"], "eval_spans": ["3"]}
     assert digest_folder(gate.registry.get(1).uri) == digest_folder(model)
 
 
@@ -83,6 +87,33 @@ def test_a_version_keeps_what_the_gate_measured(gate):
     gate.push(model, judged)
     assert gate.registry.evaluation(1) == slices
     assert gate.registry.evaluation_summary(1).verdict == "blessed: auc 0.9"
+
+
+def test_a_version_keeps_its_data_its_training_and_its_schema(gate):
+    model = gate.model("a")
+    blessing, check = gate.judge(model)
+    data = {"span_versions": {"3": "v3"}, "rows": {"train": 70, "eval": 30}, "data_digest": "data"}
+    Blessing(True, (), "blessed", digest_folder(model), None, ("1",), ("3",), **data).write(
+        blessing
+    )
+    schema = 'feature { name: "delay" }\n'
+    write_atomic(f"{gate.store}/schema/history/000001.pbtxt", schema)
+    write_atomic(f"{gate.store}/schema/schema.pbtxt", "feature {}\n")
+    training = {
+        "hyperparameters": {"units": 8, "rate": 0.1},
+        "settings": {"epochs": 2},
+        "code_digest": "code",
+        "made_with": {"retrainer": "0.1.0"},
+        "schema": hashlib.sha256(schema.encode()).hexdigest(),
+    }
+    info = {"run": "r", "training": training}
+    push(model, blessing, check, gate.store, f"{gate.store}/pushed", info)
+    kept = gate.registry.get(1).info
+    assert {name: kept[name] for name in data} == data
+    assert kept["hyperparameters"] == {"units": 8, "rate": 0.1}
+    assert (kept["training"], kept["code_digest"]) == ({"epochs": 2}, "code")
+    assert kept["schema"] == {"digest": training["schema"], "number": 1}
+    assert read_text(f"{gate.registry.version_uri(1)}/schema.pbtxt") == schema
 
 
 def test_a_blessing_without_metrics_is_pushed_all_the_same(gate):

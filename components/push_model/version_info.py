@@ -1,0 +1,71 @@
+"""What the registry keeps of a version besides its model."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..lib.evaluation_summary import EVALUATION_FILE, EvaluationSummary
+from ..lib.model_versions import ModelVersion
+from ..lib.schema_file import schema_versions
+from ..lib.store import Store
+from ..lib.verdicts import Blessing
+
+SCHEMA_COPY = "schema.pbtxt"
+
+
+def version_info(judged: Blessing, info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a version: its data by the blessing, and its training by train_model.
+
+    Args:
+        judged: The blessing.
+        info: `run`, `span` and `training` as the task was given them.
+
+    Returns:
+        Metadata as JSON values; what is unknown is left out.
+    """
+    given = {name: value for name, value in info.items() if name != "training"}
+    training = info.get("training")
+    training = training if isinstance(training, Mapping) else {}
+    known = {
+        "pushed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "span_versions": dict(judged.span_versions),
+        "rows": dict(judged.rows),
+        "data_digest": judged.data_digest,
+        "code_digest": training.get("code_digest"),
+        "schema": {"digest": training["schema"]} if training.get("schema") else None,
+        "training": training.get("settings"),
+        "made_with": training.get("made_with"),
+    }
+    kept = {name: value for name, value in known.items() if value}
+    if "hyperparameters" in training:
+        kept["hyperparameters"] = training["hyperparameters"]
+    return {
+        "train_spans": list(judged.train_spans),
+        "eval_spans": list(judged.eval_spans),
+        **kept,
+        **given,
+    }
+
+
+def version_files(store: str, version: ModelVersion, blessing: str) -> dict[str, str]:
+    """Return the files beside a version's model, text by name, and add the schema's number to its metadata.
+
+    Args:
+        store: URI of the store.
+        version: The version.
+        blessing: The blessing artifact.
+    """
+    evaluation = EvaluationSummary.read(blessing)
+    files = {EVALUATION_FILE: json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False)}
+    schema = version.info.get("schema")
+    if schema:
+        for number, text in schema_versions(
+            Store(store).schema_uri, Store(store).schema_history_uri
+        ):
+            if hashlib.sha256(text.encode()).hexdigest() == schema["digest"]:
+                schema["number"] = number
+                files[SCHEMA_COPY] = text
+                break
+    return files
