@@ -217,6 +217,9 @@ def install(venv: Path, locks: list[Path]) -> None:
     files = [str(lock) for lock in [REQUIREMENTS / "build.txt", *locks]]
     # It also removes what the locks no longer have, but for pip itself.
     uv = [str(venv / "bin/uv"), "pip", "sync", "--python", str(venv / "bin/python")]
+    # As pip does: where nobody may write beside the packages, or PYTHONDONTWRITEBYTECODE is set, each start of
+    # TensorFlow would take twice as long.
+    uv.append("--compile-bytecode")
     what = f"the packages of {' and '.join(str(lock.relative_to(ROOT)) for lock in locks)}"
     try:
         run(what, [*uv, *options, *files], uv_environment(venv))

@@ -15,7 +15,6 @@ from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.span_discovery import check_pattern, find_spans
 from ...components.lib.store import Store
 from ...components.lib.uris import is_local
-from ...components.lib.user_code_digest import code_behind
 from ...components.lib.words import did_you_mean
 from ...components.validate_examples.settings import parse_settings
 from .config import LoadedConfig
@@ -74,6 +73,8 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
 
 def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
     """Describe the code that can't be followed, so that the tasks that run it are not cached here."""
+    from ...components.lib.user_code_digest import code_behind
+
     of_model = code_behind({"module": loaded.module, "module_source": loaded.module_source})
     of_metrics = code_behind({"metrics_specs": loaded.config.evaluation.metrics_specs})
     for code, place, tasks in (

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from .yaml_places import YamlPlaces, load_yaml
 
 # A pipeline spec may hold a few megabytes in all; a model file of this size is no model file.
 MAX_MODULE_BYTES = 64 * 1024
+_NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,32 @@ def read_config(
     if problems:
         raise RetrainerError("\n".join(problems))
     try:
-        config = RetrainConfig.model_validate(content)
+        with _without_pydantic_plugins():
+            config = RetrainConfig.model_validate(content)
     except ValidationError as error:
         problems = [describe(problem, places, RetrainConfig) for problem in error.errors()]
         raise RetrainerError("\n".join(problems)) from error
     if problems := untransportable(content, places):
         raise RetrainerError("\n".join(problems))
     return ReadConfig(config, places, old)
+
+
+@contextmanager
+def _without_pydantic_plugins() -> Iterator[None]:
+    """Keep pydantic from looking for plugins while it builds the sections' validators.
+
+    It reads the metadata of every installed distribution for them, a tenth of what `retrainer config check` takes. None
+    has a say in retrain.yaml; what a user's own code builds later has its plugins.
+    """
+    before = os.environ.get(_NO_PLUGINS)
+    os.environ[_NO_PLUGINS] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_PLUGINS]
+        else:
+            os.environ[_NO_PLUGINS] = before
 
 
 def read_content(text: str, name: str) -> dict[str, Any]:

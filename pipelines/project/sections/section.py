@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 class Section(BaseModel):
     """A section of retrain.yaml: immutable, and no key that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A validator is built for the section that is read, once, with all that is in it, and not for each class.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     empty_is_a_value: ClassVar[frozenset[str]] = frozenset()
     """Keys in which an empty text says something else than null."""
 
