@@ -68,6 +68,11 @@ class Store:
         return join(self.predictions_uri, span.replace("/", "-"))
 
     @property
+    def rollouts_uri(self) -> str:
+        """States of rollouts, the newest counts: `models/rollouts/<n>.json`."""
+        return join(self.models_uri, "rollouts")
+
+    @property
     def runs_uri(self) -> str:
         """Records of runs, a folder each."""
         return join(self.uri, "runs")

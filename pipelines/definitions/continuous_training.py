@@ -139,7 +139,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         served = check_serving(
             examples=examples,
             model=trained.outputs["model"],
-            **serving.model_dump(exclude_none=True),
+            **serving.model_dump(exclude_none=True, exclude={"rollout"}),
             **reuse_arguments("check_serving", loaded, store),
         )
 

@@ -138,9 +138,14 @@ def load_config(
         validation = validation.model_copy(
             update={"schema_uri": _absolute(validation.schema_uri, home)}
         )
+    serving = config.serving
+    if serving.rollout:
+        located = serving.rollout.located(lambda path: _absolute(path, home))
+        serving = serving.model_copy(update={"rollout": located})
     config = config.model_copy(
         update={
             "data": data,
+            "serving": serving,
             "validation": validation,
             "notify": config.notify.located(lambda path: _absolute(path, home)),
             "store": _absolute(config.store, home),

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from .rollout import RolloutConfig
 from .section import Section, with_text_keys
 
 
@@ -120,4 +121,8 @@ class ServingConfig(Section):
     )
     timeout_seconds: float = Field(
         300.0, gt=0, description="Maximum time for loading and serving together, in seconds."
+    )
+    rollout: RolloutConfig | None = Field(
+        None,
+        description="How a new champion gets its requests; all at once if null.",
     )
