@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-LIGHT_EXTRAS = ("gcs", "s3")
+LIGHT_EXTRAS = ("gcs", "s3", "sagemaker")
 RUNTIME_EXTRAS = ("components", *LIGHT_EXTRAS)
 DEV_EXTRAS = (*RUNTIME_EXTRAS, "demo", "dev")
 LOWEST_LINE = "py311"
