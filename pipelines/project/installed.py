@@ -6,7 +6,13 @@ from ...components.lib.errors import RetrainerError
 
 _NEEDED_BY_TASKS = "tensorflow"
 # Packages of other extras, by the name that is imported.
-_EXTRAS = {"gcsfs": "gcs", "s3fs": "s3", "aiobotocore": "s3", "boto3": "sagemaker", "docker": "docker"}
+_EXTRAS = {
+    "gcsfs": "gcs",
+    "s3fs": "s3",
+    "aiobotocore": "s3",
+    "boto3": "sagemaker",
+    "docker": "docker",
+}
 _COMPONENTS = "components"
 
 
