@@ -16,6 +16,7 @@ from .network import is_untrusted, keep_token
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
+    from google.auth.transport.requests import AuthorizedSession
 
 Answer = TypeVar("Answer")
 Options = Callable[[], dict[str, Any]]
@@ -103,6 +104,23 @@ class ApiClients:
             return kind(transport=transport)
 
         return self.keep(kind.__name__, make)
+
+    def session(self) -> "AuthorizedSession":
+        """Return this thread's session, for requests that the client library can't make.
+
+        Raises:
+            DefaultCredentialsError: If there are no credentials.
+        """
+
+        def make() -> "AuthorizedSession":
+            from google.auth.transport.requests import AuthorizedSession
+
+            session = AuthorizedSession(self.credentials)
+            keep_token(session)
+            return session
+
+        kept: AuthorizedSession = self.keep("session", make)
+        return kept
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what this thread keeps under a name, made at the first use."""

@@ -71,6 +71,8 @@ class VertexServing(LocalServer):
         splits: Every traffic split that an endpoint ever had, in order.
         used: IDs of deployed models that are refused though nothing has them.
         most: The most models that were ever deployed with one display name.
+        meanwhile: What somebody else does just before a request: a regular expression of its method and path, and the
+            deed. Each happens once.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -84,6 +86,7 @@ class VertexServing(LocalServer):
         self.splits: list[dict[str, int]] = []
         self.used: set[str] = set()
         self.most = 0
+        self.meanwhile: list[tuple[str, Callable[[], object]]] = []
         self._deploying: dict[str, set[str]] = {}
         self._ids = itertools.count(3001)
         self._lock = threading.RLock()
@@ -141,6 +144,10 @@ class VertexServing(LocalServer):
             body = await request.read()
             with self._lock:
                 self.operations.advance()
+                for one in list(self.meanwhile):
+                    if re.search(one[0], f"{request.method} {request.path}"):
+                        self.meanwhile.remove(one)
+                        one[1]()
                 try:
                     for name in request.query:
                         if name not in query | {"$alt"}:

@@ -8,9 +8,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from google.cloud.aiplatform_v1.types import (
+    CreateEndpointOperationMetadata,
+    DeployModelOperationMetadata,
+    MutateDeployedModelOperationMetadata,
+    UndeployModelOperationMetadata,
+    UploadModelOperationMetadata,
+)
 from google.longrunning.operations_pb2 import Operation
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+METADATA: dict[str, Any] = {
+    "createEndpoint": CreateEndpointOperationMetadata,
+    "deployModel": DeployModelOperationMetadata,
+    "mutateDeployedModel": MutateDeployedModelOperationMetadata,
+    "undeployModel": UndeployModelOperationMetadata,
+    "uploadModel": UploadModelOperationMetadata,
+}
 CODES = {"NOT_FOUND": 5, "FAILED_PRECONDITION": 9, "INTERNAL": 13, "RESOURCE_EXHAUSTED": 8}
 
 
@@ -36,6 +50,7 @@ class Operations:
         """Begin an operation on a resource; `finish` has its effect and returns its response."""
         name = f"{resource}/operations/{next(self._ids)}"
         self._all[name] = Operation(name=name)
+        self._all[name].metadata.Pack(METADATA[kind].pb(METADATA[kind]()))
         self._pending[name] = (time.monotonic() + self.seconds, kind, finish)
         if not self.seconds:
             self.advance()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ....components.lib.network import advice, is_untrusted, keep_token, route
+from ....components.lib.network import advice, is_untrusted, route
 from ....components.lib.vertex_api import (
     LOG_IN,
     ApiClients,
@@ -109,15 +109,8 @@ class VertexClients(ApiClients):
             GoogleAPICallError: If the service says no.
         """
         from google.api_core.exceptions import from_http_response
-        from google.auth.transport.requests import AuthorizedSession
 
-        def make() -> AuthorizedSession:
-            session = AuthorizedSession(self.credentials)
-            keep_token(session)
-            return session
-
-        session = self.keep("session", make)
-        response = session.post(
+        response = self.session().post(
             post.url,
             data=post.body.encode(),
             headers={"Content-Type": "application/json"},

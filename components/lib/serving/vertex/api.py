@@ -1,7 +1,8 @@
 """Calls of Vertex AI's API for models and endpoints: what is repeated, and what the errors mean."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...network import advice, is_untrusted, route
@@ -34,6 +35,23 @@ class MissingError(ServiceError):
 
 class ConflictError(ServiceError):
     """The resource exists already, or is not what it was when it was read."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A long-running operation.
+
+    Attributes:
+        name: Its resource name.
+        done: Whether it has ended.
+        code: Its google.rpc.Code; 0 unless it failed.
+        message: Why it failed.
+    """
+
+    name: str
+    done: bool
+    code: int
+    message: str
 
 
 class VertexApi:
@@ -106,7 +124,10 @@ class VertexApi:
         answer = self._call(what, lambda: call(options))
         started = getattr(answer, "operation", None)
         if started is not None:
-            self.wait(what, started)
+            self.wait(
+                what,
+                Operation(started.name, started.done, started.error.code, started.error.message),
+            )
         return answer
 
     def settle(
@@ -145,12 +166,12 @@ class VertexApi:
                     lost = error
             time.sleep(next(pauses))
 
-    def wait(self, what: str, operation: Any) -> None:
+    def wait(self, what: str, operation: Operation) -> None:
         """Wait until an operation ends.
 
         Args:
             what: What it does, for errors.
-            operation: The operation, as the service returns it.
+            operation: The operation.
 
         Raises:
             UnansweredError: If it did not end in time; it goes on.
@@ -166,36 +187,53 @@ class VertexApi:
                     "serving.deploy.vertex.timeout_seconds."
                 )
             time.sleep(next(pauses))
-            operation = self._read_again(what, operation.name)
-        if operation.error.code:
-            raise self._failed(what, operation.error)
+            operation = _to_operation(self._get(what, operation.name))
+        if operation.code:
+            raise self._failed(what, operation)
 
-    def _read_again(self, what: str, name: str) -> Any:
-        return self.read(
-            what, lambda options: self.endpoints.get_operation({"name": name}, **options())
-        )
-
-    def running(self, resource: str) -> list[Any]:
+    def running(self, resource: str) -> list[Operation]:
         """List the operations on a resource that have not ended; none if the resource is missing.
 
         Args:
             resource: Its name.
         """
-        found: list[Any] = []
+        found: list[Operation] = []
         token = ""
         for _ in range(_RUNNING_PAGES):
-            request = {"name": resource, "page_size": 100, "page_token": token}
-            page = self.find(
-                f"operations on {resource}",
-                lambda options: self.endpoints.list_operations(request, **options()),  # noqa: B023
-            )
-            if page is None:
+            try:
+                page = self._get(
+                    f"operations on {resource}", f"{resource}/operations", pageToken=token
+                )
+            except MissingError:
                 break
-            found += [one for one in page.operations if not one.done]
-            token = page.next_page_token
+            operations = [_to_operation(one) for one in page.get("operations", ())]
+            found += [one for one in operations if not one.done]
+            token = page.get("nextPageToken", "")
             if not token:
                 break
         return found
+
+    def _get(self, what: str, name: str, **query: str) -> dict[str, Any]:
+        """Read a resource as JSON.
+
+        The library reads operations at /ui/, the first path that it knows for them (google-cloud-aiplatform 1.165,
+        services/endpoint_service/transports/rest_base.py, _BaseGetOperation); the API reference has /v1/ alone.
+        """
+
+        def call(options: Options) -> dict[str, Any]:
+            from google.api_core.exceptions import from_http_response
+
+            response = self._clients.session().get(
+                f"{self._settings.api_address}/v1/{name}",
+                params={key: value for key, value in query.items() if value},
+                timeout=options()["timeout"],
+            )
+            if response.status_code >= 400:
+                raise from_http_response(response)
+            answer: dict[str, Any] = response.json()
+            return answer
+
+        return self.read(what, call)
 
     def wait_for_running(self, what: str, resource: str) -> bool:
         """Wait for the operations that an earlier try, or somebody else, left running on a resource.
@@ -266,10 +304,10 @@ class VertexApi:
             return self._unanswered(what, error)
         return ServiceError(f"{what}: {explain(self._settings, error.code, words)}")
 
-    def _failed(self, what: str, status: Any) -> ServiceError:
-        """Return the error of an operation that failed, by its google.rpc.Status."""
-        code = _HTTP.get(status.code, 500)
-        words = " ".join(status.message.split())
+    def _failed(self, what: str, operation: Operation) -> ServiceError:
+        """Return the error of an operation that failed."""
+        code = _HTTP.get(operation.code, 500)
+        words = " ".join(operation.message.split())
         passing = code in (429, 503) or is_shortage(words)
         return ServiceError(
             f"{what}: {explain(self._settings, code, words)}", transient=passing or code == 500
@@ -278,6 +316,16 @@ class VertexApi:
 
 # google.rpc.Code, and the HTTP status that stands for it (googleapis/googleapis google/rpc/code.proto).
 _HTTP = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 13: 500, 14: 503, 16: 401}
+
+
+def _to_operation(message: Mapping[str, Any]) -> Operation:
+    error = message.get("error", {})
+    return Operation(
+        name=message["name"],
+        done=message.get("done", False),
+        code=error.get("code", 0),
+        message=error.get("message", ""),
+    )
 
 
 def _pauses() -> Iterator[float]:
