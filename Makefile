@@ -7,8 +7,8 @@ UPGRADE ?=
 # Whole files go to a worker, so that what a file's tests share is made once.
 WORKERS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Tests that together use each library that pyproject.toml names.
-LOWEST ?= tests/components/ingest_spans/sources/test_bigquery_source.py \
-    tests/components/ingest_spans/sources/test_parquet_files.py \
+LOWEST ?= tests/components/lib/source_rows/sources/test_bigquery_source.py \
+    tests/components/lib/source_rows/sources/test_parquet_files.py \
     tests/components/lib/test_remote_filesystem.py \
     tests/components/lib/test_uris_on_a_bucket.py \
     tests/components/lib/report/test_page.py \

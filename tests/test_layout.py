@@ -21,7 +21,7 @@ OTHERS = {
     "components/ingest_spans/test_ingest_sources.py": "ingest.py: cells, files and names of a source",
     "components/ingest_spans/test_private_columns.py": "private columns from end to end",
     "components/ingest_spans/test_processes.py": "ingest.py in several processes",
-    "components/ingest_spans/sources/test_bigquery_source.py": "sources/bigquery.py",
+    "components/lib/source_rows/sources/test_bigquery_source.py": "sources/bigquery.py",
     "components/lib/test_uris_on_a_bucket.py": "uris.py on a bucket",
     "components/notify_outcome/test_messages.py": "messages in each form",
     "components/train_model/test_column_names.py": "columns as people name them, to the model server",

@@ -53,7 +53,7 @@ def ingest(pattern: str, store: str, output: str, span: str, window: int, split:
         The work; it finds the verdict.
     """
     from retrainer.components.ingest_spans.ingest import ingest as ingest_window
-    from retrainer.components.ingest_spans.settings import IngestSettings
+    from retrainer.components.lib.source_rows.settings import IngestSettings
 
     settings = IngestSettings(label="late", split=split)
 

@@ -3,9 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..lib.source_rows.inferred_column import (
+    CODES,
+    CODES_AS_NUMBERS,
+    INDEX,
+    LONG,
+    MISSING_WORDS,
+    VERSIONS,
+)
+from ..lib.source_rows.number_spelling import MARKS
 from ..lib.stored_spans import SpanVersion
-from .inferred_column import CODES, CODES_AS_NUMBERS, INDEX, LONG, MISSING_WORDS, VERSIONS
-from .number_spelling import MARKS
 
 # More columns than these are counted.
 _MOST_NAMED = 3

@@ -88,11 +88,11 @@ def ingest_spans(
         newest_span: Name of the newest span in the window.
         verdict: What was ingested, in one sentence.
     """
-    from retrainer.components.ingest_spans.csv_options import parse_csv_options
     from retrainer.components.ingest_spans.ingest import ingest
-    from retrainer.components.ingest_spans.settings import IngestSettings
-    from retrainer.components.ingest_spans.sources.base import SourceOptions
     from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.source_rows.csv_options import parse_csv_options
+    from retrainer.components.lib.source_rows.settings import IngestSettings
+    from retrainer.components.lib.source_rows.sources.base import SourceOptions
 
     with recording(store, "ingest_spans", run, run_resource, run_uuid) as record:
         settings = IngestSettings(

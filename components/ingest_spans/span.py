@@ -14,6 +14,13 @@ from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, scratch_folder
 from ..lib.source_files import SourceFile, SourceSpan
+from ..lib.source_rows.column_types import ColumnType, is_compatible
+from ..lib.source_rows.download import access_error, digest_source, downloaded
+from ..lib.source_rows.settings import IngestSettings
+from ..lib.source_rows.sources.base import BadRow, Source
+from ..lib.source_rows.sources.open_source import open_source
+from ..lib.source_rows.sources.partition_columns import PartitionedSource
+from ..lib.source_rows.span_reader import Opener
 from ..lib.span_discovery import read_fingerprints
 from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
@@ -32,14 +39,7 @@ from ..lib.uris import (
     write_atomic,
     write_json,
 )
-from .column_types import ColumnType, is_compatible
-from .download import access_error, digest_source, downloaded
-from .settings import IngestSettings
-from .sources.base import BadRow, Source
-from .sources.open_source import open_source
-from .sources.partition_columns import PartitionedSource
 from .span_checks import check_bad_rows
-from .span_reader import Opener
 from .span_writer import SpanFiles, declared_types, write_span_files
 
 _FINGERPRINT_DIGITS = 32

@@ -6,14 +6,14 @@ from itertools import chain
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
+from ..lib.source_rows.column_types import ColumnType
+from ..lib.source_rows.number_spelling import MARKS, reason_of
+from ..lib.source_rows.rejecting_casts import NO_INTEGER, NO_NUMBER, NOT_UTF8, cast_or_reject
+from ..lib.source_rows.required_columns import required_columns
+from ..lib.source_rows.settings import IngestSettings
+from ..lib.source_rows.sources.base import BadRow
+from ..lib.source_rows.span_reader import Rows
 from ..lib.words import did_you_mean
-from .column_types import ColumnType
-from .number_spelling import MARKS, reason_of
-from .rejecting_casts import NO_INTEGER, NO_NUMBER, NOT_UTF8, cast_or_reject
-from .required_columns import required_columns
-from .settings import IngestSettings
-from .sources.base import BadRow
-from .span_reader import Rows
 
 _COLUMNS_SHOWN = 30
 _CHARACTERS_SHOWN = 60

@@ -13,19 +13,19 @@ import pyarrow.compute as pc
 
 from ..lib.examples import EVAL, TRAIN
 from ..lib.parquet_writer import PartFiles, RowFile
+from ..lib.source_rows.cell_rules import CellRules, Rules
+from ..lib.source_rows.column_types import ColumnType
+from ..lib.source_rows.inferred_column import MISSING_WORDS
+from ..lib.source_rows.pseudonymize import hash_column
+from ..lib.source_rows.required_columns import RequiredColumns
+from ..lib.source_rows.settings import HASH, IngestSettings
+from ..lib.source_rows.sources.base import BadRow
+from ..lib.source_rows.span_reader import Opener, Rows, SpanReader, TypesChangedError
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from ..lib.threads import read_ahead
-from .cell_rules import CellRules, Rules
-from .column_types import ColumnType
 from .duplicate_keys import Duplicates
 from .hash_split import hash_fractions
-from .inferred_column import MISSING_WORDS
-from .pseudonymize import hash_column
-from .required_columns import RequiredColumns
-from .settings import HASH, IngestSettings
-from .sources.base import BadRow
 from .span_checks import check_bad_rows, check_columns, check_number
-from .span_reader import Opener, Rows, SpanReader, TypesChangedError
 
 ALL = "all"
 _LABEL_IS = "0 or 1, a class from 0 up, or a quantity"

@@ -7,11 +7,11 @@ from typing import Any
 
 from ...components.evaluate_model.config_checks import Problem
 from ...components.evaluate_model.eval_specs import settings_problems
-from ...components.ingest_spans.csv_options import parse_csv_options
-from ...components.ingest_spans.settings import IngestSettings, check_query
-from ...components.ingest_spans.sources.options import SourceOptions
 from ...components.lib.errors import RetrainerError
 from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.source_rows.csv_options import parse_csv_options
+from ...components.lib.source_rows.settings import IngestSettings, check_query
+from ...components.lib.source_rows.sources.options import SourceOptions
 from ...components.lib.span_discovery import check_pattern, find_spans
 from ...components.lib.store import Store
 from ...components.lib.uris import is_local

@@ -8,12 +8,12 @@ import json
 import pytest
 from servers.bad_spans import HEADER, ONE, ROWS, THREE, TWO, Chain, cycle, good, parquet, table
 
-from retrainer.components.ingest_spans import download
 from retrainer.components.ingest_spans import span as span_module
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.source_rows import download
+from retrainer.components.lib.source_rows.settings import IngestSettings
 
 
 @pytest.fixture

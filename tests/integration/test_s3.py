@@ -11,11 +11,11 @@ from servers.s3 import S3Server
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.errors import StorageDeniedError, StorageError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.folders import publish_folder, remove_folder
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
+from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.span_discovery import find_spans
 from retrainer.components.lib.statistics_artifact import read_statistics
 from retrainer.components.lib.uris import (

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.ingest_spans.csv_options import parse_csv_options
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.source_rows.csv_options import parse_csv_options
+from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.source_rows.sources.base import SourceOptions
 from retrainer.components.lib.statistics_artifact import features_by_name, read_statistics
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate

@@ -71,7 +71,7 @@ AREAS = {
             "tests/components/lib/test_*span*.py",
             "tests/components/lib/test_recency.py",
             "tests/components/ingest_spans/test_ingest.py",
-            "tests/components/ingest_spans/test_download.py",
+            "tests/components/lib/source_rows/test_download.py",
         ),
     ),
     "drift": Area(
@@ -85,13 +85,17 @@ AREAS = {
         ("*report*", "*words*", "*accept*"),
     ),
     "ingestion": Area(
-        ("components/ingest_spans/*.py", "components/ingest_spans/sources/*.py"),
+        (
+            "components/ingest_spans/*.py",
+            "components/lib/source_rows/*.py",
+            "components/lib/source_rows/sources/*.py",
+        ),
         (
             "tests/components/ingest_spans/test_ingest.py",
             "tests/components/ingest_spans/test_ingest_sources.py",
             "tests/components/ingest_spans/test_private_columns.py",
-            "tests/components/ingest_spans/sources/test_csv_files.py",
-            "tests/components/ingest_spans/sources/test_json_lines.py",
+            "tests/components/lib/source_rows/sources/test_csv_files.py",
+            "tests/components/lib/source_rows/sources/test_json_lines.py",
         ),
     ),
 }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ....components.ingest_spans.sources.formats import AUTO, FORMATS, format_names
+from ....components.lib.source_rows.sources.formats import AUTO, FORMATS, format_names
 from .kubernetes import Variable
 from .section import Section
 

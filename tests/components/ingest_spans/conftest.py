@@ -3,8 +3,8 @@
 import pytest
 
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.source_rows.settings import IngestSettings
 
 HEADER = "id,city,amount,label\n"
 

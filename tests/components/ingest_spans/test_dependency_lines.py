@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans.settings import HASH, IngestSettings
-from retrainer.components.ingest_spans.sources import join_blocks, json_lines
 from retrainer.components.ingest_spans.span import ingest_span
+from retrainer.components.lib.source_rows.settings import HASH, IngestSettings
+from retrainer.components.lib.source_rows.sources import join_blocks, json_lines
 from retrainer.components.lib.span_discovery import find_spans
 
 CSV = """\

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.ingest_spans.span_checks import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.span_discovery import find_spans
 
 HEADER = "id,city,amount,label\n"

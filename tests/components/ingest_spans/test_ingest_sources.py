@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.base import SourceOptions
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.source_rows.sources.base import SourceOptions
 
 HEADER = "id,city,amount,label\n"
 

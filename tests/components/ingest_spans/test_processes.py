@@ -13,8 +13,8 @@ import pytest
 from servers.storage import StorageServer
 
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.stored_spans import list_stored, list_versions
 
 ROWS = 200_000
@@ -22,7 +22,7 @@ INGEST = """
 import sys, time
 from pathlib import Path
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.lib.source_rows.settings import IngestSettings
 pattern, store, output, start = sys.argv[1:]
 Path(output).mkdir()
 while not Path(start).exists():

@@ -10,8 +10,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from servers.storage import StorageServer
 
-from retrainer.components.ingest_spans.pseudonymize import read_key
 from retrainer.components.lib.errors import RetrainerError, StorageDeniedError, StorageError
+from retrainer.components.lib.source_rows.pseudonymize import read_key
 from retrainer.components.lib.uris import (
     create_exclusive,
     exists,

@@ -18,8 +18,8 @@ from retrainer.components import (
     train_model,
     validate_examples,
 )
-from retrainer.components.ingest_spans.settings import IngestSettings
-from retrainer.components.ingest_spans.sources.base import SourceOptions
+from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.source_rows.sources.base import SourceOptions
 from retrainer.pipelines.project.sections.data import DataConfig, HashConfig, SplitConfig
 from retrainer.pipelines.project.sections.model import ModelConfig
 from retrainer.pipelines.project.sections.quality import (

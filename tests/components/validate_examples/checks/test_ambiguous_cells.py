@@ -4,7 +4,7 @@ import pytest
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.ingest_spans.settings import IngestSettings
+from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 

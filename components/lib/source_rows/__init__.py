@@ -1,0 +1,1 @@
+"""Rows of source files and tables: found, read, cast to their final types."""

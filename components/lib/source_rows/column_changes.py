@@ -1,0 +1,130 @@
+"""Which columns get another name, and which are made of others, as the settings say it.
+
+Importing it loads no Arrow; `column_expressions` does what it says.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import RetrainerError
+from ..words import did_you_mean, plural
+
+# Functions of pyarrow.compute (https://arrow.apache.org/docs/python/api/compute.html), by what they take.
+OF_A_TIME = (
+    "year", "quarter", "month", "iso_week", "day", "day_of_year", "day_of_week", "hour", "minute", "second",
+)  # fmt: skip
+OF_TWO_TIMES = ("days_between", "hours_between", "minutes_between", "seconds_between")
+OF_A_TEXT = ("utf8_lower", "utf8_upper", "utf8_trim_whitespace", "utf8_length")
+OF_NUMBERS = (
+    "add", "subtract", "multiply", "divide", "greater", "greater_equal", "less", "less_equal",
+)  # fmt: skip
+OF_ANY = ("equal", "not_equal", "coalesce")
+FUNCTIONS = (*OF_A_TIME, *OF_TWO_TIMES, *OF_A_TEXT, "abs", *OF_NUMBERS, *OF_ANY)
+_ONE_ARGUMENT = (*OF_A_TIME, *OF_A_TEXT, "abs")
+VALUE = "value"
+
+
+@dataclass(frozen=True)
+class ColumnChanges:
+    """Columns to rename and to derive, before anything else.
+
+    Attributes:
+        renamed: New names, by the source's.
+        derived: Expressions, by the column that they make: a function with its arguments.
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    derived: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The columns that derived ones are made of, each with the first that is made of it."""
+        found: dict[str, str] = {}
+        for name, expression in self.derived.items():
+            for source in _columns_of(expression):
+                found.setdefault(source, name)
+        return found
+
+
+def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
+    """Parse the setting `data.columns`.
+
+    Args:
+        columns: By a column's name: the source's name for it, or a function with its arguments, such as
+            `{hour: ordered_at}` or `{greater: [delay, 15]}`. An argument is a column's name, a number, an expression
+            itself, or `{value: text}`.
+
+    Raises:
+        RetrainerError: If one of them is invalid.
+    """
+    renamed: dict[str, str] = {}
+    derived: dict[str, Mapping[str, Any]] = {}
+    for name, what in columns.items():
+        place = f"data.columns.{name}"
+        if isinstance(what, str):
+            if what in renamed:
+                raise RetrainerError(
+                    f"data.columns calls the column '{what}' both '{renamed[what]}' and '{name}'. Take one of them out."
+                )
+            renamed[what] = name
+        else:
+            _check(what, place)
+            # A number is an argument, and no column.
+            if not isinstance(what, Mapping) or VALUE in what:
+                raise RetrainerError(f"{place} is a value alone, and needs a function of a column.")
+            derived[name] = what
+    changes = ColumnChanges(renamed, derived)
+    for source, made in changes.sources.items():
+        if source in derived:
+            raise RetrainerError(
+                f"data.columns.{made} is made of '{source}', which is made itself. Write its expression there instead."
+            )
+        if source in renamed:
+            raise RetrainerError(
+                f"data.columns.{made} is made of '{source}', which is called '{renamed[source]}' here. Use that name."
+            )
+    return changes
+
+
+def _check(expression: Any, place: str) -> None:
+    if isinstance(expression, str) or (
+        isinstance(expression, int | float) and not isinstance(expression, bool)
+    ):
+        return
+    if not isinstance(expression, Mapping) or len(expression) != 1:
+        raise RetrainerError(
+            f"{place} is {expression!r}; give the source's name of the column, or one function with its arguments, "
+            "such as {hour: ordered_at}."
+        )
+    ((function, arguments),) = expression.items()
+    if function == VALUE:
+        return
+    if function not in FUNCTIONS:
+        hint = did_you_mean(function, FUNCTIONS)
+        raise RetrainerError(
+            f"{place} has the function '{function}', which is unknown.{hint} There are {', '.join(FUNCTIONS)}."
+        )
+    given = arguments_of(arguments)
+    count = 1 if function in _ONE_ARGUMENT else 2
+    if len(given) != count:
+        raise RetrainerError(
+            f"{place}: '{function}' takes {plural(count, 'argument')}, and has {len(given)}."
+        )
+    for argument in given:
+        _check(argument, place)
+
+
+def arguments_of(arguments: Any) -> Sequence[Any]:
+    """List the arguments of a function, of which one may stand without a list."""
+    return arguments if isinstance(arguments, list | tuple) else [arguments]
+
+
+def _columns_of(expression: Any) -> Iterator[str]:
+    if isinstance(expression, str):
+        yield expression
+    elif isinstance(expression, Mapping):
+        for function, arguments in expression.items():
+            if function != VALUE:
+                for argument in arguments_of(arguments):
+                    yield from _columns_of(argument)

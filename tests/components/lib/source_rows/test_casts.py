@@ -1,0 +1,68 @@
+import os
+import shutil
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from retrainer.components.lib.source_rows.casts import cast
+from retrainer.components.lib.source_rows.column_types import ColumnType
+from retrainer.components.lib.source_rows.rejecting_casts import cast_or_reject
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+02:00", "Mars/Olympus"])
+def test_a_moment_has_one_text_whatever_its_time_zone(zone):
+    column = pa.array([-1, 0, None], pa.timestamp("ms", zone))
+    assert cast(column, ColumnType.TEXT).to_pylist() == [
+        "1969-12-31 23:59:59.999Z",
+        "1970-01-01 00:00:00Z",
+        None,
+    ]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_moment_has_one_text_whatever_it_is_counted_in(unit):
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    column = pa.array([-10 * per_second, None], pa.timestamp(unit))
+    assert cast(column, ColumnType.TEXT).to_pylist() == ["1969-12-31 23:59:50", None]
+    time = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    assert cast(pa.array([60 * per_second], time), ColumnType.TEXT).to_pylist() == ["00:01:00"]
+    if unit != "s":
+        half = pa.array([per_second // 2], pa.timestamp(unit, "UTC"))
+        assert cast(half, ColumnType.TEXT).to_pylist() == ["1970-01-01 00:00:00.5Z"]
+
+
+def test_a_moment_has_the_same_text_without_a_time_zone_database():
+    zones = "/usr/share/zoneinfo"
+    mount = ["unshare", "--mount", "sh", "-c"]
+    if not shutil.which("unshare") or not os.path.isdir(zones):
+        pytest.skip("there is no unshare, or no time zone database to hide")
+    if subprocess.run([*mount, f"mount -t tmpfs none {zones}"], capture_output=True).returncode:
+        pytest.skip("mounting over the time zone database takes root")
+    code = (
+        "import pyarrow as pa\n"
+        "from retrainer.components.lib.source_rows.casts import cast\n"
+        "from retrainer.components.lib.source_rows.column_types import ColumnType\n"
+        "column = pa.array([-1], pa.timestamp('ns', 'Europe/Berlin'))\n"
+        "print(cast(column, ColumnType.TEXT).to_pylist())"
+    )
+    done = subprocess.run(
+        [*mount, f'mount -t tmpfs none {zones} && exec "$@"', "sh", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "_KFP_RUNTIME": "true"},
+    )
+    assert done.stdout == "['1969-12-31 23:59:59.999999999Z']\n", done.stderr
+
+
+def test_a_duration_is_its_seconds_whatever_the_source_counts_it_in():
+    for unit, counts in {
+        "s": [61, 2],
+        "ms": [61_000, 2_000],
+        "ns": [61 * 10**9, 2 * 10**9],
+    }.items():
+        column = pa.array(counts, pa.duration(unit))
+        assert cast(column, ColumnType.TEXT).to_pylist() == ["61", "2"]
+        assert cast_or_reject(column, ColumnType.INTEGER)[0].to_pylist() == [61, 2]
+    assert cast_or_reject(pa.array([500], pa.duration("ms")), ColumnType.INTEGER)[1].tolist() == [0]

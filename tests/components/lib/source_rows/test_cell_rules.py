@@ -1,0 +1,46 @@
+"""Missing cells and the punctuation of numbers, as the settings say them."""
+
+import pyarrow as pa
+import pytest
+
+from retrainer.components.lib.source_rows.cell_rules import CellRules, parse_rules
+
+CELLS = ["1.204,50", "1.204", "7", "-0,5", "1.20", "1,204.50", "1.5e3", "x", None, "true", "nan"]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands", "read"),
+    [
+        (",", ".", ["1204.50", "1204", "7", "-0.5", "?", "?", "?", "?", None, "true", "nan"]),
+        (".", ",", ["?", "1.204", "7", "?", "1.20", "1204.50", "1.5e3", "?", None, "true", "nan"]),
+        (",", "", ["?", "?", "7", "-0.5", "?", "?", "?", "?", None, "true", "nan"]),
+    ],
+)
+def test_numbers_are_read_by_their_marks_and_what_has_others_is_none(decimal, thousands, read):
+    rules = CellRules(decimal=decimal, thousands=thousands)
+    assert rules.as_numbers(pa.array(CELLS)).to_pylist() == read
+
+
+@pytest.mark.parametrize("mark", [" ", "\u00a0", "\u202f", "'", "_"])
+def test_any_character_may_stand_between_thousands(mark):
+    rules = CellRules(decimal=",", thousands=mark)
+    cells = pa.array([f"12{mark}345{mark}678,9", f"1{mark}23", "5"])
+    assert rules.as_numbers(cells).to_pylist() == ["12345678.9", "?", "5"]
+
+
+def test_rules_of_a_column_go_before_those_of_all():
+    rules = parse_rules(
+        ("", "-"), ",", ".", {"a": {"decimal": "."}, "b": {"null_values": ("x",)}}, frozenset("abc")
+    )
+    assert rules.of("a") == CellRules(("", "-"), False, ".", ".")
+    assert rules.of("b") == CellRules(("x",), False, ",", ".")
+    assert rules.of("c") == rules.of("other") == CellRules(("", "-"), False, ",", ".")
+
+
+def test_what_is_set_to_be_missing_is_missing_in_a_key_and_what_is_usual_is_not():
+    cells = pa.array(["NA", "", "-"])
+    usual = parse_rules(None, ".", "", {}, frozenset("a"))
+    assert usual.of("a").as_text(cells).to_pylist() == ["NA", None, "-"]
+    assert usual.of("other").as_text(cells).to_pylist() == [None, None, "-"]
+    said = parse_rules(("NA", "-"), ".", "", {}, frozenset("a"))
+    assert said.of("a").as_text(cells).to_pylist() == [None, "", None]

@@ -1,0 +1,118 @@
+"""Columns under another name, and columns made of others."""
+
+import pyarrow as pa
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.source_rows.column_changes import ColumnChanges, parse_columns
+from retrainer.components.lib.source_rows.column_expressions import derive_columns, rename_columns
+from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.source_rows.sources.base import Block
+
+CELLS = {
+    "at": pa.array(["2026-03-01T23:30:00", "2026-03-02 01:00", None]),
+    "zoned": pa.array(["2026-03-01T23:30:00+02:00", "2026-03-02T00:00:00Z", None]),
+    "day": pa.array(["2026-03-01", "2026-03-04", "2026-03-04"]),
+    "typed": pa.array([0, 3_600_000, None], pa.timestamp("ms", "Europe/Berlin")),
+    "delay": pa.array([3, 20, None]),
+    "share": pa.array(["0.5", "2", None]),
+    "name": pa.array([" Ulm", "KÖLN", None]),
+}
+
+
+def derived(expression):
+    changes = ColumnChanges({}, {"made": expression})
+    found = list(derive_columns(changes, CELLS, 3, lambda name, column, number: column))
+    faults = {source: rejected.tolist() for _, _, source, rejected, _ in found if source}
+    return found[0][1].to_pylist(), faults
+
+
+@pytest.mark.parametrize(
+    ("expression", "cells"),
+    [
+        ({"hour": "at"}, [23, 1, None]),
+        # In UTC, as the text of a moment with a zone is.
+        ({"hour": "zoned"}, [21, 0, None]),
+        ({"hour": "typed"}, [0, 1, None]),
+        ({"day_of_week": "day"}, [6, 2, 2]),
+        ({"month": "day"}, [3, 3, 3]),
+        ({"days_between": ["day", "at"]}, [0, -2, None]),
+        ({"hours_between": ["day", "at"]}, [23, -47, None]),
+        ({"greater": ["delay", 15]}, [False, True, None]),
+        ({"greater": ["delay", 15.0]}, [False, True, None]),
+        ({"subtract": ["delay", "share"]}, [2.5, 18.0, None]),
+        ({"divide": ["delay", {"subtract": ["share", 2]}]}, [-2.0, float("inf"), None]),
+        ({"utf8_lower": {"utf8_trim_whitespace": "name"}}, ["ulm", "köln", None]),
+        ({"equal": ["name", {"value": "KÖLN"}]}, [False, True, None]),
+        ({"equal": ["delay", 3]}, [True, False, None]),
+        ({"coalesce": ["name", {"value": "?"}]}, [" Ulm", "KÖLN", "?"]),
+        ({"hour": "not_there"}, [None, None, None]),
+    ],
+)
+def test_a_column_is_made_by_the_function_of_arrow(expression, cells):
+    assert derived(parse_columns({"made": expression}).derived["made"]) == (cells, {})
+
+
+def test_cells_that_cannot_be_taken_are_faults_of_their_rows():
+    assert derived({"hour": "name"}) == ([None, None, None], {"name": [0, 1]})
+    assert derived({"add": ["name", 1]}) == ([None, None, None], {"name": [0, 1]})
+
+
+def test_columns_get_their_new_names_and_keep_those_they_have():
+    changes = parse_columns({"amount": "Order amount"})
+    block = Block(pa.RecordBatch.from_pydict({"Order amount": [1], "b": [2]}), 1)
+    assert rename_columns(changes, block, "a.csv").batch.schema.names == ["amount", "b"]
+    done = Block(pa.RecordBatch.from_pydict({"amount": [1]}), 1)
+    assert rename_columns(changes, done, "a.csv").batch.schema.names == ["amount"]
+    both = Block(pa.RecordBatch.from_pydict({"amount": [1], "Order amount": [2]}), 1)
+    with pytest.raises(
+        RetrainerError, match=r"'a\.csv' has the columns 'Order amount' and 'amount'"
+    ):
+        rename_columns(changes, both, "a.csv")
+    made = parse_columns({"hour": {"hour": "at"}})
+    with pytest.raises(
+        RetrainerError, match=r"'a\.csv' has a column 'hour', which data\.columns derives"
+    ):
+        rename_columns(made, Block(pa.RecordBatch.from_pydict({"hour": [1]}), 1), "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"a": {"hours": "at"}}, r"data\.columns\.a has the function 'hours'.*mean 'hour'"),
+        ({"a": {"__import__": "os"}}, "'__import__', which is unknown"),
+        ({"a": {"hour": ["at", "day"]}}, "'hour' takes 1 argument, and has 2"),
+        ({"a": {"subtract": "at"}}, "'subtract' takes 2 arguments, and has 1"),
+        (
+            {"a": {"hour": "at", "day": "at"}},
+            "give the source's name of the column, or one function",
+        ),
+        ({"a": ["at"]}, "give the source's name of the column, or one function"),
+        ({"a": True}, "give the source's name of the column"),
+        ({"a": "x", "b": "x"}, "calls the column 'x' both 'a' and 'b'"),
+        ({"a": {"hour": "b"}, "b": {"day": "c"}}, "is made of 'b', which is made itself"),
+        ({"a": {"hour": "old"}, "new": "old"}, "'old', which is called 'new' here"),
+        ({"a": {"value": "x"}}, "is a value alone"),
+        ({"a": 1}, "is a value alone"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(columns, says):
+    with pytest.raises(RetrainerError, match=says):
+        parse_columns(columns)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"drop": ("at",), "columns": {"h": {"hour": "at"}}}, r"data\.drop leaves out 'at'"),
+        ({"hash": ("who",), "columns": {"w": {"utf8_lower": "who"}}}, "'who', which is private"),
+        (
+            {"hash": ("w",), "columns": {"w": {"utf8_lower": "who"}}},
+            r"which data\.hash\.columns names",
+        ),
+        ({"key": ("id",), "key_features": ("city",)}, "'city', which is no part of key"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings, says):
+    with pytest.raises(RetrainerError, match=says):
+        IngestSettings("label", **settings).check()
