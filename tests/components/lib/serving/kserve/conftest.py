@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers.kserve_cluster import KServeCluster
+from servers.kserve_controller import KServeController
+
+from retrainer.components.lib.serving.interface import Plan, ServedModel
+from retrainer.components.lib.serving.kserve import cluster as cluster_module
+from retrainer.components.lib.serving.kserve import open_service, service
+
+
+@pytest.fixture(autouse=True)
+def _in_no_time(monkeypatch):
+    monkeypatch.setattr(service, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(service, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_module, "_PAUSES", (0.01, 0.02))
+
+
+class Bench:
+    """A cluster with KServe, and a store with versions of a model."""
+
+    def __init__(self, mode: str, folder: Path) -> None:
+        self.mode, self.folder = mode, folder
+        self.cluster = KServeCluster({"knative": "Serverless", "standard": "Standard"}[mode])
+        self.controller = KServeController(self.cluster)
+
+    def __enter__(self) -> "Bench":
+        self.cluster.start()
+        self.controller.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.controller.__exit__()
+        self.cluster.stop()
+
+    @property
+    def kubeconfig(self) -> str:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": self.cluster.url}}],
+            "users": [{"name": "u", "user": {"token": "secret"}}],
+            "contexts": [
+                {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "ml"}}
+            ],
+            "current-context": "x",
+        }
+        path = self.folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        return str(path)
+
+    def model(self, version: int, **info: Any) -> ServedModel:
+        uri = self.folder / f"store/models/versions/{version:06d}/model"
+        (uri / "variables").mkdir(parents=True, exist_ok=True)
+        (uri / "saved_model.pb").write_text(f"model {version}")
+        (uri / "variables/variables.index").write_text("index")
+        return ServedModel(version, str(uri), f"{version:064x}"[::-1], info)
+
+    def open(self, pipeline: str = "taxi", **settings: Any):
+        known = {
+            "service": "taxi",
+            "kubeconfig": self.kubeconfig,
+            "timeout_seconds": 20,
+            "store_uri": "pvc://models/store",
+        }
+        return open_service({**known, **settings}, pipeline)
+
+    def plan(self, stable: int | None, canary: int | None = None, percent: int = 0) -> Plan:
+        return Plan(
+            None if stable is None else self.model(stable),
+            None if canary is None else self.model(canary),
+            percent,
+        )
+
+    def splits(self) -> list[dict[str, int]]:
+        """What clients could have seen since the last look."""
+        with self.cluster.lock:
+            seen, self.controller.splits[:] = list(self.controller.splits), []
+        return seen
+
+
+@pytest.fixture(params=["knative", "standard"])
+def bench(request, tmp_path):
+    with Bench(request.param, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def knative(tmp_path):
+    with Bench("knative", tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def standard(tmp_path):
+    with Bench("standard", tmp_path) as opened:
+        yield opened
