@@ -165,10 +165,6 @@ def damage_half(entry, folder):
     entry.write_text('{"half": ')
 
 
-def damage_format(entry, folder):
-    entry.write_text(entry.read_text().replace('"format": 1', '"format": 2'))
-
-
 def damage_values(entry, folder):
     entry.write_text(entry.read_text().replace('"auc": 0.5', '"auc": 0.9'))
 
@@ -187,6 +183,10 @@ def damage_escape(entry, folder):
 
 def damage_folder(entry, folder):
     forge(entry, lambda content: content.update(folder="../../spans"))
+
+
+def damage_format(entry, folder):
+    forge(entry, lambda content: content.update(format=content["format"] + 1))
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,26 @@ def test_chunks_say_what_all_at_once_says(schema, monkeypatch, columns_at_once, 
     assert found == whole
 
 
-def test_a_schema_that_joins_columns_is_validated_at_once(schema, monkeypatch):
-    monkeypatch.setattr(chunked_validation, "CHUNK_COLUMNS", 1)
-    text_format.Merge(
+@pytest.mark.parametrize(
+    "joined",
+    [
         "sparse_feature { name: 's' value_feature { name: 'c1' } index_feature { name: 'c3' } }",
-        schema,
-    )
+        "weighted_feature { name: 'w' feature { step: 'c1' } weight_feature { step: 'c3' } }",
+        "tensor_representation_group { key: 'g' value { tensor_representation { key: 't' value {"
+        " sparse_tensor { value_column_name: 'c1' index_column_names: 'c3' } } } } }",
+    ],
+    ids=["sparse", "weighted", "tensors"],
+)
+def test_a_schema_that_joins_columns_is_validated_at_once(schema, monkeypatch, joined):
+    monkeypatch.setattr(chunked_validation, "CHUNK_COLUMNS", 1)
+    text_format.Merge(joined, schema)
     del schema.feature[:2]
     schema.ClearField("dataset_constraints")
-    now = statistics(1)
-    assert validate_columns(now, schema) == tfdv.validate_statistics(now, schema)
+    now, calls, whole = statistics(1), [], tfdv.validate_statistics
+    monkeypatch.setattr(
+        chunked_validation.tfdv,
+        "validate_statistics",
+        lambda *arguments, **keywords: calls.append(1) or whole(*arguments, **keywords),
+    )
+    assert validate_columns(now, schema) == whole(now, schema)
+    assert len(calls) == 1

@@ -7,6 +7,7 @@ import pytest
 from servers.trigger_messages import NOON
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.errors import UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.coalescing import LONGEST, Coalescer, Progress, ready_at
@@ -108,3 +109,7 @@ def test_a_damaged_record_is_named(replicas):
     one._claims.write(one._key(cause()), {"newest": "noon", "generation": 1}, None)
     with pytest.raises(RetrainerError, match=r"record 1 of 'spans/orders-7-.* is damaged"):
         one.record(cause())
+
+
+def test_by_default_a_file_waits_for_an_hour_at_most():
+    assert LONGEST * TriggerConfig(kind="storage").coalesce_seconds == 3600
