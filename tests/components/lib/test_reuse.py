@@ -285,6 +285,21 @@ def test_what_another_writer_put_there_for_the_same_key_stays_for_a_day(task, ho
     assert (other.exists(), folder.exists()) == (is_kept, True)
 
 
+def test_old_entries_go_from_a_bucket_s_store_too(tmp_path, monkeypatch):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    monkeypatch.setattr(reuse, "MOST_ENTRIES", 1)
+    task = Task(tmp_path, "memory://acme/pruned")
+    try:
+        for steps in (1, 2):
+            task.run(steps=steps)
+        left = MemoryFileSystem().find("/acme/pruned")
+        assert len({name.split("/")[-1] for name in left if name.endswith(".json")}) == 1
+        assert len([name for name in left if name.endswith("/graph")]) == 1
+    finally:
+        MemoryFileSystem().rm("/acme/pruned", recursive=True)
+
+
 def set_stamp(folder: Path, stamp: str) -> None:
     key, _, number = folder.name.split(".")
     new = f"{key}.{stamp}.{number}"

@@ -189,6 +189,28 @@ def edit_schema(file, words: str) -> None:
     file.write_text(text_format.MessageToString(schema))
 
 
+@pytest.mark.parametrize(
+    ("change", "column", "words"),
+    [
+        (lambda f: f.assign(dep_delay=f.dep_delay.fillna(0).astype(int)), "dep_delay", ""),
+        (
+            lambda f: f.assign(distance=f.distance + 0.5),
+            "distance",
+            "feature { name: 'distance' presence { min_fraction: 0.9 } }",
+        ),
+    ],
+    ids=["whole numbers where fractions were", "fractions where numbers may be missing"],
+)
+def test_numbers_that_the_model_takes_as_fractions_anyway_are_a_warning(
+    judge, frozen, three, months, change, column, words
+):
+    if words:
+        edit_schema(frozen.schema, words)
+    outcome = judge({**three, "2013-04": change(months["2013-04"])})
+    assert (column, "wrong_type") in outcome.found("warning")
+    assert (column, "wrong_type") not in outcome.found("error")
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_stops_the_run_and_is_named(judge, frozen, three, months, fault):
     change, column, kind, words = FAULTS[fault]
