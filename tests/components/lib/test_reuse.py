@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -182,6 +183,7 @@ def damage_escape(entry, folder):
 
 
 def damage_folder(entry, folder):
+    shutil.copytree(folder, folder.parent / "../../spans")
     forge(entry, lambda content: content.update(folder="../../spans"))
 
 

@@ -293,6 +293,20 @@ def test_a_resumed_run_does_again_what_has_changed(bench, spec, world):
     assert resumed.tasks["learn"].verdict == "learned in 2 steps"
 
 
+def test_a_resumed_run_makes_outputs_again_that_changed_since(bench, spec, world):
+    (world / "open").unlink()
+    failed = bench.run(spec, run_id="june", parameters={"folder": str(world)}, caching=False)
+    model = failed.tasks["learn"].output_artifacts["model"].uri
+    Path(model, "weights").write_text("scribble")
+    (world / "open").touch()
+    resumed = bench.run(
+        spec, run_id="june", parameters={"folder": str(world)}, caching=False, resume=True
+    )
+    assert states(resumed) == ["succeeded"] * 3, describe_failure(resumed)
+    assert [task.reused_from for task in resumed.tasks.values()] == ["june", None, None]
+    assert calls(world) == 2
+
+
 def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
     record = bench.run(spec, run_id="june", parameters={"folder": str(world)})
     record.state, record.pid = RunState.RUNNING, 2**22 + 1

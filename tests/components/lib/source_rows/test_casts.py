@@ -1,3 +1,4 @@
+import decimal
 import os
 import shutil
 import subprocess
@@ -6,9 +7,22 @@ import sys
 import pyarrow as pa
 import pytest
 
-from retrainer.components.lib.source_rows.casts import cast
+from retrainer.components.lib.source_rows.casts import CastError, cast
 from retrainer.components.lib.source_rows.column_types import ColumnType
 from retrainer.components.lib.source_rows.rejecting_casts import cast_or_reject
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("arrow_type", [pa.int64(), pa.decimal128(38, 0), pa.decimal128(38, 2)])
+def test_no_digit_of_a_whole_number_is_lost(arrow_type, sign):
+    def column(value):
+        return pa.array([decimal.Decimal(sign * value), None]).cast(arrow_type)
+
+    exact = cast(column(2**53 - 1), ColumnType.NUMBER)
+    assert exact.to_pylist() == [sign * (2.0**53 - 1), None]
+    # As a number with a fraction it would be equal to 2^53 + 1.
+    with pytest.raises(CastError):
+        cast(column(2**53), ColumnType.NUMBER)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+02:00", "Mars/Olympus"])

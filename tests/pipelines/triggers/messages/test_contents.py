@@ -70,6 +70,7 @@ def test_a_replayed_message_has_the_id_and_the_time_that_it_had_first():
     assert (again.message_id, again.published) == ("7", NOON)
     assert again.attributes == {"team": "ml"}
     assert again.queued == NOON + timedelta(days=2)
+    assert restore(again).queued == again.queued
 
 
 @pytest.mark.parametrize("published", ["", "yesterday", "2026-03-01T12:00:00", "9999-01-01T00:00Z"])
