@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ...network import advice, is_untrusted, route
 from ...vertex_api import LOG_IN, ApiClients, Options, is_transient, load_module, own_words, repeat
 from ..interface import ServiceError
-from .refusals import explain, is_shortage
+from .errors import ConflictError, MissingError, UnansweredError, failed, refused, unanswered
 from .settings import VertexSettings
 
 Answer = TypeVar("Answer")
@@ -20,21 +20,6 @@ LONGEST_POLL_SECONDS = 30.0
 # How long the service may take to list what it has made.
 _SHOWN_SECONDS = 60.0
 _RUNNING_PAGES = 5
-
-
-class UnansweredError(ServiceError):
-    """A call whose reply was lost, or that the service could not do now: it may have been done all the same."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, transient=True)
-
-
-class MissingError(ServiceError):
-    """There is no such resource."""
-
-
-class ConflictError(ServiceError):
-    """The resource exists already, or is not what it was when it was read."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +174,7 @@ class VertexApi:
             time.sleep(next(pauses))
             operation = _to_operation(self._get(what, operation.name))
         if operation.code:
-            raise self._failed(what, operation)
+            raise failed(self._settings, what, operation.code, operation.message)
 
     def running(self, resource: str) -> list[Operation]:
         """List the operations on a resource that have not ended; none if the resource is missing.
@@ -265,9 +250,9 @@ class VertexApi:
         try:
             return call()
         except exceptions.RetryError as error:
-            raise self._unanswered(what, error.cause or error) from error
+            raise unanswered(self._settings, what, error.cause or error) from error
         except exceptions.GoogleAPICallError as error:
-            raise self._refused(what, error) from error
+            raise refused(self._settings, what, error) from error
         except DefaultCredentialsError as error:
             raise ServiceError(
                 f"{what}: there are no Google Cloud credentials. {LOG_IN}"
@@ -279,43 +264,8 @@ class VertexApi:
                     f"{what}: Vertex AI at {address} could not be trusted{route(address)}.{advice(error)}"
                 ) from error
             if is_transient(error):
-                raise self._unanswered(what, error) from error
+                raise unanswered(self._settings, what, error) from error
             raise ServiceError(f"{what}: {own_words(error)} {LOG_IN}") from error
-
-    def _unanswered(self, what: str, error: BaseException) -> UnansweredError:
-        address = self._settings.api_address
-        words = own_words(error) if isinstance(error, Exception) else str(error)
-        return UnansweredError(
-            f"{what}: Vertex AI at {address} did not answer{route(address)} ({words.rstrip('.')})."
-            f"{advice(error) or ' Try again later.'}"
-        )
-
-    def _refused(self, what: str, error: Any) -> ServiceError:
-        words = own_words(error)
-        if error.code == 404:
-            return MissingError(f"{what}: {explain(self._settings, 404, words)}")
-        if error.code == 409 or (error.code == 400 and "etag" in words.lower()):
-            return ConflictError(f"{what}: {words}", transient=True)
-        if error.code == 429 or is_shortage(words):
-            return ServiceError(
-                f"{what}: {explain(self._settings, error.code, words)}", transient=True
-            )
-        if is_transient(error):
-            return self._unanswered(what, error)
-        return ServiceError(f"{what}: {explain(self._settings, error.code, words)}")
-
-    def _failed(self, what: str, operation: Operation) -> ServiceError:
-        """Return the error of an operation that failed."""
-        code = _HTTP.get(operation.code, 500)
-        words = " ".join(operation.message.split())
-        passing = code in (429, 503) or is_shortage(words)
-        return ServiceError(
-            f"{what}: {explain(self._settings, code, words)}", transient=passing or code == 500
-        )
-
-
-# google.rpc.Code, and the HTTP status that stands for it (googleapis/googleapis google/rpc/code.proto).
-_HTTP = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 13: 500, 14: 503, 16: 401}
 
 
 def _to_operation(message: Mapping[str, Any]) -> Operation:

@@ -12,7 +12,8 @@ from typing import Any
 from ...evaluation_summary import SliceMetrics
 from ...vertex_api import load_module
 from ..interface import ServedModel
-from .api import UnansweredError, VertexApi
+from .api import VertexApi
+from .errors import UnansweredError
 from .settings import VertexSettings
 
 SLICES_PER_CALL = 50

@@ -4,10 +4,13 @@ from dataclasses import replace
 
 from ..interface import Plan, Served, ServedModel, ServiceError
 from .api import VertexApi
-from .endpoints import Deployment, Endpoint, VertexEndpoints
+from .deployments import VertexDeployments
+from .endpoint import Deployment, Endpoint
+from .endpoints import VertexEndpoints
 from .evaluations import VertexEvaluations
 from .models import VertexModels
 from .settings import VertexSettings
+from .traffic import VertexTraffic
 
 
 class VertexService:
@@ -23,6 +26,8 @@ class VertexService:
         self._models = VertexModels(api, settings)
         self._evaluations = VertexEvaluations(api, settings)
         self._endpoints = VertexEndpoints(api, settings)
+        self._deployments = VertexDeployments(api, self._endpoints, settings)
+        self._traffic = VertexTraffic(api, self._endpoints, settings)
 
     def apply(self, plan: Plan) -> Served:
         """Make a plan so: deploy without traffic, split the traffic in one step, undeploy what is not in the plan.
@@ -41,17 +46,19 @@ class VertexService:
             return self._remove_all()
         versions = [model for model in (plan.stable, plan.canary) if model is not None]
         endpoint = self._endpoints.ensure()
-        self._endpoints.refuse_foreign_traffic(endpoint)
+        self._traffic.refuse_foreign(endpoint)
         uploads = {model.version: self._models.upload(model) for model in versions}
         if self._settings.network:
             self._make_room(endpoint, plan.stable)
         deployed = {
-            model.version: self._endpoints.deploy(model, self._models.name(uploads[model.version]))
+            model.version: self._deployments.deploy(
+                model, self._models.name(uploads[model.version])
+            )
             for model in versions
         }
         wanted = {deployed[version].id: percent for version, percent in plan.traffic.items()}
         if not self._settings.network:
-            self._endpoints.move_traffic(wanted)
+            self._traffic.move(wanted)
         kept = {one.id for one in deployed.values()}
         self._undeploy_others(kept)
         self._models.point("champion", uploads[plan.stable.version])
@@ -111,14 +118,14 @@ class VertexService:
                 "network."
             )
         for one in others:
-            self._endpoints.undeploy(one)
+            self._deployments.undeploy(one)
 
     def _undeploy_others(self, kept: set[str]) -> None:
         """Undeploy our versions that are not in the plan; traffic has left them."""
         for one in self._endpoints.read().deployments:
             free = not one.percent or bool(self._settings.network)
             if one.version is not None and one.id not in kept and free:
-                self._endpoints.undeploy(one)
+                self._deployments.undeploy(one)
 
     def _remove_all(self) -> Served:
         endpoint = self._endpoints.find()
@@ -126,9 +133,9 @@ class VertexService:
             return self.status()
         own = [one for one in endpoint.deployments if one.version is not None]
         if any(one.percent for one in own) and not self._settings.network:
-            self._endpoints.move_traffic({})
+            self._traffic.move({})
         for one in own:
-            self._endpoints.undeploy(one)
+            self._deployments.undeploy(one)
         self._models.point("champion", None)
         self._models.point("challenger", None)
         return self.status()

@@ -98,7 +98,7 @@ class VertexSettings:
 
     def build(self, model: ServedModel) -> str:
         """Return what tells uploads of one version apart: a digest of its content and its container."""
-        return _digest(
+        return digest_of(
             (
                 model.digest,
                 self.image,
@@ -121,7 +121,7 @@ class VertexSettings:
             self.shared_resources or machines,
             self.service_account,
         )
-        return f"{self.model}-v{model.version}-{_digest(what)}"
+        return f"{self.model}-v{model.version}-{digest_of(what)}"
 
     def version_of(self, deployment: str) -> int | None:
         """Return the registry's version of a deployment, by its display name; None if it has another's name."""
@@ -145,31 +145,6 @@ def prebuilt_image(region: str, gpu: bool) -> str:
     return _IMAGE.format(continent=continent, device="gpu" if gpu else "cpu")
 
 
-def endpoint_id(settings: VertexSettings, attempt: int) -> str:
-    """Return the ID of the endpoint that is created: the same settings get the same, so that no retry makes two.
-
-    Args:
-        settings: Of the service.
-        attempt: Counts IDs that the service refused.
-    """
-    head = re.sub(r"[^a-z0-9]+", "-", settings.pipeline.lower()).strip("-")[:40].rstrip("-")
-    return f"{head}-{_digest((settings.pipeline, settings.endpoint, attempt))}"
-
-
-def deployed_id(endpoint: str, deployment: str, attempt: int) -> str:
-    """Return an ID of a deployed model: the same deployment gets the same, so that no retry deploys twice.
-
-    Args:
-        endpoint: Resource name of the endpoint.
-        deployment: Display name of the deployment.
-        attempt: Counts IDs that the service refused.
-
-    Returns:
-        Ten digits, the most that the service takes.
-    """
-    number = int(_digest((endpoint.rpartition("/")[2], deployment, attempt), 15), 16)
-    return str(10**9 + number % (9 * 10**9))
-
-
-def _digest(what: Any, length: int = 8) -> str:
+def digest_of(what: Any, length: int = 8) -> str:
+    """Return hexadecimal digits that follow from a JSON value."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:length]

@@ -56,7 +56,13 @@ def test_a_deploy_that_is_killed_at_any_call_goes_on(server, tmp_path):
         check(server, f"orders-{number}", f"live-{number}")
 
 
-@pytest.mark.parametrize("done", [True, False], ids=["done", "not-done"])
+@pytest.mark.parametrize(
+    "done",
+    [
+        pytest.param(True, id="done"),
+        pytest.param(False, id="not-done", marks=pytest.mark.slow),
+    ],
+)
 def test_each_call_may_lose_its_reply_once(server, monkeypatch, done):
     monkeypatch.setattr(vertex_api, "_FIRST_WAIT_SECONDS", 0.005)
     send = requests.Session.send
