@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .check_serving.component import check_serving as check_serving
     from .compute_statistics.component import compute_statistics as compute_statistics
+    from .deploy_model.component import deploy_model as deploy_model
     from .evaluate_model.component import evaluate_model as evaluate_model
     from .ingest_spans.component import ingest_spans as ingest_spans
     from .notify_outcome.component import notify_outcome as notify_outcome

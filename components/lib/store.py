@@ -58,6 +58,14 @@ class Store:
         """The registry: `models/versions/` and `models/aliases/`."""
         return join(self.uri, "models")
 
+    def deployments_uri(self, service: str) -> str:
+        """What was last asked of a service, and what came of it: `models/deployments/<service>/<n>.json`."""
+        return join(self.models_uri, "deployments", service)
+
+    def deployment_lock_uri(self, service: str) -> str:
+        """Who deploys to a service: `models/deployments/<service>/lock/<n>.json`."""
+        return join(self.deployments_uri(service), "lock")
+
     @property
     def predictions_uri(self) -> str:
         """Tables of predictions: `predictions/<span>/<version>/`."""

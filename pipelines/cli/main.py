@@ -17,6 +17,7 @@ from ..project.installed import missing_package
 from .backfill import backfill
 from .compile import compile_
 from .config import config
+from .deploy import deploy
 from .models import models
 from .notify import notify
 from .options import ALLOW_OLDER, FILE, PIPELINE
@@ -194,6 +195,7 @@ def demo(verbose: bool, folder: Path) -> None:
 cli.add_command(backfill)
 cli.add_command(compile_)
 cli.add_command(config)
+cli.add_command(deploy)
 cli.add_command(models)
 cli.add_command(notify)
 cli.add_command(runs)

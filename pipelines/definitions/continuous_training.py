@@ -7,6 +7,7 @@ from kfp import dsl
 from ...components import (
     check_serving,
     compute_statistics,
+    deploy_model,
     evaluate_model,
     ingest_spans,
     notify_outcome,
@@ -139,7 +140,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         served = check_serving(
             examples=examples,
             model=trained.outputs["model"],
-            **serving.model_dump(exclude_none=True, exclude={"rollout"}),
+            **serving.check_settings(),
             **reuse_arguments("check_serving", loaded, store),
         )
 
@@ -170,6 +171,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         }
         for name, task in tasks.items():
             set_up(name, task)
+        last = pushed
         if evaluation.champion_changed == "judge_again":
             # Always there and not under a dsl.If, on which no gate must hang; where the first push decided,
             # both pass its verdict on.
@@ -177,12 +179,23 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             last = push(second.outputs["blessing"], earlier=pushed.outputs["pushed_model"])
             set_up("evaluate_model", second.set_display_name("evaluate_model again"))
             set_up("push_model", last.set_display_name("push_model again"))
+        if services:
+            deployed = deploy_model(
+                store=store,
+                services=services,
+                pipeline=loaded.pipeline_name,
+                rollout=rollout.model_dump(mode="json", exclude_none=True) if rollout else {},
+                pushed_model=last.outputs["pushed_model"],
+                **RUN,
+            )
+            set_up("deploy_model", deployed)
 
     def set_up(name: str, task: Any) -> None:
         task.set_caching_options(is_cached(name, loaded))
         apply_settings(task, config.tasks.of(name), config.image)
 
     channels = config.notify.channels()
+    services, rollout = serving.deploy.services(), serving.rollout
 
     @dsl.pipeline(
         name=loaded.pipeline_name, description="Continuous training, compiled by retrainer."

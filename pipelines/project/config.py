@@ -138,7 +138,8 @@ def load_config(
         validation = validation.model_copy(
             update={"schema_uri": _absolute(validation.schema_uri, home)}
         )
-    serving = config.serving
+    deploy = config.serving.deploy.located(lambda path: _absolute(path, home))
+    serving = config.serving.model_copy(update={"deploy": deploy})
     if serving.rollout:
         located = serving.rollout.located(lambda path: _absolute(path, home))
         serving = serving.model_copy(update={"rollout": located})

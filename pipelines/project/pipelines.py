@@ -8,7 +8,7 @@ from .sections.schedule import ScheduleConfig
 from .sections.tasks import TasksConfig
 
 CONTINUOUS_TRAINING = "continuous_training"
-_NOTIFY = "notify_outcome"
+_NOTIFY, _DEPLOY = "notify_outcome", "deploy_model"
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,18 @@ def pipeline_tasks(config: RetrainConfig, pipeline: str) -> tuple[str, ...]:
     """List the components that a pipeline uses.
 
     Args:
-        config: The configuration; without a channel of `notify` no pipeline has the task `notify_outcome`.
+        config: The configuration; without a channel of `notify` no pipeline has the task `notify_outcome`, and
+            without a service of `serving.deploy` none has `deploy_model`.
         pipeline: Which of `PIPELINES`.
     """
     if own := PIPELINES[pipeline].tasks:
         return own
     others = {task for kind in PIPELINES.values() for task in kind.tasks}
-    left_out = {"all", *others, *(() if config.notify.channels() else (_NOTIFY,))}
+    left_out = {"all", *others}
+    if not config.notify.channels():
+        left_out.add(_NOTIFY)
+    if not config.serving.deploy.services():
+        left_out.add(_DEPLOY)
     return tuple(name for name in TasksConfig.model_fields if name not in left_out)
 
 

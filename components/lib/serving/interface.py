@@ -82,6 +82,7 @@ class Served:
         foreign: What serves there and was not deployed by retrainer, in the service's own names.
         address: Where clients send requests; empty if the service has no address of its own.
         notes: Sentences for people, such as what a private endpoint can't do.
+        splits: Whether the service splits requests; False if it only labels versions.
     """
 
     traffic: Mapping[int, int] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Served:
     foreign: tuple[str, ...] = ()
     address: str = ""
     notes: tuple[str, ...] = ()
+    splits: bool = True
 
 
 class ServingService(Protocol):

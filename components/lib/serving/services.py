@@ -8,13 +8,13 @@ from ..errors import RetrainerError
 from .interface import ServingService
 
 SERVICES = {
-    "vertex": "vertex",
-    "kserve": "kserve",
-    "tf_serving": "tf_serving",
-    "sagemaker": "sagemaker",
-    "mlflow": "mlflow",
+    "vertex": "retrainer.components.lib.serving.vertex",
+    "kserve": "retrainer.components.lib.serving.kserve",
+    "tf_serving": "retrainer.components.lib.serving.tf_serving",
+    "sagemaker": "retrainer.components.lib.serving.sagemaker",
+    "mlflow": "retrainer.components.lib.serving.mlflow",
 }
-"""Every service that `serving.deploy` names, and the module here with its `open_service(settings, name)`.
+"""Every service that `serving.deploy` names, and its module with `open_service(settings, name)`.
 
 They are names, as entry points of packages are: a task loads the services that it deploys to, and no other.
 """
@@ -38,6 +38,6 @@ def open_service(service: str, settings: Mapping[str, Any], name: str) -> Servin
         raise RetrainerError(
             f"unknown service '{service}' in serving.deploy; there are: {', '.join(SERVICES)}."
         )
-    module = importlib.import_module(f".{SERVICES[service]}", __package__)
+    module = importlib.import_module(SERVICES[service])
     opened: ServingService = module.open_service(settings, name)
     return opened

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from .deploy.deploy import DeployConfig
 from .rollout import RolloutConfig
 from .section import Section, with_text_keys
 
@@ -107,8 +108,11 @@ class EvaluationConfig(Section):
         return with_text_keys(value)
 
 
+_CHECK = ("rows", "requests", "max_latency_ms", "timeout_seconds")
+
+
 class ServingConfig(Section):
-    """How the model is tested in a server process before it is pushed."""
+    """How the model is tested in a server process before it is pushed, and where it is deployed after that."""
 
     rows: int = Field(64, ge=1, description="Number of evaluation rows to send to the model.")
     requests: int = Field(
@@ -126,3 +130,8 @@ class ServingConfig(Section):
         None,
         description="How a new champion gets its requests; all at once if null.",
     )
+    deploy: DeployConfig = Field(default_factory=DeployConfig)
+
+    def check_settings(self) -> dict[str, Any]:
+        """Return the inputs of `check_serving`: the settings without those of what follows a push."""
+        return self.model_dump(include=set(_CHECK), exclude_none=True)

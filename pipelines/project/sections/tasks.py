@@ -17,9 +17,10 @@ NEVER_CACHED = (
     "resolve_champion",
     "validate_examples",
     "push_model",
+    "deploy_model",
     "notify_outcome",
 )
-"""Tasks that read or change the world: the newest span, the schema in the store, the registry, what is sent."""
+"""Tasks that read or change the world: the newest span, the schema in the store, the registry, services, notices."""
 
 
 class TaskConfig(Section):

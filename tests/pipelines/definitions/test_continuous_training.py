@@ -45,6 +45,25 @@ def test_the_nine_tasks_depend_on_each_other_as_the_picture_shows(compiled):
     }
 
 
+def test_deploy_model_is_there_only_where_a_service_is_named_and_follows_the_last_push(compiled):
+    services = "serving:\n  deploy:\n    tf_serving: {uri: gs://acme/models}\n"
+    tasks = _tasks(compiled(services))
+    assert tasks["deploy-model"]["dependentTasks"] == ["push-model"]
+    assert not tasks["deploy-model"]["cachingOptions"].get("enableCache")
+    given = tasks["deploy-model"]["inputs"]["parameters"]["services"]["runtimeValue"]["constant"]
+    assert given == {"tf_serving": {"uri": "gs://acme/models"}}
+    # What check_serving gets, and with it the key of its earlier results, is as it was.
+    assert tasks["check-serving"]["inputs"] == _tasks(compiled())["check-serving"]["inputs"]
+
+
+def test_a_path_of_a_service_is_taken_from_the_files_folder(project):
+    file = project / "changed.yaml"
+    text = (project / "retrain.yaml").read_text()
+    file.write_text(text + "serving:\n  deploy:\n    tf_serving: {uri: served}\n")
+    deploy = load_config(file).config.serving.deploy
+    assert deploy.services() == {"tf_serving": {"uri": str(project / "served")}}
+
+
 def test_there_is_no_condition_that_a_gate_could_hang_on(compiled):
     assert all("triggerPolicy" not in task for task in _tasks(compiled()).values())
 

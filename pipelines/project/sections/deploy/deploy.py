@@ -1,5 +1,8 @@
 """The section `serving.deploy`: the services that a model is deployed to."""
 
+from collections.abc import Callable
+from typing import Any
+
 from pydantic import Field
 
 from ..section import Section
@@ -22,3 +25,17 @@ class DeployConfig(Section):
         None, description="Amazon SageMaker; none if null."
     )
     mlflow: MLflowDeployment | None = Field(None, description="MLflow; none if null.")
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of each service that is named, as JSON values."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def located(self, locate: Callable[[str], str]) -> "DeployConfig":
+        """Return the section with the paths in it made absolute.
+
+        Args:
+            locate: Makes a path absolute.
+        """
+        if self.tf_serving is None:
+            return self
+        return self.model_copy(update={"tf_serving": self.tf_serving.located(locate)})
