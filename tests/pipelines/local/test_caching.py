@@ -307,6 +307,20 @@ def test_a_resumed_run_makes_outputs_again_that_changed_since(bench, spec, world
     assert calls(world) == 2
 
 
+def test_a_resumed_run_does_what_the_pipeline_did_not_have_before(bench, spec, world):
+    (world / "open").unlink()
+    bench.run(spec, run_id="june", parameters={"folder": str(world)})
+    earlier = load_run(str(bench.store), "june")
+    del earlier.tasks["learn"]
+    save_run(earlier)
+    (world / "open").touch()
+    resumed = bench.run(
+        spec, run_id="june", parameters={"folder": str(world)}, caching=False, resume=True
+    )
+    assert states(resumed) == ["succeeded"] * 3, describe_failure(resumed)
+    assert [task.reused_from for task in resumed.tasks.values()] == ["june", None, None]
+
+
 def test_a_run_whose_process_died_can_be_resumed(bench, spec, world):
     record = bench.run(spec, run_id="june", parameters={"folder": str(world)})
     record.state, record.pid = RunState.RUNNING, 2**22 + 1
