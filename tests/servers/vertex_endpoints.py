@@ -33,6 +33,7 @@ from google.cloud.aiplatform_v1.types import (
     UndeployModelResponse,
 )
 from google.longrunning.operations_pb2 import ListOperationsResponse
+from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 
 if __name__ == "__main__":  # alone, this file's folder is on the path, and not the one above
@@ -345,7 +346,10 @@ class VertexServing(LocalServer):
         found = self.operations.get(name)
         if found is None:
             raise RefusalError(404, f"The operation {name} does not exist.")
-        return _answer(found)
+        # Who asks for no numbers gets the names of enums.
+        numbers = "enum-encoding=int" in request.query.get("$alt", "")
+        text = json_format.MessageToJson(found, use_integers_for_enums=numbers)
+        return web.Response(text=text, content_type="application/json")
 
     def _check_machines(self, model: Any) -> None:
         if model.WhichOneof("prediction_resources") == "shared_resources":

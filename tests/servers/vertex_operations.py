@@ -50,7 +50,8 @@ class Operations:
         """Begin an operation on a resource; `finish` has its effect and returns its response."""
         name = f"{resource}/operations/{next(self._ids)}"
         self._all[name] = Operation(name=name)
-        self._all[name].metadata.Pack(METADATA[kind].pb(METADATA[kind]()))
+        stage = {"deployment_stage": "CREATING_SERVING_CLUSTER"} if kind == "deployModel" else {}
+        self._all[name].metadata.Pack(METADATA[kind].pb(METADATA[kind](**stage)))
         self._pending[name] = (time.monotonic() + self.seconds, kind, finish)
         if not self.seconds:
             self.advance()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...network import advice, is_untrusted, route
+from ...progress import progress
 from ...vertex_api import LOG_IN, ApiClients, Options, is_transient, load_module, own_words, repeat
 from ..interface import ServiceError
 from .errors import ConflictError, MissingError, UnansweredError, failed, refused, unanswered
@@ -31,12 +32,14 @@ class Operation:
         done: Whether it has ended.
         code: Its google.rpc.Code; 0 unless it failed.
         message: Why it failed.
+        stage: How far a deployment is, as the service names it; empty for other operations.
     """
 
     name: str
     done: bool
     code: int
     message: str
+    stage: str = ""
 
 
 class VertexApi:
@@ -171,6 +174,8 @@ class VertexApi:
                     f"{operation.name}; the next deploy waits for it. A longer wait: "
                     "serving.deploy.vertex.timeout_seconds."
                 )
+            stage = operation.stage.replace("_", " ").lower() or "waiting for Vertex AI"
+            progress(f"{what}: {stage}")
             time.sleep(next(pauses))
             operation = _to_operation(self._get(what, operation.name))
         if operation.code:
@@ -275,6 +280,7 @@ def _to_operation(message: Mapping[str, Any]) -> Operation:
         done=message.get("done", False),
         code=error.get("code", 0),
         message=error.get("message", ""),
+        stage=message.get("metadata", {}).get("deploymentStage", ""),
     )
 
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from servers.vertex import PARENT
 from servers.vertex_serving_cases import ENDPOINT, model, serving
@@ -94,3 +96,13 @@ def test_an_id_that_the_service_refuses_for_good_is_replaced(server):
     assert service.apply(Plan(model(7))).traffic == {7: 100}
     (again,) = server.named(ENDPOINT).deployed_models
     assert again.id != first.id
+
+
+def test_a_deployment_shows_how_far_it_is(server, monkeypatch, tmp_path):
+    shown = tmp_path / "progress"
+    monkeypatch.setenv("RETRAINER_PROGRESS_FILE", str(shown))
+    server.operations.seconds = 0.05
+    serving(server).apply(Plan(model(7)))
+    assert json.loads(shown.read_text())["message"] == (
+        f"deployment of version 7 on endpoint '{ENDPOINT}': creating serving cluster"
+    )
