@@ -20,6 +20,7 @@ from ...components.validate_examples.settings import parse_settings
 from .config import LoadedConfig
 from .model_checks import check_module, model_problems
 from .schemas import open_schema
+from .sections.deploy.deploy import DeployConfig, ReadsTheStore
 from .sections.retrain import RetrainConfig
 from .yaml_places import parse_place
 
@@ -51,6 +52,7 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     config = loaded.config
     yield from _data_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
+    yield from _deployment_problems(config)
     if loaded.module_source:
         for text in model_problems(loaded.module_source, config.model.module):
             yield Problem(text, place="model.module")
@@ -110,6 +112,15 @@ def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
         source=SourceOptions(format=data.format, **csv),
     )
     yield from _refusals("data", settings.check)
+
+
+def _deployment_problems(config: RetrainConfig) -> Iterator[Problem]:
+    """Describe what keeps the store's models from the services that they are deployed to."""
+    for name in DeployConfig.model_fields:
+        section = getattr(config.serving.deploy, name)
+        if isinstance(section, ReadsTheStore):
+            for place, text in section.misfits(config.store):
+                yield Problem(text, place=place)
 
 
 def _parse_validation(config: RetrainConfig) -> None:

@@ -328,3 +328,12 @@ def test_what_only_this_machine_has_is_named(project):
         ),
     )
     assert list(local_only(load_config(bucket))) == []
+
+
+def test_a_service_that_can_not_read_the_store_is_named(project):
+    deploy = "serving:\n  deploy:\n    vertex: {project: acme-ml, region: europe-west1, endpoint: live}\n"
+    (found,) = problems(project(("evaluation:", f"{deploy}evaluation:")))
+    assert found.startswith("retrain.yaml:")
+    assert "Vertex AI reads models from Cloud Storage only: move the store to gs://" in found
+    elsewhere = project(("evaluation:", f"store: gs://acme-ml/store\n{deploy}evaluation:"))
+    assert warnings(elsewhere) == []

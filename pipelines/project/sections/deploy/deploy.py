@@ -1,7 +1,7 @@
 """The section `serving.deploy`: the services that a model is deployed to."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -11,6 +11,15 @@ from .mlflow import MLflowDeployment
 from .sagemaker import SageMakerDeployment
 from .tf_serving import TFServingDeployment
 from .vertex import VertexDeployment
+
+
+@runtime_checkable
+class ReadsTheStore(Protocol):
+    """The section of a service that reads models where the store has them, and not from everywhere."""
+
+    def misfits(self, store: str) -> Iterator[tuple[str, str]]:
+        """Find what keeps the store's models from the service: a key of retrain.yaml, and what is wrong with it."""
+        ...
 
 
 class DeployConfig(Section):
