@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from .aliases import RETIRE, ROLLBACK, Alias, AliasMove, AliasMovedError, Hold
+from .digests import digest_folder
 from .errors import RetrainerError
 from .evaluation_summary import EvaluationSummary, SliceMetrics
+from .model_files import copy_model, remove_model
 from .model_versions import (
     FORMAT,
     MODEL_FOLDER,
@@ -138,6 +139,7 @@ class Registry:
         digest: str,
         info: dict[str, Any],
         describe: Callable[[ModelVersion], Mapping[str, str]] | None = None,
+        check: Callable[[str], None] | None = None,
     ) -> ModelVersion:
         """Copy a SavedModel into the registry, unless a version has the same content.
 
@@ -146,6 +148,7 @@ class Registry:
             digest: SHA-256 of its content.
             info: Metadata to keep.
             describe: Returns the text of further files by name, which are written beside the record before it.
+            check: Takes the digest of what was copied, and raises if it is another model; then nothing is added.
 
         Returns:
             The version.
@@ -153,24 +156,25 @@ class Registry:
         numbers = self.numbers()
         known = self._find(digest, numbers)
         if known:
+            if check:
+                check(digest_folder(folder))
             return known
         number = max(numbers, default=0) + 1
         # A number is reserved before anything is copied; if its writer dies, it stays without a record.
         while not create_exclusive(join(self.version_uri(number), "reserved"), ""):
             number += 1
         uri = join(self.version_uri(number), MODEL_FOLDER)
-        fs, path = filesystem(uri)
-        files = size = 0
-        for file in sorted(Path(folder).rglob("*")):
-            if file.is_file():
-                target = f"{path}/{file.relative_to(folder).as_posix()}"
-                fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-                fs.put_file(str(file), target)
-                files, size = files + 1, size + file.stat().st_size
-        version = ModelVersion(number, uri, digest, info, files, size)
+        copied = copy_model(folder, uri)
+        if check:
+            try:
+                check(copied.digest)
+            except RetrainerError:
+                remove_model(self.version_uri(number))
+                raise
+        version = ModelVersion(number, uri, digest, info, copied.files, copied.bytes)
         for name, text in (describe(version) if describe else {}).items():
             write_atomic(join(self.version_uri(number), name), text)
-        sizes = {"files": files, "bytes": size}
+        sizes = {"files": copied.files, "bytes": copied.bytes}
         record = {"format": FORMAT, "version": number, "digest": digest, **sizes, "info": info}
         write_json(join(self.version_uri(number), RECORD_FILE), record)
         # An earlier entry names a version that is deleted or damaged.

@@ -79,14 +79,20 @@ def push(
     record = record or TaskRecord("push_model")
     record.note(newest_span=newest, champion=judged.champion_version)
     with local_folder(model) as folder:
-        digest = digest_folder(folder)
-        _same_model("blessing", judged.model_digest, digest, model)
+        # What is pushed is hashed while it is copied, so the blessing's word for it stands until then.
+        digest = judged.model_digest
         refusals = [] if judged.blessed else [_refusal(judged)]
-        if serving_check is not None:
-            check = ServingCheck.read(serving_check)
-            _same_model("serving check", check.model_digest, digest, model)
-            if not check.ok:
-                refusals.append(check.reason)
+        check = None if serving_check is None else ServingCheck.read(serving_check)
+        if check and not check.ok:
+            refusals.append(check.reason)
+
+        def same_model(actual: str) -> None:
+            _same_model("blessing", judged.model_digest, actual, model)
+            if check:
+                _same_model("serving check", check.model_digest, actual, model)
+
+        if check and check.model_digest != digest:
+            same_model(digest_folder(folder))
         registry = Registry(Store(store).models_uri)
         newest_move = registry.alias(alias).newest()
         served = newest_move.version if newest_move else None
@@ -100,6 +106,8 @@ def push(
             refusals.append(
                 f"{age}; to replace it all the same, run with --allow-older (elsewhere: the parameter allow_older=true)"
             )
+        if refusals or is_champion:
+            same_model(digest_folder(folder))
         if refusals:
             refusal = "; ".join(refusals)
             record.note(outcome="refused", version=None)
@@ -115,7 +123,7 @@ def push(
             Pushed(True, current.version, verdict=verdict).write(output)
             return verdict
         version = registry.add(
-            folder, digest, noted, lambda made: version_files(store, made, blessing)
+            folder, digest, noted, lambda made: version_files(store, made, blessing), same_model
         )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version

@@ -1,0 +1,30 @@
+import pytest
+
+from retrainer.components.lib.digests import digest_folder
+from retrainer.components.lib.model_files import copy_model, remove_model
+from retrainer.components.lib.uris import filesystem, read_text
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_a_copy_has_the_content_and_its_digest(tmp_path, place):
+    model = tmp_path / "model"
+    for name in ("saved_model.pb", "variables/variables.index", "assets/a/words.txt"):
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_text(name)
+    uri = str(tmp_path / "copy") if place == "local" else f"memory://{tmp_path.name}/copy"
+    copied = copy_model(str(model), uri)
+    assert (copied.digest, copied.files) == (digest_folder(model), 3)
+    assert copied.bytes == len("saved_model.pbvariables/variables.indexassets/a/words.txt")
+    assert read_text(f"{uri}/assets/a/words.txt") == "assets/a/words.txt"
+    remove_model(uri)
+    fs, path = filesystem(uri)
+    assert fs.find(path) == []
+
+
+def test_a_file_that_can_not_be_copied_ends_the_copy(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("graph")
+    (tmp_path / "copy").write_text("in the way")
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        copy_model(str(model), str(tmp_path / "copy"))
