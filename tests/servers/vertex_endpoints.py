@@ -70,6 +70,7 @@ class VertexServing(LocalServer):
         denied: Permission that the caller lacks; empty for none.
         replica_quota: Replicas that may be deployed at most.
         splits: Every traffic split that an endpoint ever had, in order.
+        exclusive: Whether deployments on one endpoint must come one after the other.
         used: IDs of deployed models that are refused though nothing has them.
         most: The most models that were ever deployed with one display name.
         meanwhile: What somebody else does just before a request: a regular expression of its method and path, and the
@@ -85,6 +86,7 @@ class VertexServing(LocalServer):
         self.denied = ""
         self.replica_quota = 100
         self.splits: list[dict[str, int]] = []
+        self.exclusive = False
         self.used: set[str] = set()
         self.most = 0
         self.meanwhile: list[tuple[str, Callable[[], object]]] = []
@@ -242,6 +244,13 @@ class VertexServing(LocalServer):
     def _deploy(self, request: web.Request, body: bytes) -> web.Response:
         endpoint, asked = self._endpoint(request), _parse(DeployModelRequest, body)
         model = asked.deployed_model
+        running = [one.name for one in self.operations.on(endpoint.name) if not one.done]
+        if self.exclusive and running:
+            raise RefusalError(
+                400,
+                f"There are other operations running on the Endpoint {endpoint.name}: {running}.",
+                "FAILED_PRECONDITION",
+            )
         endpoint_id = endpoint.name.rpartition("/")[2]
         new_id = model.id or str(next(self._ids))
         if not re.fullmatch(r"[0-9]{1,10}", new_id):
@@ -338,7 +347,7 @@ class VertexServing(LocalServer):
         place = request.match_info
         answer = ListOperationsResponse()
         answer.operations.extend(self.operations.on(f"{PARENT}/{place['kind']}/{place['id']}"))
-        return _answer(answer)
+        return _named_enums(request, answer)
 
     def _get_operation(self, request: web.Request, body: bytes) -> web.Response:
         place = request.match_info
@@ -346,10 +355,7 @@ class VertexServing(LocalServer):
         found = self.operations.get(name)
         if found is None:
             raise RefusalError(404, f"The operation {name} does not exist.")
-        # Who asks for no numbers gets the names of enums.
-        numbers = "enum-encoding=int" in request.query.get("$alt", "")
-        text = json_format.MessageToJson(found, use_integers_for_enums=numbers)
-        return web.Response(text=text, content_type="application/json")
+        return _named_enums(request, found)
 
     def _check_machines(self, model: Any) -> None:
         if model.WhichOneof("prediction_resources") == "shared_resources":
@@ -420,6 +426,13 @@ class VertexServing(LocalServer):
     def _named(self, name: str) -> Any:
         (found,) = [one for one in self.endpoints.values() if one.display_name == name]
         return found
+
+
+def _named_enums(request: web.Request, message: Any) -> web.Response:
+    """Answer with the names of enums, as the service does if nobody asks for their numbers."""
+    numbers = "enum-encoding=int" in request.query.get("$alt", "")
+    text = json_format.MessageToJson(message, use_integers_for_enums=numbers)
+    return web.Response(text=text, content_type="application/json")
 
 
 def _check_log(message: Any) -> None:

@@ -280,7 +280,7 @@ def _to_operation(message: Mapping[str, Any]) -> Operation:
         done=message.get("done", False),
         code=error.get("code", 0),
         message=error.get("message", ""),
-        stage=message.get("metadata", {}).get("deploymentStage", ""),
+        stage=str(message.get("metadata", {}).get("deploymentStage", "")),
     )
 
 

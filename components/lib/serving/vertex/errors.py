@@ -5,7 +5,7 @@ from typing import Any
 from ...network import advice, route
 from ...vertex_api import is_transient, own_words
 from ..interface import ServiceError
-from .refusals import explain, is_shortage
+from .refusals import explain, is_busy, is_shortage
 from .settings import VertexSettings
 
 # google.rpc.Code, and the HTTP status that stands for it (googleapis/googleapis google/rpc/code.proto).
@@ -42,6 +42,8 @@ def refused(settings: VertexSettings, what: str, error: Any) -> ServiceError:
     words = own_words(error)
     if error.code == 404:
         return MissingError(f"{what}: {explain(settings, 404, words)}")
+    if error.code == 400 and is_busy(words):
+        return UnansweredError(f"{what}: {words}")
     if error.code == 409 or (error.code == 400 and "etag" in words.lower()):
         return ConflictError(f"{what}: {words}", transient=True)
     if error.code == 429 or is_shortage(words):

@@ -8,6 +8,7 @@ from .settings import VertexSettings
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
 _METRIC = re.compile(r"[a-z]+\.googleapis\.com/[\w/]+")
 _SHORTAGE = re.compile(r"stockout|out of (resources|capacity)|insufficient", re.IGNORECASE)
+_BUSY = re.compile(r"operations? .*\b(running|in progress|pending)\b", re.IGNORECASE)
 _MACHINE = re.compile(r"machine.?type|accelerator", re.IGNORECASE)
 _PERMISSION = re.compile(r"[pP]ermission '?([a-z]+\.[a-zA-Z]+\.[a-zA-Z]+)'?")
 
@@ -15,6 +16,11 @@ _PERMISSION = re.compile(r"[pP]ermission '?([a-z]+\.[a-zA-Z]+\.[a-zA-Z]+)'?")
 def is_shortage(words: str) -> bool:
     """Return whether the service says that it has no machines at the moment, or that a quota is used up."""
     return bool(_SHORTAGE.search(words) or _QUOTA.search(words))
+
+
+def is_busy(words: str) -> bool:
+    """Return whether the service refuses because another operation on the same resource has not ended."""
+    return bool(_BUSY.search(words))
 
 
 def explain(settings: VertexSettings, code: int, words: str) -> str:

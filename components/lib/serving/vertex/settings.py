@@ -13,6 +13,7 @@ from ..interface import ServedModel
 # The newest of google-cloud-aiplatform 1.165, aiplatform/constants/prediction.py; one repository a continent.
 _IMAGE = "{continent}-docker.pkg.dev/vertex-ai/prediction/tf2-{device}.2-15:latest"
 _CONTINENTS = {"europe": "europe", "asia": "asia"}
+# Characters of a label's value, and of a model's ID.
 _LABEL = 63
 
 
@@ -130,8 +131,10 @@ class VertexSettings:
 
 
 def model_id(pipeline: str) -> str:
-    """Return the ID of the model that a pipeline's versions are uploaded to."""
-    return pipeline[:63].rstrip("-")
+    """Return the ID of the model that a pipeline's versions are uploaded to: its name, shortened if it is too long."""
+    if len(pipeline) <= _LABEL:
+        return pipeline
+    return f"{pipeline[: _LABEL - 9].rstrip('-')}-{digest_of(pipeline)}"
 
 
 def label_value(text: str) -> str:

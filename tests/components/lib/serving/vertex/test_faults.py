@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import threading
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from google.cloud.aiplatform_v1.types import MutateDeployedModelResponse
 from servers import vertex_killed_deploys
 from servers.vertex import PARENT
 from servers.vertex_killed_deploys import PLANS
@@ -132,6 +134,21 @@ def test_an_endpoint_that_somebody_changes_meanwhile_is_read_again(server):
     assert len([one for one in server.requests if one.method == "PATCH"]) == 3
 
 
+def test_an_endpoint_that_is_busy_is_waited_for(server):
+    serving(server).apply(Plan(model(7)))
+    server.exclusive, server.operations.seconds = True, 0.05
+    name = server.named(ENDPOINT).name
+
+    def mutate():
+        server.operations.start(name, "mutateDeployedModel", MutateDeployedModelResponse)
+
+    server.meanwhile.append(("deployModel", mutate))
+    assert serving(server).apply(Plan(model(8))).traffic == {8: 100}
+    deploys = [one for one in server.requests if one.path.endswith(":deployModel")]
+    assert len(deploys) >= 3
+    assert len({json.loads(one.body)["deployedModel"]["id"] for one in deploys[1:]}) == 1
+
+
 def test_traffic_that_somebody_moves_meanwhile_is_not_overwritten(server):
     serving(server).apply(Plan(model(7)))
     server.meanwhile.append(("PATCH", lambda: server.put_foreign(ENDPOINT, "theirs", 30)))
@@ -225,7 +242,7 @@ def test_a_service_that_is_down_may_be_up_later(server, monkeypatch):
     assert serving(server).apply(Plan(model(7))).traffic == {7: 100}
 
 
-def test_an_account_without_credentials_is_told_how_to_log_in(monkeypatch, tmp_path):
+def test_an_account_without_credentials_is_shown_how_to_log_in(monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(Path(tmp_path) / "missing.json"))
     service = open_service(
         {"project": "acme-ml", "region": "europe-west1", "endpoint": ENDPOINT}, "orders"
