@@ -23,6 +23,7 @@ OTHERS = {
     "components/ingest_spans/test_processes.py": "ingest.py in several processes",
     "components/lib/source_rows/sources/test_bigquery_source.py": "sources/bigquery.py",
     "components/lib/test_uris_on_a_bucket.py": "uris.py on a bucket",
+    "components/lib/serving/kserve/test_faults.py": "faults of the cluster, other people, a death at any call",
     "components/notify_outcome/test_messages.py": "messages in each form",
     "components/train_model/test_column_names.py": "columns as people name them, to the model server",
     "components/train_model/test_weights_and_stopping.py": "train.py: weights, held-out rows, early stopping",

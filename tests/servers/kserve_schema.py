@@ -76,12 +76,13 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def without(field: str) -> dict[str, Any]:
-    """Return the schema of an older KServe, whose `spec` or `spec.predictor` lacks a field."""
+def without(*fields: str) -> dict[str, Any]:
+    """Return the schema of an older KServe, whose `spec` and `spec.predictor` lack some fields."""
     older = copy.deepcopy(schema())
     spec = older["properties"]["spec"]["properties"]
-    spec.pop(field, None)
-    spec["predictor"]["properties"].pop(field, None)
+    for field in fields:
+        spec.pop(field, None)
+        spec["predictor"]["properties"].pop(field, None)
     return older
 
 

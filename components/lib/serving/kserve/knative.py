@@ -88,10 +88,10 @@ class Knative:
             return Apply(target.stable.predictor)
         state = self._look(cluster, found)
         stable, canary = target.stable, target.canary
-        if canary and target.percent == 100 and state.rolled_out and state.rolled_out.runs(canary):
+        if canary and target.percent == 100 and _runs(state.rolled_out, canary):
             # With all requests it is what KServe calls rolled out.
             return _roll_out(state, canary)
-        if canary is None or not (state.rolled_out and state.rolled_out.runs(stable)):
+        if canary is None or not _runs(state.rolled_out, stable):
             step = _roll_out(state, stable)
             if step or canary is None:
                 return step
@@ -174,7 +174,9 @@ class Knative:
 def _roll_out(state: _State, variant: Variant) -> Apply | Wait | None:
     """Return the next step until a variant has all requests; until it is ready, they stay where they are."""
     if not state.has(variant):
-        return _apply(variant, 0 if state.rolled_out else None)
+        # Knative knows of nothing else than this variant: a change that it has not seen is taken back.
+        unseen = state.created == state.rolled_out and _runs(state.rolled_out, variant)
+        return _apply(variant, 0 if state.rolled_out and not unseen else None)
     if not state.is_latest(variant):
         return _until_ready(state, variant)
     if state.percent is not None:
@@ -184,11 +186,13 @@ def _roll_out(state: _State, variant: Variant) -> Apply | Wait | None:
     return _until_traffic(state, variant, 100)
 
 
+def _runs(revision: Revision | None, variant: Variant) -> bool:
+    return revision is not None and revision.runs(variant)
+
+
 def _until_ready(state: _State, variant: Variant) -> Wait:
-    is_created = state.created is not None and state.created.runs(variant)
-    return Wait(
-        f"a revision of version {variant.version} to be ready", state.failure if is_created else ""
-    )
+    failure = state.failure if _runs(state.created, variant) else ""
+    return Wait(f"a revision of version {variant.version} to be ready", failure)
 
 
 def _until_traffic(state: _State, variant: Variant, percent: int) -> Wait | None:
