@@ -22,7 +22,10 @@ _NEEDS_ROUTES = (
     "KServe splits no requests here: in the standard mode it needs the Gateway API (`enableGatewayApi` in "
     "inferenceservice-config), and a release after 0.20.0, which writes the weights into the HTTPRoute"
 )
-_NEEDS_CANARY = "KServe's controller reports no canary: `spec.canary` of the standard mode needs KServe 0.20 or newer"
+_NEEDS_CANARY = (
+    "KServe's controller reports no canary: it does not run, or is older than 0.20, the first with `spec.canary` in "
+    "the standard mode"
+)
 _SHARE_OF_A_DEPLOY = 50
 """Percent of the replicas that a version has when it takes over: KServe takes a canary's from the stable ones."""
 
