@@ -98,6 +98,10 @@ class Endpoint:
             shadows = [one["VariantName"] for one in self.shadows]
             state["splits"].append({"split": split, "shadows": shadows})
 
+    def summary(self) -> dict[str, Any]:
+        keys = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+        return {key: self.described()[key] for key in keys}
+
     def described(self) -> dict[str, Any]:
         answer = {
             "EndpointName": self.endpoint_name,

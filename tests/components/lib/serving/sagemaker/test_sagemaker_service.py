@@ -1,66 +1,15 @@
-"""SageMaker on moto's server: what serves after each plan, with which traffic in between, and after each fault."""
+"""SageMaker on moto's server: what serves after each plan, with which traffic in between."""
 
 import io
 import tarfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-from servers.sagemaker import ACCOUNT, BUCKET, SageMakerServer
+from servers.sagemaker import BUCKET, SageMakerServer
 
-from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.serving.interface import Plan, ServedModel
-from retrainer.components.lib.serving.sagemaker import service as service_module
-from retrainer.components.lib.serving.services import open_service
-from retrainer.pipelines.project.sections.deploy.sagemaker import SageMakerDeployment
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/serving"
-SETTINGS = {
-    "endpoint": "flights",
-    "role": ROLE,
-    "image": f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/tensorflow-inference:2.16.1-cpu",
-    "model_data": f"s3://{BUCKET}/models",
-}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SageMakerServer]:
-    with SageMakerServer(tmp_path_factory.mktemp("moto")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: SageMakerServer, monkeypatch: pytest.MonkeyPatch) -> SageMakerServer:
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(service_module, "POLL_SECONDS", 0.01)
-    running.reset()
-    return running
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, ServedModel]:
-    return {number: _model(tmp_path_factory.mktemp(f"v{number}"), number) for number in (1, 2, 3)}
-
-
-def _model(folder: Path, number: int) -> ServedModel:
-    (folder / "variables").mkdir()
-    (folder / "saved_model.pb").write_bytes(b"graph" * number)
-    (folder / "variables" / "variables.index").write_bytes(bytes(range(256)))
-    info = {"run": f"run-{number}", "span": "2013-11"}
-    return ServedModel(number, str(folder), digest_folder(folder), info)
-
-
-def _open(**settings: Any) -> Any:
-    section = SageMakerDeployment.model_validate({**SETTINGS, **settings})
-    return open_service("sagemaker", section.model_dump(mode="json"), "flights")
-
-
-def _aws(service: str) -> Any:
-    import boto3
-
-    return boto3.client(service)
+Open = Callable[..., Any]
 
 
 def _splits(server: SageMakerServer) -> list[dict[str, float]]:
@@ -68,25 +17,25 @@ def _splits(server: SageMakerServer) -> list[dict[str, float]]:
 
 
 def test_a_version_serves_with_its_archive_where_the_container_looks_for_it(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open, aws: Open
 ) -> None:
-    served = _open().apply(Plan(models[1]))
+    served = opened().apply(Plan(models[1]))
     assert served.traffic == {1: 100}
     assert served.loaded == (1,)
     assert served.address == f"{server.url}/endpoints/flights/invocations"
     assert served.notes == ()
-    assert _open().status() == served
-    (model,) = _aws("sagemaker").list_models()["Models"]
-    described = _aws("sagemaker").describe_model(ModelName=model["ModelName"])
+    assert opened().status() == served
+    (model,) = aws("sagemaker").list_models()["Models"]
+    described = aws("sagemaker").describe_model(ModelName=model["ModelName"])
     key = described["PrimaryContainer"]["ModelDataUrl"].removeprefix(f"s3://{BUCKET}/")
     assert key == f"models/flights/v1-{models[1].digest[:12]}/model.tar.gz"
-    content = _aws("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    content = aws("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         assert sorted(tar.getnames()) == [
             "model/1/saved_model.pb",
             "model/1/variables/variables.index",
         ]
-    tags = _aws("sagemaker").list_tags(ResourceArn=model["ModelArn"])["Tags"]
+    tags = aws("sagemaker").list_tags(ResourceArn=model["ModelArn"])["Tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {
         "retrainer:endpoint": "flights",
         "retrainer:pipeline": "flights",
@@ -98,18 +47,18 @@ def test_a_version_serves_with_its_archive_where_the_container_looks_for_it(
 
 
 def test_the_same_plan_again_changes_nothing(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open
 ) -> None:
-    _open().apply(Plan(models[1]))
+    opened().apply(Plan(models[1]))
     server.set(calls=[])
-    assert _open().apply(Plan(models[1])).traffic == {1: 100}
+    assert opened().apply(Plan(models[1])).traffic == {1: 100}
     assert {call for call in server.calls if not call.startswith(("Describe", "List"))} == set()
 
 
 def test_a_rollout_moves_traffic_from_split_to_planned_split_and_removes_what_is_unused(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open, aws: Open
 ) -> None:
-    service = _open()
+    service = opened()
     for plan in (
         Plan(models[1]),
         Plan(models[1], models[2], shadow=True),
@@ -132,17 +81,17 @@ def test_a_rollout_moves_traffic_from_split_to_planned_split_and_removes_what_is
     # Between variants that run, weights alone move.
     assert server.calls.count("UpdateEndpoint") == 3
     assert server.calls.count("UpdateEndpointWeightsAndCapacities") == 2
-    sagemaker = _aws("sagemaker")
+    sagemaker = aws("sagemaker")
     assert [one["ModelName"][:10] for one in sagemaker.list_models()["Models"]] == ["flights-v2"]
     assert len(sagemaker.list_endpoint_configs()["EndpointConfigs"]) == 1
-    keys = [one["Key"] for one in _aws("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
+    keys = [one["Key"] for one in aws("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert keys == [f"models/flights/v2-{models[2].digest[:12]}/model.tar.gz"]
 
 
 def test_a_rollback_in_the_middle_of_a_canary_moves_traffic_before_anything_else(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open
 ) -> None:
-    service = _open()
+    service = opened()
     service.apply(Plan(models[1]))
     service.apply(Plan(models[1], models[2], 25))
     server.set(calls=[])
@@ -153,16 +102,16 @@ def test_a_rollback_in_the_middle_of_a_canary_moves_traffic_before_anything_else
 
 
 def test_a_variant_keeps_its_machines_when_another_comes(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open, aws: Open
 ) -> None:
-    service = _open()
+    service = opened()
     service.apply(Plan(models[1]))
-    _aws("sagemaker").update_endpoint_weights_and_capacities(
+    aws("sagemaker").update_endpoint_weights_and_capacities(
         EndpointName="flights",
         DesiredWeightsAndCapacities=[{"VariantName": "v1", "DesiredInstanceCount": 5}],
     )
     service.apply(Plan(models[1], models[2], 10))
-    variants = _aws("sagemaker").describe_endpoint(EndpointName="flights")["ProductionVariants"]
+    variants = aws("sagemaker").describe_endpoint(EndpointName="flights")["ProductionVariants"]
     assert {one["VariantName"]: one["CurrentInstanceCount"] for one in variants} == {
         "v1": 5,
         "v2": 1,
@@ -170,11 +119,11 @@ def test_a_variant_keeps_its_machines_when_another_comes(
 
 
 def test_settings_that_change_reach_the_endpoint(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open, aws: Open
 ) -> None:
-    _open().apply(Plan(models[1]))
+    opened().apply(Plan(models[1]))
     capture = {"uri": f"s3://{BUCKET}/requests", "percent": 20}
-    _open(
+    opened(
         data_capture=capture,
         instance_type="ml.c5.xlarge",
         instance_count=2,
@@ -185,7 +134,7 @@ def test_settings_that_change_reach_the_endpoint(
         kms_key="alias/models",
         tags={"team": "data"},
     ).apply(Plan(models[1]))
-    sagemaker = _aws("sagemaker")
+    sagemaker = aws("sagemaker")
     name = sagemaker.describe_endpoint(EndpointName="flights")["EndpointConfigName"]
     config = sagemaker.describe_endpoint_config(EndpointConfigName=name)
     (variant,) = config["ProductionVariants"]
@@ -202,12 +151,12 @@ def test_settings_that_change_reach_the_endpoint(
 
 
 def test_without_a_champion_the_endpoint_goes_and_comes_again(
-    server: SageMakerServer, models: dict[int, ServedModel]
+    server: SageMakerServer, models: dict[int, ServedModel], opened: Open, aws: Open
 ) -> None:
-    service = _open()
+    service = opened()
     service.apply(Plan(models[1]))
     assert service.apply(Plan(None)).traffic == {}
-    sagemaker = _aws("sagemaker")
+    sagemaker = aws("sagemaker")
     assert not sagemaker.list_endpoints()["Endpoints"]
     assert not sagemaker.list_models()["Models"]
     assert service.status().traffic == {}
