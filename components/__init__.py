@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .evaluate_model.component import evaluate_model as evaluate_model
     from .ingest_spans.component import ingest_spans as ingest_spans
     from .notify_outcome.component import notify_outcome as notify_outcome
+    from .predict_batch.component import predict_batch as predict_batch
     from .push_model.component import push_model as push_model
     from .resolve_champion.component import resolve_champion as resolve_champion
     from .train_model.component import train_model as train_model

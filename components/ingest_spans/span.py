@@ -4,23 +4,18 @@ import errno
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from ..lib.bigquery_tables import is_bigquery
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, scratch_folder
-from ..lib.source_files import SourceFile, SourceSpan
+from ..lib.source_files import SourceSpan
 from ..lib.source_rows.column_types import ColumnType, is_compatible
-from ..lib.source_rows.download import access_error, digest_source, downloaded
 from ..lib.source_rows.settings import IngestSettings
-from ..lib.source_rows.sources.base import BadRow, Source
-from ..lib.source_rows.sources.open_source import open_source
-from ..lib.source_rows.sources.partition_columns import PartitionedSource
-from ..lib.source_rows.span_reader import Opener
+from ..lib.source_rows.sources.base import BadRow
+from ..lib.source_rows.span_sources import check_unchanged, digest_content, opener_of
 from ..lib.span_discovery import read_fingerprints
 from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.stored_spans import (
@@ -117,7 +112,7 @@ def _ingest_span(
     versions = [one for one in list_versions(store, source.name) if one.settings == digest]
     # Only if there is something to compare with: a new span is hashed while it is read.
     if versions:
-        content = _digest_content(source, digests)
+        content = digest_content(source, digests)
         for version in reversed(versions):
             if version.content == content and is_compatible(version.columns, declared):
                 write_atomic(seen, version.version + "\n")
@@ -129,11 +124,11 @@ def _ingest_span(
             written = _write(source, settings, key, declared, folder, digests)
         except RetrainerError:
             # A file that is being written has faults of its own, which are not what to fix.
-            _check_unchanged(source, fingerprints)
+            check_unchanged(source, fingerprints)
             raise
-        content = _digest_content(source, digests)
+        content = digest_content(source, digests)
         # Else the rows are not of the content that names the version.
-        _check_unchanged(source, fingerprints)
+        check_unchanged(source, fingerprints)
         name = digest_value([digest, content, written.columns])[:VERSION_DIGITS]
         uri = place.version_uri(source.name, name)
         reused = exists(join(uri, SPAN_FILE))
@@ -148,14 +143,6 @@ def _ingest_span(
             "prune' is done."
         )
     return IngestedSpan(stored, reused)
-
-
-def _check_unchanged(source: SourceSpan, fingerprints: list[str]) -> None:
-    if read_fingerprints(source.files) != fingerprints:
-        raise RetrainerError(
-            f"span {source.name}: '{source.files[0].uri}' or another of its {len(source.files)} files changed "
-            "while it was read. Run again when it is complete, or let its writer mark complete spans (data.marker)."
-        )
 
 
 @contextmanager
@@ -194,20 +181,6 @@ def _first_bad_row(version: SpanVersion) -> list[BadRow]:
     return [BadRow(row["file"], row["row"], row["reason"], cell=row.get("cell", ""))]
 
 
-def _digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> str:
-    for file in source.files:
-        if file.uri not in digests:
-            digests[file.uri] = digest_source(file)
-    return digest_value(
-        [
-            [digests[file.uri], *map(list, file.partitions)]
-            if file.partitions
-            else digests[file.uri]
-            for file in source.files
-        ]
-    )
-
-
 def _in_path(source: SourceSpan) -> set[str]:
     return {name for file in source.files for name, _ in file.partitions}
 
@@ -222,49 +195,12 @@ def _write(
 ) -> SpanFiles:
     with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
         openers = [
-            (file.uri, _opener(file, settings, source.name, scratch, digests))
+            (file.uri, opener_of(file, settings.source_options, source.name, scratch, digests))
             for file in source.files
         ]
         return write_span_files(
             source.name, openers, settings, key, declared, folder, Path(scratch), _in_path(source)
         )
-
-
-def _opener(
-    file: SourceFile,
-    settings: IngestSettings,
-    span: str,
-    near: str,
-    digests: MutableMapping[str, str],
-) -> Opener:
-    if is_bigquery(file.uri):
-        # Read twice, it gives what its table held at one moment.
-        source = open_source(file, "", settings.source_options, span, near)
-        return lambda: nullcontext(source)
-    return partial(_opened, file, settings, span, near, digests)
-
-
-@contextmanager
-def _opened(
-    file: SourceFile,
-    settings: IngestSettings,
-    span: str,
-    near: str,
-    digests: MutableMapping[str, str],
-) -> Iterator[Source]:
-    with (
-        tempfile.TemporaryDirectory(dir=near) as scratch,
-        downloaded(file, scratch, digests) as path,
-    ):
-        opened = _open(file, path, settings, span, scratch)
-        yield PartitionedSource(opened, file, settings.drop) if file.partitions else opened
-
-
-def _open(file: SourceFile, path: str, settings: IngestSettings, span: str, scratch: str) -> Source:
-    try:
-        return open_source(file, path, settings.source_options, span, scratch)
-    except (FileNotFoundError, PermissionError) as error:
-        raise access_error(file.uri, error) from error
 
 
 def _write_record(

@@ -16,7 +16,7 @@ import pyarrow as pa
 from .errors import RetrainerError
 from .examples import open_parquet
 from .store import Store
-from .uris import exists, filesystem, join, read_json
+from .uris import ASIDE, exists, filesystem, join, read_json
 
 FORMAT = 1
 RECORD_FILE = "predictions.json"
@@ -324,4 +324,6 @@ def _folders(uri: str) -> list[str]:
     fs, path = filesystem(uri)
     if not fs.exists(path):
         return []
-    return sorted(name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
+    names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
+    # What is being written beside them has names of its own.
+    return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))

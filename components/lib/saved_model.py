@@ -45,6 +45,13 @@ class Model:
         self.kinds = {name: spec.dtype.name for name, spec in sorted(self._inputs.items())}
         self.columns = list(self.kinds)
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers it returns for a row; 1 if the signature does not say."""
+        specs = self._function.structured_outputs
+        spec = specs.get(OUTPUT, next(iter(specs.values())))
+        return int(spec.shape[1:].num_elements() or 1) if spec.shape.rank else 1
+
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
         """Score rows.
 

@@ -21,6 +21,7 @@ from .deploy import deploy
 from .models import models
 from .notify import notify
 from .options import ALLOW_OLDER, FILE, PIPELINE
+from .predict import predict
 from .runs import runs
 from .schedule import schedule
 from .schema import schema
@@ -198,6 +199,7 @@ cli.add_command(config)
 cli.add_command(deploy)
 cli.add_command(models)
 cli.add_command(notify)
+cli.add_command(predict)
 cli.add_command(runs)
 cli.add_command(submit)
 cli.add_command(schedule)

@@ -10,7 +10,14 @@ from ..definitions.compiling import Compiled, compile_pipeline
 from ..project.config import LoadedConfig, load_config
 from ..project.formats.names import check_run_id
 from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES
-from ..project.reach import is_reachable, local_only, missing_secrets, store_tasks
+from ..project.reach import (
+    is_reachable,
+    local_only,
+    missing_secrets,
+    reading_tasks,
+    source_pattern,
+    store_tasks,
+)
 from ..project.sections.targets import TARGETS
 from ..project.sections.triggers import FLAGS
 from ..targets.catalog import check_reachable, find_kind, target_settings
@@ -73,15 +80,15 @@ def prepare(
         return _prepare_template(file, image, kind, parameters, template, pipeline)
     loaded = load_with_image(file, image, pipeline)
     check_run_id(loaded.pipeline_name)
-    reached = {"store": loaded.config.store, "data.pattern": loaded.config.data.pattern}
-    for key in reached:
-        reached[key] = parameters.get(key.rpartition(".")[2], reached[key])
-    for key, tasks in (
-        ("store", store_tasks(loaded)),
-        ("data.pattern", ("ingest_spans",)),
+    place, pattern = source_pattern(loaded)
+    reached = {}
+    for key, uri, tasks in (
+        ("store", loaded.config.store, store_tasks(loaded)),
+        (".".join(place), pattern, reading_tasks(loaded)),
     ):
-        if is_reachable(reached[key], loaded.config, tasks, kind):
-            del reached[key]
+        given = parameters.get(key.rpartition(".")[2], uri)
+        if tasks and not is_reachable(given, loaded.config, tasks, kind):
+            reached[key] = given
     check_reachable(kind, reached)
     show_warnings(
         [

@@ -143,9 +143,18 @@ def load_config(
     if serving.rollout:
         located = serving.rollout.located(lambda path: _absolute(path, home))
         serving = serving.model_copy(update={"rollout": located})
+    predict = config.predict
+    if predict:
+        paths = {
+            key: _absolute(path, home)
+            for key in ("pattern", "output")
+            if (path := getattr(predict, key))
+        }
+        predict = predict.model_copy(update=paths)
     config = config.model_copy(
         update={
             "data": data,
+            "predict": predict,
             "serving": serving,
             "validation": validation,
             "notify": config.notify.located(lambda path: _absolute(path, home)),

@@ -8,6 +8,7 @@ from .sections.schedule import ScheduleConfig
 from .sections.tasks import TasksConfig
 
 CONTINUOUS_TRAINING = "continuous_training"
+PREDICT_BATCH = "predict_batch"
 _NOTIFY, _DEPLOY = "notify_outcome", "deploy_model"
 
 
@@ -45,6 +46,9 @@ class PipelineKind:
 PIPELINES = {
     CONTINUOUS_TRAINING: PipelineKind(
         CONTINUOUS_TRAINING, ("span", "pattern", "store", "allow_older")
+    ),
+    PREDICT_BATCH: PipelineKind(
+        PREDICT_BATCH, ("span", "pattern", "store", "model"), (PREDICT_BATCH,), ("predict",)
     ),
 }
 """The pipelines by name, the usual one first."""

@@ -8,7 +8,7 @@ from ...components.lib.image import IMAGE
 from ...components.lib.uris import is_local
 from .config import LoadedConfig
 from .formats.image_names import parse_image
-from .pipelines import pipeline_tasks
+from .pipelines import PREDICT_BATCH, pipeline_tasks
 from .sections.retrain import RetrainConfig
 from .sections.tasks import TaskConfig, TasksConfig
 
@@ -33,17 +33,24 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
         A line for each, with its line in retrain.yaml where it stands there.
     """
     config, places = loaded.config, loaded.places
+    all_tasks = store_tasks(loaded)
+    readers = reading_tasks(loaded)
     for place, uri, tasks in (
-        (("data", "pattern"), config.data.pattern, ("ingest_spans",)),
-        (("store",), config.store, store_tasks(loaded)),
+        (*source_pattern(loaded), readers),
+        (("store",), config.store, all_tasks),
         (
             ("validation", "schema_uri"),
             config.validation.schema_uri,
-            ("ingest_spans", "validate_examples"),
+            tuple(name for name in (*readers, "validate_examples") if name in all_tasks),
         ),
-        (("data", "hash", "key_file"), config.data.hash.key_file, ("ingest_spans",)),
+        (("data", "hash", "key_file"), config.data.hash.key_file, readers),
+        (
+            ("predict", "output"),
+            config.predict.output if config.predict else None,
+            _predicting(loaded),
+        ),
     ):
-        if not uri:
+        if not uri or not tasks:
             continue
         where = f"{places.locate(place)}: {'.'.join(place)} is '{uri}'"
         if not is_reachable(uri, config, tasks, target):
@@ -63,6 +70,24 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
             )
     yield from _missing_hash_key(loaded, target)
     yield from _local_images(loaded)
+
+
+def source_pattern(loaded: LoadedConfig) -> tuple[tuple[str, ...], str]:
+    """Return the setting that says where the pipeline's spans are, and its value."""
+    predict = loaded.config.predict
+    if _predicting(loaded) and predict and predict.pattern:
+        return ("predict", "pattern"), predict.pattern
+    return ("data", "pattern"), loaded.config.data.pattern
+
+
+def reading_tasks(loaded: LoadedConfig) -> tuple[str, ...]:
+    """Name the pipeline's tasks that read spans at their source."""
+    tasks = store_tasks(loaded)
+    return tuple(name for name in ("ingest_spans", PREDICT_BATCH) if name in tasks)
+
+
+def _predicting(loaded: LoadedConfig) -> tuple[str, ...]:
+    return (PREDICT_BATCH,) if loaded.pipeline == PREDICT_BATCH else ()
 
 
 def store_tasks(loaded: LoadedConfig) -> tuple[str, ...]:
@@ -98,14 +123,15 @@ def is_reachable(
 
 def _missing_hash_key(loaded: LoadedConfig, target: str | None) -> Iterator[str]:
     hashed = loaded.config.data.hash
-    given = given_variables(loaded.config, "ingest_spans", target)
-    if hashed.columns and not hashed.key_file and hashed.key_env not in given:
-        yield (
-            f"{loaded.places.locate(('data', 'hash'))}: data.hash needs its key in {hashed.key_env}, which no setting "
-            f"gives to the task ingest_spans. On Kubeflow set tasks.ingest_spans.kubernetes.secrets.{hashed.key_env} "
-            "to <secret>/<key>; on Vertex AI name a file on a bucket that only its account may read, as "
-            "data.hash.key_file."
-        )
+    for task in reading_tasks(loaded):
+        given = given_variables(loaded.config, task, target)
+        if hashed.columns and not hashed.key_file and hashed.key_env not in given:
+            yield (
+                f"{loaded.places.locate(('data', 'hash'))}: data.hash needs its key in {hashed.key_env}, which no "
+                f"setting gives to the task {task}. On Kubeflow set tasks.{task}.kubernetes.secrets.{hashed.key_env} "
+                "to <secret>/<key>; on Vertex AI name a file on a bucket that only its account may read, as "
+                "data.hash.key_file."
+            )
 
 
 def given_variables(config: RetrainConfig, task: str, target: str | None = None) -> set[str]:
@@ -134,6 +160,8 @@ def missing_secrets(loaded: LoadedConfig, target: str | None = None) -> Iterator
     # It brings the templates of messages, which most callers do not need.
     from ...components.notify_outcome.channels import parse_channel
 
+    if _NOTIFY not in store_tasks(loaded):
+        return
     variables = given_variables(loaded.config, _NOTIFY, target)
     for settings in loaded.config.notify.channels():
         channel = parse_channel(settings)

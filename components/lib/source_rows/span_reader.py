@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +39,17 @@ class Rows(NamedTuple):
     Attributes:
         table: The rows that could be read.
         bad: Those that could not.
+        source: Which of the sources they are of, from 0.
+        numbers: Of a reader that keeps faulty rows: number in the source of each row of `table`, from 1.
+        faults: Of a reader that keeps faulty rows: what is wrong with rows of `table`, by their index. Their cells that
+            do not fit are null.
     """
 
     table: pa.Table
     bad: Sequence[BadRow]
+    source: int = 0
+    numbers: np.ndarray | None = None
+    faults: Mapping[int, Sequence[str]] = MappingProxyType({})
 
 
 class SpanReader:
@@ -59,6 +67,8 @@ class SpanReader:
         rules: Rules | None = None,
         strict: Collection[str] = (),
         changes: ColumnChanges | None = None,
+        only: Collection[str] | None = None,
+        keep_faulty: bool = False,
     ) -> None:
         """Take the sources.
 
@@ -69,6 +79,8 @@ class SpanReader:
             rules: How cells are read in formats that have text alone; None: the defaults.
             strict: Columns where a code, such as 0700, is rejected even if a number is declared.
             changes: Columns to rename and to derive before anything else.
+            only: The columns to read, by their new names; all if None.
+            keep_faulty: Whether rows with cells that do not fit stay in the table.
         """
         self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
@@ -80,6 +92,8 @@ class SpanReader:
         self._rules = rules or Rules(CellRules(), {})
         self._strict = frozenset(strict)
         self._changes = changes or ColumnChanges()
+        self._only = only
+        self._keep_faulty = keep_faulty
 
     @property
     def types(self) -> dict[str, ColumnType]:
@@ -106,7 +120,7 @@ class SpanReader:
         """
         started = changed = False
         empty: NoRowsError | None = None
-        for uri, opener in self._sources:
+        for number, (uri, opener) in enumerate(self._sources):
             blocks = self._blocks(uri, opener)
             while True:
                 known = self._arrow_types()
@@ -121,7 +135,7 @@ class SpanReader:
                 changed = changed or (started and known != self._arrow_types())
                 started = True
                 if not changed:
-                    yield rows
+                    yield rows._replace(source=number)
         if empty and not started:
             if len(self._sources) == 1:
                 raise empty
@@ -147,7 +161,7 @@ class SpanReader:
                     check_characters(checked, uri)
                 self._required.check(block, uri, source.has_header)
                 self.excluded.update(block.excluded)
-                yield self._convert(block, uri, source.narrow)
+                yield self._convert(self._wanted(block), uri, source.narrow)
 
     def _without_index(self, block: Block) -> Block:
         found = [name for name in block.batch.schema.names if is_index(name)]
@@ -163,6 +177,19 @@ class SpanReader:
         kept = [name for name in block.batch.schema.names if name not in left_out]
         batch = pa.RecordBatch.from_arrays([block.batch.column(name) for name in kept], names=kept)
         return block._replace(batch=batch, excluded=[*block.excluded, *left_out])
+
+    def _wanted(self, block: Block) -> Block:
+        if self._only is None:
+            return block
+        kept = [name for name in block.batch.schema.names if name in self._only]
+        if not kept:
+            # A batch without columns has no rows.
+            kept = block.batch.schema.names[:1]
+        batch = pa.RecordBatch.from_arrays(
+            [block.batch.column(name) for name in kept],
+            schema=pa.schema([block.batch.schema.field(name) for name in kept]),
+        )
+        return block._replace(batch=batch)
 
     def _arrow_types(self) -> dict[str, pa.DataType]:
         return {name: column_type.arrow_type for name, column_type in self.types.items()}
@@ -193,6 +220,8 @@ class SpanReader:
             for name, column_type in self.types.items()
         ]
         table = pa.Table.from_arrays(columns, names=list(self.types))
+        if self._keep_faulty:
+            return Rows(table, block.bad, numbers=block.row_numbers(), faults=faults)
         if not faults:
             return Rows(table, block.bad)
         kept = np.ones(length, dtype=bool)

@@ -9,6 +9,7 @@ from ..formats.names import NAME_RULE
 from .data import DataConfig
 from .model import ModelConfig
 from .notify import NotifyConfig
+from .predict import PredictConfig
 from .quality import EvaluationConfig, ServingConfig, StatisticsConfig, ValidationConfig
 from .schedule import ScheduleConfig
 from .section import Section
@@ -56,6 +57,9 @@ class RetrainConfig(Section):
     model: ModelConfig = Field(default_factory=ModelConfig)
     evaluation: EvaluationConfig
     serving: ServingConfig = Field(default_factory=ServingConfig)
+    predict: PredictConfig | None = Field(
+        None, description="Batch prediction; no pipeline `predict_batch` if null."
+    )
     tasks: TasksConfig = Field(default_factory=TasksConfig)
     targets: TargetsConfig = Field(default_factory=TargetsConfig)
     schedule: ScheduleConfig | None = Field(

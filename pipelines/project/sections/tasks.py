@@ -16,6 +16,7 @@ NEVER_CACHED = (
     "ingest_spans",
     "resolve_champion",
     "validate_examples",
+    "predict_batch",
     "push_model",
     "deploy_model",
     "notify_outcome",

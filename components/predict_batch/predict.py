@@ -1,0 +1,205 @@
+"""Scoring spans with a model of the registry."""
+
+from dataclasses import dataclass
+
+from ..lib.errors import RetrainerError
+from ..lib.prediction_table import RECORD_FILE, PredictionSet
+from ..lib.progress import progress
+from ..lib.registry import CHAMPION, ModelVersion, Registry
+from ..lib.saved_model import load_model
+from ..lib.source_files import SourceSpan
+from ..lib.source_rows.declared_types import read_schema_types
+from ..lib.source_rows.settings import check_query
+from ..lib.span_discovery import find_spans
+from ..lib.span_patterns import LATEST
+from ..lib.span_periods import span_periods
+from ..lib.store import Store
+from ..lib.uris import join, write_json
+from ..lib.windows import choose_window
+from ..lib.words import name_spans, plural
+from .settings import PredictSettings, WantedColumns
+from .span_predictions import SpanWork, predict_span
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The result of batch prediction.
+
+    Attributes:
+        sets: The predictions of each span, oldest first.
+        model_version: Number of the model in the registry.
+        verdict: What was scored, in one sentence.
+    """
+
+    sets: tuple[PredictionSet, ...]
+    model_version: int
+    verdict: str
+
+    @property
+    def newest_span(self) -> str:
+        """Name of the newest span."""
+        return self.sets[-1].span
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(one.rows for one in self.sets)
+
+    @property
+    def errors(self) -> int:
+        """How many of them have no prediction."""
+        return sum(one.errors for one in self.sets)
+
+
+def predict(
+    pattern: str,
+    store: str,
+    settings: PredictSettings,
+    *,
+    model: str = CHAMPION,
+    span: str = LATEST,
+    window: int = 1,
+    marker: str = "",
+    schema_uri: str = "",
+    output: str = "",
+    artifact: str = "",
+) -> Predicted:
+    """Score the newest spans that a pattern matches.
+
+    Args:
+        pattern: Where the spans are, with `{span}` in it.
+        store: URI of the store.
+        settings: What is read, kept and scored.
+        model: `champion`, or the number of a version.
+        span: Name of the newest span, or `latest`.
+        window: How many spans at most.
+        marker: Name of the file that completes a span; empty for none.
+        schema_uri: A curated schema, which declares types; empty for the one that is frozen in the store.
+        output: Folder for the predictions; empty for the store.
+        artifact: Folder for `predictions.json`, which names what was written; empty for none.
+
+    Returns:
+        What was scored.
+
+    Raises:
+        RetrainerError: If data or model are missing or unusable.
+    """
+    if window < 1:
+        raise RetrainerError(f"window is {window}; it must be 1 or more (predict.window).")
+    check_query(settings.rows.source.query, pattern)
+    settings.check()
+    # Once: whatever becomes champion meanwhile, all rows are scored by one model.
+    version = resolve_model(store, model)
+    chosen = choose_window(find_spans(pattern, marker), span, window, pattern, 1, marker)
+    return predict_spans(
+        chosen,
+        store,
+        settings,
+        version,
+        pattern=pattern,
+        schema_uri=schema_uri,
+        output=output,
+        artifact=artifact,
+    )
+
+
+def predict_spans(
+    spans: list[SourceSpan],
+    store: str,
+    settings: PredictSettings,
+    version: ModelVersion,
+    *,
+    pattern: str = "",
+    schema_uri: str = "",
+    output: str = "",
+    artifact: str = "",
+) -> Predicted:
+    """Score spans that were found already.
+
+    Args:
+        spans: The spans, oldest first.
+        store: URI of the store.
+        settings: What is read, kept and scored.
+        version: The model.
+        pattern: The pattern that the spans were found with, which has the format of their dates.
+        schema_uri: As `predict` takes it.
+        output: As `predict` takes it.
+        artifact: As `predict` takes it.
+    """
+    who = f"model (version {version.version})"
+    loaded = load_model(version.uri, who)
+    wanted = WantedColumns(settings, loaded.kinds, who)
+    periods = span_periods([one.name for one in spans], pattern)
+    work = SpanWork(
+        loaded,
+        version,
+        wanted,
+        wanted.types(read_schema_types(store, schema_uri)),
+        settings.rows.read_key(),
+        {name: period.start for name, period in periods.items()},
+    )
+    sets, reused = [], 0
+    for number, one in enumerate(spans):
+        progress("scoring spans", number, len(spans))
+        folder = one.name.replace("/", "-")
+        home = join(output, folder) if output else Store(store).predictions_of_span_uri(one.name)
+        made, was_there = predict_span(one, home, work)
+        sets.append(made)
+        reused += was_there
+    predicted = Predicted(tuple(sets), version.version, _verdict(sets, reused, version))
+    if artifact:
+        write_json(join(artifact, RECORD_FILE), _manifest(predicted))
+    return predicted
+
+
+def resolve_model(store: str, model: str) -> ModelVersion:
+    """Find the model to score with.
+
+    Args:
+        store: URI of the store.
+        model: `champion`, or the number of a version.
+
+    Raises:
+        RetrainerError: If there is none.
+    """
+    registry = Registry(Store(store).models_uri)
+    if model == CHAMPION:
+        champion = registry.resolve(CHAMPION)
+        if champion is None:
+            raise RetrainerError(
+                f"no model is in service in '{registry.uri}', so there is no champion to score with. Train one with "
+                "'retrainer run', or name a version (predict.model)."
+            )
+        return champion
+    if not model.isdecimal():
+        raise RetrainerError(
+            f"the model is '{model}'; it must be '{CHAMPION}' or the number of a version (predict.model)."
+        )
+    return registry.get(int(model))
+
+
+def _verdict(sets: list[PredictionSet], reused: int, version: ModelVersion) -> str:
+    rows, errors = sum(one.rows for one in sets), sum(one.errors for one in sets)
+    spans = plural(len(sets), "span")
+    parts = [
+        f"{plural(rows, 'row')} of {spans} ({name_spans([one.span for one in sets])}) scored by version "
+        f"{version.version}"
+    ]
+    if reused:
+        parts.append(f"{reused} of {spans} scored before")
+    if errors:
+        parts.append(f"{errors:,} without a prediction")
+    return "; ".join(parts)
+
+
+def _manifest(predicted: Predicted) -> dict[str, object]:
+    return {
+        "format": 1,
+        "model_version": predicted.model_version,
+        "rows": predicted.rows,
+        "errors": predicted.errors,
+        "sets": [
+            {"span": one.span, "version": one.version, "uri": one.uri, "files": list(one.files)}
+            for one in predicted.sets
+        ],
+    }

@@ -1,0 +1,63 @@
+"""The pipeline that scores the newest spans."""
+
+from typing import Any
+
+from kfp import dsl
+
+from ...components import predict_batch as predict
+from ..project.config import LoadedConfig
+from ..project.sections.predict import PredictConfig
+from .continuous_training import RUN
+from .task_settings import apply_settings
+
+_NAME = "predict_batch"
+
+
+def predict_batch(loaded: LoadedConfig) -> Any:
+    """Build the pipeline of a retrain.yaml.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        A KFP pipeline, ready for kfp's compiler. Its parameters are `span`, `pattern`, `store` and `model`.
+    """
+    config = loaded.config
+    data, own = config.data, config.predict or PredictConfig()
+    same = own.pattern is None
+
+    @dsl.pipeline(name=loaded.pipeline_name, description="Batch prediction, compiled by retrainer.")
+    def pipeline(
+        span: str = "latest",
+        pattern: str = own.pattern or data.pattern,
+        store: str = config.store,
+        model: str = own.model,
+    ) -> None:
+        task = predict(
+            pattern=pattern,
+            store=store,
+            model=model,
+            span=span,
+            window=own.window,
+            output=own.output or "",
+            key=data.key if own.key is None else own.key,
+            keep=own.columns,
+            columns=data.columns,
+            drop=data.drop,
+            hash=data.hash.columns,
+            hash_key_env=data.hash.key_env,
+            hash_key_file=data.hash.key_file or "",
+            format=own.format or data.format,
+            csv=data.csv.model_dump(exclude_unset=True, exclude_none=True),
+            query=own.query or (data.query if same else "") or "",
+            max_bytes_billed=data.max_bytes_billed or 0,
+            types=data.types,
+            marker=own.marker or (data.marker if same else "") or "",
+            schema_uri=config.validation.schema_uri or "",
+            max_errors=own.max_errors,
+            **RUN,
+        )
+        task.set_caching_options(False)
+        apply_settings(task, config.tasks.of(_NAME), config.image)
+
+    return pipeline
