@@ -37,6 +37,7 @@ OTHERS = {
     "pipelines/cli/test_compile_push.py": "compile.py: pushing a template",
     "pipelines/cli/test_exit_codes.py": "how every command ends",
     "pipelines/cli/test_help.py": "`--help` of every command",
+    "components/push_model/test_push_faults.py": "push.py: killed, without replies, two at once",
     "pipelines/cli/test_light_install.py": "commands with the packages that the project names without an extra",
     "pipelines/cli/test_notify_test.py": "notify.py: `retrainer notify test`",
     "pipelines/cli/test_pinning.py": "compile.py: images pinned by digest",

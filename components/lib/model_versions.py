@@ -9,6 +9,7 @@ from .uris import filesystem, join, read_json
 
 FORMAT = 1
 RECORD_FILE, MODEL_FOLDER, DELETED_FILE = "version.json", "model", "deleted.json"
+CARD_FILE, CARD_PAGE = "model_card.json", "model_card.html"
 _RESTORE = "Restore it from a copy, or delete the version."
 
 

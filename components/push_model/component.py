@@ -1,6 +1,6 @@
 """The KFP face of `push_model`."""
 
-from typing import NamedTuple
+from typing import Dict, NamedTuple
 
 from kfp import dsl
 
@@ -24,6 +24,7 @@ def push_model(
     run_uuid: str = "",
     champion_changed: str = "fail",
     earlier: dsl.Input[dsl.Model] = None,
+    card: Dict = {},
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Makes a blessed model the champion, and refuses any other. Do not cache this task: it changes the world.
 
@@ -49,6 +50,7 @@ def push_model(
         champion_changed: What to do if the champion changed while the model was judged: `fail`, or `judge_again` where
             a second evaluate_model and push_model follow.
         earlier: `pushed_model` of the run's first push. If that one decided, this one passes its verdict on.
+        card: What people say of the model, for its model card: `name`, and the keys of `model.card` in retrain.yaml.
 
     Returns:
         verdict: Starts with `pushed`, `refused`, `unchanged` or `judged again`.
@@ -70,5 +72,6 @@ def push_model(
         champion_changed,
         earlier.path if earlier else None,
         model.metadata.get("training"),
+        card,
     )
     return (verdict,)

@@ -1,6 +1,7 @@
 """Making a model the champion, if and only if it is blessed and serves."""
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from ..lib.aliases import PUSH, Hold
@@ -44,6 +45,7 @@ def push(
     pattern: str = "",
     allow_older: bool | str = False,
     record: TaskRecord | None = None,
+    card: Mapping[str, Any] | None = None,
 ) -> str:
     """Push a blessed model into the registry and make it the champion.
 
@@ -64,6 +66,7 @@ def push(
         allow_older: Whether the model may replace a champion that has seen newer spans; also as text, `true` or
             `false`.
         record: Takes the outcome (as the verdict starts), the model's version, and the champion's before it.
+        card: What people say of the model, for its model card: `name`, and the keys of `model.card` in retrain.yaml.
 
     Returns:
         The verdict, which starts with `pushed`, `refused` or `unchanged`.
@@ -123,7 +126,11 @@ def push(
             Pushed(True, current.version, verdict=verdict).write(output)
             return verdict
         version = registry.add(
-            folder, digest, noted, lambda made: version_files(store, made, blessing), same_model
+            folder,
+            digest,
+            noted,
+            lambda made: version_files(store, made, blessing, card or {}),
+            same_model,
         )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version

@@ -44,6 +44,7 @@ def push_or_pass_on(
     champion_changed: str = FAIL,
     earlier: str | None = None,
     training: Mapping[str, Any] | None = None,
+    card: Mapping[str, Any] | None = None,
 ) -> str:
     """Push a model, and say whether it must be judged again.
 
@@ -64,6 +65,7 @@ def push_or_pass_on(
         earlier: The pushed model artifact of an earlier push of this run; if that settled the matter, its verdict is
             this one's, and nothing is pushed.
         training: What train_model noted on the model artifact: settings, code, libraries; None if nothing.
+        card: What people say of the model, for its model card.
 
     Returns:
         The verdict.
@@ -96,6 +98,7 @@ def push_or_pass_on(
                 pattern,
                 allow_older,
                 record,
+                card,
             )
         except ChampionChangedError as changed:
             if champion_changed == FAIL:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..lib.evaluation_summary import EVALUATION_FILE, EvaluationSummary
-from ..lib.model_versions import ModelVersion
+from ..lib.model_versions import CARD_FILE, CARD_PAGE, ModelVersion
 from ..lib.schema_file import schema_versions
 from ..lib.store import Store
 from ..lib.verdicts import Blessing
+from .model_card import model_card
+from .model_card_page import render_card
 
 SCHEMA_COPY = "schema.pbtxt"
 
@@ -49,16 +51,19 @@ def version_info(judged: Blessing, info: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def version_files(store: str, version: ModelVersion, blessing: str) -> dict[str, str]:
+def version_files(
+    store: str, version: ModelVersion, blessing: str, card: Mapping[str, Any]
+) -> dict[str, str]:
     """Return the files beside a version's model, text by name, and add the schema's number to its metadata.
 
     Args:
         store: URI of the store.
         version: The version.
         blessing: The blessing artifact.
+        card: What people say of the model; see `model_card`.
     """
     evaluation = EvaluationSummary.read(blessing)
-    files = {EVALUATION_FILE: json.dumps(evaluation.to_json(), indent=2, ensure_ascii=False)}
+    files = {EVALUATION_FILE: _json(evaluation.to_json())}
     schema = version.info.get("schema")
     if schema:
         for number, text in schema_versions(
@@ -68,4 +73,10 @@ def version_files(store: str, version: ModelVersion, blessing: str) -> dict[str,
                 schema["number"] = number
                 files[SCHEMA_COPY] = text
                 break
+    files[CARD_FILE] = _json(model_card(version, evaluation, card))
+    files[CARD_PAGE] = render_card(version, evaluation, card, store)
     return files
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

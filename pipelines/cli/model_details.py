@@ -7,9 +7,10 @@ from typing import Any
 from ...components.lib.aliases import AliasMove, Hold
 from ...components.lib.errors import RetrainerError
 from ...components.lib.evaluation_summary import EvaluationSummary
-from ...components.lib.model_versions import Incomplete, ModelVersion
+from ...components.lib.model_versions import CARD_PAGE, Incomplete, ModelVersion
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.store import Store
+from ...components.lib.uris import exists, join
 from ...components.lib.version_uses import version_uses
 
 
@@ -32,6 +33,20 @@ class ModelDetails:
     uses: tuple[str, ...]
     evaluation: EvaluationSummary
     moves: tuple[AliasMove, ...]
+
+    @property
+    def card_uri(self) -> str:
+        """Where the page of its model card is.
+
+        Raises:
+            RetrainerError: If there is none.
+        """
+        page = join(self.version.uri.rpartition("/")[0], CARD_PAGE)
+        if not exists(page):
+            raise RetrainerError(
+                f"version {self.version.version} has no model card: it was pushed before cards were written."
+            )
+        return page
 
     @property
     def state(self) -> str:

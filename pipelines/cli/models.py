@@ -57,14 +57,17 @@ def list_(file: Path, as_json: bool) -> None:
 @_VERSION
 @STORE
 @click.option("--slices", default=10, show_default=True, help="Number of slices and moves to show.")
+@click.option("--card", is_flag=True, help="Print only the place of the model card's page.")
 @_JSON
-def show(version: int | str, file: Path, slices: int, as_json: bool) -> None:
+def show(version: int | str, file: Path, slices: int, card: bool, as_json: bool) -> None:
     """Show what the registry keeps of VERSION: data, code, settings, metrics by slice, and when it was in service."""
     from .model_details import model_details
     from .show_model import print_model
 
     details = model_details(_store(file), version)
-    if as_json:
+    if card:
+        click.echo(details.card_uri)
+    elif as_json:
         click.echo(json.dumps(details.to_json(), indent=2))
     else:
         print_model(details, slices)

@@ -7,6 +7,51 @@ from pydantic import Field, field_validator, model_validator
 from .section import Section, with_text_keys
 
 
+class OwnerConfig(Section):
+    """Who owns the model."""
+
+    name: str = Field(min_length=1, description="A person or a team.")
+    contact: str | None = Field(None, description="Such as an e-mail address.")
+
+
+class RiskConfig(Section):
+    """An ethical or environmental risk of the model."""
+
+    name: str = Field(min_length=1, description="The risk.")
+    mitigation_strategy: str | None = Field(None, description="What is done about it.")
+
+
+class ModelCardConfig(Section):
+    """What the model card of each version says beside what was measured; every key is optional."""
+
+    overview: str | None = Field(None, description="What the model does, in one line.")
+    documentation: str | None = Field(None, description="A longer description of it and its use.")
+    owners: list[OwnerConfig] = Field(
+        default_factory=list, description="Who owns it: `name` and `contact`."
+    )
+    license: str | None = Field(
+        None, description="SPDX identifier of its licence, or `proprietary`; excludes license_text."
+    )
+    license_text: str | None = Field(None, description="Text of a licence without an identifier.")
+    references: list[str] = Field(default_factory=list, description="URIs with more about it.")
+    citations: list[str] = Field(default_factory=list, description="How to cite it.")
+    users: list[str] = Field(default_factory=list, description="Who is meant to use it.")
+    use_cases: list[str] = Field(default_factory=list, description="What it is meant for.")
+    limitations: list[str] = Field(
+        default_factory=list, description="Where it is known to be weak, or not to apply."
+    )
+    tradeoffs: list[str] = Field(default_factory=list, description="Known trade-offs.")
+    ethical_considerations: list[RiskConfig] = Field(
+        default_factory=list, description="Risks: `name` and `mitigation_strategy`."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_license(self) -> "ModelCardConfig":
+        if self.license and self.license_text:
+            raise ValueError("set either license or license_text, not both")
+        return self
+
+
 class ModelConfig(Section):
     """Your code, and how it is trained."""
 
@@ -26,6 +71,10 @@ class ModelConfig(Section):
         False,
         description="Start from the champion's weights. Weights follow words and features by meaning; new ones are "
         "initialised.",
+    )
+    card: ModelCardConfig = Field(
+        default_factory=ModelCardConfig,
+        description="What the model card of each version says beside what was measured.",
     )
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict,

@@ -133,6 +133,11 @@ def test_what_is_known_of_a_version_is_shown(retrainer, project):
     assert "code digest      not recorded" in shown
     assert "metrics  not recorded" in shown
     assert "rolled back to version 1 by " in shown
+    with pytest.raises(RetrainerError, match="version 2 has no model card"):
+        retrainer("models", "show", "2", "--card", "--file", project.file)
+    page = f"{project.registry.version_uri(2)}/model_card.html"
+    write_json(page, "a page")
+    assert retrainer("models", "show", "2", "--card", "--file", project.file) == f"{page}\n"
     shown = json.loads(retrainer("models", "show", "champion", "--json", "--file", project.file))
     assert (shown["version"], shown["champion"], shown["uses"]) == (1, True, ["it is the champion"])
     assert [(one["action"], one["version"]) for one in shown["history"]] == [
