@@ -152,6 +152,9 @@ class VertexApi:
                     continue
                 except (UnansweredError, ConflictError) as error:
                     lost = error
+                    if time.monotonic() > end:
+                        # It waited that long itself.
+                        raise
             time.sleep(next(pauses))
 
     def wait(self, what: str, operation: Operation) -> None:

@@ -67,8 +67,7 @@ class VertexDeployment(Section):
     project: str = Field(description="Google Cloud project ID.")
     region: str = Field(description="Region, such as `europe-west1`.")
     endpoint: str = Field(
-        min_length=1,
-        max_length=128,
+        pattern=r'^[^"\\]{1,128}$',
         description="Display name of the endpoint, created if missing; or the resource name of one that exists, "
         "`projects/<p>/locations/<l>/endpoints/<id>`.",
     )

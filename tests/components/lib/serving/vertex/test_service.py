@@ -54,6 +54,23 @@ def test_a_rollback_puts_the_version_before_back(server):
     assert server.registry.aliases("orders")["champion"] == "1"
 
 
+def test_a_rollback_in_the_middle_of_a_canary_takes_it_off(server):
+    service = serving(server)
+    service.apply(Plan(model(7), model(8), 10))
+    served = service.apply(Plan(model(7)))
+    assert (served.traffic, served.loaded) == ({7: 100}, (7,))
+    assert by_version(server.splits[-1]) == {7: 100}
+    assert "challenger" not in server.registry.aliases("orders")
+
+
+def test_another_canary_takes_the_place_of_the_first_in_one_step(server):
+    service = serving(server)
+    service.apply(Plan(model(7), model(8), 50))
+    served = service.apply(Plan(model(7), model(9), 5))
+    assert served.traffic == {7: 95, 9: 5}
+    assert [by_version(one) for one in server.splits[-2:]] == [{7: 50, 8: 50}, {7: 95, 9: 5}]
+
+
 def test_no_champion_removes_ours_and_keeps_the_endpoint(server):
     service = serving(server)
     service.apply(Plan(model(7), model(8), 10))

@@ -18,6 +18,7 @@ def read(**changes):
         ({"project": "Acme"}, "a project's id such as acme-ml"),
         ({"region": "europe"}, "a region such as europe-west1"),
         ({"endpoint": "x" * 129}, "128"),
+        ({"endpoint": 'live"'}, "128"),
         ({"model": "7up"}, "no digit or '-' first"),
         ({"machine_type": "big"}, "n1-standard-2"),
         ({"accelerator_type": "t4"}, "NVIDIA_TESLA_T4"),
