@@ -97,6 +97,11 @@ def model_details(store: str, version: int | str) -> ModelDetails:
     )
 
 
+def version_number_in(store: str, version: int | str) -> int:
+    """Return a version's number in a store; `champion` is the one in service."""
+    return version_number(Registry(Store(store).models_uri), version)
+
+
 def version_number(registry: Registry, version: int | str) -> int:
     """Return a version's number; `champion` is the one in service.
 

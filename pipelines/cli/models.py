@@ -75,6 +75,50 @@ def show(version: int | str, file: Path, slices: int, card: bool, as_json: bool)
 
 @models.command()
 @_VERSION
+@click.argument("against", type=VersionType())
+@STORE
+@click.option(
+    "--span", default="", help="Span whose evaluation rows to use; the newest if not given."
+)
+@click.option(
+    "--report",
+    default="comparison.html",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="File for the HTML report.",
+)
+@_JSON
+def compare(
+    version: int | str,
+    against: int | str,
+    file: Path,
+    span: str,
+    report: str,
+    as_json: bool,
+) -> None:
+    """Judge VERSION on rows of today as if AGAINST were the champion.
+
+    Both answer the same rows. Metrics, slices and thresholds are those of 'evaluation' in retrain.yaml. Nothing in the
+    store changes.
+    """
+    from ..project.config import load_config
+    from ..project.installed import check_libraries
+    from ..runs.model_comparison import compare_versions
+    from .model_details import version_number_in
+    from .show_comparison import print_comparison
+
+    check_libraries()
+    config = load_config(file).config
+    numbers = [version_number_in(config.store, one) for one in (version, against)]
+    compared = compare_versions(config, numbers[0], numbers[1], report, span)
+    if as_json:
+        click.echo(json.dumps(compared.to_json(), indent=2))
+    else:
+        print_comparison(compared)
+
+
+@models.command()
+@_VERSION
 @STORE
 @_WHY
 @_JSON

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import retrainer.pipelines.cli.main
+from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.pipelines.project.starting import init_project
 
 MAIN = (
@@ -145,7 +146,30 @@ def test_a_command_that_runs_no_task_works_in_a_light_installation(light, comman
     assert "not installed" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [("run",), ("demo",), ("schema", "diff"), ("init", "another")])
+def test_the_registry_is_managed_in_a_light_installation(light, project, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("graph")
+    registry = Registry(str(project / "store" / "models"))
+    for number in (1, 2, 3):
+        registry.add(str(model), f"d{number}", {})
+        registry.move_alias(CHAMPION, number, number - 1 or None, {})
+    for command in (
+        ("show", "champion"),
+        ("rollback", "--why", "too many refunds"),
+        ("promote", "1", "--why", "a try"),
+        ("delete", "3", "--yes"),
+        ("retire",),
+    ):
+        done = light("models", *command)
+        assert done.returncode == 0, done.stderr
+    assert [one.version for one in registry.versions()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run",), ("demo",), ("schema", "diff"), ("init", "another"), ("models", "compare", "1", "2")],
+)
 def test_a_command_that_needs_the_components_names_the_extra(light, project, command):
     done = light(*command)
     assert done.returncode == 1
