@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .train_model.component import train_model as train_model
     from .transform_features.component import transform_features as transform_features
     from .validate_examples.component import validate_examples as validate_examples
+    from .watch_rollout.component import watch_rollout as watch_rollout
 
 __all__ = sorted(face.parent.name for face in Path(__file__).parent.glob("*/component.py"))
 

@@ -8,6 +8,7 @@ from ..lib.run_records import TaskRecord
 from ..lib.serving.lock import LockTiming
 from ..lib.serving.plan import follow_plan
 from ..lib.serving.reconcile import Reconciled, Reconciler
+from ..lib.serving.rollout_ends import complete_rollout
 
 
 class NotDeployedError(RetrainerError):
@@ -75,6 +76,8 @@ def deploy(
             "too.",
             results,
         )
+    if rollout:
+        complete_rollout(store, results, by or "deploy_model")
     return _describe(results)
 
 

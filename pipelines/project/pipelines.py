@@ -50,6 +50,9 @@ PIPELINES = {
     PREDICT_BATCH: PipelineKind(
         PREDICT_BATCH, ("span", "pattern", "store", "model"), (PREDICT_BATCH,), ("predict",)
     ),
+    "watch_rollout": PipelineKind(
+        "watch_rollout", ("store",), ("watch_rollout",), ("serving", "rollout")
+    ),
 }
 """The pipelines by name, the usual one first."""
 

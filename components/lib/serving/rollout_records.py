@@ -88,6 +88,26 @@ class RolloutRecords:
             f"others write to '{self._records.uri}' all the time. Run the same command again."
         )
 
+    def change_once(self, make: Callable[[Rollout | None], Rollout]) -> Rollout:
+        """Write what a person asks for, unless another writer is first: what was seen has changed then.
+
+        Args:
+            make: Returns what to write.
+
+        Returns:
+            What was written.
+
+        Raises:
+            RetrainerError: If another writer was first.
+        """
+        newest = self.newest()
+        changed = make(newest.rollout)
+        if self.write(changed, newest) is None:
+            raise RetrainerError(
+                "the rollout has changed meanwhile. Check 'retrainer rollout status', then retry."
+            )
+        return changed
+
     @property
     def _records(self) -> NumberedRecords:
         return NumberedRecords(Store(self.store).rollouts_uri)

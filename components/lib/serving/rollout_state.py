@@ -115,6 +115,17 @@ class Rollout:
         new = self.state in (RolloutState.SERVING, RolloutState.PROMOTING)
         return self.canary if new else self.stable
 
+    def describe(self) -> str:
+        """Describe where it stands, such as `version 8 has 5 % of the requests`."""
+        words = {
+            RolloutState.SHADOW: "gets copies of the requests",
+            RolloutState.CANARY: f"has {self.percent} % of the requests",
+            RolloutState.PROMOTING: "is being brought to all requests",
+            RolloutState.SERVING: "serves all requests",
+            RolloutState.ROLLED_BACK: "was rolled back",
+        }
+        return f"version {self.canary} {words[self.state]}"
+
     def stage(self, settings: RolloutSettings) -> Stage | None:
         """Return the settings of the stage that it is in; None if the settings have no such stage any more."""
         if self.state == RolloutState.SHADOW:

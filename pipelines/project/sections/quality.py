@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .deploy.deploy import DeployConfig
 from .rollout import RolloutConfig
@@ -135,3 +135,27 @@ class ServingConfig(Section):
     def check_settings(self) -> dict[str, Any]:
         """Return the inputs of `check_serving`: the settings without those of what follows a push."""
         return self.model_dump(include=set(_CHECK), exclude_none=True)
+
+    @model_validator(mode="after")
+    def _services_can_roll_out(self) -> "ServingConfig":
+        if self.rollout is None:
+            return self
+        named = {name: one for name, one in vars(self.deploy).items() if isinstance(one, Section)}
+        # MLflow serves nothing: it follows with its aliases.
+        serving = {name: one for name, one in named.items() if name != "mlflow"}
+        if not serving:
+            raise ValueError(
+                "rollout needs a service in deploy that splits requests, such as kserve"
+            )
+        for name, one in serving.items():
+            if not getattr(one, "splits", False):
+                raise ValueError(
+                    f"rollout needs services that split requests, and {name} does not as it is set up; remove "
+                    f"deploy.{name} or rollout"
+                )
+            if self.rollout.shadow and not getattr(one, "shadows", False):
+                raise ValueError(
+                    f"rollout.shadow needs services that copy requests to a second version, and {name} does not; "
+                    "remove rollout.shadow"
+                )
+        return self

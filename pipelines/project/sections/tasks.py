@@ -20,6 +20,7 @@ NEVER_CACHED = (
     "push_model",
     "deploy_model",
     "notify_outcome",
+    "watch_rollout",
 )
 """Tasks that read or change the world: the newest span, the schema in the store, the registry, services, notices."""
 

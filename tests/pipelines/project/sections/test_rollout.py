@@ -11,13 +11,21 @@ SMALLEST = {
     "data": {"pattern": "data/{span}.csv", "label": "returned"},
     "evaluation": {"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}]},
 }
+SAGEMAKER = {
+    "sagemaker": {
+        "endpoint": "orders",
+        "role": "arn:aws:iam::123456789012:role/orders",
+        "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference:2.16",
+        "model_data": "s3://acme/models",
+    }
+}
 
 
 @pytest.fixture
 def load(tmp_path):
-    def load_with(rollout):
+    def load_with(rollout, deploy=None):
         (tmp_path / "model.py").write_text(MODEL)
-        content = {**SMALLEST, "serving": {"rollout": rollout}}
+        content = {**SMALLEST, "serving": {"rollout": rollout, "deploy": deploy or SAGEMAKER}}
         (tmp_path / "retrain.yaml").write_text(yaml.safe_dump(content))
         return load_config(tmp_path).config.serving.rollout
 
@@ -70,3 +78,16 @@ def test_what_is_set_reaches_the_task(load):
 def test_what_could_not_work_is_named(load, wrong, says):
     with pytest.raises(RetrainerError, match=says):
         load({"observations": "logs/*.parquet", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("rollout", "deploy", "says"),
+    [
+        ({}, {"mlflow": {"tracking_uri": "http://mlflow:5000"}}, "needs a service in deploy"),
+        ({}, {"tf_serving": {"uri": "gs://acme/serving"}}, "tf_serving does not"),
+        ({"shadow": {}}, {"kserve": {"service": "orders"}}, "kserve does not"),
+    ],
+)
+def test_services_that_cannot_split_or_copy_requests_are_named(load, rollout, deploy, says):
+    with pytest.raises(RetrainerError, match=says):
+        load({"observations": "logs/*.parquet", **rollout}, deploy)

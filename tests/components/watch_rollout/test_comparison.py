@@ -1,0 +1,70 @@
+import pytest
+from servers.answers import Answers
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.watch_rollout.comparison import compare_versions
+
+
+@pytest.fixture
+def answers(tmp_path):
+    return Answers(tmp_path / "logs")
+
+
+@pytest.fixture
+def section(answers):
+    return {
+        "observations": str(answers.folder / "*.parquet"),
+        "steps": [{"percent": 5, "hold_seconds": 0, "min_requests": 1}],
+        "guards": {"error_rate": {"max_increase": 0.0}},
+    }
+
+
+def test_failed_requests_are_compared_by_slice(answers, section):
+    worse = answers.rows(2, 3000, 0.05)
+    for row in worse:
+        if row["carrier"] == "B":
+            row["status"] = "ok"
+    answers.write("1.parquet", answers.rows(1, 3000, 0.05), worse)
+    found = compare_versions(section, 1, 2, ["carrier"])
+    verdicts = {one["slice"]: one["verdict"] for one in found["slices"]}
+    assert verdicts == {"": "better", "carrier = A": "undecided", "carrier = B": "better"}
+    whole = found["slices"][0]
+    assert (whole["rows_before"], whole["rows_new"]) == (3000, 3000)
+    low, high = whole["interval"]
+    assert low < whole["difference"] < high < 0
+
+
+def test_the_loss_is_compared_where_labels_come(answers, section, tmp_path):
+    rows = answers.write("1.parquet", answers.rows(1, 2000), answers.rows(2, 2000, shift=0.3))
+    labels = [
+        {"request_id": row["request_id"], "row": 0, "y": min(1.0, row["prediction"])}
+        for row in rows
+        if row["model_version"] == 1
+    ] + [
+        {"request_id": row["request_id"], "row": 0, "y": row["prediction"] - 0.9}
+        for row in rows
+        if row["model_version"] == 2
+    ]
+    Answers(tmp_path / "labels").write("1.parquet", labels)
+    section["labels"] = str(tmp_path / "labels" / "*.parquet")
+    section["guards"]["metric"] = {
+        "label": "y",
+        "prediction": "prediction",
+        "loss": "absolute",
+        "threshold": 0.5,
+        "max_loss": 2.0,
+        "max_increase": 0.0,
+    }
+    whole = compare_versions(section, 1, 2)["slices"][0]
+    assert whole["verdict"] == "worse"
+    assert whole["new"] == pytest.approx(0.9)
+    assert whole["interval"][0] < 0.9 < whole["interval"][1]
+
+
+def test_a_version_or_a_column_that_is_not_there_is_named(answers, section):
+    answers.write("1.parquet", answers.rows(1, 100))
+    with pytest.raises(RetrainerError, match="no observations of version 2"):
+        compare_versions(section, 1, 2)
+    answers.write("2.parquet", answers.rows(2, 100))
+    with pytest.raises(RetrainerError, match="no column 'airline'"):
+        compare_versions(section, 1, 2, ["airline"])
