@@ -36,7 +36,7 @@ _VERSION = click.argument("version", type=VersionType())
 
 @click.group()
 def models() -> None:
-    """List, compare and delete the pushed models; choose which one is in service."""
+    """Manage the pushed models; choose which one is in service."""
 
 
 @models.command("list")
@@ -60,7 +60,10 @@ def list_(file: Path, as_json: bool) -> None:
 @click.option("--card", is_flag=True, help="Print only the place of the model card's page.")
 @_JSON
 def show(version: int | str, file: Path, slices: int, card: bool, as_json: bool) -> None:
-    """Show what the registry keeps of VERSION: data, code, settings, metrics by slice, and when it was in service."""
+    """Show what the registry keeps of VERSION.
+
+    That is data, code, settings, metrics by slice, and when it was in service.
+    """
     from .model_details import model_details
     from .show_model import print_model
 
@@ -96,10 +99,10 @@ def compare(
     report: str,
     as_json: bool,
 ) -> None:
-    """Judge VERSION on rows of today as if AGAINST were the champion.
+    """Judge VERSION on today's rows against another one.
 
-    Both answer the same rows. Metrics, slices and thresholds are those of 'evaluation' in retrain.yaml. Nothing in the
-    store changes.
+    AGAINST is taken for the champion, and both answer the same rows. Metrics, slices and thresholds are those of
+    'evaluation' in retrain.yaml. Nothing in the store changes.
     """
     from ..project.config import load_config
     from ..project.installed import check_libraries
@@ -177,7 +180,10 @@ def retire(file: Path, why: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Delete; without it, only check whether it is possible.")
 @_JSON
 def delete(version: int, file: Path, why: str, yes: bool, as_json: bool) -> None:
-    """Delete VERSION, which nothing may use: no alias, no rollback, no rollout, no deployment."""
+    """Delete a VERSION that nothing uses.
+
+    What an alias points at, what the next rollback goes back to, and what a rollout or a deployment uses stays.
+    """
     from .change_models import check_deletion, delete_from_registry
 
     store = _store(file)

@@ -4,15 +4,23 @@ import json
 import multiprocessing
 import os
 import signal
+from datetime import UTC, datetime
 
 import pytest
 
 from retrainer.components.lib import deletions
 from retrainer.components.lib.deletions import delete_version
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.numbered_records import NumberedRecords
 from retrainer.components.lib.promotions import promote
 from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.serving.deployments import (
+    Deployment,
+    Deployments,
+    DeploymentState,
+    PlannedVersions,
+)
+from retrainer.components.lib.serving.rollout_records import RolloutRecords
+from retrainer.components.lib.serving.rollout_state import Change, Rollout, RolloutState
 from retrainer.components.lib.uris import filesystem, write_atomic
 
 BY = {"by": "ann", "why": "size"}
@@ -48,23 +56,26 @@ def test_a_deleted_version_is_gone_and_its_number_stays_taken(store, tmp_path):
 
 
 def test_what_an_alias_a_rollout_or_a_deployment_uses_is_not_deleted(store):
-    models = f"{store}/models"
     with pytest.raises(RetrainerError, match="can't be deleted: it is the champion"):
         delete_version(store, 4, BY)
     with pytest.raises(RetrainerError, match="a rollback of the champion goes back to it"):
         delete_version(store, 3, BY)
-    rollouts = NumberedRecords(f"{models}/rollouts")
-    begun = rollouts.append({"canary": 2, "stable": 9, "changes": [{"state": "canary"}]}, None)
-    with pytest.raises(RetrainerError, match=r"rollout 1 uses it \(canary\)"):
-        delete_version(store, 2, BY)
-    rollouts.append({"canary": 2, "stable": 9, "changes": [{"state": "rolled_back"}]}, begun)
-    kserve = NumberedRecords(f"{models}/deployments/kserve")
-    first = kserve.append({"plan": {"stable": 1, "canary": None}, "state": "serving"}, None)
-    kserve.append({"plan": {"stable": 4, "canary": None}, "state": "failed"}, first)
+    rollouts = RolloutRecords(store)
+    canary = Change(RolloutState.CANARY, 5, "2026-11-26T08:00:00+00:00", "the first step", "ann")
+    rollout = Rollout(2, 1, 1, (canary,))
+    rollouts.write(rollout, rollouts.newest())
+    for version in (1, 2):
+        with pytest.raises(RetrainerError, match="the rollout of version 2 is in state canary"):
+            delete_version(store, version, BY)
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    rollouts.write(rollout.aborted("too slow", "ann", now), rollouts.newest())
+    kserve = Deployments(store, "kserve")
+    kserve.add(Deployment(PlannedVersions(1), DeploymentState.SERVING))
+    kserve.add(Deployment(PlannedVersions(4), DeploymentState.FAILED))
     with pytest.raises(RetrainerError, match="it was deployed to kserve"):
         delete_version(store, 1, BY)
     delete_version(store, 2, BY)
-    assert [one.version for one in Registry(models).versions()] == [1, 3, 4]
+    assert [one.version for one in Registry(f"{store}/models").versions()] == [1, 3, 4]
 
 
 def test_a_version_that_is_put_into_service_while_it_is_deleted_stays(store, monkeypatch):
