@@ -67,13 +67,14 @@ def _environment(name: str) -> tuple[Path, str]:
 
 def _make(home: Path, lock: Path) -> str:
     """Make an environment; return why that failed, or nothing."""
-    beside = Path(sys.executable).parent
-    uv = shutil.which("uv", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    # The environment with the lowest versions has no uv.
+    places = (str(Path(sys.executable).parent), str(ROOT / ".venv/bin"), os.environ.get("PATH", ""))
+    uv = shutil.which("uv", path=os.pathsep.join(places))
     if uv is None:
         return "uv is not installed"
     settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
-    if (beside / "pip").exists():
-        settings |= _setup().uv_environment(beside.parent)
+    if (Path(uv).parent / "pip").exists():
+        settings |= _setup().uv_environment(Path(uv).parent.parent)
     for command in (
         [uv, "venv", "--python", sys.executable, str(home)],
         [uv, "pip", "sync", "--python", str(home), "--require-hashes", str(lock)],

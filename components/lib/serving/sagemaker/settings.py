@@ -56,10 +56,11 @@ class Settings:
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Settings":
-        """Read the section as JSON values."""
-        given = {field.name: values[field.name] for field in fields(cls)}
+        """Read the section as JSON values, in which what is null may be missing."""
+        given: dict[str, Any] = {field.name: values.get(field.name) for field in fields(cls)}
         if vpc := given["vpc"]:
             given["vpc"] = VPC(tuple(vpc["subnets"]), tuple(vpc["security_groups"]))
         if capture := given["data_capture"]:
-            given["data_capture"] = DataCapture(**capture)
+            kms_key = capture.get("kms_key")
+            given["data_capture"] = DataCapture(capture["uri"], capture["percent"], kms_key)
         return cls(**given)

@@ -62,7 +62,9 @@ def opened() -> Open:
 
     def call(**settings: Any) -> Any:
         section = SageMakerDeployment.model_validate({**SETTINGS, **settings})
-        return open_service("sagemaker", section.model_dump(mode="json"), "flights")
+        return open_service(
+            "sagemaker", section.model_dump(mode="json", exclude_none=True), "flights"
+        )
 
     return call
 
