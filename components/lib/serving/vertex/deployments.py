@@ -7,6 +7,7 @@ from ..interface import ServedModel
 from .api import VertexApi
 from .endpoint import Deployment
 from .endpoints import VertexEndpoints
+from .errors import MissingError
 from .ids import ProposedIds, deployed_id
 from .settings import VertexSettings
 
@@ -57,9 +58,14 @@ class VertexDeployments:
                 # A private endpoint has no split that could be moved later.
                 "traffic_split": {"0": 100} if self._settings.network else {},
             }
-            self._api.change(
-                what, lambda options: self._api.endpoints.deploy_model(request, **options())
-            )
+            try:
+                self._api.change(
+                    what, lambda options: self._api.endpoints.deploy_model(request, **options())
+                )
+            except MissingError:
+                # The endpoint, if it is gone, is named as what it is.
+                self._endpoints.read()
+                raise
 
         found = self._api.settle(what, look, lambda: ids.use(deploy))
         return self._with_replicas(what, found)

@@ -58,13 +58,8 @@ def test_a_deploy_that_is_killed_at_any_call_goes_on(server, tmp_path):
         check(server, f"orders-{number}", f"live-{number}")
 
 
-@pytest.mark.parametrize(
-    "done",
-    [
-        pytest.param(True, id="done"),
-        pytest.param(False, id="not-done", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not-done"])
 def test_each_call_may_lose_its_reply_once(server, monkeypatch, done):
     monkeypatch.setattr(vertex_api, "_FIRST_WAIT_SECONDS", 0.005)
     send = requests.Session.send
@@ -225,11 +220,13 @@ def test_an_endpoint_deleted_by_hand_is_created_again(server):
     assert serving(server).apply(Plan(model(7))).traffic == {7: 100}
 
 
-def test_an_endpoint_deleted_during_a_deploy_is_said(server):
+def test_an_endpoint_deleted_during_a_deploy_is_named_and_created_by_the_next_one(server):
     serving(server).apply(Plan(model(7)))
     server.meanwhile.append(("deployModel", server.endpoints.clear))
-    with pytest.raises(ServiceError, match="does not exist"):
+    with pytest.raises(ServiceError, match=r"deleted meanwhile. Deploy again") as caught:
         serving(server).apply(Plan(model(8)))
+    assert caught.value.transient
+    assert serving(server).apply(Plan(model(8))).traffic == {8: 100}
 
 
 def test_a_service_that_is_down_may_be_up_later(server, monkeypatch):
