@@ -11,9 +11,13 @@ from servers.s3 import S3Server
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
+from retrainer.components.lib.deletions import delete_version
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import StorageDeniedError, StorageError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.folders import publish_folder, remove_folder
+from retrainer.components.lib.promotions import roll_back
+from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.span_discovery import find_spans
@@ -123,6 +127,35 @@ def test_only_spans_with_their_marker_are_whole(s3):
     assert [(span.name, span.whole) for span in spans] == [("1", True), ("2", False)]
 
 
+def test_the_registry_on_s3_is_that_of_a_folder(s3, tmp_path):
+    model = tmp_path / "model"
+    (model / "variables").mkdir(parents=True)
+    (model / "variables" / "variables.index").write_text("weights")
+    registry = Registry("s3://acme/store/models")
+    digests = []
+    for number in (1, 2, 3):
+        (model / "saved_model.pb").write_text(f"graph {number}")
+        digests.append(digest_folder(model))
+        seen: list[str] = []
+        registry.add(str(model), digests[-1], {}, check=seen.append)
+        assert seen == digests[-1:]
+        registry.move_alias("champion", number, number - 1 or None, {})
+    assert [one.digest for one in registry.versions()] == digests
+    assert registry.add(str(model), digests[-1], {}).version == 3
+    assert roll_back(registry, {"by": "ann", "why": "too many refunds"}).version == 2
+    assert registry.alias("champion").newest().holding(digests[2]).version == 3
+    # A file is lost.
+    (lost,) = (s3.bucket / "store/models/versions/000001").rglob("variables.index")
+    lost.unlink()
+    assert [(one.version, "1 files of" in one.reason) for one in registry.survey()[1]] == [
+        (1, True)
+    ]
+    delete_version("s3://acme/store", 3, {"by": "ann"})
+    assert registry.find(3) is None
+    assert registry.numbers() == [1, 2, 3]
+    assert not exists(f"{registry.version_uri(3)}/model/saved_model.pb")
+
+
 @pytest.mark.slow
 def test_the_pipeline_runs_on_s3_and_its_store_is_looked_at(project, s3):
     def retrainer(*arguments: str) -> str:
@@ -142,6 +175,7 @@ def test_the_pipeline_runs_on_s3_and_its_store_is_looked_at(project, s3):
     file.write_text(text + "store: s3://acme/store\npipeline_root: root\n")
     assert "pushed as version 1" in retrainer("run")
     assert "version 1" in retrainer("run"), "the champion is read again"
+    assert "code digest" in retrainer("models", "show", "champion")
     listed = retrainer("spans", "list")
     assert [span for span in SPANS if span not in listed] == []
 

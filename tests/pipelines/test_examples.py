@@ -37,6 +37,20 @@ def test_an_example_pushes_its_first_model(warm_retrainer, tmp_path, example, me
     assert tasks["push-model"]["outputs"]["verdict"].startswith("pushed as version 1")
     assert set(metrics) <= set(tasks["evaluate-model"]["metrics"])
     assert "no errors, 0 warnings" in tasks["validate-examples"]["outputs"]["verdict"]
+    shown = warm_retrainer(
+        "models", "show", "champion", "--json", "--file", folder / "retrain.yaml"
+    )
+    version = json.loads(shown.stdout)
+    info = version["info"]
+    assert set(info["span_versions"]) == {*info["train_spans"], *info["eval_spans"]}
+    assert info["run"] == record["run_id"]
+    assert (info["schema"]["number"], bool(info["rows"]["train"])) == (1, True)
+    assert {"data_digest", "code_digest", "hyperparameters", "training"} <= set(info)
+    assert {"retrainer", "tensorflow", "keras", "python"} <= set(info["made_with"])
+    overall = version["evaluation"]["slices"][0]
+    assert (overall["slice"], set(metrics) <= set(overall["metrics"])) == ({}, True)
+    beside = {file.name for file in Path(version["uri"]).parent.iterdir()}
+    assert {"model_card.json", "model_card.html", "schema.pbtxt", "evaluation.json"} <= beside
 
 
 def test_a_rare_class_is_rare_and_the_same_each_time(tmp_path):
