@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 import pyarrow.parquet as pa_parquet
 
-from ..lib.prediction_table import BATCH, COLUMNS
+from ..lib.canonical_text import distinct_texts
+from ..lib.prediction_table import BATCH
 from ..lib.uris import filesystem, is_local
 
 # A file that was written before the rollout began has no row of it; clocks of machines differ.
@@ -19,6 +20,8 @@ _CLOCK_SECONDS = 3600
 _MODIFIED = ("mtime", "LastModified", "updated", "last_modified")
 _OWN = ("request_id", "row", "occurred_at", "model_version", "variant", "status", "sample_rate")
 _VARIANTS = {"stable": 0, "canary": 1, "shadow": 1}
+WITHOUT_TIME, WITHOUT_REQUEST = "without occurred_at", "without request_id"
+"""Reasons for which new rows are left out that are faults of the log."""
 _ID, _NEW, _ARM = "_id", "_new", "arm"
 
 
@@ -83,12 +86,14 @@ def read_observations(reading: Reading, baseline: int | None, canary: int) -> Ob
     table["time"] = (time - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     left_out = {
         "of another version": _count(table, table[_ARM].isna() | (table["variant"] == BATCH)),
-        "without a time": _count(table, table["time"].isna()),
+        WITHOUT_TIME: _count(table, table["time"].isna()),
+        WITHOUT_REQUEST: _count(table, table["request_id"].isna()),
         "before the rollout": _count(table, table["time"] < reading.began.timestamp()),
     }
-    inside = table[_ARM].notna() & (table["variant"] != BATCH)
+    inside = table[_ARM].notna() & (table["variant"] != BATCH) & table["request_id"].notna()
     table = table[inside & (table["time"] >= reading.began.timestamp())].copy()
-    table[_ID] = table["request_id"].astype(str) + "/" + table["row"].astype(str)
+    row = pd.to_numeric(table["row"], errors="coerce").fillna(0).astype(int).astype(str)
+    table[_ID] = key_text(table["request_id"]) + "/" + row
     before = int(table[_NEW].sum())
     table = table.sort_values([_NEW, "time"], kind="stable").drop_duplicates(_ID)
     left_out["seen before"] = before - int(table[_NEW].sum())
@@ -107,6 +112,17 @@ def read_labels(reading: Reading) -> Observations:
     if table.empty:
         table = pd.DataFrame({name: [] for name in (*reading.columns, _NEW)})
     return Observations(table, seen, unreadable)
+
+
+def key_text(values: pd.Series) -> pd.Series:
+    """Return the text of each cell, the same whether a file has it as 7, 7.0 or "7"; empty where it is missing."""
+    try:
+        texts, which = distinct_texts(pa.array(values, from_pandas=True))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return values.astype(str)
+    # A null's index is -1.
+    known = np.array([*("" if one is None else one.decode() for one in texts), ""], object)
+    return pd.Series(known[which], values.index, object)
 
 
 def requests_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -184,12 +200,7 @@ def _read_file(fs: Any, path: str, columns: Sequence[str]) -> pa.Table:
     whole = text[: text.rfind(b"\n") + 1]
     if not whole.strip():
         return pa.table({})
-    options = pa_json.ParseOptions(
-        explicit_schema=pa.schema(
-            [one for one in COLUMNS if one.name in ("request_id", "row", "status", "variant")]
-        )
-    )
-    return pa_json.read_json(pa.BufferReader(whole), parse_options=options)
+    return pa_json.read_json(pa.BufferReader(whole))
 
 
 def _is_older(about: Mapping[str, Any], began: datetime) -> bool:

@@ -17,9 +17,19 @@ from ..lib.serving.rollout_ends import complete_rollout, roll_back_registry
 from ..lib.serving.rollout_records import RolloutRecords
 from ..lib.serving.rollout_settings import RolloutSettings
 from ..lib.serving.rollout_state import Rollout, to_text
+from ..lib.words import plural
 from .decision import Decision, GuardReading, Look, decide
 from .guards import GUARDS, LABELLED, REQUESTS, GuardState, describe, is_violated, look
-from .observations import Observations, Reading, read_labels, read_observations, requests_of
+from .observations import (
+    WITHOUT_REQUEST,
+    WITHOUT_TIME,
+    Observations,
+    Reading,
+    key_text,
+    read_labels,
+    read_observations,
+    requests_of,
+)
 
 _MOST_RACES = 10
 
@@ -136,7 +146,7 @@ def look_at(
         The decision, with what was observed in the rollout's progress; and whether there is anything to record.
     """
     before = Progress(**rollout.progress)
-    progress, unreadable = _observe(rollout, before, settings)
+    progress, notes = _observe(rollout, before, settings)
     share = settings.alpha / max(1, len(settings.guards))
     states = {name: GuardState.of(one) for name, one in progress.guards.items()}
     readings = [
@@ -152,7 +162,6 @@ def look_at(
     found = Look(progress.requests, progress.newest, readings)
     decision = decide(rollout, settings, found, actor, now)
     kept = replace(decision.rollout, progress=vars(progress))
-    notes = [f"'{file}' can't be read yet: {why}" for file, why in unreadable.items()]
     waiting = (*decision.waiting, *notes) if decision.waiting else ()
     changed = decision.rollout is not rollout or progress != before
     return Decision(kept, waiting), changed
@@ -160,7 +169,7 @@ def look_at(
 
 def _observe(
     rollout: Rollout, before: Progress, settings: RolloutSettings
-) -> tuple[Progress, dict[str, str]]:
+) -> tuple[Progress, list[str]]:
     began = datetime.fromisoformat(rollout.changes[0].at)
     stages = [datetime.fromisoformat(one.at).timestamp() for one in rollout.changes]
     columns = metric_columns(settings)
@@ -192,7 +201,13 @@ def _observe(
     if len(canary):
         newest = max(newest, to_text(datetime.fromtimestamp(float(canary["time"].max()), UTC)))
     progress = Progress(observed.seen, labels_seen, stage, earlier + counted, newest, guards)
-    return progress, unreadable
+    notes = [f"'{file}' can't be read yet: {why}" for file, why in unreadable.items()]
+    notes += [
+        f"{plural(observed.left_out[why], 'new row')} {why} left out"
+        for why in (WITHOUT_TIME, WITHOUT_REQUEST)
+        if why in observed.left_out
+    ]
+    return progress, notes
 
 
 def join_labels(observed: Observations, labels: Observations, key: tuple[str, ...]) -> pd.DataFrame:
@@ -203,12 +218,12 @@ def join_labels(observed: Observations, labels: Observations, key: tuple[str, ..
         labels: Labels.
         key: Columns that both have.
     """
-    right = labels.rows.rename(columns={"_new": "_new_label"}).drop_duplicates(list(key))
-    right = right.dropna(subset=[one for one in right.columns if one not in (*key, "_new_label")])
-    left = observed.rows
-    as_text = {name: left[name].astype(str) for name in key}
-    right = right.assign(**{name: right[name].astype(str) for name in key})
-    joined = left.assign(**as_text).merge(right, on=list(key), suffixes=("", "_label"))
+    named = list(key)
+    right = labels.rows.rename(columns={"_new": "_new_label"})
+    right = right.dropna(subset=[one for one in right.columns if one != "_new_label"])
+    right = right.assign(**{name: key_text(right[name]) for name in key}).drop_duplicates(named)
+    left = observed.rows.assign(**{name: key_text(observed.rows[name]) for name in key})
+    joined = left.merge(right, on=named, suffixes=("", "_label"))
     fresh = joined["_new"].astype(bool) | joined["_new_label"].astype(bool)
     return joined[fresh].sort_values("time", kind="stable").reset_index(drop=True)
 
