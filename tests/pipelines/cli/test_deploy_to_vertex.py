@@ -68,3 +68,26 @@ def test_a_push_and_a_rollback_reach_the_endpoint(retrainer, file, vertex, tmp_p
     roll_back(registry, {"by": "ana", "why": "worse on UA"})
     retrainer("deploy", "--file", file)
     assert served(retrainer, file) == {"1": 100}
+
+
+def test_a_rollout_splits_the_endpoint_and_its_abort_takes_the_canary_off(
+    retrainer, file, vertex, tmp_path
+):
+    rollout = (
+        "  rollout:\n"
+        "    observations: gs://acme-ml/predictions/*.parquet\n"
+        "    steps: [{percent: 10}, {percent: 50}]\n"
+    )
+    file.write_text(f"{file.read_text()}{rollout}")
+    push(tmp_path, 1)
+    retrainer("deploy", "--file", file)
+    registry = push(tmp_path, 2)
+    retrainer("deploy", "--file", file)
+    assert served(retrainer, file) == {"1": 90, "2": 10}
+    retrainer("rollout", "promote", "--why", "looks good", "--file", file)
+    assert served(retrainer, file) == {"1": 50, "2": 50}
+    retrainer("rollout", "abort", "--why", "worse on UA", "--file", file)
+    assert served(retrainer, file) == {"1": 100}
+    assert registry.version_of(CHAMPION) == 1
+    shares = [sorted(one.values()) for one in vertex.splits]
+    assert shares == [[100], [10, 90], [50, 50], [100]]

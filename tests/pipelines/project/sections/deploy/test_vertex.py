@@ -4,6 +4,7 @@ from servers.vertex_serving_cases import VPC, section
 
 from retrainer.components.lib.serving.vertex.settings import VertexSettings
 from retrainer.pipelines.project.sections.deploy.vertex import VertexDeployment
+from retrainer.pipelines.project.sections.quality import ServingConfig
 
 KEY = "projects/acme-ml/locations/us-central1/keyRings/r/cryptoKeys/k"
 
@@ -44,6 +45,25 @@ def test_what_an_endpoint_can_do_depends_on_its_kind():
     assert (read().splits, read().shadows) == (True, False)
     assert not read(network=VPC).splits
     assert read(psc_projects=["acme-apps"]).splits
+
+
+@pytest.mark.parametrize(
+    ("changes", "rollout", "words"),
+    [
+        ({"network": VPC}, {}, "vertex does not as it is set up"),
+        ({}, {"shadow": {}}, "copy requests to a second version, and vertex does not"),
+    ],
+)
+def test_a_rollout_that_the_endpoint_can_not_do_is_refused_when_the_file_is_read(
+    changes, rollout, words
+):
+    serving = {
+        "deploy": {"vertex": section(**changes)},
+        "rollout": {"observations": "gs://acme-ml/predictions/*.parquet", **rollout},
+    }
+    with pytest.raises(ValidationError) as caught:
+        ServingConfig.model_validate(serving)
+    assert words in str(caught.value)
 
 
 def test_a_store_elsewhere_is_named():
