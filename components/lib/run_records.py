@@ -1,7 +1,7 @@
 """What the tasks of a run note in the store: what they used, what they decided, why they stopped.
 
-`ingest_spans`, `resolve_champion`, `validate_examples` and `push_model` are never cached, so they run in every run, on
-every target, whoever started it. Each replaces one small file of its own, `runs/<run>/tasks/<task>.<job>.json`, when it
+`ingest_spans`, `resolve_champion`, `validate_examples`, `push_model` and `deploy_model` are never cached, so they run in
+every run that has them, on every target, whoever started it. Each replaces one small file of its own, `runs/<run>/tasks/<task>.<job>.json`, when it
 starts and when it ends. Whoever submits a run puts `submission.<job>.json` beside them. So the store knows every run,
 and what it used is known after the service has forgotten it.
 
@@ -133,7 +133,8 @@ class TaskRecord:
         The keys in use: `spans` (versions by span), `newest_span` and `examples` (URI) by ingest_spans; `champion`
         (version, or None) and `newest_span` by resolve_champion; `statistics` (URI) and `warnings` by
         validate_examples; `outcome` (`pushed`, `refused`, `unchanged`), `version` (of the model), `champion` (the
-        version that it was compared with) and `newest_span` by push_model.
+        version that it was compared with) and `newest_span` by push_model; `version` (the champion), `deployed` (what
+        serves by service) and `not_deployed` (why not) by deploy_model.
         """
         self.notes.update(notes)
 

@@ -20,8 +20,12 @@ INGEST, CHAMPION, VALIDATE, PUSH = (
     "validate_examples",
     "push_model",
 )
+DEPLOY = "deploy_model"
 RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH})
-"""The tasks that keep records, since they are never cached."""
+"""Tasks that keep records, since they are never cached, and whose own errors are rules that stop a run.
+
+`deploy_model` keeps one, too; what it can't deploy is a failure.
+"""
 _FILE = re.compile(r"(?P<task>[a-z_]+)\.(?P<key>[0-9a-f]{12})\.json")
 _READERS = 16
 _log = logging.getLogger("retrainer.run_traces")
@@ -89,6 +93,9 @@ class RunTrace:
     @property
     def sentence(self) -> str:
         """What there is to say of the outcome: push_model's verdict, or where and why a task stopped."""
+        if self.failed and self.failed.task == DEPLOY and self.failed.known:
+            # It says by itself that the push succeeded.
+            return self.failed.error
         if self.failed:
             return f"stopped at {self.failed.task}: {self.failed.error}"
         return self.tasks[PUSH].verdict if PUSH in self.tasks else ""

@@ -9,6 +9,7 @@ from typing import Any
 from ..lib.run_records import RunKey, TaskState
 from ..lib.run_traces import (
     CHAMPION,
+    DEPLOY,
     DONE_OUTCOMES,
     INGEST,
     PUSH,
@@ -70,7 +71,10 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
     else:
         unread = ""
     outcome, task, reason = _judge(trace, here)
-    pushed = outcome == Outcome.PUSHED
+    # A model that was pushed is the champion, also if it could not be deployed.
+    pushed = outcome == Outcome.PUSHED or (
+        task == DEPLOY and trace.noted(PUSH, "outcome") == Outcome.PUSHED
+    )
     version = trace.noted(PUSH, "version") if pushed else None
     champion = (
         version if pushed else trace.noted(PUSH, "champion") or trace.noted(CHAMPION, "champion")
@@ -100,7 +104,8 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
             rule = noted and noted.state == TaskState.FAILED and noted.known
             known = rule and task.name in RECORDED
             outcome = Outcome.STOPPED if known else Outcome.FAILED
-            return outcome, task.name, f"{task.name}: {task.error}"
+            prefix = "" if task.name == DEPLOY and rule else f"{task.name}: "
+            return outcome, task.name, f"{prefix}{task.error}"
     for task in here.values():
         if task.state == "interrupted":
             return Outcome.FAILED, task.name, f"the run was interrupted while {task.name} ran"
@@ -108,8 +113,12 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
         if task.state == "pending" and task.name != _SELF:
             return Outcome.FAILED, "", f"the run was interrupted before {task.name} began"
     if trace.failed and not here:
-        return trace.outcome, trace.failed.task, f"{trace.failed.task}: {trace.failed.error}"
-    push = trace.tasks.get(PUSH)
+        own = trace.failed.task == DEPLOY and trace.failed.known
+        prefix = "" if own else f"{trace.failed.task}: "
+        return trace.outcome, trace.failed.task, f"{prefix}{trace.failed.error}"
+    push, deployment = trace.tasks.get(PUSH), trace.tasks.get(DEPLOY)
+    if push and deployment and deployment.state == TaskState.RUNNING:
+        return Outcome.FAILED, DEPLOY, f"{push.verdict}; {_unknown(trace)}"
     if push and push.state == TaskState.SUCCEEDED and trace.noted(PUSH, "outcome") in DONE_OUTCOMES:
         return Outcome(trace.noted(PUSH, "outcome")), PUSH, push.verdict
     return Outcome.FAILED, "", _unknown(trace)

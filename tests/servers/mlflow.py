@@ -5,6 +5,7 @@ The stand-in keeps to what the real one answered (3.17.2, in November 2026): bot
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -52,7 +53,8 @@ def real_server(folder: Path) -> Iterator[str]:
                 time.sleep(0.2)
         yield url
     finally:
-        os.killpg(server.pid, 15)
+        # Its parent process does not end by SIGTERM.
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait(30)
 
 

@@ -1,6 +1,7 @@
 """What became of a run, read from what its tasks noted, and said once."""
 
 import json
+from pathlib import Path
 
 import pytest
 from servers.receiver import Receiver
@@ -74,6 +75,28 @@ def test_a_pushed_model_is_reported_with_its_version_and_page(run):
     }
     assert run.notified.verdict == "pushed: sent by webhook"
     assert run.notified.warnings == []
+
+
+NOT_DEPLOYED = "version 3 is the champion, but not deployed to vertex: it did not answer."
+
+
+def test_a_model_that_was_pushed_and_not_deployed_is_a_failed_run_with_its_version(run):
+    run.task("push_model", "pushed as version 3", outcome="pushed", version=3, champion=2)
+    run.task("deploy_model", error=RetrainerError(NOT_DEPLOYED), version=3)
+    (message,) = run.end()
+    assert (message["outcome"], message["reason"]) == ("failed", NOT_DEPLOYED)
+    assert (message["model_version"], message["champion_version"]) == (3, 3)
+
+
+def test_a_deployment_that_was_killed_is_no_success(run):
+    run.task("push_model", "pushed as version 3", outcome="pushed", version=3, champion=2)
+    uri = f"{run.store}/runs/run-1/tasks"
+    run.task("deploy_model")
+    (file,) = Path(uri).glob("deploy_model.*")
+    file.write_text(file.read_text().replace('"succeeded"', '"running"'))
+    (message,) = run.end()
+    assert (message["outcome"], message["model_version"]) == ("failed", 3)
+    assert message["reason"].startswith("pushed as version 3; deploy_model ended without a reason")
 
 
 def test_a_refused_model_is_reported_with_the_champion_that_serves(run):
