@@ -1,9 +1,10 @@
 """What the tasks of a run note in the store: what they used, what they decided, why they stopped.
 
-`ingest_spans`, `resolve_champion`, `validate_examples`, `push_model` and `deploy_model` are never cached, so they run in
-every run that has them, on every target, whoever started it. Each replaces one small file of its own, `runs/<run>/tasks/<task>.<job>.json`, when it
-starts and when it ends. Whoever submits a run puts `submission.<job>.json` beside them. So the store knows every run,
-and what it used is known after the service has forgotten it.
+`ingest_spans`, `resolve_champion`, `validate_examples`, `push_model` and `deploy_model` are never cached, so they run
+in every run that has them, on every target, whoever started it. Each replaces one small file of its own,
+`runs/<run>/tasks/<task>.<job>.json`, when it starts and when it ends. Whoever submits a run puts
+`submission.<job>.json` beside them. So the store knows every run, and what it used is known after the service has
+forgotten it.
 
 A task writes within `recording`; everybody else reads with `run_traces`.
 
