@@ -74,6 +74,18 @@ def check_deletion(store: str, version: int) -> None:
         raise RetrainerError(f"version {version} can't be deleted: {'; '.join(uses)}.")
 
 
+def unused_versions(store: str, keep: int) -> list[int]:
+    """List the complete versions that nothing uses, oldest first.
+
+    Args:
+        store: URI of the store.
+        keep: How many of the newest versions to leave out.
+    """
+    numbers = [one.version for one in Registry(Store(store).models_uri).versions()]
+    old = numbers[: max(0, len(numbers) - keep)]
+    return [number for number in old if not version_uses(store, number)]
+
+
 def delete_from_registry(store: str, version: int, why: str) -> None:
     """Delete a version.
 

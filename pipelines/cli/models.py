@@ -174,27 +174,51 @@ def retire(file: Path, why: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=click.IntRange(min=1), required=False)
 @STORE
+@click.option("--unused", is_flag=True, help="Delete every version that nothing uses.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="With --unused: how many of the newest versions to keep.",
+)
 @_OPTIONAL_WHY
 @click.option("--yes", is_flag=True, help="Delete; without it, only check whether it is possible.")
 @_JSON
-def delete(version: int, file: Path, why: str, yes: bool, as_json: bool) -> None:
+def delete(
+    version: int | None,
+    file: Path,
+    unused: bool,
+    keep: int,
+    why: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Delete a VERSION that nothing uses.
 
     What an alias points at, what the next rollback goes back to, and what a rollout or a deployment uses stays.
     """
-    from .change_models import check_deletion, delete_from_registry
+    from .change_models import check_deletion, delete_from_registry, unused_versions
 
+    if unused == (version is not None):
+        raise click.UsageError("name a version, or add --unused")
     store = _store(file)
-    if not yes:
+    if version is not None:
         check_deletion(store, version)
-        raise click.UsageError(f"version {version} can be deleted; add --yes to delete it")
-    delete_from_registry(store, version, why)
+    chosen = unused_versions(store, keep) if version is None else [version]
+    named = ", ".join(map(str, chosen))
+    if chosen and not yes:
+        raise click.UsageError(f"version {named} can be deleted; add --yes to delete it")
+    for one in chosen:
+        delete_from_registry(store, one, why)
     if as_json:
-        click.echo(json.dumps({"deleted": version, "why": why}, indent=2))
+        click.echo(json.dumps({"deleted": chosen, "why": why}, indent=2))
+    elif chosen:
+        click.echo(f"deleted version {named}; its number is not given again")
     else:
-        click.echo(f"deleted version {version}; its number is not given again")
+        click.echo("no version to delete")
 
 
 def _store(file: Path) -> str:

@@ -15,6 +15,8 @@ from .tables import local_time, open_console
 
 NOT_RECORDED = "not recorded"
 _MOST_METRICS = 4
+# --json has all of them.
+_DIGITS = 16
 _LEAST_METRICS = ("example_count", "weighted_example_count")
 _STYLES = {"champion": "green", "held": "red"}
 
@@ -49,16 +51,18 @@ def _facts(details: ModelDetails) -> dict[str, str]:
     facts["gate"] = details.evaluation.verdict or NOT_RECORDED
     facts["trained on"] = _spans(info, "train")
     facts["judged on"] = _spans(info, "eval")
+    for name, key in (("data digest", "data_digest"), ("code digest", "code_digest")):
+        facts[name] = _digest(info.get(key))
+    schema = info.get("schema") or {}
+    numbered = f"number {schema['number']}, " if schema.get("number") else ""
+    facts["schema"] = f"{numbered}digest {_digest(schema['digest'])}" if schema else NOT_RECORDED
     for name, key in (
-        ("data digest", "data_digest"),
-        ("code digest", "code_digest"),
-        ("schema", "schema"),
         ("hyperparameters", "hyperparameters"),
         ("training", "training"),
         ("made with", "made_with"),
     ):
         facts[name] = _words(info.get(key))
-    facts["model digest"] = version.digest
+    facts["model digest"] = _digest(version.digest)
     facts["model"] = version.uri
     return facts
 
@@ -73,6 +77,10 @@ def _spans(info: Mapping[str, Any], split: str) -> str:
     newest = versions.get(spans[-1])
     counted = f", {int(rows):,} rows" if rows is not None else ""
     return f"{named}{counted}{f' (newest: version {newest[:12]})' if newest else ''}"
+
+
+def _digest(value: Any) -> str:
+    return str(value)[:_DIGITS] if value else NOT_RECORDED
 
 
 def _words(value: Any) -> str:

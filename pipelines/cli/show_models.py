@@ -12,6 +12,9 @@ from ...components.lib.store import Store
 from ...components.lib.words import name_spans
 from .tables import open_console
 
+_HEADINGS = ("version", "state", "newest span", "run", "trained on")
+_MOST_KEPT = 30
+
 
 def list_models(store: str) -> list[dict[str, Any]]:
     """List what the registry of a store knows of each version.
@@ -63,17 +66,14 @@ def print_models(models: Sequence[dict[str, Any]], console: Console | None = Non
         console.print("no models yet; the first run that pushes one makes it the champion")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("version", "state", "newest span", "trained on", "judged on", "run"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    for one in complete:
-        info = one["info"]
-        spans = [
-            name_spans(info[key], most=1) if info.get(key) else ""
-            for key in ("train_spans", "eval_spans")
-        ]
-        state = "champion" if one["champion"] else "held" if one["held"] else ""
-        cells = [str(one["version"]), state, info.get("span"), *spans, info.get("run")]
-        table.add_row(*(Text(str(cell or "")) for cell in cells))
+    rows = [_cells(one) for one in complete]
+    for place, heading in enumerate(_HEADINGS):
+        # On a narrow terminal the last column alone is cut.
+        least = max(map(len, [heading, *(row[place] for row in rows)]))
+        keep = None if heading == _HEADINGS[-1] else min(least, _MOST_KEPT)
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=keep)
+    for row in rows:
+        table.add_row(*map(Text, row))
     if complete:
         console.print(table)
     for one in incomplete:
@@ -82,3 +82,11 @@ def print_models(models: Sequence[dict[str, Any]], console: Console | None = Non
         console.print(Text(text, style="yellow"), soft_wrap=True)
     if not any(one["champion"] for one in models):
         console.print("no model is in service")
+
+
+def _cells(model: dict[str, Any]) -> list[str]:
+    info = model["info"]
+    state = "champion" if model["champion"] else "held" if model["held"] else ""
+    trained = name_spans(info["train_spans"], most=1) if info.get("train_spans") else ""
+    cells = (model["version"], state, info.get("span"), info.get("run"), trained)
+    return [str(cell or "") for cell in cells]

@@ -41,7 +41,7 @@ def project(tmp_path):
 def test_models_are_listed_newest_first_with_the_champion(retrainer, project):
     shown = retrainer("models", "list", "--file", project.file)
     rows = [line.split() for line in shown.splitlines()]
-    assert rows[1:] == [["2", "champion", "2", "0", "2", "run-2"], ["1", "1", "0", "1", "run-1"]]
+    assert rows[1:] == [["2", "champion", "2", "run-2", "0"], ["1", "1", "run-1", "0"]]
     listed = json.loads(retrainer("models", "list", "--json", "--file", project.file))
     assert [(one["version"], one["champion"]) for one in listed] == [(2, True), (1, False)]
 
@@ -175,3 +175,18 @@ def test_a_version_is_a_number_or_the_champion(retrainer, project):
         retrainer("models", "show", "champion", "--file", project.file)
     with pytest.raises(RetrainerError, match=r"no model is in service .* models promote VERSION"):
         retrainer("models", "rollback", "--why", "x", "--file", project.file)
+
+
+def test_every_unused_version_is_deleted_but_for_the_newest(retrainer, project, tmp_path):
+    for number in (3, 4, 5):
+        project.registry.add(str(tmp_path / "model"), f"d{number}", {})
+    # Version 2 is the champion, 1 what a rollback goes back to.
+    command = ("models", "delete", "--unused", "--keep", "1", "--file", project.file)
+    asked = CliRunner().invoke(cli, list(command))
+    assert "version 3, 4 can be deleted; add --yes" in asked.output
+    assert json.loads(retrainer(*command, "--yes", "--json"))["deleted"] == [3, 4]
+    assert [one.version for one in project.registry.versions()] == [1, 2, 5]
+    assert retrainer(*command, "--yes") == "no version to delete\n"
+    for arguments in ([], ["1", "--unused"]):
+        wrong = CliRunner().invoke(cli, ["models", "delete", *arguments, "--file", project.file])
+        assert "name a version, or add --unused" in wrong.output
