@@ -46,6 +46,8 @@ from servers.vertex_operations import Operations
 from servers.vertex_rules import STATUS, RefusalError, check_labels
 
 ENDPOINT_ID = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}"
+NUMBER = "123456"
+NAMED, NUMBERED = f"projects/{PROJECT}/".encode(), f"projects/{NUMBER}/".encode()
 MUTABLE = {
     "display_name",
     "description",
@@ -69,6 +71,7 @@ class VertexServing(LocalServer):
         machines: Machine types that the region has.
         denied: Permission that the caller lacks; empty for none.
         replica_quota: Replicas that may be deployed at most.
+        numbers: Whether names have the project's number where its ID was given, as the service may answer.
         splits: Every traffic split that an endpoint ever had, in order.
         exclusive: Whether deployments on one endpoint must come one after the other.
         used: IDs of deployed models that are refused though nothing has them.
@@ -85,6 +88,7 @@ class VertexServing(LocalServer):
         self.machines = {"n1-standard-2", "n1-standard-4"}
         self.denied = ""
         self.replica_quota = 100
+        self.numbers = False
         self.splits: list[dict[str, int]] = []
         self.exclusive = False
         self.used: set[str] = set()
@@ -144,7 +148,7 @@ class VertexServing(LocalServer):
 
     def _checked(self, query: set[str], handler: Callable[..., Any]) -> Callable[..., Any]:
         async def handle(request: web.Request) -> web.Response:
-            body = await request.read()
+            body = (await request.read()).replace(NUMBERED, NAMED)
             with self._lock:
                 self.operations.advance()
                 for one in list(self.meanwhile):
@@ -158,7 +162,7 @@ class VertexServing(LocalServer):
                                 400, f'Invalid JSON payload received. Unknown name "{name}".'
                             )
                     place = request.match_info
-                    if place["project"] != PROJECT:
+                    if place["project"] not in (PROJECT, NUMBER):
                         raise RefusalError(
                             403, f"Permission denied on resource project {place['project']}."
                         )
@@ -171,6 +175,8 @@ class VertexServing(LocalServer):
                     answer: web.Response = handler(request, body)
                 except RefusalError as error:
                     return error.response()
+                if self.numbers and isinstance(answer.body, bytes):
+                    answer.body = answer.body.replace(NAMED, NUMBERED)
                 return answer
 
         return handle

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 from servers.vertex import PARENT
-from servers.vertex_serving_cases import ENDPOINT, VPC, model, serving
+from servers.vertex_serving_cases import ENDPOINT, VPC, WHOLE, model, serving
 
 from retrainer.components.lib.serving.interface import Plan, ServiceError
 
@@ -33,6 +33,18 @@ def test_a_rollout_from_the_first_model_to_the_next_one(server):
     aliases = server.registry.aliases("orders")
     assert (aliases["champion"], aliases["default"]) == ("2", "2")
     assert "challenger" not in aliases
+
+
+def test_a_service_that_names_projects_by_number_is_understood(server):
+    server.numbers, server.operations.seconds = True, 0.01
+    service = serving(server)
+    service.apply(Plan(model(7, WHOLE)))
+    service.apply(Plan(model(7, WHOLE), model(8, WHOLE), 10))
+    served = service.apply(Plan(model(8, WHOLE)))
+    assert (served.traffic, served.loaded, served.foreign) == ({8: 100}, (8,), ())
+    assert "/projects/123456/" in served.address
+    assert server.registry.aliases("orders")["champion"] == "2"
+    assert len(server.registry.versions["orders"]) == 2
 
 
 def test_the_same_plan_again_changes_nothing(server):
