@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 
+from ..lib.whole_numbers import whole_numbers
 from .config_checks import (
     PLACE,
     Problem,
@@ -103,7 +104,7 @@ def _is_overall(spec: "config_pb2.SlicingSpec") -> bool:
 def _plain(value: Any, key: str = "") -> Any:
     """Turn what YAML and KFP make of a spec into what proto-JSON takes."""
     if key == "config" and isinstance(value, Mapping):
-        return json.dumps(_whole_numbers(value))
+        return json.dumps(whole_numbers(value))
     if isinstance(value, Mapping):
         if set(value) == {"value"} and isinstance(value["value"], int | float):
             # `{value: 0.7}` is how Python and text protos write what proto-JSON writes as `0.7`.
@@ -119,17 +120,8 @@ def _plain(value: Any, key: str = "") -> Any:
     return value
 
 
-def _whole_numbers(value: Any) -> Any:
-    # KFP hands every number inside a mapping over as a float; Keras wants num_thresholds=200.
-    if isinstance(value, Mapping):
-        return {name: _whole_numbers(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_whole_numbers(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _feature_value(value: Any) -> str:
-    return str(_whole_numbers(value))
+    return str(whole_numbers(value))
 
 
 def _parse(value: Any, message: Any, place: str) -> list[Problem]:

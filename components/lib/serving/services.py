@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RetrainerError
+from ..whole_numbers import whole_numbers
 from .interface import ServingService
 
 SERVICES = {
@@ -25,7 +26,7 @@ def open_service(service: str, settings: Mapping[str, Any], name: str) -> Servin
 
     Args:
         service: One of `SERVICES`.
-        settings: Its section of `serving.deploy`, as JSON values.
+        settings: Its section of `serving.deploy`, as JSON values, also as a pipeline's parameter carries them.
         name: Name of the pipeline, which what is made there is labelled with.
 
     Returns:
@@ -39,5 +40,5 @@ def open_service(service: str, settings: Mapping[str, Any], name: str) -> Servin
             f"unknown service '{service}' in serving.deploy; there are: {', '.join(SERVICES)}."
         )
     module = importlib.import_module(SERVICES[service])
-    opened: ServingService = module.open_service(settings, name)
+    opened: ServingService = module.open_service(whole_numbers(settings), name)
     return opened
