@@ -205,7 +205,7 @@ class KServeCluster(LocalServer):
         except rules.UnknownFieldError as error:
             raise RefusalError(
                 500,
-                "InternalError",
+                "",
                 f"failed to create typed patch object (ml/taxi): {error}",
             ) from None
         except rules.InvalidError as error:

@@ -8,6 +8,7 @@ import copy
 import functools
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ class InvalidError(Exception):
 @functools.cache
 def definition() -> Path:
     """Return the file with the resource definition; the test is skipped where the module can't be had."""
+    if shutil.which("go") is None:
+        pytest.skip("KServe's schema is in its Go module, and there is no go here")
     done = subprocess.run(
         ["go", "mod", "download", "-json", MODULE], capture_output=True, text=True, check=False
     )

@@ -3,8 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import kserve_schema
 from servers.kserve_cluster import KServeCluster
 from servers.kserve_controller import KServeController
+from servers.kserve_real_cluster import RealKServeCluster
+from servers.kube_apiserver import KubeApiserver
 
 from retrainer.components.lib.serving.interface import Plan, ServedModel
 from retrainer.components.lib.serving.kserve import cluster as cluster_module
@@ -21,9 +24,10 @@ def _in_no_time(monkeypatch):
 class Bench:
     """A cluster with KServe, and a store with versions of a model."""
 
-    def __init__(self, mode: str, folder: Path) -> None:
+    def __init__(self, mode: str, folder: Path, server: KubeApiserver | None = None) -> None:
         self.mode, self.folder = mode, folder
-        self.cluster = KServeCluster({"knative": "Serverless", "standard": "Standard"}[mode])
+        default = {"knative": "Serverless", "standard": "Standard"}[mode]
+        self.cluster = RealKServeCluster(default, server) if server else KServeCluster(default)
         self.controller = KServeController(self.cluster)
 
     def __enter__(self) -> "Bench":
@@ -48,7 +52,8 @@ class Bench:
             "current-context": "x",
         }
         path = self.folder / "kubeconfig"
-        path.write_text(json.dumps(config))
+        if not path.exists():
+            path.write_text(json.dumps(config))
         return str(path)
 
     def model(self, version: int, **info: Any) -> ServedModel:
@@ -81,9 +86,20 @@ class Bench:
         return seen
 
 
+@pytest.fixture(scope="session")
+def kube_apiserver(tmp_path_factory):
+    server = KubeApiserver(tmp_path_factory.mktemp("kube-apiserver"))
+    definition = kserve_schema.definition()
+    server.define(definition, "inferenceservices", "serving.kserve.io/v1beta1")
+    yield server
+    server.stop()
+
+
 @pytest.fixture(params=["knative", "standard"])
 def bench(request, tmp_path):
-    with Bench(request.param, tmp_path) as opened:
+    mode, _, real = request.param.partition(" ")
+    server = request.getfixturevalue("kube_apiserver") if real else None
+    with Bench(mode, tmp_path, server) as opened:
         yield opened
 
 
