@@ -132,7 +132,7 @@ def promote(version: int | str, file: Path, why: str, as_json: bool) -> None:
     """
     from .change_models import promote_version
 
-    _print_change(promote_version(_store(file), version, why), why, as_json)
+    _print_change(promote_version(_store(file), version, why), why, as_json, file)
 
 
 @models.command()
@@ -148,7 +148,7 @@ def rollback(to: int | None, file: Path, why: str, as_json: bool) -> None:
     """
     from .change_models import roll_back_champion
 
-    _print_change(roll_back_champion(_store(file), to, why), why, as_json)
+    _print_change(roll_back_champion(_store(file), to, why), why, as_json, file)
 
 
 @models.command()
@@ -171,6 +171,7 @@ def retire(file: Path, why: str, as_json: bool) -> None:
         f"version {version} is no longer the champion. The next run has no champion to compare with; only the value "
         "thresholds decide."
     )
+    _print_next(file)
 
 
 @models.command()
@@ -227,10 +228,21 @@ def _store(file: Path) -> str:
     return load_config(file).config.store
 
 
-def _print_change(change: Any, why: str, as_json: bool) -> None:
+def _print_change(change: Any, why: str, as_json: bool, file: Path) -> None:
     from ...components.lib.promotions import describe_change
 
     if as_json:
         click.echo(json.dumps({**asdict(change), "why": why}, indent=2))
     else:
         click.echo(describe_change(change))
+        _print_next(file)
+
+
+def _print_next(file: Path) -> None:
+    """Print the command that brings services to the champion, if there are services."""
+    from ..project.config import load_config
+
+    deploy = load_config(file).config.serving.deploy
+    services = [name for name in type(deploy).model_fields if getattr(deploy, name) is not None]
+    if services:
+        click.echo(f"To bring {', '.join(services)} there: retrainer deploy --file {file}")

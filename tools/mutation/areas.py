@@ -42,12 +42,21 @@ AREAS = {
     "registry": Area(
         (
             "components/lib/registry.py",
+            "components/lib/aliases.py",
+            "components/lib/deletions.py",
+            "components/lib/model_files.py",
+            "components/lib/model_versions.py",
+            "components/lib/promotions.py",
             "components/lib/numbered_records.py",
             "components/resolve_champion/*.py",
         ),
         (
             "tests/components/resolve_champion",
             "tests/components/push_model",
+            "tests/components/lib/test_registry.py",
+            "tests/components/lib/test_deletions.py",
+            "tests/components/lib/test_model_files.py",
+            "tests/components/lib/test_promotions.py",
             "tests/pipelines/triggers/claims/test_store.py",
         ),
     ),

@@ -2,8 +2,9 @@ import pytest
 
 from retrainer.components.lib import model_versions, numbered_records
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.model_files import remove_model
 from retrainer.components.lib.registry import AliasMovedError, Registry
-from retrainer.components.lib.uris import read_json, write_atomic, write_json
+from retrainer.components.lib.uris import read_json, remove, write_atomic, write_json
 
 
 @pytest.fixture
@@ -168,3 +169,30 @@ def test_what_an_alias_pointed_at_is_noted_with_each_move(registry, model):
     # Another alias has moves of its own.
     registry.move_alias("candidate", 1, None, {})
     assert (registry.version_of("candidate"), registry.version_of("champion")) == (1, 2)
+
+
+@pytest.mark.parametrize("damage", ["no model", "a file is lost", "no JSON", "no digest"])
+def test_half_a_version_is_named_and_never_picked(registry, model, damage):
+    registry.add(str(model), "d1", {})
+    folder = registry.version_uri(1)
+    if damage == "no model":
+        remove_model(f"{folder}/model")
+    elif damage == "a file is lost":
+        remove(f"{folder}/model/saved_model.pb")
+    else:
+        text = "no JSON" if damage == "no JSON" else '{"format": 1, "version": 1}'
+        write_atomic(f"{folder}/version.json", text)
+    assert (registry.versions(), registry.find(1)) == ([], None)
+    (named,) = registry.survey()[1]
+    expected = {
+        "no model": "is missing",
+        "a file is lost": "has 1 files of 7 bytes, and 2 of 12 were pushed",
+        "no JSON": "is not the JSON that retrainer wrote there",
+        "no digest": "lacks 'digest'",
+    }
+    assert expected[damage] in named.reason
+    with pytest.raises(RetrainerError):
+        registry.get_complete(1)
+    # The same content is pushed as another version, which is found from then on.
+    assert registry.add(str(model), "d1", {}).version == 2
+    assert registry.add(str(model), "d1", {}).version == 2

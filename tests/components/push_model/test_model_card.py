@@ -9,7 +9,6 @@ from retrainer.components.lib.model_versions import ModelVersion
 from retrainer.components.push_model.model_card import model_card
 from retrainer.components.push_model.model_card_page import render_card
 
-jsonschema = pytest.importorskip("jsonschema")
 TEXT = {"type": "string"}
 
 
@@ -95,6 +94,7 @@ CARD = {
 @pytest.mark.parametrize("card", [CARD, {}, {"license_text": "For us only"}])
 @pytest.mark.parametrize(("info", "evaluation"), [(INFO, EVALUATION), ({}, EvaluationSummary())])
 def test_a_card_is_valid_by_the_public_schema(card, info, evaluation):
+    jsonschema = pytest.importorskip("jsonschema")
     made = model_card(ModelVersion(7, "m", "d" * 64, info), evaluation, card)
     checker = jsonschema.Draft7Validator.FORMAT_CHECKER
     jsonschema.Draft7Validator(SCHEMA, format_checker=checker).validate(made)

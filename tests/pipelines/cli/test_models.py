@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -109,6 +110,16 @@ def test_a_rollback_puts_the_previous_champion_back_and_holds_the_other(retraine
     ]
     with pytest.raises(RetrainerError, match=r"no version to go back to from version 1 .* --to"):
         retrainer("models", "rollback", "--why", "x", "--file", project.file)
+
+
+def test_the_services_that_follow_are_named(retrainer, project, tmp_path):
+    file = Path(project.file)
+    text = file.read_text()
+    assert "\nserving:" not in text
+    file.write_text(text + "\nserving:\n  deploy:\n    tf_serving: {uri: serving}\n")
+    command = ("models", "promote", "1", "--why", "a try", "--file", project.file)
+    shown = retrainer(*command)
+    assert f"To bring tf_serving there: retrainer deploy --file {project.file}" in shown
 
 
 def test_promoting_a_held_version_lifts_its_hold(retrainer, project):
