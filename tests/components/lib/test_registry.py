@@ -38,6 +38,17 @@ def test_the_same_model_is_not_added_twice(registry, model):
     )
 
 
+def test_of_two_writers_at_once_each_has_a_version_of_its_own(registry, model, monkeypatch):
+    """The other one takes the number between a look for the newest and its reservation."""
+    seen = registry.numbers()
+    first = registry.add(str(model), "d1", {"run": "a"})
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "numbers", lambda self: seen)
+        second = registry.add(str(model), "d2", {"run": "b"})
+    assert (first.version, second.version) == (1, 2)
+    assert [one.info["run"] for one in registry.versions()] == ["a", "b"]
+
+
 def test_an_alias_moves_only_from_where_it_was_seen(registry, model):
     registry.add(str(model), "d1", {})
     registry.add(str(model), "d2", {})
