@@ -42,7 +42,7 @@ def starter(tmp_path_factory, warm_retrainer):
     """A project that init wrote, run once."""
     folder = tmp_path_factory.mktemp("starter") / "project"
     assert warm_retrainer("init", folder).returncode == 0
-    done = started("run", folder / "retrain.yaml", "--run-id", "first")
+    done = warm_retrainer("run", folder / "retrain.yaml", "--run-id", "first")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "first.out").write_text(done.stdout)
     (folder / "first.err").write_text(done.stderr)
@@ -221,6 +221,15 @@ def test_a_model_that_raises_names_its_line_and_the_next_run_starts(fails, retra
 def test_a_metric_that_tfma_does_not_have(fails, project):
     edit(project, evaluation__metrics_specs=[{"metrics": [{"class_name": "AUCC"}]}])
     fails("AUCC", "AUC")
+
+
+@pytest.mark.slow
+def test_a_run_in_a_process_of_its_own_shows_none_of_the_libraries_chatter(project):
+    done = started("run", "--no-cache", cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    both = done.stdout + done.stderr
+    assert [word for word in LIBRARY_CHATTER if word in both] == []
+    assert "\x1b[" not in both
 
 
 @pytest.mark.slow
