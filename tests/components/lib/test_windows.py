@@ -190,3 +190,13 @@ def test_hours_of_the_day_and_minutes_are_steps_of_their_own():
         window(["2024-02-28 23:59", "2024-02-29 00:01"], pattern="d/{span:%Y-%m-%d %H:%M}.csv")
     with pytest.raises(RetrainerError, match=r"2 spans are missing: 2023-12, 2024-01\."):
         window(["2023-11", "2024-02"], window=5, pattern="d/{span:%Y-%m}.csv")
+
+
+def test_numbers_of_which_one_is_no_date_get_no_hint_at_dates():
+    with pytest.raises(RetrainerError) as caught:
+        window(["202312", "202401", "202403", "202500"], window=4, newest="202403")
+    assert "If these numbers are dates" in str(caught.value)
+    with pytest.raises(RetrainerError) as caught:
+        window(["7", "202401", "202403"])
+    assert "missing" in str(caught.value)
+    assert "dates" not in str(caught.value)
