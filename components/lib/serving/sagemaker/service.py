@@ -56,15 +56,16 @@ class SageMakerService:
         if plan.stable is None and plan.canary is None:
             self._retire(deadline)
             return self._served(None, remove_leftovers(self._clients, self._settings, None))
-        asked, model_is_missing = "", False
+        asked, before, model_is_missing = "", "", False
         for _ in range(_MOST_STEPS):
             endpoint = self._settled(deadline)
             if asked:
-                self._check_outcome(endpoint, asked)
+                self._check_outcome(endpoint, asked, before)
             if endpoint and endpoint.status == FAILED:
                 self._delete_failed(endpoint, deadline)
                 endpoint = None
             target = wanted(self._settings, plan, endpoint)
+            before = endpoint.config if endpoint else ""
             try:
                 if endpoint and has_shape(endpoint, target) and _has_weights(endpoint, target):
                     left = remove_leftovers(self._clients, self._settings, endpoint)
@@ -176,8 +177,13 @@ class SageMakerService:
             time.sleep(POLL_SECONDS)
         return endpoint
 
-    def _check_outcome(self, endpoint: Endpoint | None, asked: str) -> None:
+    def _check_outcome(self, endpoint: Endpoint | None, asked: str, before: str) -> None:
         """Check that the endpoint became what was asked of it.
+
+        Args:
+            endpoint: What it is now.
+            asked: The configuration that it was to get.
+            before: The one that it had.
 
         Raises:
             ServiceError: If SageMaker gave up, or somebody else changed it.
@@ -199,7 +205,7 @@ class SageMakerService:
         if endpoint.config == asked:
             return
         serves = _traffic_words(endpoint)
-        if endpoint.reason:
+        if endpoint.config == before:
             raise ServiceError(
                 f"SageMaker rolled the change of endpoint '{name}' back: {reason}.{hint} {serves}. The containers' "
                 f"logs are in CloudWatch, /aws/sagemaker/Endpoints/{name}.",

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -240,6 +241,44 @@ def test_a_change_that_fails_is_rolled_back_and_what_served_serves(
     assert service.apply(Plan(models[1], models[2], 10)).traffic == {1: 90, 2: 10}
 
 
+def test_a_change_that_is_rolled_back_without_a_reason_is_no_change_of_somebody_else(
+    server: SageMakerServer, models: Models, opened: Open
+) -> None:
+    service = opened()
+    service.apply(Plan(models[1]))
+    server.change_fails(" ")
+    with pytest.raises(ServiceError, match="back: it gives no reason"):
+        service.apply(Plan(models[2]))
+
+
+def test_a_change_that_somebody_else_makes_meanwhile_is_named(
+    server: SageMakerServer,
+    models: Models,
+    opened: Open,
+    aws: Open,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = opened()
+    service.apply(Plan(models[1]))
+    _add_theirs(aws, weight=0.0)
+    service.apply(Plan(models[1], models[2], 10))
+    server.set(settles_after=0)
+    real = service._clients.sagemaker
+
+    def then_theirs(operation: str, **parameters: Any) -> Any:
+        answer = real(operation, **parameters)
+        if operation == "update_endpoint":
+            aws("sagemaker").update_endpoint(EndpointName="flights", EndpointConfigName="theirs")
+        return answer
+
+    monkeypatch.setattr(service._clients, "sagemaker", then_theirs)
+    with pytest.raises(
+        ServiceError, match=r"has the configuration 'theirs'.*It serves v1 with"
+    ) as caught:
+        service.apply(Plan(models[3]))
+    assert caught.value.transient
+
+
 def test_an_endpoint_that_could_not_be_created_is_created_by_the_next_deployment(
     server: SageMakerServer, models: Models, opened: Open
 ) -> None:
@@ -400,6 +439,14 @@ def test_a_server_that_is_down_is_transient(
     with pytest.raises(ServiceError, match="got no answer") as caught:
         opened().status()
     assert caught.value.transient
+
+
+def test_boto3_that_is_missing_is_named_with_its_extra(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(ServiceError, match=r"pip install \"retrainer\[sagemaker\]\""):
+        opened().status()
 
 
 def test_missing_credentials_and_region_are_named(
