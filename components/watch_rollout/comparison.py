@@ -82,7 +82,7 @@ def _read_values(
             requests[column] = requests["request_id"].map(first[column])
         return requests.assign(value=requests["failed"]), "share of failed requests", 1.0
     names = tuple(dict.fromkeys((*settings.label_key, str(metric["label"]))))
-    labels = read_labels(Reading(settings.labels, began, {}, names))
+    labels = read_labels(Reading(settings.labels, began, {}, names, settings.label_key))
     joined = join_labels(observed, labels, settings.label_key)
     joined = joined[joined[metric["prediction"]].notna()]
     value = row_loss(joined, metric)

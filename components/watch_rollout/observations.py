@@ -1,5 +1,6 @@
 """What both versions of a rollout answered: rows of the tables of predictions, each counted once."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,14 +33,17 @@ class Reading:
     Attributes:
         pattern: URI pattern of the files.
         began: When the rollout began; earlier rows and files are left out.
-        seen: How many rows of each file were counted already.
+        seen: How many rows of each file were counted already, and a digest of its first row, by which a file is found
+            again that was renamed.
         columns: Columns beside those that every table of predictions has.
+        identity: Columns that the digest is of.
     """
 
     pattern: str
     began: datetime
-    seen: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ("request_id", "row")
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,13 @@ class Observations:
     Attributes:
         rows: Every row of the rollout in time: the table's columns, `arm` (0 the baseline, 1 the canary), `time` (in
             seconds), and `_new`, whether it was not counted before.
-        seen: How many rows of each file are counted now.
+        seen: The same as in `Reading`, after this one.
         unreadable: Why files were left out, by their names; they are read at the next look.
         left_out: How many new rows were not used, by the reason.
     """
 
     rows: pd.DataFrame
-    seen: dict[str, int]
+    seen: dict[str, Sequence[Any]]
     unreadable: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -157,12 +161,13 @@ def _thin(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 def _read_files(
     reading: Reading, columns: Sequence[str], since: bool = True
-) -> tuple[pd.DataFrame, dict[str, int], dict[str, str]]:
+) -> tuple[pd.DataFrame, dict[str, Sequence[Any]], dict[str, str]]:
     fs, pattern = filesystem(reading.pattern)
     if not is_local(reading.pattern):
         fs.invalidate_cache()
     found = fs.glob(pattern, detail=True)
-    frames, seen, unreadable = [], dict(reading.seen), {}
+    frames: list[tuple[str, pd.DataFrame]] = []
+    unreadable: dict[str, str] = {}
     for path, about in sorted(found.items()):
         if about.get("type") == "directory" or (since and _is_older(about, reading.began)):
             continue
@@ -172,7 +177,6 @@ def _read_files(
         except (pa.ArrowInvalid, OSError, ValueError) as error:
             unreadable[path] = str(error).splitlines()[0] if str(error) else type(error).__name__
             continue
-        before = seen.get(path, 0)
         frame = pd.DataFrame(
             {
                 name: table.column(name).to_pandas() if name in table.column_names else None
@@ -180,13 +184,40 @@ def _read_files(
             },
             index=range(table.num_rows),
         )
-        frame[_NEW] = np.arange(len(frame)) >= before
-        seen[path] = max(before, len(frame))
-        frames.append(frame)
-    whole = [one for one in frames if len(one)]
-    if not whole:
+        if len(frame):
+            frames.append((path, frame))
+    seen = _mark_new(frames, reading)
+    if not frames:
         return pd.DataFrame(), seen, unreadable
-    return pd.concat(whole, ignore_index=True), seen, unreadable
+    rows = pd.concat([frame for _, frame in frames], ignore_index=True)
+    return rows, seen, unreadable
+
+
+def _mark_new(
+    frames: Sequence[tuple[str, pd.DataFrame]], reading: Reading
+) -> dict[str, Sequence[Any]]:
+    """Mark the rows of each file that were not counted yet; return how many are now.
+
+    A log that is rotated is renamed, and its name begins again.
+    """
+    digests = {path: _digest(frame, reading.identity) for path, frame in frames}
+    known = {path: one for path, one in reading.seen.items() if digests.get(path) == one[1]}
+    renamed = {one[1]: one[0] for path, one in reading.seen.items() if path not in known}
+    seen: dict[str, Sequence[Any]] = {}
+    for path, frame in frames:
+        digest = digests[path]
+        before = known[path][0] if path in known else renamed.pop(digest, 0)
+        frame[_NEW] = np.arange(len(frame)) >= before
+        seen[path] = [max(before, len(frame)), digest]
+    # A file that can't be read or listed now may be there again at the next look.
+    gone = {path: one for path, one in reading.seen.items() if path not in digests}
+    return {**{path: one for path, one in gone.items() if one[1] in renamed}, **seen}
+
+
+def _digest(frame: pd.DataFrame, identity: Sequence[str]) -> str:
+    first = frame[list(identity)].iloc[:1]
+    text = "\0".join(str(key_text(first[name]).iloc[0]) for name in identity)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _read_file(fs: Any, path: str, columns: Sequence[str]) -> pa.Table:

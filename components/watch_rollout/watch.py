@@ -1,6 +1,6 @@
 """A look at a rollout: read, decide, record, then bring the services to what is recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -47,8 +47,8 @@ class Progress:
         guards: The state of each guard.
     """
 
-    seen: Mapping[str, int] = field(default_factory=dict)
-    labels_seen: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    labels_seen: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     stage: int = 0
     requests: int = 0
     newest: str = ""
@@ -180,7 +180,9 @@ def _observe(
     if settings.labels and "metric" in settings.guards:
         label = settings.guards["metric"]["label"]
         names = tuple(dict.fromkeys((*settings.label_key, label)))
-        labels = read_labels(Reading(settings.labels, began, before.labels_seen, names))
+        labels = read_labels(
+            Reading(settings.labels, began, before.labels_seen, names, settings.label_key)
+        )
         labels_seen, labelled = labels.seen, join_labels(observed, labels, settings.label_key)
         unreadable |= labels.unreadable
     rows = observed.rows[observed.rows["_new"]]

@@ -10,6 +10,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.serving.deployments import Deployment, Deployments, DeploymentState
 from ...components.lib.serving.plan import follow_plan, read_plan
 from ...components.lib.serving.reconcile import Reconciled, Reconciler
+from ...components.lib.serving.rollout_ends import complete_rollout
 from ...components.lib.serving.services import SERVICES
 from ...components.lib.serving.status import ServiceStatus, read_service_status
 from ...components.lib.words import did_you_mean, one_of
@@ -63,7 +64,10 @@ def deploy_services(
         return follow_plan(config.store, _rollout(config), this_user())
 
     reconciler = Reconciler(config.store, config.name, plan, this_user(), on_wait=say)
-    return [_as_json(reconciler.reconcile(name, of)) for name, of in services.items()]
+    results = [reconciler.reconcile(name, of) for name, of in services.items()]
+    if config.serving.rollout and services.keys() == config.serving.deploy.services().keys():
+        complete_rollout(config.store, results, this_user())
+    return [_as_json(one) for one in results]
 
 
 def _rollout(config: RetrainConfig) -> dict[str, Any]:

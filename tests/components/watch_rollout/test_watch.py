@@ -138,6 +138,20 @@ def test_each_row_counts_once(begun, store, look, answers):
     assert _newest(store).progress["requests"] == 46
 
 
+def test_a_log_that_is_rotated_counts_once(begun, store, look, answers):
+    """It is renamed, and a shorter one takes its name."""
+    answers.write("current.jsonl", answers.rows(1, 90), answers.rows(2, 40))
+    look()
+    (answers.folder / "current.jsonl").rename(answers.folder / "old.jsonl")
+    answers.write("current.jsonl", answers.rows(1, 5), answers.rows(2, 5))
+    look()
+    assert _newest(store).progress["requests"] == 45
+    (answers.folder / "old.jsonl").unlink()
+    answers.write("next.jsonl", answers.rows(1, 5), answers.rows(2, 5))
+    look()
+    assert _newest(store).progress["requests"] == 50
+
+
 def test_a_file_that_cannot_be_read_is_named_and_read_later(begun, store, look, answers):
     rows = answers.write("1.parquet", answers.rows(1, 90), answers.rows(2, 40))
     whole = (answers.folder / "1.parquet").read_bytes()
