@@ -5,6 +5,7 @@ from typing import Any
 
 from ..registry import CHAMPION, Registry
 from ..store import Store
+from ..whole_numbers import whole_numbers
 from .deployments import Deployments, DeploymentState
 from .interface import Plan, ServedModel
 from .rollout_records import RolloutRecords, follow_registry
@@ -45,7 +46,7 @@ def follow_plan(store: str, rollout: Mapping[str, Any] | None = None, by: str = 
     """
     if not rollout:
         return read_plan(store)
-    settings = RolloutSettings.of(rollout)
+    settings = RolloutSettings.of(whole_numbers(rollout))
     return _plan(store, follow_registry(store, settings, by or "deploy_model", _deployed(store)))
 
 

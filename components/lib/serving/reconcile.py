@@ -9,6 +9,7 @@ from typing import Any
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..store import Store
+from ..whole_numbers import whole_numbers
 from .deployments import Deployment, Deployments, DeploymentState, PlannedVersions
 from .differences import find_differences
 from .interface import Plan, Served, ServiceError, ServingService
@@ -71,6 +72,8 @@ class Reconciler:
         Returns:
             What became of it.
         """
+        # A task gets floats where the command line has whole numbers; both are the same settings.
+        settings = whole_numbers(settings)
         try:
             opened = open_service(service, settings, self.name)
             return self._quick(service, settings, opened) or self._change(service, settings, opened)

@@ -71,6 +71,12 @@ def test_changed_settings_are_applied(reconcile, push, settings):
     assert not reconcile({**settings, "machine": "larger"}).changed
 
 
+def test_settings_that_went_through_a_pipelines_parameter_are_the_same(reconcile, push, settings):
+    push()
+    reconcile({**settings, "replicas": 2, "sizes": [{"percent": 5}]})
+    assert not reconcile({**settings, "replicas": 2.0, "sizes": [{"percent": 5.0}]}).changed
+
+
 def test_nothing_is_asked_of_a_service_before_the_first_model(reconcile, memory, newest):
     result = reconcile()
     assert (result.error, result.changed) == ("", False)
