@@ -38,7 +38,8 @@ class Hold:
     Attributes:
         version: The version.
         digest: SHA-256 of its content.
-        run: The run that made it; empty if unknown.
+        run: The name of the run that made it; empty if unknown.
+        job: What the service calls that run, which no other run is called; empty if unknown.
         by: Who rolled it back.
         at: When, in ISO 8601, UTC.
         why: The reason.
@@ -47,13 +48,17 @@ class Hold:
     version: int
     digest: str
     run: str = ""
+    job: str = ""
     by: str = ""
     at: str = ""
     why: str = ""
 
-    def covers(self, digest: str, run: str = "") -> bool:
-        """Check whether a model is held: it has this content, or comes from this run."""
-        return digest == self.digest or bool(run and run == self.run)
+    def covers(self, digest: str, job: str = "") -> bool:
+        """Check whether a model is held: it has this content, or comes from this run.
+
+        On Kubeflow two runs may have the same name, so the name says nothing.
+        """
+        return digest == self.digest or bool(job and job == self.job)
 
     @property
     def words(self) -> str:
@@ -106,9 +111,9 @@ class AliasMove:
             record.number, content["version"], content.get("previous"), action, held=held, **words
         )
 
-    def holding(self, digest: str, run: str = "") -> Hold | None:
+    def holding(self, digest: str, job: str = "") -> Hold | None:
         """Find the hold that keeps a model from service."""
-        return next((one for one in self.held if one.covers(digest, run)), None)
+        return next((one for one in self.held if one.covers(digest, job)), None)
 
 
 @dataclass(frozen=True)

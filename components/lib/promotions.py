@@ -134,12 +134,14 @@ def roll_back(
         raise HeldError(hold)
     noted = _noted(ROLLBACK, info)
     taken = registry.find(current)
+    made = taken.info if taken else {}
     held = [one for one in newest.held if one.version != current]
     held.append(
         Hold(
             current,
             taken.digest if taken else "",
-            str(taken.info.get("run") or "") if taken else "",
+            str(made.get("run") or ""),
+            str(made.get("job") or ""),
             **{name: str(noted.get(name) or "") for name in ("by", "at", "why")},
         )
     )

@@ -101,7 +101,7 @@ def push(
         served = newest_move.version if newest_move else None
         current = None if served is None else registry.get(served)
         is_champion = current is not None and current.digest == digest
-        hold = newest_move.holding(digest, str(noted.get("run") or "")) if newest_move else None
+        hold = newest_move.holding(digest, str(noted.get("job") or "")) if newest_move else None
         if hold and not is_champion:
             refusals.append(_held(hold, digest))
         older, age = older_than_champion(newest, current, pattern)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.registry import CHAMPION
-from ..lib.run_records import TaskRecord, filled_in, recording
+from ..lib.run_records import RunKey, TaskRecord, filled_in, recording
 from ..lib.verdicts import Champion
 from .push import ChampionChangedError, push
 from .push_result import Pushed
@@ -83,6 +83,8 @@ def push_or_pass_on(
         Champion(settled=before.verdict).write(next_champion)
         return before.verdict
     info: dict[str, Any] = {"run": filled_in(names.run), "span": span}
+    if key := RunKey.of(names.run, names.resource, names.uuid):
+        info["job"] = key.job
     if training:
         info["training"] = training
     with recording(store, "push_model", names.run, names.resource, names.uuid) as record:

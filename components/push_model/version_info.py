@@ -22,7 +22,7 @@ def version_info(judged: Blessing, info: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         judged: The blessing.
-        info: `run`, `span` and `training` as the task was given them.
+        info: `run`, `job`, `span` and `training` as the task was given them.
 
     Returns:
         Metadata as JSON values; what is unknown is left out.

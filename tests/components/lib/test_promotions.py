@@ -27,7 +27,7 @@ def registry(request, tmp_path):
     )
     made = Registry(uri)
     for number in (1, 2, 3, 4):
-        made.add(str(model), f"d{number}", {"run": f"run-{number}"})
+        made.add(str(model), f"d{number}", {"run": "nightly", "job": f"job-{number}"})
         made.move_alias(CHAMPION, number, number - 1 or None, {"run": f"run-{number}"})
     return made
 
@@ -91,7 +91,9 @@ def test_a_hold_stays_when_the_champion_moves_on(registry):
     retire(registry, BY)
     newest = registry.alias(CHAMPION).newest()
     assert newest.holding("d4").version == 4
-    assert newest.holding("another", "run-4").version == 4
+    assert newest.holding("another", "job-4").version == 4
+    # Another run of the same name.
+    assert newest.holding("another", "job-5") is None
     assert newest.holding("another", "") is None
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.promotions import roll_back
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.run_records import RunKey
 from retrainer.components.lib.run_traces import read_run
@@ -151,3 +152,30 @@ def test_another_setting_is_refused(two):
         RetrainerError, match="champion_changed is 'retry'; it must be fail or judge"
     ):
         two[0].push(champion_changed="retry")
+
+
+def test_another_model_of_a_run_that_was_rolled_back_is_held_and_a_run_of_the_same_name_is_not(two):
+    mine, _ = two
+    registry = Registry(f"{mine.store}/models")
+    registry.move_alias("champion", None, 1, {})
+    assert mine.push() == "pushed as version 2: as mine"
+    roll_back(registry, {"by": "ann", "why": "too many refunds"}, to=1)
+
+    def change_and_push(name, uuid):
+        (mine.folder / "model" / "saved_model.pb").write_text(name)
+        mine.judge(1)
+        mine.pushes += 1
+        return push_or_pass_on(
+            mine.model,
+            str(mine.folder / "blessing"),
+            None,
+            mine.store,
+            str(mine.folder / f"pushed-{mine.pushes}"),
+            str(mine.folder / f"next-{mine.pushes}"),
+            RunNames(mine.name, uuid=uuid),
+        )
+
+    verdict = change_and_push("again", "")
+    assert "version 2 was rolled back by ann" in verdict
+    assert "so this run's model is held" in verdict
+    assert change_and_push("another", "job-2").startswith("pushed as version 3")
