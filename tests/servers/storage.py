@@ -5,7 +5,8 @@ Its rules, by reading; none was seen on the live service:
   cloud.google.com/storage/docs/request-preconditions;
 - listing after writing sees everything: cloud.google.com/storage/docs/consistency;
 - prefixes and delimiters: cloud.google.com/storage/docs/json_api/v1/objects/list;
-- multipart uploads, ranges of a download, deletions: the pages objects/insert, /get and /delete beside it.
+- multipart uploads, ranges of a download, deletions, copies: the pages objects/insert, /get, /delete and /rewrite
+  beside it.
 The client is gcsfs as it is; it asks for nothing else.
 """
 
@@ -19,6 +20,8 @@ from typing import Any
 
 from aiohttp import web
 from servers.local_http import LocalServer
+
+_OBJECT = "/storage/v1/b/{bucket}/o/{name:.+}"
 
 
 class StorageServer(LocalServer):
@@ -39,9 +42,12 @@ class StorageServer(LocalServer):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/upload/storage/v1/b/{bucket}/o", _guarded(self._upload)),
+            web.post(
+                f"{_OBJECT}/rewriteTo/b/{{to_bucket}}/o/{{to_name:.+}}", _guarded(self._rewrite)
+            ),
             web.get("/storage/v1/b/{bucket}/o", _guarded(self._list)),
-            web.get("/storage/v1/b/{bucket}/o/{name:.+}", _guarded(self._describe)),
-            web.delete("/storage/v1/b/{bucket}/o/{name:.+}", _guarded(self._delete)),
+            web.get(_OBJECT, _guarded(self._describe)),
+            web.delete(_OBJECT, _guarded(self._delete)),
             web.get("/download/storage/v1/b/{bucket}/o/{name:.+}", _guarded(self._download)),
         ]
 
@@ -86,6 +92,12 @@ class StorageServer(LocalServer):
         del self.objects[key]
         self.deleted.append(key[1])
         return web.Response(status=204)
+
+    async def _rewrite(self, request: web.Request) -> web.Response:
+        _query(request)
+        target = request.match_info["to_bucket"], request.match_info["to_name"]
+        self.objects[target] = self.objects[self._key(request)]
+        return web.json_response({"done": True, "resource": self._about(*target)})
 
     async def _download(self, request: web.Request) -> web.Response:
         content = self.objects[self._key(request)]

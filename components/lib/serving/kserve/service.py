@@ -192,7 +192,10 @@ class KServeService:
             found,
             "",
         )
-        return self._cluster.apply(body)
+        try:
+            return self._cluster.apply(body)
+        except ChangedError as error:
+            raise self._changed(error) from error
 
     def _remove(self, found: dict[str, Any] | None) -> Served:
         """Delete the InferenceService: no version serves."""
@@ -207,11 +210,13 @@ class KServeService:
         try:
             self._cluster.delete(found)
         except ChangedError as error:
-            raise ServiceError(
-                f"the InferenceService '{self._settings.service}' changed while it was deleted: {error}.",
-                True,
-            ) from error
+            raise self._changed(error) from error
         return Served(notes=(f"The InferenceService '{self._settings.service}' was deleted.",))
+
+    def _changed(self, error: ChangedError) -> ServiceError:
+        return ServiceError(
+            f"the InferenceService '{self._settings.service}' changed meanwhile: {error}.", True
+        )
 
 
 def _of(model: ServedModel | None) -> Mapping[int, ServedModel]:

@@ -204,6 +204,22 @@ def test_a_canary_that_somebody_else_started_is_kept_unless_asked(bench):
     assert bench.open(take_over=True).apply(bench.plan(7, 8, 10)).traffic == {7: 90, 8: 10}
 
 
+def test_a_change_between_reading_and_deleting_is_transient(bench):
+    bench.open().apply(bench.plan(7))
+    read = Cluster.delete
+
+    def delete(self, found):
+        bench.cluster.edit(lambda isvc: isvc["spec"]["predictor"]["labels"].update(team="x"))
+        return read(self, found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cluster, "delete", delete)
+        with pytest.raises(ServiceError, match="changed meanwhile") as refused:
+            bench.open().apply(bench.plan(None))
+    assert refused.value.transient
+    assert bench.cluster.isvc()
+
+
 def test_a_service_of_another_pipeline_is_left_alone(bench):
     bench.open().apply(bench.plan(7))
     with pytest.raises(ServiceError, match="belongs to the pipeline 'taxi'"):
