@@ -9,6 +9,7 @@ from .sections.tasks import TasksConfig
 
 CONTINUOUS_TRAINING = "continuous_training"
 PREDICT_BATCH = "predict_batch"
+WATCH_ROLLOUT = "watch_rollout"
 _NOTIFY, _DEPLOY = "notify_outcome", "deploy_model"
 
 
@@ -50,8 +51,8 @@ PIPELINES = {
     PREDICT_BATCH: PipelineKind(
         PREDICT_BATCH, ("span", "pattern", "store", "model"), (PREDICT_BATCH,), ("predict",)
     ),
-    "watch_rollout": PipelineKind(
-        "watch_rollout", ("store",), ("watch_rollout",), ("serving", "rollout")
+    WATCH_ROLLOUT: PipelineKind(
+        WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT,), ("serving", "rollout")
     ),
 }
 """The pipelines by name, the usual one first."""

@@ -8,7 +8,7 @@ from ...components.lib.image import IMAGE
 from ...components.lib.uris import is_local
 from .config import LoadedConfig
 from .formats.image_names import parse_image
-from .pipelines import PREDICT_BATCH, pipeline_tasks
+from .pipelines import PREDICT_BATCH, WATCH_ROLLOUT, pipeline_tasks
 from .sections.retrain import RetrainConfig
 from .sections.tasks import TaskConfig, TasksConfig
 
@@ -49,6 +49,7 @@ def local_only(loaded: LoadedConfig, target: str | None = None) -> Iterator[str]
             config.predict.output if config.predict else None,
             _predicting(loaded),
         ),
+        *_observed(loaded),
     ):
         if not uri or not tasks:
             continue
@@ -88,6 +89,16 @@ def reading_tasks(loaded: LoadedConfig) -> tuple[str, ...]:
 
 def _predicting(loaded: LoadedConfig) -> tuple[str, ...]:
     return (PREDICT_BATCH,) if loaded.pipeline == PREDICT_BATCH else ()
+
+
+def _observed(
+    loaded: LoadedConfig,
+) -> Iterator[tuple[tuple[str, ...], str | None, tuple[str, ...]]]:
+    """List the settings that say what a rollout's watcher reads, their values, and the task."""
+    rollout = loaded.config.serving.rollout
+    if rollout and loaded.pipeline == WATCH_ROLLOUT:
+        for key in ("observations", "labels"):
+            yield ("serving", "rollout", key), getattr(rollout, key), (WATCH_ROLLOUT,)
 
 
 def store_tasks(loaded: LoadedConfig) -> tuple[str, ...]:

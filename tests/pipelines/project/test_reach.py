@@ -106,3 +106,17 @@ def test_only_the_tasks_that_there_are_must_reach_the_store(lines, tmp_path):
     file.write_text(file.read_text() + "notify: {slack: {}}\n")
     (line,) = local_only(load_config(file), "kubeflow")
     assert "store is '/data/store'" in line
+
+
+def test_what_a_watcher_of_rollouts_can_not_reach_is_named(lines, tmp_path):
+    lines()
+    file = tmp_path / "retrain.yaml"
+    file.write_text(
+        file.read_text()
+        + "serving:\n"
+        + "  deploy: {kserve: {service: orders}}\n"
+        + "  rollout: {observations: logs/*.parquet, labels: gs://acme/labels/*}\n"
+    )
+    (found,) = local_only(load_config(tmp_path).of("watch_rollout"))
+    assert f"serving.rollout.observations is '{tmp_path}/logs/*.parquet' on this machine" in found
+    assert not list(local_only(load_config(tmp_path)))
