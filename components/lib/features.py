@@ -98,7 +98,9 @@ def to_arrays(
     Raises:
         RetrainerError: If cells are not of their column's kind, or an integer is missing.
     """
-    return {name: to_array(_column(batch, name), name, kind, where) for name, kind in kinds.items()}
+    return {
+        name: to_array(column_of(batch, name), name, kind, where) for name, kind in kinds.items()
+    }
 
 
 def to_array(column: pa.Array, name: str, kind: str, where: str = "") -> np.ndarray:
@@ -118,13 +120,10 @@ def to_array(column: pa.Array, name: str, kind: str, where: str = "") -> np.ndar
     """
     empty = column.null_count == len(column)
     place = f" in {where}" if where else ""
-    if not empty and is_text(column.type) != (kind == STRING):
-        raise RetrainerError(
-            f"column '{name}' holds {column.type}{place}, and the model takes {kind}. Make the source agree, or say "
-            "what the column is (data.types)."
-        )
     if kind == STRING:
-        return np.full(len(column), b"", object) if empty else _strings(column)
+        words, codes = to_words(column, name, where)
+        return words[codes]
+    _check_kind(column, name, kind, where)
     dtype = np.dtype(kind)
     if np.issubdtype(dtype, np.floating):
         if empty:
@@ -142,6 +141,30 @@ def to_array(column: pa.Array, name: str, kind: str, where: str = "") -> np.ndar
         raise RetrainerError(
             f"column '{name}' holds {column.type}{place}, and the model takes {kind}: {error}."
         ) from error
+
+
+def to_words(column: pa.Array, name: str, where: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Turn a column of text into its distinct values and their places.
+
+    Few distinct values are made into Python objects, instead of one object a row.
+
+    Args:
+        column: n cells.
+        name: The column's name, for errors.
+        where: As in `to_arrays`.
+
+    Returns:
+        Distinct values as bytes objects, and for each cell the index of its value; a missing cell is empty.
+
+    Raises:
+        RetrainerError: If it is no text.
+    """
+    _check_kind(column, name, STRING, where)
+    if column.null_count == len(column):
+        return np.array([b""], object), np.zeros(len(column), np.int32)
+    encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
+    words = np.array([word.encode() for word in encoded.dictionary.to_pylist()], dtype=object)
+    return words, encoded.indices.to_numpy()
 
 
 def find_fitting(column: pa.Array, kind: str) -> np.ndarray:
@@ -182,7 +205,8 @@ def _is_integer(kind: str) -> bool:
     return kind != STRING and not np.issubdtype(np.dtype(kind), np.floating)
 
 
-def _column(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+def column_of(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+    """Return a column of a batch; one that it lacks is empty in each row."""
     if name not in batch.schema.names:
         return pa.nulls(batch.num_rows)
     column = batch.column(name)
@@ -193,8 +217,10 @@ def _column(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
     return column
 
 
-def _strings(column: pa.Array) -> np.ndarray:
-    # Few distinct values are made into Python objects, instead of one object a row.
-    encoded = column.cast(pa.string()).fill_null("").dictionary_encode()
-    words = np.array([word.encode() for word in encoded.dictionary.to_pylist()], dtype=object)
-    return words[encoded.indices.to_numpy()]
+def _check_kind(column: pa.Array, name: str, kind: str, where: str) -> None:
+    if column.null_count < len(column) and is_text(column.type) != (kind == STRING):
+        place = f" in {where}" if where else ""
+        raise RetrainerError(
+            f"column '{name}' holds {column.type}{place}, and the model takes {kind}. Make the source agree, or say "
+            "what the column is (data.types)."
+        )

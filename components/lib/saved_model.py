@@ -5,7 +5,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from .errors import RetrainerError
-from .features import to_arrays
+from .features import column_of, to_array, to_words
 from .folders import local_folder
 from .signatures import argument_of_input
 from .user_errors import reason_of
@@ -90,11 +90,17 @@ class Model:
 
     def _tensor(self, batch: pa.RecordBatch, name: str, spec: tf.TensorSpec) -> tf.Tensor:
         try:
-            values = to_arrays(batch, {name: spec.dtype.name})[name]
+            column = column_of(batch, name)
+            if spec.dtype == tf.string:
+                words, codes = to_words(column, name)
+                # TensorFlow repeats the words, without Python's objects.
+                tensor = tf.gather(tf.constant(words, tf.string), codes)
+            else:
+                tensor = tf.constant(to_array(column, name, spec.dtype.name))
         except RetrainerError as error:
             raise RetrainerError(f"the {self.who} can't score these rows: {error}") from error
         # A model from elsewhere may want (rows, 1).
-        return tf.constant(values if spec.shape.rank in (None, 1) else values.reshape(-1, 1))
+        return tensor if spec.shape.rank in (None, 1) else tf.reshape(tensor, (-1, 1))
 
 
 def load_model(uri: str, who: str) -> Model:
