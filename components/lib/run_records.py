@@ -135,7 +135,8 @@ class TaskRecord:
         (version, or None) and `newest_span` by resolve_champion; `statistics` (URI) and `warnings` by
         validate_examples; `outcome` (`pushed`, `refused`, `unchanged`), `version` (of the model), `champion` (the
         version that it was compared with) and `newest_span` by push_model; `version` (the champion), `deployed` (what
-        serves by service) and `not_deployed` (why not) by deploy_model.
+        serves by service) and `not_deployed` (why not) by deploy_model;
+        `version` (of the model) and `newest_span` by predict_batch.
         """
         self.notes.update(notes)
 

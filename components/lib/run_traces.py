@@ -20,8 +20,8 @@ INGEST, CHAMPION, VALIDATE, PUSH = (
     "validate_examples",
     "push_model",
 )
-DEPLOY = "deploy_model"
-RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH})
+DEPLOY, PREDICT = "deploy_model", "predict_batch"
+RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH, PREDICT})
 """Tasks that keep records, since they are never cached, and whose own errors are rules that stop a run.
 
 `deploy_model` keeps one, too; what it can't deploy is a failure.
@@ -41,12 +41,13 @@ class Outcome(StrEnum):
     PUSHED = "pushed"
     REFUSED = "refused"
     UNCHANGED = "unchanged"
+    PREDICTED = "predicted"
     STOPPED = "stopped"
     FAILED = "failed"
     OPEN = "open"
 
 
-DONE_OUTCOMES = frozenset({Outcome.PUSHED, Outcome.REFUSED, Outcome.UNCHANGED})
+DONE_OUTCOMES = frozenset({Outcome.PUSHED, Outcome.REFUSED, Outcome.UNCHANGED, Outcome.PREDICTED})
 """Outcomes of a run that came to its end."""
 
 
@@ -83,6 +84,9 @@ class RunTrace:
         if self.failed:
             rule = self.failed.known and self.failed.task in RECORDED
             return Outcome.STOPPED if rule else Outcome.FAILED
+        predicted = self.tasks.get(PREDICT)
+        if predicted and predicted.state == TaskState.SUCCEEDED:
+            return Outcome.PREDICTED
         push = self.tasks.get(PUSH)
         if push is None or push.state != TaskState.SUCCEEDED:
             return Outcome.OPEN
@@ -92,13 +96,13 @@ class RunTrace:
 
     @property
     def sentence(self) -> str:
-        """What there is to say of the outcome: push_model's verdict, or where and why a task stopped."""
+        """What there is to say of the outcome: the last task's verdict, or where and why a task stopped."""
         if self.failed and self.failed.task == DEPLOY and self.failed.known:
             # It says by itself that the push succeeded.
             return self.failed.error
         if self.failed:
             return f"stopped at {self.failed.task}: {self.failed.error}"
-        return self.tasks[PUSH].verdict if PUSH in self.tasks else ""
+        return next((self.tasks[one].verdict for one in (PUSH, PREDICT) if one in self.tasks), "")
 
     @property
     def failed(self) -> TaskRecord | None:

@@ -17,6 +17,7 @@ _TITLES = {
     "pushed": "a new model is the champion",
     "unchanged": "the model was the champion already",
     "refused": "the new model was refused",
+    "predicted": "spans were scored",
     "stopped": "the run was stopped",
     "failed": "the run failed",
     "waiting": "a run waits",
@@ -35,7 +36,7 @@ class Notification:
     Attributes:
         pipeline: Name of the pipeline.
         run: Name of the run; of a message that waits, what it is about.
-        outcome: `pushed`, `unchanged`, `refused`, `stopped`, `failed` or `waiting`.
+        outcome: `pushed`, `unchanged`, `refused`, `predicted`, `stopped`, `failed` or `waiting`.
         reason: Why, in a sentence or a few.
         task: The task that decided it; empty if that is not known.
         span: The newest span; empty if that is not known.

@@ -12,6 +12,7 @@ from ..lib.run_traces import (
     DEPLOY,
     DONE_OUTCOMES,
     INGEST,
+    PREDICT,
     PUSH,
     RECORDED,
     VALIDATE,
@@ -75,7 +76,7 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
     pushed = outcome == Outcome.PUSHED or (
         task == DEPLOY and trace.noted(PUSH, "outcome") == Outcome.PUSHED
     )
-    version = trace.noted(PUSH, "version") if pushed else None
+    version = trace.noted(PUSH, "version") if pushed else trace.noted(PREDICT, "version")
     champion = (
         version if pushed else trace.noted(PUSH, "champion") or trace.noted(CHAMPION, "champion")
     )
@@ -86,7 +87,16 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
         outcome=str(outcome),
         reason=unread or reason,
         task=task,
-        span=str(trace.noted(PUSH, "newest_span") or trace.noted(INGEST, "newest_span") or ""),
+        span=str(
+            next(
+                (
+                    span
+                    for task in (PUSH, INGEST, PREDICT)
+                    if (span := trace.noted(task, "newest_span"))
+                ),
+                "",
+            )
+        ),
         model_version=_whole(version),
         champion_version=_whole(champion),
         metrics=_metrics(here),
@@ -116,6 +126,8 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
         own = trace.failed.task == DEPLOY and trace.failed.known
         prefix = "" if own else f"{trace.failed.task}: "
         return trace.outcome, trace.failed.task, f"{prefix}{trace.failed.error}"
+    if trace.outcome == Outcome.PREDICTED:
+        return Outcome.PREDICTED, PREDICT, trace.sentence
     push, deployment = trace.tasks.get(PUSH), trace.tasks.get(DEPLOY)
     if push and deployment and deployment.state == TaskState.RUNNING:
         return Outcome.FAILED, DEPLOY, f"{push.verdict}; {_unknown(trace)}"

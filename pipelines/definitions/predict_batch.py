@@ -4,6 +4,7 @@ from typing import Any
 
 from kfp import dsl
 
+from ...components import notify_outcome
 from ...components import predict_batch as predict
 from ..project.config import LoadedConfig
 from ..project.sections.predict import PredictConfig
@@ -26,13 +27,7 @@ def predict_batch(loaded: LoadedConfig) -> Any:
     data, own = config.data, config.predict or PredictConfig()
     same = own.pattern is None
 
-    @dsl.pipeline(name=loaded.pipeline_name, description="Batch prediction, compiled by retrainer.")
-    def pipeline(
-        span: str = "latest",
-        pattern: str = own.pattern or data.pattern,
-        store: str = config.store,
-        model: str = own.model,
-    ) -> None:
+    def score(span: Any, pattern: Any, store: Any, model: Any) -> None:
         task = predict(
             pattern=pattern,
             store=store,
@@ -57,7 +52,34 @@ def predict_batch(loaded: LoadedConfig) -> Any:
             max_errors=own.max_errors,
             **RUN,
         )
+        set_up(_NAME, task)
+
+    def set_up(name: str, task: Any) -> None:
+        # Both read the world, or change it.
         task.set_caching_options(False)
-        apply_settings(task, config.tasks.of(_NAME), config.image)
+        apply_settings(task, config.tasks.of(name), config.image)
+
+    channels = config.notify.channels()
+
+    @dsl.pipeline(name=loaded.pipeline_name, description="Batch prediction, compiled by retrainer.")
+    def pipeline(
+        span: str = "latest",
+        pattern: str = own.pattern or data.pattern,
+        store: str = config.store,
+        model: str = own.model,
+    ) -> None:
+        if not channels:
+            score(span, pattern, store, model)
+            return
+        last = notify_outcome(
+            store=store,
+            pipeline=loaded.pipeline_name,
+            channels=channels,
+            kubeflow_url=config.targets.kubeflow.host or "",
+            **RUN,
+        )
+        set_up("notify_outcome", last)
+        with dsl.ExitHandler(last, name="score"):
+            score(span, pattern, store, model)
 
     return pipeline

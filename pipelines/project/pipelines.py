@@ -49,7 +49,7 @@ PIPELINES = {
         CONTINUOUS_TRAINING, ("span", "pattern", "store", "allow_older")
     ),
     PREDICT_BATCH: PipelineKind(
-        PREDICT_BATCH, ("span", "pattern", "store", "model"), (PREDICT_BATCH,), ("predict",)
+        PREDICT_BATCH, ("span", "pattern", "store", "model"), (PREDICT_BATCH, _NOTIFY), ("predict",)
     ),
     WATCH_ROLLOUT: PipelineKind(
         WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT,), ("serving", "rollout")
@@ -82,12 +82,11 @@ def pipeline_tasks(config: RetrainConfig, pipeline: str) -> tuple[str, ...]:
             without a service of `serving.deploy` none has `deploy_model`.
         pipeline: Which of `PIPELINES`.
     """
+    absent = set() if config.notify.channels() else {_NOTIFY}
     if own := PIPELINES[pipeline].tasks:
-        return own
-    others = {task for kind in PIPELINES.values() for task in kind.tasks}
-    left_out = {"all", *others}
-    if not config.notify.channels():
-        left_out.add(_NOTIFY)
+        return tuple(task for task in own if task not in absent)
+    others = {task for kind in PIPELINES.values() for task in kind.tasks if task != _NOTIFY}
+    left_out = {"all", *others, *absent}
     if not config.serving.deploy.services():
         left_out.add(_DEPLOY)
     return tuple(name for name in TasksConfig.model_fields if name not in left_out)

@@ -9,6 +9,7 @@ from ...components.lib.run_traces import (
     CHAMPION,
     DONE_OUTCOMES,
     INGEST,
+    PREDICT,
     PUSH,
     Outcome,
     RunTrace,
@@ -133,7 +134,9 @@ def to_run(target: str, run: RemoteRun | None, trace: RunTrace) -> RunElsewhere:
         place=dict(submitted.get("place") or {}),
         pipeline=str(submitted.get("pipeline") or ""),
         parameters=dict(submitted.get("parameters") or {}),
-        newest_span=str(trace.noted(INGEST, "newest_span") or ""),
+        newest_span=str(
+            trace.noted(INGEST, "newest_span") or trace.noted(PREDICT, "newest_span") or ""
+        ),
         spans=trace.spans or {},
         champion=trace.noted(CHAMPION, "champion"),
         version=trace.noted(PUSH, "version"),

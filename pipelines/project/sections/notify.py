@@ -9,7 +9,7 @@ from ....components.lib.errors import RetrainerError
 from ....components.notify_outcome.channels import parse_channel
 from .section import Section
 
-Outcome = Literal["pushed", "unchanged", "refused", "stopped", "failed", "waiting"]
+Outcome = Literal["pushed", "unchanged", "refused", "predicted", "stopped", "failed", "waiting"]
 DEFAULT_OUTCOMES: tuple[Outcome, ...] = ("pushed", "refused", "stopped", "failed", "waiting")
 KINDS = ("webhook", "slack", "email", "pubsub")
 

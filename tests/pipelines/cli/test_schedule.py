@@ -267,3 +267,45 @@ def test_a_limit_that_vertex_keeps_is_refused_by_a_dry_run_too(retrainer, projec
     write_schedule(project, "{cron: 0 3 * * *}")
     with pytest.raises(RetrainerError, match="has 'max_runs', which Vertex AI can't remove"):
         retrainer("schedule", "apply", project, "--to", "vertex", *more)
+
+
+@pytest.mark.parametrize("kind", ["vertex", "kubeflow"])
+def test_schedules_of_two_pipelines_stand_side_by_side(retrainer, project, vertex, kubeflow, kind):
+    on = (project, "--to", kind)
+    file = project / "retrain.yaml"
+    usual = file.read_text()
+    file.write_text(
+        f"{usual}\nschedule: {{cron: 0 4 * * *}}\npredict: {{schedule: {{cron: 0 7 * * *}}}}\n"
+    )
+    made = retrainer("schedule", "apply", *on).splitlines()
+    assert [line.partition(":")[0] for line in made] == [
+        "created orders", "created orders-predict-batch",
+    ]  # fmt: skip
+    assert retrainer("schedule", "apply", *on).count("unchanged") == 2
+    listed = retrainer("schedule", "list", *on)
+    assert "orders: active, '0 4 * * *'" in listed
+    assert "orders-predict-batch: active, '0 7 * * *'" in listed
+    assert "has changed since" not in listed
+    paused = retrainer("schedule", "pause", *on, "--pipeline", "predict_batch")
+    assert paused.startswith("orders-predict-batch: paused")
+    file.write_text(f"{usual}\nschedule: {{cron: 0 4 * * *}}\n")
+    assert (
+        retrainer("schedule", "apply", *on)
+        .splitlines()[1]
+        .startswith("deleted orders-predict-batch")
+    )
+    assert "predict" not in retrainer("schedule", "list", *on)
+
+
+@pytest.mark.parametrize("kind", ["vertex", "kubeflow"])
+def test_runs_of_two_pipelines_never_meet(retrainer, project, vertex, kubeflow, kind):
+    file = project / "retrain.yaml"
+    file.write_text(file.read_text() + "\npredict: {}\n")
+    run = retrainer("submit", project, "--to", kind, "--pipeline", "predict_batch")
+    assert run.startswith("run orders-predict-batch-")
+    retrainer("submit", project, "--to", kind, "--run-id", "orders-1")
+    listed = retrainer("runs", "list", "--file", project, "--to", kind)
+    assert listed.count("orders-1") == 1
+    assert listed.count("orders-predict-batch-") == 1
+    with pytest.raises(RetrainerError, match="predict_batch has no 'allow_older'"):
+        retrainer("submit", project, "--to", kind, "--pipeline", "predict_batch", "--allow-older")

@@ -68,3 +68,11 @@ def test_without_the_section_there_is_no_such_pipeline(load):
 def test_a_model_that_is_no_version_is_refused(load, model):
     with pytest.raises(RetrainerError, match=r"predict.model"):
         load(f"predict: {{model: {model}}}")
+
+
+def test_its_runs_notify_as_those_of_training_do(load):
+    loaded = load("predict: {}\nnotify: {slack: {url_env: HOOK}}").of("predict_batch")
+    tasks = compile_config(loaded).spec["root"]["dag"]["tasks"]
+    assert set(tasks) == {"exit-handler-1", "notify-outcome"}
+    values = tasks["notify-outcome"]["inputs"]["parameters"]
+    assert values["pipeline"]["runtimeValue"]["constant"] == loaded.pipeline_name

@@ -46,7 +46,7 @@ def test_no_two_pipelines_have_one_name_and_a_name_that_gets_too_long_is_refused
 
 
 def test_a_pipeline_has_its_own_tasks_alone(loaded):
-    assert pipeline_tasks(loaded.config, OTHER) == ("resolve_champion", "notify_outcome")
+    assert pipeline_tasks(loaded.config, OTHER) == ("resolve_champion",)
     usual = pipeline_tasks(loaded.config, CONTINUOUS_TRAINING)
     assert "push_model" in usual
     # Of another pipeline, and of none without a channel.
