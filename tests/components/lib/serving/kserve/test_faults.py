@@ -13,6 +13,7 @@ from servers import kserve_schema
 from servers.kserve_modes import on_a_kube_apiserver_too
 
 from retrainer.components.lib.serving.interface import ServiceError
+from retrainer.components.lib.serving.kserve import cluster
 from retrainer.components.lib.serving.kserve.cluster import Cluster
 
 PLANS = [(7, None, 0), (7, 8, 20), (8, None, 0)]
@@ -164,6 +165,19 @@ def test_a_cluster_that_nothing_names_is_an_error(bench, monkeypatch, tmp_path):
         bench.open(kubeconfig=str(tmp_path / "missing")).apply(bench.plan(7))
     with pytest.raises(ServiceError, match="no cluster to deploy to"):
         bench.open(context="other").apply(bench.plan(7))
+
+
+def test_in_a_pod_the_cluster_and_the_namespace_are_the_pods(bench, monkeypatch, tmp_path):
+    def of_the_pod(client_configuration):
+        client_configuration.host = bench.cluster.url
+        client_configuration.api_key["authorization"] = "bearer pod"
+
+    (tmp_path / "namespace").write_text("ml\n")
+    monkeypatch.setattr("kubernetes.config.load_incluster_config", of_the_pod)
+    monkeypatch.setattr(cluster, "_POD_NAMESPACE", str(tmp_path / "namespace"))
+    assert bench.open(kubeconfig=None).apply(bench.plan(7)).traffic == {7: 100}
+    assert bench.cluster.isvc()["metadata"]["namespace"] == "ml"
+    assert {one.headers["Authorization"] for one in bench.cluster.requests} == {"bearer pod"}
 
 
 @on_a_kube_apiserver_too
