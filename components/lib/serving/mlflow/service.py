@@ -156,7 +156,7 @@ class MLflow:
             if error.code == _INVALID and is_local(model.uri):
                 raise ServiceError(
                     f"MLflow at {self._settings.tracking_uri} takes no model of a local store ('{source}'). Set store "
-                    "to a bucket, or start the server with MLFLOW_ALLOW_FILE_URI_AS_MODEL_VERSION_SOURCE=true."
+                    "to a bucket."
                 ) from error
             raise
         return str(made["model_version"]["version"])
