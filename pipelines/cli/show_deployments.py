@@ -175,7 +175,11 @@ def print_status(rows: Sequence[Mapping[str, Any]], console: Console | None = No
         lines = [
             *([row["error"]] if row["error"] else []),
             *row["differences"],
-            *([f"the last deployment failed: {last['error']}"] if last.get("error") else []),
+            *(
+                [f"the last deployment failed: {last['error']}"]
+                if last.get("error") and not row["error"]
+                else []
+            ),
             *(
                 [f"not retrainer's: {', '.join(served['foreign'])}"]
                 if served.get("foreign")

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from ...network import advice, keep_token, prepare, route
+from ..http_reason import http_reason
 from ..interface import ServiceError
 
 USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
@@ -109,7 +110,7 @@ class Rest:
             answer = session.request(method, url, timeout=_SECONDS, **content, **verify)
         except (requests.exceptions.RequestException, OSError) as error:
             raise MLflowError(
-                f"MLflow at {self.uri} can't be reached{route(url)}: {error}.{advice(error)} Check "
+                f"MLflow at {self.uri} can't be reached{route(url)}: {http_reason(error)}.{advice(error)} Check "
                 "serving.deploy.mlflow.tracking_uri, and that the server runs.",
                 transient=True,
             ) from error

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...network import advice, prepare, route
+from ..http_reason import http_reason
 from ..interface import ServiceError
 
 _SECONDS = 10.0
@@ -51,7 +52,7 @@ def read_states(address: str, model: str) -> dict[int, VersionState]:
         }
     except (requests.exceptions.RequestException, ValueError, KeyError, AttributeError) as error:
         raise ServiceError(
-            f"TensorFlow Serving at {address} did not answer{route(url)}: {error}.{advice(error)} Check "
+            f"TensorFlow Serving at {address} did not answer{route(url)}: {http_reason(error)}.{advice(error)} Check "
             "serving.deploy.tf_serving.address, and that the server runs.",
             transient=True,
         ) from error

@@ -233,3 +233,13 @@ def test_what_is_not_mlflow_is_named(fake):
     elsewhere = open_service("mlflow", {"tracking_uri": f"{fake.url}/elsewhere"}, "tips")
     with pytest.raises(ServiceError, match=r"answered registered-models/get with status 404"):
         elsewhere.status()
+
+
+def test_a_port_that_nobody_listens_on_is_one_short_sentence():
+    nobody = open_service("mlflow", {"tracking_uri": "http://127.0.0.1:9"}, "tips")
+    with pytest.raises(ServiceError) as caught:
+        nobody.status()
+    assert str(caught.value) == (
+        "MLflow at http://127.0.0.1:9 can't be reached: Connection refused. Check "
+        "serving.deploy.mlflow.tracking_uri, and that the server runs."
+    )
