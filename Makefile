@@ -12,7 +12,7 @@ LOWEST ?= tests/components/lib/source_rows/sources/test_bigquery_source.py \
     tests/components/lib/test_remote_filesystem.py \
     tests/components/lib/test_uris_on_a_bucket.py \
     tests/components/lib/report/test_page.py \
-    tests/components/lib/serving/sagemaker/test_sagemaker_service.py \
+    tests/components/lib/serving/sagemaker/test_service.py \
     tests/components/notify_outcome/test_pubsub.py \
     tests/pipelines/cli/test_compile.py \
     tests/pipelines/definitions/test_continuous_training.py \
