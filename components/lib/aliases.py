@@ -40,6 +40,7 @@ class Hold:
         digest: SHA-256 of its content.
         run: The name of the run that made it; empty if unknown.
         job: What the service calls that run, which no other run is called; empty if unknown.
+        training: Digest of its data, code and settings, since training again gives other bytes; empty if unknown.
         by: Who rolled it back.
         at: When, in ISO 8601, UTC.
         why: The reason.
@@ -49,16 +50,18 @@ class Hold:
     digest: str
     run: str = ""
     job: str = ""
+    training: str = ""
     by: str = ""
     at: str = ""
     why: str = ""
 
-    def covers(self, digest: str, job: str = "") -> bool:
-        """Check whether a model is held: it has this content, or comes from this run.
+    def covers(self, digest: str, job: str = "", training: str = "") -> bool:
+        """Check whether a model is held: it has this content, or comes from this run or from an equal training.
 
         On Kubeflow two runs may have the same name, so the name says nothing.
         """
-        return digest == self.digest or bool(job and job == self.job)
+        same_training = bool(training and training == self.training)
+        return digest == self.digest or bool(job and job == self.job) or same_training
 
     @property
     def words(self) -> str:
@@ -111,9 +114,9 @@ class AliasMove:
             record.number, content["version"], content.get("previous"), action, held=held, **words
         )
 
-    def holding(self, digest: str, job: str = "") -> Hold | None:
+    def holding(self, digest: str, job: str = "", training: str = "") -> Hold | None:
         """Find the hold that keeps a model from service."""
-        return next((one for one in self.held if one.covers(digest, job)), None)
+        return next((one for one in self.held if one.covers(digest, job, training)), None)
 
 
 @dataclass(frozen=True)

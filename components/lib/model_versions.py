@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .digests import digest_value
 from .errors import RetrainerError
 from .uris import filesystem, join, read_json
 
@@ -55,6 +56,21 @@ class Incomplete:
     version: int
     reason: str
     deleted: Mapping[str, Any] = field(default_factory=dict)
+
+
+def training_digest(info: Mapping[str, Any]) -> str:
+    """Hash what a training was made of, as far as a version's metadata has it.
+
+    Args:
+        info: Metadata of a version.
+
+    Returns:
+        SHA-256 of data, code, hyperparameters and settings; empty if data or code are unknown.
+    """
+    if not info.get("data_digest") or not info.get("code_digest"):
+        return ""
+    keys = ("data_digest", "code_digest", "hyperparameters", "training")
+    return digest_value([info.get(key) for key in keys])
 
 
 def read_version(folder: str) -> ModelVersion | None:

@@ -17,6 +17,7 @@ from .aliases import (
     version_words,
 )
 from .errors import RetrainerError
+from .model_versions import training_digest
 from .registry import CHAMPION, Registry
 
 
@@ -142,6 +143,7 @@ def roll_back(
             taken.digest if taken else "",
             str(made.get("run") or ""),
             str(made.get("job") or ""),
+            training_digest(made),
             **{name: str(noted.get(name) or "") for name in ("by", "at", "why")},
         )
     )

@@ -8,6 +8,7 @@ from ..lib.aliases import PUSH, Hold
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.folders import local_folder
+from ..lib.model_versions import training_digest
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.run_records import TaskRecord
@@ -51,7 +52,8 @@ def push(
 
     The gate is in here: whatever calls this, a model goes out only if the blessing and the serving check are of this
     very model and both say yes, if the champion is still the one that it was compared with, if the champion has not
-    seen newer spans, and if no version of this content or of this run was rolled back and is held.
+    seen newer spans, and if no version of this content, run or training was rolled back and
+    is held.
 
     Args:
         model: The model artifact, a SavedModel.
@@ -101,7 +103,10 @@ def push(
         served = newest_move.version if newest_move else None
         current = None if served is None else registry.get(served)
         is_champion = current is not None and current.digest == digest
-        hold = newest_move.holding(digest, str(noted.get("job") or "")) if newest_move else None
+        hold = None
+        if newest_move:
+            job = str(noted.get("job") or "")
+            hold = newest_move.holding(digest, job, training_digest(noted))
         if hold and not is_champion:
             refusals.append(_held(hold, digest))
         older, age = older_than_champion(newest, current, pattern)
@@ -157,7 +162,9 @@ def _refusal(judged: Blessing) -> str:
 
 
 def _held(hold: Hold, digest: str) -> str:
-    same = "this model" if hold.digest == digest else "this run's model"
+    same = (
+        "this model" if hold.digest == digest else "this model of its run or of an equal training"
+    )
     return (
         f"{hold.words}, so {same} is held; to put it into service all the same, use retrainer models promote "
         f"{hold.version}"

@@ -143,7 +143,7 @@ def promote(version: int | str, file: Path, why: str, as_json: bool) -> None:
 def rollback(to: int | None, file: Path, why: str, as_json: bool) -> None:
     """Put the previous champion back into service, without a retrain.
 
-    The version that was in service is held: its run, and any run that trains the same content, can't put it into
+    The version that was in service is held: its run, and any run with equal data, code and settings, can't put it into
     service again until 'retrainer models promote' does.
     """
     from .change_models import roll_back_champion

@@ -337,3 +337,21 @@ def test_a_version_that_was_rolled_back_is_not_pushed_again_until_a_person_promo
     promote(gate.registry, 1, {"by": "ann", "why": "a try"})
     verdict, _ = gate.push(second, gate.judge(second, champion=1))
     assert verdict.startswith("pushed as version 2, in place of version 1")
+
+
+def test_the_same_training_again_is_held_though_its_bytes_differ(gate):
+    def push_trained(name, champion, rows):
+        model = gate.model(name)
+        blessing, check = gate.judge(model, champion=champion)
+        digest = digest_folder(model)
+        Blessing(True, (), "blessed", digest, champion, data_digest=rows).write(blessing)
+        info = {"training": {"code_digest": "code", "hyperparameters": {"units": 8}}}
+        return push(model, blessing, check, gate.store, f"{gate.store}/pushed", info)
+
+    push_trained("a", None, "monday")
+    push_trained("b", 1, "tuesday")
+    roll_back(gate.registry, {"by": "ann", "why": "too many refunds"})
+    verdict = push_trained("c", 1, "tuesday")
+    assert "version 2 was rolled back by ann" in verdict
+    assert "of an equal training is held" in verdict
+    assert push_trained("d", 1, "wednesday").startswith("pushed as version 3")
