@@ -83,6 +83,11 @@ class WantedColumns:
         made = self.changes.derived
         return frozenset(name for name in (*self.names, *self.changes.sources) if name not in made)
 
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """The columns to read, by their names in the source."""
+        return tuple(sorted({*self.read, *self.changes.renamed}))
+
     def types(self, schema_types: Mapping[str, ColumnType]) -> dict[str, ColumnType]:
         """Return the types of columns that are not inferred from the cells.
 

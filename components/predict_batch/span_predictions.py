@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,8 @@ class _Writer:
         raise AssertionError(f"span {self._source.name}: types changed in a pass that knew them")
 
     def _opener(self, file: Any) -> Opener:
-        options = self._work.wanted.settings.rows.source_options
+        wanted = self._work.wanted
+        options = replace(wanted.settings.rows.source_options, only=wanted.source_columns)
         return opener_of(file, options, self._source.name, self._scratch, self._digests)
 
     def _write(self, reader: SpanReader) -> dict[str, Any]:

@@ -12,6 +12,7 @@ class SourceOptions:
     Attributes:
         format: A name of `FORMATS`, or `auto` to go by the name's ending.
         exclude: Columns that are not wanted; a source leaves them out before it looks at their cells.
+        only: The columns that are wanted, for sources that can leave others unread; none: all.
         csv_columns: The columns' names, of CSV files without a header; none: the first row has them.
         csv_delimiter: One character between the cells of a CSV row.
         csv_encoding: Encoding of CSV files, by one of Python's names for it.
@@ -26,6 +27,7 @@ class SourceOptions:
 
     format: str = "auto"
     exclude: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     csv_columns: tuple[str, ...] = ()
     csv_delimiter: str = ","
     csv_encoding: str = "utf-8"

@@ -39,6 +39,7 @@ class ParquetSource:
         self._file = file
         self._path = path
         self._exclude = options.exclude
+        self._only = options.only
 
     def blocks(self) -> Iterator[Block]:
         """Read the file from its beginning.
@@ -72,8 +73,15 @@ class ParquetSource:
 
     def _read(self, parquet: pq.ParquetFile) -> Iterator[Block]:
         names = parquet.schema_arrow.names
-        wanted = [name for name in names if name not in self._exclude]
-        excluded = [name for name in names if name in self._exclude]
+        wanted = [
+            name
+            for name in names
+            if name not in self._exclude and (not self._only or name in self._only)
+        ]
+        if self._only and not wanted:
+            # A batch without columns has no rows.
+            wanted = names[:1]
+        excluded = [name for name in names if name not in wanted]
         first = 1
         for batch in parquet.iter_batches(batch_size=_block_rows(parquet), columns=wanted):
             yield Block(batch, first, (), excluded)
