@@ -122,8 +122,7 @@ def test_mlflows_own_client_reads_from_its_own_server_what_was_registered(real):
     found = read()
     assert (found["champion"]["tags"]["retrainer.version"], found["challenger"]) == ("1", None)
     assert (found["versions"], found["runs"]) == (2, 2)
-    service.apply(Plan(None))
-    assert read()["champion"] is None
+    assert service.apply(Plan(None)).traffic == {}
 
 
 @pytest.mark.slow
