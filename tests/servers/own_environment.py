@@ -74,7 +74,11 @@ def _make(home: Path, lock: Path) -> str:
         return "uv is not installed"
     settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
     if (Path(uv).parent / "pip").exists():
-        settings |= _setup().uv_environment(Path(uv).parent.parent)
+        try:
+            settings |= _setup().uv_environment(Path(uv).parent.parent)
+        except OSError as error:
+            # An environment of another machine, as where its folder is mounted.
+            return f"{uv} is of an environment that does not work here: {error}"
     for command in (
         [uv, "venv", "--python", sys.executable, str(home)],
         [uv, "pip", "sync", "--python", str(home), "--require-hashes", str(lock)],
