@@ -37,7 +37,7 @@ _TABLES = (".csv", ".parquet")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def predict(source: str, file: Path, output: str | None, model: str | None, as_json: bool) -> None:
-    """Score the rows of INPUT, a file or URI, with a model of the store.
+    """Score the rows of a file with a model of the store.
 
     Rows are read as retrain.yaml says of `data` and `predict`, and each of them is in the output, in the same order. To
     score spans, run the pipeline: retrainer run --pipeline predict_batch.

@@ -21,7 +21,10 @@ def rollout() -> None:
 @STORE
 @AS_JSON
 def status(file: Path, as_json: bool) -> None:
-    """Show where the newest rollout stands, what was observed, and every change with its reason."""
+    """Show the newest rollout, and why it changed.
+
+    With what was observed of both versions, and every change with its reason.
+    """
     from ..project.config import load_config
     from .show_rollout import print_rollout, read_rollout
 
@@ -34,7 +37,10 @@ def status(file: Path, as_json: bool) -> None:
 @STORE
 @AS_JSON
 def watch(file: Path, as_json: bool) -> None:
-    """Look at the rollout once, as the scheduled watch_rollout does: it may go on or back."""
+    """Look at the rollout once; it may go on or back.
+
+    The scheduled pipeline watch_rollout does the same.
+    """
     from ...components.watch_rollout.watch import watch as look
     from .show_rollout import rollout_settings, services_of
     from .users import this_user
@@ -49,7 +55,7 @@ def watch(file: Path, as_json: bool) -> None:
 @WHY
 @AS_JSON
 def abort(file: Path, why: str, as_json: bool) -> None:
-    """Take the new version back: the one that served before gets all requests again.
+    """Give all requests to the version before.
 
     The registry goes back, too, and the version is held: no run promotes it again.
     """
@@ -64,7 +70,7 @@ def abort(file: Path, why: str, as_json: bool) -> None:
 @click.option("--all", "whole", is_flag=True, help="Leave out all stages that are left.")
 @AS_JSON
 def promote(file: Path, why: str, whole: bool, as_json: bool) -> None:
-    """Take the new version to its next stage now, whatever was observed."""
+    """Go to the next stage now, whatever was observed."""
     from .show_rollout import promote_rollout
 
     _print(promote_rollout(file, why, whole), as_json, lambda one: click.echo(one["words"]))
@@ -81,7 +87,7 @@ def promote(file: Path, why: str, whole: bool, as_json: bool) -> None:
 def compare(
     file: Path, baseline: int, version: int, slices: tuple[str, ...], as_json: bool
 ) -> None:
-    """Compare two versions by what was observed of them, also by slice: BASELINE with VERSION.
+    """Compare BASELINE with VERSION, also by slice.
 
     The interval of a difference holds however often the command runs, and whenever one stops.
     """
