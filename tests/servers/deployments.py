@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from servers import memory_service
 
+from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.lock import LockTiming
 from retrainer.components.lib.serving.services import SERVICES
@@ -36,7 +37,7 @@ def push(store, tmp_path):
         model = tmp_path / f"model-{number}"
         model.mkdir()
         (model / "saved_model.pb").write_bytes(b"graph %d" % number)
-        version = registry.add(str(model), f"digest-{number}", {"run": f"run-{number}"})
+        version = registry.add(str(model), digest_folder(str(model)), {"run": f"run-{number}"})
         registry.move_alias(CHAMPION, version.version, registry.version_of(CHAMPION), {})
         return version.version
 
