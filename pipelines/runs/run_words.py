@@ -5,6 +5,8 @@ from .records import RunRecord, TaskRecord
 
 # The second is there with evaluation.champion_changed: judge_again, and has the last word.
 PUSH_TASKS = ("push-model-2", "push-model")
+DECIDING_TASKS = (*PUSH_TASKS, "predict-batch", "watch-rollout")
+"""Tasks whose verdict is that of a run; the first that a run has."""
 
 
 def describe_failure(record: RunRecord) -> str:
@@ -46,13 +48,13 @@ def outcome(record: RunRecord) -> str:
     """Summarize a run's outcome in a few words.
 
     Returns:
-        The verdict of push_model; or where and why the run stopped.
+        The verdict of the task that decides it; or where and why the run stopped.
     """
     if record.failed_tasks:
         task = record.failed_tasks[0]
         return f"stopped at {task.title or task.name}: {first_line(task.error or '')}"
-    pushes = [record.tasks[name] for name in PUSH_TASKS if name in record.tasks]
-    verdicts = [push.verdict for push in pushes if push.verdict]
+    deciding = [record.tasks[name] for name in DECIDING_TASKS if name in record.tasks]
+    verdicts = [task.verdict for task in deciding if task.verdict]
     return verdicts[0] if verdicts else first_line(record.error or "")
 
 
