@@ -20,11 +20,11 @@ INGEST, CHAMPION, VALIDATE, PUSH = (
     "validate_examples",
     "push_model",
 )
-DEPLOY, PREDICT = "deploy_model", "predict_batch"
+DEPLOY, PREDICT, WATCH = "deploy_model", "predict_batch", "watch_rollout"
 RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH, PREDICT})
 """Tasks that keep records, since they are never cached, and whose own errors are rules that stop a run.
 
-`deploy_model` keeps one, too; what it can't deploy is a failure.
+`deploy_model` and `watch_rollout` keep one, too; what they can't deploy is a failure.
 """
 _FILE = re.compile(r"(?P<task>[a-z_]+)\.(?P<key>[0-9a-f]{12})\.json")
 _READERS = 16
@@ -42,12 +42,23 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     UNCHANGED = "unchanged"
     PREDICTED = "predicted"
+    ROLLED_BACK = "rolled_back"
+    WATCHED = "watched"
     STOPPED = "stopped"
     FAILED = "failed"
     OPEN = "open"
 
 
-DONE_OUTCOMES = frozenset({Outcome.PUSHED, Outcome.REFUSED, Outcome.UNCHANGED, Outcome.PREDICTED})
+DONE_OUTCOMES = frozenset(
+    {
+        Outcome.PUSHED,
+        Outcome.REFUSED,
+        Outcome.UNCHANGED,
+        Outcome.PREDICTED,
+        Outcome.ROLLED_BACK,
+        Outcome.WATCHED,
+    }
+)
 """Outcomes of a run that came to its end."""
 
 
@@ -87,6 +98,9 @@ class RunTrace:
         predicted = self.tasks.get(PREDICT)
         if predicted and predicted.state == TaskState.SUCCEEDED:
             return Outcome.PREDICTED
+        watched = self.tasks.get(WATCH)
+        if watched and watched.state == TaskState.SUCCEEDED:
+            return Outcome.ROLLED_BACK if watched.notes.get("rolled_back") else Outcome.WATCHED
         push = self.tasks.get(PUSH)
         if push is None or push.state != TaskState.SUCCEEDED:
             return Outcome.OPEN
@@ -102,7 +116,8 @@ class RunTrace:
             return self.failed.error
         if self.failed:
             return f"stopped at {self.failed.task}: {self.failed.error}"
-        return next((self.tasks[one].verdict for one in (PUSH, PREDICT) if one in self.tasks), "")
+        last = (PUSH, PREDICT, WATCH)
+        return next((self.tasks[one].verdict for one in last if one in self.tasks), "")
 
     @property
     def failed(self) -> TaskRecord | None:

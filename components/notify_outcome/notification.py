@@ -18,6 +18,8 @@ _TITLES = {
     "unchanged": "the model was the champion already",
     "refused": "the new model was refused",
     "predicted": "spans were scored",
+    "rolled_back": "a rollout was rolled back",
+    "watched": "a rollout was looked at",
     "stopped": "the run was stopped",
     "failed": "the run failed",
     "waiting": "a run waits",
@@ -36,11 +38,12 @@ class Notification:
     Attributes:
         pipeline: Name of the pipeline.
         run: Name of the run; of a message that waits, what it is about.
-        outcome: `pushed`, `unchanged`, `refused`, `predicted`, `stopped`, `failed` or `waiting`.
+        outcome: `pushed`, `unchanged`, `refused`, `predicted`, `rolled_back`, `watched`, `stopped`, `failed` or
+            `waiting`.
         reason: Why, in a sentence or a few.
         task: The task that decided it; empty if that is not known.
         span: The newest span; empty if that is not known.
-        model_version: The version that the run pushed; None if it pushed none.
+        model_version: The version that the run pushed, scored with, or rolled out; None if it has none.
         champion_version: The version that serves now; None if none does, or that is not known.
         metrics: Key metrics by name.
         run_link: Page or folder of the run; empty if that is not known.

@@ -16,6 +16,7 @@ from ..lib.run_traces import (
     PUSH,
     RECORDED,
     VALIDATE,
+    WATCH,
     Outcome,
     RunTrace,
     read_run,
@@ -76,7 +77,11 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
     pushed = outcome == Outcome.PUSHED or (
         task == DEPLOY and trace.noted(PUSH, "outcome") == Outcome.PUSHED
     )
-    version = trace.noted(PUSH, "version") if pushed else trace.noted(PREDICT, "version")
+    version = (
+        trace.noted(PUSH, "version")
+        if pushed
+        else trace.noted(PREDICT, "version") or trace.noted(WATCH, "version")
+    )
     champion = (
         version if pushed else trace.noted(PUSH, "champion") or trace.noted(CHAMPION, "champion")
     )
@@ -128,6 +133,8 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
         return trace.outcome, trace.failed.task, f"{prefix}{trace.failed.error}"
     if trace.outcome == Outcome.PREDICTED:
         return Outcome.PREDICTED, PREDICT, trace.sentence
+    if trace.outcome in (Outcome.ROLLED_BACK, Outcome.WATCHED):
+        return trace.outcome, WATCH, trace.sentence
     push, deployment = trace.tasks.get(PUSH), trace.tasks.get(DEPLOY)
     if push and deployment and deployment.state == TaskState.RUNNING:
         return Outcome.FAILED, DEPLOY, f"{push.verdict}; {_unknown(trace)}"

@@ -13,6 +13,7 @@ _MOST_HEADER, _MOST_TEXT, _MOST_FIELD, _MOST_FIELDS = 150, 3000, 2000, 10
 _MARKS = {
     "pushed": ":white_check_mark:",
     "refused": ":no_entry_sign:",
+    "rolled_back": ":rewind:",
     "stopped": ":octagonal_sign:",
     "failed": ":x:",
     "waiting": ":hourglass:",

@@ -16,7 +16,7 @@ from ..lib.serving.reconcile import Reconciler
 from ..lib.serving.rollout_ends import complete_rollout, roll_back_registry
 from ..lib.serving.rollout_records import RolloutRecords
 from ..lib.serving.rollout_settings import RolloutSettings
-from ..lib.serving.rollout_state import Rollout, to_text
+from ..lib.serving.rollout_state import Rollout, RolloutState, to_text
 from ..lib.words import plural
 from .decision import Decision, GuardReading, Look, decide
 from .guards import GUARDS, LABELLED, REQUESTS, GuardState, describe, is_violated, look
@@ -73,7 +73,7 @@ def watch(
         pipeline: Name of the project.
         section: The section `serving.rollout`.
         by: Who looks: a user, or a run.
-        record: Takes the rollout's version, state and reason.
+        record: Takes the rollout's version, state and percent, and whether this run rolled it back.
         timing: How long the parts of the services' locks take.
         clock: Returns the time; the machine's if not given.
 
@@ -103,7 +103,14 @@ def watch(
     if rollout is None:
         return "no model is in service, so there is nothing to roll out"
     verdict = _verdict(rollout, waiting)
-    record.note(version=rollout.canary, state=str(rollout.state), percent=rollout.percent)
+    # A retry of the task is the same run, whichever of its attempts recorded the end.
+    back = rollout.state == RolloutState.ROLLED_BACK and rollout.changes[-1].actor == actor
+    record.note(
+        version=rollout.canary,
+        state=str(rollout.state),
+        percent=rollout.percent,
+        rolled_back=back,
+    )
     if failed:
         reasons = "; ".join(f"{service}: {error.rstrip('.')}" for service, error in failed.items())
         raise RetrainerError(

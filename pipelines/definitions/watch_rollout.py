@@ -4,6 +4,7 @@ from typing import Any
 
 from kfp import dsl
 
+from ...components import notify_outcome
 from ...components import watch_rollout as component
 from ...components.lib.errors import RetrainerError
 from ..project.config import LoadedConfig
@@ -33,10 +34,7 @@ def watch_rollout(loaded: LoadedConfig) -> Any:
         )
     section = rollout.model_dump(mode="json", exclude_none=True, exclude={"schedule"})
 
-    @dsl.pipeline(
-        name=loaded.pipeline_name, description="A look at a rollout, compiled by retrainer."
-    )
-    def pipeline(store: str = config.store) -> None:
+    def look(store: Any) -> None:
         task = component(
             store=store,
             services=config.serving.deploy.services(),
@@ -44,7 +42,30 @@ def watch_rollout(loaded: LoadedConfig) -> Any:
             rollout=section,
             **RUN,
         )
-        task.set_caching_options(is_cached("watch_rollout", loaded))
-        apply_settings(task, config.tasks.of("watch_rollout"), config.image)
+        set_up("watch_rollout", task)
+
+    def set_up(name: str, task: Any) -> None:
+        task.set_caching_options(is_cached(name, loaded))
+        apply_settings(task, config.tasks.of(name), config.image)
+
+    channels = config.notify.channels()
+
+    @dsl.pipeline(
+        name=loaded.pipeline_name, description="A look at a rollout, compiled by retrainer."
+    )
+    def pipeline(store: str = config.store) -> None:
+        if not channels:
+            look(store)
+            return
+        last = notify_outcome(
+            store=store,
+            pipeline=loaded.pipeline_name,
+            channels=channels,
+            kubeflow_url=config.targets.kubeflow.host or "",
+            **RUN,
+        )
+        set_up("notify_outcome", last)
+        with dsl.ExitHandler(last, name="watch"):
+            look(store)
 
     return pipeline

@@ -52,7 +52,7 @@ PIPELINES = {
         PREDICT_BATCH, ("span", "pattern", "store", "model"), (PREDICT_BATCH, _NOTIFY), ("predict",)
     ),
     WATCH_ROLLOUT: PipelineKind(
-        WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT,), ("serving", "rollout")
+        WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT, _NOTIFY), ("serving", "rollout")
     ),
 }
 """The pipelines by name, the usual one first."""

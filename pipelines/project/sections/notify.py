@@ -9,8 +9,25 @@ from ....components.lib.errors import RetrainerError
 from ....components.notify_outcome.channels import parse_channel
 from .section import Section
 
-Outcome = Literal["pushed", "unchanged", "refused", "predicted", "stopped", "failed", "waiting"]
-DEFAULT_OUTCOMES: tuple[Outcome, ...] = ("pushed", "refused", "stopped", "failed", "waiting")
+Outcome = Literal[
+    "pushed",
+    "unchanged",
+    "refused",
+    "predicted",
+    "rolled_back",
+    "watched",
+    "stopped",
+    "failed",
+    "waiting",
+]
+DEFAULT_OUTCOMES: tuple[Outcome, ...] = (
+    "pushed",
+    "refused",
+    "rolled_back",
+    "stopped",
+    "failed",
+    "waiting",
+)
 KINDS = ("webhook", "slack", "email", "pubsub")
 
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -130,8 +147,9 @@ class NotifyConfig(Section):
     on: list[Outcome] = Field(
         default_factory=lambda: list(DEFAULT_OUTCOMES),
         description="pushed: a new champion. unchanged: the model already was the champion. refused: the gate "
-        "refused the model. stopped: data validation or an older span stopped the run. failed: any other "
-        "end. waiting: a trigger's message waits for its cool-down or daily limit.",
+        "refused the model. predicted: batch prediction scored its spans. rolled_back: a look rolled a version "
+        "back. watched: any other look at a rollout. stopped: data validation or an older span stopped the run. "
+        "failed: any other end. waiting: a trigger's message waits for its cool-down or daily limit.",
     )
     webhook: list[WebhookConfig] = Field(
         default_factory=list,

@@ -99,6 +99,24 @@ def test_a_deployment_that_was_killed_is_no_success(run):
     assert message["reason"].startswith("pushed as version 3; deploy_model ended without a reason")
 
 
+@pytest.mark.parametrize(("rolled_back", "outcome"), [(True, "rolled_back"), (False, "watched")])
+def test_a_rollout_that_went_back_is_reported_with_its_version(run, rolled_back, outcome):
+    verdict = "version 3 was rolled back: a guard is violated: error_rate"
+    run.task("watch_rollout", verdict, version=3, state="rolled_back", rolled_back=rolled_back)
+    (message,) = run.end(on=["rolled_back", "watched"])
+    assert (message["outcome"], message["reason"]) == (outcome, verdict)
+    assert (message["model_version"], message["task"]) == (3, "watch_rollout")
+    run.end(on=["rolled_back", "watched"])
+    assert len(run.server.requests) == 1
+
+
+def test_a_look_that_a_service_does_not_follow_is_a_failed_run(run):
+    error = "version 3 was rolled back: given up. That is recorded, but not yet so in vertex: down."
+    run.task("watch_rollout", error=RetrainerError(error), version=3, rolled_back=True)
+    (message,) = run.end(on=["failed"])
+    assert message["reason"] == f"watch_rollout: {error}"
+
+
 def test_a_refused_model_is_reported_with_the_champion_that_serves(run):
     run.task("push_model", "refused, version 2 still serves: auc", outcome="refused", champion=2)
     (message,) = run.end()

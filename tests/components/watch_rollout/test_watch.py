@@ -9,6 +9,7 @@ from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.promotions import promote, roll_back
 from retrainer.components.lib.registry import CHAMPION
+from retrainer.components.lib.run_records import TaskRecord
 from retrainer.components.lib.serving.interface import ServiceError
 from retrainer.components.lib.serving.rollout_records import RolloutRecords
 from retrainer.components.lib.serving.rollout_state import RolloutState
@@ -89,6 +90,20 @@ def test_a_bad_version_goes_back_and_is_held(begun, store, look, answers, memory
     look()
     assert memory.state["traffic"] == {"1": 100}
     assert _newest(store).state == RolloutState.ROLLED_BACK
+
+
+def test_the_run_that_rolls_back_notes_it_and_later_ones_do_not(
+    begun, store, settings, section, quick, answers
+):
+    answers.write("1.parquet", answers.rows(1, 900, 0.01), answers.rows(2, 100, 0.5))
+    noted = []
+    # The second is a retry of the first, such as after a death.
+    for run in ("watch-1", "watch-1", "watch-2"):
+        record = TaskRecord("watch_rollout")
+        services = {"memory": settings}
+        watch(store, services, "flights", section, run, record, timing=quick, clock=answers.now)
+        noted.append(record.notes["rolled_back"])
+    assert noted == [True, True, False]
 
 
 def test_missing_data_never_promotes(begun, look, answers, memory):

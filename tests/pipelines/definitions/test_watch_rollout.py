@@ -38,6 +38,19 @@ def test_the_pipeline_is_one_task_that_is_never_cached(tmp_path):
     assert list(spec["root"]["inputDefinitions"]["parameters"]) == ["store"]
 
 
+def test_a_look_notifies_as_a_training_does(tmp_path):
+    loaded = _load(tmp_path, serving=SERVING, notify={"slack": {"url_env": "HOOK"}})
+    spec = compile_spec(loaded)
+    tasks = spec["root"]["dag"]["tasks"]
+    assert set(tasks) == {"exit-handler-1", "notify-outcome"}
+    assert not tasks["notify-outcome"].get("cachingOptions", {}).get("enableCache")
+    (channel,) = tasks["notify-outcome"]["inputs"]["parameters"]["channels"]["runtimeValue"][
+        "constant"
+    ]
+    assert "rolled_back" in channel["on"]
+    assert "watched" not in channel["on"]
+
+
 def test_without_a_rollout_there_is_nothing_to_watch(tmp_path):
     with pytest.raises(RetrainerError, match=r"serving\.rollout"):
         compile_spec(_load(tmp_path))
