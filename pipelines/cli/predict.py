@@ -52,8 +52,8 @@ def predict(source: str, file: Path, output: str | None, model: str | None, as_j
     config = loaded.config
     own = config.predict or PredictConfig()
     pattern, span = _pattern_of(source)
+    to_file = _is_one_file(output or "")
     check_libraries()
-    to_file = bool(output) and str(output).lower().endswith(_TABLES)
     predicted = score(
         pattern,
         config.store,
@@ -94,6 +94,34 @@ def _pattern_of(source: str) -> tuple[str, str]:
             f"'{source}' has a name with braces or wildcards, or none. Rename the file."
         )
     return f"{folder}/{{span}}{name[len(stem) :]}", stem
+
+
+def _is_one_file(output: str) -> bool:
+    """Return whether the output is one file; refuse what can't be written before anything is scored."""
+    name = output.rpartition("/")[2]
+    if not name.lower().endswith(_TABLES):
+        if re.search(r"\.[A-Za-z]\w*$", name) and not os.path.isdir(output):
+            raise RetrainerError(
+                f"--output '{output}' is neither a .csv nor a .parquet file. Name one of these, or a folder without an "
+                "ending."
+            )
+        return False
+    folder = os.path.dirname(os.path.abspath(output))
+    if "://" in output:
+        raise RetrainerError(
+            f"--output '{output}' is one file that is not on this machine. Name a folder there, such as "
+            f"'{output.rpartition('/')[0]}', or a file here."
+        )
+    if os.path.isdir(output) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise RetrainerError(
+            f"--output '{output}' can't be written: "
+            + (
+                "it is a folder."
+                if os.path.isdir(output)
+                else f"the folder '{folder}' is missing or access to it is denied."
+            )
+        )
+    return True
 
 
 def _settings(loaded: "LoadedConfig") -> "PredictSettings":

@@ -1,5 +1,7 @@
 """What a service says serves, against what should."""
 
+from collections.abc import Iterable
+
 from .deployments import PlannedVersions
 from .interface import Served
 
@@ -14,20 +16,24 @@ def find_differences(plan: PlannedVersions, served: Served) -> tuple[str, ...]:
     Returns:
         A sentence for each difference; empty if there is none. What others deployed there is no difference.
     """
-    found = []
     wanted = _traffic(plan, served.splits)
-    for version in sorted({*wanted, *served.traffic}):
-        should, does = wanted.get(version, 0), served.traffic.get(version, 0)
-        if should != does:
-            words = (
-                f"version {version} gets {does} % of the requests, and should get {should} %"
-                if served.splits
-                else f"version {version} is {'' if does else 'not '}the one that clients get"
-            )
-            found.append(words)
+    if served.splits:
+        found = [
+            f"version {version} gets {does} % of the requests, and should get {should} %"
+            for version in sorted({*wanted, *served.traffic})
+            if (should := wanted.get(version, 0)) != (does := served.traffic.get(version, 0))
+        ]
+    elif wanted.keys() != served.traffic.keys():
+        found = [f"clients get {_name(served.traffic)}, and should get {_name(wanted)}"]
+    else:
+        found = []
     if plan.canary is not None and plan.canary not in {*served.loaded, *wanted}:
         found.append(f"version {plan.canary} should be loaded, and is not")
     return tuple(found)
+
+
+def _name(versions: Iterable[int]) -> str:
+    return ", ".join(f"version {version}" for version in sorted(versions)) or "no version"
 
 
 def _traffic(plan: PlannedVersions, splits: bool) -> dict[int, int]:

@@ -66,6 +66,23 @@ def test_without_an_output_the_store_has_the_predictions(folder):
     assert written["uri"].startswith(str(folder / "store" / "predictions" / "1"))
 
 
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("scored.json", "neither a .csv nor a .parquet"),
+        ("missing/scored.csv", "folder '.*missing' is missing"),
+        ("gs://bucket/scored.csv", "Name a folder there, such as 'gs://bucket'"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_an_error_before_anything_is_scored(
+    folder, tmp_path, monkeypatch, output, reason
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RetrainerError, match=reason):
+        run("predict", folder / "new/1.csv", "--file", folder, "-o", output)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_is_not_there_is_named(folder):
     with pytest.raises(RetrainerError, match=r"no file '.*2.csv'"):
         run("predict", folder / "new/2.csv", "--file", folder)

@@ -1,7 +1,8 @@
 """TensorFlow Serving as a service: versions in folders, and labels in the configuration that servers poll."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -72,6 +73,10 @@ class TFServing:
 
     def apply(self, plan: Plan) -> Served:
         """Copy the versions, then name them in the configuration; see `ServingService.apply`."""
+        with self._naming_the_folder("written"):
+            return self._apply(plan)
+
+    def _apply(self, plan: Plan) -> Served:
         folders = VersionFolders(join(self.settings.uri, self.settings.model))
         models = [one for one in (plan.stable, plan.canary) if one]
         for model in models:
@@ -91,7 +96,8 @@ class TFServing:
 
     def status(self) -> Served:
         """Read the configuration, and ask the server if its address is known; see `ServingService.status`."""
-        entry = self._read()[1]
+        with self._naming_the_folder("read"):
+            entry = self._read()[1]
         if entry is None:
             return Served(splits=False)
         stable = entry.labels.get(STABLE)
@@ -112,6 +118,21 @@ class TFServing:
             notes=tuple(notes),
             splits=False,
         )
+
+    @contextmanager
+    def _naming_the_folder(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = (
+                f"{error.strerror}: '{error.filename}'"
+                if error.strerror and error.filename
+                else str(error) or type(error).__name__
+            )
+            raise ServiceError(
+                f"'{self.settings.uri}' can't be {done} ({reason}). Check serving.deploy.tf_serving.uri, and that this "
+                "account may read and write there."
+            ) from error
 
     def _entry(self, plan: Plan) -> ModelEntry | None:
         """Return what the configuration should say; None if no version serves."""

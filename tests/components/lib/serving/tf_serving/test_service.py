@@ -258,3 +258,14 @@ def test_a_server_that_is_down_is_named(service, version, server):
     ) as caught:
         service(address=server.url).status()
     assert caught.value.transient
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_setting(service, served, version):
+    served.write_text("a file")
+    for attempt in (lambda: service().apply(Plan(version(1))), service().status):
+        with pytest.raises(ServiceError) as caught:
+            attempt()
+        message = str(caught.value)
+        assert message.startswith(f"'{served}' can't be ")
+        assert "Not a directory" in message
+        assert "serving.deploy.tf_serving.uri" in message
