@@ -124,8 +124,8 @@ def roll_back(
         if to is None:
             raise RetrainerError(
                 f"there is no version to go back to from version {newest.version} in '{registry.uri}': no other was in "
-                "service before it, or those are deleted, held or incomplete. Name one with --to, or take the champion out of "
-                "service with retrainer models retire."
+                "service before it, or those are deleted, held or incomplete. Name one with --to, or take the champion "
+                "out of service with retrainer models retire."
             )
     target = registry.get_complete(to)
     if to == current:
