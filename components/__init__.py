@@ -57,6 +57,8 @@ sys.modules[__name__].__class__ = _Components
 
 # Where kfp runs a task it sets this. The process is the task's alone, so its libraries may load less.
 if os.environ.get("_KFP_RUNTIME") == "true":
+    from .lib.garbage_collection import collect_seldom
     from .lib.lean_imports import defer_unused
 
+    collect_seldom()
     defer_unused()

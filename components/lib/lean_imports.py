@@ -31,6 +31,8 @@ DEFERRED = frozenset(
         "IPython",
         "IPython.display",
         "tqdm.notebook",
+        # TensorFlow's finder of virtual machines in a cluster.
+        "googleapiclient.discovery",
         # Beam's Pub/Sub source and sink.
         "google.cloud.pubsub",
     )

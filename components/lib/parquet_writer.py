@@ -1,6 +1,8 @@
 """Writing rows into Parquet files, block by block."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,20 @@ BYTES_PER_GROUP = 64 << 20
 ROWS_PER_FILE = 32 * ROWS_PER_GROUP
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How columns are written.
+
+    Attributes:
+        dictionary: Names of the columns that are written as dictionaries of their values; True for all. It costs time
+            where nearly every value is another one.
+        statistics: Names of the columns whose least and greatest value are written; True for all.
+    """
+
+    dictionary: bool | Sequence[str] = True
+    statistics: bool | Sequence[str] = True
+
+
 class RowFile:
     """A Parquet file that rows are added to.
 
@@ -25,16 +41,18 @@ class RowFile:
         rows: How many rows were added.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, encoding: Encoding = Encoding()) -> None:
         """Begin a file.
 
         Args:
             path: The file.
             schema: Its columns.
+            encoding: How they are written.
         """
         self.path = path
         self.rows = 0
         self._schema = schema
+        self._encoding = encoding
         self._group_rows = min(ROWS_PER_GROUP, max(1_000, CELLS_PER_GROUP // max(1, len(schema))))
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
@@ -72,7 +90,12 @@ class RowFile:
 
     def _write(self, rows: pa.Table) -> None:
         if self._writer is None:
-            self._writer = pq.ParquetWriter(str(self.path), self._schema)
+            self._writer = pq.ParquetWriter(
+                str(self.path),
+                self._schema,
+                use_dictionary=self._encoding.dictionary,
+                write_statistics=self._encoding.statistics,
+            )
         if len(rows):
             self._writer.write_table(rows, row_group_size=self._group_rows)
 
@@ -84,18 +107,22 @@ class PartFiles:
         rows: How many rows were added.
     """
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+    def __init__(
+        self, folder: Path, name: str, schema: pa.Schema, encoding: Encoding = Encoding()
+    ) -> None:
         """Begin a part, which has one file even without rows.
 
         Args:
             folder: Where to write.
             name: The part's name.
             schema: Its columns.
+            encoding: How they are written.
         """
         self.rows = 0
         self._folder = folder
         self._name = name
         self._schema = schema
+        self._encoding = encoding
         self._files = [self._next_file(0)]
 
     @property
@@ -129,7 +156,7 @@ class PartFiles:
             The new part, closed.
         """
         before = [file.path.rename(file.path.with_suffix(".before")) for file in self._files]
-        rest = PartFiles(self._folder, self._name, self._schema)
+        rest = PartFiles(self._folder, self._name, self._schema, self._encoding)
         start = 0
         for path in before:
             with pa.OSFile(os.fspath(path)) as raw:
@@ -146,4 +173,5 @@ class PartFiles:
         return rest
 
     def _next_file(self, number: int) -> RowFile:
-        return RowFile(self._folder / f"{self._name}-{number:05d}.parquet", self._schema)
+        path = self._folder / f"{self._name}-{number:05d}.parquet"
+        return RowFile(path, self._schema, self._encoding)

@@ -3,6 +3,7 @@
 import errno
 import os
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,15 +15,18 @@ import pyarrow as pa
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.features import is_text
 from ..lib.folders import publish_folder, remove_leftovers, scratch_folder
-from ..lib.parquet_writer import PartFiles
+from ..lib.parquet_writer import Encoding, PartFiles
 from ..lib.prediction_table import (
     BATCH,
     FORMAT,
     RECORD_FILE,
     PredictionSet,
     find_predictions,
+    input_column,
     make_rows,
+    prediction_columns,
     table_schema,
 )
 from ..lib.progress import progress
@@ -41,7 +45,7 @@ from .row_scores import ScoredRows, Scorer
 from .settings import WantedColumns
 
 # Part of every set's version: raised when other files would be written of the same rows.
-PREDICT_VERSION = 1
+PREDICT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,7 @@ class _Writer:
         self._scratch = scratch
         self._digests = digests
         self._schema: pa.Schema | None = None
+        self._encoding = Encoding()
         self._parts: dict[int, PartFiles] = {}
         self._errors: dict[int, int] = {}
         self._first_error: tuple[int, str, str] | None = None
@@ -228,10 +233,11 @@ class _Writer:
                 wanted.settings.rows.key,
                 about,
             )
+            self._encoding = _encoding(self._schema, wanted.settings.rows.key, outputs)
         if scored.source not in self._parts:
             self._close_last()
             self._parts[scored.source] = PartFiles(
-                self._folder, f"part-{scored.source:05d}", self._schema
+                self._folder, f"part-{scored.source:05d}", self._schema, self._encoding
             )
             self._errors[scored.source] = 0
         count = len(scored.numbers)
@@ -286,6 +292,15 @@ class _Writer:
             "sources": sources,
             "scored": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
+
+
+def _encoding(schema: pa.Schema, key: Sequence[str], outputs: int) -> Encoding:
+    texts = {one.name for one in schema if is_text(one.type)}
+    distinct = {"row", *prediction_columns(outputs), *map(input_column, key)} - texts
+    return Encoding(
+        [name for name in schema.names if name not in distinct],
+        [name for name in schema.names if name not in texts],
+    )
 
 
 def _cores() -> int:

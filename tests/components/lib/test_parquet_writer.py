@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib import parquet_writer
-from retrainer.components.lib.parquet_writer import PartFiles, RowFile
+from retrainer.components.lib.parquet_writer import Encoding, PartFiles, RowFile
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string())])
 
@@ -114,3 +114,16 @@ def test_a_file_that_gets_no_rows_of_any_block_holds_on_to_none_of_them(tmp_path
     assert pa.total_allocated_bytes() - before < 2 * block_bytes
     file.close()
     assert pq.read_table(tmp_path / "unlabelled.parquet").equals(schema.empty_table())
+
+
+def test_an_encoding_holds_for_every_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_writer, "ROWS_PER_FILE", 200)
+    part = PartFiles(tmp_path, "all", SCHEMA, Encoding(dictionary=["b"], statistics=["a"]))
+    part.write(rows(0, 300))
+    part.close()
+    assert read(tmp_path, part) == rows(0, 300)
+    for file in part.files:
+        group = pq.read_metadata(tmp_path / file).row_group(0)
+        first, second = group.column(0), group.column(1)
+        assert ["DICTIONARY" in str(one.encodings) for one in (first, second)] == [False, True]
+        assert [one.is_stats_set for one in (first, second)] == [True, False]
