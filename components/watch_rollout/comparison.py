@@ -30,7 +30,8 @@ def compare_versions(
 
     Returns:
         JSON values: `what` is compared, and for each slice the rows, means, difference, its confidence sequence's
-        interval, and `verdict`: `better`, `worse` or `undecided`. The interval of a slice misses the difference with
+        interval (None if the difference changed while rows came), and `verdict`: `better`, `worse`, `changing` (better
+        for a time, and worse for another) or `undecided`. The interval of a slice misses the difference with
         probability `alpha` at most, however often this is called while rows come.
 
     Raises:
@@ -101,7 +102,11 @@ def _compare(rows: pd.DataFrame, alpha: float, scale: float) -> dict[str, Any]:
     means = [
         scale * float(value[arm == one].mean()) if (arm == one).any() else None for one in (0, 1)
     ]
-    verdict = "worse" if low > 0 else "better" if high < 0 else "undecided"
+    verdict = {
+        (True, False): "worse",
+        (False, True): "better",
+        (True, True): "changing",
+    }.get((low > 0, high < 0), "undecided")
     both = None not in means
     return {
         "rows_before": int((arm == 0).sum()),
@@ -109,6 +114,7 @@ def _compare(rows: pd.DataFrame, alpha: float, scale: float) -> dict[str, Any]:
         "before": means[0],
         "new": means[1],
         "difference": means[1] - means[0] if both else None,  # type: ignore[operator]
-        "interval": [scale * low, scale * high],
+        # Bounds cross only if the difference changed while rows came: no single one fits all of them.
+        "interval": [scale * low, scale * high] if low <= high else None,
         "verdict": verdict,
     }

@@ -250,13 +250,14 @@ def print_comparison(found: Mapping[str, Any], console: Console | None = None) -
     for heading in ("slice", "rows", "before", "new", "difference", "interval", "verdict"):
         table.add_column(heading, justify="left" if heading in ("slice", "verdict") else "right")
     for one in found["slices"]:
-        low, high = one["interval"]
         table.add_row(
             one["slice"] or "all rows",
             f"{one['rows_before']:,} / {one['rows_new']:,}",
             *("-" if one[key] is None else f"{one[key]:.4g}" for key in ("before", "new")),
             "-" if one["difference"] is None else f"{one['difference']:+.4g}",
-            f"{low:+.4g} to {high:+.4g}",
+            "{:+.4g} to {:+.4g}".format(*one["interval"])
+            if one["interval"]
+            else "changed over time",
             one["verdict"],
         )
     console.print(table)

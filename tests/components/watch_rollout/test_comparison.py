@@ -34,6 +34,20 @@ def test_failed_requests_are_compared_by_slice(answers, section):
     assert low < whole["difference"] < high < 0
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "verdict"), [(0.05, 0.5, "worse"), (0.0, 0.5, "changing")]
+)
+def test_a_difference_that_changed_while_rows_came_has_no_interval(
+    answers, section, first, then, verdict
+):
+    before = 0.05 if verdict == "worse" else 0.2
+    answers.write("1.parquet", answers.rows(1, 2000, before), answers.rows(2, 2000, first))
+    later = [answers.rows(1, 4000, before, after=60), answers.rows(2, 4000, then, after=60)]
+    answers.write("2.parquet", *later)
+    whole = compare_versions(section, 1, 2)["slices"][0]
+    assert (whole["interval"], whole["verdict"]) == (None, verdict)
+
+
 def test_the_loss_is_compared_where_labels_come(answers, section, tmp_path):
     rows = answers.write("1.parquet", answers.rows(1, 2000), answers.rows(2, 2000, shift=0.3))
     labels = [

@@ -101,6 +101,14 @@ def test_compare_shows_the_difference_by_slice(retrainer, file, begun, answers):
     assert "worse" in shown
 
 
+def test_compare_names_a_difference_that_changed(retrainer, file, begun, answers):
+    answers.write("1.parquet", answers.rows(1, 2000, 0.2), answers.rows(2, 2000, 0.0))
+    later = [answers.rows(1, 4000, 0.2, after=60), answers.rows(2, 4000, 0.5, after=60)]
+    answers.write("2.parquet", *later)
+    shown = retrainer("rollout", "compare", "1", "2", "--file", file)
+    assert "changed over time" in shown
+
+
 def test_without_the_section_the_commands_say_what_is_missing(retrainer, tmp_path):
     init_project(tmp_path / "plain")
     file = str(tmp_path / "plain" / "retrain.yaml")
