@@ -199,15 +199,10 @@ def version_words(version: int | None) -> str:
 
 
 class HeldError(RetrainerError):
-    """A version is held.
-
-    Attributes:
-        hold: Why.
-    """
+    """A version is held."""
 
     def __init__(self, hold: Hold) -> None:
         super().__init__(
             f"{hold.words}, and is held. To put it into service all the same: "
             f"retrainer models promote {hold.version} --why '...'"
         )
-        self.hold = hold

@@ -10,7 +10,11 @@ import pyarrow as pa
 import pytest
 import tensorflow_model_analysis as tfma
 
+from retrainer.components.evaluate_model.champion_comparison import _FittingRows, has_no_answer
+from retrainer.components.evaluate_model.eval_config import BASELINE, CANDIDATE
 from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.evaluate_model.input_counts import UNDEFINED, Found, InputCounts
+from retrainer.components.evaluate_model.metric_requirements import Requirement
 from retrainer.components.lib.saved_model import load_model
 from retrainer.components.lib.verdicts import Blessing, Champion
 
@@ -234,3 +238,23 @@ def test_a_column_that_no_eval_row_has_is_empty_to_the_challenger(
     assert verdict.endswith("challenger is judged with 'tailnum' empty: no eval row has a value")
     empty = some_flights[100:].assign(tailnum=None)
     assert metrics["auc"] == pytest.approx(auc_of(models["champion"], empty), abs=0.01)
+
+
+def test_rows_that_fit_have_the_columns_that_are_asked_for_and_no_others(tmp_path: Path) -> None:
+    pd.DataFrame({"hour": [1.0, 2.5, 3.0], "late": [0, 1, 1]}).to_parquet(tmp_path / "a.parquet")
+    part = _FittingRows("1", str(tmp_path), "all", 2, ("a.parquet",), {"hour": "int64"})
+    assert part.read_table(["late"]).to_pydict() == {"late": [0, 1]}
+    assert part.read_table().to_pydict() == {"hour": [1.0, 3.0], "late": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "has_none"),
+    [(UNDEFINED, True), (Requirement.KNOWN_CLASSES, True), (Requirement.PROBABILITIES, False)],
+)
+def test_the_data_is_to_blame_for_nan_and_new_classes_and_the_champion_for_the_rest(
+    rule: str, has_none: bool
+) -> None:
+    found = Found(rows=3, low=0.0, high=1.0)
+    assert has_no_answer(InputCounts(10, found={f"{rule}|{BASELINE}": found})) is has_none
+    # The challenger's.
+    assert not has_no_answer(InputCounts(10, found={f"{rule}|{CANDIDATE}": found}))

@@ -1,8 +1,12 @@
 """What `config check` says of the evaluation's settings before any data is read."""
 
+import sys
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import pytest
+import tensorflow_model_analysis as tfma
 
 from retrainer.components.evaluate_model.eval_config import build_eval_config, evaluation_problems
 from retrainer.components.lib.errors import RetrainerError
@@ -169,3 +173,27 @@ def test_class_weights_by_whole_numbers_are_taken() -> None:
             "late",
         )
         assert dict(config.metrics_specs[0].aggregate.class_weights) == {0: 1.0, 1: 3.0}
+
+
+class _NeedsChampion(tfma.metrics.Metric):
+    """A metric of a user's module that compares two models."""
+
+    def __init__(self, name: str = "needs_champion") -> None:
+        super().__init__(self._make, name=name)
+
+    def _make(self, model_names: Sequence[str], **_: Any) -> list[Any]:
+        if len(model_names) < 2:
+            raise ValueError("there is no champion to compare with")
+        return []
+
+
+def test_a_metric_that_fails_without_a_champion_is_named_before_the_first_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("own_metrics")
+    monkeypatch.setattr(module, "NeedsChampion", _NeedsChampion, raising=False)
+    monkeypatch.setitem(sys.modules, "own_metrics", module)
+    metrics = specs({"class_name": "NeedsChampion", "module": "own_metrics"})
+    (problem,) = evaluation_problems(metrics)
+    assert "there is no champion to compare with" in problem.text
+    assert build_eval_config(metrics, [], {}, "y", "", True)

@@ -131,6 +131,11 @@ def test_labels_outside_of_a_metrics_range(metric: str, label: list[float], word
     assert words in text
 
 
+def test_labels_outside_of_a_metrics_range_beside_several_outputs() -> None:
+    (text,) = problems("Poisson", [0, 1, -2, 1], prediction=CLASSES)
+    assert "Poisson takes counts of 0 or more" in text
+
+
 def test_soft_labels_and_hinge_labels_are_taken() -> None:
     assert problems("AUC", [0.0, 0.25, 0.5, 1.0]) == []
     assert problems("BinaryCrossEntropy", [0.0, 0.25, 0.5, 1.0]) == []

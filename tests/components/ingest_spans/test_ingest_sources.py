@@ -232,7 +232,11 @@ def test_the_index_that_pandas_writes_beside_the_columns_is_left_out_by_name(pro
     examples, verdict = project.run()
     assert examples.read_table("eval").column_names == ["id", "city", "amount", "label"]
     assert f"'{index}' is the index of pandas, and left out" in verdict
-    if index:
+    if not index:
+        # Nothing can name it.
+        unnamed = project.run(types={index: "integer"})[0].read_table("eval")
+        assert unnamed.column_names == ["id", "city", "amount", "label"]
+    else:
         # Who names it has it.
         kept = project.run(types={index: "integer"})[0].read_table("eval")
         assert kept.column(index).to_pylist() == [0, 1]

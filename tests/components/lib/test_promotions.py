@@ -52,6 +52,21 @@ def test_a_rollback_goes_back_to_what_was_in_service_before_and_not_to_the_numbe
     assert roll_back(registry, BY).version == 1
 
 
+def test_a_version_that_served_twice_is_gone_back_to_from_its_last_time(registry):
+    promote(registry, 1, BY)
+    promote(registry, 2, BY)
+    assert roll_back(registry, BY).version == 1
+    # Before its last time version 4 served; before its first, none.
+    assert roll_back(registry, BY).version == 4
+
+
+def test_a_rollback_does_not_go_back_to_the_version_that_it_takes_out_of_service(registry):
+    promote(registry, 1, BY)
+    promote(registry, 4, BY)
+    remove(f"{registry.version_uri(1)}/version.json")
+    assert roll_back(registry, BY).version == 3
+
+
 def test_a_rollback_to_a_named_version_holds_only_the_one_that_was_in_service(registry):
     assert roll_back(registry, BY, to=1).previous == 4
     assert held(registry) == [4]

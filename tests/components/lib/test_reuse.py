@@ -41,7 +41,7 @@ class Task:
             outputs={"model": str(outputs / "model"), "page": str(outputs / "page")},
         )
 
-    def run(self, store=None, salt="", lasting=True, **parameters) -> tuple[Result, Path]:
+    def run(self, store=None, salt="", lasting=None, **parameters) -> tuple[Result, Path]:
         self.outputs = outputs = self.folder / f"run-{len(list(self.folder.glob('run-*')))}"
         work = self.work(outputs, **parameters)
 
@@ -52,7 +52,8 @@ class Task:
             (outputs / "model" / "graph").write_text("graph" * work.parameters["steps"])
             (outputs / "model" / "variables" / "values").write_text("1 2 3")
             (outputs / "page").write_text("<html>")
-            return Result("learned", {"auc": 0.5}, lasting)
+            kept = {} if lasting is None else {"is_lasting": lasting}
+            return Result("learned", {"auc": 0.5}, **kept)
 
         chosen = self.store if store is None else store
         work = Work(**{**vars(work), "salt": salt})

@@ -291,6 +291,17 @@ def test_one_of_two_verdicts_on_another_model_pushes_nothing(gate, other):
     assert gate.registry.versions() == []
 
 
+def test_verdicts_on_another_model_are_an_error_also_where_nothing_would_be_pushed(gate):
+    first, second = gate.model("a"), gate.model("b")
+    with pytest.raises(RetrainerError, match="the blessing is of another model"):
+        gate.push(second, gate.judge(second, blessed=False, digest=digest_folder(first)))
+    gate.push(first, gate.judge(first))
+    # Those of the champion do not say that the other model is the champion.
+    with pytest.raises(RetrainerError, match="the blessing is of another model"):
+        gate.push(second, gate.judge(second, champion=1, digest=digest_folder(first)))
+    assert (gate.champion, len(gate.registry.versions())) == (1, 1)
+
+
 def test_the_champion_itself_is_unchanged_even_where_its_span_is_older_now(gate):
     model = gate.model("a")
     gate.push(model, gate.judge(model), "4")

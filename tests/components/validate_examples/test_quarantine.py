@@ -100,3 +100,11 @@ def test_replaced_rows_are_shown_by_their_key(ingested, rows, shown):
     table = pa.table({"x": [3], "id": [7], "y": [1]})
     pq.write_table(table.slice(0, rows), newest_folder(ingested) / "duplicate.parquet")
     assert read(ingested)["duplicate"].examples == shown
+
+
+def test_rows_without_a_key_are_shown_by_their_first_columns(ingested):
+    table = pa.table({"y": [1], **{name: [7] for name in "xabcdefgh"}})
+    pq.write_table(table, newest_folder(ingested) / "duplicate.parquet")
+    (shown,) = read(ingested)["duplicate"].examples
+    assert shown.startswith("x 7, a 7, b 7")
+    assert "y 1" not in shown

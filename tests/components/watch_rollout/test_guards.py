@@ -58,6 +58,14 @@ def test_predictions_may_drift_by_the_margin_and_no_more(shift, violated):
     assert is_violated(_after("prediction_drift", DRIFT, rows), ALPHA) == violated
 
 
+def test_predictions_are_compared_below_each_tenth_of_the_baselines():
+    draw = np.random.default_rng(2)
+    state = _after("prediction_drift", DRIFT, _rows(draw, prediction=lambda arm: draw.random(4000)))
+    assert state.reference == pytest.approx(np.arange(1, 10) / 10, abs=0.05)
+    # Below and above each.
+    assert len(state.comparisons) == 18
+
+
 @pytest.mark.parametrize(("share", "violated"), [(0.5, False), (0.8, True)])
 def test_classes_are_compared_by_their_shares(share, violated):
     draw = np.random.default_rng(3)

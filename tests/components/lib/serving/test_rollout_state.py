@@ -92,6 +92,24 @@ def test_a_version_that_a_person_promotes_again_is_rolled_out_again(in_canary):
     assert split_of(again, 2) == Split(1, 2, 5)
 
 
+@pytest.mark.parametrize("percent", [5, 50, 100])
+def test_a_promotion_of_the_canary_in_the_middle_does_not_begin_again(in_canary, percent):
+    state = RolloutState.SERVING if percent == 100 else RolloutState.CANARY
+    rollout = in_canary.changed(state, percent, "passed", "me", NOW)
+    again = _follow(rollout, 2, 3)
+    assert (again.changes, again.promotion) == (rollout.changes, 3)
+    assert _follow(again, 2, 3) is None
+
+
+def test_a_version_that_passed_every_stage_is_the_next_ones_baseline(in_canary):
+    """The services may not serve it yet: it is the one that the plan asks for."""
+    promoting = in_canary.advanced(SETTINGS, "by hand", "ann", NOW, last=True)
+    assert split_of(promoting, 2) == Split(2)
+    newer = _follow(promoting, 3, 3)
+    assert split_of(newer, 3) == Split(2, 3, 5)
+    assert "takes the place of" not in newer.changes[0].reason
+
+
 def test_a_newer_champion_takes_the_place_of_the_canary(in_canary):
     newer = _follow(in_canary, 3, 3)
     assert split_of(newer, 3) == Split(1, 3, 5)

@@ -197,6 +197,23 @@ def test_old_keys_and_records_with_a_successor_are_deleted(tmp_path):
     assert FileClaims(str(tmp_path / "none")).sweep(NOW) == 0
 
 
+def test_the_newest_record_stays_where_a_file_system_lists_in_another_order(tmp_path, monkeypatch):
+    claims, record = FileClaims(str(tmp_path)), None
+    for number in (1, 2, 3):
+        record = claims.write("triggers/busy", {"n": number}, record)
+        file = tmp_path / "triggers" / "busy" / f"{number:08}.json"
+        os.utime(file, (NOW.timestamp() - 40 * 86_400,) * 2)
+    fs = type(filesystem(str(tmp_path))[0])
+    find = fs.find
+
+    def find_newest_first(self, path, **options):
+        return dict(reversed(find(self, path, **options).items()))
+
+    monkeypatch.setattr(fs, "find", find_newest_first)
+    assert claims.sweep(NOW) == 2
+    assert FileClaims(str(tmp_path)).read("triggers/busy") == record
+
+
 def test_times_of_every_file_system_are_understood():
     named = {"mtime": NOW.timestamp(), "updated": "2026-03-01T12:00:00Z", "LastModified": NOW}
     assert {_written({key: value}) for key, value in named.items()} == {NOW}
