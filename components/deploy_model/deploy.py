@@ -15,7 +15,7 @@ class NotDeployedError(RetrainerError):
     """At least one service does not serve what it should.
 
     Attributes:
-        results: What became of each service.
+        results: The result of each service.
     """
 
     def __init__(self, message: str, results: list[Reconciled]) -> None:

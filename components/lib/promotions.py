@@ -174,7 +174,12 @@ def retire(registry: Registry, info: Mapping[str, Any], alias: str = CHAMPION) -
 
 def describe_change(change: Change) -> str:
     """Describe a change in one sentence."""
-    words = f"{version_words(change.version)} is in service now, in place of {version_words(change.previous)}"
+    before = (
+        "; none was before"
+        if change.previous is None
+        else f", in place of version {change.previous}"
+    )
+    words = f"{version_words(change.version)} is in service now{before}"
     if change.held is not None:
         words += f"; version {change.held} is held: no run puts it into service again"
     if change.lifted is not None:

@@ -90,7 +90,8 @@ def predict(
     settings.check()
     # Once: whatever becomes champion meanwhile, all rows are scored by one model.
     version = resolve_model(store, model)
-    chosen = choose_window(find_spans(pattern, marker), span, window, pattern, 1, marker)
+    found = find_spans(pattern, marker, "predict.pattern (or data.pattern, without it)")
+    chosen = choose_window(found, span, window, pattern, 1, marker)
     return predict_spans(
         chosen,
         store,

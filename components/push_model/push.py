@@ -162,12 +162,11 @@ def _refusal(judged: Blessing) -> str:
 
 
 def _held(hold: Hold, digest: str) -> str:
-    same = (
-        "this model" if hold.digest == digest else "this model of its run or of an equal training"
-    )
+    same = "" if hold.digest == digest else ", of the same run or an equal training,"
+    which = "it" if hold.digest == digest else f"version {hold.version}"
     return (
-        f"{hold.words}, so {same} is held; to put it into service all the same, use retrainer models promote "
-        f"{hold.version}"
+        f"{hold.words}, so this model{same} is held; to put {which} into service all the same, use retrainer models "
+        f"promote {hold.version}"
     )
 
 

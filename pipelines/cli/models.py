@@ -10,7 +10,17 @@ import click
 from .options import STORE
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_WHY = click.option("--why", required=True, help="Reason, kept in the registry.")
+
+
+def _check_reason(context: click.Context, parameter: click.Parameter, why: str) -> str:
+    if not why.strip():
+        raise click.BadParameter("it is empty; give the reason in a few words.")
+    return why
+
+
+_WHY = click.option(
+    "--why", required=True, callback=_check_reason, help="Reason, kept in the registry."
+)
 _OPTIONAL_WHY = click.option("--why", default="", help="Reason, kept in the registry.")
 
 
@@ -204,7 +214,7 @@ def delete(
     from .change_models import check_deletion, delete_from_registry, unused_versions
 
     if unused == (version is not None):
-        raise click.UsageError("name a version, or add --unused")
+        raise click.UsageError("name either a version or --unused")
     store = _store(file)
     if version is not None:
         check_deletion(store, version)

@@ -57,7 +57,7 @@ def deploy_services(
         say: Called with a line for what takes long.
 
     Returns:
-        For each service what became of it, as JSON values.
+        The result of each service, as JSON values.
     """
 
     def plan() -> Any:
@@ -131,7 +131,7 @@ def _status_as_json(status: ServiceStatus, last: Deployment | None) -> dict[str,
 
 
 def print_deployments(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print what became of each service.
+    """Print the result of each service.
 
     Args:
         rows: As `deploy_services` returns them.

@@ -23,7 +23,7 @@ _log = logging.getLogger("retrainer.serving")
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What became of a service.
+    """The result of bringing a service to what should serve.
 
     Attributes:
         service: Its name in `serving.deploy`.
@@ -70,7 +70,7 @@ class Reconciler:
             settings: Its section there.
 
         Returns:
-            What became of it.
+            The result.
         """
         # A task gets floats where the command line has whole numbers; both are the same settings.
         settings = whole_numbers(settings)

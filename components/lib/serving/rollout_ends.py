@@ -19,7 +19,7 @@ def complete_rollout(store: str, results: Sequence[Reconciled], actor: str) -> N
 
     Args:
         store: URI of the store.
-        results: What became of every service.
+        results: The result of every service.
         actor: Who deployed.
     """
 

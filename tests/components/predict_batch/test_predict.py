@@ -289,6 +289,11 @@ def test_a_model_that_cant_score_is_named(project, model, says):
         project.predict(model=model)
 
 
+def test_a_pattern_without_files_is_named_with_its_setting(project):
+    with pytest.raises(RetrainerError, match=r"no file matches .*nothing.* predict\.pattern"):
+        project.predict("nothing-{span}.csv")
+
+
 def test_no_champion_is_named(project):
     project.registry.move_alias("champion", None, 1, {})
     project.span("1.csv", HEADER + "a,UA,3,1.5,x\n")

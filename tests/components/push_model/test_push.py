@@ -364,5 +364,5 @@ def test_the_same_training_again_is_held_though_its_bytes_differ(gate):
     roll_back(gate.registry, {"by": "ann", "why": "too many refunds"})
     verdict = push_trained("c", 1, "tuesday")
     assert "version 2 was rolled back by ann" in verdict
-    assert "of an equal training is held" in verdict
+    assert "an equal training, is held; to put version 2 into service" in verdict
     assert push_trained("d", 1, "wednesday").startswith("pushed as version 3")

@@ -177,5 +177,5 @@ def test_another_model_of_a_run_that_was_rolled_back_is_held_and_a_run_of_the_sa
 
     verdict = change_and_push("again", "")
     assert "version 2 was rolled back by ann" in verdict
-    assert "so this model of its run or of an equal training is held" in verdict
+    assert "so this model, of the same run or an equal training, is held" in verdict
     assert change_and_push("another", "job-2").startswith("pushed as version 3")

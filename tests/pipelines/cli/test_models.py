@@ -88,6 +88,19 @@ def test_a_champion_that_is_replaced_meanwhile_stays(retrainer, project, monkeyp
     assert project.registry.version_of(CHAMPION) == 3
 
 
+def test_without_a_champion_a_promotion_says_that_none_was_in_service(retrainer, project):
+    retrainer("models", "retire", "--why", "too many refunds", "--file", project.file)
+    shown = retrainer("models", "promote", "1", "--why", "fixed", "--file", project.file)
+    assert shown == "version 1 is in service now; none was before.\n"
+
+
+@pytest.mark.parametrize("command", [("promote", "1"), ("rollback",)])
+def test_an_empty_reason_changes_nothing(project, command):
+    run = CliRunner().invoke(cli, ["models", *command, "--why", " ", "--file", project.file])
+    assert (run.exit_code, "give the reason" in run.output) == (2, True)
+    assert project.registry.version_of(CHAMPION) == 2
+
+
 def test_a_broken_champion_can_be_retired(retrainer, project):
     write_json(f"{project.registry.uri}/versions/000002/version.json", {"format": 9})
     shown = retrainer("models", "list", "--file", project.file)
@@ -200,4 +213,4 @@ def test_every_unused_version_is_deleted_but_for_the_newest(retrainer, project, 
     assert retrainer(*command, "--yes") == "no version to delete\n"
     for arguments in ([], ["1", "--unused"]):
         wrong = CliRunner().invoke(cli, ["models", "delete", *arguments, "--file", project.file])
-        assert "name a version, or add --unused" in wrong.output
+        assert "name either a version or --unused" in wrong.output

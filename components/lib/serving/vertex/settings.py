@@ -98,7 +98,7 @@ class VertexSettings:
         return {**self.labels, "retrainer-pipeline": label_value(self.pipeline)}
 
     def build(self, model: ServedModel) -> str:
-        """Return what tells uploads of one version apart: a digest of its content and its container."""
+        """Return what distinguishes uploads of one version: a digest of its content and its container."""
         return digest_of(
             (
                 model.digest,
