@@ -51,6 +51,7 @@ def check_settings(loaded: LoadedConfig, here: bool = False) -> list[str]:
 def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     config = loaded.config
     yield from _data_problems(config)
+    yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
     if loaded.module_source:
@@ -88,6 +89,19 @@ def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
                 f"{sentence}; {tasks} run in each run, since a change of it would not be noticed."
             )
             yield Problem(text, place=place, stops=False)
+
+
+def _predict_problems(config: RetrainConfig) -> Iterator[Problem]:
+    predict = config.predict
+    if predict is None or predict.pattern is None:
+        return
+    pattern, marker, query = predict.pattern, predict.marker or "", predict.query or ""
+    yield from _refusals("predict.pattern", lambda: check_pattern(pattern, marker))
+    for problem in _refusals("predict.query", lambda: check_query(query, pattern)):
+        text = problem.text
+        for key in ("query", "pattern"):
+            text = text.replace(f"data.{key}", f"predict.{key}")
+        yield dataclasses.replace(problem, text=text)
 
 
 def _data_problems(config: RetrainConfig) -> Iterator[Problem]:

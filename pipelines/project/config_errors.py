@@ -49,7 +49,10 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
             f'"{written}".'
         )
     if kind == "string_pattern_mismatch" and name != "name" and (about := _help(model, location)):
-        return f"{place}: '{name}' is {value!r}, which it can't be. It is: {about[0].lower()}{about[1:]}"
+        # An abbreviation keeps its capitals.
+        about = about if about[1:2].isupper() else f"{about[0].lower()}{about[1:]}"
+        rule = problem.get("ctx", {}).get("pattern", "")
+        return f"{place}: '{name}' is {value!r}, which does not match '{rule}'. It is: {about}"
     if shape := _shape(problem, model, location):
         return f"{place}: '{name}' must be {shape}."
     shown = "" if isinstance(value, dict | list) else f" is {value!r}"

@@ -288,6 +288,19 @@ def test_a_pattern_that_matches_nothing_stops_a_run_here_and_is_a_warning_elsewh
     assert warnings(folder) == [found]
 
 
+@pytest.mark.parametrize(
+    ("section", "found"),
+    [
+        ("{pattern: 'new/{spn}.csv'}", "needs one"),
+        ("{pattern: 'new/{span}.csv', query: SELECT 1}", "fix predict.pattern"),
+    ],
+)
+def test_a_wrong_pattern_of_batch_prediction_is_found_with_its_line(project, section, found):
+    (problem,) = problems(project(("evaluation:", f"predict: {section}\nevaluation:")))
+    assert problem.startswith("retrain.yaml:6: ")
+    assert found in problem
+
+
 def test_thresholds_that_bless_nothing_are_warned_of(project):
     (found,) = warnings(
         project(("          threshold: {value_threshold: {lower_bound: 0.6}}\n", ""))

@@ -235,3 +235,13 @@ def test_the_tasks_in_the_page_on_targets_are_valid():
     assert len(tasks) >= 2
     for settings in tasks:
         TasksConfig.model_validate(settings)
+
+
+def test_a_text_of_the_wrong_form_is_named_with_the_form(project):
+    deploy = "{sagemaker: {endpoint: o, role: admin, image: i, model_data: s3://models}}"
+    (project / "retrain.yaml").write_text(f"{SMALLEST}serving: {{deploy: {deploy}}}\n")
+    with pytest.raises(RetrainerError) as error:
+        load_config(project / "retrain.yaml")
+    found = str(error.value)
+    assert "'serving.deploy.sagemaker.role' is 'admin', which does not match '^arn:aws" in found
+    assert "It is: ARN of the IAM role" in found

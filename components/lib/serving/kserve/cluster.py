@@ -145,8 +145,8 @@ class Cluster:
             self._default_namespace = chosen["context"].get("namespace", "")
         except config.ConfigException as error:
             raise ServiceError(
-                f"no cluster to deploy to: {error}. Run in a pod, set KUBECONFIG, or set serving.deploy.kserve."
-                "kubeconfig and serving.deploy.kserve.context."
+                f"no cluster to deploy to: {str(error).rstrip('.')}. Run in a pod, set KUBECONFIG, or set "
+                "serving.deploy.kserve.kubeconfig and serving.deploy.kserve.context."
             ) from error
         return self._connect(configuration)
 
