@@ -11,7 +11,7 @@ import pytest
 from retrainer.components.lib import deletions
 from retrainer.components.lib.deletions import delete_version
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.promotions import promote
+from retrainer.components.lib.promotions import promote, roll_back
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.deployments import (
     Deployment,
@@ -98,6 +98,37 @@ def test_a_version_that_is_put_into_service_while_it_is_deleted_stays(store, mon
     # The note of the deletion is withdrawn, too.
     promote(registry, 2, {})
     promote(registry, 1, {})
+
+
+def test_the_note_of_another_deletion_is_not_withdrawn(store, monkeypatch):
+    """The other one goes on, and whoever puts the version into service must see that."""
+    registry = Registry(f"{store}/models")
+    check, looks = deletions.version_uses, []
+
+    def announce_and_promote_after_the_first_look(store, version):
+        uses = check(store, version)
+        if not looks:
+            write_atomic(f"{registry.version_uri(1)}/deleted.json", "{}")
+            registry.alias(CHAMPION).append(1, registry.alias(CHAMPION).newest(), {})
+        looks.append(uses)
+        return uses
+
+    monkeypatch.setattr(deletions, "version_uses", announce_and_promote_after_the_first_look)
+    with pytest.raises(RetrainerError, match="can't be deleted: it is the champion"):
+        delete_version(store, 1, BY)
+    promote(registry, 2, {})
+    with pytest.raises(RetrainerError, match="is deleted by another command"):
+        promote(registry, 1, {})
+
+
+def test_a_hold_stays_where_its_version_is_deleted_instead_of_promoted(store):
+    registry = Registry(f"{store}/models")
+    roll_back(registry, BY)
+    write_atomic(f"{registry.version_uri(4)}/deleted.json", "{}")
+    with pytest.raises(RetrainerError, match="is deleted by another command"):
+        promote(registry, 4, {})
+    newest = registry.alias(CHAMPION).newest()
+    assert (newest.version, [one.version for one in newest.held]) == (3, [4])
 
 
 def test_a_version_that_is_being_deleted_is_not_put_into_service(store):

@@ -100,6 +100,13 @@ def test_a_held_version_is_no_target_until_a_person_promotes_it(registry):
     assert held(registry) == [4]
 
 
+def test_a_promotion_lifts_the_hold_of_its_version_alone(registry):
+    roll_back(registry, BY)
+    roll_back(registry, BY)
+    promote(registry, 4, BY)
+    assert held(registry) == [3]
+
+
 def test_a_hold_stays_when_the_champion_moves_on(registry):
     roll_back(registry, BY)
     registry.move_alias(CHAMPION, 1, 3, {"run": "later"})
