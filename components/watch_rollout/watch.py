@@ -160,7 +160,7 @@ def look_at(
         GuardReading(
             name,
             is_violated(state, share),
-            state.stage_rows if state.stage == progress.stage else 0,
+            state.stage_rows,
             int(state.settings.get("min_rows", 1)),
             describe(name, state),
         )

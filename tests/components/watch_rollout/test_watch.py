@@ -12,8 +12,9 @@ from retrainer.components.lib.registry import CHAMPION
 from retrainer.components.lib.run_records import TaskRecord
 from retrainer.components.lib.serving.interface import ServiceError
 from retrainer.components.lib.serving.rollout_records import RolloutRecords
-from retrainer.components.lib.serving.rollout_state import RolloutState
-from retrainer.components.watch_rollout.watch import watch
+from retrainer.components.lib.serving.rollout_settings import RolloutSettings
+from retrainer.components.lib.serving.rollout_state import Change, Rollout, RolloutState
+from retrainer.components.watch_rollout.watch import look_at, watch
 
 HOLD = 60
 
@@ -182,6 +183,50 @@ def test_a_file_that_cannot_be_read_is_named_and_read_later(begun, store, look, 
 def test_rows_before_the_rollout_do_not_count(begun, look, answers):
     answers.write("1.parquet", answers.rows(1, 90, after=-9999), answers.rows(2, 400, after=-9999))
     assert "no observations" in look()
+
+
+def test_each_stage_counts_its_own_requests(begun, look, answers, memory):
+    answers.write("1.parquet", answers.rows(1, 900), answers.rows(2, 100))
+    look()
+    assert memory.state["traffic"] == {"1": 50, "2": 50}
+    answers.write("2.parquet", answers.rows(1, 60), answers.rows(2, 60))
+    # Logged late: they were answered in the stage before.
+    answers.write("3.parquet", answers.rows(1, 60, after=-30), answers.rows(2, 60, after=-30))
+    assert "60 of 100 requests" in look()
+    answers.write("4.parquet", answers.rows(1, 40), answers.rows(2, 40))
+    assert "serves all requests" in look()
+
+
+def test_a_guard_that_is_changed_starts_again(begun, look, answers, section):
+    answers.write("1.parquet", answers.rows(1, 300), answers.rows(2, 90))
+    assert "waiting" in look(later=0)
+    section["guards"]["error_rate"]["max_increase"] = 0.5
+    answers.write("2.parquet", answers.rows(1, 300), answers.rows(2, 300, 0.3))
+    assert "50 %" in look()
+
+
+def _fewest_failures(answers, guards):
+    """Count the failures of 300 requests from which on a version is rolled back."""
+    begun = Change(RolloutState.CANARY, 10, answers.now().isoformat(), "begun", "me")
+    steps = [{"percent": 10, "hold_seconds": HOLD, "min_requests": 100}]
+    section = {"observations": str(answers.folder / "*"), "steps": steps, "guards": guards}
+    for failures in range(60):
+        canary = answers.rows(2, 300)
+        for row in canary[:: 300 // failures][:failures] if failures else ():
+            row["status"] = "error"
+        answers.write("1.jsonl", answers.rows(1, 300), canary)
+        rollout = Rollout(2, 1, 2, (begun,))
+        decision, _ = look_at(rollout, RolloutSettings.of(section), "me", answers.now())
+        if decision.rollout.ended:
+            return failures
+    return None
+
+
+def test_the_probability_of_a_false_alarm_is_shared_among_the_guards(answers):
+    guards = {"error_rate": {"max_increase": 0.0}}
+    alone = _fewest_failures(answers, guards)
+    silent = {"prediction_drift": {"column": "prediction", "max_difference": 1.0}}
+    assert 0 < alone < _fewest_failures(answers, {**guards, **silent})
 
 
 def test_a_shadow_answers_nobody(store, settings, section, push, quick, look, answers, memory):
