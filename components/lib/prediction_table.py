@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -316,6 +317,8 @@ def read_predictions(
             yield from parquet.iter_batches(batch_size=batch_rows, columns=columns)
 
 
+# Blocks of rows mostly have one size, and the same values.
+@lru_cache(maxsize=16, typed=True)
 def _repeat(value: Any, count: int) -> pa.Array | None:
     return None if value is None else pa.array([value]).take(pa.array(np.zeros(count, np.int32)))
 

@@ -1,5 +1,8 @@
 """SavedModels that take named raw columns, as `train_model` exports them and as a server calls them."""
 
+import threading
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
@@ -44,6 +47,8 @@ class Model:
         self._inputs = {name: specs[argument] for name, argument in self._arguments.items()}
         self.kinds = {name: spec.dtype.name for name, spec in sorted(self._inputs.items())}
         self.columns = list(self.kinds)
+        self._first_call = threading.Lock()
+        self._prepared = False
 
     @property
     def outputs(self) -> int:
@@ -69,7 +74,7 @@ class Model:
             for name, spec in self._inputs.items()
         }
         try:
-            outputs = self._function(**tensors)
+            outputs = self._call(tensors)
         except tf.errors.OpError as error:
             raise RetrainerError(
                 f"the {self.who} can't score these rows: {reason_of(error)}"
@@ -87,6 +92,15 @@ class Model:
             )
         values = values.reshape(batch.num_rows, -1)
         return values[:, 0] if values.shape[1] == 1 else values
+
+    def _call(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        if not self._prepared:
+            # TensorFlow prepares a function at its first call. Threads that make it at once would each do so.
+            with self._first_call:
+                outputs: dict[str, tf.Tensor] = self._function(**tensors)
+                self._prepared = True
+                return outputs
+        return self._function(**tensors)
 
     def _tensor(self, batch: pa.RecordBatch, name: str, spec: tf.TensorSpec) -> tf.Tensor:
         try:
