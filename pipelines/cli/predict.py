@@ -116,9 +116,9 @@ def _is_one_file(output: str) -> bool:
         raise RetrainerError(
             f"--output '{output}' can't be written: "
             + (
-                "it is a folder."
+                "it is a folder. Name a file in it, or a folder without an ending."
                 if os.path.isdir(output)
-                else f"the folder '{folder}' is missing or access to it is denied."
+                else f"the folder '{folder}' is missing or access to it is denied. Create it, or name another one."
             )
         )
     return True

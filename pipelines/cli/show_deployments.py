@@ -158,7 +158,7 @@ def print_status(rows: Sequence[Mapping[str, Any]], console: Console | None = No
     """
     console = console or open_console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("service", "should serve", "serves", "last deployed", "state"):
+    for heading in ("service", "should serve", "serves", "last deployment", "state"):
         table.add_column(heading, no_wrap=True, overflow="ellipsis")
     for row in rows:
         last = row["last"] or {}
@@ -166,7 +166,7 @@ def print_status(rows: Sequence[Mapping[str, Any]], console: Console | None = No
             row["service"],
             row["should"],
             _served_words(row["served"]),
-            local_time(last.get("at", "")),
+            local_time(last.get("at", "")) + (" failed" if last.get("error") else ""),
             _state(row),
         )
     console.print(table)

@@ -44,6 +44,7 @@ def test_a_service_that_is_down_is_a_row_with_its_reason(retrainer, file, push, 
     assert shown == "memory: not deployed: memory did not answer\n"
     status = retrainer("deploy", "--status", "--file", file, code=1)
     assert "version 1" in status
+    assert " failed  differs" in status.splitlines()[1]
     assert "memory: the last deployment failed: memory did not answer" in status
 
 
