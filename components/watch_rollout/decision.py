@@ -1,5 +1,6 @@
 """What a look decides: back, on, or wait, and the reason in a sentence."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,7 +82,7 @@ def decide(
             f"this machine's clock is {-elapsed:.0f} s behind the one that recorded the stage's begin, {rollout.since}"
         )
     elif elapsed < stage.hold_seconds:
-        waiting.append(f"the stage lasts {stage.hold_seconds - elapsed:.0f} s more")
+        waiting.append(f"the stage lasts {math.ceil(stage.hold_seconds - elapsed)} s more")
     missing = _missing(stage, look, rollout.since)
     if missing and settings.give_up_seconds and elapsed >= settings.give_up_seconds:
         reason = f"given up after {elapsed:.0f} s: {'; '.join(missing)}"

@@ -35,6 +35,7 @@ def test_at_its_bounds_a_stage_is_passed():
     ("short", "words"),
     [
         ({"after": 59}, "the stage lasts 1 s more"),
+        ({"after": 59.7}, "the stage lasts 1 s more"),
         ({"requests": 9}, "9 of 10 requests of the new version observed, the newest at 08:01"),
         ({"requests": 0}, "no observations of the new version since 2026-11-26T08:00:00+00:00"),
         (
