@@ -48,7 +48,7 @@ def test_at_its_bounds_a_stage_is_passed():
             "2026-11-26T08:00:00+00:00",
         ),
     ],
-    ids=["time", "requests", "none", "rows", "clock"],
+    ids=["time", "less-than-half-a-second", "requests", "none", "rows", "clock"],
 )
 def test_what_is_short_of_a_bound_is_waited_for_and_named(short, words):
     waiting = _decide(**short)
