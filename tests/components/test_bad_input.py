@@ -8,11 +8,10 @@ import json
 import pytest
 from servers.bad_spans import HEADER, ONE, ROWS, THREE, TWO, Chain, cycle, good, parquet, table
 
-from retrainer.components.ingest_spans import span as span_module
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.source_rows import download
+from retrainer.components.lib.source_rows import download, span_sources
 from retrainer.components.lib.source_rows.settings import IngestSettings
 
 
@@ -278,7 +277,7 @@ def test_of_many_files_the_one_that_is_bad_is_named(chain, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "step"), [(span_module, "open_source"), (download, "digest_source")]
+    ("module", "step"), [(span_sources, "open_source"), (download, "digest_source")]
 )
 @pytest.mark.parametrize("content", [THREE[:2_000], THREE + "9,Ulm,1,0\n", "", None])
 def test_a_file_that_shrinks_grows_or_goes_while_it_is_read_is_not_stored(

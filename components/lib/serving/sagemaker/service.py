@@ -74,9 +74,10 @@ class SageMakerService:
                 asked = self._step(endpoint, target, plan, known)
             except ApiError as error:
                 # Another deployment is at it, or the answer to an earlier call of this one was lost.
-                if not (error.is_in_progress or error.is_there or error.is_missing):
+                there = error.is_there or self._has_config(target.name)
+                if not (error.is_in_progress or there or error.is_missing):
                     raise
-                asked = target.name if error.is_there else ""
+                asked = target.name if there else ""
                 model_is_missing = error.is_missing
                 time.sleep(POLL_SECONDS / 5)
         raise ServiceError(
@@ -142,6 +143,11 @@ class SageMakerService:
                 ExcludeRetainedVariantProperties=list(_NOT_RETAINED),
             )
         return target.name
+
+    def _has_config(self, name: str) -> bool:
+        """Return whether the endpoint has a configuration by now: an update to the one it has is refused."""
+        endpoint = read_endpoint(self._clients, self._settings.endpoint)
+        return endpoint is not None and endpoint.config == name
 
     def _ensure_model(self, model: ServedModel, known: set[str]) -> None:
         request = create_model_request(self._settings, model)
