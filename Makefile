@@ -27,7 +27,7 @@ N ?= 100
 SEED ?= 1
 AREAS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lowest lint format docs lock image mutation bench data load clean
+.PHONY: help setup demo test cluster lowest lint format docs lock image mutation bench data load clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ demo: setup ## four retrains on the flights of 2013: a first model, a better one
 test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORKERS= for one at a time)
 	@# The processes that tests start need not compile our modules each time.
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest $(WORKERS) $(TESTS)
+
+cluster: setup ## the tests of KServe on Kubernetes' own API server (needs Go and etcd)
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest --cluster -m cluster tests/components/lib/serving/kserve
 
 lowest: setup ## some tests with the lowest versions that pyproject.toml allows (needs Python 3.11)
 	@.venv/bin/python tools/lowest.py

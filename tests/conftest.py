@@ -28,8 +28,15 @@ def _stack(context: int = 0) -> list[inspect.FrameInfo]:
 inspect.stack = _stack
 
 
+OPTIONAL = ("slow", "cluster")
+"""Marks of tests that run where an option of the same name asks for them."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="also run the tests marked `slow`")
+    for mark in OPTIONAL:
+        parser.addoption(
+            f"--{mark}", action="store_true", help=f"also run the tests marked `{mark}`"
+        )
 
 
 def pytest_configure() -> None:
@@ -40,11 +47,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("slow"):
-        left_out = [item for item in items if item.get_closest_marker("slow")]
-        if left_out:
-            config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item in items if item not in left_out]
+    without = [mark for mark in OPTIONAL if not config.getoption(mark)]
+    left_out = [item for item in items if any(map(item.get_closest_marker, without))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     if os.environ.get("PYTEST_XDIST_WORKER"):
         # Files of few tests first: they run whole pipelines, and no worker should begin with one at the end.
         tests = collections.Counter(item.path for item in items)

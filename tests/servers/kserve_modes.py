@@ -2,7 +2,7 @@
 
 import pytest
 
-_REAL = [pytest.mark.slow, pytest.mark.integration("go", "openssl")]
+_REAL = [pytest.mark.cluster, pytest.mark.integration("go", "openssl")]
 
 on_a_kube_apiserver_too = pytest.mark.parametrize(
     "bench",
