@@ -132,7 +132,7 @@ def test_a_secrets_file_starts_at_the_folder_of_retrain_yaml(load, empty_project
         ("email: {host: a, sender: b@c.d}", "'notify.email.0.to' is missing. Addresses"),
         ("email: {host: a, sender: b@c.d, to: [x]}", "has 'x', which is not an e-mail address"),
         ("pubsub: {topic: outcomes}", "must be projects/<project>/topics/<name>"),
-        ("webhook: {url_env: a b}", "can't be"),
+        ("webhook: {url_env: a b}", "does not match"),
     ],
 )
 def test_a_wrong_channel_is_found_when_the_file_is_read(load, more, says):
