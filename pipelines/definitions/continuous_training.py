@@ -10,7 +10,6 @@ from ...components import (
     deploy_model,
     evaluate_model,
     ingest_spans,
-    notify_outcome,
     push_model,
     resolve_champion,
     train_model,
@@ -18,14 +17,8 @@ from ...components import (
     validate_examples,
 )
 from ..project.config import LoadedConfig
-from .task_caching import is_cached, reuse_arguments
-from .task_settings import apply_settings
-
-RUN = {
-    "run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-    "run_uuid": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
-}
-"""Which run a task is of: only for tasks that are never cached, since it is another one in each run."""
+from .run_tasks import RUN, notified, set_up
+from .task_caching import reuse_arguments
 
 
 def continuous_training(loaded: LoadedConfig) -> Any:
@@ -171,15 +164,15 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             "push_model": pushed,
         }
         for name, task in tasks.items():
-            set_up(name, task)
+            set_up(task, name, loaded)
         last = pushed
         if evaluation.champion_changed == "judge_again":
             # Always there and not under a dsl.If, on which no gate must hang; where the first push decided,
             # both pass its verdict on.
             second = judge(pushed.outputs["next_champion"])
             last = push(second.outputs["blessing"], earlier=pushed.outputs["pushed_model"])
-            set_up("evaluate_model", second.set_display_name("evaluate_model again"))
-            set_up("push_model", last.set_display_name("push_model again"))
+            set_up(second.set_display_name("evaluate_model again"), "evaluate_model", loaded)
+            set_up(last.set_display_name("push_model again"), "push_model", loaded)
         if services:
             deployed = deploy_model(
                 store=store,
@@ -189,13 +182,8 @@ def continuous_training(loaded: LoadedConfig) -> Any:
                 pushed_model=last.outputs["pushed_model"],
                 **RUN,
             )
-            set_up("deploy_model", deployed)
+            set_up(deployed, "deploy_model", loaded)
 
-    def set_up(name: str, task: Any) -> None:
-        task.set_caching_options(is_cached(name, loaded))
-        apply_settings(task, config.tasks.of(name), config.image)
-
-    channels = config.notify.channels()
     services, rollout = serving.deploy.services(), serving.rollout
 
     @dsl.pipeline(
@@ -207,18 +195,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         store: str = config.store,
         allow_older: str = "false",
     ) -> None:
-        if not channels:
-            train(span, pattern, store, allow_older)
-            return
-        last = notify_outcome(
-            store=store,
-            pipeline=loaded.pipeline_name,
-            channels=channels,
-            kubeflow_url=config.targets.kubeflow.host or "",
-            **RUN,
-        )
-        set_up("notify_outcome", last)
-        with dsl.ExitHandler(last, name="train"):
+        with notified(loaded, store, "train"):
             train(span, pattern, store, allow_older)
 
     return pipeline

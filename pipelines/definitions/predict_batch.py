@@ -4,12 +4,10 @@ from typing import Any
 
 from kfp import dsl
 
-from ...components import notify_outcome
 from ...components import predict_batch as predict
 from ..project.config import LoadedConfig
 from ..project.sections.predict import PredictConfig
-from .continuous_training import RUN
-from .task_settings import apply_settings
+from .run_tasks import RUN, notified, set_up
 
 _NAME = "predict_batch"
 
@@ -52,14 +50,7 @@ def predict_batch(loaded: LoadedConfig) -> Any:
             max_errors=own.max_errors,
             **RUN,
         )
-        set_up(_NAME, task)
-
-    def set_up(name: str, task: Any) -> None:
-        # Both read the world, or change it.
-        task.set_caching_options(False)
-        apply_settings(task, config.tasks.of(name), config.image)
-
-    channels = config.notify.channels()
+        set_up(task, _NAME, loaded)
 
     @dsl.pipeline(name=loaded.pipeline_name, description="Batch prediction, compiled by retrainer.")
     def pipeline(
@@ -68,18 +59,7 @@ def predict_batch(loaded: LoadedConfig) -> Any:
         store: str = config.store,
         model: str = own.model,
     ) -> None:
-        if not channels:
-            score(span, pattern, store, model)
-            return
-        last = notify_outcome(
-            store=store,
-            pipeline=loaded.pipeline_name,
-            channels=channels,
-            kubeflow_url=config.targets.kubeflow.host or "",
-            **RUN,
-        )
-        set_up("notify_outcome", last)
-        with dsl.ExitHandler(last, name="score"):
+        with notified(loaded, store, "score"):
             score(span, pattern, store, model)
 
     return pipeline

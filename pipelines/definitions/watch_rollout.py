@@ -4,13 +4,10 @@ from typing import Any
 
 from kfp import dsl
 
-from ...components import notify_outcome
 from ...components import watch_rollout as component
 from ...components.lib.errors import RetrainerError
 from ..project.config import LoadedConfig
-from .continuous_training import RUN
-from .task_caching import is_cached
-from .task_settings import apply_settings
+from .run_tasks import RUN, notified, set_up
 
 
 def watch_rollout(loaded: LoadedConfig) -> Any:
@@ -42,30 +39,13 @@ def watch_rollout(loaded: LoadedConfig) -> Any:
             rollout=section,
             **RUN,
         )
-        set_up("watch_rollout", task)
-
-    def set_up(name: str, task: Any) -> None:
-        task.set_caching_options(is_cached(name, loaded))
-        apply_settings(task, config.tasks.of(name), config.image)
-
-    channels = config.notify.channels()
+        set_up(task, "watch_rollout", loaded)
 
     @dsl.pipeline(
         name=loaded.pipeline_name, description="A look at a rollout, compiled by retrainer."
     )
     def pipeline(store: str = config.store) -> None:
-        if not channels:
-            look(store)
-            return
-        last = notify_outcome(
-            store=store,
-            pipeline=loaded.pipeline_name,
-            channels=channels,
-            kubeflow_url=config.targets.kubeflow.host or "",
-            **RUN,
-        )
-        set_up("notify_outcome", last)
-        with dsl.ExitHandler(last, name="watch"):
+        with notified(loaded, store, "watch"):
             look(store)
 
     return pipeline
