@@ -61,6 +61,7 @@ OTHERS = {
     "pipelines/targets/vertex/test_faults.py": "faults of the service",
     "pipelines/targets/vertex/test_server.py": "the local server that stands for Vertex AI",
     "pipelines/triggers/test_dispatch_on_targets.py": "dispatch.py on both services",
+    "pipelines/triggers/test_dispatcher_of_a_file.py": "dispatch.py: the dispatcher of a retrain.yaml",
     "pipelines/triggers/claims/test_claims_on_storage.py": "claims on Cloud Storage",
     "pipelines/triggers/service/test_replicas.py": "several replicas at once",
 }
