@@ -7,6 +7,8 @@ from typing import Any
 from ..lib.errors import RetrainerError
 from ..lib.examples import Examples, SpanPart, open_parquet
 from ..lib.progress import progress
+from ..lib.statistics.sketch_store import SketchStore
+from ..lib.statistics.sketches import parse_options
 from ..lib.statistics_artifact import (
     Statistics,
     StatisticsIndex,
@@ -17,8 +19,6 @@ from ..lib.statistics_artifact import (
 from ..lib.uris import join, write_atomic
 from ..lib.words import did_you_mean, plural
 from .report import render
-from .sketch_store import SketchStore
-from .sketches import parse_options
 from .window import merge_window
 
 

@@ -8,6 +8,9 @@ from itertools import islice
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
+from ..lib.statistics.sketch_store import SketchStore
+from ..lib.statistics.sketches import AccumulatorMerge, SketchSettings, column_blocks
+from ..lib.statistics.tfdv_extract import extract, join_columns
 from ..lib.statistics_artifact import (
     Feature,
     Statistics,
@@ -19,9 +22,6 @@ from ..lib.statistics_artifact import (
     split_folder,
 )
 from .merge_cache import BEFORE, WHOLE, MergeCache, MergedStatistics
-from .sketch_store import SketchStore
-from .sketches import AccumulatorMerge, SketchSettings, column_blocks
-from .tfdv_extract import extract, join_columns
 
 
 def merge_window(

@@ -9,14 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retrainer.components.compute_statistics import (
-    merge_cache,
-    sketch_store,
-    sketches,
-)
+from retrainer.components.compute_statistics import merge_cache
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.examples import Examples, SpanPart
+from retrainer.components.lib.statistics import sketch_store, sketches
 from retrainer.components.lib.statistics_artifact import (
     features_by_name,
     read_index,

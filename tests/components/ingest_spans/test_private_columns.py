@@ -16,11 +16,11 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.sketch_file import SketchFile, encode_block
 from retrainer.components.ingest_spans.ingest import IngestSettings, ingest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_rows.pseudonymize import hash_column
+from retrainer.components.lib.statistics.sketch_file import SketchFile, encode_block
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 

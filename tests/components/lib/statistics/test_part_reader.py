@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.compute_statistics import part_reader
-from retrainer.components.compute_statistics.part_reader import PartReader, cast_to_float
 from retrainer.components.lib.examples import SpanPart
+from retrainer.components.lib.statistics import part_reader
+from retrainer.components.lib.statistics.part_reader import PartReader, cast_to_float
 
 
 def write(folder, rows, group_rows):

@@ -15,14 +15,16 @@ import pytest
 from tfx_bsl import sketches as bsl_sketches
 
 from retrainer.components import compute_statistics
-from retrainer.components.compute_statistics import (
+from retrainer.components.compute_statistics.compute import compute
+from retrainer.components.lib.digests import digest_folder
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.statistics import (
     part_reader,
     sketch_store,
     sketch_threads,
     tfx_sketches,
 )
-from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.compute_statistics.sketch_file import (
+from retrainer.components.lib.statistics.sketch_file import (
     MAGIC,
     Block,
     SketchError,
@@ -30,8 +32,6 @@ from retrainer.components.compute_statistics.sketch_file import (
     decode_block,
     encode,
 )
-from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.statistics_artifact import (
     common,
     features_by_name,

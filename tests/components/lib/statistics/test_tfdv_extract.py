@@ -6,7 +6,7 @@ import pytest
 from tensorflow_data_validation.utils import quantiles_util
 from tfx_bsl import sketches
 
-from retrainer.components.compute_statistics.tfdv_extract import equi_width_histogram
+from retrainer.components.lib.statistics.tfdv_extract import equi_width_histogram
 
 COLUMNS = {
     "spread": lambda rng, rows: rng.normal(size=rows),

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..lib.examples import SpanPart, open_parquet
-from ..lib.uris import join
+from ..examples import SpanPart, open_parquet
+from ..uris import join
 
 # Rows of a batch shrink as columns or cells grow, so that a batch stays within a few dozen megabytes.
 BATCH_CELLS = 4_000_000

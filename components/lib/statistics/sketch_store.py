@@ -8,10 +8,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import tensorflow_data_validation as tfdv
 
-from ..lib.examples import SpanPart
-from ..lib.progress import progress
-from ..lib.statistics_artifact import Statistics, parse_statistics
-from ..lib.uris import filesystem, read_range, write_atomic
+from ..examples import SpanPart
+from ..progress import progress
+from ..statistics_artifact import Statistics, parse_statistics
+from ..uris import filesystem, read_range, write_atomic
 from .sketch_file import SketchError, SketchFile
 from .sketch_threads import make_sketches
 from .sketches import SketchSettings, sketch_uri

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from ..lib.beam import pipeline_options, worker_part
-from ..lib.examples import SpanPart
-from ..lib.uris import write_atomic
+from ..beam import pipeline_options, worker_part
+from ..examples import SpanPart
+from ..uris import write_atomic
 from .part_reader import PartReader
 from .sketch_file import Block, decode_block, encode_block
 from .sketch_threads import sketch_file

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrainer.components.compute_statistics import tfx_sketches
-from retrainer.components.compute_statistics.sketch_threads import sketch_batch
-from retrainer.components.compute_statistics.sketches import AccumulatorMerge, SketchSettings
-from retrainer.components.compute_statistics.tfx_sketches import MisraGriesMessage
+from retrainer.components.lib.statistics import tfx_sketches
+from retrainer.components.lib.statistics.sketch_threads import sketch_batch
+from retrainer.components.lib.statistics.sketches import AccumulatorMerge, SketchSettings
+from retrainer.components.lib.statistics.tfx_sketches import MisraGriesMessage
 
 BUCKETS = 16
 SETTINGS = SketchSettings(

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import pyarrow as pa
 from tensorflow_data_validation.statistics import stats_impl
 
-from ..lib.errors import RetrainerError
-from ..lib.examples import SpanPart, to_list_batch
-from ..lib.threads import ordered_map
+from ..errors import RetrainerError
+from ..examples import SpanPart, to_list_batch
+from ..threads import ordered_map
 from .part_reader import PartReader, cast_to_float
 from .sketches import (
     AccumulatorMerge,

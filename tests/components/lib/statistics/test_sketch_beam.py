@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.compute_statistics import sketches
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, SpanPart
+from retrainer.components.lib.statistics import sketches
 
 BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 

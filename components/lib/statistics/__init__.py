@@ -1,0 +1,1 @@
+"""Statistics of rows: TFDV's mergeable sketches, how they are made, kept and read."""
