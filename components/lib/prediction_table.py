@@ -207,7 +207,8 @@ def make_rows(
     if why.null_count < count:
         failed = why.is_valid().to_numpy(zero_copy_only=False)
         own["status"] = pa.array(np.where(failed, ERROR, OK))
-    values = predictions.reshape(count, -1)
+    outputs = len(schema) - len(COLUMNS) - inputs.num_columns
+    values = predictions.reshape(count, outputs)
     arrays = [
         *(
             pa.nulls(count, one.type) if own[one.name] is None else own[one.name].cast(one.type)

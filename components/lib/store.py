@@ -76,6 +76,43 @@ class Store:
         return join(self.predictions_uri, span.replace("/", "-"))
 
     @property
+    def joined_uri(self) -> str:
+        """Predictions with their labels: `joined/<span>/<version>/`."""
+        return join(self.uri, "joined")
+
+    def joined_of_span_uri(self, span: str) -> str:
+        """Predictions of one span with their labels; a span of several path parts gets one folder."""
+        return join(self.joined_uri, span.replace("/", "-"))
+
+    @property
+    def looks_uri(self) -> str:
+        """What looks of monitoring found: `monitoring/looks/<n>.json`."""
+        return join(self.uri, "monitoring", "looks")
+
+    @property
+    def signal_states_uri(self) -> str:
+        """State of each signal after a look: `monitoring/state/<n>.json`."""
+        return join(self.uri, "monitoring", "state")
+
+    @property
+    def incidents_uri(self) -> str:
+        """Incidents: `monitoring/incidents/<id>/<n>.json`."""
+        return join(self.uri, "monitoring", "incidents")
+
+    def incident_uri(self, incident: str) -> str:
+        """The life of one incident: `monitoring/incidents/<id>/<n>.json`."""
+        return join(self.incidents_uri, incident)
+
+    @property
+    def references_uri(self) -> str:
+        """Predictions of versions on their evaluation rows: `monitoring/references/<version>/`."""
+        return join(self.uri, "monitoring", "references")
+
+    def reference_uri(self, version: int) -> str:
+        """Predictions of one version on its evaluation rows."""
+        return join(self.references_uri, f"{version:06d}")
+
+    @property
     def rollouts_uri(self) -> str:
         """States of rollouts, the newest counts: `models/rollouts/<n>.json`."""
         return join(self.models_uri, "rollouts")

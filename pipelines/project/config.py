@@ -151,9 +151,13 @@ def load_config(
             if (path := getattr(predict, key))
         }
         predict = predict.model_copy(update=paths)
+    monitoring = config.monitoring
+    if monitoring:
+        monitoring = monitoring.located(lambda path: _absolute(path, home))
     config = config.model_copy(
         update={
             "data": data,
+            "monitoring": monitoring,
             "predict": predict,
             "serving": serving,
             "validation": validation,

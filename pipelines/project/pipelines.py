@@ -10,6 +10,7 @@ from .sections.tasks import TasksConfig
 CONTINUOUS_TRAINING = "continuous_training"
 PREDICT_BATCH = "predict_batch"
 WATCH_ROLLOUT = "watch_rollout"
+MONITORING = "monitoring"
 _NOTIFY, _DEPLOY = "notify_outcome", "deploy_model"
 
 
@@ -54,6 +55,7 @@ PIPELINES = {
     WATCH_ROLLOUT: PipelineKind(
         WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT, _NOTIFY), ("serving", "rollout")
     ),
+    MONITORING: PipelineKind(MONITORING, ("store",), ("monitor_model", _NOTIFY), (MONITORING,)),
 }
 """The pipelines by name, the usual one first."""
 

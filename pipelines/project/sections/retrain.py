@@ -8,6 +8,7 @@ from ..formats.image_names import Image
 from ..formats.names import NAME_RULE
 from .data import DataConfig
 from .model import ModelConfig
+from .monitoring.monitoring import MonitoringConfig
 from .notify import NotifyConfig
 from .predict import PredictConfig
 from .quality import EvaluationConfig, ServingConfig, StatisticsConfig, ValidationConfig
@@ -59,6 +60,9 @@ class RetrainConfig(Section):
     serving: ServingConfig = Field(default_factory=ServingConfig)
     predict: PredictConfig | None = Field(
         None, description="Batch prediction; no pipeline `predict_batch` if null."
+    )
+    monitoring: MonitoringConfig | None = Field(
+        None, description="Monitoring of what serves; no pipeline `monitoring` if null."
     )
     tasks: TasksConfig = Field(default_factory=TasksConfig)
     targets: TargetsConfig = Field(default_factory=TargetsConfig)

@@ -21,6 +21,7 @@ NEVER_CACHED = (
     "deploy_model",
     "notify_outcome",
     "watch_rollout",
+    "monitor_model",
 )
 """Tasks that read or change the world: the newest span, the schema in the store, the registry, services, notices."""
 

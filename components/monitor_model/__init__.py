@@ -1,0 +1,1 @@
+"""Monitoring of the champion: what it is asked and says in production, judged."""

@@ -1,0 +1,19 @@
+"""The checks of a look.
+
+To add one, write a module with a function `find_signals(look)` that yields signals, and add it to `CHECKS`. States,
+incidents, the report and the metrics follow.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from ...lib.monitoring.signals import Signal
+from ..look import Look
+from . import columns, requests
+
+Check: TypeAlias = Callable[[Look], Iterator[Signal]]
+
+DATA_CHECKS: tuple[Check, ...] = (requests.find_signals, columns.find_signals)
+"""Checks for broken data, of kind `data`. They run first: the others are silent about what is broken."""
+CHECKS: tuple[Check, ...] = ()
+"""All other checks, in the order of the report."""

@@ -1,0 +1,108 @@
+"""Signals on the columns that the champion is sent: missing, without values, constant."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.prediction_table import PredictionSet
+from ...lib.words import percent, plural
+from ..look import Look
+
+# Fewer rows say nothing about a column.
+_MIN_ROWS = 30
+
+
+@dataclass
+class _Column:
+    """What was seen of a column."""
+
+    rows: int = 0
+    missing: int = 0
+    value: Any = None
+    varies: bool = False
+
+    def add(self, array: pa.Array) -> None:
+        self.rows += len(array)
+        absent = pc.is_null(array, nan_is_null=True)
+        count = pc.sum(absent).as_py() or 0
+        self.missing += count
+        if self.varies or count == len(array):
+            return
+        there = array.filter(pc.invert(absent))
+        first = there[0]
+        if self.value is None:
+            self.value = first.as_py()
+        self.varies = first.as_py() != self.value or not pc.all(pc.equal(there, first)).as_py()
+
+    @property
+    def missing_share(self) -> float:
+        return self.missing / self.rows if self.rows else 0.0
+
+
+def find_signals(look: Look) -> Iterator[Signal]:
+    """Judge the columns of a window's requests."""
+    if not look.current:
+        return
+    columns = look.columns(look.current[-1])
+    before = look.columns(look.earlier[-1]) if look.earlier else columns
+    names = dict.fromkeys((*before.features, *columns.features))
+    now = _read(look, look.current, list(names))
+    usual = _read(look, look.earlier[-1:], list(names))
+    for name in names:
+        yield _judge(look, name, name in columns.features, now[name], usual[name])
+
+
+def _read(look: Look, sets: Sequence[PredictionSet], names: list[str]) -> dict[str, _Column]:
+    found = {name: _Column() for name in names}
+    for one in sets:
+        inputs = look.columns(one).inputs
+        table = [inputs.get(name, name) for name in names]
+        for batch in look.batches(one, table, of_champion=False):
+            for name, array in zip(names, batch.columns, strict=True):
+                found[name].add(array)
+    return found
+
+
+def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column) -> Signal:
+    subject, evidence = name, {"column": name, "rows": now.rows, "missing": now.missing}
+    if not is_there:
+        meaning = f"column {name} is missing: the requests do not have it any more"
+        return Signal(Kind.DATA, subject, Outcome.BREACHED, meaning, evidence=evidence)
+    if now.rows < _MIN_ROWS:
+        meaning = f"{plural(now.rows, 'row')}, too few to judge"
+        return Signal(Kind.DATA, subject, Outcome.SILENT, meaning, evidence=evidence)
+    share = now.missing_share
+    bound = max(usual.missing_share, _allowed(look, name)) + float(
+        look.section("data").get("max_missing", 0.05)
+    )
+    if share > bound:
+        what = "all values are missing" if share == 1 else f"{percent(share)} of the values miss"
+        meaning = f"{what}; {percent(bound)} may"
+        return Signal(
+            Kind.DATA, subject, Outcome.BREACHED, meaning, share, bound, evidence=evidence
+        )
+    if not now.varies and now.value is not None and usual.varies:
+        meaning = (
+            f"every row has the value {str(now.value)[:60]!r}, and the rows before had several"
+        )
+        return Signal(
+            Kind.DATA, subject, Outcome.BREACHED, meaning, share, bound, evidence=evidence
+        )
+    meaning = f"{percent(share)} of the values miss; {percent(bound)} may"
+    return Signal(Kind.DATA, subject, Outcome.OK, meaning, share, bound, evidence=evidence)
+
+
+def _allowed(look: Look, name: str) -> float:
+    """Return the share of missing values that the champion's schema allows."""
+    try:
+        schema = look.schema
+    except FileNotFoundError:
+        return 0.0
+    for feature in schema.feature:
+        if feature.name == name and feature.HasField("presence"):
+            return 1.0 - float(feature.presence.min_fraction)
+    return 0.0

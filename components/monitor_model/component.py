@@ -1,0 +1,61 @@
+"""The KFP face of `monitor_model`."""
+
+from typing import Any, Dict, List, NamedTuple
+
+from kfp import dsl
+
+from ..lib.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def monitor_model(
+    signals: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+    store: str,
+    monitoring: Dict[str, Any] = {},
+    label: str = "",
+    evaluation: Dict[str, Any] = {},
+    run: str = "",
+    run_resource: str = "",
+    run_uuid: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("detected", List[str])]):
+    """Judges what the champion was asked and said in production. Do not cache this task: it reads the world.
+
+    It reads the tables of predictions in the store, judges each span that was not judged yet, and records a look and
+    the state of each signal. A look at spans that were judged before changes nothing, so it may run as often as one
+    likes; killed at any moment, the next look goes on. It never trains anything.
+
+    Args:
+        signals: `signals.json`, every signal with its state.
+        report: Signals by kind, with their values over time, as one HTML file.
+        store: URI of the store, which keeps predictions, looks and states.
+        monitoring: The section `monitoring`.
+        label: Name of the label's column.
+        evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
+        run: Name of the run, by which the store keeps what this task did; empty to keep nothing.
+        run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
+        run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
+
+    Returns:
+        verdict: What was found, in one sentence.
+        detected: Names of the signals that are detected now.
+    """
+    from retrainer.components.lib.run_records import filled_in, recording
+    from retrainer.components.monitor_model.monitor import monitor
+
+    with recording(store, "monitor_model", run, run_resource, run_uuid) as record:
+        monitored = monitor(
+            store,
+            monitoring,
+            label=label,
+            evaluation=evaluation,
+            report_path=report.path,
+            signals_path=signals.path,
+            by=filled_in(run),
+        )
+        record.verdict = monitored.verdict
+        record.note(
+            detected=monitored.detected,
+            changes=[f"{one.name}: {one.before} -> {one.after}" for one in monitored.changes],
+        )
+    return (monitored.verdict, monitored.detected)

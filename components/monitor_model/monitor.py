@@ -1,0 +1,301 @@
+"""A run of monitoring: judge each window that was not judged yet, record it, and what follows from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ..lib.aliases import AliasMove
+from ..lib.digests import digest_value
+from ..lib.errors import RetrainerError
+from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
+from ..lib.monitoring.signal_states import Change, State
+from ..lib.monitoring.signals import Kind, Outcome, Signal
+from ..lib.prediction_table import list_predictions
+from ..lib.progress import progress
+from ..lib.registry import CHAMPION, ModelVersion, Registry
+from ..lib.store import Store
+from ..lib.uris import join, write_atomic, write_json
+from ..lib.whole_numbers import whole_numbers
+from ..lib.words import plural
+from .checks import CHECKS, DATA_CHECKS, Check
+from .look import Look
+from .report import render
+from .windows import Window, choose_windows, read_feed
+
+# Raised when equal spans would be judged otherwise.
+LOOK_VERSION = 1
+SIGNALS_FILE = "signals.json"
+_HISTORY = 60
+_OF_COLUMNS = frozenset({Kind.SKEW, Kind.DRIFT, Kind.ATTRIBUTION})
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in service.
+
+    Attributes:
+        model: Its version in the registry.
+        since: When it came into service.
+    """
+
+    model: ModelVersion
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """The outcome of a run of monitoring.
+
+    Attributes:
+        verdict: One sentence.
+        looks: The looks that were written now, oldest first.
+        states: The states after them.
+        changes: What they changed.
+    """
+
+    verdict: str
+    looks: tuple[LookRecord, ...] = ()
+    states: StateRecord = field(default_factory=StateRecord)
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def detected(self) -> list[str]:
+        """Names of the signals that are detected now."""
+        return sorted(one.name for one in self.states.detected())
+
+
+def monitor(
+    store: str,
+    settings: Mapping[str, Any],
+    *,
+    label: str = "",
+    evaluation: Mapping[str, Any] | None = None,
+    report_path: str = "",
+    signals_path: str = "",
+    by: str = "",
+    clock: Callable[[], datetime] | None = None,
+) -> Monitored:
+    """Judge what the champion was asked and said since the last look.
+
+    Args:
+        store: URI of the store.
+        settings: The section `monitoring`, every default filled in.
+        label: Name of the label's column.
+        evaluation: The section `evaluation`.
+        report_path: File for the HTML report; empty for none.
+        signals_path: Folder for `signals.json`; empty for none.
+        by: Who looks: a user, or a run.
+        clock: Returns the time; the machine's if not given.
+
+    Returns:
+        What was found.
+
+    Raises:
+        RetrainerError: If a check can't judge, such as without a baseline. What others found is recorded before.
+    """
+    now = (clock or (lambda: datetime.now(UTC)))()
+    settings = whole_numbers(settings)
+    looks = Looks(store)
+    before = looks.states()
+    champion = find_champion(store)
+    written: tuple[LookRecord, ...] = ()
+    if champion:
+        usual = Look(
+            store=store,
+            settings=settings,
+            now=now,
+            current=(),
+            earlier=(),
+            model=champion.model,
+            since=champion.since,
+            label=label,
+            evaluation=whole_numbers(evaluation or {}),
+        )
+        written = _look(usual, looks, by)
+    states = looks.fold(settings.get("signals") or {})
+    changes = tuple(
+        change for record in looks.states_since(before.number) for change in record.changes
+    )
+    verdict = _verdict(champion, written, states)
+    monitored = Monitored(verdict, written, states, changes)
+    history = looks.newest(_HISTORY)
+    if signals_path:
+        write_json(join(signals_path, SIGNALS_FILE), _manifest(monitored, history))
+    if report_path:
+        page = render(verdict, champion.model if champion else None, states, history, report_path)
+        write_atomic(report_path, page)
+    if errors := list(dict.fromkeys(error for look in written for error in look.errors)):
+        raise RetrainerError("\n".join(errors))
+    return monitored
+
+
+def find_champion(store: str) -> Champion | None:
+    """Find the champion, and since when it is; None if no model is in service.
+
+    Args:
+        store: URI of the store.
+
+    Raises:
+        RetrainerError: If its version is incomplete.
+    """
+    registry = Registry(Store(store).models_uri)
+    moves = registry.alias(CHAMPION).moves()
+    if not moves or moves[-1].version is None:
+        return None
+    first = moves[-1]
+    for move in reversed(moves):
+        if move.version != first.version:
+            break
+        first = move
+    return Champion(registry.get(moves[-1].version), _time_of(first))
+
+
+def judge(look: Look, checks: tuple[Check, ...] = CHECKS) -> tuple[list[Signal], list[str]]:
+    """Run the checks of a look.
+
+    A column whose data is broken has no drift: its distance shows the breakage, which the checks of kind `data` report.
+
+    Args:
+        look: The look.
+        checks: The checks after those for broken data.
+
+    Returns:
+        The signals, and why checks could not judge.
+    """
+    found: dict[str, Signal] = {}
+    errors: list[str] = []
+    _run(look, DATA_CHECKS, found, errors)
+    broken = {
+        str(one.evidence["column"]): one.meaning
+        for one in found.values()
+        if one.outcome == Outcome.BREACHED and one.evidence.get("column")
+    }
+    _run(look.with_broken(broken), checks, found, errors)
+    return [_silence(one, broken) for one in found.values()], errors
+
+
+def _run(
+    look: Look, checks: tuple[Check, ...], found: dict[str, Signal], errors: list[str]
+) -> None:
+    for check in checks:
+        try:
+            for signal in check(look):
+                assert signal.name not in found, f"two checks find {signal.name}"
+                found[signal.name] = signal
+        except RetrainerError as error:
+            # What the others find counts; the run fails when it is recorded.
+            errors.append(str(error))
+
+
+def _silence(signal: Signal, broken: Mapping[str, str]) -> Signal:
+    column = str(signal.evidence.get("column", signal.subject))
+    if signal.kind not in _OF_COLUMNS or column not in broken or signal.outcome != Outcome.BREACHED:
+        return signal
+    meaning = f"broken data, not judged as {str(signal.kind).replace('_', ' ')}: {broken[column]}"
+    return replace(signal, outcome=Outcome.SILENT, meaning=meaning)
+
+
+def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
+    settings = usual.section("window")
+    sets = list_predictions(usual.store)
+    feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
+    history = looks.newest(_HISTORY)
+    rows: dict[str, int] = {}
+    for one in history:
+        for span, about in one.spans.items():
+            rows.setdefault(span, int(about["rows"]))
+    windows = choose_windows(feed, settings, usual.since, {one.window for one in history})
+    written = []
+    for number, window in enumerate(windows or [Window((), ())], start=1):
+        progress("judging windows", number, len(windows))
+        # Only the newest window is judged at its own time.
+        own = feed if number >= len(windows) else replace(feed, due=())
+        look = replace(
+            usual,
+            current=window.current,
+            earlier=window.earlier,
+            feed=own,
+            judged_before=rows,
+            _shared=usual._shared,
+        )
+        key = _key(look)
+        if any(one.key == key and not one.errors for one in history):
+            continue
+        signals, errors = judge(look)
+        spans = {one.span: {"version": one.version, "rows": one.rows} for one in look.current}
+        record = LookRecord(
+            key,
+            look.window,
+            look.model.version,
+            usual.now.astimezone(UTC).isoformat(timespec="seconds"),
+            tuple(signals),
+            spans,
+            tuple(errors),
+            by,
+        )
+        written.append(looks.add(record))
+    return tuple(written)
+
+
+def _key(look: Look) -> str:
+    made_of = [
+        LOOK_VERSION,
+        look.model.version,
+        look.since.isoformat(),
+        [[one.span, one.version] for one in look.current],
+        [[one.span, one.version] for one in look.joined],
+        [one.start.isoformat() for one in look.feed.due],
+        # Without any span, only time shows that the feed is missing.
+        None if look.feed.sets else (look.now - look.since).days,
+        {name: value for name, value in look.settings.items() if name != "schedule"},
+        look.label,
+        look.evaluation,
+    ]
+    return str(digest_value(made_of))
+
+
+def _time_of(move: AliasMove) -> datetime:
+    # Records from before times were noted.
+    at = datetime.fromisoformat(move.at) if move.at else datetime(1970, 1, 1, tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _verdict(
+    champion: Champion | None, written: tuple[LookRecord, ...], states: StateRecord
+) -> str:
+    if champion is None:
+        return "no model is in service, so there is nothing to monitor"
+    version = champion.model.version
+    if not states.look:
+        return f"version {version}: no look yet"
+    what = (
+        f"{plural(len(written), 'window')} judged" if written else "nothing new since the last look"
+    )
+    parts = [f"version {version}: {what}"]
+    for state in (State.DETECTED, State.SUSPECTED):
+        names = sorted(one.name for one in states.states.values() if one.state == state)
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            parts.append(f"{len(names)} {state} ({', '.join(names[:3])}{more})")
+    silent = sum(one.last.outcome == Outcome.SILENT for one in states.states.values())
+    if len(parts) == 1:
+        parts.append(f"{plural(len(states.states) - silent, 'signal')} ok")
+    if silent:
+        parts.append(f"{silent} not judged")
+    return "; ".join(parts)
+
+
+def _manifest(monitored: Monitored, history: list[LookRecord]) -> dict[str, Any]:
+    newest = history[-1] if history else None
+    return {
+        "format": 1,
+        "verdict": monitored.verdict,
+        "look": newest.number if newest else None,
+        "window": newest.window if newest else "",
+        "champion": newest.champion if newest else None,
+        "signals": [
+            {"state": str(one.state), "since": one.since, **one.last.content()}
+            for one in monitored.states.states.values()
+        ],
+    }

@@ -1,0 +1,44 @@
+"""The pipeline that monitors what serves, for a schedule."""
+
+from typing import Any
+
+from kfp import dsl
+
+from ...components import monitor_model
+from ..project.config import LoadedConfig
+from .run_tasks import RUN, notified, set_up
+
+
+def monitoring(loaded: LoadedConfig) -> Any:
+    """Build the pipeline of a retrain.yaml.
+
+    The tasks hand nothing over but their order: each reads in the store what the one before has written.
+
+    Args:
+        loaded: The configuration, with a section `monitoring`.
+
+    Returns:
+        A KFP pipeline, ready for kfp's compiler. Its parameter is `store`.
+    """
+    config = loaded.config
+    section = config.monitoring
+    assert section is not None, "LoadedConfig.of checks it"
+
+    def look(store: Any) -> None:
+        task = monitor_model(
+            store=store,
+            monitoring=section.values(),
+            label=config.data.label,
+            evaluation=config.evaluation.model_dump(mode="json", exclude_none=True),
+            **RUN,
+        )
+        set_up(task, "monitor_model", loaded)
+
+    @dsl.pipeline(
+        name=loaded.pipeline_name, description="Monitoring of what serves, compiled by retrainer."
+    )
+    def pipeline(store: str = config.store) -> None:
+        with notified(loaded, store, "monitor"):
+            look(store)
+
+    return pipeline

@@ -1,0 +1,35 @@
+"""The section `monitoring.data`: when the rows that serve are broken."""
+
+from pydantic import Field
+
+from ..section import Section
+
+
+class DataChecksConfig(Section):
+    """Bounds of the checks for broken data. Broken data is reported apart from drift, and never retrains a model."""
+
+    max_failed: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Maximum share of a window's requests that may have failed.",
+    )
+    volume_factor: float = Field(
+        2.0,
+        gt=1,
+        description="How many times fewer or more requests than usual a span may have; more where the earlier spans "
+        "vary more.",
+    )
+    max_missing: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="How much larger than in the earlier spans, or than the schema allows, the share of rows without a "
+        "value may be in a column.",
+    )
+    max_late: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Maximum share of a span's rows that may have come after the span was judged.",
+    )
