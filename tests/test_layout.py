@@ -31,6 +31,7 @@ OTHERS = {
     "components/lib/serving/vertex/test_rollout.py": "whole rollouts on Vertex AI, a death at any request",
     "components/lib/statistics/test_top_values.py": "top values and rank histograms against TFDV's own",
     "components/notify_outcome/test_messages.py": "messages in each form",
+    "components/predict_batch/test_predict_bigquery.py": "predict.py on tables of BigQuery",
     "components/train_model/test_column_names.py": "columns as people name them, to the model server",
     "components/train_model/test_weights_and_stopping.py": "train.py: weights, held-out rows, early stopping",
     "components/validate_examples/checks/test_checks.py": "the list of checks",

@@ -12,7 +12,7 @@ from .model_versions import DELETED_FILE, RECORD_FILE, read_deletion, read_versi
 from .registry import Registry
 from .store import Store
 from .uris import create_exclusive, filesystem, is_local, join, read_json, remove
-from .version_uses import version_uses
+from .version_uses import describe_uses, version_uses
 
 
 def delete_version(store: str, version: int, info: Mapping[str, Any]) -> None:
@@ -59,10 +59,7 @@ def delete_version(store: str, version: int, info: Mapping[str, Any]) -> None:
 def _check_unused(store: str, version: int) -> None:
     uses = version_uses(store, version)
     if uses:
-        raise RetrainerError(
-            f"version {version} can't be deleted: {'; '.join(uses)}. First put another version into service, or deploy "
-            "another one."
-        )
+        raise RetrainerError(describe_uses(version, uses))
 
 
 def _remove_digest(registry: Registry, version: int) -> None:

@@ -42,14 +42,13 @@ def check_pattern(pattern: str, marker: str = "") -> None:
     _compile_marker(PLACEHOLDER.sub(STAND_IN, pattern), placeholder, marker)
 
 
-def find_spans(pattern: str, marker: str = "", setting: str = "data.pattern") -> list[SourceSpan]:
+def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
     """Find every span that a pattern matches.
 
     Args:
         pattern: As `compile_pattern` takes it.
         marker: Name of the file that completes a span, such as `_SUCCESS`, in each folder that has files of it. The
             span may stand in it (`{span}.done`). Empty: every span is whole. The marker is no data file.
-        setting: Name of the setting that has the pattern, for errors.
 
     Returns:
         Spans, oldest first: by date with a format, by number if all are numbers, else by name.
@@ -59,7 +58,7 @@ def find_spans(pattern: str, marker: str = "", setting: str = "data.pattern") ->
     """
     check_pattern(pattern, marker)
     if is_bigquery(pattern):
-        return _find_in_bigquery(pattern, compile_pattern(pattern), setting)
+        return _find_in_bigquery(pattern, compile_pattern(pattern))
     # A protocol and a relative path are resolved before the span's part is put back in.
     placeholder = next(PLACEHOLDER.finditer(pattern))[0]
     fs, path = filesystem(PLACEHOLDER.sub(STAND_IN, pattern))
@@ -94,7 +93,7 @@ def find_spans(pattern: str, marker: str = "", setting: str = "data.pattern") ->
         )
     if not files:
         raise RetrainerError(
-            f"no file matches '{pattern}'. Check {setting}: '{{span}}' stands for a span's name, '*' for "
+            f"no file matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' for "
             "any characters within one path part; a relative path starts at retrain.yaml's folder."
         )
     return _in_order(files, compiled.date_format, halves)
@@ -123,13 +122,13 @@ def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
     return found
 
 
-def _find_in_bigquery(pattern: str, compiled: SpanPattern, setting: str) -> list[SourceSpan]:
+def _find_in_bigquery(pattern: str, compiled: SpanPattern) -> list[SourceSpan]:
     files: dict[str, list[SourceFile]] = defaultdict(list)
     for span, table in find_tables(pattern, compiled.match):
         files[span].append(table)
     if not files:
         raise RetrainerError(
-            f"no table or partition matches '{pattern}'. Check {setting}: '{{span}}' stands for a span's name, '*' "
+            f"no table or partition matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' "
             "for any characters of a table's name."
         )
     return _in_order(files, compiled.date_format)

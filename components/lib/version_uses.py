@@ -1,6 +1,7 @@
 """What uses a version of the registry: aliases, the next rollback, rollouts and deployments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from .promotions import rollback_target
 from .registry import Registry
@@ -9,8 +10,20 @@ from .serving.rollout_records import RolloutRecords
 from .store import Store
 
 
-def version_uses(store: str, version: int) -> list[str]:
-    """List what uses a version, one clause each, such as `it is the champion`.
+class VersionUse(NamedTuple):
+    """What uses a version.
+
+    Attributes:
+        what: One clause, such as `it is the champion`.
+        fix: The command after which it does not use it, one clause.
+    """
+
+    what: str
+    fix: str
+
+
+def version_uses(store: str, version: int) -> list[VersionUse]:
+    """List what uses a version.
 
     Args:
         store: URI of the store.
@@ -22,19 +35,39 @@ def version_uses(store: str, version: int) -> list[str]:
     ]
 
 
-def _alias_uses(registry: Registry, version: int) -> Iterator[str]:
+def describe_uses(version: int, uses: Sequence[VersionUse]) -> str:
+    """Describe why a version can't be deleted, and what to do."""
+    what = "; ".join(one.what for one in uses)
+    fixes = "; ".join(dict.fromkeys(one.fix for one in uses))
+    return f"version {version} can't be deleted: {what}. First {fixes}."
+
+
+def _alias_uses(registry: Registry, version: int) -> Iterator[VersionUse]:
     for alias in registry.aliases():
         moves = alias.moves()
         if moves and moves[-1].version == version:
-            yield f"it is the {alias.name}"
+            yield VersionUse(
+                f"it is the {alias.name}",
+                "put another version into service with 'retrainer models promote', or none with 'retrainer models "
+                "retire'",
+            )
         elif version == rollback_target(registry, alias.name, moves):
-            yield f"a rollback of the {alias.name} goes back to it"
+            yield VersionUse(
+                f"a rollback of the {alias.name} goes back to it",
+                "put another version into service with 'retrainer models promote'",
+            )
 
 
-def _service_uses(store: str, version: int) -> Iterator[str]:
+def _service_uses(store: str, version: int) -> Iterator[VersionUse]:
     rollout = RolloutRecords(store).newest().rollout
     if rollout and not rollout.ended and version in (rollout.canary, rollout.stable):
         role = "rolled out" if version == rollout.canary else "in service beside it"
-        yield f"the rollout of version {rollout.canary} is in state {rollout.state}, and it is {role}"
+        yield VersionUse(
+            f"the rollout of version {rollout.canary} is in state {rollout.state}, and it is {role}",
+            "end the rollout with 'retrainer rollout abort' or 'retrainer rollout promote --all'",
+        )
     for service in versions_in_use(store).get(version, ()):
-        yield f"it was deployed to {service}"
+        yield VersionUse(
+            f"it was deployed to {service}",
+            f"run 'retrainer deploy', which brings {service} to the champion",
+        )

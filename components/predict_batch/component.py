@@ -31,6 +31,7 @@ def predict_batch(
     marker: str = "",
     schema_uri: str = "",
     max_errors: float = 0.1,
+    beam_args: List[str] = [],
     run: str = "",
     run_resource: str = "",
     run_uuid: str = "",
@@ -64,6 +65,7 @@ def predict_batch(
         marker: Name of the file that completes a span, such as `_SUCCESS`. Empty for none.
         schema_uri: A curated schema.pbtxt, which declares types. Empty: the one that is frozen in the store.
         max_errors: The share of a span's rows that may have errors; above it the task fails, and writes nothing.
+        beam_args: Beam's own options, such as `--runner=DataflowRunner`; none scores in the task's process.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
@@ -109,6 +111,7 @@ def predict_batch(
             schema_uri=schema_uri,
             output=output,
             artifact=predictions.path,
+            beam_args=beam_args,
         )
         record.verdict = predicted.verdict
         record.note(newest_span=predicted.newest_span, version=predicted.model_version)

@@ -1,5 +1,6 @@
 """Scoring spans with a model of the registry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..lib.errors import RetrainerError
@@ -17,8 +18,10 @@ from ..lib.store import Store
 from ..lib.uris import join, write_json
 from ..lib.windows import choose_window
 from ..lib.words import name_spans, plural
+from .setting_names import settings_named
 from .settings import PredictSettings, WantedColumns
-from .span_predictions import SpanWork, predict_span
+from .source_predictions import SpanWork
+from .span_predictions import predict_span
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def predict(
     schema_uri: str = "",
     output: str = "",
     artifact: str = "",
+    beam_args: Sequence[str] = (),
 ) -> Predicted:
     """Score the newest spans that a pattern matches.
 
@@ -77,6 +81,7 @@ def predict(
         schema_uri: A curated schema, which declares types; empty for the one that is frozen in the store.
         output: Folder for the predictions; empty for the store.
         artifact: Folder for `predictions.json`, which names what was written; empty for none.
+        beam_args: Beam's own options; none scores in this process.
 
     Returns:
         What was scored.
@@ -86,22 +91,24 @@ def predict(
     """
     if window < 1:
         raise RetrainerError(f"window is {window}; it must be 1 or more (predict.window).")
-    check_query(settings.rows.source.query, pattern)
     settings.check()
     # Once: whatever becomes champion meanwhile, all rows are scored by one model.
     version = resolve_model(store, model)
-    found = find_spans(pattern, marker, "predict.pattern (or data.pattern, without it)")
-    chosen = choose_window(found, span, window, pattern, 1, marker)
-    return predict_spans(
-        chosen,
-        store,
-        settings,
-        version,
-        pattern=pattern,
-        schema_uri=schema_uri,
-        output=output,
-        artifact=artifact,
-    )
+    with settings_named():
+        check_query(settings.rows.source.query, pattern)
+        found = find_spans(pattern, marker)
+        chosen = choose_window(found, span, window, pattern, 1, marker)
+        return predict_spans(
+            chosen,
+            store,
+            settings,
+            version,
+            pattern=pattern,
+            schema_uri=schema_uri,
+            output=output,
+            artifact=artifact,
+            beam_args=beam_args,
+        )
 
 
 def predict_spans(
@@ -114,6 +121,7 @@ def predict_spans(
     schema_uri: str = "",
     output: str = "",
     artifact: str = "",
+    beam_args: Sequence[str] = (),
 ) -> Predicted:
     """Score spans that were found already.
 
@@ -126,25 +134,25 @@ def predict_spans(
         schema_uri: As `predict` takes it.
         output: As `predict` takes it.
         artifact: As `predict` takes it.
+        beam_args: As `predict` takes it.
     """
     who = f"model (version {version.version})"
     loaded = load_model(version.uri, who)
     wanted = WantedColumns(settings, loaded.kinds, who)
     periods = span_periods([one.name for one in spans], pattern)
     work = SpanWork(
-        loaded,
         version,
         wanted,
         wanted.types(read_schema_types(store, schema_uri)),
-        settings.rows.read_key(),
         {name: period.start for name, period in periods.items()},
     )
+    key = settings.rows.read_key()
     sets, reused = [], 0
     for number, one in enumerate(spans):
         progress("scoring spans", number, len(spans))
         folder = one.name.replace("/", "-")
         home = join(output, folder) if output else Store(store).predictions_of_span_uri(one.name)
-        made, was_there = predict_span(one, home, work)
+        made, was_there = predict_span(one, home, work, loaded, key, beam_args)
         sets.append(made)
         reused += was_there
     predicted = Predicted(tuple(sets), version.version, _verdict(sets, reused, version))

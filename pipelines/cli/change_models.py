@@ -8,7 +8,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.promotions import Change, promote, retire, roll_back
 from ...components.lib.registry import AliasMovedError, Registry
 from ...components.lib.store import Store
-from ...components.lib.version_uses import version_uses
+from ...components.lib.version_uses import describe_uses, version_uses
 from .model_details import version_number
 from .users import this_user
 
@@ -71,7 +71,7 @@ def check_deletion(store: str, version: int) -> None:
     """
     uses = version_uses(store, version)
     if uses:
-        raise RetrainerError(f"version {version} can't be deleted: {'; '.join(uses)}.")
+        raise RetrainerError(describe_uses(version, uses))
 
 
 def unused_versions(store: str, keep: int) -> list[int]:

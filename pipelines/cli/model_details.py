@@ -91,7 +91,7 @@ def model_details(store: str, version: int | str) -> ModelDetails:
         found,
         newest is not None and newest.version == number,
         hold,
-        tuple(version_uses(store, number)),
+        tuple(one.what for one in version_uses(store, number)),
         registry.evaluation_summary(number),
         tuple(one for one in reversed(moves) if number in (one.version, one.previous)),
     )

@@ -43,11 +43,12 @@ def watch(file: Path, as_json: bool) -> None:
     """
     from ...components.watch_rollout.watch import watch as look
     from .show_rollout import rollout_settings, services_of
+    from .tables import local_times
     from .users import this_user
 
     config, section = rollout_settings(file)
     verdict = look(config.store, services_of(config), config.name, section, this_user())
-    _print({"verdict": verdict}, as_json, lambda one: click.echo(one["verdict"]))
+    _print({"verdict": verdict}, as_json, lambda one: click.echo(local_times(one["verdict"])))
 
 
 @rollout.command()

@@ -20,7 +20,7 @@ from ...components.lib.serving.rollout_state import Rollout
 from ..project.config import load_config
 from ..project.sections.retrain import RetrainConfig
 from ..project.sections.rollout import RolloutConfig
-from .tables import local_time, open_console
+from .tables import local_time, local_times, open_console
 from .users import this_user
 
 
@@ -104,7 +104,7 @@ def print_rollout(found: Mapping[str, Any], console: Console | None = None) -> N
         console.print("no rollout yet; the next champion begins one where serving.rollout is set")
         return
     before = f"; version {found['before']} served before" if found["before"] else ""
-    console.print(f"{found['words']}{before}", style="bold", markup=False)
+    console.print(f"{local_times(found['words'])}{before}", style="bold", markup=False)
     stage = found["stage"]
     if stage:
         console.print(
@@ -133,7 +133,8 @@ def print_rollout(found: Mapping[str, Any], console: Console | None = None) -> N
         table.add_column(heading)
     for one in found["changes"]:
         share = f"{one['percent']} %"
-        table.add_row(local_time(one["at"]), one["state"], share, one["actor"], one["reason"])
+        why = local_times(one["reason"])
+        table.add_row(local_time(one["at"]), one["state"], share, one["actor"], why)
     console.print(table)
 
 

@@ -1,10 +1,12 @@
 """Tables on the console, and what stands in their cells."""
 
+import re
 from datetime import datetime
 
 from rich.console import Console
 
 _PIPE_COLUMNS = 1_000
+_MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -20,6 +22,11 @@ def local_time(moment: str) -> str:
     if not moment:
         return "-"
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_times(text: str) -> str:
+    """Format each time with a zone in a text of a record as `local_time` does."""
+    return _MOMENT.sub(lambda found: local_time(found[0]), text)
 
 
 def format_size(size: float) -> str:

@@ -48,6 +48,7 @@ def predict_batch(loaded: LoadedConfig) -> Any:
             marker=own.marker or (data.marker if same else "") or "",
             schema_uri=config.validation.schema_uri or "",
             max_errors=own.max_errors,
+            beam_args=config.beam_args,
             **RUN,
         )
         set_up(task, _NAME, loaded)

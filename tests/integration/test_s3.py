@@ -25,6 +25,7 @@ from retrainer.components.lib.statistics_artifact import read_statistics
 from retrainer.components.lib.uris import (
     create_exclusive,
     exists,
+    read_bytes,
     read_range,
     read_text,
     write_atomic,
@@ -209,3 +210,46 @@ def test_a_task_finds_its_earlier_result_and_makes_a_damaged_one_again(s3, tmp_p
     assert made == ["first", "third"]
     # The damaged files are gone.
     assert len(list((s3.bucket / "store" / "reused").rglob("graph"))) == 1
+
+
+@pytest.mark.slow
+def test_workers_in_processes_of_their_own_score_what_lies_on_s3(s3, tmp_path, monkeypatch):
+    """The files of a span side by side on Beam: model, rows and predictions are reached by their URIs alone."""
+    import tensorflow as tf
+
+    from retrainer.components.predict_batch import on_beam
+    from retrainer.components.predict_batch.predict import predict
+    from retrainer.components.predict_batch.settings import PredictSettings
+
+    module = tf.Module()
+    module.double = tf.function(lambda x: {"predictions": 2 * x})
+    serve = module.double.get_concrete_function(tf.TensorSpec([None], tf.float32, name="x"))
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": serve})
+    registry = Registry("s3://acme/store/models")
+    registry.add(str(tmp_path / "model"), digest_folder(tmp_path / "model"), {})
+    registry.move_alias("champion", 1, None, {})
+    for number in range(4):
+        rows = "".join(f"{number}-{row},{row}\n" for row in range(1_000))
+        write_atomic(f"s3://acme/in/1-{number}.csv", f"id,x\n{rows}")
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    # The workers of a cluster, on this machine.
+    monkeypatch.setattr(on_beam, "runs_here", lambda _: False)
+    beam_args = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+
+    def scored(output: str, beam_args: list[str]) -> dict[str, bytes]:
+        settings = PredictSettings(IngestSettings("", key=("id",)))
+        (found,) = predict(
+            "s3://acme/in/{span}-*.csv",
+            "s3://acme/store",
+            settings,
+            output=output,
+            beam_args=beam_args,
+        ).sets
+        return {name: read_bytes(f"{found.uri}/{name}") for name in found.files}
+
+    here = scored(str(tmp_path / "here"), [])
+    assert len(here) == 4
+    assert scored("", beam_args) == here
+    (span,) = (s3.bucket / "store" / "predictions").iterdir()
+    assert len(list(span.iterdir())) == 1

@@ -69,6 +69,7 @@ class SpanReader:
         changes: ColumnChanges | None = None,
         only: Collection[str] | None = None,
         keep_faulty: bool = False,
+        known: Mapping[str, InferredColumn] = MappingProxyType({}),
     ) -> None:
         """Take the sources.
 
@@ -81,6 +82,8 @@ class SpanReader:
             changes: Columns to rename and to derive before anything else.
             only: The columns to read, by their new names; all if None.
             keep_faulty: Whether rows with cells that do not fit stay in the table.
+            known: Columns of the whole span, of which these are some of the sources: `columns` of the reader that read
+                all of them. They are in the table whether these sources have them or not.
         """
         self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
@@ -94,11 +97,17 @@ class SpanReader:
         self._changes = changes or ColumnChanges()
         self._only = only
         self._keep_faulty = keep_faulty
+        self._known = known
 
     @property
     def types(self) -> dict[str, ColumnType]:
-        """The type of each column, in order of appearance, as far as it was read."""
-        return {name: column.type for name, column in self._columns.items()}
+        """The type of each column, in order of appearance, as far as it was read; first those that were known."""
+        return {name: column.type for name, column in {**self._known, **self._columns}.items()}
+
+    @property
+    def columns(self) -> dict[str, InferredColumn]:
+        """The columns that were found, in order of appearance."""
+        return dict(self._columns)
 
     def notes(self) -> dict[str, list[Note]]:
         """List the notes of each column that has some; see `Note`."""
@@ -137,12 +146,7 @@ class SpanReader:
                 if not changed:
                     yield rows._replace(source=number)
         if empty and not started:
-            if len(self._sources) == 1:
-                raise empty
-            raise NoRowsError(
-                f"none of the span's {len(self._sources)} files has a row; the first is '{self._sources[0][0]}'. "
-                "Upload the span again."
-            )
+            raise empty if len(self._sources) == 1 else no_rows([uri for uri, _ in self._sources])
         for column in self._columns.values():
             column.finish()
         if changed:
@@ -231,7 +235,9 @@ class SpanReader:
 
     def _cast(self, name: str, column: pa.Array, narrow: bool) -> Converted:
         if name not in self._columns:
-            self._columns[name] = InferredColumn(self._declared.get(name), name in self._strict)
+            self._columns[name] = self._known.get(name) or InferredColumn(
+                self._declared.get(name), name in self._strict
+            )
         return self._columns[name].add(column, self._rules.of(name) if narrow else None)
 
     def _read_narrow(self, name: str, column: pa.Array, as_number: bool) -> pa.Array:
@@ -261,6 +267,17 @@ class SpanReader:
             )
             cell = "" if cell is None else str(cell)[:CELL_KEPT]
             yield BadRow(file, int(numbers[index]), "; ".join(reasons), text, cell)
+
+
+def no_rows(uris: Sequence[str]) -> NoRowsError:
+    """Describe a span of several sources, none of which has a row.
+
+    Args:
+        uris: The sources.
+    """
+    return NoRowsError(
+        f"none of the span's {len(uris)} files has a row; the first is '{uris[0]}'. Upload the span again."
+    )
 
 
 def _read_typed(name: str, column: pa.Array, as_number: bool) -> pa.Array:

@@ -49,8 +49,8 @@ class RetrainConfig(Section):
     )
     beam_args: list[str] = Field(
         default_factory=list,
-        description="Beam pipeline arguments for statistics, transform and evaluation; if empty, all three run in "
-        "the task's own process.",
+        description="Beam pipeline arguments for statistics, transform, evaluation and batch prediction; if empty, "
+        "all four run in the task's own process.",
     )
     data: DataConfig
     statistics: StatisticsConfig = Field(default_factory=StatisticsConfig)

@@ -92,7 +92,7 @@ class Project:
             keep=options.pop("keep", ()),
             max_errors=options.pop("max_errors", 1.0),
         )
-        return predict(str(self.inbox / pattern), self.store, settings, **options)
+        return predict(f"{self.inbox}/{pattern}", self.store, settings, **options)
 
 
 @pytest.fixture

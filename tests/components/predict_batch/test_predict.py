@@ -19,8 +19,8 @@ from retrainer.components.lib.prediction_table import (
     read_columns,
     read_predictions,
 )
+from retrainer.components.predict_batch import in_process, source_predictions, span_predictions
 from retrainer.components.predict_batch import predict as predict_module
-from retrainer.components.predict_batch import span_predictions
 
 HEADER = "id,carrier,hour,distance,note\n"
 
@@ -125,7 +125,7 @@ def test_the_same_again_is_not_scored_again_and_other_input_or_model_is(project,
     project.span("1.csv", HEADER + "a,UA,3,1.5,x\n")
     first = project.predict()
     with monkeypatch.context() as patched:
-        patched.setattr(span_predictions, "SpanReader", None)
+        patched.setattr(source_predictions, "SpanReader", None)
         again = project.predict()
     assert again.sets == first.sets
     assert "1 of 1 span scored before" in again.verdict
@@ -175,7 +175,8 @@ def test_killed_while_it_writes_it_leaves_nothing_and_the_next_run_gives_the_sam
     project.span("1.csv", text)
 
     def die(step: str) -> None:
-        whole = getattr(span_predictions, step)
+        module = source_predictions if step == "make_rows" else span_predictions
+        whole = getattr(module, step)
 
         def killed(*arguments: Any, **options: Any) -> Any:
             if step == "publish_folder":
@@ -183,9 +184,9 @@ def test_killed_while_it_writes_it_leaves_nothing_and_the_next_run_gives_the_sam
             whole(*arguments, **options)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        setattr(span_predictions, step, killed)
+        setattr(module, step, killed)
         # Threads of the parent's TensorFlow are not in a forked child: the model is not called here.
-        span_predictions.Scorer.score = _scored_without_a_model  # type: ignore[method-assign]
+        in_process.Scorer.score = _scored_without_a_model  # type: ignore[method-assign]
         project.predict()
 
     for step in ("make_rows", "write_json", "publish_folder"):
@@ -310,14 +311,14 @@ def test_a_span_that_is_still_written_waits_for_its_marker(project):
 
 def test_a_file_that_changes_while_it_is_read_is_named(project, monkeypatch):
     path = project.span("1.csv", HEADER + "a,UA,3,1.5,x\n")
-    whole = span_predictions.make_rows
+    whole = source_predictions.make_rows
 
     def growing(*arguments, **options):
         with path.open("a") as file:
             file.write("b,UA,4,2,x\n")
         return whole(*arguments, **options)
 
-    monkeypatch.setattr(span_predictions, "make_rows", growing)
+    monkeypatch.setattr(source_predictions, "make_rows", growing)
     with pytest.raises(RetrainerError, match="changed while it was read"):
         project.predict()
     assert list_predictions(project.store) == []

@@ -49,13 +49,14 @@ class BigQuerySource:
         Args:
             file: The table or partition.
             span: Name of the span that it belongs to.
-            options: `exclude`, `query` and `max_bytes_billed` count here.
+            options: `exclude`, `only`, `query` and `max_bytes_billed` count here.
 
         Raises:
             RetrainerError: If the query is the same for every span.
         """
         self._table, self._file, self._span = parse_table(file.uri), file, span
         self._exclude, self._max_bytes = frozenset(options.exclude), options.max_bytes_billed
+        self._only = frozenset(options.only)
         self._sql = fill_query(options.query, self._table, span) if options.query else ""
         self._session: Any = None
         self._opened = 0.0
@@ -123,12 +124,14 @@ class BigQuerySource:
     def _selected(self, schema: Iterable[Any]) -> list[str]:
         """Name the columns to read; none stands for all."""
         names = [field.name for field in schema]
-        wanted = [name for name in names if name not in self._exclude]
-        self._excluded = [name for name in names if name in self._exclude]
-        if not wanted:
+        kept = [name for name in names if name not in self._exclude]
+        if not kept:
             raise RetrainerError(
                 f"data.drop leaves no column of '{self._file.uri}', which has: {', '.join(names[:30])}."
             )
+        # Rows of no column could not be counted.
+        wanted = [name for name in kept if not self._only or name in self._only] or kept[:1]
+        self._excluded = [name for name in names if name not in wanted]
         return wanted if len(wanted) < len(names) else []
 
     def _run_query(self, client: Any, location: str) -> Any:
