@@ -60,8 +60,8 @@ def side_folder(home: str, beam_args: Sequence[str]) -> Iterator[str]:
     """
     home = worker_uri(home)
     if is_local(home) or runs_here(pipeline_options(beam_args)):
-        with scratch_folder(join(home, "new")) as folder:
-            yield str(folder)
+        with scratch_folder(join(home, "new")) as here:
+            yield str(here)
         return
     _remove_leftovers(home)
     folder = join(home, f"{WRITING}{uuid.uuid4().hex}")
