@@ -75,6 +75,10 @@ class Store:
         """Tables of predictions of one span; a span of several path parts gets one folder."""
         return join(self.predictions_uri, span.replace("/", "-"))
 
+    def reference_uri(self, version: int) -> str:
+        """Reference rows of a version of the model: `monitoring/references/<version>/<digest>/`."""
+        return join(self.uri, "monitoring", "references", f"{version:06d}")
+
     @property
     def joined_uri(self) -> str:
         """Predictions with their labels: `joined/<span>/<version>/`."""
