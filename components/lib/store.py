@@ -75,10 +75,6 @@ class Store:
         """Tables of predictions of one span; a span of several path parts gets one folder."""
         return join(self.predictions_uri, span.replace("/", "-"))
 
-    def reference_uri(self, version: int) -> str:
-        """Reference rows of a version of the model: `monitoring/references/<version>/<digest>/`."""
-        return join(self.uri, "monitoring", "references", f"{version:06d}")
-
     @property
     def joined_uri(self) -> str:
         """Predictions with their labels: `joined/<span>/<version>/`."""
@@ -111,6 +107,10 @@ class Store:
     def references_uri(self) -> str:
         """Predictions of versions on their evaluation rows: `monitoring/references/<version>/`."""
         return join(self.uri, "monitoring", "references")
+
+    def reference_uri(self, version: int) -> str:
+        """Reference rows of a version of the model: `monitoring/references/<version>/<digest>/`."""
+        return join(self.references_uri, f"{version:06d}")
 
     def reference_uri(self, version: int) -> str:
         """Predictions of one version on its evaluation rows."""
