@@ -109,10 +109,6 @@ class Store:
         return join(self.uri, "monitoring", "references")
 
     def reference_uri(self, version: int) -> str:
-        """Reference rows of a version of the model: `monitoring/references/<version>/<digest>/`."""
-        return join(self.references_uri, f"{version:06d}")
-
-    def reference_uri(self, version: int) -> str:
         """Predictions of one version on its evaluation rows."""
         return join(self.references_uri, f"{version:06d}")
 
