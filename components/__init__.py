@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .deploy_model.component import deploy_model as deploy_model
     from .evaluate_model.component import evaluate_model as evaluate_model
     from .ingest_spans.component import ingest_spans as ingest_spans
+    from .join_labels.component import join_labels as join_labels
     from .monitor_model.component import monitor_model as monitor_model
     from .notify_outcome.component import notify_outcome as notify_outcome
     from .predict_batch.component import predict_batch as predict_batch

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # Zeros that end a decimal fraction. A number with leading zeros is no number but a name, such as a postal code.
 _FRACTION = re.compile(rb"(-?(?:0|[1-9][0-9]*))\.([0-9]*?)0*")
@@ -55,6 +56,29 @@ def number_texts(column: pa.Array) -> pa.Array:
     encoded = column.dictionary_encode()
     texts = _float_texts(encoded.dictionary.to_numpy(zero_copy_only=False))
     return pa.array([text and text.decode() for text in texts], pa.string()).take(encoded.indices)
+
+
+def plain_texts(column: pa.Array) -> pa.Array:
+    """Return the text of each cell, as `distinct_texts` has it, for columns where nearly every value is another one.
+
+    Args:
+        column: n cells.
+
+    Returns:
+        n texts; null where the cell is missing.
+    """
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.string())
+    if pa.types.is_string(column.type):
+        # Almost no text has another plain text.
+        odd = pc.match_substring_regex(column, r"(\.[0-9]*0$)|(^-0$)")
+        if not pc.any(odd).as_py():
+            return column
+    elif not pa.types.is_floating(column.type):
+        return column.cast(pa.string())
+    texts, indices = distinct_texts(column)
+    plain = pa.array([None if one is None else one.decode() for one in texts], pa.string())
+    return plain.take(pa.array(indices, mask=indices < 0))
 
 
 def _texts(values: pa.Array) -> list[bytes | None]:

@@ -136,8 +136,9 @@ class TaskRecord:
         validate_examples; `outcome` (`pushed`, `refused`, `unchanged`), `version` (of the model), `champion` (the
         version that it was compared with) and `newest_span` by push_model; `version` (the champion), `deployed` (what
         serves by service) and `not_deployed` (why not) by deploy_model;
-        `version` (of the model) and `newest_span` by predict_batch; `version`, `state` and `percent` of the rollout and
-        `rolled_back` (whether this run ended it so) by watch_rollout.
+        `version` (of the model) and `newest_span` by predict_batch; `joined` (versions by span) and `rows` by
+        join_labels; `version`, `state` and `percent` of the rollout and `rolled_back` (whether this run ended it so) by
+        watch_rollout.
         """
         self.notes.update(notes)
 

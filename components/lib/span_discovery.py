@@ -20,6 +20,10 @@ from .uris import filesystem
 _CHANGE_KEYS = ("etag", "ETag", "md5Hash", "generation", "mtime", "LastModified", "updated")
 
 
+class NoSpansError(RetrainerError):
+    """Nothing matches a pattern."""
+
+
 def check_pattern(pattern: str, marker: str = "") -> None:
     """Check a pattern and a marker without looking for files.
 
@@ -54,7 +58,8 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
         Spans, oldest first: by date with a format, by number if all are numbers, else by name.
 
     Raises:
-        RetrainerError: If the pattern or the marker is malformed, or nothing matches the pattern.
+        NoSpansError: If nothing matches the pattern.
+        RetrainerError: If the pattern or the marker is malformed.
     """
     check_pattern(pattern, marker)
     if is_bigquery(pattern):
@@ -92,11 +97,35 @@ def find_spans(pattern: str, marker: str = "") -> list[SourceSpan]:
             )
         )
     if not files:
-        raise RetrainerError(
+        raise NoSpansError(
             f"no file matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' for "
             "any characters within one path part; a relative path starts at retrain.yaml's folder."
         )
     return _in_order(files, compiled.date_format, halves)
+
+
+def find_files(pattern: str) -> list[SourceFile]:
+    """Find the files that a pattern without `{span}` matches.
+
+    Args:
+        pattern: A path or URI; `*`, `**` and `?` are those of fsspec's glob.
+
+    Returns:
+        The files by name; none if nothing matches.
+    """
+    fs, path = filesystem(pattern)
+    if not isinstance(fs, LocalFileSystem):
+        # Other processes write here, too, which a cached listing would not show.
+        fs.invalidate_cache()
+    files = []
+    for name, info in sorted(fs.glob(path, detail=True).items()):
+        if info["type"] == "directory" or name.rpartition("/")[2].startswith((".", "_")):
+            continue
+        local = isinstance(fs, LocalFileSystem)
+        fingerprint, dated = _fingerprint(_look_at(fs, name) if local else info)
+        uri = name if local else fs.unstrip_protocol(name)
+        files.append(SourceFile(uri, info.get("size") or 0, fingerprint, (), dated))
+    return files
 
 
 def read_fingerprints(files: Sequence[SourceFile]) -> list[str]:
@@ -127,7 +156,7 @@ def _find_in_bigquery(pattern: str, compiled: SpanPattern) -> list[SourceSpan]:
     for span, table in find_tables(pattern, compiled.match):
         files[span].append(table)
     if not files:
-        raise RetrainerError(
+        raise NoSpansError(
             f"no table or partition matches '{pattern}'. Check data.pattern: '{{span}}' stands for a span's name, '*' "
             "for any characters of a table's name."
         )

@@ -113,6 +113,11 @@ class Store:
         return join(self.references_uri, f"{version:06d}")
 
     @property
+    def newest_join_uri(self) -> str:
+        """What the newest join read and gave, by which equal inputs are found again: `joins/newest.json`."""
+        return join(self.uri, "joins", "newest.json")
+
+    @property
     def rollouts_uri(self) -> str:
         """States of rollouts, the newest counts: `models/rollouts/<n>.json`."""
         return join(self.models_uri, "rollouts")

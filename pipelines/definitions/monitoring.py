@@ -4,7 +4,7 @@ from typing import Any
 
 from kfp import dsl
 
-from ...components import monitor_model
+from ...components import join_labels, monitor_model
 from ..project.config import LoadedConfig
 from .run_tasks import RUN, notified, set_up
 
@@ -24,7 +24,17 @@ def monitoring(loaded: LoadedConfig) -> Any:
     section = config.monitoring
     assert section is not None, "LoadedConfig.of checks it"
 
-    def look(store: Any) -> None:
+    def join(store: Any) -> Any:
+        if not section.labels.is_joined(config.data):
+            return None
+        weight = config.evaluation.example_weight_key or ""
+        schema_uri = config.validation.schema_uri or ""
+        arguments = section.labels.join_arguments(config.data, weight, schema_uri)
+        task = join_labels(store=store, **arguments, **RUN)
+        set_up(task, "join_labels", loaded)
+        return task
+
+    def look(store: Any, *before: Any) -> None:
         task = monitor_model(
             store=store,
             monitoring=section.values(),
@@ -32,6 +42,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
             evaluation=config.evaluation.model_dump(mode="json", exclude_none=True),
             **RUN,
         )
+        task.after(*before)
         set_up(task, "monitor_model", loaded)
 
     @dsl.pipeline(
@@ -39,6 +50,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
     )
     def pipeline(store: str = config.store) -> None:
         with notified(loaded, store, "monitor"):
-            look(store)
+            tasks = [join(store)]
+            look(store, *(task for task in tasks if task is not None))
 
     return pipeline

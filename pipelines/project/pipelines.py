@@ -11,7 +11,7 @@ CONTINUOUS_TRAINING = "continuous_training"
 PREDICT_BATCH = "predict_batch"
 WATCH_ROLLOUT = "watch_rollout"
 MONITORING = "monitoring"
-_NOTIFY, _DEPLOY = "notify_outcome", "deploy_model"
+_NOTIFY, _DEPLOY, _JOIN = "notify_outcome", "deploy_model", "join_labels"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ PIPELINES = {
     WATCH_ROLLOUT: PipelineKind(
         WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT, _NOTIFY), ("serving", "rollout")
     ),
-    MONITORING: PipelineKind(MONITORING, ("store",), ("monitor_model", _NOTIFY), (MONITORING,)),
+    MONITORING: PipelineKind(
+        MONITORING, ("store",), (_JOIN, "monitor_model", _NOTIFY), (MONITORING,)
+    ),
 }
 """The pipelines by name, the usual one first."""
 
@@ -81,10 +83,12 @@ def pipeline_tasks(config: RetrainConfig, pipeline: str) -> tuple[str, ...]:
 
     Args:
         config: The configuration; without a channel of `notify` no pipeline has the task `notify_outcome`, and
-            without a service of `serving.deploy` none has `deploy_model`.
+            without a service of `serving.deploy` none has `deploy_model`, and without labels none has `join_labels`.
         pipeline: Which of `PIPELINES`.
     """
     absent = set() if config.notify.channels() else {_NOTIFY}
+    if config.monitoring is None or not config.monitoring.labels.is_joined(config.data):
+        absent.add(_JOIN)
     if own := PIPELINES[pipeline].tasks:
         return tuple(task for task in own if task not in absent)
     others = {task for kind in PIPELINES.values() for task in kind.tasks if task != _NOTIFY}

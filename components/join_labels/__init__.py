@@ -1,0 +1,1 @@
+"""Joins predictions with the labels that come later."""

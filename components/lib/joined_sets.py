@@ -1,0 +1,187 @@
+"""Predictions with their labels, as the store keeps them: which sets there are, and what is known of each.
+
+Importing it loads no Arrow, so that a light installation reads how mature labels are. `joined_table` reads the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from .errors import RetrainerError
+from .store import Store
+from .uris import ASIDE, exists, filesystem, join, read_json
+
+FORMAT = 1
+RECORD_FILE = "joined.json"
+"""Written last: a folder without it is not whole."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many predictions of a period have a label.
+
+    Attributes:
+        start: Beginning of the period, ISO 8601, UTC; empty for predictions whose time is unknown.
+        end: Its end.
+        rows: Predictions that could have a label.
+        labelled: Those that have one.
+        weight: Sum of the weights of `rows`: each stands for 1/sample_rate predictions.
+        labelled_weight: Sum of the weights of `labelled`.
+    """
+
+    start: str
+    end: str
+    rows: int
+    labelled: int
+    weight: float
+    labelled_weight: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How often the values of a column are in each bin, among predictions with a label and without.
+
+    Attributes:
+        column: The column; `prediction` for what the model returned.
+        bins: What each bin holds, in words.
+        labelled: Rows with a label, by period (as in `coverage`) and bin.
+        unlabelled: Rows without one.
+    """
+
+    column: str
+    bins: tuple[str, ...]
+    labelled: tuple[tuple[int, ...], ...]
+    unlabelled: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class JoinedSet:
+    """The predictions of one span that have a label, whole.
+
+    Attributes:
+        span: The span's name.
+        version: Digest of what the set was made of.
+        uri: Its folder.
+        files: Names of its Parquet files, in order.
+        rows: How many rows they have: each is a prediction with its label.
+        predictions: Version of the span's predictions that were joined.
+        label: Name of the label's column in the source of the labels.
+        counts: Of the span: `predictions`, `answered` (they have a prediction), `without_key`, `shared_key` (another
+            prediction of the span has the same key, and gets the label), `duplicates` (equal labels of one prediction),
+            `conflicts` (different ones, of which the newest counts), `early` (labels that are older than their
+            prediction and were not used), `early_used` (those that were, because they name the request), `ambiguous`
+            (labels of a request with several rows that do not name the row), `unweighted` (rows whose weight is no
+            finite number of 0 or more, which are left out).
+        model_versions: Rows by the number of the model's version, as text; empty text if it is unknown.
+        coverage: Predictions and labels by period, oldest first.
+        compared: Values of predictions with and without a label.
+        joined: When the set was made: ISO 8601, UTC.
+    """
+
+    span: str
+    version: str
+    uri: str
+    files: tuple[str, ...]
+    rows: int
+    predictions: str
+    label: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    model_versions: Mapping[str, int] = field(default_factory=dict)
+    coverage: tuple[Coverage, ...] = ()
+    compared: tuple[Compared, ...] = ()
+    joined: str = ""
+
+    @property
+    def newest(self) -> datetime | None:
+        """End of its newest period; None if no prediction has a time."""
+        ends = [datetime.fromisoformat(one.end) for one in self.coverage if one.end]
+        return max(ends, default=None)
+
+    def content(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        values = {name: value for name, value in asdict(self).items() if name != "uri"}
+        return {"format": FORMAT, **values}
+
+
+def find_joined(uri: str) -> JoinedSet | None:
+    """Read the record of a set; None if it is not there, or not whole.
+
+    Args:
+        uri: Its folder.
+
+    Raises:
+        RetrainerError: If the record is damaged, or has another format.
+    """
+    place = join(uri, RECORD_FILE)
+    if not exists(place):
+        return None
+    content = read_json(place)
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise RetrainerError(
+            f"'{place}' has format {found}, and this version of retrainer reads format {FORMAT}. Install the release "
+            "that wrote it, or delete its folder, and the next run joins the labels again."
+        )
+    known = {one.name for one in fields(JoinedSet)}
+    try:
+        values = {name: value for name, value in content.items() if name in known}
+        return JoinedSet(
+            **{
+                **values,
+                "uri": uri,
+                "files": tuple(content["files"]),
+                "coverage": tuple(Coverage(**one) for one in content["coverage"]),
+                "compared": tuple(_compared(one) for one in content["compared"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise RetrainerError(
+            f"'{place}' is not what retrainer writes there ({error}). Delete its folder, and the next run joins the "
+            "labels again."
+        ) from error
+
+
+def list_joined(store: str, span: str | None = None) -> list[JoinedSet]:
+    """List the whole sets.
+
+    Args:
+        store: URI of the store.
+        span: Only those of this span.
+
+    Returns:
+        The sets, by span, oldest first.
+    """
+    place = Store(store)
+    homes = (
+        [place.joined_of_span_uri(span)]
+        if span is not None
+        else [join(place.joined_uri, name) for name in list_folders(place.joined_uri)]
+    )
+    found = (find_joined(join(home, name)) for home in homes for name in list_folders(home))
+    whole = [one for one in found if one is not None]
+    return sorted(whole, key=lambda one: (one.span, one.joined, one.version))
+
+
+def newest_joined(store: str) -> dict[str, JoinedSet]:
+    """Return the newest set of each span, by span."""
+    return {one.span: one for one in list_joined(store)}
+
+
+def list_folders(uri: str) -> list[str]:
+    """List the names in a folder, without what is being written there; none if it does not exist."""
+    fs, path = filesystem(uri)
+    if not fs.exists(path):
+        return []
+    names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
+    return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))
+
+
+def _compared(content: Mapping[str, Any]) -> Compared:
+    def counts(name: str) -> tuple[tuple[int, ...], ...]:
+        rows: Sequence[Sequence[int]] = content[name]
+        return tuple(tuple(one) for one in rows)
+
+    return Compared(
+        content["column"], tuple(content["bins"]), counts("labelled"), counts("unlabelled")
+    )
