@@ -26,6 +26,7 @@ from .rollout import rollout
 from .runs import runs
 from .schedule import schedule
 from .schema import schema
+from .serve_log import serve_log
 from .spans import spans
 from .submit import submit
 from .trigger import trigger
@@ -206,6 +207,7 @@ cli.add_command(runs)
 cli.add_command(submit)
 cli.add_command(schedule)
 cli.add_command(schema)
+cli.add_command(serve_log)
 cli.add_command(trigger)
 cli.add_command(spans)
 

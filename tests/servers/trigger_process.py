@@ -2,18 +2,12 @@
 
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import requests
 from servers.small_project import MODEL
 
-from .forked import ForkedCommand
+from .service_process import ServiceProcess
 
 BUCKET = "acme-ml-data"
 CONFIG = """\
@@ -82,14 +76,8 @@ def envelope(message_id: str, data: bytes, attributes: dict[str, str]) -> str:
     )
 
 
-class TriggerProcess:
-    """A `retrainer trigger` on a free port of loopback, from its making to its end, or within a `with`.
-
-    Forked from a process that has made its imports; `fork=False` starts an interpreter, as a user does.
-
-    Attributes:
-        lines: What it has printed, both streams.
-    """
+class TriggerProcess(ServiceProcess):
+    """A `retrainer trigger`."""
 
     def __init__(
         self,
@@ -102,65 +90,7 @@ class TriggerProcess:
     ) -> None:
         own = ["--to", to, "--listen", "127.0.0.1", "--port", "0"]
         words = ["trigger", command, str(file), *own, *arguments]
-        # Without a word on credentials gcsfs asks the network for some, for many seconds where there is none.
-        variables = {**os.environ, "FSSPEC_GS_TOKEN": "anon", **environment}
-        self.lines: list[str] = []
-        self.port = 0
-        self._listening = threading.Event()
-        self.process: ForkedCommand | subprocess.Popen[str]
-        if fork:
-            self.process = ForkedCommand(words, variables)
-        else:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "retrainer.pipelines.cli.main", *words],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=variables,
-            )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> "TriggerProcess":
-        return self.wait_until_listening()
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def entries(self) -> list[dict[str, Any]]:
-        """Its log."""
-        return [json.loads(line) for line in self.lines if line.startswith("{")]
-
-    def wait_until_listening(self) -> "TriggerProcess":
-        assert self._listening.wait(60), "\n".join(self.lines)
-        assert self.port, "\n".join(self.lines)
-        return self
-
-    def terminate(self) -> int:
-        """Send SIGTERM and return the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait()
-
-    def wait(self) -> int:
-        """Wait for its end and return the exit code."""
-        code = self.process.wait(60)
-        self._reader.join()
-        return code
-
-    def kill(self) -> None:
-        """Send SIGKILL."""
-        self.process.kill()
-        self.process.wait()
-
-    def get(self, path: str) -> requests.Response:
-        return requests.get(self.url + path, timeout=60)
+        super().__init__(words, fork, **environment)
 
     def push(self, body: str, token: str = "") -> int:
         """Push a message and return the status, 0 if there was no answer."""
@@ -171,12 +101,3 @@ class TriggerProcess:
             ).status_code
         except requests.ConnectionError:
             return 0
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if '"port"' in line and not self.port:
-                self.port = json.loads(line)["port"]
-                self._listening.set()
-        self._listening.set()

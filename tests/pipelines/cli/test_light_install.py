@@ -178,6 +178,13 @@ def test_a_command_that_needs_the_components_names_the_extra(light, project, com
     assert not (project / "another").exists()
 
 
+def test_what_serves_is_logged_in_a_light_installation(light):
+    # All imports are made before the address is checked.
+    done = light("serve-log", "--target", "nowhere", "--log", "logs")
+    assert done.returncode == 1
+    assert "--target is 'nowhere'" in done.stderr
+
+
 @pytest.mark.parametrize("command", [("--help",), ("runs", "list"), ("config", "check")])
 def test_looking_at_things_loads_no_client_of_a_service(light, command):
     loaded = _modules_after(light, *command)

@@ -1,0 +1,1 @@
+"""What is seen of models that serve: logs of their requests."""

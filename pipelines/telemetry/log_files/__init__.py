@@ -1,0 +1,1 @@
+"""Log files: rows wait in bounded memory, and are written whole."""

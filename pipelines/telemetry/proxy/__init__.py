@@ -1,0 +1,1 @@
+"""`retrainer serve-log`: the proxy that logs what a model server is asked and answers."""
