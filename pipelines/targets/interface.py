@@ -25,22 +25,13 @@ SUBMIT_SECONDS = 20.0
 service rely on it."""
 
 
-class Target(Protocol):
-    """A service that runs compiled pipelines.
-
-    Every method raises UnavailableError if the service can't be reached or can't answer now, and RefusedError if it
-    refuses for good. Each may be called from several threads at once.
-    """
+class Starter(Protocol):
+    """Where runs can be started and looked up, which is all that triggers need."""
 
     name: str
-    """`vertex` or `kubeflow`."""
+    """`vertex`, `kubeflow` or `local`."""
     names_runs: bool
     """Whether the service refuses a second run of the same id. Where it does not, the caller claims the id first."""
-    place: Mapping[str, str]
-    """Where on the service runs go, for records: project and region, or host, namespace and experiment."""
-
-    def describe(self, request: RunRequest) -> dict[str, Any]:
-        """Describe the request that `submit` would send, and where, without sending it."""
 
     def submit(self, request: RunRequest) -> Submission:
         """Start a run, or return the one that already has this id.
@@ -50,6 +41,20 @@ class Target(Protocol):
 
     def find(self, run_id: str) -> Submission | None:
         """Look a run up by its id."""
+
+
+class Target(Starter, Protocol):
+    """A service that runs compiled pipelines.
+
+    Every method raises UnavailableError if the service can't be reached or can't answer now, and RefusedError if it
+    refuses for good. Each may be called from several threads at once.
+    """
+
+    place: Mapping[str, str]
+    """Where on the service runs go, for records: project and region, or host, namespace and experiment."""
+
+    def describe(self, request: RunRequest) -> dict[str, Any]:
+        """Describe the request that `submit` would send, and where, without sending it."""
 
     def status(self, submission: Submission) -> RunStatus:
         """Return the status of a run."""

@@ -13,7 +13,7 @@ from ..project.config import LoadedConfig
 from ..project.formats.names import TRIGGER_KEY
 from ..project.sections.data import DataConfig
 from ..project.sections.triggers import TriggerConfig
-from ..targets.interface import Target
+from ..targets.interface import Starter
 from ..targets.types import RunRequest, Submission
 from .claims.backends import open_claims
 from .claims.ledger import Busy, Ledger, Submitted
@@ -53,7 +53,7 @@ class Dispatcher:
         pipeline: str,
         triggers: Mapping[str, TriggerConfig],
         data: DataConfig,
-        target: Target,
+        target: Starter,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.time,
         on_submit: Callable[[RunRequest, Submission], None] | None = None,
@@ -237,7 +237,7 @@ class Dispatcher:
         return run
 
 
-def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target: Target) -> bool:
+def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target: Starter) -> bool:
     """Return whether runs have to be claimed (by the target), counted or waited for (by a trigger)."""
     return not target.names_runs or any(
         _is_limited(config) or find_kind(config.kind).coalesce_seconds(config, data)
@@ -247,7 +247,7 @@ def needs_ledger(triggers: Mapping[str, TriggerConfig], data: DataConfig, target
 
 def make_dispatcher(
     loaded: LoadedConfig,
-    target: Target,
+    target: Starter,
     clock: Callable[[], float] = time.time,
     on_submit: Callable[[RunRequest, Submission], None] | None = None,
 ) -> Dispatcher:
@@ -264,17 +264,19 @@ def make_dispatcher(
             anybody write twice.
     """
     config = loaded.config
-    if not config.triggers:
+    triggers = config.all_triggers
+    if not triggers:
         raise RetrainerError(
-            f"'{loaded.path}' has no triggers, so that no message would start anything; add some under 'triggers'."
+            f"'{loaded.path}' has no triggers, so that no message would start anything; add some under 'triggers', or "
+            "the section 'retraining' for incidents of monitoring."
         )
     ledger = None
-    if needs_ledger(config.triggers, config.data, target):
+    if needs_ledger(triggers, config.data, target):
         claims = config.trigger_service.claims or Store(config.store).claims_uri
         if "://" not in claims:
             claims = os.path.join(os.path.dirname(os.path.abspath(loaded.path)), claims)
         ledger = Ledger(open_claims(claims))
-    return Dispatcher(config.name, config.triggers, config.data, target, ledger, clock, on_submit)
+    return Dispatcher(config.name, triggers, config.data, target, ledger, clock, on_submit)
 
 
 def _is_limited(config: TriggerConfig) -> bool:

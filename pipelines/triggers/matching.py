@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 
 from ..project.sections.data import DataConfig
+from ..project.sections.retraining import INCIDENT
 from ..project.sections.triggers import TRIGGER_KINDS, TriggerConfig
 from .kinds.interface import Reading, Trigger, TriggerKind
 from .messages.cloud_events import TYPE_ATTRIBUTE
 from .types import Cause, InvalidMessageError, Message
+
+_KINDS = {**TRIGGER_KINDS, INCIDENT: "retrainer.pipelines.triggers.kinds.incident"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ def find_kind(name: str) -> TriggerKind:
     """Find what describes a kind of trigger.
 
     Args:
-        name: A name in the list `TRIGGER_KINDS`.
+        name: A name in the list `TRIGGER_KINDS`, or that of the section `retraining`.
     """
-    kind: TriggerKind = importlib.import_module(TRIGGER_KINDS[name]).KIND
+    kind: TriggerKind = importlib.import_module(_KINDS[name]).KIND
     return kind
 
 

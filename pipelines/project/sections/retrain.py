@@ -12,6 +12,7 @@ from .monitoring.monitoring import MonitoringConfig
 from .notify import NotifyConfig
 from .predict import PredictConfig
 from .quality import EvaluationConfig, ServingConfig, StatisticsConfig, ValidationConfig
+from .retraining import RETRAINING_TRIGGER, RetrainingConfig
 from .schedule import ScheduleConfig
 from .section import Section
 from .targets import TargetsConfig
@@ -64,6 +65,9 @@ class RetrainConfig(Section):
     monitoring: MonitoringConfig | None = Field(
         None, description="Monitoring of what serves; no pipeline `monitoring` if null."
     )
+    retraining: RetrainingConfig | None = Field(
+        None, description="Runs that incidents of monitoring start; none if null."
+    )
     tasks: TasksConfig = Field(default_factory=TasksConfig)
     targets: TargetsConfig = Field(default_factory=TargetsConfig)
     schedule: ScheduleConfig | None = Field(
@@ -85,6 +89,12 @@ class RetrainConfig(Section):
         return value
 
     @property
+    def all_triggers(self) -> dict[str, TriggerConfig]:
+        """The triggers by name, with the one that the section `retraining` is."""
+        own = {RETRAINING_TRIGGER: self.retraining.trigger()} if self.retraining else {}
+        return {**self.triggers, **own}
+
+    @property
     def artifacts_uri(self) -> str:
         """Where the runs' artifacts go."""
         return self.pipeline_root or f"{self.store.rstrip('/')}/pipeline_root"
@@ -97,6 +107,10 @@ class RetrainConfig(Section):
                 raise ValueError(
                     f"the trigger '{name}' needs a name of lower case letters, digits and dashes, a letter first, at "
                     "most 40 characters"
+                )
+            if name == RETRAINING_TRIGGER:
+                raise ValueError(
+                    f"the name '{name}' is that of the section retraining; give the trigger another"
                 )
         return value
 

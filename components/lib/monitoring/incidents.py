@@ -1,0 +1,180 @@
+"""Following incidents after a look: opening them for what was detected, and bringing each to its next state.
+
+Everything is derived from what is recorded: signals' states, the registry, runs. So whoever follows next completes what
+a killed process left, and doing it twice changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..registry import CHAMPION, Registry
+from ..run_records import RunKey
+from ..run_traces import PUSH, Outcome, read_traces
+from ..store import Store
+from ..uris import read_json
+from .incident import Detection, Group, Incident, IncidentState
+from .incident_judgement import Facts, NewRows, RunEnd, judge, started, wants_rows
+from .incident_records import IncidentRecords
+from .retraining_settings import RetrainingSettings
+
+# An incident has a handful of states, each entered at most a few times.
+_MOST_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The state of the signals after a look.
+
+    Attributes:
+        champion: The version that they were judged for.
+        looks: How many looks have judged it.
+        detected: The signals that are detected.
+    """
+
+    champion: int
+    looks: int
+    detected: Sequence[Detection] = ()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def follow_incidents(
+    store: str,
+    seen: Seen | None,
+    settings: RetrainingSettings | None,
+    actor: str = "",
+    count_rows: Callable[[Incident], NewRows | None] = lambda _: None,
+    clock: Callable[[], datetime] = _now,
+) -> list[Incident]:
+    """Open incidents for what is detected, and bring each incident to the state that follows from what is known.
+
+    Args:
+        store: URI of the store.
+        seen: The signals after the newest look; None if there was no look yet.
+        settings: The section `retraining`; None if nothing retrains by itself.
+        actor: Who or what looks: a run, a user.
+        count_rows: Counts what a retrain for an incident would have that the champion's training had not; None if that
+            can't be said here. It is called only where it matters.
+        clock: Returns the time.
+
+    Returns:
+        The incidents that this call opened or changed, as they are now.
+
+    Raises:
+        RetrainerError: If a record is damaged, or others write all the time.
+    """
+    records = IncidentRecords(store)
+    changed: dict[str, Incident] = {}
+    champion = Registry(Store(store).models_uri).version_of(CHAMPION)
+    # What was judged of another champion says nothing of the one that serves now.
+    is_current = seen is not None and seen.champion == champion
+    # First what follows from what was known before, so that what a new champion shows joins the incident it replaced.
+    for _ in range(2):
+        for incident in records.all():
+            if incident.ended:
+                continue
+            facts = Facts(
+                clock(),
+                champion,
+                seen.detected if seen and is_current else (),
+                seen.looks if seen and is_current else 0,
+                read_run_end(store, incident.run) if incident.run else None,
+                broken_data=_broken_data(records),
+            )
+            after = _bring_forward(records, incident, facts, settings, actor, count_rows)
+            if after:
+                changed[after.id] = after
+        if not (seen and is_current):
+            break
+        opened = [
+            found
+            for group in Group
+            if (detected := [one for one in seen.detected if Group.of(one.kind) == group])
+            and (found := records.open(group, seen.champion, detected, clock(), actor))
+        ]
+        changed |= {one.id: one for one in opened}
+        if not opened:
+            break
+    return list(changed.values())
+
+
+def note_run(
+    store: str, incident: str, run: str, actor: str, now: datetime | None = None
+) -> Incident | None:
+    """Note the run that was started for an incident.
+
+    Args:
+        store: URI of the store.
+        incident: The incident's id.
+        run: Name of the run.
+        actor: Who or what started it.
+        now: The time; the machine's if None.
+
+    Returns:
+        The incident if this call noted it; None if it was noted before, or the incident waits for no run.
+
+    Raises:
+        RetrainerError: If there is no such incident.
+    """
+    at = now or _now()
+    return IncidentRecords(store).change(incident, lambda one: started(one, run, at, actor))
+
+
+def read_run_end(store: str, run: str) -> RunEnd | None:
+    """Read how a run ended, on whatever target it ran.
+
+    Args:
+        store: URI of the store.
+        run: The run's name.
+
+    Returns:
+        How it ended; None if nothing is recorded of it.
+    """
+    traces = read_traces(store, RunKey(run, run).folder)
+    if not traces:
+        return None
+    trace = max(traces, key=lambda one: one.started)
+    version = trace.noted(PUSH, "version")
+    outcome, sentence = trace.outcome, trace.sentence
+    if outcome == Outcome.OPEN and (error := _local_error(store, run)):
+        outcome, sentence = Outcome.FAILED, error
+    return RunEnd(outcome, sentence, None if version is None else int(version))
+
+
+def _local_error(store: str, run: str) -> str:
+    """Return why a run of the local runner failed; empty if it has not, or can be resumed."""
+    try:
+        content = read_json(Store(store).run_record_uri(RunKey(run, run).folder))
+    except FileNotFoundError:
+        return ""
+    if content.get("state") != "failed":
+        return ""
+    return str(content.get("error") or "a task failed")
+
+
+def _bring_forward(
+    records: IncidentRecords,
+    incident: Incident,
+    facts: Facts,
+    settings: RetrainingSettings | None,
+    actor: str,
+    count_rows: Callable[[Incident], NewRows | None],
+) -> Incident | None:
+    """Make every change of an incident that is due; None if none was."""
+    last = None
+    if wants_rows(incident, facts, settings):
+        facts = Facts(**{**vars(facts), "new_rows": count_rows(incident)})
+    for _ in range(_MOST_STEPS):
+        after = records.change(incident.id, lambda one: judge(one, facts, settings, actor))
+        if after is None:
+            return last
+        last = after
+    return last
+
+
+def _broken_data(records: IncidentRecords) -> str:
+    broken = [one for one in records.all() if one.state == IncidentState.DATA_BROKEN]
+    return broken[-1].id if broken else ""

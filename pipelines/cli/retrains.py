@@ -1,0 +1,191 @@
+"""Starting the runs of incidents from a command: on this machine, or on a service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...components.lib.monitoring.incident import Incident, IncidentState
+from ...components.lib.monitoring.incident_records import IncidentRecords
+from ...components.lib.monitoring.incidents import follow_incidents, note_run
+from ...components.lib.monitoring.look_signals import read_seen
+from ...components.lib.monitoring.retraining_settings import RetrainingSettings
+from ..local.observer import RunObserver
+from ..local.run_start import RunStart
+from ..project.config import LoadedConfig, load_config
+from ..runs.record_store import load_run, run_exists
+from ..runs.records import RunRecord, RunState
+from ..runs.submissions import SubmissionRecorder
+from ..targets.catalog import open_target
+from ..targets.types import RunRequest, Submission
+from ..triggers.dispatch import make_dispatcher
+from ..triggers.incidents import IncidentHandler, incident_run_id
+from ..triggers.local_runs import LocalRuns
+from ..triggers.types import Outcome
+from .prepare import prepare
+from .progress import make_observer
+from .run import run_locally, warm_runner
+from .users import this_user
+
+_STOPPED = (RunState.DIED, RunState.INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """What came of an incident that asked for a run.
+
+    Attributes:
+        incident: The incident's id.
+        result: As of a trigger's message: `started`, `duplicate`, `ignored`, `deferred`, `failed`, `invalid`; or
+            `resumed`, of a run that was interrupted.
+        reason: Why, if it did not start; else empty.
+        run: Name of the run; empty if there is none.
+        url: Its page or folder.
+    """
+
+    incident: str
+    result: str
+    reason: str = ""
+    run: str = ""
+    url: str = ""
+
+    @classmethod
+    def of(cls, incident: Incident, outcome: Outcome) -> "Retrain":
+        """Make one of an outcome."""
+        return cls(
+            incident.id,
+            str(outcome.result),
+            outcome.reason,
+            next(iter(outcome.run_ids), ""),
+            next(iter(outcome.urls), ""),
+        )
+
+    @property
+    def words(self) -> str:
+        """The same in a line."""
+        run = f" run {self.run}" if self.run else ""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"incident {self.incident}: {self.result}{run}{reason}"
+
+
+def retrain_here(file: Path, *, quiet: bool = False, verbose: bool = False) -> list[Retrain]:
+    """Run the pipeline on this machine for each incident that asks for a run, one after the other.
+
+    A run that a signal or a crash of this machine ended is resumed.
+
+    Args:
+        file: The retrain.yaml.
+        quiet: Whether to show nothing of the runs.
+        verbose: Whether to show what tasks print.
+
+    Returns:
+        What came of each incident; nothing without the section `retraining`.
+
+    Raises:
+        RetrainerError: If the file is wrong, or the incidents can't be read.
+        RunInterrupted: On SIGINT, SIGTERM or SIGHUP.
+    """
+    loaded = load_config(file)
+    if loaded.config.retraining is None:
+        return []
+    store = loaded.config.store
+    stopped = [
+        one for one in _incidents(store, IncidentState.RETRAINING) if _is_stopped(store, one)
+    ]
+    found: list[Retrain] = []
+    if stopped or any(one.wants_run for one in IncidentRecords(store).all()):
+        with warm_runner() as local:
+
+            def run(run_id: str, resume: str | None = None) -> RunRecord:
+                observer = RunObserver() if quiet else make_observer(verbose=verbose)
+                noting = RunStart(observer, lambda name: _note(loaded, name))
+                return run_locally(local, loaded, noting, run_id=run_id, resume=resume)
+
+            for incident in stopped:
+                run(incident.run, resume=incident.run)
+                found.append(Retrain(incident.id, "resumed", run=incident.run))
+            dispatcher = make_dispatcher(loaded, LocalRuns(store, run))
+            found += _start(IncidentHandler(dispatcher, store, this_user()))
+    follow(loaded)
+    return found
+
+
+def retrain_on(
+    kind: str,
+    file: Path,
+    image: str | None,
+    options: dict[str, Any],
+    opened: Callable[..., Any] = open_target,
+) -> list[Retrain]:
+    """Submit a run to a service for each incident that asks for one.
+
+    Args:
+        kind: The service, `vertex` or `kubeflow`.
+        file: The retrain.yaml.
+        image: Image in place of the file's.
+        options: The target's flags, as `take_flags` returns them.
+        opened: Opens the target.
+
+    Returns:
+        What came of each incident; nothing without the section `retraining`.
+
+    Raises:
+        RetrainerError: If the file is wrong, or the incidents can't be read.
+    """
+    config = load_config(file).config
+    if config.retraining is None:
+        return []
+    found: list[Retrain] = []
+    if any(one.wants_run for one in IncidentRecords(config.store).all()):
+        loaded, compiled = prepare(file, image, kind, {}, "")
+        target = opened(kind, loaded, compiled, options)
+        recorder = SubmissionRecorder(loaded, target)
+
+        def record(request: RunRequest, submission: Submission) -> None:
+            recorder.record_in_time(request, submission, cause="an incident", by=this_user())
+
+        dispatcher = make_dispatcher(loaded, target, on_submit=record)
+        found = _start(IncidentHandler(dispatcher, config.store, this_user()))
+    follow(load_config(file))
+    return found
+
+
+def follow(loaded: LoadedConfig) -> list[Incident]:
+    """Bring every incident to the state that follows from how its run ended.
+
+    Args:
+        loaded: The configuration.
+
+    Returns:
+        The incidents that changed.
+
+    Raises:
+        RetrainerError: If the incidents can't be read or written.
+    """
+    config = loaded.config
+    section = config.retraining
+    settings = RetrainingSettings.of(section.model_dump(mode="json")) if section else None
+    return follow_incidents(config.store, read_seen(config.store, settings), settings, this_user())
+
+
+def _start(handler: IncidentHandler) -> list[Retrain]:
+    return [Retrain.of(incident, outcome) for incident, outcome in handler.start_open()]
+
+
+def _incidents(store: str, state: IncidentState) -> list[Incident]:
+    return [one for one in IncidentRecords(store).all() if one.state == state]
+
+
+def _is_stopped(store: str, incident: Incident) -> bool:
+    """Return whether an incident's run was one of this machine, and ended before its end."""
+    if incident.pushed is not None or not run_exists(store, incident.run):
+        return False
+    return load_run(store, incident.run).state in _STOPPED
+
+
+def _note(loaded: LoadedConfig, run: str) -> None:
+    """Note a run that has begun in its incident."""
+    store, pipeline = loaded.config.store, loaded.config.name
+    for incident in IncidentRecords(store).all():
+        if incident.wants_run and incident_run_id(pipeline, incident.id) == run:
+            note_run(store, incident.id, run, this_user())
