@@ -15,6 +15,7 @@ def monitor_model(
     monitoring: Dict[str, Any] = {},
     label: str = "",
     evaluation: Dict[str, Any] = {},
+    retraining: Dict[str, Any] = {},
     run: str = "",
     run_resource: str = "",
     run_uuid: str = "",
@@ -23,7 +24,8 @@ def monitor_model(
 
     It reads the tables of predictions in the store, judges each span that was not judged yet, and records a look and
     the state of each signal. A look at spans that were judged before changes nothing, so it may run as often as one
-    likes; killed at any moment, the next look goes on. It never trains anything.
+    likes; killed at any moment, the next look goes on. It never trains anything: a signal that is detected opens an
+    incident, which may ask for a run.
 
     Args:
         signals: `signals.json`, every signal with its state.
@@ -32,6 +34,8 @@ def monitor_model(
         monitoring: The section `monitoring`.
         label: Name of the label's column.
         evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
+        retraining: The section `retraining`, with `pipeline` (its name), and `pattern` and `marker` of the data that a
+            run trains on. Empty: incidents ask for no run.
         run: Name of the run, by which the store keeps what this task did; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
@@ -49,6 +53,7 @@ def monitor_model(
             monitoring,
             label=label,
             evaluation=evaluation,
+            retraining=retraining,
             report_path=report.path,
             signals_path=signals.path,
             by=filled_in(run),
@@ -57,5 +62,6 @@ def monitor_model(
         record.note(
             detected=monitored.detected,
             changes=[f"{one.name}: {one.before} -> {one.after}" for one in monitored.changes],
+            incidents=[f"{one.id}: {one.state}" for one in monitored.incidents],
         )
     return (monitored.verdict, monitored.detected)

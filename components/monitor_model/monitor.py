@@ -8,6 +8,7 @@ from typing import Any
 from ..lib.aliases import AliasMove
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.monitoring.incident import Incident
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.signal_states import Change, State
 from ..lib.monitoring.signals import Kind, Outcome, Signal
@@ -19,6 +20,7 @@ from ..lib.uris import join, write_atomic, write_json
 from ..lib.whole_numbers import whole_numbers
 from ..lib.words import plural
 from .checks import CHECKS, DATA_CHECKS, Check
+from .incidents import follow
 from .look import Look
 from .report import render
 from .windows import Window, choose_windows, read_feed
@@ -52,12 +54,14 @@ class Monitored:
         looks: The looks that were written now, oldest first.
         states: The states after them.
         changes: What they changed.
+        incidents: The incidents that were opened or changed.
     """
 
     verdict: str
     looks: tuple[LookRecord, ...] = ()
     states: StateRecord = field(default_factory=StateRecord)
     changes: tuple[Change, ...] = ()
+    incidents: tuple[Incident, ...] = ()
 
     @property
     def detected(self) -> list[str]:
@@ -71,6 +75,7 @@ def monitor(
     *,
     label: str = "",
     evaluation: Mapping[str, Any] | None = None,
+    retraining: Mapping[str, Any] | None = None,
     report_path: str = "",
     signals_path: str = "",
     by: str = "",
@@ -83,6 +88,7 @@ def monitor(
         settings: The section `monitoring`, every default filled in.
         label: Name of the label's column.
         evaluation: The section `evaluation`.
+        retraining: The section `retraining`, see `incidents.follow`; empty if incidents ask for no run.
         report_path: File for the HTML report; empty for none.
         signals_path: Folder for `signals.json`; empty for none.
         by: Who looks: a user, or a run.
@@ -117,8 +123,11 @@ def monitor(
     changes = tuple(
         change for record in looks.states_since(before.number) for change in record.changes
     )
-    verdict = _verdict(champion, written, states)
-    monitored = Monitored(verdict, written, states, changes)
+    followed = follow(
+        store, whole_numbers(retraining or {}), champion.model if champion else None, by, now
+    )
+    verdict = "; ".join([_verdict(champion, written, states), *followed.words])
+    monitored = Monitored(verdict, written, states, changes, followed.changed)
     history = looks.newest(_HISTORY)
     if signals_path:
         write_json(join(signals_path, SIGNALS_FILE), _manifest(monitored, history))

@@ -14,6 +14,7 @@ from ...components.lib.image import VERSION
 from ...components.lib.network import prepare
 from ..examples import EXAMPLES
 from ..project.installed import missing_package
+from ..project.pipelines import MONITORING
 from .backfill import backfill
 from .compile import compile_
 from .config import config
@@ -156,7 +157,10 @@ def run(
     no_notify: bool,
     as_json: bool,
 ) -> None:
-    """Run a pipeline of FILE (retrain.yaml) on this machine."""
+    """Run a pipeline of FILE (retrain.yaml) on this machine.
+
+    After --pipeline monitoring, the runs follow that incidents ask for.
+    """
     from .run import run_here
 
     if resume and (run_id or allow_older or span is not None):
@@ -175,6 +179,11 @@ def run(
         as_json=as_json,
         verbose=verbose,
     )
+    if pipeline == MONITORING:
+        from .retrains import print_retrains, retrain_here
+
+        found = retrain_here(file, quiet=as_json, verbose=verbose)
+        code = max(code, print_retrains(found, err=as_json))
     raise click.exceptions.Exit(code)
 
 

@@ -1,9 +1,11 @@
 """Starting the runs of incidents from a command: on this machine, or on a service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import click
 
 from ...components.lib.monitoring.incident import Incident, IncidentState
 from ...components.lib.monitoring.incident_records import IncidentRecords
@@ -21,7 +23,7 @@ from ..targets.types import RunRequest, Submission
 from ..triggers.dispatch import make_dispatcher
 from ..triggers.incidents import IncidentHandler, incident_run_id
 from ..triggers.local_runs import LocalRuns
-from ..triggers.types import Outcome
+from ..triggers.types import Outcome, Result
 from .prepare import prepare
 from .progress import make_observer
 from .run import run_locally, warm_runner
@@ -148,6 +150,21 @@ def retrain_on(
         found = _start(IncidentHandler(dispatcher, config.store, this_user()))
     follow(load_config(file))
     return found
+
+
+def print_retrains(found: Sequence[Retrain], err: bool = False) -> int:
+    """Print what came of incidents, a line each.
+
+    Args:
+        found: What came of them.
+        err: Whether to print to standard error.
+
+    Returns:
+        The exit code: 1 if a run could not be started.
+    """
+    for one in found:
+        click.echo(one.words, err=err)
+    return int(any(one.result == Result.FAILED for one in found))
 
 
 def follow(loaded: LoadedConfig) -> list[Incident]:

@@ -40,6 +40,9 @@ def monitoring(loaded: LoadedConfig) -> Any:
             monitoring=section.values(),
             label=config.data.label,
             evaluation=config.evaluation.model_dump(mode="json", exclude_none=True),
+            retraining=config.retraining.values(config.name, config.data)
+            if config.retraining
+            else {},
             **RUN,
         )
         task.after(*before)

@@ -13,7 +13,7 @@ from .kinds.interface import Reading, Trigger, TriggerKind
 from .messages.cloud_events import TYPE_ATTRIBUTE
 from .types import Cause, InvalidMessageError, Message
 
-_KINDS = {**TRIGGER_KINDS, INCIDENT: "retrainer.pipelines.triggers.kinds.incident"}
+_INCIDENTS = "retrainer.pipelines.triggers.kinds.incident"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ def find_kind(name: str) -> TriggerKind:
     Args:
         name: A name in the list `TRIGGER_KINDS`, or that of the section `retraining`.
     """
-    kind: TriggerKind = importlib.import_module(_KINDS[name]).KIND
+    module = _INCIDENTS if name == INCIDENT else TRIGGER_KINDS[name]
+    kind: TriggerKind = importlib.import_module(module).KIND
     return kind
 
 

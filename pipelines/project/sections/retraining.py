@@ -1,11 +1,12 @@
 """The section of retrain.yaml on which incidents of monitoring start a run."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ....components.lib.monitoring.retraining_settings import DEFAULT_SIGNALS
 from ....components.lib.monitoring.signals import Kind
+from .data import DataConfig
 from .section import Section
 from .triggers import TriggerConfig
 
@@ -59,22 +60,6 @@ class RetrainingConfig(Section):
         ge=60,
         description="Seconds after which a run that has recorded no end is given up, and its incident escalated.",
     )
-    topic: str | None = Field(
-        None,
-        pattern=r"^projects/[^/\s]+/topics/[^/\s]+$",
-        description="Pub/Sub topic to which `monitor_model` publishes incidents that ask for a run; the trigger "
-        "service starts it. The tasks' account needs roles/pubsub.publisher there.",
-    )
-    url: str | None = Field(
-        None,
-        pattern=r"^https?://[^\s]+$",
-        description="Address of the trigger service, ending in /push, to which `monitor_model` posts them instead. "
-        "With neither, runs are started by the trigger service, which reads the store, or by `retrainer monitor run`.",
-    )
-    audience: str | None = Field(
-        None,
-        description="Audience of the token that is sent to `url`, by the tasks' account; `url` if null.",
-    )
 
     @field_validator("signals")
     @classmethod
@@ -91,11 +76,19 @@ class RetrainingConfig(Section):
                 )
         return value
 
-    @model_validator(mode="after")
-    def _has_one_way(self) -> "RetrainingConfig":
-        if self.topic and self.url:
-            raise ValueError("has both topic and url; keep one of them")
-        return self
+    def values(self, pipeline: str, data: DataConfig) -> dict[str, Any]:
+        """Return the section as tasks get it.
+
+        Args:
+            pipeline: The pipeline's name, which messages name.
+            data: Where the spans are that a run trains on.
+        """
+        return {
+            **self.model_dump(mode="json", exclude_none=True),
+            "pipeline": pipeline,
+            "pattern": data.pattern,
+            "marker": data.marker or "",
+        }
 
     def trigger(self) -> TriggerConfig:
         """Return the trigger that starts the runs."""

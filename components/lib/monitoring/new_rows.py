@@ -1,0 +1,111 @@
+"""How many rows a retrain would have that the champion's training had not.
+
+A run trains on the newest spans of the data's source, so there must be a whole span there that is newer than the newest
+one of the champion. Whether its rows have their labels is known where `monitoring.labels` is set: then the labelled
+predictions of the champion count, none of which it can have been trained on. Elsewhere the rows of the new spans do.
+"""
+
+import re
+from collections.abc import Sequence
+
+from ..bigquery_tables import is_bigquery
+from ..errors import RetrainerError
+from ..model_versions import ModelVersion
+from ..recency import is_older
+from ..source_files import SourceFile, SourceSpan
+from ..span_discovery import find_spans
+from ..uris import filesystem
+from ..words import of_spans, plural
+from .incident_judgement import NewRows
+
+_BLOCK = 1 << 20
+_PARQUET = (".parquet", ".pq")
+# The fingerprint of a table begins with its number of rows.
+_TABLE_ROWS = re.compile(r"(\d+)[+:]")
+_CSV = re.compile(r"\.(csv|tsv)(\.[a-z0-9]+)?$")
+
+
+def count_new_rows(
+    champion: ModelVersion,
+    pattern: str,
+    marker: str = "",
+    labelled: int | None = None,
+    enough: int = 1,
+) -> NewRows:
+    """Count the rows that a retrain would have and the champion's training had not.
+
+    Args:
+        champion: The champion.
+        pattern: Where the data's spans are.
+        marker: Name of the file that completes a span; empty for none.
+        labelled: Predictions of the champion that have a label; None where labels are not joined.
+        enough: How many rows matter: counting ends there.
+
+    Returns:
+        The rows, and what they are in words.
+
+    Raises:
+        RetrainerError: If the source can't be listed or read.
+    """
+    spans = new_spans(champion, pattern, marker)
+    seen = champion.newest_span
+    if not spans:
+        after = f" after {seen}" if seen else ""
+        return NewRows(0, f"no new span at '{pattern}'{after}, so no new labelled row")
+    of = of_spans([one.name for one in spans])
+    if labelled is not None:
+        return NewRows(
+            labelled, f"{plural(labelled, 'labelled prediction')}, with new data in {of}"
+        )
+    rows = 0
+    for file in (file for span in spans for file in span.files):
+        rows += _count(file)
+        if rows >= max(1, enough):
+            return NewRows(rows, f"at least {plural(rows, 'new row')} in {of}")
+    return NewRows(rows, f"{plural(rows, 'new row')} in {of}")
+
+
+def new_spans(champion: ModelVersion, pattern: str, marker: str = "") -> Sequence[SourceSpan]:
+    """List the whole spans of a source that are newer than the newest one of the champion.
+
+    Args:
+        champion: The champion. If its newest span is not known, or is of another pattern, all spans are new.
+        pattern: Where the spans are.
+        marker: Name of the file that completes a span; empty for none.
+
+    Raises:
+        RetrainerError: If the source can't be listed.
+    """
+    try:
+        found = find_spans(pattern, marker)
+    except RetrainerError as error:
+        raise RetrainerError(f"new rows for a retrain can't be counted: {error}") from error
+    seen = champion.newest_span
+    return [
+        one
+        for one in found
+        if one.whole
+        and (not seen or (one.name != seen and is_older(one.name, seen, pattern) is not True))
+    ]
+
+
+def _count(file: SourceFile) -> int:
+    if is_bigquery(file.uri):
+        match = _TABLE_ROWS.match(file.fingerprint)
+        return int(match[1]) if match else 0
+    name = file.uri.lower()
+    if name.endswith(_PARQUET):
+        # Arrow takes a second to import, which other files can do without.
+        from ..examples import open_parquet
+
+        with open_parquet(file.uri) as parquet:
+            return int(parquet.metadata.num_rows)
+    fs, path = filesystem(file.uri)
+    lines, last = 0, b""
+    with fs.open(path, "rb", compression="infer") as stream:
+        while block := stream.read(_BLOCK):
+            lines += block.count(b"\n")
+            last = block
+    lines += bool(last and not last.endswith(b"\n"))
+    # The line of a CSV file's columns is no row.
+    return max(0, lines - 1) if _CSV.search(name) else lines

@@ -1,0 +1,76 @@
+"""What follows from a look for incidents: they are opened, brought forward, and ask for runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..lib.errors import RetrainerError
+from ..lib.monitoring.incident import Incident
+from ..lib.monitoring.incident_judgement import NewRows
+from ..lib.monitoring.incidents import follow_incidents
+from ..lib.monitoring.look_signals import read_seen
+from ..lib.monitoring.new_rows import count_new_rows
+from ..lib.monitoring.retraining_settings import RetrainingSettings
+from ..lib.registry import ModelVersion
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What became of incidents.
+
+    Attributes:
+        changed: Those that were opened or changed.
+        words: Clauses for the verdict.
+    """
+
+    changed: tuple[Incident, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+def follow(
+    store: str,
+    retraining: Mapping[str, Any],
+    champion: ModelVersion | None,
+    actor: str,
+    now: datetime,
+) -> Followed:
+    """Open incidents for what is detected, and bring each incident forward.
+
+    Args:
+        store: URI of the store.
+        retraining: The section `retraining`, with `pattern` and `marker` of the data that a run trains on; empty if
+            incidents ask for no run.
+        champion: The champion; None if there is none.
+        actor: Who looks.
+        now: The time.
+
+    Returns:
+        What became of them.
+
+    Raises:
+        RetrainerError: If a record is damaged.
+    """
+    settings = RetrainingSettings.of(retraining) if retraining else None
+    problems: list[str] = []
+
+    def count(_: Incident) -> NewRows | None:
+        assert champion is not None
+        assert settings is not None
+        try:
+            return count_new_rows(
+                champion,
+                str(retraining.get("pattern") or ""),
+                str(retraining.get("marker") or ""),
+                enough=settings.min_new_labelled_rows,
+            )
+        except (RetrainerError, OSError) as error:
+            # What is unknown is not taken for nothing: the next look counts again.
+            problems.append(str(error))
+            return None
+
+    changed = follow_incidents(
+        store, read_seen(store, settings), settings, actor, count, lambda: now
+    )
+    words = [f"incident {one.id} {str(one.state).replace('_', ' ')}" for one in changed]
+    return Followed(tuple(changed), (*words, *problems))

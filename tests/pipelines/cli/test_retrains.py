@@ -1,0 +1,136 @@
+"""Runs of incidents on this machine: started, noted, resumed, and what follows from their end."""
+
+import uuid
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from servers.memory_target import MemoryTarget
+from servers.small_project import MODEL
+
+from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
+from retrainer.components.lib.run_records import recording
+from retrainer.pipelines.cli import retrains
+from retrainer.pipelines.cli.retrains import print_retrains, retrain_here, retrain_on
+from retrainer.pipelines.runs.record_store import save_run
+from retrainer.pipelines.runs.records import RunRecord, RunState, now
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+YAML = """\
+name: orders
+data: {pattern: "data/{span}.csv", label: returned}
+evaluation: {metrics_specs: [{metrics: [{class_name: AUC}]}]}
+retraining: {cool_down_seconds: 0}
+"""
+
+
+class Machine:
+    """A project on this machine whose runs end as the test says."""
+
+    def __init__(self, folder, monkeypatch):
+        self.file = folder / "retrain.yaml"
+        self.file.write_text(YAML)
+        (folder / "model.py").write_text(MODEL)
+        self.store = str(folder / "store")
+        self.records = IncidentRecords(self.store)
+        self.ran: list[tuple[str, str | None]] = []
+        self.states: dict[str, IncidentState] = {}
+        self.ends = RunState.SUCCEEDED
+        self.outcome = "refused"
+
+        @contextmanager
+        def warm():
+            yield None
+
+        monkeypatch.setattr(retrains, "warm_runner", warm)
+        monkeypatch.setattr(retrains, "run_locally", self._run)
+
+    def _run(self, _, loaded, observer, *, run_id, resume=None):
+        record = RunRecord(run_id, loaded.config.name, self.store, started=now())
+        record.uid = uuid.uuid4().hex
+        save_run(record)
+        observer.run_started(record)
+        self.ran.append((run_id, resume))
+        self.states[run_id] = self.incident.state
+        if self.ends == RunState.INTERRUPTED:
+            record.state = RunState.INTERRUPTED
+            save_run(record)
+            raise KeyboardInterrupt
+        with recording(self.store, "push_model", run_id) as task:
+            task.note(outcome=self.outcome, version=None)
+            task.verdict = "AUC fell."
+        record.state = self.ends
+        save_run(record)
+        return record
+
+    @property
+    def incident(self):
+        return self.records.all()[0]
+
+    def ask(self):
+        found = Detection("estimated_quality/auc", "7", "AUC is bad.")
+        made = self.records.open(Group.MODEL, 3, [found], NOON)
+        self.records.change(
+            made.id,
+            lambda one: replace(one.changed(IncidentState.OPEN, NOON, "asked"), wants_run=True),
+        )
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_a_run_is_noted_when_it_begins_and_judged_when_it_has_ended(machine, capsys):
+    machine.ask()
+    found = retrain_here(machine.file)
+    assert [(one.incident, one.result) for one in found] == [("v3-model-1", "started")]
+    (run_id,) = machine.states
+    assert machine.states[run_id] == IncidentState.RETRAINING
+    assert machine.incident.state == IncidentState.ESCALATED
+    assert f"run {run_id} was refused by the gate: AUC fell" in machine.incident.reason
+    assert print_retrains(found) == 0
+    assert capsys.readouterr().out.endswith(f"incident v3-model-1: started run {run_id}\n")
+    assert retrain_here(machine.file) == []
+    assert len(machine.ran) == 1
+
+
+def test_a_run_that_a_signal_ended_is_resumed_by_the_next_command(machine):
+    machine.ask()
+    machine.ends = RunState.INTERRUPTED
+    with pytest.raises(KeyboardInterrupt):
+        retrain_here(machine.file)
+    assert machine.incident.state == IncidentState.RETRAINING
+    machine.ends = RunState.SUCCEEDED
+    (found,) = retrain_here(machine.file)
+    run_id = machine.incident.run
+    assert (found.result, found.run) == ("resumed", run_id)
+    assert machine.ran == [(run_id, None), (run_id, run_id)]
+    assert retrain_here(machine.file) == []
+
+
+def test_without_incidents_nothing_is_loaded(machine, monkeypatch):
+    monkeypatch.setattr(retrains, "warm_runner", None)
+    assert retrain_here(machine.file) == []
+
+
+def test_without_the_section_nothing_is_started(machine):
+    machine.ask()
+    machine.file.write_text(YAML.replace("retraining: {cool_down_seconds: 0}\n", ""))
+    assert retrain_here(machine.file) == []
+    assert retrain_on("vertex", machine.file, None, {}) == []
+    assert machine.incident.wants_run
+
+
+def test_a_service_gets_the_run_once(machine, monkeypatch):
+    machine.ask()
+    target = MemoryTarget(names_runs=True)
+    monkeypatch.setattr(retrains, "prepare", lambda file, *_: (retrains.load_config(file), None))
+    starts = [
+        retrain_on("vertex", machine.file, None, {}, opened=lambda *_: target) for _ in range(2)
+    ]
+    assert [[one.result for one in found] for found in starts] == [["started"], []]
+    assert machine.incident.run == target.ids[0]
+    assert print_retrains(starts[0]) == 0
