@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..lib.duplicate_keys import Duplicates
 from ..lib.examples import EVAL, TRAIN
 from ..lib.parquet_writer import PartFiles, RowFile
 from ..lib.source_rows.cell_rules import CellRules, Rules
@@ -23,7 +24,6 @@ from ..lib.source_rows.sources.base import BadRow
 from ..lib.source_rows.span_reader import Opener, Rows, SpanReader, TypesChangedError
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from ..lib.threads import read_ahead
-from .duplicate_keys import Duplicates
 from .hash_split import hash_fractions
 from .span_checks import check_bad_rows, check_columns, check_number
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrainer.components.ingest_spans import duplicate_keys
-from retrainer.components.ingest_spans.duplicate_keys import Duplicates
+from retrainer.components.lib import duplicate_keys
+from retrainer.components.lib.duplicate_keys import Duplicates
 
 
 def add(found, rows, part=0, position=0):
