@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .compute_statistics.component import compute_statistics as compute_statistics
     from .deploy_model.component import deploy_model as deploy_model
     from .evaluate_model.component import evaluate_model as evaluate_model
+    from .ingest_predictions.component import ingest_predictions as ingest_predictions
     from .ingest_spans.component import ingest_spans as ingest_spans
     from .join_labels.component import join_labels as join_labels
     from .monitor_model.component import monitor_model as monitor_model

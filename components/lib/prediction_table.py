@@ -26,6 +26,8 @@ OK, ERROR = "ok", "error"
 """Values of `status`: the model answered; it did not, and `error` says why."""
 BATCH = "batch"
 """Value of `variant` for rows that no server answered."""
+PREDICT_BATCH, INGEST_PREDICTIONS = "predict_batch", "ingest_predictions"
+"""Values of a record's `writer`: one span has the tables of one of them."""
 PREDICTION = "prediction"
 COLUMNS = pa.schema(
     [
@@ -82,7 +84,8 @@ class PredictionSet:
         errors: How many of them have no prediction.
         model_version: Number of the model in the registry.
         model_digest: SHA-256 of the model's content.
-        scored: When the rows were scored: ISO 8601, UTC.
+        scored: When the rows were scored, or the log was read: ISO 8601, UTC.
+        writer: What wrote them: `predict_batch` or `ingest_predictions`.
     """
 
     span: str
@@ -94,6 +97,7 @@ class PredictionSet:
     model_version: int | None
     model_digest: str
     scored: str
+    writer: str = PREDICT_BATCH
 
 
 def input_column(name: str) -> str:
@@ -207,14 +211,35 @@ def make_rows(
     if why.null_count < count:
         failed = why.is_valid().to_numpy(zero_copy_only=False)
         own["status"] = pa.array(np.where(failed, ERROR, OK))
-    outputs = len(schema) - len(COLUMNS) - inputs.num_columns
+    return make_table(schema, own, inputs.columns, predictions, failed)
+
+
+def make_table(
+    schema: pa.Schema,
+    own: Mapping[str, pa.Array | None],
+    inputs: Sequence[pa.Array | pa.ChunkedArray],
+    predictions: np.ndarray,
+    failed: np.ndarray,
+) -> pa.Table:
+    """Make rows of a table, of whatever requests.
+
+    Args:
+        schema: What `table_schema` returned.
+        own: The cells of each of `COLUMNS`, n of them; None for a column without any.
+        inputs: The columns of the data, in the schema's order.
+        predictions: Shape (n,) or (n, outputs).
+        failed: Shape (n,): the rows whose predictions are left out.
+    """
+    count = len(failed)
+    # Without rows, NumPy can't infer how many there are of each.
+    outputs = len(schema) - len(COLUMNS) - len(inputs)
     values = predictions.reshape(count, outputs)
     arrays = [
         *(
-            pa.nulls(count, one.type) if own[one.name] is None else own[one.name].cast(one.type)
-            for one in COLUMNS
+            pa.nulls(count, one.type) if cells is None else cells.cast(one.type)
+            for one, cells in ((one, own[one.name]) for one in COLUMNS)
         ),
-        *inputs.columns,
+        *inputs,
         *(pa.array(values[:, number], mask=failed) for number in range(values.shape[1])),
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -290,6 +315,8 @@ def find_predictions(uri: str) -> PredictionSet | None:
         return None
     content = read_json(place)
     try:
+        # Records from before there were others have no writer.
+        content = {"writer": PREDICT_BATCH, **content}
         known = {
             name: content[name] for name in PredictionSet.__dataclass_fields__ if name != "uri"
         }

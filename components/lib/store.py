@@ -75,6 +75,10 @@ class Store:
         """Tables of predictions of one span; a span of several path parts gets one folder."""
         return join(self.predictions_uri, span.replace("/", "-"))
 
+    def seen_logs_uri(self, log: str) -> str:
+        """What was found in the files of a log: `predictions/.logs/<log>.json`; a shortcut, which can be made again."""
+        return join(self.predictions_uri, ".logs", f"{log}.json")
+
     @property
     def joined_uri(self) -> str:
         """Predictions with their labels: `joined/<span>/<version>/`."""

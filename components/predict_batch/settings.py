@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..lib.errors import RetrainerError
-from ..lib.features import STRING
 from ..lib.source_rows.column_changes import ColumnChanges, parse_columns
 from ..lib.source_rows.column_types import ColumnType
+from ..lib.source_rows.input_types import types_of_inputs
 from ..lib.source_rows.required_columns import RequiredColumns
 from ..lib.source_rows.settings import IngestSettings
 from ..lib.source_rows.sources.base import Block
@@ -96,11 +96,8 @@ class WantedColumns:
         """
         rows = self.settings.rows
         said = {name: ColumnType(value) for name, value in rows.types.items()}
-        types = {**schema_types, **said}
-        for name, kind in self.kinds.items():
-            known = types.get(name)
-            if known is None or (known == ColumnType.TEXT) != (kind == STRING):
-                types[name] = _type_of(kind)
+        declared = {**schema_types, **said}
+        types = {**declared, **types_of_inputs(self.kinds, declared)}
         hashed = dict.fromkeys(rows.hash, ColumnType.TEXT)
         return {name: one for name, one in {**types, **hashed}.items() if name in self._all}
 
@@ -177,9 +174,3 @@ class NeededColumns(RequiredColumns):
                 f"'{uri}' has no column '{name}', {why}.{hint} It has: {', '.join(there[:_COLUMNS_SHOWN])}. Add the "
                 "column, or name the one that holds it in data.columns."
             )
-
-
-def _type_of(kind: str) -> ColumnType:
-    if kind == STRING:
-        return ColumnType.TEXT
-    return ColumnType.NUMBER if kind.startswith(("float", "bfloat", "half")) else ColumnType.INTEGER

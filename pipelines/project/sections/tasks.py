@@ -14,6 +14,7 @@ from .vertex_tasks import VertexTaskConfig
 
 NEVER_CACHED = (
     "ingest_spans",
+    "ingest_predictions",
     "join_labels",
     "resolve_champion",
     "validate_examples",

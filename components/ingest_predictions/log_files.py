@@ -1,0 +1,199 @@
+"""The files of a log: which there are, and which rows of which spans each has."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..lib.errors import RetrainerError
+from ..lib.progress import progress
+from ..lib.uris import ASIDE, exists, filesystem, is_local, read_json, write_json
+from .logged import LogFile
+from .moments import Periods, choose_moment, read_moment
+from .opened_log import CutOffError, open_log
+from .readers.reader import Reader
+
+FORMAT = 1
+_MODIFIED = ("mtime", "updated", "LastModified", "last_modified", "timeModified")
+_CHANGES = ("etag", "ETag", "md5Hash", "generation", *_MODIFIED)
+_COMPRESSED = (".gz", ".bz2")
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a file has.
+
+    Attributes:
+        fingerprint: The file's fingerprint when it was read.
+        spans: By the number of a span: how many records, and a digest of them.
+        tails: Digest of the records shortly after a span's end, by its number, where answers of its requests may be.
+        undated: Records that neither have a time nor a file that has one.
+    """
+
+    fingerprint: str
+    spans: Mapping[int, tuple[int, str]] = field(default_factory=dict)
+    tails: Mapping[int, str] = field(default_factory=dict)
+    undated: int = 0
+
+
+def list_logs(logs: str, endings: Sequence[str]) -> list[LogFile]:
+    """List the files of a log.
+
+    Args:
+        logs: A folder, with all folders in it; or a pattern with `*`.
+        endings: What the names of files in a folder end in, before an ending of compression. A pattern takes any.
+
+    Returns:
+        The files by name, without empty ones and those that are being written: their names begin with `.` or `_`, or
+        end in `.tmp`.
+
+    Raises:
+        RetrainerError: If there is no such folder on this machine.
+    """
+    fs, path = filesystem(logs)
+    path = path.rstrip("/")
+    if "*" in path or "?" in path:
+        found = fs.glob(path, detail=True)
+        root, endings = path[: min(path.find(one) for one in "*?" if one in path)], ()
+        root = root.rpartition("/")[0]
+    else:
+        if not fs.exists(path):
+            if is_local(logs):
+                raise RetrainerError(
+                    f"there is no folder '{logs}' with logs. Fix monitoring.predictions.uri, or let the server write "
+                    "there."
+                )
+            return []
+        found = fs.find(path, detail=True)
+        root = path
+    files = []
+    for name, info in sorted(found.items()):
+        below = name[len(root) :].lstrip("/")
+        if info.get("type") == "directory" or not info.get("size") or not _is_log(below, endings):
+            continue
+        files.append(
+            LogFile(
+                name if is_local(logs) else fs.unstrip_protocol(name),
+                below,
+                info["size"],
+                _modified(info),
+                f"{info['size']}:{next((info[key] for key in _CHANGES if info.get(key)), '')}",
+            )
+        )
+    return files
+
+
+def survey_file(
+    file: LogFile, reader: Reader, periods: Periods, tolerance: int, tail: int
+) -> Survey:
+    """Read which records a file has of which spans.
+
+    Args:
+        file: The file.
+        reader: Of its format.
+        periods: Spans.
+        tolerance: By how much clocks may differ, in microseconds.
+        tail: How long after a span's end answers of its requests may come, in microseconds; 0 for none.
+
+    Raises:
+        FileNotFoundError: If it is gone.
+    """
+    rows: dict[int, int] = {}
+    digests: dict[int, Any] = {}
+    tails: dict[int, Any] = {}
+    undated = 0
+    with open_log(file) as log:
+        try:
+            for time, content in reader.read_moments(log):
+                moment = choose_moment(time, file.modified, tolerance)
+                if moment is None:
+                    undated += 1
+                    continue
+                span = periods.index(moment.time)
+                if span not in digests:
+                    rows[span], digests[span] = 0, _begin()
+                rows[span] += 1
+                digests[span].update(content)
+                if tail and moment.time - periods.start(span) < tail:
+                    tails.setdefault(span - 1, _begin()).update(content)
+        except CutOffError:
+            # What stands before is read all the same.
+            pass
+        # Of formats whose records have no bytes of their own.
+        whole = log.digest() if reader.whole else ""
+    return Survey(
+        file.fingerprint,
+        {span: (count, whole or digests[span].hexdigest()) for span, count in rows.items()},
+        {span: whole or one.hexdigest() for span, one in tails.items()},
+        undated,
+    )
+
+
+def survey_logs(
+    files: Sequence[LogFile], known: Mapping[str, Survey], survey: Callable[[LogFile], Survey]
+) -> dict[str, Survey]:
+    """Read which records files have, of those that are new or changed.
+
+    Args:
+        files: The files.
+        known: What is known of files, by URI.
+        survey: Reads one.
+
+    Returns:
+        What is known of each file now, by URI; those that are gone meanwhile are left out.
+    """
+    found = {}
+    for number, file in enumerate(files):
+        one = known.get(file.uri)
+        if one is None or one.fingerprint != file.fingerprint:
+            progress("reading logs", number, len(files))
+            try:
+                one = survey(file)
+            except FileNotFoundError:
+                continue
+        found[file.uri] = one
+    return found
+
+
+def read_seen(uri: str) -> dict[str, Survey]:
+    """Read what earlier looks found in files; nothing if there was none, or another format."""
+    if not exists(uri):
+        return {}
+    content = read_json(uri)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return {}
+    return {
+        file: Survey(
+            one["fingerprint"],
+            {int(span): (rows, digest) for span, (rows, digest) in one["spans"].items()},
+            {int(span): digest for span, digest in one["tails"].items()},
+            one["undated"],
+        )
+        for file, one in content["files"].items()
+    }
+
+
+def write_seen(uri: str, found: Mapping[str, Survey]) -> None:
+    """Keep what was found in files: only a shortcut, so the last of several writers counts."""
+    write_json(uri, {"format": FORMAT, "files": {file: asdict(one) for file, one in found.items()}})
+
+
+def _begin() -> Any:
+    return hashlib.blake2b(digest_size=_DIGEST_BYTES)
+
+
+def _is_log(name: str, endings: Sequence[str]) -> bool:
+    parts = name.split("/")
+    if any(part.startswith((".", "_")) for part in parts) or name.endswith(ASIDE):
+        return False
+    bare = name.lower()
+    for ending in _COMPRESSED:
+        bare = bare.removesuffix(ending)
+    return not endings or bare.endswith(tuple(endings))
+
+
+def _modified(info: Mapping[str, Any]) -> int | None:
+    value = next((info[key] for key in _MODIFIED if info.get(key)), None)
+    return read_moment(value) if isinstance(value, datetime | str | int | float) else None
