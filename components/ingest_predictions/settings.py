@@ -116,8 +116,8 @@ class LogSettings:
                 )
         if not self.uri:
             raise RetrainerError(
-                f"nothing says where the logs are. Set {_SECTION}.uri to their folder; what predict_batch wrote needs no "
-                "ingest_predictions."
+                f"nothing says where the logs are. Set {_SECTION}.uri to their folder; what predict_batch wrote "
+                "needs no ingest_predictions."
             )
         for name in ("wait_seconds", "clock_seconds"):
             if getattr(self, name) < 0:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kfp import dsl
 
-from ...components import join_labels, monitor_model
+from ...components import ingest_predictions, join_labels, monitor_model
 from ..project.config import LoadedConfig
 from .run_tasks import RUN, notified, set_up
 
@@ -24,13 +24,23 @@ def monitoring(loaded: LoadedConfig) -> Any:
     section = config.monitoring
     assert section is not None, "LoadedConfig.of checks it"
 
-    def join(store: Any) -> Any:
+    schema_uri = config.validation.schema_uri or ""
+
+    def ingest(store: Any) -> Any:
+        if not section.predictions.uri:
+            return None
+        arguments = section.predictions.ingest_arguments(config.data, schema_uri)
+        task = ingest_predictions(store=store, **arguments, **RUN)
+        set_up(task, "ingest_predictions", loaded)
+        return task
+
+    def join(store: Any, *before: Any) -> Any:
         if not section.labels.is_joined(config.data):
             return None
         weight = config.evaluation.example_weight_key or ""
-        schema_uri = config.validation.schema_uri or ""
         arguments = section.labels.join_arguments(config.data, weight, schema_uri)
         task = join_labels(store=store, **arguments, **RUN)
+        task.after(*before)
         set_up(task, "join_labels", loaded)
         return task
 
@@ -53,7 +63,8 @@ def monitoring(loaded: LoadedConfig) -> Any:
     )
     def pipeline(store: str = config.store) -> None:
         with notified(loaded, store, "monitor"):
-            tasks = [join(store)]
-            look(store, *(task for task in tasks if task is not None))
+            before = [task for task in [ingest(store)] if task is not None]
+            before += [task for task in [join(store, *before)] if task is not None]
+            look(store, *before)
 
     return pipeline

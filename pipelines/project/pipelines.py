@@ -11,7 +11,8 @@ CONTINUOUS_TRAINING = "continuous_training"
 PREDICT_BATCH = "predict_batch"
 WATCH_ROLLOUT = "watch_rollout"
 MONITORING = "monitoring"
-_NOTIFY, _DEPLOY, _JOIN = "notify_outcome", "deploy_model", "join_labels"
+_NOTIFY, _DEPLOY = "notify_outcome", "deploy_model"
+_INGEST, _JOIN = "ingest_predictions", "join_labels"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ PIPELINES = {
         WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT, _NOTIFY), ("serving", "rollout")
     ),
     MONITORING: PipelineKind(
-        MONITORING, ("store",), (_JOIN, "monitor_model", _NOTIFY), (MONITORING,)
+        MONITORING, ("store",), (_INGEST, _JOIN, "monitor_model", _NOTIFY), (MONITORING,)
     ),
 }
 """The pipelines by name, the usual one first."""
@@ -83,10 +84,13 @@ def pipeline_tasks(config: RetrainConfig, pipeline: str) -> tuple[str, ...]:
 
     Args:
         config: The configuration; without a channel of `notify` no pipeline has the task `notify_outcome`, and
-            without a service of `serving.deploy` none has `deploy_model`, and without labels none has `join_labels`.
+            without a service of `serving.deploy` none has `deploy_model`, without logs none has `ingest_predictions`,
+            and without labels none has `join_labels`.
         pipeline: Which of `PIPELINES`.
     """
     absent = set() if config.notify.channels() else {_NOTIFY}
+    if config.monitoring is None or not config.monitoring.predictions.uri:
+        absent.add(_INGEST)
     if config.monitoring is None or not config.monitoring.labels.is_joined(config.data):
         absent.add(_JOIN)
     if own := PIPELINES[pipeline].tasks:
