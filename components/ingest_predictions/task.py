@@ -8,7 +8,8 @@ from ..lib.errors import RetrainerError
 from ..lib.run_records import recording
 from ..lib.whole_numbers import whole_numbers
 from .ingest import Ingested, ingest
-from .settings import LogSettings, parse_mapping
+from .log_mapping import parse_mapping
+from .settings import LogSettings
 
 _LISTS = ("key", "columns", "drop", "hash")
 

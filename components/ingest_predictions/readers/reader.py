@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from ..log_mapping import LogMapping
 from ..logged import Logged
 from ..opened_log import OpenedLog
-from ..settings import LogMapping
 from . import READERS
 
 
