@@ -23,6 +23,7 @@ from .models import models
 from .notify import notify
 from .options import ALLOW_OLDER, FILE, PIPELINE
 from .predict import predict
+from .report import report
 from .rollout import rollout
 from .runs import runs
 from .schedule import schedule
@@ -211,6 +212,7 @@ cli.add_command(deploy)
 cli.add_command(models)
 cli.add_command(notify)
 cli.add_command(predict)
+cli.add_command(report)
 cli.add_command(rollout)
 cli.add_command(runs)
 cli.add_command(submit)

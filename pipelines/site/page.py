@@ -1,0 +1,243 @@
+"""The page of a store: one HTML file at its root, with links to everything below it."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from ...components.lib.report.page import (
+    Cell,
+    Column,
+    render_card,
+    render_lines,
+    render_links,
+    render_page,
+    render_section,
+    render_table,
+)
+from ...components.lib.run_traces import TaskState
+from ...components.lib.uris import join, write_atomic
+from ...components.lib.words import fixed, plural
+from ..runs.run_words import duration
+from .contents import Champion, Contents, Run, Span, read_contents
+from .metric_chart import metric_chart
+
+INDEX = "index.html"
+_MOST_METRICS = 6
+_MOST_FINDINGS = 3
+# They say how many rows there were, not how good a model is.
+_COUNTS = frozenset({"example_count", "weighted_example_count"})
+
+
+def write_site(store: str, name: str) -> str:
+    """Write the page of a store to its root, whole or not at all.
+
+    Args:
+        store: URI of the store.
+        name: The project's name.
+
+    Returns:
+        URI of the page.
+
+    Raises:
+        RetrainerError: If a record in the store is damaged.
+        OSError: If the disk is full or refuses; the former page still stands then.
+    """
+    place = join(store, INDEX)
+    write_atomic(place, render_site(name, read_contents(store)))
+    return place
+
+
+def render_site(name: str, contents: Contents) -> str:
+    """Lay out the page of a store.
+
+    Args:
+        name: The project's name.
+        contents: What it shows.
+
+    Returns:
+        A whole HTML document.
+    """
+    verdict, ok = _verdict(contents)
+    champion = contents.champions[0] if contents.served else None
+    facts: dict[str, object] = {
+        "champion": f"version {champion.move.version}" if champion else "none",
+        "in service since": _moment(champion.move.at) if champion else "",
+        "runs": f"{len(contents.runs):,}",
+        "spans": f"{len(contents.spans):,}",
+    }
+    body = Markup("").join(
+        [
+            _champions(contents.champions, contents.served),
+            _runs(contents.runs),
+            _spans(contents.spans),
+        ]
+    )
+    return render_page(
+        name,
+        verdict,
+        ok,
+        {title: fact for title, fact in facts.items() if fact},
+        body,
+        words=("healthy", "look here"),
+    )
+
+
+def _verdict(contents: Contents) -> tuple[str, bool]:
+    newest = contents.runs[0] if contents.runs else None
+    if newest and newest.went_wrong:
+        return f"The newest run, {newest.run_id}, {newest.state}: {newest.outcome}", False
+    if not contents.runs:
+        return "No run yet.", True
+    if not contents.served:
+        return "No model is in service.", False
+    return f"Version {contents.champions[0].move.version} is in service.", True
+
+
+def _champions(champions: Sequence[Champion], served: bool) -> Markup:
+    if not champions:
+        return render_section("Champions", Markup(""), [], "No model was put into service yet.")
+    found = dict.fromkeys(name for one in champions for name in one.evaluation.overall.metrics)
+    names = [name for name in found if name not in _COUNTS][:_MOST_METRICS]
+    cards = []
+    for metric in names:
+        points = [
+            (one.move.at, f"version {one.move.version}", value)
+            for one in reversed(champions)
+            if one.move.at
+            and (value := one.evaluation.overall.metrics.get(metric)) is not None
+            and math.isfinite(value)
+        ]
+        if points:
+            cards.append(render_card(metric, metric_chart(metric, points)))
+    rows = [_champion_row(one, served and place == 0, names) for place, one in enumerate(champions)]
+    note = (
+        "Each champion's metrics are those that the gate measured, on the evaluation rows of its own run; "
+        "champions of different spans are not compared on the same rows."
+    )
+    table = render_table(
+        [
+            "version",
+            "in service",
+            Column("by", wide_only=True),
+            "why",
+            Column("trained on", wide_only=True),
+            *(Column(name, number=True) for name in names),
+        ],
+        rows,
+    )
+    return render_section("Champions", Markup(""), cards, note if cards else "") + table
+
+
+def _champion_row(champion: Champion, served: bool, names: Sequence[str]) -> list[object]:
+    move = champion.move
+    label = f"version {move.version}"
+    info = champion.version.info if champion.version else {}
+    spans = info.get("train_spans") or []
+    until = "now" if served else _moment(champion.until)
+    name: object = render_links([(label, champion.card)]) if champion.card else label
+    if not champion.version:
+        name = f"{label} (deleted)"
+    metrics = champion.evaluation.overall.metrics
+    return [
+        Cell(name, move.version),
+        render_lines([_whole(_moment(move.at)), _whole(f"to {until}")]),
+        move.by or move.run,
+        f"{move.action}{f': {move.why}' if move.why else ''}",
+        f"{spans[0]} to {spans[-1]}" if len(spans) > 1 else "".join(map(str, spans)),
+        *(
+            Cell(fixed(value, 4), value) if (value := metrics.get(one)) is not None else ""
+            for one in names
+        ),
+    ]
+
+
+def _runs(runs: Sequence[Run]) -> Markup:
+    if not runs:
+        return Markup("")
+    table = render_table(
+        [
+            "run",
+            Column("pipeline", wide_only=True),
+            Column("where", wide_only=True),
+            "started",
+            Column("took", number=True, wide_only=True),
+            "state",
+            "outcome",
+        ],
+        [_run_row(run) for run in runs],
+        search="runs",
+    )
+    return render_section("Runs", Markup(""), [], "") + table
+
+
+def _run_row(run: Run) -> list[object]:
+    name: object = render_links([(run.run_id, run.link)]) if run.link else run.run_id
+    if run.link.startswith("https://"):
+        # A console's address is quoted already.
+        name = Markup('<a href="{}">{}</a>').format(run.link, run.run_id)
+    css = "bad" if run.went_wrong else "good" if run.state == TaskState.SUCCEEDED else "soft"
+    lines: list[str] = [run.outcome] if run.outcome else []
+    if run.reports:
+        lines.append(render_links(run.reports))
+    return [
+        name,
+        run.pipeline,
+        run.where,
+        _whole(_moment(run.started)),
+        Cell(duration(run.seconds) if run.seconds is not None else "", run.seconds),
+        Markup('<span class="{}">{}</span>').format(css, run.state),
+        render_lines(lines),
+    ]
+
+
+def _spans(spans: Sequence[Span]) -> Markup:
+    if not spans:
+        return Markup("")
+    table = render_table(
+        [
+            "span",
+            Column("rows", number=True),
+            Column("quarantined", number=True),
+            Column("versions", number=True, wide_only=True),
+            Column("ingested", wide_only=True),
+            "findings",
+        ],
+        [_span_row(span) for span in spans],
+        search="spans",
+    )
+    return render_section("Spans", Markup(""), [], "") + table
+
+
+def _span_row(span: Span) -> list[object]:
+    newest = span.newest
+    set_aside = sum(newest.quarantined.values())
+    lines: list[str] = []
+    if span.exclusion:
+        lines.append(Markup('<span class="warn">excluded: {}</span>').format(span.exclusion.why))
+    for finding in span.findings[:_MOST_FINDINGS]:
+        run = render_links([(finding.run_id, finding.report)]) if finding.report else finding.run_id
+        css = "plain" if finding.passed else "bad"
+        lines.append(Markup('{}: <span class="{}">{}</span>').format(run, css, finding.verdict))
+    if left := len(span.findings) - len(lines):
+        lines += [f"and {plural(left, 'more finding')}"] if left > 0 else []
+    return [
+        _whole(newest.span),
+        Cell(f"{newest.rows:,}", newest.rows),
+        Cell(f"{set_aside:,}", set_aside),
+        span.versions,
+        _whole(_moment(newest.ingested)),
+        render_lines(lines),
+    ]
+
+
+def _whole(text: str) -> Markup:
+    """Keep a text that fits a line on one line."""
+    return Markup('<span class="{}">{}</span>').format("nobreak" if len(text) <= 24 else "", text)
+
+
+def _moment(moment: str) -> str:
+    if not moment:
+        return ""
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M}"
