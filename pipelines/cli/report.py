@@ -10,9 +10,9 @@ from .options import STORE
 @click.command()
 @STORE
 def report(file: Path) -> None:
-    """Write one page of the store: champions, runs and spans, with their reports.
+    """Write one page of the store, with links to all reports.
 
-    The page is index.html in the store and needs no network. No service is asked: runs on Vertex AI and Kubeflow have
+    It shows champions, signals of monitoring, runs and spans. It is index.html in the store, and needs no network. No service is asked: runs on Vertex AI and Kubeflow have
     the state that their tasks recorded.
     """
     from ..project.config import load_config

@@ -1,4 +1,4 @@
-"""What the page of a store shows, read from the store: champions, runs and spans."""
+"""What the page of a store shows, read from the store: champions, signals, runs and spans."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from ...components.lib.aliases import AliasMove
 from ...components.lib.evaluation_summary import EvaluationSummary
 from ...components.lib.exclusions import Exclusion, read_exclusions
 from ...components.lib.model_versions import CARD_PAGE, ModelVersion
+from ...components.lib.monitoring.looks import Looks, StateRecord
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.run_traces import VALIDATE, RunTrace, list_traces
 from ...components.lib.store import Store
@@ -115,12 +116,14 @@ class Contents:
     Attributes:
         champions: Newest first.
         served: Whether the first of them is in service now.
+        signals: Where the signals of monitoring stand.
         runs: Newest first.
         spans: Newest first.
     """
 
     champions: Sequence[Champion]
     served: bool
+    signals: StateRecord
     runs: Sequence[Run]
     spans: Sequence[Span]
 
@@ -143,6 +146,7 @@ def read_contents(store: str) -> Contents:
     return Contents(
         champions,
         served,
+        Looks(store).states(),
         sorted(runs, key=lambda run: run.started, reverse=True),
         _spans(store, _findings(store, records, traces)),
     )
@@ -187,7 +191,7 @@ def _champions(store: str) -> tuple[list[Champion], bool]:
     moves = registry.alias(CHAMPION).moves()
     ends = [*(move.at for move in moves[1:]), ""]
     found = []
-    for move, until in zip(moves, ends, strict=True):
+    for move, until in zip(moves, ends, strict=False):
         if move.version is None:
             continue
         version = known.get(move.version)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from ...components.lib.monitoring.looks import StateRecord
+from ...components.lib.monitoring.signal_states import State
 from ...components.lib.report.page import (
     Cell,
     Column,
@@ -26,6 +28,9 @@ from .metric_chart import metric_chart
 INDEX = "index.html"
 _MOST_METRICS = 6
 _MOST_FINDINGS = 3
+# The worst first.
+_STATES = (State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK)
+_STATE_CSS = {State.DETECTED: "bad", State.SUSPECTED: "warn", State.CLEARED: "good"}
 # They say how many rows there were, not how good a model is.
 _COUNTS = frozenset({"example_count", "weighted_example_count"})
 
@@ -70,6 +75,7 @@ def render_site(name: str, contents: Contents) -> str:
     body = Markup("").join(
         [
             _champions(contents.champions, contents.served),
+            _signals(contents.signals),
             _runs(contents.runs),
             _spans(contents.spans),
         ]
@@ -88,10 +94,13 @@ def _verdict(contents: Contents) -> tuple[str, bool]:
     newest = contents.runs[0] if contents.runs else None
     if newest and newest.went_wrong:
         return f"The newest run, {newest.run_id}, {newest.state}: {newest.outcome}", False
-    if not contents.runs:
+    if not contents.runs and not contents.champions:
         return "No run yet.", True
     if not contents.served:
         return "No model is in service.", False
+    if detected := contents.signals.detected():
+        others = f", and {plural(len(detected) - 1, 'more signal')}" if len(detected) > 1 else ""
+        return f"Monitoring found {detected[0].last.meaning.rstrip('.')}{others}.", False
     return f"Version {contents.champions[0].move.version} is in service.", True
 
 
@@ -151,6 +160,29 @@ def _champion_row(champion: Champion, served: bool, names: Sequence[str]) -> lis
             for one in names
         ),
     ]
+
+
+def _signals(signals: StateRecord) -> Markup:
+    if not signals.states:
+        return Markup("")
+    states = sorted(signals.states.values(), key=lambda one: (_STATES.index(one.state), one.name))
+    table = render_table(
+        ["signal", "state", Column("since", wide_only=True), "what the newest look found"],
+        [
+            [
+                one.name,
+                Markup('<span class="{}">{}</span>').format(
+                    _STATE_CSS.get(one.state, "soft"), one.state
+                ),
+                _whole(_moment(one.since)),
+                one.last.meaning,
+            ]
+            for one in states
+        ],
+        search="signals",
+    )
+    note = f"After the look at {signals.window} on {_moment(signals.at)}, at version {signals.champion}."
+    return render_section("Signals", Markup(""), [], note) + table
 
 
 def _runs(runs: Sequence[Run]) -> Markup:
