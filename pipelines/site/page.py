@@ -18,9 +18,9 @@ from ...components.lib.report.page import (
     render_section,
     render_table,
 )
-from ...components.lib.run_traces import TaskState
 from ...components.lib.uris import join, write_atomic
 from ...components.lib.words import fixed, plural
+from ..runs.records import RunState
 from ..runs.run_words import duration
 from .contents import Champion, Contents, Run, Span, read_contents
 from .metric_chart import metric_chart
@@ -209,7 +209,7 @@ def _run_row(run: Run) -> list[object]:
     if run.link.startswith("https://"):
         # A console's address is quoted already.
         name = Markup('<a href="{}">{}</a>').format(run.link, run.run_id)
-    css = "bad" if run.went_wrong else "good" if run.state == TaskState.SUCCEEDED else "soft"
+    css = "bad" if run.went_wrong else "good" if run.state == RunState.SUCCEEDED else "soft"
     lines: list[str] = [run.outcome] if run.outcome else []
     if run.reports:
         lines.append(render_links(run.reports))
