@@ -12,8 +12,8 @@ from .options import STORE
 def report(file: Path) -> None:
     """Write one page of the store, with links to all reports.
 
-    It shows champions, signals of monitoring, runs and spans. It is index.html in the store, and needs no network. No
-    service is asked: runs on Vertex AI and Kubeflow have the state that their tasks recorded.
+    It shows champions, incidents and signals of monitoring, runs and spans. It is index.html in the store, and needs no
+    network. No service is asked: runs on Vertex AI and Kubeflow have the state that their tasks recorded.
     """
     from ..project.config import load_config
     from ..site.page import write_site

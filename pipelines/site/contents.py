@@ -1,4 +1,4 @@
-"""What the page of a store shows, read from the store: champions, signals, runs and spans."""
+"""What the page of a store shows, read from the store: champions, incidents, signals, runs and spans."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ from ...components.lib.aliases import AliasMove
 from ...components.lib.evaluation_summary import EvaluationSummary
 from ...components.lib.exclusions import Exclusion, read_exclusions
 from ...components.lib.model_versions import CARD_PAGE, ModelVersion
+from ...components.lib.monitoring.incident import Incident
+from ...components.lib.monitoring.incident_records import IncidentRecords
 from ...components.lib.monitoring.looks import Looks, StateRecord
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.run_traces import VALIDATE, RunTrace, list_traces
@@ -116,6 +118,7 @@ class Contents:
     Attributes:
         champions: Newest first.
         served: Whether the first of them is in service now.
+        incidents: Newest first.
         signals: Where the signals of monitoring stand.
         runs: Newest first.
         spans: Newest first.
@@ -123,6 +126,7 @@ class Contents:
 
     champions: Sequence[Champion]
     served: bool
+    incidents: Sequence[Incident]
     signals: StateRecord
     runs: Sequence[Run]
     spans: Sequence[Span]
@@ -146,6 +150,7 @@ def read_contents(store: str) -> Contents:
     return Contents(
         champions,
         served,
+        IncidentRecords(store).all()[::-1],
         Looks(store).states(),
         sorted(runs, key=lambda run: run.started, reverse=True),
         _spans(store, _findings(store, records, traces)),

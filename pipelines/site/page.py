@@ -1,11 +1,12 @@
 """The page of a store: one HTML file at its root, with links to everything below it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from ...components.lib.monitoring.incident import Incident
 from ...components.lib.monitoring.looks import StateRecord
 from ...components.lib.monitoring.signal_states import State
 from ...components.lib.report.page import (
@@ -69,12 +70,14 @@ def render_site(name: str, contents: Contents) -> str:
     facts: dict[str, object] = {
         "champion": f"version {champion.move.version}" if champion else "none",
         "in service since": _moment(champion.move.at) if champion else "",
+        "open incidents": sum(not one.ended for one in contents.incidents) or "",
         "runs": f"{len(contents.runs):,}",
         "spans": f"{len(contents.spans):,}",
     }
     body = Markup("").join(
         [
             _champions(contents.champions, contents.served),
+            _incidents(contents.incidents, contents.runs),
             _signals(contents.signals),
             _runs(contents.runs),
             _spans(contents.spans),
@@ -98,6 +101,10 @@ def _verdict(contents: Contents) -> tuple[str, bool]:
         return "No run yet.", True
     if not contents.served:
         return "No model is in service.", False
+    going_on = [one for one in contents.incidents if not one.ended]
+    if going_on:
+        others = f", and {plural(len(going_on) - 1, 'more incident')}" if len(going_on) > 1 else ""
+        return f"Incident {going_on[0].title}: {going_on[0].reason.rstrip('.')}{others}.", False
     if detected := contents.signals.detected():
         others = f", and {plural(len(detected) - 1, 'more signal')}" if len(detected) > 1 else ""
         return f"Monitoring found {detected[0].last.meaning.rstrip('.')}{others}.", False
@@ -159,6 +166,42 @@ def _champion_row(champion: Champion, served: bool, names: Sequence[str]) -> lis
             Cell(fixed(value, 4), value) if (value := metrics.get(one)) is not None else ""
             for one in names
         ),
+    ]
+
+
+def _incidents(incidents: Sequence[Incident], runs: Sequence[Run]) -> Markup:
+    if not incidents:
+        return Markup("")
+    known = {run.run_id: run.link for run in runs if run.link}
+    table = render_table(
+        [
+            "incident",
+            "state",
+            Column("opened", wide_only=True),
+            "signals",
+            "run",
+            "what happened",
+        ],
+        [_incident_row(one, known) for one in incidents],
+        search="incidents",
+    )
+    return render_section("Incidents", Markup(""), [], "") + table
+
+
+def _incident_row(incident: Incident, links: Mapping[str, str]) -> list[object]:
+    run = incident.run
+    lines = [render_links([(run, links[run])]) if run in links else run] if run else []
+    if incident.pushed is not None:
+        lines.append(f"version {incident.pushed}")
+    return [
+        _whole(incident.id),
+        Markup('<span class="{}">{}</span>').format(
+            "soft" if incident.ended else "bad", incident.state
+        ),
+        _whole(_moment(incident.opened)),
+        render_lines([one.name for one in incident.detections]),
+        render_lines(lines),
+        render_lines([f"{_moment(one.at)} {one.state}: {one.reason}" for one in incident.changes]),
     ]
 
 

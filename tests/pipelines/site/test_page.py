@@ -1,6 +1,7 @@
 """The page of a store, as a browser and a person read it."""
 
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.exclusions import exclude
+from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.looks import LookRecord, Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry import CHAMPION, Registry
@@ -200,6 +203,34 @@ def test_a_detected_signal_is_the_verdict_and_stands_first(store, page):
     table = shown[shown.index("what the newest look found") :]
     assert table.index("data/volume detected") < table.index("drift/distance ok")
     assert "After the look at 2026-01-02 on 2026-01-03 00:00, at version 1." in shown
+
+
+def test_an_incident_shows_its_signals_its_run_and_each_change(store, page):
+    add_champion(store, 1, 0.81)
+    add_run(store, "retrain-1", "1", "no errors")
+    found = Detection("drift/distance", "7", "distance differs by 0.3, at most 0.1 is usual")
+    records = IncidentRecords(store)
+    at = datetime(2026, 1, 3, tzinfo=UTC)
+    incident = records.open(Group.MODEL, 1, [found], at, "look")
+    records.change(
+        incident.id,
+        lambda one: one.changed(
+            IncidentState.RETRAINING, at, "enough rows", "ann", run="retrain-1"
+        ),
+    )
+    html = page()
+    shown = text(html)
+    assert "look here Incident v1-model-1: drift/distance: enough rows." in shown
+    row = shown[shown.index("what happened") :]
+    assert "v1-model-1 retraining 2026-01-03 00:00 drift/distance retrain-1" in row
+    assert "2026-01-03 00:00 open: distance differs by 0.3" in row
+    assert "runs/retrain-1/index.html" in links(html)
+    records.change(
+        incident.id, lambda one: one.changed(IncidentState.RESOLVED, at, "quiet", pushed=2)
+    )
+    shown = text(page())
+    assert "Version 1 is in service." in shown
+    assert "resolved: quiet" in shown
 
 
 def test_a_page_is_replaced_by_the_next(store, page):
