@@ -138,7 +138,7 @@ class TaskRecord:
         serves by service) and `not_deployed` (why not) by deploy_model;
         `version` (of the model) and `newest_span` by predict_batch; `joined` (versions by span) and `rows` by
         join_labels; `version`, `state` and `percent` of the rollout and `rolled_back` (whether this run ended it so) by
-        watch_rollout.
+        watch_rollout; `detected` (names of signals) and `changes` by monitor_model.
         """
         self.notes.update(notes)
 

@@ -21,7 +21,8 @@ INGEST, CHAMPION, VALIDATE, PUSH = (
     "push_model",
 )
 DEPLOY, PREDICT, WATCH = "deploy_model", "predict_batch", "watch_rollout"
-RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH, PREDICT})
+MONITOR = "monitor_model"
+RECORDED = frozenset({INGEST, CHAMPION, VALIDATE, PUSH, PREDICT, MONITOR})
 """Tasks that keep records, since they are never cached, and whose own errors are rules that stop a run.
 
 `deploy_model` and `watch_rollout` keep one, too; what they can't deploy is a failure.
@@ -44,6 +45,7 @@ class Outcome(StrEnum):
     PREDICTED = "predicted"
     ROLLED_BACK = "rolled_back"
     WATCHED = "watched"
+    MONITORED = "monitored"
     STOPPED = "stopped"
     FAILED = "failed"
     OPEN = "open"
@@ -57,6 +59,7 @@ DONE_OUTCOMES = frozenset(
         Outcome.PREDICTED,
         Outcome.ROLLED_BACK,
         Outcome.WATCHED,
+        Outcome.MONITORED,
     }
 )
 """Outcomes of a run that came to its end."""
@@ -101,6 +104,9 @@ class RunTrace:
         watched = self.tasks.get(WATCH)
         if watched and watched.state == TaskState.SUCCEEDED:
             return Outcome.ROLLED_BACK if watched.notes.get("rolled_back") else Outcome.WATCHED
+        monitored = self.tasks.get(MONITOR)
+        if monitored and monitored.state == TaskState.SUCCEEDED:
+            return Outcome.MONITORED
         push = self.tasks.get(PUSH)
         if push is None or push.state != TaskState.SUCCEEDED:
             return Outcome.OPEN
@@ -116,7 +122,7 @@ class RunTrace:
             return self.failed.error
         if self.failed:
             return f"stopped at {self.failed.task}: {self.failed.error}"
-        last = (PUSH, PREDICT, WATCH)
+        last = (PUSH, PREDICT, WATCH, MONITOR)
         return next((self.tasks[one].verdict for one in last if one in self.tasks), "")
 
     @property

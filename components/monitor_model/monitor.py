@@ -216,6 +216,7 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             rows.setdefault(span, int(about["rows"]))
     windows = choose_windows(feed, settings, usual.since, {one.window for one in history})
     written = []
+    known = history[-1].number if history else 0
     for number, window in enumerate(windows or [Window((), ())], start=1):
         progress("judging windows", number, len(windows))
         # Only the newest window is judged at its own time.
@@ -243,7 +244,7 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             tuple(errors),
             by,
         )
-        written.append(looks.add(record))
+        written.append(looks.add(record, known))
     return tuple(written)
 
 

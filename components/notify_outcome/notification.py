@@ -20,6 +20,7 @@ _TITLES = {
     "predicted": "spans were scored",
     "rolled_back": "a rollout was rolled back",
     "watched": "a rollout was looked at",
+    "monitored": "what serves was monitored",
     "stopped": "the run was stopped",
     "failed": "the run failed",
     "waiting": "a run waits",

@@ -12,6 +12,7 @@ from ..lib.run_traces import (
     DEPLOY,
     DONE_OUTCOMES,
     INGEST,
+    MONITOR,
     PREDICT,
     PUSH,
     RECORDED,
@@ -135,6 +136,8 @@ def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, st
         return Outcome.PREDICTED, PREDICT, trace.sentence
     if trace.outcome in (Outcome.ROLLED_BACK, Outcome.WATCHED):
         return trace.outcome, WATCH, trace.sentence
+    if trace.outcome == Outcome.MONITORED:
+        return trace.outcome, MONITOR, trace.sentence
     push, deployment = trace.tasks.get(PUSH), trace.tasks.get(DEPLOY)
     if push and deployment and deployment.state == TaskState.RUNNING:
         return Outcome.FAILED, DEPLOY, f"{push.verdict}; {_unknown(trace)}"

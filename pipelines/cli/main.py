@@ -20,6 +20,7 @@ from .compile import compile_
 from .config import config
 from .deploy import deploy
 from .models import models
+from .monitor import monitor_group
 from .notify import notify
 from .options import ALLOW_OLDER, FILE, PIPELINE
 from .predict import predict
@@ -210,6 +211,7 @@ cli.add_command(compile_)
 cli.add_command(config)
 cli.add_command(deploy)
 cli.add_command(models)
+cli.add_command(monitor_group(run, submit, schedule))
 cli.add_command(notify)
 cli.add_command(predict)
 cli.add_command(report)

@@ -19,6 +19,7 @@ from ...components.lib.words import did_you_mean
 from ...components.validate_examples.settings import parse_settings
 from .config import LoadedConfig
 from .model_checks import check_module, model_problems
+from .reach import reading_tasks, source_pattern, store_tasks
 from .schemas import open_schema
 from .sections.deploy.deploy import DeployConfig, ReadsTheStore
 from .sections.retrain import RetrainConfig
@@ -54,23 +55,30 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
+    # What no task of the pipeline reads need not be here.
+    trains = "train_model" in store_tasks(loaded)
     if loaded.module_source:
         for text in model_problems(loaded.module_source, config.model.module):
             yield Problem(text, place="model.module")
-    elif here:
+    elif here and trains:
         yield from _refusals("model.module", lambda: check_module(loaded.module))
-    if here:
+    if here and trains:
         yield from _uncacheable(loaded)
     columns, schema_problems = _schema_columns(config)
     yield from schema_problems
-    yield from _evaluation_problems(config, columns)
+    for problem in _evaluation_problems(config, columns):
+        # Its warnings are on what the gate does.
+        if trains or problem.stops:
+            yield problem
     if columns:
         yield from _column_problems(config, columns)
-    pattern = config.data.pattern
-    if is_local(pattern):
-        for problem in _refusals(
-            "data.pattern", lambda: find_spans(pattern, config.data.marker or "")
-        ):
+    (section, _), pattern = source_pattern(loaded)
+    marker = (config.predict.marker if section == "predict" and config.predict else None) or (
+        config.data.marker if section == "data" else None
+    )
+    if reading_tasks(loaded) and is_local(pattern):
+        setting = f"{section}.pattern"
+        for problem in _refusals(setting, lambda: find_spans(pattern, marker or "", setting)):
             yield dataclasses.replace(problem, stops=here)
 
 

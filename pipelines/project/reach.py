@@ -8,7 +8,7 @@ from ...components.lib.image import IMAGE
 from ...components.lib.uris import is_local
 from .config import LoadedConfig
 from .formats.image_names import parse_image
-from .pipelines import PREDICT_BATCH, WATCH_ROLLOUT, pipeline_tasks
+from .pipelines import MONITORING, PREDICT_BATCH, WATCH_ROLLOUT, pipeline_tasks
 from .sections.retrain import RetrainConfig
 from .sections.tasks import TaskConfig, TasksConfig
 
@@ -94,11 +94,14 @@ def _predicting(loaded: LoadedConfig) -> tuple[str, ...]:
 def _observed(
     loaded: LoadedConfig,
 ) -> Iterator[tuple[tuple[str, ...], str | None, tuple[str, ...]]]:
-    """List the settings that say what a rollout's watcher reads, their values, and the task."""
+    """List the settings that say where predictions and labels are read, their values, and the tasks."""
     rollout = loaded.config.serving.rollout
     if rollout and loaded.pipeline == WATCH_ROLLOUT:
         for key in ("observations", "labels"):
             yield ("serving", "rollout", key), getattr(rollout, key), (WATCH_ROLLOUT,)
+    if loaded.config.monitoring and loaded.pipeline == MONITORING:
+        for place, uri in loaded.config.monitoring.sources():
+            yield (MONITORING, *place), uri, store_tasks(loaded)
 
 
 def store_tasks(loaded: LoadedConfig) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from .records import RunRecord, TaskRecord
 
 # The second is there with evaluation.champion_changed: judge_again, and has the last word.
 PUSH_TASKS = ("push-model-2", "push-model")
-DECIDING_TASKS = (*PUSH_TASKS, "predict-batch", "watch-rollout")
+DECIDING_TASKS = (*PUSH_TASKS, "predict-batch", "watch-rollout", "monitor-model")
 """Tasks whose verdict is that of a run; the first that a run has."""
 
 

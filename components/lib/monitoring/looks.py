@@ -143,11 +143,12 @@ class Looks:
         """Read the looks after a number, oldest first."""
         return self._read([one for one in self._looks.numbers() if one > number])
 
-    def add(self, look: LookRecord) -> LookRecord:
-        """Write a look, unless another process has written an equal one since.
+    def add(self, look: LookRecord, known: int = 0) -> LookRecord:
+        """Write a look, unless another process has written an equal one.
 
         Args:
             look: The look.
+            known: Number of the newest look that the caller compared it with; later ones are compared here.
 
         Returns:
             The look as it is in the store.
@@ -155,18 +156,17 @@ class Looks:
         Raises:
             RetrainerError: If others write all the time.
         """
-        newest = self._looks.newest()
-        known = newest.number if newest else 0
-        if newest and newest.content.get("key") == look.key and not newest.content.get("errors"):
-            return LookRecord.of(newest, self._looks.uri)
         content = {**look.content(), "id": uuid4().hex}
         for _ in range(_MOST_RACES):
-            if made := self._looks.append(content, newest):
-                return LookRecord.of(made, self._looks.uri)
+            newest = self._looks.newest()
             for other in self.since(known):
                 if other.key == look.key and not other.errors:
                     return other
-            newest = self._looks.newest()
+                known = max(known, other.number)
+            if newest and newest.number < known:
+                continue
+            if made := self._looks.append(content, newest):
+                return LookRecord.of(made, self._looks.uri)
         raise RetrainerError(
             f"others write to '{self._looks.uri}' all the time. Run the same again."
         )

@@ -16,6 +16,7 @@ Outcome = Literal[
     "predicted",
     "rolled_back",
     "watched",
+    "monitored",
     "stopped",
     "failed",
     "waiting",

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import retrainer.pipelines.cli.main
+from retrainer.components.lib.monitoring.looks import LookRecord, Looks
+from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.pipelines.project.starting import init_project
 
@@ -164,6 +166,16 @@ def test_the_registry_is_managed_in_a_light_installation(light, project, tmp_pat
         done = light("models", *command)
         assert done.returncode == 0, done.stderr
     assert [one.version for one in registry.versions()] == [1, 2]
+
+
+def test_what_monitoring_found_is_shown_in_a_light_installation(light, project):
+    signal = Signal(Kind.DATA, "hour", Outcome.BREACHED, "every row has the value 7", 0.0, 0.05)
+    looks = Looks(str(project / "store"))
+    looks.add(LookRecord("key", "2026-11-01", 1, "2026-11-02T00:00:00+00:00", (signal,)))
+    looks.fold({})
+    done = light("monitor", "status")
+    assert done.returncode == 0, done.stderr
+    assert "every row has the value 7" in done.stdout
 
 
 @pytest.mark.parametrize(

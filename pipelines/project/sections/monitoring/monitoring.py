@@ -1,6 +1,6 @@
 """The section `monitoring`: what serves is judged, on a schedule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import Field
@@ -49,6 +49,11 @@ class MonitoringConfig(Section):
             if place := getattr(part, key):
                 changed[name] = part.model_copy(update={key: absolute(place)})
         return self.model_copy(update=changed)
+
+    def sources(self) -> Iterator[tuple[tuple[str, str], str | None]]:
+        """List the settings that say where something is read: their place in the section, and their value."""
+        for name, key in _LOCATED.items():
+            yield (name, key), getattr(getattr(self, name), key)
 
     def values(self) -> dict[str, Any]:
         """Return the section as tasks get it: JSON values with every default filled in."""

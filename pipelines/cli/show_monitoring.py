@@ -1,0 +1,107 @@
+"""What monitoring found, as `retrainer monitor status` shows it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...components.lib.monitoring.looks import Looks
+from ...components.lib.monitoring.signal_states import State
+from ...components.lib.monitoring.signals import Outcome
+from ...components.lib.words import number, plural
+from .tables import local_time, open_console
+
+_ORDER = [str(one) for one in (State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK)]
+_STYLES = {"detected": "red", "suspected": "yellow", "cleared": "cyan", "ok": "green"}
+_CHANGES = 10
+
+
+def read_status(store: str) -> dict[str, Any]:
+    """Read what the newest looks found.
+
+    Args:
+        store: URI of the store.
+
+    Returns:
+        JSON values: the newest look, every signal with its state, the newest changes; `look` is null without a look.
+    """
+    looks = Looks(store)
+    states = looks.states()
+    newest = looks.newest(1)
+    if not newest:
+        return {"look": None, "signals": [], "changes": [], "errors": []}
+    look = newest[0]
+    records = looks.states_since(max(0, states.number - _CHANGES))
+    changes = [change for record in records for change in record.changes]
+    return {
+        "look": look.number,
+        "at": look.at,
+        "window": look.window,
+        "champion": look.champion,
+        "errors": list(look.errors),
+        "about": dict(look.about),
+        "signals": [
+            {"state": str(one.state), "since": one.since, "name": one.name, **one.last.content()}
+            for one in states.states.values()
+        ],
+        "changes": [
+            {**vars(one), "before": str(one.before), "after": str(one.after)} for one in changes
+        ],
+    }
+
+
+def print_status(
+    found: Mapping[str, Any], every: bool = False, console: Console | None = None
+) -> None:
+    """Print what the newest looks found.
+
+    Args:
+        found: As `read_status` returns it.
+        every: Whether signals that are ok are shown, too.
+        console: Where to; standard output if not given.
+    """
+    console = console or open_console()
+    if found["look"] is None:
+        console.print("no look yet; run 'retrainer monitor run'")
+        return
+    counts = {name: sum(one["state"] == name for one in found["signals"]) for name in _ORDER}
+    silent = [one for one in found["signals"] if one["outcome"] == Outcome.SILENT]
+    states = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    console.print(
+        f"version {found['champion']}, span {found['window'] or 'none'}: {states or 'no signal'}",
+        style="bold",
+        markup=False,
+    )
+    console.print(
+        f"look {found['look']} at {local_time(found['at'])}; "
+        f"{plural(len(silent), 'signal')} could not be judged",
+        markup=False,
+    )
+    for error in found["errors"]:
+        console.print(Text(f"error: {error}", style="red"))
+    shown = [one for one in found["signals"] if every or one["state"] != State.OK or one in silent]
+    if shown:
+        console.print(_table(shown))
+    hidden = len(found["signals"]) - len(shown)
+    if hidden:
+        console.print(
+            f"and {plural(hidden, 'signal')} that {'is' if hidden == 1 else 'are'} ok (--all)"
+        )
+
+
+def _table(signals: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("signal", "state", "since", "value", "bound", "meaning"):
+        table.add_column(heading, justify="right" if heading in ("value", "bound") else "left")
+    for one in sorted(signals, key=lambda one: (_ORDER.index(one["state"]), one["name"])):
+        state = "not judged" if one["outcome"] == Outcome.SILENT else one["state"]
+        table.add_row(
+            Text(one["name"]),
+            Text(state, style=_STYLES.get(one["state"], "")),
+            local_time(one["since"]),
+            *(number(one[key]) if key in one else "-" for key in ("value", "bound")),
+            Text(one["meaning"]),
+        )
+    return table

@@ -1,0 +1,73 @@
+"""`retrainer monitor`: the pipeline, and what it found."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from servers.served_predictions import make_columns, push_version, write_predictions
+from servers.small_project import MODEL
+
+from retrainer.components.monitor_model.monitor import monitor
+from retrainer.pipelines.cli.main import cli
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "model.py").write_text(MODEL)
+    content = {
+        "name": "orders",
+        "data": {"pattern": "in/{span}.csv", "label": "returned"},
+        "evaluation": {"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}]},
+        "monitoring": {"window": {"spans": 1}},
+    }
+    (tmp_path / "retrain.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path
+
+
+def run(project, *words):
+    found = CliRunner().invoke(cli, ["monitor", *words, "--file", str(project / "retrain.yaml")])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def test_status_without_a_look(project):
+    assert "no look yet" in run(project, "status")
+    assert json.loads(run(project, "status", "--json"))["look"] is None
+
+
+def test_status_shows_what_is_not_ok_with_its_meaning(project):
+    store = str(project / "store")
+    push_version(store, project, since=datetime(2026, 11, 1, tzinfo=UTC))
+    for day in range(1, 5):
+        write_predictions(store, f"2026-11-0{day}", make_columns(50, day), failed=10 * (day == 4))
+    monitor(store, {}, clock=lambda: datetime(2026, 11, 5, 12, tzinfo=UTC))
+    output = run(project, "status")
+    assert "version 1, span 2026-11-04: 1 detected" in output
+    assert "10 of 50 requests failed, 20%" in output.replace("20 %", "20%")
+    assert "data/carrier" not in output
+    assert "data/carrier" in run(project, "status", "--all")
+    found = json.loads(run(project, "status", "--json"))
+    (detected,) = [one for one in found["signals"] if one["state"] == "detected"]
+    assert detected["name"] == "data/failed requests"
+    assert [one["after"] for one in found["changes"]] == ["detected"]
+
+
+def test_submit_and_schedules_are_of_the_pipeline_monitoring(project):
+    vertex = ["--to", "vertex", "--project", "acme-ml", "--region", "europe-west4"]
+    content = yaml.safe_load((project / "retrain.yaml").read_text())
+    content |= {
+        "store": "gs://acme/store",
+        "image": "europe-docker.pkg.dev/acme/r/r@sha256:" + "0" * 64,
+    }
+    content["data"]["pattern"] = "gs://acme/{span}.csv"
+    (project / "retrain.yaml").write_text(yaml.safe_dump(content))
+    file = str(project / "retrain.yaml")
+    found = CliRunner().invoke(cli, ["monitor", "submit", file, *vertex, "--dry-run"])
+    assert found.exit_code == 0, found.output
+    assert "orders-monitoring" in found.stdout
+    words = ["monitor", "schedule", "create", file, *vertex, "--cron", "@hourly", "--dry-run"]
+    found = CliRunner().invoke(cli, words)
+    assert found.exit_code == 0, found.output
+    assert "orders-monitoring" in found.stdout

@@ -1,0 +1,73 @@
+import pytest
+import yaml
+from servers.small_project import MODEL
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.definitions.compiling import compile_spec
+from retrainer.pipelines.project.checks import check_settings
+from retrainer.pipelines.project.config import load_config
+
+CONFIG = {
+    "name": "orders",
+    "store": "gs://acme/store",
+    "data": {"pattern": "gs://acme/{span}.csv", "label": "returned"},
+    "evaluation": {"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}]},
+}
+
+
+def _load(folder, pipeline="monitoring", **more):
+    (folder / "model.py").write_text(MODEL)
+    (folder / "retrain.yaml").write_text(yaml.safe_dump({**CONFIG, **more}))
+    return load_config(folder).of(pipeline)
+
+
+def test_the_pipeline_looks_and_is_never_cached(tmp_path):
+    monitoring = {"window": {"spans": 2}, "schedule": {"cron": "15 * * * *"}}
+    spec = compile_spec(_load(tmp_path, monitoring=monitoring))
+    assert spec["pipelineInfo"]["name"] == "orders-monitoring"
+    tasks = spec["root"]["dag"]["tasks"]
+    assert not any(one.get("cachingOptions", {}).get("enableCache") for one in tasks.values())
+    inputs = tasks["monitor-model"]["inputs"]["parameters"]
+    given = inputs["monitoring"]["runtimeValue"]["constant"]
+    assert given["window"]["spans"] == 2
+    assert given["signals"] == {"kinds": {}}
+    assert "schedule" not in given
+    assert inputs["label"]["runtimeValue"]["constant"] == "returned"
+    assert list(spec["root"]["inputDefinitions"]["parameters"]) == ["store"]
+
+
+def test_without_the_section_there_is_no_such_pipeline(tmp_path):
+    with pytest.raises(RetrainerError, match="without the section 'monitoring'"):
+        _load(tmp_path)
+
+
+@pytest.mark.parametrize("pipeline", ["monitoring", "watch_rollout", "predict_batch"])
+def test_a_pipeline_that_reads_no_training_data_runs_without_it(tmp_path, pipeline):
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "2026-11.csv").write_text("a\n1\n")
+    loaded = _load(
+        tmp_path,
+        pipeline,
+        data={"pattern": "none/{span}.csv", "label": "returned"},
+        monitoring={"window": {"spans": 1}},
+        predict={"pattern": "rows/{span}.csv"},
+        serving={
+            "deploy": {"kserve": {"service": "orders"}},
+            "rollout": {"observations": "logs/*.parquet"},
+        },
+    )
+    assert check_settings(loaded, here=True) == []
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "setting"), [("continuous_training", "data"), ("predict_batch", "predict")]
+)
+def test_a_pipeline_that_reads_spans_needs_them_here(tmp_path, pipeline, setting):
+    loaded = _load(
+        tmp_path,
+        pipeline,
+        data={"pattern": "none/{span}.csv", "label": "returned"},
+        predict={"pattern": "none/{span}.csv"},
+    )
+    with pytest.raises(RetrainerError, match=rf"no file matches.*{setting}\.pattern"):
+        check_settings(loaded, here=True)
