@@ -78,8 +78,9 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     )
     if reading_tasks(loaded) and is_local(pattern):
         setting = f"{section}.pattern"
-        for problem in _refusals(setting, lambda: find_spans(pattern, marker or "", setting)):
-            yield dataclasses.replace(problem, stops=here)
+        for problem in _refusals(setting, lambda: find_spans(pattern, marker or "")):
+            text = problem.text.replace("data.pattern", setting)
+            yield dataclasses.replace(problem, text=text, stops=here)
 
 
 def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
