@@ -27,7 +27,7 @@ N ?= 100
 SEED ?= 1
 AREAS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster lowest lint format docs lock image mutation bench data load clean
+.PHONY: help setup demo test cluster lowest lint format docs lock image mutation bench data load proxy clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ data: setup ## ingestion and statistics, up to ten million rows, beside TFDV's o
 
 load: setup ## the trigger service under load, and with a replica killed (needs Go)
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py
+
+proxy: setup ## what serve-log adds to latency, its store down for half of the time (needs Go)
+	@.venv/bin/python -W ignore::FutureWarning bench/serve_log/run.py
 
 clean: ## remove the environment, caches and what the demo wrote
 	@rm -rf .venv .venv-lowest .import_linter_cache .mypy_cache .mypy_links .pytest_cache .ruff_cache *.egg-info build dist flights-demo bench/out

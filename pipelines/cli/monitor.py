@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..project.pipelines import MONITORING
+from .monitor_sink import sink
 from .options import STORE
 
 # Options of commands that the pipeline has no use for.
@@ -35,6 +36,7 @@ def monitor_group(run: click.Command, submit: click.Command, schedule: click.Gro
         schedules.add_command(_of_monitoring(command, command.help or ""))
     group.add_command(schedules)
     group.add_command(status)
+    group.add_command(sink)
     return group
 
 

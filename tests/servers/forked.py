@@ -17,6 +17,7 @@ PRELOADED = [
     "retrainer.pipelines.project.checks",
     "retrainer.pipelines.targets.catalog",
     "retrainer.pipelines.telemetry.proxy.service",
+    "retrainer.pipelines.telemetry.sink.service",
     "retrainer.pipelines.triggers.service.main",
     "retrainer.pipelines.triggers.service.pull",
 ]

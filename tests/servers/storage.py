@@ -56,7 +56,8 @@ class StorageServer(LocalServer):
         if query.get("uploadType") != "multipart":
             raise web.HTTPBadRequest(text="only multipart uploads are known here")
         header = f"Content-Type: {request.headers['Content-Type']}\n\n".encode()
-        about, content = email.message_from_bytes(header + await request.read()).get_payload()
+        parts: Any = email.message_from_bytes(header + await request.read()).get_payload()
+        about, content = parts
         key = request.match_info["bucket"], json.loads(about.get_payload())["name"]
         if query.get("ifGenerationMatch") == "0" and key in self.objects and not self.careless:
             raise web.HTTPPreconditionFailed(

@@ -1,0 +1,199 @@
+// Sends predict requests at a constant rate to several addresses in turn, whatever they do: latency counts from when a
+// request was due, so that a proxy that stalls is charged for everybody who had to wait. Requests of all addresses are
+// mixed, so each meets the same load of the machine.
+//
+// With -serve it is the model server itself: it answers each predict request after a pause, as TensorFlow Serving does.
+//
+// Prints one JSON object: for each address its statuses, its latencies, and whether every answer was the expected one.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/rand"
+	"net"
+	"net/http"
+	"os"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+)
+
+const answer = "{\n    \"predictions\": [[0.9731], [0.0183], [0.4417]\n    ]\n}"
+
+type report struct {
+	Sent     int64            `json:"sent"`
+	Statuses map[string]int64 `json:"statuses"`
+	Wrong    int64            `json:"wrong_answers"`
+	P50Ms    float64          `json:"p50_ms"`
+	P90Ms    float64          `json:"p90_ms"`
+	P99Ms    float64          `json:"p99_ms"`
+	P999Ms   float64          `json:"p999_ms"`
+	MaxMs    float64          `json:"max_ms"`
+}
+
+type target struct {
+	url       string
+	mutex     sync.Mutex
+	latencies []time.Duration
+	statuses  map[string]int64
+	wrong     int64
+	sent      int64
+}
+
+func main() {
+	listen := flag.String("serve", "", "address to answer predict requests at, in place of sending them")
+	pause := flag.Duration("pause", 0, "how long an answer takes")
+	urls := flag.String("urls", "", "addresses with their rates: rate@url, separated by commas")
+	seconds := flag.Float64("seconds", 60, "how long to send")
+	rows := flag.Int("rows", 3, "instances of a request")
+	connections := flag.Int("connections", 64, "idle connections kept to each address")
+	flag.Parse()
+	if *listen != "" {
+		serve(*listen, *pause)
+		return
+	}
+	bodies := makeBodies(*rows)
+	client := newClient(*connections)
+	var waiting sync.WaitGroup
+	var targets []*target
+	for _, one := range strings.Split(*urls, ",") {
+		rate, url, found := strings.Cut(one, "@")
+		var perSecond float64
+		if _, err := fmt.Sscan(rate, &perSecond); err != nil || !found {
+			log.Fatalf("%q is not rate@url", one)
+		}
+		t := &target{url: url, statuses: map[string]int64{}}
+		targets = append(targets, t)
+		waiting.Add(1)
+		go func() {
+			defer waiting.Done()
+			t.run(client, bodies, perSecond, *seconds)
+		}()
+	}
+	waiting.Wait()
+	reports := map[string]report{}
+	for _, t := range targets {
+		reports[t.url] = t.report()
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(reports); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func serve(listen string, pause time.Duration) {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		time.Sleep(pause)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(listener.Addr())
+	log.Fatal(http.Serve(listener, http.HandlerFunc(handler)))
+}
+
+func (t *target) run(client *http.Client, bodies [][]byte, rate, seconds float64) {
+	start := time.Now()
+	var waiting sync.WaitGroup
+	for number := 0; float64(number) < rate*seconds; number++ {
+		due := start.Add(time.Duration(float64(number) / rate * float64(time.Second)))
+		time.Sleep(time.Until(due))
+		waiting.Add(1)
+		go func() {
+			defer waiting.Done()
+			status, right := t.send(client, bodies[number%len(bodies)])
+			t.count(status, right, time.Since(due))
+		}()
+	}
+	waiting.Wait()
+}
+
+func (t *target) send(client *http.Client, body []byte) (string, bool) {
+	response, err := client.Post(t.url, "application/json", bytes.NewReader(body))
+	if err != nil {
+		return "no answer", false
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "no answer", false
+	}
+	return fmt.Sprint(response.StatusCode), string(content) == answer
+}
+
+func (t *target) count(status string, right bool, latency time.Duration) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.sent++
+	t.statuses[status]++
+	if !right {
+		t.wrong++
+	}
+	t.latencies = append(t.latencies, latency)
+}
+
+func (t *target) report() report {
+	sort.Slice(t.latencies, func(i, j int) bool { return t.latencies[i] < t.latencies[j] })
+	return report{
+		Sent:     t.sent,
+		Statuses: t.statuses,
+		Wrong:    t.wrong,
+		P50Ms:    t.quantile(0.5),
+		P90Ms:    t.quantile(0.9),
+		P99Ms:    t.quantile(0.99),
+		P999Ms:   t.quantile(0.999),
+		MaxMs:    t.quantile(1),
+	}
+}
+
+func (t *target) quantile(share float64) float64 {
+	if len(t.latencies) == 0 {
+		return 0
+	}
+	duration := t.latencies[int(share*float64(len(t.latencies)-1))]
+	return float64(duration.Microseconds()) / 1000
+}
+
+// makeBodies makes requests of different rows, so that a log of them compresses as real ones do.
+func makeBodies(rows int) [][]byte {
+	chance := rand.New(rand.NewSource(1))
+	bodies := make([][]byte, 1000)
+	for number := range bodies {
+		instances := make([]map[string]any, rows)
+		for row := range instances {
+			instances[row] = map[string]any{
+				"carrier": "UA", "origin": "EWR", "dest": "IAH", "month": 1 + chance.Intn(12),
+				"day": 1 + chance.Intn(28), "hour": chance.Intn(24), "distance": float64(chance.Intn(3000)) / 2,
+				"wind_speed": chance.Float64() * 30, "temp": chance.NormFloat64()*10 + 50, "visib": chance.Float64() * 10,
+			}
+		}
+		body, err := json.Marshal(map[string]any{"instances": instances})
+		if err != nil {
+			log.Fatal(err)
+		}
+		bodies[number] = body
+	}
+	return bodies
+}
+
+func newClient(connections int) *http.Client {
+	return &http.Client{
+		Timeout: 30 * time.Second,
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			MaxIdleConns:        4096,
+			MaxIdleConnsPerHost: connections,
+		},
+	}
+}

@@ -1,0 +1,1 @@
+"""`retrainer monitor sink`: takes what the logger of KServe sends."""
