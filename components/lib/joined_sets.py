@@ -3,6 +3,7 @@
 Importing it loads no Arrow, so that a light installation reads how mature labels are. `joined_table` reads the rows.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -163,9 +164,23 @@ def list_joined(store: str, span: str | None = None) -> list[JoinedSet]:
     return sorted(whole, key=lambda one: (one.span, one.joined, one.version))
 
 
-def newest_joined(store: str) -> dict[str, JoinedSet]:
-    """Return the newest set of each span, by span."""
-    return {one.span: one for one in list_joined(store)}
+def newest_joined(store: str, most: int = 400) -> list[JoinedSet]:
+    """List the newest set of each of the newest spans.
+
+    Args:
+        store: URI of the store.
+        most: How many spans at most, by their names.
+
+    Returns:
+        The sets, newest span first.
+    """
+    place = Store(store)
+    names = sorted(list_folders(place.joined_uri), key=_natural)[-most:]
+    found = [sets[-1] for name in reversed(names) if (sets := list_joined(store, name))]
+    times = [one.newest or datetime.fromisoformat(one.joined) for one in found]
+    # Spans at one time are ordered by their names.
+    order = sorted(range(len(found)), key=lambda place: (times[place], -place), reverse=True)
+    return [found[place] for place in order]
 
 
 def list_folders(uri: str) -> list[str]:
@@ -175,6 +190,12 @@ def list_folders(uri: str) -> list[str]:
         return []
     names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
     return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]
 
 
 def _compared(content: Mapping[str, Any]) -> Compared:

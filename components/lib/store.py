@@ -117,6 +117,11 @@ class Store:
         return join(self.references_uri, f"{version:06d}")
 
     @property
+    def quality_uri(self) -> str:
+        """Tests of the realised quality of champions: `monitoring/quality/<champion>/<n>.json`."""
+        return join(self.uri, "monitoring", "quality")
+
+    @property
     def newest_join_uri(self) -> str:
         """What the newest join read and gave, by which equal inputs are found again: `joins/newest.json`."""
         return join(self.uri, "joins", "newest.json")

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.examples import open_parquet
+from ..lib.joined_sets import JoinedSet
 from ..lib.prediction_table import (
     OK,
     PredictionSet,
@@ -85,7 +86,7 @@ class Look:
     earlier: tuple[PredictionSet, ...]
     model: ModelVersion
     since: datetime
-    joined: tuple[Any, ...] = ()
+    joined: tuple[JoinedSet, ...] = ()
     label: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)

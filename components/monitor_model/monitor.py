@@ -8,6 +8,7 @@ from typing import Any
 from ..lib.aliases import AliasMove
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.joined_sets import newest_joined
 from ..lib.monitoring.incident import Incident
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.signal_states import Change, State
@@ -115,6 +116,7 @@ def monitor(
             earlier=(),
             model=champion.model,
             since=champion.since,
+            joined=tuple(newest_joined(store)),
             label=label,
             evaluation=whole_numbers(evaluation or {}),
         )

@@ -9,11 +9,15 @@ from typing import TypeAlias
 
 from ...lib.monitoring.signals import Signal
 from ..look import Look
-from . import columns, requests
+from . import columns, labels, realised_quality, requests
 
 Check: TypeAlias = Callable[[Look], Iterator[Signal]]
 
-DATA_CHECKS: tuple[Check, ...] = (requests.find_signals, columns.find_signals)
+DATA_CHECKS: tuple[Check, ...] = (
+    requests.find_signals,
+    columns.find_signals,
+    labels.find_signals,
+)
 """Checks for broken data, of kind `data`. They run first: the others are silent about what is broken."""
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (realised_quality.find_signals,)
 """All other checks, in the order of the report."""

@@ -1,0 +1,137 @@
+"""Signals on the labels: which share of the predictions has one in time, and whether some cases get none."""
+
+from collections.abc import Iterator
+
+from ...lib.joined_sets import JoinedSet
+from ...lib.monitoring.maturity import Difference, find_differences, is_all_due, measure_maturity
+from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.words import percent
+from ..look import Look
+
+SHARE, SELECTION = "share of labels", "selection of labels"
+"""Subjects of the signals. They have spaces, so that hardly a column has their name."""
+# By chance alone a bin differs so much in one of a thousand spans.
+LEAST_P_VALUE = 0.001
+
+
+def find_signals(look: Look) -> Iterator[Signal]:
+    """Judge the labels of the newest span whose labels are due."""
+    if not look.joined:
+        return
+    yield _share(look)
+    yield from _selection(look)
+
+
+def due_sets(look: Look) -> list[JoinedSet]:
+    """Return the spans that are over and whose labels are all due, newest first."""
+    over = {one.span for one in look.feed.sets}
+    delay = float(look.section("labels").get("delay_seconds", 0))
+    return [one for one in look.joined if one.span in over and is_all_due(one, look.now, delay)]
+
+
+def why_immature(look: Look, joined: JoinedSet) -> str:
+    """Return why the labels of a span whose labels are due can't be judged on; empty if they can."""
+    least = float(look.section("labels").get("min_labelled", 0.5))
+    share = measure_maturity([joined], look.now).share
+    if share is None:
+        return f"span {joined.span} has no prediction that a label can come for"
+    if share < least:
+        return (
+            f"{percent(share)} of the predictions of span {joined.span} have their label, and {percent(least)} is the "
+            "minimum (monitoring.labels.min_labelled)"
+        )
+    for one in _selected(look, joined):
+        return _describe(one, joined.span)
+    return ""
+
+
+def _share(look: Look) -> Signal:
+    delay = float(look.section("labels").get("delay_seconds", 0))
+    least = float(look.section("labels").get("min_labelled", 0.5))
+    maturity = measure_maturity(look.joined[: _spans(look)], look.now, delay)
+    evidence = {
+        "rows": maturity.rows,
+        "labelled": maturity.labelled,
+        "due": maturity.due,
+        "late": maturity.late,
+        "by_age": [[one.age, one.rows, one.labelled] for one in maturity.by_age],
+    }
+    due = due_sets(look)
+    if not due:
+        meaning = "no span is old enough for its labels to be expected"
+        return Signal(Kind.DATA, SHARE, Outcome.SILENT, meaning, bound=least, evidence=evidence)
+    share = measure_maturity(due[:1], look.now, delay).share
+    if share is None:
+        meaning = f"span {due[0].span} has no prediction that a label can come for"
+        return Signal(Kind.DATA, SHARE, Outcome.SILENT, meaning, bound=least, evidence=evidence)
+    below = share < least
+    meaning = (
+        f"{percent(share)} of the predictions of span {due[0].span} have their label, "
+        f"{'less than' if below else 'at least'} {percent(least)}"
+    )
+    return Signal(
+        Kind.DATA,
+        SHARE,
+        Outcome.BREACHED if below else Outcome.OK,
+        meaning,
+        share,
+        least,
+        window=due[0].span,
+        evidence=evidence,
+    )
+
+
+def _selection(look: Look) -> Iterator[Signal]:
+    most = float(look.section("labels").get("max_difference", 0.1))
+    delay = float(look.section("labels").get("delay_seconds", 0))
+    due = due_sets(look)
+    if not due:
+        return
+    found = find_differences(due[0], look.now, delay)
+    if not found:
+        rows = due[0].rows
+        meaning = f"span {due[0].span} has {'labels for all' if rows else 'no labels for its'} predictions"
+        outcome = Outcome.OK if rows else Outcome.SILENT
+        yield Signal(Kind.DATA, SELECTION, outcome, meaning, bound=most, window=due[0].span)
+        return
+    worst = max(found, key=lambda one: (one.p_value < LEAST_P_VALUE, one.distance))
+    breached = _is_selected(worst, most)
+    meaning = (
+        _describe(worst, due[0].span)
+        if breached
+        else f"predictions of span {due[0].span} with a label are like all: '{worst.column}' differs by "
+        f"{worst.distance:.3f}"
+    )
+    yield Signal(
+        Kind.DATA,
+        SELECTION,
+        Outcome.BREACHED if breached else Outcome.OK,
+        meaning,
+        worst.distance,
+        most,
+        window=due[0].span,
+        evidence={
+            one.column: [one.distance, one.p_value, one.bin, one.labelled, one.rows]
+            for one in found
+        },
+    )
+
+
+def _selected(look: Look, joined: JoinedSet) -> list[Difference]:
+    most = float(look.section("labels").get("max_difference", 0.1))
+    return [one for one in find_differences(joined, look.now, 0) if _is_selected(one, most)]
+
+
+def _is_selected(one: Difference, most: float) -> bool:
+    return one.distance > most and one.p_value < LEAST_P_VALUE
+
+
+def _describe(one: Difference, span: str) -> str:
+    return (
+        f"labels come for some predictions of span {span} only: the distribution of '{one.column}' differs by "
+        f"{one.distance:.3f} between rows with a label and all rows, most at '{one.bin}'"
+    )
+
+
+def _spans(look: Look) -> int:
+    return int(look.section("realised_quality").get("spans", 7))

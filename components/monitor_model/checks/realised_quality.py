@@ -1,0 +1,170 @@
+"""Signals on the realised quality: losses of labelled rows, tested against the rows that the gate judged on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...lib.joined_sets import JoinedSet
+from ...lib.monitoring.maturity import measure_maturity
+from ...lib.monitoring.quality_record import LossBaseline, QualityRecord, QualityRecords
+from ...lib.monitoring.reference import Reference, find_or_make_reference
+from ...lib.monitoring.row_losses import LOSS_WORDS
+from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.registry import Registry
+from ...lib.store import Store
+from ...lib.words import name_spans, number, plural
+from ..look import Look
+from ..loss_tests import (
+    LossTestSettings,
+    add_span,
+    choose_slices,
+    clear_alarms,
+    problem_of_reference,
+    read_test,
+    recent,
+    start_record,
+)
+from .labels import due_sets, why_immature
+
+LABELS = "labels"
+"""Subject of the signal that says why nothing could be judged."""
+# Of two looks at once one writes first each time.
+_TRIES = 20
+_Z = 1.96
+
+
+def find_signals(look: Look) -> Iterator[Signal]:
+    """Judge the realised quality of the champion.
+
+    Raises:
+        RetrainerError: If the rows that the gate judged it on can't be found.
+    """
+    if not look.label:
+        return
+    if not look.joined:
+        yield _silent("no labels are joined with the predictions (monitoring.labels)")
+        return
+    ready, waiting = _ready(look)
+    records = QualityRecords(look.store, look.model.version, look.since)
+    if not ready and records.read() is None:
+        yield _silent(waiting or "no span since the champion came into service has due labels")
+        return
+    reference = look.share(("reference",), lambda: _reference(look))
+    record = _advance(look, records, reference, ready)
+    if not record.sums:
+        yield _silent(f"no row of version {look.model.version} has a label yet")
+        return
+    for one in record.baselines:
+        yield _signal(look, record, one, waiting)
+
+
+def _reference(look: Look) -> Reference:
+    weight = look.evaluation.get("example_weight_key") or ""
+    return find_or_make_reference(look.store, look.model, look.label, weight)
+
+
+def _silent(meaning: str) -> Signal:
+    return Signal(Kind.REALISED, LABELS, Outcome.SILENT, meaning)
+
+
+def _ready(look: Look) -> tuple[list[JoinedSet], str]:
+    """Return the spans that can count, oldest first, and why the newest that can't does not."""
+    ready, waiting = [], ""
+    for one in reversed(due_sets(look)):
+        newest = one.newest
+        if newest is not None and newest <= look.since:
+            continue
+        why = why_immature(look, one)
+        waiting = why
+        if not why:
+            ready.append(one)
+    return ready, waiting
+
+
+def _settings(look: Look) -> LossTestSettings:
+    own = look.section("realised_quality")
+    slices: Any = ()
+    if own.get("slices", True):
+        registry = Registry(Store(look.store).models_uri)
+        slices = choose_slices(registry.evaluation(look.model.version))
+    return LossTestSettings(
+        float(own.get("alpha", 0.01)),
+        float(own.get("max_increase", 0.1)),
+        int(own.get("spans", 7)),
+        slices,
+    )
+
+
+def _advance(
+    look: Look, records: QualityRecords, reference: Reference, ready: list[JoinedSet]
+) -> QualityRecord:
+    """Count the spans that did not count yet."""
+    settings = _settings(look)
+    problem = problem_of_reference(reference)
+    for _ in range(_TRIES):
+        before = records.read()
+        is_same = before is not None and before.settings == settings.digest()
+        record = before if before and is_same else start_record(reference, settings)
+        for joined in ready:
+            if joined.span in record.spans:
+                continue
+            record = add_span(record, problem, joined, look.model.version, settings.spans)
+            record = clear_alarms(record)
+        if record == before or records.append(record):
+            break
+    return record
+
+
+def _signal(look: Look, record: QualityRecord, one: LossBaseline, waiting: str) -> Signal:
+    sums = recent(record, one.name)
+    spans = [kept["span"] for kept in record.sums]
+    words = LOSS_WORDS[one.loss]
+    where = f" of {one.name.partition(' of ')[2]}" if one.slice else ""
+    if sums.mean is None:
+        meaning = f"no row{where} of {name_spans(spans)} has a label"
+        return Signal(Kind.REALISED, one.name, Outcome.SILENT, meaning, bound=one.allowed)
+    test = read_test(record, one.name)
+    alarm = record.alarmed.get(one.name)
+    evidence_for = float(np.exp(min(float(test.log_evidence), 700.0)))
+    needed = 2 / one.alpha
+    high = sums.mean + _Z * sums.error
+    low = max(0.0, sums.mean - _Z * sums.error)
+    meaning = (
+        f"{words}{where} {number(sums.mean)} on {plural(sums.rows, 'labelled row')} of {name_spans(spans)}, where the "
+        f"gate's rows had {number(one.mean)} and {number(one.allowed)} is allowed"
+    )
+    if alarm:
+        meaning += f"; it exceeds the bound beyond chance since span {alarm}"
+    elif sums.mean > one.allowed:
+        meaning += "; chance may explain it so far"
+    return Signal(
+        Kind.REALISED,
+        one.name,
+        Outcome.BREACHED if alarm else Outcome.OK,
+        meaning,
+        sums.mean,
+        one.allowed,
+        window=spans[-1],
+        evidence={
+            "rows": sums.rows,
+            "interval": [low, high],
+            "baseline": one.mean,
+            "baseline_rows": one.rows,
+            "baseline_error": one.error,
+            "cap": one.cap,
+            "evidence": evidence_for,
+            "evidence_needed": needed,
+            "labelled_share": _labelled_share(look, spans),
+            "spans": spans,
+            "spans_counted": len(record.spans),
+            "invalid_rows": record.invalid,
+            "not_counted": waiting,
+            "method": "betting; e-process over all spans since the champion came into service",
+        },
+    )
+
+
+def _labelled_share(look: Look, spans: list[str]) -> float | None:
+    own = [one for one in look.joined if one.span in spans]
+    return measure_maturity(own, look.now).share

@@ -1,0 +1,246 @@
+"""Realised quality: labels that come late, of a model that is as good as the gate measured, or no longer."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from retrainer.components.join_labels.join import join_labels
+from retrainer.components.join_labels.settings import LabelSettings
+from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.joined_sets import newest_joined
+from retrainer.components.lib.monitoring.signals import Kind, Outcome
+from retrainer.components.lib.prediction_table import list_predictions
+from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.store import Store
+from retrainer.components.monitor_model.checks import labels, realised_quality
+from retrainer.components.monitor_model.look import Look
+from retrainer.components.monitor_model.windows import read_feed
+from tests.servers.served_predictions import push_version, table_of, write_predictions
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Reference:
+    """Rows that the gate judged on, whose model is calibrated."""
+
+    def __init__(self, rows=20_000):
+        random = np.random.default_rng(0)
+        self.rows = rows
+        self.predictions = random.beta(2, 5, rows)
+        self.labels = (random.random(rows) < self.predictions).astype(float)
+        self.weights = np.ones(rows)
+        self.features = {"carrier": "carrier"}
+        self._carriers = pa.array(random.choice(["AA", "UA"], rows))
+
+    def read(self, columns):
+        return pa.table({"carrier": self._carriers}).select(columns)
+
+
+class World:
+    """A champion in service, days of predictions, and their labels."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = str(folder / "store")
+        self.version = push_version(self.store, folder, since=START)
+        self.reference = Reference()
+        self.settings = {"labels": {"delay_seconds": 3600}, "realised_quality": {"alpha": 0.01}}
+
+    def serve(self, day, rows=400, *, wrong=0.0, labelled=1.0, carrier=None, rate=1.0, **options):
+        """Write a day of predictions, and labels of which a share is wrong."""
+        random = np.random.default_rng(100 + day)
+        span = f"{START + timedelta(days=day):%Y-%m-%d}"
+        scores = random.beta(2, 5, rows)
+        carriers = random.choice(["AA", "UA"], rows)
+        late = random.random(rows) < scores
+        bad = np.ones(rows, bool) if carrier is None else carriers == carrier
+        late = np.where((random.random(rows) < wrong) & bad, ~late, late).astype(int)
+        late = options.pop("only", late)
+        found = write_predictions(
+            self.store, span, {"carrier": carriers}, scores, version=options.pop("version", 1),
+            sample_rate=rate, **options,
+        )  # fmt: skip
+        ids = table_of(found)["request_id"].to_pylist()
+        kept = random.random(rows) < labelled
+        lines = [
+            {"request_id": ids[n], "row": n, "late": int(np.broadcast_to(late, rows)[n])}
+            for n in range(rows)
+            if kept[n]
+        ]
+        path = self.folder / "labels" / f"{span}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+        return span
+
+    def look(self, day):
+        """Join and look a day and two hours after a day began."""
+        now = START + timedelta(days=day + 1, hours=2)
+        join_labels(
+            self.store, LabelSettings(str(self.folder / "labels" / "*.jsonl"), "late"), now=now
+        )
+        champion = Registry(Store(self.store).models_uri).resolve("champion")
+        feed = read_feed(list_predictions(self.store), now, 600)
+        look = Look(
+            self.store, self.settings, now, feed.sets[-1:], feed.sets[:-1], champion, START,
+            tuple(newest_joined(self.store)), "late", feed=feed,
+            _shared={("reference",): self.reference},
+        )  # fmt: skip
+        found = [*labels.find_signals(look), *realised_quality.find_signals(look)]
+        return {one.subject: one for one in found}
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def test_a_model_as_good_as_the_gate_measured_is_ok_and_each_span_counts_once(world):
+    for day in range(3):
+        world.serve(day)
+        found = world.look(day)
+    assert found["log_loss"].outcome == found["zero_one"].outcome == Outcome.OK
+    loss = found["log_loss"]
+    assert loss.kind == Kind.REALISED
+    assert loss.evidence["rows"] == 1200
+    assert loss.evidence["labelled_share"] == 1.0
+    low, high = loss.evidence["interval"]
+    assert low < loss.value < high < 1
+    assert loss.bound > loss.evidence["baseline"] > 0
+    again = world.look(2)
+    assert again["log_loss"].content() == loss.content()
+    # A label that comes later changes no test: its span counted when its labels were due.
+    assert found["share of labels"].outcome == Outcome.OK
+
+
+def test_a_model_that_got_worse_is_found_and_clears_when_it_is_good_again(world):
+    for day in range(2):
+        world.serve(day)
+        assert world.look(day)["log_loss"].outcome == Outcome.OK
+    for day in range(2, 8):
+        world.serve(day, wrong=0.3)
+        found = world.look(day)
+        if found["log_loss"].outcome == Outcome.BREACHED:
+            break
+    assert day <= 4
+    assert "exceeds the bound beyond chance since span" in found["log_loss"].meaning
+    for after in range(day + 1, day + 9):
+        world.serve(after)
+        found = world.look(after)
+    assert found["log_loss"].outcome == Outcome.OK
+
+
+def test_a_slice_that_got_worse_is_found_beside_one_that_did_not(world):
+    registry = Registry(Store(world.store).models_uri)
+    slices = (
+        SliceMetrics({}, rows=20_000),
+        *(SliceMetrics({"carrier": one}, rows=10_000) for one in ("AA", "UA")),
+    )
+    EvaluationSummary(slices).write(registry.version_uri(world.version))
+    for day in range(3):
+        world.serve(day, 2000, wrong=0.25, carrier="UA")
+        found = world.look(day)
+    assert found["log_loss of carrier = UA"].outcome == Outcome.BREACHED
+    assert found["log_loss of carrier = AA"].outcome == Outcome.OK
+    assert "log loss of carrier = UA" in found["log_loss of carrier = UA"].meaning
+
+
+def test_labels_that_are_not_due_or_too_few_are_silent_and_count_when_they_come(world):
+    world.serve(0, labelled=0.2)
+    found = world.look(0)
+    assert found["labels"].outcome == Outcome.SILENT
+    assert "have their label, and 50 % is the minimum" in found["labels"].meaning
+    assert found["share of labels"].outcome == Outcome.BREACHED
+    assert found["share of labels"].value == pytest.approx(0.2, abs=0.1)
+    world.settings["labels"]["delay_seconds"] = 10 * 86400
+    assert "old enough" in world.look(0)["share of labels"].meaning
+    world.settings["labels"]["delay_seconds"] = 0
+    world.folder.joinpath("labels", "2026-03-01.jsonl").unlink()
+    world.folder.joinpath("labels", "more.jsonl").write_text(
+        "".join(
+            json.dumps({"request_id": "2026-03-01-1-stable", "row": row, "late": row % 4 == 0})
+            + "\n"
+            for row in range(400)
+        )
+    )
+    assert world.look(0)["log_loss"].evidence["rows"] == 400
+
+
+def test_labels_for_accepted_cases_only_are_a_signal_and_judge_nothing(world):
+    span = world.serve(0, 2000)
+    found = table_of(list_predictions(world.store, span)[0])
+    scores, ids = found["prediction"].to_pylist(), found["request_id"].to_pylist()
+    world.folder.joinpath("labels", f"{span}.jsonl").write_text(
+        "".join(
+            json.dumps({"request_id": ids[row], "row": row, "late": 0}) + "\n"
+            for row in range(2000)
+            if scores[row] < 0.35
+        )
+    )
+    found = world.look(0)
+    assert found["selection of labels"].outcome == Outcome.BREACHED
+    assert found["selection of labels"].value > 0.1
+    assert found["labels"].outcome == Outcome.SILENT
+    assert "labels come for some predictions of span 2026-03-01 only" in found["labels"].meaning
+
+
+def test_a_window_of_one_class_still_has_losses(world):
+    world.serve(0, 200, only=0)
+    found = world.look(0)
+    assert found["log_loss"].outcome != Outcome.SILENT
+    assert found["log_loss"].evidence["rows"] == 200
+
+
+def test_rows_of_another_version_are_left_out(world, tmp_path):
+    other = write_predictions(
+        str(tmp_path / "other"),
+        "2026-03-01",
+        {"carrier": ["AA"] * 100},
+        np.full(100, 0.99),
+        version=7,
+    )
+    world.serve(0, 100, more=table_of(other))
+    world.folder.joinpath("labels", "other.jsonl").write_text(
+        "".join(
+            json.dumps({"request_id": "2026-03-01-7-stable", "row": row, "late": 0}) + "\n"
+            for row in range(100)
+        )
+    )
+    loss = world.look(0)["log_loss"]
+    assert newest_joined(world.store)[0].model_versions == {"1": 100, "7": 100}
+    assert (loss.evidence["rows"], loss.outcome) == (100, Outcome.OK)
+
+
+def test_no_labels_at_all_are_silent_and_nothing_without_a_label(world):
+    world.serve(0)
+    world.folder.joinpath("labels", "2026-03-01.jsonl").unlink()
+    found = world.look(0)
+    assert found["labels"].outcome == Outcome.SILENT
+    assert found["share of labels"].outcome == Outcome.BREACHED
+
+
+def test_a_missing_baseline_is_an_error(world):
+    from retrainer.components.lib.errors import RetrainerError
+
+    world.serve(0)
+    world.look(0)
+    now = START + timedelta(days=1, hours=2)
+    champion = Registry(Store(world.store).models_uri).resolve("champion")
+    feed = read_feed(list_predictions(world.store), now, 600)
+    look = Look(
+        world.store, world.settings, now, feed.sets, (), champion, START,
+        tuple(newest_joined(world.store)), "late", feed=feed,
+    )  # fmt: skip
+    with pytest.raises(RetrainerError, match="eval"):
+        list(realised_quality.find_signals(look))
+
+
+def test_sampled_rows_weigh_what_they_stand_for():
+    from retrainer.components.monitor_model.loss_tests import _sums
+
+    sums = _sums(np.array([1.0, 0.0]), np.array([1.0, 9.0]))
+    assert sums.mean == pytest.approx(0.1)
+    assert sums.plus(sums).mean == pytest.approx(0.1)
+    assert sums.error > sums.plus(sums).error > 0
