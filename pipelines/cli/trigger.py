@@ -125,6 +125,7 @@ def _open(
     from ..triggers.background_recorder import BackgroundRecorder
     from ..triggers.checks import check_triggers
     from ..triggers.dispatch import make_dispatcher
+    from ..triggers.incidents import IncidentHandler
     from ..triggers.notices import make_notices
     from ..triggers.service.logs import set_up_logs
     from ..triggers.service.main import Triggers
@@ -141,6 +142,13 @@ def _open(
     set_up_logs(verbose)
     recorder = BackgroundRecorder(SubmissionRecorder(loaded, target))
     dispatcher = make_dispatcher(loaded, target, on_submit=recorder)
+    incidents = IncidentHandler(dispatcher, config.store) if config.retraining else None
     return Triggers(
-        config.name, dispatcher, target, settings, make_notices(loaded), dispatcher.claims
+        config.name,
+        incidents or dispatcher,
+        target,
+        settings,
+        make_notices(loaded),
+        dispatcher.claims,
+        incidents,
     )

@@ -23,7 +23,7 @@ def check_triggers(loaded: LoadedConfig) -> list[str]:
         RetrainerError: If one can't work.
     """
     config = loaded.config
-    Matcher(config.name, config.triggers, config.data)
+    Matcher(config.name, config.all_triggers, config.data)
     return [name_problem(problem, loaded) for problem in _unlike_markers(loaded)]
 
 

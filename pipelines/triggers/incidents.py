@@ -79,9 +79,19 @@ class IncidentHandler:
         Raises:
             RetrainerError: If the incidents can't be read.
         """
-        for incident in self._records.all():
-            if incident.wants_run:
-                yield incident, self.handle(incident_message(incident.id))
+        for incident in self._asking():
+            yield incident, self.handle(incident_message(incident.id))
+
+    def messages(self) -> list[Message]:
+        """Return a message for each incident in the store that asks for a run.
+
+        Raises:
+            RetrainerError: If the incidents can't be read.
+        """
+        return [incident_message(incident.id) for incident in self._asking()]
+
+    def _asking(self) -> list[Incident]:
+        return [one for one in self._records.all() if one.wants_run]
 
     def _start(self, name: str, message: Message) -> Outcome:
         incident = self._records.find(name)

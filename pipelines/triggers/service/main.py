@@ -14,9 +14,11 @@ from ...project.sections.triggers import PushAuth, TriggerServiceConfig
 from ...targets.interface import SUBMIT_SECONDS, Target
 from ..claims.cleanup import Sweeper
 from ..claims.store import Claims
+from ..incidents import IncidentHandler
 from ..notices import Notices
 from .certificates import GOOGLE_CERTIFICATES, Certificates
 from .dead_letters import DeadLetters
+from .incident_poller import EVERY_SECONDS, IncidentPoller
 from .logs import LOGGER
 from .metrics import Metrics
 from .processing import Handler, Processor
@@ -42,6 +44,8 @@ class Triggers:
         settings: What holds for all triggers.
         notices: Who is notified of messages that start no run; None for nobody.
         claims: Where replicas agree; None where no agreement is needed.
+        incidents: Starts the runs of incidents in the store; None without the section `retraining`.
+        poll_seconds: How often the store is looked into for them.
     """
 
     pipeline: str
@@ -50,6 +54,8 @@ class Triggers:
     settings: TriggerServiceConfig
     notices: Notices | None = None
     claims: Claims | None = None
+    incidents: IncidentHandler | None = None
+    poll_seconds: float = EVERY_SECONDS
 
 
 def run_push(
@@ -90,7 +96,8 @@ def run_push(
         readiness = Readiness(checks)
         processor = _processor(triggers, metrics)
         app = PushService(processor, metrics, readiness, verifier).app()
-        await serve(app, readiness, host, port, asyncio.Event())
+        with _following(triggers, processor):
+            await serve(app, readiness, host, port, asyncio.Event())
 
     with _sweeping(triggers):
         asyncio.run(run())
@@ -111,9 +118,8 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
     async def run() -> None:
         metrics, stop = Metrics(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        puller = Puller(
-            triggers.settings.subscription or "", _processor(triggers, metrics), metrics
-        )
+        processor = _processor(triggers, metrics)
+        puller = Puller(triggers.settings.subscription or "", processor, metrics)
         checks = {
             **_target_check(triggers),
             "subscription": lambda: asyncio.to_thread(puller.check),
@@ -123,7 +129,8 @@ def run_pull(triggers: Triggers, host: str, port: int) -> None:
         app.add_routes(health_routes(readiness, metrics))
         puller.start(lambda: loop.call_soon_threadsafe(stop.set))
         try:
-            await serve(app, readiness, host, port, stop)
+            with _following(triggers, processor):
+                await serve(app, readiness, host, port, stop)
         finally:
             await asyncio.to_thread(puller.stop, GRACE_SECONDS)
 
@@ -203,6 +210,20 @@ def _sweeping(triggers: Triggers) -> Iterator[None]:
         yield
     finally:
         sweeper.stop()
+
+
+@contextlib.contextmanager
+def _following(triggers: Triggers, processor: Processor) -> Iterator[None]:
+    """Start the runs of incidents meanwhile; not on Cloud Run, where a message has to name each."""
+    if triggers.incidents is None or os.environ.get(_CLOUD_RUN_VARIABLE):
+        yield
+        return
+    poller = IncidentPoller(triggers.incidents.messages, processor, seconds=triggers.poll_seconds)
+    poller.start()
+    try:
+        yield
+    finally:
+        poller.stop()
 
 
 def _processor(triggers: Triggers, metrics: Metrics) -> Processor:
