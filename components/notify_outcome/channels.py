@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..lib.errors import RetrainerError
+from ..lib.messages.http_post import host_of
+from ..lib.messages.send_errors import NotSentError
 from ..lib.words import one_of
-from .http_post import host_of
 from .mail import PORTS, Mail
 from .notification import Notification
 from .pubsub import PubSubTopic
 from .secret_values import SecretValue
-from .send_errors import NotSentError
 from .slack import Slack
 from .webhook import Webhook
 

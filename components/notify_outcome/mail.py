@@ -9,10 +9,10 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 from ..lib.errors import RetrainerError
+from ..lib.messages.send_errors import MaybeSentError, NotSentError
 from ..lib.network import advice, certificates
 from .notification import Notification, is_page
 from .secret_values import SecretValue
-from .send_errors import MaybeSentError, NotSentError
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """The usual port by kind of encryption: RFC 8314 and RFC 5321."""

@@ -1,10 +1,9 @@
 """A message in a Pub/Sub topic, for programs that act on it."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from ..lib.messages.pubsub_publish import publish
 from .notification import Notification
-from .send_errors import MaybeSentError, NotSentError
 
 PREFIX = "retrainer-"
 
@@ -30,37 +29,7 @@ class PubSubTopic:
             NotSentError: If it was certainly not published.
             MaybeSentError: If the reply was lost.
         """
-        # Its gRPC clients take a second to import.
-        from google.api_core import exceptions
-        from google.auth.exceptions import GoogleAuthError
-        from google.cloud import pubsub_v1
-
-        batch = pubsub_v1.types.BatchSettings(max_messages=1)
-        try:
-            client: Any = pubsub_v1.PublisherClient(batch_settings=batch)
-            # The trigger service sends for weeks, and a client keeps its connection and threads until it is closed.
-            with client:
-                # One try: whether there is another is decided here, for all channels alike.
-                client.publish(
-                    self.name,
-                    notification.body(),
-                    retry=None,
-                    timeout=seconds,
-                    **attributes(notification),
-                ).result(timeout=seconds + 1)
-        except GoogleAuthError as error:
-            raise NotSentError(f"no Google credentials to publish with: {_first(error)}") from None
-        except (exceptions.DeadlineExceeded, exceptions.Unknown, TimeoutError) as error:
-            raise MaybeSentError(f"Pub/Sub did not answer: {_first(error)}") from None
-        except exceptions.NotFound:
-            raise NotSentError(f"there is no topic '{self.name}'") from None
-        except exceptions.PermissionDenied:
-            raise NotSentError(
-                f"this account may not publish to '{self.name}': grant it roles/pubsub.publisher there"
-            ) from None
-        except exceptions.GoogleAPICallError as error:
-            transient = isinstance(error, exceptions.ServerError | exceptions.TooManyRequests)
-            raise NotSentError(f"Pub/Sub refuses: {_first(error)}", transient) from None
+        publish(self.name, notification.body(), attributes(notification), seconds)
 
 
 def attributes(notification: Notification) -> dict[str, str]:
@@ -78,8 +47,3 @@ def attributes(notification: Notification) -> dict[str, str]:
         for key, value in values.items()
         if value
     }
-
-
-def _first(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

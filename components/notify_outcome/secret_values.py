@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 
 from ..lib.errors import RetrainerError
+from ..lib.messages.send_errors import NotSentError
 from ..lib.uris import read_text
-from .send_errors import NotSentError
 
 
 @dataclass(frozen=True)

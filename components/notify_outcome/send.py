@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..lib.messages.send_errors import MaybeSentError, NotSentError
 from ..lib.network import prepare
 from ..lib.uris import create_exclusive, join, remove
 from .channels import Channel
 from .notification import Notification
-from .send_errors import MaybeSentError, NotSentError
 
 ATTEMPT_SECONDS, ALL_SECONDS = 10.0, 40.0
 _PAUSES = (1.0, 3.0)

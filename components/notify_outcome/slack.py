@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .http_post import post
+from ..lib.messages.http_post import post
 from .notification import Notification, is_page
 from .secret_values import SecretValue
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from .http_post import post
+from ..lib.messages.http_post import post
 from .notification import Notification
 from .secret_values import SecretValue
 

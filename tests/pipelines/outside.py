@@ -104,7 +104,7 @@ def ask_registry():
 
 
 def ask_webhook():
-    from retrainer.components.notify_outcome.http_post import post
+    from retrainer.components.lib.messages.http_post import post
 
     post("https://hooks.acme.example/hook", b"{}", {}, 5.0)
     return "posted"

@@ -3,9 +3,9 @@
 import pytest
 from servers.smtp import SmtpServer, make_certificate
 
+from retrainer.components.lib.messages.send_errors import MaybeSentError, NotSentError
 from retrainer.components.notify_outcome.channels import parse_channel
 from retrainer.components.notify_outcome.notification import Notification
-from retrainer.components.notify_outcome.send_errors import MaybeSentError, NotSentError
 
 NOTICE = Notification(
     "flights",

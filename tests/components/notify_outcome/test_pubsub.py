@@ -6,9 +6,9 @@ import pytest
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from servers.pubsub import PROJECT, PubSubServer
 
+from retrainer.components.lib.messages.send_errors import MaybeSentError, NotSentError
 from retrainer.components.notify_outcome.notification import Notification
 from retrainer.components.notify_outcome.pubsub import PubSubTopic
-from retrainer.components.notify_outcome.send_errors import MaybeSentError, NotSentError
 
 NOTICE = Notification("flights", "run-1", "pushed", "pushed as version 3", model_version=3)
 

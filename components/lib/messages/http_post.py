@@ -4,7 +4,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..lib.network import advice, keep_token, route
+from ..network import advice, keep_token, route
 from .send_errors import MaybeSentError, NotSentError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Messages to other services: sent, or known not to be."""
