@@ -34,8 +34,8 @@ def monitor_model(
         monitoring: The section `monitoring`.
         label: Name of the label's column.
         evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
-        retraining: The section `retraining`, with `pipeline` (its name), and `pattern` and `marker` of the data that a
-            run trains on. Empty: incidents ask for no run.
+        retraining: The section `retraining`, with `pipeline` (its name), and `pattern`, `marker` and `label` of the
+            data that a run trains on. Empty: incidents ask for no run.
         run: Name of the run, by which the store keeps what this task did; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.

@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from ..lib.errors import RetrainerError
+from ..lib.messages.send_errors import MaybeSentError, NotSentError
 from ..lib.monitoring.incident import Incident
 from ..lib.monitoring.incident_judgement import NewRows
+from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.monitoring.incidents import follow_incidents
 from ..lib.monitoring.look_signals import read_seen
 from ..lib.monitoring.new_rows import count_new_rows
 from ..lib.monitoring.retraining_settings import RetrainingSettings
+from ..lib.monitoring.run_request import request_run
 from ..lib.registry import ModelVersion
 
 
@@ -39,8 +42,8 @@ def follow(
 
     Args:
         store: URI of the store.
-        retraining: The section `retraining`, with `pattern` and `marker` of the data that a run trains on; empty if
-            incidents ask for no run.
+        retraining: The section `retraining`, with `pipeline`, and `pattern`, `marker` and `label` of the data that a
+            run trains on; empty if incidents ask for no run.
         champion: The champion; None if there is none.
         actor: Who looks.
         now: The time.
@@ -62,6 +65,7 @@ def follow(
                 champion,
                 str(retraining.get("pattern") or ""),
                 str(retraining.get("marker") or ""),
+                str(retraining.get("label") or ""),
                 enough=settings.min_new_labelled_rows,
             )
         except (RetrainerError, OSError) as error:
@@ -72,5 +76,23 @@ def follow(
     changed = follow_incidents(
         store, read_seen(store, settings), settings, actor, count, lambda: now
     )
+    problems += _request_runs(store, retraining) if retraining else []
     words = [f"incident {one.id} {str(one.state).replace('_', ' ')}" for one in changed]
     return Followed(tuple(changed), (*words, *problems))
+
+
+def _request_runs(store: str, retraining: Mapping[str, Any]) -> list[str]:
+    """Ask for the run of each incident that asks for one, also of those that were asked for before.
+
+    Returns:
+        A clause for each that could not be sent: the next look sends it again.
+    """
+    problems = []
+    for incident in IncidentRecords(store).all():
+        if not incident.wants_run:
+            continue
+        try:
+            request_run(incident, retraining)
+        except (NotSentError, MaybeSentError) as error:
+            problems.append(f"the run of {incident.id} could not be asked for: {error}")
+    return problems

@@ -1,12 +1,14 @@
-"""How many rows a retrain would have that the champion's training had not.
+"""How many labelled rows a retrain would have that the champion's training had not.
 
 A run trains on the newest spans of the data's source, so there must be a whole span there that is newer than the newest
-one of the champion. Whether its rows have their labels is known where `monitoring.labels` is set: then the labelled
-predictions of the champion count, none of which it can have been trained on. Elsewhere the rows of the new spans do.
+one of the champion, and the rows of such spans count. Parquet's footers say how many of them have their label; of other
+files lines are counted, and of BigQuery's tables rows. (Predictions that were joined with labels are not counted: no
+run trains on them, and where labels come from the ingested spans, a run is what brings them.)
 """
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from ..bigquery_tables import is_bigquery
 from ..errors import RetrainerError
@@ -29,7 +31,7 @@ def count_new_rows(
     champion: ModelVersion,
     pattern: str,
     marker: str = "",
-    labelled: int | None = None,
+    label: str = "",
     enough: int = 1,
 ) -> NewRows:
     """Count the rows that a retrain would have and the champion's training had not.
@@ -38,7 +40,7 @@ def count_new_rows(
         champion: The champion.
         pattern: Where the data's spans are.
         marker: Name of the file that completes a span; empty for none.
-        labelled: Predictions of the champion that have a label; None where labels are not joined.
+        label: Name of the label's column; empty if it is not known.
         enough: How many rows matter: counting ends there.
 
     Returns:
@@ -53,13 +55,9 @@ def count_new_rows(
         after = f" after {seen}" if seen else ""
         return NewRows(0, f"no new span at '{pattern}'{after}, so no new labelled row")
     of = of_spans([one.name for one in spans])
-    if labelled is not None:
-        return NewRows(
-            labelled, f"{plural(labelled, 'labelled prediction')}, with new data in {of}"
-        )
     rows = 0
     for file in (file for span in spans for file in span.files):
-        rows += _count(file)
+        rows += _count(file, label)
         if rows >= max(1, enough):
             return NewRows(rows, f"at least {plural(rows, 'new row')} in {of}")
     return NewRows(rows, f"{plural(rows, 'new row')} in {of}")
@@ -89,7 +87,7 @@ def new_spans(champion: ModelVersion, pattern: str, marker: str = "") -> Sequenc
     ]
 
 
-def _count(file: SourceFile) -> int:
+def _count(file: SourceFile, label: str) -> int:
     if is_bigquery(file.uri):
         match = _TABLE_ROWS.match(file.fingerprint)
         return int(match[1]) if match else 0
@@ -99,7 +97,7 @@ def _count(file: SourceFile) -> int:
         from ..examples import open_parquet
 
         with open_parquet(file.uri) as parquet:
-            return int(parquet.metadata.num_rows)
+            return _labelled(parquet.metadata, label)
     fs, path = filesystem(file.uri)
     lines, last = 0, b""
     with fs.open(path, "rb", compression="infer") as stream:
@@ -109,3 +107,16 @@ def _count(file: SourceFile) -> int:
     lines += bool(last and not last.endswith(b"\n"))
     # The line of a CSV file's columns is no row.
     return max(0, lines - 1) if _CSV.search(name) else lines
+
+
+def _labelled(metadata: Any, label: str) -> int:
+    """Count the rows of a Parquet file that have a label, as far as its footer says."""
+    rows = int(metadata.num_rows)
+    names = {metadata.schema.column(one).path: one for one in range(metadata.num_columns)}
+    if label not in names:
+        return rows
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(names[label]).statistics
+        if statistics is not None and statistics.has_null_count:
+            rows -= int(statistics.null_count)
+    return rows

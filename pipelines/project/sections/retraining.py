@@ -2,15 +2,16 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ....components.lib.monitoring.retraining_settings import DEFAULT_SIGNALS
+from ....components.lib.monitoring.run_request import TRIGGER
 from ....components.lib.monitoring.signals import Kind
 from .data import DataConfig
 from .section import Section
 from .triggers import TriggerConfig
 
-RETRAINING_TRIGGER = "retraining"
+RETRAINING_TRIGGER = TRIGGER
 """Name of the trigger that this section is: label of its runs, and attribute of its messages."""
 INCIDENT = "incident"
 """Its kind, which no trigger under `triggers` has."""
@@ -61,6 +62,24 @@ class RetrainingConfig(Section):
         description="Seconds after which a run that has recorded no end is given up, and its incident escalated.",
     )
 
+    topic: str | None = Field(
+        None,
+        pattern=r"^projects/[^/\s]+/topics/[^/\s]+$",
+        description="Pub/Sub topic to which `monitor_model` publishes incidents that ask for a run; the trigger "
+        "service starts it. The tasks' account needs roles/pubsub.publisher there.",
+    )
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="Address of the trigger service, ending in /push, to which `monitor_model` posts them instead. "
+        "Each look sends it again until the run is started. With neither, the trigger service finds incidents in the "
+        "store, or `retrainer run --pipeline monitoring` starts their runs itself.",
+    )
+    audience: str | None = Field(
+        None,
+        description="Audience of the token that is sent to `url`, by the tasks' account; `url` if null.",
+    )
+
     @field_validator("signals")
     @classmethod
     def _are_signals(cls, value: list[str]) -> list[str]:
@@ -76,6 +95,12 @@ class RetrainingConfig(Section):
                 )
         return value
 
+    @model_validator(mode="after")
+    def _has_one_way(self) -> "RetrainingConfig":
+        if self.topic and self.url:
+            raise ValueError("has both topic and url; keep one of them")
+        return self
+
     def values(self, pipeline: str, data: DataConfig) -> dict[str, Any]:
         """Return the section as tasks get it.
 
@@ -88,6 +113,7 @@ class RetrainingConfig(Section):
             "pipeline": pipeline,
             "pattern": data.pattern,
             "marker": data.marker or "",
+            "label": data.label,
         }
 
     def trigger(self) -> TriggerConfig:

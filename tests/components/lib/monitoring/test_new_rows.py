@@ -57,11 +57,12 @@ def test_a_span_that_is_still_being_written_is_not_new(pattern, tmp_path):
     assert count_new_rows(champion(), marked, "_SUCCESS").rows == 2
 
 
-def test_labelled_predictions_count_only_where_there_is_something_to_train_on(pattern, tmp_path):
-    assert count_new_rows(champion(), pattern, labelled=5120).rows == 0
-    write(tmp_path, "2026-05")
-    found = count_new_rows(champion(), pattern, labelled=5120)
-    assert (found.rows, "5,120 labelled predictions" in found.describe()) == (5120, True)
+def test_rows_of_parquet_without_a_label_do_not_count(pattern, tmp_path):
+    (tmp_path / "2026-05").mkdir()
+    table = pa.table({"late": [1, None, 0, None], "x": [1, 2, None, 4]})
+    pq.write_table(table, tmp_path / "2026-05" / "a.parquet", row_group_size=2)
+    assert count_new_rows(champion(), pattern, label="late").rows == 2
+    assert count_new_rows(champion(), pattern, label="another").rows == 4
 
 
 def test_of_a_champion_without_spans_everything_is_new(pattern):

@@ -5,7 +5,9 @@ from servers.small_project import MODEL
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.incident import Detection
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
+from retrainer.components.lib.monitoring.run_request import TRIGGER_ATTRIBUTE
 from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.formats.names import TRIGGER_KEY
 
 SMALLEST = {
     "name": "orders",
@@ -33,6 +35,10 @@ def test_an_empty_section_has_every_default(load):
     assert values["pattern"].endswith("/data/{span}.csv")
     assert (values["pipeline"], values["marker"]) == ("orders", "_OK")
     assert RetrainingSettings.of(values) == RetrainingSettings()
+
+
+def test_messages_name_triggers_as_the_trigger_service_reads_them():
+    assert TRIGGER_ATTRIBUTE == TRIGGER_KEY
 
 
 def test_without_the_section_there_is_no_trigger(load):
@@ -66,6 +72,8 @@ def test_kinds_and_names_choose_signals(wanted, name, retrains):
         ({"signals": ["data/weather"]}, "broken data, which never starts a run"),
         ({"signals": ["drifts"]}, "is no kind of signal"),
         ({"signals": []}, "at least 1"),
+        ({"topic": "projects/a/topics/b", "url": "https://x/push"}, "both topic and url"),
+        ({"topic": "retrain"}, "topic"),
         ({"cool_down_seconds": -1}, "cool_down_seconds"),
         ({"otherwise": "retrain"}, "needs_a_person"),
     ],
