@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ...lib.monitoring.signals import Signal
 from ..look import Look
-from . import columns, labels, realised_quality, requests
+from . import columns, estimated_quality, labels, realised_quality, requests
 
 Check: TypeAlias = Callable[[Look], Iterator[Signal]]
 
@@ -19,5 +19,8 @@ DATA_CHECKS: tuple[Check, ...] = (
     labels.find_signals,
 )
 """Checks for broken data, of kind `data`. They run first: the others are silent about what is broken."""
-CHECKS: tuple[Check, ...] = (realised_quality.find_signals,)
+CHECKS: tuple[Check, ...] = (
+    estimated_quality.find_signals,
+    realised_quality.find_signals,
+)
 """All other checks, in the order of the report."""
