@@ -1,10 +1,9 @@
 """What the face calls: settings as a pipeline hands them over, and the record of the run."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from ..lib.errors import RetrainerError
+from ..lib.moments import parse_now
 from ..lib.run_records import recording
 from ..lib.whole_numbers import whole_numbers
 from .ingest import Ingested, ingest
@@ -40,7 +39,7 @@ def run_task(
             store,
             parse_settings(settings),
             schema_uri=schema_uri,
-            now=_parse_now(now) if now else None,
+            now=parse_now(now),
             artifact=artifact,
         )
         record.verdict = ingested.verdict
@@ -61,13 +60,3 @@ def parse_settings(settings: Mapping[str, Any]) -> LogSettings:
             "versions": whole_numbers(settings.get("versions") or {}),
         }
     )
-
-
-def _parse_now(now: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(now)
-    except ValueError as error:
-        raise RetrainerError(
-            f"now is '{now}'; write a moment such as 2026-11-26T12:00:00+00:00, or leave it out."
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

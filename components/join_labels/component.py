@@ -29,6 +29,7 @@ def join_labels(
     horizon_seconds: int = 2592000,
     clock_seconds: int = 300,
     schema_uri: str = "",
+    now: str = "",
     run: str = "",
     run_resource: str = "",
     run_uuid: str = "",
@@ -62,6 +63,7 @@ def join_labels(
         horizon_seconds: How long after its end a span is joined again when labels come.
         clock_seconds: How much older than its prediction a label may be.
         schema_uri: A curated schema.pbtxt, which declares the label's type. Empty: the one that is frozen in the store.
+        now: When it is, in ISO 8601; empty for the clock's time.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
@@ -71,6 +73,7 @@ def join_labels(
     """
     from retrainer.components.join_labels.join import join_labels as join_with_labels
     from retrainer.components.join_labels.settings import LabelSettings
+    from retrainer.components.lib.moments import parse_now
     from retrainer.components.lib.run_records import recording
     from retrainer.components.lib.source_rows.csv_options import parse_csv_options
     from retrainer.components.lib.source_rows.sources.options import SourceOptions
@@ -97,7 +100,9 @@ def join_labels(
             horizon_seconds=horizon_seconds,
             clock_seconds=clock_seconds,
         )
-        done = join_with_labels(store, settings, schema_uri=schema_uri, artifact=joined.path)
+        done = join_with_labels(
+            store, settings, schema_uri=schema_uri, artifact=joined.path, now=parse_now(now)
+        )
         record.verdict = done.verdict
         record.note(rows=done.rows, joined={one.span: one.version for one in done.sets})
     joined.metadata["rows"] = done.rows

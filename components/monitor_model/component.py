@@ -16,6 +16,7 @@ def monitor_model(
     label: str = "",
     evaluation: Dict[str, Any] = {},
     retraining: Dict[str, Any] = {},
+    now: str = "",
     run: str = "",
     run_resource: str = "",
     run_uuid: str = "",
@@ -36,6 +37,7 @@ def monitor_model(
         evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
         retraining: The section `retraining`, with `pipeline` (its name), and `pattern`, `marker` and `label` of the
             data that a run trains on. Empty: incidents ask for no run.
+        now: When it is, in ISO 8601; empty for the clock's time. For logs of the past that are judged again.
         run: Name of the run, by which the store keeps what this task did; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
         run_uuid: The run's id, from kfp's placeholder; it distinguishes runs of one name.
@@ -44,9 +46,11 @@ def monitor_model(
         verdict: What was found, in one sentence.
         detected: Names of the signals that are detected now.
     """
+    from retrainer.components.lib.moments import parse_now
     from retrainer.components.lib.run_records import filled_in, recording
     from retrainer.components.monitor_model.monitor import monitor
 
+    moment = parse_now(now)
     with recording(store, "monitor_model", run, run_resource, run_uuid) as record:
         monitored = monitor(
             store,
@@ -57,6 +61,7 @@ def monitor_model(
             report_path=report.path,
             signals_path=signals.path,
             by=filled_in(run),
+            clock=(lambda: moment) if moment else None,
         )
         record.verdict = monitored.verdict
         record.note(

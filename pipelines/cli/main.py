@@ -158,6 +158,7 @@ def run(
     no_cache: bool,
     no_notify: bool,
     as_json: bool,
+    now: str = "",
 ) -> None:
     """Run a pipeline of FILE (retrain.yaml) on this machine.
 
@@ -178,6 +179,7 @@ def run(
         resume=resume,
         caching=False if no_cache else None,
         notify=not no_notify,
+        now=now,
         as_json=as_json,
         verbose=verbose,
     )

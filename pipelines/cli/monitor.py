@@ -13,6 +13,12 @@ from .options import STORE
 
 # Options of commands that the pipeline has no use for.
 _LEFT_OUT = frozenset({"pipeline", "only", "span", "allow_older"})
+NOW = click.Option(
+    ["--now"],
+    metavar="TIME",
+    default="",
+    help="Judge as of this time, such as 2026-11-26T12:00; for logs of the past.",
+)
 
 
 def monitor_group(run: click.Command, submit: click.Command, schedule: click.Group) -> click.Group:
@@ -27,7 +33,9 @@ def monitor_group(run: click.Command, submit: click.Command, schedule: click.Gro
         The group: these commands for the pipeline `monitoring`, and those of its own.
     """
     group = click.Group("monitor", help="Monitor what serves: broken data, drift, quality.")
-    group.add_command(_of_monitoring(run, "Run the pipeline monitoring on this machine."))
+    run = _of_monitoring(run, "Run the pipeline monitoring on this machine.")
+    run.params.append(NOW)
+    group.add_command(run)
     group.add_command(
         _of_monitoring(submit, "Start the pipeline monitoring on Vertex AI or Kubeflow.")
     )

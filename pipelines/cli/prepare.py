@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.moments import parse_now
 from ..definitions.compiled import Pipeline
 from ..definitions.compiling import Compiled, compile_pipeline
 from ..project.config import LoadedConfig, load_config
@@ -167,6 +168,7 @@ def read_parameters(
         raise RetrainerError(
             f"--parameter: allow_older is '{parameters['allow_older']}'; it must be true or false."
         )
+    parse_now(parameters.get("now", ""))
     return parameters
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.moments import parse_now
 from ...components.lib.uris import filesystem, is_local
 from ..definitions.compiling import compile_spec
 from ..local.observer import RunObserver
@@ -54,6 +55,7 @@ def run_locally(
     resume: str | None = None,
     caching: bool | None = None,
     notify: bool = True,
+    now: str = "",
 ) -> RunRecord:
     """Compile a retrain.yaml and run what was compiled.
 
@@ -67,6 +69,7 @@ def run_locally(
         resume: The failed run to resume, or `last`.
         caching: False to ignore the cache.
         notify: Whether notifications are sent.
+        now: When it is, in ISO 8601; empty for the clock's time.
 
     Returns:
         The run's record, whether it succeeded or failed.
@@ -85,7 +88,7 @@ def run_locally(
             "folder. Set pipeline_root to a local folder; the store may stay on a bucket."
         )
     known = PIPELINES[loaded.pipeline].parameters
-    given = {"span": span or "latest", "allow_older": str(allow_older).lower()}
+    given = {"span": span or "latest", "allow_older": str(allow_older).lower(), "now": now}
     parameters = {name: value for name, value in given.items() if name in known}
     if resume:
         earlier = find_run(config.store, resume, loaded.pipeline_name)
@@ -115,6 +118,7 @@ def run_here(
     resume: str | None = None,
     caching: bool | None = None,
     notify: bool = True,
+    now: str = "",
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -129,6 +133,7 @@ def run_here(
         resume: The failed run to resume, or `last`.
         caching: False to ignore the cache.
         notify: Whether notifications are sent.
+        now: When it is, in ISO 8601; empty for the clock's time. For a pipeline that has this parameter.
         as_json: Whether to print the run's record, and nothing else.
         verbose: Whether to show what tasks print.
 
@@ -139,12 +144,13 @@ def run_here(
         RetrainerError: If the run can't start.
     """
     loaded = load_config(file).of(pipeline)
-    given = ("span", span is not None), ("allow_older", allow_older)
+    given = ("span", span is not None), ("allow_older", allow_older), ("now", bool(now))
     for name in (name for name, is_given in given if is_given):
         if name not in PIPELINES[pipeline].parameters:
             raise RetrainerError(
                 f"the pipeline {pipeline} has no parameter '{name}'; leave it out."
             )
+    parse_now(now)
     show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
     with warm_runner() as local:
         record = run_locally(
@@ -157,6 +163,7 @@ def run_here(
             resume=resume,
             caching=caching,
             notify=notify,
+            now=now,
         )
     if as_json:
         click.echo(json.dumps(asdict(record), indent=2))

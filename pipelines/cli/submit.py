@@ -160,7 +160,7 @@ def _run_here(
     from ..runs.run_ids import check_local_run_id
     from .run import run_here
 
-    others = sorted(set(parameters) - {"span", "allow_older"})
+    others = sorted(set(parameters) - {"span", "allow_older", "now"})
     if others:
         raise RetrainerError(
             f"--parameter {others[0]}: a local run takes it from retrain.yaml; set it there."
@@ -175,6 +175,7 @@ def _run_here(
         pipeline=pipeline,
         span=parameters.get("span"),
         allow_older=parameters.get("allow_older") == "true",
+        now=parameters.get("now", ""),
         run_id=run_id,
         as_json=as_json,
         verbose=verbose,

@@ -18,7 +18,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
         loaded: The configuration, with a section `monitoring`.
 
     Returns:
-        A KFP pipeline, ready for kfp's compiler. Its parameter is `store`.
+        A KFP pipeline, ready for kfp's compiler. Its parameters are `store` and `now`.
     """
     config = loaded.config
     section = config.monitoring
@@ -26,25 +26,25 @@ def monitoring(loaded: LoadedConfig) -> Any:
 
     schema_uri = config.validation.schema_uri or ""
 
-    def ingest(store: Any) -> Any:
+    def ingest(store: Any, now: Any) -> Any:
         if not section.predictions.uri:
             return None
         arguments = section.predictions.ingest_arguments(config.data, schema_uri)
-        task = ingest_predictions(store=store, **arguments, **RUN)
+        task = ingest_predictions(store=store, now=now, **arguments, **RUN)
         set_up(task, "ingest_predictions", loaded)
         return task
 
-    def join(store: Any, *before: Any) -> Any:
+    def join(store: Any, now: Any, *before: Any) -> Any:
         if not section.labels.is_joined(config.data):
             return None
         weight = config.evaluation.example_weight_key or ""
         arguments = section.labels.join_arguments(config.data, weight, schema_uri)
-        task = join_labels(store=store, **arguments, **RUN)
+        task = join_labels(store=store, now=now, **arguments, **RUN)
         task.after(*before)
         set_up(task, "join_labels", loaded)
         return task
 
-    def look(store: Any, *before: Any) -> None:
+    def look(store: Any, now: Any, *before: Any) -> None:
         task = monitor_model(
             store=store,
             monitoring=section.values(),
@@ -53,6 +53,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
             retraining=config.retraining.values(config.name, config.data)
             if config.retraining
             else {},
+            now=now,
             **RUN,
         )
         task.after(*before)
@@ -61,10 +62,10 @@ def monitoring(loaded: LoadedConfig) -> Any:
     @dsl.pipeline(
         name=loaded.pipeline_name, description="Monitoring of what serves, compiled by retrainer."
     )
-    def pipeline(store: str = config.store) -> None:
+    def pipeline(store: str = config.store, now: str = "") -> None:
         with notified(loaded, store, "monitor"):
-            before = [task for task in [ingest(store)] if task is not None]
-            before += [task for task in [join(store, *before)] if task is not None]
-            look(store, *before)
+            before = [task for task in [ingest(store, now)] if task is not None]
+            before += [task for task in [join(store, now, *before)] if task is not None]
+            look(store, now, *before)
 
     return pipeline

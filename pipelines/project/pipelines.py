@@ -57,7 +57,7 @@ PIPELINES = {
         WATCH_ROLLOUT, ("store",), (WATCH_ROLLOUT, _NOTIFY), ("serving", "rollout")
     ),
     MONITORING: PipelineKind(
-        MONITORING, ("store",), (_INGEST, _JOIN, "monitor_model", _NOTIFY), (MONITORING,)
+        MONITORING, ("store", "now"), (_INGEST, _JOIN, "monitor_model", _NOTIFY), (MONITORING,)
     ),
 }
 """The pipelines by name, the usual one first."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import yaml
@@ -71,3 +72,26 @@ def test_submit_and_schedules_are_of_the_pipeline_monitoring(project):
     found = CliRunner().invoke(cli, words)
     assert found.exit_code == 0, found.output
     assert "orders-monitoring" in found.stdout
+
+
+def test_a_time_that_is_none_is_named_before_anything_runs(project):
+    file = str(project / "retrain.yaml")
+    found = CliRunner().invoke(cli, ["monitor", "run", file, "--now", "yesterday"])
+    assert found.exit_code == 1
+    assert "now is 'yesterday'" in str(found.exception)
+
+
+@pytest.mark.slow
+def test_a_run_judges_as_of_the_time_that_it_is_given(project):
+    store = str(project / "store")
+    push_version(store, project, since=datetime(2026, 11, 1, tzinfo=UTC))
+    for day in range(1, 4):
+        write_predictions(store, f"2026-11-0{day}", make_columns(50, day))
+    file = str(project / "retrain.yaml")
+    words = ["monitor", "run", file, "--now", "2026-11-03T06:00", "--json"]
+    found = CliRunner().invoke(cli, words)
+    record = json.loads(found.stdout)
+    task = record["tasks"]["monitor-model"]
+    assert "2 windows judged" in task["outputs"]["verdict"]
+    assert json.loads(run(project, "status", "--json"))["window"] == "2026-11-02"
+    assert Path(task["output_artifacts"]["report"]["uri"]).read_text().startswith("<!doctype html>")

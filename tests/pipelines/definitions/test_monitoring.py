@@ -33,7 +33,8 @@ def test_the_pipeline_looks_and_is_never_cached(tmp_path):
     assert given["signals"] == {"kinds": {}}
     assert "schedule" not in given
     assert inputs["label"]["runtimeValue"]["constant"] == "returned"
-    assert list(spec["root"]["inputDefinitions"]["parameters"]) == ["store"]
+    assert set(spec["root"]["inputDefinitions"]["parameters"]) == {"store", "now"}
+    assert set(inputs["now"]) == {"componentInputParameter"}
 
 
 def test_without_the_section_there_is_no_such_pipeline(tmp_path):
