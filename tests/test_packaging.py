@@ -130,8 +130,8 @@ def test_every_import_is_declared() -> None:
         )
         for text in group
     }
-    # tfx-bsl and tensorflow-metadata come with, and are versioned by, the TFX libraries.
-    declared |= {"retrainer", "tfx-bsl", "tensorflow-metadata"}
+    # These come with, and are versioned by, the TFX libraries.
+    declared |= {"retrainer", "tfx-bsl", "tensorflow-metadata", "tensorflow-serving-api"}
     providers = importlib.metadata.packages_distributions()
     undeclared = set()
     for path in source_files():

@@ -26,18 +26,25 @@ class FileLog:
             now: Microseconds since 1970.
         """
         self._settings, self._periods, self._now = settings, periods, now
-        context = ReadContext(settings.mapping, columns.only, settings.output, tuple(columns.types))
+        context = ReadContext(
+            settings.mapping,
+            columns.only,
+            settings.output,
+            tuple(columns.types),
+            settings.tolerance,
+        )
         self._reader = open_reader(settings.format, context)
 
     def survey(self, known: Mapping[str, Survey]) -> dict[LogFile, Survey]:
         """See `Log`."""
         settings = self._settings
         files = list_logs(settings.uri, self._reader.endings)
-        tail = settings.wait if self._reader.pairs else 0
         found = survey_logs(
             files,
             known,
-            lambda file: survey_file(file, self._reader, self._periods, settings.tolerance, tail),
+            lambda file: survey_file(
+                file, self._reader, self._periods, settings.tolerance, settings.wait, self._now
+            ),
         )
         return {file: found[file.uri] for file in files if file.uri in found}
 

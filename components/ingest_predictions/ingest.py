@@ -263,6 +263,7 @@ class _Ingestion:
             self._periods,
             self._settings.tolerance,
             self._settings.output,
+            self._settings.wait,
             quarantine=lambda span, file, one: tables[span].quarantine(file, one),
             counts=lambda span: tables[span].counts,
             wanted=lambda span: span in wanted,

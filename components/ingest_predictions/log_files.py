@@ -19,6 +19,7 @@ _MODIFIED = ("mtime", "updated", "LastModified", "last_modified", "timeModified"
 _CHANGES = ("etag", "ETag", "md5Hash", "generation", *_MODIFIED)
 _COMPRESSED = (".gz", ".bz2")
 _DIGEST_BYTES = 16
+_CUT_OFF = b"cut off"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def list_logs(logs: str, endings: Sequence[str]) -> list[LogFile]:
 
 
 def survey_file(
-    file: LogFile, reader: Reader, periods: Periods, tolerance: int, tail: int
+    file: LogFile, reader: Reader, periods: Periods, tolerance: int, wait: int, now: int
 ) -> Survey:
     """Read which records a file has of which spans.
 
@@ -95,7 +96,8 @@ def survey_file(
         reader: Of its format.
         periods: Spans.
         tolerance: By how much clocks may differ, in microseconds.
-        tail: How long after a span's end answers of its requests may come, in microseconds; 0 for none.
+        wait: How long after a span's end answers of its requests may come, and a file may be incomplete: microseconds.
+        now: When it is, in microseconds since 1970.
 
     Raises:
         FileNotFoundError: If it is gone.
@@ -103,7 +105,7 @@ def survey_file(
     rows: dict[int, int] = {}
     digests: dict[int, Any] = {}
     tails: dict[int, Any] = {}
-    undated = 0
+    undated, last, fingerprint = 0, None, file.fingerprint
     with open_log(file) as log:
         try:
             for time, content in reader.read_moments(log):
@@ -111,20 +113,28 @@ def survey_file(
                 if moment is None:
                     undated += 1
                     continue
-                span = periods.index(moment.time)
+                last = moment.time
+                span = periods.index(last)
                 if span not in digests:
                     rows[span], digests[span] = 0, _begin()
                 rows[span] += 1
                 digests[span].update(content)
-                if tail and moment.time - periods.start(span) < tail:
+                if reader.pairs and last - periods.start(span) < wait:
                     tails.setdefault(span - 1, _begin()).update(content)
         except CutOffError:
             # What stands before is read all the same.
-            pass
+            growing = file.modified is not None and file.modified > now - wait
+            if growing:
+                # It is read again at the next look, even if it did not grow.
+                fingerprint = ""
+            elif file.modified is not None:
+                span = periods.index(last if last is not None else file.modified)
+                rows.setdefault(span, 0)
+                digests.setdefault(span, _begin()).update(_CUT_OFF)
         # Of formats whose records have no bytes of their own.
         whole = log.digest() if reader.whole else ""
     return Survey(
-        file.fingerprint,
+        fingerprint,
         {span: (count, whole or digests[span].hexdigest()) for span, count in rows.items()},
         {span: whole or one.hexdigest() for span, one in tails.items()},
         undated,

@@ -9,6 +9,7 @@ OTHER_COUNT = "another number of predictions than instances"
 NO_NAMES = "its instances have no column names"
 NOT_LOGGED = "its body was not logged"
 CUT_OFF = "it is cut off"
+ORPHAN = "it is an answer without its request"
 """Reasons of quarantine that several readers give."""
 _TEXT_KEPT = 300
 
@@ -29,6 +30,7 @@ class LoggedRequest:
         latency_ms: How long the answer took, in milliseconds; None if unknown.
         first_row: Place of the first instance in its request.
         line: Its place in the file, from 1.
+        time_fault: What is counted of its time, if another counts than its own; empty if not.
         content: Bytes that it was made of, by which one without an ID gets one.
     """
 
@@ -43,6 +45,7 @@ class LoggedRequest:
     latency_ms: float | None = None
     first_row: int = 0
     line: int = 0
+    time_fault: str = ""
     content: bytes = b""
 
 

@@ -11,7 +11,7 @@ _UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 _PERIODS = {"hour": (3_600_000_000, "%Y-%m-%dT%H"), "day": (86_400_000_000, "%Y-%m-%d")}
 # Beyond, a datetime can't hold it.
 _LAST = 253_402_300_800_000_000
-WITHOUT_TIME, CLOCK_AHEAD = "without_time", "clock_ahead"
+WITHOUT_TIME, CLOCK_AHEAD, CLOCK_DIFFERS = "without_time", "clock_ahead", "clock_differs"
 """What is counted of moments that do not count."""
 
 

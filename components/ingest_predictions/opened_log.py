@@ -35,9 +35,12 @@ class OpenedLog:
         stream: Its content, unpacked.
     """
 
-    def __init__(self, file: LogFile, stream: io.BufferedIOBase, digest: Any) -> None:
+    def __init__(
+        self, file: LogFile, stream: io.BufferedIOBase, raw: io.BufferedIOBase, digest: Any
+    ) -> None:
         self.file = file
         self.stream = stream
+        self._raw = raw
         self._digest = digest
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -72,7 +75,9 @@ class OpenedLog:
         return chunk
 
     def digest(self) -> str:
-        """Return the SHA-256 of the file as it is stored, once it was read to its end."""
+        """Return the SHA-256 of the file as it is stored, after reading what is left of it."""
+        while self._raw.read(_BUFFER):
+            pass
         return str(self._digest.hexdigest())
 
 
@@ -118,4 +123,4 @@ def open_log(file: LogFile) -> Iterator[OpenedLog]:
         if not codec and buffered.peek(2)[:2] == _GZIP:
             codec = "gzip"
         stream = _UNPACKERS[codec](buffered) if codec in _UNPACKERS else buffered
-        yield OpenedLog(file, stream, digest)
+        yield OpenedLog(file, stream, buffered, digest)

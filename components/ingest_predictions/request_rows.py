@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ..lib.prediction_table import ERROR, OK, make_table
 from ..lib.source_rows.pseudonymize import hash_column
 from .cells import cast_cells
-from .logged import LogFile, Logged, LoggedRequest, Unreadable
+from .logged import ORPHAN, LogFile, Logged, LoggedRequest, Unreadable
 from .model_columns import ModelColumns
 from .model_names import ModelNames
 from .moments import Periods, choose_moment
@@ -85,6 +85,7 @@ class RequestRows:
         periods: Periods,
         tolerance: int,
         output: str,
+        tail: int,
         quarantine: Callable[[int, LogFile, Unreadable], None],
         counts: Callable[[int], SpanCounts],
         wanted: Callable[[int], bool],
@@ -97,12 +98,13 @@ class RequestRows:
             periods: Spans.
             tolerance: By how much clocks may differ, in microseconds.
             output: The output that counts.
+            tail: How long after a span's end answers of its requests may come, in microseconds.
             quarantine: Takes what can't be used: its span and file.
             counts: Returns the counts of a span.
             wanted: Returns whether a span is made.
         """
         self._columns, self._names, self._periods = columns, names, periods
-        self._tolerance, self._output = tolerance, output
+        self._tolerance, self._output, self._tail = tolerance, output, tail
         self._quarantine, self._counts, self._wanted = quarantine, counts, wanted
         self._schema = columns.schema()
 
@@ -132,12 +134,15 @@ class RequestRows:
         if not self._wanted(span):
             return
         if isinstance(one, Unreadable):
+            if one.reason == ORPHAN and moment.time - self._periods.start(span) < self._tail:
+                # Its request is of the span before.
+                return
             self._quarantine(span, file, one)
             return
         counts = self._counts(span).counts
         count = max(1, len(one.instances))
-        if moment.fault:
-            counts[moment.fault] += count
+        if fault := one.time_fault or moment.fault:
+            counts[fault] += count
         request_id = one.request_id
         if not request_id:
             request_id = _make_id(file, one)

@@ -68,8 +68,8 @@ class MappedRecords:
             float(rate) if isinstance(rate, int | float) and 0 < rate <= 1 else 1.0,
             float(latency) if isinstance(latency, int | float) else None,
             int(row) if isinstance(row, int | float) and row == row else 0,
-            number,
-            content,
+            line=number,
+            content=content,
         )
 
     def _failure(self, record: Mapping[str, Any]) -> str | None:

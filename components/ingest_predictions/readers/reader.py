@@ -20,12 +20,14 @@ class ReadContext:
         only: The one column of a model that takes one; empty for others.
         output: The output that counts, of a model with several.
         columns: Columns to keep.
+        tolerance: By how much clocks may differ, in microseconds.
     """
 
     mapping: LogMapping
     only: str = ""
     output: str = ""
     columns: tuple[str, ...] = ()
+    tolerance: int = 3_600_000_000
 
 
 class Reader(Protocol):

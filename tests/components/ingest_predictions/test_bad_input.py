@@ -1,9 +1,10 @@
 """What logs hold in practice: no JSON, no ids, failed requests, wrong clocks."""
 
+import os
 from datetime import UTC, datetime
 
 import pytest
-from servers.log_project import DAY, NOON, Project, line, row
+from servers.log_project import DAY, NOON, NOW, Project, line, row
 
 from retrainer.components.lib.errors import RetrainerError
 
@@ -153,3 +154,19 @@ def test_a_torn_gzip_is_read_up_to_where_it_ends(project: Project) -> None:
     project.ingest()
     assert 0 < project.record()["rows"] < 400
     assert project.counts()["quarantined"] == {"it is cut off": 1}
+
+
+def test_a_packed_file_that_is_still_written_is_read_again(project: Project) -> None:
+    path = project.log("a.jsonl.gz", [line(f"r{n}", [row(n)], [0.5]) for n in range(50)])
+    whole = path.read_bytes()
+    project.file("a.jsonl.gz", b"")
+    path.write_bytes(whole[:40])
+    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    assert project.ingest().verdict == "nothing new in the log"
+    # Its writer was killed: an hour later that is a fault.
+    path.write_bytes(whole[:40])
+    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    with pytest.raises(RetrainerError, match=r"a\.jsonl\.gz' line 1: it is cut off"):
+        project.ingest(NOW.replace(day=12))
+    path.write_bytes(whole)
+    assert project.ingest(NOW.replace(day=12)).made[0].rows == 50

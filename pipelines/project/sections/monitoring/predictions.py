@@ -63,7 +63,9 @@ class PredictionLogsConfig(Section):
     )
     format: LogFormat = Field(
         "serve_log",
-        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `json_lines`: by `mapping`.",
+        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `kserve_events`: what "
+        "`retrainer monitor sink` writes; `kserve_parquet`: KServe's files; `prediction_log`: TensorFlow Serving's, "
+        "in TFRecord; `json_lines` and `parquet`: by `mapping`.",
     )
     period: Literal["day", "hour"] = Field(
         "day", description="Time that a span of predictions covers, in UTC."
@@ -82,7 +84,7 @@ class PredictionLogsConfig(Section):
     )
     mapping: LogMappingConfig = Field(
         default_factory=LogMappingConfig,
-        description="Where records have what; for `json_lines`.",
+        description="Where records have what; for `json_lines` and `parquet`.",
     )
     versions: dict[str, int] = Field(
         default_factory=dict,
