@@ -1,7 +1,7 @@
 """What a look judges: spans of predictions, those before them, and the champion that made them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -75,6 +75,7 @@ class Look:
         label: Name of the label's column; empty if unknown.
         evaluation: The section `evaluation`: metrics, slices, thresholds, the weight's column.
         broken: Why the values of a column can't be trusted, by column; found by the checks of kind `data`.
+        broken_before: Spans in which the values of a column could not be trusted, by column.
         judged_before: How many rows each span had when it was first judged, by span.
         feed: All spans of predictions.
     """
@@ -90,6 +91,7 @@ class Look:
     label: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    broken_before: Mapping[str, Collection[str]] = field(default_factory=dict)
     judged_before: Mapping[str, int] = field(default_factory=dict)
     feed: Feed = field(default_factory=Feed)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)

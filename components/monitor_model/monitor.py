@@ -12,7 +12,7 @@ from ..lib.joined_sets import newest_joined
 from ..lib.monitoring.incident import Incident
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.signal_states import Change, State
-from ..lib.monitoring.signals import Kind, Outcome, Signal
+from ..lib.monitoring.signals import Outcome
 from ..lib.prediction_table import list_predictions
 from ..lib.progress import progress
 from ..lib.registry import CHAMPION, ModelVersion, Registry
@@ -20,9 +20,10 @@ from ..lib.store import Store
 from ..lib.uris import join, write_atomic, write_json
 from ..lib.whole_numbers import whole_numbers
 from ..lib.words import plural
-from .checks import CHECKS, DATA_CHECKS, Check
 from .incidents import follow
+from .judging import judge
 from .look import Look
+from .past import broken_spans, rows_when_judged
 from .report import render
 from .windows import Window, choose_windows, read_feed
 
@@ -30,7 +31,6 @@ from .windows import Window, choose_windows, read_feed
 LOOK_VERSION = 1
 SIGNALS_FILE = "signals.json"
 _HISTORY = 60
-_OF_COLUMNS = frozenset({Kind.SKEW, Kind.DRIFT, Kind.ATTRIBUTION})
 
 
 @dataclass(frozen=True)
@@ -162,60 +162,11 @@ def find_champion(store: str) -> Champion | None:
     return Champion(registry.get(moves[-1].version), _time_of(first))
 
 
-def judge(look: Look, checks: tuple[Check, ...] = CHECKS) -> tuple[list[Signal], list[str]]:
-    """Run the checks of a look.
-
-    A column whose data is broken has no drift: its distance shows the breakage, which the checks of kind `data` report.
-
-    Args:
-        look: The look.
-        checks: The checks after those for broken data.
-
-    Returns:
-        The signals, and why checks could not judge.
-    """
-    found: dict[str, Signal] = {}
-    errors: list[str] = []
-    _run(look, DATA_CHECKS, found, errors)
-    broken = {
-        str(one.evidence["column"]): one.meaning
-        for one in found.values()
-        if one.outcome == Outcome.BREACHED and one.evidence.get("column")
-    }
-    _run(look.with_broken(broken), checks, found, errors)
-    return [_silence(one, broken) for one in found.values()], errors
-
-
-def _run(
-    look: Look, checks: tuple[Check, ...], found: dict[str, Signal], errors: list[str]
-) -> None:
-    for check in checks:
-        try:
-            for signal in check(look):
-                assert signal.name not in found, f"two checks find {signal.name}"
-                found[signal.name] = signal
-        except RetrainerError as error:
-            # What the others find counts; the run fails when it is recorded.
-            errors.append(str(error))
-
-
-def _silence(signal: Signal, broken: Mapping[str, str]) -> Signal:
-    column = str(signal.evidence.get("column", signal.subject))
-    if signal.kind not in _OF_COLUMNS or column not in broken or signal.outcome != Outcome.BREACHED:
-        return signal
-    meaning = f"broken data, not judged as {str(signal.kind).replace('_', ' ')}: {broken[column]}"
-    return replace(signal, outcome=Outcome.SILENT, meaning=meaning)
-
-
 def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
     settings = usual.section("window")
     sets = list_predictions(usual.store)
     feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
     history = looks.newest(_HISTORY)
-    rows: dict[str, int] = {}
-    for one in history:
-        for span, about in one.spans.items():
-            rows.setdefault(span, int(about["rows"]))
     windows = choose_windows(feed, settings, usual.since, {one.window for one in history})
     written = []
     known = history[-1].number if history else 0
@@ -228,7 +179,8 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             current=window.current,
             earlier=window.earlier,
             feed=own,
-            judged_before=rows,
+            judged_before=rows_when_judged(history),
+            broken_before=broken_spans(history),
             _shared=usual._shared,
         )
         key = _key(look)
@@ -247,6 +199,7 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             by,
         )
         written.append(looks.add(record, known))
+        history.append(written[-1])
     return tuple(written)
 
 

@@ -49,16 +49,30 @@ def find_signals(look: Look) -> Iterator[Signal]:
         return
     columns = look.columns(look.current[-1])
     before = look.columns(look.earlier[-1]) if look.earlier else columns
-    names = dict.fromkeys((*before.features, *columns.features))
-    now = _read(look, look.current, list(names))
-    usual = _read(look, look.earlier[-1:], list(names))
+    names = list(dict.fromkeys((*before.features, *columns.features)))
+    now = _read(look, look.current, names)
+    usual = _read_usual(look, names)
     for name in names:
-        yield _judge(look, name, name in columns.features, now[name], usual[name])
+        yield _judge(look, name, name in columns.features, now[name], usual.get(name))
+
+
+def _read_usual(look: Look, names: Sequence[str]) -> dict[str, _Column]:
+    """Read each column in the newest earlier span in which it was not broken; leave out one that has none."""
+    of_span: dict[str, list[str]] = {}
+    for name in names:
+        broken = look.broken_before.get(name, ())
+        clean = next((one.span for one in reversed(look.earlier) if one.span not in broken), None)
+        if clean is not None:
+            of_span.setdefault(clean, []).append(name)
+    found: dict[str, _Column] = {}
+    for one in look.earlier:
+        found |= _read(look, [one], of_span.get(one.span, []))
+    return found
 
 
 def _read(look: Look, sets: Sequence[PredictionSet], names: list[str]) -> dict[str, _Column]:
     found = {name: _Column() for name in names}
-    for one in sets:
+    for one in sets if names else ():
         inputs = look.columns(one).inputs
         table = [inputs.get(name, name) for name in names]
         for batch in look.batches(one, table, of_champion=False):
@@ -67,7 +81,7 @@ def _read(look: Look, sets: Sequence[PredictionSet], names: list[str]) -> dict[s
     return found
 
 
-def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column) -> Signal:
+def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column | None) -> Signal:
     subject, evidence = name, {"column": name, "rows": now.rows, "missing": now.missing}
     if not is_there:
         meaning = f"column {name} is missing: the requests do not have it any more"
@@ -76,7 +90,8 @@ def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column) 
         meaning = f"{plural(now.rows, 'row')}, too few to judge"
         return Signal(Kind.DATA, subject, Outcome.SILENT, meaning, evidence=evidence)
     share = now.missing_share
-    bound = max(usual.missing_share, _allowed(look, name)) + float(
+    missing = usual.missing_share if usual else 0.0
+    bound = max(missing, _allowed(look, name)) + float(
         look.section("data").get("max_missing", 0.05)
     )
     if share > bound:
@@ -85,7 +100,7 @@ def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column) 
         return Signal(
             Kind.DATA, subject, Outcome.BREACHED, meaning, share, bound, evidence=evidence
         )
-    if not now.varies and now.value is not None and usual.varies:
+    if not now.varies and now.value is not None and usual and usual.varies:
         meaning = (
             f"every row has the value {str(now.value)[:60]!r}, and the rows before had several"
         )

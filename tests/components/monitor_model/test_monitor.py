@@ -122,6 +122,19 @@ def test_a_column_that_breaks_is_broken_data_and_no_drift(served, monkeypatch):
     assert found.detected == ["data/distance", "data/hour"]
 
 
+def test_a_column_that_stays_broken_is_not_taken_for_usual(served):
+    """Else it would be drift from the second day on, and train a model on the breakage."""
+    for number in (6, 7, 8):
+        columns = make_columns(200, number) | {"distance": [None] * 200, "hour": [7] * 200}
+        write_predictions(served, day(number), columns)
+    found, signals = look_at(served, 9)
+    assert signals["data/hour"].outcome == Outcome.BREACHED
+    assert signals["data/distance"].outcome == Outcome.BREACHED
+    assert {change.look for change in found.changes} == {6}
+    write_predictions(served, day(9), make_columns(200, 9))
+    assert look_at(served, 10)[0].detected == []
+
+
 def test_a_column_that_is_gone_is_broken_data(served):
     columns = make_columns(200, 6)
     del columns["carrier"]

@@ -1,0 +1,29 @@
+"""What the looks of the past say of earlier spans."""
+
+from collections.abc import Sequence
+
+from ..lib.monitoring.looks import LookRecord
+from ..lib.monitoring.signals import Kind, Outcome
+
+
+def rows_when_judged(history: Sequence[LookRecord]) -> dict[str, int]:
+    """Return how many rows each span had in the first look at it."""
+    rows: dict[str, int] = {}
+    for one in history:
+        for span, about in one.spans.items():
+            rows.setdefault(span, int(about["rows"]))
+    return rows
+
+
+def broken_spans(history: Sequence[LookRecord]) -> dict[str, set[str]]:
+    """Return the spans in which a column was broken, by column, as the last look at each span has it."""
+    broken: dict[str, set[str]] = {}
+    for one in history:
+        for signal in one.signals:
+            column = signal.evidence.get("column")
+            if signal.kind != Kind.DATA or not column:
+                continue
+            spans = broken.setdefault(str(column), set())
+            for span in one.spans:
+                (spans.add if signal.outcome == Outcome.BREACHED else spans.discard)(span)
+    return broken
