@@ -1,13 +1,10 @@
 """Accepting data into a schema: TFDV's anomalies become changes, one column and kind at a time."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.dataset import Column
 from ..lib.features import FLOAT, INT, raw_features
 from .chunked_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
@@ -15,22 +12,14 @@ from .finding_kinds import (
     MISSING_COLUMN,
     MISSING_VALUES,
     NEW_COLUMN,
-    NOT_A_NUMBER,
-    OUT_OF_DOMAIN,
-    UNEXPECTED_VALUES,
     WARNING,
     WRONG_TYPE,
     FindingKind,
 )
 from .findings import Finding
 from .limits import Settings
-from .schema_inference import (
-    MAX_DOMAIN_VALUES,
-    drop_domains,
-    infer_schema,
-    relax_presence,
-    training_environment,
-)
+from .schema_editor import DOMAIN_KINDS, SchemaEditor, Source, features_by_name, with_rows
+from .schema_inference import training_environment
 from .schema_overlay import overlay
 from .schema_words import (
     count_values,
@@ -43,29 +32,10 @@ from .schema_words import (
 from .tfdv_anomalies import anomaly_findings
 from .window import Subject, Window
 
-_DOMAIN_KINDS = (
-    UNEXPECTED_VALUES,
-    OUT_OF_DOMAIN,
-    NOT_A_NUMBER,
-)
 _ROUNDED = (
     "; the model then gets float32 instead of int64, exact up to 16,777,216 (2^24): if it is an identifier, make it "
     "text (data.types)"
 )
-# Fields that other kinds of findings change, or that data can't determine.
-_NOT_OTHER = {
-    "name",
-    "type",
-    "presence",
-    "group_presence",
-    "lifecycle_stage",
-    "distribution_constraints",
-    "annotation",
-    "drift_comparator",
-    "skew_comparator",
-    "in_environment",
-    "not_in_environment",
-}
 
 
 @dataclass(frozen=True)
@@ -136,9 +106,9 @@ def update_schema(
     updated.CopyFrom(schema)
     found: dict[tuple[str, FindingKind], list[Finding]] = {}
     refused: dict[tuple[str, FindingKind], str] = {}
-    for subject in _with_rows(window):
-        source = _Source(subject, window, settings)
-        editor = _SchemaEditor(updated, source)
+    for subject in with_rows(window):
+        source = Source(subject, window, settings)
+        editor = SchemaEditor(updated, source)
         for finding in _find(updated, subject, settings):
             key = (finding.column, finding.kind)
             is_added = (finding.column, NEW_COLUMN) in found
@@ -150,7 +120,7 @@ def update_schema(
                 refused[key] = reason
                 continue
             editor.accept(finding)
-    for subject in _with_rows(window):
+    for subject in with_rows(window):
         for finding in dataset_findings(
             dataset_anomalies(window, subject, schema), subject, schema
         ):
@@ -158,7 +128,7 @@ def update_schema(
             if wanted(finding.column, finding.kind.name):
                 found.setdefault(key, []).append(finding)
                 refused[key] = finding.remedy
-    before, after = _by_name(schema), _by_name(updated)
+    before, after = features_by_name(schema), features_by_name(updated)
     domains = string_domains(schema), string_domains(updated)
     not_features = [*window.index.bare_key, window.index.label]
     kinds = raw_features(schema, not_features), raw_features(updated, not_features)
@@ -179,16 +149,12 @@ def update_schema(
     taken = {change.column for change in changes if not change.refused}
     left = [
         finding.line
-        for subject in _with_rows(window)
+        for subject in with_rows(window)
         for finding in (_find(updated, subject, settings) if taken else ())
         if finding.column in taken and wanted(finding.column, finding.kind.name)
         if (finding.column, finding.kind) not in refused
     ]
     return Update(updated, changes, tuple(left))
-
-
-def _with_rows(window: Window) -> Iterable[Subject]:
-    return [subject for subject in window.subjects if subject.dataset.rows]
 
 
 def _find(schema: schema_pb2.Schema, subject: Subject, settings: Settings) -> list[Finding]:
@@ -211,7 +177,7 @@ def _refusal(
     window: Window,
     settings: Settings,
 ) -> str:
-    if finding.kind in _DOMAIN_KINDS and finding.column in settings.bounded:
+    if finding.kind in DOMAIN_KINDS and finding.column in settings.bounded:
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
     if finding.kind == MISSING_COLUMN and finding.column == window.index.label:
         return "it is the label, which training needs: restore it in the source"
@@ -220,133 +186,6 @@ def _refusal(
     if finding.kind != NEW_COLUMN and finding.column not in features:
         return "it is nested in another column: edit the schema by hand"
     return ""
-
-
-class _Source:
-    """The schema that a dataset's rows imply, inferred once."""
-
-    def __init__(self, subject: Subject, window: Window, settings: Settings) -> None:
-        self.subject, self.window, self.settings = subject, window, settings
-
-    @cached_property
-    def columns(self) -> dict[str, Column]:
-        return self.subject.dataset.columns
-
-    @cached_property
-    def everywhere(self) -> list[dict[str, Column]]:
-        return [subject.dataset.columns for subject in _with_rows(self.window)]
-
-    @cached_property
-    def inferred(self) -> schema_pb2.Schema:
-        index = self.window.index
-        spans = [span for span in self.window.spans.values() if span.rows]
-        mass = self.settings.min_domain_mass
-        aside = self.window.splits["eval"] if index.splits_share_spans else None
-        return infer_schema(self.subject.dataset, spans, index.label, index.bare_key, mass, aside)
-
-
-class _SchemaEditor:
-    """Accepts the anomalies of one dataset into a schema."""
-
-    def __init__(self, schema: schema_pb2.Schema, source: _Source) -> None:
-        self.schema, self.source = schema, source
-        self.features = _by_name(schema)
-
-    @cached_property
-    def proposal(self) -> schema_pb2.Schema:
-        """The schema as TFDV widens it."""
-        settings = self.source.settings
-        return tfdv.update_schema(
-            overlay(self.schema, settings.domains, settings.min_domain_mass),
-            self.source.subject.dataset.statistics,
-            max_string_domain_size=MAX_DOMAIN_VALUES,
-        )
-
-    @cached_property
-    def proposed(self) -> dict[str, schema_pb2.Feature]:
-        return _by_name(self.proposal)
-
-    @cached_property
-    def inferred(self) -> dict[str, schema_pb2.Feature]:
-        return _by_name(self.source.inferred)
-
-    def accept(self, finding: Finding) -> None:
-        """Change the schema so that the data fits."""
-        if finding.kind == NEW_COLUMN:
-            self._add_column(finding.column)
-            return
-        feature = self.features[finding.column]
-        if finding.kind == MISSING_COLUMN:
-            feature.lifecycle_stage = schema_pb2.DEPRECATED
-        elif finding.kind == MISSING_VALUES:
-            relax_presence(feature, self.source.columns[finding.column])
-        elif finding.kind == WRONG_TYPE:
-            self._change_type(feature)
-        elif finding.kind in _DOMAIN_KINDS:
-            _copy_domain(self.schema, feature, self.proposal, self.proposed[finding.column])
-        else:
-            _copy_the_rest(feature, self.proposed[finding.column])
-
-    def _add_column(self, column: str) -> None:
-        feature = self.schema.feature.add()
-        feature.CopyFrom(self.inferred[column])
-        self.features[column] = feature
-        if feature.domain:
-            _copy_domain(self.schema, feature, self.source.inferred, self.inferred[column])
-        for columns in self.source.everywhere:
-            seen = columns.get(column)
-            if seen is None or not seen.filled:
-                # Otherwise the rest of the window, which lacks the column, would stop the next run.
-                feature.ClearField("presence")
-                return
-            if 1 - seen.missing_share < feature.presence.min_fraction:
-                relax_presence(feature, seen)
-
-    def _change_type(self, feature: schema_pb2.Feature) -> None:
-        proposed = self.inferred[feature.name]
-        if (feature.type == schema_pb2.BYTES) != (proposed.type == schema_pb2.BYTES):
-            # Text and numbers have different measures.
-            feature.ClearField("drift_comparator")
-            feature.ClearField("skew_comparator")
-            feature.ClearField("distribution_constraints")
-        feature.type = proposed.type
-        _copy_domain(self.schema, feature, self.source.inferred, proposed)
-        feature.annotation.CopyFrom(proposed.annotation)
-
-
-def _copy_domain(
-    schema: schema_pb2.Schema,
-    feature: schema_pb2.Feature,
-    proposal: schema_pb2.Schema,
-    proposed: schema_pb2.Feature,
-) -> None:
-    kind = proposed.WhichOneof("domain_info")
-    if feature.domain and feature.domain != proposed.domain:
-        drop_domains(schema, [feature])
-    if kind is None:
-        if before := feature.WhichOneof("domain_info"):
-            feature.ClearField(before)
-        return
-    if kind != "domain":
-        getattr(feature, kind).CopyFrom(getattr(proposed, kind))
-        return
-    feature.domain = proposed.domain
-    wanted = next(one for one in proposal.string_domain if one.name == proposed.domain)
-    known = {one.name: one for one in schema.string_domain}
-    (known.get(wanted.name) or schema.string_domain.add()).CopyFrom(wanted)
-
-
-def _copy_the_rest(feature: schema_pb2.Feature, proposed: schema_pb2.Feature) -> None:
-    domains = schema_pb2.Feature.DESCRIPTOR.oneofs_by_name["domain_info"].fields
-    kept = _NOT_OTHER | {field.name for field in domains}
-    rest = schema_pb2.Feature()
-    rest.CopyFrom(proposed)
-    for field in schema_pb2.Feature.DESCRIPTOR.fields:
-        if field.name in kept:
-            rest.ClearField(field.name)
-        else:
-            feature.ClearField(field.name)
-    feature.MergeFrom(rest)
 
 
 def _words(
@@ -366,7 +205,7 @@ def _words(
         return f"type {type_words(before)} becomes {type_words(after)}"
     if kind == MISSING_VALUES:
         return f"presence '{presence_words(before)}' becomes '{presence_words(after)}'"
-    if kind in _DOMAIN_KINDS:
+    if kind in DOMAIN_KINDS:
         known = set(domain_values(domains[0], before))
         gained = [value for value in domain_values(domains[1], after) if value not in known]
         if gained:
@@ -374,7 +213,3 @@ def _words(
         was, becomes = domain_words(domains[0], before), domain_words(domains[1], after)
         return f"'{was or 'anything'}' becomes '{becomes or 'anything'}'"
     return f"{finding.seen}; expected {finding.expected}"
-
-
-def _by_name(schema: schema_pb2.Schema) -> dict[str, schema_pb2.Feature]:
-    return {feature.name: feature for feature in schema.feature}
