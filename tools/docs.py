@@ -19,6 +19,12 @@ import retrainer.components
 from retrainer.components.validate_examples.checks import known_kinds
 from retrainer.pipelines.project.sections.retrain import RetrainConfig
 from retrainer.pipelines.project.sections.section import is_section, without_null
+from retrainer.pipelines.project.sections.targets import TARGETS, TargetsConfig, section_type
+from retrainer.pipelines.project.sections.triggers import (
+    TRIGGER_KINDS,
+    TriggerConfig,
+    section_of_kind,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -103,6 +109,13 @@ def config_page() -> str:
         "checks, old spellings): [settings](settings.md).\n",
     ]
     _section(RetrainConfig, "", page)
+    # Targets and kinds of triggers that were added to the lists; the built-in ones are fields above.
+    for name in TARGETS:
+        if name not in TargetsConfig.model_fields:
+            _section(section_type(name), f"targets.{name}", page)
+    for name in TRIGGER_KINDS:
+        if section_of_kind(name) is not TriggerConfig:
+            _section(section_of_kind(name), f"triggers.<name> of kind {name}", page)
     return "".join(page)
 
 

@@ -35,6 +35,6 @@ def missing_package(package: str) -> RetrainerError:
     extra = _EXTRAS.get(package, _COMPONENTS)
     image = " or use the image retrainer, which has it" if extra == _COMPONENTS else ""
     return RetrainerError(
-        f"this command needs the Python package '{package}', which is not installed here: run "
-        f"'pip install \"retrainer[{extra}]\"'{image}."
+        f"this command needs the extra '{extra}' of retrainer, which is not installed here (there is no package "
+        f"'{package}'): run 'pip install \"retrainer[{extra}]\"'{image}."
     )

@@ -29,6 +29,7 @@ def test_a_command_that_needs_more_than_is_installed_names_it_and_the_image(
         text=True,
     )
     assert said.returncode == 1
-    assert f"needs the Python package '{package}', which is not installed here" in said.stderr
+    assert "needs the extra 'components' of retrainer" in said.stderr
+    assert f"there is no package '{package}'" in said.stderr
     assert "use the image retrainer" in said.stderr
     assert "Traceback" not in said.stderr
