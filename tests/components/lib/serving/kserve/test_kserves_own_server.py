@@ -44,7 +44,7 @@ def test_the_storage_initializer_copies_one_version_and_its_answers_are_ours(kna
         registry = Registry(f"s3://{BUCKET}/store/models")
         for number in (1, 2, 3):
             folder = export(str(tmp_path / f"model-{number}"), float(number))
-            found = registry.add(folder, digest_folder(folder), {})
+            registry.add(folder, digest_folder(folder), {})
         second = registry.get(2)
         plan = Plan(ServedModel(2, second.uri, second.digest))
         assert knative.open(store_uri="").apply(plan).traffic == {2: 100}
