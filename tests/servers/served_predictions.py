@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from servers.training_spans import VERSION, trained_on, write_training_span
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.prediction_table import (
@@ -19,8 +20,10 @@ from retrainer.components.lib.prediction_table import (
 )
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
+from retrainer.components.lib.stored_spans import find_version
 from retrainer.components.lib.uris import join, write_atomic, write_json
 
+TRAINED = "2026-05"
 SCHEMA = """
 feature { name: "hour" type: INT presence { min_fraction: 1.0 min_count: 1 } }
 feature { name: "distance" type: FLOAT presence { min_fraction: 0.9 min_count: 1 } }
@@ -40,13 +43,26 @@ def push_version(
     schema: str = SCHEMA,
     champion: bool = True,
 ) -> int:
-    """Add a version of its own content to the registry, as the champion: its number."""
+    """Add a version of its own content to the registry, as the champion: its number.
+
+    Args:
+        store: URI of the store.
+        folder: For its model.
+        since: When it became champion.
+        info: What its record says; if not given, that it was trained on one span, which is written, too.
+        schema: The schema that it was trained with.
+        champion: Whether it becomes champion.
+    """
+    if info is None:
+        if find_version(Store(store).version_uri(TRAINED, VERSION)) is None:
+            write_training_span(store, TRAINED, make_columns(2000, 2026))
+        info = trained_on([TRAINED])
     registry = Registry(Store(store).models_uri)
     number = max(registry.numbers(), default=0) + 1
     model = folder / f"model-{number}"
     model.mkdir(parents=True)
     (model / "saved_model.pb").write_bytes(b"graph %d" % number)
-    made = registry.add(str(model), digest_folder(str(model)), dict(info or {})).version
+    made = registry.add(str(model), digest_folder(str(model)), dict(info)).version
     write_atomic(join(registry.version_uri(made), "schema.pbtxt"), schema)
     if champion:
         moved = {"at": since.isoformat(), "action": "push", "run": f"run-{number}"}

@@ -4,7 +4,6 @@ The batches depend on the files alone. The sketches of a file's batches are merg
 of files in the order of the files: so a sketch does not depend on the number of cores or machines.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from tensorflow_data_validation.statistics import stats_impl
 
 from ..errors import RetrainerError
 from ..examples import SpanPart, to_list_batch
-from ..threads import ordered_map
+from ..threads import cores, ordered_map
 from .part_reader import PartReader, cast_to_float
 from .sketches import (
     AccumulatorMerge,
@@ -88,7 +87,7 @@ def make_sketches(
     """
     # Created once, before threads use it.
     _ = settings.generators
-    workers = _cores()
+    workers = cores()
     blocks: deque[int] = deque()
     # Threads, since TFDV's sketches and NumPy release the GIL; processes would be forked from one with TensorFlow.
     with ThreadPoolExecutor(workers) as pool:
@@ -201,7 +200,3 @@ def _by_block(
                 columns, merged = mark.columns, AccumulatorMerge(settings)
         if one.accumulators is not None:
             file.add(one.accumulators)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

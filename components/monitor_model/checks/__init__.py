@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ...lib.monitoring.signals import Signal
 from ..look import Look
-from . import columns, estimated_quality, labels, realised_quality, requests
+from . import columns, drift, estimated_quality, labels, realised_quality, requests, skew
 
 Check: TypeAlias = Callable[[Look], Iterator[Signal]]
 
@@ -20,6 +20,8 @@ DATA_CHECKS: tuple[Check, ...] = (
 )
 """Checks for broken data, of kind `data`. They run first: the others are silent about what is broken."""
 CHECKS: tuple[Check, ...] = (
+    skew.find_signals,
+    drift.find_signals,
     estimated_quality.find_signals,
     realised_quality.find_signals,
 )

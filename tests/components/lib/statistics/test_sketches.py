@@ -134,7 +134,7 @@ def test_a_sketch_does_not_depend_on_how_many_cores_made_it(
     assert spans["2013-01"].tailnum.nunique() > 1_024, "more values than TFDV counts"
     made = []
     for workers in (3, cores):
-        monkeypatch.setattr(sketch_threads, "_cores", lambda workers=workers: workers)
+        monkeypatch.setattr(sketch_threads, "cores", lambda workers=workers: workers)
         run(spans)
         made.append([path.read_bytes() for path in sketches(tmp_path)])
         for path in sketches(tmp_path):

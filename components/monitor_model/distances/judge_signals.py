@@ -1,0 +1,94 @@
+"""Signals of distances, and the reasons why a column can't be judged."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...lib.dataset import Column
+from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.words import plural
+from .judge import Distance
+from .settings import DriftSettings
+
+# A distance that has come back to this share of its bound is quiet.
+_QUIET = 0.8
+_SOURCES = {
+    "past": "clean ones lie within {bound}",
+    "threshold": "the threshold is {bound}",
+    "fallback": "too little is known of how clean ones vary, so {bound} is allowed",
+}
+
+
+def silent(kind: Kind, subject: str, reason: str, column: str = "") -> Signal:
+    """Return a signal that could not be judged.
+
+    Args:
+        kind: Its kind.
+        subject: Its subject.
+        reason: Why.
+        column: The column, if the subject is not its name.
+    """
+    return Signal(kind, subject, Outcome.SILENT, reason, evidence={"column": column or subject})
+
+
+def distance_signal(
+    kind: Kind,
+    subject: str,
+    column: str,
+    distance: Distance,
+    reference: str,
+    spans: Sequence[str] = (),
+) -> Signal:
+    """Return the signal of a distance.
+
+    Args:
+        kind: Its kind.
+        subject: Its subject.
+        column: The column.
+        distance: What was measured.
+        reference: What was compared with, in words.
+        spans: Names of the reference's spans, oldest first.
+    """
+    where = " on the same weekday or hour" if distance.season else ""
+    usual = _SOURCES[distance.source].format(bound=f"{distance.bound:.3g}")
+    meaning = f"{column} is {distance.value:.3g} from {reference}{where} ({distance.measure.words}); {usual}"
+    if distance.is_breached:
+        meaning += f". Most moved: {distance.largest}"
+    about: dict[str, Any] = {"column": column, **distance.evidence()}
+    if spans:
+        about["reference"] = {"first": spans[0], "last": spans[-1], "spans": len(spans)}
+    return Signal(
+        kind,
+        subject,
+        Outcome.BREACHED if distance.is_breached else Outcome.OK,
+        meaning,
+        distance.value,
+        distance.bound,
+        _QUIET * distance.bound,
+        evidence=about,
+    )
+
+
+def is_comparable(
+    current: Sequence[Column],
+    reference: Sequence[Column],
+    settings: DriftSettings,
+    what: str,
+) -> str:
+    """Return why a column can't be compared; empty if it can.
+
+    Args:
+        current: The column in the window.
+        reference: The column in what it is compared with.
+        settings: The section `monitoring.drift`.
+        what: What it is compared with, in words.
+    """
+    rows = sum(one.filled for one in current)
+    if rows < settings.min_rows:
+        return f"{plural(rows, 'value')} in the window, too few to judge"
+    if not reference:
+        return f"{what} have no values of it"
+    kinds = {one.is_number for one in (*current, *reference)}
+    if len(kinds) > 1:
+        now = "numbers" if current[-1].is_number else "text"
+        return f"the window has {now}, and {what} or a part of the window do not, so there is no distance"
+    return ""
