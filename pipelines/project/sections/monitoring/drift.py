@@ -32,7 +32,7 @@ class DriftConfig(Section):
     method: MethodsConfig = Field(default_factory=MethodsConfig)
     thresholds: dict[str, float] = Field(
         default_factory=dict,
-        description="Largest distance allowed, by column; the other columns' bounds follow from what is usual in the past.",
+        description="Largest distance allowed, by column; other bounds follow from what is usual in the past.",
     )
     false_alarms: float = Field(
         0.002,
