@@ -24,6 +24,10 @@ _TITLES = {
     "stopped": "the run was stopped",
     "failed": "the run failed",
     "waiting": "a run waits",
+    "incident": "an incident was opened",
+    "needs_a_person": "an incident needs a person",
+    "escalated": "a retrain did not help",
+    "resolved": "an incident is resolved",
     TEST: "this channel works",
 }
 
@@ -38,9 +42,9 @@ class Notification:
 
     Attributes:
         pipeline: Name of the pipeline.
-        run: Name of the run; of a message that waits, what it is about.
-        outcome: `pushed`, `unchanged`, `refused`, `predicted`, `rolled_back`, `watched`, `stopped`, `failed` or
-            `waiting`.
+        run: Name of the run; of a message that waits, what it is about; of an incident without a run, its id.
+        outcome: `pushed`, `unchanged`, `refused`, `predicted`, `rolled_back`, `watched`, `stopped`, `failed`,
+            `waiting`, `incident`, `needs_a_person`, `escalated` or `resolved`.
         reason: Why, in a sentence or a few.
         task: The task that decided it; empty if that is not known.
         span: The newest span; empty if that is not known.
@@ -51,6 +55,8 @@ class Notification:
         report_link: Page or file of the report that shows why; empty if there is none.
         job: What the service itself calls the run, where several may have one name.
         subject: Identifies a notification that is sent once whatever the reason; else the run and the reason do.
+        incident: Id of the incident of monitoring that it is about, or that the run was started for; empty for none.
+        of_store: Whether every pipeline of a store may send it, so that it is one message whichever does.
         test: Whether it only tests the channel.
         at: When it was written, in ISO 8601, UTC.
     """
@@ -68,6 +74,8 @@ class Notification:
     report_link: str = ""
     job: str = ""
     subject: str = ""
+    incident: str = ""
+    of_store: bool = False
     test: bool = False
     at: str = field(default_factory=_now)
 
@@ -75,8 +83,9 @@ class Notification:
     def id(self) -> str:
         """A name that is the same each time this is sent about the run, so that receivers can deduplicate."""
         about = [self.subject] if self.subject else [self.run, self.job, self.reason]
-        identity = json.dumps([self.pipeline, self.outcome, *about])
-        name = "-".join((self.subject or self.run).split())
+        owner = [] if self.of_store else [self.pipeline]
+        identity = json.dumps([*owner, self.outcome, *about])
+        name = "-".join((self.incident if self.of_store else self.subject or self.run).split())
         return f"{name}-{self.outcome}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
     @property
@@ -98,7 +107,8 @@ class Notification:
         version, champion = self.model_version, self.champion_version
         facts = [
             ("outcome", self.outcome),
-            ("run", self.run),
+            ("incident", self.incident),
+            ("run", "" if self.run == self.incident else self.run),
             ("task", self.task),
             ("newest span", self.span),
             ("model", "" if version is None else f"version {version}"),
@@ -128,6 +138,7 @@ class Notification:
             "span": self.span or None,
             "model_version": self.model_version,
             "champion_version": self.champion_version,
+            "incident": self.incident or None,
             "metrics": dict(self.metrics),
             "links": dict(self.links()),
         }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lib.errors import RetrainerError
+from ..lib.monitoring.incidents import follow_incidents
 from ..lib.run_records import RunKey
 from ..lib.store import Store
 from ..lib.uris import join
-from .channels import parse_channel
+from .channels import Channel, parse_channel
+from .incident_notices import notify_incidents
 from .run_outcome import read_notification
 from .run_page import RunPage
 from .send import Sent, send_all
@@ -80,11 +82,40 @@ def _notify(
             "from 2.5 on."
         )
     notification = read_notification(store, pipeline, key, page)
+    incidents, problems = _incidents(store, pipeline, parsed)
+    words = [f"incidents: {describe(incidents)}"] if incidents else []
+    warnings = [*warnings_of(incidents), *problems]
     wanted = [channel for channel in parsed if notification.outcome in channel.on]
     if not wanted:
-        return Notified(f"{notification.outcome}: no channel is for this outcome", [])
-    sent = send_all(wanted, notification, join(Store(store).runs_uri, key.folder, NOTIFIED_FOLDER))
-    return Notified(f"{notification.outcome}: {describe(sent)}", warnings_of(sent))
+        said = f"{notification.outcome}: no channel is for this outcome"
+        return Notified("; ".join([said, *words]), warnings)
+    # What is sent once a day is sent once over all runs.
+    claims = (
+        join(Store(store).claims_uri, NOTIFIED_FOLDER, pipeline)
+        if notification.subject
+        else join(Store(store).runs_uri, key.folder, NOTIFIED_FOLDER)
+    )
+    sent = send_all(wanted, notification, claims)
+    verdict = "; ".join([f"{notification.outcome}: {describe(sent)}", *words])
+    return Notified(verdict, [*warnings_of(sent), *warnings])
+
+
+def _incidents(
+    store: str, pipeline: str, channels: Sequence[Channel]
+) -> tuple[list[Sent], list[str]]:
+    """Bring incidents to what follows from how their runs ended, and send what they have come to.
+
+    Returns:
+        How sending went, and a line if incidents can't be followed.
+    """
+    try:
+        # Without a look nothing is known of signals: only a run that ended changes an incident here.
+        follow_incidents(store, None, None, "notify_outcome")
+        return notify_incidents(store, pipeline, channels), []
+    # The run's own outcome is sent whatever is wrong with incidents.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return [], [f"incidents can't be followed: {reason}"]
 
 
 def describe(sent: Sequence[Sent]) -> str:

@@ -1,11 +1,14 @@
 """The outcome of a run, from the records of its tasks in the store."""
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.run_records import RunKey, TaskState
 from ..lib.run_traces import (
     CHAMPION,
@@ -30,6 +33,7 @@ from .run_page import RunPage
 _RECORDED = (INGEST, CHAMPION, VALIDATE, PUSH)
 _EVALUATE, _SELF = "evaluate_model", "notify_outcome"
 _MOST_METRICS = 5
+_VARYING = re.compile(r"[0-9a-f-]{8,}|\d+")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
     else:
         unread = ""
     outcome, task, reason = _judge(trace, here)
+    repeated = _repeated(pipeline, outcome, task, reason) if _is_look(trace, here) else ""
+    if repeated:
+        reason = f"{reason.rstrip('.')}. This is sent once a day (UTC), however many looks end so."
     # A model that was pushed is the champion, also if it could not be deployed.
     pushed = outcome == Outcome.PUSHED or (
         task == DEPLOY and trace.noted(PUSH, "outcome") == Outcome.PUSHED
@@ -108,7 +115,35 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
         metrics=_metrics(here),
         run_link=page.link(store, key) or str(trace.submission.get("url") or ""),
         report_link=_report(store, key, here, task),
+        subject=repeated,
+        incident=_incident(store, key),
     )
+
+
+def _is_look(trace: RunTrace, here: Mapping[str, _LocalTask]) -> bool:
+    """Return whether a run is one of a schedule that looks again soon, such as every ten minutes."""
+    names = {*trace.tasks, *(task.name for task in here.values())}
+    return bool(names & {WATCH, MONITOR})
+
+
+def _repeated(pipeline: str, outcome: Outcome, task: str, reason: str) -> str:
+    """Name what is sent once a day although each look of a service that is down for hours fails; empty for the rest."""
+    if outcome not in (Outcome.FAILED, Outcome.STOPPED):
+        return ""
+    # Times, ids and counts differ in each look.
+    same = _VARYING.sub("#", reason.lower())
+    digest = hashlib.sha256(same.encode()).hexdigest()[:8]
+    return f"{pipeline} {task} {datetime.now(UTC):%Y-%m-%d} {digest}"
+
+
+def _incident(store: str, key: RunKey) -> str:
+    """Return the incident that a run was started for; empty for none, and where that can't be read."""
+    try:
+        incident = IncidentRecords(store).of_run(key.name)
+    # The outcome counts, whether or not it is known what asked for the run.
+    except Exception:
+        return ""
+    return incident.id if incident else ""
 
 
 def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, str, str]:

@@ -17,6 +17,10 @@ _MARKS = {
     "stopped": ":octagonal_sign:",
     "failed": ":x:",
     "waiting": ":hourglass:",
+    "incident": ":warning:",
+    "needs_a_person": ":raising_hand:",
+    "escalated": ":rotating_light:",
+    "resolved": ":white_check_mark:",
 }
 
 

@@ -34,11 +34,14 @@ class IncidentHandler:
         dispatcher: Starts runs.
         store: URI of the store.
         actor: Who starts them, for the incident's record.
+
+    Attributes:
+        store: URI of the store.
     """
 
     def __init__(self, dispatcher: Dispatcher, store: str, actor: str = "trigger service") -> None:
         self._dispatcher, self._actor = dispatcher, actor
-        self._store = store
+        self.store = store
         self._records = IncidentRecords(store)
 
     def glance(self, message: Message) -> Outcome | None:
@@ -118,12 +121,12 @@ class IncidentHandler:
         if incident is None and ID.fullmatch(name):
             return Outcome(
                 Result.IGNORED,
-                f"there is no incident '{name}' in '{self._store}'.",
+                f"there is no incident '{name}' in '{self.store}'.",
                 RETRAINING_TRIGGER,
             )
         outcome = self._dispatcher.handle(message)
         if incident and outcome.result.acknowledged and outcome.run_ids:
-            note_run(self._store, incident.id, outcome.run_ids[0], self._actor)
+            note_run(self.store, incident.id, outcome.run_ids[0], self._actor)
         return outcome
 
     def _broken_data(self) -> str:

@@ -12,6 +12,7 @@ from cachetools import TTLCache
 from ...components.lib.store import Store
 from ...components.lib.uris import join
 from ...components.notify_outcome.channels import parse_channel
+from ...components.notify_outcome.incident_notices import notify_incidents
 from ...components.notify_outcome.notification import Notification
 from ...components.notify_outcome.send import send_all
 from ..project.config import LoadedConfig
@@ -65,6 +66,25 @@ class Notices:
         except Exception:
             # The outcome stands, whether or not anybody is notified.
             _log.exception("message %s: no channel was notified.", message.message_id)
+
+    def send_incidents(self, store: str) -> None:
+        """Notify of what incidents have come to; raises nothing.
+
+        Args:
+            store: URI of the store.
+        """
+        try:
+            sent = notify_incidents(store, self._pipeline, self._channels, SEND_SECONDS)
+        except Exception:
+            _log.exception("no channel was notified of incidents.")
+            return
+        for one in sent:
+            if not one.ok or one.warning:
+                _log.warning(
+                    "%s was not notified of an incident: %s",
+                    one.channel,
+                    one.warning or one.words,
+                )
 
     def _send(self, message: Message, outcome: Outcome) -> None:
         for notice in self._notices(message, outcome):

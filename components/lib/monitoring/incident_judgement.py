@@ -15,6 +15,7 @@ from ..words import plural
 from .incident import Detection, Group, Incident, IncidentState
 from .retraining_settings import PERSON, RetrainingSettings
 
+_NEVER_SECONDS = 10**9
 _ENDED_RUNS = {
     Outcome.REFUSED: "was refused by the gate",
     Outcome.UNCHANGED: "made the model that serves already",
@@ -94,7 +95,8 @@ def judge(
     """
     if incident.ended:
         return None
-    rules = settings or RetrainingSettings()
+    # Without the section nobody has said how long a run may take.
+    rules = settings or RetrainingSettings(run_timeout_seconds=_NEVER_SECONDS)
     here = [one for one in facts.detected if Group.of(one.kind) == incident.group]
     follow = _Step(incident, facts, rules, here, actor)
     if incident.group == Group.DATA:

@@ -20,6 +20,10 @@ Outcome = Literal[
     "stopped",
     "failed",
     "waiting",
+    "incident",
+    "needs_a_person",
+    "escalated",
+    "resolved",
 ]
 DEFAULT_OUTCOMES: tuple[Outcome, ...] = (
     "pushed",
@@ -28,6 +32,10 @@ DEFAULT_OUTCOMES: tuple[Outcome, ...] = (
     "stopped",
     "failed",
     "waiting",
+    "incident",
+    "needs_a_person",
+    "escalated",
+    "resolved",
 )
 KINDS = ("webhook", "slack", "email", "pubsub")
 
@@ -150,7 +158,9 @@ class NotifyConfig(Section):
         description="pushed: a new champion. unchanged: the model already was the champion. refused: the gate "
         "refused the model. predicted: batch prediction scored its spans. rolled_back: a look rolled a version "
         "back. watched: any other look at a rollout. stopped: data validation or an older span stopped the run. "
-        "failed: any other end. waiting: a trigger's message waits for its cool-down or daily limit.",
+        "failed: any other end. waiting: a trigger's message waits for its cool-down or daily limit. incident: "
+        "monitoring detected something. needs_a_person: there are too few new rows for a retrain. escalated: a retrain "
+        "did not help. resolved: an incident is over.",
     )
     webhook: list[WebhookConfig] = Field(
         default_factory=list,

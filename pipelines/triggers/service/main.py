@@ -218,7 +218,13 @@ def _following(triggers: Triggers, processor: Processor) -> Iterator[None]:
     if triggers.incidents is None or os.environ.get(_CLOUD_RUN_VARIABLE):
         yield
         return
-    poller = IncidentPoller(triggers.incidents.messages, processor, seconds=triggers.poll_seconds)
+    incidents, notices = triggers.incidents, triggers.notices
+
+    def notify() -> None:
+        if notices:
+            notices.send_incidents(incidents.store)
+
+    poller = IncidentPoller(incidents.messages, processor, notify, triggers.poll_seconds)
     poller.start()
     try:
         yield

@@ -25,7 +25,7 @@ def test_the_json_has_what_the_readme_says():
     content = json.loads(PUSHED.body())
     assert list(content) == [
         *("format", "id", "at", "test", "pipeline", "run", "outcome", "title", "reason", "task"),
-        *("span", "model_version", "champion_version", "metrics", "links"),
+        *("span", "model_version", "champion_version", "incident", "metrics", "links"),
     ]
     assert content["title"] == "flights: version 3 is the champion"
     assert content["links"] == {"run": PUSHED.run_link, "report": PUSHED.report_link}

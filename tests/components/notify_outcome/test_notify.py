@@ -1,12 +1,15 @@
 """What became of a run, read from what its tasks noted, and said once."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from servers.receiver import Receiver
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.run_failures import noting_failure
 from retrainer.components.lib.run_records import RunKey, note_submission, recording
 from retrainer.components.notify_outcome import notify as notify_module
@@ -114,7 +117,7 @@ def test_a_look_that_a_service_does_not_follow_is_a_failed_run(run):
     error = "version 3 was rolled back: given up. That is recorded, but not yet so in vertex: down."
     run.task("watch_rollout", error=RetrainerError(error), version=3, rolled_back=True)
     (message,) = run.end(on=["failed"])
-    assert message["reason"] == f"watch_rollout: {error}"
+    assert message["reason"].startswith(f"watch_rollout: {error}")
 
 
 def test_a_refused_model_is_reported_with_the_champion_that_serves(run):
@@ -267,3 +270,55 @@ def test_a_store_that_can_not_be_read_is_a_failed_run(run, tmp_path):
     (message,) = run.end()
     assert message["outcome"] == "failed"
     assert message["reason"].startswith("the run's outcome can't be read from the store")
+
+
+def look(run, name, error):
+    run.placeholders = (name, VERTEX.replace("run-1", name), name)
+    run.server.requests.clear()
+    run.task("watch_rollout", error=RetrainerError(error))
+    return run.end()
+
+
+def test_a_service_that_is_down_for_hours_is_one_message_a_day(run):
+    (first,) = look(run, "look-1", "KServe does not answer (request 8f3c2a9d11, 10.2 s).")
+    assert first["outcome"] == "failed"
+    assert "once a day" in first["reason"]
+    assert look(run, "look-2", "KServe does not answer (request 77aa01cd22, 9.7 s).") == []
+    (other,) = look(run, "look-3", "SageMaker rejects the credentials.")
+    assert "SageMaker" in other["reason"]
+
+
+def test_other_runs_that_fail_in_the_same_way_are_each_reported(run):
+    run.task("ingest_spans", error=RetrainerError("no file matches."))
+    assert len(run.end()) == 1
+    run.placeholders = ("run-2", VERTEX.replace("run-1", "run-2"), "457")
+    run.task("ingest_spans", error=RetrainerError("no file matches."))
+    assert len(run.end()) == 2
+
+
+def test_a_run_that_an_incident_started_names_it_and_its_refusal_escalates_it(run):
+    records = IncidentRecords(run.store)
+    found = Detection("estimated_quality/auc", "7", "AUC is bad.")
+    incident = records.open(Group.MODEL, 2, [found], datetime.now(UTC)).id
+    records.change(
+        incident,
+        lambda one: one.changed(
+            IncidentState.RETRAINING, datetime.now(UTC), "started", run="run-1"
+        ),
+    )
+    run.task("push_model", "refused, version 2 still serves", outcome="refused", champion=2)
+    messages = {one["outcome"]: one for one in run.end([*OUTCOMES, "escalated"])}
+    assert messages["refused"]["incident"] == incident
+    assert messages["escalated"]["incident"] == incident
+    assert records.find(incident).state == IncidentState.ESCALATED
+    assert "incidents: sent by webhook" in run.notified.verdict
+
+
+def test_an_incident_that_cannot_be_read_keeps_no_outcome_back(run):
+    folder = Path(run.store, "monitoring", "incidents", "v2-model-1")
+    folder.mkdir(parents=True)
+    (folder / "000001.json").write_text("{}")
+    run.task("push_model", "pushed as version 3", outcome="pushed", version=3)
+    (message,) = run.end()
+    assert (message["outcome"], message["incident"]) == ("pushed", None)
+    assert "incidents can't be followed" in run.notified.warnings[0]
