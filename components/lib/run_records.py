@@ -133,8 +133,9 @@ class TaskRecord:
 
         The keys in use: `spans` (versions by span), `newest_span` and `examples` (URI) by ingest_spans; `champion`
         (version, or None) and `newest_span` by resolve_champion; `statistics` (URI) and `warnings` by
-        validate_examples; `outcome` (`pushed`, `refused`, `unchanged`), `version` (of the model), `champion` (the
-        version that it was compared with) and `newest_span` by push_model; `version` (the champion), `deployed` (what
+        validate_examples; `outcome` (`pushed`, `refused`, `unchanged`), `reasons` of a refusal (`not_blessed`,
+        `not_serving`, `held`, `older`), `version` (of the model), `champion` (the version that it was compared with)
+        and `newest_span` by push_model; `version` (the champion), `deployed` (what
         serves by service) and `not_deployed` (why not) by deploy_model;
         `version` (of the model) and `newest_span` by predict_batch; `joined` (versions by span) and `rows` by
         join_labels; `version`, `state` and `percent` of the rollout and `rolled_back` (whether this run ended it so) by

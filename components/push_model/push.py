@@ -86,10 +86,11 @@ def push(
     with local_folder(model) as folder:
         # What is pushed is hashed while it is copied, so the blessing's word for it stands until then.
         digest = judged.model_digest
-        refusals = [] if judged.blessed else [_refusal(judged)]
+        # By what the reason is called in records.
+        refusals = {} if judged.blessed else {"not_blessed": _refusal(judged)}
         check = None if serving_check is None else ServingCheck.read(serving_check)
         if check and not check.ok:
-            refusals.append(check.reason)
+            refusals["not_serving"] = check.reason
 
         def same_model(actual: str) -> None:
             _same_model("blessing", judged.model_digest, actual, model)
@@ -108,17 +109,17 @@ def push(
             job = str(noted.get("job") or "")
             hold = newest_move.holding(digest, job, training_digest(noted))
         if hold and not is_champion:
-            refusals.append(_held(hold, digest))
+            refusals["held"] = _held(hold, digest)
         older, age = older_than_champion(newest, current, pattern)
         if older and not allowed and not is_champion:
-            refusals.append(
+            refusals["older"] = (
                 f"{age}; to replace it all the same, run with --allow-older (elsewhere: the parameter allow_older=true)"
             )
         if refusals or is_champion:
             same_model(digest_folder(folder))
         if refusals:
-            refusal = "; ".join(refusals)
-            record.note(outcome="refused", version=None)
+            refusal = "; ".join(refusals.values())
+            record.note(outcome="refused", version=None, reasons=list(refusals))
             serving = (
                 f"version {current.version} still serves" if current else "no model serves yet"
             )

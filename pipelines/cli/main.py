@@ -19,6 +19,7 @@ from .backfill import backfill
 from .compile import compile_
 from .config import config
 from .deploy import deploy
+from .metrics import metrics
 from .models import models
 from .monitor import monitor_group
 from .notify import notify
@@ -212,6 +213,7 @@ cli.add_command(backfill)
 cli.add_command(compile_)
 cli.add_command(config)
 cli.add_command(deploy)
+cli.add_command(metrics)
 cli.add_command(models)
 cli.add_command(monitor_group(run, submit, schedule))
 cli.add_command(notify)

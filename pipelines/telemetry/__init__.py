@@ -1,1 +1,1 @@
-"""What is seen of models that serve: logs of their requests."""
+"""What is seen of models that serve: logs of their requests, metrics of the loop."""

@@ -16,6 +16,7 @@ PRELOADED = [
     "retrainer.pipelines.project.config",
     "retrainer.pipelines.project.checks",
     "retrainer.pipelines.targets.catalog",
+    "retrainer.pipelines.telemetry.loop.service",
     "retrainer.pipelines.telemetry.proxy.service",
     "retrainer.pipelines.telemetry.sink.service",
     "retrainer.pipelines.triggers.service.main",

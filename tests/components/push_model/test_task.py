@@ -117,6 +117,7 @@ def test_what_the_first_push_settled_is_passed_on(tmp_path, blessed):
     verdict = run.push(champion_changed="judge_again")
     assert Champion.read(run.next).settled == verdict
     record = run.trace.tasks["push_model"]
+    assert record.notes.get("reasons") == (None if blessed else ["not_blessed"])
     first = run.pushed
 
     # The second blessing is of no model: were it read, the push would fail.

@@ -136,6 +136,7 @@ def test_the_installation_has_no_library_of_tasks(site):
         ("runs", "list"),
         ("spans", "list"),
         ("models", "list"),
+        ("metrics", "write"),
         ("compile", "--output", "pipeline.yaml"),
         ("submit", "--to", "vertex", "--dry-run", *CLUSTER, *VERTEX, *IMAGE),
         ("submit", "--dry-run", *CLUSTER, *KUBEFLOW, *IMAGE),

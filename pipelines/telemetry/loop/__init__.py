@@ -1,0 +1,1 @@
+"""`retrainer metrics`: what the store knows of the loop, in Prometheus's form."""
