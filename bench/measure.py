@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POLL_SECONDS = 0.05
-# The kernel walks all pages of a process to tell its proportional share, which takes milliseconds.
+# The kernel walks all pages of a process to compute its proportional share, which takes milliseconds.
 SHARE_SECONDS = 0.25
 
 

@@ -16,7 +16,7 @@ def write_project(folder: Path, data: Path, models: Path | None = None) -> Path:
     """Write the flights example's project with the bench's settings.
 
     Args:
-        folder: Where to; made anew.
+        folder: Where to; what is there is removed.
         data: The folder of the monthly files.
         models: A registry to start with, or None for no champion.
 

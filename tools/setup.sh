@@ -13,7 +13,7 @@ else
 fi
 seen=
 for python in $candidates; do
-    # Only running it tells: a shim on the path may stand for a Python that is not there.
+    # Only running it shows that: a shim on the path may stand for a Python that is not there.
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     if "$python" -c "$served" 2>/dev/null; then
         exec "$python" tools/setup.py ${1:+--python-chosen}

@@ -17,7 +17,7 @@ MEMORY_WITHIN = 1.3
 # A run with one new span of twelve takes at most this share of the first run's time, from a million rows on: below,
 # what does not grow with the rows counts most.
 NEW_SPAN_SHARE = 1 / 6
-# CPU seconds a second at the most rows: with less than this, the second core is idle half of the time.
+# CPU seconds a second of the largest size: with less than this, the second core is idle half of the time.
 CORES_USED = 1.5
 SMALLER, LARGER = 1_000_000, 10_000_000
 

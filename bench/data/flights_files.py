@@ -43,7 +43,7 @@ def write_flights(folder: Path, rows: int) -> FlightsFiles:
     Flights that never arrived count as late, so that no row lacks its label and all who count rows count the same.
 
     Args:
-        folder: Where to; made anew.
+        folder: Where to; what is there is removed.
         rows: How many in all; each month has its share of them.
 
     Returns:

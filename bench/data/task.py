@@ -149,7 +149,7 @@ def _numbers(statistics: Any) -> dict[str, dict[str, float]]:
 
 
 def _differences(one: dict[str, dict[str, float]], other: dict[str, dict[str, float]]) -> list[str]:
-    told = [f"only one has the column {name}" for name in sorted(one.keys() ^ other.keys())]
+    found = [f"only one has the column {name}" for name in sorted(one.keys() ^ other.keys())]
     for name in sorted(one.keys() & other.keys()):
         for number in sorted(one[name].keys() | other[name].keys()):
             mine, yours = one[name].get(number), other[name].get(number)
@@ -159,8 +159,8 @@ def _differences(one: dict[str, dict[str, float]], other: dict[str, dict[str, fl
                 and abs(mine - yours) <= RELATIVE_ERROR * max(abs(mine), abs(yours))
             )
             if not near:
-                told.append(f"{name}: {number} is {mine}, and {yours} in TFDV's own pass")
-    return told
+                found.append(f"{name}: {number} is {mine}, and {yours} in TFDV's own pass")
+    return found
 
 
 def _cpu_seconds() -> float:

@@ -14,7 +14,7 @@ MODULE = str(Path(__file__).resolve().parent / "flights.py")
 
 
 def main() -> None:
-    """Run the pipeline once, every step anew."""
+    """Run the pipeline once, no step from a cache."""
     data, work, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
         str(work / "metadata.db")

@@ -59,7 +59,7 @@ def make_traffic(count: int, files: int, share_twice: float) -> Traffic:
             bodies.append(envelope(str(len(bodies)), data, attributes))
     places = [(float(place), body) for place, body in enumerate(bodies)]
     for place in chance.sample(range(len(bodies)), min(count - distinct, len(bodies))):
-        # Pub/Sub delivers a second time soon after, or much later.
+        # Pub/Sub sends a message a second time soon after, or much later.
         places.append((place + chance.choice([0.5, 50.5, 2000.5]), bodies[place]))
     return Traffic([body for _, body in sorted(places, key=lambda item: item[0])], causes)
 
@@ -68,7 +68,7 @@ def build_load(folder: Path) -> Path:
     """Build the load generator.
 
     Raises:
-        SystemExit: If Go is missing or refuses.
+        SystemExit: If Go is missing, or the program does not compile.
     """
     binary = folder / "load"
     try:

@@ -19,8 +19,9 @@ def rollout() -> None:
 
 @rollout.command()
 @STORE
+@click.option("--report", type=click.Path(dir_okay=False), help="File for an HTML report.")
 @AS_JSON
-def status(file: Path, as_json: bool) -> None:
+def status(file: Path, report: str | None, as_json: bool) -> None:
     """Show the newest rollout, and why it changed.
 
     With what was observed of both versions, and every change with its reason.
@@ -30,6 +31,10 @@ def status(file: Path, as_json: bool) -> None:
 
     config = load_config(file).config
     found = read_rollout(config.store, config.serving.rollout)
+    if report:
+        from .rollout_page import write_rollout_page
+
+        write_rollout_page(found, report)
     _print(found, as_json, print_rollout)
 
 

@@ -25,7 +25,7 @@ QUIET_SECONDS = 10.0
 
 
 def main() -> int:
-    """Replay, or with --dry-run show, until the subscription gives no more.
+    """Replay, or with --dry-run show, until the subscription has no more.
 
     Returns:
         The exit code.

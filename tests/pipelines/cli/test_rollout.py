@@ -55,7 +55,9 @@ def test_before_the_first_rollout_status_says_so(retrainer, file):
     assert json.loads(retrainer("rollout", "status", "--json", "--file", file))["state"] is None
 
 
-def test_watch_goes_on_and_status_shows_what_was_observed(retrainer, file, begun, answers, memory):
+def test_watch_goes_on_and_status_shows_what_was_observed(
+    retrainer, file, begun, answers, memory, tmp_path
+):
     answers.write("1.parquet", answers.rows(1, 900, 0.02), answers.rows(2, 100, 0.02))
     assert "version 2 has 50 % of the requests" in retrainer("rollout", "watch", "--file", file)
     assert memory.state["traffic"] == {"1": 50, "2": 50}
@@ -68,8 +70,18 @@ def test_watch_goes_on_and_status_shows_what_was_observed(retrainer, file, begun
         "passed at 10 %",
     ):
         assert words in shown
-    found = json.loads(retrainer("rollout", "status", "--json", "--file", file))
+    page = tmp_path / "rollout.html"
+    shown = retrainer("rollout", "status", "--json", "--report", page, "--file", file)
+    found = json.loads(shown)
     assert (found["state"], found["version"], found["before"]) == ("canary", 2, 1)
+    for words in (
+        "Rollout of version 2",
+        "error_rate",
+        "0 of 100",
+        "passed at 10 %",
+        found["since"],
+    ):
+        assert words in page.read_text()
     (guard,) = found["guards"]
     assert guard["rows"] == 100
     assert guard["aborts_at"] == pytest.approx(20)
