@@ -87,7 +87,7 @@ def _guards(found: Mapping[str, Any]) -> Markup:
 
 
 def _changes(found: Mapping[str, Any]) -> Markup:
-    columns = ["When", "State", Column("Share", number=True), "By", "Why"]
+    columns: list[str | Column] = ["When", "State", Column("Share", number=True), "By", "Why"]
     rows = [
         [
             _time(one["at"]),

@@ -74,13 +74,7 @@ def test_watch_goes_on_and_status_shows_what_was_observed(
     shown = retrainer("rollout", "status", "--json", "--report", page, "--file", file)
     found = json.loads(shown)
     assert (found["state"], found["version"], found["before"]) == ("canary", 2, 1)
-    for words in (
-        "Rollout of version 2",
-        "error_rate",
-        "0 of 100",
-        "passed at 10 %",
-        found["since"],
-    ):
+    for words in ("Rollout of version 2", "error_rate", "0 of 100", "passed at 10 %", " UTC<"):
         assert words in page.read_text()
     (guard,) = found["guards"]
     assert guard["rows"] == 100
