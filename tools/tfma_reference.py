@@ -12,7 +12,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 ROOT = Path(__file__).resolve().parent.parent
-FILE = ROOT / "components/evaluate_model/tfma_reference.json"
+FILE = ROOT / "components/lib/evaluation/tfma_reference.json"
 
 
 def reference() -> str:

@@ -14,17 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
+from ..lib.evaluation.eval_config import BASELINE
+from ..lib.evaluation.input_counts import UNDEFINED, InputCounts
+from ..lib.evaluation.metric_requirements import Requirement
+from ..lib.evaluation.slices import OVERALL
 from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
 from ..lib.features import STRING, find_fitting, is_text
 from ..lib.saved_model import Model
 from ..lib.uris import join
 from ..lib.verdicts import Champion
 from ..lib.words import name_spans
-from .eval_config import BASELINE
 from .gate import Verdict, judge
-from .input_counts import UNDEFINED, InputCounts
-from .metric_requirements import Requirement
-from .slices import OVERALL
 from .tfma_results import Evaluation
 
 LEAST_SHARE = 0.5

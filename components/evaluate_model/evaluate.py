@@ -11,6 +11,12 @@ from tensorflow_model_analysis.proto import config_pb2
 from ..lib.beam import pipeline_options, pipeline_output
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
+from ..lib.evaluation.array_metrics.array_path import NotCoveredError
+from ..lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
+from ..lib.evaluation.in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
+from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, binarized_classes, count_inputs
+from ..lib.evaluation.metric_requirements import Requirements, requirements
+from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.progress import progress
 from ..lib.report.page import place_of
@@ -18,7 +24,6 @@ from ..lib.saved_model import Model, load_model
 from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
-from .array_metrics.array_path import NotCoveredError
 from .champion_comparison import (
     ALL_ROWS,
     LEAST_SHARE,
@@ -31,15 +36,11 @@ from .champion_comparison import (
     without_champion,
     without_silent_rows,
 )
-from .eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
 from .gate import Verdict, judge
-from .in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
-from .input_counts import COUNTS_FILE, InputCounts, binarized_classes, count_inputs
 from .input_problems import input_problems
-from .metric_requirements import Requirements, requirements
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
-from .predict import BATCH_ROWS, CHALLENGER, Scores, needed_columns, score
+from .predict import BATCH_ROWS, CHALLENGER, needed_columns, score
 from .report import render
 from .summary import summarize
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.evaluation.slices import OVERALL
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
-from .slices import OVERALL
 from .tfma_results import Evaluation
 from .thresholds import Check, meets_change
 

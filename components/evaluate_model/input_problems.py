@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ..lib.words import number, plural
-from .input_counts import (
+from ..lib.evaluation.input_counts import (
     EMPTY,
     FRACTION,
     INFINITE,
@@ -15,7 +14,8 @@ from .input_counts import (
     InputCounts,
     slice_id,
 )
-from .metric_requirements import Requirement, Requirements
+from ..lib.evaluation.metric_requirements import Requirement, Requirements
+from ..lib.words import number, plural
 
 
 def input_problems(

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from ..lib.evaluation.metric_directions import direction_of
+from ..lib.evaluation.metric_value import Value
 from ..lib.report.page import Cell
 from ..lib.words import decimals, fixed
-from .metric_directions import direction_of
-from .metric_value import Value
 from .tfma_results import Evaluation, SliceResult
 
 STANDARD_ERRORS = 2.0

@@ -11,14 +11,21 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.beam import pipeline_options, worker_files, worker_uri
+from ..lib.evaluation.eval_config import PREDICTION_COLUMNS
+from ..lib.evaluation.input_counts import (
+    COUNTS_FILE,
+    InputCounts,
+    add_up,
+    binarized_classes,
+    count_inputs,
+)
+from ..lib.evaluation.metric_requirements import requirements
+from ..lib.evaluation.scores import Scores
+from ..lib.evaluation.tfma_errors import without_rows
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.saved_model import Model, load_model
 from ..lib.uris import join, write_json
-from .eval_config import PREDICTION_COLUMNS
-from .input_counts import COUNTS_FILE, InputCounts, add_up, binarized_classes, count_inputs
-from .metric_requirements import requirements
-from .predict import Scores, score_batch
-from .tfma_errors import without_rows
+from .predict import score_batch
 
 BATCH_ROWS = 1_000
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .predict import Scores
+from ..lib.evaluation.scores import Scores
 
 CURVE_POINTS = 200
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..lib.evaluation.metric_directions import metric_directions
 from ..lib.report.page import Cell, Column, breakable, render_page, render_table
 from ..lib.verdicts import Champion
 from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
 from .metric_cells import Cells
-from .metric_directions import metric_directions
 from .plot_data import ModelPlots
 from .plot_section import render_plots
 from .slice_tables import best_and_worst, every_metric, metric_by_slice

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from ..lib.evaluation.metric_value import Value
 from ..lib.evaluation_summary import EvaluationSummary, SliceMetrics
-from .metric_value import Value
 from .tfma_results import Evaluation, SliceResult, finite
 
 

@@ -14,14 +14,14 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
+from ..lib.evaluation.eval_config import BASELINE
+from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, SliceRows, slice_id
+from ..lib.evaluation.metric_value import Value
+from ..lib.evaluation.slices import SliceKey, slice_name
+from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined
 from ..lib.uris import exists, join, read_json, write_atomic
-from .eval_config import BASELINE
-from .input_counts import COUNTS_FILE, InputCounts, SliceRows, slice_id
-from .metric_value import Value
 from .plot_data import ModelPlots, merge_plot_data, read_plot_data
-from .slices import SliceKey, slice_name
 from .thresholds import Check, judge_thresholds
-from .undefined_metrics import metric_classes, why_undefined
 
 ROWS = "example_count"
 ERROR = "__ERROR__"

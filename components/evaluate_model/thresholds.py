@@ -9,9 +9,9 @@ from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from .eval_config import BASELINE
-from .metric_value import Value
-from .slices import OVERALL, SliceKey, slice_name
+from ..lib.evaluation.eval_config import BASELINE
+from ..lib.evaluation.metric_value import Value
+from ..lib.evaluation.slices import OVERALL, SliceKey, slice_name
 
 Threshold: TypeAlias = config_pb2.GenericValueThreshold | config_pb2.GenericChangeThreshold
 Values = Mapping[SliceKey, Mapping[metric_types.MetricKey, Value]]

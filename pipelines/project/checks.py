@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...components.evaluate_model.config_checks import Problem
-from ...components.evaluate_model.eval_specs import settings_problems
 from ...components.lib.errors import RetrainerError
+from ...components.lib.evaluation.config_checks import Problem
+from ...components.lib.evaluation.eval_specs import settings_problems
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.source_rows.csv_options import parse_csv_options
 from ...components.lib.source_rows.settings import IngestSettings, check_query

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from ...components.evaluate_model.config_checks import Problem
 from ...components.lib.errors import RetrainerError
+from ...components.lib.evaluation.config_checks import Problem
 from ...components.lib.words import did_you_mean
 from ..project.checks import name_problem
 from ..project.config import LoadedConfig

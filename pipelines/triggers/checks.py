@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...components.evaluate_model.config_checks import Problem
+from ...components.lib.evaluation.config_checks import Problem
 from ..project.checks import name_problem
 from ..project.config import LoadedConfig
 from ..project.sections.triggers import STORAGE, TriggerConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from retrainer.components.evaluate_model.eval_config import evaluation_problems
+from retrainer.components.lib.evaluation.eval_config import evaluation_problems
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)

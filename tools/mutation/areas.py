@@ -25,7 +25,8 @@ AREAS = {
     "gate": Area(
         (
             "components/evaluate_model/*.py",
-            "components/evaluate_model/array_metrics/*.py",
+            "components/lib/evaluation/*.py",
+            "components/lib/evaluation/array_metrics/*.py",
             "components/push_model/*.py",
             "components/lib/verdicts.py",
         ),

@@ -10,10 +10,10 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.champion_comparison import judge_in_part
 from retrainer.components.evaluate_model.gate import difference, explain, judge, rule
-from retrainer.components.evaluate_model.input_counts import SliceRows
-from retrainer.components.evaluate_model.metric_value import Value
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check, meets_change
+from retrainer.components.lib.evaluation.input_counts import SliceRows
+from retrainer.components.lib.evaluation.metric_value import Value
 from retrainer.components.lib.verdicts import Champion
 
 NONE, THIRD = Champion(None, None), Champion(3, "models/3")

@@ -12,16 +12,17 @@ import tensorflow_model_analysis as tfma
 from google.protobuf.message import Message
 from tensorflow_model_analysis.proto import config_pb2
 
-from retrainer.components.evaluate_model.array_metrics.array_path import NotCoveredError
-from retrainer.components.evaluate_model.eval_config import (
+from retrainer.components.evaluate_model.on_beam import evaluate_scores_on_beam
+from retrainer.components.evaluate_model.predict import score
+from retrainer.components.lib.evaluation.array_metrics.array_path import NotCoveredError
+from retrainer.components.lib.evaluation.eval_config import (
     BASELINE,
     CANDIDATE,
     build_eval_config,
     slice_columns,
 )
-from retrainer.components.evaluate_model.in_process import evaluate_in_process, write_results
-from retrainer.components.evaluate_model.on_beam import evaluate_scores_on_beam
-from retrainer.components.evaluate_model.predict import Scores, score
+from retrainer.components.lib.evaluation.in_process import evaluate_in_process, write_results
+from retrainer.components.lib.evaluation.scores import Scores
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.saved_model import load_model
 

@@ -9,18 +9,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from retrainer.components.evaluate_model.eval_config import (
+from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.evaluate_model.input_problems import input_problems
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation.eval_config import (
     BASELINE,
     CANDIDATE,
     build_eval_config,
     evaluation_problems,
 )
-from retrainer.components.evaluate_model.evaluate import evaluate
-from retrainer.components.evaluate_model.input_counts import InputCounts, add_up, count_inputs
-from retrainer.components.evaluate_model.input_problems import input_problems
-from retrainer.components.evaluate_model.metric_requirements import requirements
-from retrainer.components.evaluate_model.predict import Scores
-from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation.input_counts import InputCounts, add_up, count_inputs
+from retrainer.components.lib.evaluation.metric_requirements import requirements
+from retrainer.components.lib.evaluation.scores import Scores
 
 ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 LOGITS = np.array([-3.2, 0.4, 0.6, 4.1], np.float32)

@@ -3,8 +3,8 @@
 import pytest
 
 from retrainer.components.evaluate_model.metric_cells import Cells
-from retrainer.components.evaluate_model.metric_value import Value
 from retrainer.components.evaluate_model.tfma_results import Evaluation
+from retrainer.components.lib.evaluation.metric_value import Value
 
 
 def cells(rarer_share: float = 1.0) -> Cells:

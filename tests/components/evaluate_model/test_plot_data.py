@@ -8,8 +8,6 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
     convert_slice_plots_to_proto,
 )
 
-from retrainer.components.evaluate_model.eval_config import CANDIDATE, build_eval_config
-from retrainer.components.evaluate_model.in_process import evaluate_in_process
 from retrainer.components.evaluate_model.plot_data import (
     CURVE_POINTS,
     ModelPlots,
@@ -17,7 +15,9 @@ from retrainer.components.evaluate_model.plot_data import (
     merge_plot_data,
     read_plot_data,
 )
-from retrainer.components.evaluate_model.predict import Scores
+from retrainer.components.lib.evaluation.eval_config import CANDIDATE, build_eval_config
+from retrainer.components.lib.evaluation.in_process import evaluate_in_process
+from retrainer.components.lib.evaluation.scores import Scores
 
 
 def scores(label, prediction, weight=None):

@@ -9,13 +9,13 @@ from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from retrainer.components.evaluate_model.metric_value import Value
 from retrainer.components.evaluate_model.thresholds import (
     Check,
     _check,
     judge_thresholds,
     meets_change,
 )
+from retrainer.components.lib.evaluation.metric_value import Value
 
 
 def change(direction: str = "HIGHER_IS_BETTER", **bounds: float) -> Any:

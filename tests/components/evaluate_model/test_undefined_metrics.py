@@ -14,9 +14,9 @@ from tensorflow_model_analysis.metrics.metric_types import MetricKey, SubKey
 
 from retrainer.components.evaluate_model import evaluate as module
 from retrainer.components.evaluate_model.evaluate import evaluate
-from retrainer.components.evaluate_model.input_counts import SliceRows
 from retrainer.components.evaluate_model.tfma_results import Evaluation
-from retrainer.components.evaluate_model.undefined_metrics import why_undefined
+from retrainer.components.lib.evaluation.input_counts import SliceRows
+from retrainer.components.lib.evaluation.undefined_metrics import why_undefined
 
 ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 

@@ -140,7 +140,7 @@ import retrainer.components
 import tensorflow_model_analysis as tfma
 print(*[name for name in ("nltk", "sacrebleu", "IPython.core", "ipywidgets", "scipy.stats._stats_py")
         if name in sys.modules])
-from retrainer.components.evaluate_model.eval_config import build_eval_config
+from retrainer.components.lib.evaluation.eval_config import build_eval_config
 from tensorflow_model_analysis.metrics import metric_types
 metrics = [{"class_name": name} for name in ("AUC", "Bleu", "Rouge")]
 metrics[2]["config"] = {"rouge_type": "rouge1"}

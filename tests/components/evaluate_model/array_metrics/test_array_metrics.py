@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from retrainer.components.evaluate_model import array_metrics
 from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.lib.evaluation import array_metrics
 
 MODULE = """
 from tensorflow_model_analysis.metrics import exact_match
-from retrainer.components.evaluate_model.array_metrics.array_path import ArrayPath, sums
+from retrainer.components.lib.evaluation.array_metrics.array_path import ArrayPath, sums
 
 
 def _terms(label, prediction, weight):

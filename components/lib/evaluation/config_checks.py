@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..lib.words import did_you_mean
+from ..words import did_you_mean
 from .tfma_reference import metric_arguments, metric_names
 
 if TYPE_CHECKING:

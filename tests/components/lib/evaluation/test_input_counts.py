@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from tensorflow_model_analysis.proto import config_pb2
 
-from retrainer.components.evaluate_model.input_counts import (
+from retrainer.components.lib.evaluation.input_counts import (
     Found,
     InputCounts,
     SliceRows,
@@ -15,8 +15,8 @@ from retrainer.components.evaluate_model.input_counts import (
     count_inputs,
     slice_id,
 )
-from retrainer.components.evaluate_model.metric_requirements import Requirement
-from retrainer.components.evaluate_model.predict import Scores
+from retrainer.components.lib.evaluation.metric_requirements import Requirement
+from retrainer.components.lib.evaluation.scores import Scores
 
 ALL = [config_pb2.SlicingSpec()]
 

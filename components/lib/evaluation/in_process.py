@@ -24,11 +24,11 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from ..lib.progress import progress
+from ..progress import progress
 from .array_metrics import prepare
 from .array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
 from .confidence_intervals import public, sampler
-from .predict import Scores
+from .scores import Scores
 from .slices import SliceKey, slice_rows
 from .tfma_errors import without_rows
 

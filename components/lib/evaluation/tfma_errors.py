@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..lib.errors import RetrainerError
-from ..lib.user_errors import reason_of
+from ..errors import RetrainerError
+from ..user_errors import reason_of
 from .array_metrics.array_path import NotCoveredError
 
 MOST_LETTERS = 2_000

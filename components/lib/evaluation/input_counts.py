@@ -10,7 +10,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from .metric_requirements import Requirement, Requirements
-from .predict import Scores
+from .scores import Scores
 from .slices import SliceKey, slice_rows
 
 COUNTS_FILE = "eval_rows.json"

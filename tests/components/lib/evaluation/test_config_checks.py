@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import tensorflow_model_analysis as tfma
 
-from retrainer.components.evaluate_model.eval_config import build_eval_config, evaluation_problems
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation.eval_config import build_eval_config, evaluation_problems
 
 FLOOR = {"value_threshold": {"lower_bound": 0.7}}
 CHANGE = {"change_threshold": {"absolute": 0.0, "direction": "HIGHER_IS_BETTER"}}

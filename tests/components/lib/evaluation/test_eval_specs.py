@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from retrainer.components.evaluate_model.eval_specs import read_specs
+from retrainer.components.lib.evaluation.eval_specs import read_specs
 
 AUC = {"metrics": [{"class_name": "AUC"}]}
 

@@ -8,7 +8,7 @@ from enum import Enum
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.words import number, plural
+from ..words import number, plural
 from .input_counts import SliceRows
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import tensorflow_model_analysis as tfma
 
-from retrainer.components.evaluate_model.eval_config import build_eval_config
-from retrainer.components.evaluate_model.metric_directions import direction_of, metric_directions
+from retrainer.components.lib.evaluation.eval_config import build_eval_config
+from retrainer.components.lib.evaluation.metric_directions import direction_of, metric_directions
 
 
 def directions(*metrics: dict[str, Any], **spec: Any) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 
-from ..lib.whole_numbers import whole_numbers
+from ..whole_numbers import whole_numbers
 from .config_checks import (
     PLACE,
     Problem,

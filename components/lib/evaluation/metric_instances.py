@@ -7,7 +7,7 @@ from typing import Any
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.words import did_you_mean
+from ..words import did_you_mean
 from .config_checks import Problem, list_metrics, read_config
 
 

@@ -11,7 +11,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
-from retrainer.components.evaluate_model.tfma_reference import (
+from retrainer.components.lib.evaluation.tfma_reference import (
     load_messages,
     metric_arguments,
     metric_names,
@@ -29,7 +29,7 @@ def test_the_metrics_are_those_that_tfma_takes() -> None:
 
 
 def test_the_file_is_what_the_tool_writes() -> None:
-    tool = Path(__file__).parents[3] / "tools" / "tfma_reference.py"
+    tool = Path(__file__).parents[4] / "tools" / "tfma_reference.py"
     spec = importlib.util.spec_from_file_location("write_tfma_reference", tool)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -38,7 +38,7 @@ def test_the_file_is_what_the_tool_writes() -> None:
 
 def test_without_tfma_the_messages_are_the_same() -> None:
     program = (
-        "import sys; from retrainer.components.evaluate_model.tfma_reference import load_messages;"
+        "import sys; from retrainer.components.lib.evaluation.tfma_reference import load_messages;"
         "config = load_messages().EvalConfig(); config.metrics_specs.add().metrics.add().class_name = 'AUC';"
         "assert 'tensorflow_model_analysis' not in sys.modules; print(config.SerializeToString().hex())"
     )

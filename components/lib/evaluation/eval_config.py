@@ -8,7 +8,7 @@ from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 
-from ..lib.errors import RetrainerError
+from ..errors import RetrainerError
 from .config_checks import Problem, metric_problems, threshold_problems
 from .eval_specs import read_specs, settings_problems
 from .metric_instances import instance_problems

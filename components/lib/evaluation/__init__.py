@@ -1,0 +1,1 @@
+"""TFMA's metrics over whole arrays: settings, slices, computations and what makes them undefined."""
