@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import chain, count
+from itertools import count
 from typing import Any
-
-import pyarrow as pa
 
 from ...bigquery_client import (
     REQUEST_SECONDS,
@@ -17,18 +14,16 @@ from ...bigquery_client import (
     open_reader,
     open_tables,
 )
+from ...bigquery_sessions import literal, make_session, read_session
 from ...bigquery_tables import TableName, check_readable, look_at, parse_table
 from ...digests import digest_value
 from ...errors import RetrainerError
 from ...source_files import SourceFile
-from ...threads import read_ahead
-from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
+from .base import Block, NoRowsError, SourceOptions
 
 # BigQuery keeps a session for 6 hours and a query's result for 24; neither is started shortly before its end.
 _SESSION_SECONDS = 5 * 3600.0
 _RESULT_AGE = timedelta(hours=6)
-# So long a call may last; what is left of the stream is then asked for in another.
-CALL_SECONDS = 600.0
 _PARTITION_FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
 
 
@@ -74,9 +69,8 @@ class BigQuerySource:
         fix = "Fix data.query." if self._sql else "Check data.pattern."
         with explained(what, self._table.project, fix), open_reader() as client:
             session = self._open_session(client)
-            schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
             first = 1
-            for batch in _read_session(client, session, schema):
+            for batch in read_session(client, session):
                 yield Block(batch, first, (), self._excluded)
                 first += batch.num_rows
             if first == 1:
@@ -93,8 +87,6 @@ class BigQuerySource:
         return self._session
 
     def _make_session(self, client: Any) -> Any:
-        from google.cloud.bigquery_storage_v1 import types
-
         tables = open_tables(self._table.project)
         table = look_at(tables, self._table)
         restriction = ""
@@ -103,22 +95,14 @@ class BigQuerySource:
         else:
             check_readable(self._table, table.table_type)
             restriction = _restriction(table, self._table) if self._table.partition else ""
-        options = types.ReadSession.TableReadOptions(
-            selected_fields=self._selected(table.schema), row_restriction=restriction
-        )
-        codecs = types.ArrowSerializationOptions.CompressionCodec
-        options.arrow_serialization_options.buffer_compression = codecs.LZ4_FRAME
         name = TableName(table.project, table.dataset_id, table.table_id)
-        return client.create_read_session(
-            parent=f"projects/{billing_project(self._table.project)}",
-            read_session=types.ReadSession(
-                table=name.resource,
-                data_format=types.DataFormat.ARROW,
-                read_options=options,
-                trace_id="retrainer:ingest_spans",
-            ),
-            # The order of rows in several would be made up for each session. Spans are read side by side instead.
-            max_stream_count=1,
+        return make_session(
+            client,
+            name,
+            billing_project(self._table.project),
+            self._selected(table.schema),
+            restriction,
+            "ingest_spans",
         )
 
     def _selected(self, schema: Iterable[Any]) -> list[str]:
@@ -230,9 +214,9 @@ def _restriction(table: Any, name: TableName) -> str:
         column = f"`{field}`"
         kind = next(one.field_type for one in table.schema if one.name == field)
     begin, end = _period(name)
-    limits = [f"{column} >= {_literal(kind, begin)}"]
+    limits = [f"{column} >= {literal(kind, begin)}"]
     if end is not None:
-        limits.append(f"{column} < {_literal(kind, end)}")
+        limits.append(f"{column} < {literal(kind, end)}")
     return " AND ".join(limits)
 
 
@@ -257,76 +241,8 @@ def _period(name: TableName) -> tuple[datetime, datetime | None]:
         return begin, None
 
 
-def _literal(kind: str, moment: datetime) -> str:
-    """Write what compares with a partitioning column; partitions are cut in UTC."""
-    if kind == "DATE":
-        return f'DATE "{moment.date().isoformat()}"'
-    zone = "+00" if kind == "TIMESTAMP" else ""
-    return f'{kind} "{moment.isoformat(sep=" ")}{zone}"'
-
-
 def _no_partition(name: TableName) -> RetrainerError:
     return RetrainerError(
         f"'{name.uri}' names no partition as BigQuery does: a year, month, day or hour (20130131) or a number, by what "
         "the table is partitioned by (data.pattern)."
     )
-
-
-def _read_session(client: Any, session: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Read a session's rows, the next block while the caller uses the last one."""
-    rows = _rows_of_a_block(session)
-    batches = chain.from_iterable(
-        _read_stream(client, stream.name, schema, rows) for stream in session.streams
-    )
-    # The client is closed first, which ends the call that the thread may still wait for.
-    with closing(read_ahead(batches)) as ahead, client:
-        # Not `yield from`, which would close the reader before the client.
-        for batch in ahead:  # noqa: UP028
-            yield batch
-
-
-def _rows_of_a_block(session: Any) -> int:
-    """Choose how many rows a block has, by what BigQuery says of their size."""
-    if not session.estimated_row_count or not session.estimated_total_bytes_scanned:
-        return BLOCK_ROWS
-    row_bytes = session.estimated_total_bytes_scanned / session.estimated_row_count
-    return max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / row_bytes)))
-
-
-def _read_stream(
-    client: Any, stream: str, schema: pa.Schema, rows: int
-) -> Iterator[pa.RecordBatch]:
-    """Cut a stream into so many rows each, whatever its responses have, and wherever it broke and was resumed."""
-    waiting, length = [], 0
-    for response in _responses(client, stream):
-        data = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
-        waiting.append(pa.ipc.read_record_batch(data, schema))
-        length += response.row_count
-        while length >= rows:
-            table = pa.Table.from_batches(waiting)
-            yield from table.slice(0, rows).combine_chunks().to_batches()
-            waiting, length = table.slice(rows).to_batches(), length - rows
-    if length:
-        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
-
-
-def _responses(client: Any, stream: str) -> Iterator[Any]:
-    """Read a stream to its end, also if it breaks or a connection is lost without a word."""
-    from google.api_core.exceptions import DeadlineExceeded, ServiceUnavailable
-    from google.api_core.retry import Retry, if_exception_type
-
-    # The library's own would go on for a day.
-    retry = Retry(if_exception_type(ServiceUnavailable), timeout=RETRY_SECONDS)
-    offset = asked = 0
-    while True:
-        try:
-            # The client itself goes on after the last row, but not after a silence.
-            for response in client.read_rows(stream, offset, retry=retry, timeout=CALL_SECONDS):
-                offset += response.row_count
-                if response.row_count:
-                    yield response
-            return
-        except DeadlineExceeded:
-            if offset == asked:
-                raise
-            asked = offset

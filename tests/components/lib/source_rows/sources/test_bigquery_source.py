@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from servers.bigquery import BigQueryServer
 
+from retrainer.components.lib import bigquery_sessions as sessions
 from retrainer.components.lib.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.sources import bigquery as module
@@ -51,7 +52,7 @@ def _in_order(table):
 
 
 def test_every_row_comes_once_with_its_number(server, january, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_BYTES", 1_000_000)
+    monkeypatch.setattr(sessions, "BLOCK_BYTES", 1_000_000)
     server.add("flights_201301", january)
     blocks = list(_source().blocks())
     assert len(blocks) > 1
@@ -63,7 +64,7 @@ def test_every_row_comes_once_with_its_number(server, january, monkeypatch):
 
 
 def test_blocks_are_the_same_each_time_and_however_responses_are_cut(server, january, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_BYTES", 1_000_000)
+    monkeypatch.setattr(sessions, "BLOCK_BYTES", 1_000_000)
     server.add("flights_201301", january)
     source = _source()
     first = list(source.blocks())
@@ -76,7 +77,7 @@ def test_blocks_are_the_same_each_time_and_however_responses_are_cut(server, jan
 
 
 def test_blocks_are_of_a_size_that_memory_bears(server, january, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(sessions, "BLOCK_BYTES", 100_000)
     server.add("flights_201301", january)
     blocks = list(_source().blocks())
     sizes = [block.batch.nbytes for block in blocks]
@@ -175,7 +176,7 @@ def test_types_come_as_bigquery_gives_them(server):
 
 
 def test_leaving_early_ends_calls_that_say_nothing(server, january, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_BYTES", 50_000)
+    monkeypatch.setattr(sessions, "BLOCK_BYTES", 50_000)
     server.add("flights_201301", january)
     server.break_streams(2_000, None)
     blocks = _source().blocks()
@@ -189,7 +190,7 @@ def test_leaving_early_ends_calls_that_say_nothing(server, january, monkeypatch)
 
 
 def test_a_stream_that_falls_silent_is_taken_up(server, january, monkeypatch):
-    monkeypatch.setattr(module, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(sessions, "CALL_SECONDS", 0.5)
     server.add("flights_201301", january)
     server.break_streams(2_000, None, times=2)
     assert _read(_source()).equals(january)
@@ -197,7 +198,7 @@ def test_a_stream_that_falls_silent_is_taken_up(server, january, monkeypatch):
 
 
 def test_a_stream_that_never_speaks_is_an_error(server, january, monkeypatch):
-    monkeypatch.setattr(module, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(sessions, "CALL_SECONDS", 0.5)
     server.add("flights_201301", january)
     server.break_streams(0, None, times=100)
     with pytest.raises(RetrainerError, match=r"rows of 'bq://.*flights_201301'.*Run again"):
