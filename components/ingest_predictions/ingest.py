@@ -29,6 +29,7 @@ from ..lib.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
 from ..lib.uris import join, read_json, write_json
 from ..lib.words import name_spans, plural
 from .file_log import FileLog
+from .formats import VERTEX
 from .log import Log
 from .log_files import Survey, read_seen, write_seen
 from .logged import LogFile, Logged
@@ -38,6 +39,7 @@ from .moments import Periods, read_moment, to_datetime, to_microseconds
 from .request_rows import RequestRows
 from .settings import LogSettings
 from .span_table import DUPLICATES, SpanTable
+from .vertex_log import VertexLog
 
 # Part of every version: raised when other rows would be made of the same logs.
 INGEST_VERSION = 1
@@ -130,9 +132,10 @@ class _Ingestion:
     def __init__(self, store: str, settings: LogSettings, schema_uri: str, now: int) -> None:
         self._store, self._settings, self._now = Store(store), settings, now
         self._columns = find_columns(store, settings, schema_uri)
-        self._names = find_names(store, settings, {})
+        self._names = find_names(store, settings)
         self._periods = Periods(settings.period)
-        self._log: Log = FileLog(settings, self._columns, self._periods, now)
+        kind = VertexLog if settings.format == VERTEX else FileLog
+        self._log: Log = kind(settings, self._columns, self._periods, now)
         self._made_of = digest_value(
             [
                 INGEST_VERSION,

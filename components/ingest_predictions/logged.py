@@ -11,6 +11,8 @@ NOT_LOGGED = "its body was not logged"
 CUT_OFF = "it is cut off"
 ORPHAN = "it is an answer without its request"
 """Reasons of quarantine that several readers give."""
+UNANSWERED = "no answer was logged"
+"""Why a request failed whose answer is missing."""
 _TEXT_KEPT = 300
 
 

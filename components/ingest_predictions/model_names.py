@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from ..lib.registry import CHAMPION as CHAMPION_ALIAS
 from ..lib.registry import Registry
+from ..lib.serving.deployments import Deployments
 from ..lib.store import Store
+from .formats import VERTEX
 from .moments import read_moment
 from .settings import CHAMPION, LogSettings
 
@@ -51,15 +53,16 @@ class ModelNames:
         return None, False
 
 
-def find_names(store: str, settings: LogSettings, known: Mapping[str, int]) -> ModelNames:
+def find_names(store: str, settings: LogSettings) -> ModelNames:
     """Find out what a log calls the registry's versions.
 
     Args:
         store: URI of the store.
         settings: Of the log.
-        known: Names that a service gave to what was deployed to it.
     """
     registry = Registry(Store(store).models_uri)
+    # What deploy_model deployed to Vertex AI, whose logs know IDs alone.
+    known = Deployments(store, VERTEX).ids() if settings.format == VERTEX else {}
     champions = []
     if settings.unversioned == CHAMPION:
         for move in registry.alias(CHAMPION_ALIAS).moves():

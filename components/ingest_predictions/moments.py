@@ -110,6 +110,10 @@ class Periods:
         """Return a span's name, such as `2026-11-26` or `2026-11-26T11`."""
         return to_datetime(index * self.length).strftime(self._format)
 
+    def parse(self, name: str) -> int:
+        """Return the number of the span of a name."""
+        return self.index(to_microseconds(datetime.strptime(name, self._format)))
+
     def start(self, index: int) -> int:
         """Return a span's first moment."""
         return index * self.length

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..lib.bigquery_tables import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.words import one_of
+from .formats import FORMATS, VERTEX
 from .log_mapping import LogMapping
-from .readers import READERS
 
 PERIODS = ("day", "hour")
 CHAMPION, UNKNOWN = "champion", "unknown"
@@ -22,7 +23,7 @@ class LogSettings:
 
     Attributes:
         uri: Folder, pattern with `*`, or table of BigQuery.
-        format: A name of `READERS`.
+        format: A name of `FORMATS`.
         period: `day` or `hour`: what a span is.
         wait_seconds: How long after its end a span is still waited for: answers on their way, files not yet written.
         clock_seconds: By how much a row's moment may lie after its file's.
@@ -73,7 +74,7 @@ class LogSettings:
             RetrainerError: If one is wrong.
         """
         for name, value, known in (
-            ("format", self.format, tuple(READERS)),
+            ("format", self.format, FORMATS),
             ("period", self.period, PERIODS),
             ("unversioned", self.unversioned, UNVERSIONED),
         ):
@@ -85,6 +86,11 @@ class LogSettings:
             raise RetrainerError(
                 f"nothing says where the logs are. Set {_SECTION}.uri to their folder; what predict_batch wrote "
                 "needs no ingest_predictions."
+            )
+        if (self.format == VERTEX) != is_bigquery(self.uri):
+            raise RetrainerError(
+                f"the log '{self.uri}' has the format '{self.format}' ({_SECTION}.format). A table of BigQuery, "
+                f"bq://project.dataset.table, has the format '{VERTEX}', and files have another."
             )
         for name in ("wait_seconds", "clock_seconds"):
             if getattr(self, name) < 0:

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from .bigquery_client import RETRY_SECONDS
 from .bigquery_tables import TableName
-from .source_rows.sources.base import BLOCK_BYTES, BLOCK_ROWS
 from .threads import read_ahead
 
 # So long a call may last; what is left of the stream is then asked for in another.
 CALL_SECONDS = 600.0
+# As blocks of files are.
+BLOCK_BYTES, BLOCK_ROWS = 8 << 20, 65_536
 
 
 def make_session(

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..logged import NO_NAMES, ORPHAN, OTHER_COUNT, Logged, LoggedRequest, Unreadable
+from ..logged import NO_NAMES, ORPHAN, OTHER_COUNT, UNANSWERED, Logged, LoggedRequest, Unreadable
 from ..payloads import PayloadError, read_instances, read_predictions
 from .reader import ReadContext
 
-UNANSWERED = "no answer was logged"
 # An answer follows its request within seconds: of so many that wait the oldest has none.
 MOST_WAITING = 100_000
 

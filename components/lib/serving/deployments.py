@@ -115,6 +115,14 @@ class Deployments:
                 break
         return tuple(sorted(used))
 
+    def ids(self) -> dict[str, int]:
+        """List the registry's versions by the IDs that the service gave to their deployments, all that ever were."""
+        found: dict[str, int] = {}
+        for number in self._records.numbers():
+            served = _read(self._records.get(number), self._records.uri).served
+            found.update(served.ids if served else {})
+        return found
+
     def add(self, deployment: Deployment) -> None:
         """Write a record, at the time of now. Only the holder of the service's lock does that.
 
@@ -175,4 +183,6 @@ def _read_served(content: Mapping[str, Any]) -> Served:
         address=content["address"],
         notes=tuple(content["notes"]),
         splits=content["splits"],
+        # Records from before logs were read have none.
+        ids=content.get("ids") or {},
     )

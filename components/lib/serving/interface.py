@@ -83,6 +83,7 @@ class Served:
         address: Where clients send requests; empty if the service has no address of its own.
         notes: Sentences for people, such as what a private endpoint can't do.
         splits: Whether the service splits requests; False if it only labels versions.
+        ids: The registry's version by the ID that the service gave to its deployment, as its logs have it.
     """
 
     traffic: Mapping[int, int] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class Served:
     address: str = ""
     notes: tuple[str, ...] = ()
     splits: bool = True
+    ids: Mapping[str, int] = field(default_factory=dict)
 
 
 class ServingService(Protocol):

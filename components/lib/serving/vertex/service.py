@@ -168,6 +168,7 @@ class VertexService:
             foreign=tuple(one.shown for one in endpoint.deployments if one.version is None),
             address=self._address(endpoint, own),
             notes=self._notes(endpoint),
+            ids={one.id: one.version for one in own if one.version is not None},
         )
 
     def _address(self, endpoint: Endpoint, own: list[Deployment]) -> str:

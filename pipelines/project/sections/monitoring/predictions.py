@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .....components.ingest_predictions.readers import READERS
+from .....components.ingest_predictions.formats import FORMATS
 from ..data import DataConfig
 from ..section import Section
 
 if TYPE_CHECKING:
     LogFormat = str
 else:
-    LogFormat = Literal[tuple(READERS)]
+    LogFormat = Literal[FORMATS]
 
 
 class LogMappingConfig(Section):
@@ -63,8 +63,8 @@ class PredictionLogsConfig(Section):
     )
     format: LogFormat = Field(
         "serve_log",
-        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `kserve_events`: what "
-        "`retrainer monitor sink` writes; `kserve_parquet`: KServe's files; `prediction_log`: TensorFlow Serving's, "
+        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `vertex`: Vertex "
+        "AI's table in BigQuery; `kserve_events`: what `retrainer monitor sink` writes; `kserve_parquet`: KServe's files; `prediction_log`: TensorFlow Serving's, "
         "in TFRecord; `json_lines` and `parquet`: by `mapping`.",
     )
     period: Literal["day", "hour"] = Field(

@@ -14,7 +14,6 @@ from servers.bigquery import BigQueryServer
 from retrainer.components.lib import bigquery_sessions as sessions
 from retrainer.components.lib.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.source_rows.sources import bigquery as module
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
 from retrainer.components.lib.source_rows.sources.bigquery import BigQuerySource, fill_query
 from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
