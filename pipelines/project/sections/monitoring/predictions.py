@@ -63,9 +63,9 @@ class PredictionLogsConfig(Section):
     )
     format: LogFormat = Field(
         "serve_log",
-        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `vertex`: Vertex "
-        "AI's table in BigQuery; `kserve_events`: what `retrainer monitor sink` writes; `kserve_parquet`: KServe's files; `prediction_log`: TensorFlow Serving's, "
-        "in TFRecord; `json_lines` and `parquet`: by `mapping`.",
+        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `vertex`: Vertex AI's table in "
+        "BigQuery; `kserve_events`: what `retrainer monitor sink` writes; `kserve_parquet`: KServe's files; "
+        "`prediction_log`: TensorFlow Serving's, in TFRecord; `json_lines` and `parquet`: by `mapping`.",
     )
     period: Literal["day", "hour"] = Field(
         "day", description="Time that a span of predictions covers, in UTC."
