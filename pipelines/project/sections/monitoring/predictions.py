@@ -63,7 +63,7 @@ class PredictionLogsConfig(Section):
     )
     format: LogFormat = Field(
         "serve_log",
-        description="Format of the logs. `serve_log`: what `retrainer serve-log` writes; `vertex`: Vertex AI's table in "
+        description="Format. `serve_log`: what `retrainer serve-log` writes; `vertex`: Vertex AI's table in "
         "BigQuery; `kserve_events`: what `retrainer monitor sink` writes; `kserve_parquet`: KServe's files; "
         "`prediction_log`: TensorFlow Serving's, in TFRecord; `json_lines` and `parquet`: by `mapping`.",
     )
