@@ -9,7 +9,16 @@ from typing import TypeAlias
 
 from ...lib.monitoring.signals import Signal
 from ..look import Look
-from . import columns, drift, estimated_quality, labels, realised_quality, requests, skew
+from . import (
+    columns,
+    drift,
+    estimated_quality,
+    labels,
+    prediction_drift,
+    realised_quality,
+    requests,
+    skew,
+)
 
 Check: TypeAlias = Callable[[Look], Iterator[Signal]]
 
@@ -22,6 +31,7 @@ DATA_CHECKS: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (
     skew.find_signals,
     drift.find_signals,
+    prediction_drift.find_signals,
     estimated_quality.find_signals,
     realised_quality.find_signals,
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ...lib.monitoring.signals import Kind, Signal
 from ..distances.judge import judge_past
-from ..distances.judge_signals import distance_signal, is_comparable, silent
+from ..distances.judge_signals import distance_signal, is_comparable, silent, too_short
 from ..distances.settings import DriftSettings
 from ..distances.window_columns import WindowColumns
 from ..look import Look
@@ -25,18 +25,9 @@ def find_signals(look: Look) -> Iterator[Signal]:
             continue
         current, past = window.current(name), window.past(name, signal)
         threshold = settings.thresholds.get(name)
-        reason = ""
-        if len(past.columns) < (settings.min_spans if threshold is None else 1):
-            reason = (
-                f"{len(past.columns)} clean spans before, and drift is judged from {settings.min_spans} on "
-                "(monitoring.drift.min_spans); skew against the training data is judged meanwhile"
-            )
-        if not reason and not past.is_long and threshold is None:
-            reason = (
-                "the spans before do not reach back two weeks of days, or two days of hours, so weekends and nights "
-                "are not known yet; skew against the training data is judged meanwhile"
-            )
-        reason = is_comparable(current, past.columns, settings, "the spans before") or reason
+        reason = is_comparable(current, past.columns, settings, "the spans before") or too_short(
+            len(past.columns), past.is_long, settings, threshold
+        )
         if reason:
             yield silent(Kind.DRIFT, name, reason)
             continue

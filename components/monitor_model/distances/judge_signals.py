@@ -11,6 +11,7 @@ from .settings import DriftSettings
 
 # A distance that has come back to this share of its bound is quiet.
 _QUIET = 0.8
+_MEANWHILE = "the distance from the training data is judged meanwhile"
 _SOURCES = {
     "past": "clean ones lie within {bound}",
     "threshold": "the threshold is {bound}",
@@ -91,4 +92,28 @@ def is_comparable(
     if len(kinds) > 1:
         now = "numbers" if current[-1].is_number else "text"
         return f"the window has {now}, and {what} or a part of the window do not, so there is no distance"
+    return ""
+
+
+def too_short(spans: int, is_long: bool, settings: DriftSettings, threshold: float | None) -> str:
+    """Return why a past is too short to show what is usual; empty if it is not. A fixed threshold needs one span.
+
+    Args:
+        spans: Number of clean spans before the window.
+        is_long: Whether they show weekends, or nights.
+        settings: The section `monitoring.drift`.
+        threshold: Largest distance allowed, if it was set.
+    """
+    if threshold is not None:
+        return ""
+    if spans < settings.min_spans:
+        return (
+            f"{plural(spans, 'clean span')} before, and drift is judged from {settings.min_spans} on "
+            f"(monitoring.drift.min_spans); {_MEANWHILE}"
+        )
+    if not is_long:
+        return (
+            "the spans before do not reach back two weeks of days, or two days of hours, so weekends and nights are "
+            f"not known yet; {_MEANWHILE}"
+        )
     return ""

@@ -27,8 +27,8 @@ def day(number):
 
 @pytest.fixture(autouse=True)
 def only_these(monkeypatch):
-    monkeypatch.setattr(module, "CHECKS", (skew.find_signals, drift.find_signals))
-    monkeypatch.setattr(module.judge, "__defaults__", (module.CHECKS,))
+    checks = (skew.find_signals, drift.find_signals)
+    monkeypatch.setattr(module.judge, "__defaults__", (checks,))
 
 
 @pytest.fixture(scope="module")
