@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ..lib.monitoring.incident_records import IncidentRecords
+from ..lib.monitoring.incidents import incident_of_run
 from ..lib.run_records import RunKey, TaskState
 from ..lib.run_traces import (
     CHAMPION,
@@ -93,6 +93,7 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
     champion = (
         version if pushed else trace.noted(PUSH, "champion") or trace.noted(CHAMPION, "champion")
     )
+    incident = incident_of_run(store, key.name)
     return Notification(
         pipeline=pipeline,
         run=key.name,
@@ -116,7 +117,7 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
         run_link=page.link(store, key) or str(trace.submission.get("url") or ""),
         report_link=_report(store, key, here, task),
         subject=repeated,
-        incident=_incident(store, key),
+        incident=incident.id if incident else "",
     )
 
 
@@ -134,16 +135,6 @@ def _repeated(pipeline: str, outcome: Outcome, task: str, reason: str) -> str:
     same = _VARYING.sub("#", reason.lower())
     digest = hashlib.sha256(same.encode()).hexdigest()[:8]
     return f"{pipeline} {task} {datetime.now(UTC):%Y-%m-%d} {digest}"
-
-
-def _incident(store: str, key: RunKey) -> str:
-    """Return the incident that a run was started for; empty for none, and where that can't be read."""
-    try:
-        incident = IncidentRecords(store).of_run(key.name)
-    # The outcome counts, whether or not it is known what asked for the run.
-    except Exception:
-        return ""
-    return incident.id if incident else ""
 
 
 def _judge(trace: RunTrace, here: Mapping[str, _LocalTask]) -> tuple[Outcome, str, str]:

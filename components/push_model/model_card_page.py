@@ -48,6 +48,7 @@ def render_card(
     rows = info.get("rows") or {}
     facts = {
         "Run": info.get("run") or "not recorded",
+        **({"Incident": info["incident"]} if info.get("incident") else {}),
         "Pushed": str(info.get("pushed_at") or "not recorded").replace("T", " ")[:16],
         "Trained on": _data(info, rows, "train"),
         "Judged on": _data(info, rows, "eval"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lib.errors import RetrainerError
+from ..lib.monitoring.incidents import incident_of_run
 from ..lib.registry import CHAMPION
 from ..lib.run_records import RunKey, TaskRecord, filled_in, recording
 from ..lib.verdicts import Champion
@@ -85,6 +86,8 @@ def push_or_pass_on(
     info: dict[str, Any] = {"run": filled_in(names.run), "span": span}
     if key := RunKey.of(names.run, names.resource, names.uuid):
         info["job"] = key.job
+    if incident := incident_of_run(store, info["run"]):
+        info["incident"] = incident.id
     if training:
         info["training"] = training
     with recording(store, "push_model", names.run, names.resource, names.uuid) as record:

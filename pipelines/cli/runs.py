@@ -94,24 +94,35 @@ def show(run_id: str, file: Path, places: tuple[str, ...], as_json: bool) -> Non
 
     RUN is a run's name, or 'last' for the newest. A run on this machine also has inputs, outputs and metrics.
     """
+    from ...components.lib.monitoring.incidents import incident_of_run
+    from ..project.config import load_config
     from .show_runs import print_elsewhere, print_run
 
     record, found = _find(file, run_id, places)
+    store = load_config(file).config.store
     if record:
+        incident = incident_of_run(store, record.run_id)
         if as_json:
-            click.echo(json.dumps({**asdict(record), "target": LOCAL}, indent=2))
+            named = incident.id if incident else None
+            described = {**asdict(record), "target": LOCAL, "incident": named}
+            click.echo(json.dumps(described, indent=2))
         else:
-            print_run(record)
+            print_run(record, incident=incident)
         return
     for one in found:
         run, status, problem = one.look()
         show_warnings([problem] if problem else [])
         tasks = status.tasks if status else ()
+        incident = incident_of_run(store, run.run_id)
         if as_json:
-            described = {**run.to_json(), "tasks": [asdict(task) for task in tasks]}
+            described = {
+                **run.to_json(),
+                "incident": incident.id if incident else None,
+                "tasks": [asdict(task) for task in tasks],
+            }
             click.echo(json.dumps(described, indent=2, default=str))
         else:
-            print_elsewhere(run, tasks)
+            print_elsewhere(run, tasks, incident=incident)
 
 
 @runs.command()

@@ -45,6 +45,8 @@ def print_model(details: ModelDetails, most: int = 10, console: Console | None =
 def _facts(details: ModelDetails) -> dict[str, str]:
     version, info = details.version, details.version.info
     facts = {"run": str(info.get("run") or NOT_RECORDED)}
+    if info.get("incident"):
+        facts["incident"] = str(info["incident"])
     if details.hold:
         facts["held"] = details.hold.words
     facts["used by"] = "; ".join(details.uses) or "nothing"

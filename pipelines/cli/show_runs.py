@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...components.lib.monitoring.incident import Incident
 from ..runs.records import ArtifactRecord, RunRecord, TaskRecord
 from ..runs.remote_runs import RunElsewhere
 from ..runs.run_words import (
@@ -90,9 +91,19 @@ def print_list(
 
 
 def print_elsewhere(
-    run: RunElsewhere, tasks: Sequence[TaskStatus], console: Console | None = None
+    run: RunElsewhere,
+    tasks: Sequence[TaskStatus],
+    console: Console | None = None,
+    incident: Incident | None = None,
 ) -> None:
-    """Print what the store and the service know of a run."""
+    """Print what the store and the service know of a run.
+
+    Args:
+        run: The run.
+        tasks: Its tasks.
+        console: Where to; standard output if not given.
+        incident: The incident that it was started for.
+    """
     console = console or open_console()
     console.print(Text.assemble((run.run_id, "bold"), "  ", _last_state(run)))
     place = ", ".join(f"{name} {value}" for name, value in run.place.items() if value)
@@ -104,6 +115,7 @@ def print_elsewhere(
     )
     for name, value in {
         "cause": run.cause,
+        "incident": _words(incident),
         "by": run.by,
         "outcome": run.outcome,
         "image": run.image,
@@ -136,8 +148,16 @@ def _last_state(run: RunElsewhere) -> Text:
     return Text(f"{run.state}{'' if run.asked else ' ?'}", style=STYLES.get(run.state, ""))
 
 
-def print_run(record: RunRecord, console: Console | None = None) -> None:
-    """Print a run's record."""
+def print_run(
+    record: RunRecord, console: Console | None = None, incident: Incident | None = None
+) -> None:
+    """Print a run's record.
+
+    Args:
+        record: The record.
+        console: Where to; standard output if not given.
+        incident: The incident that the run was started for.
+    """
     console = console or open_console()
     console.print(Text.assemble((record.run_id, "bold"), "  ", _state(record.state)))
     resumed = "".join(f", resumed {local_time(moment)}" for moment in record.resumed)
@@ -146,6 +166,8 @@ def print_run(record: RunRecord, console: Console | None = None) -> None:
         highlight=False,
     )
     console.print(Text(f"outcome: {outcome(record)}"))
+    if incident:
+        console.print(Text(f"incident: {_words(incident)}"), soft_wrap=True)
     _print_values("parameters", record.parameters, console)
     for task in record.tasks.values():
         _print_task(record, task, console)
@@ -202,6 +224,10 @@ def _print_artifacts(title: str, artifacts: dict[str, ArtifactRecord], console: 
     for name, artifact in artifacts.items():
         digest = f" {artifact.digest[:12]}" if artifact.digest else ""
         console.print(Text(f"    {name}:{digest} {artifact.uri}"), soft_wrap=True)
+
+
+def _words(incident: Incident | None) -> str:
+    return f"{incident.id}, {incident.changes[0].reason}" if incident else ""
 
 
 def _state(state: str) -> Text:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from ...components.lib.monitoring.incidents import incident_of_run
 from ...components.lib.uris import exists, join, read_json, read_text, write_atomic
 from ..runs.records import RunRecord, RunState, TaskRecord
 from ..runs.run_words import duration, shown_warnings
@@ -53,6 +54,7 @@ def write_pages(run: RunRecord) -> None:
         text = read_text(uri)
         if (linked := put_run(text, header)) != text:
             write_atomic(uri, linked)
+    incident = incident_of_run(run.store, run.run_id)
     failed = ", ".join(task.title or task.name for task in run.failed_tasks)
     page = render_page(
         f"Run {run.run_id}",
@@ -60,6 +62,7 @@ def write_pages(run: RunRecord) -> None:
         run.state in (RunState.RUNNING, RunState.SUCCEEDED),
         {
             "pipeline": run.pipeline,
+            **({"incident": f"{incident.id}: {incident.changes[0].reason}"} if incident else {}),
             "started": _moment(run.started),
             "took": (duration(run.seconds) if run.seconds is not None else ""),
             **{name: value for name, value in run.parameters.items() if value not in ("", None)},

@@ -156,14 +156,6 @@ class IncidentRecords:
         # One that goes on takes what is detected now, whichever was opened last.
         return sorted(found, key=lambda one: (not one.ended, one.opened, one.id))
 
-    def of_run(self, run: str) -> Incident | None:
-        """Find the incident that a run was started for.
-
-        Args:
-            run: The run's name.
-        """
-        return next((one for one in reversed(self.all()) if run and one.run == run), None)
-
     def _records(self, incident: str) -> NumberedRecords:
         return NumberedRecords(Store(self.store).incident_uri(incident))
 

@@ -4,6 +4,8 @@ Everything is derived from what is recorded: signals' states, the registry, runs
 a killed process left, and doing it twice changes nothing.
 """
 
+import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +17,12 @@ from ..store import Store
 from ..uris import read_json
 from .incident import Detection, Group, Incident, IncidentState
 from .incident_judgement import Facts, NewRows, RunEnd, judge, started, wants_rows
-from .incident_records import IncidentRecords
+from .incident_records import ID, IncidentRecords
 from .retraining_settings import RetrainingSettings
 
+# How a trigger names the run of a cause: the pipeline, the cause, and a digest.
+_OF_INCIDENT = re.compile(rf"-({ID.pattern})-[0-9a-f]{{12}}$")
+_log = logging.getLogger("retrainer.incidents")
 # An incident has a handful of states, each entered at most a few times.
 _MOST_STEPS = 8
 
@@ -121,6 +126,28 @@ def note_run(
     """
     at = now or _now()
     return IncidentRecords(store).change(incident, lambda one: started(one, run, at, actor))
+
+
+def incident_of_run(store: str, run: str) -> Incident | None:
+    """Find the incident that a run was started for, also before its start is noted in the incident.
+
+    Args:
+        store: URI of the store.
+        run: Name of the run, which has the incident's id in it.
+
+    Returns:
+        The incident; None for any other run, and where the incident can't be read: a run does not depend on it.
+    """
+    match = _OF_INCIDENT.search(run)
+    if match is None:
+        return None
+    try:
+        incident = IncidentRecords(store).find(match[1])
+    # Every file system has errors of its own.
+    except Exception as error:
+        _log.warning("the incident of run '%s' can't be read: %s", run, error)
+        return None
+    return incident if incident and incident.run in ("", run) else None
 
 
 def read_run_end(store: str, run: str) -> RunEnd | None:

@@ -300,11 +300,11 @@ def test_a_run_that_an_incident_started_names_it_and_its_refusal_escalates_it(ru
     records = IncidentRecords(run.store)
     found = Detection("estimated_quality/auc", "7", "AUC is bad.")
     incident = records.open(Group.MODEL, 2, [found], datetime.now(UTC)).id
+    name = f"flights-{incident}-0123456789ab"
+    run.placeholders = (name, VERTEX.replace("run-1", name), "457")
     records.change(
         incident,
-        lambda one: one.changed(
-            IncidentState.RETRAINING, datetime.now(UTC), "started", run="run-1"
-        ),
+        lambda one: one.changed(IncidentState.RETRAINING, datetime.now(UTC), "started", run=name),
     )
     run.task("push_model", "refused, version 2 still serves", outcome="refused", champion=2)
     messages = {one["outcome"]: one for one in run.end([*OUTCOMES, "escalated"])}
@@ -318,6 +318,8 @@ def test_an_incident_that_cannot_be_read_keeps_no_outcome_back(run):
     folder = Path(run.store, "monitoring", "incidents", "v2-model-1")
     folder.mkdir(parents=True)
     (folder / "000001.json").write_text("{}")
+    name = "flights-v2-model-1-0123456789ab"
+    run.placeholders = (name, VERTEX.replace("run-1", name), "457")
     run.task("push_model", "pushed as version 3", outcome="pushed", version=3)
     (message,) = run.end()
     assert (message["outcome"], message["incident"]) == ("pushed", None)

@@ -1,11 +1,14 @@
 """What a push does when the champion changed while the model was judged."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.monitoring.incident import Detection, Group
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.promotions import roll_back
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.run_records import RunKey
@@ -180,3 +183,20 @@ def test_another_model_of_a_run_that_was_rolled_back_is_held_and_a_run_of_the_sa
     assert "version 2 was rolled back by ann" in verdict
     assert "so this model, of the same run or an equal training, is held" in verdict
     assert change_and_push("another", "job-2").startswith("pushed as version 3")
+
+
+def test_the_version_names_the_incident_that_its_run_was_started_for(tmp_path):
+    run = Run(tmp_path, "orders-v1-model-1-0123456789ab")
+    found = Detection("estimated_quality/auc", "7", "AUC is bad.")
+    incident = IncidentRecords(run.store).open(Group.MODEL, 1, [found], datetime.now(UTC))
+    run.judge(None)
+    run.push()
+    registry = Registry(f"{run.store}/models")
+    assert registry.get(1).info["incident"] == incident.id
+
+
+def test_the_version_of_another_run_names_none(tmp_path):
+    run = Run(tmp_path, "orders-20261126")
+    run.judge(None)
+    run.push()
+    assert "incident" not in Registry(f"{run.store}/models").get(1).info

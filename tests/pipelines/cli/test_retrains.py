@@ -1,20 +1,25 @@
 """Runs of incidents on this machine: started, noted, resumed, and what follows from their end."""
 
+import json
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 from servers.memory_target import MemoryTarget
 from servers.small_project import MODEL
 
 from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.uris import read_text
 from retrainer.pipelines.cli import retrains
+from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.retrains import print_retrains, retrain_here, retrain_on
-from retrainer.pipelines.runs.record_store import save_run
+from retrainer.pipelines.local.run_pages import INDEX, write_pages
+from retrainer.pipelines.runs.record_store import load_run, save_run
 from retrainer.pipelines.runs.records import RunRecord, RunState, now
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -134,3 +139,17 @@ def test_a_service_gets_the_run_once(machine, monkeypatch):
     assert [[one.result for one in found] for found in starts] == [["started"], []]
     assert machine.incident.run == target.ids[0]
     assert print_retrains(starts[0]) == 0
+
+
+def test_the_run_and_its_page_name_the_incident(machine, capsys):
+    machine.ask()
+    (found,) = retrain_here(machine.file)
+    arguments = ["runs", "show", found.run, "--file", str(machine.file)]
+    shown = CliRunner().invoke(cli, arguments, obj=False)
+    assert "incident: v3-model-1, AUC is bad." in shown.output
+    as_json = CliRunner().invoke(cli, [*arguments, "--json"], obj=False)
+    assert json.loads(as_json.output)["incident"] == "v3-model-1"
+    record = load_run(machine.store, found.run)
+    write_pages(record)
+    page = read_text(record.locate(INDEX))
+    assert "v3-model-1: AUC is bad." in page

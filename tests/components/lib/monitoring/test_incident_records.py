@@ -94,17 +94,6 @@ def test_what_the_new_champion_shows_joins_the_incident_that_made_it(records):
     assert records.open(Group.MODEL, 4, [_found(22)], NOON).id == "v4-model-1"
 
 
-def test_the_incident_of_a_run(records):
-    records.open(Group.MODEL, 3, [_found(7)], NOON)
-    records.change(
-        "v3-model-1",
-        lambda one: one.changed(IncidentState.RETRAINING, NOON, "started", run="r"),
-    )
-    assert records.of_run("r").id == "v3-model-1"
-    assert records.of_run("another") is None
-    assert records.of_run("") is None
-
-
 def test_no_incident_is_no_error(records):
     assert (records.ids(), records.all()) == ([], [])
     assert records.find("v3-model-1") is None

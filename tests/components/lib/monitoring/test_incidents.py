@@ -13,6 +13,7 @@ from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.incidents import (
     Seen,
     follow_incidents,
+    incident_of_run,
     note_run,
     read_run_end,
 )
@@ -192,6 +193,23 @@ def test_a_champion_that_is_rolled_back_by_hand_ends_what_the_other_had(store):
     look(store, champion=3, looks=9)
     assert only(store).state == IncidentState.RESOLVED
     assert "version 2 is the champion now" in only(store).reason
+
+
+def test_a_run_names_its_incident_even_before_its_start_is_noted(store):
+    look(store, AUC)
+    run = "orders-v3-model-1-0123456789ab"
+    assert incident_of_run(store, run).id == "v3-model-1"
+    note_run(store, "v3-model-1", run, "me")
+    assert incident_of_run(store, run).run == run
+    for other in ("orders-v3-model-1-ffffffffffff", "orders-v3-model-2-0123456789ab", "orders-1"):
+        assert incident_of_run(store, other) is None
+
+
+def test_an_incident_that_cannot_be_read_is_no_error_for_its_run(store):
+    look(store, AUC)
+    for number in (1, 2):
+        write_json(f"{Store(store).incident_uri('v3-model-1')}/{number:06d}.json", {})
+    assert incident_of_run(store, "orders-v3-model-1-0123456789ab") is None
 
 
 def test_clocks_that_differ_change_no_order(store):
