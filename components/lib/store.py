@@ -112,6 +112,10 @@ class Store:
         """Predictions of versions on their evaluation rows: `monitoring/references/<version>/`."""
         return join(self.uri, "monitoring", "references")
 
+    def error_stream_uri(self, version: int) -> str:
+        """States of the change detectors of a version: `monitoring/errors/<version>.json`."""
+        return join(self.uri, "monitoring", "errors", f"{version:06d}.json")
+
     def reference_uri(self, version: int) -> str:
         """Predictions of one version on its evaluation rows."""
         return join(self.references_uri, f"{version:06d}")

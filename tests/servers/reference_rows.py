@@ -1,6 +1,7 @@
 """A store whose champion was evaluated on stored spans, for tests that need its reference rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrainer.components.lib.digests import digest_folder, digest_value
+from retrainer.components.lib.joined_sets import Coverage, JoinedSet
+from retrainer.components.lib.joined_table import add_labels
 from retrainer.components.lib.model_versions import ModelVersion
+from retrainer.components.lib.prediction_table import PredictionSet, read_predictions
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.stored_spans import SPAN_FILE
 from retrainer.components.lib.uris import write_json
+from retrainer.components.monitor_model.look import Look
+from retrainer.components.monitor_model.windows import Feed
+
+from .served_predictions import write_predictions
+
+NOW, SINCE = datetime(2027, 6, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+_FIRST = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def export_model(path: Path, function: Callable[..., Any], **inputs: Any) -> str:
@@ -81,3 +92,73 @@ def calibrated_rows(rows: int, seed: int = 1, shift: float = 0.0, moved: float =
             "weight": pa.array(random.integers(1, 4, rows).astype(np.float64)),
         }
     )
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """What the model of `calibrated_rows` answers."""
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+class Served:
+    """A champion with its reference, and the days that it answered."""
+
+    def __init__(self, folder: Path, model: str, reference: Sequence[pa.Table]) -> None:
+        self.store = str(folder / "store")
+        self.folder = folder
+        parts = {f"2025-{number:02}": {"all": rows} for number, rows in enumerate(reference, 1)}
+        self.version = push_champion(self.store, model, parts)
+        self.spans: list[PredictionSet] = []
+
+    def span(
+        self, rows: pa.Table, scores: np.ndarray | None = None, **options: Any
+    ) -> PredictionSet:
+        """Write the next day, of rows with x."""
+        x = rows["x"].to_numpy()
+        day = _FIRST + timedelta(days=len(self.spans))
+        options = {"version": self.version.version, **options}
+        scores = sigmoid(x) if scores is None else scores
+        span = write_predictions(self.store, f"{day:%Y-%m-%d}", {"x": x}, scores, **options)
+        self.spans.append(span)
+        return span
+
+    def labelled(
+        self, span: PredictionSet, labels: np.ndarray, share: float = 1.0, version: str = "1"
+    ) -> JoinedSet:
+        """Join a day with the labels of its first rows, which are this share of those that it should have."""
+        table = pa.Table.from_batches(list(read_predictions(span))).slice(0, len(labels))
+        count = len(labels)
+        joined = add_labels(
+            table, pa.array(labels, pa.float64()), pa.nulls(count), pa.array(np.ones(count))
+        )
+        folder = self.folder / "joined" / span.span / version
+        folder.mkdir(parents=True)
+        pq.write_table(joined, folder / "part-00000.parquet")
+        day = datetime.fromisoformat(span.span).replace(tzinfo=UTC)
+        end = day + timedelta(days=1)
+        rows = round(count / share)
+        coverage = Coverage(day.isoformat(), end.isoformat(), rows, count, rows, count)
+        return JoinedSet(
+            span.span,
+            version,
+            str(folder),
+            ("part-00000.parquet",),
+            count,
+            span.version,
+            "late",
+            coverage=(coverage,),
+        )
+
+    def look(self, section: str, *current: PredictionSet, **options: Any) -> Look:
+        """Look at days, with these settings of a section; `joined` are days with labels, newest first."""
+        return Look(
+            store=self.store,
+            settings={section: options.pop("settings", {})},
+            now=NOW,
+            current=current,
+            earlier=options.pop("earlier", ()),
+            model=self.version,
+            since=SINCE,
+            label="late",
+            feed=Feed(tuple(self.spans)),
+            **options,
+        )

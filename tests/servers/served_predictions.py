@@ -100,7 +100,7 @@ def write_predictions(
         store: URI of the store.
         span: Name of the span: a day or an hour.
         columns: Values of the features by name.
-        predictions: A score for each row; drawn if not given.
+        predictions: A score for each row, or several; drawn if not given.
         version: The model version that answered.
         variant: The part that it played.
         failed: How many of the rows, the first ones, failed.
@@ -110,10 +110,11 @@ def write_predictions(
         more: Further rows with the same schema, such as another version's.
     """
     inputs = pa.table({key: pa.array(values) for key, values in columns.items()})
-    schema = table_schema(inputs.schema, 1, list(columns))
     rows = inputs.num_rows
     if predictions is None:
         predictions = np.random.default_rng(len(span)).uniform(size=rows)
+    outputs = np.asarray(predictions).shape[1:] or (1,)
+    schema = table_schema(inputs.schema, outputs[0], list(columns))
     start = datetime.fromisoformat(span if len(span) > 7 else f"{span}-01").replace(tzinfo=UTC)
     hour = timedelta(hours=1 if "T" in span else 24)
     times = [start + hour * n / max(rows, 1) for n in range(rows)]

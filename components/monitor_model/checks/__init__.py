@@ -11,6 +11,7 @@ from ...lib.monitoring.signals import Signal
 from ..look import Look
 from . import (
     columns,
+    concept_drift,
     drift,
     estimated_quality,
     labels,
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     drift.find_signals,
     prediction_drift.find_signals,
     estimated_quality.find_signals,
+    concept_drift.find_signals,
     realised_quality.find_signals,
 )
 """All other checks, in the order of the report."""

@@ -11,6 +11,7 @@ from ..estimation.metrics import LESS_IS_BETTER, LIMITS
 from ..estimation.quality import DEVIATIONS, MOST_ROWS, Quality, Usual
 from ..estimation.rows import Rows
 from ..look import Look
+from .labels import mature_sets
 
 _CLEARS = 2.0
 _MOST_LEFT_OUT = 0.01
@@ -40,6 +41,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
     }
     metrics = quality.wanted(look)
     fault = _fault(look, quality, rows)
+    mature = mature_sets(look)[0][::-1]
     for metric in metrics:
         if quality.estimator is not None and metric not in quality.estimator.metrics:
             known = sorted(quality.estimator.metrics)
@@ -50,7 +52,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
         if fault or quality.estimator is None:
             yield _silent(metric, fault, evidence)
             continue
-        if moved := quality.biased(metric) or quality.moved(look, metric):
+        if moved := quality.biased(metric) or quality.moved(look, metric, mature):
             yield _silent(metric, moved, evidence)
             continue
         yield _judge(look, quality, metric, rows, evidence)

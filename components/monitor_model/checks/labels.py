@@ -45,6 +45,23 @@ def why_immature(look: Look, joined: JoinedSet) -> str:
     return ""
 
 
+def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
+    """Return the spans since the champion came into service whose labels can be judged on.
+
+    Returns:
+        The spans, oldest first, and why the newest whose labels are due is not among them; empty if it is.
+    """
+    mature, waiting = [], ""
+    for one in reversed(due_sets(look)):
+        newest = one.newest
+        if newest is not None and newest <= look.since:
+            continue
+        waiting = why_immature(look, one)
+        if not waiting:
+            mature.append(one)
+    return mature, waiting
+
+
 def _share(look: Look) -> Signal:
     delay = float(look.section("labels").get("delay_seconds", 0))
     least = float(look.section("labels").get("min_labelled", 0.5))

@@ -25,7 +25,7 @@ from ..loss_tests import (
     recent,
     start_record,
 )
-from .labels import due_sets, why_immature
+from .labels import mature_sets
 
 LABELS = "labels"
 """Subject of the signal that says why nothing could be judged."""
@@ -45,7 +45,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if not look.joined:
         yield _silent("no labels are joined with the predictions (monitoring.labels)")
         return
-    ready, waiting = _ready(look)
+    ready, waiting = mature_sets(look)
     records = QualityRecords(look.store, look.model.version, look.since)
     if not ready and records.read() is None:
         yield _silent(waiting or "no span since the champion came into service has due labels")
@@ -66,20 +66,6 @@ def _reference(look: Look) -> Reference:
 
 def _silent(meaning: str) -> Signal:
     return Signal(Kind.REALISED, LABELS, Outcome.SILENT, meaning)
-
-
-def _ready(look: Look) -> tuple[list[JoinedSet], str]:
-    """Return the spans that can count, oldest first, and why the newest that can't does not."""
-    ready, waiting = [], ""
-    for one in reversed(due_sets(look)):
-        newest = one.newest
-        if newest is not None and newest <= look.since:
-            continue
-        why = why_immature(look, one)
-        waiting = why
-        if not why:
-            ready.append(one)
-    return ready, waiting
 
 
 def _settings(look: Look) -> LossTestSettings:

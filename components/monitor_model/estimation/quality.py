@@ -1,7 +1,7 @@
 """What estimates of a champion's quality need: its estimator, fitted on the reference, and what is usual."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,8 +25,6 @@ EARLIER_SPANS = 14
 """Earlier spans whose estimates show how much they vary: two weeks of days."""
 LEAST_REFERENCE_ROWS = 500
 MOST_LABELLED_ROWS = 100_000
-LEAST_COVERAGE = 0.5
-"""Spans with a smaller share of labels are not compared: early labels are seldom like later ones."""
 MOST_SPANS_COMPARED = 5
 MOST_BIAS = 0.01
 """By so much an estimate may miss on the reference itself; of a loss or an error, by this share of it."""
@@ -218,17 +216,18 @@ class Quality:
             f"{estimated:.4f}"
         )
 
-    def moved(self, look: Look, metric: str) -> str:
+    def moved(self, look: Look, metric: str, sets: Sequence[JoinedSet]) -> str:
         """Return in words that labelled rows contradict their estimates; empty if they do not, or if there are none.
 
         Rows are the same, and with them the inputs; so what differs beyond chance is the concept, or the calibration.
+
+        Args:
+            look: The look.
+            metric: The metric.
+            sets: Spans whose labels are due and mature, newest first.
         """
-        if self.estimator is None:
-            return ""
-        sets = [one for one in look.joined if _coverage(one) >= LEAST_COVERAGE][
-            :MOST_SPANS_COMPARED
-        ]
-        if not sets:
+        sets = sets[:MOST_SPANS_COMPARED]
+        if self.estimator is None or not sets:
             return ""
         rows = look.share(
             ("labelled", look.model.version, tuple(one.uri for one in sets)),
@@ -254,8 +253,3 @@ def _problem_of(reference: Reference) -> str:
     if reference.predictions.ndim > 1:
         return MULTICLASS
     return BINARY if np.isin(reference.labels, (0.0, 1.0)).all() else REGRESSION
-
-
-def _coverage(joined: JoinedSet) -> float:
-    rows = sum(one.weight for one in joined.coverage)
-    return sum(one.labelled_weight for one in joined.coverage) / rows if rows else 0.0

@@ -3,86 +3,20 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from servers.reference_rows import calibrated_rows, export_model, push_champion
-from servers.served_predictions import write_predictions
+from servers.reference_rows import Served, calibrated_rows, export_model, sigmoid
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.joined_sets import Coverage, JoinedSet
-from retrainer.components.lib.joined_table import add_labels
 from retrainer.components.lib.monitoring.signals import Outcome, Signal
-from retrainer.components.lib.prediction_table import PredictionSet, read_predictions
 from retrainer.components.monitor_model.checks.estimated_quality import find_signals
 from retrainer.components.monitor_model.estimation.metrics import BINARY
 from retrainer.components.monitor_model.look import Look
-
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
-
-
-class Served:
-    """A champion with its reference, and the spans that it answered."""
-
-    def __init__(self, folder: Path, model: str, reference: Sequence[pa.Table]) -> None:
-        self.store = str(folder / "store")
-        self.folder = folder
-        parts = {f"2026-0{number}": {"all": rows} for number, rows in enumerate(reference, 1)}
-        self.version = push_champion(self.store, model, parts)
-        self._spans = 0
-
-    def span(
-        self, rows: pa.Table, scores: np.ndarray | None = None, **options: Any
-    ) -> PredictionSet:
-        self._spans += 1
-        x = rows["x"].to_numpy()
-        return write_predictions(
-            self.store,
-            f"2026-{1 + self._spans // 28:02}-{1 + self._spans % 28:02}",
-            {"x": x},
-            sigmoid(x) if scores is None else scores,
-            version=self.version.version,
-            **options,
-        )
-
-    def labelled(self, span: PredictionSet, labels: np.ndarray, share: float = 1.0) -> JoinedSet:
-        table = pa.Table.from_batches(list(read_predictions(span)))
-        count = len(table)
-        joined = add_labels(
-            table, pa.array(labels, pa.float64()), pa.nulls(count), pa.array(np.ones(count))
-        )
-        folder = self.folder / "joined" / span.span
-        folder.mkdir(parents=True)
-        pq.write_table(joined, folder / "part-00000.parquet")
-        coverage = Coverage("", "", count, round(count * share), count, count * share)
-        return JoinedSet(
-            span.span, "1", str(folder), ("part-00000.parquet",), count, span.version, "late",
-            coverage=(coverage,),
-        )  # fmt: skip
-
-    def look(self, *current: PredictionSet, **options: Any) -> Look:
-        settings = options.pop("settings", {})
-        return Look(
-            store=self.store,
-            settings={"estimated_quality": settings},
-            now=NOW,
-            current=current,
-            earlier=options.pop("earlier", ()),
-            model=self.version,
-            since=NOW,
-            label="late",
-            **options,
-        )
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
 
 
 def auc(rows: pa.Table) -> float:
@@ -129,7 +63,7 @@ def judge(look: Look) -> Signal:
 def test_usual_rows_are_ok_and_the_estimate_is_right_within_its_error(served: Served) -> None:
     for seed in range(10, 14):
         rows = calibrated_rows(4_000, seed)
-        found = judge(served.look(served.span(rows)))
+        found = judge(served.look("estimated_quality", served.span(rows)))
         assert (found.name, found.outcome) == ("estimated_quality/auc", Outcome.OK)
         low, high = found.evidence["interval"]
         assert low < auc(rows) < high
@@ -142,7 +76,7 @@ def test_usual_rows_are_ok_and_the_estimate_is_right_within_its_error(served: Se
 def test_inputs_that_are_harder_to_tell_apart_lower_the_estimate(served: Served) -> None:
     rows = calibrated_rows(4_000, 20)
     near = rows.filter(pa.compute.less(pa.compute.abs(rows["x"]), 0.8))
-    found = judge(served.look(served.span(near)))
+    found = judge(served.look("estimated_quality", served.span(near)))
     assert found.outcome == Outcome.BREACHED
     assert found.value == pytest.approx(auc(near), abs=3 * found.evidence["standard_error"])
     assert "below" in found.meaning
@@ -151,7 +85,7 @@ def test_inputs_that_are_harder_to_tell_apart_lower_the_estimate(served: Served)
 def test_inputs_that_are_easier_are_no_breach(served: Served) -> None:
     rows = calibrated_rows(4_000, 21)
     far = rows.filter(pa.compute.greater(pa.compute.abs(rows["x"]), 1.5))
-    assert judge(served.look(served.span(far))).outcome == Outcome.OK
+    assert judge(served.look("estimated_quality", served.span(far))).outcome == Outcome.OK
 
 
 def test_a_concept_that_moves_leaves_the_estimate_as_it_is_until_labels_contradict_it(
@@ -161,16 +95,16 @@ def test_a_concept_that_moves_leaves_the_estimate_as_it_is_until_labels_contradi
     span = served.span(rows)
     random = np.random.default_rng(3)
     drawn = random.random(4_000) < sigmoid(-rows["x"].to_numpy())
-    assert judge(served.look(span)).outcome == Outcome.OK
+    assert judge(served.look("estimated_quality", span)).outcome == Outcome.OK
     right = served.labelled(span, rows["late"].to_numpy().astype(float))
-    assert judge(served.look(span, joined=(right,))).outcome == Outcome.OK
+    assert judge(served.look("estimated_quality", span, joined=(right,))).outcome == Outcome.OK
     wrong = served.labelled(served.span(rows), drawn.astype(float))
-    found = judge(served.look(span, joined=(wrong,)))
+    found = judge(served.look("estimated_quality", span, joined=(wrong,)))
     assert found.outcome == Outcome.SILENT
     assert "the concept has moved" in found.meaning
     # Early labels are seldom like later ones.
-    early = replace(wrong, coverage=(Coverage("", "", 4_000, 400, 4_000, 400),))
-    assert judge(served.look(span, joined=(early,))).outcome == Outcome.OK
+    early = served.labelled(served.span(rows), drawn.astype(float)[:1_000], share=0.1)
+    assert judge(served.look("estimated_quality", span, joined=(early,))).outcome == Outcome.OK
 
 
 def test_earlier_spans_that_vary_widen_the_bound(served: Served) -> None:
@@ -179,8 +113,8 @@ def test_earlier_spans_that_vary_widen_the_bound(served: Served) -> None:
     usual = calibrated_rows(3_000, 31)
     # Each seventh span is like the one that is judged, as Sundays are like Sundays.
     earlier = [served.span(near if number % 7 == 6 else usual) for number in range(14)]
-    alone = judge(served.look(served.span(near)))
-    found = judge(served.look(served.span(near), earlier=tuple(earlier)))
+    alone = judge(served.look("estimated_quality", served.span(near)))
+    found = judge(served.look("estimated_quality", served.span(near), earlier=tuple(earlier)))
     assert (alone.outcome, found.outcome) == (Outcome.BREACHED, Outcome.OK)
     assert found.evidence["deviation"]["between_earlier_spans"] > 0.03
 
@@ -190,9 +124,11 @@ def test_sampled_rows_weigh_what_they_stand_for(served: Served) -> None:
     near = rows.filter(pa.compute.less(pa.compute.abs(rows["x"]), 0.8))
     far = rows.filter(pa.compute.greater_equal(pa.compute.abs(rows["x"]), 0.8))
     kept = far.take(np.arange(0, len(far), 10))
-    whole = judge(served.look(served.span(rows)))
-    sampled = judge(served.look(served.span(near), served.span(kept, sample_rate=0.1)))
-    unweighted = judge(served.look(served.span(near), served.span(kept)))
+    whole = judge(served.look("estimated_quality", served.span(rows)))
+    sampled = judge(
+        served.look("estimated_quality", served.span(near), served.span(kept, sample_rate=0.1))
+    )
+    unweighted = judge(served.look("estimated_quality", served.span(near), served.span(kept)))
     assert sampled.value == pytest.approx(whole.value, abs=0.02)
     assert unweighted.value < whole.value - 0.1
     assert sampled.evidence["standard_error"] > whole.evidence["standard_error"]
@@ -201,9 +137,15 @@ def test_sampled_rows_weigh_what_they_stand_for(served: Served) -> None:
 def test_rows_of_another_version_or_without_an_answer_are_left_out(served: Served) -> None:
     rows = calibrated_rows(1_000, 33)
     span = served.span(rows, failed=100)
-    assert judge(served.look(span)).evidence["rows"] == 900
+    assert judge(served.look("estimated_quality", span)).evidence["rows"] == 900
     stranger = replace(served.version, version=99)
-    found = judge(replace(served.look(span), model=stranger, _shared=served.look(span)._shared))
+    found = judge(
+        replace(
+            served.look("estimated_quality", span),
+            model=stranger,
+            _shared=served.look("estimated_quality", span)._shared,
+        )
+    )
     assert found.outcome == Outcome.SILENT
     assert "has 0 rows" in found.meaning
 
@@ -229,14 +171,14 @@ def test_it_is_silent_where_its_assumptions_fail(
 ) -> None:
     rows = calibrated_rows(2_000, 40)
     span = served.span(rows, change(rows["x"].to_numpy()))
-    found = judge(served.look(span, settings=settings))
+    found = judge(served.look("estimated_quality", span, settings=settings))
     assert found.outcome == Outcome.SILENT
     assert re.search(expected, found.meaning)
     assert found.value is None
 
 
 def test_broken_data_in_a_feature_is_no_estimate(served: Served) -> None:
-    look = served.look(served.span(calibrated_rows(1_000, 41)))
+    look = served.look("estimated_quality", served.span(calibrated_rows(1_000, 41)))
     found = judge(look.with_broken({"x": "every row has one value", "y": "unused"}))
     assert found.outcome == Outcome.SILENT
     assert "broken data in x: every row has one value" in found.meaning
@@ -244,36 +186,40 @@ def test_broken_data_in_a_feature_is_no_estimate(served: Served) -> None:
 
 def test_one_score_for_all_rows_ranks_nothing(served: Served) -> None:
     span = served.span(calibrated_rows(1_000, 42), np.full(1_000, 0.5))
-    found = judge(served.look(span))
+    found = judge(served.look("estimated_quality", span))
     assert (found.outcome, found.value) == (Outcome.BREACHED, 0.5)
 
 
 def test_a_fixed_bound_wins(served: Served) -> None:
     span = served.span(calibrated_rows(2_000, 43))
-    found = judge(served.look(span, settings={"bounds": {"auc": 0.99}}))
+    found = judge(served.look("estimated_quality", span, settings={"bounds": {"auc": 0.99}}))
     assert (found.outcome, found.bound, found.clears_at) == (Outcome.BREACHED, 0.99, None)
 
 
 def test_several_metrics_and_one_that_does_not_exist(served: Served) -> None:
     span = served.span(calibrated_rows(2_000, 44))
-    look = served.look(span, settings={"metrics": ["auc", "log_loss", "accuracy"]})
+    look = served.look(
+        "estimated_quality", span, settings={"metrics": ["auc", "log_loss", "accuracy"]}
+    )
     assert {one.subject: one.outcome for one in find_signals(look)} == {
         "auc": Outcome.OK, "log_loss": Outcome.OK, "accuracy": Outcome.OK,
     }  # fmt: skip
     with pytest.raises(RetrainerError, match="'mae' can't be estimated of a binary model"):
-        list(find_signals(served.look(span, settings={"metrics": ["mae"]})))
+        list(find_signals(served.look("estimated_quality", span, settings={"metrics": ["mae"]})))
 
 
 def test_off_without_a_span_or_without_a_label_nothing_passes(served: Served) -> None:
     span = served.span(calibrated_rows(1_000, 45))
-    assert not list(find_signals(served.look(span, settings={"enabled": False})))
-    assert not list(find_signals(served.look()))
-    found = judge(replace(served.look(span), label=""))
+    assert not list(
+        find_signals(served.look("estimated_quality", span, settings={"enabled": False}))
+    )
+    assert not list(find_signals(served.look("estimated_quality")))
+    found = judge(replace(served.look("estimated_quality", span), label=""))
     assert found.outcome == Outcome.SILENT
 
 
 def test_a_missing_reference_is_an_error(served: Served) -> None:
-    look = served.look(served.span(calibrated_rows(1_000, 46)))
+    look = served.look("estimated_quality", served.span(calibrated_rows(1_000, 46)))
     lost = replace(served.version, info={})
     with pytest.raises(RetrainerError, match="has no reference rows"):
         list(find_signals(replace(look, model=lost)))
@@ -300,7 +246,7 @@ def test_a_reference_that_nothing_can_be_calibrated_on(
     expected: str,
 ) -> None:
     served = other(lambda x: function(x)[:, None], reference)
-    found = judge(served.look(served.span(calibrated_rows(1_000, 50))))
+    found = judge(served.look("estimated_quality", served.span(calibrated_rows(1_000, 50))))
     assert found.outcome == Outcome.SILENT
     assert expected in found.meaning
 
@@ -310,6 +256,7 @@ def test_distorted_scores_are_calibrated(other: Callable[..., Served]) -> None:
     rows = calibrated_rows(4_000, 51, shift=0.5)
     found = judge(
         served.look(
+            "estimated_quality",
             served.span(rows, sigmoid(rows["x"].to_numpy()) ** 3),
             settings={"metrics": ["accuracy"]},
         )
@@ -336,28 +283,12 @@ def test_several_classes(other: Callable[..., Served]) -> None:
     for shift, outcome in ((0.0, Outcome.OK), (-0.4, Outcome.OK)):
         x, late = draw(4_000, 60, shift)
         scores = np.stack(probabilities(x, np), axis=1)
-        span = write_many(served, x, scores, f"2026-12-0{1 + int(shift < 0)}")
-        found = judge(served.look(span))
+        span = served.span(pa.table({"x": x}), scores)
+        found = judge(served.look("estimated_quality", span))
         assert (found.subject, found.outcome) == ("accuracy", outcome)
         real = (scores.argmax(axis=1) == late).mean()
         assert found.value == pytest.approx(real, abs=3 * found.evidence["standard_error"])
     assert found.evidence["problem"] == "multiclass"
-
-
-def write_many(served: Served, x: np.ndarray, scores: np.ndarray, span: str) -> PredictionSet:
-    """Write a span of several outputs."""
-    from retrainer.components.lib.prediction_table import make_rows, table_schema
-
-    inputs = pa.table({"x": x})
-    schema = table_schema(inputs.schema, scores.shape[1], ["x"])
-    table = make_rows(
-        schema, inputs, scores.astype(np.float32), request_id="r", rows=np.arange(len(x)),
-        model_version=served.version.version, variant="stable",
-    )  # fmt: skip
-    folder = served.folder / span
-    folder.mkdir()
-    pq.write_table(table, folder / "part-0.parquet")
-    return PredictionSet(span, "1", str(folder), ("part-0.parquet",), len(x), 0, None, "", "")
 
 
 def test_regression(other: Callable[..., Served]) -> None:
@@ -371,12 +302,12 @@ def test_regression(other: Callable[..., Served]) -> None:
     for seed, shift, outcome in ((2, 0.0, Outcome.OK), (3, 0.7, Outcome.BREACHED)):
         rows = draw(4_000, seed, shift)
         x = rows["x"].to_numpy()
-        found = judge(served.look(served.span(rows, 2 * x)))
+        found = judge(served.look("estimated_quality", served.span(rows, 2 * x)))
         assert (found.subject, found.outcome) == ("mae", outcome)
         real = np.abs(2 * x - rows["late"].to_numpy()).mean()
         assert found.value == pytest.approx(real, rel=0.07)
         assert found.evidence["method"] == "DLE"
     far = draw(2_000, 4, 30.0)
-    found = judge(served.look(served.span(far, 2 * far["x"].to_numpy())))
+    found = judge(served.look("estimated_quality", served.span(far, 2 * far["x"].to_numpy())))
     assert found.outcome == Outcome.SILENT
     assert "that the reference does not have" in found.meaning
