@@ -10,7 +10,9 @@ from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.joined_sets import newest_joined
 from ..lib.monitoring.incident import Incident
+from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
+from ..lib.monitoring.maturity import Maturity, measure_maturity
 from ..lib.monitoring.signal_states import Change, State
 from ..lib.monitoring.signals import Outcome
 from ..lib.prediction_table import list_predictions
@@ -24,7 +26,7 @@ from .incidents import follow
 from .judging import judge
 from .look import Look
 from .past import broken_spans, rows_when_judged
-from .report import render
+from .report import Contents, render
 from .windows import Window, choose_windows, read_feed
 
 # Raised when equal spans would be judged otherwise.
@@ -134,8 +136,16 @@ def monitor(
     if signals_path:
         write_json(join(signals_path, SIGNALS_FILE), _manifest(monitored, history))
     if report_path:
-        page = render(verdict, champion.model if champion else None, states, history, report_path)
-        write_atomic(report_path, page)
+        contents = Contents(
+            verdict,
+            champion.model.version if champion else None,
+            champion.since if champion else None,
+            states,
+            history,
+            IncidentRecords(store).all(),
+            _maturity(store, settings, now),
+        )
+        write_atomic(report_path, render(contents, report_path))
     if errors := list(dict.fromkeys(error for look in written for error in look.errors)):
         raise RetrainerError("\n".join(errors))
     return monitored
@@ -218,6 +228,12 @@ def _key(look: Look) -> str:
         look.evaluation,
     ]
     return str(digest_value(made_of))
+
+
+def _maturity(store: str, settings: Mapping[str, Any], now: datetime) -> Maturity | None:
+    sets = newest_joined(store)
+    delay = float((settings.get("labels") or {}).get("delay_seconds", 0))
+    return measure_maturity(sets, now, delay) if sets else None
 
 
 def _time_of(move: AliasMove) -> datetime:

@@ -66,11 +66,13 @@ def _of_monitoring(command: click.Command, text: str) -> click.Command:
 @click.option("--all", "every", is_flag=True, help="Show signals that are ok, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(file: Path, every: bool, as_json: bool) -> None:
-    """Show what the newest looks found, signal by signal."""
+    """Show signals with their states, incidents, and labels."""
     from ..project.config import load_config
     from .show_monitoring import print_status, read_status
 
-    found: dict[str, Any] = read_status(load_config(file).config.store)
+    config = load_config(file).config
+    delay = config.monitoring.labels.delay_seconds if config.monitoring else 0
+    found: dict[str, Any] = read_status(config.store, delay)
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:

@@ -1,16 +1,21 @@
 """What monitoring found, as `retrainer monitor status` shows it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...components.lib.joined_sets import newest_joined
+from ...components.lib.monitoring.incident import Incident, IncidentState
+from ...components.lib.monitoring.incident_records import IncidentRecords
 from ...components.lib.monitoring.looks import Looks
+from ...components.lib.monitoring.maturity import measure_maturity
 from ...components.lib.monitoring.signal_states import State
 from ...components.lib.monitoring.signals import Outcome
-from ...components.lib.words import number, plural
+from ...components.lib.words import number, percent, plural
 from .tables import local_time, open_console
 
 _ORDER = [str(one) for one in (State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK)]
@@ -18,11 +23,12 @@ _STYLES = {"detected": "red", "suspected": "yellow", "cleared": "cyan", "ok": "g
 _CHANGES = 10
 
 
-def read_status(store: str) -> dict[str, Any]:
+def read_status(store: str, delay_seconds: float = 0) -> dict[str, Any]:
     """Read what the newest looks found.
 
     Args:
         store: URI of the store.
+        delay_seconds: How long after a prediction its label is expected.
 
     Returns:
         JSON values: the newest look, every signal with its state, the newest changes; `look` is null without a look.
@@ -31,7 +37,14 @@ def read_status(store: str) -> dict[str, Any]:
     states = looks.states()
     newest = looks.newest(1)
     if not newest:
-        return {"look": None, "signals": [], "changes": [], "errors": []}
+        return {
+            "look": None,
+            "signals": [],
+            "changes": [],
+            "errors": [],
+            "incidents": [],
+            "labels": None,
+        }
     look = newest[0]
     records = looks.states_since(max(0, states.number - _CHANGES))
     changes = [change for record in records for change in record.changes]
@@ -41,7 +54,8 @@ def read_status(store: str) -> dict[str, Any]:
         "window": look.window,
         "champion": look.champion,
         "errors": list(look.errors),
-        "about": dict(look.about),
+        "labels": _labels(store, delay_seconds),
+        "incidents": [_incident(one) for one in IncidentRecords(store).all()],
         "signals": [
             {"state": str(one.state), "since": one.since, "name": one.name, **one.last.content()}
             for one in states.states.values()
@@ -79,6 +93,11 @@ def print_status(
         f"{plural(len(silent), 'signal')} could not be judged",
         markup=False,
     )
+    if labels := found["labels"]:
+        due = (
+            "" if labels["due_share"] is None else f", {percent(labels['due_share'])} of those due"
+        )
+        console.print(f"labels: {percent(labels['share'])} of the predictions{due}", markup=False)
     for error in found["errors"]:
         console.print(Text(f"error: {error}", style="red"))
     shown = [one for one in found["signals"] if every or one["state"] != State.OK or one in silent]
@@ -89,6 +108,42 @@ def print_status(
         console.print(
             f"and {plural(hidden, 'signal')} that {'is' if hidden == 1 else 'are'} ok (--all)"
         )
+
+    for one in found["incidents"]:
+        if one["state"] != IncidentState.RESOLVED:
+            state = one["state"].replace("_", " ")
+            line = (
+                f"incident {one['id']}, {state} since {local_time(one['since'])}: {one['reason']}"
+            )
+            console.print(Text(line, style="yellow"))
+
+
+def _incident(one: Incident) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "group": str(one.group),
+        "state": str(one.state),
+        "champion": one.champion,
+        "opened": one.opened,
+        "since": one.since,
+        "reason": one.reason,
+        "run": one.run,
+        "pushed": one.pushed,
+        "signals": list(dict.fromkeys(detection.name for detection in one.detections)),
+    }
+
+
+def _labels(store: str, delay_seconds: float) -> dict[str, Any] | None:
+    sets = newest_joined(store)
+    found = measure_maturity(sets, datetime.now(UTC), delay_seconds)
+    if found.share is None:
+        return None
+    return {
+        "share": found.share,
+        "due_share": found.due_share,
+        "late": found.late,
+        "by_age": [vars(one) for one in found.by_age],
+    }
 
 
 def _table(signals: list[dict[str, Any]]) -> Table:

@@ -95,8 +95,8 @@ def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column |
         look.section("data").get("max_missing", 0.05)
     )
     if share > bound:
-        what = "all values are missing" if share == 1 else f"{percent(share)} of the values miss"
-        meaning = f"{what}; {percent(bound)} may"
+        what = "all values are" if share == 1 else f"{percent(share)} of the values are"
+        meaning = f"{what} missing; at most {percent(bound)} may be"
         return Signal(
             Kind.DATA, subject, Outcome.BREACHED, meaning, share, bound, evidence=evidence
         )
@@ -107,7 +107,7 @@ def _judge(look: Look, name: str, is_there: bool, now: _Column, usual: _Column |
         return Signal(
             Kind.DATA, subject, Outcome.BREACHED, meaning, share, bound, evidence=evidence
         )
-    meaning = f"{percent(share)} of the values miss; {percent(bound)} may"
+    meaning = f"{percent(share)} of the values are missing; at most {percent(bound)} may be"
     return Signal(Kind.DATA, subject, Outcome.OK, meaning, share, bound, evidence=evidence)
 
 

@@ -144,9 +144,7 @@ def _failed(look: Look) -> Signal:
         return Signal(Kind.DATA, FAILED, Outcome.SILENT, "the window has no request")
     share = failed / total
     breached = share > bound and failed >= _LEAST_FAILED
-    meaning = (
-        f"{failed:,.0f} of {total:,.0f} requests failed, {percent(share)}; {percent(bound)} may"
-    )
+    meaning = f"{failed:,.0f} of {total:,.0f} requests failed, {percent(share)}; at most {percent(bound)} may"
     return Signal(
         Kind.DATA,
         FAILED,
@@ -172,7 +170,8 @@ def _late(look: Look) -> Signal:
         meaning = "no row came after its span was judged"
         return Signal(Kind.DATA, LATE, Outcome.OK, meaning, 0.0, bound)
     meaning = (
-        f"{plural(late, 'row')} of span {worst}, {percent(share)}, came after it was judged; {percent(bound)} may. "
+        f"{plural(late, 'row')} of span {worst}, {percent(share)}, came after it was judged; at most {percent(bound)} may. "
+        ""
         "If this is usual, raise monitoring.window.wait_seconds"
     )
     return Signal(

@@ -53,6 +53,10 @@ def test_status_shows_what_is_not_ok_with_its_meaning(project):
     (detected,) = [one for one in found["signals"] if one["state"] == "detected"]
     assert detected["name"] == "data/failed requests"
     assert [one["after"] for one in found["changes"]] == ["detected"]
+    (incident,) = found["incidents"]
+    assert (incident["id"], incident["signals"]) == ("v1-data-1", ["data/failed requests"])
+    assert "incident v1-data-1, data broken since" in output
+    assert found["labels"] is None
 
 
 def test_submit_and_schedules_are_of_the_pipeline_monitoring(project):
