@@ -170,9 +170,8 @@ def _late(look: Look) -> Signal:
         meaning = "no row came after its span was judged"
         return Signal(Kind.DATA, LATE, Outcome.OK, meaning, 0.0, bound)
     meaning = (
-        f"{plural(late, 'row')} of span {worst}, {percent(share)}, came after it was judged; at most {percent(bound)} may. "
-        ""
-        "If this is usual, raise monitoring.window.wait_seconds"
+        f"{plural(late, 'row')} of span {worst}, {percent(share)}, came after it was judged; at most "
+        f"{percent(bound)} may. If this is usual, raise monitoring.window.wait_seconds"
     )
     return Signal(
         Kind.DATA,

@@ -1,8 +1,8 @@
 """`retrainer monitor`: the pipeline, and what it found."""
 
 import json
+import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import yaml
@@ -86,7 +86,7 @@ def test_a_time_that_is_none_is_named_before_anything_runs(project):
 
 
 @pytest.mark.slow
-def test_a_run_judges_as_of_the_time_that_it_is_given(project):
+def test_a_run_judges_as_of_its_time_and_fails_where_a_baseline_is_missing(project):
     store = str(project / "store")
     push_version(store, project, since=datetime(2026, 11, 1, tzinfo=UTC))
     for day in range(1, 4):
@@ -94,8 +94,12 @@ def test_a_run_judges_as_of_the_time_that_it_is_given(project):
     file = str(project / "retrain.yaml")
     words = ["monitor", "run", file, "--now", "2026-11-03T06:00", "--json"]
     found = CliRunner().invoke(cli, words)
+    assert found.exit_code == 1
     record = json.loads(found.stdout)
-    task = record["tasks"]["monitor-model"]
-    assert "2 windows judged" in task["outputs"]["verdict"]
-    assert json.loads(run(project, "status", "--json"))["window"] == "2026-11-02"
-    assert Path(task["output_artifacts"]["report"]["uri"]).read_text().startswith("<!doctype html>")
+    assert re.search(r"spans (that )?it was", record["tasks"]["monitor-model"]["error"])
+    status = json.loads(run(project, "status", "--json"))
+    assert (status["window"], status["look"]) == ("2026-11-02", 2)
+    assert "data/number of requests" in {one["name"] for one in status["signals"]}
+    assert status["errors"]
+    (task,) = (project / "store" / "pipeline_root").rglob("report*")
+    assert "Could not be judged" in task.read_text()
