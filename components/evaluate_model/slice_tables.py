@@ -7,13 +7,14 @@ from itertools import groupby
 from markupsafe import Markup
 
 from ..lib.evaluation.metric_directions import HIGHER, direction_of
+from ..lib.evaluation.metric_names import ROWS
 from ..lib.evaluation.metric_value import Value
 from ..lib.report.page import Cell, Column, breakable, legend, render_table
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural
 from .charts import COLOURS, bar, dots
 from .metric_cells import Cells
-from .tfma_results import ROWS, Evaluation, SliceResult
+from .tfma_results import Evaluation, SliceResult
 
 MOST_SLICES = 1_500
 MOST_CELLS = 6_000

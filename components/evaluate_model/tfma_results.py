@@ -16,6 +16,7 @@ from tensorflow_model_analysis.slicer import slicer_lib
 
 from ..lib.evaluation.eval_config import BASELINE
 from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, SliceRows, slice_id
+from ..lib.evaluation.metric_names import ROWS, result_names
 from ..lib.evaluation.metric_value import Value
 from ..lib.evaluation.slices import SliceKey, slice_name
 from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined
@@ -23,7 +24,6 @@ from ..lib.uris import exists, join, read_json, write_atomic
 from .plot_data import ModelPlots, merge_plot_data, read_plot_data
 from .thresholds import Check, judge_thresholds
 
-ROWS = "example_count"
 ERROR = "__ERROR__"
 """What TFMA writes in place of the metrics of a slice with too few rows."""
 
@@ -101,7 +101,7 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     """
     slices: dict[SliceKey, SliceResult] = {}
     found: dict[SliceKey, dict[metric_types.MetricKey, Value]] = {}
-    names = _names(config)
+    names = result_names(config)
     counts = _input_counts(folder)
     classes = metric_classes(config)
     one_output = all(outputs == 1 for outputs in counts.outputs.values())
@@ -176,23 +176,6 @@ def _side(result: SliceResult, key: metric_types.MetricKey) -> dict[str, Value]:
     if key.is_diff:
         return result.change
     return result.champion if key.model_name == BASELINE else result.challenger
-
-
-def _names(config: config_pb2.EvalConfig) -> Any:
-    weighted = any(spec.example_weight_key for spec in config.model_specs)
-
-    def name(key: metric_types.MetricKey) -> str:
-        text = key.name.removesuffix("_diff") if key.is_diff else key.name
-        if key.sub_key is not None:
-            text += f"_{key.sub_key}"
-        if key.aggregation_type is not None:
-            text += f"_{key.aggregation_type}"
-        # A row count is of rows; where weights are in use the weighted one is kept apart.
-        return (
-            f"weighted_{text}" if weighted and key.example_weighted and key.name == ROWS else text
-        )
-
-    return name
 
 
 def _interval(item: Any) -> tuple[float, float] | None:

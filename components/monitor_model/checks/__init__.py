@@ -16,6 +16,7 @@ from . import (
     estimated_quality,
     labels,
     prediction_drift,
+    realised_metrics,
     realised_quality,
     requests,
     skew,
@@ -36,5 +37,6 @@ CHECKS: tuple[Check, ...] = (
     estimated_quality.find_signals,
     concept_drift.find_signals,
     realised_quality.find_signals,
+    realised_metrics.find_signals,
 )
 """All other checks, in the order of the report."""

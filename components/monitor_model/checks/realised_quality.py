@@ -29,6 +29,8 @@ from .labels import mature_sets
 
 LABELS = "labels"
 """Subject of the signal that says why nothing could be judged."""
+METRICS_SHARE = 0.5
+"""Share of `alpha` that is left to the metrics of `evaluation`, see `realised_metrics`."""
 # Of two looks at once one writes first each time.
 _TRIES = 20
 _Z = 1.96
@@ -75,7 +77,7 @@ def _settings(look: Look) -> LossTestSettings:
         registry = Registry(Store(look.store).models_uri)
         slices = choose_slices(registry.evaluation(look.model.version))
     return LossTestSettings(
-        float(own.get("alpha", 0.01)),
+        float(own.get("alpha", 0.01)) * (1 - METRICS_SHARE),
         float(own.get("max_increase", 0.1)),
         int(own.get("spans", 7)),
         slices,

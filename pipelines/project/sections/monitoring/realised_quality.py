@@ -12,8 +12,8 @@ class RealisedQualityConfig(Section):
         0.01,
         gt=0,
         lt=1,
-        description="Maximum probability of a false alarm over all looks, losses and slices, for a model that is as "
-        "good as the gate measured.",
+        description="Maximum probability of a false alarm over all looks, losses, slices and metrics, for a model that "
+        "is as good as the gate measured.",
     )
     max_increase: float = Field(
         0.1,

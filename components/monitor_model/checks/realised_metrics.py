@@ -1,0 +1,180 @@
+"""Signals on the metrics of `evaluation` over labelled rows, against what the gate measured."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ...lib.evaluation_summary import SliceMetrics
+from ...lib.monitoring.quality_record import QualityRecord, QualityRecords
+from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.registry import Registry
+from ...lib.store import Store
+from ...lib.words import name_spans, number, plural
+from ..look import Look
+from . import realised_quality
+
+if TYPE_CHECKING:
+    from ..realised_metrics import Measured, Measurement
+
+METRICS = "metrics"
+"""Subject of the signal that says why no metric could be judged."""
+# With fewer rows a standard error by the jackknife is none.
+_LEAST_ROWS = 200
+_MOST_SLICES = 50
+_DEGREES = 19
+
+
+def find_signals(look: Look) -> Iterator[Signal]:
+    """Judge the metrics on the newest spans that count in the tests of `realised_quality`.
+
+    A metric such as AUC is no mean over rows, so no bet is made on it. Its standard error is the jackknife's (Efron and
+    Stein, "The jackknife estimate of variance", 1981; TFMA leaves one of 20 groups out at a time, so the error has 19
+    degrees of freedom). The probability of a false alarm is spent over the looks: at the k-th span that counts
+    1/(k(k+1)) of it, so that all looks together have no more (the union bound; Lan and DeMets, "Discrete sequential
+    boundaries for clinical trials", 1983, call it spending). That holds as far as a metric of hundreds of rows is
+    normally distributed.
+    """
+    if not look.label or not look.joined or not look.evaluation.get("metrics_specs"):
+        return
+    record = QualityRecords(look.store, look.model.version, look.since).read()
+    if record is None or not record.sums:
+        # `realised_quality` says why.
+        return
+    summary = Registry(Store(look.store).models_uri).evaluation(look.model.version)
+    if not summary:
+        meaning = f"the registry keeps no metrics of version {look.model.version}, so nothing can be compared with them"
+        yield Signal(Kind.REALISED, METRICS, Outcome.SILENT, meaning)
+        return
+    spans = [str(one["span"]) for one in record.sums]
+    measurement = _measure(look, spans)
+    if measurement is None or measurement.rows < _LEAST_ROWS:
+        rows = measurement.rows if measurement else 0
+        meaning = (
+            f"{plural(rows, 'labelled row')} of {name_spans(spans)}, and metrics need {_LEAST_ROWS}"
+        )
+        yield Signal(Kind.REALISED, METRICS, Outcome.SILENT, meaning)
+        return
+    if measurement.not_covered:
+        meaning = f"only TFMA's own pipeline computes {'; '.join(measurement.not_covered)}"
+        yield Signal(Kind.REALISED, METRICS, Outcome.SILENT, meaning)
+    taken = {one.name for one in record.baselines}
+    names = [name for name in measurement.metrics if name in summary[0].metrics]
+    for name in names:
+        subject = f"{name} of evaluation" if name in taken else name
+        judged = _Judged(look, record, spans, summary, len(names))
+        yield judged.signal(subject, name, measurement)
+
+
+def _measure(look: Look, spans: list[str]) -> "Measurement | None":
+    from ..labelled_rows import read_scores
+    from ..realised_metrics import measure
+
+    slices: dict[str, None] = {}
+    for spec in look.evaluation.get("slicing_specs") or ():
+        slices.update(
+            dict.fromkeys([*spec.get("feature_keys", ()), *spec.get("feature_values", {})])
+        )
+    sets = [one for one in look.joined if one.span in spans]
+    scores = read_scores(sets, look.model.version, list(slices))
+    return None if scores is None else measure(scores, look.evaluation, look.label)
+
+
+def _quantile(probability: float) -> float:
+    """Return a quantile of Student's t distribution with the jackknife's degrees of freedom."""
+    from scipy.stats import t
+
+    return float(t.ppf(probability, _DEGREES))
+
+
+class _Judged:
+    """What the metrics of one look are judged by."""
+
+    def __init__(
+        self,
+        look: Look,
+        record: QualityRecord,
+        spans: list[str],
+        summary: tuple[SliceMetrics, ...],
+        metrics: int,
+    ) -> None:
+        own = look.section("realised_quality")
+        self._increase = float(own.get("max_increase", 0.1))
+        self._decrease = float(own.get("max_decrease", 0.03))
+        count = max(1, len(record.spans))
+        alpha = float(own.get("alpha", 0.01)) * realised_quality.METRICS_SHARE / max(1, metrics)
+        self._alpha = alpha / (count * (count + 1))
+        self._spans = spans
+        self._overall = summary[0]
+        self._by_slice = {one.name: one for one in summary[1:]}
+
+    def signal(self, subject: str, name: str, measurement: "Measurement") -> Signal:
+        """Judge a metric."""
+        found = measurement.metrics[name]
+        gate = self._overall.metrics[name]
+        where = f"on {plural(measurement.rows, 'labelled row')} of {name_spans(self._spans)}"
+        if found.undefined or not math.isfinite(found.value):
+            why = found.undefined or "it is no number"
+            meaning = f"{name} is undefined {where}: {why}"
+            return Signal(Kind.REALISED, subject, Outcome.SILENT, meaning, window=self._spans[-1])
+        if not math.isfinite(found.error):
+            meaning = f"{name} {number(found.value)} {where}; its standard error is not known"
+            return Signal(
+                Kind.REALISED,
+                subject,
+                Outcome.SILENT,
+                meaning,
+                found.value,
+                window=self._spans[-1],
+            )
+        rows = self._overall.rows
+        of_gate = found.error * math.sqrt(measurement.rows / rows) if rows else 0.0
+        margin = _quantile(1 - self._alpha) * math.hypot(found.error, of_gate)
+        if found.direction > 0:
+            allowed = gate - self._decrease * abs(gate)
+            bound = allowed - margin
+            breached = found.value < bound
+        else:
+            allowed = gate + self._increase * abs(gate)
+            bound = allowed + margin
+            breached = found.value > bound
+        meaning = f"{name} {number(found.value)} {where}, where the gate measured {number(gate)}"
+        if breached:
+            meaning += f"; {number(allowed)} is allowed, and chance does not explain the rest"
+        return Signal(
+            Kind.REALISED,
+            subject,
+            Outcome.BREACHED if breached else Outcome.OK,
+            meaning,
+            found.value,
+            bound,
+            clears_at=allowed,
+            window=self._spans[-1],
+            evidence=self._evidence(name, found, measurement, allowed),
+        )
+
+    def _evidence(
+        self, name: str, found: "Measured", measurement: "Measurement", allowed: float
+    ) -> dict[str, Any]:
+        slices = sorted(found.by_slice.items(), key=lambda item: -item[1][1])[:_MOST_SLICES]
+        return {
+            "rows": measurement.rows,
+            "invalid_rows": measurement.invalid,
+            "interval": [found.value - 1.96 * found.error, found.value + 1.96 * found.error],
+            "gate": self._overall.metrics[name],
+            "gate_rows": self._overall.rows,
+            "allowed": allowed,
+            "alpha_of_this_look": self._alpha,
+            "spans": self._spans,
+            "slices": [
+                {
+                    "slice": key,
+                    "value": value,
+                    "rows": rows,
+                    "gate": self._by_slice[key].metrics.get(name)
+                    if key in self._by_slice
+                    else None,
+                }
+                for key, (value, rows) in slices
+            ],
+            "method": "jackknife, with the probability of a false alarm spent over the spans",
+        }

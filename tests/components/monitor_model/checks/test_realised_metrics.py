@@ -1,0 +1,108 @@
+"""Metrics of `evaluation` on labelled rows: against the gate's, looked at with each span."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.monitoring.signals import Outcome
+from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.store import Store
+from retrainer.components.monitor_model.checks import realised_metrics
+
+from .realised_world import World
+
+EVALUATION = {
+    "metrics_specs": [
+        {"metrics": [{"class_name": "AUC"}, {"class_name": "BinaryCrossEntropy"}]},
+        {"metrics": [{"class_name": "MeanLabel"}, {"class_name": "TruePositives"}]},
+    ],
+    "slicing_specs": [{}, {"feature_keys": ["carrier"]}],
+}
+
+
+def _auc(labels, scores):
+    order = np.argsort(scores)
+    ranks = np.empty(len(scores))
+    ranks[order] = np.arange(1, len(scores) + 1)
+    positive = labels > 0.5
+    count = positive.sum()
+    return (ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(labels) - count))
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    made.evaluation = EVALUATION
+    reference = made.reference
+    auc = _auc(reference.labels, reference.predictions)
+    right = np.where(reference.labels > 0.5, reference.predictions, 1 - reference.predictions)
+    metrics = {"auc": auc, "binary_crossentropy": float(-np.log(right).mean()), "mean_label": 0.3}
+    slices = (
+        SliceMetrics({}, metrics, 20_000),
+        SliceMetrics({"carrier": "AA"}, metrics, 10_000),
+    )
+    registry = Registry(Store(made.store).models_uri)
+    EvaluationSummary(slices).write(registry.version_uri(made.version))
+    return made
+
+
+def _find(world, day):
+    world.look(day)
+    return {one.subject: one for one in realised_metrics.find_signals(world.newest)}
+
+
+def test_metrics_with_a_better_side_are_judged_by_slice(world):
+    world.serve(0, 2000)
+    found = _find(world, 0)
+    assert set(found) == {"auc", "binary_crossentropy"}
+    auc = found["auc"]
+    assert auc.outcome == Outcome.OK
+    assert auc.bound < auc.clears_at < auc.evidence["gate"]
+    low, high = auc.evidence["interval"]
+    assert low < auc.evidence["gate"] < high
+    assert 0.01 < high - low < 0.1
+    by_slice = {one["slice"]: one for one in auc.evidence["slices"]}
+    assert set(by_slice) == {"carrier = AA", "carrier = UA"}
+    assert by_slice["carrier = AA"]["gate"] is not None
+    assert sum(one["rows"] for one in by_slice.values()) == 2000
+    loss = found["binary_crossentropy"]
+    assert loss.outcome == Outcome.OK
+    assert loss.bound > loss.clears_at > loss.evidence["gate"]
+
+
+def test_a_model_that_orders_worse_is_found(world):
+    world.serve(0, 2000, wrong=0.4)
+    found = _find(world, 0)
+    assert found["auc"].outcome == Outcome.BREACHED
+    assert found["binary_crossentropy"].outcome == Outcome.BREACHED
+    assert "chance does not explain the rest" in found["auc"].meaning
+
+
+def test_a_window_of_one_class_has_no_auc_but_a_log_loss(world):
+    world.serve(0, 1000, only=0)
+    found = _find(world, 0)
+    assert found["auc"].outcome == Outcome.SILENT
+    assert "1,000 rows, all with label 0" in found["auc"].meaning
+    assert found["binary_crossentropy"].outcome != Outcome.SILENT
+
+
+def test_a_metric_that_only_tfma_computes_hides_no_other(world):
+    specs = [{"metrics": [{"class_name": "AUC"}, {"class_name": "ExactMatch"}]}]
+    world.evaluation = {"metrics_specs": specs}
+    world.serve(0, 400)
+    found = _find(world, 0)
+    assert found["auc"].outcome == Outcome.OK
+    assert "only TFMA's own pipeline computes exact_match" in found["metrics"].meaning
+
+
+def test_few_rows_and_a_gate_without_metrics_are_silent(world):
+    world.serve(0, 100)
+    assert _find(world, 0)["metrics"].outcome == Outcome.SILENT
+    registry = Registry(Store(world.store).models_uri)
+    EvaluationSummary().write(registry.version_uri(world.version))
+    (only,) = realised_metrics.find_signals(world.newest)
+    assert "keeps no metrics of version 1" in only.meaning
+    none = replace(world.newest, evaluation={})
+    assert list(realised_metrics.find_signals(none)) == []
