@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ..lib.errors import RetrainerError
@@ -36,7 +35,6 @@ def follow(
     retraining: Mapping[str, Any],
     champion: ModelVersion | None,
     actor: str,
-    now: datetime,
 ) -> Followed:
     """Open incidents for what is detected, and bring each incident forward.
 
@@ -46,7 +44,6 @@ def follow(
             run trains on; empty if incidents ask for no run.
         champion: The champion; None if there is none.
         actor: Who looks.
-        now: The time.
 
     Returns:
         What became of them.
@@ -73,9 +70,8 @@ def follow(
             problems.append(str(error))
             return None
 
-    changed = follow_incidents(
-        store, read_seen(store, settings), settings, actor, count, lambda: now
-    )
+    # Not the time that a look is as of: a run that is started now takes its time from now.
+    changed = follow_incidents(store, read_seen(store, settings), settings, actor, count)
     problems += _request_runs(store, retraining) if retraining else []
     words = [f"incident {one.id} {str(one.state).replace('_', ' ')}" for one in changed]
     return Followed(tuple(changed), (*words, *problems))

@@ -128,7 +128,7 @@ def monitor(
         change for record in looks.states_since(before.number) for change in record.changes
     )
     followed = follow(
-        store, whole_numbers(retraining or {}), champion.model if champion else None, by, now
+        store, whole_numbers(retraining or {}), champion.model if champion else None, by
     )
     verdict = "; ".join([_verdict(champion, written, states), *followed.words])
     monitored = Monitored(verdict, written, states, changes, followed.changed)

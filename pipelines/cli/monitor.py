@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..project.pipelines import MONITORING
+from .incidents import incidents, resolve, retrain
 from .monitor_sink import sink
 from .options import STORE
 
@@ -45,6 +46,8 @@ def monitor_group(run: click.Command, submit: click.Command, schedule: click.Gro
     group.add_command(schedules)
     group.add_command(status)
     group.add_command(sink)
+    for own in (incidents, resolve, retrain):
+        group.add_command(own)
     return group
 
 

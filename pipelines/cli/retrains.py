@@ -9,7 +9,11 @@ import click
 
 from ...components.lib.monitoring.incident import Incident, IncidentState
 from ...components.lib.monitoring.incident_records import IncidentRecords
-from ...components.lib.monitoring.incidents import follow_incidents, note_run
+from ...components.lib.monitoring.incidents import (
+    follow_incidents,
+    incident_of_run,
+    note_run,
+)
 from ...components.lib.monitoring.look_signals import read_seen
 from ...components.lib.monitoring.retraining_settings import RetrainingSettings
 from ..local.observer import RunObserver
@@ -144,7 +148,9 @@ def retrain_on(
         recorder = SubmissionRecorder(loaded, target)
 
         def record(request: RunRequest, submission: Submission) -> None:
-            recorder.record_in_time(request, submission, cause="an incident", by=this_user())
+            incident = incident_of_run(config.store, request.run_id)
+            cause = f"incident {incident.id}" if incident else ""
+            recorder.record_in_time(request, submission, cause, this_user())
 
         dispatcher = make_dispatcher(loaded, target, on_submit=record)
         found = _start(IncidentHandler(dispatcher, config.store, this_user()))

@@ -37,6 +37,15 @@ _TEMPLATE = click.option(
 )
 
 
+_POLL = click.option(
+    "--incident-seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds between two looks into the store for incidents that ask for a run; 0 for none.",
+)
+
+
 @trigger.command()
 @FILE
 @TO
@@ -48,6 +57,7 @@ _TEMPLATE = click.option(
     is_flag=True,
     help="Accept every request without authentication, for trying the service on this machine.",
 )
+@_POLL
 @IMAGE
 @_TEMPLATE
 @target_options
@@ -60,6 +70,7 @@ def serve(
     host: str,
     certs_url: str,
     insecure_no_auth: bool,
+    incident_seconds: float,
     image: str | None,
     template: str,
     **options: Any,
@@ -71,7 +82,7 @@ def serve(
     """
     from ..triggers.service.main import run_push
 
-    opened = _open(file, kind, image, template, options, verbose)
+    opened = _open(file, kind, image, template, options, verbose, incident_seconds)
     run_push(opened, host, port, certs_url, insecure_no_auth)
 
 
@@ -84,6 +95,7 @@ def serve(
 )
 @_PORT
 @_LISTEN
+@_POLL
 @IMAGE
 @_TEMPLATE
 @target_options
@@ -95,6 +107,7 @@ def pull(
     subscription: str | None,
     port: int,
     host: str,
+    incident_seconds: float,
     image: str | None,
     template: str,
     **options: Any,
@@ -106,7 +119,7 @@ def pull(
     """
     from ..triggers.service.main import run_pull
 
-    opened = _open(file, kind, image, template, options, verbose, subscription)
+    opened = _open(file, kind, image, template, options, verbose, incident_seconds, subscription)
     run_pull(opened, host, port)
 
 
@@ -117,6 +130,7 @@ def _open(
     template: str,
     options: dict[str, Any],
     verbose: bool,
+    incident_seconds: float,
     subscription: str | None = None,
 ) -> Any:
     from ..runs.submissions import SubmissionRecorder
@@ -151,4 +165,5 @@ def _open(
         make_notices(loaded),
         dispatcher.claims,
         incidents,
+        incident_seconds,
     )

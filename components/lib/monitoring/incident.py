@@ -96,6 +96,7 @@ class Incident:
         wants_run: Whether a run is to be started for it.
         run: Name of the run that was started for it; empty before.
         pushed: The version that this run pushed; None if it has not.
+        by_hand: Whether a person asked for the run, whatever the section `retraining` says.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Incident:
     wants_run: bool = False
     run: str = ""
     pushed: int | None = None
+    by_hand: bool = False
 
     @property
     def state(self) -> IncidentState:
@@ -208,6 +210,7 @@ class Incident:
                 bool(content.get("wants_run")),
                 str(content.get("run") or ""),
                 None if content.get("pushed") is None else int(content["pushed"]),
+                bool(content.get("by_hand")),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RetrainerError(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..errors import RetrainerError
 from ..run_traces import Outcome
 from ..words import plural
 from .incident import Detection, Group, Incident, IncidentState
@@ -146,6 +147,52 @@ def started(incident: Incident, run: str, at: datetime, actor: str) -> Incident 
     )
 
 
+def resolved(incident: Incident, at: datetime, why: str, actor: str) -> Incident | None:
+    """Resolve an incident by hand: its detections count no more, so only one that clears and comes back is news.
+
+    Args:
+        incident: The incident.
+        at: The time.
+        why: Why.
+        actor: Who resolves it.
+
+    Returns:
+        The incident after that; None if it is resolved already.
+    """
+    if incident.ended:
+        return None
+    return incident.changed(IncidentState.RESOLVED, at, why, actor, wants_run=False)
+
+
+def asked(incident: Incident, at: datetime, why: str, actor: str) -> Incident:
+    """Ask for the run of an incident by hand, whatever the section `retraining` says of its signals and rows.
+
+    Args:
+        incident: The incident.
+        at: The time.
+        why: Why.
+        actor: Who asks.
+
+    Returns:
+        The incident after that.
+
+    Raises:
+        RetrainerError: If it has had its run, its data is broken, or it is resolved.
+    """
+    if incident.group == Group.DATA:
+        raise RetrainerError(
+            f"incident '{incident.id}' is broken data, and a model that is trained on it would be broken, too. Fix the "
+            "data; the incident is resolved by itself then."
+        )
+    if incident.ended or incident.run:
+        what = "is resolved" if incident.ended else f"has had its run, {incident.run}"
+        raise RetrainerError(
+            f"incident '{incident.id}' {what}, and a second run for it would be no other. To train all the same, start "
+            "a run of its own: retrainer run, or retrainer submit."
+        )
+    return incident.changed(IncidentState.OPEN, at, why, actor, wants_run=True, by_hand=True)
+
+
 @dataclass(frozen=True)
 class _Step:
     """One decision on an incident."""
@@ -172,7 +219,7 @@ class _Step:
         causes = [one for one in self.here if self.settings.retrains(one)]
         rows = self.facts.new_rows
         if self.incident.wants_run:
-            return self._withdrawn(bool(causes))
+            return self._withdrawn(bool(causes) or self.incident.by_hand)
         if not retrains or not causes or rows is None or self.facts.broken_data:
             # No training repairs what broken data does to the quality.
             return None

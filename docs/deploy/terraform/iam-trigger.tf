@@ -34,7 +34,7 @@ resource "google_pubsub_topic_iam_member" "trigger_publishes_dead_letters" {
   member = google_service_account.trigger.member
 }
 
-# Claims are created and read, never changed or deleted, and nothing else of the store can be read.
+# Claims are created and read, never changed or deleted. Beside them and incidents, nothing of the store can be read.
 resource "google_storage_bucket_iam_member" "trigger_claims" {
   for_each = toset(["roles/storage.objectCreator", "roles/storage.objectViewer"])
 
@@ -46,6 +46,21 @@ resource "google_storage_bucket_iam_member" "trigger_claims" {
     title       = "claims only"
     description = "Objects of the folder in which runs are claimed."
     expression  = "resource.name.startsWith(\"projects/_/buckets/${var.store_bucket}/objects/${local.claims}/\")"
+  }
+}
+
+# Incidents of monitoring are read, and what was started for them is noted in a file of its own each time.
+resource "google_storage_bucket_iam_member" "trigger_incidents" {
+  for_each = toset(["roles/storage.objectCreator", "roles/storage.objectViewer"])
+
+  bucket = google_storage_bucket.store.name
+  role   = each.value
+  member = google_service_account.trigger.member
+
+  condition {
+    title       = "incidents only"
+    description = "Objects of the folder that has the incidents of monitoring."
+    expression  = "resource.name.startsWith(\"projects/_/buckets/${var.store_bucket}/objects/${local.incidents}/\")"
   }
 }
 

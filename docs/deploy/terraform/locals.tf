@@ -11,8 +11,10 @@ locals {
 
   store = "gs://${var.store_bucket}/${var.store_folder}"
 
-  # Where the trigger service claims runs (`trigger_service.claims`), and all that it may read in the store.
-  claims = "${var.store_folder}/claims"
+  # Where the trigger service claims runs (`trigger_service.claims`), and where it finds the incidents that ask for one:
+  # all that it may read in the store.
+  claims    = "${var.store_folder}/claims"
+  incidents = "${var.store_folder}/monitoring/incidents"
   # Where it may create files, besides: records of what it submits.
   runs = "${var.store_folder}/runs"
 

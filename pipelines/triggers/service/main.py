@@ -45,7 +45,7 @@ class Triggers:
         notices: Who is notified of messages that start no run; None for nobody.
         claims: Where replicas agree; None where no agreement is needed.
         incidents: Starts the runs of incidents in the store; None without the section `retraining`.
-        poll_seconds: How often the store is looked into for them.
+        poll_seconds: How often the store is looked into for them; 0 for never.
     """
 
     pipeline: str
@@ -215,7 +215,7 @@ def _sweeping(triggers: Triggers) -> Iterator[None]:
 @contextlib.contextmanager
 def _following(triggers: Triggers, processor: Processor) -> Iterator[None]:
     """Start the runs of incidents meanwhile; not on Cloud Run, where a message has to name each."""
-    if triggers.incidents is None or os.environ.get(_CLOUD_RUN_VARIABLE):
+    if not triggers.incidents or not triggers.poll_seconds or os.environ.get(_CLOUD_RUN_VARIABLE):
         yield
         return
     incidents, notices = triggers.incidents, triggers.notices

@@ -7,17 +7,23 @@ import signal
 import socket
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import fsspec.config
 import pytest
 import requests
 from servers.cloud_run import strip
 from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningKey
 from servers.kubeflow import KubeflowServer
 from servers.pubsub import PubSubServer
+from servers.storage import StorageServer
 from servers.trigger_messages import eventarc, scheduled, structured, unwrapped
 from servers.trigger_messages import written as written_object
 from servers.trigger_process import BUCKET, TriggerProcess, envelope, storage_message, write_project
 from servers.vertex import VertexServer
+
+from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 
 KEY = SigningKey("2026-a")
 OPEN = "--insecure-no-auth"
@@ -335,3 +341,33 @@ def test_pulling_stops_on_an_interrupt_too(file, pubsub):
     with TriggerProcess("pull", file, "--subscription", name) as service:
         service.process.send_signal(signal.SIGINT)
         assert service.wait() == 0
+
+
+def test_incidents_start_their_runs_by_a_message_and_without_one(vertex, file, monkeypatch):
+    file.write_text(file.read_text() + "retraining: {cool_down_seconds: 0}\n")
+    with StorageServer() as bucket:
+        options = {"token": "anon", "endpoint_url": bucket.url}
+        monkeypatch.setitem(fsspec.config.conf, "gs", options)
+        records = IncidentRecords("gs://acme-ml-store/orders")
+
+        def ask(champion):
+            found = Detection("estimated_quality/auc", "7", "AUC is bad.")
+            made = records.open(Group.MODEL, champion, [found], datetime.now(UTC))
+            records.change(made.id, lambda one: replace(one, wants_run=True))
+            return made.id
+
+        message = {"id": ask(3), "pipeline": "orders"}
+        environment = {"FSSPEC_GS_ENDPOINT_URL": bucket.url}
+        words = [OPEN, "--incident-seconds", "0.1"]
+        with TriggerProcess("serve", file, OPEN, "--incident-seconds", "0", **environment) as one:
+            headers = {"retrainer-trigger": "retraining"}
+            for _ in range(2):
+                url = f"{one.url}/push"
+                answer = requests.post(url, json=message, headers=headers, timeout=60)
+                assert answer.status_code == 204
+        second = ask(4)
+        with TriggerProcess("serve", file, *words, **environment):
+            wait_until(lambda: records.find(second).state == IncidentState.RETRAINING)
+        assert len(vertex.jobs) == 2
+        named = {records.find(one).run for one in (message["id"], second)}
+    assert {job.display_name for job in vertex.jobs.values()} == named

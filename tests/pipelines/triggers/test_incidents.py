@@ -1,20 +1,28 @@
 """From an incident that asks for a run to that run, once: replicas, lost replies, deaths at any moment."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
+from servers.kubeflow import SMALL_PIPELINE, KubeflowServer
 from servers.memory_target import Killed, MemoryTarget
 from servers.small_project import MODEL
+from servers.vertex import VertexServer
+from servers.vertex_cases import open_target
 
 from retrainer.components.lib.monitoring import incidents as lib_incidents
 from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
+from retrainer.pipelines.definitions.compiled import Pipeline
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.formats.names import TRIGGER_KEY
+from retrainer.pipelines.project.sections.targets import KubeflowConfig
 from retrainer.pipelines.targets.errors import UnavailableError
+from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 from retrainer.pipelines.triggers import incidents
 from retrainer.pipelines.triggers.dispatch import make_dispatcher
 from retrainer.pipelines.triggers.incidents import (
@@ -43,7 +51,7 @@ class World:
         self.now = NOON
         self.target = MemoryTarget(names_runs, lambda: self.now.timestamp())
 
-    def replica(self, section="{cool_down_seconds: 0, daily_limit: 9}", ahead=timedelta()):
+    def replica(self, section="{cool_down_seconds: 0, daily_limit: 99}", ahead=timedelta()):
         (self.folder / "retrain.yaml").write_text(f"{YAML}retraining: {section}\n")
         dispatcher = make_dispatcher(
             load_config(self.folder), self.target, lambda: (self.now + ahead).timestamp()
@@ -250,3 +258,41 @@ def test_other_messages_go_to_the_other_triggers(tmp_path):
     assert handler.handle(message).result == Result.STARTED
     assert handler.glance(message).result == Result.DUPLICATE
     assert handler.glance(incident_message("v3-model-1")) is None
+
+
+def _deliver_until_started(replicas, incidents):
+    """Deliver each incident's message to each replica at once, while they also look into the store."""
+
+    def work(number):
+        replica = replicas[number % len(replicas)]
+        for incident in incidents:
+            while not replica.handle(incident_message(incident)).result.acknowledged:
+                time.sleep(0.01)
+            list(replica.start_open())
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+
+
+def test_three_replicas_on_vertex_start_one_run_for_each_incident_in_spite_of_faults(simple):
+    asked = [simple.ask(champion) for champion in range(3, 6)]
+    with VertexServer() as server:
+        server.fail_next(3, status=503, method="POST")
+        server.fail_next(3, status=0, after=True, method="POST")
+        simple.target = open_target(server)
+        _deliver_until_started([simple.replica() for _ in range(3)], asked)
+        assert len(server.jobs) == len(asked)
+        jobs = {job.display_name for job in server.jobs.values()}
+    assert {simple.records.find(one).run for one in asked} == jobs
+
+
+def test_three_replicas_on_kubeflow_start_one_run_for_each_incident_in_spite_of_faults(simple):
+    asked = [simple.ask(champion) for champion in range(3, 6)]
+    pipeline = Pipeline("orders", SMALL_PIPELINE, next(iter(yaml.safe_load_all(SMALL_PIPELINE))))
+    with KubeflowServer() as server:
+        server.fail_next(3, status=503, method="POST", path="/runs$")
+        server.fail_next(3, status=0, after=True, method="POST", path="/runs$")
+        simple.target = KubeflowTarget(KubeflowConfig(host=server.url), pipeline, 20)
+        _deliver_until_started([simple.replica() for _ in range(3)], asked)
+        names = sorted(run["display_name"] for run in server.runs)
+    assert sorted(simple.records.find(one).run for one in asked) == names

@@ -150,6 +150,14 @@ run "the_trigger_reads_claims_alone_and_creates_records_besides" {
 
   assert {
     condition = alltrue([
+      for grant in google_storage_bucket_iam_member.trigger_incidents :
+      grant.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/acme-ml-retrainer/objects/store/monitoring/incidents/\")"
+    ])
+    error_message = "The trigger reads incidents and notes their runs, and no more of what monitoring found."
+  }
+
+  assert {
+    condition = alltrue([
       for env in google_cloud_run_v2_service.trigger[0].template[0].containers[0].env :
       env.value == "gs://acme-ml-retrainer/store/claims" if env.name == "RETRAINER_TRIGGER_CLAIMS"
     ])
