@@ -3,8 +3,8 @@
 #
 #   docker build -f Dockerfile.trigger --build-arg REVISION=$(git rev-parse HEAD) -t retrainer-trigger:0.1.0 .
 #
-# `retrainer trigger`, `submit`, `schedule`, `compile` and `config check` work in it; a run on this machine does not. An image
-# of your own has your project in it:
+# `retrainer trigger`, `serve-log`, `monitor sink`, `metrics`, `submit`, `schedule`, `compile` and `config check` work in it; a
+# run on this machine does not. An image of your own has your project in it:
 #
 #   FROM retrainer-trigger:0.1.0
 #   COPY --chown=retrainer retrain.yaml model.py ./

@@ -82,6 +82,24 @@ def test_panels_of_the_dashboard_do_not_overlap() -> None:
         taken |= cells
 
 
+@pytest.mark.parametrize("name", ["serve-log", "sink", "metrics"])
+def test_manifests_name_ports_labels_and_texts_as_kubernetes_wants_them(name: str) -> None:
+    text = (DOCUMENTS / "kubernetes" / f"{name}.yaml").read_text()
+    kinds = {one["kind"]: one for one in yaml.safe_load_all(text)}
+    template = kinds["Deployment"]["spec"]["template"]
+    labels = template["metadata"]["labels"]
+    assert kinds["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert kinds["Service"]["spec"]["selector"] == labels
+    container = template["spec"]["containers"][-1]
+    assert all(isinstance(one, str) for one in container["args"])
+    (port,) = container["ports"]
+    usual = {"metrics": 9464}.get(name, 8080)
+    assert port == {"name": "http", "containerPort": usual}
+    (exposed,) = kinds["Service"]["spec"]["ports"]
+    assert (exposed["port"], exposed["targetPort"]) == (usual, "http")
+    assert container["image"] == "retrainer-trigger"
+
+
 @pytest.mark.integration("promtool", "amtool")
 def test_prometheus_reads_rules_dashboard_and_settings(tmp_path: Path) -> None:
     recorded = [

@@ -7,6 +7,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -17,6 +18,14 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.telemetry.proxy.service import check_target
 
 BODY = {"instances": [1, 2, 3]}
+
+
+def read_rows(log: Path) -> list[dict]:
+    return [
+        json.loads(line)
+        for file in sorted(log.rglob("*.jsonl.gz"))
+        for line in gzip.decompress(file.read_bytes()).splitlines()
+    ]
 
 
 class Proxy(ServiceProcess):
@@ -33,11 +42,7 @@ class Proxy(ServiceProcess):
     def written(self) -> list[dict]:
         """End it and return the rows of its log."""
         assert self.terminate() == 0, "".join(self.lines)
-        return [
-            json.loads(line)
-            for file in sorted(self.log.rglob("*.jsonl.gz"))
-            for line in gzip.decompress(file.read_bytes()).splitlines()
-        ]
+        return read_rows(self.log)
 
     def metric(self, name: str) -> float:
         for line in self.get("/metrics").text.splitlines():
@@ -245,6 +250,19 @@ def test_a_log_that_can_not_be_written_costs_no_answer(start, tmp_path):
     assert dropped > 0
     warnings = [one for one in proxy.entries if "can't write the log" in one["message"]]
     assert len(warnings) == 1
+
+
+def test_a_crash_loses_what_is_in_memory_and_leaves_whole_files(start):
+    proxy = start("--roll-seconds", "0.05")
+    for _ in range(20):
+        assert proxy.post(json=BODY).status_code == 200
+    while proxy.metric('retrainer_log_rows_total{result="written"}') < 20:
+        time.sleep(0.02)
+    last = [proxy.post(json=BODY).headers["X-Request-Id"] for _ in range(5)]
+    proxy.kill()
+    rows = read_rows(proxy.log)
+    assert len(rows) >= 20
+    assert {row["request_id"] for row in rows[20:]} <= set(last)
 
 
 def test_a_request_in_progress_is_answered_and_logged_after_sigterm(start, server):
