@@ -20,8 +20,10 @@ from ..lib.prediction_table import (
     INGEST_PREDICTIONS,
     RECORD_FILE,
     PredictionSet,
+    check_writer,
     find_predictions,
     list_predictions,
+    read_predictions,
 )
 from ..lib.progress import progress
 from ..lib.store import Store
@@ -115,7 +117,8 @@ class _DueSpan:
         version: Name of the version.
         files: The files that have rows of it, with the digest of those rows.
         copies: How many rows are left out, since another file has the same ones.
-        replaced: The version that was the newest before; empty for none.
+        replaced: The set that was the newest before; None for none.
+        carried: Record of that set, if its rows are copied since some of its sources are gone.
     """
 
     index: int
@@ -123,7 +126,8 @@ class _DueSpan:
     version: str
     files: Mapping[LogFile, str]
     copies: int
-    replaced: str
+    replaced: PredictionSet | None = None
+    carried: Mapping[str, Any] | None = None
 
 
 class _Ingestion:
@@ -210,22 +214,22 @@ class _Ingestion:
         home = self._store.predictions_of_span_uri(name)
         if known := find_predictions(join(home, version)):
             return known
+        check_writer(home, INGEST_PREDICTIONS)
         before = list_predictions(self._store.uri, name)
-        for one_set in before:
-            if one_set.writer != INGEST_PREDICTIONS:
-                raise RetrainerError(
-                    f"span {name} has predictions of {one_set.writer} in '{home}', and rows of the log are of that "
-                    "span, too. Keep those of batch prediction elsewhere (predict.output), or cut the log into other "
-                    "spans (monitoring.predictions.period)."
-                )
-        if before:
-            newest = read_json(join(before[-1].uri, RECORD_FILE))
-            # Logs are deleted after a while: what was read of them stays.
-            same = newest.get("made_of") == self._made_of
-            if same and digests <= {one["digest"] for one in newest["sources"]}:
-                return before[-1]
-        replaced = before[-1].version if before else ""
-        return _DueSpan(index, name, version, files, copies, replaced)
+        if not before:
+            return _DueSpan(index, name, version, files, copies)
+        newest = before[-1]
+        record = read_json(join(newest.uri, RECORD_FILE))
+        recorded = {one["digest"] for one in record["sources"]}
+        if recorded <= digests:
+            return _DueSpan(index, name, version, files, copies, newest)
+        # Logs are deleted after a while: what was read of them stays.
+        added = {file: digest for file, digest in files.items() if digest not in recorded}
+        if not added or record["made_of"] != self._made_of:
+            return newest
+        together = sorted(digests | recorded)
+        version = digest_value([self._made_of, name, together])[:VERSION_DIGITS]
+        return _DueSpan(index, name, version, added, copies, newest, record)
 
     def _write(self, due: Sequence[_DueSpan]) -> list[PredictionSet]:
         schema = self._columns.schema()
@@ -239,15 +243,24 @@ class _Ingestion:
                 aside = Path(scratch, one.name)
                 aside.mkdir()
                 tables[one.index] = SpanTable(folders[one.index], aside, schema, withheld)
+                if one.carried and one.replaced:
+                    tables[one.index].carry_counts(one.carried["counts"])
+                    for batch in read_predictions(one.replaced):
+                        tables[one.index].carry(pa.Table.from_batches([batch]))
             self._fill(due, tables)
             self._check_readable(due, tables)
+            # What has nothing but answers to requests of the span before is no span.
+            due = [one for one in due if tables[one.index].rows or tables[one.index].first_fault]
             for one in due:
                 table = tables[one.index]
                 if one.copies:
                     table.counts.counts[DUPLICATES] += one.copies
                 sources = [
-                    {"uri": file.uri, "bytes": file.size, "digest": digest}
-                    for file, digest in one.files.items()
+                    *(one.carried["sources"] if one.carried else ()),
+                    *(
+                        {"uri": file.uri, "bytes": file.size, "digest": digest}
+                        for file, digest in one.files.items()
+                    ),
                 ]
                 table.close(self._about(one), sources)
                 home = self._store.predictions_of_span_uri(one.name)
@@ -323,7 +336,7 @@ class _Ingestion:
             },
             "source": self._settings.format,
             "made_of": self._made_of,
-            "replaced": one.replaced,
+            "replaced": one.replaced.version if one.replaced else "",
         }
 
     def _read_back(self, one: _DueSpan) -> PredictionSet:

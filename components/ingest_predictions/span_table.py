@@ -76,11 +76,22 @@ class SpanTable:
             rows: They have the table's columns.
             file: The file that they are of.
         """
+        self.carry(rows)
+        self._rows_by_file[file.uri] = self._rows_by_file.get(file.uri, 0) + len(rows)
+
+    def carry(self, rows: pa.Table) -> None:
+        """Add rows of an earlier table of the span."""
         count = len(rows)
         positions = np.arange(self._parts.rows, self._parts.rows + count)
         self._duplicates.add(rows, np.zeros(count, np.uint8), positions)
         self._parts.write(rows)
-        self._rows_by_file[file.uri] = self._rows_by_file.get(file.uri, 0) + count
+
+    def carry_counts(self, counts: Mapping[str, Any]) -> None:
+        """Add what an earlier record of the span has counted."""
+        self.counts.quarantined.update(counts.get("quarantined", {}))
+        self.counts.counts.update(
+            {name: count for name, count in counts.items() if name != "quarantined"}
+        )
 
     def quarantine(self, file: LogFile, one: Unreadable) -> None:
         """Note what can't be used."""
@@ -122,7 +133,7 @@ class SpanTable:
                 "quarantined": dict(self.counts.quarantined.most_common()),
             },
             "unknown_columns": dict(self.counts.unknown_columns.most_common(_MOST_KEPT)),
-            "sources": [{**one, "rows": self._rows_by_file.get(one["uri"], 0)} for one in sources],
+            "sources": [{"rows": self._rows_by_file.get(one["uri"], 0), **one} for one in sources],
         }
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (self._folder / RECORD_FILE).write_text(text, encoding="utf-8")

@@ -301,6 +301,26 @@ def list_predictions(store: str, span: str | None = None) -> list[PredictionSet]
     return sorted(whole, key=lambda one: (one.span, one.scored, one.version))
 
 
+def check_writer(home: str, writer: str) -> None:
+    """Check that a span has no predictions of another component: rows of both would count as one.
+
+    Args:
+        home: Folder of the span's sets.
+        writer: The component that is to write there.
+
+    Raises:
+        RetrainerError: If it has.
+    """
+    for name in _folders(home):
+        found = find_predictions(join(home, name))
+        if found and found.writer != writer:
+            raise RetrainerError(
+                f"span {found.span} has predictions of {found.writer} in '{home}', and {writer} would write there too. "
+                "Keep those of batch prediction elsewhere (predict.output), or cut logs into other spans "
+                "(monitoring.predictions.period)."
+            )
+
+
 def find_predictions(uri: str) -> PredictionSet | None:
     """Read the record of a set of predictions; None if it is not there, or not whole.
 

@@ -10,7 +10,14 @@ from typing import Any
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, remove_leftovers, scratch_folder
-from ..lib.prediction_table import FORMAT, RECORD_FILE, PredictionSet, find_predictions
+from ..lib.prediction_table import (
+    FORMAT,
+    PREDICT_BATCH,
+    RECORD_FILE,
+    PredictionSet,
+    check_writer,
+    find_predictions,
+)
 from ..lib.saved_model import Model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.span_sources import check_unchanged, digest_content
@@ -55,6 +62,7 @@ def predict_span(
     uri = join(home, name)
     if known := find_predictions(uri):
         return known, True
+    check_writer(home, PREDICT_BATCH)
     remove_leftovers(home, LEFTOVER_SECONDS)
 
     def check() -> None:

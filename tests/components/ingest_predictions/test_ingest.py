@@ -80,6 +80,13 @@ def test_unchanged_logs_cost_nothing_and_late_rows_make_a_new_version(
     # Logs are deleted after a while; what was read of them stays.
     (project.logs / "a.jsonl").unlink()
     assert project.ingest().sets == (second,)
+    project.log("c.jsonl", [line("r3", [row()], [0.25])], at="2026-11-06T00:00:00Z")
+    (third,) = project.ingest().made
+    assert project.table()["request_id"].to_pylist() == ["r1", "r2", "r3"]
+    assert project.ingest().sets[0] == third
+    # Another model takes other columns, which can't be had of logs that are gone.
+    project.push({"distance": 1})
+    assert project.ingest().sets[0] == third
 
 
 def _fail(*_: object) -> None:

@@ -322,3 +322,18 @@ def test_a_file_that_changes_while_it_is_read_is_named(project, monkeypatch):
     with pytest.raises(RetrainerError, match="changed while it was read"):
         project.predict()
     assert list_predictions(project.store) == []
+
+
+def test_a_span_that_a_log_has_is_not_mixed_with_batch_predictions(project):
+    project.span("2026-01.csv", "id,distance,hour,carrier\n1,2,3,UA\n")
+    project.predict()
+    found = list_predictions(project.store)[0]
+    record = Path(found.uri, "predictions.json")
+    record.write_text(
+        record.read_text().replace('"format": 1', '"format": 1, "writer": "ingest_predictions"')
+    )
+    project.span("2026-01.csv", "id,distance,hour,carrier\n1,2,4,UA\n")
+    with pytest.raises(
+        RetrainerError, match=r"has predictions of ingest_predictions.*predict\.output"
+    ):
+        project.predict()
