@@ -69,7 +69,7 @@ def _bare(cell: Any) -> Any:
             return base64.b64decode(cell["b64"], validate=True).decode()
         except (TypeError, ValueError, binascii.Error) as error:
             raise _MisfitError("is not UTF-8 in base64") from error
-    if isinstance(cell, list | Mapping):
+    if isinstance(cell, list | dict):
         raise _MisfitError(NO_CELL)
     return cell
 

@@ -17,6 +17,7 @@ _INSTANCES, _INPUTS = "instances", "inputs"
 _PREDICTIONS, _OUTPUTS = "predictions", "outputs"
 _DATA = "data"
 _ERROR_KEPT = 200
+_DECODER = json.JSONDecoder()
 
 
 class PayloadError(Exception):
@@ -62,7 +63,7 @@ def parse(body: str | bytes) -> Any:
         PayloadError: If it is no JSON.
     """
     try:
-        return json.loads(body)
+        return _DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError) as error:
         raise PayloadError(NO_JSON, str(error)) from error
 
@@ -174,6 +175,8 @@ def to_numbers(prediction: Any, output: str = "") -> list[float] | None:
             prediction = prediction[0]
         else:
             break
+    if type(prediction) is float:
+        return [prediction] if -math.inf < prediction < math.inf else [math.nan]
     values = prediction if isinstance(prediction, list) else [prediction]
     numbers = []
     for value in values:
@@ -192,7 +195,10 @@ def to_numbers(prediction: Any, output: str = "") -> list[float] | None:
 def _named_rows(rows: Any, only: str) -> Sequence[Mapping[str, Any]]:
     if not isinstance(rows, list):
         raise PayloadError(NO_NAMES, "no list of instances")
-    if all(type(row) is dict for row in rows):
+    for row in rows:
+        if type(row) is not dict:
+            break
+    else:
         return rows
     if not only:
         raise PayloadError(NO_NAMES)

@@ -10,6 +10,8 @@ from ..opened_log import OpenedLog
 ENDINGS = (".jsonl", ".ndjson", ".json", ".log")
 NO_OBJECT = "its line is no JSON object"
 _TEXT_KEPT = 300
+# What `json.loads` uses, without its look at each text's encoding.
+DECODER = json.JSONDecoder()
 
 
 def read_objects(log: OpenedLog) -> Iterator[tuple[int, bytes, dict[str, Any] | Unreadable]]:
@@ -23,7 +25,7 @@ def read_objects(log: OpenedLog) -> Iterator[tuple[int, bytes, dict[str, Any] | 
     """
     for number, line in log.lines():
         try:
-            found = json.loads(line)
+            found = DECODER.decode(line.decode())
         except (ValueError, RecursionError) as error:
             text = line[:_TEXT_KEPT].decode(errors="replace")
             # A line that begins as an object and does not end as one was cut, as by a full disk.

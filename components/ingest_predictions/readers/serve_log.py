@@ -1,5 +1,6 @@
 """Reads what `retrainer serve-log` writes: a line for each request, with both bodies as text."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from .reader import ReadContext
 _OK_BELOW = 400
 _KEYS = frozenset(("status", "request", "request_base64"))
 _TEXT_KEPT = 300
+_TIME = re.compile(rb'"time"\s*:\s*"([^"]*)"')
 
 
 def open_reader(context: ReadContext) -> "ServeLogReader":
@@ -32,20 +34,24 @@ class ServeLogReader:
 
     def read_moments(self, log: OpenedLog) -> Iterator[tuple[int | None, bytes]]:
         """See `Reader`."""
-        for _, line, found in read_objects(log):
-            yield None if isinstance(found, Unreadable) else read_moment(found.get("time")), line
+        for _, line in log.lines():
+            yield _find_time(line), line
 
     def read(self, log: OpenedLog) -> Iterator[Logged]:
         """See `Reader`."""
         for number, line, found in read_objects(log):
-            yield found if isinstance(found, Unreadable) else self._request(found, number, line)
+            if isinstance(found, Unreadable):
+                found.time = _find_time(line)
+                yield found
+            else:
+                yield self._request(found, number, line)
 
     def finish(self) -> Iterator[Logged]:
         """See `Reader`; each line is whole."""
         yield from ()
 
     def _request(self, record: Mapping[str, Any], number: int, line: bytes) -> Logged:
-        time = read_moment(record.get("time"))
+        time = _find_time(line)
         if _KEYS.isdisjoint(record):
             text = line[:_TEXT_KEPT].decode(errors="replace")
             return Unreadable("it is no line of serve-log", number, time, text)
@@ -85,6 +91,12 @@ class ServeLogReader:
             line=number,
             content=line,
         )
+
+
+def _find_time(line: bytes) -> int | None:
+    # Without parsing the whole line. Within a body, which is text, quotes have a backslash.
+    found = _TIME.search(line)
+    return read_moment(found[1].decode(errors="replace")) if found else None
 
 
 def _why(record: Mapping[str, Any], status: Any) -> str:
