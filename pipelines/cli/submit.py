@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..project.pipelines import CONTINUOUS_TRAINING
+from ..project.pipelines import CONTINUOUS_TRAINING, MONITORING
 from ..project.sections.targets import TARGETS
 from .options import (
     ALLOW_OLDER,
@@ -95,6 +95,11 @@ def submit(
         code = _run_here(
             file, pipeline, given, run_id, as_json=as_json, dry_run=dry_run, verbose=verbose
         )
+        if pipeline == MONITORING and not dry_run:
+            from .retrains import print_retrains, retrain_here
+
+            found = retrain_here(file, quiet=as_json, verbose=verbose)
+            code = max(code, print_retrains(found, err=as_json))
         raise click.exceptions.Exit(code)
     loaded, compiled = prepare(file, image, kind, given, template, pipeline)
     if not template:
@@ -136,6 +141,10 @@ def submit(
             _goes_on(request.run_id, submission.url, again), getattr(error, "signal_number", SIGINT)
         ) from error
     click.echo(f"{status.state}{': ' if status.error else ''}{status.error}", err=as_json)
+    if pipeline == MONITORING:
+        from .retrains import print_retrains, retrain_on
+
+        print_retrains(retrain_on(kind, file, image, take_flags(options)), err=as_json)
     raise click.exceptions.Exit(0 if status.state == RemoteState.SUCCEEDED else 1)
 
 

@@ -55,6 +55,13 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
+    if config.retraining and not config.monitoring:
+        yield Problem(
+            "retraining starts runs for incidents of monitoring, and there is no section monitoring: add 'monitoring: "
+            "{}', or leave retraining out.",
+            False,
+            "retraining",
+        )
     # What no task of the pipeline reads need not be here.
     trains = "train_model" in store_tasks(loaded)
     if loaded.module_source:

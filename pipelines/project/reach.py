@@ -102,6 +102,9 @@ def _observed(
     if loaded.config.monitoring and loaded.pipeline == MONITORING:
         for place, uri in loaded.config.monitoring.sources():
             yield (MONITORING, *place), uri, store_tasks(loaded)
+        if loaded.config.retraining:
+            # It counts what a retrain would have.
+            yield ("data", "pattern"), loaded.config.data.pattern, ("monitor_model",)
 
 
 def store_tasks(loaded: LoadedConfig) -> tuple[str, ...]:

@@ -1,13 +1,17 @@
 """Runs of incidents on this machine: started, noted, resumed, and what follows from their end."""
 
 import json
+import multiprocessing
+import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 from click.testing import CliRunner
+from kfp import compiler, dsl
 from servers.memory_target import MemoryTarget
 from servers.small_project import MODEL
 
@@ -16,11 +20,14 @@ from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.run_records import recording
 from retrainer.components.lib.uris import read_text
 from retrainer.pipelines.cli import retrains
+from retrainer.pipelines.cli import run as run_module
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.retrains import print_retrains, retrain_here, retrain_on
 from retrainer.pipelines.local.run_pages import INDEX, write_pages
+from retrainer.pipelines.local.runner import LocalRunner
 from retrainer.pipelines.runs.record_store import load_run, save_run
 from retrainer.pipelines.runs.records import RunRecord, RunState, now
+from retrainer.pipelines.triggers.incidents import incident_run_id
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 YAML = """\
@@ -153,3 +160,70 @@ def test_the_run_and_its_page_name_the_incident(machine, capsys):
     write_pages(record)
     page = read_text(record.locate(INDEX))
     assert "v3-model-1: AUC is bad." in page
+
+
+@dsl.component(install_kfp_package=False)
+def refuse(store: str, run: str, gate: str):
+    import os
+    import time
+
+    from retrainer.components.lib.run_records import recording
+
+    while os.path.exists(gate):
+        time.sleep(0.02)
+    with recording(store, "push_model", run) as task:
+        task.note(outcome="refused", version=None)
+        task.verdict = "AUC fell."
+
+
+@pytest.fixture
+def toy(machine, tmp_path, monkeypatch):
+    """The same project on the real runner, whose pipeline is one task that refuses its model."""
+
+    @dsl.pipeline(name="orders")
+    def pipeline(span: str = "", pattern: str = "", store: str = "", allow_older: str = ""):
+        gate = str(tmp_path / "gate")
+        refuse(store=store, run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER, gate=gate)
+
+    compiler.Compiler().compile(pipeline, str(tmp_path / "toy.yaml"))
+    spec = next(iter(yaml.safe_load_all((tmp_path / "toy.yaml").read_text())))
+    spec["root"]["inputDefinitions"]["parameters"]["store"]["defaultValue"] = machine.store
+    monkeypatch.setattr(run_module, "compile_spec", lambda _: spec)
+    monkeypatch.setattr(retrains, "run_locally", run_module.run_locally)
+
+    @contextmanager
+    def warm():
+        with LocalRunner(libraries=("kfp.dsl.executor_main",)) as runner:
+            yield runner
+
+    monkeypatch.setattr(retrains, "warm_runner", warm)
+    return machine
+
+
+def test_a_real_run_is_noted_judged_and_not_repeated(toy):
+    toy.ask()
+    (found,) = retrain_here(toy.file, quiet=True)
+    assert (found.result, found.run) == ("started", toy.incident.run)
+    assert load_run(toy.store, found.run).state == RunState.SUCCEEDED
+    assert toy.incident.state == IncidentState.ESCALATED
+    assert "was refused by the gate: AUC fell" in toy.incident.reason
+    assert retrain_here(toy.file, quiet=True) == []
+
+
+def test_after_a_crash_of_the_machine_the_run_is_resumed(toy, tmp_path):
+    toy.ask()
+    gate = tmp_path / "gate"
+    gate.touch()
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=retrain_here, args=(toy.file,), kwargs={"quiet": True})
+    process.start()
+    while toy.incident.state != IncidentState.RETRAINING:
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    run_id = incident_run_id("orders", toy.incident.id)
+    assert load_run(toy.store, run_id).state == RunState.DIED
+    gate.unlink()
+    found = retrain_here(toy.file, quiet=True)
+    assert [(one.result, one.run) for one in found] == [("resumed", run_id)]
+    assert (toy.incident.state, toy.incident.run) == (IncidentState.ESCALATED, run_id)

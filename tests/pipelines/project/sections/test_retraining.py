@@ -6,12 +6,14 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.incident import Detection
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
 from retrainer.components.lib.monitoring.run_request import TRIGGER_ATTRIBUTE
+from retrainer.pipelines.project.checks import check_settings
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.formats.names import TRIGGER_KEY
+from retrainer.pipelines.project.reach import local_only
 
 SMALLEST = {
     "name": "orders",
-    "data": {"pattern": "data/{span}.csv", "label": "returned", "marker": "_OK"},
+    "data": {"pattern": "data/{span}.csv", "label": "returned", "marker": "{span}.ok"},
     "evaluation": {"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}]},
 }
 
@@ -33,7 +35,7 @@ def test_an_empty_section_has_every_default(load):
     assert (trigger.kind, trigger.cool_down_seconds, trigger.daily_limit) == ("incident", 21600, 2)
     values = config.retraining.values("orders", config.data)
     assert values["pattern"].endswith("/data/{span}.csv")
-    assert (values["pipeline"], values["marker"]) == ("orders", "_OK")
+    assert (values["pipeline"], values["marker"]) == ("orders", "{span}.ok")
     assert RetrainingSettings.of(values) == RetrainingSettings()
 
 
@@ -91,3 +93,17 @@ def test_the_name_of_its_trigger_is_taken(load):
 def test_its_kind_is_not_for_other_triggers(load):
     with pytest.raises(RetrainerError, match="'storage', 'request', 'schedule' or 'alert'"):
         load({}, triggers={"mine": {"kind": "incident"}})
+
+
+def test_without_monitoring_it_says_that_nothing_would_start(load, tmp_path):
+    load({})
+    (warning,) = [one for one in check_settings(load_config(tmp_path)) if "retraining" in one]
+    assert "there is no section monitoring" in warning
+    load({}, monitoring={})
+    assert not [one for one in check_settings(load_config(tmp_path)) if "retraining" in one]
+
+
+def test_data_that_tasks_elsewhere_cannot_count_is_named(load, tmp_path):
+    load({}, monitoring={}, store="s3://acme/store")
+    loaded = load_config(tmp_path).of("monitoring")
+    assert [one for one in local_only(loaded, "kubeflow") if "data.pattern" in one]
