@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.features import FLOAT, INT, raw_features
-from .chunked_validation import validate_columns
+from ..lib.statistics.chunked_validation import validate_columns
 from .dataset_constraints import dataset_anomalies, dataset_findings
 from .finding_kinds import (
     MISSING_COLUMN,

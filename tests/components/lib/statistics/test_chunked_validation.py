@@ -7,8 +7,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from retrainer.components.validate_examples import chunked_validation
-from retrainer.components.validate_examples.chunked_validation import validate_columns
+from retrainer.components.lib.statistics import chunked_validation
+from retrainer.components.lib.statistics.chunked_validation import validate_columns
 
 
 def statistics(seed: int, rows: int = 60):
