@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -117,7 +116,7 @@ class Look:
         made: _Made = self._shared[key]
         return made
 
-    @cached_property
+    @property
     def schema(self) -> schema_pb2.Schema:
         """The schema that the champion was trained with.
 
@@ -125,8 +124,17 @@ class Look:
             FileNotFoundError: If the version has none.
             RetrainerError: If it can't be read.
         """
-        registry = Registry(Store(self.store).models_uri)
-        return load_schema(join(registry.version_uri(self.model.version), SCHEMA_FILE))[0]
+        uri = Registry(Store(self.store).models_uri).version_uri(self.model.version)
+        return self.share(
+            ("schema", self.model.version), lambda: load_schema(join(uri, SCHEMA_FILE))[0]
+        )
+
+    def find_schema(self) -> schema_pb2.Schema | None:
+        """Return the schema that the champion was trained with; None if its version has none."""
+        try:
+            return self.schema
+        except FileNotFoundError:
+            return None
 
     def columns(self, found: PredictionSet) -> TableColumns:
         """Return which columns of a span are what; of no file, no columns."""

@@ -27,6 +27,13 @@ class DataChecksConfig(Section):
         description="How much larger than in the earlier spans, or than the schema allows, the share of rows without a "
         "value may be in a column.",
     )
+    max_unknown: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of a column's values outside of the schema's domain from which they are broken data, such "
+        "as another code or unit; fewer are drift.",
+    )
     max_late: float = Field(
         0.05,
         ge=0,
