@@ -72,3 +72,19 @@ def test_a_pipeline_that_reads_spans_needs_them_here(tmp_path, pipeline, setting
     )
     with pytest.raises(RetrainerError, match=rf"no file matches.*{setting}\.pattern"):
         check_settings(loaded, here=True)
+
+
+def test_logs_are_ingested_before_labels_are_joined_and_signals_judged(tmp_path):
+    monitoring = {
+        "predictions": {"uri": "gs://acme/logs", "wait_seconds": 60},
+        "labels": {"pattern": "gs://acme/labels/{span}.csv"},
+    }
+    spec = compile_spec(_load(tmp_path, monitoring=monitoring))
+    tasks = spec["root"]["dag"]["tasks"]
+    assert "dependentTasks" not in tasks["ingest-predictions"]
+    assert tasks["join-labels"]["dependentTasks"] == ["ingest-predictions"]
+    assert set(tasks["monitor-model"]["dependentTasks"]) == {"ingest-predictions", "join-labels"}
+    inputs = tasks["ingest-predictions"]["inputs"]["parameters"]
+    assert inputs["uri"]["runtimeValue"]["constant"] == "gs://acme/logs"
+    assert inputs["wait_seconds"]["runtimeValue"]["constant"] == 60
+    assert set(inputs["now"]) == {"componentInputParameter"}

@@ -109,13 +109,25 @@ class PredictionLogsConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _format_needs_uri(self) -> "PredictionLogsConfig":
+    def _uri_and_format_fit(self) -> "PredictionLogsConfig":
         if self.uri is None and "format" in self.model_fields_set:
             raise ValueError(
                 f"format is {self.format}, and nothing says where such logs are: set uri; without it, what "
                 "predict_batch wrote is monitored"
             )
+        if self.uri is not None:
+            self._check(self.uri)
         return self
+
+    def _check(self, uri: str) -> None:
+        # Not on import, which light commands make: the component's own checks.
+        from .....components.ingest_predictions.settings import LogSettings
+        from .....components.lib.errors import RetrainerError
+
+        try:
+            LogSettings(uri, self.format, since=self.since or "").check()
+        except RetrainerError as error:
+            raise ValueError(str(error)) from error
 
     def ingest_arguments(self, data: DataConfig, schema_uri: str) -> dict[str, Any]:
         """Return the arguments of `ingest_predictions`.
