@@ -35,6 +35,7 @@ OTHERS = {
     "components/lib/serving/vertex/test_rollout.py": "whole rollouts on Vertex AI, a death at any request",
     "components/lib/statistics/test_top_values.py": "top values and rank histograms against TFDV's own",
     "components/ingest_predictions/readers/test_readers.py": "every format of logs",
+    "components/ingest_predictions/test_served_and_logged.py": "from a served model to the table",
     "components/ingest_predictions/test_bad_input.py": "logs as they are in practice",
     "components/notify_outcome/test_messages.py": "messages in each form",
     "components/predict_batch/test_predict_bigquery.py": "predict.py on tables of BigQuery",

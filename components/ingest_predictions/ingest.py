@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.examples import open_parquet
 from ..lib.folders import publish_folder, remove_leftovers, scratch_folder
 from ..lib.prediction_table import (
     FORMAT,
@@ -223,13 +224,17 @@ class _Ingestion:
         recorded = {one["digest"] for one in record["sources"]}
         if recorded <= digests:
             return _DueSpan(index, name, version, files, copies, newest)
-        # Logs are deleted after a while: what was read of them stays.
+        # Logs are deleted after a while, or are written elsewhere: what was read of them stays.
         added = {file: digest for file, digest in files.items() if digest not in recorded}
-        if not added or record["made_of"] != self._made_of:
+        if not added or not self._has_our_columns(newest):
             return newest
         together = sorted(digests | recorded)
         version = digest_value([self._made_of, name, together])[:VERSION_DIGITS]
         return _DueSpan(index, name, version, added, copies, newest, record)
+
+    def _has_our_columns(self, found: PredictionSet) -> bool:
+        with open_parquet(join(found.uri, found.files[0])) as parquet:
+            return bool(parquet.schema_arrow.equals(self._columns.schema()))
 
     def _write(self, due: Sequence[_DueSpan]) -> list[PredictionSet]:
         schema = self._columns.schema()

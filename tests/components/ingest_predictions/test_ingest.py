@@ -93,6 +93,17 @@ def _fail(*_: object) -> None:
     raise AssertionError("a file was opened")
 
 
+def test_a_log_that_is_written_elsewhere_is_added_to_what_was_read(project: Project) -> None:
+    project.log("old/a.jsonl", [line("r1", [row()], [0.5])])
+    project.ingest(uri=str(project.logs / "old"))
+    record = {"request_id": "r2", "occurred_at": f"{DAY}T13:00:00Z", "prediction": 0.25, **row()}
+    project.log("new/a.jsonl", [record])
+    settings = {"uri": str(project.logs / "new"), "format": "json_lines"}
+    project.ingest(**settings)
+    assert project.table()["request_id"].to_pylist() == ["r1", "r2"]
+    assert project.ingest(**settings).made == ()
+
+
 def test_equal_logs_in_other_files_make_the_same_version(project: Project, tmp_path: Path) -> None:
     records = [line(f"r{n}", [row(n)], [0.5]) for n in range(4)]
     project.log("a.jsonl", records)
