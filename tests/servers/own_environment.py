@@ -36,7 +36,7 @@ def python(name: str) -> Path:
     Args:
         name: Name of its lock file in `requirements/servers`.
     """
-    made, problem = _environment(name)
+    made, problem = environment(name)
     if problem:
         pytest.skip(f"the environment '{name}' can't be made here: {problem}")
     return made / "bin" / "python"
@@ -49,7 +49,8 @@ def folder() -> Path:
 
 
 @functools.cache
-def _environment(name: str) -> tuple[Path, str]:
+def environment(name: str) -> tuple[Path, str]:
+    """Return the folder of an environment, and why it can't be made here; empty if it can."""
     lock = LOCKS / f"{name}.txt"
     version = "{}.{}".format(*sys.version_info)
     digest = hashlib.sha256(lock.read_bytes() + version.encode()).hexdigest()[:12]

@@ -9,8 +9,10 @@ import numpy as np
 
 from ...lib.joined_sets import JoinedSet
 from ...lib.monitoring.reference import Reference, find_or_make_reference
+from ...lib.monitoring.signals import Kind
 from ...lib.prediction_table import PredictionSet
 from ...lib.words import name_spans
+from ..distances.clean_past import read_clean_past
 from ..look import Look
 from .classification import ClassifierEstimator
 from .deviations import chunk_deviation, row_deviation, step_deviation
@@ -163,7 +165,7 @@ class Quality:
 
         row = self._row(metric)
         sampling = row * math.sqrt(1 / rows + 1 / self.rows.effective)
-        earlier = [self.of_span(look, one, metric) for one in look.earlier[-EARLIER_SPANS:]]
+        earlier = [self.of_span(look, one, metric) for one in self._clean(look, metric)]
         return Usual(
             of(slice(None)),
             row,
@@ -171,6 +173,18 @@ class Quality:
             chunk_deviation(of, self.rows.count, rows),
             step_deviation(np.array(earlier)),
         )
+
+    def _clean(self, look: Look, metric: str) -> list[PredictionSet]:
+        """Return the newest earlier spans without broken data in a feature that did not breach the signal either."""
+        past = look.share(("clean past", look.window), lambda: read_clean_past(look))
+        order = {one.span: place for place, one in enumerate(look.earlier)}
+        signal = f"{Kind.ESTIMATED}/{metric}"
+        columns = ["", *self.reference.features]
+        return [
+            one
+            for one in look.earlier
+            if all(past.is_clean(one.span, name, signal, order) for name in columns)
+        ][-EARLIER_SPANS:]
 
     def _row(self, metric: str) -> float:
         assert self.estimator is not None

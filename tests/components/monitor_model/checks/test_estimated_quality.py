@@ -15,6 +15,8 @@ from servers.reference_rows import Served, calibrated_rows, export_model, sigmoi
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.signals import Outcome, Signal
 from retrainer.components.monitor_model.checks.estimated_quality import find_signals
+from retrainer.components.monitor_model.distances.clean_past import CleanPast
+from retrainer.components.monitor_model.estimation import quality
 from retrainer.components.monitor_model.estimation.metrics import BINARY
 from retrainer.components.monitor_model.look import Look
 
@@ -117,6 +119,23 @@ def test_earlier_spans_that_vary_widen_the_bound(served: Served) -> None:
     found = judge(served.look("estimated_quality", served.span(near), earlier=tuple(earlier)))
     assert (alone.outcome, found.outcome) == (Outcome.BREACHED, Outcome.OK)
     assert found.evidence["deviation"]["between_earlier_spans"] > 0.03
+
+
+def test_earlier_spans_that_breached_or_were_broken_do_not_widen_the_bound(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = calibrated_rows(3_000, 34)
+    near = near.filter(pa.compute.less(pa.compute.abs(near["x"]), 1.0))
+    usual = calibrated_rows(3_000, 35)
+    earlier = [served.span(near if number in (3, 9) else usual) for number in range(14)]
+    past = CleanPast(
+        broken={"x": {earlier[3].span}}, breached={"estimated_quality/auc": {earlier[9].span}}
+    )
+    monkeypatch.setattr(quality, "read_clean_past", lambda _: past)
+    look = served.look("estimated_quality", served.span(near), earlier=tuple(earlier))
+    found = judge(look)
+    assert found.outcome == Outcome.BREACHED
+    assert found.evidence["deviation"]["between_earlier_spans"] < 0.001
 
 
 def test_sampled_rows_weigh_what_they_stand_for(served: Served) -> None:
