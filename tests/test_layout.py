@@ -68,6 +68,7 @@ OTHERS = {
     "pipelines/targets/kubeflow/test_server.py": "the local server that stands for Kubeflow",
     "pipelines/targets/vertex/test_faults.py": "faults of the service",
     "pipelines/targets/vertex/test_server.py": "the local server that stands for Vertex AI",
+    "pipelines/telemetry/test_ingested_logs.py": "from the process that logs to the table in the store",
     "pipelines/triggers/test_dispatch_on_targets.py": "dispatch.py on both services",
     "pipelines/triggers/test_dispatcher_of_a_file.py": "dispatch.py: the dispatcher of a retrain.yaml",
     "pipelines/triggers/claims/test_claims_on_storage.py": "claims on Cloud Storage",

@@ -124,6 +124,13 @@ def take_log_options(options: dict[str, Any]) -> dict[str, Any]:
     help="Seconds that the server may be silent before the answer is 504.",
 )
 @click.option(
+    "--concurrent",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="Requests passed on at once; more of them wait, and leave when their client does.",
+)
+@click.option(
     "--status-port",
     type=click.IntRange(0, 65535),
     help="Port of /healthz and /metrics; by default they are on --port.",
@@ -155,6 +162,7 @@ def serve_log(verbose: bool, host: str, port: int, status_port: int | None, **op
         version_header=options["version_header"],
         largest_body=round(options["max_body_mib"] * _MIB),
         paths=paths,
+        concurrent=options["concurrent"],
     )
     set_up_logs(verbose)
     service = ProxyService(options["target"], settings=settings, timeout=options["timeout"], **log)

@@ -9,12 +9,18 @@ import sys
 _SWITCH_SECONDS = 0.0005
 
 
-def prepare_process() -> None:
-    """Allow this process as many connections as the system does, and keep its pauses short."""
+def prepare_process() -> int:
+    """Allow this process as many connections as the system does, and keep its pauses short.
+
+    Returns:
+        How many files it may have open, connections included.
+    """
     sys.setswitchinterval(_SWITCH_SECONDS)
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        allowed = most
     # What is imported lives as long as the process: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
+    return sys.maxsize if allowed == resource.RLIM_INFINITY else allowed

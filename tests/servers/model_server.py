@@ -15,7 +15,7 @@ PREDICT = "/v1/models/flights:predict"
 
 
 class ModelServer(LocalServer):
-    """Predicts the double of each instance.
+    """Predicts the double of each instance, or of its distance.
 
     Attributes:
         versions: Versions of the model by their state.
@@ -51,7 +51,8 @@ class ModelServer(LocalServer):
     async def _predict(self, request: web.Request) -> web.Response:
         try:
             instances = json.loads(await request.read())["instances"]
-            predictions = [2 * instance for instance in instances]
+            numbers = [one["distance"] if isinstance(one, dict) else one for one in instances]
+            predictions = [2 * number for number in numbers]
         except (ValueError, KeyError, TypeError) as error:
             return web.json_response({"error": f"JSON Parse error: {error}"}, status=400)
         return web.Response(

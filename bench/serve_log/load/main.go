@@ -52,7 +52,7 @@ func main() {
 	urls := flag.String("urls", "", "addresses with their rates: rate@url, separated by commas")
 	seconds := flag.Float64("seconds", 60, "how long to send")
 	rows := flag.Int("rows", 3, "instances of a request")
-	connections := flag.Int("connections", 64, "idle connections kept to each address")
+	connections := flag.Int("connections", 512, "idle connections kept to each address")
 	flag.Parse()
 	if *listen != "" {
 		serve(*listen, *pause)

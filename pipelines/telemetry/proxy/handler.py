@@ -36,6 +36,7 @@ class ProxySettings:
         version_header: Header of an answer that names the model's version.
         largest_body: Larger bodies are passed on and not logged.
         paths: Regular expression of the paths that are logged.
+        concurrent: Requests that are passed on at once; more of them wait.
     """
 
     sample: float = 1.0
@@ -44,6 +45,7 @@ class ProxySettings:
     version_header: str = "X-Model-Version"
     largest_body: int = 1 << 20
     paths: str = PREDICTING
+    concurrent: int = 1024
 
 
 class ClientGoneError(Exception):
@@ -76,6 +78,7 @@ class LoggingProxy:
         self._settings = settings
         self._paths = re.compile(settings.paths)
         self._versions = ServedVersions(session, target)
+        self._places = asyncio.Semaphore(settings.concurrent)
         self._bound = round(settings.sample * _ID_RANGE)
         self._waiting: set[asyncio.Task[None]] = set()
 
@@ -88,7 +91,11 @@ class LoggingProxy:
         """Handle a request; an answer is complete before anything of it is logged."""
         exchange = self._begin(request)
         try:
-            response = await self._forward(request, exchange)
+            async with self._places:
+                # A server that is overloaded must not work for clients that wait no more.
+                if _is_gone(request):
+                    raise ClientGoneError("it was not passed on yet")
+                response = await self._forward(request, exchange)
         except (aiohttp.ClientError, TimeoutError, ConnectionError, ClientGoneError) as error:
             response = await self._fail(request, exchange, error)
         exchange.end()
@@ -188,8 +195,7 @@ class LoggingProxy:
         self, request: web.BaseRequest, exchange: Exchange, error: Exception
     ) -> web.StreamResponse:
         """Answer in place of the target; or end the connection, where an answer has begun."""
-        transport = request.transport
-        gone = transport is None or transport.is_closing()
+        transport, gone = request.transport, _is_gone(request)
         if gone or isinstance(error, ClientGoneError):
             status = exchange.status if exchange.began else _CLIENT_GONE
             exchange.fail(status, f"the client closed the connection ({_describe(error)})")
@@ -234,6 +240,10 @@ class LoggingProxy:
         self._log.add(exchange.row(version, self._settings.variant, self._settings.sample))
 
 
+def _is_gone(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
 async def _let_the_body_come(request: web.BaseRequest) -> None:
     """Answer a client that waits for a word before it sends its body: RFC 9110, section 10.1.1."""
     if request.headers.get("Expect", "").lower() == "100-continue":
@@ -253,7 +263,7 @@ async def _send(
     Raises:
         ClientGoneError: If the client closed its connection.
     """
-    if request.transport is None or request.transport.is_closing():
+    if _is_gone(request):
         raise ClientGoneError("before it was answered")
     try:
         await response.prepare(request)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,7 +21,6 @@ DRAIN_SECONDS = 15.0
 """How long rows may be written after the last request. With the grace of requests it is less than Kubernetes' 30."""
 # Below it of all servers that serve models by far: uvicorn closes idle connections after 5 seconds.
 _KEEPALIVE_SECONDS = 4.0
-_CONNECT_SECONDS = 10.0
 _LONGEST_HEADER = 64 << 10
 
 
@@ -61,7 +60,9 @@ def run_proxy(service: ProxyService, host: str, port: int, status_port: int | No
     target = check_target(service.target)
     log = LogWriter(service.log, service.rolling, service.limits)
     log.start()
-    prepare_process()
+    # A client's connection and one to the target are two files each, and clients keep connections that rest.
+    concurrent = max(1, min(service.settings.concurrent, prepare_process() // 4))
+    service = replace(service, settings=replace(service.settings, concurrent=concurrent))
     try:
         asyncio.run(_serve(service, target, log, host, port, status_port))
     finally:
@@ -105,11 +106,11 @@ async def _serve(
 ) -> None:
     metrics = ProxyMetrics(log)
     timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=_CONNECT_SECONDS, sock_read=service.timeout
+        total=None, sock_connect=service.timeout, sock_read=service.timeout
     )
     async with aiohttp.ClientSession(
         f"{target}/",
-        # As many as there are clients: a limit would have them wait for each other.
+        # The handler has the limit, where a request whose client has gone leaves the queue.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

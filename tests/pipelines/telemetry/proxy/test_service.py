@@ -219,6 +219,36 @@ def test_a_client_that_goes_away_is_a_row_and_disturbs_nobody(start, server):
     assert len(rows) == 3
 
 
+def test_requests_beyond_the_most_wait_and_those_whose_client_has_gone_are_not_passed_on(
+    start, server
+):
+    proxy = start("--concurrent", "2")
+    server.fail_next(2, path="predict", after=True, delay=0.5, status=0)
+    seen = len(server.requests)
+
+    def post(name: str) -> int:
+        return proxy.post(json=BODY, headers={"X-Request-Id": name}).status_code
+
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(post, "slow") for _ in range(2)]
+        while len(server.requests) < seen + 2:
+            time.sleep(0.01)
+        with raw(proxy) as (connection, _):
+            head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nX-Request-Id: impatient\r\n"
+            connection.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+            patient = pool.submit(post, "patient")
+            time.sleep(0.1)
+        assert [one.result() for one in (*slow, patient)] == [200, 200, 200]
+    headers = [
+        {name.lower(): value for name, value in one.headers.items()}
+        for one in server.requests[seen:]
+        if one.path == PREDICT
+    ]
+    assert [one["x-request-id"] for one in headers] == ["slow", "slow", "patient"]
+    rows = {row["request_id"]: row["status"] for row in proxy.written()}
+    assert rows == {"slow": 200, "patient": 200, "impatient": 499}
+
+
 def test_a_sample_is_chosen_by_request_id_and_says_its_rate(start, tmp_path):
     proxy = start("--sample", "0.3", "--model-version", "1")
     with requests.Session() as session:
