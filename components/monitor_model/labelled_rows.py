@@ -11,6 +11,8 @@ from ..lib.joined_sets import JoinedSet
 from ..lib.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.prediction_table import read_columns
 
+SPAN = "joined_span"
+"""The column to slice by that names the span of each row."""
 MOST_ROWS = 500_000
 """Of more rows so many are taken, evenly: the standard error of an AUC is then below 0.001."""
 
@@ -49,7 +51,7 @@ def read_scores(
             place += batch.num_rows
             if taken.any():
                 rows = {name: column.filter(pa.array(taken)) for name, column in cells.items()}
-                parts.append(_scores(rows, about.predictions, sliced))
+                parts.append(_scores(rows, about.predictions, sliced, one.span))
     if not parts:
         return None
     weights = np.concatenate([part.weight for part in parts if part.weight is not None])
@@ -63,15 +65,16 @@ def read_scores(
 
 
 def _scores(
-    rows: dict[str, pa.Array], predictions: Sequence[str], sliced: dict[str, str]
+    rows: dict[str, pa.Array], predictions: Sequence[str], sliced: dict[str, str], span: str
 ) -> Scores:
     outputs = [_numbers(rows[name]).astype(np.float32) for name in predictions]
     columns = {name: rows[column] for name, column in sliced.items()}
+    columns[SPAN] = pa.array([span] * len(outputs[0]), pa.string())
     return Scores(
         _numbers(rows[LABEL]),
         {CANDIDATE: outputs[0] if len(outputs) == 1 else np.stack(outputs, 1)},
         _numbers(rows[WEIGHT]),
-        pa.table(columns or {"": pa.nulls(len(outputs[0]))}),
+        pa.table(columns),
     )
 
 

@@ -1,7 +1,8 @@
 """Testing the losses of labelled rows against those of the rows that the gate judged the champion on.
 
-Each span counts once, when the labels of all its predictions are due and mature: labels that come early may be of other
-cases than those that come late. So a span that is joined again later changes what is shown, and no test.
+The observations are the means of spans: rows of one span are no independent witnesses. Each span counts once, when the
+labels of all its predictions are due and mature: labels that come early may be of other cases than those that come
+late. So a span that is joined again later changes what is shown, and no test.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,19 +20,20 @@ from ..lib.joined_sets import JoinedSet
 from ..lib.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.monitoring.quality_record import LossBaseline, LossSums, QualityRecord, without_test
 from ..lib.monitoring.reference import Reference
-from ..lib.monitoring.risk_test import RiskTest, weighed
-from ..lib.monitoring.row_losses import LOSSES, Problem, problem_of, row_loss
+from ..lib.monitoring.row_losses import LOSSES, ZERO_ONE, Problem, problem_of, row_loss
+from ..lib.monitoring.span_test import SpanTest
 from ..lib.prediction_table import read_columns
-from ..lib.sequential_test import Values, block_ends
+from ..lib.span_periods import span_periods
 
-# A loss may be far above what the gate saw; what is tested must be bounded.
+# A loss may be far above what the gate saw; a single row must not move a span's mean at will.
 _CAP_QUANTILE, _CAP_FACTOR = 0.99, 2.0
 _LEAST_ROWS = 200
 MOST_SLICES = 20
 MOST_SPANS = 1_000
 # Part of the record's settings: raised when equal rows would be tested otherwise.
-_VERSION = 1
-_NORMAL = NormalDist()
+_VERSION = 2
+# The gate's mean counts by its upper limit of so much confidence.
+_LIMIT = NormalDist().inv_cdf(0.95)
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,21 @@ class LossTestSettings:
     Attributes:
         alpha: Probability of a false alarm over all looks and tests.
         max_increase: Increase of the mean that is allowed, as a share of the baseline.
+        variation: Standard deviation of a span's mean that is assumed, as a share of the baseline.
         spans: Newest spans whose sums are kept.
         slices: The slices that the gate measured, largest first; none to test all rows alone.
     """
 
     alpha: float
     max_increase: float
+    variation: float
     spans: int
     slices: tuple[Mapping[str, str], ...] = ()
 
     def digest(self) -> str:
         """Digest what makes other tests."""
-        made_of = [_VERSION, self.alpha, self.max_increase, [dict(one) for one in self.slices]]
+        slices = [dict(one) for one in self.slices]
+        made_of = [_VERSION, self.alpha, self.max_increase, self.variation, slices]
         return digest_value(made_of)
 
 
@@ -65,16 +70,30 @@ def choose_slices(measured: Sequence[SliceMetrics]) -> tuple[Mapping[str, str], 
     return tuple(dict(one.slice) for one in slices[:MOST_SLICES])
 
 
-def start_record(reference: Reference, settings: LossTestSettings) -> QualityRecord:
+def equivalent_spans(reference: Sequence[str], serving: str) -> float:
+    """Return how many spans of serving the gate's rows are as much time as; how many spans they have, if unknown.
+
+    Args:
+        reference: Names of the spans of the gate's rows.
+        serving: Name of a span of serving.
+    """
+    own, other = span_periods(list(reference)), span_periods([serving])
+    if not own or not other:
+        return float(max(1, len(reference)))
+    length = other[serving].end - other[serving].start
+    return max(1.0, sum((one.end - one.start) / length for one in own.values()))
+
+
+def start_record(reference: Reference, settings: LossTestSettings, serving: str) -> QualityRecord:
     """Start the tests of a champion.
 
-    Half of alpha is for all rows, half for the slices; each test gets an equal share. Half of that is spent on the
-    baseline, whose mean is known up to its error only: the bound counts from its upper confidence limit. The other
-    half is the level of the test.
+    Half of alpha is for all rows, half for the slices; each test gets an equal share. The baseline's mean is known up
+    to its error only, by its rows and by the spans that it is of, so the bound counts from its upper 95 % limit.
 
     Args:
         reference: The rows that the gate judged the champion on.
         settings: The settings.
+        serving: Name of a span that is tested.
 
     Returns:
         A record without spans.
@@ -87,6 +106,7 @@ def start_record(reference: Reference, settings: LossTestSettings) -> QualityRec
         mask = _slice_of_reference(reference, values)
         if mask is not None and mask.sum() >= _LEAST_ROWS:
             masks.append((values, mask))
+    spans = equivalent_spans(reference.spans, serving)
     baselines = []
     for loss in losses:
         found = row_loss(loss, problem, labels, predictions)
@@ -98,12 +118,12 @@ def start_record(reference: Reference, settings: LossTestSettings) -> QualityRec
             if kept.any():
                 weights = reference.weights[kept]
                 baselines.append(
-                    _baseline(loss, values, found[kept], weights, share, settings.max_increase)
+                    _baseline(loss, values, found[kept], weights, share, settings, spans)
                 )
     return QualityRecord(
         settings.digest(),
         tuple(baselines),
-        {one.name: RiskTest.start(one.allowed / one.cap).content() for one in baselines},
+        {one.name: _start(one) for one in baselines},
     )
 
 
@@ -113,19 +133,25 @@ def _baseline(
     losses: np.ndarray,
     weights: np.ndarray,
     alpha: float,
-    max_increase: float,
+    settings: LossTestSettings,
+    spans: float,
 ) -> LossBaseline:
     cap = float(np.quantile(losses, _CAP_QUANTILE)) * _CAP_FACTOR
-    cap = cap if cap > 0 else 1.0
-    if loss == "zero_one":
-        cap = 1.0
+    cap = 1.0 if loss == ZERO_ONE or cap <= 0 else cap
     sums = _sums(np.minimum(losses, cap), weights)
     mean = sums.mean or 0.0
     # A mean of zeros has no error that rows show: the rule of three.
     error = max(sums.error, cap / len(losses) if not mean else 0.0)
-    limit = mean + _NORMAL.inv_cdf(1 - alpha / 2) * error
-    allowed = min(limit + max_increase * mean, cap)
-    return LossBaseline(loss, dict(values), mean, error, len(losses), cap, allowed, alpha)
+    variation = max(settings.variation * mean, error)
+    limit = mean + _LIMIT * float(np.hypot(error, variation / np.sqrt(spans)))
+    allowed = limit + settings.max_increase * mean
+    return LossBaseline(
+        loss, dict(values), mean, error, variation, len(losses), cap, allowed, alpha
+    )
+
+
+def _start(one: LossBaseline) -> dict[str, Any]:
+    return SpanTest.start(one.allowed, one.variation).content()
 
 
 def add_span(
@@ -140,9 +166,7 @@ def add_span(
         version: The champion's number; rows of others are left out.
         spans: How many spans' sums are kept.
     """
-    tests = {one.name: RiskTest.of(record.tests[one.name]) for one in record.baselines}
     sums = {one.name: LossSums() for one in record.baselines}
-    alarmed = dict(record.alarmed)
     invalid = 0
     for labels, predictions, weights, columns in _batches(joined, version, record.baselines):
         for loss in LOSSES[problem]:
@@ -154,9 +178,11 @@ def add_span(
                 kept = valid & _slice_mask(columns, one.slice, len(labels))
                 capped, own = np.minimum(losses[kept], one.cap), weights[kept]
                 sums[one.name] = sums[one.name].plus(_sums(capped, own))
-                tests[one.name], alarm = _bet(tests[one.name], capped / one.cap, own, one.alpha / 2)
-                if alarm:
-                    alarmed.setdefault(one.name, joined.span)
+    tests, alarmed = {}, dict(record.alarmed)
+    for one in record.baselines:
+        tests[one.name] = test = _after(SpanTest.of(record.tests[one.name]), one, sums[one.name])
+        if float(test.log_evidence) >= -np.log(one.alpha):
+            alarmed.setdefault(one.name, joined.span)
     kept_sums = {"span": joined.span, "sums": {name: one.content() for name, one in sums.items()}}
     seen = {**record.spans, joined.span: joined.version}
     return replace(
@@ -179,29 +205,21 @@ def recent(record: QualityRecord, name: str) -> LossSums:
 
 
 def clear_alarms(record: QualityRecord) -> QualityRecord:
-    """Begin the tests again whose alarm is over: the recent spans, all after the alarm, are within the bound."""
+    """Begin the tests again whose alarm is over: the newest spans are within the bound."""
     for one in record.baselines:
-        if one.name not in record.alarmed:
-            continue
-        spans = [kept["span"] for kept in record.sums]
         mean = recent(record, one.name).mean
-        since = record.alarmed[one.name]
-        if since not in spans and mean is not None and mean <= one.allowed:
-            start = RiskTest.start(one.allowed / one.cap).content()
-            record = without_test(record, one.name, start)
+        if one.name in record.alarmed and mean is not None and mean <= one.allowed:
+            record = without_test(record, one.name, _start(one))
     return record
 
 
-def _bet(
-    test: RiskTest, losses: np.ndarray, weights: np.ndarray, alpha: float
-) -> tuple[RiskTest, bool]:
-    values = weighed(losses, weights, test.bound)
-    begin, alarm = 0, False
-    for end in block_ends(int(test.rows), len(values)):
-        test = test.plus(Values.of(values[begin:end]))
-        alarm = alarm or float(test.log_evidence) >= -np.log(alpha)
-        begin = end
-    return test, alarm
+def _after(test: SpanTest, one: LossBaseline, sums: LossSums) -> SpanTest:
+    if sums.mean is None:
+        return test
+    # The error of a few rows, which may be alike by chance, is not less than the gate's rows show.
+    of_row = one.error * np.sqrt(one.rows)
+    error = max(sums.error, of_row / np.sqrt(sums.rows))
+    return test.plus(np.array(sums.mean), np.array(error))
 
 
 def _sums(losses: np.ndarray, weights: np.ndarray) -> LossSums:
@@ -268,7 +286,7 @@ def problem_of_reference(reference: Reference) -> Problem:
     return problem_of(reference.labels, reference.predictions)
 
 
-def read_test(record: QualityRecord, name: str) -> RiskTest:
+def read_test(record: QualityRecord, name: str) -> SpanTest:
     """Return the state of a test."""
     content: Mapping[str, Any] = record.tests[name]
-    return RiskTest.of(content)
+    return SpanTest.of(content)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tensorflow_model_analysis.api import types
@@ -19,6 +19,7 @@ from ..lib.evaluation.metric_requirements import requirements
 from ..lib.evaluation.scores import Scores
 from ..lib.evaluation.slices import slice_name
 from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined
+from .labelled_rows import SPAN
 
 # They grow with the number of rows, so that those of two windows can't be compared.
 _COUNTS = frozenset({"TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"})
@@ -37,6 +38,7 @@ class Measured:
         direction: `HIGHER` or `LOWER` is better.
         undefined: Why it has no value; empty if it has one.
         by_slice: Value and rows by slice, as the registry names slices.
+        by_span: Value and standard error of each span where it is defined.
     """
 
     value: float
@@ -44,6 +46,7 @@ class Measured:
     direction: int
     undefined: str = ""
     by_slice: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    by_span: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,8 @@ def measure(scores: Scores, evaluation: Mapping[str, Any], label: str) -> Measur
     not_covered = []
     rows = invalid = 0
     for specs in _attempts(evaluation["metrics_specs"]):
-        config = build_eval_config(
-            specs, evaluation.get("slicing_specs") or [{}], {**options, **_INTERVALS}, label, weight
-        )
+        slices = [*(evaluation.get("slicing_specs") or [{}]), {"feature_keys": [SPAN]}]
+        config = build_eval_config(specs, slices, {**options, **_INTERVALS}, label, weight)
         counts, good = count_inputs(
             scores, requirements(config), config.slicing_specs, binarized_classes(config)
         )
@@ -126,6 +128,7 @@ def _read(
     one_output = scores.predictions[CANDIDATE].ndim == 1
     found: dict[str, Measured] = {}
     slices: dict[str, dict[str, tuple[float, int]]] = {}
+    spans: dict[str, dict[str, tuple[float, float]]] = {}
     for key, metrics in results:
         held = holds.get(slice_id(key))
         for metric, value in metrics.items():
@@ -139,14 +142,17 @@ def _read(
             if number is None:
                 continue
             why = why_undefined(of_class, metric, held, one_output) if held else ""
-            if key:
-                if not why and math.isfinite(number):
-                    rows = held.rows if held else 0
-                    slices.setdefault(name, {})[slice_name(key)] = (number, rows)
-            else:
+            if not key:
                 found[name] = Measured(math.nan if why else number, error, direction, why)
+            elif why or not math.isfinite(number):
+                continue
+            elif key[0][0] == SPAN:
+                spans.setdefault(name, {})[str(key[0][1])] = (number, error)
+            else:
+                rows = held.rows if held else 0
+                slices.setdefault(name, {})[slice_name(key)] = (number, rows)
     return {
-        name: Measured(one.value, one.error, one.direction, one.undefined, slices.get(name, {}))
+        name: replace(one, by_slice=slices.get(name, {}), by_span=spans.get(name, {}))
         for name, one in found.items()
     }
 

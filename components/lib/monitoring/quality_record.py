@@ -27,7 +27,8 @@ class LossBaseline:
         loss: Its name.
         slice: Value by column; empty for all rows.
         mean: Weighted mean.
-        error: Standard error of the mean.
+        error: Standard error of the mean by its rows.
+        variation: Standard deviation of the mean between spans that is assumed.
         rows: How many rows.
         cap: Losses above it count as this one.
         allowed: The mean that is allowed in service.
@@ -38,6 +39,7 @@ class LossBaseline:
     slice: Mapping[str, str]
     mean: float
     error: float
+    variation: float
     rows: int
     cap: float
     allowed: float
@@ -115,8 +117,8 @@ class QualityRecord:
     Attributes:
         settings: Digest of what it was started with; other settings start it again.
         baselines: The losses that are tested.
-        tests: State of each test, by name; see `RiskTest`.
-        alarmed: The span at which each test gave its alarm, by name; others gave none.
+        tests: State of each test, by name; see `SpanTest`.
+        alarmed: The span at which each test found its bound exceeded, by name, while the newest spans are above it.
         spans: Version of the joined set that counted, by span.
         sums: Sums of the newest spans that counted, oldest first: `{"span": ..., "sums": {name: ...}}`.
         invalid: Rows of these spans whose label or prediction is none of the problem.

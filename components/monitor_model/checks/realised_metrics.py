@@ -1,16 +1,19 @@
 """Signals on the metrics of `evaluation` over labelled rows, against what the gate measured."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from statistics import mean, variance
 from typing import TYPE_CHECKING, Any
 
 from ...lib.evaluation_summary import SliceMetrics
 from ...lib.monitoring.quality_record import QualityRecord, QualityRecords
 from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.monitoring.span_test import PRIOR_SPANS
 from ...lib.registry import Registry
 from ...lib.store import Store
 from ...lib.words import name_spans, number, plural
 from ..look import Look
+from ..loss_tests import equivalent_spans
 from . import realised_quality
 
 if TYPE_CHECKING:
@@ -18,18 +21,21 @@ if TYPE_CHECKING:
 
 METRICS = "metrics"
 """Subject of the signal that says why no metric could be judged."""
+# Where nothing else is known, the deviation between spans that is assumed: as a share of the distance to 0 or 1.
+_VARIATION = 0.1
 # With fewer rows a standard error by the jackknife is none.
 _LEAST_ROWS = 200
 _MOST_SLICES = 50
-_DEGREES = 19
+# TFMA's jackknife leaves one of 20 groups out at a time.
+_MOST_DEGREES = 19
 
 
 def find_signals(look: Look) -> Iterator[Signal]:
     """Judge the metrics on the newest spans that count in the tests of `realised_quality`.
 
-    A metric such as AUC is no mean over rows, so no bet is made on it. Its standard error is the jackknife's (Efron and
-    Stein, "The jackknife estimate of variance", 1981; TFMA leaves one of 20 groups out at a time, so the error has 19
-    degrees of freedom). The probability of a false alarm is spent over the looks: at the k-th span that counts
+    A metric such as AUC is no mean over rows, so no bet is made on it. Its error has a part by rows, the jackknife's
+    (Efron and Stein, "The jackknife estimate of variance", 1981, as TFMA computes it), and a part by spans, which vary
+    beside that: see `span_test`. The probability of a false alarm is spent over the looks: at the k-th span that counts
     1/(k(k+1)) of it, so that all looks together have no more (the union bound; Lan and DeMets, "Discrete sequential
     boundaries for clinical trials", 1983, call it spending). That holds as far as a metric of hundreds of rows is
     normally distributed.
@@ -79,11 +85,34 @@ def _measure(look: Look, spans: list[str]) -> "Measurement | None":
     return None if scores is None else measure(scores, look.evaluation, look.label)
 
 
-def _quantile(probability: float) -> float:
-    """Return a quantile of Student's t distribution with the jackknife's degrees of freedom."""
+def _quantile(probability: float, spans: int) -> float:
+    """Return a quantile of Student's t distribution with the degrees of freedom that the error has."""
     from scipy.stats import t
 
-    return float(t.ppf(probability, _DEGREES))
+    return float(t.ppf(probability, min(_MOST_DEGREES, spans - 1 + PRIOR_SPANS)))
+
+
+def _assumed(gate: float, direction: int, variation: float) -> float:
+    """Return the deviation between spans that is assumed of a metric."""
+    if direction < 0:
+        return variation * abs(gate)
+    return _VARIATION * (min(gate, 1 - gate) if 0 < gate < 1 else abs(gate))
+
+
+def between_spans(values: Mapping[str, tuple[float, float]], assumed: float) -> float:
+    """Return the standard deviation of a metric between spans, beside that of its rows.
+
+    Args:
+        values: Value and standard error by span.
+        assumed: What is assumed; it counts as `PRIOR_SPANS` spans.
+    """
+    known = [(value, error) for value, error in values.values() if math.isfinite(error)]
+    weight = max(0, len(known) - 1)
+    if not weight:
+        return assumed
+    found = variance(value for value, _ in known) - mean(error**2 for _, error in known)
+    total = PRIOR_SPANS * assumed**2 + weight * max(found, 0.0)
+    return math.sqrt(total / (PRIOR_SPANS + weight))
 
 
 class _Judged:
@@ -103,6 +132,8 @@ class _Judged:
         count = max(1, len(record.spans))
         alpha = float(own.get("alpha", 0.01)) * realised_quality.METRICS_SHARE / max(1, metrics)
         self._alpha = alpha / (count * (count + 1))
+        self._variation = float(own.get("variation", realised_quality.VARIATION))
+        self._gate_spans = equivalent_spans(look.model.info.get("eval_spans") or (), spans[-1])
         self._spans = spans
         self._overall = summary[0]
         self._by_slice = {one.name: one for one in summary[1:]}
@@ -128,7 +159,11 @@ class _Judged:
             )
         rows = self._overall.rows
         of_gate = found.error * math.sqrt(measurement.rows / rows) if rows else 0.0
-        margin = _quantile(1 - self._alpha) * math.hypot(found.error, of_gate)
+        count = max(1, len(found.by_span))
+        between = between_spans(found.by_span, _assumed(gate, found.direction, self._variation))
+        by_spans = between * math.sqrt(1 / count + 1 / self._gate_spans)
+        error = math.hypot(found.error, of_gate, by_spans)
+        margin = _quantile(1 - self._alpha, count) * error
         if found.direction > 0:
             allowed = gate - self._decrease * abs(gate)
             bound = allowed - margin
@@ -149,12 +184,14 @@ class _Judged:
             bound,
             clears_at=allowed,
             window=self._spans[-1],
-            evidence=self._evidence(name, found, measurement, allowed),
+            evidence={
+                **self._evidence(name, found, measurement),
+                "allowed": allowed,
+                "between_spans": between,
+            },
         )
 
-    def _evidence(
-        self, name: str, found: "Measured", measurement: "Measurement", allowed: float
-    ) -> dict[str, Any]:
+    def _evidence(self, name: str, found: "Measured", measurement: "Measurement") -> dict[str, Any]:
         slices = sorted(found.by_slice.items(), key=lambda item: -item[1][1])[:_MOST_SLICES]
         return {
             "rows": measurement.rows,
@@ -162,7 +199,6 @@ class _Judged:
             "interval": [found.value - 1.96 * found.error, found.value + 1.96 * found.error],
             "gate": self._overall.metrics[name],
             "gate_rows": self._overall.rows,
-            "allowed": allowed,
             "alpha_of_this_look": self._alpha,
             "spans": self._spans,
             "slices": [
@@ -176,5 +212,6 @@ class _Judged:
                 }
                 for key, (value, rows) in slices
             ],
-            "method": "jackknife, with the probability of a false alarm spent over the spans",
+            "by_span": {span: value for span, (value, _) in found.by_span.items()},
+            "method": "jackknife and deviation between spans; probability of a false alarm spent over looks",
         }

@@ -34,6 +34,8 @@ METRICS_SHARE = 0.5
 # Of two looks at once one writes first each time.
 _TRIES = 20
 _Z = 1.96
+VARIATION = 0.25
+"""Default of `variation`."""
 
 
 def find_signals(look: Look) -> Iterator[Signal]:
@@ -79,6 +81,7 @@ def _settings(look: Look) -> LossTestSettings:
     return LossTestSettings(
         float(own.get("alpha", 0.01)) * (1 - METRICS_SHARE),
         float(own.get("max_increase", 0.1)),
+        float(own.get("variation", VARIATION)),
         int(own.get("spans", 7)),
         slices,
     )
@@ -93,7 +96,8 @@ def _advance(
     for _ in range(_TRIES):
         before = records.read()
         is_same = before is not None and before.settings == settings.digest()
-        record = before if before and is_same else start_record(reference, settings)
+        serving = ready[-1].span if ready else ""
+        record = before if before and is_same else start_record(reference, settings, serving)
         for joined in ready:
             if joined.span in record.spans:
                 continue
@@ -114,18 +118,15 @@ def _signal(look: Look, record: QualityRecord, one: LossBaseline, waiting: str) 
         return Signal(Kind.REALISED, one.name, Outcome.SILENT, meaning, bound=one.allowed)
     test = read_test(record, one.name)
     alarm = record.alarmed.get(one.name)
-    evidence_for = float(np.exp(min(float(test.log_evidence), 700.0)))
-    needed = 2 / one.alpha
-    high = sums.mean + _Z * sums.error
-    low = max(0.0, sums.mean - _Z * sums.error)
+    error = float(np.hypot(sums.error, float(test.between) / np.sqrt(len(spans))))
     meaning = (
         f"{words}{where} {number(sums.mean)} on {plural(sums.rows, 'labelled row')} of {name_spans(spans)}, where the "
         f"gate's rows had {number(one.mean)} and {number(one.allowed)} is allowed"
     )
     if alarm:
-        meaning += f"; it exceeds the bound beyond chance since span {alarm}"
+        meaning += f"; spans do not vary so much by chance (found with span {alarm})"
     elif sums.mean > one.allowed:
-        meaning += "; chance may explain it so far"
+        meaning += "; spans may vary so much by chance"
     return Signal(
         Kind.REALISED,
         one.name,
@@ -136,19 +137,20 @@ def _signal(look: Look, record: QualityRecord, one: LossBaseline, waiting: str) 
         window=spans[-1],
         evidence={
             "rows": sums.rows,
-            "interval": [low, high],
+            "interval": [max(0.0, sums.mean - _Z * error), sums.mean + _Z * error],
             "baseline": one.mean,
             "baseline_rows": one.rows,
             "baseline_error": one.error,
             "cap": one.cap,
-            "evidence": evidence_for,
-            "evidence_needed": needed,
+            "between_spans": float(test.between),
+            "evidence": float(np.exp(min(float(test.log_evidence), 700.0))),
+            "evidence_needed": 1 / one.alpha,
             "labelled_share": _labelled_share(look, spans),
             "spans": spans,
             "spans_counted": len(record.spans),
             "invalid_rows": record.invalid,
             "not_counted": waiting,
-            "method": "betting; e-process over all spans since the champion came into service",
+            "method": "e-process over the means of all spans since the champion came into service",
         },
     )
 

@@ -28,11 +28,19 @@ class RealisedQualityConfig(Section):
         description="Decrease that is allowed of metrics of `evaluation` that are better when higher, such as AUC, as "
         "a share of what the gate measured. Those that are better when lower may grow by `max_increase`.",
     )
+    variation: float = Field(
+        0.25,
+        ge=0,
+        le=2,
+        description="Standard deviation of the mean loss between spans (days, hours) of an unchanged model that is "
+        "assumed until the spans show their own, as a share of the mean loss.",
+    )
     spans: int = Field(
         7,
         ge=1,
         le=1000,
-        description="Number of newest spans with mature labels that shown values are of.",
+        description="Number of newest spans with mature labels that shown values are of. A signal is breached only "
+        "while they are beyond the bound.",
     )
     slices: bool = Field(
         True, description="Whether the losses of the slices of `evaluation` are tested, too."

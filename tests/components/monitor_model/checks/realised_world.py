@@ -26,6 +26,7 @@ class Reference:
     def __init__(self, rows=20_000):
         random = np.random.default_rng(0)
         self.rows = rows
+        self.spans = ("2026-02",)
         self.predictions = random.beta(2, 5, rows)
         self.labels = (random.random(rows) < self.predictions).astype(float)
         self.weights = np.ones(rows)

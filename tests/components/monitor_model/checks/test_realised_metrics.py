@@ -73,10 +73,11 @@ def test_metrics_with_a_better_side_are_judged_by_slice(world):
 
 
 def test_a_model_that_orders_worse_is_found(world):
-    world.serve(0, 2000, wrong=0.4)
-    found = _find(world, 0)
+    for day in range(5):
+        world.serve(day, 600, wrong=0.6)
+    found = _find(world, 4)
     assert found["auc"].outcome == Outcome.BREACHED
-    assert found["binary_crossentropy"].outcome == Outcome.BREACHED
+    assert set(found["auc"].evidence["by_span"]) == {f"2026-03-0{day}" for day in range(1, 6)}
     assert "chance does not explain the rest" in found["auc"].meaning
 
 
@@ -106,3 +107,11 @@ def test_few_rows_and_a_gate_without_metrics_are_silent(world):
     assert "keeps no metrics of version 1" in only.meaning
     none = replace(world.newest, evaluation={})
     assert list(realised_metrics.find_signals(none)) == []
+
+
+def test_spans_vary_beside_their_rows():
+    """Two values 0.1 apart, whose rows explain 0.01 each; the assumed deviation counts as four spans."""
+    found = realised_metrics.between_spans({"a": (0.7, 0.01), "b": (0.8, 0.01)}, 0.02)
+    assert found == pytest.approx(((4 * 0.02**2 + 0.1**2 / 2 - 0.01**2) / 5) ** 0.5)
+    assert realised_metrics.between_spans({"a": (0.7, 0.01)}, 0.02) == 0.02
+    assert realised_metrics.between_spans({}, 0.02) == 0.02

@@ -36,6 +36,7 @@ def test_a_model_as_good_as_the_gate_measured_is_ok_and_each_span_counts_once(wo
     assert loss.evidence["labelled_share"] == 1.0
     low, high = loss.evidence["interval"]
     assert low < loss.value < high < 1
+    assert loss.evidence["evidence"] < 1 < loss.evidence["evidence_needed"]
     assert loss.bound > loss.evidence["baseline"] > 0
     again = world.look(2)
     assert again["log_loss"].content() == loss.content()
@@ -47,14 +48,15 @@ def test_a_model_that_got_worse_is_found_and_clears_when_it_is_good_again(world)
     for day in range(2):
         world.serve(day)
         assert world.look(day)["log_loss"].outcome == Outcome.OK
-    for day in range(2, 8):
-        world.serve(day, wrong=0.3)
+    for day in range(2, 12):
+        world.serve(day, wrong=0.6)
         found = world.look(day)
         if found["log_loss"].outcome == Outcome.BREACHED:
             break
-    assert day <= 4
-    assert "exceeds the bound beyond chance since span" in found["log_loss"].meaning
-    for after in range(day + 1, day + 9):
+    assert 4 <= day <= 9
+    assert found["log_loss"].value > found["log_loss"].bound
+    assert "spans do not vary so much by chance" in found["log_loss"].meaning
+    for after in range(day + 1, day + 7):
         world.serve(after)
         found = world.look(after)
     assert found["log_loss"].outcome == Outcome.OK
@@ -67,9 +69,9 @@ def test_a_slice_that_got_worse_is_found_beside_one_that_did_not(world):
         *(SliceMetrics({"carrier": one}, rows=10_000) for one in ("AA", "UA")),
     )
     EvaluationSummary(slices).write(registry.version_uri(world.version))
-    for day in range(3):
-        world.serve(day, 2000, wrong=0.25, carrier="UA")
-        found = world.look(day)
+    for day in range(8):
+        world.serve(day, 1000, wrong=0.8, carrier="UA")
+    found = world.look(7)
     assert found["log_loss of carrier = UA"].outcome == Outcome.BREACHED
     assert found["log_loss of carrier = AA"].outcome == Outcome.OK
     assert "log loss of carrier = UA" in found["log_loss of carrier = UA"].meaning
@@ -172,3 +174,14 @@ def test_sampled_rows_weigh_what_they_stand_for():
     assert sums.mean == pytest.approx(0.1)
     assert sums.plus(sums).mean == pytest.approx(0.1)
     assert sums.error > sums.plus(sums).error > 0
+
+
+def test_one_bad_day_is_no_alarm_and_the_sentence_agrees_with_the_outcome(world):
+    """All rows of a day are of one weather, so that they are no thousand witnesses."""
+    for day in range(6):
+        world.serve(day, 1000, wrong=0.6 if day == 3 else 0.0)
+        found = world.look(day)
+        for name in ("log_loss", "zero_one"):
+            assert found[name].outcome == Outcome.OK, day
+    assert found["log_loss"].value < found["log_loss"].bound
+    assert "chance" not in found["log_loss"].meaning
