@@ -2,10 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.examples import open_parquet
-from ..lib.folders import publish_folder, remove_leftovers, scratch_folder
+from ..lib.folders import publish_folder, remove_folder, remove_leftovers, scratch_folder
 from ..lib.prediction_table import (
     FORMAT,
     INGEST_PREDICTIONS,
@@ -49,6 +49,8 @@ INGEST_VERSION = 1
 # So many spans are written at once, each with some megabytes of rows that wait.
 _SPANS_AT_ONCE = 24
 _BLOCK = 4_096
+# No task reads a set for so long.
+_KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ class _Ingestion:
                 table.close(self._about(one), sources)
                 home = self._store.predictions_of_span_uri(one.name)
                 publish_folder(folders[one.index], join(home, one.version), RECORD_FILE)
+                _remove_replaced(list_predictions(self._store.uri, one.name))
         return [self._read_back(one) for one in due]
 
     def _fill(self, due: Sequence[_DueSpan], tables: Mapping[int, SpanTable]) -> None:
@@ -352,6 +355,16 @@ class _Ingestion:
                 f"span {one.name}: '{uri}' was removed right after it was written. Run again."
             )
         return found
+
+
+def _remove_replaced(sets: Sequence[PredictionSet]) -> None:
+    """Remove sets of a span that nobody reads any more: another one replaced them long ago."""
+    now = datetime.now(UTC)
+    for one, follower in pairwise(sets):
+        age = now - datetime.fromisoformat(follower.scored)
+        if one.writer == INGEST_PREDICTIONS and age.total_seconds() > _KEPT_SECONDS:
+            with suppress(FileNotFoundError):
+                remove_folder(one.uri, RECORD_FILE)
 
 
 def _blocks(items: Iterator[Logged]) -> Iterator[list[Logged]]:

@@ -1,7 +1,8 @@
 """Ingesting a log: spans of time, versions of them, and what the table has."""
 
+import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,19 @@ def test_since_leaves_out_what_is_older(project: Project) -> None:
     project.log("a.jsonl", [line(d, [row()], [0.5], d) for d in days], at="2026-11-04T00:00:00Z")
     assert [one.span for one in project.ingest(since=DAY).made] == [DAY, "2026-11-03"]
     assert [one.span for one in project.ingest(NOW).made] == ["2026-11-01"]
+
+
+def test_sets_that_were_replaced_long_ago_are_removed(project: Project) -> None:
+    versions = []
+    for number in range(3):
+        project.log(f"{number}.jsonl", [line(f"r{number}", [row()], [0.5])])
+        versions.append(project.ingest().made[0].version)
+    assert [one.version for one in project.sets()] == versions
+    for days, one in zip((9, 2), project.sets(), strict=False):
+        record = Path(one.uri, "predictions.json")
+        earlier = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        record.write_text(json.dumps({**json.loads(record.read_text()), "scored": earlier}))
+    project.log("3.jsonl", [line("r3", [row()], [0.5])])
+    versions.append(project.ingest().made[0].version)
+    # The second is read still, perhaps: it was replaced a moment ago.
+    assert [one.version for one in project.sets()] == versions[1:]
