@@ -170,3 +170,14 @@ def test_a_packed_file_that_is_still_written_is_read_again(project: Project) -> 
         project.ingest(NOW.replace(day=12))
     path.write_bytes(whole)
     assert project.ingest(NOW.replace(day=12)).made[0].rows == 50
+
+
+def test_an_hour_of_nothing_but_faults_is_a_set_without_rows(project: Project) -> None:
+    project.log("a.jsonl", [line("r1", [row()], [0.5])])
+    project.ingest()
+    bad = line("r2", "no JSON", [0.5], "2026-11-03T12:00:00Z")
+    project.log("b.jsonl", [bad], at="2026-11-04T00:00:00Z")
+    (made,) = project.ingest().made
+    assert (made.span, made.rows) == ("2026-11-03", 0)
+    assert project.counts("2026-11-03")["quarantined"] == {"its payload is no JSON": 1}
+    assert project.ingest().made == ()
