@@ -76,6 +76,7 @@ class Look:
         broken: Why the values of a column can't be trusted, by column; found by the checks of kind `data`.
         broken_before: Spans in which the values of a column could not be trusted, by column.
         judged_before: How many rows each span had when it was first judged, by span.
+        requests_before: Requests that a span had when it was judged, by the URI of its predictions.
         feed: All spans of predictions.
     """
 
@@ -92,6 +93,7 @@ class Look:
     broken: Mapping[str, str] = field(default_factory=dict)
     broken_before: Mapping[str, Collection[str]] = field(default_factory=dict)
     judged_before: Mapping[str, int] = field(default_factory=dict)
+    requests_before: Mapping[str, float] = field(default_factory=dict)
     feed: Feed = field(default_factory=Feed)
     _shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -153,6 +155,8 @@ class Look:
 
     def requests(self, found: PredictionSet) -> float:
         """Return how many rows a span had before sampling, shadows left out: they are copies."""
+        if found.uri in self.requests_before:
+            return self.requests_before[found.uri]
         counts = self.counts(found).requests
         return float(sum(n for group, n in counts.items() if group.variant != SHADOW))
 

@@ -25,7 +25,7 @@ from ..lib.words import plural
 from .incidents import follow
 from .judging import judge
 from .look import Look
-from .past import broken_spans, rows_when_judged
+from .past import broken_spans, requests_of_sets, rows_when_judged
 from .report import Contents, render
 from .windows import Window, choose_windows, read_feed
 
@@ -132,7 +132,7 @@ def monitor(
     )
     verdict = "; ".join([_verdict(champion, written, states), *followed.words])
     monitored = Monitored(verdict, written, states, changes, followed.changed)
-    history = looks.newest(_HISTORY)
+    history = looks.history(_HISTORY)
     if signals_path:
         write_json(join(signals_path, SIGNALS_FILE), _manifest(monitored, history))
     if report_path:
@@ -176,7 +176,7 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
     settings = usual.section("window")
     sets = list_predictions(usual.store)
     feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
-    history = looks.newest(_HISTORY)
+    history = looks.history(_HISTORY)
     windows = choose_windows(feed, settings, usual.since, {one.window for one in history})
     written = []
     known = history[-1].number if history else 0
@@ -191,13 +191,23 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             feed=own,
             judged_before=rows_when_judged(history),
             broken_before=broken_spans(history),
+            requests_before=requests_of_sets(history),
             _shared=usual._shared,
         )
         key = _key(look)
         if any(one.key == key and not one.errors for one in history):
             continue
         signals, errors = judge(look)
-        spans = {one.span: {"version": one.version, "rows": one.rows} for one in look.current}
+        spans = {
+            one.span: {
+                "version": one.version,
+                "rows": one.rows,
+                "first_rows": look.judged_before.get(one.span, one.rows),
+                "requests": look.requests(one),
+                "uri": one.uri,
+            }
+            for one in look.current
+        }
         record = LookRecord(
             key,
             look.window,

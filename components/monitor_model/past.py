@@ -11,8 +11,18 @@ def rows_when_judged(history: Sequence[LookRecord]) -> dict[str, int]:
     rows: dict[str, int] = {}
     for one in history:
         for span, about in one.spans.items():
-            rows.setdefault(span, int(about["rows"]))
+            rows.setdefault(span, int(about.get("first_rows", about["rows"])))
     return rows
+
+
+def requests_of_sets(history: Sequence[LookRecord]) -> dict[str, float]:
+    """Return how many requests each set of predictions has, by its URI: so it is counted once, not in each look."""
+    return {
+        str(about["uri"]): float(about["requests"])
+        for one in history
+        for about in one.spans.values()
+        if "requests" in about
+    }
 
 
 def broken_spans(history: Sequence[LookRecord]) -> dict[str, set[str]]:

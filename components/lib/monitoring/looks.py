@@ -19,6 +19,8 @@ from .signals import Signal
 
 FORMAT = 1
 _READERS = 16
+# The longest past that a look is compared with, `monitoring.window.earlier`.
+_MOST_WINDOWS = 1_000
 # Another writer wins a race by writing, so somebody gets on each time.
 _MOST_RACES = 50
 
@@ -37,7 +39,8 @@ class LookRecord:
         spans: Version and rows of each span that was judged, by span.
         errors: Why checks could not judge; a look with errors is repeated.
         by: The run or user that looked.
-        about: Further JSON values for readers, such as `maturity`.
+        about: Further JSON values for readers.
+        before: Number of the newest look at each of the newest windows before, by window; filled in when it is written.
     """
 
     key: str
@@ -49,6 +52,7 @@ class LookRecord:
     errors: tuple[str, ...] = ()
     by: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, int] = field(default_factory=dict)
     number: int = 0
 
     @property
@@ -68,6 +72,7 @@ class LookRecord:
             "spans": {name: dict(one) for name, one in self.spans.items()},
             "errors": list(self.errors),
             "about": dict(self.about),
+            "before": dict(self.before),
             "signals": [one.content() for one in self.signals],
         }
 
@@ -90,6 +95,7 @@ class LookRecord:
             tuple(content.get("errors") or ()),
             content.get("by") or "",
             content.get("about") or {},
+            content.get("before") or {},
             record.number,
         )
 
@@ -139,6 +145,22 @@ class Looks:
         """
         return self._read(self._looks.numbers()[-count:])
 
+    def history(self, windows: int) -> list[LookRecord]:
+        """Read the newest look at each of the newest windows, oldest first.
+
+        A window is looked at again each time that labels come, so the newest looks may all be at one of them.
+
+        Args:
+            windows: How many windows at most.
+        """
+        newest = self._looks.newest()
+        if newest is None:
+            return []
+        last = LookRecord.of(newest, self._looks.uri)
+        numbers = [one for window, one in last.before.items() if window != last.window]
+        earlier = sorted(numbers)[-(windows - 1) :] if windows > 1 else []
+        return [*self._read(earlier), last]
+
     def since(self, number: int) -> list[LookRecord]:
         """Read the looks after a number, oldest first."""
         return self._read([one for one in self._looks.numbers() if one > number])
@@ -156,7 +178,6 @@ class Looks:
         Raises:
             RetrainerError: If others write all the time.
         """
-        content = {**look.content(), "id": uuid4().hex}
         for _ in range(_MOST_RACES):
             newest = self._looks.newest()
             for other in self.since(known):
@@ -165,6 +186,7 @@ class Looks:
                 known = max(known, other.number)
             if newest and newest.number < known:
                 continue
+            content = {**look.content(), "before": _windows_of(newest), "id": uuid4().hex}
             if made := self._looks.append(content, newest):
                 return LookRecord.of(made, self._looks.uri)
         raise RetrainerError(
@@ -252,6 +274,17 @@ class Looks:
     @property
     def _states(self) -> NumberedRecords:
         return NumberedRecords(Store(self.store).signal_states_uri)
+
+
+def _windows_of(newest: NumberedRecord | None) -> dict[str, int]:
+    """Return the newest look at each window up to a record, as its successor keeps it."""
+    if newest is None:
+        return {}
+    before = dict(newest.content.get("before") or {})
+    # The window that was looked at last goes to the end.
+    before.pop(newest.content["window"], None)
+    found = {**before, newest.content["window"]: newest.number}
+    return dict(list(found.items())[-_MOST_WINDOWS:])
 
 
 def _check_format(content: Mapping[str, Any], number: int, uri: str) -> None:

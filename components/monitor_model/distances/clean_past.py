@@ -50,7 +50,9 @@ def read_clean_past(look: Look) -> CleanPast:
     judged = {one.span for one in look.current}
     # A span is judged again when its labels come, or rows that are late.
     records = [
-        one for one in Looks(look.store).newest(3 * len(look.earlier)) if one.window not in judged
+        one
+        for one in Looks(look.store).history(len(look.earlier) + len(look.current))
+        if one.window not in judged
     ]
     return _follow(look, records)
 

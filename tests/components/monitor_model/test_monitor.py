@@ -211,3 +211,13 @@ def test_the_report_and_the_list_are_written(served, tmp_path):
     assert "feed of requests" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert (tmp_path / "signals" / "signals.json").exists()
+
+
+def test_rows_are_late_against_the_first_look_however_many_follow(served):
+    look_at(served, 6)
+    for number, rows in enumerate((220, 240, 260), start=2):
+        write_predictions(
+            served, day(5), make_columns(rows, 5), name=f"v{number}", scored=noon(6 + number)
+        )
+        _, signals = look_at(served, 6)
+        assert signals["data/late rows"].value == pytest.approx((rows - 200) / rows)

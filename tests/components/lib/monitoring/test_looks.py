@@ -113,3 +113,23 @@ def test_a_look_keeps_its_key_apart_from_others_of_its_span(looks):
     looks.add(replace(look("a"), key="with labels"))
     assert looks.fold({}).look == 2
     assert len(looks.states().states["data/x"].recent) == 1
+
+
+def test_the_history_has_one_look_a_window_however_often_one_was_looked_at(looks):
+    for window in ("a", "b", "c"):
+        for number in range(4):
+            looks.add(replace(look(window), key=f"{window}{number}"))
+    assert [(one.window, one.number) for one in looks.history(9)] == [("a", 4), ("b", 8), ("c", 12)]
+    assert [one.window for one in looks.history(2)] == ["b", "c"]
+    assert [one.window for one in looks.history(1)] == ["c"]
+    # Late rows: an older window is looked at again.
+    looks.add(replace(look("b"), key="late"))
+    assert [(one.window, one.number) for one in looks.history(9)] == [
+        ("a", 4),
+        ("c", 12),
+        ("b", 13),
+    ]
+
+
+def test_a_history_without_a_look_is_empty(looks):
+    assert looks.history(3) == []
