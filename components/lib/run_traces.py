@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -200,15 +200,20 @@ def list_folders(store: str) -> list[str]:
     return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
 
-def list_traces(store: str) -> list[RunTrace]:
+def list_traces(store: str, folders: Sequence[str] | None = None) -> list[RunTrace]:
     """Read what is noted of all runs in a store.
+
+    Args:
+        store: URI of the store.
+        folders: Only the runs in these folders of `list_folders`; all if None.
 
     Returns:
         A trace for each run of which anything is noted, in no order.
     """
     # On a bucket each folder costs a few round trips, which can wait for each other.
     with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda folder: _read_traces(store, folder), list_folders(store))
+        names = list_folders(store) if folders is None else folders
+        found = pool.map(lambda folder: _read_traces(store, folder), names)
         traces = [trace for traces in found for trace in traces]
     return _with_failures(store, traces)
 

@@ -71,9 +71,9 @@ def write(file: Path, textfile: Path | None) -> None:
 
 def _renderer(file: Path) -> Callable[[], bytes]:
     from ..project.config import load_config
-    from ..telemetry.loop.collecting import parts_of, render
+    from ..telemetry.loop.collecting import LoopMetrics, parts_of
 
     config = load_config(file).config
     delay = config.monitoring.labels.delay_seconds if config.monitoring else 0
     parts = parts_of(config.store, delay)
-    return lambda: render(config.name, parts)
+    return LoopMetrics(config.name, parts).render

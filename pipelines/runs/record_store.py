@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -106,11 +106,12 @@ def load_run(store: str, run_id: str) -> RunRecord:
     return record
 
 
-def list_runs(store: str) -> list[RunRecord]:
+def list_runs(store: str, folders: Sequence[str] | None = None) -> list[RunRecord]:
     """Read the records of all runs on this and other machines that run without a service.
 
     Args:
         store: URI of the store.
+        folders: Only the runs in these folders of `list_folders`; all if None.
 
     Returns:
         The records, newest first. A damaged one is listed last with the state `unreadable`; a
@@ -125,7 +126,8 @@ def list_runs(store: str) -> list[RunRecord]:
 
     # On a bucket each record costs a round trip, and they can wait together.
     with ThreadPoolExecutor(_READERS) as pool:
-        records = [record for record in pool.map(read, list_folders(store)) if record]
+        names = list_folders(store) if folders is None else folders
+        records = [record for record in pool.map(read, names) if record]
     return sorted(records, key=lambda record: (record.started, record.run_id), reverse=True)
 
 

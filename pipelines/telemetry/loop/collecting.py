@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -14,12 +16,24 @@ from ....components.lib.errors import RetrainerError
 from .champion import champion_metrics
 from .families import gauge
 from .monitoring import incident_metrics, label_metrics, signal_metrics
-from .runs import run_metrics
+from .runs import RunHistory
 
 LOGGER = logging.getLogger("retrainer.metrics")
-PROJECT = "project"
+# Labels come by the hour at the earliest, and each span's record is a read.
+_LABEL_SECONDS = 900.0
 
-Part = Callable[[], Iterable[Metric]]
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the store.
+
+    Attributes:
+        read: Reads its metrics.
+        seconds: How old they may be before they are read again.
+    """
+
+    read: Callable[[], Iterable[Metric]]
+    seconds: float = 0.0
 
 
 class _Fixed(Collector):
@@ -38,49 +52,70 @@ def parts_of(store: str, label_delay_seconds: float) -> dict[str, Part]:
         label_delay_seconds: How long after a prediction its label is expected.
     """
     return {
-        "champion": partial(champion_metrics, store),
-        "runs": partial(run_metrics, store),
-        "signals": partial(signal_metrics, store),
-        "incidents": partial(incident_metrics, store),
-        "labels": partial(label_metrics, store, label_delay_seconds),
+        "champion": Part(partial(champion_metrics, store)),
+        "runs": Part(RunHistory(store).metrics),
+        "signals": Part(partial(signal_metrics, store)),
+        "incidents": Part(partial(incident_metrics, store)),
+        "labels": Part(partial(label_metrics, store, label_delay_seconds), _LABEL_SECONDS),
     }
 
 
-def render(project: str, parts: dict[str, Part]) -> bytes:
-    """Read all parts and write them as the text that Prometheus scrapes.
+class LoopMetrics:
+    """The metrics of one project, read again each time that they are asked for."""
 
-    Args:
-        project: Name of the project: a label of every metric, since one Prometheus may scrape several.
-        parts: What to read, by name.
-    """
-    started = time.monotonic()
-    metrics: list[Metric] = []
-    failed = dict.fromkeys(parts, 0.0)
-    for name, read in parts.items():
+    def __init__(self, project: str, parts: Mapping[str, Part]) -> None:
+        """Name the project and what to read.
+
+        Args:
+            project: A label of every metric, since one Prometheus may scrape several projects.
+            parts: What to read, by name.
+        """
+        self._project = project
+        self._parts = parts
+        self._known: dict[str, tuple[float, list[Metric]]] = {}
+
+    def render(self) -> bytes:
+        """Read all parts and return the text that Prometheus scrapes."""
+        started = time.monotonic()
+        failed = {name: float(not self._read(name)) for name in self._parts}
+        took = time.monotonic() - started
+        own = [
+            gauge(
+                "metrics_read_failed",
+                "1 for a part of the store that could not be read.",
+                ("part",),
+                [((name,), value) for name, value in failed.items()],
+            ),
+            gauge(
+                "metrics_read_timestamp_seconds",
+                "When the store was read.",
+                (),
+                [((), time.time())],
+            ),
+            gauge("metrics_read_seconds", "How long reading the store took.", (), [((), took)]),
+        ]
+        return _write(self._project, [*chain(*(one[1] for one in self._known.values())), *own])
+
+    def _read(self, name: str) -> bool:
+        """Read a part if it is due; return whether its metrics are known."""
+        known = self._known.get(name)
+        part = self._parts[name]
+        if known and time.monotonic() - known[0] < part.seconds:
+            return True
         try:
-            metrics += list(read())
+            self._known[name] = time.monotonic(), list(part.read())
         except (RetrainerError, OSError, ValueError, KeyError, TypeError) as error:
             # Alerts on the other parts must still work, and there is one on this.
-            failed[name] = 1.0
+            self._known.pop(name, None)
             LOGGER.warning("the metrics of %s can't be read: %s", name, error)
-    metrics.append(
-        gauge(
-            "metrics_read_failed",
-            "1 for a part of the store that could not be read.",
-            ("part",),
-            [((name,), value) for name, value in failed.items()],
-        )
-    )
-    metrics.append(
-        gauge("metrics_read_timestamp_seconds", "When the store was read.", (), [((), time.time())])
-    )
-    took = time.monotonic() - started
-    metrics.append(
-        gauge("metrics_read_seconds", "How long reading the store took.", (), [((), took)])
-    )
+            return False
+        return True
+
+
+def _write(project: str, metrics: Sequence[Metric]) -> bytes:
     for metric in metrics:
         for sample in metric.samples:
-            sample.labels[PROJECT] = project
+            sample.labels["project"] = project
     registry = CollectorRegistry()
     registry.register(_Fixed(metrics))
     return generate_latest(registry)

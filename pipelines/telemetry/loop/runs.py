@@ -1,8 +1,9 @@
 """Metrics of runs: the last outcome of each pipeline, refusals by reason, seconds of tasks."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from prometheus_client.metrics_core import Metric
 
@@ -14,6 +15,7 @@ from ....components.lib.run_traces import (
     WATCH,
     Outcome,
     RunTrace,
+    list_folders,
     list_traces,
 )
 from ...project.pipelines import (
@@ -42,30 +44,66 @@ _OF_PIPELINE = {
 _ENDED_BADLY = (RunState.FAILED, RunState.INTERRUPTED, RunState.DIED, RunState.UNREADABLE)
 
 
+# A run that ended so long ago is not resumed any more, as a rule.
+_RESUMED_SECONDS = 86_400.0
+# A run that noted no end in so long has none.
+_SILENT_SECONDS = 7 * 86_400.0
+_FORGET_SECONDS = 86_400.0
+
+
 @dataclass(frozen=True)
 class _Run:
+    folder: str
     pipeline: str
     outcome: Outcome
     started: str
     seconds: Mapping[str, float]
     reasons: tuple[str, ...]
 
+    def is_settled(self, now: float) -> bool:
+        """Whether its record will not change, as a rule."""
+        age = now - (timestamp(self.started) or now)
+        return age > (_SILENT_SECONDS if self.outcome == Outcome.OPEN else _RESUMED_SECONDS)
 
-def run_metrics(store: str) -> Iterator[Metric]:
-    """Yield the metrics of the runs that the store knows, on whatever target they ran.
 
-    Args:
-        store: URI of the store.
-    """
-    records = {record.run_id: record for record in list_runs(store)}
-    traces = list_traces(store)
-    runs = [_read(trace, records.get(trace.key.name)) for trace in traces]
+class RunHistory:
+    """The runs that the store knows; runs that ended long ago are read once a day, since a bucket bills each read."""
+
+    def __init__(self, store: str) -> None:
+        """Take the store's URI."""
+        self._store = store
+        self._settled: dict[str, list[_Run]] = {}
+        self._forget_at = 0.0
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the metrics of the runs, on whatever target they ran."""
+        runs = sorted(self._read(), key=lambda run: run.started)
+        yield from _outcomes(runs)
+        yield _refusals(runs)
+        yield _seconds(runs)
+
+    def _read(self) -> list[_Run]:
+        now = time.time()
+        if now >= self._forget_at:
+            self._settled, self._forget_at = {}, now + _FORGET_SECONDS
+        folders = list_folders(self._store)
+        self._settled = {one: self._settled[one] for one in folders if one in self._settled}
+        fresh: dict[str, list[_Run]] = {one: [] for one in folders if one not in self._settled}
+        for run in _read_runs(self._store, list(fresh)):
+            fresh.setdefault(run.folder, []).append(run)
+        for folder, runs in fresh.items():
+            if runs and all(run.is_settled(now) for run in runs):
+                self._settled[folder] = runs
+        found = {**self._settled, **fresh}
+        return [run for runs in found.values() for run in runs]
+
+
+def _read_runs(store: str, folders: Sequence[str]) -> list[_Run]:
+    records = {record.run_id: record for record in list_runs(store, folders)}
+    traces = list_traces(store, folders)
+    runs = [_of_trace(trace, records.get(trace.key.name)) for trace in traces]
     traced = {trace.key.name for trace in traces if is_local(trace)}
-    runs += [_of_record(one) for name, one in records.items() if name not in traced]
-    runs.sort(key=lambda run: run.started)
-    yield from _outcomes(runs)
-    yield _refusals(runs)
-    yield _seconds(runs)
+    return runs + [_of_record(one) for name, one in records.items() if name not in traced]
 
 
 def _outcomes(runs: Iterable[_Run]) -> Iterator[Metric]:
@@ -123,19 +161,19 @@ def _seconds(runs: Iterable[_Run]) -> Metric:
     )
 
 
-def _read(trace: RunTrace, record: RunRecord | None) -> _Run:
+def _of_trace(trace: RunTrace, record: RunRecord | None) -> _Run:
     if record and is_local(trace):
         found = _of_record(record)
-        names = trace.tasks
         outcome = trace.outcome if trace.outcome != Outcome.OPEN else found.outcome
-        return _Run(found.pipeline, outcome, found.started, found.seconds, _reasons(trace))
+        return replace(found, outcome=outcome, reasons=_reasons(trace))
     names = trace.tasks
     seconds = {
         name: took
         for name, task in names.items()
         if (took := _between(task.started, task.ended)) is not None
     }
-    return _Run(_pipeline(names), trace.outcome, trace.started, seconds, _reasons(trace))
+    pipeline, folder = _pipeline(names), trace.key.folder
+    return _Run(folder, pipeline, trace.outcome, trace.started, seconds, _reasons(trace))
 
 
 def _of_record(record: RunRecord) -> _Run:
@@ -147,7 +185,7 @@ def _of_record(record: RunRecord) -> _Run:
         if task.seconds is not None and not task.reused_from
     }
     outcome = Outcome.FAILED if record.state in _ENDED_BADLY else Outcome.OPEN
-    return _Run(_pipeline(tasks), outcome, record.started, seconds, ())
+    return _Run(record.run_id, _pipeline(tasks), outcome, record.started, seconds, ())
 
 
 def _pipeline(tasks: Iterable[str]) -> str:

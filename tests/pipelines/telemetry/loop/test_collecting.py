@@ -1,5 +1,8 @@
 """What the store knows of the loop, as Prometheus reads it."""
 
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,9 @@ from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
-from retrainer.pipelines.telemetry.loop import monitoring
-from retrainer.pipelines.telemetry.loop.collecting import parts_of, render
+from retrainer.pipelines.telemetry.loop import monitoring, runs
+from retrainer.pipelines.telemetry.loop.collecting import LoopMetrics, Part, parts_of
+from retrainer.pipelines.telemetry.loop.families import gauge
 
 
 @pytest.fixture
@@ -22,7 +26,11 @@ def store(tmp_path):
 
 def read(store: MonitoredStore) -> dict[tuple, float]:
     """Value by name and labels, without the project's."""
-    text = render("flights", parts_of(store.uri, 0)).decode()
+    return parse(LoopMetrics("flights", parts_of(store.uri, 0)))
+
+
+def parse(metrics: LoopMetrics) -> dict[tuple, float]:
+    text = metrics.render().decode()
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -161,3 +169,43 @@ def test_a_part_that_can_not_be_read_costs_no_other(store):
     found = read(store)
     assert found["metrics_read_failed", "signals"] == 1
     assert found["champion_version",] == 1
+
+
+def test_runs_that_ended_long_ago_are_read_once_and_others_each_time(store, monkeypatch):
+    for name in ("old", "new", "open"):
+        store.run(name, "push_model", outcome="pushed" if name != "open" else "of a later release")
+    days = {"old": 3, "new": 0, "open": 3}
+    for name, age in days.items():
+        (file,) = Path(Store(store.uri).run_tasks_uri(name)).glob("push_model.*.json")
+        started = datetime.now(UTC) - timedelta(days=age)
+        content = {**json.loads(file.read_text()), "started": started.isoformat()}
+        file.write_text(json.dumps(content))
+    asked = []
+    list_traces = runs.list_traces
+    monkeypatch.setattr(
+        runs, "list_traces", lambda uri, folders: asked.append(folders) or list_traces(uri, folders)
+    )
+    metrics = LoopMetrics("flights", parts_of(store.uri, 0))
+    first = parse(metrics)
+    assert first["runs", "continuous_training", "pushed"] == 2
+    store.run("newest", "push_model", outcome="refused", reasons=["held"])
+    second = parse(metrics)
+    assert asked == [["new", "old", "open"], ["new", "newest", "open"]]
+    assert second["runs", "continuous_training", "pushed"] == 2
+    assert second["refusals", "held"] == 1
+    shutil.rmtree(Path(Store(store.uri).runs_uri) / "old")
+    assert parse(metrics)["runs", "continuous_training", "pushed"] == 1
+
+
+def test_a_part_is_read_again_when_it_is_due():
+    read = {"often": 0, "seldom": 0}
+
+    def part(name: str):
+        read[name] += 1
+        return [gauge(name, "It is so.", (), [((), read[name])])]
+
+    parts = {"often": Part(lambda: part("often")), "seldom": Part(lambda: part("seldom"), 3600)}
+    metrics = LoopMetrics("flights", parts)
+    parse(metrics)
+    assert parse(metrics)["often",] == 2
+    assert read == {"often": 2, "seldom": 1}
