@@ -78,7 +78,9 @@ def follow_incidents(
     is_current = seen is not None and seen.champion == champion
     # First what follows from what was known before, so that what a new champion shows joins the incident it replaced.
     for _ in range(2):
-        for incident in records.all():
+        known = records.all()
+        broken = [one.id for one in known if one.state == IncidentState.DATA_BROKEN]
+        for incident in known:
             if incident.ended:
                 continue
             facts = Facts(
@@ -87,7 +89,7 @@ def follow_incidents(
                 seen.detected if seen and is_current else (),
                 seen.looks if seen and is_current else 0,
                 read_run_end(store, incident.run) if incident.run else None,
-                broken_data=_broken_data(records),
+                broken_data=broken[-1] if broken else "",
             )
             after = _bring_forward(records, incident, facts, settings, actor, count_rows)
             if after:
@@ -166,6 +168,9 @@ def read_run_end(store: str, run: str) -> RunEnd | None:
     trace = max(traces, key=lambda one: one.started)
     version = trace.noted(PUSH, "version")
     outcome, sentence = trace.outcome, trace.sentence
+    if trace.noted(PUSH, "outcome") == Outcome.PUSHED:
+        # Its model is the champion, also if a service could not be brought to it yet.
+        outcome, sentence = Outcome.PUSHED, trace.tasks[PUSH].verdict
     if outcome == Outcome.OPEN and (error := _local_error(store, run)):
         outcome, sentence = Outcome.FAILED, error
     return RunEnd(outcome, sentence, None if version is None else int(version))
@@ -200,8 +205,3 @@ def _bring_forward(
             return last
         last = after
     return last
-
-
-def _broken_data(records: IncidentRecords) -> str:
-    broken = [one for one in records.all() if one.state == IncidentState.DATA_BROKEN]
-    return broken[-1].id if broken else ""

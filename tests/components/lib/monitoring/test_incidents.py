@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring import incidents as module
 from retrainer.components.lib.monitoring.incident import Detection, IncidentState
 from retrainer.components.lib.monitoring.incident_judgement import NewRows
@@ -185,6 +186,14 @@ def test_a_run_that_failed_on_this_machine_is_known_by_its_record(store):
         assert end.outcome == (Outcome.FAILED if words else Outcome.OPEN)
     assert end.sentence == words
     assert read_run_end(store, "another") is None
+
+
+def test_a_pushed_model_that_a_service_does_not_serve_yet_is_pushed(store):
+    retrain(store, pushes=4)
+    with pytest.raises(RetrainerError), recording(store, "deploy_model", "run-1"):
+        raise RetrainerError("KServe does not answer.")
+    end = read_run_end(store, "run-1")
+    assert (end.outcome, end.version) == (Outcome.PUSHED, 4)
 
 
 def test_a_champion_that_is_rolled_back_by_hand_ends_what_the_other_had(store):
