@@ -1,13 +1,16 @@
 """An incident: signals that were detected for one champion, and what was done about them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from ..errors import RetrainerError
+from ..words import plural
 from .signals import Kind
+
+_MOST_MEANINGS = 2
 
 
 class Group(StrEnum):
@@ -238,8 +241,19 @@ def opened(
     """
     found = tuple(detections)
     state = IncidentState.DATA_BROKEN if group == Group.DATA else IncidentState.OPEN
-    reason = " ".join(one.meaning for one in found)
+    reason = describe(found)
     return Incident(identity, group, champion, found, (Change(state, _to_text(at), reason, actor),))
+
+
+def describe(detections: Sequence[Detection]) -> str:
+    """Describe detections in a sentence or a few: what the first of them mean, and how many more there are.
+
+    Args:
+        detections: The detections.
+    """
+    shown = [one.meaning.rstrip(".") for one in detections[:_MOST_MEANINGS]]
+    left = len(detections) - len(shown)
+    return "; ".join([*shown, *([f"and {plural(left, 'more signal')}"] if left else [])])
 
 
 def _detection(content: Mapping[str, Any]) -> Detection:

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from ..errors import RetrainerError
 from ..run_traces import Outcome
 from ..words import plural
-from .incident import Detection, Group, Incident, IncidentState
+from .incident import Detection, Group, Incident, IncidentState, describe
 from .retraining_settings import PERSON, RetrainingSettings
 
 _NEVER_SECONDS = 10**9
+_MOST_NAMES = 3
 _ENDED_RUNS = {
     Outcome.REFUSED: "was refused by the gate",
     Outcome.UNCHANGED: "made the model that serves already",
@@ -230,14 +231,13 @@ class _Step:
                 return None
             return self._to(
                 IncidentState.NEEDS_A_PERSON,
-                f"no retrain: there {'is' if rows.rows == 1 else 'are'} {rows.describe()}, and "
-                f"retraining.min_new_labelled_rows is {least:,}. The run starts by itself when they are there; "
-                "meanwhile a person has to decide",
+                f"no retrain: {rows.describe()}, fewer than retraining.min_new_labelled_rows ({least:,}). A run starts "
+                "by itself once they are there; meanwhile a person has to decide",
             )
         return replace(
             self._to(
                 IncidentState.OPEN,
-                f"a run is asked for, with {rows.describe()}: {', '.join(one.name for one in causes)}",
+                f"a run is asked for by {_names(causes)}, with {rows.describe()}",
             ),
             wants_run=True,
         )
@@ -259,20 +259,17 @@ class _Step:
         if self.incident.pushed is not None:
             return self._pushed(self.incident.pushed)
         if run.outcome == Outcome.PUSHED:
-            # That the version is noted decides which champion's signals are the incident's from now on.
-            return self._to(
-                IncidentState.RETRAINING,
-                f"run {name} pushed version {run.version}; it is judged by the next "
-                f"{plural(self.settings.confirm_looks, 'look')}",
-                pushed=run.version,
-            )
+            return self._run_pushed(run)
         if run.outcome in _ENDED_RUNS:
             what = f"run {name} {_ENDED_RUNS[run.outcome]}: {run.sentence.rstrip('.')}"
             if self.facts.champion == self.incident.champion and self.facts.looks and not self.here:
                 return self._resolved(f"{what}; the signals cleared by themselves")
-            return self._to(
-                IncidentState.ESCALATED, f"{what}. It is not repeated, a person has to decide"
+            fix = (
+                f"Fix that and resume it, or start another run; {name} counts whenever it pushes"
+                if run.outcome in (Outcome.STOPPED, Outcome.FAILED)
+                else "A person has to decide"
             )
+            return self._to(IncidentState.ESCALATED, f"{what}. It is not repeated by itself. {fix}")
         age = self.facts.now - datetime.fromisoformat(self.incident.since)
         if age > timedelta(seconds=self.settings.run_timeout_seconds):
             hours = self.settings.run_timeout_seconds / 3600
@@ -281,6 +278,15 @@ class _Step:
                 f"run {name} has recorded no end for {hours:.3g} hours. It is not repeated, a person has to decide",
             )
         return None
+
+    def _run_pushed(self, run: RunEnd) -> Incident:
+        # That the version is noted decides which champion's signals are the incident's from now on.
+        return self._to(
+            IncidentState.RETRAINING,
+            f"run {self.incident.run} pushed version {run.version}; it is judged by the next "
+            f"{plural(self.settings.confirm_looks, 'look')}",
+            pushed=run.version,
+        )
 
     def _pushed(self, version: int) -> Incident | None:
         if self.facts.champion == self.incident.champion:
@@ -291,11 +297,11 @@ class _Step:
         if self.facts.champion != version:
             return self._replaced()
         if self.here:
-            found = " ".join(one.meaning for one in self.here)
+            found = describe(self.here)
             return self._to(
                 IncidentState.ESCALATED,
-                f"the retrain did not help: under version {version} the same is detected again. {found} It is not "
-                "repeated, a person has to decide",
+                f"the retrain did not help: under version {version} the same is detected again: {found}. It is "
+                "not repeated, a person has to decide",
             ).joined(self.here)
         if self.facts.looks < self.settings.confirm_looks:
             return None
@@ -304,6 +310,10 @@ class _Step:
 
     def escalated(self) -> Incident | None:
         """Decide on an incident whose retrain did not help: it ends with its signals, or with the champion."""
+        run = self.facts.run
+        if run and run.outcome == Outcome.PUSHED and self.incident.pushed is None:
+            # Somebody has resumed it.
+            return self._run_pushed(run)
         if self.facts.champion not in (self.incident.champion, self.incident.pushed):
             return self._replaced()
         return None if self.here else self._cleared()
@@ -326,3 +336,9 @@ class _Step:
 
     def _to(self, state: IncidentState, reason: str, **values: bool | int | None) -> Incident:
         return self.incident.changed(state, self.facts.now, reason, self.actor, **values)
+
+
+def _names(detections: Sequence[Detection]) -> str:
+    shown = [one.name for one in detections[:_MOST_NAMES]]
+    left = len(detections) - len(shown)
+    return f"{', '.join(shown)}{f' and {left} more' if left else ''}"

@@ -53,7 +53,7 @@ def count_new_rows(
     seen = champion.newest_span
     if not spans:
         after = f" after {seen}" if seen else ""
-        return NewRows(0, f"no new span at '{pattern}'{after}, so no new labelled row")
+        return NewRows(0, f"no new span at '{pattern}'{after}, so nothing new to train on")
     of = of_spans([one.name for one in spans])
     rows = 0
     for file in (file for span in spans for file in span.files):

@@ -55,7 +55,7 @@ def test_incidents_are_listed_and_shown_with_every_change(run):
     assert "v3-model-1" in listed
     assert "data_broken" in listed
     shown = run("incidents", "v3-model-1").output
-    assert "open by look-1: drift/dep_delay is not what it was." in shown
+    assert "open by look-1: drift/dep_delay is not what it was" in shown
     assert json.loads(run("incidents", "v3-model-1", "--json").output)["state"] == "open"
     assert len(json.loads(run("incidents", "--json").output)) == 2
 

@@ -153,13 +153,13 @@ def test_the_run_and_its_page_name_the_incident(machine, capsys):
     (found,) = retrain_here(machine.file)
     arguments = ["runs", "show", found.run, "--file", str(machine.file)]
     shown = CliRunner().invoke(cli, arguments, obj=False)
-    assert "incident: v3-model-1, AUC is bad." in shown.output
+    assert "incident: v3-model-1, AUC is bad" in shown.output
     as_json = CliRunner().invoke(cli, [*arguments, "--json"], obj=False)
     assert json.loads(as_json.output)["incident"] == "v3-model-1"
     record = load_run(machine.store, found.run)
     write_pages(record)
     page = read_text(record.locate(INDEX))
-    assert "v3-model-1: AUC is bad." in page
+    assert "v3-model-1: AUC is bad" in page
 
 
 @dsl.component(install_kfp_package=False)

@@ -49,7 +49,7 @@ def _facts(detected=(), champion=3, looks=5, **more):
 def test_a_worse_model_with_new_labels_asks_for_a_run():
     asked = judge(_incident(AUC), _facts([AUC], new_rows=ENOUGH), SETTINGS)
     assert asked.wants_run
-    assert "5,000 new labelled rows: estimated_quality/auc" in asked.reason
+    assert "asked for by estimated_quality/auc, with 5,000 new labelled rows" in asked.reason
     assert judge(asked, _facts([AUC], new_rows=ENOUGH), SETTINGS) is None
 
 
@@ -133,6 +133,18 @@ def test_a_retrain_that_pushed_nothing_is_not_repeated(outcome, words):
     assert judged.state == IncidentState.ESCALATED
     assert words in judged.reason
     assert judge(judged, _facts([AUC], new_rows=ENOUGH), SETTINGS) is None
+
+
+def test_a_stopped_run_that_a_person_resumed_counts_when_it_pushes():
+    stopped = judge(
+        _retraining(), _facts([AUC], run=RunEnd(Outcome.STOPPED, "span 3 is missing.")), SETTINGS
+    )
+    assert "Fix that and resume it" in stopped.reason
+    pushed = judge(
+        stopped, _facts([], champion=4, looks=0, run=RunEnd(Outcome.PUSHED, "", 4)), SETTINGS
+    )
+    assert (pushed.state, pushed.pushed) == (IncidentState.RETRAINING, 4)
+    assert judge(pushed, _facts([], champion=4, looks=3), SETTINGS).state == "resolved"
 
 
 def test_a_refused_retrain_of_what_cleared_meanwhile_is_no_escalation():
@@ -231,3 +243,8 @@ def test_what_a_person_resolved_does_not_open_again_until_it_cleared():
     assert (ended.state, ended.reason) == (IncidentState.RESOLVED, "a holiday")
     assert ended.covers(AUC)
     assert resolved(ended, NOON, "again", "ann") is None
+
+
+def test_of_many_signals_the_first_are_described():
+    many = [Detection(f"drift/x{one}", "7", f"x{one} has moved.") for one in range(12)]
+    assert _incident(*many).reason == "x0 has moved; x1 has moved; and 10 more signals"
