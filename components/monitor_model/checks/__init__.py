@@ -15,6 +15,7 @@ from . import (
     drift,
     estimated_quality,
     labels,
+    log_records,
     prediction_drift,
     realised_metrics,
     realised_quality,
@@ -26,6 +27,7 @@ Check: TypeAlias = Callable[[Look], Iterator[Signal]]
 
 DATA_CHECKS: tuple[Check, ...] = (
     requests.find_signals,
+    log_records.find_signals,
     columns.find_signals,
     labels.find_signals,
 )

@@ -14,6 +14,12 @@ class DataChecksConfig(Section):
         le=1,
         description="Maximum share of a window's requests that may have failed.",
     )
+    max_unusable: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Maximum share of a window's records of a log that can't be used, or whose clock is wrong.",
+    )
     volume_factor: float = Field(
         2.0,
         gt=1,
