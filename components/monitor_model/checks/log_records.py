@@ -63,7 +63,7 @@ def _unusable(reasons: Counter[str], rows: int, bound: float) -> Signal:
 def _clocks(count: int, rows: int, bound: float) -> Signal:
     share = count / rows if rows else 0.0
     meaning = (
-        f"{plural(count, 'request')}, {percent(share)}, have a time that can't be: it is far from when they were logged, "
+        f"{plural(count, 'request')}, {percent(share)}, have a wrong time, hours from when they were logged, "
         f"which counts in its place. At most {percent(bound)} may"
         if count
         else "no request has a time hours from when it was logged"
