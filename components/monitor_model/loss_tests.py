@@ -118,7 +118,7 @@ def start_record(reference: Reference, settings: LossTestSettings, serving: str)
             if kept.any():
                 weights = reference.weights[kept]
                 baselines.append(
-                    _baseline(loss, values, found[kept], weights, share, settings, spans)
+                    make_baseline(loss, values, found[kept], weights, share, settings, spans)
                 )
     return QualityRecord(
         settings.digest(),
@@ -127,7 +127,7 @@ def start_record(reference: Reference, settings: LossTestSettings, serving: str)
     )
 
 
-def _baseline(
+def make_baseline(
     loss: str,
     values: Mapping[str, str],
     losses: np.ndarray,
@@ -136,6 +136,17 @@ def _baseline(
     settings: LossTestSettings,
     spans: float,
 ) -> LossBaseline:
+    """Make the baseline of one loss.
+
+    Args:
+        loss: Its name.
+        values: The slice: value by column.
+        losses: Loss of each of the gate's rows, at least one.
+        weights: Weight of each.
+        alpha: Probability of a false alarm of its test.
+        settings: The settings.
+        spans: How many spans of serving the gate's rows are as much time as.
+    """
     cap = float(np.quantile(losses, _CAP_QUANTILE)) * _CAP_FACTOR
     cap = 1.0 if loss == ZERO_ONE or cap <= 0 else cap
     sums = _sums(np.minimum(losses, cap), weights)

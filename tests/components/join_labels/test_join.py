@@ -10,10 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.join_labels import join, span_join
+from retrainer.components.join_labels.label_rows import NO_TIME, parse_times
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.exclusions import exclude
 from retrainer.components.lib.joined_sets import list_joined
 from retrainer.components.lib.joined_table import LABELLED_AT, WEIGHT, read_joined
 from retrainer.components.lib.prediction_table import read_columns
+from retrainer.components.lib.source_rows.pseudonymize import hash_column
+from tests.servers.reference_rows import write_span
 
 from .conftest import DAY, Project, labels_of
 
@@ -191,6 +195,53 @@ def test_keys_are_the_same_in_every_format(project: Project, tmp_path: Path) -> 
     # A day that ended long before the first prediction is not read.
     project.label("labels-2026-02-01.csv", "no,labels\n")
     assert project.join("labels-{span:%Y-%m-%d}.*", key=("flight",)).labels["read"] == 2
+
+
+def test_labels_are_those_of_the_ingested_spans_by_the_users_key(project: Project) -> None:
+    """The same flights come back in the training data, with their label; a span that was excluded is faulty."""
+    project.predict(0, ["a", "b", "c"], flight=["UA1", "UA2", "UA3"])
+    for span, flights in (("2026-03-02", ["UA1", "XX9"]), ("2026-03-03", ["UA2"])):
+        rows = pa.table(
+            {"flight": flights, "late": [1.0] * len(flights), "w": [2.0] * len(flights)}
+        )
+        write_span(project.store, span, {"all": rows})
+    done = project.join("", key=("flight",), weight="w")
+    assert labels_of(done.sets[0]) == {"a": 1.0, "b": 1.0}
+    assert done.labels["unknown"] == 1
+    (batch,) = read_joined(done.sets[0], [WEIGHT])
+    assert batch[WEIGHT].to_pylist() == [2.0, 2.0]
+    exclude(project.store, "2026-03-03", "doubled", "me")
+    assert labels_of(project.join("", key=("flight",), weight="w").sets[0]) == {"a": 1.0}
+
+
+def test_private_keys_are_hashed_as_the_predictions_have_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETRAINER_HASH_KEY", "0123456789abcdef")
+    hashed = hash_column(pa.array([7, 8]), b"0123456789abcdef").to_pylist()
+    project.predict(0, ["a", "b"], flight=hashed)
+    project.label("1.jsonl", [{"flight": 7, "late": 1}, {"flight": "9", "late": 1}])
+    done = project.join(key=("flight",), hash=("flight",))
+    assert labels_of(done.sets[0]) == {"a": 1.0}
+    monkeypatch.delenv("RETRAINER_HASH_KEY")
+    with pytest.raises(RetrainerError, match="there is no key"):
+        project.join(key=("flight",), hash=("flight",))
+
+
+def test_times_in_every_form() -> None:
+    texts = pa.array(
+        [
+            "2026-03-01T12:00:00Z",
+            "2026-03-01 14:00:00+02:00",
+            "1772366400",
+            "1772366400000",
+            "soon",
+            None,
+        ]
+    )
+    noon = 1_772_366_400_000_000
+    assert parse_times(texts).tolist() == [noon] * 4 + [NO_TIME] * 2
+    assert parse_times(pa.array([noon // 1000], pa.timestamp("ms"))).tolist() == [noon]
 
 
 def test_many_predictions_take_several_passes_with_the_same_result(project: Project) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrainer.components.lib.canonical_text import distinct_texts, number_texts
+from retrainer.components.lib.canonical_text import distinct_texts, number_texts, plain_texts
 
 
 def texts(column):
@@ -25,6 +25,7 @@ def texts(column):
 )
 def test_a_number_has_the_same_text_in_every_type(seven):
     assert texts(seven) == [b"7", None]
+    assert plain_texts(seven).to_pylist() == ["7", None]
 
 
 @pytest.mark.parametrize(
