@@ -1,5 +1,7 @@
 """A run of monitoring: what it judges, what it records, and what it leaves alone."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from servers.served_predictions import make_columns, push_version, table_of, wri
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.looks import Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
+from retrainer.components.lib.statistics.prediction_statistics import input_statistics
 from retrainer.components.monitor_model import monitor as module
 from retrainer.components.monitor_model.monitor import monitor
 
@@ -27,12 +30,20 @@ def store(tmp_path):
     return str(tmp_path / "store")
 
 
-@pytest.fixture
-def served(store, tmp_path):
-    """Version 1 serves since the first of November: 5 days of 200 requests."""
-    push_version(store, tmp_path, since=BEGAN)
+@pytest.fixture(scope="module")
+def five_days(tmp_path_factory):
+    """Version 1 serves since the first of November: 5 days of 200 requests, and their statistics."""
+    folder = tmp_path_factory.mktemp("served")
+    store = str(folder / "store")
+    push_version(store, folder, since=BEGAN)
     for number in range(1, 6):
-        write_predictions(store, day(number), make_columns(200, number))
+        input_statistics(write_predictions(store, day(number), make_columns(200, number)))
+    return store
+
+
+@pytest.fixture
+def served(five_days, store):
+    shutil.copytree(five_days, store)
     return store
 
 
@@ -50,6 +61,39 @@ def test_each_window_is_judged_once(served):
     assert again.looks == ()
     assert "nothing new" in again.verdict
     assert Looks(served).states().look == 5
+
+
+def test_two_that_look_at_once_write_each_look_and_each_change_once(served):
+    write_predictions(served, day(6), make_columns(20, 6))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: look_at(served, 7)[0], range(4)))
+    assert {tuple(one.detected) for one in found} == {("data/number of requests",)}
+    looks = Looks(served)
+    assert [one.window for one in looks.newest(99)] == [day(n) for n in range(1, 7)]
+    changes = [change for one in looks.states_since(0) for change in one.changes]
+    assert [(one.look, str(one.after)) for one in changes] == [(6, "detected")]
+
+
+@pytest.mark.parametrize("step", ["add", "fold"])
+def test_a_run_that_was_killed_is_finished_by_the_next(served, monkeypatch, step):
+    write_predictions(served, day(6), make_columns(20, 6))
+    done = getattr(Looks, step)
+    calls = iter(range(99))
+
+    def killed(self, *given):
+        # The third look; the states after all of them.
+        if next(calls) == (2 if step == "add" else 0):
+            raise KeyboardInterrupt
+        return done(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Looks, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            look_at(served, 7)
+    found, _ = look_at(served, 7)
+    assert found.detected == ["data/number of requests"]
+    assert [one.window for one in Looks(served).newest(99)] == [day(n) for n in range(1, 7)]
+    assert Looks(served).states().look == 6
 
 
 def test_a_span_that_is_not_over_is_not_judged(served):
