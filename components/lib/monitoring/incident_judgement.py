@@ -65,8 +65,8 @@ class Facts:
     Attributes:
         now: The time.
         champion: The version that is champion now; None if none is.
-        detected: The signals that are detected for it now.
-        looks: How many looks have judged this champion.
+        detected: The signals that are detected for it now, without those of other incidents.
+        looks: How many looks have judged the incident's signals for this champion.
         run: How the incident's run ended; None if it has none.
         new_rows: What a retrain would have; None if that was not counted.
         broken_data: Id of an incident of broken data that goes on; empty for none.
@@ -283,8 +283,7 @@ class _Step:
         # That the version is noted decides which champion's signals are the incident's from now on.
         return self._to(
             IncidentState.RETRAINING,
-            f"run {self.incident.run} pushed version {run.version}; it is judged by the next "
-            f"{plural(self.settings.confirm_looks, 'look')}",
+            f"run {self.incident.run} pushed version {run.version}, which the next looks judge",
             pushed=run.version,
         )
 
@@ -296,17 +295,29 @@ class _Step:
             )
         if self.facts.champion != version:
             return self._replaced()
-        if self.here:
-            found = describe(self.here)
+        if again := self._again():
             return self._to(
                 IncidentState.ESCALATED,
-                f"the retrain did not help: under version {version} the same is detected again: {found}. It is "
+                f"the retrain did not help: under version {version} it is detected again: {describe(again)}. It is "
                 "not repeated, a person has to decide",
-            ).joined(self.here)
+            ).joined(again)
         if self.facts.looks < self.settings.confirm_looks:
             return None
         looks = plural(self.facts.looks, "look")
         return self._resolved(f"{looks} at version {version} detected nothing")
+
+    def _again(self) -> list[Detection]:
+        """Return what is detected under the new champion and says that the retrain did not help.
+
+        A column that moved says nothing of the kind, unless such a signal is what retrains.
+        """
+        names = {one.name for one in self.incident.detections}
+        by_causes = any(self.settings.retrains(one) for one in self.incident.detections)
+        return [
+            one
+            for one in self.here
+            if (self.settings.retrains(one) if by_causes else one.name in names)
+        ]
 
     def escalated(self) -> Incident | None:
         """Decide on an incident whose retrain did not help: it ends with its signals, or with the champion."""
@@ -319,8 +330,9 @@ class _Step:
         return None if self.here else self._cleared()
 
     def _cleared(self) -> Incident | None:
-        least = 1 if self.facts.champion == self.incident.champion else self.settings.confirm_looks
-        if self.facts.looks < least:
+        # The states of a champion that came back begin again, too.
+        usual = self.facts.champion == self.incident.champion and self.incident.pushed is None
+        if self.facts.looks < (1 if usual else self.settings.confirm_looks):
             return None
         return self._resolved("its signals cleared")
 

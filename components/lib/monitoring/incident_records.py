@@ -17,7 +17,7 @@ from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
 from ..store import Store
 from ..uris import filesystem
-from .incident import Detection, Group, Incident, opened
+from .incident import Detection, Group, Incident, IncidentState, opened
 
 FORMAT = 1
 ID = re.compile(r"v(?P<champion>[0-9]{1,9})-(?P<group>data|model)-(?P<number>[0-9]{1,6})")
@@ -104,7 +104,7 @@ class IncidentRecords:
         at: datetime,
         actor: str = "",
     ) -> Incident | None:
-        """Open an incident for detections, or add them to the one of this champion and group that has not ended.
+        """Open an incident for detections, or add them to the one of this champion and group that goes on.
 
         Args:
             group: The group of the signals.
@@ -125,8 +125,8 @@ class IncidentRecords:
             new = [one for one in wanted if not any(known.covers(one) for known in earlier)]
             if not new:
                 return None
-            if earlier and not earlier[-1].ended:
-                return self.change(earlier[-1].id, partial(_join, detections=tuple(new)))
+            if taking := [one for one in earlier if _takes(one, champion)]:
+                return self.change(taking[-1].id, partial(_join, detections=tuple(new)))
             identity = f"v{champion}-{group}-{_next_number(earlier, champion)}"
             made = opened(identity, group, champion, new, at, actor)
             if self._write(self._records(identity), made, None):
@@ -153,8 +153,7 @@ class IncidentRecords:
             if one.group == group
             and (group == Group.DATA or champion in (one.champion, one.pushed))
         ]
-        # One that goes on takes what is detected now, whichever was opened last.
-        return sorted(found, key=lambda one: (not one.ended, one.opened, one.id))
+        return sorted(found, key=lambda one: (one.opened, one.id))
 
     def _records(self, incident: str) -> NumberedRecords:
         return NumberedRecords(Store(self.store).incident_uri(incident))
@@ -174,6 +173,19 @@ class IncidentRecords:
     ) -> bool:
         content = {"format": FORMAT, **incident.content(), "nonce": uuid4().hex}
         return records.append(content, after) is not None
+
+
+def _takes(incident: Incident, champion: int) -> bool:
+    """Return whether what is detected for a champion belongs to an incident that goes on.
+
+    One whose run made the champion takes it once it is escalated, so that no second run is started for it. Before,
+    what says that the retrain did not help escalates it, and anything else is an incident of the new champion.
+    """
+    if incident.ended:
+        return False
+    if incident.group == Group.DATA or incident.champion == champion:
+        return True
+    return incident.state == IncidentState.ESCALATED
 
 
 def _next_number(earlier: Iterable[Incident], champion: int) -> int:

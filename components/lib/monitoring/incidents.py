@@ -6,7 +6,7 @@ a killed process left, and doing it twice changes nothing.
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,11 +35,20 @@ class Seen:
         champion: The version that they were judged for.
         looks: How many looks have judged it.
         detected: The signals that are detected.
+        judged: In how many looks each signal was judged, and not silent, by name; None if that is not known.
     """
 
     champion: int
     looks: int
     detected: Sequence[Detection] = ()
+    judged: Mapping[str, int] | None = None
+
+    def count_looks(self, incident: Incident) -> int:
+        """Count the looks that say something of an incident: of another champion's, those that judged its signals."""
+        if self.judged is None or self.champion == incident.champion:
+            return self.looks
+        names = {one.name for one in incident.detections}
+        return max((self.judged.get(name, 0) for name in names), default=0)
 
 
 def _now() -> datetime:
@@ -76,24 +85,23 @@ def follow_incidents(
     champion = Registry(Store(store).models_uri).version_of(CHAMPION)
     # What was judged of another champion says nothing of the one that serves now.
     is_current = seen is not None and seen.champion == champion
-    # First what follows from what was known before, so that what a new champion shows joins the incident it replaced.
+    # First what follows from what was known before, so that what says that a retrain did not help joins its incident.
     for _ in range(2):
-        known = records.all()
-        broken = [one.id for one in known if one.state == IncidentState.DATA_BROKEN]
-        for incident in known:
-            if incident.ended:
-                continue
+        known = {one.id: one for one in records.all()}
+        for incident in [one for one in known.values() if not one.ended]:
+            broken = [one.id for one in known.values() if one.state == IncidentState.DATA_BROKEN]
+            others = [one for one in known.values() if one.id != incident.id]
             facts = Facts(
                 clock(),
                 champion,
-                seen.detected if seen and is_current else (),
-                seen.looks if seen and is_current else 0,
+                _own(seen.detected, others) if seen and is_current else (),
+                seen.count_looks(incident) if seen and is_current else 0,
                 read_run_end(store, incident.run) if incident.run else None,
                 broken_data=broken[-1] if broken else "",
             )
             after = _bring_forward(records, incident, facts, settings, actor, count_rows)
             if after:
-                changed[after.id] = after
+                changed[after.id] = known[after.id] = after
         if not (seen and is_current):
             break
         opened = [
@@ -174,6 +182,11 @@ def read_run_end(store: str, run: str) -> RunEnd | None:
     if outcome == Outcome.OPEN and (error := _local_error(store, run)):
         outcome, sentence = Outcome.FAILED, error
     return RunEnd(outcome, sentence, None if version is None else int(version))
+
+
+def _own(detected: Iterable[Detection], others: Sequence[Incident]) -> tuple[Detection, ...]:
+    """Leave out what is another incident's, such as one that a person has resolved."""
+    return tuple(one for one in detected if not any(other.covers(one) for other in others))
 
 
 def _local_error(store: str, run: str) -> str:

@@ -4,6 +4,7 @@ from .incident import Detection
 from .incidents import Seen
 from .looks import Looks, StateRecord
 from .retraining_settings import RetrainingSettings
+from .signals import Outcome
 
 # Looks at the same spans count once, so more are read than have to agree.
 _READ_FOR_EACH = 4
@@ -24,12 +25,17 @@ def read_seen(store: str, settings: RetrainingSettings | None = None) -> Seen | 
     if state.champion is None:
         return None
     most = (settings or RetrainingSettings()).confirm_looks
-    judged = {
-        one.window
-        for one in looks.newest(most * _READ_FOR_EACH)
-        if one.champion == state.champion and one.number <= state.look
-    }
-    return Seen(state.champion, len(judged), detections(state))
+    windows: dict[str, set[str]] = {}
+    for look in looks.newest(most * _READ_FOR_EACH):
+        if look.champion != state.champion or look.number > state.look:
+            continue
+        windows.setdefault("", set()).add(look.window)
+        for signal in look.signals:
+            if signal.outcome != Outcome.SILENT:
+                windows.setdefault(signal.name, set()).add(signal.window or look.window)
+    counted = {name: len(found) for name, found in windows.items()}
+    every = counted.pop("", 0)
+    return Seen(state.champion, every, detections(state), counted)
 
 
 def detections(state: StateRecord) -> tuple[Detection, ...]:

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import retrainer.pipelines.cli.main
+from retrainer.components.lib.monitoring.incident import Detection, Group
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.looks import LookRecord, Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry import CHAMPION, Registry
@@ -177,6 +180,16 @@ def test_what_monitoring_found_is_shown_in_a_light_installation(light, project):
     done = light("monitor", "status")
     assert done.returncode == 0, done.stderr
     assert "every row has the value 7" in done.stdout
+
+
+def test_incidents_are_shown_and_resolved_in_a_light_installation(light, project):
+    found = Detection("data/hour", "1", "every row has the value 7")
+    records = IncidentRecords(str(project / "store"))
+    records.open(Group.DATA, 1, [found], datetime(2026, 11, 2, tzinfo=UTC))
+    shown = light("monitor", "incidents", "v1-data-1")
+    assert "every row has the value 7" in shown.stdout, shown.stderr
+    done = light("monitor", "resolve", "v1-data-1", "--why", "a holiday")
+    assert "is resolved" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -83,15 +83,25 @@ def test_broken_data_is_one_incident_whichever_model_serves(records):
     assert records.open(Group.DATA, 4, [_found(15, "data/weather")], NOON).id == "v3-data-1"
 
 
-def test_what_the_new_champion_shows_joins_the_incident_that_made_it(records):
+def test_what_the_new_champion_shows_joins_an_escalated_incident_that_made_it(records):
+    records.open(Group.MODEL, 3, [_found(7)], NOON)
+    for state in (IncidentState.RETRAINING, IncidentState.ESCALATED):
+        records.change(
+            "v3-model-1", lambda one, now=state: one.changed(now, NOON, "so", run="r", pushed=4)
+        )
+    assert records.open(Group.MODEL, 4, [_found(15)], NOON).id == "v3-model-1"
+    _resolve(records, "v3-model-1")
+    assert records.open(Group.MODEL, 4, [_found(15)], NOON) is None
+    assert records.open(Group.MODEL, 4, [_found(22)], NOON).id == "v4-model-1"
+
+
+def test_what_else_the_new_champion_shows_is_its_own(records):
     records.open(Group.MODEL, 3, [_found(7)], NOON)
     records.change(
         "v3-model-1",
         lambda one: one.changed(IncidentState.RETRAINING, NOON, "pushed", run="r", pushed=4),
     )
-    assert records.open(Group.MODEL, 4, [_found(15)], NOON).id == "v3-model-1"
-    _resolve(records, "v3-model-1")
-    assert records.open(Group.MODEL, 4, [_found(22)], NOON).id == "v4-model-1"
+    assert records.open(Group.MODEL, 4, [_found(15, "drift/x")], NOON).id == "v4-model-1"
 
 
 def test_no_incident_is_no_error(records):

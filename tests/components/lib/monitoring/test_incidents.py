@@ -9,7 +9,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring import incidents as module
 from retrainer.components.lib.monitoring.incident import Detection, IncidentState
-from retrainer.components.lib.monitoring.incident_judgement import NewRows
+from retrainer.components.lib.monitoring.incident_judgement import NewRows, resolved
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.incidents import (
     Seen,
@@ -157,6 +157,49 @@ def test_a_retrain_that_did_not_help_is_escalated_and_not_repeated(store):
     assert only(store).state == IncidentState.ESCALATED
     assert look(store, AGAIN, champion=4, looks=3) == []
     assert not only(store).wants_run
+
+
+DRIFT = Detection("drift/dep_delay", "15", "dep_delay has moved.")
+
+
+def test_a_column_that_moved_does_not_say_that_the_retrain_did_not_help(store):
+    retrain(store, pushes=4)
+    look(store, DRIFT, champion=4, looks=1)
+    records = IncidentRecords(store)
+    assert records.find("v3-model-1").state == IncidentState.RETRAINING
+    assert records.find("v4-model-1").state == IncidentState.OPEN
+    look(store, DRIFT, champion=4, looks=3)
+    assert records.find("v3-model-1").state == IncidentState.RESOLVED
+    assert not records.find("v4-model-1").wants_run
+
+
+def test_what_escalates_an_incident_starts_no_run_for_another(store):
+    retrain(store, pushes=4)
+    look(store, DRIFT, champion=4, looks=1)
+    look(store, DRIFT, AGAIN, champion=4, looks=2)
+    records = IncidentRecords(store)
+    assert records.find("v3-model-1").state == IncidentState.ESCALATED
+    look(store, DRIFT, AGAIN, champion=4, looks=3)
+    assert not records.find("v4-model-1").wants_run
+
+
+def test_looks_that_could_not_judge_the_signal_confirm_nothing(store):
+    retrain(store, pushes=4)
+    for judged, state in ((0, IncidentState.RETRAINING), (3, IncidentState.RESOLVED)):
+        seen = Seen(4, 9, (), {"estimated_quality/auc": judged, "data/volume": 9})
+        follow_incidents(store, seen, SETTINGS, clock=lambda: NOON)
+        assert only(store).state == state
+
+
+def test_what_a_person_resolved_retrains_nothing_when_something_else_is_detected(store):
+    look(store, AUC)
+    records = IncidentRecords(store)
+    records.change("v3-model-1", lambda one: resolved(one, NOON, "known", "ann"))
+    look(store, AUC, DRIFT)
+    assert records.find("v3-model-2").detections == (DRIFT,)
+    assert not records.find("v3-model-2").wants_run
+    look(store, AUC)
+    assert records.find("v3-model-2").state == IncidentState.RESOLVED
 
 
 def test_what_is_detected_after_an_incident_has_ended_is_another_one(store):
