@@ -48,6 +48,7 @@ def delete_version(store: str, version: int, info: Mapping[str, Any]) -> None:
             remove(join(folder, DELETED_FILE))
         raise
     _remove_digest(registry, version)
+    _remove_monitoring(Store(store), version)
     remove(join(folder, RECORD_FILE))
     for name in files:
         if name not in (RECORD_FILE, DELETED_FILE):
@@ -60,6 +61,17 @@ def _check_unused(store: str, version: int) -> None:
     uses = version_uses(store, version)
     if uses:
         raise RetrainerError(describe_uses(version, uses))
+
+
+def _remove_monitoring(store: Store, version: int) -> None:
+    """Remove what monitoring keeps of a version: its reference rows, and the states of its change detectors."""
+    references = store.reference_uri(version)
+    for name in _files(references):
+        remove(join(references, name))
+    if is_local(references):
+        _remove_empty_folders(references)
+    with suppress(FileNotFoundError):
+        remove(store.error_stream_uri(version))
 
 
 def _remove_digest(registry: Registry, version: int) -> None:

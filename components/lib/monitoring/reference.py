@@ -40,7 +40,7 @@ from ..uris import join, write_json
 MOST_ROWS = 200_000
 """A reference has so many rows at most, taken evenly from every span: the standard error of an AUC is then 0.001."""
 MOST_CELLS = 20_000_000
-"""Of wide tables it has fewer rows, but `LEAST_ROWS` in any case, so that it fits into memory."""
+"""Of wide tables, and of models with many outputs, it has fewer rows, but `LEAST_ROWS` in any case."""
 LEAST_ROWS = 20_000
 _ALL = "all"
 _BATCH_ROWS = 65_536
@@ -213,7 +213,8 @@ def _write(
             "nothing. Take it out of service with 'retrainer models retire'."
         )
     names = list(dict.fromkeys([*model.columns, label, *([weight] if weight else [])]))
-    most = max(min(most_rows, MOST_CELLS // len(names)), min(most_rows, LEAST_ROWS))
+    cells = len(names) + model.outputs
+    most = max(min(most_rows, MOST_CELLS // cells), min(most_rows, LEAST_ROWS))
     shares = _share(most, [part.rows for part in parts])
     total = sum(shares)
     if not total:

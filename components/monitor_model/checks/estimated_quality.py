@@ -7,13 +7,13 @@ from typing import Any
 from ...lib.errors import RetrainerError
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.words import did_you_mean, name_spans
-from ..estimation.metrics import LESS_IS_BETTER, LIMITS
-from ..estimation.quality import DEVIATIONS, MOST_ROWS, Quality, Usual
+from ..estimation.metrics import LESS_IS_BETTER
+from ..estimation.quality import Quality
 from ..estimation.rows import Rows
+from ..estimation.usual import DEVIATIONS, Bound
 from ..look import Look
 from .labels import mature_sets
 
-_CLEARS = 2.0
 _MOST_LEFT_OUT = 0.01
 
 
@@ -32,7 +32,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
         )
         return
     quality = Quality.of(look)
-    rows = quality.reader.of_window(look, look.current, MOST_ROWS)
+    rows = quality.reader.of_window(look, look.current, quality.most_rows)
     evidence = {
         "rows": rows.count,
         "spans": [one.span for one in look.current],
@@ -67,50 +67,51 @@ def _judge(
         return _silent(
             metric, f"{metric} is not defined: the window has rows of one kind alone", evidence
         )
-    usual = quality.usual(look, metric, rows.effective)
+    baseline = quality.baseline(metric)
     fixed = look.section("estimated_quality").get("bounds", {}).get(metric)
-    if not math.isfinite(usual.deviation) and fixed is None:
+    bound = baseline.bound(rows.effective, quality.earlier(look, metric))
+    if bound is None and fixed is None:
         why = f"the reference is too small to know how much {metric} varies"
         return _silent(metric, why, evidence)
+    limit = float(fixed) if bound is None or fixed is not None else bound.value
+    clears = None if bound is None or fixed is not None else bound.clears_at
     worse = 1.0 if metric in LESS_IS_BETTER else -1.0
-    low, high = LIMITS.get(metric, (0.0, 1.0))
-
-    def away(deviations: float) -> float:
-        return min(high, max(low, usual.mean + worse * deviations * usual.deviation))
-
-    bound = away(DEVIATIONS) if fixed is None else float(fixed)
-    clears = away(_CLEARS) if fixed is None else None
-    breached = worse * (value - bound) > 0
-    error = usual.row / math.sqrt(rows.effective)
+    breached = worse * (value - limit) > 0
+    error = baseline.row / math.sqrt(rows.effective)
     found = {
         **evidence,
-        **_details(quality, metric, usual),
+        **_details(quality, metric, bound, rows.effective),
         "standard_error": error,
         "interval": [value - DEVIATIONS * error, value + DEVIATIONS * error],
         "left_out": rows.left_out,
     }
+    estimate = f"{metric} is estimated to be {value:.4f} ± {DEVIATIONS * error:.4f}"
+    before = "" if bound is None else f"; {bound.null.source} had {bound.null.mean:.4f}"
     side = "above" if worse > 0 else "below"
     meaning = (
-        f"{metric} is estimated to be {value:.4f} ± {DEVIATIONS * error:.4f}, {side} {bound:.4f}, and was "
-        f"{usual.mean:.4f} when the model was evaluated"
+        f"{estimate}, {side} {limit:.4f}{before}"
         if breached
-        else f"{metric} is estimated to be {value:.4f} ± {DEVIATIONS * error:.4f}; the bound is {bound:.4f}"
+        else f"{estimate}; the bound is {limit:.4f}"
     )
     outcome = Outcome.BREACHED if breached else Outcome.OK
     return Signal(
-        Kind.ESTIMATED, metric, outcome, meaning, value, bound, clears, look.window, found
+        Kind.ESTIMATED, metric, outcome, meaning, value, limit, clears, look.window, found
     )
 
 
-def _details(quality: Quality, metric: str, usual: Usual) -> dict[str, Any]:
+def _details(quality: Quality, metric: str, bound: Bound | None, rows: float) -> dict[str, Any]:
+    baseline = quality.baseline(metric)
     found: dict[str, Any] = {
-        "usual": usual.mean,
-        "deviation": {
-            "by_chance": usual.sampling,
-            "between_chunks": usual.chunks,
-            "between_earlier_spans": usual.earlier,
-        },
+        "on_the_reference": baseline.real,
+        "deviation_of_labelled_chunks": baseline.of_reference(rows).deviation,
     }
+    if bound is not None:
+        found["usual"] = {
+            "from": bound.null.source,
+            "mean": bound.null.mean,
+            "deviation": bound.null.deviation,
+            "count": bound.null.count,
+        }
     estimator = quality.estimator
     assert estimator is not None
     found["method"] = estimator.method

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .calibration import Calibration, calibrate
+from .calibration import FOLDS, Calibration, calibrate
 from .metrics import BINARY, MULTICLASS, Metric
 
 LEAST_OF_CLASS = 20
@@ -13,6 +14,7 @@ LEAST_OF_CLASS = 20
 MOST_OUTSIDE = 0.01
 """Share of a window whose scores may be outside of those of the reference, where nothing was calibrated."""
 _SUM_TOLERANCE = 0.01
+_FULLY_SPLIT = 50
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,10 @@ class ClassifierEstimator:
         number = scores.shape[1]
         _check_classes(labels, number)
         classes = (labels[:, None] == np.arange(number)).astype(np.float64)
+        # Of many classes each has fewer splits, so that a thousand take no minutes.
+        folds = max(2, min(FOLDS, 2 * _FULLY_SPLIT // number))
         calibrations = tuple(
-            calibrate(scores[:, one], classes[:, one], weights) for one in range(number)
+            calibrate(scores[:, one], classes[:, one], weights, folds) for one in range(number)
         )
         return cls(scores, classes, weights, calibrations)
 
@@ -111,20 +115,23 @@ class ClassifierEstimator:
         classes = labels if scores.ndim == 1 else labels[:, None] == np.arange(scores.shape[1])
         return self.metrics[metric](scores, classes.astype(np.float64), weights)
 
-    def of_reference(self, metric: str, rows: np.ndarray | slice) -> float:
-        """Compute a metric of some rows of the reference, from their labels."""
-        return self.metrics[metric](self.scores[rows], self.classes[rows], self.weights[rows])
+    @property
+    def held_out_count(self) -> int:
+        """How many rows of the reference have a probability that does not know their label: all."""
+        return len(self.weights)
 
-    def of_held_out(self, metric: str) -> tuple[float, float]:
-        """Return a metric of the reference: estimated by functions that did not know a row, and from labels."""
-        held_out = [one.held_out for one in self.calibrations]
-        known = (
-            held_out[0]
-            if self.scores.ndim == 1
-            else _scaled(np.stack(held_out, axis=1), self.scores)
+    @cached_property
+    def held_out(self) -> np.ndarray:
+        """The probabilities of the reference's rows, each by a function that was fitted without it."""
+        each = [one.held_out for one in self.calibrations]
+        return each[0] if self.scores.ndim == 1 else _scaled(np.stack(each, axis=1), self.scores)
+
+    def of_held_out(self, metric: str, rows: np.ndarray | slice) -> tuple[float, float]:
+        """Return a metric of rows of the reference: estimated without their labels, and from them."""
+        compute, scores, weights = self.metrics[metric], self.scores[rows], self.weights[rows]
+        return compute(scores, self.held_out[rows], weights), compute(
+            scores, self.classes[rows], weights
         )
-        estimated = self.metrics[metric](self.scores, known, self.weights)
-        return estimated, self.of_reference(metric, slice(None))
 
 
 def not_probabilities(scores: np.ndarray) -> str:

@@ -13,6 +13,7 @@ SAMPLES = 32
 """So many disjoint random samples of the reference: their deviation is known to an eighth."""
 FEWEST_CHUNKS = 6
 """Chunks of the reference from which a deviation is taken, as NannyML wants (`docs/how_it_works/chunking_data.rst`)."""
+MOST_CHUNKS = 100
 LONGEST_CHUNKS = 10
 """Of a window that is larger than the reference's tenth, the chunks are its tenths."""
 
@@ -50,30 +51,18 @@ def chunk_deviation(metric: MetricOfRows, rows: int, size: float) -> float:
     Args:
         metric: The metric of rows.
         rows: How many rows the reference has.
-        size: Rows of the window that is judged.
+        size: Rows of the window that is judged; if they are more than the reference's tenth, the chunks are its tenths.
 
     Returns:
         The deviation; NaN if there are too few chunks in which the metric is defined.
     """
     length = max(1, min(int(size), rows // LONGEST_CHUNKS))
-    count = min(rows // length, 200)
+    count = min(rows // length, MOST_CHUNKS)
     starts = np.arange(count) * (rows // count)
     values = np.array([metric(slice(start, start + length)) for start in starts.tolist()])
-    values = values[np.isfinite(values)]
+    return spread(values[np.isfinite(values)])
+
+
+def spread(values: np.ndarray) -> float:
+    """Return the standard deviation of values; NaN if there are too few."""
     return float(values.std(ddof=1)) if len(values) >= FEWEST_CHUNKS else math.nan
-
-
-def step_deviation(values: np.ndarray) -> float:
-    """Return the deviation between windows that followed each other, from their steps.
-
-    Steps know weekdays and weekends, and a slow drift is in them only by its slope: so a drift does not widen the
-    bound that it is judged by.
-
-    Args:
-        values: The metric of earlier windows, oldest first.
-
-    Returns:
-        The deviation; NaN of fewer than seven windows.
-    """
-    steps = np.diff(values[np.isfinite(values)])
-    return float(math.sqrt((steps**2).mean() / 2)) if len(steps) >= FEWEST_CHUNKS else math.nan

@@ -1,9 +1,8 @@
 """What estimates of a champion's quality need: its estimator, fitted on the reference, and what is usual."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,81 +14,23 @@ from ...lib.words import name_spans
 from ..distances.clean_past import read_clean_past
 from ..look import Look
 from .classification import ClassifierEstimator
-from .deviations import chunk_deviation, row_deviation, step_deviation
 from .metrics import LESS_IS_BETTER
 from .regression import LossEstimator
 from .rows import Inputs, RowReader, Rows
+from .usual import DEVIATIONS, Baseline, Estimator
 
-MOST_ROWS = 400_000
-"""A window is estimated on so many rows at most, evenly chosen."""
+MOST_ROWS, MOST_CELLS = 400_000, 8_000_000
+"""A window is estimated on so many rows at most, evenly chosen, with so many numbers at most."""
 MOST_EARLIER_ROWS = 50_000
-EARLIER_SPANS = 14
-"""Earlier spans whose estimates show how much they vary: two weeks of days."""
+EARLIER_SPANS = 28
+"""Earlier spans whose estimates show what is usual: four weeks of days."""
 LEAST_REFERENCE_ROWS = 500
 MOST_LABELLED_ROWS = 100_000
 MOST_SPANS_COMPARED = 5
 MOST_BIAS = 0.01
 """By so much an estimate may miss on the reference itself; of a loss or an error, by this share of it."""
-DEVIATIONS = 3.0
-"""So many standard deviations from the mean are usual (NannyML: `nannyml/thresholds.py`)."""
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 USUAL_METRICS = {BINARY: "auc", MULTICLASS: "accuracy", REGRESSION: "mae"}
-
-
-class Estimator(Protocol):
-    """What estimates a model's quality."""
-
-    method: str
-
-    @property
-    def metrics(self) -> Mapping[str, Any]:
-        """The metrics that can be estimated."""
-        ...
-
-    def problem(self, inputs: Any, weights: np.ndarray) -> str:
-        """Return why these rows can't be estimated; empty if they can."""
-        ...
-
-    def estimate(self, metric: str, inputs: Any, weights: np.ndarray) -> float:
-        """Estimate a metric of rows without labels."""
-        ...
-
-    def realised(self, metric: str, inputs: Any, labels: np.ndarray, weights: np.ndarray) -> float:
-        """Compute a metric of rows with labels."""
-        ...
-
-    def of_reference(self, metric: str, rows: np.ndarray | slice) -> float:
-        """Compute a metric of some rows of the reference."""
-        ...
-
-    def of_held_out(self, metric: str) -> tuple[float, float]:
-        """Return a metric of rows of the reference: estimated without their labels, and from them."""
-        ...
-
-
-@dataclass(frozen=True)
-class Usual:
-    """What is usual of a metric.
-
-    Attributes:
-        mean: Its value on the reference.
-        row: Its standard error times the root of the number of rows.
-        sampling: Its deviation between the reference and windows of so many rows, by chance alone.
-        chunks: Its deviation between chunks of the reference; NaN if there are too few.
-        earlier: Its deviation between earlier spans; NaN if there are too few.
-    """
-
-    mean: float
-    row: float
-    sampling: float
-    chunks: float
-    earlier: float
-
-    @property
-    def deviation(self) -> float:
-        """The largest of the three deviations; NaN if none is known."""
-        known = [one for one in (self.sampling, self.chunks, self.earlier) if math.isfinite(one)]
-        return max(known, default=math.nan)
 
 
 @dataclass(frozen=True)
@@ -111,7 +52,7 @@ class Quality:
     reader: RowReader
     estimator: Estimator | None
     fault: str = ""
-    _rows: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+    _baselines: dict[str, Baseline] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, look: Look) -> "Quality":
@@ -155,24 +96,22 @@ class Quality:
             return cls(problem, reference, rows, reader, None, str(error))
         return cls(problem, reference, rows, reader, estimator)
 
-    def usual(self, look: Look, metric: str, rows: float) -> Usual:
-        """Return what is usual of a metric in windows of so many rows."""
+    @property
+    def most_rows(self) -> int:
+        """How many rows of a window are read at most."""
+        width = len(self.reader.outputs) + len(self.reader.features)
+        return max(10_000, min(MOST_ROWS, MOST_CELLS // width))
+
+    def baseline(self, metric: str) -> Baseline:
+        """Return what the reference says of a metric."""
         assert self.estimator is not None
-        estimator = self.estimator
+        if metric not in self._baselines:
+            self._baselines[metric] = Baseline(self.estimator, metric)
+        return self._baselines[metric]
 
-        def of(chosen: np.ndarray | slice) -> float:
-            return estimator.of_reference(metric, chosen)
-
-        row = self._row(metric)
-        sampling = row * math.sqrt(1 / rows + 1 / self.rows.effective)
-        earlier = [self.of_span(look, one, metric) for one in self._clean(look, metric)]
-        return Usual(
-            of(slice(None)),
-            row,
-            sampling,
-            chunk_deviation(of, self.rows.count, rows),
-            step_deviation(np.array(earlier)),
-        )
+    def earlier(self, look: Look, metric: str) -> np.ndarray:
+        """Estimate a metric of the clean spans before the window, oldest first; NaN where it can't be estimated."""
+        return np.array([self._of_span(look, one, metric) for one in self._clean(look, metric)])
 
     def _clean(self, look: Look, metric: str) -> list[PredictionSet]:
         """Return the newest earlier spans without broken data in a feature that did not breach the signal either."""
@@ -186,22 +125,13 @@ class Quality:
             if all(past.is_clean(one.span, name, signal, order) for name in columns)
         ][-EARLIER_SPANS:]
 
-    def _row(self, metric: str) -> float:
-        assert self.estimator is not None
-        estimator = self.estimator
-        if metric not in self._rows:
-            self._rows[metric] = row_deviation(
-                lambda chosen: estimator.of_reference(metric, chosen), self.rows.count
-            )
-        return self._rows[metric]
-
-    def of_span(self, look: Look, span: PredictionSet, metric: str) -> float:
+    def _of_span(self, look: Look, span: PredictionSet, metric: str) -> float:
         """Estimate a metric of an earlier span; NaN if its rows can't be estimated."""
         assert self.estimator is not None
         estimator = self.estimator
 
         def estimate() -> dict[str, float]:
-            rows = self.reader.of_window(look, [span], MOST_EARLIER_ROWS)
+            rows = self.reader.of_window(look, [span], min(MOST_EARLIER_ROWS, self.most_rows))
             if not rows.count or estimator.problem(rows.inputs, rows.weights):
                 return {}
             return {
@@ -220,8 +150,9 @@ class Quality:
     def biased(self, metric: str) -> str:
         """Return in words that the estimate fails on the reference itself; empty if it does not."""
         assert self.estimator is not None
-        estimated, real = self.estimator.of_held_out(metric)
-        by_chance = DEVIATIONS * self._row(metric) / math.sqrt(self.rows.effective)
+        baseline = self.baseline(metric)
+        estimated, real = baseline.estimated, baseline.real
+        by_chance = DEVIATIONS * baseline.row / math.sqrt(baseline.rows)
         scale = abs(real) if metric in LESS_IS_BETTER else 1.0
         if not abs(estimated - real) > max(MOST_BIAS * scale, np.nan_to_num(by_chance)):
             return ""
@@ -245,16 +176,17 @@ class Quality:
             return ""
         rows = look.share(
             ("labelled", look.model.version, tuple(one.uri for one in sets)),
-            lambda: self.reader.of_joined(sets, look.model.version, MOST_LABELLED_ROWS),
+            lambda: self.reader.of_joined(
+                sets, look.model.version, min(MOST_LABELLED_ROWS, self.most_rows)
+            ),
         )
         if rows.count < int(look.section("estimated_quality").get("min_rows", 300)):
             return ""
         inputs: Inputs = rows.inputs
         real = self.estimator.realised(metric, inputs, rows.labels, rows.weights)
         estimated = self.estimator.estimate(metric, inputs, rows.weights)
-        usual = self.usual(look, metric, rows.effective)
-        known = [one for one in (usual.sampling, usual.chunks) if math.isfinite(one)]
-        if not known or not abs(real - estimated) > DEVIATIONS * max(known):
+        deviation = self.baseline(metric).of_reference(rows.effective).deviation
+        if not abs(real - estimated) > DEVIATIONS * deviation:
             return ""
         spans = name_spans([one.span for one in reversed(sets)])
         return (

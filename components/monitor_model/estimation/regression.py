@@ -98,16 +98,18 @@ class LossEstimator:
         loss = np.abs(columns[PREDICTION] - labels) ** POWERS[metric]
         return float(np.average(loss, weights=weights) ** (1 / POWERS[metric]))
 
-    def of_reference(self, metric: str, rows: np.ndarray | slice) -> float:
-        """Compute a metric of some rows of the reference, from their labels."""
-        mean = np.average(self.losses[metric][rows], weights=self.weights[rows])
-        return float(mean ** (1 / POWERS[metric]))
+    @property
+    def held_out_count(self) -> int:
+        """How many rows of the reference have a predicted loss that does not know their label."""
+        return len(self.held_out_rows)
 
-    def of_held_out(self, metric: str) -> tuple[float, float]:
-        """Return a metric of rows of the reference that were not learned from: estimated, and from their labels."""
-        rows = self.held_out_rows
-        mean = np.average(self.held_out[metric], weights=self.weights[rows])
-        return float(mean ** (1 / POWERS[metric])), self.of_reference(metric, rows)
+    def of_held_out(self, metric: str, rows: np.ndarray | slice) -> tuple[float, float]:
+        """Return a metric of rows of the reference: estimated without their labels, and from them."""
+        chosen = self.held_out_rows[rows]
+        weights, power = self.weights[chosen], 1 / POWERS[metric]
+        estimated = np.average(self.held_out[metric][rows], weights=weights)
+        real = np.average(self.losses[metric][chosen], weights=weights)
+        return float(estimated**power), float(real**power)
 
     def explained(self, metric: str) -> float:
         """Return which share of the loss' variance is predicted in rows that were not learned from."""

@@ -21,7 +21,8 @@ from retrainer.components.lib.serving.deployments import (
 )
 from retrainer.components.lib.serving.rollout_records import RolloutRecords
 from retrainer.components.lib.serving.rollout_state import Change, Rollout, RolloutState
-from retrainer.components.lib.uris import filesystem, write_atomic
+from retrainer.components.lib.store import Store
+from retrainer.components.lib.uris import exists, filesystem, write_atomic
 
 BY = {"by": "ann", "why": "size"}
 
@@ -53,6 +54,18 @@ def test_a_deleted_version_is_gone_and_its_number_stays_taken(store, tmp_path):
     # The same content is another version now, and is found as such.
     assert registry.add(str(tmp_path / "model"), "d4", {}).version == 5
     assert registry.add(str(tmp_path / "model"), "d4", {}).version == 5
+
+
+def test_what_monitoring_keeps_of_a_version_goes_with_it(store):
+    registry = Registry(f"{store}/models")
+    registry.move_alias(CHAMPION, 1, 4, {})
+    registry.move_alias(CHAMPION, 3, 1, {})
+    kept = [Store(store).error_stream_uri(3), f"{Store(store).reference_uri(3)}/aa/part-0.parquet"]
+    gone = [Store(store).error_stream_uri(4), f"{Store(store).reference_uri(4)}/aa/part-0.parquet"]
+    for uri in (*kept, *gone):
+        write_atomic(uri, "rows")
+    delete_version(store, 4, BY)
+    assert [exists(uri) for uri in (*kept, *gone)] == [True, True, False, False]
 
 
 def test_what_an_alias_a_rollout_or_a_deployment_uses_is_not_deleted(store):

@@ -29,7 +29,7 @@ class EstimatedQualityConfig(Section):
     bounds: dict[MetricName, float] = Field(
         default_factory=dict,
         description="Fixed bounds by metric, such as `{auc: 0.8}`. Without one the bound is three standard deviations "
-        "from the value on the evaluation rows.",
+        "from the windows before.",
     )
     min_rows: int = Field(
         300, ge=1, description="Minimum number of rows of a window to estimate quality on."

@@ -99,7 +99,7 @@ def test_of_wide_tables_it_takes_fewer(
     monkeypatch.setattr(reference, "MOST_CELLS", 400)
     monkeypatch.setattr(reference, "LEAST_ROWS", 10)
     version = push(store, model, a={"all": calibrated_rows(900)})
-    assert find_or_make_reference(store, version, "late").rows == 200
+    assert find_or_make_reference(store, version, "late").rows == 133
 
 
 def test_killed_half_way_it_is_made_again(

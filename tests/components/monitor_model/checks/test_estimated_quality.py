@@ -71,7 +71,8 @@ def test_usual_rows_are_ok_and_the_estimate_is_right_within_its_error(served: Se
         assert low < auc(rows) < high
         assert found.bound is not None
         assert found.clears_at is not None
-        assert found.bound < found.clears_at < found.evidence["usual"]
+        assert found.bound < found.clears_at < found.evidence["usual"]["mean"]
+        assert found.evidence["usual"]["from"] == "the evaluation rows"
         assert found.evidence["rows"] == 4_000
 
 
@@ -118,7 +119,8 @@ def test_earlier_spans_that_vary_widen_the_bound(served: Served) -> None:
     alone = judge(served.look("estimated_quality", served.span(near)))
     found = judge(served.look("estimated_quality", served.span(near), earlier=tuple(earlier)))
     assert (alone.outcome, found.outcome) == (Outcome.BREACHED, Outcome.OK)
-    assert found.evidence["deviation"]["between_earlier_spans"] > 0.03
+    assert found.evidence["usual"]["from"] == "the windows before"
+    assert found.evidence["usual"]["deviation"] > 0.03
 
 
 def test_earlier_spans_that_breached_or_were_broken_do_not_widen_the_bound(
@@ -135,7 +137,7 @@ def test_earlier_spans_that_breached_or_were_broken_do_not_widen_the_bound(
     look = served.look("estimated_quality", served.span(near), earlier=tuple(earlier))
     found = judge(look)
     assert found.outcome == Outcome.BREACHED
-    assert found.evidence["deviation"]["between_earlier_spans"] < 0.001
+    assert found.evidence["usual"]["count"] == 12
 
 
 def test_sampled_rows_weigh_what_they_stand_for(served: Served) -> None:

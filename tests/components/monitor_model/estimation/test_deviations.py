@@ -8,7 +8,7 @@ import pytest
 from retrainer.components.monitor_model.estimation.deviations import (
     chunk_deviation,
     row_deviation,
-    step_deviation,
+    spread,
 )
 
 
@@ -25,23 +25,13 @@ def test_chunks_know_what_changes_with_time() -> None:
         return float(values[rows].mean())
 
     assert chunk_deviation(mean, len(values), 1_000) == pytest.approx(0.5, rel=0.1)
-    # A window larger than the reference is compared with its tenths.
+    # A window larger than the reference is compared with its tenths, a small one with a hundred of its chunks.
     assert chunk_deviation(mean, len(values), 1e9) == pytest.approx(0.53, rel=0.1)
+    assert chunk_deviation(mean, len(values), 10) == pytest.approx(0.6, rel=0.2)
 
 
 def test_where_the_metric_is_not_defined_in_parts_nothing_is_known() -> None:
     assert math.isnan(row_deviation(lambda _: math.nan, 1_000))
     assert math.isnan(chunk_deviation(lambda _: math.nan, 1_000, 10))
     assert math.isnan(row_deviation(lambda rows: 1.0, 3))
-    assert math.isnan(step_deviation(np.array([0.5] * 6)))
-    assert math.isnan(step_deviation(np.array([0.5, math.nan] * 6)))
-
-
-def test_steps_know_weekends_and_no_slow_drift() -> None:
-    random = np.random.default_rng(1)
-    quiet = random.normal(0.8, 0.01, 60)
-    assert step_deviation(quiet) == pytest.approx(0.01, rel=0.3)
-    assert step_deviation(quiet - np.arange(60) * 0.002) == pytest.approx(0.01, rel=0.3)
-    weekends = quiet - 0.1 * (np.arange(60) % 7 >= 5)
-    # A weekend is 0.07 from the mean of all days.
-    assert 3 * step_deviation(weekends) > 0.08
+    assert math.isnan(spread(np.array([0.5] * 5)))
