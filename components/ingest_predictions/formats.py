@@ -4,4 +4,6 @@ from .readers import READERS
 
 VERTEX = "vertex"
 """A table, which has no reader of files."""
+MAPPED = ("json_lines", "parquet")
+"""Formats that leave open where records have what."""
 FORMATS = (*READERS, VERTEX)

@@ -9,7 +9,7 @@ from ..lib.prediction_table import FORMAT, RECORD_FILE, PredictionSet
 from ..lib.store import Store
 from ..lib.stored_spans import VERSION_DIGITS
 from ..lib.uris import join, read_json, write_json
-from ..lib.words import name_spans, plural
+from ..lib.words import name_spans, of_spans, plural
 from .file_log import FileLog
 from .formats import VERTEX
 from .log import Log
@@ -138,8 +138,8 @@ def _verdict(
     parts = []
     if made:
         rows = sum(one.rows for one in made)
-        names = name_spans([one.span for one in made])
-        parts.append(f"{plural(rows, 'row')} of {plural(len(made), 'span')} ({names}) ingested")
+        names = of_spans([one.span for one in made])
+        parts.append(f"{plural(rows, 'row')} of {names} ingested")
         counts = [read_json(join(one.uri, RECORD_FILE))["counts"] for one in made]
         quarantined = sum(sum(one["quarantined"].values()) for one in counts)
         errors, copies = (

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
+from ..lib.model_signature import OUTPUT, read_signature
 from ..lib.prediction_table import table_schema
 from ..lib.registry import CHAMPION, ModelVersion, Registry
-from ..lib.saved_model import OUTPUT, SIGNATURE
-from ..lib.signatures import read_signature
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.declared_types import read_schema_types
 from ..lib.source_rows.input_types import types_of_inputs
@@ -85,7 +84,7 @@ def find_columns(store: str, settings: LogSettings, schema_uri: str = "") -> Mod
             f"no model is in service in '{registry.uri}', so nothing says which columns the logs have. Train one with "
             "'retrainer run' before its predictions are monitored."
         )
-    signature = read_signature(champion.uri, SIGNATURE)
+    signature = read_signature(champion.uri)
     output = settings.output or (OUTPUT if OUTPUT in signature.outputs else "")
     if output not in signature.outputs and len(signature.outputs) > 1:
         raise RetrainerError(

@@ -10,11 +10,9 @@ import tensorflow as tf
 from .errors import RetrainerError
 from .features import column_of, to_array, to_words
 from .folders import local_folder
+from .model_signature import OUTPUT, SIGNATURE
 from .signatures import argument_of_input
 from .user_errors import reason_of
-
-SIGNATURE = "serving_default"
-OUTPUT = "predictions"
 
 
 class Model:

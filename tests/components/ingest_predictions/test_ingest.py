@@ -22,7 +22,7 @@ def test_a_request_of_several_instances_becomes_their_rows(project: Project) -> 
         ],
     )
     ingested = project.ingest()
-    assert ingested.verdict == "3 rows of 1 span (2026-11-02) ingested"
+    assert ingested.verdict == "3 rows of span 2026-11-02 ingested"
     table = project.table()
     assert table["request_id"].to_pylist() == ["r1", "r1", "r2"]
     assert table["row"].to_pylist() == [0, 1, 0]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .....components.ingest_predictions.formats import FORMATS
+from .....components.ingest_predictions.formats import FORMATS, MAPPED
 from ..data import DataConfig
 from ..section import Section
 
@@ -114,6 +114,11 @@ class PredictionLogsConfig(Section):
             raise ValueError(
                 f"format is {self.format}, and nothing says where such logs are: set uri; without it, what "
                 "predict_batch wrote is monitored"
+            )
+        if "mapping" in self.model_fields_set and self.format not in MAPPED:
+            raise ValueError(
+                f"mapping is for the formats {' and '.join(MAPPED)}, and format is {self.format}: take it out, or set "
+                "format"
             )
         if self.uri is not None:
             self._check(self.uri)

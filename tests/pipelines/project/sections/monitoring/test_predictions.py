@@ -54,7 +54,8 @@ def test_a_table_of_bigquery_stays_as_it_is_named(tmp_path):
     ("section", "said"),
     [
         ("{uri: logs, format: csv}", "format"),
-        ("{uri: logs, mapping: {tiem: at}}", "tiem"),
+        ("{uri: logs, format: parquet, mapping: {tiem: at}}", "tiem"),
+        ("{uri: logs, mapping: {time: at}}", "mapping is for the formats json_lines and parquet"),
         ("{uri: logs, period: week}", "period"),
         ("{uri: logs, format: vertex}", "bq://project.dataset.table"),
         ("{uri: 'bq://a.b.c'}", "vertex"),
