@@ -83,21 +83,25 @@ def measure(scores: Scores, evaluation: Mapping[str, Any], label: str) -> Measur
         for name, value in (evaluation.get("options") or {}).items()
         if name not in _INTERVALS
     }
+    own_slices = [one for one in evaluation.get("slicing_specs") or () if one]
     found: dict[str, Measured] = {}
     not_covered = []
     rows = invalid = 0
     for specs in _attempts(evaluation["metrics_specs"]):
-        slices = [*(evaluation.get("slicing_specs") or [{}]), {"feature_keys": [SPAN]}]
-        config = build_eval_config(specs, slices, {**options, **_INTERVALS}, label, weight)
-        counts, good = count_inputs(
-            scores, requirements(config), config.slicing_specs, binarized_classes(config)
-        )
+        # Only what is judged needs an error: the slices are shown.
+        judged = [{}, {"feature_keys": [SPAN]}]
+        config = build_eval_config(specs, judged, {**options, **_INTERVALS}, label, weight)
+        shown = build_eval_config(specs, own_slices, options, label, weight) if own_slices else None
+        every = [*config.slicing_specs, *(shown.slicing_specs if shown else ())]
+        counts, good = count_inputs(scores, requirements(config), every, binarized_classes(config))
         own = scores if good.all() else scores.of(good)
         rows, invalid = own.rows, max(invalid, int((~good).sum()))
         if not own.rows:
             break
         try:
             results = evaluate_in_process(config, own)
+            if shown:
+                results += [one for one in evaluate_in_process(shown, own) if one[0]]
         except NotCoveredError as error:
             if len(specs) == 1 and len(specs[0].get("metrics", [])) <= 1:
                 not_covered.append(str(error))
