@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from ..lib.words import did_you_mean
 from .key_hashes import hash_keys
 from .settings import LabelSettings
 
-NO_TIME = np.iinfo(np.int64).min
+NO_TIME = int(np.iinfo(np.int64).min)
 """Stands for a time that is not known."""
 ROW = "row"
 # Times as numbers are seconds since 1970 up to here, and above it milliseconds.
@@ -162,7 +163,19 @@ def parse_times(column: pa.Array) -> np.ndarray:
     if rest.any():
         times = pd.to_datetime(series[rest], errors="coerce", utc=True).to_numpy("datetime64[us]")
         found[rest] = np.where(np.isnat(times), NO_TIME, times.astype(np.int64))
+        # pandas takes the form of the first one for that of all.
+        for place in np.flatnonzero(rest & (found == NO_TIME)):
+            found[place] = _parse_time(str(series.iloc[place]))
     return found
+
+
+def _parse_time(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return NO_TIME
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _reader(
