@@ -32,6 +32,7 @@ from .run_page import RunPage
 
 _RECORDED = (INGEST, CHAMPION, VALIDATE, PUSH)
 _EVALUATE, _SELF = "evaluate_model", "notify_outcome"
+_LOOKS = frozenset({WATCH, MONITOR, "ingest_predictions", "join_labels"})
 _MOST_METRICS = 5
 _VARYING = re.compile(r"[0-9a-f-]{8,}|\d+")
 
@@ -124,7 +125,7 @@ def read_notification(store: str, pipeline: str, key: RunKey, page: RunPage) -> 
 def _is_look(trace: RunTrace, here: Mapping[str, _LocalTask]) -> bool:
     """Return whether a run is one of a schedule that looks again soon, such as every ten minutes."""
     names = {*trace.tasks, *(task.name for task in here.values())}
-    return bool(names & {WATCH, MONITOR})
+    return bool(names & _LOOKS)
 
 
 def _repeated(pipeline: str, outcome: Outcome, task: str, reason: str) -> str:

@@ -272,11 +272,17 @@ def test_a_store_that_can_not_be_read_is_a_failed_run(run, tmp_path):
     assert message["reason"].startswith("the run's outcome can't be read from the store")
 
 
-def look(run, name, error):
+def look(run, name, error, task="watch_rollout"):
     run.placeholders = (name, VERTEX.replace("run-1", name), name)
     run.server.requests.clear()
-    run.task("watch_rollout", error=RetrainerError(error))
+    run.task(task, error=RetrainerError(error))
     return run.end()
+
+
+@pytest.mark.parametrize("task", ["ingest_predictions", "join_labels", "monitor_model"])
+def test_logs_that_cannot_be_read_for_hours_are_one_message_a_day(run, task):
+    assert len(look(run, "look-1", "no bucket 'logs'.", task)) == 1
+    assert look(run, "look-2", "no bucket 'logs'.", task) == []
 
 
 def test_a_service_that_is_down_for_hours_is_one_message_a_day(run):

@@ -7,6 +7,8 @@ import pytest
 from servers.memory_target import MemoryTarget
 from servers.receiver import Receiver
 
+from retrainer.components.lib.monitoring.incident import Detection, Group
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.pipelines.project.sections.data import DataConfig
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
@@ -153,3 +155,34 @@ def test_a_message_that_comes_again_and_again_is_tried_again_after_an_hour(servi
         service.send({"id": "b"}, "2")
         service.now += 600
     assert len(service.sent) == 2
+
+
+def test_the_trigger_service_notifies_of_incidents_once_over_replicas(receiver, tmp_path):
+    store = str(tmp_path / "store")
+    found = Detection("estimated_quality/auc", "7", "AUC is bad.")
+    IncidentRecords(store).open(Group.MODEL, 3, [found], datetime.now(UTC))
+    channel = {
+        "kind": "webhook",
+        "name": "webhook",
+        "on": ["incident"],
+        "url": f"{receiver.url}/hook",
+    }
+    for _ in range(2):
+        Notices("orders", [channel], str(tmp_path / "claims")).send_incidents(store)
+    (message,) = [json.loads(request.body) for request in receiver.requests]
+    assert (message["outcome"], message["incident"]) == ("incident", "v3-model-1")
+
+
+def test_a_store_of_incidents_that_cannot_be_read_stops_nothing(receiver, tmp_path, caplog):
+    folder = tmp_path / "store" / "monitoring" / "incidents" / "v3-model-1"
+    folder.mkdir(parents=True)
+    (folder / "000001.json").write_text("{}")
+    channel = {
+        "kind": "webhook",
+        "name": "webhook",
+        "on": ["incident"],
+        "url": f"{receiver.url}/hook",
+    }
+    Notices("orders", [channel], str(tmp_path / "claims")).send_incidents(str(tmp_path / "store"))
+    assert receiver.requests == []
+    assert "no channel was notified of incidents" in caplog.text
