@@ -7,9 +7,11 @@ a killed process left, and doing it twice changes nothing.
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..errors import RetrainerError
 from ..registry import CHAMPION, Registry
 from ..run_records import RunKey
 from ..run_traces import PUSH, Outcome, read_traces
@@ -82,7 +84,8 @@ def follow_incidents(
     """
     records = IncidentRecords(store)
     changed: dict[str, Incident] = {}
-    champion = Registry(Store(store).models_uri).version_of(CHAMPION)
+    registry = Registry(Store(store).models_uri)
+    champion = registry.version_of(CHAMPION)
     # What was judged of another champion says nothing of the one that serves now.
     is_current = seen is not None and seen.champion == champion
     # First what follows from what was known before, so that what says that a retrain did not help joins its incident.
@@ -96,7 +99,7 @@ def follow_incidents(
                 champion,
                 _own(seen.detected, others) if seen and is_current else (),
                 seen.count_looks(incident) if seen and is_current else 0,
-                read_run_end(store, incident.run) if incident.run else None,
+                _run_end(store, registry, champion, incident) if incident.run else None,
                 broken_data=broken[-1] if broken else "",
             )
             after = _bring_forward(records, incident, facts, settings, actor, count_rows)
@@ -187,6 +190,20 @@ def read_run_end(store: str, run: str) -> RunEnd | None:
 def _own(detected: Iterable[Detection], others: Sequence[Incident]) -> tuple[Detection, ...]:
     """Leave out what is another incident's, such as one that a person has resolved."""
     return tuple(one for one in detected if not any(other.covers(one) for other in others))
+
+
+def _run_end(
+    store: str, registry: Registry, champion: int | None, incident: Incident
+) -> RunEnd | None:
+    """Read how the run of an incident ended; a champion that it made says so whatever else is recorded.
+
+    A push that was killed after it moved the alias, and tried again, finds its model in service already.
+    """
+    if champion is not None and champion != incident.champion and incident.pushed is None:
+        with suppress(RetrainerError, OSError):
+            if registry.get(champion).info.get("run") == incident.run:
+                return RunEnd(Outcome.PUSHED, version=champion)
+    return read_run_end(store, incident.run)
 
 
 def _local_error(store: str, run: str) -> str:

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from servers.served_predictions import push_version
 
+from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring import incidents as module
 from retrainer.components.lib.monitoring.incident import Detection, IncidentState
@@ -23,7 +25,7 @@ from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.run_records import recording
 from retrainer.components.lib.run_traces import Outcome
 from retrainer.components.lib.store import Store
-from retrainer.components.lib.uris import write_json
+from retrainer.components.lib.uris import create_exclusive, write_json
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 AUC = Detection("estimated_quality/auc", "7", "AUC is 0.71, below 0.78.")
@@ -231,6 +233,15 @@ def test_a_run_that_failed_on_this_machine_is_known_by_its_record(store):
     assert read_run_end(store, "another") is None
 
 
+def test_a_push_that_was_killed_and_tried_again_is_one(store, tmp_path):
+    retrain(store)
+    pushed = push_version(store, tmp_path, since=NOON, info={"run": "run-1"}, champion=False)
+    serve(store, pushed)
+    run_ends(store, "run-1", "unchanged", pushed)
+    look(store, champion=pushed, looks=1)
+    assert (only(store).state, only(store).pushed) == (IncidentState.RETRAINING, pushed)
+
+
 def test_a_pushed_model_that_a_service_does_not_serve_yet_is_pushed(store):
     retrain(store, pushes=4)
     with pytest.raises(RetrainerError), recording(store, "deploy_model", "run-1"):
@@ -277,3 +288,61 @@ def test_the_records_are_plain_json(store):
     with open(uri) as file:
         content = json.load(file)
     assert (content["state"], content["wants_run"], content["format"]) == ("open", True, 1)
+
+
+class Mortal:
+    """Creates records until its time has come: then the process dies, before the record is there or just after."""
+
+    def __init__(self, at, after):
+        self.left, self.after = at, after
+
+    def __call__(self, uri, data):
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise KeyboardInterrupt
+        created = create_exclusive(uri, data)
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return created
+
+
+def _live(store):
+    """Go from a detection to the end of its incident, step by step; what was done is not done again."""
+    registry = Registry(Store(store).models_uri)
+    if registry.version_of(CHAMPION) == 3:
+        look(store, AUC)
+        note_run(store, "v3-model-1", "run-1", "me", NOON)
+        serve(store, 4)
+    run_ends(store, "run-1", "pushed", 4)
+    look(store, DRIFT, champion=4, looks=1)
+    look(store, champion=4, looks=3)
+
+
+def _outcome(store):
+    return [
+        (one.id, one.state, one.run, one.pushed, [found.key for found in one.detections])
+        for one in IncidentRecords(store).all()
+    ]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a record", "after a record"])
+def test_a_death_at_any_record_changes_nothing_in_the_end(store, tmp_path, monkeypatch, after):
+    _live(store)
+    reached = _outcome(store)
+    assert [one[:4] for one in reached] == [
+        ("v3-model-1", "resolved", "run-1", 4),
+        ("v4-model-1", "resolved", "", None),
+    ]
+    deaths = 0
+    for at in range(1, 14):
+        other = str(tmp_path / f"died-at-{at}")
+        serve(other, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(numbered_records, "create_exclusive", Mortal(at, after))
+            try:
+                _live(other)
+            except KeyboardInterrupt:
+                deaths += 1
+        _live(other)
+        assert _outcome(other) == reached, f"died at record {at}"
+    assert deaths >= 8
