@@ -1,4 +1,4 @@
-"""How long `monitor_model` takes for a day of a million requests, beside a champion of ten million rows.
+"""How long `monitor_model` takes for a day of a million labelled requests, beside a champion of ten million rows.
 
 Run `python bench/monitor.py`; it makes the rows, judges days one after the other, each in a process of its own, and
 prints a table in Markdown. `--rows` and `--reference` make it smaller.
@@ -20,11 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from retrainer.components.join_labels.join import join_labels
+from retrainer.components.join_labels.settings import LabelSettings
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.prediction_table import RECORD_FILE, make_rows, table_schema
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
-from retrainer.components.lib.uris import join, write_atomic, write_json
+from retrainer.components.lib.uris import write_atomic, write_json
 from retrainer.pipelines.project.sections.monitoring.monitoring import MonitoringConfig
 
 FLOATS, TEXTS = 6, {"carrier": 16, "origin": 3, "plane": 4_000}
@@ -97,7 +99,7 @@ def push_champion(store: str, folder: Path, spans: list[str]) -> None:
             for name, values in features.items()
         ]
     )
-    write_atomic(join(registry.version_uri(made), "schema.pbtxt"), schema)
+    write_atomic(f"{registry.version_uri(made)}/schema.pbtxt", schema)
     registry.move_alias(CHAMPION, made, None, {"at": FIRST.isoformat(), "action": "push"})
 
 
@@ -134,6 +136,17 @@ def write_day(store: str, day: datetime, rows: int, seed: int) -> None:
         "scored": (day + timedelta(days=1)).isoformat(timespec="milliseconds"),
     }
     write_json(str(folder / RECORD_FILE), record)
+    late = np.random.default_rng(seed + 1_000).uniform(size=rows) < score(features)
+    labels = {"request_id": table["request_id"], "row": table["row"], LABEL: late.astype(np.int64)}
+    place = Path(store) / "labels"
+    place.mkdir(exist_ok=True)
+    pq.write_table(pa.table(labels), place / f"{day:%Y-%m-%d}.parquet")
+
+
+def join(store: str, now: datetime) -> None:
+    """Join the labels that are there, as the task before `monitor_model` does."""
+    settings = LabelSettings(f"{store}/labels/{{span:%Y-%m-%d}}.parquet", LABEL)
+    join_labels(store, settings, now=now)
 
 
 def look(store: str, now: str) -> None:
@@ -141,12 +154,17 @@ def look(store: str, now: str) -> None:
     from retrainer.components.monitor_model.monitor import monitor
 
     began = time.monotonic()
-    settings = MonitoringConfig.model_validate({"window": {"catch_up": 100}}).values()
+    section = {
+        "window": {"catch_up": 100},
+        "labels": {"pattern": f"{store}/labels/{{span}}.parquet"},
+    }
+    settings = MonitoringConfig.model_validate(section).values()
     found = monitor(
         store,
         settings,
         label=LABEL,
-        report_path=join(store, "report.html"),
+        evaluation={"metrics_specs": [{"metrics": [{"class_name": "AUC"}]}], "slicing_specs": [{}]},
+        report_path=f"{store}/report.html",
         clock=lambda: datetime.fromisoformat(now),
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -209,6 +227,7 @@ def main() -> None:
             "| | from start to exit | of that judging | CPU time | peak memory |\n|---|---|---|---|---|"
         )
         for what, now in rows:
+            join(store, now)
             found = run_look(store, now)
             print(
                 f"| {what} | {found['whole']:.1f} s | {found['seconds']:.1f} s | {found['cpu']:.1f} s | "
