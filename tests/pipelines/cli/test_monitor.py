@@ -72,6 +72,10 @@ def test_submit_and_schedules_are_of_the_pipeline_monitoring(project):
     found = CliRunner().invoke(cli, ["monitor", "submit", file, *vertex, "--dry-run"])
     assert found.exit_code == 0, found.output
     assert "orders-monitoring" in found.stdout
+    kubeflow = ["--to", "kubeflow", "--host", "http://127.0.0.1:9", "-p", "now=2026-11-01"]
+    found = CliRunner().invoke(cli, ["monitor", "submit", file, *kubeflow, "--dry-run"])
+    assert found.exit_code == 0, found.output
+    assert "2026-11-01" in found.stdout
     words = ["monitor", "schedule", "create", file, *vertex, "--cron", "@hourly", "--dry-run"]
     found = CliRunner().invoke(cli, words)
     assert found.exit_code == 0, found.output
