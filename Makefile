@@ -20,6 +20,8 @@ LOWEST ?= tests/components/lib/source_rows/sources/test_bigquery_source.py \
     tests/pipelines/project/test_config.py \
     tests/pipelines/targets/kubeflow/test_target.py \
     tests/pipelines/targets/vertex/test_target.py \
+    tests/pipelines/telemetry/proxy/test_service.py \
+    tests/pipelines/telemetry/sink/test_service.py \
     tests/pipelines/test_examples.py \
     tests/pipelines/triggers/service/test_pull.py \
     tests/pipelines/triggers/service/test_push.py

@@ -15,6 +15,8 @@ from ...components.lib.errors import RetrainerError
 LOGGER = logging.getLogger("retrainer.telemetry")
 GRACE_SECONDS = 10.0
 """How long requests in progress may take after SIGTERM."""
+STATUS_PATHS = ("/healthz", "/metrics")
+"""Paths that `answer_status` answers."""
 _BACKLOG = 4096
 # A header may be as long as any server's limit lets it be.
 _LONGEST_HEADER = 64 << 10
@@ -93,12 +95,7 @@ async def _listen(runner: web.ServerRunner, listener: Listener) -> None:
     )
 
 
-async def answer_not_found(_: web.BaseRequest) -> web.Response:
-    """Answer that there is nothing at this path."""
-    return web.json_response({"error": "not found"}, status=404)
-
-
-def status_response(path: str, render_metrics: Callable[[], bytes]) -> web.Response | None:
+def answer_status(path: str, render_metrics: Callable[[], bytes]) -> web.Response:
     """Answer whoever runs the service.
 
     Args:
@@ -106,10 +103,10 @@ def status_response(path: str, render_metrics: Callable[[], bytes]) -> web.Respo
         render_metrics: Returns the metrics.
 
     Returns:
-        The answer to `/healthz` and `/metrics`; None for other paths.
+        The answer to one of `STATUS_PATHS`; for other paths that there is nothing.
     """
     if path == "/healthz":
         return web.json_response({"alive": True})
     if path == "/metrics":
         return web.Response(body=render_metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-    return None
+    return web.json_response({"error": "not found"}, status=404)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from ..http_server import Listener, answer_not_found, serve_until_signalled, status_response
+from ..http_server import Listener, answer_status, serve_until_signalled
 
 LOGGER = logging.getLogger("retrainer.metrics")
 
@@ -44,8 +44,7 @@ async def _serve(render: Callable[[], bytes], host: str, port: int, pause: float
                 LOGGER.exception("the store can't be read.")
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        status = status_response(request.rel_url.raw_path, lambda: text)
-        return status or await answer_not_found(request)
+        return answer_status(request.rel_url.raw_path, lambda: text)
 
     refreshing = asyncio.create_task(refresh())
     try:

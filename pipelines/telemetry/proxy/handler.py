@@ -58,7 +58,6 @@ class LoggingProxy:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        target: str,
         log: LogWriter,
         metrics: ProxyMetrics,
         settings: ProxySettings,
@@ -67,7 +66,6 @@ class LoggingProxy:
 
         Args:
             session: Asks the target; paths are relative to its address.
-            target: The model server's address, without a path.
             log: Takes the rows.
             metrics: Where requests are counted.
             settings: How requests are logged.
@@ -77,7 +75,7 @@ class LoggingProxy:
         self._metrics = metrics
         self._settings = settings
         self._paths = re.compile(settings.paths)
-        self._versions = ServedVersions(session, target)
+        self._versions = ServedVersions(session)
         self._places = asyncio.Semaphore(settings.concurrent)
         self._bound = round(settings.sample * _ID_RANGE)
         self._waiting: set[asyncio.Task[None]] = set()

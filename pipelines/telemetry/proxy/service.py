@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from ....components.lib.errors import RetrainerError
-from ..http_server import Listener, answer_not_found, serve_until_signalled, status_response
+from ..http_server import STATUS_PATHS, Listener, answer_status, serve_until_signalled
 from ..log_files.waiting_rows import Limits
 from ..log_files.writer import LogWriter, Rolling
 from ..process import prepare_process
@@ -118,23 +118,21 @@ async def _serve(
         max_line_size=_LONGEST_HEADER,
         max_field_size=_LONGEST_HEADER,
     ) as session:
-        proxy = LoggingProxy(session, target, log, metrics, service.settings)
+        proxy = LoggingProxy(session, log, metrics, service.settings)
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
             if request.method == "CONNECT":
                 return web.json_response({"error": "this is no tunnel"}, status=501)
-            if status_port is None:
-                status = status_response(request.rel_url.raw_path, metrics.render)
-                if status is not None:
-                    return status
+            path = request.rel_url.raw_path
+            if status_port is None and path in STATUS_PATHS:
+                return answer_status(path, metrics.render)
             return await proxy.handle(request)
 
-        async def answer_status(request: web.BaseRequest) -> web.StreamResponse:
-            status = status_response(request.rel_url.raw_path, metrics.render)
-            return status or await answer_not_found(request)
+        async def answer_of_status(request: web.BaseRequest) -> web.StreamResponse:
+            return answer_status(request.rel_url.raw_path, metrics.render)
 
         listeners = [Listener(answer, host, port, decompress=False)]
         if status_port is not None:
-            listeners.append(Listener(answer_status, host, status_port, purpose="status"))
+            listeners.append(Listener(answer_of_status, host, status_port, purpose="status"))
         await serve_until_signalled(*listeners)
         await proxy.close()

@@ -20,10 +20,9 @@ class ServedVersions:
     tensorflow_serving/g3doc/api_rest.md, "Model status API" and "Predict API").
     """
 
-    def __init__(self, session: aiohttp.ClientSession, target: str) -> None:
-        """Take the session and the server's address."""
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Take the session, whose paths are relative to the server's address."""
         self._session = session
-        self._target = target
         self._known: dict[str, tuple[str | None, float]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
 
@@ -55,8 +54,7 @@ class ServedVersions:
     async def _ask(self, status_path: str) -> None:
         version = None
         try:
-            url = f"{self._target}{status_path}"
-            async with self._session.get(url, timeout=_TIMEOUT) as answer:
+            async with self._session.get(status_path, timeout=_TIMEOUT) as answer:
                 if answer.status == 200:
                     version = read_version(await answer.json(content_type=None))
         except (aiohttp.ClientError, TimeoutError, ValueError):

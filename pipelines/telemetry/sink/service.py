@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from ..http_server import Listener, serve_until_signalled, status_response
+from ..http_server import STATUS_PATHS, Listener, answer_status, serve_until_signalled
 from ..log_files.metrics import LogCollector
 from ..log_files.waiting_rows import Limits
 from ..log_files.writer import LogWriter, Rolling
@@ -84,10 +84,10 @@ class EventSink:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
         if request.method != "POST":
-            status = status_response(
-                request.rel_url.raw_path, lambda: generate_latest(self._registry)
-            )
-            return status or self._answer(405, "events are sent by POST")
+            path = request.rel_url.raw_path
+            if path in STATUS_PATHS:
+                return answer_status(path, lambda: generate_latest(self._registry))
+            return self._answer(405, "events are sent by POST")
         try:
             body = await self._read(request)
         except (ConnectionError, web.RequestPayloadError) as error:
