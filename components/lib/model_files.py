@@ -74,7 +74,7 @@ def _copy(files: Sequence[Path], root: Path, uri: str) -> None:
     def put(file: Path) -> None:
         target = f"{path}/{file.relative_to(root).as_posix()}"
         if local:
-            shutil.copyfile(file, target)
+            _copy_file(file, target)
         else:
             fs.put_file(str(file), target)
 
@@ -87,3 +87,24 @@ def _copy(files: Sequence[Path], root: Path, uri: str) -> None:
             # Without it, the files that wait would still be copied.
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _copy_file(source: Path, target: str) -> None:
+    """Copy a file without moving its bytes through this process, where the kernel can.
+
+    Btrfs and XFS then share its blocks until one of both is written, and NFS 4.2 copies on its server
+    (man7.org/linux/man-pages/man2/copy_file_range.2.html).
+    """
+    try:
+        with open(source, "rb") as read, open(target, "wb") as written:
+            left = os.fstat(read.fileno()).st_size
+            while left:
+                copied = os.copy_file_range(read.fileno(), written.fileno(), left)
+                if not copied:
+                    break
+                left -= copied
+    except (AttributeError, OSError):
+        left = 1
+    # Between file systems, or on one that has no such call.
+    if left:
+        shutil.copyfile(source, target)

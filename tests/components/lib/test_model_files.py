@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from retrainer.components.lib.digests import digest_folder
@@ -28,3 +31,29 @@ def test_a_file_that_can_not_be_copied_ends_the_copy(tmp_path):
     (tmp_path / "copy").write_text("in the way")
     with pytest.raises((FileExistsError, NotADirectoryError)):
         copy_model(str(model), str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("how", ["whole", "in parts", "cut off", "other file systems", "missing"])
+def test_a_file_is_copied_whatever_the_kernel_can(tmp_path, monkeypatch, how):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(bytes(range(256)) * 100)
+    (model / "empty").touch()
+    whole, calls = os.copy_file_range, []
+
+    def call(source: int, target: int, count: int) -> int:
+        calls.append(count)
+        if how == "other file systems":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        if how == "cut off" and len(calls) > 1:
+            return 0
+        return whole(source, target, min(count, 10_000))
+
+    if how == "missing":
+        monkeypatch.delattr(os, "copy_file_range")
+    elif how != "whole":
+        monkeypatch.setattr(os, "copy_file_range", call)
+    copied = copy_model(str(model), str(tmp_path / "copy"))
+    assert digest_folder(tmp_path / "copy") == copied.digest == digest_folder(model)
+    if how == "in parts":
+        assert calls == [25_600, 15_600, 5_600]
