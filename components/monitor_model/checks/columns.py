@@ -1,7 +1,7 @@
 """Signals on the columns that the champion is sent: missing, without values, constant, or not what the schema says."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...lib.dataset import Column, Dataset
 from ...lib.monitoring.signals import Kind, Outcome, Signal
@@ -13,6 +13,10 @@ from ..serving_schema import Misfit, find_misfits
 
 # Fewer rows say nothing about a column.
 _MIN_ROWS = 30
+# Spans that show what is usual; fewer do not say that a column always varies.
+_MOST_USUAL, _MIN_USUAL = 14, 3
+# Rows have one value by chance with this probability at most.
+_BY_CHANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,13 @@ class _Seen:
         rows: Rows of the spans.
         filled: Rows that have a value; NaN is none.
         constant: The only value, as text; None if there are several or none.
+        shares: Share of the rows that have a value, by value, as far as it is known.
     """
 
     rows: int = 0
     filled: int = 0
     constant: str | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def missing_share(self) -> float:
@@ -47,21 +53,19 @@ def find_signals(look: Look) -> Iterator[Signal]:
     names = dict.fromkeys(name for one in (*before, *now) for name in one.columns)
     misfits = find_misfits(look, now)
     for name in names:
-        seen = _see(name, now)
-        clean = _newest_clean(look, name)
-        usual = _see(name, [_read(look, clean)]) if clean else None
+        usual = [_see(name, [_read(look, one)]) for one in _clean(look, name)]
         is_there = any(name in one.columns for one in now)
-        yield _judge(look, name, is_there, seen, usual, misfits.get(name, ()))
+        yield _judge(look, name, is_there, _see(name, now), usual, misfits.get(name, ()))
 
 
 def _read(look: Look, found: PredictionSet) -> Dataset:
     return look.share(("inputs", found.uri), lambda: Dataset(input_statistics(found)))
 
 
-def _newest_clean(look: Look, name: str) -> PredictionSet | None:
-    """Return the newest earlier span in which a column was not broken, so that a breakage never becomes usual."""
+def _clean(look: Look, name: str) -> list[PredictionSet]:
+    """Return the newest earlier spans in which a column was not broken, so that a breakage never becomes usual."""
     broken = look.broken_before.get(name, ())
-    return next((one for one in reversed(look.earlier) if one.span not in broken), None)
+    return [one for one in look.earlier if one.span not in broken][-_MOST_USUAL:]
 
 
 def _see(name: str, datasets: Sequence[Dataset]) -> _Seen:
@@ -72,7 +76,22 @@ def _see(name: str, datasets: Sequence[Dataset]) -> _Seen:
         sum(one.rows for one in datasets),
         sum(count for _, count in filled),
         constants.pop() if len(constants) == 1 else None,
+        _shares(columns[0]) if len(columns) == 1 and columns[0].filled else {},
     )
+
+
+def _shares(column: Column) -> dict[str, float]:
+    if column.is_number:
+        return {"0": column.feature.num_stats.num_zeros / column.filled}
+    return {value: count / column.filled for value, count in list(column.counts.items())[:1]}
+
+
+def _is_constant_by_chance(now: _Seen, usual: Sequence[_Seen]) -> bool:
+    """Return whether rows that all have one value are no surprise: some spans had one, or it is nearly all there is."""
+    if len(usual) < _MIN_USUAL or not all(one.varies for one in usual):
+        return True
+    most = max(one.shares.get(now.constant or "", 0.0) for one in usual)
+    return most**now.filled > _BY_CHANCE
 
 
 def _filled(column: Column) -> int:
@@ -87,7 +106,7 @@ def _judge(
     name: str,
     is_there: bool,
     now: _Seen,
-    usual: _Seen | None,
+    usual: Sequence[_Seen],
     misfits: Sequence[Misfit],
 ) -> Signal:
     evidence = {"column": name, "rows": now.rows, "missing": now.rows - now.filled}
@@ -100,7 +119,7 @@ def _judge(
         meaning = f"column {name} is missing: the requests do not have it any more"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, evidence=evidence)
     share = now.missing_share
-    missing = usual.missing_share if usual else 0.0
+    missing = max((one.missing_share for one in usual), default=0.0)
     bound = max(missing, _allowed(look, name)) + float(
         look.section("data").get("max_missing", 0.05)
     )
@@ -108,8 +127,9 @@ def _judge(
         what = "all values are" if not now.filled else f"{percent(share)} of the values are"
         meaning = f"{what} missing; at most {percent(bound)} may be"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
-    if now.constant is not None and usual and usual.varies:
-        meaning = f"every row has the value '{now.constant[:60]}', and the rows before had several"
+    if now.constant is not None and not _is_constant_by_chance(now, usual):
+        spans = plural(len(usual), "span")
+        meaning = f"every row has the value '{now.constant[:60]}', and each of the {spans} before had several"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     breaking = [one for one in misfits if one.is_breakage]
     if breaking:

@@ -1,7 +1,7 @@
 """Signals on the requests of a window: whether they came, how many, how late, how many failed, who answered."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -79,57 +79,70 @@ def _volume(look: Look) -> Signal:
     newest = look.current[-1]
     count = look.requests(newest)
     factor = float(look.section("data").get("volume_factor", 2.0))
-    usual, of = _usual(look, newest)
-    known = [look.requests(one) for one in usual]
     if not count:
         meaning = f"span {newest.span} has no request"
         return Signal(Kind.DATA, VOLUME, Outcome.BREACHED, meaning, 0.0)
-    if len(known) < _MIN_EARLIER or not any(known):
-        meaning = (
-            f"{count:,.0f} requests; fewer than {_MIN_EARLIER} earlier spans show what is usual"
-        )
+    earlier = [*look.earlier, *look.current[:-1]]
+    same, cycle = _same_time(look, newest, earlier)
+    usual, of = earlier, plural(len(earlier), "earlier span")
+    if len(same) >= _MIN_SAME_TIME:
+        usual, of = same, f"{plural(len(same), 'earlier span')} of the same {cycle}"
+    known = [look.requests(one) for one in usual]
+    reason = ""
+    if cycle and not same:
+        reason = f"no earlier span is of the same {cycle}"
+    elif len(known) < _MIN_EARLIER or not any(known):
+        reason = f"fewer than {_MIN_EARLIER} earlier spans show what is usual"
+    if reason:
+        meaning = f"{count:,.0f} requests; {reason}"
         return Signal(Kind.DATA, VOLUME, Outcome.SILENT, meaning, count)
-    logs = np.log([max(one, 1.0) for one in known])
-    middle = float(np.median(logs))
-    spread = _NORMAL * float(np.median(np.abs(logs - middle)))
-    reach = max(math.log(factor), _DEVIATIONS * spread)
-    low, high = math.exp(middle - reach), math.exp(middle + reach)
+    low, middle, high = _usual_range(known, factor)
+    if usual is not same and same:
+        # Too few of its weekday to say how they vary, but what they had is not unusual.
+        of_time = [look.requests(one) for one in same]
+        low, high = min(low, min(of_time) / factor), max(high, max(of_time) * factor)
     ok = low <= count <= high
-    usually = f"the median of {of} is {math.exp(middle):,.0f}"
-    meaning = f"{count:,.0f} requests; {usually}, and {low:,.0f} to {high:,.0f} are usual"
+    usually = f"the median of {of} is {middle:,.0f}"
     return Signal(
         Kind.DATA,
         VOLUME,
         Outcome.OK if ok else Outcome.BREACHED,
-        meaning,
+        f"{count:,.0f} requests; {usually}, and {low:,.0f} to {high:,.0f} are usual",
         count,
-        low if count < math.exp(middle) else high,
+        low if count < middle else high,
         evidence={"usual": [low, high], "spans": [one.span for one in usual]},
     )
 
 
-def _usual(look: Look, newest: PredictionSet) -> tuple[list[PredictionSet], str]:
-    """Return the earlier spans of the same hour or weekday, if there are enough, else all of them."""
-    earlier = [*look.earlier, *look.current[:-1]]
+def _usual_range(known: Sequence[float], factor: float) -> tuple[float, float, float]:
+    """Return the least usual number of requests, the median, and the largest usual number."""
+    logs = np.log([max(one, 1.0) for one in known])
+    middle = float(np.median(logs))
+    spread = _NORMAL * float(np.median(np.abs(logs - middle)))
+    reach = max(math.log(factor), _DEVIATIONS * spread)
+    return math.exp(middle - reach), math.exp(middle), math.exp(middle + reach)
+
+
+def _same_time(
+    look: Look, newest: PredictionSet, earlier: Sequence[PredictionSet]
+) -> tuple[list[PredictionSet], str]:
+    """Return the earlier spans of the same hour or weekday, and what that is; none for longer spans."""
     periods = look.feed.periods
-    if newest.span in periods:
-        own = periods[newest.span]
-        hourly = own.end - own.start < timedelta(days=1)
-        if own.end - own.start <= timedelta(days=1):
-            same = [
-                one
-                for one in earlier
-                if one.span in periods
-                and (
-                    periods[one.span].start.hour == own.start.hour
-                    if hourly
-                    else periods[one.span].start.weekday() == own.start.weekday()
-                )
-            ]
-            if len(same) >= _MIN_SAME_TIME:
-                what = "hour of the day" if hourly else "day of the week"
-                return same, f"{plural(len(same), 'earlier span')} of the same {what}"
-    return earlier, plural(len(earlier), "earlier span")
+    own = periods.get(newest.span)
+    if own is None or own.end - own.start > timedelta(days=1):
+        return [], ""
+    hourly = own.end - own.start < timedelta(days=1)
+    same = [
+        one
+        for one in earlier
+        if one.span in periods
+        and (
+            periods[one.span].start.hour == own.start.hour
+            if hourly
+            else periods[one.span].start.weekday() == own.start.weekday()
+        )
+    ]
+    return same, "hour of the day" if hourly else "day of the week"
 
 
 def _failed(look: Look) -> Signal:

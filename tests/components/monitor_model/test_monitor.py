@@ -56,7 +56,7 @@ def test_each_window_is_judged_once(served):
     first, signals = look_at(served, 6)
     assert [look.window for look in first.looks] == [day(n) for n in range(1, 6)]
     assert not first.detected
-    assert signals["data/number of requests"].outcome == Outcome.OK
+    assert signals["data/number of requests"].outcome == Outcome.SILENT
     again, _ = look_at(served, 6)
     assert again.looks == ()
     assert "nothing new" in again.verdict
@@ -64,7 +64,7 @@ def test_each_window_is_judged_once(served):
 
 
 def test_two_that_look_at_once_write_each_look_and_each_change_once(served):
-    write_predictions(served, day(6), make_columns(20, 6))
+    write_predictions(served, day(6), make_columns(0))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: look_at(served, 7)[0], range(4)))
     assert {tuple(one.detected) for one in found} == {("data/number of requests",)}
@@ -76,7 +76,7 @@ def test_two_that_look_at_once_write_each_look_and_each_change_once(served):
 
 @pytest.mark.parametrize("step", ["add", "fold"])
 def test_a_run_that_was_killed_is_finished_by_the_next(served, monkeypatch, step):
-    write_predictions(served, day(6), make_columns(20, 6))
+    write_predictions(served, day(6), make_columns(0))
     done = getattr(Looks, step)
     calls = iter(range(99))
 
@@ -100,7 +100,7 @@ def test_a_span_that_is_not_over_is_not_judged(served):
     write_predictions(served, day(6), make_columns(3, 6))
     found, signals = look_at(served, 6)
     assert found.looks[-1].window == day(5)
-    assert signals["data/number of requests"].outcome == Outcome.OK
+    assert signals["data/number of requests"].value == 200
 
 
 def test_a_missing_feed_is_detected_and_clears(served):
@@ -129,9 +129,39 @@ def test_an_empty_window_is_broken_data_and_no_pass(served):
     ("rows", "breached"), [(90, True), (110, False), (390, False), (410, True)]
 )
 def test_volume_is_compared_with_earlier_spans(served, rows, breached):
-    write_predictions(served, day(6), make_columns(rows))
-    _, signals = look_at(served, 7)
+    for number in (6, 7):
+        write_predictions(served, day(number), make_columns(200, number))
+    write_predictions(served, day(8), make_columns(rows))
+    _, signals = look_at(served, 9, window={"catch_up": 1})
     assert (signals["data/number of requests"].outcome == Outcome.BREACHED) is breached
+
+
+def test_a_weekend_is_no_missing_volume(served):
+    """The first of November 2026 is a Sunday."""
+    write_predictions(served, day(6), make_columns(200, 6))
+    write_predictions(served, day(7), make_columns(20, 7))
+    _, signals = look_at(served, 8, window={"catch_up": 1})
+    one = signals["data/number of requests"]
+    assert (one.outcome, one.value) == (Outcome.SILENT, 20)
+    for number in range(8, 14):
+        write_predictions(served, day(number), make_columns(200, number))
+    write_predictions(served, day(14), make_columns(18, 14))
+    found, signals = look_at(served, 15, window={"catch_up": 30})
+    assert signals["data/number of requests"].outcome == Outcome.OK
+    assert not found.changes
+
+
+def test_a_flag_that_is_rare_may_be_constant(served):
+    for number in (6, 7, 8):
+        flag = [1 if place < (3 if number < 8 else 0) else 0 for place in range(200)]
+        write_predictions(served, day(number), make_columns(200, number) | {"flag": flag})
+    for number in (9, 10, 11, 12):
+        flag = [1 if place < 3 else 0 for place in range(200)]
+        write_predictions(served, day(number), make_columns(200, number) | {"flag": flag})
+    write_predictions(served, day(13), make_columns(200, 13) | {"flag": [0] * 200})
+    found, signals = look_at(served, 14)
+    assert signals["data/flag"].outcome == Outcome.OK
+    assert "data/flag" not in found.detected
 
 
 def test_sampled_rows_count_as_what_they_stand_for(served):
