@@ -127,6 +127,9 @@ FIRES = {
     "RetrainerRolledBack": [
         ('retrainer_last_run_outcome{pipeline="watch_rollout", outcome="rolled_back"}', 1, 0)
     ],
+    "RetrainerDeploymentFailed": [
+        ('retrainer_deployment_state{service="kserve", state="failed"}', 1, 0)
+    ],
     "RetrainerChampionOld": [("retrainer_champion_in_service_timestamp_seconds", -3_000_000, 0)],
     "RetrainerNoChampion": [("retrainer_champion_version", 0, 3)],
     "RetrainerStoreUnreadable": [('retrainer_metrics_read_failed{part="runs"}', 1, 0)],

@@ -17,6 +17,7 @@ from .champion import champion_metrics
 from .families import gauge
 from .monitoring import incident_metrics, label_metrics, signal_metrics
 from .runs import RunHistory
+from .serving import serving_metrics
 
 LOGGER = logging.getLogger("retrainer.metrics")
 # Labels come by the hour at the earliest, and each span's record is a read.
@@ -53,6 +54,7 @@ def parts_of(store: str, label_delay_seconds: float) -> dict[str, Part]:
     """
     return {
         "champion": Part(partial(champion_metrics, store)),
+        "serving": Part(partial(serving_metrics, store)),
         "runs": Part(RunHistory(store).metrics),
         "signals": Part(partial(signal_metrics, store)),
         "incidents": Part(partial(incident_metrics, store)),

@@ -12,11 +12,22 @@ from servers.monitored_store import MonitoredStore
 from retrainer.components.lib.joined_sets import Coverage, JoinedSet
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.serving.deployments import (
+    Deployment,
+    Deployments,
+    DeploymentState,
+    PlannedVersions,
+)
+from retrainer.components.lib.serving.rollout_records import follow_registry
+from retrainer.components.lib.serving.rollout_settings import RolloutSettings
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 from retrainer.pipelines.telemetry.loop import monitoring, runs
 from retrainer.pipelines.telemetry.loop.collecting import LoopMetrics, Part, parts_of
 from retrainer.pipelines.telemetry.loop.families import gauge
+
+STEP = {"percent": 5, "hold_seconds": 60, "min_requests": 10}
+ROLLOUT = RolloutSettings.of({"observations": "x", "steps": [STEP]})
 
 
 @pytest.fixture
@@ -159,6 +170,22 @@ def test_labels_that_are_due_and_missing_are_counted(store):
     assert found["label_share",] == 0.5
     assert found["label_due_share",] == 0.9
     assert found["labels_late",] == 10
+
+
+def test_a_rollout_and_what_services_were_asked_have_states(store):
+    store.put_into_service("2026-10-01T00:00:00+00:00")
+    follow_registry(store.uri, ROLLOUT, "me")
+    store.put_into_service("2026-10-02T00:00:00+00:00")
+    follow_registry(store.uri, ROLLOUT, "me")
+    failed = Deployment(PlannedVersions(1, 2, 5), DeploymentState.FAILED)
+    Deployments(store.uri, "kserve").add(failed)
+    found = read(store)
+    assert found["rollout_state", "canary"] == 1
+    assert found["rollout_state", "rolled_back"] == 0
+    assert found["rollout_percent",] == 5
+    assert found["deployment_state", "failed", "kserve"] == 1
+    assert found["deployment_version", "kserve"] == 1
+    assert ("deployment_version", "vertex") not in found
 
 
 def test_a_part_that_can_not_be_read_costs_no_other(store):
