@@ -20,7 +20,7 @@ from ..lib.uris import join, read_json, write_json
 from ..lib.words import percent, plural
 from .label_rows import LabelBatch, LabelCounts, read_label_files, read_label_spans
 from .label_sources import LabelSources, find_label_sources
-from .matching import Matcher, read_keys
+from .matching import Matcher, lacks_key, read_keys
 from .settings import LabelSettings
 from .span_join import SpanJoin, join_span
 
@@ -77,6 +77,9 @@ def join_labels(
     """
     settings.check()
     chosen, since = _within_horizon(store, settings, now or datetime.now(UTC))
+    # The training data's key is a guess that nobody made: logs often have only what the model takes.
+    keyless = [] if settings.pattern else [one for one in chosen if lacks_key(one, settings)]
+    chosen = [one for one in chosen if one not in keyless]
     sources = find_label_sources(store, settings.pattern, since)
     hash_key = settings.read_hash_key()
     digest = settings.digest(hash_key)
@@ -109,7 +112,9 @@ def join_labels(
         read = {**asdict(counts), "unknown": unknown.count}
         joined = Joined(tuple(sets), made, read)
         _note(store, fingerprint, joined)
-    done = Joined(joined.sets, joined.made, joined.labels, _verdict(joined, sources, settings))
+    done = Joined(
+        joined.sets, joined.made, joined.labels, _verdict(joined, sources, settings, keyless)
+    )
     if artifact:
         write_json(join(artifact, RECORD_FILE), _manifest(done))
     return done
@@ -231,10 +236,19 @@ def _manifest(joined: Joined) -> dict[str, Any]:
     return {"format": 1, "rows": joined.rows, "labels": joined.labels, "sets": sets}
 
 
-def _verdict(joined: Joined, sources: LabelSources, settings: LabelSettings) -> str:
+def _verdict(
+    joined: Joined,
+    sources: LabelSources,
+    settings: LabelSettings,
+    keyless: Sequence[PredictionSet],
+) -> str:
     where = f"'{settings.pattern}'" if settings.pattern else "the ingested spans"
+    without = (
+        f"the predictions of {plural(len(keyless), 'span')} keep no {' or no '.join(settings.key)}, by which labels of "
+        "the ingested spans would find them (monitoring.labels)"
+    )
     if not joined.sets:
-        return "no predictions are waiting for labels"
+        return without if keyless else "no predictions are waiting for labels"
     expected = sum(one.rows for span in joined.sets for one in span.coverage)
     labelled = sum(one.labelled for span in joined.sets for one in span.coverage)
     share = percent(labelled / expected) if expected else percent(0)
@@ -245,6 +259,8 @@ def _verdict(joined: Joined, sources: LabelSources, settings: LabelSettings) -> 
     ]
     if not sources.files and not sources.spans:
         parts.append(f"there are no labels yet in {where}")
+    if keyless:
+        parts.append(without)
     for name, words in _WORDS.items():
         if count := joined.labels.get(name):
             parts.append(f"{count:,} {words}")

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -195,8 +195,10 @@ def _reader(
         declared[ROW] = ColumnType.INTEGER
     changes = parse_columns(settings.columns)
     only = frozenset([*wanted, *changes.sources])
+    # Under the source's own names.
+    options = replace(settings.source, only=tuple(sorted({*only, *changes.renamed})))
     return SpanReader(
-        [(file.uri, opener_of(file, settings.source, "labels", scratch, {}))],
+        [(file.uri, opener_of(file, options, "labels", scratch, {}))],
         declared,
         changes=changes,
         only=only,

@@ -1,7 +1,7 @@
 """Which label belongs to which prediction, in arrays: memory grows with the predictions, and not with the labels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -120,11 +120,7 @@ def key_columns(predictions: PredictionSet, settings: LabelSettings) -> list[str
     Raises:
         RetrainerError: If the table lacks one.
     """
-    if not predictions.files:
-        return list(settings.key)
-    with open_parquet(join(predictions.uri, predictions.files[0])) as parquet:
-        schema = parquet.schema_arrow
-    inputs = read_columns(schema).inputs
+    inputs = _inputs(predictions)
     found = []
     for name in settings.key:
         column = name if name in COLUMNS.names else inputs.get(name)
@@ -137,6 +133,22 @@ def key_columns(predictions: PredictionSet, settings: LabelSettings) -> list[str
             )
         found.append(column)
     return found
+
+
+def lacks_key(predictions: PredictionSet, settings: LabelSettings) -> bool:
+    """Return whether the table lacks a column of the key."""
+    inputs = _inputs(predictions)
+    return not set(settings.key) <= {*COLUMNS.names, *inputs}
+
+
+def _inputs(predictions: PredictionSet) -> Mapping[str, str]:
+    if not predictions.files:
+        raise RetrainerError(
+            f"the predictions of span {predictions.span} in '{predictions.uri}' have no file. Delete the folder, and "
+            "make them again."
+        )
+    with open_parquet(join(predictions.uri, predictions.files[0])) as parquet:
+        return read_columns(parquet.schema_arrow).inputs
 
 
 @dataclass

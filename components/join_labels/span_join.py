@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter as Counts
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -84,7 +84,7 @@ def join_span(work: SpanJoin) -> tuple[JoinedSet, bool]:
     version = work.version()
     uri = join(home, version)
     if known := find_joined(uri):
-        return known, True
+        return _made_newest(work.store, known), True
     remove_leftovers(home, LEFTOVER_SECONDS)
     with scratch_folder(join(home, "new")) as folder:
         made = _write(work, version, uri, folder)
@@ -97,6 +97,15 @@ def join_span(work: SpanJoin) -> tuple[JoinedSet, bool]:
         )
     _remove_older(work.store, found)
     return found, False
+
+
+def _made_newest(store: str, known: JoinedSet) -> JoinedSet:
+    """Return a set that was there before, as the newest of its span: labels that were taken back bring an older one."""
+    if list_joined(store, known.span)[-1].version == known.version:
+        return known
+    found = replace(known, joined=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    write_json(join(known.uri, RECORD_FILE), found.content())
+    return found
 
 
 def _write(work: SpanJoin, version: str, uri: str, folder: Path) -> JoinedSet:

@@ -10,16 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.join_labels import join, span_join
+from retrainer.components.join_labels.join import join_labels
 from retrainer.components.join_labels.label_rows import NO_TIME, parse_times
+from retrainer.components.join_labels.settings import LabelSettings
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.exclusions import exclude
-from retrainer.components.lib.joined_sets import list_joined
+from retrainer.components.lib.joined_sets import list_joined, newest_joined
 from retrainer.components.lib.joined_table import LABELLED_AT, WEIGHT, read_joined
 from retrainer.components.lib.prediction_table import read_columns
 from retrainer.components.lib.source_rows.pseudonymize import hash_column
+from tests.servers.bigquery import BigQueryServer
 from tests.servers.reference_rows import write_span
 
-from .conftest import DAY, Project, labels_of
+from .conftest import DAY, NOW, Project, labels_of
 
 
 def test_labels_find_their_requests_over_spans_and_new_ones_make_a_new_set(
@@ -212,6 +215,66 @@ def test_labels_are_those_of_the_ingested_spans_by_the_users_key(project: Projec
     assert batch[WEIGHT].to_pylist() == [2.0, 2.0]
     exclude(project.store, "2026-03-03", "doubled", "me")
     assert labels_of(project.join("", key=("flight",), weight="w").sets[0]) == {"a": 1.0}
+
+
+def test_a_table_of_bigquery_has_labels(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.predict(0, ["a", "b"])
+    rows = pa.table(
+        {
+            "id": ["b", "c"],
+            "late": [1, 0],
+            "landed": pa.array([NOW, NOW], pa.timestamp("us", "UTC")),
+            "note": ["x", "y"],
+        }
+    )
+    with BigQueryServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        server.add("outcomes", rows)
+        settings = LabelSettings(
+            "bq://acme-ml.air.outcomes", "late", labelled_at="landed", columns={"request_id": "id"}
+        )
+        done = join_labels(project.store, settings, now=NOW)
+        assert labels_of(done.sets[0]) == {"b": 1.0}
+        assert done.labels["unknown"] == 1
+        asked = server.sessions[0].read_session.read_options.selected_fields
+        assert "note" not in asked
+        assert join_labels(project.store, settings, now=NOW).labels == done.labels
+    (batch,) = read_joined(done.sets[0], [LABELLED_AT])
+    assert batch[LABELLED_AT].to_pylist() == [NOW]
+
+
+def test_predictions_without_an_answer_wait_for_no_label(project: Project) -> None:
+    project.predict(0, ["a", "b"], errors=["down", "down"])
+    project.label("1.jsonl", [{"request_id": "a", "late": 1}])
+    (found,) = project.join().sets
+    assert (found.rows, sum(one.rows for one in found.coverage)) == (0, 0)
+    assert found.counts == {"predictions": 2}
+
+
+def test_logs_without_the_training_datas_key_have_no_labels_by_default(project: Project) -> None:
+    """Where nobody said how labels come, that is no error; where somebody did, it is."""
+    project.predict(0, ["a"])
+    write_span(project.store, "2026-03-02", {"all": pa.table({"id": ["a"], "late": [1.0]})})
+    done = project.join("", key=("id",))
+    assert (done.sets, done.rows) == ((), 0)
+    assert "the predictions of 1 span keep no id, by which labels" in done.verdict
+    project.label("1.jsonl", [{"id": "a", "late": 1}])
+    with pytest.raises(RetrainerError, match="no column 'id'"):
+        project.join(key=("id",))
+
+
+def test_labels_that_are_taken_back_bring_the_set_before(project: Project) -> None:
+    project.predict(0, ["a", "b"])
+    project.label("1.jsonl", [{"request_id": "a", "late": 1}])
+    first = project.join().sets[0]
+    project.label("2.jsonl", [{"request_id": "b", "late": 1}])
+    second = project.join().sets[0]
+    assert (first.rows, second.rows) == (1, 2)
+    (project.labels / "2.jsonl").unlink()
+    assert project.join().sets[0].version == first.version
+    (newest,) = newest_joined(project.store)
+    assert newest.version == first.version
 
 
 def test_private_keys_are_hashed_as_the_predictions_have_them(

@@ -17,8 +17,8 @@ class LabelsConfig(Section):
         None,
         description="Path or URI pattern of files with labels, with `{span}` or without, or a table of BigQuery "
         "(`bq://project.dataset.table`). If null, labels are those of the ingested spans of the training data, whose "
-        "rows find their predictions by `data.key`; without a `data.key` no labels are joined. A relative path starts "
-        "at retrain.yaml's folder.",
+        "rows find their predictions by `data.key`; without a `data.key`, or where predictions do not keep it, no "
+        "labels are joined. A relative path starts at retrain.yaml's folder.",
     )
     label: str | None = Field(None, description="Column of the label; `data.label` if null.")
     key: list[str] | None = Field(
