@@ -14,6 +14,7 @@ import pytest
 import requests
 from servers.model_server import PREDICT, ModelServer
 from servers.service_process import ServiceProcess
+from servers.storage import StorageServer
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.telemetry.proxy.service import check_target
@@ -32,10 +33,10 @@ def read_rows(log: Path) -> list[dict]:
 class Proxy(ServiceProcess):
     """A proxy, and what its log has after its end."""
 
-    def __init__(self, target: str, log, *options: str) -> None:
+    def __init__(self, target: str, log, *options: str, **environment: str) -> None:
         self.log = log
         own = ["--target", target, "--log", str(log), "--listen", "127.0.0.1", "--port", "0"]
-        super().__init__(["serve-log", *own, *options])
+        super().__init__(["serve-log", *own, *options], **environment)
 
     def post(self, path: str = PREDICT, **arguments) -> requests.Response:
         return requests.post(self.url + path, timeout=60, **arguments)
@@ -283,6 +284,26 @@ def test_a_log_that_can_not_be_written_costs_no_answer(start, tmp_path):
     assert dropped > 0
     warnings = [one for one in proxy.entries if "can't write the log" in one["message"]]
     assert len(warnings) == 1
+
+
+@pytest.mark.slow
+def test_a_bucket_that_is_down_for_a_while_costs_neither_answers_nor_rows(server):
+    with StorageServer() as storage:
+        environment = {"STORAGE_EMULATOR_HOST": storage.url}
+        options = ("--roll-seconds", "0.2")
+        with Proxy(server.url, "gs://logs/flights", *options, **environment) as proxy:
+            assert proxy.post(json=BODY).status_code == 200
+            while not storage.objects:
+                time.sleep(0.02)
+            storage.down = True
+            for _ in range(20):
+                assert proxy.post(json=BODY).json() == {"predictions": [2, 4, 6]}
+                time.sleep(0.05)
+            assert len(storage.objects) == 1
+            storage.down = False
+            assert proxy.terminate() == 0
+        lines = [gzip.decompress(one).splitlines() for one in storage.objects.values()]
+    assert sum(map(len, lines)) == 21
 
 
 def test_a_crash_loses_what_is_in_memory_and_leaves_whole_files(start):
