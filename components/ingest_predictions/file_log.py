@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from ..lib.words import one_of
 from .log_files import Survey, list_logs, survey_file, survey_logs
 from .logged import CUT_OFF, LogFile, Logged, Unreadable
 from .model_columns import ModelColumns
@@ -33,12 +34,18 @@ class FileLog:
             tuple(columns.types),
             settings.tolerance,
         )
+        self.note = ""
         self._reader = open_reader(settings.format, context)
 
     def survey(self, known: Mapping[str, Survey]) -> dict[LogFile, Survey]:
         """See `Log`."""
         settings = self._settings
-        files = list_logs(settings.uri, self._reader.endings)
+        files, others = list_logs(settings.uri, self._reader.endings)
+        if others and not files:
+            endings = one_of(
+                [f"{one}{more}" for one in self._reader.endings for more in ("", ".gz")]
+            )
+            self.note = f"no file of it ends in {endings} (there is {others[0]})"
         found = survey_logs(
             files,
             known,

@@ -111,7 +111,7 @@ def _ingest(store: Store, settings: LogSettings, schema_uri: str, now: int) -> I
     made = maker.make(plan.due)
     every = {one.span: one for one in (*plan.there, *made)}
     ordered = tuple(every[name] for name in sorted(every))
-    verdict = _verdict(made, len(plan.there), surveys, plan.unfinished)
+    verdict = _verdict(made, len(plan.there), surveys, plan.unfinished, log.note)
     return Ingested(tuple(made), ordered, verdict)
 
 
@@ -134,6 +134,7 @@ def _verdict(
     there: int,
     surveys: Mapping[LogFile, Survey],
     open_spans: Sequence[str],
+    note: str,
 ) -> str:
     parts = []
     if made:
@@ -152,7 +153,7 @@ def _verdict(
             if count:
                 parts.append(f"{count:,} {words}")
     elif not surveys:
-        parts.append("the log is empty")
+        parts.append(f"the log is empty{f': {note}' if note else ''}")
     else:
         parts.append("nothing new in the log")
     if there:

@@ -8,7 +8,13 @@ from .logged import LogFile, Logged
 
 
 class Log(Protocol):
-    """A log: pieces, which are files or what a table has of a span."""
+    """A log: pieces, which are files or what a table has of a span.
+
+    Attributes:
+        note: Why it has none, after `survey`; empty if there is nothing to say.
+    """
+
+    note: str
 
     def survey(self, known: Mapping[str, Survey]) -> dict[LogFile, Survey]:
         """Find out which records of which spans the log has, without looking at what they hold.

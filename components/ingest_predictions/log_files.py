@@ -39,7 +39,7 @@ class Survey:
     undated: int = 0
 
 
-def list_logs(logs: str, endings: Sequence[str]) -> list[LogFile]:
+def list_logs(logs: str, endings: Sequence[str]) -> tuple[list[LogFile], list[str]]:
     """List the files of a log.
 
     Args:
@@ -48,7 +48,7 @@ def list_logs(logs: str, endings: Sequence[str]) -> list[LogFile]:
 
     Returns:
         The files by name, without empty ones and those that are being written: their names begin with `.` or `_`, or
-        end in `.tmp`.
+        end in `.tmp`. And the names of others that are no files of the log, by their endings.
 
     Raises:
         RetrainerError: If there is no such folder on this machine.
@@ -66,13 +66,16 @@ def list_logs(logs: str, endings: Sequence[str]) -> list[LogFile]:
                     f"there is no folder '{logs}' with logs. Fix monitoring.predictions.uri, or let the server write "
                     "there."
                 )
-            return []
+            return [], []
         found = fs.find(path, detail=True)
         root = path
-    files = []
+    files, others = [], []
     for name, info in sorted(found.items()):
         below = name[len(root) :].lstrip("/")
-        if info.get("type") == "directory" or not info.get("size") or not _is_log(below, endings):
+        if info.get("type") == "directory" or not info.get("size") or _is_aside(below):
+            continue
+        if not _has_ending(below, endings):
+            others.append(below)
             continue
         files.append(
             LogFile(
@@ -83,7 +86,7 @@ def list_logs(logs: str, endings: Sequence[str]) -> list[LogFile]:
                 f"{info['size']}:{next((info[key] for key in _CHANGES if info.get(key)), '')}",
             )
         )
-    return files
+    return files, others
 
 
 def survey_file(
@@ -194,10 +197,11 @@ def _begin() -> Any:
     return hashlib.blake2b(digest_size=_DIGEST_BYTES)
 
 
-def _is_log(name: str, endings: Sequence[str]) -> bool:
-    parts = name.split("/")
-    if any(part.startswith((".", "_")) for part in parts) or name.endswith(ASIDE):
-        return False
+def _is_aside(name: str) -> bool:
+    return name.endswith(ASIDE) or any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def _has_ending(name: str, endings: Sequence[str]) -> bool:
     bare = name.lower()
     for ending in _COMPRESSED:
         bare = bare.removesuffix(ending)

@@ -24,7 +24,7 @@ class LogMapping:
         latency_ms: How long the answer took, in milliseconds.
         features: What the model was sent: an object, or a list of them; empty: the record's own keys.
         predictions: What it answered: a number, a list or an object; where `features` is a list, a list of such.
-        columns: Where single columns stand, by their name: features, keys and what else is kept.
+        columns: Where single columns stand, by their name: features, keys and what else is to be kept.
     """
 
     request_id: str = "request_id"

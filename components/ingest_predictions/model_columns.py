@@ -94,7 +94,8 @@ def find_columns(store: str, settings: LogSettings, schema_uri: str = "") -> Mod
     declared = read_schema_types(store, schema_uri)
     taken = {name: kind for name, kind in signature.inputs.items() if name not in settings.drop}
     of_model = types_of_inputs(taken, declared)
-    names = dict.fromkeys([*settings.key, *taken, *settings.columns])
+    own = settings.mapping.columns
+    names = dict.fromkeys([*settings.key, *taken, *settings.columns, *own])
     types = {
         name: ColumnType.TEXT
         if name in settings.hash

@@ -53,6 +53,7 @@ class VertexLog:
         self._table = parse_table(settings.uri)
         self._columns, self._periods = columns, periods
         self._output = settings.output
+        self.note = ""
         first = read_moment(settings.since) if settings.since else None
         self._since = now - _DAYS * _DAY if first is None else first
         self._until = now

@@ -2,15 +2,17 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from servers.log_project import DAY, NOW, Project, line, row
 
-from retrainer.components.ingest_predictions import file_log, log_files
+from retrainer.components.ingest_predictions import file_log, log_files, table_maker
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.prediction_table import read_columns
+from retrainer.components.lib.folders import publish_folder
+from retrainer.components.lib.prediction_table import list_predictions, read_columns
 
 
 def test_a_request_of_several_instances_becomes_their_rows(project: Project) -> None:
@@ -190,6 +192,8 @@ def test_without_a_model_or_a_folder_the_error_says_so(tmp_path: Path) -> None:
         project.ingest()
     project.push()
     assert project.ingest().verdict == "the log is empty"
+    project.file("a.jsonl.zst", b"x")
+    assert "there is a.jsonl.zst" in project.ingest().verdict
     with pytest.raises(RetrainerError, match=r"Fix monitoring\.predictions\.uri"):
         project.ingest(uri=str(tmp_path / "nowhere"))
 
@@ -215,3 +219,30 @@ def test_sets_that_were_replaced_long_ago_are_removed(project: Project) -> None:
     versions.append(project.ingest().made[0].version)
     # The second is read still, perhaps: it was replaced a moment ago.
     assert [one.version for one in project.sets()] == versions[1:]
+
+
+def test_a_look_that_is_killed_leaves_no_half_set_and_two_at_once_make_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [f"2026-11-0{day}T12:00:00Z" for day in (1, 2, 3)]
+    project.log("a.jsonl", [line(d, [row()], [0.5], d) for d in days], at="2026-11-04T00:00:00Z")
+    published = []
+
+    def publish(*place: str) -> bool:
+        published.append(place)
+        if len(published) == 2:
+            raise KeyboardInterrupt
+        return publish_folder(*place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table_maker, "publish_folder", publish)
+        with pytest.raises(KeyboardInterrupt):
+            project.ingest()
+    whole = [one.span for one in list_predictions(project.store)]
+    assert whole == ["2026-11-01"]
+    assert os.listdir(f"{project.store}/predictions/{DAY}") == []
+    with ThreadPoolExecutor(2) as pool:
+        looks = [pool.submit(project.ingest) for _ in range(2)]
+        spans = [[one.span for one in look.result().sets] for look in looks]
+    assert spans == [["2026-11-01", DAY, "2026-11-03"]] * 2
+    assert len(list_predictions(project.store)) == 3

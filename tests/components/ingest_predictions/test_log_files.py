@@ -31,10 +31,11 @@ def test_files_that_are_written_aside_are_no_logs(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     (tmp_path / "empty.jsonl").write_text("")
-    found = list_logs(str(tmp_path), (".jsonl", ".json"))
+    found, others = list_logs(str(tmp_path), (".jsonl", ".json"))
+    assert others == ["README.md", "f.parquet"]
     assert [one.name for one in found] == ["2026/11/a.jsonl.gz", "b.jsonl", "c.json"]
     assert found[0].modified is not None
-    by_pattern = list_logs(f"{tmp_path}/*.parquet", (".jsonl",))
+    by_pattern, _ = list_logs(f"{tmp_path}/*.parquet", (".jsonl",))
     assert [one.name for one in by_pattern] == ["f.parquet"]
 
 

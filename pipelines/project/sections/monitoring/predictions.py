@@ -48,7 +48,7 @@ class LogMappingConfig(Section):
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Where single columns stand, by their name, such as `{order_id: meta.order.id}`.",
+        description="Where single columns stand, by their name, such as `{order_id: meta.order.id}`; they are kept.",
     )
 
 
