@@ -177,7 +177,9 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
     sets = list_predictions(usual.store)
     feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
     history = looks.history(_HISTORY)
-    windows = choose_windows(feed, settings, usual.since, {one.window for one in history})
+    windows = choose_windows(
+        feed, settings, usual.since, {one.window for one in history}, usual.model.version
+    )
     written = []
     known = history[-1].number if history else 0
     for number, window in enumerate(windows or [Window((), ())], start=1):

@@ -77,6 +77,7 @@ def choose_windows(
     settings: Mapping[str, Any],
     since: datetime,
     judged: Collection[str],
+    version: int | None = None,
 ) -> list[Window]:
     """Choose the windows that a run judges, oldest first.
 
@@ -85,6 +86,7 @@ def choose_windows(
         settings: The section `monitoring.window`.
         since: When the champion came into service: what ended before is no business of its.
         judged: Names of newest spans of the windows that were judged before.
+        version: Number of the champion. What it has scored is judged whenever that was, as batch prediction does.
 
     Returns:
         Each window since the newest that was judged, at most `catch_up` of them; the newest of all is always among
@@ -98,7 +100,12 @@ def choose_windows(
     chosen = [
         place
         for place in range(len(names))
-        if place >= first and (not feed.periods or feed.periods[names[place]].end > began)
+        if place >= first
+        and (
+            not feed.periods
+            or feed.periods[names[place]].end > began
+            or feed.sets[place].model_version == version is not None
+        )
     ]
     if names and len(names) - 1 not in chosen:
         chosen.append(len(names) - 1)

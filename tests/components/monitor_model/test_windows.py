@@ -52,6 +52,13 @@ def test_what_ended_before_the_champion_came_is_only_compared_with():
     ]  # fmt: skip
 
 
+def test_what_the_champion_scored_later_is_judged_though_it_is_about_the_past():
+    feed = read_feed(spans(*DAYS[:3]), at("2026-12-31"), 600)
+    for version, count in ((1, 3), (2, 1), (None, 1)):
+        found = choose_windows(feed, {}, at("2026-12-01"), set(), version)
+        assert len(found) == count
+
+
 @pytest.mark.parametrize(
     ("now", "over"),
     [("2026-11-03T00:00", 1), ("2026-11-03T00:09:59", 1), ("2026-11-03T00:10", 2)],
