@@ -1,13 +1,16 @@
 """A column in several datasets, counted into the same bins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from ...lib.dataset import Column
 
-_MOST_TEXTS = 100
+_MOST_TEXTS = 50
+# Of each dataset so many of the most frequent texts are candidates.
+_CANDIDATES = 200
 # A text that one dataset alone has gets a bin of its own from this share on.
 _OWN_BIN = 0.005
 # TFDV's sketches count 1,024 values of a text; of one that has more, a count may be too large by one in 1,024 rows.
@@ -71,14 +74,15 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
     shares = [_certain_shares(one) for one in columns]
     total: dict[str, float] = {}
     for i in past:
-        for text, share in shares[i].items():
+        for text, share in islice(shares[i].items(), _CANDIDATES):
             total[text] = total.get(text, 0.0) + share * columns[i].filled
     ranked = sorted(total, key=lambda text: (-total[text], text))[:_MOST_TEXTS]
     known = set(ranked)
     for i, of_one in enumerate(shares):
         if i not in past:
-            new = [text for text, share in of_one.items() if share >= _OWN_BIN]
-            ranked += [text for text in new[:_MOST_TEXTS] if text not in known]
+            candidates = islice(of_one.items(), _MOST_TEXTS)
+            new = [text for text, share in candidates if share >= _OWN_BIN and text not in known]
+            ranked += new
             known.update(ranked)
     counts = np.array(
         [
@@ -92,9 +96,9 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
     return CountTable(table, np.arange(table.shape[1], dtype=float), (*ranked, ""))
 
 
-def _certain_shares(column: Column) -> dict[str, float]:
+def _certain_shares(column: Column) -> Mapping[str, float]:
     if column.feature.string_stats.unique <= _COUNTED:
-        return dict(column.shares)
+        return column.shares
     return {text: share for text, share in column.shares.items() if share > _CERTAIN / _COUNTED}
 
 
