@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from statistics import median
 
 import numpy as np
@@ -57,12 +57,14 @@ class Seen:
     clean: list[float] = field(default_factory=list)
     changed: list[list[float]] = field(default_factory=list)
 
+    def alarms(self, threshold: float) -> int:
+        """Count the clean days with an alarm."""
+        return sum(score > threshold for score in self.clean)
+
     def incidents(self, threshold: float) -> int:
         """Count the alarms on clean days; alarms of days in a row are one."""
         alarms = [score > threshold for score in self.clean]
-        return sum(
-            now and not before for before, now in zip([False, *alarms], alarms, strict=False)
-        )
+        return sum(now and not before for before, now in pairwise([False, *alarms]))
 
     def delays(self, threshold: float) -> list[int | None]:
         """Return the days from the change to the alarm, 1 for the first; None without one in time."""
@@ -72,11 +74,9 @@ class Seen:
         ]
 
     def equal_threshold(self, most: int) -> float:
-        """Return the threshold, 1 or higher, at which there are at most so many incidents."""
-        for threshold in [1.0, *sorted(one for one in self.clean if one > 1)]:
-            if self.incidents(threshold) <= most:
-                return threshold
-        return max(self.clean)
+        """Return the threshold, 1 or higher, at which at most so many clean days have an alarm."""
+        candidates = [1.0, *sorted(one for one in self.clean if one > 1)]
+        return next(one for one in candidates if self.alarms(one) <= most)
 
 
 def run_stream(stream: Stream) -> dict[str, Seen]:
@@ -129,22 +129,21 @@ def main() -> int:
     parser.add_argument("name", nargs="?", default="", help="part of a stream's name")
     chosen = [one for one in streams() if parser.parse_args().name in one.name]
     print(
-        "| stream | rule | false incidents per 1,000 clean spans | days to the alarm | at no more false incidents |"
+        "| stream | rule | false incidents in 1,000 clean spans | clean spans with an alarm | days to the alarm "
+        "| at no more alarms |"
     )
-    print("|---|---|---|---|---|", flush=True)
+    print("|---|---|---|---|---|---|", flush=True)
     clean = incidents = 0
     ahead = True
     for stream in chosen:
         seen = run_stream(stream)
-        ours = seen[OURS].incidents(1.0)
-        clean, incidents = clean + CLEAN_SPANS, incidents + ours
-        ours_delay = _late(seen[OURS].delays(1.0))
+        ours, alarms = seen[OURS], seen[OURS].alarms(1.0)
+        clean, incidents = clean + CLEAN_SPANS, incidents + ours.incidents(1.0)
         for name, one in seen.items():
-            false = one.incidents(1.0)
-            equal = one.delays(one.equal_threshold(ours))
-            ahead &= name not in DEFAULTS or ours_delay <= _late(equal)
-            rate = f"{1000 * false / CLEAN_SPANS:g}"
-            cells = (f"{stream.name}: {stream.about}", name, rate, _cells(one.delays(1.0)))
+            equal = one.delays(one.equal_threshold(alarms))
+            ahead &= name not in DEFAULTS or _late(ours.delays(1.0)) <= _late(equal)
+            rates = [f"{1000 * n / CLEAN_SPANS:g}" for n in (one.incidents(1.0), one.alarms(1.0))]
+            cells = (f"{stream.name}: {stream.about}", name, *rates, _cells(one.delays(1.0)))
             print(f"| {' | '.join(cells)} | {_cells(equal)} |", flush=True)
     print(
         f"\n{incidents} false incidents in {clean} clean spans; the bound is fewer than 1 in 200."

@@ -22,9 +22,9 @@ def find_signals(look: Look) -> Iterator[Signal]:
     Raises:
         RetrainerError: If the reference rows are missing.
     """
-    if not look.current:
-        return
     settings = DriftSettings.of(look.section("drift"))
+    if not look.current or not settings.predictions:
+        return
     window = WindowColumns(look)
     names = [name for name in window.outputs if name not in settings.ignore]
     # Each is judged twice.

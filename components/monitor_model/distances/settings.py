@@ -23,6 +23,7 @@ class DriftSettings:
         min_spans: Number of earlier spans from which drift is judged.
         min_rows: Number of values from which a column is judged.
         skew: Whether requests are compared with the training data.
+        predictions: Whether predictions are compared.
         ignore: Columns that are not compared.
     """
 
@@ -34,6 +35,7 @@ class DriftSettings:
     min_spans: int = 5
     min_rows: int = 30
     skew: bool = True
+    predictions: bool = True
     ignore: frozenset[str] = frozenset()
 
     @classmethod
@@ -59,7 +61,7 @@ class DriftSettings:
                 raise RetrainerError(
                     f"monitoring.drift.method.{key} is '{name}', which is no measure.{hint}"
                 )
-        plain = ("thresholds", "false_alarms", "min_spans", "min_rows", "skew")
+        plain = ("thresholds", "false_alarms", "min_spans", "min_rows", "skew", "predictions")
         return cls(
             text=method.get("text") or TEXT_DEFAULT,
             numbers=method.get("numbers") or NUMBER_DEFAULT,

@@ -53,6 +53,10 @@ class DriftConfig(Section):
     skew: bool = Field(
         True, description="Whether requests are compared with the champion's training data."
     )
+    predictions: bool = Field(
+        True,
+        description="Whether predictions are compared with the champion's on its evaluation split, and over time.",
+    )
     ignore: list[str] = Field(
         default_factory=list, description="Columns that are not compared, such as counters."
     )

@@ -48,10 +48,10 @@ def reference(store, tmp_path, monkeypatch):
     monkeypatch.setattr(prediction_drift, "find_or_make_reference", lambda *_: made)
 
 
-def look_at(store, number, label="late"):
+def look_at(store, number, label="late", **section):
     found = monitor(
         store,
-        {"window": {"catch_up": 3}},
+        {"window": {"catch_up": 3}, "drift": section},
         label=label,
         clock=lambda: datetime(2026, 10, number, 12, tzinfo=UTC),
     )
@@ -101,3 +101,5 @@ def test_without_a_label_there_is_no_reference_and_no_pass(store):
 def test_without_its_reference_rows_the_run_fails(store):
     with pytest.raises(RetrainerError, match="evaluat"):
         look_at(store, 18)
+    _, signals = look_at(store, 18, predictions=False)
+    assert not any(name.startswith("prediction_drift/") for name in signals)
