@@ -9,16 +9,17 @@ import numpy as np
 
 from ..lib.monitoring.change_detectors import Adwin, Ddm, PageHinkley
 
-DEVIATIONS = 4.0
-"""By so many standard deviations of spans the error must have risen, beside what ADWIN finds.
+DEVIATIONS, CHANCE_DEVIATIONS = 4.0, 2.0
+"""By so many standard deviations between spans, and by chance, the error must have risen, beside what ADWIN finds.
 
-With three there were 0.7 false alarms in 200 spans of 5,000 rows whose weekends are harder (`bench/concept_drift.py`):
-ADWIN chooses where the rise begins, which favours a large one."""
+ADWIN's confidence covers chance, but not that days differ. With three deviations between spans there were 0.7 false
+alarms in 200 spans of 5,000 rows whose weekends are harder (`bench/concept_drift.py`): ADWIN chooses where the rise
+begins, which favours a large one."""
 RECENT_SPANS = 7
 """The newest spans whose error is the present one: a week of days, so that no weekend is the present alone."""
 FEWEST_SPANS = 7
 """Spans from which their own deviation is known: a week of days."""
-UNSEEN_DEVIATION = 0.1
+UNSEEN_DEVIATION = 0.05
 """With fewer spans their deviation is taken to be this share of the error at least: a weekend may not have come yet."""
 _CHUNKS = 10
 
@@ -79,7 +80,7 @@ class Rise:
         present: Mean error of the newest spans.
         spans: How many these are.
         bound: Above it the present error is more than the spans vary.
-        deviation: The deviation of one span.
+        deviation: The deviation between spans, beyond what chance explains.
     """
 
     usual: float
@@ -170,8 +171,8 @@ class ErrorStream:
     def rise(self) -> Rise:
         """Compare the newest spans with those before: before the alarm if one stands.
 
-        The bound is four deviations of the difference of both means, with the deviation between spans: so neither
-        weekends nor days that differ by nature are a change, however many rows they have.
+        The bound is four deviations of the difference of both means by what differs between spans, and two by chance:
+        so neither weekends nor days that differ by nature are a change, however many rows they have.
         """
         place = self.alarm.place if self.alarm else max(0, len(self.spans) - 1)
         before = [one for one in self.spans[:place] if one.rows]
@@ -181,15 +182,15 @@ class ErrorStream:
         usual = float(np.mean([one.mean for one in before])) if before else self.usual
         present = float(np.mean([one.mean for one in after])) if after else self.usual
         rows = float(np.mean([one.rows for one in after])) if after else math.inf
-        deviation = self.row_deviation / math.sqrt(rows)
+        chance = self.row_deviation / math.sqrt(rows)
         if len(before) >= FEWEST_SPANS:
-            spread = float(np.std([one.mean for one in before], ddof=1))
+            spread = float(np.var([one.mean for one in before], ddof=1))
+            between = math.sqrt(max(0.0, spread - chance**2))
         else:
-            spread = max(self.chunk_deviation, UNSEEN_DEVIATION * usual)
-        deviation = max(deviation, spread)
-        parts = 1 / max(1, len(after)) + 1 / max(1, len(before))
-        bound = usual + DEVIATIONS * deviation * math.sqrt(parts)
-        return Rise(usual, present, len(after), bound, deviation)
+            between = max(self.chunk_deviation, UNSEEN_DEVIATION * usual)
+        parts = math.sqrt(1 / max(1, len(after)) + 1 / max(1, len(before)))
+        bound = usual + math.hypot(DEVIATIONS * between, CHANCE_DEVIATIONS * chance) * parts
+        return Rise(usual, present, len(after), bound, between)
 
     def content(self) -> dict[str, Any]:
         """Return the state as JSON values."""

@@ -1,6 +1,7 @@
 """A store whose champion was evaluated on stored spans, for tests that need its reference rows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from retrainer.components.lib.digests import digest_folder, digest_value
 from retrainer.components.lib.joined_sets import Coverage, JoinedSet
 from retrainer.components.lib.joined_table import add_labels
 from retrainer.components.lib.model_versions import ModelVersion
-from retrainer.components.lib.prediction_table import PredictionSet, read_predictions
+from retrainer.components.lib.prediction_table import (
+    PredictionSet,
+    prediction_columns,
+    read_predictions,
+)
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.stored_spans import SPAN_FILE
@@ -99,12 +104,51 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-x)))
 
 
+@dataclass
+class MadeUpReference:
+    """Reference rows of a model that nobody exported: what it would answer, and the labels."""
+
+    columns: Mapping[str, np.ndarray]
+    predictions: np.ndarray
+    labels: np.ndarray
+    spans: tuple[str, ...] = ("2025-01",)
+
+    @property
+    def rows(self) -> int:
+        return len(self.labels)
+
+    @property
+    def weights(self) -> np.ndarray:
+        return np.ones(self.rows)
+
+    @property
+    def features(self) -> dict[str, str]:
+        return {name: name for name in self.columns}
+
+    @property
+    def table(self) -> "MadeUpReference":
+        return self
+
+    @property
+    def version(self) -> str:
+        return str(digest_value([self.predictions.tolist(), self.labels.tolist()]))
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        outputs = self.predictions.reshape(self.rows, -1)
+        of_outputs = prediction_columns(outputs.shape[1])
+        table = dict(self.columns) | {
+            name: outputs[:, number] for number, name in enumerate(of_outputs)
+        }
+        return pa.table({name: table[name] for name in names})
+
+
 class Served:
     """A champion with its reference, and the days that it answered."""
 
     def __init__(self, folder: Path, model: str, reference: Sequence[pa.Table]) -> None:
         self.store = str(folder / "store")
         self.folder = folder
+        self.made_up: MadeUpReference | None = None
         parts = {f"2025-{number:02}": {"all": rows} for number, rows in enumerate(reference, 1)}
         self.version = push_champion(self.store, model, parts)
         self.spans: list[PredictionSet] = []
@@ -150,6 +194,7 @@ class Served:
 
     def look(self, section: str, *current: PredictionSet, **options: Any) -> Look:
         """Look at days, with these settings of a section; `joined` are days with labels, newest first."""
+        shared = {("reference",): self.made_up} if self.made_up else {}
         return Look(
             store=self.store,
             settings={section: options.pop("settings", {})},
@@ -160,5 +205,6 @@ class Served:
             since=SINCE,
             label="late",
             feed=Feed(tuple(self.spans)),
+            _shared=shared,
             **options,
         )

@@ -155,11 +155,12 @@ def test_adwin_tells_a_rise_from_a_fall() -> None:
 def test_a_stream_without_change_rarely_alarms_adwin() -> None:
     random = np.random.default_rng(11)
     alarms = sum(
-        bool(Adwin().update((random.random(2_000) < 0.2).astype(float))) for _ in range(50)
+        bool(Adwin().update((random.random(2_000) < 0.2).astype(float))) for _ in range(20)
     )
     assert alarms == 0
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_river_finds_the_same_changes(tmp_path: Path) -> None:
     python = own_environment.python("river")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-from servers.reference_rows import Served, calibrated_rows, export_model, sigmoid
+from servers.reference_rows import MadeUpReference, Served, calibrated_rows, export_model, sigmoid
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.monitoring.signals import Outcome, Signal
+from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
+from retrainer.components.monitor_model import monitor as module
 from retrainer.components.monitor_model.checks.estimated_quality import find_signals
 from retrainer.components.monitor_model.distances.clean_past import CleanPast
 from retrainer.components.monitor_model.estimation import quality
@@ -43,12 +45,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, model: str) -> Served:
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Callable[..., Served]:
-    """A function that serves another model, with another reference."""
+def other(tmp_path: Path, model: str) -> Callable[..., Served]:
+    """A function that serves a model that answers otherwise, with a reference of its own."""
 
-    def make(function: Callable[..., Any], *reference: pa.Table) -> Served:
-        path = export_model(tmp_path / "model", function, x=tf.float32)
-        return Served(tmp_path, path, reference)
+    def make(function: Callable[[np.ndarray], np.ndarray], reference: pa.Table) -> Served:
+        served = Served(tmp_path, model, [calibrated_rows(50)])
+        x = reference["x"].to_numpy()
+        labels = reference["late"].to_numpy().astype(float)
+        served.made_up = MadeUpReference({"x": x}, function(x), labels)
+        return served
 
     return make
 
@@ -253,11 +258,11 @@ def constant(rows: pa.Table, late: int) -> pa.Table:
 @pytest.mark.parametrize(
     ("function", "reference", "expected"),
     [
-        (lambda x: tf.sigmoid(x), constant(calibrated_rows(1_000), 1), "0 rows of class 0, 1,000 rows of class 1"),
+        (sigmoid, constant(calibrated_rows(1_000), 1), "0 rows of class 0, 1,000 rows of class 1"),
         (lambda x: 0.0 * x + 0.25, calibrated_rows(1_000), "gives every row of the reference the score 0.25"),
-        (lambda x: tf.sigmoid(x), calibrated_rows(400), "has 400 rows, and 500 are needed"),
+        (sigmoid, calibrated_rows(400), "has 400 rows, and 500 are needed"),
         (lambda x: x, calibrated_rows(1_000), "no probabilities"),
-        (lambda x: tf.sigmoid(-x), calibrated_rows(3_000), "fails on the evaluation rows themselves"),
+        (lambda x: sigmoid(-x), calibrated_rows(3_000), "fails on the evaluation rows themselves"),
     ],
 )  # fmt: skip
 def test_a_reference_that_nothing_can_be_calibrated_on(
@@ -266,14 +271,14 @@ def test_a_reference_that_nothing_can_be_calibrated_on(
     reference: pa.Table,
     expected: str,
 ) -> None:
-    served = other(lambda x: function(x)[:, None], reference)
+    served = other(function, reference)
     found = judge(served.look("estimated_quality", served.span(calibrated_rows(1_000, 50))))
     assert found.outcome == Outcome.SILENT
     assert expected in found.meaning
 
 
 def test_distorted_scores_are_calibrated(other: Callable[..., Served]) -> None:
-    served = other(lambda x: (tf.sigmoid(x) ** 3)[:, None], calibrated_rows(8_000))
+    served = other(lambda x: sigmoid(x) ** 3, calibrated_rows(8_000))
     rows = calibrated_rows(4_000, 51, shift=0.5)
     found = judge(
         served.look(
@@ -287,23 +292,21 @@ def test_distorted_scores_are_calibrated(other: Callable[..., Served]) -> None:
 
 
 def test_several_classes(other: Callable[..., Served]) -> None:
-    def probabilities(x: Any, library: Any) -> Any:
-        parts = [library.exp(one * x) for one in (-1.0, 0.2, 1.0)]
-        return [one / sum(parts) for one in parts]
+    def probabilities(x: np.ndarray) -> np.ndarray:
+        parts = [np.exp(one * x) for one in (-1.0, 0.2, 1.0)]
+        return np.stack([one / sum(parts) for one in parts], axis=1)
 
     def draw(rows: int, seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng(seed)
         x = random.normal(shift, 1.5, rows).astype(np.float32)
-        scores = np.stack(probabilities(x, np), axis=1)
+        scores = probabilities(x)
         return x, (random.random(rows)[:, None] > scores.cumsum(axis=1)).sum(axis=1)
 
     x, late = draw(6_000, 1)
-    served = other(
-        lambda x: tf.stack(probabilities(x, tf), axis=1), pa.table({"x": x, "late": late})
-    )
+    served = other(probabilities, pa.table({"x": x, "late": late}))
     for shift, outcome in ((0.0, Outcome.OK), (-0.4, Outcome.OK)):
         x, late = draw(4_000, 60, shift)
-        scores = np.stack(probabilities(x, np), axis=1)
+        scores = probabilities(x)
         span = served.span(pa.table({"x": x}), scores)
         found = judge(served.look("estimated_quality", span))
         assert (found.subject, found.outcome) == ("accuracy", outcome)
@@ -319,7 +322,7 @@ def test_regression(other: Callable[..., Served]) -> None:
         late = 2 * x + np.exp(0.6 * x) * random.normal(0, 1, rows)
         return pa.table({"x": pa.array(x, pa.float32()), "late": late})
 
-    served = other(lambda x: (2.0 * x)[:, None], draw(8_000, 1))
+    served = other(lambda x: 2 * x, draw(8_000, 1))
     for seed, shift, outcome in ((2, 0.0, Outcome.OK), (3, 0.7, Outcome.BREACHED)):
         rows = draw(4_000, seed, shift)
         x = rows["x"].to_numpy()
@@ -332,3 +335,29 @@ def test_regression(other: Callable[..., Served]) -> None:
     found = judge(served.look("estimated_quality", served.span(far, 2 * far["x"].to_numpy())))
     assert found.outcome == Outcome.SILENT
     assert "that the reference does not have" in found.meaning
+
+
+def test_a_run_of_monitoring_detects_it_after_two_looks_and_the_windows_before_stay_clean(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.judge, "__defaults__", ((find_signals,),))
+    served = Served(tmp_path, model, [calibrated_rows(6_000)])
+    hard = calibrated_rows(6_000, 99)
+    hard = hard.filter(pa.compute.less(pa.compute.abs(hard["x"]), 0.8)).slice(0, 700)
+    for number in range(12):
+        served.span(hard if number >= 8 else calibrated_rows(700, 100 + number))
+
+    def run(days: int, **settings: Any) -> module.Monitored:
+        newest = datetime.fromisoformat(served.spans[days - 1].span)
+        now = newest.replace(tzinfo=UTC) + timedelta(hours=36)
+        return module.monitor(served.store, settings, label="late", clock=lambda: now)
+
+    assert not run(9).detected
+    found = run(12)
+    assert found.detected == ["estimated_quality/auc"]
+    (signal,) = (one for one in found.looks[-1].signals if one.kind == Kind.ESTIMATED)
+    # The breached days are no part of what is usual.
+    assert (signal.evidence["usual"]["from"], signal.evidence["usual"]["count"]) == (
+        "the windows before",
+        8,
+    )

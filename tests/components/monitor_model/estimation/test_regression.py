@@ -26,8 +26,8 @@ def draw(
 
 @pytest.fixture(scope="module")
 def fitted() -> LossEstimator:
-    columns, labels = draw(20_000)
-    return LossEstimator.fit(columns, labels, np.ones(20_000))
+    columns, labels = draw(12_000)
+    return LossEstimator.fit(columns, labels, np.ones(12_000))
 
 
 @pytest.mark.parametrize("options", [{}, {"shift": 0.8}, {"shift": -0.8}, {"rare": 0.5}])
@@ -47,7 +47,7 @@ def test_it_knows_how_well_it_explains_rows_that_it_did_not_learn_from(
     assert estimated == pytest.approx(real, rel=0.01)
     assert 0.2 < fitted.explained("mae") < 0.5
     assert real == pytest.approx(fitted.losses["mae"].mean())
-    assert fitted.held_out_count == 20_000
+    assert fitted.held_out_count == 12_000
 
 
 def test_values_that_the_reference_lacks_are_a_problem_only_where_they_count(

@@ -27,8 +27,14 @@ def estimator() -> ClassifierEstimator:
     return ClassifierEstimator.fit(score, labels, np.ones(ROWS))
 
 
+_BASELINES: dict[tuple[int, str], Baseline] = {}
+
+
 def bound(estimator: Any, earlier: list[float], metric: str = "accuracy", rows: int = 600) -> Bound:
-    found = Baseline(estimator, metric).bound(rows, np.array(earlier))
+    key = id(estimator), metric
+    if key not in _BASELINES:
+        _BASELINES[key] = Baseline(estimator, metric)
+    found = _BASELINES[key].bound(rows, np.array(earlier))
     assert found is not None
     return found
 
