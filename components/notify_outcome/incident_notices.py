@@ -73,7 +73,7 @@ def _notices(store: str, pipeline: str, now: datetime) -> Iterator[Notification]
             pipeline,
             incident.run or incident.id,
             outcome,
-            incident.reason if outcome != "incident" else _opening(incident),
+            _reason(incident, outcome),
             task="monitor_model",
             model_version=incident.pushed,
             champion_version=incident.pushed or incident.champion,
@@ -82,6 +82,12 @@ def _notices(store: str, pipeline: str, now: datetime) -> Iterator[Notification]
             of_store=True,
             at=change.at,
         )
+
+
+def _reason(incident: Incident, outcome: str) -> str:
+    if outcome == "incident":
+        return _opening(incident)
+    return f"{incident.reason.rstrip('.')}. It was opened because: {incident.changes[0].reason}"
 
 
 def _entered(incident: Incident) -> int:

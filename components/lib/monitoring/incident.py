@@ -11,6 +11,21 @@ from ..words import plural
 from .signals import Kind
 
 _MOST_MEANINGS = 2
+_RANKS = {
+    str(kind): rank
+    for rank, kind in enumerate(
+        (
+            Kind.DATA,
+            Kind.REALISED,
+            Kind.ESTIMATED,
+            Kind.CONCEPT,
+            Kind.PREDICTION_DRIFT,
+            Kind.SKEW,
+            Kind.DRIFT,
+            Kind.ATTRIBUTION,
+        )
+    )
+}
 
 
 class Group(StrEnum):
@@ -246,12 +261,14 @@ def opened(
 
 
 def describe(detections: Sequence[Detection]) -> str:
-    """Describe detections in a sentence or a few: what the first of them mean, and how many more there are.
+    """Describe detections in a sentence or a few: what the gravest of them mean, and how many more there are.
 
     Args:
         detections: The detections.
     """
-    shown = [one.meaning.rstrip(".") for one in detections[:_MOST_MEANINGS]]
+    # What was lost comes before what may have caused it, and the whole before its slices.
+    ordered = sorted(detections, key=lambda one: (_RANKS.get(one.kind, 0), len(one.name)))
+    shown = [one.meaning.rstrip(".") for one in ordered[:_MOST_MEANINGS]]
     left = len(detections) - len(shown)
     return "; ".join([*shown, *([f"and {plural(left, 'more signal')}"] if left else [])])
 

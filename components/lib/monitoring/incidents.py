@@ -38,12 +38,14 @@ class Seen:
         looks: How many looks have judged it.
         detected: The signals that are detected.
         judged: In how many looks each signal was judged, and not silent, by name; None if that is not known.
+        passed: What was detected before and has cleared: an incident that nobody saw is opened and resolved.
     """
 
     champion: int
     looks: int
     detected: Sequence[Detection] = ()
     judged: Mapping[str, int] | None = None
+    passed: Sequence[Detection] = ()
 
     def count_looks(self, incident: Incident) -> int:
         """Count the looks that say something of an incident: of another champion's, those that judged its signals."""
@@ -110,7 +112,11 @@ def follow_incidents(
         opened = [
             found
             for group in Group
-            if (detected := [one for one in seen.detected if Group.of(one.kind) == group])
+            if (
+                detected := [
+                    one for one in (*seen.detected, *seen.passed) if Group.of(one.kind) == group
+                ]
+            )
             and (found := records.open(group, seen.champion, detected, clock(), actor))
         ]
         changed |= {one.id: one for one in opened}

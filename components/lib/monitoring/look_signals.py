@@ -1,13 +1,18 @@
 """The signals after the newest look, as incidents follow them."""
 
+from collections.abc import Sequence
+
 from .incident import Detection
 from .incidents import Seen
 from .looks import Looks, StateRecord
 from .retraining_settings import RetrainingSettings
+from .signal_states import State
 from .signals import Outcome
 
 # Looks at the same spans count once, so more are read than have to agree.
 _READ_FOR_EACH = 4
+# A run that is late catches up look by look; what was detected and cleared meanwhile is put on record, too.
+_LOOKED_BACK = 40
 
 
 def read_seen(store: str, settings: RetrainingSettings | None = None) -> Seen | None:
@@ -35,7 +40,20 @@ def read_seen(store: str, settings: RetrainingSettings | None = None) -> Seen | 
                 windows.setdefault(signal.name, set()).add(signal.window or look.window)
     counted = {name: len(found) for name, found in windows.items()}
     every = counted.pop("", 0)
-    return Seen(state.champion, every, detections(state), counted)
+    now = detections(state)
+    return Seen(state.champion, every, now, counted, _passed(looks, state, now))
+
+
+def _passed(looks: Looks, state: StateRecord, now: Sequence[Detection]) -> tuple[Detection, ...]:
+    """List what was detected for the champion and has cleared, such as between two looks of one late run."""
+    there = {one.key for one in now}
+    found = (
+        Detection(change.name, str(change.look), change.why)
+        for record in looks.states_since(max(0, state.number - _LOOKED_BACK))
+        for change in record.changes
+        if change.after == State.DETECTED and change.champion == state.champion
+    )
+    return tuple(one for one in found if one.key not in there)
 
 
 def detections(state: StateRecord) -> tuple[Detection, ...]:

@@ -92,7 +92,7 @@ def test_each_state_is_sent_and_what_asks_for_a_run_is_said(world):
     world.change(incident, IncidentState.ESCALATED, "run run-1 was refused")
     ((escalated,), _) = world.notify()
     assert (escalated["outcome"], escalated["run"]) == ("escalated", "run-1")
-    assert escalated["reason"] == "run run-1 was refused"
+    assert escalated["reason"].startswith("run run-1 was refused. It was opened because: Estimated")
     world.change(incident, IncidentState.RESOLVED, "its signals cleared")
     assert [one["outcome"] for one in world.notify()[0]] == ["resolved"]
 

@@ -110,6 +110,16 @@ def test_an_incident_opens_whatever_look_was_killed_before_it(store):
     assert [one.since for one in only_one.detections] == ["7"]
 
 
+@pytest.mark.parametrize("passed", [AUC, FEED])
+def test_what_cleared_before_anybody_looked_is_on_record_and_starts_nothing(store, passed):
+    for _ in range(2):
+        seen = Seen(3, 5, (), None, (passed,))
+        follow_incidents(store, seen, SETTINGS, "a look", lambda _: NewRows(500), lambda: NOON)
+        assert only(store).state == IncidentState.RESOLVED
+    assert [one.state for one in only(store).changes][1:] == ["resolved"]
+    assert not only(store).wants_run
+
+
 def test_broken_data_and_a_worse_model_at_once_hold_the_run_back(store):
     look(store, AUC, FEED)
     records = IncidentRecords(store)

@@ -39,3 +39,14 @@ def test_looks_count_by_champion_and_by_what_they_could_judge(tmp_path):
     seen = read_seen(store)
     assert (seen.champion, seen.looks, seen.detected) == (2, 2, ())
     assert seen.judged == {"realised_quality/auc": 1, "realised_quality/mae": 2}
+
+
+def test_what_was_detected_and_cleared_since_is_known(tmp_path):
+    store = str(tmp_path)
+    for day, outcome in enumerate((Outcome.OK, Outcome.BREACHED, Outcome.OK, Outcome.OK), 1):
+        look(store, day, auc=outcome)
+    seen = read_seen(store)
+    assert seen.detected == ()
+    assert [one.key for one in seen.passed] == [("realised_quality/auc", "2")]
+    look(store, 5, champion=2, auc=Outcome.OK)
+    assert read_seen(store).passed == ()
