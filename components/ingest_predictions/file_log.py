@@ -50,7 +50,12 @@ class FileLog:
             files,
             known,
             lambda file: survey_file(
-                file, self._reader, self._periods, settings.tolerance, settings.wait, self._now
+                file,
+                self._reader,
+                self._periods,
+                settings.tolerance,
+                settings.tail,
+                self._now - settings.wait,
             ),
         )
         return {file: found[file.uri] for file in files if file.uri in found}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ _MODIFIED = ("mtime", "updated", "LastModified", "last_modified", "timeModified"
 _CHANGES = ("etag", "ETag", "md5Hash", "generation", *_MODIFIED)
 _COMPRESSED = (".gz", ".bz2")
 _DIGEST_BYTES = 16
+_LOOKS_AT_ONCE = 8
 _CUT_OFF = b"cut off"
 
 
@@ -90,7 +92,7 @@ def list_logs(logs: str, endings: Sequence[str]) -> tuple[list[LogFile], list[st
 
 
 def survey_file(
-    file: LogFile, reader: Reader, periods: Periods, tolerance: int, wait: int, now: int
+    file: LogFile, reader: Reader, periods: Periods, tolerance: int, tail: int, whole_before: int
 ) -> Survey:
     """Read which records a file has of which spans.
 
@@ -99,8 +101,8 @@ def survey_file(
         reader: Of its format.
         periods: Spans.
         tolerance: By how much clocks may differ, in microseconds.
-        wait: How long after a span's end answers of its requests may come, and a file may be incomplete: microseconds.
-        now: When it is, in microseconds since 1970.
+        tail: How long after a span's end answers of its requests may come, in microseconds.
+        whole_before: A file that was written later may be incomplete still; microseconds since 1970.
 
     Raises:
         FileNotFoundError: If it is gone.
@@ -122,11 +124,11 @@ def survey_file(
                     rows[span], digests[span] = 0, _begin()
                 rows[span] += 1
                 digests[span].update(content)
-                if reader.pairs and last - periods.start(span) < wait:
+                if reader.pairs and last - periods.start(span) < tail:
                     tails.setdefault(span - 1, _begin()).update(content)
         except CutOffError:
             # What stands before is read all the same.
-            growing = file.modified is not None and file.modified > now - wait
+            growing = file.modified is not None and file.modified > whole_before
             if growing:
                 # It is read again at the next look, even if it did not grow.
                 fingerprint = ""
@@ -157,16 +159,23 @@ def survey_logs(
     Returns:
         What is known of each file now, by URI; those that are gone meanwhile are left out.
     """
-    found = {}
-    for number, file in enumerate(files):
+
+    def look(file: LogFile) -> Survey | None:
         one = known.get(file.uri)
-        if one is None or one.fingerprint != file.fingerprint:
+        if one is not None and one.fingerprint == file.fingerprint:
+            return one
+        try:
+            return survey(file)
+        except FileNotFoundError:
+            return None
+
+    found = {}
+    # A bucket answers slowly, and many at once.
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        for number, (file, one) in enumerate(zip(files, pool.map(look, files), strict=True)):
             progress("reading logs", number, len(files))
-            try:
-                one = survey(file)
-            except FileNotFoundError:
-                continue
-        found[file.uri] = one
+            if one is not None:
+                found[file.uri] = one
     return found
 
 

@@ -63,6 +63,14 @@ class LogSettings:
         return int(self.wait_seconds * _SECOND)
 
     @property
+    def tail(self) -> int:
+        """How long after a span's end answers of its requests may come, in microseconds.
+
+        Half of `wait`: in the other half the files are written that they stand in.
+        """
+        return self.wait // 2
+
+    @property
     def tolerance(self) -> int:
         """`clock_seconds` in microseconds."""
         return int(self.clock_seconds * _SECOND)

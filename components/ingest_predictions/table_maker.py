@@ -24,6 +24,7 @@ from ..lib.prediction_table import (
 from ..lib.progress import progress
 from ..lib.store import Store
 from ..lib.stored_spans import LEFTOVER_SECONDS
+from ..lib.threads import read_ahead
 from ..lib.uris import join
 from ..lib.words import name_spans, plural
 from .log import Log
@@ -136,7 +137,7 @@ class TableMaker:
             self._periods,
             self._settings.tolerance,
             self._settings.output,
-            self._settings.wait,
+            self._settings.tail,
             quarantine=lambda span, file, one: tables[span].quarantine(file, one),
             counts=lambda span: tables[span].counts,
             wanted=lambda span: span in wanted,
@@ -145,7 +146,7 @@ class TableMaker:
         done = 0
         for number, file in enumerate(files):
             wanted = spans_of[file]
-            for block in _blocks(self._log.read(file)):
+            for block in read_ahead(_blocks(self._log.read(file))):
                 done += self._add(maker, file, block, tables)
                 progress(f"logs: {done:,} rows read", number, len(files))
         wanted = set(tables)

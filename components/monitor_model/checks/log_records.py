@@ -63,8 +63,8 @@ def _unusable(reasons: Counter[str], rows: int, bound: float) -> Signal:
 def _clocks(count: int, rows: int, bound: float) -> Signal:
     share = count / rows if rows else 0.0
     meaning = (
-        f"{plural(count, 'request')}, {percent(share)}, have a wrong time, hours from when they were logged, "
-        f"which counts in its place. At most {percent(bound)} may"
+        f"{plural(count, 'request')}, {percent(share)}, have a wrong time, hours from when they were logged; the log's "
+        f"time counts. At most {percent(bound)} may"
         if count
         else "no request has a time hours from when it was logged"
     )

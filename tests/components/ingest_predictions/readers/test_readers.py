@@ -5,6 +5,7 @@ import io
 import json
 import struct
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,27 @@ def test_kserve_answers_come_late_or_never(project: Project) -> None:
     }
     # The day after has that answer alone, which is of the day before.
     assert project.sets("2026-11-03") == []
+
+
+def test_events_of_the_next_span_do_not_make_a_span_again(project: Project) -> None:
+    project.log(
+        "1.jsonl",
+        [
+            event("request", "r1", {"instances": [row()]}, time="2026-11-02T11:59:59Z"),
+            event("response", "r1", {"predictions": [0.5]}, time="2026-11-02T12:00:01Z"),
+        ],
+        at="2026-11-02T12:01:00Z",
+    )
+    now = datetime(2026, 11, 2, 12, 10, tzinfo=UTC)
+    hourly = {"format": "kserve_events", "period": "hour", "wait_seconds": 600}
+    assert [one.span for one in project.ingest(now, **hourly).made] == ["2026-11-02T11"]
+    later = {"time": "2026-11-02T12:07:00Z"}
+    events = [event("request", "r2", {"instances": [row()]}, **later)]
+    events.append(event("response", "r2", {"predictions": [0.5]}, **later))
+    project.log("2.jsonl", events, at="2026-11-02T12:08:00Z")
+    assert project.ingest(now.replace(hour=13, minute=0), **hourly).made == ()
+    made = project.ingest(now.replace(hour=13), **hourly).made
+    assert [one.span for one in made] == ["2026-11-02T12"]
 
 
 def test_where_a_clock_is_hours_off_the_sinks_counts(project: Project) -> None:
