@@ -36,7 +36,7 @@ TITLES = {
 _ORDER = [State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK]
 _COLORS = {State.DETECTED: "bad", State.SUSPECTED: "warn"}
 # More would push the tables too far down.
-_MOST_CARDS, _MOST_LOOKS, _MOST_INCIDENTS = 24, 30, 20
+_MOST_CARDS, _MOST_CHARTS, _MOST_LOOKS, _MOST_INCIDENTS = 24, 3, 30, 20
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def render(contents: Contents, path: str = "") -> str:
             _errors(errors),
             _open_signals(states, contents.history),
             _incidents(contents.incidents),
-            *(_section(kind, title, states) for kind, title in TITLES.items()),
+            *(_section(kind, title, states, contents.history) for kind, title in TITLES.items()),
             _looks(contents.history),
         ]
     )
@@ -182,7 +182,9 @@ def _incidents(incidents: Sequence[Incident]) -> Markup:
     return Markup("<h2>Incidents</h2>{}").format(table)
 
 
-def _section(kind: Kind, title: str, states: Sequence[SignalState]) -> Markup:
+def _section(
+    kind: Kind, title: str, states: Sequence[SignalState], history: Sequence[LookRecord]
+) -> Markup:
     found = sorted((one for one in states if one.kind == kind), key=_rank)
     if not found:
         return Markup("")
@@ -204,7 +206,30 @@ def _section(kind: Kind, title: str, states: Sequence[SignalState]) -> Markup:
         "meaning",
     ]
     table = render_table(columns, rows, search="signals" if len(rows) > 15 else "")
-    return Markup("<h2>{}</h2>{}").format(title, table)
+    return Markup("<h2>{}</h2>{}{}").format(title, table, _charts(found, history))
+
+
+def _charts(states: Sequence[SignalState], history: Sequence[LookRecord]) -> Markup:
+    """Draw the signals that are nearest to their bounds; those that are detected are drawn on top."""
+    quiet = sorted((one for one in states if one.state not in _COLORS), key=_distance)
+    charts = [
+        Markup('<div class="card"><h3>{}</h3>{}</div>').format(isolated(one.last.subject), chart)
+        for one in quiet[:_MOST_CHARTS]
+        if (chart := signal_chart(one.name, points_of(one.name, history)))
+    ]
+    if not charts:
+        return Markup("")
+    return Markup('<div class="cards" style="margin-top:12px">{}</div>').format(
+        Markup("").join(charts)
+    )
+
+
+def _distance(one: SignalState) -> tuple[bool, float]:
+    """Return how far a value is from its bound, as a share of the bound; a value of 0 is as far as can be."""
+    value, bound = one.last.value, one.last.bound
+    if not value or not bound:
+        return True, 0.0
+    return False, abs(value - bound) / abs(bound)
 
 
 def _state(one: SignalState) -> Markup:

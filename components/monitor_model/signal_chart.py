@@ -61,10 +61,10 @@ def signal_chart(name: str, points: Sequence[Point]) -> Markup:
         points: Its points, oldest first.
 
     Returns:
-        SVG; empty if there are fewer than two values.
+        SVG; empty if there are fewer than two values, or all are 0.
     """
     values = [one.value for one in points if _is_known(one.value)]
-    if len(values) < 2:
+    if len(values) < 2 or not any(values):
         return Markup("")
     bounds = [one.bound for one in points if _is_known(one.bound)]
     known = [float(one) for one in (*values, *bounds) if one is not None]

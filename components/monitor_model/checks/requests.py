@@ -109,7 +109,7 @@ def _volume(look: Look) -> Signal:
         Outcome.OK if ok else Outcome.BREACHED,
         f"{count:,.0f} requests; {usually}, and {low:,.0f} to {high:,.0f} are usual",
         count,
-        low if count < middle else high,
+        high if count > high else low,
         evidence={"usual": [low, high], "spans": [one.span for one in usual]},
     )
 

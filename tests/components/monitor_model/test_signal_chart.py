@@ -38,5 +38,7 @@ def test_what_has_no_two_values_is_not_drawn():
     assert signal_chart("x", [point, Point("b", Outcome.OK, math.nan, None)]) == ""
 
 
-def test_equal_values_are_drawn():
-    assert "<svg" in signal_chart("x", [Point(str(n), Outcome.OK, 0.0, 0.0) for n in range(3)])
+def test_equal_values_are_drawn_and_nothing_but_zeros_is_not():
+    for value, drawn in ((0.3, True), (0.0, False)):
+        points = [Point(str(n), Outcome.OK, value, 0.3) for n in range(3)]
+        assert ("<svg" in signal_chart("x", points)) is drawn
