@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Row(Protocol):
-    """What becomes a line of a log."""
+    """A line of a log, before it is written."""
 
     @property
     def size(self) -> int:

@@ -36,7 +36,7 @@ class Rolling:
 
 @dataclass(frozen=True)
 class LogState:
-    """What became of the rows so far.
+    """Numbers of the rows so far, by their state.
 
     Attributes:
         written: Rows in files that are written.
@@ -118,7 +118,7 @@ class LogWriter:
 
     @property
     def state(self) -> LogState:
-        """What became of the rows so far."""
+        """Numbers of the rows so far, by their state."""
         accepted = self._rows.accepted
         return LogState(
             written=self._written,
@@ -137,7 +137,7 @@ class LogWriter:
             seconds: How long that may take; what is not written by then is dropped and counted.
 
         Returns:
-            What became of all rows.
+            Numbers of all rows, by their state.
         """
         deadline = time.monotonic() + seconds
         self._stopping.set()

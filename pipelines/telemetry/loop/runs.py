@@ -40,7 +40,7 @@ _OF_PIPELINE = {
     "ingest_predictions": MONITORING,
     "join_labels": MONITORING,
 }
-# States of a run on this machine whose tasks can't say what became of it.
+# States of a run on this machine whose tasks may have recorded no end.
 _ENDED_BADLY = (RunState.FAILED, RunState.INTERRUPTED, RunState.DIED, RunState.UNREADABLE)
 
 
