@@ -89,11 +89,13 @@ class LoggingProxy:
         """Handle a request; an answer is complete before anything of it is logged."""
         exchange = self._begin(request)
         try:
+            # Before its turn: a client that sends slowly keeps no other from a place.
+            sent = await self._receive(request, exchange)
             async with self._places:
                 # A server that is overloaded must not work for clients that wait no more.
                 if _is_gone(request):
                     raise ClientGoneError("it was not passed on yet")
-                response = await self._forward(request, exchange)
+                response = await self._forward(request, exchange, sent)
         except (aiohttp.ClientError, TimeoutError, ConnectionError, ClientGoneError) as error:
             response = await self._fail(request, exchange, error)
         exchange.end()
@@ -117,18 +119,22 @@ class LoggingProxy:
         digest = hashlib.blake2b(request_id.encode(errors="replace"), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self._bound
 
-    async def _forward(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+    async def _receive(self, request: web.BaseRequest, exchange: Exchange) -> bytes | Tee | None:
+        """Return a small body, or what keeps a large one while it passes; None if there is none."""
+        if not request.body_exists:
+            return None
+        await _let_the_body_come(request)
+        if is_small(request.headers):
+            return await self._read_body(request, exchange)
+        return Tee(self._settings.largest_body if exchange.kept else 0)
+
+    async def _forward(
+        self, request: web.BaseRequest, exchange: Exchange, sent: bytes | Tee | None
+    ) -> web.StreamResponse:
         headers = pass_on(request.headers, "Host")
         headers[REQUEST_ID] = exchange.request_id
-        body: bytes | AsyncIterator[bytes] | None = None
-        tee = None
-        if request.body_exists:
-            await _let_the_body_come(request)
-            if is_small(request.headers):
-                body = await self._read_body(request, exchange)
-            else:
-                tee = Tee(self._settings.largest_body if exchange.kept else 0)
-                body = tee.pass_through(request.content)
+        tee = sent if isinstance(sent, Tee) else None
+        body = sent.pass_through(request.content) if isinstance(sent, Tee) else sent
         # What was asked whole and is answered without a trace may be asked again; predicting changes nothing.
         attempts = 2 if exchange.asked and tee is None else 1
         try:

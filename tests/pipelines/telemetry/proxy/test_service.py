@@ -135,8 +135,8 @@ def test_a_target_that_is_down_is_502_and_a_row(start, tmp_path):
 
 
 def test_a_slow_target_is_504_and_others_do_not_wait_for_it(start, server):
-    proxy = start("--timeout", "0.4")
-    server.fail_next(path="slow:predict", delay=5)
+    proxy = start("--timeout", "2")
+    server.fail_next(path="slow:predict", delay=10)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(proxy.post, "/v1/models/slow:predict", json=BODY)
         while not any("slow:predict" in one.path for one in server.requests):
@@ -284,6 +284,16 @@ def test_a_log_that_can_not_be_written_costs_no_answer(start, tmp_path):
     assert dropped > 0
     warnings = [one for one in proxy.entries if "can't write the log" in one["message"]]
     assert len(warnings) == 1
+
+
+def test_clients_that_send_slowly_keep_no_other_waiting(start):
+    proxy = start("--concurrent", "1")
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
+    with raw(proxy) as (first, _), raw(proxy) as (second, _):
+        for connection in (first, second):
+            connection.sendall(head + b'{"instances"')
+        time.sleep(0.1)
+        assert proxy.post(json=BODY).status_code == 200
 
 
 @pytest.mark.slow
