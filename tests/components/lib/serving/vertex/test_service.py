@@ -23,6 +23,8 @@ def test_a_rollout_from_the_first_model_to_the_next_one(server):
         served = service.apply(Plan(model(7), model(8), percent))
         assert served.traffic == Plan(model(7), model(8), percent).traffic
         assert served.loaded == (7, 8)
+        # By these the service's logs call them.
+        assert sorted(served.ids.values()) == [7, 8]
     assert server.registry.aliases("orders")["challenger"] == "2"
 
     last = service.apply(Plan(model(8)))
