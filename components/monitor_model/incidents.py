@@ -19,7 +19,7 @@ from ..lib.registry import ModelVersion
 
 @dataclass(frozen=True)
 class Followed:
-    """What became of incidents.
+    """The incidents after a look.
 
     Attributes:
         changed: Those that were opened or changed.
@@ -46,7 +46,7 @@ def follow(
         actor: Who looks.
 
     Returns:
-        What became of them.
+        The incidents that changed, and words about them.
 
     Raises:
         RetrainerError: If a record is damaged.

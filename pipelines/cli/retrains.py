@@ -38,7 +38,7 @@ _STOPPED = (RunState.DIED, RunState.INTERRUPTED)
 
 @dataclass(frozen=True)
 class Retrain:
-    """What came of an incident that asked for a run.
+    """The result for an incident that asked for a run.
 
     Attributes:
         incident: The incident's id.
@@ -85,7 +85,7 @@ def retrain_here(file: Path, *, quiet: bool = False, verbose: bool = False) -> l
         verbose: Whether to show what tasks print.
 
     Returns:
-        What came of each incident; nothing without the section `retraining`.
+        The result for each incident; nothing without the section `retraining`.
 
     Raises:
         RetrainerError: If the file is wrong, or the incidents can't be read.
@@ -133,7 +133,7 @@ def retrain_on(
         opened: Opens the target.
 
     Returns:
-        What came of each incident; nothing without the section `retraining`.
+        The result for each incident; nothing without the section `retraining`.
 
     Raises:
         RetrainerError: If the file is wrong, or the incidents can't be read.
@@ -159,10 +159,10 @@ def retrain_on(
 
 
 def print_retrains(found: Sequence[Retrain], err: bool = False) -> int:
-    """Print what came of incidents, a line each.
+    """Print the results for incidents, a line each.
 
     Args:
-        found: What came of them.
+        found: The results.
         err: Whether to print to standard error.
 
     Returns:

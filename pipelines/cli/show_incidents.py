@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.monitoring.incident import Incident
-from ...components.lib.monitoring.incident_judgement import asked, resolved
+from ...components.lib.monitoring.incident_changes import asked, resolved
 from ...components.lib.monitoring.incident_records import IncidentRecords
 from ...components.lib.words import did_you_mean
 from ..project.config import LoadedConfig

@@ -77,7 +77,7 @@ class IncidentHandler:
         """Start the runs of the incidents in the store that ask for one.
 
         Yields:
-            Each of these incidents, as it was, and what came of it.
+            Each of these incidents, as it was, and the outcome.
 
         Raises:
             RetrainerError: If the incidents can't be read.

@@ -18,7 +18,8 @@ from ..run_traces import PUSH, Outcome, read_traces
 from ..store import Store
 from ..uris import read_json
 from .incident import Detection, Group, Incident, IncidentState
-from .incident_judgement import Facts, NewRows, RunEnd, judge, started, wants_rows
+from .incident_changes import started
+from .incident_judgement import Facts, NewRows, RunEnd, judge, wants_rows
 from .incident_records import ID, IncidentRecords
 from .retraining_settings import RetrainingSettings
 

@@ -2,22 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.incident import (
     Detection,
     Group,
     IncidentState,
     opened,
 )
-from retrainer.components.lib.monitoring.incident_judgement import (
-    Facts,
-    NewRows,
-    RunEnd,
-    asked,
-    judge,
-    resolved,
-    started,
-)
+from retrainer.components.lib.monitoring.incident_changes import started
+from retrainer.components.lib.monitoring.incident_judgement import Facts, NewRows, RunEnd, judge
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
 from retrainer.components.lib.run_traces import Outcome
 
@@ -209,40 +201,6 @@ def test_broken_data_outlives_a_champion():
 def test_what_is_resolved_stays_so():
     ended = judge(_incident(AUC), _facts([]), SETTINGS)
     assert judge(ended, _facts([AUC], new_rows=ENOUGH), SETTINGS) is None
-
-
-def test_a_person_may_ask_for_a_run_that_the_rules_do_not_start():
-    drift = asked(_incident(DRIFT), NOON, "we know why", "ann")
-    assert (drift.wants_run, drift.reason) == (True, "we know why")
-    assert judge(drift, _facts([DRIFT], new_rows=FEW), SETTINGS) is None
-    assert judge(drift, _facts([DRIFT]), None) is None
-    assert started(drift, "run-1", NOON, "me").run == "run-1"
-
-
-def test_a_run_that_a_person_asked_for_waits_while_data_is_broken():
-    drift = asked(_incident(DRIFT), NOON, "we know why", "ann")
-    held = judge(drift, _facts([DRIFT], broken_data="v3-data-1"), SETTINGS)
-    assert not held.wants_run
-
-
-@pytest.mark.parametrize(
-    ("incident", "words"),
-    [
-        (_incident(FEED), "is broken data"),
-        (_retraining(), "has had its run, run-1"),
-        (resolved(_incident(AUC), NOON, "known", "ann"), "is resolved"),
-    ],
-)
-def test_a_run_that_would_be_no_other_is_not_started_by_hand(incident, words):
-    with pytest.raises(RetrainerError, match=words):
-        asked(incident, NOON, "please", "ann")
-
-
-def test_what_a_person_resolved_does_not_open_again_until_it_cleared():
-    ended = resolved(_incident(AUC), NOON, "a holiday", "ann")
-    assert (ended.state, ended.reason) == (IncidentState.RESOLVED, "a holiday")
-    assert ended.covers(AUC)
-    assert resolved(ended, NOON, "again", "ann") is None
 
 
 def test_of_many_signals_the_first_are_described():

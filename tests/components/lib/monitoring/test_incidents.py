@@ -11,7 +11,8 @@ from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring import incidents as module
 from retrainer.components.lib.monitoring.incident import Detection, IncidentState
-from retrainer.components.lib.monitoring.incident_judgement import NewRows, resolved
+from retrainer.components.lib.monitoring.incident_changes import resolved
+from retrainer.components.lib.monitoring.incident_judgement import NewRows
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.incidents import (
     Seen,
