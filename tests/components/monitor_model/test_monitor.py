@@ -269,6 +269,7 @@ def test_a_check_without_a_baseline_fails_the_run_after_the_rest_is_recorded(ser
         with pytest.raises(RetrainerError, match="no baseline"):
             look_at(served, 6)
     assert "drift/hour" in Looks(served).states().states
+    assert len(Looks(served).newest(99)) == 5
     monkeypatch.setattr(module.judge, "__defaults__", ((),))
     assert look_at(served, 6)[0].looks
 
