@@ -45,6 +45,7 @@ OTHERS = {
     "components/validate_examples/test_faults.py": "planted faults, each found by its check",
     "components/validate_examples/test_first_run.py": "a run without an earlier schema",
     "pipelines/test_deployed_model.py": "a run that ends where models serve",
+    "pipelines/test_monitored_model.py": "the pipeline monitoring, from a log to an incident",
     "pipelines/test_labels.py": "labels from files to the realised quality, by the pipeline",
     "pipelines/test_metrics_page.py": "docs/metrics.md",
     "pipelines/test_network.py": "proxies and certificates, for every client",

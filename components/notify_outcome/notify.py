@@ -84,7 +84,7 @@ def _notify(
     notification = read_notification(store, pipeline, key, page)
     incidents, problems = _incidents(store, pipeline, parsed)
     words = [f"incidents: {describe(incidents)}"] if incidents else []
-    warnings = [*warnings_of(incidents), *problems]
+    warnings = [*dict.fromkeys(warnings_of(incidents)), *problems]
     wanted = [channel for channel in parsed if notification.outcome in channel.on]
     if not wanted:
         said = f"{notification.outcome}: no channel is for this outcome"
@@ -124,7 +124,9 @@ def describe(sent: Sequence[Sent]) -> str:
     for one in sent:
         failed = "not sent" if one.words.startswith("not sent") else "perhaps sent"
         by_words.setdefault(one.words if one.ok else failed, []).append(one.channel)
-    return "; ".join(f"{words} by {', '.join(names)}" for words, names in by_words.items())
+    return "; ".join(
+        f"{words} by {', '.join(dict.fromkeys(names))}" for words, names in by_words.items()
+    )
 
 
 def warnings_of(sent: Sequence[Sent]) -> list[str]:
