@@ -1,7 +1,7 @@
 """Starting the runs of incidents from a command: on this machine, or on a service."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Retrain:
         reason: Why, if it did not start; else empty.
         run: Name of the run; empty if there is none.
         url: Its page or folder.
+        now: The incident's state afterwards, and why.
     """
 
     incident: str
@@ -54,6 +55,7 @@ class Retrain:
     reason: str = ""
     run: str = ""
     url: str = ""
+    now: str = ""
 
     @classmethod
     def of(cls, incident: Incident, outcome: Outcome) -> "Retrain":
@@ -71,7 +73,8 @@ class Retrain:
         """The same in a line."""
         run = f" run {self.run}" if self.run else ""
         reason = f": {self.reason}" if self.reason else ""
-        return f"incident {self.incident}: {self.result}{run}{reason}"
+        now = f"; now {self.now}" if self.now else ""
+        return f"incident {self.incident}: {self.result}{run}{reason}{now}"
 
 
 def retrain_here(file: Path, *, quiet: bool = False, verbose: bool = False) -> list[Retrain]:
@@ -113,7 +116,7 @@ def retrain_here(file: Path, *, quiet: bool = False, verbose: bool = False) -> l
             dispatcher = make_dispatcher(loaded, LocalRuns(store, run))
             found += _start(IncidentHandler(dispatcher, store, this_user()))
     follow(loaded)
-    return found
+    return _with_states(store, found)
 
 
 def retrain_on(
@@ -155,7 +158,7 @@ def retrain_on(
         dispatcher = make_dispatcher(loaded, target, on_submit=record)
         found = _start(IncidentHandler(dispatcher, config.store, this_user()))
     follow(load_config(file))
-    return found
+    return _with_states(config.store, found)
 
 
 def print_retrains(found: Sequence[Retrain], err: bool = False) -> int:
@@ -189,6 +192,16 @@ def follow(loaded: LoadedConfig) -> list[Incident]:
     section = config.retraining
     settings = RetrainingSettings.of(section.model_dump(mode="json")) if section else None
     return follow_incidents(config.store, read_seen(config.store, settings), settings, this_user())
+
+
+def _with_states(store: str, found: Sequence[Retrain]) -> list[Retrain]:
+    """Add what each incident has come to."""
+    records = IncidentRecords(store)
+    known = {one.incident: records.find(one.incident) for one in found}
+    return [
+        replace(one, now=f"{now.state}: {now.reason}") if (now := known[one.incident]) else one
+        for one in found
+    ]
 
 
 def _start(handler: IncidentHandler) -> list[Retrain]:

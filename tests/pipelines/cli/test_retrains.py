@@ -104,7 +104,8 @@ def test_a_run_is_noted_when_it_begins_and_judged_when_it_has_ended(machine, cap
     assert machine.incident.state == IncidentState.ESCALATED
     assert f"run {run_id} was refused by the gate: AUC fell" in machine.incident.reason
     assert print_retrains(found) == 0
-    assert capsys.readouterr().out.endswith(f"incident v3-model-1: started run {run_id}\n")
+    shown = capsys.readouterr().out.splitlines()[-1]
+    assert shown.startswith(f"incident v3-model-1: started run {run_id}; now escalated: run")
     assert retrain_here(machine.file) == []
     assert len(machine.ran) == 1
 
