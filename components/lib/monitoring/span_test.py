@@ -34,6 +34,9 @@ import numpy as np
 BETS = (0.25, 0.5, 1.0, 2.0)
 """What is bet; the capital is split between them. The best bet is as large as the scores are."""
 MOST_SCORE = 2.5
+MOST_SPREAD = 4.0
+"""A mean counts in the variation as at most so many deviations from the ones before: a shift must not hide itself in
+what it is measured by."""
 PRIOR_SPANS = 4.0
 _SUMS = ("total", "squares", "errors")
 
@@ -125,17 +128,19 @@ class SpanTest:
             error: Standard error of the mean by the span's rows.
         """
         number = self.spans + 1
-        score = (mean - self.bound) / np.sqrt(self.between**2 + error**2)
-        score = np.minimum(score, MOST_SCORE)[..., None]
+        deviation = np.sqrt(self.between**2 + error**2)
+        score = np.minimum((mean - self.bound) / deviation, MOST_SCORE)[..., None]
         bets = np.array(BETS)
         first = -np.log(number * (number + 1.0))
         pots = np.logaddexp(self.log_pots, first) + bets * score - bets**2 / 2
+        usual = self.total / self.spans if self.spans else mean
+        kept = np.clip(mean, usual - MOST_SPREAD * deviation, usual + MOST_SPREAD * deviation)
         return SpanTest(
             self.bound,
             self.variation,
             number,
-            self.total + mean,
-            self.squares + mean**2,
+            self.total + kept,
+            self.squares + kept**2,
             self.errors + error**2,
             pots,
         )

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from statistics import mean, variance
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...lib.evaluation_summary import SliceMetrics
 from ...lib.monitoring.quality_record import QualityRecord, QualityRecords
 from ...lib.monitoring.signals import Kind, Outcome, Signal
-from ...lib.monitoring.span_test import PRIOR_SPANS
+from ...lib.monitoring.span_test import PRIOR_SPANS, SpanTest
 from ...lib.registry import Registry
 from ...lib.store import Store
 from ...lib.words import name_spans, number, plural
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 METRICS = "metrics"
 """Subject of the signal that says why no metric could be judged."""
+_LIMIT = NormalDist().inv_cdf(0.95)
 # Where nothing else is known, the deviation between spans that is assumed: as a share of the distance to 0 or 1.
 _VARIATION = 0.1
 # With fewer rows a standard error by the jackknife is none.
@@ -106,13 +109,12 @@ def between_spans(values: Mapping[str, tuple[float, float]], assumed: float) -> 
         values: Value and standard error by span.
         assumed: What is assumed; it counts as `PRIOR_SPANS` spans.
     """
-    known = [(value, error) for value, error in values.values() if math.isfinite(error)]
-    weight = max(0, len(known) - 1)
-    if not weight:
-        return assumed
-    found = variance(value for value, _ in known) - mean(error**2 for _, error in known)
-    total = PRIOR_SPANS * assumed**2 + weight * max(found, 0.0)
-    return math.sqrt(total / (PRIOR_SPANS + weight))
+    state = SpanTest.start(0.0, assumed)
+    for span in sorted(values):
+        value, error = values[span]
+        if math.isfinite(error):
+            state = state.plus(np.array(value), np.array(error))
+    return float(state.between)
 
 
 class _Judged:
@@ -160,16 +162,18 @@ class _Judged:
         rows = self._overall.rows
         of_gate = found.error * math.sqrt(measurement.rows / rows) if rows else 0.0
         count = max(1, len(found.by_span))
-        between = between_spans(found.by_span, _assumed(gate, found.direction, self._variation))
-        by_spans = between * math.sqrt(1 / count + 1 / self._gate_spans)
-        error = math.hypot(found.error, of_gate, by_spans)
+        assumed = _assumed(gate, found.direction, self._variation)
+        between = between_spans(found.by_span, assumed)
+        # As of losses: what the gate measured counts by its 95 % limit.
+        limit = _LIMIT * math.hypot(of_gate, assumed / math.sqrt(self._gate_spans))
+        error = math.hypot(found.error, between / math.sqrt(count))
         margin = _quantile(1 - self._alpha, count) * error
         if found.direction > 0:
-            allowed = gate - self._decrease * abs(gate)
+            allowed = gate - limit - self._decrease * abs(gate)
             bound = allowed - margin
             breached = found.value < bound
         else:
-            allowed = gate + self._increase * abs(gate)
+            allowed = gate + limit + self._increase * abs(gate)
             bound = allowed + margin
             breached = found.value > bound
         meaning = f"{name} {number(found.value)} {where}, where the gate measured {number(gate)}"

@@ -86,6 +86,17 @@ def test_a_span_by_hand():
     assert float(again.between) == pytest.approx(math.sqrt(variance))
 
 
+def test_a_shift_does_not_hide_itself_in_the_variation_that_it_is_measured_by():
+    """After four equal days the labels are turned round: each of these days still counts, and the fourth alarms."""
+    state = SpanTest.start(0.35, 0.075)
+    for mean in (0.3, 0.3, 0.3, 0.3):
+        state = state.plus(np.array(mean), np.array(0.01))
+    for _ in range(4):
+        assert (0.74 - 0.35) / math.hypot(float(state.between), 0.01) > 2
+        state = state.plus(np.array(0.74), np.array(0.01))
+    assert state.log_evidence >= -math.log(ALPHA)
+
+
 def test_no_single_span_is_an_alarm():
     state = SpanTest.start(0.3, 0.01).plus(np.array(50.0), np.array(0.0))
     assert state.log_evidence < -math.log(ALPHA)

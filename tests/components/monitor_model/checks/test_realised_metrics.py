@@ -109,9 +109,11 @@ def test_few_rows_and_a_gate_without_metrics_are_silent(world):
     assert list(realised_metrics.find_signals(none)) == []
 
 
-def test_spans_vary_beside_their_rows():
-    """Two values 0.1 apart, whose rows explain 0.01 each; the assumed deviation counts as four spans."""
-    found = realised_metrics.between_spans({"a": (0.7, 0.01), "b": (0.8, 0.01)}, 0.02)
-    assert found == pytest.approx(((4 * 0.02**2 + 0.1**2 / 2 - 0.01**2) / 5) ** 0.5)
+def test_spans_vary_beside_their_rows_and_a_shift_does_not_hide_itself():
+    """Two values 0.04 apart, whose rows explain 0.01 each; the assumed deviation counts as four spans."""
+    found = realised_metrics.between_spans({"a": (0.72, 0.01), "b": (0.76, 0.01)}, 0.02)
+    assert found == pytest.approx(((4 * 0.02**2 + 0.04**2 / 2 - 0.01**2) / 5) ** 0.5)
     assert realised_metrics.between_spans({"a": (0.7, 0.01)}, 0.02) == 0.02
     assert realised_metrics.between_spans({}, 0.02) == 0.02
+    shifted = {f"{day}": (0.7 if day < 5 else 0.25, 0.01) for day in range(8)}
+    assert realised_metrics.between_spans(shifted, 0.03) < 0.1
