@@ -19,6 +19,8 @@ from ..project.config import load_config
 from ..project.starting import FIRST_MONTHS, init_project
 from ..runs.records import RunRecord
 from ..runs.run_words import duration, outcome
+from ..site.page import write_site
+from .demo_serving import run_serving
 from .progress import make_observer
 from .run import run_locally, warm_runner
 
@@ -118,14 +120,20 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             record = run_locally(local, loaded, observer, run_id=step.run_id)
             champion = Registry(Store(record.store).models_uri).resolve(CHAMPION)
             records.append((step, record, f"version {champion.version}" if champion else "none"))
+        problems = [
+            f"{step.run_id} ended unexpectedly; expected: {' or '.join(step.expected)}"
+            for step, record, _ in records
+            if not outcome(record).startswith(step.expected)
+        ]
+        for month in range(FIRST_MONTHS, LAST_MONTH):
+            data.write_month(flights, month, files)
+        problems += run_serving(local, folder, flights, console, lambda: observer)
+    write_site(load_config(folder / "retrain.yaml").config.store, "flights")
     _print_table(records, console)
     _print_next_steps(folder, console)
-    wrong = [step for step, record, _ in records if not outcome(record).startswith(step.expected)]
-    for step in wrong:
-        console.print(
-            f"[red]{step.run_id} ended unexpectedly; expected: {' or '.join(step.expected)}[/red]"
-        )
-    return 1 if wrong else 0
+    for problem in problems:
+        console.print(Text(problem, style="red"), soft_wrap=True)
+    return 1 if problems else 0
 
 
 def _clear(folder: Path) -> None:

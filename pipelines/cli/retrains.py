@@ -18,6 +18,7 @@ from ...components.lib.monitoring.look_signals import read_seen
 from ...components.lib.monitoring.retraining_settings import RetrainingSettings
 from ..local.observer import RunObserver
 from ..local.run_start import RunStart
+from ..local.runner import LocalRunner
 from ..project.config import LoadedConfig, load_config
 from ..runs.record_store import load_run, run_exists
 from ..runs.records import RunRecord, RunState
@@ -97,26 +98,48 @@ def retrain_here(file: Path, *, quiet: bool = False, verbose: bool = False) -> l
     loaded = load_config(file)
     if loaded.config.retraining is None:
         return []
-    store = loaded.config.store
-    stopped = [
-        one for one in _incidents(store, IncidentState.RETRAINING) if _is_stopped(store, one)
-    ]
     found: list[Retrain] = []
-    if stopped or any(one.wants_run for one in IncidentRecords(store).all()):
+    store = loaded.config.store
+    if _stopped(store) or any(one.wants_run for one in IncidentRecords(store).all()):
         with warm_runner() as local:
 
-            def run(run_id: str, resume: str | None = None) -> RunRecord:
-                observer = RunObserver() if quiet else make_observer(verbose=verbose)
-                noting = RunStart(observer, lambda name: _note(loaded, name))
-                return run_locally(local, loaded, noting, run_id=run_id, resume=resume)
+            def observe() -> RunObserver:
+                return RunObserver() if quiet else make_observer(verbose=verbose)
 
-            for incident in stopped:
-                run(incident.run, resume=incident.run)
-                found.append(Retrain(incident.id, "resumed", run=incident.run))
-            dispatcher = make_dispatcher(loaded, LocalRuns(store, run))
-            found += _start(IncidentHandler(dispatcher, store, this_user()))
+            found = start_retrains(local, loaded, observe)
     follow(loaded)
     return _with_states(store, found)
+
+
+def start_retrains(
+    local: LocalRunner, loaded: LoadedConfig, observe: Callable[[], RunObserver]
+) -> list[Retrain]:
+    """Run the pipeline for each incident that asks for a run, and resume what was interrupted.
+
+    Args:
+        local: The runner.
+        loaded: The configuration.
+        observe: Returns what is called at each step of a run.
+
+    Returns:
+        What came of each incident.
+
+    Raises:
+        RetrainerError: If the incidents can't be read or written.
+        RunInterrupted: On SIGINT, SIGTERM or SIGHUP.
+    """
+    store = loaded.config.store
+
+    def run(run_id: str, resume: str | None = None) -> RunRecord:
+        noting = RunStart(observe(), lambda name: _note(loaded, name))
+        return run_locally(local, loaded, noting, run_id=run_id, resume=resume)
+
+    found: list[Retrain] = []
+    for incident in _stopped(store):
+        run(incident.run, resume=incident.run)
+        found.append(Retrain(incident.id, "resumed", run=incident.run))
+    dispatcher = make_dispatcher(loaded, LocalRuns(store, run))
+    return found + _start(IncidentHandler(dispatcher, store, this_user()))
 
 
 def retrain_on(
@@ -208,8 +231,12 @@ def _start(handler: IncidentHandler) -> list[Retrain]:
     return [Retrain.of(incident, outcome) for incident, outcome in handler.start_open()]
 
 
-def _incidents(store: str, state: IncidentState) -> list[Incident]:
-    return [one for one in IncidentRecords(store).all() if one.state == state]
+def _stopped(store: str) -> list[Incident]:
+    """List the incidents whose run on this machine was interrupted."""
+    going_on = [
+        one for one in IncidentRecords(store).all() if one.state == IncidentState.RETRAINING
+    ]
+    return [one for one in going_on if _is_stopped(store, one)]
 
 
 def _is_stopped(store: str, incident: Incident) -> bool:

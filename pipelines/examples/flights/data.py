@@ -86,10 +86,25 @@ def write_shuffled_month(flights: pd.DataFrame, month: int, folder: Path) -> Pat
     return _write(shuffled, month, folder)
 
 
-def _write(flights: pd.DataFrame, month: int, folder: Path) -> Path:
+def write_flights(flights: pd.DataFrame, folder: Path, span: str) -> str:
+    """Write flights as the file of a span, whole or not at all.
+
+    Args:
+        flights: The flights.
+        folder: Where to; made if missing.
+        span: The span's name.
+
+    Returns:
+        The span's name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"flights-{YEAR}-{month:02d}.csv"
+    file = folder / f"flights-{span}.csv"
     aside = file.with_suffix(".tmp")
     flights.to_csv(aside, index=False)
     aside.replace(file)
-    return file
+    return span
+
+
+def _write(flights: pd.DataFrame, month: int, folder: Path) -> Path:
+    span = write_flights(flights, folder, f"{YEAR}-{month:02d}")
+    return folder / f"flights-{span}.csv"
