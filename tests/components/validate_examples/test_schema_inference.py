@@ -310,6 +310,15 @@ def test_a_domain_has_at_most_one_value_for_every_twenty_rows():
     assert [domain.name for domain in schema.string_domain] == ["20 values"]
 
 
+def test_a_domain_has_at_most_five_hundred_values():
+    frame = pd.DataFrame({"late": [i % 2 for i in range(10_020)]})
+    for values in (500, 501):
+        frame[f"{values} values"] = [f"value {i % values}" for i in range(len(frame))]
+    dataset = Dataset(tfdv.generate_statistics_from_dataframe(frame))
+    schema = infer_schema(dataset, [dataset], "late", (), 0.99)
+    assert [domain.name for domain in schema.string_domain] == ["500 values"]
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

@@ -69,6 +69,8 @@ def test_plain_numbers_are_no_codes(cells):
 )
 def test_cells_without_a_letter_are_none_of_the_words(cells, words, may_be):
     assert may_be_words(pa.array(cells, pa.string()), words) is may_be
+    # Also in a slice, whose bytes begin elsewhere.
+    assert may_be_words(pa.array(["123", *cells, ""], pa.string())[1:-1], words) is may_be
 
 
 def test_the_first_three_distinct_cells_of_two_blocks_are_the_examples():

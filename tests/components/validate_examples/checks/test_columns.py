@@ -36,6 +36,7 @@ def test_infinite_numbers_are_named_by_split_and_span(found):
         ("infinite", "training (1, 3)"),
         ("infinite", "evaluation (4)"),
     ]
+    assert [one.in_training for one in findings] == [True, False]
     assert findings[1].seen == "from -infinity to 3"
     assert found(check_infinite, [1.0, 2.0], [1.0, 1e308]) == []
 
