@@ -1,8 +1,13 @@
-"""The demo as a newcomer runs it: four retrains on all flights."""
+"""The demo as a newcomer runs it: four retrains on all flights, then weeks of serving and one more."""
 
 import json
 
 import pytest
+
+from retrainer.components.lib.monitoring.incident_records import IncidentRecords
+from retrainer.components.lib.monitoring.looks import Looks
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +31,15 @@ def _rows(folder, run):
     return sum(count["read"] for count in counts.values())
 
 
+def _champions(folder):
+    moves = sorted((folder / "store/models/aliases/champion").glob("*.json"))
+    return [json.loads(move.read_text())["version"] for move in moves]
+
+
 def test_all_flights_of_the_year_are_there(shown):
     folder, text = shown
     assert "336,776 flights of 2013" in text
-    lines = sum(len(file.read_bytes().splitlines()) - 1 for file in (folder / "data").glob("*.csv"))
+    lines = sum(len(file.read_bytes().splitlines()) - 1 for file in (folder / "data").glob("*-2013-*.csv"))
     assert lines == 336_776
 
 
@@ -65,9 +75,42 @@ def test_a_worse_model_is_refused_and_the_champion_stays(shown):
     folder, _ = shown
     verdict = _record(folder, "4-worse-model")["tasks"]["push-model"]["outputs"]["verdict"]
     assert verdict.startswith("refused, version ")
-    aliases = sorted((folder / "store/models/aliases/champion").glob("*.json"))
-    serving = json.loads(aliases[-1].read_text())["version"]
-    assert f"version {serving} still serves" in verdict
+    before = _champions(folder)[-2]
+    assert f"version {before} still serves" in verdict
+
+
+def test_a_broken_feed_is_reported_and_starts_no_run(shown):
+    folder, _ = shown
+    (broken,) = [one for one in IncidentRecords(str(folder / "store")).all() if one.group == "data"]
+    assert [one.name for one in broken.detections] == ["data/dep_delay"]
+    assert broken.state == "resolved"
+    assert broken.run == ""
+
+
+def test_estimated_quality_falls_before_labels_come_and_one_retrain_clears_it(shown):
+    folder, _ = shown
+    store = str(folder / "store")
+    (moved,) = [one for one in IncidentRecords(store).all() if one.group == "model"]
+    assert "estimated_quality/accuracy" in [one.name for one in moved.detections]
+    states = [one.state for one in moved.changes]
+    assert states.index("needs_a_person") < states.index("retraining")
+    assert moved.state == "resolved"
+    assert moved.pushed == _champions(folder)[-1]
+    runs = [one.name for one in (folder / "store/runs").iterdir() if "-v" in one.name]
+    assert runs == [moved.run]
+    verdict = _record(folder, moved.run)["tasks"]["evaluate-model"]["outputs"]["verdict"]
+    assert verdict.startswith("blessed")
+    states = Looks(store).states()
+    assert states.champion == moved.pushed
+    assert states.detected() == []
+
+
+def test_one_page_shows_all_of_it(shown):
+    folder, text = shown
+    assert "store/index.html" in text
+    page = (folder / "store/index.html").read_text()
+    for part in ("v2-data-1", "v2-model-1", "4-worse-model", "2014-03"):
+        assert part in page
 
 
 def test_a_folder_that_the_demo_did_not_write_stays_as_it_is(tmp_path, warm_retrainer):
