@@ -37,7 +37,7 @@ help: ## what can be made
 setup: ## the environment .venv, from the lock of the Python at hand
 	@sh tools/setup.sh $(PYTHON)
 
-demo: setup ## four retrains on the flights of 2013: a first model, a better one, two refusals
+demo: setup ## four retrains on the flights of 2013, then weeks of serving and one retrain more
 	@.venv/bin/retrainer demo
 
 test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORKERS= for one at a time)
