@@ -87,7 +87,8 @@ def measure(scores: Scores, evaluation: Mapping[str, Any], label: str) -> Measur
     found: dict[str, Measured] = {}
     not_covered = []
     rows = invalid = 0
-    for specs in _attempts(evaluation["metrics_specs"]):
+    every_spec = _without_plots(evaluation["metrics_specs"])
+    for specs in _attempts(every_spec) if every_spec else ():
         # Only what is judged needs an error: the slices are shown.
         judged = [{}, {"feature_keys": [SPAN]}]
         config = build_eval_config(specs, judged, {**options, **_INTERVALS}, label, weight)
@@ -108,9 +109,25 @@ def measure(scores: Scores, evaluation: Mapping[str, Any], label: str) -> Measur
             continue
         holds = counts.slices
         found.update(_read(config, results, holds, own))
-        if specs is evaluation["metrics_specs"]:
+        if specs is every_spec:
             break
     return Measurement(found, rows, invalid, tuple(dict.fromkeys(not_covered)))
+
+
+def _without_plots(specs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out TFMA's plots, which have no value to judge and take long."""
+    kept = [
+        {
+            **spec,
+            "metrics": [
+                metric
+                for metric in spec.get("metrics", [])
+                if not str(metric.get("class_name", "")).endswith("Plot")
+            ],
+        }
+        for spec in specs
+    ]
+    return [spec for spec in kept if spec["metrics"]]
 
 
 def _attempts(specs: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:

@@ -78,14 +78,19 @@ def _measure(look: Look, spans: list[str]) -> "Measurement | None":
     from ..labelled_rows import read_scores
     from ..realised_metrics import measure
 
+    sets = [one for one in look.joined if one.span in spans]
+
+    def make() -> "Measurement | None":
+        scores = read_scores(sets, look.model.version, list(slices))
+        return None if scores is None else measure(scores, look.evaluation, look.label)
+
     slices: dict[str, None] = {}
     for spec in look.evaluation.get("slicing_specs") or ():
         slices.update(
             dict.fromkeys([*spec.get("feature_keys", ()), *spec.get("feature_values", {})])
         )
-    sets = [one for one in look.joined if one.span in spans]
-    scores = read_scores(sets, look.model.version, list(slices))
-    return None if scores is None else measure(scores, look.evaluation, look.label)
+    # A run that catches up judges the same labelled rows in each of its looks.
+    return look.share(("realised metrics", *((one.span, one.version) for one in sets)), make)
 
 
 def _quantile(probability: float, spans: int) -> float:
