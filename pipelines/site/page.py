@@ -29,6 +29,7 @@ from .metric_chart import metric_chart
 INDEX = "index.html"
 _MOST_METRICS = 6
 _MOST_FINDINGS = 3
+_MOST_INCIDENTS = 30
 # The worst first.
 _STATES = (State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK)
 _STATE_CSS = {State.DETECTED: "bad", State.SUSPECTED: "warn", State.CLEARED: "good"}
@@ -173,36 +174,32 @@ def _incidents(incidents: Sequence[Incident], runs: Sequence[Run]) -> Markup:
     if not incidents:
         return Markup("")
     known = {run.run_id: run.link for run in runs if run.link}
-    table = render_table(
-        [
-            "incident",
-            "state",
-            Column("opened", wide_only=True),
-            "signals",
-            "run",
-            "what happened",
-        ],
-        [_incident_row(one, known) for one in incidents],
-        search="incidents",
-    )
-    return render_section("Incidents", Markup(""), [], "") + table
+    left = len(incidents) - _MOST_INCIDENTS
+    note = f"{plural(left, 'earlier incident')}: retrainer monitor incidents" if left > 0 else ""
+    cards = [_incident_card(one, known) for one in incidents[:_MOST_INCIDENTS]]
+    return render_section("Incidents", Markup(""), cards, note)
 
 
-def _incident_row(incident: Incident, links: Mapping[str, str]) -> list[object]:
+def _incident_card(incident: Incident, links: Mapping[str, str]) -> Markup:
     run = incident.run
-    lines = [render_links([(run, links[run])]) if run in links else run] if run else []
-    if incident.pushed is not None:
-        lines.append(f"version {incident.pushed}")
-    return [
-        _whole(incident.id),
+    lines: list[str] = [
         Markup('<span class="{}">{}</span>').format(
-            "soft" if incident.ended else "bad", incident.state
+            "good" if incident.ended else "bad", str(incident.state).replace("_", " ")
         ),
-        _whole(_moment(incident.opened)),
-        render_lines([one.name for one in incident.detections]),
-        render_lines(lines),
-        render_lines([f"{_moment(one.at)} {one.state}: {one.reason}" for one in incident.changes]),
+        ", ".join(one.name for one in incident.detections),
     ]
+    if run:
+        name = render_links([(run, links[run])]) if run in links else run
+        pushed = "" if incident.pushed is None else f", pushed as version {incident.pushed}"
+        lines.append(Markup("run {}{}").format(name, pushed))
+    changes = [
+        Markup('<span class="soft">{} {}:</span> {}').format(
+            _moment(one.at), str(one.state).replace("_", " "), one.reason
+        )
+        for one in incident.changes
+    ]
+    body = Markup('{}<p class="line">{}</p>').format(render_lines(lines), render_lines(changes))
+    return render_card(incident.id, body)
 
 
 def _signals(signals: StateRecord) -> Markup:

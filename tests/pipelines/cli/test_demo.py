@@ -39,7 +39,9 @@ def _champions(folder):
 def test_all_flights_of_the_year_are_there(shown):
     folder, text = shown
     assert "336,776 flights of 2013" in text
-    lines = sum(len(file.read_bytes().splitlines()) - 1 for file in (folder / "data").glob("*-2013-*.csv"))
+    lines = sum(
+        len(file.read_bytes().splitlines()) - 1 for file in (folder / "data").glob("*-2013-*.csv")
+    )
     assert lines == 336_776
 
 
