@@ -203,7 +203,7 @@ def run(
 )
 @click.pass_obj
 def demo(verbose: bool, folder: Path) -> None:
-    """Retrain on the flights of New York in 2013, serve and monitor them."""
+    """Retrain, serve and monitor on New York's flights of 2013."""
     from .demo import run_demo
 
     raise click.exceptions.Exit(run_demo(folder, verbose))
