@@ -11,8 +11,9 @@ from ...lib.dataset import Column
 _MOST_TEXTS = 50
 # Of each dataset so many of the most frequent texts are candidates.
 _CANDIDATES = 200
-# A text that one dataset alone has gets a bin of its own from this share on.
-_OWN_BIN = 0.005
+# A text gets a bin of its own from this share of the past on, or if its share has grown by so much, and by more than so
+# many standard deviations of chance.
+_OWN_BIN, _DEVIATIONS = 0.005, 4.0
 # TFDV's sketches count 1,024 values of a text; of one that has more, a count may be too large by one in 1,024 rows.
 _COUNTED = 1_024
 _CERTAIN = 3.0
@@ -72,18 +73,27 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
         past: Which of them are the past.
     """
     shares = [_certain_shares(one) for one in columns]
+    before = [(shares[i], columns[i].filled) for i in past]
+    rows = max(sum(filled for _, filled in before), 1)
     total: dict[str, float] = {}
-    for i in past:
-        for text, share in islice(shares[i].items(), _CANDIDATES):
-            total[text] = total.get(text, 0.0) + share * columns[i].filled
-    ranked = sorted(total, key=lambda text: (-total[text], text))[:_MOST_TEXTS]
+    for of_one, filled in before:
+        for text, share in islice(of_one.items(), _CANDIDATES):
+            total[text] = total.get(text, 0.0) + share * filled
+    frequent = [text for text, count in total.items() if count >= _OWN_BIN * rows]
+    ranked = sorted(frequent, key=lambda text: (-total[text], text))[:_MOST_TEXTS]
     known = set(ranked)
     for i, of_one in enumerate(shares):
-        if i not in past:
-            candidates = islice(of_one.items(), _MOST_TEXTS)
-            new = [text for text, share in candidates if share >= _OWN_BIN and text not in known]
-            ranked += new
-            known.update(ranked)
+        if i in past:
+            continue
+        for text, share in islice(of_one.items(), _MOST_TEXTS):
+            if share < _OWN_BIN or text in known:
+                continue
+            usual = sum(one.get(text, 0.0) * filled for one, filled in before) / rows
+            # Of many rare texts some are frequent by chance; as bins of their own they would empty that of the others.
+            chance = _DEVIATIONS * np.sqrt(max(usual, 1 / rows) / max(columns[i].filled, 1))
+            if share > usual + _OWN_BIN + chance:
+                ranked.append(text)
+                known.add(text)
     counts = np.array(
         [
             [of_one.get(text, 0.0) * column.filled for text in ranked]
