@@ -74,12 +74,12 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
     """
     shares = [_certain_shares(one) for one in columns]
     before = [(shares[i], columns[i].filled) for i in past]
-    rows = max(sum(filled for _, filled in before), 1)
+    past_rows = max(sum(filled for _, filled in before), 1)
     total: dict[str, float] = {}
     for of_one, filled in before:
         for text, share in islice(of_one.items(), _CANDIDATES):
             total[text] = total.get(text, 0.0) + share * filled
-    frequent = [text for text, count in total.items() if count >= _OWN_BIN * rows]
+    frequent = [text for text, count in total.items() if count >= _OWN_BIN * past_rows]
     ranked = sorted(frequent, key=lambda text: (-total[text], text))[:_MOST_TEXTS]
     known = set(ranked)
     for i, of_one in enumerate(shares):
@@ -88,9 +88,9 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
         for text, share in islice(of_one.items(), _MOST_TEXTS):
             if share < _OWN_BIN or text in known:
                 continue
-            usual = sum(one.get(text, 0.0) * filled for one, filled in before) / rows
+            usual = sum(one.get(text, 0.0) * filled for one, filled in before) / past_rows
             # Of many rare texts some are frequent by chance; as bins of their own they would empty that of the others.
-            chance = _DEVIATIONS * np.sqrt(max(usual, 1 / rows) / max(columns[i].filled, 1))
+            chance = _DEVIATIONS * np.sqrt(max(usual, 1 / past_rows) / max(columns[i].filled, 1))
             if share > usual + _OWN_BIN + chance:
                 ranked.append(text)
                 known.add(text)
