@@ -100,8 +100,8 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
             for of_one, column in zip(shares, columns, strict=True)
         ]
     ).reshape(len(columns), len(ranked))
-    filled = np.array([one.filled for one in columns], float)
-    rest = np.maximum(0.0, filled - counts.sum(1))
+    values = np.array([one.filled for one in columns], float)
+    rest = np.maximum(0.0, values - counts.sum(1))
     table = np.column_stack([counts, rest])
     return CountTable(table, np.arange(table.shape[1], dtype=float), (*ranked, ""))
 
