@@ -77,6 +77,8 @@ def test_a_version_whose_writer_died_does_not_count_and_its_number_is_not_reused
 
 
 def test_an_unknown_version_names_those_there_are(registry, model):
+    with pytest.raises(RetrainerError, match=r"no version 9 .*\(there are: none\)"):
+        registry.get(9)
     registry.add(str(model), "d1", {})
     with pytest.raises(RetrainerError, match=r"no version 9 .*\(there are: 1\)"):
         registry.get(9)

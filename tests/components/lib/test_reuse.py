@@ -167,6 +167,10 @@ def damage_half(entry, folder):
     entry.write_text('{"half": ')
 
 
+def damage_kind(entry, folder):
+    entry.write_text("[]")
+
+
 def damage_values(entry, folder):
     entry.write_text(entry.read_text().replace('"auc": 0.5', '"auc": 0.9'))
 
@@ -198,6 +202,7 @@ def damage_format(entry, folder):
         damage_content,
         damage_missing,
         damage_half,
+        damage_kind,
         damage_format,
         damage_values,
         damage_escape,

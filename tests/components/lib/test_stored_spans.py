@@ -43,6 +43,12 @@ def add(tmp_path):
     return put
 
 
+def test_the_time_of_ingestion_is_now_with_microseconds():
+    before = datetime.now(UTC)
+    first, second = (datetime.fromisoformat(stored_spans.now()) for _ in range(2))
+    assert before <= first <= second <= datetime.now(UTC)
+
+
 def test_versions_are_ordered_by_the_time_of_their_ingestion(add, tmp_path):
     add("1", "f" * 16, ingested="2024-01-01T00:00:00+00:00")
     add("1", "0" * 16, ingested="2024-01-02T00:00:00+00:00")

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from kubernetes.client import ApiClient, Configuration, CoordinationV1Api
+from kubernetes.client import ApiClient, ApiException, Configuration, CoordinationV1Api
 from servers.kubernetes import KubernetesServer
 from servers.proxy import Authority, Proxy
 
@@ -159,6 +159,18 @@ def test_leases_that_nobody_has_written_to_for_long_are_deleted(server, monkeypa
         "e",
         "somebodys",
     }
+
+
+def test_a_list_that_the_server_has_dropped_ends_the_sweep(server, monkeypatch):
+    claims = connect(server)
+    claims.write("runs/a", {"by": "a"}, None)
+
+    def gone(token):
+        raise ApiException(status=410, reason="Gone")
+
+    monkeypatch.setattr(claims, "_list", gone)
+    assert claims.sweep(datetime(2126, 1, 1, tzinfo=UTC)) == 0
+    assert len(server.leases) == 1
 
 
 def test_a_lease_without_a_time_of_renewal_is_as_old_as_its_creation(server):
