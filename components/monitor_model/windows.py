@@ -43,7 +43,7 @@ class Feed:
     missing: int = 0
 
 
-_MOST_DUE = 100
+MOST_DUE = 100
 # Earlier days or weeks that show whether there usually is a span at a time.
 _CYCLES = 4
 
@@ -129,7 +129,7 @@ def _due(
         return ()
     due: list[Period] = []
     following = _after(periods[names[-1]])
-    while following.end <= limit and len(due) < _MOST_DUE:
+    while following.end <= limit and len(due) < MOST_DUE:
         due.append(following)
         following = _after(following)
     return tuple(one for one in due if _is_usual(one, periods))
@@ -152,8 +152,10 @@ def _is_usual(period: Period, periods: Mapping[str, Period]) -> bool:
         return True
     cycle = timedelta(days=1) if length < timedelta(days=1) else timedelta(days=7)
     starts = {one.start for one in periods.values()}
-    oldest = min(starts)
-    same = [period.start - cycle * n for n in range(1, _CYCLES + 1)]
+    oldest, newest = min(starts), max(starts)
+    # What is missing since says nothing of what is usual.
+    first = max(1, -((newest - period.start) // cycle))
+    same = [period.start - cycle * n for n in range(first, first + _CYCLES)]
     known = [start in starts for start in same if start >= oldest]
     return len(known) < 2 or any(known)
 

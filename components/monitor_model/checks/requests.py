@@ -10,6 +10,7 @@ from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.prediction_table import ERROR, PredictionSet
 from ...lib.words import name_spans, percent, plural
 from ..look import SHADOW, Look
+from ..windows import MOST_DUE
 
 FEED, VOLUME, FAILED, LATE, CHAMPION = (
     "feed of requests",
@@ -59,10 +60,8 @@ def _feed(look: Look) -> Signal:
         return Signal(Kind.DATA, FEED, Outcome.OK, meaning, 0, 0, evidence=evidence)
     first, last = due[0].start, due[-1].start
     which = f"{first:%Y-%m-%d %H:%M}" + (f" to {last:%Y-%m-%d %H:%M}" if last > first else "")
-    meaning = (
-        f"no predictions of {which} UTC: {plural(len(due), 'span')} {'is' if len(due) == 1 else 'are'} missing after "
-        f"{newest}"
-    )
+    many = f"at least {len(due):,} spans" if len(due) > MOST_DUE // 2 else plural(len(due), "span")
+    meaning = f"no predictions of {which} UTC: {many} {'is' if len(due) == 1 else 'are'} missing after {newest}"
     return Signal(
         Kind.DATA,
         FEED,

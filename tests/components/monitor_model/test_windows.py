@@ -101,6 +101,10 @@ def test_weekdays_that_never_have_a_span_are_not_due():
     ]
     assert read_feed(spans(*weekdays), at("2026-11-30T00:05"), 600).due == ()
     assert len(read_feed(spans(*weekdays), at("2026-12-01T00:10"), 600).due) == 1
+    # However long it is missing: nine weeks, and no weekend.
+    due = read_feed(spans(*weekdays), at("2027-01-30T00:10"), 600).due
+    assert len(due) == 45
+    assert {one.start.weekday() for one in due} == {0, 1, 2, 3, 4}
 
 
 def test_spans_between_others_that_are_missing_are_counted():
