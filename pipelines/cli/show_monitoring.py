@@ -20,7 +20,8 @@ from .tables import local_time, open_console
 
 _ORDER = [str(one) for one in (State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK)]
 _STYLES = {"detected": "red", "suspected": "yellow", "cleared": "cyan", "ok": "green"}
-_CHANGES = 10
+# More would not fit on a screen.
+_CHANGES, _MOST_SILENT = 10, 10
 
 
 def read_status(store: str, delay_seconds: float = 0) -> dict[str, Any]:
@@ -100,15 +101,15 @@ def print_status(
         console.print(f"labels: {percent(labels['share'])} of the predictions{due}", markup=False)
     for error in found["errors"]:
         console.print(Text(f"error: {error}", style="red"))
-    shown = [one for one in found["signals"] if every or one["state"] != State.OK or one in silent]
+    is_open = [one for one in found["signals"] if one["state"] != State.OK]
+    others = [one for one in silent if one not in is_open]
+    shown = list(found["signals"]) if every else [*is_open, *others[:_MOST_SILENT]]
     if shown:
         console.print(_table(shown))
-    hidden = len(found["signals"]) - len(shown)
-    if hidden:
-        console.print(
-            f"and {plural(hidden, 'signal')} that {'is' if hidden == 1 else 'are'} ok (--all)"
-        )
-
+    if hidden := len(found["signals"]) - len(shown):
+        left = len(others[_MOST_SILENT:])
+        beside = f", {left} of them not judged" if left else ""
+        console.print(f"and {plural(hidden, 'more signal')}{beside} (--all)", markup=False)
     for one in found["incidents"]:
         if one["state"] != IncidentState.RESOLVED:
             state = one["state"].replace("_", " ")

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from servers.served_predictions import make_columns, push_version, write_predictions
 from servers.small_project import MODEL
 
+from retrainer.components.lib.monitoring.looks import LookRecord, Looks
+from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.monitor_model.monitor import monitor
 from retrainer.pipelines.cli.main import cli
 
@@ -57,6 +59,20 @@ def test_status_shows_what_is_not_ok_with_its_meaning(project):
     assert (incident["id"], incident["signals"]) == ("v1-data-1", ["data/failed requests"])
     assert "incident v1-data-1, data broken since" in output
     assert found["labels"] is None
+
+
+def test_what_could_not_be_judged_fits_on_a_screen(project):
+    signals = tuple(
+        Signal(Kind.DRIFT, f"column {number:02d}", Outcome.SILENT, "too few spans")
+        for number in range(30)
+    )
+    looks = Looks(str(project / "store"))
+    looks.add(LookRecord("key", "2026-11-01", 1, "2026-11-02T00:00:00+00:00", signals))
+    looks.fold({})
+    output = run(project, "status")
+    assert output.count("too few spans") == 10
+    assert "and 20 more signals, 20 of them not judged (--all)" in output
+    assert run(project, "status", "--all").count("too few spans") == 30
 
 
 def test_submit_and_schedules_are_of_the_pipeline_monitoring(project):
