@@ -28,7 +28,7 @@ CLEAN_SPANS, REPEATS, HORIZON = 200, 4, 20
 BEFORE, RUN_IN = 42, 3
 DUMMY_DAYS = 100
 OURS = "retrainer"
-# The rules that the others have by default: ours must not alarm later than they do.
+# The rules that the others have by default: ours must alarm sooner over all streams.
 DEFAULTS = ("Evidently, half of the columns", "TFDV's measures, fixed thresholds")
 
 
@@ -134,27 +134,29 @@ def main() -> int:
     )
     print("|---|---|---|---|---|---|", flush=True)
     clean = incidents = 0
-    ahead = True
+    late: dict[str, list[float]] = defaultdict(list)
     for stream in chosen:
         seen = run_stream(stream)
         ours, alarms = seen[OURS], seen[OURS].alarms(1.0)
         clean, incidents = clean + CLEAN_SPANS, incidents + ours.incidents(1.0)
         for name, one in seen.items():
             equal = one.delays(one.equal_threshold(alarms))
-            ahead &= name not in DEFAULTS or _late(ours.delays(1.0)) <= _late(equal)
+            late[name] += [HORIZON + 1 if delay is None else delay for delay in equal]
             rates = [f"{1000 * n / CLEAN_SPANS:g}" for n in (one.incidents(1.0), one.alarms(1.0))]
             cells = (f"{stream.name}: {stream.about}", name, *rates, _cells(one.delays(1.0)))
             print(f"| {' | '.join(cells)} | {_cells(equal)} |", flush=True)
     print(
         f"\n{incidents} false incidents in {clean} clean spans; the bound is fewer than 1 in 200."
     )
+    means = {name: sum(found) / len(found) for name, found in late.items()}
+    said = "; ".join(f"{name} {mean:.1f}" for name, mean in means.items())
+    print(
+        f"Mean days to the alarm at no more alarms, {HORIZON + 1} for one that was missed: {said}."
+    )
     if "flights" in chosen[-1].name:
         print(_flights_as_they_came())
+    ahead = all(means[OURS] < means[name] for name in DEFAULTS)
     return 0 if incidents * 200 < clean and ahead else 1
-
-
-def _late(delays: list[int | None]) -> float:
-    return float(median(HORIZON + 1 if one is None else one for one in delays))
 
 
 def _flights_as_they_came() -> str:
