@@ -65,46 +65,35 @@ def terminal_flights(flights: pd.DataFrame, sizes: Sequence[int]) -> list[pd.Dat
     return parts
 
 
-def write_requests(days: Sequence[pd.DataFrame], first: date, folder: Path) -> list[str]:
+def write_requests(days: Sequence[pd.DataFrame], first: date, folder: Path) -> None:
     """Write what the model is asked, a file a day: what is known at departure.
 
     Args:
         days: The flights of each day.
         first: The first of them.
         folder: Where to; made if missing.
-
-    Returns:
-        The names of the days.
     """
-    return [
-        write_flights(_keyed(flights)[[KEY, *_COLUMNS]], folder, _name(first, number))
-        for number, flights in enumerate(days)
-    ]
+    _write([_keyed(flights)[[KEY, *_COLUMNS]] for flights in days], first, folder)
 
 
-def write_labels(days: Sequence[pd.DataFrame], first: date, folder: Path) -> list[str]:
+def write_labels(days: Sequence[pd.DataFrame], first: date, folder: Path) -> None:
     """Write the labels of requests, a file a day; flights that never arrived have none.
 
     Args:
         days: The flights of each day.
         first: The first of them.
         folder: Where to; made if missing.
-
-    Returns:
-        The names of the days.
     """
-    return [
-        write_flights(
-            _keyed(flights[flights["late"].notna()])[[KEY, "late"]], folder, _name(first, number)
-        )
-        for number, flights in enumerate(days)
-    ]
+    _write(
+        [_keyed(flights[flights["late"].notna()])[[KEY, "late"]] for flights in days], first, folder
+    )
+
+
+def _write(days: Sequence[pd.DataFrame], first: date, folder: Path) -> None:
+    for number, flights in enumerate(days):
+        write_flights(flights, folder, (first + timedelta(days=number)).isoformat())
 
 
 def _keyed(flights: pd.DataFrame) -> pd.DataFrame:
     # A flight of one day of 2013 is served on one day alone.
     return flights.assign(**{KEY: flights.index})
-
-
-def _name(first: date, number: int) -> str:
-    return (first + timedelta(days=number)).isoformat()
