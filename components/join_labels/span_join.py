@@ -18,7 +18,8 @@ from ..lib.folders import publish_folder, remove_folder, remove_leftovers, scrat
 from ..lib.joined_sets import RECORD_FILE, Coverage, JoinedSet, find_joined, list_joined
 from ..lib.joined_table import add_labels, joined_schema
 from ..lib.parquet_writer import PartFiles
-from ..lib.prediction_table import PredictionSet, TableColumns, read_columns, read_predictions
+from ..lib.prediction_sets import PredictionSet
+from ..lib.prediction_table import TableColumns, read_columns, read_predictions
 from ..lib.store import Store
 from ..lib.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
 from ..lib.uris import join, write_json

@@ -315,3 +315,22 @@ def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] |
         return None
     names = set(file.schema_arrow.names)
     return [name for name in columns if name in names]
+
+
+def read_files(
+    uri: str, files: Sequence[str], columns: Sequence[str] | None = None, batch_rows: int = 65_536
+) -> Iterator[pa.RecordBatch]:
+    """Read Parquet files of a folder one after the other, with bounded memory.
+
+    Args:
+        uri: The folder.
+        files: Their names, in order.
+        columns: The columns to read; all if None.
+        batch_rows: Rows of a batch at most.
+
+    Yields:
+        Record batches.
+    """
+    for file in files:
+        with open_parquet(join(uri, file)) as parquet:
+            yield from parquet.iter_batches(batch_size=batch_rows, columns=columns)

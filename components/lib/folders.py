@@ -22,6 +22,15 @@ WRITING, REMOVED = ".writing-", ".removed-"
 _NO_FOLDER_RENAMED = errno.EMFILE
 
 
+def list_folders(uri: str) -> list[str]:
+    """List the names in a folder, without what is being written there; none if it does not exist."""
+    fs, path = filesystem(uri)
+    if not fs.exists(path):
+        return []
+    names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
+    return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))
+
+
 def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> bool:
     """Put a local folder at a URI, whole or not at all.
 

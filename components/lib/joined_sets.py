@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from .errors import RetrainerError
+from .folders import list_folders
 from .store import Store
-from .uris import ASIDE, exists, filesystem, join, read_json
+from .uris import exists, join, read_json
 
 FORMAT = 1
 RECORD_FILE = "joined.json"
@@ -181,15 +182,6 @@ def newest_joined(store: str, most: int = 400) -> list[JoinedSet]:
     # Spans at one time are ordered by their names.
     order = sorted(range(len(found)), key=lambda place: (times[place], -place), reverse=True)
     return [found[place] for place in order]
-
-
-def list_folders(uri: str) -> list[str]:
-    """List the names in a folder, without what is being written there; none if it does not exist."""
-    fs, path = filesystem(uri)
-    if not fs.exists(path):
-        return []
-    names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
-    return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from .errors import RetrainerError
-from .examples import open_parquet
+from .examples import read_files
 from .joined_sets import JoinedSet
-from .uris import join
 
 LABEL, LABELLED_AT, WEIGHT = "joined_label", "joined_labelled_at", "joined_weight"
 JOINED_COLUMNS = pa.schema(
@@ -72,9 +71,7 @@ def read_joined(
         columns: The table's columns to read; all if None.
         batch_rows: Rows of a batch at most.
 
-    Yields:
+    Returns:
         Record batches.
     """
-    for file in found.files:
-        with open_parquet(join(found.uri, file)) as parquet:
-            yield from parquet.iter_batches(batch_size=batch_rows, columns=columns)
+    return read_files(found.uri, found.files, columns, batch_rows)

@@ -15,19 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from .errors import RetrainerError
-from .examples import open_parquet
-from .store import Store
-from .uris import ASIDE, exists, filesystem, join, read_json
+from .examples import read_files
+from .prediction_sets import PredictionSet
 
 FORMAT = 1
-RECORD_FILE = "predictions.json"
-"""Written last: a folder without it is not whole."""
 OK, ERROR = "ok", "error"
 """Values of `status`: the model answered; it did not, and `error` says why."""
 BATCH = "batch"
 """Value of `variant` for rows that no server answered."""
-PREDICT_BATCH, INGEST_PREDICTIONS = "predict_batch", "ingest_predictions"
-"""Values of a record's `writer`: one span has the tables of one of them."""
 PREDICTION = "prediction"
 COLUMNS = pa.schema(
     [
@@ -69,35 +64,6 @@ class TableColumns:
     features: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     predictions: tuple[str, ...] = (PREDICTION,)
-
-
-@dataclass(frozen=True)
-class PredictionSet:
-    """The predictions of one span, whole.
-
-    Attributes:
-        span: The span's name.
-        version: Digest of what the predictions were made of.
-        uri: Its folder.
-        files: Names of its Parquet files, in order.
-        rows: How many rows they have.
-        errors: How many of them have no prediction.
-        model_version: Number of the model in the registry.
-        model_digest: SHA-256 of the model's content.
-        scored: When the rows were scored, or the log was read: ISO 8601, UTC.
-        writer: What wrote them: `predict_batch` or `ingest_predictions`.
-    """
-
-    span: str
-    version: str
-    uri: str
-    files: tuple[str, ...]
-    rows: int
-    errors: int
-    model_version: int | None
-    model_digest: str
-    scored: str
-    writer: str = PREDICT_BATCH
 
 
 def input_column(name: str) -> str:
@@ -280,73 +246,6 @@ def read_about(schema: pa.Schema) -> dict[str, Any]:
     return about
 
 
-def list_predictions(store: str, span: str | None = None) -> list[PredictionSet]:
-    """List the whole sets of predictions.
-
-    Args:
-        store: URI of the store.
-        span: Only those of this span.
-
-    Returns:
-        The sets, by span, oldest first.
-    """
-    place = Store(store)
-    homes = (
-        [place.predictions_of_span_uri(span)]
-        if span is not None
-        else [join(place.predictions_uri, name) for name in _folders(place.predictions_uri)]
-    )
-    found = (find_predictions(join(home, name)) for home in homes for name in _folders(home))
-    whole = [one for one in found if one is not None]
-    return sorted(whole, key=lambda one: (one.span, one.scored, one.version))
-
-
-def check_writer(home: str, writer: str) -> None:
-    """Check that a span has no predictions of another component: rows of both would count as one.
-
-    Args:
-        home: Folder of the span's sets.
-        writer: The component that is to write there.
-
-    Raises:
-        RetrainerError: If it has.
-    """
-    for name in _folders(home):
-        found = find_predictions(join(home, name))
-        if found and found.writer != writer:
-            raise RetrainerError(
-                f"span {found.span} has predictions of {found.writer} in '{home}', and {writer} would write there too. "
-                "Keep those of batch prediction elsewhere (predict.output), or cut logs into other spans "
-                "(monitoring.predictions.period)."
-            )
-
-
-def find_predictions(uri: str) -> PredictionSet | None:
-    """Read the record of a set of predictions; None if it is not there, or not whole.
-
-    Args:
-        uri: Its folder.
-
-    Raises:
-        RetrainerError: If the record is damaged.
-    """
-    place = join(uri, RECORD_FILE)
-    if not exists(place):
-        return None
-    content = read_json(place)
-    try:
-        # Records from before there were others have no writer.
-        content = {"writer": PREDICT_BATCH, **content}
-        known = {
-            name: content[name] for name in PredictionSet.__dataclass_fields__ if name != "uri"
-        }
-        return PredictionSet(**{**known, "uri": uri, "files": tuple(content["files"])})
-    except (KeyError, TypeError) as error:
-        raise RetrainerError(
-            f"'{place}' is not what retrainer writes there ({error}). Delete its folder, and predict again."
-        ) from error
-
-
 def read_predictions(
     found: PredictionSet, columns: Sequence[str] | None = None, batch_rows: int = 65_536
 ) -> Iterator[pa.RecordBatch]:
@@ -357,24 +256,13 @@ def read_predictions(
         columns: The table's columns to read; all if None.
         batch_rows: Rows of a batch at most.
 
-    Yields:
+    Returns:
         Record batches.
     """
-    for file in found.files:
-        with open_parquet(join(found.uri, file)) as parquet:
-            yield from parquet.iter_batches(batch_size=batch_rows, columns=columns)
+    return read_files(found.uri, found.files, columns, batch_rows)
 
 
 # Blocks of rows mostly have one size, and the same values.
 @lru_cache(maxsize=16, typed=True)
 def _repeat(value: Any, count: int) -> pa.Array | None:
     return None if value is None else pa.array([value]).take(pa.array(np.zeros(count, np.int32)))
-
-
-def _folders(uri: str) -> list[str]:
-    fs, path = filesystem(uri)
-    if not fs.exists(path):
-        return []
-    names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
-    # What is being written beside them has names of its own.
-    return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))

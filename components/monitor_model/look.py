@@ -13,13 +13,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.examples import open_parquet
 from ..lib.joined_sets import JoinedSet
-from ..lib.prediction_table import (
-    OK,
-    PredictionSet,
-    TableColumns,
-    read_columns,
-    read_predictions,
-)
+from ..lib.prediction_sets import PredictionSet
+from ..lib.prediction_table import OK, TableColumns, read_columns, read_predictions
 from ..lib.registry import ModelVersion, Registry
 from ..lib.schema_file import load_schema
 from ..lib.store import Store

@@ -15,7 +15,7 @@ from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.maturity import Maturity, measure_maturity
 from ..lib.monitoring.signal_states import Change, State
 from ..lib.monitoring.signals import Outcome
-from ..lib.prediction_table import list_predictions
+from ..lib.prediction_sets import list_predictions
 from ..lib.progress import progress
 from ..lib.registry import CHAMPION, ModelVersion, Registry
 from ..lib.store import Store

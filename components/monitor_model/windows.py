@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..lib.prediction_table import PredictionSet
+from ..lib.prediction_sets import PredictionSet
 from ..lib.span_patterns import span_order
 from ..lib.span_periods import Period, span_periods
 

@@ -20,7 +20,7 @@ import apache_beam as beam
 from ..lib.beam import pipeline_options, runs_here, worker_uri
 from ..lib.errors import RetrainerError
 from ..lib.folders import WRITING, publish_folder, remove_old_folder, scratch_folder
-from ..lib.prediction_table import RECORD_FILE, find_predictions
+from ..lib.prediction_sets import RECORD_FILE, find_predictions
 from ..lib.saved_model import Model, load_model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.inferred_column import InferredColumn

@@ -15,7 +15,7 @@ from ...components.lib.errors import RetrainerError
 from .options import STORE
 
 if TYPE_CHECKING:
-    from ...components.lib.prediction_table import PredictionSet
+    from ...components.lib.prediction_sets import PredictionSet
     from ...components.predict_batch.settings import PredictSettings
     from ..project.config import LoadedConfig
 

@@ -19,11 +19,9 @@ from ..examples import EVAL, SpanPart, concat_tables
 from ..folders import publish_folder, remove_leftovers, scratch_folder
 from ..model_versions import ModelVersion
 from ..parquet_writer import PartFiles
+from ..prediction_sets import RECORD_FILE, PredictionSet, find_predictions
 from ..prediction_table import (
     BATCH,
-    RECORD_FILE,
-    PredictionSet,
-    find_predictions,
     input_column,
     make_rows,
     read_about,

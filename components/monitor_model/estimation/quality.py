@@ -9,7 +9,7 @@ import numpy as np
 from ...lib.joined_sets import JoinedSet
 from ...lib.monitoring.reference import Reference, find_or_make_reference
 from ...lib.monitoring.signals import Kind
-from ...lib.prediction_table import PredictionSet
+from ...lib.prediction_sets import PredictionSet
 from ...lib.words import name_spans
 from ..distances.clean_past import read_clean_past
 from ..look import Look

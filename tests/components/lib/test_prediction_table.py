@@ -8,13 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.prediction_sets import RECORD_FILE, find_predictions, list_predictions
 from retrainer.components.lib.prediction_table import (
     BATCH,
     COLUMNS,
-    RECORD_FILE,
-    find_predictions,
     input_column,
-    list_predictions,
     make_rows,
     read_about,
     read_columns,
