@@ -18,7 +18,7 @@ from .log_files import Survey, read_seen, write_seen
 from .logged import LogFile
 from .model_columns import find_columns
 from .model_names import find_names
-from .moments import Periods, read_moment, to_microseconds
+from .moments import CLOCK_AHEAD, Periods, read_moment, to_microseconds
 from .settings import LogSettings
 from .span_plan import SpanPlanner
 from .span_table import DUPLICATES
@@ -148,8 +148,10 @@ def _verdict(
             sum(one.errors for one in made),
             sum(one.get(DUPLICATES, 0) for one in counts),
         )
+        clocks = sum(one.get(CLOCK_AHEAD, 0) for one in counts)
         for count, words in (
             (errors, "without a prediction"), (quarantined, "quarantined"), (copies, "duplicates dropped"),
+            (clocks, "with a time later than their file, whose time counts"),
         ):  # fmt: skip
             if count:
                 parts.append(f"{count:,} {words}")

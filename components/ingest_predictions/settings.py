@@ -110,7 +110,7 @@ class LogSettings:
                 datetime.fromisoformat(self.since)
             except ValueError as error:
                 raise RetrainerError(
-                    f"since is '{self.since}'; write a date or moment such as 2026-11-01 ({_SECTION}.since)."
+                    f"since is '{self.since}'; write a date or moment such as \"2026-11-01\" ({_SECTION}.since)."
                 ) from error
         for name in self.columns:
             if name in self.drop:

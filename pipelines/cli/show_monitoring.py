@@ -20,6 +20,7 @@ from .tables import local_time, open_console
 
 _ORDER = [str(one) for one in (State.DETECTED, State.SUSPECTED, State.CLEARED, State.OK)]
 _STYLES = {"detected": "red", "suspected": "yellow", "cleared": "cyan", "ok": "green"}
+_NOT_JUDGED = "not judged"
 # More would not fit on a screen.
 _CHANGES, _MOST_SILENT = 10, 10
 
@@ -81,19 +82,19 @@ def print_status(
     if found["look"] is None:
         console.print("no look yet; run 'retrainer monitor run'")
         return
-    counts = {name: sum(one["state"] == name for one in found["signals"]) for name in _ORDER}
     silent = [one for one in found["signals"] if one["outcome"] == Outcome.SILENT]
-    states = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    shown_states = [_shown_state(one) for one in found["signals"]]
+    states = ", ".join(
+        f"{shown_states.count(name)} {name}"
+        for name in (*_ORDER, _NOT_JUDGED)
+        if name in shown_states
+    )
     console.print(
         f"version {found['champion']}, span {found['window'] or 'none'}: {states or 'no signal'}",
         style="bold",
         markup=False,
     )
-    console.print(
-        f"look {found['look']} at {local_time(found['at'])}; "
-        f"{plural(len(silent), 'signal')} could not be judged",
-        markup=False,
-    )
+    console.print(f"look {found['look']} at {local_time(found['at'])}", markup=False)
     if labels := found["labels"]:
         due = (
             "" if labels["due_share"] is None else f", {percent(labels['due_share'])} of those due"
@@ -147,15 +148,20 @@ def _labels(store: str, delay_seconds: float) -> dict[str, Any] | None:
     }
 
 
+def _shown_state(one: Mapping[str, Any]) -> str:
+    is_quiet = one["state"] in (State.OK, State.CLEARED)
+    return _NOT_JUDGED if is_quiet and one["outcome"] == Outcome.SILENT else str(one["state"])
+
+
 def _table(signals: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("signal", "state", "since", "value", "bound", "meaning"):
         table.add_column(heading, justify="right" if heading in ("value", "bound") else "left")
     for one in sorted(signals, key=lambda one: (_ORDER.index(one["state"]), one["name"])):
-        state = "not judged" if one["outcome"] == Outcome.SILENT else one["state"]
+        state = _shown_state(one)
         table.add_row(
             Text(one["name"]),
-            Text(state, style=_STYLES.get(one["state"], "")),
+            Text(state, style=_STYLES.get(state, "")),
             local_time(one["since"]),
             *(number(one[key]) if key in one else "-" for key in ("value", "bound")),
             Text(one["meaning"]),

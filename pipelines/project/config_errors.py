@@ -37,11 +37,12 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
         return f"{place}: unknown key '{name}'.{hint}"
     if kind == "missing":
         return f"{place}: '{name}' is missing. {_help(model, location)}".rstrip()
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").removesuffix(".")
+    end = "" if message.endswith("?") else "."
     if kind == "string_pattern_mismatch" and name == "name":
         message = "must be lower case letters, digits and dashes, starting with a letter, at most 128 characters"
     if not name:
-        return f"{place}: {message}."
+        return f"{place}: {message}{end}"
     if kind == "string_type" and isinstance(value, _NOT_TEXT):
         written = places.written(location) or str(value)
         return (
@@ -56,7 +57,7 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
     if shape := _shape(problem, model, location):
         return f"{place}: '{name}' must be {shape}."
     shown = "" if isinstance(value, dict | list) else f" is {value!r}"
-    return f"{place}: '{name}'{shown}: {message[0].lower()}{message[1:]}."
+    return f"{place}: '{name}'{shown}: {message[0].lower()}{message[1:]}{end}"
 
 
 def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:

@@ -196,6 +196,8 @@ def follow(
     changes: list[Change] = []
     given = {one.name: one for one in signals}
     for name, old in before.items():
+        if name not in given and _is_only_a_reason(old):
+            continue
         if old.champion == looked.champion or (old.kind == Kind.DATA and name in given):
             states[name] = replace(old, champion=looked.champion)
         elif old.state in (State.SUSPECTED, State.DETECTED):
@@ -209,6 +211,12 @@ def follow(
             changes.append(_change(name, earlier, after.state, looked, signal.meaning))
         states[name] = after
     return states, changes
+
+
+def _is_only_a_reason(old: SignalState) -> bool:
+    """Return whether it says why nothing could be judged; once a look does not say it any more, it is not true."""
+    silent = old.last.outcome == Outcome.SILENT
+    return silent and old.state == State.OK and not old.cool_down
 
 
 def _judge(old: SignalState | None, signal: Signal, looked: Looked, rule: Rule) -> SignalState:

@@ -48,6 +48,9 @@ def why_immature(look: Look, joined: JoinedSet) -> str:
 def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
     """Return the spans since the champion came into service whose labels can be judged on.
 
+    Answers to broken data say nothing of the model, so those spans are left out: their labels come when the data is
+    whole again, and would start a retrain for a breakage that is over.
+
     Returns:
         The spans, oldest first, and why the newest whose labels are due is not among them; empty if it is.
     """
@@ -56,10 +59,17 @@ def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
         newest = one.newest
         if newest is not None and newest <= look.since:
             continue
-        waiting = why_immature(look, one)
+        waiting = _why_broken(look, one) or why_immature(look, one)
         if not waiting:
             mature.append(one)
     return mature, waiting
+
+
+def _why_broken(look: Look, joined: JoinedSet) -> str:
+    broken = [name for name, spans in look.broken_before.items() if joined.span in spans]
+    if joined.span in {one.span for one in look.current}:
+        broken = list(look.broken)
+    return f"the data of span {joined.span} was broken ({', '.join(broken[:3])})" if broken else ""
 
 
 def _share(look: Look) -> Signal:

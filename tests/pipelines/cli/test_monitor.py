@@ -14,6 +14,7 @@ from retrainer.components.lib.monitoring.looks import LookRecord, Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.monitor_model.monitor import monitor
 from retrainer.pipelines.cli.main import cli
+from retrainer.pipelines.cli.show_monitoring import print_status
 
 
 @pytest.fixture
@@ -33,6 +34,25 @@ def run(project, *words):
     found = CliRunner().invoke(cli, ["monitor", *words, "--file", str(project / "retrain.yaml")])
     assert found.exit_code == 0, found.output
     return found.output
+
+
+def test_status_counts_what_was_not_judged_apart_and_never_hides_a_detection(capsys):
+    def signal(name, state, outcome):
+        one = {"name": name, "state": state, "outcome": outcome, "since": "2026-11-05T02:00:00Z"}
+        return {**one, "meaning": "-"}
+
+    found = {
+        "look": 3, "at": "2026-11-05T02:00:00Z", "window": "2026-11-04", "champion": 1, "labels": None,
+        "errors": [], "incidents": [],
+        "signals": [
+            signal("drift/fare", "ok", "ok"), signal("drift/tip", "ok", "silent"),
+            signal("drift/tax", "detected", "silent"),
+        ],
+    }  # fmt: skip
+    print_status(found)
+    output = capsys.readouterr().out
+    assert "span 2026-11-04: 1 detected, 1 ok, 1 not judged" in output
+    assert "detected" in next(line for line in output.splitlines() if "drift/tax" in line)
 
 
 def test_status_without_a_look(project):

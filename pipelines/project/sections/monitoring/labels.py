@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..data import CsvConfig, DataConfig, FormatName
 from ..section import Section
@@ -83,6 +83,15 @@ class LabelsConfig(Section):
     max_bytes_billed: int | None = Field(
         None, ge=1, description="BigQuery only: maximum bytes that `query` may bill."
     )
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_known_places(cls, pattern: str | None) -> str | None:
+        if pattern and "{" in pattern.replace("{span}", "").replace("{span:", ""):
+            raise ValueError(
+                f"in braces stands only {{span}} or a date's form such as {{span:%Y-%m-%d}}: '{pattern}'"
+            )
+        return pattern
 
     def is_joined(self, data: DataConfig) -> bool:
         """Return whether there are labels to join: files, or spans whose rows have a key."""

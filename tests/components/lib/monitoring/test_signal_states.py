@@ -122,6 +122,15 @@ def test_a_new_champion_begins_with_ok_and_broken_data_stays():
     assert "version 2 is champion now" in changes[0].why
 
 
+def test_a_reason_why_nothing_was_judged_goes_with_the_look_that_says_it():
+    reason = Signal(Kind.REALISED, "labels", Outcome.SILENT, "no labels yet")
+    loss = Signal(Kind.REALISED, "log_loss", Outcome.OK, "as good as the gate measured", 0.3, 0.4)
+    states, _ = follow({}, [reason], Looked(1, "a", "now", 1), {})
+    assert list(states) == [reason.name]
+    states, changes = follow(states, [loss], Looked(2, "b", "now", 1), {})
+    assert (list(states), changes) == ([loss.name], [])
+
+
 def test_a_detection_is_named_by_the_look_that_made_it():
     states: dict[str, SignalState] = {}
     for number, letter in enumerate("bbbbb", 1):

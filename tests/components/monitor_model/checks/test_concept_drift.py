@@ -25,6 +25,7 @@ from retrainer.components.lib.monitoring.signals import Outcome, Signal
 from retrainer.components.lib.store import Store
 from retrainer.components.monitor_model.checks import concept_drift
 from retrainer.components.monitor_model.checks.concept_drift import find_signals
+from retrainer.components.monitor_model.checks.labels import mature_sets
 from retrainer.components.monitor_model.look import Look
 
 
@@ -83,6 +84,16 @@ def test_a_concept_that_stays_is_ok_and_one_that_moves_is_found_and_goes_on(serv
     assert found.evidence["alarm"]["span"] in (days[10].span, days[11].span)
     assert "the error has risen since span" in found.meaning
     assert set(found.evidence["others"]) == {"page_hinkley", "ddm"}
+
+
+def test_labels_of_broken_data_are_no_drift_when_they_come(served: Served) -> None:
+    days = [day(served, number, 4.0 if number >= 8 else 0.0) for number in range(11)]
+    broken = {"x": {one.span for one in days[8:]}}
+    look = replace(look_at(served, days), broken_before=broken)
+    assert mature_sets(look)[1] == f"the data of span {days[-1].span} was broken (x)"
+    assert judge(look).outcome == Outcome.OK
+    # On a whole column the same labels are one.
+    assert judge(look_at(served, days)).outcome == Outcome.BREACHED
 
 
 def test_it_clears_when_the_error_falls_again(served: Served) -> None:

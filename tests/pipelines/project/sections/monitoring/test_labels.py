@@ -1,5 +1,8 @@
 """Where labels come from, by what retrain.yaml says and by its defaults."""
 
+import pytest
+
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.pipelines import MONITORING, pipeline_tasks
 from retrainer.pipelines.project.starting import init_project
@@ -29,3 +32,9 @@ def test_labels_are_those_of_the_spans_by_their_key_or_of_files_by_the_request(t
     arguments = config.monitoring.labels.join_arguments(config.data, "", "")
     assert arguments["pattern"] == str(tmp_path / "labels/*.jsonl")
     assert (arguments["key"], arguments["label"]) == (["request_id", "row"], "was_late")
+
+
+def test_a_pattern_with_an_unknown_place_is_named(tmp_path):
+    with pytest.raises(RetrainerError, match="spam"):
+        _load(tmp_path, [], "  labels: {pattern: 'labels/{spam}.csv'}\n")
+    _load(tmp_path, [], "  labels: {pattern: 'labels/{span:%Y-%m-%d}.csv'}\n")

@@ -63,5 +63,6 @@ def test_a_table_of_bigquery_stays_as_it_is_named(tmp_path):
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path, section, said):
-    with pytest.raises(RetrainerError, match=said):
+    with pytest.raises(RetrainerError, match=said) as raised:
         _load(tmp_path, section)
+    assert ".." not in str(raised.value)
