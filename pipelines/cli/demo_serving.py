@@ -95,9 +95,10 @@ class Serving:
         changed = {
             change.name for one in looks.states_since(before.number) for change in one.changes
         }
-        days = plural(len(looks.since(before.look)), "day")
         found = [one for one in states.detected() if one.name in changed]
-        self.print(f"{days} judged, version {states.champion}: {_count(found)}")
+        if judged := len(looks.since(before.look)):
+            days = plural(judged, "day")
+            self.print(f"{days} judged, version {states.champion}: {_count(found)}")
         # Estimates come before labels do, so they are what to see first.
         found.sort(key=lambda one: (one.kind != Kind.ESTIMATED, one.kind != Kind.DATA, one.name))
         for one in found[:_MOST_DETECTED]:
