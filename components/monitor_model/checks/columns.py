@@ -124,16 +124,16 @@ def _judge(
         look.section("data").get("max_missing", 0.05)
     )
     if share > bound:
-        what = "all values are" if not now.filled else f"{percent(share)} of the values are"
-        meaning = f"{what} missing; at most {percent(bound)} may be"
+        what = "all values" if not now.filled else f"{percent(share)} of the values"
+        meaning = f"{what} of {name} are missing; at most {percent(bound)} may be"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     if now.constant is not None and not _is_constant_by_chance(now, usual):
         spans = plural(len(usual), "span")
-        meaning = f"every row has the value '{now.constant[:60]}', and each of the {spans} before had several"
+        meaning = f"every row has the value '{now.constant[:60]}' in {name}, and each of the {spans} before had several"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     breaking = [one for one in misfits if one.is_breakage]
     if breaking:
-        meaning = "; ".join(dict.fromkeys(one.words for one in breaking))
+        meaning = f"{name}: {'; '.join(dict.fromkeys(one.words for one in breaking))}"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     meaning = f"{percent(share)} of the values are missing; at most {percent(bound)} may be"
     if misfits:
