@@ -12,13 +12,13 @@ from ..lib.stored_spans import VERSION_DIGITS
 from ..lib.uris import join, read_json, write_json
 from ..lib.words import name_spans, of_spans, plural
 from .file_log import FileLog
-from .formats import VERTEX
+from .formats import VERTEX, WITHOUT_TIMES
 from .log import Log
 from .log_files import Survey, read_seen, write_seen
 from .logged import LogFile
 from .model_columns import find_columns
 from .model_names import find_names
-from .moments import CLOCK_AHEAD, Periods, read_moment, to_microseconds
+from .moments import CLOCK_AHEAD, WITHOUT_TIME, Periods, read_moment, to_microseconds
 from .settings import LogSettings
 from .span_plan import SpanPlanner
 from .span_table import DUPLICATES
@@ -112,7 +112,14 @@ def _ingest(store: Store, settings: LogSettings, schema_uri: str, now: int) -> I
     made = maker.make(plan.due)
     every = {one.span: one for one in (*plan.there, *made)}
     ordered = tuple(every[name] for name in sorted(every))
-    verdict = _verdict(made, len(plan.there), surveys, plan.unfinished, log.note)
+    verdict = _verdict(
+        made,
+        len(plan.there),
+        surveys,
+        plan.unfinished,
+        log.note,
+        settings.format not in WITHOUT_TIMES,
+    )
     return Ingested(tuple(made), ordered, verdict)
 
 
@@ -136,6 +143,7 @@ def _verdict(
     surveys: Mapping[LogFile, Survey],
     open_spans: Sequence[str],
     note: str,
+    has_times: bool,
 ) -> str:
     parts = []
     if made:
@@ -149,9 +157,11 @@ def _verdict(
             sum(one.get(DUPLICATES, 0) for one in counts),
         )
         clocks = sum(one.get(CLOCK_AHEAD, 0) for one in counts)
+        timeless = sum(one.get(WITHOUT_TIME, 0) for one in counts) if has_times else 0
         for count, words in (
             (errors, "without a prediction"), (quarantined, "quarantined"), (copies, "duplicates dropped"),
             (clocks, "with a time later than their file, whose time counts"),
+            (timeless, "without a readable time, so their file's time counts"),
         ):  # fmt: skip
             if count:
                 parts.append(f"{count:,} {words}")

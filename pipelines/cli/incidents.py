@@ -99,5 +99,5 @@ def retrain(
     else:
         found = retrain_on(kind, file, image, take_flags(options))
     if not found:
-        click.echo("no incident asks for a run")
+        click.echo("no incident asks for a run; new rows are counted by 'retrainer monitor run'")
     raise click.exceptions.Exit(print_retrains(found))

@@ -14,6 +14,8 @@ from ..look import Look
 
 UNUSABLE, CLOCKS = "unusable records", "clocks of requests"
 """Subjects of the signals."""
+# These formats have no times, so a row without one is no surprise.
+_WITHOUT_TIMES = ("kserve_parquet", "prediction_log")
 _CLOCK_COUNTS = ("clock_ahead", "clock_differs")
 # A few are nobody's fault.
 _LEAST = 3
@@ -25,15 +27,18 @@ def find_signals(look: Look) -> Iterator[Signal]:
     of_logs = [one for one in look.current if one.writer == INGEST_PREDICTIONS]
     if not of_logs:
         return
-    reasons, clocks, rows = Counter[str](), 0, 0
+    reasons, clocks, timeless, rows = Counter[str](), 0, 0, 0
     for one in of_logs:
-        counts = read_json(join(one.uri, RECORD_FILE)).get("counts") or {}
+        record = read_json(join(one.uri, RECORD_FILE))
+        counts = record.get("counts") or {}
         reasons.update(counts.get("quarantined") or {})
         clocks += sum(counts.get(name, 0) for name in _CLOCK_COUNTS)
+        if record.get("source") not in _WITHOUT_TIMES:
+            timeless += counts.get("without_time", 0)
         rows += one.rows
     bound = float(look.section("data").get("max_unusable", 0.05))
     yield _unusable(reasons, rows, bound)
-    yield _clocks(clocks, rows, bound)
+    yield _clocks(clocks, timeless, rows, bound)
 
 
 def _unusable(reasons: Counter[str], rows: int, bound: float) -> Signal:
@@ -42,9 +47,7 @@ def _unusable(reasons: Counter[str], rows: int, bound: float) -> Signal:
         meaning = "every record of the log could be used"
         return Signal(Kind.DATA, UNUSABLE, Outcome.OK, meaning, 0.0, bound)
     share = count / (rows + count)
-    most = ", ".join(
-        f"{number:,} times {one}" for one, number in reasons.most_common(_REASONS_SHOWN)
-    )
+    most = ", ".join(f"{one} ({number:,})" for one, number in reasons.most_common(_REASONS_SHOWN))
     meaning = (
         f"{plural(count, 'record')} of the log, {percent(share)}, can't be used: {most}. At most {percent(bound)} may. "
         "The records are in unreadable.jsonl beside the table"
@@ -60,7 +63,7 @@ def _unusable(reasons: Counter[str], rows: int, bound: float) -> Signal:
     )
 
 
-def _clocks(count: int, rows: int, bound: float) -> Signal:
+def _clocks(count: int, timeless: int, rows: int, bound: float) -> Signal:
     share = count / rows if rows else 0.0
     meaning = (
         f"{plural(count, 'request')}, {percent(share)}, have a wrong time, hours from when they were logged; the log's "
@@ -68,6 +71,9 @@ def _clocks(count: int, rows: int, bound: float) -> Signal:
         if count
         else "no request has a time hours from when it was logged"
     )
+    if timeless:
+        # Logs without times are usual, so this alone is no breach.
+        meaning = f"{meaning}; {timeless:,} without a readable time count at their file's"
     return Signal(
         Kind.DATA,
         CLOCKS,
@@ -75,7 +81,7 @@ def _clocks(count: int, rows: int, bound: float) -> Signal:
         meaning,
         share,
         bound,
-        evidence={"rows": rows},
+        evidence={"rows": rows, "without_time": timeless},
     )
 
 

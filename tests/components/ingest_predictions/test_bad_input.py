@@ -105,6 +105,7 @@ def test_a_clock_that_is_hours_ahead_does_not_count(project: Project) -> None:
     ingested = project.ingest()
     assert [one.span for one in ingested.made] == ["2026-11-01", DAY]
     assert "2 with a time later than their file" in ingested.verdict
+    assert "1 without a readable time" in ingested.verdict
     table = project.table()
     noon = datetime(2026, 11, 2, 12, tzinfo=UTC)
     assert dict(zip(table["request_id"].to_pylist(), table["occurred_at"].to_pylist(), strict=True)) == {

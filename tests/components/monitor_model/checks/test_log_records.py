@@ -43,7 +43,7 @@ def test_more_faults_than_are_allowed_are_broken_data(project: Project) -> None:
     unusable, clocks = found["unusable records"], found["clocks of requests"]
     assert (unusable.outcome, unusable.bound) == (Outcome.BREACHED, 0.1)
     assert unusable.value == pytest.approx(20 / 105)
-    assert "20 times its payload is no JSON" in unusable.meaning
+    assert "its payload is no JSON (20)" in unusable.meaning
     assert unusable.evidence["reasons"] == {"its payload is no JSON": 20}
     assert (clocks.outcome, clocks.value) == (Outcome.OK, pytest.approx(5 / 85))
 
@@ -57,6 +57,14 @@ def test_a_few_faults_and_none_are_fine(project: Project) -> None:
 def test_clocks_that_are_hours_ahead_are_broken_data(project: Project) -> None:
     clocks = judge(project, 10, 0, ahead=10)["clocks of requests"]
     assert (clocks.outcome, clocks.value) == (Outcome.BREACHED, 0.5)
+
+
+def test_times_that_are_unreadable_are_named(project: Project) -> None:
+    records = [line(f"r{n}", [row()], [0.5], "2.11.2026 14:05") for n in range(5)]
+    project.log("a.jsonl", records, at="2026-11-02T12:30:00Z")
+    clocks = signals(look_at(project))["clocks of requests"]
+    assert clocks.outcome == Outcome.OK
+    assert "5 without a readable time" in clocks.meaning
 
 
 def test_batch_predictions_have_no_records(project: Project) -> None:
