@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Seconds, milliseconds, microseconds and nanoseconds since 1970 are told apart by their size: from 1973 to 5138 they
+# Seconds, milliseconds, microseconds and nanoseconds since 1970 differ in their size: from 1973 to 5138 they
 # do not overlap.
 _UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 _PERIODS = {"hour": (3_600_000_000, "%Y-%m-%dT%H"), "day": (86_400_000_000, "%Y-%m-%d")}

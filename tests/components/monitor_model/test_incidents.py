@@ -22,7 +22,7 @@ class World:
         self.bad = False
         self.day = 0
         (folder / "data").mkdir()
-        self.deliver("2026-10")
+        self.add_month("2026-10")
         self.push("2026-10")
         monkeypatch.setattr(module.judge, "__defaults__", ((self._quality,),))
 
@@ -31,7 +31,7 @@ class World:
             outcome = Outcome.BREACHED if self.bad else Outcome.OK
             yield Signal(Kind.REALISED, "auc", outcome, "AUC is what it is.", 0.7, 0.8)
 
-    def deliver(self, span, rows=50):
+    def add_month(self, span, rows=50):
         (self.folder / "data" / f"{span}.csv").write_text("a,b\n" + "1,2\n" * rows)
 
     def push(self, span):
@@ -76,16 +76,16 @@ def test_a_detected_signal_opens_an_incident_and_new_data_asks_for_a_run(world):
     world.look(bad=True)
     assert world.incident.state == IncidentState.NEEDS_A_PERSON
     assert "no new span" in world.incident.reason
-    world.deliver("2026-11", rows=19)
+    world.add_month("2026-11", rows=19)
     assert world.look().incidents == ()
-    world.deliver("2026-11", rows=20)
+    world.add_month("2026-11", rows=20)
     found = world.look()
     assert world.incident.wants_run
     assert "incident v1-model-1 open" in found.verdict
 
 
 def test_the_same_is_not_found_again_under_the_champion_that_was_trained_on_it(world):
-    world.deliver("2026-11")
+    world.add_month("2026-11")
     world.look(bad=True)
     assert world.incident.wants_run
     world.push("2026-11")
@@ -99,13 +99,13 @@ def test_a_source_that_cannot_be_read_is_said_and_tried_again(world):
     lost = world.look(bad=True, pattern=f"{world.folder}/none/{{span}}.csv")
     assert "new rows for a retrain can't be counted" in lost.verdict
     assert (world.incident.state, world.incident.wants_run) == (IncidentState.OPEN, False)
-    world.deliver("2026-11")
+    world.add_month("2026-11")
     world.look()
     assert world.incident.wants_run
 
 
 def test_without_the_section_an_incident_is_only_opened(world):
-    world.deliver("2026-11")
+    world.add_month("2026-11")
     world.bad = True
     write_predictions(world.store, "2026-11-01", make_columns(200, 1), version=1)
     found = monitor(world.store, {}, clock=lambda: datetime(2026, 11, 2, 1, tzinfo=UTC))
@@ -116,7 +116,7 @@ def test_without_the_section_an_incident_is_only_opened(world):
 def test_a_missing_feed_is_an_incident_that_asks_for_nothing_and_ends_by_itself(world):
     world.look(bad=False)
     world.day += 2
-    world.deliver("2026-11")
+    world.add_month("2026-11")
     late = datetime(2026, 11, 4, 1, tzinfo=UTC)
     retraining = {"pattern": f"{world.folder}/data/{{span:%Y-%m}}.csv"}
     found = monitor(world.store, {}, retraining=retraining, clock=lambda: late)

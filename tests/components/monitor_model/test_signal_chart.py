@@ -27,7 +27,7 @@ def test_breached_looks_are_marked_and_gaps_are_gaps():
     chart = signal_chart("drift/<x>", points)
     assert chart.count('fill="var(--bad)"') == 1
     assert "b: not judged" in chart
-    # The line begins anew after the gap.
+    # The line begins again after the gap.
     assert chart.count("M") == 4
     assert "<x>" not in chart
 

@@ -1,4 +1,4 @@
-"""Following incidents: looks, replicas, deaths between any two writes, and what becomes of their runs."""
+"""Following incidents: looks, replicas, deaths between any two writes, and what came of their runs."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -164,11 +164,11 @@ def test_rows_of_another_version_or_without_an_answer_are_left_out(served: Serve
     rows = calibrated_rows(1_000, 33)
     span = served.span(rows, failed=100)
     assert judge(served.look("estimated_quality", span)).evidence["rows"] == 900
-    stranger = replace(served.version, version=99)
+    other_version = replace(served.version, version=99)
     found = judge(
         replace(
             served.look("estimated_quality", span),
-            model=stranger,
+            model=other_version,
             _shared=served.look("estimated_quality", span)._shared,
         )
     )
