@@ -131,6 +131,13 @@ def test_folder_markers_of_an_object_store_are_no_data():
     assert spans[0].files[0].uri.startswith("memory://")
 
 
+def test_an_empty_object_that_names_a_folder_is_no_file_of_its_span(monkeypatch):
+    listed = {"/bucket/day=1/": {"size": 0}, "/bucket/day=1/a": {"size": 4}}
+    monkeypatch.setattr(span_discovery, "_list_files", lambda *_: listed)
+    (span,) = find_spans("memory://bucket/day={span}/*")
+    assert [file.uri for file in span.files] == ["memory:///bucket/day=1/a"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [
