@@ -263,17 +263,22 @@ def _verdict(
         parts.append(without)
     for name, words in _WORDS.items():
         if count := joined.labels.get(name):
-            parts.append(f"{count:,} {words}")
+            parts.append(_count(count, words))
     totals: dict[str, int] = {}
     for one in joined.sets:
         for name, value in one.counts.items():
             totals[name] = totals.get(name, 0) + value
     for name, words in _SPAN_WORDS.items():
         if totals.get(name):
-            parts.append(f"{totals[name]:,} {words}")
+            parts.append(_count(totals[name], words))
     if joined.labels.get("unreadable"):
         parts.append(f"the first: {joined.labels['examples'][0]}")
     return "; ".join(parts)
+
+
+def _count(count: int, words: str) -> str:
+    things, _, rest = words.partition("s ")
+    return f"{plural(count, things)} {rest}"
 
 
 _WORDS = {

@@ -59,7 +59,8 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if measurement is None or measurement.rows < _LEAST_ROWS:
         rows = measurement.rows if measurement else 0
         meaning = (
-            f"{plural(rows, 'labelled row')} of {name_spans(spans)}, and metrics need {_LEAST_ROWS}"
+            f"{plural(rows, 'labelled row')} of version {look.model.version} in {name_spans(spans)}, and metrics need "
+            f"{_LEAST_ROWS}"
         )
         yield Signal(Kind.REALISED, METRICS, Outcome.SILENT, meaning)
         return

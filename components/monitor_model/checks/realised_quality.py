@@ -114,7 +114,8 @@ def _signal(look: Look, record: QualityRecord, one: LossBaseline, waiting: str) 
     words = LOSS_WORDS[one.loss]
     where = f" of {one.name.partition(' of ')[2]}" if one.slice else ""
     if sums.mean is None:
-        meaning = f"no row{where} of {name_spans(spans)} has a label"
+        what = f"row of version {look.model.version}{where and ' with'}{where.removeprefix(' of')}"
+        meaning = f"no {what} in {name_spans(spans)} has a label"
         return Signal(Kind.REALISED, one.name, Outcome.SILENT, meaning, bound=one.allowed)
     test = read_test(record, one.name)
     alarm = record.alarmed.get(one.name)

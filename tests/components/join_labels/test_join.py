@@ -119,7 +119,7 @@ def test_duplicates_conflicts_and_unknown_labels_are_counted_and_the_newest_wins
         1,
     )
     assert "1.jsonl" in done.labels["examples"][0]
-    assert "1 labels contradicted by a newer one" in done.verdict
+    assert "1 label contradicted by a newer one" in done.verdict
     (batch,) = read_joined(done.sets[0], [LABELLED_AT])
     assert [f"{one:%H}" for one in batch[LABELLED_AT].to_pylist()] == ["10", "10"]
 
