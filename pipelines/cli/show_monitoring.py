@@ -15,6 +15,8 @@ from ...components.lib.monitoring.looks import Looks
 from ...components.lib.monitoring.maturity import measure_maturity
 from ...components.lib.monitoring.signal_states import State
 from ...components.lib.monitoring.signals import Outcome
+from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.store import Store
 from ...components.lib.words import number, percent, plural
 from .tables import local_time, open_console
 
@@ -55,6 +57,7 @@ def read_status(store: str, delay_seconds: float = 0) -> dict[str, Any]:
         "at": look.at,
         "window": look.window,
         "champion": look.champion,
+        "champion_now": Registry(Store(store).models_uri).version_of(CHAMPION),
         "errors": list(look.errors),
         "labels": _labels(store, delay_seconds),
         "incidents": [_incident(one) for one in IncidentRecords(store).all()],
@@ -95,6 +98,8 @@ def print_status(
         markup=False,
     )
     console.print(f"look {found['look']} at {local_time(found['at'])}", markup=False)
+    if (now := found["champion_now"]) not in (None, found["champion"]):
+        console.print(f"version {now} is champion now, and no look has judged it yet", markup=False)
     if labels := found["labels"]:
         due = (
             "" if labels["due_share"] is None else f", {percent(labels['due_share'])} of those due"

@@ -43,6 +43,7 @@ def test_status_counts_what_was_not_judged_apart_and_never_hides_a_detection(cap
 
     found = {
         "look": 3, "at": "2026-11-05T02:00:00Z", "window": "2026-11-04", "champion": 1, "labels": None,
+        "champion_now": 2,
         "errors": [], "incidents": [],
         "signals": [
             signal("drift/fare", "ok", "ok"), signal("drift/tip", "ok", "silent"),
@@ -52,6 +53,7 @@ def test_status_counts_what_was_not_judged_apart_and_never_hides_a_detection(cap
     print_status(found)
     output = capsys.readouterr().out
     assert "span 2026-11-04: 1 detected, 1 ok, 1 not judged" in output
+    assert "version 2 is champion now, and no look has judged it yet" in output
     assert "detected" in next(line for line in output.splitlines() if "drift/tax" in line)
 
 
@@ -76,6 +78,8 @@ def test_status_shows_what_is_not_ok_with_its_meaning(project):
     assert detected["name"] == "data/failed requests"
     assert [one["after"] for one in found["changes"]] == ["detected"]
     (incident,) = found["incidents"]
+    assert found["champion_now"] == 1
+    assert "is champion now" not in output
     assert (incident["id"], incident["signals"]) == ("v1-data-1", ["data/failed requests"])
     assert "incident v1-data-1, data broken since" in output
     assert found["labels"] is None
