@@ -152,7 +152,7 @@ def test_a_column_that_is_new_gone_or_of_another_type_is_not_judged_and_is_no_pa
     _, signals = look_at(store, 23)
     for name, words in (
         ("altitude", "the spans before have no values of it"),
-        ("hour", "broken data, no drift: values of type BYTES"),
+        ("hour", "broken data, no drift: hour: values of type BYTES"),
         ("carrier", "broken data"),
     ):
         assert signals[f"drift/{name}"].outcome == Outcome.SILENT
