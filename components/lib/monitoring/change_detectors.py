@@ -7,7 +7,7 @@ details that the papers leave open: the tests compare with river, row by row.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +15,26 @@ import numpy as np
 
 # After a change the rest of a block is looked at again.
 _BLOCK_ROWS = 16_384
+
+
+def _find_changes(
+    values: np.ndarray,
+    until_change: Callable[[np.ndarray], int | None],
+    restart: Callable[[], None],
+) -> list[int]:
+    """List the rows at which a detector that begins again after each change finds one."""
+    changes: list[int] = []
+    start = 0
+    while start < len(values):
+        block = values[start : start + _BLOCK_ROWS]
+        found = until_change(block)
+        if found is None:
+            start += len(block)
+            continue
+        start += found + 1
+        changes.append(start - 1)
+        restart()
+    return changes
 
 
 @dataclass
@@ -55,19 +75,10 @@ class PageHinkley:
         Returns:
             The rows, counted from 0 within this call, at which a change was found.
         """
-        values = np.asarray(values, np.float64)
-        changes: list[int] = []
-        start = 0
-        while start < len(values):
-            block = values[start : start + _BLOCK_ROWS]
-            found = self._until_change(block)
-            if found is None:
-                start += len(block)
-                continue
-            start += found + 1
-            changes.append(start - 1)
-            self.count, self.mean, self.total, self.least = 0, 0.0, 0.0, None
-        return changes
+        return _find_changes(np.asarray(values, np.float64), self._until_change, self._restart)
+
+    def _restart(self) -> None:
+        self.count, self.mean, self.total, self.least = 0, 0.0, 0.0, None
 
     def _until_change(self, values: np.ndarray) -> int | None:
         counts = self.count + np.arange(1, len(values) + 1)
@@ -130,19 +141,10 @@ class Ddm:
         Returns:
             The rows, counted from 0 within this call, at which a change was found.
         """
-        values = np.asarray(values, np.int64)
-        changes: list[int] = []
-        start = 0
-        while start < len(values):
-            block = values[start : start + _BLOCK_ROWS]
-            found = self._until_change(block)
-            if found is None:
-                start += len(block)
-                continue
-            start += found + 1
-            changes.append(start - 1)
-            self.count, self.wrong, self.p_min, self.s_min = 0, 0, None, 0.0
-        return changes
+        return _find_changes(np.asarray(values, np.int64), self._until_change, self._restart)
+
+    def _restart(self) -> None:
+        self.count, self.wrong, self.p_min, self.s_min = 0, 0, None, 0.0
 
     def _until_change(self, values: np.ndarray) -> int | None:
         counts = self.count + np.arange(1, len(values) + 1)
