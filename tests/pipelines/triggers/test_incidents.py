@@ -261,7 +261,7 @@ def test_other_messages_go_to_the_other_triggers(tmp_path):
 
 
 def _deliver_until_started(replicas, incidents):
-    """Deliver each incident's message to each replica at once, while they also look into the store."""
+    """Send each incident's message to each replica at once, while they also look into the store."""
 
     def work(number):
         replica = replicas[number % len(replicas)]

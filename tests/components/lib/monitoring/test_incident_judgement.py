@@ -1,112 +1,98 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from servers.made_incidents import (
+    AUC,
+    DRIFT,
+    ENOUGH,
+    FEED,
+    FEW,
+    NOON,
+    SETTINGS,
+    make_facts,
+    make_incident,
+    make_retraining,
+)
 
 from retrainer.components.lib.monitoring.incident import (
     Detection,
-    Group,
     IncidentState,
-    opened,
 )
 from retrainer.components.lib.monitoring.incident_changes import started
 from retrainer.components.lib.monitoring.incident_judgement import Facts, NewRows, RunEnd, judge
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
 from retrainer.components.lib.run_traces import Outcome
 
-NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
-AUC = Detection("estimated_quality/auc", "7", "Estimated AUC is 0.71, below 0.78.")
-DRIFT = Detection("drift/dep_delay", "7", "dep_delay has moved by 0.4.")
-FEED = Detection("data/weather", "7", "weather is empty.")
-SETTINGS = RetrainingSettings(min_new_labelled_rows=1000)
-ENOUGH, FEW = NewRows(5000), NewRows(10)
-
-
-def _incident(*detections):
-    group = Group.of(detections[0].kind)
-    return opened(f"v3-{group}-1", group, 3, detections, NOON)
-
-
-def _retraining(pushed=None):
-    asked = judge(_incident(AUC), _facts([AUC], new_rows=ENOUGH), SETTINGS)
-    running = started(asked, "run-1", NOON, "me")
-    if pushed is None:
-        return running
-    return judge(running, _facts(champion=4, looks=0, run=RunEnd(Outcome.PUSHED, "", pushed)), None)
-
-
-def _facts(detected=(), champion=3, looks=5, **more):
-    return Facts(NOON, champion, detected, looks, **more)
-
 
 def test_a_worse_model_with_new_labels_asks_for_a_run():
-    asked = judge(_incident(AUC), _facts([AUC], new_rows=ENOUGH), SETTINGS)
+    asked = judge(make_incident(AUC), make_facts([AUC], new_rows=ENOUGH), SETTINGS)
     assert asked.wants_run
     assert "asked for by estimated_quality/auc, with 5,000 new labelled rows" in asked.reason
-    assert judge(asked, _facts([AUC], new_rows=ENOUGH), SETTINGS) is None
+    assert judge(asked, make_facts([AUC], new_rows=ENOUGH), SETTINGS) is None
 
 
 def test_without_the_section_nothing_retrains():
-    assert judge(_incident(AUC), _facts([AUC], new_rows=ENOUGH), None) is None
+    assert judge(make_incident(AUC), make_facts([AUC], new_rows=ENOUGH), None) is None
 
 
 def test_drift_alone_does_not_retrain_unless_asked():
-    facts = _facts([DRIFT], new_rows=ENOUGH)
-    assert judge(_incident(DRIFT), facts, SETTINGS) is None
+    facts = make_facts([DRIFT], new_rows=ENOUGH)
+    assert judge(make_incident(DRIFT), facts, SETTINGS) is None
     named = RetrainingSettings(signals=("drift/dep_*",))
-    assert judge(_incident(DRIFT), facts, named).wants_run
+    assert judge(make_incident(DRIFT), facts, named).wants_run
     other = RetrainingSettings(signals=("drift/arr_*",))
-    assert judge(_incident(DRIFT), facts, other) is None
+    assert judge(make_incident(DRIFT), facts, other) is None
 
 
 def test_broken_data_never_retrains_and_resolves_by_itself():
     rules = RetrainingSettings(signals=("*",))
-    broken = _incident(FEED)
-    assert judge(broken, _facts([FEED], new_rows=ENOUGH), rules) is None
-    assert judge(broken, _facts([AUC], new_rows=ENOUGH), rules).state == IncidentState.RESOLVED
+    broken = make_incident(FEED)
+    assert judge(broken, make_facts([FEED], new_rows=ENOUGH), rules) is None
+    assert judge(broken, make_facts([AUC], new_rows=ENOUGH), rules).state == IncidentState.RESOLVED
 
 
 def test_nothing_retrains_while_data_is_broken():
-    facts = _facts([AUC], new_rows=ENOUGH, broken_data="v3-data-1")
-    assert judge(_incident(AUC), facts, SETTINGS) is None
-    asked = judge(_incident(AUC), _facts([AUC], new_rows=ENOUGH), SETTINGS)
+    facts = make_facts([AUC], new_rows=ENOUGH, broken_data="v3-data-1")
+    assert judge(make_incident(AUC), facts, SETTINGS) is None
+    asked = judge(make_incident(AUC), make_facts([AUC], new_rows=ENOUGH), SETTINGS)
     held = judge(asked, facts, SETTINGS)
     assert (held.wants_run, held.state) == (False, IncidentState.OPEN)
     assert "v3-data-1" in held.reason
 
 
 def test_without_new_labels_a_person_is_needed_until_they_arrive():
-    person = judge(_incident(AUC), _facts([AUC], new_rows=FEW), SETTINGS)
+    person = judge(make_incident(AUC), make_facts([AUC], new_rows=FEW), SETTINGS)
     assert person.state == IncidentState.NEEDS_A_PERSON
     assert "10 new labelled rows" in person.reason
-    assert judge(person, _facts([AUC], new_rows=FEW), SETTINGS) is None
-    later = judge(person, _facts([AUC], new_rows=ENOUGH), SETTINGS)
+    assert judge(person, make_facts([AUC], new_rows=FEW), SETTINGS) is None
+    later = judge(person, make_facts([AUC], new_rows=ENOUGH), SETTINGS)
     assert later.wants_run
 
 
 def test_where_nobody_is_to_be_called_it_waits_in_silence():
     quiet = RetrainingSettings(min_new_labelled_rows=1000, otherwise="wait")
-    assert judge(_incident(AUC), _facts([AUC], new_rows=FEW), quiet) is None
+    assert judge(make_incident(AUC), make_facts([AUC], new_rows=FEW), quiet) is None
 
 
 @pytest.mark.parametrize(("rows", "runs"), [(999, False), (1000, True)])
 def test_the_least_number_of_rows_is_enough(rows, runs):
-    judged = judge(_incident(AUC), _facts([AUC], new_rows=NewRows(rows)), SETTINGS)
+    judged = judge(make_incident(AUC), make_facts([AUC], new_rows=NewRows(rows)), SETTINGS)
     assert judged.wants_run is runs
 
 
 def test_rows_that_nobody_counted_are_not_taken_for_none():
-    assert judge(_incident(AUC), _facts([AUC], new_rows=None), SETTINGS) is None
+    assert judge(make_incident(AUC), make_facts([AUC], new_rows=None), SETTINGS) is None
 
 
 def test_an_incident_whose_signals_clear_is_resolved():
-    assert judge(_incident(AUC), _facts([]), SETTINGS).state == IncidentState.RESOLVED
+    assert judge(make_incident(AUC), make_facts([]), SETTINGS).state == IncidentState.RESOLVED
     # Without a look nothing is known.
-    assert judge(_incident(AUC), _facts([], looks=0), SETTINGS) is None
+    assert judge(make_incident(AUC), make_facts([], looks=0), SETTINGS) is None
 
 
 def test_a_run_is_noted_once_and_only_where_one_is_asked_for():
-    assert started(_incident(AUC), "run-1", NOON, "me") is None
-    running = _retraining()
+    assert started(make_incident(AUC), "run-1", NOON, "me") is None
+    running = make_retraining()
     assert (running.state, running.run, running.wants_run) == ("retraining", "run-1", False)
     assert started(running, "run-2", NOON, "me") is None
 
@@ -121,88 +107,92 @@ def test_a_run_is_noted_once_and_only_where_one_is_asked_for():
     ],
 )
 def test_a_retrain_that_pushed_nothing_is_not_repeated(outcome, words):
-    judged = judge(_retraining(), _facts([AUC], run=RunEnd(outcome, "AUC fell.")), SETTINGS)
+    judged = judge(make_retraining(), make_facts([AUC], run=RunEnd(outcome, "AUC fell.")), SETTINGS)
     assert judged.state == IncidentState.ESCALATED
     assert words in judged.reason
-    assert judge(judged, _facts([AUC], new_rows=ENOUGH), SETTINGS) is None
+    assert judge(judged, make_facts([AUC], new_rows=ENOUGH), SETTINGS) is None
 
 
 def test_a_stopped_run_that_a_person_resumed_counts_when_it_pushes():
     stopped = judge(
-        _retraining(), _facts([AUC], run=RunEnd(Outcome.STOPPED, "span 3 is missing.")), SETTINGS
+        make_retraining(),
+        make_facts([AUC], run=RunEnd(Outcome.STOPPED, "span 3 is missing.")),
+        SETTINGS,
     )
     assert "Fix that and resume it" in stopped.reason
     pushed = judge(
-        stopped, _facts([], champion=4, looks=0, run=RunEnd(Outcome.PUSHED, "", 4)), SETTINGS
+        stopped, make_facts([], champion=4, looks=0, run=RunEnd(Outcome.PUSHED, "", 4)), SETTINGS
     )
     assert (pushed.state, pushed.pushed) == (IncidentState.RETRAINING, 4)
-    assert judge(pushed, _facts([], champion=4, looks=3), SETTINGS).state == "resolved"
+    assert judge(pushed, make_facts([], champion=4, looks=3), SETTINGS).state == "resolved"
 
 
 def test_a_refused_retrain_of_what_cleared_meanwhile_is_no_escalation():
-    judged = judge(_retraining(), _facts([], run=RunEnd(Outcome.REFUSED, "AUC fell.")), SETTINGS)
+    judged = judge(
+        make_retraining(), make_facts([], run=RunEnd(Outcome.REFUSED, "AUC fell.")), SETTINGS
+    )
     assert judged.state == IncidentState.RESOLVED
 
 
 def test_an_incident_stays_while_its_run_goes_on():
     for run in (None, RunEnd(Outcome.OPEN)):
-        assert judge(_retraining(), _facts([], run=run), SETTINGS) is None
+        assert judge(make_retraining(), make_facts([], run=run), SETTINGS) is None
 
 
 def test_a_run_without_an_end_is_given_up():
     late = Facts(NOON + timedelta(days=1, seconds=1), 3, [AUC], 9, RunEnd(Outcome.OPEN))
-    judged = judge(_retraining(), late, SETTINGS)
+    judged = judge(make_retraining(), late, SETTINGS)
     assert judged.state == IncidentState.ESCALATED
     assert "no end for 24 hours" in judged.reason
 
 
 def test_after_a_push_the_next_looks_decide():
-    pushed = _retraining(pushed=4)
+    pushed = make_retraining(pushed=4)
     assert (pushed.state, pushed.pushed) == (IncidentState.RETRAINING, 4)
-    assert judge(pushed, _facts([], champion=4, looks=2), SETTINGS) is None
-    helped = judge(pushed, _facts([], champion=4, looks=3), SETTINGS)
+    assert judge(pushed, make_facts([], champion=4, looks=2), SETTINGS) is None
+    helped = judge(pushed, make_facts([], champion=4, looks=3), SETTINGS)
     assert helped.state == IncidentState.RESOLVED
 
 
 def test_a_retrain_that_did_not_help_is_escalated_and_ends_with_the_signals():
     again = Detection("estimated_quality/auc", "15", "Estimated AUC is 0.70, below 0.78.")
-    judged = judge(_retraining(pushed=4), _facts([again], champion=4, looks=2), SETTINGS)
+    judged = judge(make_retraining(pushed=4), make_facts([again], champion=4, looks=2), SETTINGS)
     assert judged.state == IncidentState.ESCALATED
     assert "did not help" in judged.reason
     # So nothing opens another incident, and no second run.
     assert judged.covers(again)
-    assert judge(judged, _facts([again], champion=4, looks=9), SETTINGS) is None
-    assert judge(judged, _facts([], champion=4, looks=9), SETTINGS).state == "resolved"
+    assert judge(judged, make_facts([again], champion=4, looks=9), SETTINGS) is None
+    assert judge(judged, make_facts([], champion=4, looks=9), SETTINGS).state == "resolved"
 
 
 def test_drift_under_the_new_champion_does_not_hide_behind_broken_data():
-    judged = judge(_retraining(pushed=4), _facts([FEED], champion=4, looks=3), SETTINGS)
+    judged = judge(make_retraining(pushed=4), make_facts([FEED], champion=4, looks=3), SETTINGS)
     assert judged.state == IncidentState.RESOLVED
 
 
 def test_a_push_that_was_taken_back_is_escalated():
-    judged = judge(_retraining(pushed=4), _facts([AUC], champion=3), SETTINGS)
+    judged = judge(make_retraining(pushed=4), make_facts([AUC], champion=3), SETTINGS)
     assert "version 4, which run run-1 pushed, was taken out of service" in judged.reason
 
 
 @pytest.mark.parametrize("champion", [5, None])
 def test_another_champion_ends_every_incident_of_the_model(champion):
-    for incident in (_incident(AUC), _retraining(pushed=4)):
-        judged = judge(incident, _facts([], champion=champion, looks=0), SETTINGS)
+    for incident in (make_incident(AUC), make_retraining(pushed=4)):
+        judged = judge(incident, make_facts([], champion=champion, looks=0), SETTINGS)
         assert judged.state == IncidentState.RESOLVED
 
 
 def test_broken_data_outlives_a_champion():
-    broken = _incident(FEED)
-    assert judge(broken, _facts([], champion=4, looks=2), SETTINGS) is None
-    assert judge(broken, _facts([], champion=4, looks=3), SETTINGS).state == "resolved"
+    broken = make_incident(FEED)
+    assert judge(broken, make_facts([], champion=4, looks=2), SETTINGS) is None
+    assert judge(broken, make_facts([], champion=4, looks=3), SETTINGS).state == "resolved"
 
 
 def test_what_is_resolved_stays_so():
-    ended = judge(_incident(AUC), _facts([]), SETTINGS)
-    assert judge(ended, _facts([AUC], new_rows=ENOUGH), SETTINGS) is None
+    ended = judge(make_incident(AUC), make_facts([]), SETTINGS)
+    assert judge(ended, make_facts([AUC], new_rows=ENOUGH), SETTINGS) is None
 
 
 def test_of_many_signals_the_first_are_described():
     many = [Detection(f"drift/x{one}", "7", f"x{one} has moved.") for one in range(12)]
-    assert _incident(*many).reason == "x0 has moved; x1 has moved; and 10 more signals"
+    assert make_incident(*many).reason == "x0 has moved; x1 has moved; and 10 more signals"
