@@ -119,7 +119,7 @@ def test_a_column_that_a_span_lacks_is_empty_in_its_rows_and_a_whole_number_can_
     make_examples, sample
 ):
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.transform_features.transform import read_list_batches
+    from retrainer.components.transform_features.on_beam import read_list_batches
 
     examples = Examples.read(make_examples({"1": sample[:50], "2": sample[50:90]}))
     (part,) = examples.splits["train"]
