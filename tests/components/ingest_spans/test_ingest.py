@@ -1,6 +1,7 @@
 import errno
 import gzip
 import json
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -92,6 +93,25 @@ def test_a_file_that_grows_while_it_is_read_stores_nothing(project, tmp_path):
         done.set()
         writer.join()
     assert list((tmp_path / "store" / "spans" / "1").iterdir()) == []
+
+
+def test_a_fault_of_a_file_that_changed_meanwhile_is_no_fault_to_fix(
+    project, tmp_path, monkeypatch
+):
+    source, file = find_spans(project.pattern)[0], tmp_path / "in" / "1.csv"
+
+    def read_too_early(*_args, **_kwargs):
+        if b"Jena" not in file.read_bytes():
+            file.write_bytes(file.read_bytes() + b"1,Jena,1,0\n")
+        raise RetrainerError("the last row has one cell")
+
+    # The package's name is the component's.
+    monkeypatch.setattr(sys.modules[ingest_span.__module__], "write_span_files", read_too_early)
+    with pytest.raises(RetrainerError, match=r"1\.csv.*changed while it was read"):
+        ingest_span(source, project.store, IngestSettings("label"))
+    # It is complete now, and the fault is its own.
+    with pytest.raises(RetrainerError, match="the last row has one cell"):
+        ingest_span(find_spans(project.pattern)[0], project.store, IngestSettings("label"))
 
 
 def test_a_file_that_is_touched_but_not_changed_is_not_ingested_again(project, tmp_path):

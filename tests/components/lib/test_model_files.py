@@ -1,8 +1,10 @@
 import errno
 import os
+import time
 
 import pytest
 
+from retrainer.components.lib import model_files
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.model_files import copy_model, remove_model
 from retrainer.components.lib.uris import filesystem, read_text
@@ -31,6 +33,26 @@ def test_a_file_that_can_not_be_copied_ends_the_copy(tmp_path):
     (tmp_path / "copy").write_text("in the way")
     with pytest.raises((FileExistsError, NotADirectoryError)):
         copy_model(str(model), str(tmp_path / "copy"))
+
+
+def test_after_a_file_that_can_not_be_copied_the_rest_is_not_copied(tmp_path, monkeypatch):
+    model = tmp_path / "model"
+    model.mkdir()
+    # The largest is the first.
+    for number in range(40):
+        (model / str(number)).write_bytes(bytes(100 - number))
+    copied = []
+
+    def copy(source, target):
+        if source.name == "0":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        time.sleep(0.02)
+        copied.append(source.name)
+
+    monkeypatch.setattr(model_files, "_copy_file", copy)
+    with pytest.raises(OSError, match="No space left"):
+        copy_model(str(model), str(tmp_path / "copy"))
+    assert len(copied) < 39
 
 
 @pytest.mark.parametrize("how", ["whole", "in parts", "cut off", "other file systems", "missing"])

@@ -83,6 +83,14 @@ def test_a_rollback_skips_what_was_deleted_and_a_retired_champion(registry):
     assert roll_back(registry, BY).version == 2
 
 
+def test_where_no_model_ever_served_there_is_nothing_to_roll_back_or_to_retire(tmp_path):
+    empty = Registry(str(tmp_path / "models"))
+    assert rollback_target(empty) is None
+    for change in (roll_back, retire):
+        with pytest.raises(RetrainerError, match="no model is in service"):
+            change(empty, BY)
+
+
 def test_a_rollback_of_a_champion_that_changed_is_an_error(registry):
     with pytest.raises(AliasMovedError, match="points at version 4 now, not at version 3"):
         roll_back(registry, BY, expected=3)

@@ -281,6 +281,8 @@ def test_without_a_past_or_with_one_odd_span_nothing_is_proven(habit):
     assert habit("AB") == Baseline(proven=False)
     assert habit("ABA", history=[1.0]) == Baseline(proven=False, odd_span="2")
     assert habit("AAC", history=[0.0]) == Baseline()
+    # The odd one came before: the newest may be as odd.
+    assert habit("BAA", history=[1.0]).odd_span == ""
     assert habit("ACDA", history=[1.0, 1.0]).odd_span == ""
 
 

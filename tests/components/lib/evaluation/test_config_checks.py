@@ -157,6 +157,13 @@ def test_all_problems_are_named_at_once() -> None:
     )
 
 
+def test_what_stops_the_evaluation_comes_first() -> None:
+    metrics = [{"metrics": [{"class_name": "AUC"}]}]
+    problems = evaluation_problems(metrics, [{"feature_keys": ["career"]}], columns=["carrier"])
+    assert [problem.stops for problem in problems] == [True, False]
+    assert "no metric has a threshold" in problems[1].text
+
+
 def test_class_weights_by_whole_numbers_are_taken() -> None:
     """YAML reads `{0: 1.0}` with a number as key, KFP passes text on."""
     for weights in ({0: 1.0, 1: 3.0}, {"0": 1.0, "1": 3.0}):
@@ -175,25 +182,28 @@ def test_class_weights_by_whole_numbers_are_taken() -> None:
         assert dict(config.metrics_specs[0].aggregate.class_weights) == {0: 1.0, 1: 3.0}
 
 
-class _NeedsChampion(tfma.metrics.Metric):
-    """A metric of a user's module that compares two models."""
+class _ForModels(tfma.metrics.Metric):
+    """A metric of a user's module that takes as many models as it was made for."""
 
-    def __init__(self, name: str = "needs_champion") -> None:
-        super().__init__(self._make, name=name)
+    def __init__(self, models: int = 1, name: str = "for_models") -> None:
+        self._models = models
+        super().__init__(self._make, name=name, models=models)
 
-    def _make(self, model_names: Sequence[str], **_: Any) -> list[Any]:
-        if len(model_names) < 2:
-            raise ValueError("there is no champion to compare with")
+    def _make(self, model_names: Sequence[str], models: int, **_: Any) -> list[Any]:
+        if len(model_names) != models:
+            raise ValueError(f"it takes {models}, and there are {len(model_names)}")
         return []
 
 
-def test_a_metric_that_fails_without_a_champion_is_named_before_the_first_run(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_metric_that_fails_with_or_without_a_champion_is_named_before_the_first_run(
+    monkeypatch: pytest.MonkeyPatch, models: int
 ) -> None:
     module = ModuleType("own_metrics")
-    monkeypatch.setattr(module, "NeedsChampion", _NeedsChampion, raising=False)
+    monkeypatch.setattr(module, "ForModels", _ForModels, raising=False)
     monkeypatch.setitem(sys.modules, "own_metrics", module)
-    metrics = specs({"class_name": "NeedsChampion", "module": "own_metrics"})
+    own = {"class_name": "ForModels", "module": "own_metrics", "config": {"models": models}}
+    metrics = specs(own)
     (problem,) = evaluation_problems(metrics)
-    assert "there is no champion to compare with" in problem.text
-    assert build_eval_config(metrics, [], {}, "y", "", True)
+    assert f"it takes {models}, and there are {3 - models}" in problem.text
+    assert build_eval_config(metrics, [], {}, "y", "", models == 2)

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.rollout_records import (
     RolloutRecords,
@@ -64,6 +65,19 @@ def test_of_two_writers_one_is_first_and_the_other_goes_on_from_its_record(store
     assert records.write(seen.rollout.aborted("b", "second", NOW), seen) is None
     after = records.change(lambda one: None if one.ended else one.aborted("c", "second", NOW))
     assert after.changes[-1].actor == "first"
+
+
+def test_a_writer_that_is_never_first_gives_up(store):
+    _promote(store, 1, None)
+    follow_registry(store, SETTINGS, "me", served=7)
+    records = RolloutRecords(store)
+
+    def come_second(rollout):
+        assert records.write(rollout, records.newest())
+        return rollout.aborted("a", "late", NOW)
+
+    with pytest.raises(RetrainerError, match="all the time"):
+        records.change(come_second)
 
 
 def test_the_promotion_names_who_and_why(store):
