@@ -95,7 +95,7 @@ def explain(check: Check, champion: Champion) -> str:
     """
     place = "" if check.slice == OVERALL else f" for {check.slice}"
     if check.value is None:
-        if check.message == "no such slice":
+        if check.no_slice:
             return f"{check.metric} has a threshold for {check.slice}, which has no eval rows"
         return f"{check.metric} has a threshold, but is not computed{place}"
     if math.isnan(check.value):

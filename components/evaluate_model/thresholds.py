@@ -28,8 +28,8 @@ class Check:
         value: The challenger's value, None if the slice or the metric isn't there.
         champion: The champion's value.
         passed: Whether the threshold is met.
-        message: TFMA's message about a failure.
         not_judged: Why the threshold neither passes nor fails, such as `8 rows, all with label 0`; empty if it does.
+        no_slice: Whether no row is in the slice.
     """
 
     metric: str
@@ -38,8 +38,8 @@ class Check:
     value: float | None
     champion: float | None
     passed: bool
-    message: str = ""
     not_judged: str = ""
+    no_slice: bool = False
 
     @property
     def is_change(self) -> bool:
@@ -77,8 +77,8 @@ def judge_thresholds(
         The checks, failures first, and TFMA's result corrected by them.
     """
     failures = {
-        (key, metric, threshold.SerializeToString()): failure.message
-        for key, metric, threshold, failure in _failures(validation)
+        (key, metric, threshold.SerializeToString())
+        for key, metric, threshold, _ in _failures(validation)
     }
     thresholds = metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, config)
     judged: dict[tuple[SliceKey, metric_types.MetricKey, bytes], Check] = {}
@@ -97,7 +97,7 @@ def judge_thresholds(
                     threshold,
                     found[slice_key].get(plain),
                     found[slice_key].get(plain.make_baseline_key(BASELINE)),
-                    failures.get(place),
+                    place in failures,
                     too_small.get(slice_key, 0),
                 )
             if not about and spec is not None:
@@ -109,7 +109,7 @@ def judge_thresholds(
                         None,
                         None,
                         False,
-                        "no such slice",
+                        no_slice=True,
                     )
                 )
     checks = sorted(
@@ -146,10 +146,10 @@ def _check(
     threshold: Threshold,
     value: Value | None,
     champion: Value | None,
-    failure: str | None,
+    failed: bool,
     least: int,
 ) -> Check:
-    passed = failure is None
+    passed = not failed
     not_judged = ""
     theirs = math.nan if champion is None else champion.value
     if least:
@@ -169,7 +169,6 @@ def _check(
         value=None if value is None else value.value,
         champion=None if champion is None else champion.value,
         passed=passed and not not_judged,
-        message=failure or "",
         not_judged=not_judged,
     )
 

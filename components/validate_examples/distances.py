@@ -170,8 +170,6 @@ def _bin_shares(column: Column, edges: np.ndarray) -> np.ndarray:
 
 def _with_tails(values: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Extend the outermost quantiles with tails that halve, not evenly up to the outermost value."""
-    if len(values) < 4:
-        return values, shares
     high_values, high_shares = _tail(values[-3:], shares[-3:])
     low_values, low_shares = _tail(-values[2::-1], 1 - shares[2::-1])
     return (

@@ -85,6 +85,16 @@ def test_zips_assertion_of_equal_lengths_is_no_fault(tool):
     assert tool.faults_of("a.py", "pairs = read(one, strict=True)") != []
 
 
+def test_the_bound_of_a_clock_and_how_often_something_is_tried_are_no_faults(tool):
+    for clock in ("time.monotonic()", "monotonic() - since", "time.time()"):
+        (left,) = tool.faults_of("a.py", f"late = {clock} > end")
+        assert left.after == f"({clock} <= end)"
+    for bound in ("now > end", "row.time() > end", "read(time) > end"):
+        assert len(tool.faults_of("a.py", f"late = {bound}")) == 2
+    assert tool.faults_of("a.py", "_MOST_RACES = 20\n_TRIES = 3") == []
+    assert len(tool.faults_of("a.py", "entries = 20")) == 1
+
+
 def test_a_fault_changes_its_place_alone(tool):
     source = "größe = 1\nif größe > 3:\n    größe = 2\n"
     (fault,) = [one for one in tool.faults_of("a.py", source) if one.after == "(größe >= 3)"]

@@ -1,9 +1,10 @@
 """Small faults that a module could have: where they are, and the module's text with one of them.
 
 Not drawn: what no test should hold. That is annotations, docstrings, the words of messages and logs, `__repr__`, how
-long something waits (no test here asserts a time), and how much is read, worked on or kept in memory at once. Nor what
-changes no result whatever the module is: assertions, `zip`'s `strict` among them, and a `return` of nothing where the
-function ends anyway.
+long something waits (no test here asserts a time) and how often it is tried again, and how much is read, worked on or
+kept in memory at once. Nor what changes no result whatever the module is: assertions, `zip`'s `strict` among them, a
+`return` of nothing where the function ends anyway, and `<` in place of `<=` where the system's clock is compared, which
+no reading of it meets exactly.
 """
 
 import ast
@@ -36,12 +37,13 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 _CALLS = {"any": "all", "all": "any", "min": "max", "max": "min", "sorted": "list"}
+_CLOCKS = {"monotonic", "perf_counter", "time.time"}
 # What only people read, and what only takes time.
 _WORDS = re.compile(
     r"^(print|progress|warn|warning|info|debug|exception|log\w*|plural|number|percent|signed|sleep)$"
 )
 _PACE = re.compile(
-    r"(?i)(seconds|timeout|interval|patience|indent|delay|poll|workers|max_seen|max_known|(batch|chunk|block|buffer)\w*)$"
+    r"(?i)((^|_)(races|attempts|retries|tries)|seconds|timeout|interval|patience|indent|delay|poll|workers|max_seen|max_known|(batch|chunk|block|buffer)\w*)$"
 )
 
 
@@ -185,7 +187,10 @@ def _returns_nothing(node: ast.stmt) -> bool:
 
 def _changes(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        for operator in _COMPARISONS.get(type(node.ops[0]), ()):
+        operators = _COMPARISONS.get(type(node.ops[0]), ())
+        if len(operators) == 2 and _reads_clock(node):
+            operators = operators[1:]
+        for operator in operators:
             yield ast.Compare(node.left, [operator()], node.comparators)
     elif isinstance(node, ast.BoolOp):
         yield ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
@@ -227,6 +232,11 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
     first = node.args[:2]
     if len(first) == 2 and all(isinstance(arg, ast.Name | ast.Attribute) for arg in first):
         yield ast.Call(node.func, [first[1], first[0], *node.args[2:]], node.keywords)
+
+
+def _reads_clock(node: ast.AST) -> bool:
+    calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+    return any(_name(call) in _CLOCKS or ast.unparse(call) in _CLOCKS for call in calls)
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -141,7 +141,7 @@ def test_a_reason_names_its_slice() -> None:
     check = Check("auc", "carrier = HA", value_threshold(lower_bound=0.7), 0.5, None, False)
     assert explain(check, NONE) == "auc 0.5 for carrier = HA is below 0.7"
     check = Check(
-        "auc", "carrier = ZZ", value_threshold(lower_bound=0.7), None, None, False, "no such slice"
+        "auc", "carrier = ZZ", value_threshold(lower_bound=0.7), None, None, False, no_slice=True
     )
     assert "which has no eval rows" in explain(check, NONE)
 
@@ -156,7 +156,7 @@ def test_a_label_of_one_value_is_never_blessed() -> None:
 
 def not_judged(slice_: str, why: str = "8 rows, all with label 0") -> Check:
     threshold = value_threshold(lower_bound=0.7)
-    return Check("auc", slice_, threshold, math.nan, None, False, "", why)
+    return Check("auc", slice_, threshold, math.nan, None, False, why)
 
 
 def test_an_undefined_value_on_a_slice_neither_blesses_nor_refuses() -> None:
@@ -313,7 +313,7 @@ def test_a_metric_that_is_undefined_under_two_thresholds_is_named_once() -> None
 
 def test_what_is_not_judged_on_all_rows_with_a_value_of_its_own_does_not_refuse() -> None:
     change = Check(
-        "auc", "overall", change_threshold(absolute=0.0), 0.9, math.nan, False, "",
+        "auc", "overall", change_threshold(absolute=0.0), 0.9, math.nan, False,
         "undefined for the champion",
     )  # fmt: skip
     verdict = judge(evaluation(FLOOR, change, valid=True), NONE)

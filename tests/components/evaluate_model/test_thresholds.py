@@ -61,58 +61,58 @@ def judged(
     threshold: Any,
     value: Value | None,
     champion: Value | None = None,
-    failure: str | None = None,
+    failed: bool = False,
     least: int = 0,
 ) -> Check:
-    return _check("auc", "overall", threshold, value, champion, failure, least)
+    return _check("auc", "overall", threshold, value, champion, failed, least)
 
 
-@pytest.mark.parametrize("failure", [None, "too low"])
-def test_tfmas_judgement_stands_where_there_is_a_value(failure: str | None) -> None:
-    check = judged(FLOOR, Value(0.8), failure=failure)
-    assert (check.passed, check.failed) == (failure is None, failure is not None)
+@pytest.mark.parametrize("failed", [False, True])
+def test_tfmas_judgement_stands_where_there_is_a_value(failed: bool) -> None:
+    check = judged(FLOOR, Value(0.8), failed=failed)
+    assert (check.passed, check.failed) == (not failed, failed)
     assert check.not_judged == ""
-    missing = judged(FLOOR, None, failure=failure)
-    assert missing.passed is (failure is None)
+    missing = judged(FLOOR, None, failed=failed)
+    assert missing.passed is not failed
     assert missing.value is None
 
 
-@pytest.mark.parametrize("failure", [None, "too low"])
-def test_a_small_slice_or_an_undefined_value_neither_meets_nor_misses(failure: str | None) -> None:
-    small = judged(FLOOR, Value(0.8, undefined="1 row"), failure=failure, least=20)
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_small_slice_or_an_undefined_value_neither_meets_nor_misses(failed: bool) -> None:
+    small = judged(FLOOR, Value(0.8, undefined="1 row"), failed=failed, least=20)
     assert (small.passed, small.failed, small.not_judged) == (False, False, "fewer than 20 rows")
-    undefined = judged(FLOOR, Value(math.nan, undefined="8 rows, all with label 0"), None, failure)
+    undefined = judged(FLOOR, Value(math.nan, undefined="8 rows, all with label 0"), None, failed)
     assert (undefined.passed, undefined.failed) == (False, False)
     assert undefined.not_judged == "8 rows, all with label 0"
 
 
 def test_a_change_against_a_champion_without_a_value_is_not_judged() -> None:
     nan = Value(math.nan)
-    check = judged(change(absolute=0.0), Value(0.8), nan, "no change")
+    check = judged(change(absolute=0.0), Value(0.8), nan, failed=True)
     assert (check.passed, check.failed) == (False, False)
     assert check.not_judged == "undefined for the champion"
     # Through the challenger's own predictions it is a miss, and a floor has nothing to do with the champion.
-    assert judged(change(absolute=0.0), nan, nan, "no change").failed
-    assert judged(change(absolute=0.0), nan, Value(0.8), "no change").failed
+    assert judged(change(absolute=0.0), nan, nan, failed=True).failed
+    assert judged(change(absolute=0.0), nan, Value(0.8), failed=True).failed
     assert judged(FLOOR, Value(0.8), nan).passed
 
 
 @pytest.mark.parametrize(
-    ("threshold", "value", "champion", "failure", "passed"),
+    ("threshold", "value", "champion", "failed", "passed"),
     [
         # TFMA divides by the champion's value: of 0 and below, its judgement is not taken.
-        (change(relative=0.1), 0.5, 0.0, "infinite", True),
-        (change(relative=0.1), 0.0, 0.0, None, False),
-        (change(relative=0.1), -0.5, -0.4, None, False),
-        (change(relative=0.1), 0.5, 0.4, "too low", False),
-        (change(relative=0.9), 0.5, 0.4, None, True),
-        (change(absolute=0.1), 0.5, 0.0, "too low", False),
+        (change(relative=0.1), 0.5, 0.0, True, True),
+        (change(relative=0.1), 0.0, 0.0, False, False),
+        (change(relative=0.1), -0.5, -0.4, False, False),
+        (change(relative=0.1), 0.5, 0.4, True, False),
+        (change(relative=0.9), 0.5, 0.4, False, True),
+        (change(absolute=0.1), 0.5, 0.0, True, False),
     ],
 )
 def test_a_share_of_nothing_or_of_less_is_judged_here_and_all_else_by_tfma(
-    threshold: Any, value: float, champion: float, failure: str | None, passed: bool
+    threshold: Any, value: float, champion: float, failed: bool, passed: bool
 ) -> None:
-    assert judged(threshold, Value(value), Value(champion), failure).passed is passed
+    assert judged(threshold, Value(value), Value(champion), failed).passed is passed
 
 
 def test_checks_that_failed_come_first_then_those_not_judged_then_all_rows_before_slices() -> None:

@@ -5,8 +5,14 @@ import pytest
 
 from retrainer.components.lib import span_discovery
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import check_pattern, find_spans, read_fingerprints
+from retrainer.components.lib.span_discovery import (
+    check_pattern,
+    find_files,
+    find_spans,
+    read_fingerprints,
+)
 from retrainer.components.lib.span_patterns import compile_pattern
+from retrainer.components.lib.uris import write_atomic
 
 
 def _touch(folder, *names):
@@ -305,3 +311,13 @@ def test_a_pattern_and_a_marker_are_checked_without_a_look_at_files(pattern, mar
         check_pattern(pattern, marker)
     check_pattern("{span}/*.csv", "_SUCCESS")
     check_pattern("s-{span}.csv", "s-{span}.done")
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_files_without_spans_are_listed_by_name_with_their_size(tmp_path, place):
+    folder = str(tmp_path) if place == "local" else f"memory://{tmp_path.name}"
+    for name, text in (("b.csv", "a\n1\n"), ("a.csv", ""), (".c.csv", "a"), ("_SUCCESS.csv", "")):
+        write_atomic(f"{folder}/{name}", text)
+    found = [(file.uri.rpartition("/")[2], file.size) for file in find_files(f"{folder}/*.csv")]
+    assert found == [("a.csv", 0), ("b.csv", 4)]
+    assert find_files(f"{folder}/*.json") == []
