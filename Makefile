@@ -25,6 +25,7 @@ LOWEST ?= tests/components/lib/source_rows/sources/test_bigquery_source.py \
     tests/pipelines/test_examples.py \
     tests/pipelines/triggers/service/test_pull.py \
     tests/pipelines/triggers/service/test_push.py
+CLUSTER ?= tests/components/lib/serving/kserve tests/deploy
 N ?= 100
 SEED ?= 1
 AREAS ?=
@@ -44,8 +45,8 @@ test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORK
 	@# The processes that tests start need not compile our modules each time.
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest $(WORKERS) $(TESTS)
 
-cluster: setup ## the tests of KServe on Kubernetes' own API server (needs Go and etcd)
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest --cluster -m cluster tests/components/lib/serving/kserve
+cluster: setup ## the manifests, and models on KServe, on Kubernetes' own API server (needs Go and etcd)
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest --cluster -m cluster $(CLUSTER)
 
 lowest: setup ## some tests with the lowest versions that pyproject.toml allows (needs Python 3.11)
 	@.venv/bin/python tools/lowest.py

@@ -5,6 +5,8 @@ import inspect
 import os
 import shutil
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from servers import go_programs
@@ -63,6 +65,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for program in marker.args:
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
+
+
+@pytest.fixture(scope="session")
+def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start Kubernetes' own API server, once for all tests marked `cluster`."""
+    from servers.kube_apiserver import KubeApiserver
+
+    server = KubeApiserver(tmp_path_factory.mktemp("kube-apiserver"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,14 @@
 // of the Kubernetes API, and checks what the API server takes without a word and what then does not work.
 //
 //	manifests [-outside Kind/name,...] overlay...
+//	manifests -print overlay
 //
+// The second prints the objects that an overlay builds.
 // It prints one line for each fault and exits with 1 if there is any, with 2 if it was called wrongly.
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -15,10 +18,20 @@ import (
 
 func main() {
 	outside := flag.String("outside", "", "objects that are made by hand, such as Secret/google-credentials")
+	printed := flag.Bool("print", false, "print the objects of one overlay as YAML, and check nothing")
 	flag.Parse()
-	if flag.NArg() == 0 {
+	if flag.NArg() == 0 || *printed && flag.NArg() != 1 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if *printed {
+		documents, err := build(flag.Arg(0))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Stdout.Write(bytes.Join(documents, []byte("---\n")))
+		return
 	}
 	faults := 0
 	for _, overlay := range flag.Args() {

@@ -87,18 +87,16 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def kube_apiserver(tmp_path_factory):
-    server = KubeApiserver(tmp_path_factory.mktemp("kube-apiserver"))
+def kserve_apiserver(kube_apiserver):
     definition = kserve_schema.definition()
-    server.define(definition, "inferenceservices", "serving.kserve.io/v1beta1")
-    yield server
-    server.stop()
+    kube_apiserver.define(definition, "inferenceservices", "serving.kserve.io/v1beta1")
+    return kube_apiserver
 
 
 @pytest.fixture(params=["knative", "standard"])
 def bench(request, tmp_path):
     mode, _, real = request.param.partition(" ")
-    server = request.getfixturevalue("kube_apiserver") if real else None
+    server = request.getfixturevalue("kserve_apiserver") if real else None
     with Bench(mode, tmp_path, server) as opened:
         yield opened
 

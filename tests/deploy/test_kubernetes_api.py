@@ -1,0 +1,219 @@
+"""Kubernetes' own API server takes every manifest of docs/deploy, in a namespace that holds pods to "restricted"."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from servers.kube_apiserver import KubeApiserver, pods_of
+
+pytestmark = [pytest.mark.cluster, pytest.mark.integration("go", "openssl")]
+
+DOCUMENTS = Path(__file__).resolve().parents[2] / "docs/deploy"
+OVERLAYS = sorted((DOCUMENTS / "kubeflow/overlays").iterdir())
+MONITORING = sorted((DOCUMENTS / "monitoring/kubernetes").glob("*.yaml"))
+_NAMESPACE = re.compile(r"^( *namespace:) orders$", re.MULTILINE)
+
+
+class Overlays:
+    """A copy of docs/deploy/kubeflow in a namespace of its own."""
+
+    def __init__(self, folder: Path, program: Path, namespace: str) -> None:
+        self.folder = Path(shutil.copytree(DOCUMENTS / "kubeflow", folder / "kubeflow"))
+        self._program, self.namespace = program, namespace
+        for file in self.folder.rglob("*.yaml"):
+            file.write_text(_NAMESPACE.sub(rf"\1 {namespace}", file.read_text()))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        text = (self.folder / file).read_text()
+        assert old in text
+        (self.folder / file).write_text(text.replace(old, new))
+
+    def build(self, overlay: str) -> list[dict[str, Any]]:
+        command = [str(self._program), "-print", str(self.folder / "overlays" / overlay)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
+
+
+@pytest.fixture(scope="module")
+def namespaces(kube_apiserver: KubeApiserver) -> Callable[..., str]:
+    """Return what makes a namespace; none is deleted, as no controller would finish that."""
+    made: list[str] = []
+
+    def make(*accounts: str) -> str:
+        made.append(f"team-{len(made)}")
+        kube_apiserver.add_namespace(made[-1], *accounts)
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def overlays(tmp_path: Path, manifests: Path, namespaces: Callable[..., str]) -> Overlays:
+    return Overlays(tmp_path, manifests, namespaces("default-editor"))
+
+
+def take(server: KubeApiserver, objects: list[dict[str, Any]]) -> None:
+    """Apply objects and create their pods, without a word of warning."""
+    for obj in objects:
+        answer = server.apply(obj)
+        assert answer.ok, answer.text
+        assert "Warning" not in answer.headers, answer.headers["Warning"]
+    for obj in objects:
+        for pod in pods_of(obj):
+            answer = server.create(pod)
+            assert answer.status_code == 201, answer.text
+            assert "Warning" not in answer.headers, answer.headers["Warning"]
+
+
+@pytest.mark.parametrize("overlay", [path.name for path in OVERLAYS])
+def test_every_overlay_is_taken_and_its_pods_too(
+    kube_apiserver: KubeApiserver, overlays: Overlays, overlay: str
+) -> None:
+    objects = overlays.build(overlay)
+    take(kube_apiserver, objects)
+    versions = [kube_apiserver.get(obj)["metadata"]["resourceVersion"] for obj in objects]
+    for obj in objects:
+        assert kube_apiserver.apply(obj).ok
+    # Nothing is dropped or put in that would be a change at the next apply.
+    assert versions == [kube_apiserver.get(obj)["metadata"]["resourceVersion"] for obj in objects]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "file", "old", "new", "said"),
+    [
+        (
+            "example",
+            "base/deployment.yaml",
+            "replicas: 2",
+            "replica: 2",
+            ".spec.replica: field not declared in schema",
+        ),
+        (
+            "example",
+            "base/deployment.yaml",
+            "containerPort: 8080",
+            "containerPort: web",
+            "containerPort",
+        ),
+        (
+            "example",
+            "base/network-policy.yaml",
+            "policyTypes: [Ingress, Egress]",
+            "policyTypes: [Ingres]",
+            'Unsupported value: "Ingres"',
+        ),
+        (
+            "example",
+            "base/network-policy.yaml",
+            "port: 8888",
+            "port: 88888",
+            "must be between 1 and 65535",
+        ),
+        (
+            "example",
+            "base/disruption-budget.yaml",
+            "minAvailable: 1",
+            "minAvailable: 1\n  maxUnavailable: 1",
+            "minAvailable and maxUnavailable cannot be both set",
+        ),
+        (
+            "example",
+            "base/deployment.yaml",
+            "memory: 256Mi",
+            "memory: 256Mb",
+            "quantities must match the regular expression",
+        ),
+        (
+            "example",
+            "base/deployment.yaml",
+            'limits: {cpu: "1", memory: 1Gi}',
+            'limits: {cpu: "1", memory: 128Mi}',
+            "must be less than or equal to memory limit",
+        ),
+        ("cron", "overlays/cron/cronjob.yaml", '"0 6 * * 1"', '"0 6 * *"', "spec.schedule"),
+        ("cron", "overlays/cron/cronjob.yaml", "Etc/UTC", "Europe/Nowhere", "spec.timeZone"),
+        (
+            "ingress",
+            "overlays/ingress/ingress.yaml",
+            "pathType: Exact",
+            "pathType: Exactly",
+            "pathType",
+        ),
+        (
+            "kserve",
+            "overlays/kserve/role.yaml",
+            "verbs: [list]",
+            "verb: [list]",
+            ".rules[4].verb: field not declared",
+        ),
+    ],
+)
+def test_a_mistake_is_refused_and_leaves_nothing(
+    kube_apiserver: KubeApiserver,
+    overlays: Overlays,
+    overlay: str,
+    file: str,
+    old: str,
+    new: str,
+    said: str,
+) -> None:
+    overlays.edit(file, old, new)
+    refused = []
+    for obj in overlays.build(overlay):
+        answer = kube_apiserver.apply(obj)
+        if not answer.ok:
+            refused.append(answer.json()["message"])
+            assert kube_apiserver.get(obj) is None
+    assert len(refused) == 1
+    assert said in refused[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("runAsNonRoot: true", "runAsNonRoot: false", "runAsNonRoot != true"),
+        ("type: RuntimeDefault", "type: Unconfined", "seccompProfile"),
+        ("drop: [ALL]", "drop: [NET_RAW]", "unrestricted capabilities"),
+        (
+            "allowPrivilegeEscalation: false",
+            "allowPrivilegeEscalation: true",
+            "allowPrivilegeEscalation",
+        ),
+        ("emptyDir:\n            sizeLimit: 256Mi", "hostPath: {path: /tmp}", "hostPath"),
+        (
+            "serviceAccountName: retrainer-trigger",
+            "serviceAccountName: other",
+            'serviceaccount "other" not found',
+        ),
+    ],
+)
+def test_pods_below_restricted_are_refused(
+    kube_apiserver: KubeApiserver, overlays: Overlays, old: str, new: str, said: str
+) -> None:
+    overlays.edit("base/deployment.yaml", old, new)
+    objects = overlays.build("example")
+    for obj in objects:
+        assert kube_apiserver.apply(obj).ok
+    (pod,) = [pod for obj in objects for pod in pods_of(obj)]
+    answer = kube_apiserver.create(pod)
+    assert answer.status_code == 403
+    assert said in answer.json()["message"]
+
+
+@pytest.mark.parametrize("file", MONITORING, ids=lambda path: path.stem)
+def test_manifests_of_monitoring_are_taken_and_their_pods_too(
+    kube_apiserver: KubeApiserver, namespaces: Callable[..., str], file: Path
+) -> None:
+    objects = list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
+    namespace = namespaces()
+    take(kube_apiserver, [_in(namespace, obj) for obj in objects])
+
+
+def _in(namespace: str, obj: dict[str, Any]) -> dict[str, Any]:
+    return {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
