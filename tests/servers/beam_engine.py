@@ -1,0 +1,155 @@
+"""A Beam engine whose workers are other processes: Prism, Beam's portable runner in Go, and Beam's worker pool.
+
+Prism is a job service of the portable protocol, as those of Flink and Spark are. For each environment of a job it asks
+the pool for one worker (`runEnvironment` in sdks/v2/go/pkg/beam/runners/prism/internal), so a job's work is done by one
+worker process, however many pools there are. It has its workers and the submitter come to `localhost:<its port>`
+(`Server.Endpoint` in jobservices), which in containers takes a forwarder on each of them.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from servers.go_programs import build
+
+SOURCE = Path(__file__).parent / "prism"
+PROGRAM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
+START_SECONDS = 120
+Started = TypeVar("Started", bound="_Server")
+
+
+class _Server:
+    """A process that listens on a port of loopback, within a `with`.
+
+    Attributes:
+        address: Where it listens.
+        log: The file that it writes its messages to.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.address = f"localhost:{free_port()}"
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        assert self._process
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Kill it and its children, as a machine that fails does."""
+        assert self._process
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def text(self) -> str:
+        """Return what it said so far."""
+        return self.log.read_text(errors="replace")
+
+    def __enter__(self: Started) -> Started:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def _start(
+        self,
+        command: Sequence[str],
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        with open(self.log, "wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("localhost", self.port), 1).close()
+                return
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    self.kill()
+                    raise RuntimeError(f"{command[0]} did not start: {self.text()}") from None
+                time.sleep(0.05)
+
+
+class Prism(_Server):
+    """Beam's portable runner: job service and engine, without workers."""
+
+    def __enter__(self) -> "Prism":
+        program = str(build(SOURCE, PROGRAM))
+        self._start([program, f"--job_port={self.port}", "--serve_http=false", "--log_kind=text"])
+        return self
+
+
+class WorkerPool(_Server):
+    """Beam's worker pool: it starts a worker process for each environment of a job that is sent to it."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """Name the places.
+
+        Args:
+            folder: An empty folder, in which its workers run.
+            environment: The variables of its workers, beside PATH: nothing else is passed on.
+        """
+        super().__init__(folder / "log")
+        self._folder = folder
+        # It starts `python` from PATH, not its own interpreter (Beam's worker_pool_main.py).
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = {"PATH": path, "HOME": str(folder), **environment}
+
+    def __enter__(self) -> "WorkerPool":
+        module = "apache_beam.runners.worker.worker_pool_main"
+        self._start(
+            [sys.executable, "-m", module, f"--service_port={self.port}"],
+            self._folder,
+            self._environment,
+        )
+        return self
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return int(free.getsockname()[1])
+
+
+def beam_args(prism: str, pool: str) -> list[str]:
+    """Return Beam's options for a job service and a pool.
+
+    Args:
+        prism: Address of the job service.
+        pool: Address of the pool.
+    """
+    return [
+        "--runner=PortableRunner",
+        f"--job_endpoint={prism}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config={pool}",
+    ]
