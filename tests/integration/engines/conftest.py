@@ -42,7 +42,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Wor
 
 @pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest, pool: WorkerPool) -> list[str]:
-    """Return Beam's options for Prism, or for what RETRAINER_TEST_ENGINE names: Flink or Spark, from a job server's jar."""
+    """Return Beam's options for Prism, or for Flink or Spark from a job server's jar, as RETRAINER_TEST_ENGINE says."""
     name = os.environ.get("RETRAINER_TEST_ENGINE", "prism")
     if name == "prism":
         return beam_args(request.getfixturevalue("prism").address, pool.address)
