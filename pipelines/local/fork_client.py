@@ -18,7 +18,7 @@ from typing import Any
 
 from ...components.lib.errors import RetrainerError
 from .observer import Progress
-from .preload import quiet_environment
+from .preload import libraries_needed, quiet_environment
 from .socket_messages import DisconnectedError, receive, send
 
 GRACE_SECONDS = 3.0
@@ -83,7 +83,8 @@ class TaskProcesses:
                 stdout=log,
                 stderr=log,
                 pass_fds=(other.fileno(), alive),
-                env=self._environment | quiet_environment(),
+                # As in a task's container: kfp leaves its client out, and our components load less.
+                env=self._environment | quiet_environment() | {"_KFP_RUNTIME": "true"},
                 start_new_session=True,
             )
         other.close()
@@ -117,7 +118,8 @@ class TaskProcesses:
             task: A name for it, unique among those that run.
             request: What to run, see `run_task`.
             log: Path of the file that gets what it prints, appended to.
-            early: Whether it may be forked before all libraries are loaded.
+            early: Whether it may be forked before any library is loaded; else it is once those that its component
+                uses are.
             extra_env: Environment variables beside this process's own.
 
         Raises:
@@ -126,7 +128,7 @@ class TaskProcesses:
         environment = dict(os.environ) | quiet_environment() | extra_env
         request = request | {
             "id": task,
-            "early": early,
+            "libraries": 0 if early else libraries_needed(request["function"], self._libraries),
             "env": environment,
             "unset": sorted(set(self._environment) - set(environment)),
             "cwd": os.getcwd(),

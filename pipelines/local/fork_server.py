@@ -43,7 +43,7 @@ class Server:
         self._alive = alive
         self._tasks: dict[int, str] = {}
         self._waiting: list[tuple[dict[str, Any], list[int]]] = []
-        self._loaded = False
+        self._loaded = 0
         self._scratch = ""
         self._busy = False
         self._child_ended = False
@@ -64,10 +64,13 @@ class Server:
         libraries = setup["libraries"]
 
         def before(done: int, name: str) -> None:
+            self._loaded = done
             self._send({"event": "loading", "done": done, "total": len(libraries), "name": name})
             self._receive(0.0)
             self._start_waiting()
 
+        # Importing makes a million objects that stay; looking at them again and again takes a third of the time.
+        gc.disable()
         load_libraries(libraries, before)
         # Else each task that looks for an earlier result reads the metadata of two hundred distributions.
         from ...components.lib.installed_packages import library_versions
@@ -76,11 +79,7 @@ class Server:
         # Python 3.12 and later warn of what this process is for; the threads that they mean are
         # pools of BLAS and Arrow, which know forks.
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-        # What is loaded stays: without this the first collection in every task would copy all of
-        # its pages.
-        gc.collect()
-        gc.freeze()
-        self._loaded = True
+        self._loaded = len(libraries)
         # From here on the socket reports the runner's end, and leaves time to clean up.
         _set_death_signal(0)
         total = len(libraries)
@@ -113,7 +112,7 @@ class Server:
     def _start_waiting(self) -> None:
         held = []
         for request, descriptors in self._waiting:
-            if self._loaded or request["early"]:
+            if self._loaded >= request["libraries"]:
                 self._start(request, descriptors)
             else:
                 held.append((request, descriptors))
@@ -124,6 +123,8 @@ class Server:
         sys.stdout.flush()
         sys.stderr.flush()
         log, result = descriptors
+        # What is loaded stays: without this the first collection in every task would copy all of its pages.
+        gc.freeze()
         # A task that ends at once must not be reaped before it is known.
         with self._undisturbed():
             try:
@@ -145,6 +146,7 @@ class Server:
         _make_group(os.getpid())
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._connection.close()
+        gc.enable()
         run_task(request, log, result, self._alive)
 
     def _reap(self) -> None:

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import os
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...components.lib.lean_imports import defer_unused
 
@@ -18,12 +18,21 @@ LIBRARIES: tuple[str, ...] = (
     "pandas",
     "apache_beam",
     "tensorflow",
-    "keras",
     "tensorflow_data_validation",
+    "keras",
     "tensorflow_transform",
     "tensorflow_transform.beam",
     "tensorflow_model_analysis",
 )
+# The last of them that a component uses: its tasks are forked as soon as that one is loaded.
+LAST_LIBRARY: Mapping[str, str] = {
+    "resolve_champion": "pyarrow.parquet",
+    "compute_statistics": "tensorflow_data_validation",
+    "validate_examples": "tensorflow_data_validation",
+    "transform_features": "tensorflow_transform.beam",
+    "train_model": "tensorflow_transform.beam",
+    "check_serving": "pyarrow.parquet",
+}
 LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
@@ -36,12 +45,23 @@ def quiet_environment() -> dict[str, str]:
     }
 
 
+def libraries_needed(function: str, libraries: Sequence[str]) -> int:
+    """Return how many of the libraries have to be loaded before a task of a function is forked.
+
+    Args:
+        function: Name of the component's function.
+        libraries: What is loaded, in this order.
+    """
+    last = LAST_LIBRARY.get(function)
+    return libraries.index(last) + 1 if last in libraries else len(libraries)
+
+
 def load_libraries(names: Sequence[str], before: Callable[[int, str], None]) -> None:
     """Import libraries one after the other.
 
     One that is not installed is passed over. One that can't be imported is printed on stderr and
     passed over too: a task that needs it fails with the same error in its own log, where its user
-    looks for it.
+    looks for it. The caller pauses the garbage collector, which would look at what was loaded again and again.
 
     Args:
         names: Modules.
