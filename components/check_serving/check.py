@@ -1,12 +1,7 @@
 """Checking that a model serves: real rows through a process that knows nothing but TensorFlow."""
 
-import json
 import math
 import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +15,7 @@ from ..lib.progress import progress
 from ..lib.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
 from ..lib.words import plural
-
-_SERVER = Path(__file__).with_name("server_process.py")
+from .server import Server, ServerError
 
 
 def check(
@@ -51,11 +45,13 @@ def check(
         RetrainerError: If a setting is out of its range, or the examples hold no rows to send.
     """
     _check_settings(rows, requests, max_latency_ms, timeout_seconds)
-    table = _first_rows(Examples.read(examples_path), rows)
-    progress("loading the model as a server would")
-    with local_folder(model) as folder:
-        digest = digest_folder(folder)
-        answer = _serve(folder, table, requests, timeout_seconds)
+    # It imports TensorFlow while the rows are read.
+    with Server.open() as server:
+        table = _first_rows(Examples.read(examples_path), rows)
+        progress("loading the model as a server would")
+        with local_folder(model) as folder:
+            digest = digest_folder(folder)
+            answer = _serve(server, folder, table, requests, timeout_seconds)
     reason = answer.get("error") or _judge(answer, len(table), max_latency_ms)
     ServingCheck(
         ok=not reason,
@@ -106,48 +102,22 @@ def _first_rows(examples: Examples, rows: int) -> pa.Table:
     )
 
 
-def _serve(folder: str, table: pa.Table, requests: int, timeout_seconds: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="retrainer-serving-") as temporary:
-        instances = Path(temporary) / "request.json"
-        answer = Path(temporary) / "answer.json"
-        # What JSON has no type for, such as a date, a server would be sent as text.
-        request = json.dumps({"instances": table.to_pylist()}, default=str)
-        instances.write_text(request, encoding="utf-8")
-        # What this process has imported or set must not help the model load.
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PYTHON", "TF_", "KERAS_"))
-        }
-        command = [
-            sys.executable,
-            "-I",
-            str(_SERVER),
-            folder,
-            str(instances),
-            str(answer),
-            str(requests),
-        ]
-        try:
-            done = subprocess.run(
-                command,
-                env={**environment, "TF_CPP_MIN_LOG_LEVEL": "2"},
-                capture_output=True,
-                text=True,
-                timeout=timeout_seconds,
-            )
-        except subprocess.TimeoutExpired:
-            return {"error": f"no answer within {timeout_seconds:.0f} s"}
-        if done.returncode != 0 or not answer.exists():
-            last = [line for line in done.stderr.strip().splitlines() if line.strip()][-1:]
-            return {
-                "error": f"the server process ended with code {done.returncode}: {' '.join(last)}"
-            }
-        result = json.loads(answer.read_text(encoding="utf-8"))
-        if "raised" in result:
-            error = Exception(result["message"])
-            return {"error": f"{result['raised']}: {reason_of(error)}"}
-        return result
+def _serve(
+    server: Server, folder: str, table: pa.Table, requests: int, timeout_seconds: float
+) -> dict[str, Any]:
+    request = {
+        "model": os.path.abspath(folder),
+        "instances": table.to_pylist(),
+        "requests": requests,
+    }
+    try:
+        answer = server.ask(request, timeout_seconds)
+    except ServerError as error:
+        return {"error": str(error)}
+    if "raised" in answer:
+        message = Exception(answer["message"])
+        return {"error": f"{answer['raised']}: {reason_of(message)}"}
+    return answer
 
 
 def _judge(answer: dict[str, Any], rows: int, max_latency_ms: float) -> str:

@@ -3,21 +3,23 @@
 For tests that are about something else.
 """
 
-import subprocess
-import sys
-from collections.abc import Sequence
-from types import SimpleNamespace
-from unittest import mock
-
-from retrainer.components.check_serving import server_process
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
 
 
-def _run(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
-    # After the interpreter and its option -I.
-    with mock.patch.object(sys, "argv", list(command[2:])):
-        server_process._main()
-    return subprocess.CompletedProcess(command, 0, "", "")
+class ServerHere(AbstractContextManager["ServerHere"]):
+    """What stands for the class `Server` in `check`."""
 
+    @classmethod
+    def open(cls) -> "ServerHere":
+        return cls()
 
-HERE = SimpleNamespace(run=_run, TimeoutExpired=subprocess.TimeoutExpired)
-"""What stands for the module `subprocess` in `check`."""
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def ask(self, request: Mapping[str, Any], _: float) -> dict[str, Any]:
+        from retrainer.components.check_serving.served_model import answer
+
+        return dict(json.loads(json.dumps(answer(json.loads(json.dumps(request, default=str))))))

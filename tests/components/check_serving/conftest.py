@@ -7,4 +7,4 @@ from retrainer.components.check_serving import check
 @pytest.fixture
 def serving_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check in this process, which has TensorFlow loaded."""
-    monkeypatch.setattr(check, "subprocess", serving_here_.HERE)
+    monkeypatch.setattr(check, "Server", serving_here_.ServerHere)

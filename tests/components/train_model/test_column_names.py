@@ -51,7 +51,7 @@ def rows():
 
 
 def test_a_server_takes_each_column_by_its_name(exported, rows):
-    from retrainer.components.check_serving.server_process import Server, _serialise
+    from retrainer.components.check_serving.served_model import Server, _serialise
 
     columns, expected = rows
     server = Server(exported)

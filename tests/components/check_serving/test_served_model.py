@@ -1,6 +1,6 @@
 """What the model server makes of rows, and of models that are not as train_model exports them.
 
-It runs in this process here; test_check.py runs it in a clean one.
+It runs in this process here; test_check.py and test_server.py run it in a clean one.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving import check as checking
-from retrainer.components.check_serving.server_process import RefusedError, _columns
+from retrainer.components.check_serving.served_model import RefusedError, _columns
 from retrainer.components.lib.errors import RetrainerError
 
 
