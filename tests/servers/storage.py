@@ -11,7 +11,7 @@ The client is gcsfs as it is; it asks for nothing else.
 """
 
 import base64
-import email
+import email.message
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -55,15 +55,13 @@ class StorageServer(LocalServer):
         query = _query(request, "uploadType", "ifGenerationMatch")
         if query.get("uploadType") != "multipart":
             raise web.HTTPBadRequest(text="only multipart uploads are known here")
-        header = f"Content-Type: {request.headers['Content-Type']}\n\n".encode()
-        parts: Any = email.message_from_bytes(header + await request.read()).get_payload()
-        about, content = parts
-        key = request.match_info["bucket"], json.loads(about.get_payload())["name"]
+        about, content = _parts(request.headers["Content-Type"], await request.read())
+        key = request.match_info["bucket"], json.loads(about)["name"]
         if query.get("ifGenerationMatch") == "0" and key in self.objects and not self.careless:
             raise web.HTTPPreconditionFailed(
                 text=json.dumps({"error": {"code": 412, "message": "conditionNotMet"}})
             )
-        self.objects[key] = content.get_payload(decode=True)
+        self.objects[key] = content
         return web.json_response(self._about(*key))
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -143,6 +141,16 @@ def _guarded(
             )
 
     return handle
+
+
+def _parts(content_type: str, body: bytes) -> list[bytes]:
+    """Return the contents of a body's parts (RFC 2046, section 5.1); the standard library takes 20 ms for a megabyte."""
+    boundary = email.message.Message()
+    boundary["Content-Type"] = content_type
+    line = f"--{boundary.get_boundary()}".encode()
+    end = b"\r\n" if body.startswith(line + b"\r\n") else b"\n"
+    _, *parts, _ = (end + body).split(end + line)
+    return [part.partition(2 * end)[2] for part in parts]
 
 
 def _query(request: web.Request, *known: str) -> dict[str, str]:
