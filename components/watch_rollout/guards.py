@@ -123,7 +123,7 @@ def _shares(
 ) -> list[np.ndarray]:
     """Return whether a prediction is below each bound, or of each class, and the same the other way round."""
     found = rows[settings["column"]]
-    if reference and isinstance(reference[0], str):
+    if isinstance(reference[0], str):
         inside = [(found.astype(str) == one).to_numpy(np.float64) for one in reference]
     else:
         numbers = pd.to_numeric(found, errors="coerce").to_numpy(np.float64)

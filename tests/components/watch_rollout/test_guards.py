@@ -78,6 +78,21 @@ def test_classes_are_compared_by_their_shares(share, violated):
     assert is_violated(_after("prediction_drift", DRIFT, rows), ALPHA) == violated
 
 
+def test_the_comparison_with_the_most_evidence_is_described():
+    draw = np.random.default_rng(3)
+    rows = _rows(
+        draw,
+        prediction=lambda arm: np.where(
+            draw.random(len(arm)) < 0.1,
+            "late",
+            np.where(draw.random(len(arm)) < arm, "lost", "on time"),
+        ),
+    )
+    # The share of those that are not on time grew most.
+    said = describe("prediction_drift", _after("prediction_drift", DRIFT, rows))
+    assert said.startswith("prediction_drift: 1 against 0.1")
+
+
 def test_a_worse_loss_violates_the_metric():
     draw = np.random.default_rng(4)
     label = lambda arm: (draw.random(len(arm)) < 0.5).astype(float)  # noqa: E731

@@ -1,7 +1,7 @@
 """Requests of every make, as their senders write them, become the message that Pub/Sub's own push would be."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from multidict import CIMultiDict
@@ -131,6 +131,13 @@ def test_an_unwrapped_push_is_what_the_wrapped_one_would_be(name):
     assert (received.message.message_id, received.message.published) == (sent.message_id, NOON)
     (cause,) = find(unwrapped(sent), data=MARKED).causes
     assert cause.key == f"gs://acme/{name}#17"
+
+
+def test_an_unwrapped_push_without_its_time_was_published_now():
+    headers, body = unwrapped(written("day=7/_SUCCESS"))
+    before = datetime.now(UTC)
+    del headers["x-goog-pubsub-publish-time"]
+    assert before <= read(headers, body).message.published <= datetime.now(UTC)
 
 
 def test_attributes_that_come_as_headers_are_compared_without_regard_to_case():

@@ -48,6 +48,11 @@ def test_line_ends_marks_of_byte_order_quotes_and_blank_lines_make_no_difference
     assert read(content) == (ROWS, [])
 
 
+def test_a_file_in_utf8_is_read_without_a_copy(read, tmp_path):
+    read("a,b\n1,Ulm\n2,Köln\n")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
+
+
 def test_options_say_delimiter_and_names(read):
     rows, _ = read("1;é\n2;\n", csv_delimiter=";", csv_columns=("a", "b"), csv_null_values=("é",))
     # What is missing is decided when it is known what the column holds; not even the empty cell is, if it is not named.
