@@ -58,9 +58,10 @@ lint: setup ## ruff, mypy and the links in the documentation
 format: setup ## let ruff put the code in order
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
 
-docs: setup ## write the references in docs/ from the code, and what is known of TFMA from TFMA
+docs: setup ## write the references in docs/ from the code, and what is known of TFMA and Beam from them
 	@.venv/bin/python -W ignore tools/docs.py
 	@.venv/bin/python -W ignore tools/tfma_reference.py
+	@.venv/bin/python -W ignore tools/beam_reference.py
 
 lock: setup ## resolve the lock files in requirements/ (UPGRADE=--upgrade for the newest versions)
 	@.venv/bin/python tools/lock.py $(UPGRADE)

@@ -17,6 +17,7 @@ from ...components import (
     validate_examples,
 )
 from ..project.config import LoadedConfig
+from ..project.engines import engine_arguments
 from .run_tasks import RUN, notified, set_up
 from .task_caching import reuse_arguments
 
@@ -75,7 +76,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         statistics = compute_statistics(
             examples=examples,
             stats_options=config.statistics.stats_options,
-            beam_args=config.beam_args,
+            beam_args=engine_arguments(config, "compute_statistics"),
             **reuse_arguments("compute_statistics", loaded, store),
         )
         validated = validate_examples(
@@ -89,7 +90,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         transformed = transform_features(
             examples=examples,
             schema=validated.outputs["schema"],
-            beam_args=config.beam_args,
+            beam_args=engine_arguments(config, "transform_features"),
             **code,
             **reuse_arguments("transform_features", loaded, store),
         )
@@ -125,7 +126,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
                 slicing_specs=evaluation.slicing_specs,
                 options=evaluation.options,
                 example_weight_key=evaluation.example_weight_key or "",
-                beam_args=config.beam_args,
+                beam_args=engine_arguments(config, "evaluate_model"),
                 **reuse_arguments("evaluate_model", loaded, store),
             )
 

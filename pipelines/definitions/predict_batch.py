@@ -6,6 +6,7 @@ from kfp import dsl
 
 from ...components import predict_batch as predict
 from ..project.config import LoadedConfig
+from ..project.engines import engine_arguments
 from ..project.sections.predict import PredictConfig
 from .run_tasks import RUN, notified, set_up
 
@@ -48,7 +49,7 @@ def predict_batch(loaded: LoadedConfig) -> Any:
             marker=own.marker or (data.marker if same else "") or "",
             schema_uri=config.validation.schema_uri or "",
             max_errors=own.max_errors,
-            beam_args=config.beam_args,
+            beam_args=engine_arguments(config, _NAME),
             **RUN,
         )
         set_up(task, _NAME, loaded)

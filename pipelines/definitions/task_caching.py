@@ -3,11 +3,11 @@
 from typing import Any
 
 from ...components.lib.digests import digest_value
+from ...components.lib.engine.runners import image_options
 from ...components.lib.reuse import VARIABLE
 from ..project.config import LoadedConfig
+from ..project.engines import component_engine
 from ..project.sections.tasks import NEVER_CACHED
-
-_ON_BEAM = ("compute_statistics", "transform_features", "evaluate_model")
 
 
 def is_cached(task: str, loaded: LoadedConfig) -> bool:
@@ -24,10 +24,10 @@ def is_cached(task: str, loaded: LoadedConfig) -> bool:
     if settings.caching is None:
         # Its cache knows an image by its name alone, so a tag that moved would bring results of other code.
         moves = (settings.image or config.image) in loaded.moving_images
-        workers_move = any(
-            arg.partition("=")[2] in loaded.moving_images for arg in config.beam_args
-        )
-        return not moves and not (workers_move and task in _ON_BEAM)
+        engine = component_engine(config, task)
+        names = image_options(engine.runner, engine.options)
+        workers = {engine.worker_image, *(engine.options[name] for name in names)}
+        return not moves and not workers & loaded.moving_images
     return settings.caching
 
 

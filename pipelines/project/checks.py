@@ -18,6 +18,7 @@ from ...components.lib.uris import is_local
 from ...components.lib.words import did_you_mean
 from ...components.validate_examples.settings import parse_settings
 from .config import LoadedConfig
+from .engine_reach import reach_problems
 from .model_checks import check_module, model_problems
 from .reach import reading_tasks, source_pattern, store_tasks
 from .schemas import open_schema
@@ -55,6 +56,7 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
+    yield from reach_problems(loaded, here)
     if config.retraining and not config.monitoring:
         yield Problem(
             "retraining starts runs for incidents of monitoring, and there is no section monitoring: add 'monitoring: "

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from ...components.lib.errors import RetrainerError
 from ...components.lib.image import VERSION as RELEASE
 from .config_errors import describe, untransportable
+from .engines import describe_problems
 from .formats.names import MAX_NAME, NAME_RULE
 from .old_spellings import OldSpelling, read_old_spellings
 from .pipelines import CONTINUOUS_TRAINING, PIPELINES, pipeline_name
@@ -231,7 +232,9 @@ def read_config(
     except ValidationError as error:
         problems = [describe(problem, places, RetrainConfig) for problem in error.errors()]
         raise RetrainerError("\n".join(problems)) from error
-    if problems := untransportable(content, places):
+    problems = untransportable(content, places)
+    problems += describe_problems(config, places)
+    if problems:
         raise RetrainerError("\n".join(problems))
     return ReadConfig(config, places, old)
 

@@ -134,6 +134,9 @@ def _edits_of(text: str, spelling: OldSpelling) -> Iterator[_Edit]:
             raise _ByHandError("its value is an alias")
         yield _Edit(entry.value.start_mark.index, entry.value.end_mark.index, "null")
         return
+    if spelling.value is not None:
+        yield _rewritten(text, entry, new[-1], spelling.value)
+        return
     if old[:-1] == new[:-1]:
         yield _Edit(entry.key.start_mark.index, entry.key.end_mark.index, new[-1])
         return
@@ -169,6 +172,24 @@ def _edits_of(text: str, spelling: OldSpelling) -> Iterator[_Edit]:
         renamed = _renamed(text, entry, start, end, new[-1])
         moved = _nested(renamed, within - _column(entry), missing, column)
     yield _Edit(place, place, moved if text[:place].endswith("\n") else f"\n{moved}")
+
+
+def _rewritten(text: str, entry: _Entry, key: str, value: Any) -> _Edit:
+    """Write another key and value in an entry's place."""
+    start, end = entry.key.start_mark.index, _value_end(text, entry)
+    if not isinstance(entry.value, yaml.CollectionNode) or not entry.value.flow_style:
+        # The mark of a block stands after the comments that follow it.
+        end = len(text[: _line_end(text, _last_line_of(entry))].rstrip("\n"))
+    if "#" in text[start:end]:
+        raise _ByHandError("it has comments")
+    if entry.in_flow or not value:
+        written = yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=10**6)
+        return _Edit(start, end, f"{key}: {written.rstrip()}")
+    lines = yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=10**6)
+    indent = " " * (_column(entry) + _STEP)
+    return _Edit(
+        start, end, f"{key}:\n" + "\n".join(f"{indent}{line}" for line in lines.splitlines())
+    )
 
 
 def _find(node: yaml.Node | None, place: Location) -> _Entry:

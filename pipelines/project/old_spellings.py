@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...components.lib.engine.options import ArgumentError
 from ...components.lib.errors import RetrainerError
+from .beam_args import engine_section, is_beam_args
 from .sections.section import Section, is_section, without_null
 from .yaml_places import Location, YamlPlaces, dotted
 
@@ -17,11 +19,13 @@ class Rule:
         old: Where it stood; `*` stands for any key.
         new: Where it stands now, with the same `*`.
         applies: Whether a value at the old place is of the old spelling: a section may have taken the place's name.
+        convert: Returns the value in today's spelling; None: it is the same.
     """
 
     old: tuple[str, ...]
     new: tuple[str, ...]
     applies: Callable[[Any], bool] = lambda value: True
+    convert: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,12 @@ class OldSpelling:
     Attributes:
         old: Where it stands.
         new: Where it belongs; the same place, if only its value is old.
+        value: What stands there in today's spelling, if that is more than another place; otherwise None.
     """
 
     old: tuple[str, ...]
     new: tuple[str, ...]
+    value: Any = None
 
     def describe(self, places: YamlPlaces) -> str:
         """Describe the new spelling in one line."""
@@ -46,8 +52,13 @@ class OldSpelling:
         )
 
 
-def _rule(old: str, new: str, applies: Callable[[Any], bool] = lambda value: True) -> Rule:
-    return Rule(tuple(old.split(".")), tuple(new.split(".")), applies)
+def _rule(
+    old: str,
+    new: str,
+    applies: Callable[[Any], bool] = lambda value: True,
+    convert: Callable[[Any], Any] | None = None,
+) -> Rule:
+    return Rule(tuple(old.split(".")), tuple(new.split(".")), applies, convert)
 
 
 def _is_no_section(value: Any) -> bool:
@@ -72,6 +83,7 @@ RULES = (
     _rule("caching", "tasks.all.caching"),
     *(_rule(f"tasks.*.{key}", f"tasks.*.kubernetes.{key}") for key in KUBERNETES_KEYS),
     _rule("trigger_service.service_account", "trigger_service.push_account"),
+    _rule("beam_args", "engine", is_beam_args, engine_section),
 )
 ZEROS = (
     ("data", "min_spans"),
@@ -98,7 +110,7 @@ def read_old_spellings(
         The content in the new spelling, and what was old in the order of the rules.
 
     Raises:
-        RetrainerError: If a setting stands there in both spellings.
+        RetrainerError: If a setting stands there in both spellings, or can't be read.
     """
     found: list[OldSpelling] = []
     moved = _copy(content)
@@ -114,9 +126,11 @@ def read_old_spellings(
                     f"{places.locate(old)}: '{dotted(old)}' is an old spelling of '{dotted(new)}', which stands there "
                     f"too ({places.locate(new)}). Leave '{dotted(old)}' out."
                 )
+            converted = _converted(rule, value, old, places)
             _take(moved, old)
-            if _put(moved, new, value):
-                found.append(OldSpelling(old, new))
+            if _put(moved, new, converted):
+                changed = converted if rule.convert else None
+                found.append(OldSpelling(old, new, changed))
             else:
                 _put(moved, old, value)
     for pattern in ZEROS:
@@ -132,6 +146,17 @@ def read_old_spellings(
         if origins.get(place, place) == place:
             found.append(OldSpelling(place, place))
     return moved, found
+
+
+def _converted(rule: Rule, value: Any, old: Location, places: YamlPlaces) -> Any:
+    if rule.convert is None:
+        return value
+    try:
+        return rule.convert(value)
+    except ArgumentError as error:
+        raise RetrainerError(
+            f"{places.locate((*old, error.index))}: {error}. Write it as an option of the section engine."
+        ) from error
 
 
 def _empty_texts(content: Any, kind: Any, location: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

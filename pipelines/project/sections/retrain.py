@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from ..formats.image_names import Image
 from ..formats.names import NAME_RULE
 from .data import DataConfig
+from .engine import EngineConfig
 from .model import ModelConfig
 from .monitoring.monitoring import MonitoringConfig
 from .notify import NotifyConfig
@@ -48,11 +49,7 @@ class RetrainConfig(Section):
     image: Image | None = Field(
         None, description="Container image of every task; the release's own if null."
     )
-    beam_args: list[str] = Field(
-        default_factory=list,
-        description="Beam pipeline arguments for statistics, transform, evaluation and batch prediction; if empty, "
-        "all four run in the task's own process.",
-    )
+    engine: EngineConfig = Field(default_factory=EngineConfig)
     data: DataConfig
     statistics: StatisticsConfig = Field(default_factory=StatisticsConfig)
     validation: ValidationConfig = Field(default_factory=ValidationConfig)

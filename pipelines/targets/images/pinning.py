@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ....components.lib.engine.runners import image_options, runner_class
 from ...project.config import LoadedConfig
 from ...project.formats.image_names import ImageName, parse_image
+from ...project.sections.engine import ComponentEngine, EngineConfig, EngineOverrideConfig
 from .registry_api import NoDigestError, ask_digest
 
 ENGINE_SECONDS = 20
-# Apache Beam's apache_beam/options/pipeline_options.py, WorkerOptions: the second is the older name of the first.
-_WORKER_IMAGES = ("--sdk_container_image", "--worker_harness_container_image")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def pin_images(loaded: LoadedConfig) -> tuple[LoadedConfig, list[str]]:
             tasks[name] = task.model_copy(update={"image": pin(task.image)})
     if tasks:
         updates["tasks"] = config.tasks.model_copy(update=tasks)
-    updates["beam_args"] = [_pin_argument(argument, pin) for argument in config.beam_args]
+    updates["engine"] = _pin_engine(config.engine, pin)
     moving = {image: one.reason for image, one in known.items() if one.reason}
     pinned = dataclasses.replace(
         loaded, config=config.model_copy(update=updates), moving_images=frozenset(moving)
@@ -94,9 +94,27 @@ def pin_images(loaded: LoadedConfig) -> tuple[LoadedConfig, list[str]]:
     return pinned, [_warning(image, reason) for image, reason in moving.items()]
 
 
-def _pin_argument(argument: str, pin: Callable[[str], str]) -> str:
-    option, equals, image = argument.partition("=")
-    return f"{option}={pin(image)}" if equals and option in _WORKER_IMAGES else argument
+def _pin_engine(engine: EngineConfig, pin: Callable[[str], str]) -> EngineConfig:
+    """Pin the images that the section names itself; those that it leaves to the tasks are pinned with them."""
+    overrides = {
+        component: one.model_copy(update=_pinned(one, engine.of(component), pin))
+        for component, one in engine.overrides.items()
+    }
+    own = ComponentEngine(runner_class(engine.runner) or "", engine.options, engine.worker_image)
+    return engine.model_copy(update={**_pinned(engine, own, pin), "overrides": overrides})
+
+
+def _pinned(
+    section: EngineConfig | EngineOverrideConfig, engine: ComponentEngine, pin: Callable[[str], str]
+) -> dict[str, object]:
+    names = image_options(engine.runner, engine.options)
+    return {
+        "worker_image": pin(section.worker_image) if section.worker_image else None,
+        "options": {
+            name: pin(value) if name in names and value else value
+            for name, value in section.options.items()
+        },
+    }
 
 
 def _warning(image: str, reason: str) -> str:

@@ -52,14 +52,20 @@ def test_a_moved_tag_makes_another_pipeline(registry, compiled):
     assert set(compiled(f"{image}:stable")[0].values()) == {f"{image}@{second}"}
 
 
-def test_a_task_s_own_image_and_that_of_beam_s_workers_are_pinned(registry, compiled):
+def test_a_task_s_own_image_and_that_of_beam_s_workers_are_pinned(registry, compiled, monkeypatch):
+    monkeypatch.setenv("RETRAINER_STORE", "gs://acme/store")
     host = registry.host
     digests = {
         name: registry.push(f"team/{name}", "1", name) for name in ("retrainer", "gpu", "sdk")
     }
     more = f"""
 tasks: {{train_model: {{image: "{host}/team/gpu:1"}}}}
-beam_args: ["--sdk_container_image={host}/team/sdk:1"]
+engine:
+  runner: dataflow
+  options: {{project: acme, region: r, sdk_container_image: "{host}/team/sdk:1"}}
+  components: [transform_features, evaluate_model]
+  overrides:
+    evaluate_model: {{options: {{sdk_container_image: null}}, worker_image: "{host}/team/sdk:1"}}
 """
     images, cached, said = compiled(f"{host}/team/retrainer:1", more)
     assert images["train-model"] == f"{host}/team/gpu@{digests['gpu']}"
@@ -73,7 +79,7 @@ beam_args: ["--sdk_container_image={host}/team/sdk:1"]
         f"{host}/team/retrainer@{digests['retrainer']}",
         more.replace("/gpu:1", f"/gpu@sha256:{0:064}"),
     )
-    assert cached == {"train-model", "check-serving"}
+    assert cached == {"compute-statistics", "train-model", "check-serving"}
     assert said.count("is not pinned") == 1
 
 

@@ -142,16 +142,39 @@ def test_caching_can_be_turned_off_for_good(compiled):
     assert not any(task["cachingOptions"].get("enableCache") for task in tasks.values())
 
 
-def test_beam_arguments_reach_the_three_that_run_on_beam(compiled):
-    tasks = _tasks(compiled("beam_args: [--runner=DataflowRunner]\n"))
-    takers = {
-        name
-        for name, task in tasks.items()
+def test_each_component_has_the_arguments_of_its_own_engine(compiled):
+    more = """
+store: gs://acme/store
+image: acme.example/team/retrainer:1
+engine:
+  runner: dataflow
+  options: {project: acme, region: r, temp_location: gs://acme/tmp}
+  components: [compute_statistics, evaluate_model]
+  overrides:
+    evaluate_model: {runner: flink, options: {flink_master: "flink:8081"}}
+"""
+    given = {
+        name: task["inputs"]["parameters"]["beam_args"]["runtimeValue"]["constant"]
+        for name, task in _tasks(compiled(more)).items()
         if "beam_args" in task["inputs"].get("parameters", {})
-        and task["inputs"]["parameters"]["beam_args"]["runtimeValue"]["constant"]
-        == ["--runner=DataflowRunner"]
     }
-    assert takers == {"compute-statistics", "transform-features", "evaluate-model"}
+    assert given == {
+        "compute-statistics": [
+            "--runner=DataflowRunner",
+            "--job_name=orders",
+            "--project=acme",
+            "--region=r",
+            "--temp_location=gs://acme/tmp",
+            "--sdk_container_image=acme.example/team/retrainer:1",
+        ],
+        "transform-features": [],
+        "evaluate-model": [
+            "--runner=FlinkRunner",
+            "--job_name=orders",
+            "--flink_master=flink:8081",
+            "--environment_config=acme.example/team/retrainer:1",
+        ],
+    }
 
 
 def test_the_model_file_travels_within_the_spec(compiled, project):

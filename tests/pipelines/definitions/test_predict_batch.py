@@ -47,7 +47,7 @@ def test_its_own_settings_count_before_those_of_the_data(load, tmp_path):
     values, inputs = parameters_of(
         load(
             "predict: {pattern: 'in/{span}.parquet', model: 3, window: 7, key: [a], columns: [b], output: out, "
-            "marker: '{span}.done', max_errors: 0}\nbeam_args: [--runner=DataflowRunner]"
+            "marker: '{span}.done', max_errors: 0}\nengine: {runner: direct}"
         )
     )
     assert inputs["pattern"]["defaultValue"] == str(tmp_path / "in" / "{span}.parquet")
@@ -55,7 +55,7 @@ def test_its_own_settings_count_before_those_of_the_data(load, tmp_path):
     assert values["output"] == str(tmp_path / "out")
     assert (values["window"], values["key"], values["keep"]) == (7, ["a"], ["b"])
     assert (values["marker"], values["max_errors"]) == ("{span}.done", 0)
-    assert values["beam_args"] == ["--runner=DataflowRunner"]
+    assert values["beam_args"] == ["--runner=DirectRunner"]
 
 
 def test_without_the_section_there_is_no_such_pipeline(load):

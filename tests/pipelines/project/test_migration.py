@@ -228,3 +228,39 @@ def test_the_command_writes_checks_and_prints(tmp_path):
 )
 def test_examples_are_in_the_current_spelling(file):
     assert migrate(file.read_text(), file.name)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "beam_args: [--runner=FlinkRunner, --flink_master=flink:8081, --label=a=b]  # ours\nname: a\n",
+            "engine:\n  runner: flink\n  options:\n    flink_master: flink:8081\n    label: [a=b]\n"
+            "  components: [compute_statistics, transform_features, evaluate_model, predict_batch]  # ours\nname: a\n",
+        ),
+        (
+            "name: a\nbeam_args:\n  - --direct_num_workers\n  - '2'\n\n# Next.\nimage: a/b:1\n",
+            "name: a\nengine:\n  runner: direct\n  options: {direct_num_workers: 2}\n"
+            "  components: [compute_statistics, transform_features, evaluate_model, predict_batch]\n\n# Next.\n"
+            "image: a/b:1\n",
+        ),
+        ("name: a\nbeam_args: []\n", "name: a\nengine: {}\n"),
+        ("name: a\nbeam_args:\n", "name: a\nengine: {}\n"),
+        (
+            "{name: a, beam_args: [--streaming], store: b}",
+            "{name: a, engine: {runner: direct, options: {streaming: true}, components: "
+            "[compute_statistics, transform_features, evaluate_model, predict_batch]}, store: b}",
+        ),
+    ],
+)
+def test_arguments_of_beam_become_the_section_engine(old, new):
+    assert (
+        migrate(f"{old}", "retrain.yaml")[0].replace("version: 1\n", "").replace("version: 1, ", "")
+        == new
+    )
+
+
+def test_comments_within_the_arguments_of_beam_are_kept_by_not_rewriting_them():
+    text = "name: a\nbeam_args:\n  - --streaming\n  # Later more.\n  - --direct_num_workers=2\n"
+    with pytest.raises(RetrainerError, match=r"retrain.yaml:2.*has comments"):
+        migrate(text, "retrain.yaml")

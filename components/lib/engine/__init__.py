@@ -1,0 +1,1 @@
+"""Beam's engines as far as they are known without Beam: options, what a runner needs, whether it answers."""

@@ -1,0 +1,103 @@
+"""Whether the workers of an engine reach what the components that run on it read and write."""
+
+from collections.abc import Iterator
+
+from ...components.lib.engine.runners import DATAFLOW, FLINK, SPARK, image_option, works_here
+from ...components.lib.evaluation.config_checks import Problem
+from ...components.lib.uris import is_local
+from .config import LoadedConfig
+from .engines import component_engine, worker_image
+from .formats.image_names import parse_image
+from .pipelines import CONTINUOUS_TRAINING, PREDICT_BATCH
+from .reach import is_reachable, store_tasks
+from .sections.engine import BEAM_COMPONENTS, ComponentEngine
+from .sections.retrain import RetrainConfig
+
+_MOUNT = "/gcs/"
+_UBER_JARS = {FLINK: "flink_submit_uber_jar", SPARK: "spark_submit_uber_jar"}
+
+
+def reach_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
+    """Find what workers can't reach.
+
+    Args:
+        loaded: The configuration.
+        here: Whether the pipeline runs on this machine now.
+
+    Yields:
+        A problem for each, with its place.
+    """
+    config = loaded.config
+    tasks = list(store_tasks(loaded))
+    if config.predict and loaded.pipeline == CONTINUOUS_TRAINING and not here:
+        tasks.append(PREDICT_BATCH)
+    for component in BEAM_COMPONENTS:
+        if component in tasks:
+            yield from _problems_of(component, config, here)
+
+
+def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[Problem]:
+    engine = component_engine(config, component)
+    if works_here(engine.runner, engine.options):
+        if engine.worker_image:
+            yield _unused_image(engine)
+        return
+    where = f"the workers of {engine.runner}"
+    folders = {"store": config.store}
+    if component == PREDICT_BATCH and config.predict and config.predict.output:
+        folders["predict.output"] = config.predict.output
+    if here and config.pipeline_root and component != PREDICT_BATCH:
+        folders["pipeline_root"] = config.pipeline_root
+    for place, folder in folders.items():
+        mounted = not here and is_reachable(folder, config, (component,))
+        if engine.runner == DATAFLOW:
+            mounted = folder.startswith(_MOUNT)
+        if is_local(folder) and not mounted:
+            yield Problem(
+                f"{place} is '{folder}', a folder that {where} do not have. Name a bucket (gs://, s3://), or run "
+                f"{component} in process.",
+                place=place,
+            )
+    if engine.runner == DATAFLOW:
+        yield from _of_dataflow(component, config, engine)
+    if engine.worker_image and not image_option(engine.runner, engine.options):
+        yield _unused_image(engine)
+    uber_jar = _UBER_JARS.get(engine.runner)
+    if uber_jar and not engine.options.get(uber_jar) and not engine.options.get("job_endpoint"):
+        yield Problem(
+            f"with {engine.runner} and no job_endpoint Beam starts a job server in the task, for which its image needs "
+            f"Java; retrainer's has none. Set the option {uber_jar}: true, or job_endpoint.",
+            False,
+            ".".join(engine.place),
+        )
+
+
+def _of_dataflow(
+    component: str, config: RetrainConfig, engine: ComponentEngine
+) -> Iterator[Problem]:
+    on_bucket = config.store.startswith(("gs://", _MOUNT))
+    if not on_bucket and not (
+        engine.options.get("temp_location") or engine.options.get("staging_location")
+    ):
+        yield Problem(
+            "Dataflow needs a folder on Cloud Storage for temporary files, and the store is not there: set the option "
+            "temp_location to gs://<bucket>/<folder>.",
+            place=".".join(engine.place),
+        )
+    if not image_option(engine.runner, engine.options):
+        return
+    image = worker_image(config, component)
+    if not parse_image(image).names_registry:
+        yield Problem(
+            f"Dataflow's workers start from '{image}', which names no registry that they can pull it from. Push it to "
+            "Artifact Registry and name it there, as image or engine.worker_image.",
+            place=".".join(engine.place),
+        )
+
+
+def _unused_image(engine: ComponentEngine) -> Problem:
+    return Problem(
+        f"worker_image has no effect with {engine.runner} as its options are: its workers start from no image, or from "
+        "one that an option names. Leave it out.",
+        place=".".join((*engine.place, "worker_image")),
+    )

@@ -1,0 +1,107 @@
+"""A store, a bucket or an image that workers elsewhere can't reach is named before anything runs."""
+
+import pytest
+from servers.small_project import MODEL
+
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.pipelines.project.checks import check_settings
+from retrainer.pipelines.project.config import load_config
+
+CONFIG = """\
+name: orders
+store: {store}
+image: {image}
+data: {{pattern: "gs://acme/{{span}}.csv", label: returned}}
+evaluation:
+  metrics_specs:
+    - metrics:
+        - {{class_name: AUC, threshold: {{value_threshold: {{lower_bound: {{value: 0.5}}}}}}}}
+predict: {{output: {output}}}
+engine: {engine}
+"""
+DATAFLOW = "{runner: dataflow, options: {project: acme, region: r}}"
+POOL = "{runner: portable, options: {job_endpoint: 'j:1', environment_type: EXTERNAL, environment_config: 'p:1'}}"
+
+
+@pytest.fixture
+def check(tmp_path):
+    (tmp_path / "model.py").write_text(MODEL)
+
+    def write(engine, **changes):
+        values = {"store": "gs://acme/store", "image": "acme.example/retrainer:1", "output": "null"}
+        text = CONFIG.format(**values | changes, engine=engine)
+        (tmp_path / "retrain.yaml").write_text(text)
+        try:
+            return [*check_settings(load_config(tmp_path))]
+        except RetrainerError as error:
+            return str(error).splitlines()
+
+    return write
+
+
+def test_a_bucket_and_an_image_of_a_registry_are_reached(check):
+    assert check(DATAFLOW) == []
+    assert check(POOL) == []
+    assert check(DATAFLOW, store="/gcs/acme/store") == []
+
+
+@pytest.mark.parametrize("engine", [DATAFLOW, POOL])
+def test_a_folder_of_this_machine_is_named_for_each_component_that_needs_it(check, engine):
+    lines = check(engine, store="here")
+    assert sum("retrain.yaml:2: store is '" in line for line in lines) == 3
+    assert "or run transform_features in process" in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "{runner: in_process}",
+        "{runner: direct}",
+        "{runner: prism, options: {prism_location: /opt/prism}}",
+        "{runner: portable, options: {job_endpoint: 'j:1', environment_type: LOOPBACK}}",
+        "{runner: flink, options: {flink_master: '[local]', flink_job_server_jar: /opt/server.jar}}",
+    ],
+)
+def test_workers_on_this_machine_may_use_its_folders(check, engine):
+    assert check(engine, store="here") == []
+
+
+def test_an_output_of_predictions_is_looked_at_too(check):
+    (line,) = check(DATAFLOW, output="scores")
+    assert "retrain.yaml:9: predict.output is '" in line
+
+
+def test_a_folder_that_kubernetes_mounts_is_reached_by_what_mounts_it_and_not_by_dataflow(check):
+    mounted = "/data/store\ntasks: {all: {kubernetes: {persistent_volumes: {/data: claim}}}}"
+    assert check(POOL, store=mounted) == []
+    assert "store is '/data/store'" in check(DATAFLOW, store=mounted)[0]
+
+
+def test_dataflow_needs_a_bucket_of_cloud_storage(check):
+    lines = check(DATAFLOW, store="s3://acme/store")
+    assert "set the option temp_location to gs://" in lines[0]
+    with_temp = DATAFLOW.replace("region: r", "region: r, temp_location: gs://acme/tmp")
+    assert check(with_temp, store="s3://acme/store") == []
+
+
+def test_dataflow_can_not_pull_an_image_without_a_registry(check):
+    assert "'retrainer:1', which names no registry" in check(DATAFLOW, image="'retrainer:1'")[0]
+    own = DATAFLOW.replace("{runner", "{worker_image: acme.example/workers:1, runner")
+    assert check(own, image="'retrainer:1'") == []
+
+
+def test_an_image_without_effect_is_a_warning(check):
+    warned = POOL.replace("{runner", "{worker_image: acme.example/workers:1, runner")
+    lines = check(warned)
+    assert lines
+    assert all(
+        "retrain.yaml:10: worker_image has no effect with PortableRunner" in line for line in lines
+    )
+
+
+def test_a_job_server_that_needs_java_is_a_warning(check):
+    lines = check("{runner: flink, options: {flink_master: 'flink:8081'}}")
+    assert "Set the option flink_submit_uber_jar: true, or job_endpoint" in lines[0]
+    assert (
+        check("{runner: flink, options: {flink_master: 'f:1', flink_submit_uber_jar: true}}") == []
+    )
