@@ -36,6 +36,7 @@ def backfill(
     from ..local.observer import RunObserver
     from ..project.checks import check_settings
     from ..project.config import load_config
+    from ..project.engine_reach import check_engines
     from ..project.reach import ignored_here
     from ..runs.backfill import plan, run_steps
     from ..runs.records import RunRecord
@@ -47,6 +48,7 @@ def backfill(
 
     loaded = load_config(file)
     show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
+    check_engines(loaded)
     steps = plan(loaded, first, last, again, allow_older)
     done = False
     with warm_runner() as local:

@@ -17,6 +17,7 @@ from ..local.observer import RunObserver
 from ..local.runner import LocalRunner
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig, load_config
+from ..project.engine_reach import check_engines
 from ..project.installed import check_libraries
 from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES
 from ..project.reach import ignored_here
@@ -152,6 +153,8 @@ def run_here(
             )
     parse_now(now)
     show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])
+    if not resume:
+        check_engines(loaded)
     with warm_runner() as local:
         record = run_locally(
             local,

@@ -1,8 +1,11 @@
 """Whether the workers of an engine reach what the components that run on it read and write."""
 
 from collections.abc import Iterator
+from typing import Any
 
+from ...components.lib.engine.endpoint import check_endpoint
 from ...components.lib.engine.runners import DATAFLOW, FLINK, SPARK, image_option, works_here
+from ...components.lib.errors import RetrainerError
 from ...components.lib.evaluation.config_checks import Problem
 from ...components.lib.uris import is_local
 from .config import LoadedConfig
@@ -34,6 +37,28 @@ def reach_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     for component in BEAM_COMPONENTS:
         if component in tasks:
             yield from _problems_of(component, config, here)
+
+
+def check_engines(loaded: LoadedConfig) -> None:
+    """Check that the engines of a pipeline's components answer, before a run begins.
+
+    Args:
+        loaded: The configuration.
+
+    Raises:
+        RetrainerError: If one does not within ten seconds; the option that names it is given with its line.
+    """
+    asked: list[tuple[str, dict[str, Any]]] = []
+    for component in BEAM_COMPONENTS:
+        engine = component_engine(loaded.config, component)
+        if component not in store_tasks(loaded) or (engine.runner, engine.options) in asked:
+            continue
+        asked.append((engine.runner, engine.options))
+        try:
+            check_endpoint(engine.runner, engine.options)
+        except RetrainerError as error:
+            place = loaded.places.locate((*engine.place, "options"))
+            raise RetrainerError(f"{place}: {component} can't run: {error}") from error
 
 
 def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[Problem]:

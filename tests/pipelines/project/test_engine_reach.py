@@ -3,9 +3,11 @@
 import pytest
 from servers.small_project import MODEL
 
+from retrainer.components.lib.engine.endpoint import check_endpoint
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.checks import check_settings
 from retrainer.pipelines.project.config import load_config
+from retrainer.pipelines.project.engine_reach import check_engines
 
 CONFIG = """\
 name: orders
@@ -105,3 +107,19 @@ def test_a_job_server_that_needs_java_is_a_warning(check):
     assert (
         check("{runner: flink, options: {flink_master: 'f:1', flink_submit_uber_jar: true}}") == []
     )
+
+
+def test_an_engine_that_does_not_answer_stops_a_run_before_it_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(check_endpoint, "__defaults__", (0.3,))
+    (tmp_path / "model.py").write_text(MODEL)
+    options = "{job_endpoint: '127.0.0.1:1', environment_type: LOOPBACK, direct_num_workers: 1}"
+    engine = f"{{runner: portable, options: {options}, components: [evaluate_model]}}"
+    text = CONFIG.format(store="here", image="a/b:1", output="null", engine=engine)
+    (tmp_path / "retrain.yaml").write_text(text)
+    loaded = load_config(tmp_path)
+    # Another pipeline does not need it.
+    check_engines(loaded.of("predict_batch"))
+    with pytest.raises(
+        RetrainerError, match=r"retrain\.yaml:10: evaluate_model can't run: job_endpoint is 127"
+    ):
+        check_engines(loaded)
