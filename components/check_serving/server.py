@@ -10,13 +10,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 PROCESS_FILE = Path(__file__).with_name("server_process.py")
-# Set for a task whose runner has started the process: its socket, the file of what it prints, its id.
+# Set for a task whose runner has started the process: its socket, the file of what it prints, and its id.
 VARIABLE = "RETRAINER_SERVER_PROCESS"
 # What this process has imported or set must not help a model load.
 _LEFT_OUT = ("PYTHON", "TF_", "KERAS_", "RETRAINER_", "_KFP_")
@@ -37,12 +37,14 @@ class Server:
         errors: Descriptor of the file of what the process prints.
         pid: Its id.
         process: It, if this process started it.
+        variable: Environment variable that tells a task of it.
     """
 
     connection: socket.socket
     errors: int
     pid: int
     process: subprocess.Popen[bytes] | None = None
+    variable: str = field(default=VARIABLE, init=False)
 
     @classmethod
     def start(cls, environment: Mapping[str, str]) -> "Server":
@@ -79,6 +81,11 @@ class Server:
                 return server
             server.close()
         return cls.start(os.environ)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The socket and the file of what the process prints: with its id, what a task needs."""
+        return self.connection.fileno(), self.errors
 
     @property
     def is_waiting(self) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
+from .early_processes import EarlyProcess
 from .observer import Progress
 from .preload import libraries_needed, quiet_environment
 from .socket_messages import DisconnectedError, receive, send
@@ -110,7 +111,13 @@ class TaskProcesses:
         return self._server.poll() is None
 
     def start(
-        self, task: str, request: dict[str, Any], log: str, early: bool, extra_env: dict[str, str]
+        self,
+        task: str,
+        request: dict[str, Any],
+        log: str,
+        early: bool,
+        extra_env: dict[str, str],
+        lent: EarlyProcess | None = None,
     ) -> None:
         """Have a task's process forked.
 
@@ -121,6 +128,7 @@ class TaskProcesses:
             early: Whether it may be forked before any library is loaded; else it is once those that its component
                 uses are.
             extra_env: Environment variables beside this process's own.
+            lent: A process that was started for it; the task gets its descriptors, and this process closes its own.
 
         Raises:
             OSError: If the log can't be opened.
@@ -132,6 +140,7 @@ class TaskProcesses:
             "env": environment,
             "unset": sorted(set(self._environment) - set(environment)),
             "cwd": os.getcwd(),
+            "lent": [lent.variable, lent.pid] if lent else None,
         }
         log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         read, write = os.pipe()
@@ -139,12 +148,14 @@ class TaskProcesses:
         self._processes[task] = _Process(read)
         self._selector.register(read, selectors.EVENT_READ, task)
         try:
-            send(self._connection, request, [log_file, write])
+            send(self._connection, request, [log_file, write, *(lent.descriptors if lent else ())])
         except OSError:
             self._end(task, None, None, {"error": self._server_exit_message(), "known": True})
         finally:
             os.close(log_file)
             os.close(write)
+            if lent:
+                lent.leave()
 
     def poll(self, timeout: float) -> list[Exit]:
         """Wait for something to happen.

@@ -110,19 +110,16 @@ class Server:
             timeout = 0.0
 
     def _start_waiting(self) -> None:
-        held = []
-        for request, descriptors in self._waiting:
+        for waiting in list(self._waiting):
+            request, descriptors = waiting
             if self._loaded >= request["libraries"]:
+                self._waiting.remove(waiting)
                 self._start(request, descriptors)
-            else:
-                held.append((request, descriptors))
-        self._waiting = held
 
     def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
         # What is buffered here would be written again by the child.
         sys.stdout.flush()
         sys.stderr.flush()
-        log, result = descriptors
         # What is loaded stays: without this the first collection in every task would copy all of its pages.
         gc.freeze()
         # A task that ends at once must not be reaped before it is known.
@@ -134,15 +131,23 @@ class Server:
                 self._send(end)
             else:
                 if pid == 0:
-                    self._become_task(request, log, result)
+                    self._become_task(request, descriptors)
                 # Set on both sides, so that the group is there before anybody signals it.
                 _make_group(pid)
                 self._tasks[pid] = request["id"]
                 self._send({"event": "started", "id": request["id"], "pid": pid})
-            os.close(log)
-            os.close(result)
+            for descriptor in descriptors:
+                os.close(descriptor)
 
-    def _become_task(self, request: dict[str, Any], log: int, result: int) -> NoReturn:
+    def _become_task(self, request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+        log, result, *lent = descriptors
+        # What a task of its own holds open must end with that task alone.
+        for _, theirs in self._waiting:
+            for descriptor in theirs:
+                os.close(descriptor)
+        if request.get("lent"):
+            variable, pid = request["lent"]
+            request["env"][variable] = ",".join(map(str, (*lent, pid)))
         _make_group(os.getpid())
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._connection.close()

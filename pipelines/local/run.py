@@ -13,6 +13,7 @@ from ..runs.record_store import save_run
 from ..runs.records import DONE, ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState, now
 from . import caching
 from .attempt import Attempt
+from .early_processes import EarlyProcesses
 from .fork_client import Exit, TaskProcesses, tail_lines
 from .observer import RunObserver
 from .parameters import task_parameters
@@ -67,6 +68,7 @@ class Run:
     _running: dict[str, Attempt] = field(default_factory=dict)
     _ready: dict[str, float] = field(default_factory=dict)
     _uncacheable: set[str] = field(default_factory=set)
+    _early: EarlyProcesses = field(default_factory=EarlyProcesses)
     _only_exits: bool = False
     _code: str = ""
     _since: float = 0.0
@@ -101,6 +103,7 @@ class Run:
         while wanted():
             self._decide()
             self._start_ready()
+            self._start_early()
             if not self._running and not self._ready:
                 break
             exits = self.processes.poll(self._patience())
@@ -199,6 +202,17 @@ class Run:
                 del self._ready[name]
                 self._start(self.pipeline.tasks[name], self.record.tasks[name])
 
+    def _start_early(self) -> None:
+        """Start the processes that tasks ask for which nothing waits any more that does not run."""
+        states = {name: task.state for name, task in self.record.tasks.items()}
+        self._early.start(
+            task
+            for task in self.pipeline.tasks.values()
+            if states[task.name] == TaskState.PENDING
+            and task.name not in (*self._ready, *self._running)
+            and all(name in self._running or states[name] in DONE for name in task.after)
+        )
+
     def _start(self, task: Task, record: TaskRecord) -> None:
         attempt = Attempt.begin(task, record, self.record, self.processes.scratch)
         self._running[task.name] = attempt
@@ -208,7 +222,12 @@ class Run:
         # The first tasks do not wait until the libraries that only later ones need are loaded.
         early = not task.after or task.is_exit
         self.processes.start(
-            task.name, attempt.request(), attempt.monitor.log, early=early, extra_env=env
+            task.name,
+            attempt.request(),
+            attempt.monitor.log,
+            early=early,
+            extra_env=env,
+            lent=self._early.take(task.name),
         )
 
     def _note_start(self, name: str) -> None:
@@ -256,6 +275,7 @@ class Run:
 
     def _close(self, record: TaskRecord, state: TaskState) -> None:
         record.state = state
+        self._early.end(record.name)
         save_run(self.record)
         if record.reports:
             self._write_pages()
@@ -297,6 +317,7 @@ class Run:
                 continue
             record.seconds, record.state = _elapsed(attempt.since), TaskState.INTERRUPTED
         self._running, self._ready = {}, {}
+        self._early.close()
         if any(task.state not in DONE for task in judged_tasks(self.pipeline, self.record)):
             self.record.state = RunState.INTERRUPTED
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 HEADER = struct.Struct("!I")
+# A task's log and result pipe, and what it needs of a process that was started for it.
+MOST_DESCRIPTORS = 8
 
 
 class DisconnectedError(Exception):
@@ -29,7 +31,9 @@ def send(connection: socket.socket, message: Any, descriptors: Sequence[int] = (
     connection.sendall(content)
 
 
-def receive(connection: socket.socket, descriptors: int = 2) -> tuple[Any, list[int]]:
+def receive(
+    connection: socket.socket, descriptors: int = MOST_DESCRIPTORS
+) -> tuple[Any, list[int]]:
     """Wait for a message.
 
     Args:

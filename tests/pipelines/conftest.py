@@ -13,6 +13,7 @@ import pytest
 from retrainer.pipelines.cli import demo
 from retrainer.pipelines.cli import run as run_command
 from retrainer.pipelines.cli.main import main
+from retrainer.pipelines.local import early_processes
 from retrainer.pipelines.local.preload import LIBRARIES
 from retrainer.pipelines.local.runner import LocalRunner
 
@@ -30,6 +31,7 @@ def warm_retrainer() -> Iterator[Command]:
         LocalRunner((*LIBRARIES, "servers.serving_here_in_tasks")) as local,
         pytest.MonkeyPatch.context() as patch,
     ):
+        patch.setattr(early_processes, "MODULES", {})
 
         @contextmanager
         def shared() -> Iterator[LocalRunner]:
