@@ -22,6 +22,7 @@ def evaluate_model(
     example_weight_key: str = "",
     beam_args: List[str] = [],
     batch_rows: int = 65536,
+    gate: Dict = {},
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
@@ -46,6 +47,8 @@ def evaluate_model(
         example_weight_key: Column with the rows' weights; empty for none.
         beam_args: Beam's own options. Empty: compute in this process.
         batch_rows: Rows that go through a model at once.
+        gate: What is asked of the change against the champion beside TFMA's thresholds: `require_significance`,
+            `cluster` and `slices`, as in the section `gate` of retrain.yaml.
         store: URI of the store, where a result of equal inputs is reused, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
@@ -68,6 +71,7 @@ def evaluate_model(
             example_weight_key,
             beam_args,
             batch_rows,
+            gate,
             metrics.log_metric,
             store,
             reuse_salt,

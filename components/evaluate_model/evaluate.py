@@ -36,7 +36,10 @@ from .champion_comparison import (
     without_champion,
     without_silent_rows,
 )
-from .gate import Verdict, judge
+from .evidence.checks import EvidenceCheck
+from .evidence.comparison import compare_on_evidence
+from .evidence.settings import GateSettings
+from .gate import Verdict, add_evidence, judge
 from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
@@ -44,6 +47,7 @@ from .predict import BATCH_ROWS, CHALLENGER, needed_columns, score
 from .report import render
 from .summary import summarize
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation
+from .verdict_checks import write_checks
 
 _log = logging.getLogger(__name__)
 _ON_BEAM_HERE = "by TFMA on Beam, in this process"
@@ -60,6 +64,7 @@ class _Computed:
         how: How they were computed, in words.
         plots: What the report draws of each model, by TFMA's name of it.
         silent: Rows left out because the champion predicts NaN or infinity on them.
+        evidence: What the gate's settings ask of the change against the champion.
     """
 
     config: config_pb2.EvalConfig
@@ -68,6 +73,7 @@ class _Computed:
     how: str
     plots: dict[str, ModelPlots]
     silent: int
+    evidence: tuple[EvidenceCheck, ...]
 
 
 def evaluate(
@@ -83,6 +89,7 @@ def evaluate(
     example_weight_key: str = "",
     beam_args: Sequence[str] = (),
     batch_rows: int = BATCH_ROWS,
+    gate: Mapping[str, Any] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
 ) -> str:
     """Evaluate a challenger and the champion, and judge the challenger.
@@ -100,6 +107,8 @@ def evaluate(
         example_weight_key: Column with the rows' weights; empty for none.
         beam_args: Beam's options; empty: compute in this process.
         batch_rows: Rows that go through a model at once.
+        gate: What is asked of the change against the champion beside TFMA's thresholds, as `GateSettings.read` takes
+            it.
         log_metric: Takes the name and value of each overall metric.
 
     Returns:
@@ -108,6 +117,12 @@ def evaluate(
     Raises:
         RetrainerError: If the models can't be judged with these settings on these rows.
     """
+    settings = GateSettings.read(gate or {})
+    if settings.significance and beam_args:
+        raise RetrainerError(
+            "gate.require_significance compares the models row by row in this process, and evaluate_model runs on Beam "
+            "here. Leave one of the two out."
+        )
     examples = Examples.read(examples_path)
     champion = Champion.read(champion_path)
     progress("loading the models")
@@ -127,11 +142,14 @@ def evaluate(
             against.exists,
         )
         columns = slice_columns(config)
+        if settings.significance and settings.cluster:
+            columns = list(dict.fromkeys([*columns, settings.cluster]))
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]
         models = {name: loaded[name] for name in names}
         asked = requirements(config)
         os.makedirs(folder, exist_ok=True)
         plots: dict[str, ModelPlots] = {}
+        scores: Scores | None = None
         if beam_args:
             how = f"on Beam ({' '.join(beam_args)})"
             uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
@@ -164,7 +182,10 @@ def evaluate(
         evaluation = read_evaluation(folder, config)
         write_validation(folder, evaluation)
         verdict = judge(evaluation, against)
-        return _Computed(config, evaluation, verdict, how, plots, silent)
+        evidence: list[EvidenceCheck] = []
+        if scores is not None and against.exists:
+            evidence = compare_on_evidence(config, scores, evaluation, settings, against.name)
+        return _Computed(config, evaluation, verdict, how, plots, silent, tuple(evidence))
 
     comparison = compare_with(examples, champion, loaded.get(BASELINE))
     with pipeline_output(pipeline_options(beam_args), evaluation_path, EVAL_CONFIG_FILE) as results:
@@ -181,6 +202,7 @@ def evaluate(
             alone = replace(champion, uri=None)
             everything = compute(examples, alone, join(results, ALL_ROWS)).evaluation
             verdict = judge_in_part(evaluation, champion, everything)
+    verdict = add_evidence(verdict, done.evidence)
     remarks = [*comparison.remarks]
     if remark := empty_columns(examples, loaded[CANDIDATE]):
         remarks.insert(0, remark)
@@ -215,8 +237,10 @@ def evaluate(
         shown,
         examples.label,
         place_of(report_path),
+        done.evidence,
     )
     write_atomic(report_path, page)
+    write_checks(blessing_path, evaluation.checks, done.evidence)
     compared = against.version if against.exists else None
     summarize(everything, verdict.sentence, compared).write(blessing_path)
     Blessing(

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.evaluation.slices import OVERALL
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
+from .evidence.checks import EvidenceCheck, signed_range
 from .tfma_results import Evaluation
 from .thresholds import Check, meets_change
 
@@ -81,6 +82,29 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
         reasons = [*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more"]
     blessed = evaluation.valid and not reasons
     return Verdict(blessed, tuple(reasons), _summary(evaluation, champion, blessed, reasons))
+
+
+def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck]) -> Verdict:
+    """Refuse a challenger whose change against the champion does not stand the checks on evidence.
+
+    Args:
+        verdict: The verdict by the thresholds.
+        evidence: The checks; empty if none was asked for, or there is no champion to compare with.
+
+    Returns:
+        The verdict by both. Its summary has the interval of the first metric's difference.
+    """
+    failed = [check.reason for check in evidence if check.passed is False]
+    if failed:
+        reasons = [*verdict.reasons, *failed]
+        if len(reasons) > MOST_REASONS:
+            reasons = [*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more"]
+        return Verdict(False, tuple(reasons), _in_short(reasons))
+    first = next((check for check in evidence if check.slice == OVERALL), None)
+    if first is None or not verdict.blessed:
+        return verdict
+    interval = f"interval of the change in {first.metric} {signed_range(first.low, first.high)}"
+    return replace(verdict, summary=f"{verdict.summary}; {interval}")
 
 
 def explain(check: Check, champion: Champion) -> str:
@@ -226,9 +250,7 @@ def _summary(
     evaluation: Evaluation, champion: Champion, blessed: bool, reasons: Sequence[str]
 ) -> str:
     if not blessed:
-        more = len(reasons) - MOST_REASONS_IN_VERDICT
-        text = "; ".join(reasons[:MOST_REASONS_IN_VERDICT])
-        return text + (f"; and {more} more" if more > 0 else "")
+        return _in_short(reasons)
     overall = evaluation.overall
     name = next(check.metric for check in evaluation.checks if check.passed)
     value = overall.challenger.get(name)
@@ -247,3 +269,9 @@ def _summary(
     parts.append(plural(count, "slice"))
     left = _not_judged(evaluation)
     return ", ".join(parts) + (f"; not judged: {left}" if left else "")
+
+
+def _in_short(reasons: Sequence[str]) -> str:
+    more = len(reasons) - MOST_REASONS_IN_VERDICT
+    text = "; ".join(reasons[:MOST_REASONS_IN_VERDICT])
+    return text + (f"; and {more} more" if more > 0 else "")

@@ -9,6 +9,8 @@ from ..lib.evaluation.metric_directions import metric_directions
 from ..lib.evaluation.metric_names import ROWS
 from ..lib.report.page import Cell, Column, breakable, render_page, render_table
 from ..lib.verdicts import Champion
+from .evidence.checks import EvidenceCheck
+from .evidence_section import render_evidence
 from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
 from .metric_cells import Cells
 from .plot_data import ModelPlots
@@ -25,6 +27,7 @@ STYLE = """
 .bar i { display: block; height: 100%; background: var(--before); }
 .dots { min-width: 200px; } .dots path { stroke: var(--line); fill: none; }
 .dots .between { stroke: var(--soft); stroke-width: 2; }
+.interval { min-width: 220px; max-width: none; }
 .chart { width: 100%; max-width: 480px; margin: 0 auto; }
 .chart text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 .pill { display: inline-block; padding: 1px 9px; border-radius: 10px; font-size: 13px; white-space: nowrap; }
@@ -50,6 +53,7 @@ def render(
     plots: Mapping[str, ModelPlots],
     label: str = "the label",
     place: str = "",
+    evidence: Sequence[EvidenceCheck] = (),
 ) -> str:
     """Lay out the report.
 
@@ -62,6 +66,7 @@ def render(
         plots: Plot data by `challenger` and `champion`.
         label: Name of the label.
         place: URI that the report is written to.
+        evidence: The checks on evidence.
 
     Returns:
         A self-contained HTML document.
@@ -73,6 +78,7 @@ def render(
     least = config.options.min_slice_size.value
     body = [
         _reasons(verdict),
+        render_evidence(evidence),
         _thresholds(evaluation, champion, cells),
         _metrics(evaluation, champion, cells),
     ]

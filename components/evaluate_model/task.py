@@ -28,6 +28,7 @@ def evaluate_or_reuse(
     example_weight_key: str = "",
     beam_args: Sequence[str] = (),
     batch_rows: int = 65536,
+    gate: Mapping[str, Any] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
     store: str = "",
     salt: str = "",
@@ -47,6 +48,7 @@ def evaluate_or_reuse(
         example_weight_key: Column that weighs rows; empty: all weigh the same.
         beam_args: Beam's options; empty: compute in this process.
         batch_rows: Rows that go through a model at once.
+        gate: What is asked of the change against the champion beside TFMA's thresholds.
         log_metric: Takes the name and value of each overall metric.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
@@ -64,6 +66,7 @@ def evaluate_or_reuse(
         "example_weight_key": example_weight_key,
         "beam_args": list(beam_args),
         "batch_rows": batch_rows,
+        "gate": dict(gate or {}),
     }
     work = Work(
         component="evaluate_model",

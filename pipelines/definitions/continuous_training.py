@@ -117,6 +117,9 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             **reuse_arguments("train_model", loaded, store),
         )
 
+        asked = config.gate.evaluation_settings()
+        gate = {"gate": asked} if asked else {}
+
         def judge(against: Any) -> Any:
             return evaluate_model(
                 examples=examples,
@@ -127,6 +130,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
                 options=evaluation.options,
                 example_weight_key=evaluation.example_weight_key or "",
                 beam_args=engine_arguments(config, "evaluate_model"),
+                **gate,
                 **reuse_arguments("evaluate_model", loaded, store),
             )
 

@@ -8,6 +8,7 @@ from ..formats.image_names import Image
 from ..formats.names import NAME_RULE
 from .data import DataConfig
 from .engine import EngineConfig
+from .gate import GateConfig
 from .model import ModelConfig
 from .monitoring.monitoring import MonitoringConfig
 from .notify import NotifyConfig
@@ -55,6 +56,7 @@ class RetrainConfig(Section):
     validation: ValidationConfig = Field(default_factory=ValidationConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     evaluation: EvaluationConfig
+    gate: GateConfig = Field(default_factory=GateConfig)
     serving: ServingConfig = Field(default_factory=ServingConfig)
     predict: PredictConfig | None = Field(
         None, description="Batch prediction; no pipeline `predict_batch` if null."

@@ -420,3 +420,69 @@ def test_one_span_of_a_single_label_is_not_every_row(
         specs(auc(0.1)),
     )
     assert verdict.startswith("blessed: auc 0.")
+
+
+def test_evidence_decides_where_it_is_asked_for(run: Callable[..., Outcome]) -> None:
+    """A challenger that passes the threshold by its value alone is refused on 600 rows, and says how many it needs."""
+    asked = {"require_significance": {"margin": 0.001, "draws": 50.0}, "cluster": "carrier"}
+    by_value = run(specs(auc(0.5, -0.5)), challenger="late", champion="champion")
+    assert by_value.blessing["blessed"]
+    checks = json.loads((by_value.folder / "blessing" / "checks.json").read_text())["checks"]
+    assert {check["kind"] for check in checks} == {"value_threshold", "change_threshold"}
+    outcome = run(specs(auc(0.5, -0.5)), challenger="champion", champion="late", gate=asked)
+    assert not outcome.blessing["blessed"]
+    assert "interval of the difference" in outcome.verdict
+    checks = json.loads((outcome.folder / "blessing" / "checks.json").read_text())["checks"]
+    overall = next(check for check in checks if check["kind"] == "no_loss")
+    low, high = overall["interval"]
+    assert low < overall["difference"] < high
+    assert overall["bound"] == -0.001
+    assert not overall["passed"]
+    assert any(check["kind"] == "slice_loss" and check["passed"] is None for check in checks)
+    assert "<h2>Evidence</h2>" in outcome.page
+
+
+def test_a_clear_gain_is_blessed_with_its_interval(run: Callable[..., Outcome]) -> None:
+    asked = {"require_significance": {"promote_on": "gain"}}
+    outcome = run(specs(auc(0.5)), challenger="late", champion="coin", gate=asked)
+    assert outcome.blessing["blessed"]
+    assert re.search(r"; interval of the change in auc \+0\.\d+ to \+0\.\d+$", outcome.verdict)
+
+
+def test_without_a_champion_there_is_nothing_to_compare(run: Callable[..., Outcome]) -> None:
+    outcome = run(specs(auc(0.5)), champion=None, gate={"require_significance": True})
+    assert outcome.blessing["blessed"]
+    assert "<h2>Evidence</h2>" not in outcome.page
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (
+            {"require_significance": {"metrics": ["acu"]}},
+            "names 'acu', which is not computed. Did you mean 'auc'",
+        ),
+        (
+            {"require_significance": {"metrics": ["example_count"]}},
+            "no better when it is higher or lower",
+        ),
+        (
+            {"require_significance": True, "cluster": "customer"},
+            "the column 'customer', but the eval split",
+        ),
+    ],
+)
+def test_what_can_not_be_compared_is_named(
+    run: Callable[..., Outcome], gate: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RetrainerError, match=words):
+        run(specs(auc(0.5)), gate=gate)
+
+
+def test_evidence_needs_the_rows_in_this_process(run: Callable[..., Outcome]) -> None:
+    with pytest.raises(RetrainerError, match="evaluate_model runs on Beam here"):
+        run(
+            specs(auc(0.5)),
+            gate={"require_significance": True},
+            beam_args=["--runner=DirectRunner"],
+        )

@@ -1,0 +1,119 @@
+"""The report's section on evidence: each change against the champion, with its interval as a bar around zero."""
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from ..lib.report.page import Cell, Column, breakable, render_table
+from ..lib.words import number, plural
+from .evidence.checks import EvidenceCheck, Kind, signed_range
+from .gate import difference
+
+MOST_ROWS = 400
+WIDTH, HEIGHT = 220, 18
+_TITLES = {
+    Kind.NO_LOSS: "no loss",
+    Kind.GAIN: "a gain",
+    Kind.SLICE_LOSS: "no loss on a slice",
+    Kind.GAP: "gap between slices",
+}
+
+
+def render_evidence(checks: Sequence[EvidenceCheck]) -> Markup:
+    """Lay out the checks.
+
+    Args:
+        checks: The checks, all rows first; none if none was asked for.
+
+    Returns:
+        HTML; empty without checks.
+    """
+    if not checks:
+        return Markup("")
+    failed = [check for check in checks if check.passed is False]
+    passed = [check for check in checks if check.passed]
+    rest = [check for check in checks if check.passed is None]
+    # What a metric's changes are compared by eye with: the same scale in all of its rows.
+    scales = {metric: _reach(checks, metric) for metric in {check.metric for check in checks}}
+    columns: list[str | Column] = [
+        "",
+        "Metric",
+        "Slice",
+        Column("Rows", number=True, wide_only=True),
+        Column("Change", number=True),
+        "Interval around 0",
+        Column("Bound", number=True, wide_only=True),
+    ]
+    ordered = [*failed, *passed, *rest]
+    rows = [_row(check, scales[check.metric]) for check in ordered[:MOST_ROWS]]
+    note = f"{len(passed):,} of {plural(len(failed) + len(passed), 'check')} passed"
+    note += f", {len(rest):,} not judged" if rest else ""
+    left = len(ordered) - len(rows)
+    note += f"; {left:,} more in checks.json" if left else ""
+    return (
+        Markup("<h2>Evidence</h2>")
+        + render_table(columns, rows)
+        + Markup('<p class="note">{}. The red line is the bound.</p>').format(note)
+    )
+
+
+def _row(check: EvidenceCheck, reach: float) -> list[object]:
+    css, word = {True: ("good", "passed"), False: ("bad", "failed"), None: ("soft", "not judged")}[
+        check.passed
+    ]
+    pill = Markup('<span class="pill {}" title="{}">{}</span>').format(css, check.reason, word)
+    return [
+        pill,
+        Markup('{} <span class="soft">{}</span>').format(
+            breakable(check.metric), _TITLES[check.kind]
+        ),
+        breakable(check.slice),
+        Cell(f"{check.rows:,}", check.rows),
+        Cell(difference(check.difference), check.difference),
+        _bar(check, reach),
+        Cell(number(check.bound), check.bound),
+    ]
+
+
+def _bar(check: EvidenceCheck, reach: float) -> Markup:
+    """Draw an interval, its middle, zero and the bound."""
+    if not math.isfinite(check.low) or not math.isfinite(check.high):
+        return Markup('<span class="soft">{}</span>').format(check.reason)
+
+    def x(value: float) -> float:
+        return WIDTH / 2 + max(-1.0, min(1.0, value / reach)) * (WIDTH / 2 - 6)
+
+    middle = HEIGHT / 2
+    colour = {True: "var(--train)", False: "#b3261e", None: "var(--soft)"}[check.passed]
+    return Markup(
+        '<svg class="interval" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img"><title>{title}</title>'
+        '<path d="M{zero:.1f} 1V{low_edge}" stroke="var(--line)"/>'
+        '<path d="M{bound:.1f} 1V{low_edge}" stroke="#b3261e" stroke-dasharray="2 2"/>'
+        '<path d="M{left:.1f} {middle}H{right:.1f}" stroke="{colour}" stroke-width="3"/>'
+        '<circle cx="{at:.1f}" cy="{middle}" r="4" fill="{colour}"/></svg>'
+    ).format(
+        w=WIDTH,
+        h=HEIGHT,
+        title=escape(signed_range(check.low, check.high)),
+        zero=x(0.0),
+        bound=x(check.bound),
+        left=x(check.low),
+        right=x(check.high),
+        at=x(check.difference),
+        middle=middle,
+        low_edge=HEIGHT - 1,
+        colour=colour,
+    )
+
+
+def _reach(checks: Sequence[EvidenceCheck], metric: str) -> float:
+    """Return the largest size among a metric's intervals and bounds; those of slices may be cut off."""
+    sizes = [
+        abs(value)
+        for check in checks
+        if check.metric == metric
+        for value in (check.low, check.high, check.bound)
+        if math.isfinite(value)
+    ]
+    return max(sizes, default=1.0) or 1.0

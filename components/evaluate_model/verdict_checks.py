@@ -1,0 +1,67 @@
+"""Every check behind a verdict, as `checks.json` beside the blessing."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..lib.uris import join, write_json
+from .evidence.checks import EvidenceCheck
+from .gate import rule
+from .thresholds import Check
+
+CHECKS_FILE = "checks.json"
+FORMAT = 1
+
+
+def write_checks(
+    folder: str, thresholds: Sequence[Check], evidence: Sequence[EvidenceCheck]
+) -> None:
+    """Write what was checked, and what came of it.
+
+    Args:
+        folder: The blessing's folder.
+        thresholds: TFMA's thresholds on every slice.
+        evidence: The checks on evidence.
+    """
+    checks = [_of_threshold(check) for check in thresholds] + [
+        _of_evidence(check) for check in evidence
+    ]
+    write_json(join(folder, CHECKS_FILE), {"format": FORMAT, "checks": checks})
+
+
+def _of_threshold(check: Check) -> dict[str, Any]:
+    value, champion = _number(check.value), _number(check.champion)
+    is_judged = not check.not_judged
+    return {
+        "kind": "change_threshold" if check.is_change else "value_threshold",
+        "metric": check.metric,
+        "slice": check.slice,
+        "challenger": value,
+        "champion": champion,
+        "difference": None if value is None or champion is None else value - champion,
+        "interval": None,
+        "bound": rule(check.threshold),
+        "passed": check.passed if is_judged else None,
+        "reason": check.not_judged or check.message,
+    }
+
+
+def _of_evidence(check: EvidenceCheck) -> dict[str, Any]:
+    low, high = _number(check.low), _number(check.high)
+    return {
+        "kind": str(check.kind),
+        "metric": check.metric,
+        "slice": check.slice,
+        "rows": check.rows,
+        "challenger": _number(check.challenger),
+        "champion": _number(check.champion),
+        "difference": _number(check.difference),
+        "interval": None if low is None or high is None else [low, high],
+        "bound": check.bound,
+        "passed": check.passed,
+        "reason": check.reason,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

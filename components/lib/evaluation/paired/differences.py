@@ -1,0 +1,198 @@
+"""The difference of two models' metrics on each slice, with its standard error."""
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from tensorflow_model_analysis.evaluators import (
+    metrics_plots_and_validations_evaluator as evaluator,
+)
+from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
+
+from ..array_metrics.array_path import Columns
+from ..eval_config import BASELINE, CANDIDATE
+from ..metric_names import result_names
+from ..scores import Scores
+from ..slices import SliceKey, slice_rows
+from .group_sums import Metrics, group_sums
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """A metric of two models on the same rows.
+
+    Attributes:
+        metric: The metric's name.
+        slice_key: TFMA's key of the slice.
+        rows: How many rows the slice has.
+        groups: How many groups of rows were left out in turn.
+        challenger: The challenger's value.
+        champion: The champion's value.
+        challenger_error: Standard error of the challenger's value.
+        error: Standard error of the difference; NaN where a draw has no value.
+        undefined: Why no model has a value on these rows, such as `8 rows, all with label 0`; empty if they have.
+    """
+
+    metric: str
+    slice_key: SliceKey
+    rows: int
+    groups: int
+    challenger: float
+    champion: float
+    challenger_error: float
+    error: float
+    undefined: str = ""
+
+    @property
+    def difference(self) -> float:
+        """Challenger minus champion."""
+        return self.challenger - self.champion
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of the standard error."""
+        return max(self.groups - 1, 1)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the interval around the difference that holds the true one with this confidence, between 0 and 1."""
+        reach = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * self.error
+        return self.difference - reach, self.difference + reach
+
+    def chance_of(self, bound: float) -> float:
+        """Return how likely so low a difference is, if the true one were `bound`: a one-sided p-value."""
+        if not self.error:
+            return float(self.difference >= bound)
+        return float(stats.t.cdf((self.difference - bound) / self.error, self.freedom))
+
+
+def paired_differences(
+    config: config_pb2.EvalConfig,
+    scores: Scores,
+    metrics: Collection[str],
+    group: np.ndarray,
+    least_rows: int = 1,
+) -> list[PairedDifference]:
+    """Compare two models by some metrics on every slice.
+
+    The standard error is that of a delete-a-group jackknife: sqrt((g - 1) / g * sum((d_i - mean(d))^2)) over the
+    differences d_i without each of g groups (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 11;
+    Kott, The delete-a-group jackknife, Journal of Official Statistics 17, 2001).
+
+    Args:
+        config: A config as `build_eval_config` completes it, with a champion.
+        scores: Rows with the predictions of both models.
+        metrics: Names of the metrics, as `result_names` gives them.
+        group: Each row's group, shape (rows,), from `assign_groups`.
+        least_rows: Slices with fewer rows are left out.
+
+    Returns:
+        A difference for each metric and slice, all rows first. One whose value is no number for either model is not
+        in it.
+
+    Raises:
+        NotCoveredError: If a metric's sums can't be made by group.
+    """
+    names = result_names(config)
+    computations = evaluator._filter_and_separate_computations(
+        metric_specs.to_computations(_with_metrics(config, metrics, names), eval_config=config)
+    )
+    derived = computations.derived_computations
+    same = np.ones(scores.rows)
+    prepared = []
+    for computation in computations.non_derived_computations:
+        key = computation.keys[0]
+        weight = scores.weight if key.example_weighted and scores.weight is not None else same
+        columns = Columns(
+            scores.label, scores.predictions[key.model_name], weight.astype(np.float64)
+        )
+        prepared.append(group_sums(computation, columns, derived))
+
+    def values(rows: np.ndarray | slice) -> Iterator[Metrics]:
+        present, numbered = np.unique(group[rows], return_inverse=True)
+        sources = [draws(rows, numbered, len(present)) for draws in prepared]
+        for parts in zip(*sources, strict=True):
+            found: Metrics = {}
+            for part in parts:
+                found.update(part)
+            for one in derived:
+                if not all(key in found for key in one.keys):
+                    found.update(one.result(found))
+            yield found
+
+    results: list[PairedDifference] = []
+    with np.errstate(all="ignore"):
+        for key, rows in slice_rows(scores.slices, config.slicing_specs).items():
+            count = scores.rows if isinstance(rows, slice) else len(rows)
+            if count >= least_rows:
+                results += _compare(key, count, list(values(rows)), metrics, names)
+    return results
+
+
+def _compare(
+    slice_key: SliceKey,
+    rows: int,
+    draws: list[Metrics],
+    metrics: Collection[str],
+    names: Callable[[metric_types.MetricKey], str],
+) -> Iterator[PairedDifference]:
+    """Compare two models on one slice: over all of its rows first among the draws, then without each group."""
+    wanted: Mapping[metric_types.MetricKey, str] = {
+        key: names(key)
+        for key in draws[0]
+        if key.model_name == CANDIDATE and not key.is_diff and names(key) in metrics
+    }
+    for key, name in wanted.items():
+        other = key.make_baseline_key(BASELINE)
+        pairs = np.array([[float(draw[key]), float(draw[other])] for draw in draws])
+        challenger, champion = pairs[0].tolist()
+        if not math.isfinite(challenger) or not math.isfinite(champion):
+            continue
+        without = pairs[1:]
+        yield PairedDifference(
+            metric=name,
+            slice_key=slice_key,
+            rows=rows,
+            groups=len(without),
+            challenger=challenger,
+            champion=champion,
+            challenger_error=_jackknife_error(without[:, 0]),
+            error=_jackknife_error(without[:, 0] - without[:, 1]),
+        )
+
+
+def _jackknife_error(values: np.ndarray) -> float:
+    count = len(values)
+    if count < 2:
+        return math.nan
+    return float(math.sqrt((count - 1) / count * np.square(values - values.mean()).sum()))
+
+
+def _with_metrics(
+    config: config_pb2.EvalConfig,
+    metrics: Collection[str],
+    names: Callable[[metric_types.MetricKey], str],
+) -> list[config_pb2.MetricsSpec]:
+    """Keep the metrics that are asked for, so that nothing else is computed in each draw."""
+    kept = []
+    for spec in config.metrics_specs:
+        one = config_pb2.MetricsSpec()
+        one.CopyFrom(spec)
+        del one.metrics[:]
+        for metric in spec.metrics:
+            alone = config_pb2.MetricsSpec()
+            alone.CopyFrom(spec)
+            del alone.metrics[:]
+            alone.metrics.append(metric)
+            keys = {
+                key
+                for computation in metric_specs.to_computations([alone], eval_config=config)
+                for key in computation.keys
+            }
+            if any(names(key) in metrics for key in keys):
+                one.metrics.append(metric)
+        if one.metrics:
+            kept.append(one)
+    return kept

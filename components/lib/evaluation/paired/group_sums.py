@@ -1,0 +1,284 @@
+"""What TFMA's metric formulas start from, summed by group of rows, and without each group.
+
+A computation of TFMA has a combiner, which fills an accumulator from rows, and derived computations, which make metrics
+from accumulators. Here the accumulators of all leave-one-group-out draws are made from the sums of the groups.
+"""
+
+import copy
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from tensorflow_model_analysis.metrics import (
+    binary_confusion_matrices,
+    calibration_histogram,
+    metric_types,
+)
+from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+from ..array_metrics import prepare
+from ..array_metrics.array_path import Columns, NotCoveredError, Rows
+from ..array_metrics.keras_metrics import KERAS_BATCH_ROWS
+
+Metrics = dict[Any, Any]
+_Derived: TypeAlias = metric_types.DerivedMetricComputation
+Draws = Iterator[Metrics]
+GroupSums = Callable[[Rows, np.ndarray, int], Draws]
+"""From the rows of a slice, their groups (shape (rows of the slice,)) and the number of groups to metrics: first over
+all of the rows, then over the rows without each group."""
+
+_SMALL = 1_000
+"""Up to so many thresholds are kept as they are; of more, those that no row lies between are dropped."""
+
+
+def group_sums(
+    computation: metric_types.MetricComputation,
+    columns: Columns,
+    derived: Sequence[_Derived],
+) -> GroupSums:
+    """Prepare a computation for draws.
+
+    Args:
+        computation: One of TFMA's computations with a combiner.
+        columns: All rows of the model that it is about.
+        derived: What the config's metrics are derived by; confusion matrices are made without them.
+
+    Returns:
+        A function that yields what the computation gives, draw by draw.
+
+    Raises:
+        NotCoveredError: If there is no way to sum it by group.
+    """
+    combiner = computation.combiner
+    name = type(combiner).__name__
+    if name == "_CompilableMetricsCombiner":
+        return _keras_means(combiner, columns)
+    fill = prepare(computation, columns)
+    makes = {
+        "_BinaryConfusionMatrixCombiner": _Matrices.of,
+        "_CalibrationHistogramCombiner": _Matrices.of_histogram,
+    }
+    if name in makes:
+        asked = [one for one in derived if _makes_matrices(one, computation.keys[0])]
+        if not asked:
+            raise NotCoveredError(name)
+        return makes[name](computation, columns, asked).draws
+
+    def draws(rows: Rows, group: np.ndarray, groups: int) -> Draws:
+        whole = fill(rows)
+        yield combiner.extract_output(whole)
+        for left_out in _by_group(rows, group, groups):
+            yield combiner.extract_output(_without(whole, fill(left_out)))
+
+    return draws
+
+
+def _makes_matrices(derived: _Derived, key: metric_types.MetricKey) -> bool:
+    return all(
+        one.name.startswith(binary_confusion_matrices.BINARY_CONFUSION_MATRICES_NAME)
+        and one.model_name == key.model_name
+        for one in derived.keys
+    )
+
+
+def _by_group(rows: Rows, group: np.ndarray, groups: int) -> Iterator[np.ndarray]:
+    numbers = np.arange(len(group))[rows] if isinstance(rows, slice) else rows
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(groups + 1))
+    for start, end in itertools.pairwise(bounds):
+        yield numbers[order[start:end]]
+
+
+def _without(whole: Any, part: Any) -> Any:
+    """Take the sums of some rows from those of all."""
+    if isinstance(whole, float | np.floating):
+        return whole - part
+    rest = copy.copy(whole)
+    for name in getattr(whole, "__slots__", None) or vars(whole):
+        value = getattr(whole, name)
+        if not isinstance(value, float | int | np.number):
+            raise NotCoveredError(f"{type(whole).__name__}.{name}")
+        setattr(rest, name, value - getattr(part, name))
+    return rest
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    """Thresholds over bins.
+
+    Attributes:
+        key: TFMA's key of the confusion matrices at them.
+        values: The thresholds, in TFMA's order.
+        first: For each the first bin whose rows are predicted positive, shape (thresholds,).
+    """
+
+    key: metric_types.MetricKey
+    values: np.ndarray
+    first: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Matrices:
+    """Confusion matrices at thresholds, of which AUC and all the others are derived.
+
+    Attributes:
+        place: Each row's bin, shape (rows,).
+        bins: How many bins there are.
+        positive: Each row's weight as a positive, shape (rows,).
+        negative: The same as a negative.
+        thresholds: The thresholds asked for.
+    """
+
+    place: np.ndarray
+    bins: int
+    positive: np.ndarray
+    negative: np.ndarray
+    thresholds: tuple[_Thresholds, ...]
+
+    @classmethod
+    def of(
+        cls,
+        computation: metric_types.MetricComputation,
+        columns: Columns,
+        asked: Sequence[_Derived],
+    ) -> "_Matrices":
+        """Prepare matrices that TFMA counts at thresholds."""
+        combiner = computation.combiner
+        label, prediction, weight = columns.as_float()
+        thresholds = np.asarray(list(combiner._binary_confusion_matrices._thresholds), np.float64)
+        ascending = np.sort(thresholds)
+        place = np.searchsorted(ascending, prediction, side="left").astype(np.int32)
+        first = np.searchsorted(ascending, thresholds) + 1
+        keys = [key for one in asked for key in one.keys if key in computation.keys]
+        return cls(
+            place,
+            len(ascending) + 1,
+            weight * label,
+            weight * (1 - label),
+            tuple(_Thresholds(key, thresholds, first) for key in keys),
+        )
+
+    @classmethod
+    def of_histogram(
+        cls,
+        computation: metric_types.MetricComputation,
+        columns: Columns,
+        asked: Sequence[_Derived],
+    ) -> "_Matrices":
+        """Prepare matrices that TFMA makes of a calibration histogram."""
+        combiner = computation.combiner
+        label, prediction, weight = columns.as_float()
+        buckets = combiner._num_buckets
+        position = (prediction - combiner._left) / combiner._range * buckets + 1
+        place = np.clip(position, 0, buckets + 1).astype(np.int32)
+        # With one positive row in each bucket TFMA's own rule says from which bucket on a threshold is passed.
+        ones = {i: calibration_histogram.Bucket(i, 1.0, 1.0, 1.0) for i in range(buckets + 2)}
+        histogram = combiner.extract_output(ones)
+        thresholds = []
+        for one in asked:
+            try:
+                made = one.result(histogram)
+            except KeyError:
+                # It is made of counts at its own thresholds.
+                continue
+            for key, matrices in made.items():
+                first = buckets + 2 - np.asarray(matrices.tp, np.int64)
+                thresholds.append(_Thresholds(key, np.asarray(matrices.thresholds), first))
+        return cls(place, buckets + 2, weight * label, weight * (1 - label), tuple(thresholds))
+
+    def draws(self, rows: Rows, group: np.ndarray, groups: int) -> Draws:
+        """Yield the matrices of all rows, then those without each group."""
+        place = self.place[rows]
+        present = np.flatnonzero(np.bincount(place, minlength=self.bins))
+        place, bins = np.searchsorted(present, place), len(present)
+        thresholds = [_merge(one, present) for one in self.thresholds]
+        cell = group.astype(np.int64) * bins + place
+        above = []
+        for part in (self.positive, self.negative):
+            by_group = np.bincount(cell, part[rows], minlength=groups * bins).reshape(groups, bins)
+            # Weight in a bin and in all after it; nothing lies after the last.
+            sums = np.zeros((groups, bins + 1))
+            sums[:, :bins] = np.cumsum(by_group[:, ::-1], axis=1)[:, ::-1]
+            above.append(sums)
+        whole = [sums.sum(axis=0) for sums in above]
+        for draw in range(-1, groups):
+            positive, negative = (
+                total if draw < 0 else np.maximum(total - sums[draw], 0.0)
+                for total, sums in zip(whole, above, strict=True)
+            )
+            found = {}
+            for one in thresholds:
+                tp, fp = positive[one.first], negative[one.first]
+                found[one.key] = binary_confusion_matrices.Matrices(
+                    thresholds=one.values,
+                    tp=tp,
+                    tn=negative[0] - fp,
+                    fp=fp,
+                    fn=positive[0] - tp,
+                )
+            yield found
+
+
+def _merge(thresholds: _Thresholds, present: np.ndarray) -> _Thresholds:
+    """Number the bins that have rows; of many thresholds drop those that no row lies between."""
+    first = np.searchsorted(present, thresholds.first)
+    if len(first) <= _SMALL:
+        return _Thresholds(thresholds.key, thresholds.values, first)
+    kept = np.flatnonzero(np.diff(first, prepend=-1))
+    return _Thresholds(thresholds.key, thresholds.values[kept], first[kept])
+
+
+def _keras_means(combiner: Any, columns: Columns) -> GroupSums:
+    """Prepare Keras metrics that are means over rows; their values on each row are computed once."""
+    if combiner._output_names != [""] or combiner._sub_key is not None:
+        raise NotCoveredError("a Keras metric by output or class")
+    combiner.setup()
+    values = {
+        metric_types.MetricKey(
+            name=metric.name,
+            model_name=combiner._model_name,
+            output_name="",
+            sub_key=None,
+            example_weighted=combiner._example_weighted,
+        ): _row_values(metric, columns)
+        for metric in combiner._metrics[""]
+    }
+
+    def draws(rows: Rows, group: np.ndarray, groups: int) -> Draws:
+        weight = columns.weight[rows]
+        counts = np.bincount(group, weight, minlength=groups)
+        sums = {
+            key: np.bincount(group, weight * value[rows], minlength=groups)
+            for key, value in values.items()
+        }
+        for draw in range(-1, groups):
+            count = counts.sum() - (counts[draw] if draw >= 0 else 0.0)
+            yield {
+                key: (one.sum() - (one[draw] if draw >= 0 else 0.0)) / count if count else math.nan
+                for key, one in sums.items()
+            }
+
+    return draws
+
+
+def _row_values(metric: Any, columns: Columns) -> np.ndarray:
+    """Compute a Keras metric on each row, in batches."""
+    if isinstance(metric, tf_keras.metrics.MeanMetricWrapper):
+        of_rows = functools.partial(metric._fn, **metric._fn_kwargs)
+    elif hasattr(metric, "loss"):
+        of_rows = metric.loss.call
+    else:
+        raise NotCoveredError(f"{metric.name} ({type(metric).__name__})")
+    values = np.empty(len(columns.label))
+    for start in range(0, len(values), KERAS_BATCH_ROWS):
+        batch = slice(start, start + KERAS_BATCH_ROWS)
+        prediction = columns.prediction[batch]
+        found = of_rows(
+            columns.label[batch].reshape(-1, 1), prediction.reshape(len(prediction), -1)
+        )
+        values[batch] = np.asarray(found, np.float64).reshape(len(prediction), -1).mean(axis=1)
+    return values

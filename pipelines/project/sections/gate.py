@@ -1,0 +1,95 @@
+"""The section of retrain.yaml on what a change against the champion must show."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .section import Section
+
+
+class SignificanceConfig(Section):
+    """How challenger and champion are compared: row by row, over the same draws of rows."""
+
+    metrics: list[str] = Field(
+        default_factory=list,
+        description="Names of the metrics to compare by, such as `auc`; empty: all that have a threshold and a better "
+        "side.",
+    )
+    promote_on: Literal["no_loss", "gain"] = Field(
+        "no_loss",
+        description="`no_loss`: the confidence interval of the difference must lie above a loss of `margin`. "
+        "`gain`: the whole interval must lie above 0.",
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        description="Largest loss that counts as none, in the metric's own unit. If null: 0.01 for a metric that is "
+        "better when higher, 2 % of the champion's value for losses and errors.",
+    )
+    relative_margin: float | None = Field(
+        None, ge=0, description="The same as a share of the champion's value."
+    )
+    confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="How sure one must be. 0.95: `no_loss` holds the lower end of the 90 % interval against the margin, "
+        "so that a larger loss passes in 5 % of cases; `gain` holds that of the 95 % interval against 0.",
+    )
+    draws: int = Field(
+        100,
+        ge=20,
+        le=1000,
+        description="Number of groups of rows that are left out in turn (delete-a-group jackknife).",
+    )
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> "SignificanceConfig":
+        if self.margin is not None and self.relative_margin is not None:
+            raise ValueError("margin and relative_margin exclude each other; remove one")
+        return self
+
+
+class SlicesConfig(Section):
+    """Which slices count in the comparison, and how a loss in one of them is judged."""
+
+    min_rows: int = Field(200, ge=1, description="Least number of rows of a slice that counts.")
+    max_gap: float | None = Field(
+        None,
+        ge=0,
+        description="Largest gap between the challenger's values on two slices by the same columns; null: any. It is "
+        "judged like a loss: a wider gap counts where it is more than chance.",
+    )
+    correction: Literal["holm", "benjamini_hochberg", "none"] = Field(
+        "holm",
+        description="How p-values are corrected for many slices: `holm` bounds the chance of one false finding, "
+        "`benjamini_hochberg` the share of false ones among all findings.",
+    )
+
+
+class GateConfig(Section):
+    """What a model must show beside TFMA's thresholds before it is blessed."""
+
+    require_significance: bool | SignificanceConfig = Field(
+        False,
+        description="Compare challenger and champion with confidence intervals: true for the defaults. On all rows the "
+        "challenger must show that it is no worse; on a slice a loss must be shown before it counts.",
+    )
+    cluster: str | None = Field(
+        None,
+        description="Column whose equal values mark rows that depend on each other, such as a customer's: they are "
+        "drawn together. null: rows are independent.",
+    )
+    slices: SlicesConfig = Field(default_factory=SlicesConfig)
+
+    @model_validator(mode="after")
+    def _has_a_comparison(self) -> "GateConfig":
+        if not self.require_significance and (self.cluster or self.slices != SlicesConfig()):
+            raise ValueError("cluster and slices need require_significance; set it to true")
+        return self
+
+    def evaluation_settings(self) -> dict[str, Any]:
+        """Return the input `gate` of `evaluate_model`; empty where nothing is asked."""
+        if not self.require_significance:
+            return {}
+        return self.model_dump(exclude_none=True)
