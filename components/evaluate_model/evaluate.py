@@ -240,7 +240,7 @@ def evaluate(
         done.evidence,
     )
     write_atomic(report_path, page)
-    write_checks(blessing_path, evaluation.checks, done.evidence)
+    write_checks(blessing_path, evaluation.checks, done.evidence, against)
     compared = against.version if against.exists else None
     summarize(everything, verdict.sentence, compared).write(blessing_path)
     Blessing(

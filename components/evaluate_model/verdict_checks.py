@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..lib.uris import join, write_json
+from ..lib.verdicts import Champion
 from .evidence.checks import EvidenceCheck
-from .gate import rule
+from .gate import explain, rule
 from .thresholds import Check
 
 CHECKS_FILE = "checks.json"
@@ -14,7 +15,10 @@ FORMAT = 1
 
 
 def write_checks(
-    folder: str, thresholds: Sequence[Check], evidence: Sequence[EvidenceCheck]
+    folder: str,
+    thresholds: Sequence[Check],
+    evidence: Sequence[EvidenceCheck],
+    champion: Champion,
 ) -> None:
     """Write what was checked, and what came of it.
 
@@ -22,16 +26,16 @@ def write_checks(
         folder: The blessing's folder.
         thresholds: TFMA's thresholds on every slice.
         evidence: The checks on evidence.
+        champion: What the challenger was compared with.
     """
-    checks = [_of_threshold(check) for check in thresholds] + [
+    checks = [_of_threshold(check, champion) for check in thresholds] + [
         _of_evidence(check) for check in evidence
     ]
     write_json(join(folder, CHECKS_FILE), {"format": FORMAT, "checks": checks})
 
 
-def _of_threshold(check: Check) -> dict[str, Any]:
+def _of_threshold(check: Check, champion: Champion) -> dict[str, Any]:
     value, champion = _number(check.value), _number(check.champion)
-    is_judged = not check.not_judged
     return {
         "kind": "change_threshold" if check.is_change else "value_threshold",
         "metric": check.metric,
@@ -41,8 +45,8 @@ def _of_threshold(check: Check) -> dict[str, Any]:
         "difference": None if value is None or champion is None else value - champion,
         "interval": None,
         "bound": rule(check.threshold),
-        "passed": check.passed if is_judged else None,
-        "reason": check.not_judged or check.message,
+        "passed": None if check.not_judged else check.passed,
+        "reason": explain(check, champion) if check.failed else check.not_judged,
     }
 
 
