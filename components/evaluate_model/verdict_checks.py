@@ -35,14 +35,14 @@ def write_checks(
 
 
 def _of_threshold(check: Check, champion: Champion) -> dict[str, Any]:
-    value, champion = _number(check.value), _number(check.champion)
+    ours, theirs = _number(check.value), _number(check.champion)
     return {
         "kind": "change_threshold" if check.is_change else "value_threshold",
         "metric": check.metric,
         "slice": check.slice,
-        "challenger": value,
-        "champion": champion,
-        "difference": None if value is None or champion is None else value - champion,
+        "challenger": ours,
+        "champion": theirs,
+        "difference": None if ours is None or theirs is None else ours - theirs,
         "interval": None,
         "bound": rule(check.threshold),
         "passed": None if check.not_judged else check.passed,
