@@ -33,7 +33,7 @@ class SignificanceConfig(Section):
         0.95,
         gt=0.5,
         lt=1,
-        description="How sure one must be. 0.95: `no_loss` holds the lower end of the 90 % interval against the margin, "
+        description="How sure one must be. 0.95: `no_loss` holds the lower end of the 90 % interval against `margin`, "
         "so that a larger loss passes in 5 % of cases; `gain` holds that of the 95 % interval against 0.",
     )
     draws: int = Field(
