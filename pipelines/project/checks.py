@@ -23,9 +23,12 @@ from .model_checks import check_module, model_problems
 from .reach import reading_tasks, source_pattern, store_tasks
 from .schemas import open_schema
 from .sections.deploy.deploy import DeployConfig, ReadsTheStore
+from .sections.monitoring.monitoring import MonitoringConfig
 from .sections.retrain import RetrainConfig
 from .yaml_places import parse_place
 
+# What a table of predictions has beside the columns that the model was asked with.
+_OF_LOGS, _PREDICTION = ("request_id", "row"), "prediction"
 _PLACE = re.compile(
     r"\b(?:data|validation|evaluation|model|serving|statistics)\.[a-z_]+(?:\.\w+|\[\d+\])*"
 )
@@ -195,14 +198,43 @@ def _column_problems(config: RetrainConfig, columns: dict[str, None]) -> Iterato
     for place, name in named:
         if name not in columns:
             yield _unknown_column(place, name, columns)
+    if config.monitoring:
+        # Logs may have columns of their own, beside those of the data.
+        logged = columns | dict.fromkeys(
+            [*_OF_LOGS, *config.monitoring.predictions.mapping.columns]
+        )
+        for place, name in _monitored_columns(config.monitoring):
+            if name not in logged and not name.startswith(_PREDICTION):
+                new = "It counts only where the logs of predictions have it."
+                yield _unknown_column(f"monitoring.{place}", name, logged, new)
 
 
-def _unknown_column(place: str, name: str, columns: dict[str, None]) -> Problem:
+def _monitored_columns(monitoring: MonitoringConfig) -> Iterator[tuple[str, str]]:
+    drift, labels = monitoring.drift, monitoring.labels
+    for place, named in (
+        ("drift.thresholds", drift.thresholds),
+        ("drift.method.columns", drift.method.columns),
+    ):
+        yield from ((f"{place}.{name}", name) for name in named)
+    for place, listed in (
+        ("drift.ignore", drift.ignore),
+        ("labels.key", labels.key or ()),
+        ("labels.compare", labels.compare),
+    ):
+        yield from ((f"{place}[{i}]", name) for i, name in enumerate(listed))
+
+
+def _unknown_column(
+    place: str,
+    name: str,
+    columns: dict[str, None],
+    new: str = "If the data has it, accept it into the schema.",
+) -> Problem:
     near = did_you_mean(name, columns)
     text = f"{place} names the column '{name}', which the schema does not have.{near}"
     # A column that is like none may be one that the newest data brings.
     return Problem(
-        text if near else f"{text} If the data has it, accept it into the schema.",
+        text if near else f"{text} {new}",
         stops=bool(near),
         place=place,
     )

@@ -325,6 +325,42 @@ def test_a_column_without_a_near_name_may_be_new(project):
     assert "'weather', which the schema does not have. If the data has it, accept it" in found
 
 
+MONITORING = "monitoring:\n  labels: {pattern: labels/*.csv%s}\n  drift: {%s}\nevaluation:"
+
+
+@pytest.mark.parametrize(
+    ("labels", "drift", "line"),
+    [
+        (", key: [order_di]", "", "7: monitoring.labels.key[0] names the column 'order_di', which"),
+        (", compare: [contry]", "", "7: monitoring.labels.compare[0] names the column 'contry'"),
+        (
+            "",
+            "thresholds: {contry: 0.1}",
+            "8: monitoring.drift.thresholds.contry names the column 'contry', which the schema does not have. Did you "
+            "mean 'country'?",
+        ),
+        ("", "method: {columns: {contry: psi}}", "8: monitoring.drift.method.columns.contry names"),
+        (
+            "",
+            "ignore: [country, contry]",
+            "8: monitoring.drift.ignore[1] names the column 'contry'",
+        ),
+    ],
+)
+def test_a_column_of_monitoring_is_looked_for_in_the_schema(project, labels, drift, line):
+    (found,) = problems(project(("evaluation:", MONITORING % (labels, drift))))
+    assert found.startswith(f"retrain.yaml:{line}")
+
+
+def test_columns_that_logs_have_beside_the_data_are_no_problem(project):
+    known = ", key: [request_id, row]", "thresholds: {prediction: 0.1, prediction_1: 0.1}"
+    assert warnings(project(("evaluation:", MONITORING % known))) == []
+    (found,) = warnings(project(("evaluation:", MONITORING % (", key: [visitor]", ""))))
+    assert found.endswith("does not have. It counts only where the logs of predictions have it.")
+    mapped = ", key: [visitor]}\n  predictions: {uri: logs, format: json_lines, mapping: {columns: {visitor: who.id}}"
+    assert warnings(project(("evaluation:", MONITORING % (mapped, "")))) == []
+
+
 def test_what_only_this_machine_has_is_named(project):
     folder = project()
     lines = list(local_only(load_config(folder)))
