@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from ....components.lib.errors import RetrainerError
+from ....components.lib.words import plural
 from ..http_server import STATUS_PATHS, Listener, answer_status, serve_until_signalled
 from ..log_files.waiting_rows import Limits
 from ..log_files.writer import LogWriter, Rolling
@@ -68,7 +69,8 @@ def run_proxy(service: ProxyService, host: str, port: int, status_port: int | No
     finally:
         state = log.close(DRAIN_SECONDS)
         level = logging.WARNING if state.dropped else logging.INFO
-        LOGGER.log(level, "stopped: %d rows written, %d dropped.", state.written, state.dropped)
+        written = plural(state.written, "row")
+        LOGGER.log(level, "stopped: %s written, %s dropped.", written, f"{state.dropped:,}")
 
 
 def check_target(target: str) -> str:

@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from ....components.lib.words import plural
 from ..http_server import STATUS_PATHS, Listener, answer_status, serve_until_signalled
 from ..log_files.metrics import LogCollector
 from ..log_files.waiting_rows import Limits
@@ -56,7 +57,8 @@ def run_sink(service: SinkService, host: str, port: int) -> None:
     finally:
         state = log.close(DRAIN_SECONDS)
         level = logging.WARNING if state.dropped else logging.INFO
-        LOGGER.log(level, "stopped: %d events written, %d dropped.", state.written, state.dropped)
+        written = plural(state.written, "event")
+        LOGGER.log(level, "stopped: %s written, %s dropped.", written, f"{state.dropped:,}")
 
 
 class EventSink:
