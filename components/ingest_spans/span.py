@@ -13,6 +13,7 @@ from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, scratch_folder
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.column_types import ColumnType, is_compatible
+from ..lib.source_rows.downloads_ahead import DownloadsAhead
 from ..lib.source_rows.settings import IngestSettings
 from ..lib.source_rows.sources.base import BadRow
 from ..lib.source_rows.span_sources import check_unchanged, digest_content, opener_of
@@ -193,9 +194,13 @@ def _write(
     folder: Path,
     digests: MutableMapping[str, str],
 ) -> SpanFiles:
-    with tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="retrainer-") as scratch,
+        DownloadsAhead(source.files, tempfile.mkdtemp(dir=scratch), digests) as ahead,
+    ):
+        options = settings.source_options
         openers = [
-            (file.uri, opener_of(file, settings.source_options, source.name, scratch, digests))
+            (file.uri, opener_of(file, options, source.name, scratch, digests, ahead))
             for file in source.files
         ]
         return write_span_files(

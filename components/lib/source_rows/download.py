@@ -79,21 +79,39 @@ def downloaded(file: SourceFile, scratch: str, digests: MutableMapping[str, str]
     if is_bigquery(file.uri):
         yield ""
         return
-    fs, path = filesystem(file.uri)
     if is_local(file.uri):
         with _digested_beside(file, digests):
-            yield path
+            yield filesystem(file.uri)[1]
         return
-    copy = os.path.join(scratch, os.path.basename(path))
+    copy = download(file, scratch, digests)
+    try:
+        yield copy
+    finally:
+        os.unlink(copy)
+
+
+def download(file: SourceFile, folder: str, digests: MutableMapping[str, str]) -> str:
+    """Copy a file from elsewhere to this machine.
+
+    Args:
+        file: The file.
+        folder: Folder for the copy.
+        digests: Digests by URI, to which the file's is added.
+
+    Returns:
+        The copy's path; its name is that of the file.
+
+    Raises:
+        RetrainerError: If the file is missing, or access is denied.
+    """
+    fs, path = filesystem(file.uri)
+    copy = os.path.join(folder, os.path.basename(path))
     try:
         fs.get_file(path, copy)
     except (FileNotFoundError, PermissionError) as error:
         raise access_error(file.uri, error) from error
     digests[file.uri] = digest_file(copy)
-    try:
-        yield copy
-    finally:
-        os.unlink(copy)
+    return copy
 
 
 @contextmanager

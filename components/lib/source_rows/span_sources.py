@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -11,6 +12,7 @@ from ..errors import RetrainerError
 from ..source_files import SourceFile, SourceSpan
 from ..span_discovery import read_fingerprints
 from .download import access_error, digest_source, downloaded
+from .downloads_ahead import FILES_AHEAD, DownloadsAhead
 from .sources.base import Source, SourceOptions
 from .sources.open_source import open_source
 from .sources.partition_columns import PartitionedSource
@@ -23,6 +25,7 @@ def opener_of(
     span: str,
     near: str,
     digests: MutableMapping[str, str],
+    ahead: DownloadsAhead | None = None,
 ) -> Opener:
     """Return what opens a file or table of a span.
 
@@ -32,12 +35,13 @@ def opener_of(
         span: Name of its span.
         near: Folder for copies.
         digests: Digests by URI, to which the file's is added.
+        ahead: Fetches the span's files before they are opened; None: each is fetched when it is opened.
     """
     if is_bigquery(file.uri):
         # Read twice, it gives what its table held at one moment.
         source = open_source(file, "", options, span, near)
         return lambda: nullcontext(source)
-    return partial(_opened, file, options, span, near, digests)
+    return partial(_opened, file, options, span, near, digests, ahead)
 
 
 def digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> str:
@@ -47,9 +51,10 @@ def digest_content(source: SourceSpan, digests: MutableMapping[str, str]) -> str
         source: The span.
         digests: Digests by URI, as far as they are known; the others are added.
     """
-    for file in source.files:
-        if file.uri not in digests:
-            digests[file.uri] = digest_source(file)
+    unknown = [file for file in source.files if file.uri not in digests]
+    with ThreadPoolExecutor(FILES_AHEAD) as pool:
+        for file, digest in zip(unknown, pool.map(digest_source, unknown), strict=True):
+            digests[file.uri] = digest
     return digest_value(
         [
             [digests[file.uri], *map(list, file.partitions)]
@@ -84,10 +89,11 @@ def _opened(
     span: str,
     near: str,
     digests: MutableMapping[str, str],
+    ahead: DownloadsAhead | None,
 ) -> Iterator[Source]:
     with (
         tempfile.TemporaryDirectory(dir=near) as scratch,
-        downloaded(file, scratch, digests) as path,
+        ahead.opened(file) if ahead else downloaded(file, scratch, digests) as path,
     ):
         opened = _open(file, path, options, span, scratch)
         yield PartitionedSource(opened, file, options.exclude) if file.partitions else opened
