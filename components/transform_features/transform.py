@@ -1,17 +1,18 @@
 """Feature engineering: the user's preprocessing_fn, analysed by TensorFlow Transform."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 
 from ..lib.beam import pipeline_options, pipeline_output
-from ..lib.examples import TRAIN, Examples
+from ..lib.examples import TRAIN, Examples, SpanPart
 from ..lib.features import raw_features, read_schema
 from ..lib.progress import progress
 from ..lib.uris import join
 from ..lib.user_module import load_module, user_function
+from .in_process.analysis import UnsupportedError, analyse
 from .on_beam import analyse_on_beam
 from .used_columns import DTYPES, used_features
 
@@ -35,7 +36,8 @@ def transform(
         output: Folder for the transform graph, as `tft.TFTransformOutput` reads it.
         module: Importable module of the user's code.
         module_source: Text of the user's code, in place of `module`.
-        beam_args: Arguments of the Beam pipeline; none runs it in this process.
+        beam_args: Arguments of a Beam pipeline; empty: the analysis runs in this process, on Beam only if it has an
+            analyser that needs it.
 
     Returns:
         The verdict.
@@ -48,11 +50,14 @@ def transform(
     preprocess = user_function(load_module(module, module_source), "preprocessing_fn")
     kinds = used_features(preprocess, available)
 
+    parts = examples.splits[TRAIN]
     progress("analysing with TensorFlow Transform")
     options = pipeline_options(beam_args)
     # TFT renames two folders of its output.
     with pipeline_output(options, output, _LAST) as folder:
-        analyse_on_beam(preprocess, kinds, examples.splits[TRAIN], folder, options, output)
+        beam_for = None if beam_args else _analyse_here(preprocess, kinds, parts, folder)
+        if beam_args or beam_for:
+            analyse_on_beam(preprocess, kinds, parts, folder, options, output)
         metadata_io.write_metadata(
             dataset_metadata.DatasetMetadata.from_feature_spec(
                 {name: tf.io.FixedLenFeature([1], DTYPES[kind]) for name, kind in kinds.items()}
@@ -60,4 +65,17 @@ def transform(
             join(folder, tft.TFTransformOutput.RAW_METADATA_DIR),
         )
         transformed = tft.TFTransformOutput(folder).transformed_feature_spec()
-    return f"{len(kinds)} columns to {len(transformed)} features over {examples.rows(TRAIN):,} rows"
+    verdict = (
+        f"{len(kinds)} columns to {len(transformed)} features over {examples.rows(TRAIN):,} rows"
+    )
+    return f"{verdict}; on Beam, which alone computes {beam_for}" if beam_for else verdict
+
+
+def _analyse_here(
+    preprocess: Callable, kinds: Mapping[str, str], parts: Sequence[SpanPart], folder: str
+) -> str | None:
+    try:
+        analyse(preprocess, kinds, parts, folder)
+    except UnsupportedError as error:
+        return str(error)
+    return None

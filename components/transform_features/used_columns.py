@@ -1,10 +1,11 @@
 """Which columns a preprocessing_fn uses."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import tensorflow as tf
-import tensorflow_transform as tft
+from tensorflow_transform import analyzer_nodes, graph_tools, impl_helper, nodes, tf2_utils
 
 from ..lib.errors import RetrainerError
 from ..lib.features import FLOAT, INT, STRING
@@ -40,14 +41,31 @@ def used_features(preprocess: Callable, available: Mapping[str, str]) -> dict[st
                 f"{_HOLDS[available[columns.last]]}."
             ) from error
 
-    used = set(tft.get_transform_input_columns(checked, specs)) | set(
-        tft.get_analyze_input_columns(checked, specs)
-    )
+    # In a folder of its own: the names of lookup tables, which the process shares, follow from their files.
+    with tempfile.TemporaryDirectory(prefix="retrainer-transform-") as folder:
+        graph, inputs, outputs = impl_helper.trace_preprocessing_function(
+            checked, specs, use_tf_compat_v1=False, base_temp_dir=folder
+        )
+    used = _sources(graph, inputs, outputs)
     if not used:
         raise RetrainerError(
             f"preprocessing_fn uses none of the columns {', '.join(available)}; a model needs a feature."
         )
     return {name: available[name] for name in sorted(used)}
+
+
+def _sources(
+    graph: tf.Graph, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    # As tft.get_transform_input_columns and tft.get_analyze_input_columns find them, each of which traces the function
+    # once more.
+    visitor = graph_tools.SourcedTensorsVisitor()
+    for sink in graph.get_collection(analyzer_nodes.TENSOR_REPLACEMENTS):
+        nodes.Traverser(visitor).visit_value_node(sink.future)
+    flat_outputs = tf.nest.flatten(outputs, expand_composites=True)
+    _, controls = tf2_utils.strip_and_get_tensors_and_control_dependencies(flat_outputs)
+    sinks = [*visitor.sourced_tensors, *controls, *flat_outputs]
+    return dict(graph_tools.get_dependent_inputs(graph, inputs, sinks))
 
 
 class _Columns(dict):

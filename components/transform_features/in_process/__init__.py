@@ -1,0 +1,1 @@
+"""TFT's analysis without a Beam pipeline: its own graph, analysers and files, over whole record batches."""

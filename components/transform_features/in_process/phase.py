@@ -1,0 +1,53 @@
+"""A phase of an analysis: the part of a preprocessing_fn that gives some analysers their input, as a function."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_transform import graph_context, impl_helper
+from tensorflow_transform.saved import saved_transform_io_v2
+
+
+class Phase:
+    """Computes the input of analysers from rows, once the analysers before them have their results.
+
+    Calls are safe on several threads.
+    """
+
+    def __init__(
+        self,
+        preprocess: Callable,
+        specs: Mapping[str, tf.TypeSpec],
+        names: Mapping[str, str],
+        replacements: Mapping[str, tf.Tensor],
+        folder: str,
+    ) -> None:
+        """Trace the function, as TFT does for the SavedModel that its workers run.
+
+        Args:
+            preprocess: The user's preprocessing_fn.
+            specs: Types of the columns that it uses.
+            names: Tensors of its graph to compute, by the names that results get.
+            replacements: Results of earlier phases, by the names of the tensors that they replace.
+            folder: Folder for temporary files.
+        """
+        # What the function captures lives as long as the module.
+        self._module = tf.Module()
+        context = graph_context.TFGraphContext(
+            module_to_export=self._module,
+            temp_dir=folder,
+            evaluated_replacements=dict(replacements),
+        )
+        traced = impl_helper.get_traced_transform_fn(
+            preprocess, dict(specs), context, output_keys_to_name_map=dict(names)
+        )
+        saved_transform_io_v2.trace_and_update_module(
+            self._module, traced, "transform_fn", strip_control_dependencies=False
+        )
+        self._columns = sorted(specs)
+
+    def __call__(self, columns: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        """Compute the tensors for some rows."""
+        function: Any = self._module.transform_fn
+        # A dictionary is flattened in the order of its names.
+        return function(*(columns[name] for name in self._columns))
