@@ -18,7 +18,7 @@ def transform_features(
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
-    """Analyses the training split with the user's `preprocessing_fn`, on TensorFlow Transform and Beam.
+    """Analyses the training split with the user's `preprocessing_fn`, by TensorFlow Transform.
 
     `preprocessing_fn(inputs)` gets a dense tensor of shape (rows, 1) for each column: int64 for integers that are
     never missing, float32 with NaN for missing cells for other numbers, string with "" for missing text.
@@ -29,7 +29,7 @@ def transform_features(
         transform_graph: The transform graph, as `tft.TFTransformOutput` reads it.
         module: Importable module with `preprocessing_fn`, installed in the image.
         module_source: Text of such a module, in place of `module`.
-        beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; none runs in the task's process.
+        beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; without any it runs in the task's process.
         store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
