@@ -29,7 +29,7 @@ def transform_features(
         transform_graph: The transform graph, as `tft.TFTransformOutput` reads it.
         module: Importable module with `preprocessing_fn`, installed in the image.
         module_source: Text of such a module, in place of `module`.
-        beam_args: Beam's own pipeline arguments, such as `--runner=DataflowRunner`; without any it runs in this process.
+        beam_args: Beam's own arguments, such as `--runner=DataflowRunner`; without any it runs in the task's process.
         store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
