@@ -29,8 +29,10 @@ CLUSTER ?= tests/components/lib/serving/kserve tests/deploy
 N ?= 100
 SEED ?= 1
 AREAS ?=
+ENGINE ?=
+JAR ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster lowest lint format docs lock image mutation bench data load proxy clean
+.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench data load proxy clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -47,6 +49,11 @@ test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORK
 
 cluster: setup ## the manifests, and models on KServe, on Kubernetes' own API server (needs Go and etcd)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest --cluster -m cluster $(CLUSTER)
+
+engines: setup ## components on Beam engines in containers (ENGINE=flink JAR=... for a job server's jar)
+	@# Prism and Beam's own job service need Docker, Go and the image; a job server's jar needs Java.
+	@env -u PYTHONDONTWRITEBYTECODE RETRAINER_TEST_ENGINE=$(ENGINE) RETRAINER_TEST_ENGINE_JAR=$(JAR) \
+	    .venv/bin/python -m pytest --slow --engines tests/integration/engines$(if $(ENGINE),/test_worker_pool.py)
 
 lowest: setup ## some tests with the lowest versions that pyproject.toml allows (needs Python 3.11)
 	@.venv/bin/python tools/lowest.py

@@ -30,7 +30,7 @@ def _stack(context: int = 0) -> list[inspect.FrameInfo]:
 inspect.stack = _stack
 
 
-OPTIONAL = ("slow", "cluster")
+OPTIONAL = ("slow", "cluster", "engines")
 """Marks of tests that run where an option of the same name asks for them."""
 
 

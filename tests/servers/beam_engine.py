@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -20,8 +21,10 @@ from typing import TypeVar
 from servers.go_programs import build
 
 SOURCE = Path(__file__).parent / "prism"
+PROGRAMS = Path(__file__).parent / "engine_programs"
 PROGRAM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 START_SECONDS = 120
+STOP_SECONDS = 10
 Started = TypeVar("Started", bound="_Server")
 
 
@@ -52,7 +55,7 @@ class _Server:
     def kill(self) -> None:
         """Kill it and its children, as a machine that fails does."""
         assert self._process
-        if self._process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -69,6 +72,11 @@ class _Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # A pool ends its workers, and waits for them.
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
         self.kill()
 
     def _start(
@@ -105,6 +113,32 @@ class Prism(_Server):
         program = str(build(SOURCE, PROGRAM))
         self._start([program, f"--job_port={self.port}", "--serve_http=false", "--log_kind=text"])
         return self
+
+
+class JobService(_Server):
+    """Beam's own job service in Python, which takes several workers for a job: one in each of several pools.
+
+    Attributes:
+        pools: The address that stands for the pools.
+    """
+
+    def __init__(self, log: Path, pools: Sequence[str]) -> None:
+        """Name the addresses of the pools, and the file for its messages."""
+        super().__init__(log)
+        self._spread = _Server(log.with_name("pools.log"))
+        self._addresses = list(pools)
+        self.pools = self._spread.address
+
+    def __enter__(self) -> "JobService":
+        spread, service = PROGRAMS / "spread.py", PROGRAMS / "job_service.py"
+        workers = len(self._addresses)
+        self._spread._start([sys.executable, str(spread), str(self._spread.port), *self._addresses])
+        self._start([sys.executable, str(service), str(self.port), "localhost", str(workers)])
+        return self
+
+    def kill(self) -> None:
+        self._spread.kill()
+        super().kill()
 
 
 class WorkerPool(_Server):

@@ -1,6 +1,7 @@
 """What the components that run on Beam are given, and what they make of it, in digests that two runs can compare.
 
-It runs as a program too, where the submitter is a container: `python engine_work.py FOLDER STORE COMPONENT ARGUMENTS`.
+It runs as a program too, where the submitter is a container: `python engine_work.py FOLDER STORE COMPONENTS ARGUMENTS`,
+with the name of an installed module in place of the project's model.py as one argument more.
 """
 
 import hashlib
@@ -42,14 +43,16 @@ class EngineWork:
         data: URI of the folder of the source files.
     """
 
-    def __init__(self, folder: Path, store: str, data: str = "") -> None:
+    def __init__(self, folder: Path, store: str, data: str = "", module: str = "") -> None:
         """Name the places.
 
         Args:
             folder: Where artifacts are written: a folder of the submitter alone.
             store: URI of the store.
             data: URI of the folder of the source files; empty for those of the project in `folder`.
+            module: Name of an installed module with the user's code; empty for the project's model.py.
         """
+        self._module = module
         self._folder = folder
         self.store = store
         self.data = data or str(folder / "project" / "data")
@@ -143,10 +146,10 @@ class EngineWork:
     def _transform_features(self, folder: str, beam_args: list[str]) -> Digests:
         from retrainer.components.transform_features.transform import transform
 
-        source = (self._folder / "project" / "model.py").read_text()
+        source = "" if self._module else (self._folder / "project" / "model.py").read_text()
         graph = f"{folder}/graph"
         verdict = transform(
-            self.path("examples"), self.path("schema"), graph, "", source, beam_args
+            self.path("examples"), self.path("schema"), graph, self._module, source, beam_args
         )
         # The order of the nodes in a graph differs from run to run.
         files = {name: digest for name, digest in _files(graph).items() if not name.endswith(".pb")}
@@ -245,14 +248,30 @@ def _files(folder: str, text: bool = False) -> dict[str, str]:
     }
 
 
+def main(folder: str, store: str, components: str, arguments: str = "[]", module: str = "") -> None:
+    """Run components and print what they made.
+
+    Args:
+        folder: As `EngineWork` takes it.
+        store: As `EngineWork` takes it.
+        components: Their names, with commas between them; `prepare` prepares, and runs all in this process.
+        arguments: Beam's own options, in JSON.
+        module: As `EngineWork` takes it.
+    """
+    from retrainer.components.lib.errors import RetrainerError
+
+    work = EngineWork(Path(folder), store, f"{store}/data", module)
+    if components == "prepare":
+        work.prepare()
+        components = ",".join(COMPONENTS)
+    try:
+        made = {name: work.run(name, json.loads(arguments)) for name in components.split(",")}
+    except RetrainerError as error:
+        # As `retrainer run` shows it.
+        sys.exit(f"RetrainerError: {error}")
+    print(json.dumps(made))
+
+
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    place, uri, asked, arguments = sys.argv[1:5]
-    work = EngineWork(Path(place), uri, f"{uri}/data")
-    if asked == "prepare":
-        work.prepare()
-        print(json.dumps({name: work.run(name) for name in COMPONENTS}))
-    else:
-        print(
-            json.dumps({name: work.run(name, json.loads(arguments)) for name in asked.split(",")})
-        )
+    main(*sys.argv[1:])

@@ -7,7 +7,21 @@ from pathlib import Path
 import pytest
 from servers.beam_engine import Prism, WorkerPool, beam_args
 from servers.engine_work import EngineWork
+from servers.restricted import docker
 from servers.s3 import S3Server
+
+from retrainer.components.lib.image import IMAGE
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Return the name of the image of retrainer."""
+    name = os.environ.get("RETRAINER_TEST_IMAGE", IMAGE)
+    found = docker("image", "inspect", name)
+    if found.returncode and "RETRAINER_TEST_IMAGE" not in os.environ:
+        pytest.skip(f"no Docker engine has the image {name}; make image builds it")
+    assert found.returncode == 0, found.stderr
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +57,8 @@ def pool(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Wor
 @pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest, pool: WorkerPool) -> list[str]:
     """Return Beam's options for Prism, or for Flink or Spark from a job server's jar, as RETRAINER_TEST_ENGINE says."""
-    name = os.environ.get("RETRAINER_TEST_ENGINE", "prism")
-    if name == "prism":
+    name = os.environ.get("RETRAINER_TEST_ENGINE")
+    if not name:
         return beam_args(request.getfixturevalue("prism").address, pool.address)
     jar = Path(os.environ["RETRAINER_TEST_ENGINE_JAR"]).resolve()
     master = {"flink": "--flink_master=[local]", "spark": "--spark_master_url=local[2]"}[name]
