@@ -25,6 +25,7 @@ OTHERS = {
     "components/ingest_spans/test_processes.py": "ingest.py in several processes",
     "components/lib/source_rows/sources/test_bigquery_source.py": "sources/bigquery.py",
     "components/lib/test_uris_on_a_bucket.py": "uris.py on a bucket",
+    "components/lib/serving/kserve/test_access.py": "the role that docs/deploy has for deploying to KServe",
     "components/lib/serving/kserve/test_faults.py": "faults of the cluster, other people, a death at any call",
     "components/lib/serving/kserve/test_kserves_own_server.py": "what KServe's own server loads and answers",
     "components/lib/serving/sagemaker/test_faults.py": "faults of the service, other people, a death at any call",

@@ -1,10 +1,14 @@
 """The programs that check the deployment documents, built once a session."""
 
 import importlib.util
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from servers.deploy_overlays import Overlays
+from servers.kube_apiserver import KubeApiserver
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,3 +49,21 @@ def provider(check: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def manifests(check: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built(check, "manifests", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def namespaces(kube_apiserver: KubeApiserver) -> Callable[..., str]:
+    """Return what makes a namespace; none is deleted, as no controller would finish that."""
+    numbers = itertools.count()
+
+    def make(*accounts: str) -> str:
+        name = f"team-{next(numbers)}"
+        kube_apiserver.add_namespace(name, *accounts)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def overlays(tmp_path: Path, manifests: Path, namespaces: Callable[..., str]) -> Overlays:
+    return Overlays(tmp_path, manifests, namespaces("default-editor"))

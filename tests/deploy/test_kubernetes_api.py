@@ -1,61 +1,18 @@
 """Kubernetes' own API server takes every manifest of docs/deploy, in a namespace that holds pods to "restricted"."""
 
-import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from servers.deploy_overlays import DOCUMENTS, Overlays
 from servers.kube_apiserver import KubeApiserver, pods_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.integration("go", "openssl")]
 
-DOCUMENTS = Path(__file__).resolve().parents[2] / "docs/deploy"
 OVERLAYS = sorted((DOCUMENTS / "kubeflow/overlays").iterdir())
 MONITORING = sorted((DOCUMENTS / "monitoring/kubernetes").glob("*.yaml"))
-_NAMESPACE = re.compile(r"^( *namespace:) orders$", re.MULTILINE)
-
-
-class Overlays:
-    """A copy of docs/deploy/kubeflow in a namespace of its own."""
-
-    def __init__(self, folder: Path, program: Path, namespace: str) -> None:
-        self.folder = Path(shutil.copytree(DOCUMENTS / "kubeflow", folder / "kubeflow"))
-        self._program, self.namespace = program, namespace
-        for file in self.folder.rglob("*.yaml"):
-            file.write_text(_NAMESPACE.sub(rf"\1 {namespace}", file.read_text()))
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        text = (self.folder / file).read_text()
-        assert old in text
-        (self.folder / file).write_text(text.replace(old, new))
-
-    def build(self, overlay: str) -> list[dict[str, Any]]:
-        command = [str(self._program), "-print", str(self.folder / "overlays" / overlay)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
-
-
-@pytest.fixture(scope="module")
-def namespaces(kube_apiserver: KubeApiserver) -> Callable[..., str]:
-    """Return what makes a namespace; none is deleted, as no controller would finish that."""
-    made: list[str] = []
-
-    def make(*accounts: str) -> str:
-        made.append(f"team-{len(made)}")
-        kube_apiserver.add_namespace(made[-1], *accounts)
-        return made[-1]
-
-    return make
-
-
-@pytest.fixture
-def overlays(tmp_path: Path, manifests: Path, namespaces: Callable[..., str]) -> Overlays:
-    return Overlays(tmp_path, manifests, namespaces("default-editor"))
 
 
 def take(server: KubeApiserver, objects: list[dict[str, Any]]) -> None:

@@ -111,7 +111,7 @@ class KServeCluster(LocalServer):
             key = (match["kind"], match["namespace"], match.get("name", ""))
             try:
                 with self.lock:
-                    if f"{verb} {key[0]}" in self.forbidden:
+                    if not self._allows(verb, match.get("group", ""), key):
                         raise RefusalError(
                             403,
                             "Forbidden",
@@ -128,6 +128,10 @@ class KServeCluster(LocalServer):
                 return self.error(error.status, error.reason, str(error), error.causes)
 
         return handle
+
+    def _allows(self, verb: str, group: str, key: Key) -> bool:
+        """Return whether the account that deploys may do something."""
+        return f"{verb} {key[0]}" not in self.forbidden
 
     def _get(self, key: Key, *_: Any) -> Any:
         if key not in self.objects:

@@ -177,15 +177,17 @@ class KubeApiserver:
         Args:
             user: The user; of a service account `system:serviceaccount:<namespace>:<name>`.
             verb: Such as `get`.
-            resource: Such as `deployments.apps`; without a dot of the core group.
+            resource: Such as `deployments.apps`, or `pods/exec` of the core group.
             namespace: Where; empty for the whole cluster.
             name: Of one object; empty for all.
         """
         plural, _, group = resource.partition(".")
+        plural, _, part = plural.partition("/")
         attributes = {
             "verb": verb,
             "group": group,
             "resource": plural,
+            "subresource": part,
             "namespace": namespace,
             "name": name,
         }

@@ -1,6 +1,7 @@
 """The cluster's API server: reading objects, and changing one by server-side apply."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -22,6 +23,8 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each further try of a call. All can be sent twice: a read, and a change of one resourceVersion."""
 _POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 _APPLY = "application/apply-patch+yaml"
+_DENIED = re.compile(r'cannot (\w+) resource "([\w/]+)"')
+"""k8s.io/apiserver, pkg/endpoints/handlers/responsewriters/errors.go (ForbiddenStatusError)."""
 
 
 class ChangedError(Exception):
@@ -227,8 +230,11 @@ class Cluster:
         if error.status == 403 and "exceeded quota" in said:
             return ServiceError(f"{what}: {said}. Raise the ResourceQuota, or free some.", True)
         if error.status == 403:
+            # An apply that creates needs a second verb.
+            denied = _DENIED.search(said)
+            right = " ".join(denied.groups()) if denied else verb
             return ServiceError(
-                f"{what}: access denied ({said}). Grant the account the verb '{verb}' in the namespace; "
+                f"{what}: access denied ({said}). Grant the account the verb '{right}' in the namespace; "
                 "docs/deploy/kubeflow/overlays/kserve has the role."
             )
         if error.status == 404:
