@@ -25,7 +25,7 @@ LOWEST ?= tests/components/lib/source_rows/sources/test_bigquery_source.py \
     tests/pipelines/test_examples.py \
     tests/pipelines/triggers/service/test_pull.py \
     tests/pipelines/triggers/service/test_push.py
-CLUSTER ?= tests/components/lib/serving/kserve tests/deploy
+CLUSTER ?= tests/components/lib/serving/kserve tests/deploy tests/pipelines/triggers
 N ?= 100
 SEED ?= 1
 AREAS ?=
@@ -47,7 +47,7 @@ test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORK
 	@# The processes that tests start need not compile our modules each time.
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest $(WORKERS) $(TESTS)
 
-cluster: setup ## the manifests, and models on KServe, on Kubernetes' own API server (needs Go and etcd)
+cluster: setup ## manifests, roles, replicas and models on Kubernetes' own API server (needs Go and etcd)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest --cluster -m cluster $(CLUSTER)
 
 engines: setup ## components on Beam engines in containers (ENGINE=flink JAR=... for a job server's jar)

@@ -74,6 +74,8 @@ OTHERS = {
     "pipelines/telemetry/test_ingested_logs.py": "from the process that logs to the table in the store",
     "pipelines/triggers/test_dispatch_on_targets.py": "dispatch.py on both services",
     "pipelines/triggers/test_dispatcher_of_a_file.py": "dispatch.py: the dispatcher of a retrain.yaml",
+    "pipelines/triggers/claims/test_leases_on_kubernetes.py": "leases.py on Kubernetes' own API server",
+    "pipelines/triggers/service/test_replicas_on_kubernetes.py": "replicas as processes, over Leases",
     "pipelines/triggers/claims/test_claims_on_storage.py": "claims on Cloud Storage",
     "pipelines/triggers/service/test_replicas.py": "several replicas at once",
 }

@@ -259,7 +259,7 @@ class KubeApiserver:
         return subprocess.Popen(command, stdout=self._log, stderr=self._log)
 
     def _wait(self, ready: Any, log: Path) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not ready():
             assert time.monotonic() < deadline, log.read_text()[-2000:]
             time.sleep(0.1)

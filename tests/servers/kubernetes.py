@@ -88,8 +88,7 @@ class KubernetesServer(LocalServer):
         return handle
 
     def _create(self, namespace: str, _: str, data: bytes) -> tuple[int, Any]:
-        if namespace not in self.namespaces:
-            raise RefusalError(404, "NotFound", f'namespaces "{namespace}" not found')
+        self._check_namespace(namespace)
         lease = _parse(data, namespace)
         name = lease["metadata"]["name"]
         if "resourceVersion" in lease["metadata"]:
@@ -131,13 +130,22 @@ class KubernetesServer(LocalServer):
         return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
 
     def _replace(self, namespace: str, name: str, data: bytes) -> tuple[int, Any]:
-        there, lease = self._there(namespace, name), _parse(data, namespace)
+        self._check_namespace(namespace)
+        lease = _parse(data, namespace)
         if lease["metadata"]["name"] != name:
             raise RefusalError(400, "BadRequest", "the name of the object does not match the URL's")
+        there = self.leases.get((namespace, name))
+        if there is None:
+            # pkg/registry/coordination/lease/strategy.go, AllowCreateOnUpdate; seen on 1.34.4 with a resourceVersion.
+            return 201, self._keep(namespace, name, lease)
         version = lease["metadata"].get("resourceVersion")
         if version and version != there["metadata"]["resourceVersion"]:
             raise RefusalError(409, "Conflict", "the object has been modified")
         return 200, self._keep(namespace, name, lease)
+
+    def _check_namespace(self, namespace: str) -> None:
+        if namespace not in self.namespaces:
+            raise RefusalError(404, "NotFound", f'namespaces "{namespace}" not found')
 
     def _there(self, namespace: str, name: str) -> dict[str, Any]:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ....components.lib.errors import RetrainerError
 from ....components.lib.network import use_proxy
 from ...project.formats.names import to_run_id
-from ...targets.errors import RefusedError, UnavailableError
+from ...targets.errors import RefusedError, UnauthenticatedError, UnavailableError
 from .store import KEEP, Record
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ class LeaseClaims:
             },
         }
         if after:
+            # If somebody has deleted it since it was read, the first to write creates it
+            # (kubernetes/kubernetes, pkg/registry/coordination/lease/strategy.go, AllowCreateOnUpdate).
             metadata["resourceVersion"] = after.version
             lease = self._call(
                 lambda: self._api.replace_namespaced_lease(
                     metadata["name"], self._namespace, body, _request_timeout=_TIMEOUT
                 ),
-                # 404: another replica has deleted it since it was read, as it was old.
-                404,
                 409,
             )
         else:
@@ -142,6 +142,11 @@ class LeaseClaims:
             said = f"{error.status} {error.reason}: {_message(error)}"
             if error.status == 429 or error.status >= 500:
                 raise UnavailableError(f"Kubernetes can't answer now: {said}") from error
+            if error.status == 401:
+                raise UnauthenticatedError(
+                    f"Kubernetes does not know this account: {said} Mount the token of the pod's service account, or "
+                    "renew the kubeconfig's login."
+                ) from error
             raise RefusedError(
                 f"Kubernetes refuses Leases in the namespace '{self._namespace}': {said} This account needs the verbs "
                 "get, create, update, list and delete on leases of coordination.k8s.io there."

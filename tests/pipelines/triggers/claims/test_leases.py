@@ -234,11 +234,16 @@ def test_a_record_that_was_first_and_is_deleted_before_it_is_read_is_not_ours(se
     assert claims.write("runs/a", {"by": "two"}, None) is None
 
 
-def test_a_lease_that_another_replica_deleted_since_it_was_read_is_a_lost_race(server):
-    claims = connect(server)
-    first = claims.write("runs/a", {"by": "one"}, None)
+def test_a_lease_that_another_replica_deleted_since_it_was_read_is_written_again_by_one(server):
+    one, other = connect(server), connect(server)
+    first = one.write("runs/a", {"by": "one"}, None)
     server.leases.clear()
-    assert claims.write("runs/a", {"by": "two"}, first) is None
+    assert one.write("runs/a", {"by": "two"}, first).number == 2
+    assert other.write("runs/a", {"by": "three"}, first) is None
+    server.leases.clear()
+    server.namespaces.clear()
+    with pytest.raises(RefusedError, match=r"namespaces \"ml\" not found"):
+        one.write("runs/a", {"by": "two"}, first)
 
 
 def test_a_lease_that_is_written_to_while_old_ones_are_deleted_stays(server, monkeypatch):

@@ -4,19 +4,23 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from servers.memory_target import Killed, MemoryTarget
 from servers.trigger_messages import DATA, NOON, message, written
+from servers.trigger_namespace import ON_A_KUBE_APISERVER, TriggerNamespace
 
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.errors import UnavailableError
 from retrainer.pipelines.triggers.claims.files import FileClaims
 from retrainer.pipelines.triggers.claims.ledger import CLAIM_SECONDS, Ledger
+from retrainer.pipelines.triggers.claims.store import Claims
 from retrainer.pipelines.triggers.dispatch import Dispatcher
 from retrainer.pipelines.triggers.types import Message, Result
 
@@ -24,15 +28,17 @@ from retrainer.pipelines.triggers.types import Message, Result
 class World:
     """The time as it is, one service, one place for claims, and replicas whose clocks are wrong."""
 
-    def __init__(self, names_runs: bool, claims: str, skews=(0, 0, 0), **triggers) -> None:
+    def __init__(
+        self, names_runs: bool, claims: Callable[[], Claims], skews=(0, 0, 0), **triggers
+    ) -> None:
         self.now = NOON.timestamp()
         self.target = MemoryTarget(names_runs, lambda: self.now)
         self.triggers = {name: TriggerConfig(**section) for name, section in triggers.items()}
-        self.skews, self._claims = skews, claims
+        self.skews, self._open_claims = skews, claims
         self.replicas = [self.make(skew) for skew in skews]
 
     def make(self, skew: float = 0) -> Dispatcher:
-        ledger = Ledger(FileClaims(self._claims), lambda: self.now)
+        ledger = Ledger(self._open_claims(), lambda: self.now)
         clock = lambda: self.now + skew  # noqa: E731
         return Dispatcher("orders", self.triggers, DATA, self.target, ledger, clock)
 
@@ -40,9 +46,15 @@ class World:
         return datetime.fromtimestamp(self.now + seconds, UTC)
 
 
-@pytest.fixture
-def claims():
-    return f"memory://{uuid.uuid4().hex}"
+@pytest.fixture(
+    params=["files", pytest.param("leases on a kube-apiserver", marks=ON_A_KUBE_APISERVER)]
+)
+def claims(request):
+    """Return what opens the place of claims, for each replica anew."""
+    if request.param == "files":
+        return partial(FileClaims, f"memory://{uuid.uuid4().hex}")
+    server, folder = map(request.getfixturevalue, ("kube_apiserver", "tmp_path"))
+    return TriggerNamespace(server, folder).open_claims
 
 
 @pytest.fixture(params=[True, False], ids=["named", "claimed"])
@@ -163,7 +175,7 @@ def test_a_claimed_run_covers_what_was_known_when_it_began_whatever_the_services
 
 def test_claims_that_are_away_fail_the_message_and_start_nothing(tmp_path):
     (tmp_path / "claims").write_text("no folder")
-    world = World(False, str(tmp_path / "claims"), ask={"kind": "request"})
+    world = World(False, partial(FileClaims, str(tmp_path / "claims")), ask={"kind": "request"})
     outcome = world.replicas[0].handle(message({}))
     assert outcome.result == Result.FAILED
     assert "can't be read or written" in outcome.reason
@@ -205,8 +217,10 @@ def test_a_run_that_is_there_waits_for_no_limit(claims, names_runs, monkeypatch)
 
 
 @pytest.mark.parametrize("names_runs", [True, False], ids=["named", "claimed"])
-def test_threads_of_three_replicas_start_each_run_once(tmp_path, names_runs):
-    world = World(names_runs, str(tmp_path), ask={"kind": "request"})
+def test_threads_of_three_replicas_start_each_run_once(claims, tmp_path, names_runs):
+    if isinstance(claims, partial):
+        claims = partial(FileClaims, str(tmp_path / "claims"))
+    world = World(names_runs, claims, ask={"kind": "request"})
     world.target.slow = lambda: time.sleep(0.001)
     asked = [message({"id": f"q{number}"}) for number in range(40)]
     deliveries = asked * 4
