@@ -40,6 +40,7 @@ class Outcome(StrEnum):
     """
 
     PUSHED = "pushed"
+    PENDING = "pending"
     REFUSED = "refused"
     UNCHANGED = "unchanged"
     PREDICTED = "predicted"
@@ -54,6 +55,7 @@ class Outcome(StrEnum):
 DONE_OUTCOMES = frozenset(
     {
         Outcome.PUSHED,
+        Outcome.PENDING,
         Outcome.REFUSED,
         Outcome.UNCHANGED,
         Outcome.PREDICTED,

@@ -1,8 +1,9 @@
-"""What uses a version of the registry: aliases, the next rollback, rollouts and deployments."""
+"""What uses a version of the registry: a person's decision, aliases, the next rollback, rollouts and deployments."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from .approvals import ApprovalState, approval_of
 from .promotions import rollback_target
 from .registry import Registry
 from .serving.deployments import versions_in_use
@@ -43,6 +44,12 @@ def describe_uses(version: int, uses: Sequence[VersionUse]) -> str:
 
 
 def _alias_uses(registry: Registry, version: int) -> Iterator[VersionUse]:
+    approval = approval_of(registry, version)
+    if approval and approval.state == ApprovalState.PENDING:
+        yield VersionUse(
+            "it waits for approval",
+            f"decide with 'retrainer models approve {version}' or 'retrainer models refuse {version}'",
+        )
     for alias in registry.aliases():
         moves = alias.moves()
         if moves and moves[-1].version == version:

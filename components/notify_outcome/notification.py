@@ -14,6 +14,7 @@ TEST = "test"
 """The outcome of a notification that only tests a channel."""
 _MOST_REASON = 1500
 _TITLES = {
+    "pending": "a new model waits for approval",
     "pushed": "a new model is the champion",
     "unchanged": "the model was the champion already",
     "refused": "the new model was refused",
@@ -43,8 +44,8 @@ class Notification:
     Attributes:
         pipeline: Name of the pipeline.
         run: Name of the run; of a message that waits, what it is about; of an incident without a run, its id.
-        outcome: `pushed`, `unchanged`, `refused`, `predicted`, `rolled_back`, `watched`, `stopped`, `failed`,
-            `waiting`, `incident`, `needs_a_person`, `escalated` or `resolved`.
+        outcome: `pushed`, `pending`, `unchanged`, `refused`, `predicted`, `rolled_back`, `watched`, `stopped`,
+            `failed`, `waiting`, `incident`, `needs_a_person`, `escalated` or `resolved`.
         reason: Why, in a sentence or a few.
         task: The task that decided it; empty if that is not known.
         span: The newest span; empty if that is not known.

@@ -12,6 +12,7 @@ from .secret_values import SecretValue
 _MOST_HEADER, _MOST_TEXT, _MOST_FIELD, _MOST_FIELDS = 150, 3000, 2000, 10
 _MARKS = {
     "pushed": ":white_check_mark:",
+    "pending": ":raising_hand:",
     "refused": ":no_entry_sign:",
     "rolled_back": ":rewind:",
     "stopped": ":octagonal_sign:",

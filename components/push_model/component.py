@@ -25,6 +25,7 @@ def push_model(
     champion_changed: str = "fail",
     earlier: dsl.Input[dsl.Model] = None,
     card: Dict = {},
+    approve: bool = False,
 ) -> NamedTuple("Outputs", [("verdict", str)]):
     """Makes a blessed model the champion, and refuses any other. Do not cache this task: it changes the world.
 
@@ -51,9 +52,10 @@ def push_model(
             a second evaluate_model and push_model follow.
         earlier: `pushed_model` of the run's first push. If that one decided, this one passes its verdict on.
         card: What people say of the model, for its model card: `name`, and the keys of `model.card` in retrain.yaml.
+        approve: Whether the model waits for a person (`retrainer models approve`) before it goes into service.
 
     Returns:
-        verdict: Starts with `pushed`, `refused`, `unchanged` or `judged again`.
+        verdict: Starts with `pushed`, `pending`, `refused`, `unchanged` or `judged again`.
     """
     from retrainer.components.push_model.task import RunNames, push_or_pass_on
 
@@ -73,5 +75,6 @@ def push_model(
         earlier.path if earlier else None,
         model.metadata.get("training"),
         card,
+        approve,
     )
     return (verdict,)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..lib.aliases import PUSH, Hold
+from ..lib.approvals import ApprovalState, ask
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.folders import local_folder
@@ -47,6 +48,7 @@ def push(
     allow_older: bool | str = False,
     record: TaskRecord | None = None,
     card: Mapping[str, Any] | None = None,
+    approve: bool = False,
 ) -> str:
     """Push a blessed model into the registry and make it the champion.
 
@@ -69,9 +71,10 @@ def push(
             `false`.
         record: Takes the outcome (as the verdict starts), the model's version, and the champion's before it.
         card: What people say of the model, for its model card: `name`, and the keys of `model.card` in retrain.yaml.
+        approve: Whether the model waits for a person's approval before it goes into service.
 
     Returns:
-        The verdict, which starts with `pushed`, `refused` or `unchanged`.
+        The verdict, which starts with `pushed`, `pending`, `refused` or `unchanged`.
 
     Raises:
         RetrainerError: If the blessing or the check is of another model.
@@ -138,23 +141,61 @@ def push(
             lambda made: version_files(store, made, blessing, card or {}),
             same_model,
         )
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     expected = judged.champion_version
+    if approve:
+        # A person must not be asked about a comparison that is out of date already.
+        _same_champion(registry, alias, expected)
+        return _ask(registry, version.version, judged, str(noted.get("run") or ""), record, output)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     moved = {"action": PUSH, "at": now, **({"run": noted["run"]} if noted.get("run") else {})}
     try:
         registry.move_alias(alias, version.version, expected, moved)
     except AliasMovedError as error:
-        compared = "no champion" if expected is None else f"version {expected}"
-        raise ChampionChangedError(
-            f"the champion changed while this model was judged: it was compared with {compared}, and {error}",
-            Champion.of(registry.resolve(alias)),
-        ) from error
+        raise _changed(registry, alias, expected, error) from error
     record.note(outcome="pushed", version=version.version)
     instead = "" if expected is None else f", in place of version {expected}"
     words = "; ".join(filter(None, [judged.summary, age]))
     verdict = f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"
     Pushed(True, version.version, verdict=verdict).write(output)
     return verdict
+
+
+def _ask(
+    registry: Registry,
+    version: int,
+    judged: Blessing,
+    run: str,
+    record: TaskRecord,
+    output: str,
+) -> str:
+    """Have a version wait for a person, unless one refused it before."""
+    approval = ask(registry, version, judged.champion_version, run)
+    if approval.state == ApprovalState.REFUSED:
+        record.note(outcome="refused", version=None, reasons=["not_approved"])
+        verdict = f"refused: this model is version {version}, which was {approval.words}"
+        Pushed(False, None, verdict, verdict).write(output)
+        return verdict
+    record.note(outcome="pending", version=None, waiting=version)
+    command = f"retrainer models approve {version}"
+    verdict = f"pending as version {version}, until a person decides ({command}): {judged.summary}"
+    Pushed(False, None, f"version {version} waits for approval ({command})", verdict).write(output)
+    return verdict
+
+
+def _same_champion(registry: Registry, alias: str, expected: int | None) -> None:
+    current = registry.version_of(alias)
+    if current != expected:
+        raise _changed(registry, alias, expected, AliasMovedError(alias, current, expected))
+
+
+def _changed(
+    registry: Registry, alias: str, expected: int | None, error: AliasMovedError
+) -> ChampionChangedError:
+    compared = "no champion" if expected is None else f"version {expected}"
+    return ChampionChangedError(
+        f"the champion changed while this model was judged: it was compared with {compared}, and {error}",
+        Champion.of(registry.resolve(alias)),
+    )
 
 
 def _refusal(judged: Blessing) -> str:

@@ -46,6 +46,7 @@ def push_or_pass_on(
     earlier: str | None = None,
     training: Mapping[str, Any] | None = None,
     card: Mapping[str, Any] | None = None,
+    approve: bool = False,
 ) -> str:
     """Push a model, and say whether it must be judged again.
 
@@ -67,6 +68,7 @@ def push_or_pass_on(
             this one's, and nothing is pushed.
         training: What train_model noted on the model artifact: settings, code, libraries; None if nothing.
         card: What people say of the model, for its model card.
+        approve: Whether the model waits for a person's approval.
 
     Returns:
         The verdict.
@@ -104,6 +106,7 @@ def push_or_pass_on(
                 allow_older,
                 record,
                 card,
+                approve,
             )
         except ChampionChangedError as changed:
             if champion_changed == FAIL:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ...components.lib.approvals import approve, refuse
 from ...components.lib.deletions import delete_version
 from ...components.lib.errors import RetrainerError
 from ...components.lib.promotions import Change, promote, retire, roll_back
@@ -27,6 +28,35 @@ def promote_version(store: str, version: int | str, why: str) -> Change:
     registry = Registry(Store(store).models_uri)
     with _champion_stays():
         return promote(registry, version_number(registry, version), _noted(why))
+
+
+def approve_version(store: str, version: int, why: str) -> Change:
+    """Put a version that waits for approval into service.
+
+    Args:
+        store: URI of the store.
+        version: Its number.
+        why: The reason, kept beside who did it and when; empty for none.
+
+    Raises:
+        RetrainerError: If the version does not wait, or was compared with another champion than the one now.
+    """
+    with _champion_stays():
+        return approve(Registry(Store(store).models_uri), version, _noted(why))
+
+
+def refuse_version(store: str, version: int, why: str) -> None:
+    """Refuse a version that waits for approval.
+
+    Args:
+        store: URI of the store.
+        version: Its number.
+        why: The reason, kept beside who did it and when.
+
+    Raises:
+        RetrainerError: If the version does not wait.
+    """
+    refuse(Registry(Store(store).models_uri), version, _noted(why))
 
 
 def roll_back_champion(store: str, to: int | None, why: str) -> Change:

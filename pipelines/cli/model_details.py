@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...components.lib.aliases import AliasMove, Hold
+from ...components.lib.approvals import Approval, ApprovalState, approval_of
 from ...components.lib.errors import RetrainerError
 from ...components.lib.evaluation_summary import EvaluationSummary
 from ...components.lib.model_versions import CARD_PAGE, Incomplete, ModelVersion
@@ -22,6 +23,7 @@ class ModelDetails:
         version: The version.
         is_champion: Whether it is in service.
         hold: Why it is held; None if it is not.
+        approval: What a person decided, or has to decide; None if nobody was asked.
         uses: What uses it, one clause each.
         evaluation: What the gate measured.
         moves: Every move of the champion's alias to it or away from it, newest first.
@@ -30,6 +32,7 @@ class ModelDetails:
     version: ModelVersion
     is_champion: bool
     hold: Hold | None
+    approval: Approval | None
     uses: tuple[str, ...]
     evaluation: EvaluationSummary
     moves: tuple[AliasMove, ...]
@@ -50,8 +53,11 @@ class ModelDetails:
 
     @property
     def state(self) -> str:
-        """`champion`, `held`, or empty."""
-        return "champion" if self.is_champion else "held" if self.hold else ""
+        """`champion`, `held`, `pending`, `refused`, or empty."""
+        if self.is_champion or self.hold:
+            return "champion" if self.is_champion else "held"
+        is_open = self.approval and self.approval.state != ApprovalState.APPROVED
+        return str(self.approval.state) if self.approval and is_open else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -63,6 +69,7 @@ class ModelDetails:
             **asdict(self.version),
             "champion": self.is_champion,
             "held": asdict(self.hold) if self.hold else None,
+            "approval": asdict(self.approval) if self.approval else None,
             "uses": list(self.uses),
             "evaluation": self.evaluation.to_json(),
             "history": moves,
@@ -91,6 +98,7 @@ def model_details(store: str, version: int | str) -> ModelDetails:
         found,
         newest is not None and newest.version == number,
         hold,
+        approval_of(registry, number),
         tuple(one.what for one in version_uses(store, number)),
         registry.evaluation_summary(number),
         tuple(one for one in reversed(moves) if number in (one.version, one.previous)),

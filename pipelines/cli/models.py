@@ -146,6 +146,41 @@ def promote(version: int | str, file: Path, why: str, as_json: bool) -> None:
 
 
 @models.command()
+@click.argument("version", type=click.IntRange(min=1))
+@STORE
+@_OPTIONAL_WHY
+@_JSON
+def approve(version: int, file: Path, why: str, as_json: bool) -> None:
+    """Put VERSION, which waits for approval, into service.
+
+    With 'gate.approve: true' a blessed model waits until a person decides. The champion must still be the one that it
+    was compared with.
+    """
+    from .change_models import approve_version
+
+    _print_change(approve_version(_store(file), version, why), why, as_json, file)
+
+
+@models.command()
+@click.argument("version", type=click.IntRange(min=1))
+@STORE
+@_WHY
+@_JSON
+def refuse(version: int, file: Path, why: str, as_json: bool) -> None:
+    """Refuse VERSION, which waits for approval.
+
+    No run can put this model into service; 'retrainer models promote' still can.
+    """
+    from .change_models import refuse_version
+
+    refuse_version(_store(file), version, why)
+    if as_json:
+        click.echo(json.dumps({"refused": version, "why": why}, indent=2))
+    else:
+        click.echo(f"version {version} is refused; no run puts this model into service.")
+
+
+@models.command()
 @click.option("--to", type=click.IntRange(min=1), help="Version to go back to.")
 @STORE
 @_WHY

@@ -18,7 +18,7 @@ _MOST_METRICS = 4
 # --json has all of them.
 _DIGITS = 16
 _LEAST_METRICS = ("example_count", "weighted_example_count")
-_STYLES = {"champion": "green", "held": "red"}
+_STYLES = {"champion": "green", "held": "red", "pending": "yellow", "refused": "red"}
 
 
 def print_model(details: ModelDetails, most: int = 10, console: Console | None = None) -> None:
@@ -49,6 +49,8 @@ def _facts(details: ModelDetails) -> dict[str, str]:
         facts["incident"] = str(info["incident"])
     if details.hold:
         facts["held"] = details.hold.words
+    if details.approval:
+        facts["approval"] = details.approval.words
     facts["used by"] = "; ".join(details.uses) or "nothing"
     facts["gate"] = details.evaluation.verdict or NOT_RECORDED
     facts["trained on"] = _spans(info, "train")

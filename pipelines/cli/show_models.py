@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...components.lib.approvals import ApprovalState, approval_of
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import name_spans
@@ -23,8 +24,9 @@ def list_models(store: str) -> list[dict[str, Any]]:
         store: URI of the store.
 
     Returns:
-        For each version, newest first: `version`, `uri`, `digest`, `info`, whether it is the `champion`, and whether it
-        is `held`. A folder that is no version has `version` and `incomplete`, which says what is wrong with it.
+        For each version, newest first: `version`, `uri`, `digest`, `info`, whether it is the `champion`, whether it is
+        `held`, and its `approval` (`pending`, `approved` or `refused`; None if no person was asked). A folder that is
+        no version has `version` and `incomplete`, which says what is wrong with it.
     """
     registry = Registry(Store(store).models_uri)
     newest = registry.alias(CHAMPION).newest()
@@ -36,6 +38,7 @@ def list_models(store: str) -> list[dict[str, Any]]:
             **vars(one),
             "champion": one.version == champion,
             "held": any(hold.covers(one.digest) for hold in held),
+            "approval": _approval(registry, one.version),
         }
         for one in versions
     ]
@@ -84,9 +87,20 @@ def print_models(models: Sequence[dict[str, Any]], console: Console | None = Non
         console.print("no model is in service")
 
 
+def _approval(registry: Registry, version: int) -> str | None:
+    found = approval_of(registry, version)
+    return str(found.state) if found else None
+
+
+def _waits(model: dict[str, Any]) -> str:
+    """Return what a person decided or has to decide; an approved version that was replaced is like any other."""
+    approval = model["approval"]
+    return approval if approval in (ApprovalState.PENDING, ApprovalState.REFUSED) else ""
+
+
 def _cells(model: dict[str, Any]) -> list[str]:
     info = model["info"]
-    state = "champion" if model["champion"] else "held" if model["held"] else ""
+    state = "champion" if model["champion"] else "held" if model["held"] else _waits(model)
     trained = name_spans(info["train_spans"], most=1) if info.get("train_spans") else ""
     cells = (model["version"], state, info.get("span"), info.get("run"), trained)
     return [str(cell or "") for cell in cells]

@@ -151,6 +151,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
                 span=ingested.outputs["newest_span"],
                 pattern=pattern,
                 allow_older=allow_older,
+                **({"approve": True} if config.gate.approve else {}),
                 card={"name": config.name, **model.card.model_dump(exclude_none=True)},
                 **more,
                 **RUN,

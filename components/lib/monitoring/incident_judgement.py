@@ -18,6 +18,7 @@ from .retraining_settings import PERSON, RetrainingSettings
 _NEVER_SECONDS = 10**9
 _MOST_NAMES = 3
 _ENDED_RUNS = {
+    Outcome.PENDING: "made a model that waits for approval",
     Outcome.REFUSED: "was refused by the gate",
     Outcome.UNCHANGED: "made the model that serves already",
     Outcome.STOPPED: "was stopped",

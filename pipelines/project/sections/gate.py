@@ -81,6 +81,11 @@ class GateConfig(Section):
         "drawn together. null: rows are independent.",
     )
     slices: SlicesConfig = Field(default_factory=SlicesConfig)
+    approve: bool = Field(
+        False,
+        description="Whether a blessed model waits for a person: its version is pending until `retrainer models "
+        "approve` puts it into service or `retrainer models refuse` does not. The run ends meanwhile.",
+    )
 
     @model_validator(mode="after")
     def _has_a_comparison(self) -> "GateConfig":
@@ -92,4 +97,4 @@ class GateConfig(Section):
         """Return the input `gate` of `evaluate_model`; empty where nothing is asked."""
         if not self.require_significance:
             return {}
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, exclude={"approve"})

@@ -11,6 +11,7 @@ from .section import Section
 
 Outcome = Literal[
     "pushed",
+    "pending",
     "unchanged",
     "refused",
     "predicted",
@@ -27,6 +28,7 @@ Outcome = Literal[
 ]
 DEFAULT_OUTCOMES: tuple[Outcome, ...] = (
     "pushed",
+    "pending",
     "refused",
     "rolled_back",
     "stopped",
@@ -155,12 +157,12 @@ class NotifyConfig(Section):
 
     on: list[Outcome] = Field(
         default_factory=lambda: list(DEFAULT_OUTCOMES),
-        description="pushed: a new champion. unchanged: the model already was the champion. refused: the gate "
-        "refused the model. predicted: batch prediction scored its spans. rolled_back: a look rolled a version "
-        "back. watched: any other look at a rollout. stopped: data validation or an older span stopped the run. "
-        "failed: any other end. waiting: a trigger's message waits for its cool-down or daily limit. incident: "
-        "monitoring detected something. needs_a_person: there are too few new rows for a retrain. escalated: a retrain "
-        "did not help. resolved: an incident is over.",
+        description="pushed: a new champion. pending: a new model waits for approval. unchanged: the model already was "
+        "the champion. refused: the gate refused the model. predicted: batch prediction scored its spans. "
+        "rolled_back: a look rolled a version back. watched: any other look at a rollout. stopped: data "
+        "validation or an older span stopped the run. failed: any other end. waiting: a trigger's message waits "
+        "for its cool-down or daily limit. incident: monitoring detected something. needs_a_person: there are too "
+        "few new rows for a retrain. escalated: a retrain did not help. resolved: an incident is over.",
     )
     webhook: list[WebhookConfig] = Field(
         default_factory=list,

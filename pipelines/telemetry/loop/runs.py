@@ -30,7 +30,7 @@ from ...runs.records import RunRecord, RunState
 from ...runs.remote_lookup import is_local
 from .families import gauge, one_of, timestamp
 
-_REASONS = ("not_blessed", "not_serving", "held", "older")
+_REASONS = ("not_blessed", "not_serving", "not_approved", "held", "older")
 # Of releases that noted no reason, and of later ones with reasons of their own.
 _OTHER = "other"
 _OF_PIPELINE = {

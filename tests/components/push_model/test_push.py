@@ -5,6 +5,7 @@ import re
 import pytest
 
 from retrainer.components.lib import numbered_records
+from retrainer.components.lib.approvals import pending_versions, refuse
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
@@ -366,3 +367,36 @@ def test_the_same_training_again_is_held_though_its_bytes_differ(gate):
     assert "version 2 was rolled back by ann" in verdict
     assert "an equal training, is held; to put version 2 into service" in verdict
     assert push_trained("d", 1, "wednesday").startswith("pushed as version 3")
+
+
+def test_a_model_that_needs_approval_waits_beside_the_champion(gate):
+    first, second = gate.model("a"), gate.model("b")
+    gate.push(first, gate.judge(first))
+    judged = gate.judge(second, champion=1)
+    verdict, pushed = gate.push(second, judged, approve=True)
+    assert verdict == (
+        "pending as version 2, until a person decides (retrainer models approve 2): auc 0.9"
+    )
+    assert (pushed["pushed"], pushed["version"]) == (False, None)
+    assert gate.champion == 1
+    assert gate.push(second, judged, approve=True)[0] == verdict
+    refuse(gate.registry, 2, {"by": "ann", "why": "too slow"})
+    verdict, pushed = gate.push(second, judged, approve=True)
+    assert verdict == "refused: this model is version 2, which was refused by ann (too slow)"
+    assert gate.champion == 1
+
+
+def test_nobody_is_asked_about_a_model_that_was_compared_with_an_earlier_champion(gate):
+    models = [gate.model(name) for name in "abc"]
+    gate.push(models[0], gate.judge(models[0]))
+    gate.push(models[1], gate.judge(models[1], champion=1))
+    with pytest.raises(RetrainerError, match="compared with version 1, and 'champion' points at"):
+        gate.push(models[2], gate.judge(models[2], champion=1), approve=True)
+    assert pending_versions(gate.registry) == []
+
+
+def test_a_model_that_is_not_blessed_is_refused_and_not_asked_about(gate):
+    model = gate.model("a")
+    verdict, _ = gate.push(model, gate.judge(model, blessed=False), approve=True)
+    assert verdict.startswith("refused")
+    assert gate.registry.versions() == []

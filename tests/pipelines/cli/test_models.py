@@ -4,12 +4,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from retrainer.components.lib.approvals import ask
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.numbered_records import NumberedRecords
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 from retrainer.components.resolve_champion.resolve import resolve
+from retrainer.pipelines.cli.change_models import approve_version
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.project.starting import init_project
 
@@ -214,3 +216,22 @@ def test_every_unused_version_is_deleted_but_for_the_newest(retrainer, project, 
     for arguments in ([], ["1", "--unused"]):
         wrong = CliRunner().invoke(cli, ["models", "delete", *arguments, "--file", project.file])
         assert "name either a version or --unused" in wrong.output
+
+
+def test_a_version_that_waits_is_approved_or_refused(retrainer, project, tmp_path):
+    model = tmp_path / "model"
+    for number in (3, 4):
+        project.registry.add(str(model), f"d{number}", {"run": f"run-{number}"})
+        ask(project.registry, number, 2, f"run-{number}")
+    rows = [
+        line.split() for line in retrainer("models", "list", "--file", project.file).splitlines()
+    ]
+    assert [row[:2] for row in rows[1:3]] == [["4", "pending"], ["3", "pending"]]
+    shown = retrainer("models", "refuse", "4", "--why", "too slow", "--file", project.file)
+    assert shown == "version 4 is refused; no run puts this model into service.\n"
+    assert "refused by" in retrainer("models", "show", "4", "--file", project.file)
+    shown = retrainer("models", "approve", "3", "--file", project.file)
+    assert shown.startswith("version 3 is in service now, in place of version 2.")
+    assert project.registry.version_of(CHAMPION) == 3
+    with pytest.raises(RetrainerError, match="is the champion already"):
+        approve_version(project.store, 3, "")
