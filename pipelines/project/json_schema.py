@@ -1,13 +1,34 @@
 """The JSON schema of retrain.yaml, by which editors complete and check it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from ...components.lib.engine.options import JSON_TEXT
+from ...components.lib.engine.reference import (
+    FLAG,
+    NEGATIVE_FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Kind,
+    option_kinds,
+    runner_names,
+)
+from ...components.lib.engine.runners import SHORT_NAMES
 from .sections.retrain import RetrainConfig
 from .sections.targets import TARGETS, TargetsConfig, section_type
 from .sections.triggers import TRIGGER_KINDS, section_of_kind
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
+_BEAM_TYPES: Mapping[Kind, str] = {
+    TEXT: "string",
+    WHOLE: "integer",
+    NUMBER: "number",
+    FLAG: "boolean",
+    NEGATIVE_FLAG: "boolean",
+}
+"""Types of JSON by the kind of Beam's option; of other kinds a file may hold several."""
 
 
 def config_schema() -> str:
@@ -29,6 +50,21 @@ def _add_listed(sections: dict[str, Any]) -> None:
     for name in TRIGGER_KINDS:
         own = section_of_kind(name).model_json_schema()["properties"]
         sections["TriggerConfig"]["properties"] |= own
+    for name in ("EngineConfig", "EngineOverrideConfig"):
+        own = sections[name]["properties"]
+        own["options"] |= {"properties": _beam_options(), "additionalProperties": False}
+        own["runner"]["examples"] = [*SHORT_NAMES, *runner_names()]
+
+
+def _beam_options() -> dict[str, Any]:
+    """Describe Beam's options by name."""
+    described: dict[str, Any] = {}
+    for name, kind in option_kinds().items():
+        if name not in JSON_TEXT and kind in _BEAM_TYPES:
+            described[name] = {"anyOf": [{"type": _BEAM_TYPES[kind]}, {"type": "null"}]}
+        else:
+            described[name] = {"examples": list(kind)} if isinstance(kind, tuple) else {}
+    return described
 
 
 def _as_written(schema: Any) -> Any:
@@ -37,7 +73,7 @@ def _as_written(schema: Any) -> Any:
         return [_as_written(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = ("default", "enum", "const", "required")
+    plain = ("default", "enum", "const", "required", "examples")
     schema = {key: value if key in plain else _as_written(value) for key, value in schema.items()}
     kind = schema.get("type")
     if kind in ("integer", "number", "boolean") or (kind == "string" and "enum" in schema):

@@ -20,8 +20,8 @@ from .reference import (
 )
 
 RUNNER = "runner"
-# Text to Beam, which reads the JSON in it.
-_JSON_TEXT = ("environment_config",)
+JSON_TEXT = ("environment_config",)
+"""Options that are text to Beam, which reads the JSON in it."""
 _NUMBERS = int | float
 
 
@@ -140,7 +140,7 @@ def option_problems(options: Mapping[str, Any], beam: str = "") -> Iterator[Opti
             near = f" Did you mean '{bare}'?" if bare in kinds else did_you_mean(bare, kinds)
             yield OptionProblem(name, f"is no option of Beam's.{near}")
         elif value is not None and (wanted := _misfit(value, kinds[name])):
-            if name in _JSON_TEXT and isinstance(value, dict):
+            if name in JSON_TEXT and isinstance(value, dict):
                 continue
             shown = f" and is {value!r}" if _is_plain(value) else ""
             yield OptionProblem(name, f"must be {wanted}{shown}.")

@@ -26,6 +26,8 @@ def test_the_examples_are_right(file):
         "tasks: {all: {cpu: 4, env: {TIER: 1}, image: null}}",
         'tasks: {all: {accelerators: "${GPUS:-1}", caching: "${CACHING}", memory: "${MEMORY}"}}',
         "targets: {vertex: {project: null, labels: {tier: 1}}}",
+        "engine: {runner: flink, options: {parallelism: 4, flink_version: 1.19, environment_config: {command: x}, "
+        "labels: {a: b}}, overrides: {predict_batch: {options: {parallelism: '${P}', region: null}}}}",
         "notify: {slack: {}, webhook: [{url: 'https://a.example'}, {url_env: HOOK, 'on': [failed]}]}",
     ],
 )
@@ -40,6 +42,10 @@ def test_what_a_file_may_hold_is_right(more):
         "tasks: {all: {accelerators: many}}",
         "tasks: {all: {kubernetes: {secrets: {A: key}}}}",
         "serving: {rows: text}",
+        "engine: {runner: flink, options: {paralelism: 4}}",
+        "engine: {runner: flink, options: {parallelism: many}}",
+        "engine: {overrides: {predict_batch: {options: {streaming: 3}}}}",
+        "engine: {components: [train_model]}",
         "notify: {slack: 'https://a.example'}",
         "notify: {slack: [{'on': [exploded]}]}",
     ],
