@@ -18,6 +18,11 @@ output "pipeline_service_account" {
   value       = google_service_account.pipeline.email
 }
 
+output "worker_service_account" {
+  description = "Account of Dataflow's workers: the option `service_account_email` in retrain.yaml's section `engine`; empty without `dataflow`."
+  value       = join("", google_service_account.workers[*].email)
+}
+
 output "topic" {
   description = "Topic that starts runs."
   value       = google_pubsub_topic.messages.id

@@ -132,6 +132,12 @@ variable "extra_audiences" {
   }
 }
 
+variable "dataflow" {
+  description = "Whether components may run on Dataflow, as the section engine of retrain.yaml says: adds its API, an account for its workers and the grants of both accounts."
+  type        = bool
+  default     = false
+}
+
 variable "schedule" {
   description = "When Cloud Scheduler publishes to the trigger named schedule_trigger, as a cron expression of five fields; never if empty."
   type        = string

@@ -36,6 +36,15 @@ override_resource {
   }
 }
 
+override_resource {
+  target = google_service_account.workers
+  values = {
+    email  = "retrainer-workers@acme-ml.iam.gserviceaccount.com"
+    member = "serviceAccount:retrainer-workers@acme-ml.iam.gserviceaccount.com"
+    name   = "projects/acme-ml/serviceAccounts/retrainer-workers@acme-ml.iam.gserviceaccount.com"
+  }
+}
+
 variables {
   project      = "acme-ml"
   region       = "europe-west1"
@@ -245,5 +254,48 @@ run "a_schedule_names_its_trigger" {
   assert {
     condition     = google_cloud_scheduler_job.messages[0].pubsub_target[0].attributes["retrainer-trigger"] == "monday"
     error_message = "The message says which trigger it is for."
+  }
+}
+
+run "without_dataflow_there_is_nothing_of_it" {
+  command = plan
+
+  assert {
+    condition     = length(google_service_account.workers) == 0 && length(google_project_service.dataflow) == 0
+    error_message = "Dataflow is asked for by dataflow = true."
+  }
+}
+
+run "tasks_start_dataflow_jobs_that_run_as_the_workers" {
+  command = apply
+
+  variables {
+    dataflow = true
+  }
+
+  assert {
+    condition = (
+      google_project_iam_member.pipeline_starts_dataflow[0].member == google_service_account.pipeline.member &&
+      google_service_account_iam_member.pipeline_acts_as_workers[0].member == google_service_account.pipeline.member &&
+      google_service_account_iam_member.pipeline_acts_as_workers[0].service_account_id == google_service_account.workers[0].name
+    )
+    error_message = "The tasks' account starts jobs, and may act as the workers' account alone."
+  }
+
+  assert {
+    condition = alltrue([
+      for grant in [
+        google_project_iam_member.workers_work[0],
+        google_storage_bucket_iam_member.workers_store[0],
+        google_storage_bucket_iam_member.workers_read_data[0],
+        google_artifact_registry_repository_iam_member.workers_pull[0],
+      ] : grant.member == google_service_account.workers[0].member
+    ])
+    error_message = "Workers work, read and write, and pull their image."
+  }
+
+  assert {
+    condition     = output.worker_service_account == "retrainer-workers@acme-ml.iam.gserviceaccount.com"
+    error_message = "The account is an output, for service_account_email."
   }
 }
