@@ -28,7 +28,6 @@ from .champion_comparison import (
     ALL_ROWS,
     LEAST_SHARE,
     ChampionUnfitError,
-    compare_with,
     empty_columns,
     has_no_answer,
     judge_in_part,
@@ -36,9 +35,10 @@ from .champion_comparison import (
     without_champion,
     without_silent_rows,
 )
+from .champion_policy import apply_policy, compare_by_policy
 from .evidence.checks import EvidenceCheck
 from .evidence.comparison import compare_on_evidence
-from .evidence.settings import GateSettings
+from .evidence.settings import GateSettings, Otherwise
 from .gate import Verdict, add_evidence, judge
 from .input_problems import input_problems
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
@@ -127,8 +127,14 @@ def evaluate(
     champion = Champion.read(champion_path)
     progress("loading the models")
     loaded = {CANDIDATE: load_model(model_path, CHALLENGER)}
+    broken = ""
     if champion.uri is not None:
-        loaded[BASELINE] = load_model(champion.uri, champion.name)
+        try:
+            loaded[BASELINE] = load_model(champion.uri, champion.name)
+        except RetrainerError as error:
+            if settings.champion.broken == Otherwise.FAIL:
+                raise
+            broken = str(error)
     digest = digest_folder(model_path)
     described = {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name}
 
@@ -187,7 +193,8 @@ def evaluate(
             evidence = compare_on_evidence(config, scores, evaluation, settings, against.name)
         return _Computed(config, evaluation, verdict, how, plots, silent, tuple(evidence))
 
-    comparison = compare_with(examples, champion, loaded.get(BASELINE))
+    champion_model = loaded.get(BASELINE)
+    comparison = compare_by_policy(examples, champion, champion_model, settings.champion, broken)
     with pipeline_output(pipeline_options(beam_args), evaluation_path, EVAL_CONFIG_FILE) as results:
         try:
             done = compute(comparison.examples, comparison.champion, results)
@@ -203,6 +210,9 @@ def evaluate(
             everything = compute(examples, alone, join(results, ALL_ROWS)).evaluation
             verdict = judge_in_part(evaluation, champion, everything)
     verdict = add_evidence(verdict, done.evidence)
+    verdict = apply_policy(
+        verdict, champion, champion_model, examples, comparison, settings.champion
+    )
     remarks = [*comparison.remarks]
     if remark := empty_columns(examples, loaded[CANDIDATE]):
         remarks.insert(0, remark)

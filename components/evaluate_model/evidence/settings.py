@@ -63,6 +63,32 @@ class Slices:
     correction: Correction = Correction.HOLM
 
 
+class Otherwise(StrEnum):
+    """What decides where the champion can't be compared as usual."""
+
+    COMPARE = "compare"
+    VALUE_THRESHOLDS = "value_thresholds"
+    REFUSE = "refuse"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class ChampionPolicy:
+    """What decides where the champion can't be compared as usual.
+
+    Attributes:
+        missing: There is none.
+        column_gone: A column that it takes is in no eval row; `compare` judges it with that column empty.
+        unfit: It can answer fewer than half of the rows, or has no output for a new class of the label.
+        broken: It does not load; `fail` fails the task.
+    """
+
+    missing: Otherwise = Otherwise.VALUE_THRESHOLDS
+    column_gone: Otherwise = Otherwise.COMPARE
+    unfit: Otherwise = Otherwise.VALUE_THRESHOLDS
+    broken: Otherwise = Otherwise.FAIL
+
+
 @dataclass(frozen=True)
 class GateSettings:
     """The settings.
@@ -71,19 +97,21 @@ class GateSettings:
         significance: How the models are compared; None: by TFMA's thresholds alone.
         cluster: Column whose equal values mark rows that depend on each other; empty: rows are independent.
         slices: How slices are judged.
+        champion: What decides where the champion can't be compared as usual.
     """
 
     significance: Significance | None = None
     cluster: str = ""
     slices: Slices = Slices()
+    champion: ChampionPolicy = ChampionPolicy()
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> "GateSettings":
         """Read the settings of a pipeline's parameter.
 
         Args:
-            settings: `require_significance` (true, or a mapping of `Significance`), `cluster` and `slices` (a mapping
-                of `Slices`); a missing one has its default.
+            settings: `require_significance` (true, or a mapping of `Significance`), `cluster`, `slices` (a mapping of
+                `Slices`) and `champion` (one of `ChampionPolicy`); a missing one has its default.
 
         Raises:
             RetrainerError: If a name or a value is not one of these.
@@ -92,18 +120,26 @@ class GateSettings:
         asked = settings.pop("require_significance", False)
         cluster = settings.pop("cluster", None) or ""
         slices = settings.pop("slices", None) or {}
+        champion = settings.pop("champion", None) or {}
         for name in settings:
-            known = ("require_significance", "cluster", "slices")
+            known = ("require_significance", "cluster", "slices", "champion")
             raise RetrainerError(f"gate has no setting '{name}'.{did_you_mean(name, known)}")
         significance = None
         if asked:
             significance = _read(
                 Significance, {} if asked is True else asked, "gate.require_significance"
             )
-        return cls(significance, cluster, _read(Slices, slices, "gate.slices"))
+        return cls(
+            significance,
+            cluster,
+            _read(Slices, slices, "gate.slices"),
+            _read(ChampionPolicy, champion, "gate.champion"),
+        )
 
 
-Settings = TypeVar("Settings", Significance, Slices)
+Settings = TypeVar("Settings", Significance, Slices, ChampionPolicy)
+
+_CHOICES: Mapping[str, type[StrEnum]] = {"promote_on": PromoteOn, "correction": Correction}
 
 
 def _read(kind: type[Settings], values: Mapping[str, Any], place: str) -> Settings:
@@ -112,8 +148,9 @@ def _read(kind: type[Settings], values: Mapping[str, Any], place: str) -> Settin
         if name not in names:
             raise RetrainerError(f"{place} has no setting '{name}'.{did_you_mean(name, names)}")
     values = {name: value for name, value in values.items() if value is not None}
-    for name, choices in (("promote_on", PromoteOn), ("correction", Correction)):
-        if name in values:
+    for name in values:
+        choices = _CHOICES.get(name, Otherwise if kind is ChampionPolicy else None)
+        if choices:
             values[name] = _choice(choices, values[name], f"{place}.{name}")
     for name in ("draws", "min_rows"):
         if name in values:

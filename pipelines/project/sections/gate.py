@@ -67,6 +67,27 @@ class SlicesConfig(Section):
     )
 
 
+class ChampionPolicyConfig(Section):
+    """What decides where the champion can't be compared as usual."""
+
+    missing: Literal["value_thresholds", "refuse"] = Field(
+        "value_thresholds",
+        description="There is none: the value thresholds decide, or the model is refused.",
+    )
+    column_gone: Literal["compare", "value_thresholds", "refuse"] = Field(
+        "compare",
+        description="A column that the champion takes is in no evaluation row: compare it with that column empty, let "
+        "the value thresholds decide, or refuse the model.",
+    )
+    unfit: Literal["value_thresholds", "refuse"] = Field(
+        "value_thresholds",
+        description="It can answer fewer than half of the rows, or has no output for a new class of the label.",
+    )
+    broken: Literal["fail", "value_thresholds", "refuse"] = Field(
+        "fail", description="It does not load: the task fails, or as above."
+    )
+
+
 class GateConfig(Section):
     """What a model must show beside TFMA's thresholds before it is blessed."""
 
@@ -81,6 +102,7 @@ class GateConfig(Section):
         "drawn together. null: rows are independent.",
     )
     slices: SlicesConfig = Field(default_factory=SlicesConfig)
+    champion: ChampionPolicyConfig = Field(default_factory=ChampionPolicyConfig)
     approve: bool = Field(
         False,
         description="Whether a blessed model waits for a person: its version is pending until `retrainer models "
@@ -95,6 +117,10 @@ class GateConfig(Section):
 
     def evaluation_settings(self) -> dict[str, Any]:
         """Return the input `gate` of `evaluate_model`; empty where nothing is asked."""
-        if not self.require_significance:
-            return {}
-        return self.model_dump(exclude_none=True, exclude={"approve"})
+        asked: dict[str, Any] = {}
+        if self.require_significance:
+            names = {"require_significance", "cluster", "slices"}
+            asked = self.model_dump(exclude_none=True, include=names)
+        if self.champion != ChampionPolicyConfig():
+            asked["champion"] = self.champion.model_dump()
+        return asked

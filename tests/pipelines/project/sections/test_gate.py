@@ -6,8 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from retrainer.components.evaluate_model.evidence.settings import (
+    ChampionPolicy,
     Correction,
     GateSettings,
+    Otherwise,
     Significance,
     Slices,
 )
@@ -59,3 +61,10 @@ def test_evaluate_model_reads_what_the_section_says(
 def test_what_can_not_be_is_refused(section: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         GateConfig.model_validate(section)
+
+
+def test_what_is_asked_about_the_champion_needs_no_comparison() -> None:
+    settings = GateConfig.model_validate({"champion": {"broken": "refuse"}}).evaluation_settings()
+    read = GateSettings.read(settings)
+    assert read.significance is None
+    assert read.champion == ChampionPolicy(broken=Otherwise.REFUSE)
