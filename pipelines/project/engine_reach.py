@@ -1,5 +1,6 @@
 """Whether the workers of an engine reach what the components that run on it read and write."""
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,7 @@ def check_engines(loaded: LoadedConfig) -> None:
 
 def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[Problem]:
     engine = component_engine(config, component)
+    yield from _needs_java(engine, here)
     if works_here(engine.runner, engine.options):
         if engine.worker_image:
             yield _unused_image(engine)
@@ -87,11 +89,18 @@ def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[
         yield from _of_dataflow(component, config, engine)
     if engine.worker_image and not image_option(engine.runner, engine.options):
         yield _unused_image(engine)
+
+
+def _needs_java(engine: ComponentEngine, here: bool) -> Iterator[Problem]:
+    """Describe that Beam starts a job server of its own, which is a Java program."""
     uber_jar = _UBER_JARS.get(engine.runner)
-    if uber_jar and not engine.options.get(uber_jar) and not engine.options.get("job_endpoint"):
+    if not uber_jar or engine.options.get(uber_jar) or engine.options.get("job_endpoint"):
+        return
+    if not (here and shutil.which(engine.options.get("job_server_java_launcher") or "java")):
+        where = "this machine" if here else "the task's image (retrainer's has none)"
         yield Problem(
-            f"with {engine.runner} and no job_endpoint Beam starts a job server in the task, for which its image needs "
-            f"Java; retrainer's has none. Set the option {uber_jar}: true, or job_endpoint.",
+            f"with {engine.runner} and no job_endpoint Beam starts a job server in the task, for which {where} needs "
+            f"Java. Set the option {uber_jar}: true, or job_endpoint.",
             False,
             ".".join(engine.place),
         )

@@ -61,7 +61,6 @@ def test_a_folder_of_this_machine_is_named_for_each_component_that_needs_it(chec
         "{runner: direct}",
         "{runner: prism, options: {prism_location: /opt/prism}}",
         "{runner: portable, options: {job_endpoint: 'j:1', environment_type: LOOPBACK}}",
-        "{runner: flink, options: {flink_master: '[local]', flink_job_server_jar: /opt/server.jar}}",
     ],
 )
 def test_workers_on_this_machine_may_use_its_folders(check, engine):
@@ -103,7 +102,14 @@ def test_an_image_without_effect_is_a_warning(check):
 
 def test_a_job_server_that_needs_java_is_a_warning(check):
     lines = check("{runner: flink, options: {flink_master: 'flink:8081'}}")
-    assert "Set the option flink_submit_uber_jar: true, or job_endpoint" in lines[0]
+    assert (
+        "(retrainer's has none) needs Java. Set the option flink_submit_uber_jar: true, or job_"
+        in lines[0]
+    )
+    assert (
+        "spark_submit_uber_jar"
+        in check("{runner: spark, options: {spark_master_url: 'local[2]'}}", store="s")[0]
+    )
     assert (
         check("{runner: flink, options: {flink_master: 'f:1', flink_submit_uber_jar: true}}") == []
     )
