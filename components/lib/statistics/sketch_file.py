@@ -30,7 +30,7 @@ from tensorflow_data_validation.types import FeaturePath
 from tensorflow_data_validation.utils import variance_util
 from tfx_bsl import sketches
 
-from .tfx_sketches import ordered, restore
+from .native_sketches import ordered, restore
 
 MAGIC = b"RETRAINER-SKETCH-2\n"
 _DIGEST_BYTES = 32

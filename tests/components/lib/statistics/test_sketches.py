@@ -19,10 +19,10 @@ from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.statistics import (
+    native_sketches,
     part_reader,
     sketch_store,
     sketch_threads,
-    tfx_sketches,
 )
 from retrainer.components.lib.statistics.sketch_file import (
     MAGIC,
@@ -301,7 +301,7 @@ def test_a_forged_blob_is_refused_or_read_and_crashes_nothing(kind):
 
 def quantiles(summary=(3, 3, 3, 3), buffer=(2, 2), eps=0.003, elements=1 << 32, streams=1) -> bytes:
     """A serialised sketch of quantiles; of summary and buffer, how many values, weights and ranks they have."""
-    message = tfx_sketches._CLASSES["Quantiles"]()
+    message = native_sketches._CLASSES["Quantiles"]()
     for _ in range(streams):
         stream = message.streams.add(eps=eps, max_num_elements=elements)
         for target, lengths in ((stream.summaries.add(), summary), (stream.buffer, buffer)):
@@ -312,7 +312,7 @@ def quantiles(summary=(3, 3, 3, 3), buffer=(2, 2), eps=0.003, elements=1 << 32, 
 
 
 def distinct(buckets: int, full: int) -> bytes:
-    message = tfx_sketches._CLASSES["Kmv"](num_buckets=buckets, hashes=range(full))
+    message = native_sketches._CLASSES["Kmv"](num_buckets=buckets, hashes=range(full))
     return message.SerializeToString()
 
 

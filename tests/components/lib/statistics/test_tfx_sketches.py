@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.lib.statistics import tfx_sketches
+from retrainer.components.lib.statistics.native_sketches import MisraGriesMessage
 from retrainer.components.lib.statistics.sketch_threads import sketch_batch
 from retrainer.components.lib.statistics.sketches import AccumulatorMerge, SketchSettings
-from retrainer.components.lib.statistics.tfx_sketches import MisraGriesMessage
 
 BUCKETS = 16
 SETTINGS = SketchSettings(

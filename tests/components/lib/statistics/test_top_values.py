@@ -7,9 +7,9 @@ import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.statistics import stats_impl
 from tfx_bsl import sketches
 
+from retrainer.components.lib.statistics.native_sketches import MisraGriesMessage
 from retrainer.components.lib.statistics.sketches import SketchSettings
 from retrainer.components.lib.statistics.tfdv_extract import TopValues
-from retrainer.components.lib.statistics.tfx_sketches import MisraGriesMessage
 
 WORDS = ["a", "b", "ä", "日本", "\U0001f600", "\x00", "", "a b", "zz", "\ufffd"]
 OPTIONS = {
