@@ -159,3 +159,8 @@ def ordered(state: bytes) -> bytes:
     message.weights[:] = [weight for _, weight in counted]
     message.extra_items[:] = sorted(message.extra_items)
     return message.SerializeToString(deterministic=True)
+
+
+def count_streams(state: bytes) -> int:
+    """Count the columns of a serialised `QuantilesSketch`."""
+    return len(_parse("Quantiles", state).streams)

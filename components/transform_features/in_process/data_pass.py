@@ -26,10 +26,12 @@ class Reader:
     Attributes:
         gatherer: What gathers its accumulator.
         names: The results that it reads.
+        combiner: What combines its accumulators; None for a vocabulary.
     """
 
     gatherer: Gatherer
     names: tuple[str, ...]
+    combiner: Any = None
 
 
 def gather(

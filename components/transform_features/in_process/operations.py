@@ -65,12 +65,14 @@ class Plan:
         datasets: Of each application of a phase, by label: which dataset it reads.
         phases: Its number, by label.
         readers: Who reads its results, by its label: each with the label of the accumulator.
+        tensors: What they read in the first phase.
         unsupported: Labels of the operations that are not computed in this process.
     """
 
     datasets: dict[str, analyzer_cache.DatasetKey] = field(default_factory=dict)
     phases: dict[str, int] = field(default_factory=dict)
     readers: dict[str, dict[str, Reader]] = field(default_factory=dict)
+    tensors: list[tf.Tensor] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
 
 
@@ -89,7 +91,11 @@ class Planner(nodes.Visitor):
         """Visit an operation."""
         if isinstance(operation, beam_nodes.ExtractInputForSavedModel):
             return (operation.dataset_key,)
+        if isinstance(operation, beam_nodes.CreateSavedModel):
+            return (operation.output_signature,)
         if isinstance(operation, beam_nodes.ApplySavedModel):
+            if operation.phase == 0:
+                self.plan.tensors = list(inputs[0].values())
             self.plan.datasets[operation.label] = inputs[1]
             self.plan.phases[operation.label] = operation.phase
             self.plan.readers[operation.label] = {}
@@ -110,13 +116,16 @@ class Planner(nodes.Visitor):
         readers = self.plan.readers[source.label]
         if isinstance(operation, analyzer_nodes.PackedCombineAccumulate):
             for packed in operation.combiners:
-                readers[packed.label] = Reader(Combined(packed.combiner), tuple(packed.keys))
+                readers[packed.label] = Reader(
+                    Combined(packed.combiner), tuple(packed.keys), packed.combiner
+                )
             return
         gatherer = _gatherer(operation)
         if gatherer is None:
             self.plan.unsupported.append(operation.label)
         else:
-            readers[operation.label] = Reader(gatherer, source.names)
+            combiner = getattr(operation, "combiner", None)
+            readers[operation.label] = Reader(gatherer, source.names, combiner)
 
 
 def _gatherer(operation: Any) -> Gatherer | None:
@@ -146,7 +155,11 @@ class Rows:
 
 
 class Evaluator(nodes.Visitor):
-    """Computes operations."""
+    """Computes operations.
+
+    Attributes:
+        accumulators: Those that are known, by label.
+    """
 
     def __init__(
         self,
@@ -172,7 +185,7 @@ class Evaluator(nodes.Visitor):
         self._trace = trace
         self._graph = graph
         self._folder = folder
-        self._accumulators: dict[str, Any] = dict(known)
+        self.accumulators: dict[str, Any] = dict(known)
         self._passed: set[int] = set()
 
     def visit(self, operation: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -191,11 +204,11 @@ class Evaluator(nodes.Visitor):
             self._pass(operation.phase, *inputs[0])
             return (Applied(operation.label),)
         if isinstance(operation, analyzer_nodes.PackedCombineAccumulate):
-            return ({one.label: self._accumulators[one.label] for one in operation.combiners},)
+            return ({one.label: self.accumulators[one.label] for one in operation.combiners},)
         if inputs and isinstance(inputs[0], Applied):
             if isinstance(operation, beam_nodes.ExtractFromDict):
                 return (inputs[0],)
-            return (self._accumulators[operation.label],)
+            return (self.accumulators[operation.label],)
         if isinstance(operation, analyzer_nodes.ExtractVocabularyReservedTokens):
             return (tf_utils.fetch_vocabulary_reserved_tokens(self._graph, operation.name),)
         if isinstance(operation, analyzer_nodes.VocabularyOrderAndWrite):
@@ -217,7 +230,7 @@ class Evaluator(nodes.Visitor):
             label: {
                 name: reader
                 for name, reader in self._plan.readers[label].items()
-                if name not in self._accumulators
+                if name not in self.accumulators
             }
             for label in labels
         }
@@ -237,7 +250,7 @@ class Evaluator(nodes.Visitor):
         if any(of_part for _, of_part in readers):
             gather(self._trace(names, replacements), self._rows.kinds, readers)
         for of_label in missing.values():
-            self._accumulators |= {
+            self.accumulators |= {
                 name: reader.gatherer.result() for name, reader in of_label.items()
             }
 
@@ -291,7 +304,6 @@ def _bind(operation: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 # Operations that need the analysis's folder or graph.
 _OF_ANALYSIS = (
-    beam_nodes.CreateSavedModel,
     analyzer_nodes.ExtractVocabularyReservedTokens,
     analyzer_nodes.VocabularyOrderAndWrite,
 )
