@@ -8,7 +8,6 @@ from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.beam import pipeline_options, pipeline_output
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.evaluation.array_metrics.array_path import NotCoveredError
@@ -18,6 +17,7 @@ from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, binarized_cl
 from ..lib.evaluation.metric_requirements import Requirements, requirements
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, TRAIN, Examples
+from ..lib.library_output import written_locally
 from ..lib.progress import progress
 from ..lib.report.page import place_of
 from ..lib.saved_model import Model, load_model
@@ -195,7 +195,7 @@ def evaluate(
 
     champion_model = loaded.get(BASELINE)
     comparison = compare_by_policy(examples, champion, champion_model, settings.champion, broken)
-    with pipeline_output(pipeline_options(beam_args), evaluation_path, EVAL_CONFIG_FILE) as results:
+    with written_locally(evaluation_path, EVAL_CONFIG_FILE) as results:
         try:
             done = compute(comparison.examples, comparison.champion, results)
         except ChampionUnfitError as unfit:

@@ -10,7 +10,10 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.beam import pipeline_options, worker_files, worker_uri
+from ..lib.engine.beam_files import beam_path
+from ..lib.engine.pipelines import Engine, open_engine, pipeline_options
+from ..lib.engine.places import download, upload, worker_files, worker_uri
+from ..lib.engine.work_items import WorkItems
 from ..lib.evaluation.eval_config import PREDICTION_COLUMNS
 from ..lib.evaluation.input_counts import (
     COUNTS_FILE,
@@ -24,7 +27,7 @@ from ..lib.evaluation.scores import Scores
 from ..lib.evaluation.tfma_errors import without_rows
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.saved_model import Model, load_model
-from ..lib.uris import join, write_json
+from ..lib.uris import is_local, join, write_json
 from .predict import score_batch
 
 BATCH_ROWS = 1_000
@@ -62,35 +65,50 @@ def evaluate_examples_on_beam(
 ) -> None:
     """Run TFMA on any Beam runner; the workers read and score the rows themselves.
 
-    What the rows hold is counted on the way and written beside TFMA's files.
+    What the rows hold is counted on the way and written beside TFMA's files. Models that only this task reaches are
+    copied to where the workers do, and so are the result files back.
 
     Args:
         config: A config as `build_eval_config` completes it.
         examples: The examples, in a store that the workers reach.
-        models: Path or URI, and description, of each model by its name; the workers must reach them.
+        models: Path or URI, and description, of each model by its name.
         slice_columns: Columns to slice by.
         columns: Columns to read.
-        folder: Path or URI to write the result files to.
+        folder: Local folder to write the result files to.
         rubber_stamp: Whether this is a first model, judged without a baseline.
         beam_args: Beam's own options.
         batch_rows: Rows that go through a model at once.
     """
-    shared = {name: (worker_uri(uri), who) for name, (uri, who) in models.items()}
-    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
-        scored = (
-            pipeline
-            | "Files" >> beam.Create(worker_files(examples.splits[EVAL]))
-            | "Score"
-            >> beam.ParDo(
-                _Score(shared, config, list(slice_columns), list(columns), batch_rows)
-            ).with_outputs(_Score.COUNTS, main="rows")
-        )
-        (
-            scored[_Score.COUNTS]
-            | "AddUp" >> beam.CombineGlobally(add_up)
-            | "WriteCounts" >> beam.Map(_write_counts, join(worker_uri(folder), COUNTS_FILE))
-        )
-        _evaluate(scored["rows"], config, worker_uri(folder), rubber_stamp)
+    files = worker_files(examples.splits[EVAL])
+    with open_engine("evaluate_model", beam_args, [file.uri for file in files]) as engine:
+        shared = {name: (_shared(engine, name, uri), who) for name, (uri, who) in models.items()}
+        results = join(engine.folder, "evaluation")
+        with engine.pipeline() as pipeline:
+            scored = (
+                pipeline
+                | "Files" >> WorkItems(files)
+                | "Score"
+                >> beam.ParDo(
+                    _Score(shared, config, list(slice_columns), list(columns), batch_rows)
+                ).with_outputs(_Score.COUNTS, main="rows")
+            )
+            (
+                scored[_Score.COUNTS]
+                | "AddUp" >> beam.CombineGlobally(add_up)
+                | "WriteCounts" >> beam.Map(_write_counts, join(results, COUNTS_FILE))
+            )
+            _evaluate(scored["rows"], config, beam_path(results), rubber_stamp)
+        download(results, folder)
+
+
+def _shared(engine: Engine, name: str, uri: str) -> str:
+    """Return where the workers reach a model."""
+    uri = worker_uri(uri)
+    if engine.is_here or not is_local(uri):
+        return uri
+    there = join(engine.folder, "models", name)
+    upload(uri, there)
+    return there
 
 
 class _Score(beam.DoFn):

@@ -154,6 +154,11 @@ class Store:
         return join(self.uri, "failures")
 
     @property
+    def temporary_uri(self) -> str:
+        """What tasks share with the workers of an engine while they run: `temporary/<component>-<random>/`."""
+        return join(self.uri, "temporary")
+
+    @property
     def claims_uri(self) -> str:
         """Who submits what: files that are created exclusively."""
         return join(self.uri, "claims")

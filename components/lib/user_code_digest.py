@@ -44,6 +44,19 @@ class UserCode:
     unseen: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ModuleSource:
+    """A module's text.
+
+    Attributes:
+        text: The text.
+        is_package: Whether it is that of a package.
+    """
+
+    text: str
+    is_package: bool
+
+
 def code_behind(parameters: Mapping[str, Any]) -> UserCode:
     """Find the user's code that a task's parameters name.
 
@@ -95,6 +108,21 @@ def digest_user_code(modules: Sequence[str], source: str = "") -> UserCode:
     return UserCode(digest_value([walk.found, walk.libraries()]), tuple(dict.fromkeys(walk.unseen)))
 
 
+def modules_in_folders(source: str) -> dict[str, ModuleSource]:
+    """List the modules that a module imports, directly or through others, and that are in no installed distribution.
+
+    Args:
+        source: Text of the module.
+
+    Returns:
+        Those that are written in Python, by name, with the packages around them.
+    """
+    importlib.invalidate_caches()
+    walk = _Walk(set())
+    walk.follow(MODULE_FILE, source, "")
+    return walk.sources
+
+
 def _set_up_by(argument: str) -> Iterator[str]:
     """Hash the file that a Beam argument names, if it is one whose content decides what the workers run."""
     option, _, path = str(argument).partition("=")
@@ -110,11 +138,13 @@ class _Walk:
         own: Top-level names whose files count by content, however they were installed.
         found: Digests of the modules that count by content, by name; where one is not there, that it is not.
         unseen: What could not be followed.
+        sources: Texts of the modules that count by content, by name.
     """
 
     own: set[str]
     found: dict[str, str] = field(default_factory=dict)
     unseen: list[str] = field(default_factory=list)
+    sources: dict[str, ModuleSource] = field(default_factory=dict)
     _distributions: dict[str, Distribution] = field(default_factory=dict)
 
     def follow(self, place: str, source: str, package: str) -> None:
@@ -182,6 +212,9 @@ class _Walk:
     def _add_spec(self, name: str, spec: ModuleSpec) -> None:
         self.found[name] = "a folder"
         if spec.origin is None or not spec.has_location:
+            if spec.submodule_search_locations is not None:
+                # A folder without __init__.py.
+                self.sources[name] = ModuleSource("", True)
             return
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
         for folder in spec.submodule_search_locations or ():
@@ -193,6 +226,7 @@ class _Walk:
             source = None
         if source is not None:
             self.found[name] = digest_value(source)
+            self.sources[name] = ModuleSource(source, package == name)
             self.follow(spec.origin, source, package)
             return
         try:

@@ -17,12 +17,14 @@ from typing import Any
 
 import apache_beam as beam
 
-from ..lib.beam import pipeline_options, runs_here, worker_uri
+from ..lib.engine.pipelines import Engine, open_engine, pipeline_options, runs_here
+from ..lib.engine.places import worker_uri
+from ..lib.engine.work_items import WorkItems
 from ..lib.errors import RetrainerError
 from ..lib.folders import WRITING, publish_folder, remove_old_folder, scratch_folder
 from ..lib.prediction_sets import RECORD_FILE, find_predictions
 from ..lib.saved_model import Model, load_model
-from ..lib.source_files import SourceSpan
+from ..lib.source_files import SourceFile, SourceSpan
 from ..lib.source_rows.inferred_column import InferredColumn
 from ..lib.source_rows.pseudonymize import key_digest
 from ..lib.source_rows.sources.base import NoRowsError
@@ -102,17 +104,25 @@ def write_on_beam(
     score = _Score(
         replace(source, files=files), version, shared, _columns(source, work), key_digest(key), side
     )
-    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
+    with _engine(beam_args, side, shared, files) as engine, engine.pipeline() as pipeline:
         _ = (
             pipeline
-            | "Sources" >> beam.Create(range(len(files)))
-            | "Spread" >> beam.Reshuffle()
+            | "Sources" >> WorkItems(range(len(files)))
             | "Score" >> beam.ParDo(score)
             | "One" >> beam.Map(lambda result: (0, result))
             | "Gather" >> beam.GroupByKey()
             | "Results" >> beam.Map(_write_results, join(side, RESULTS_FILE))
         )
     return _read_results(source, work, join(side, RESULTS_FILE))
+
+
+@contextmanager
+def _engine(
+    beam_args: Sequence[str], side: str, work: SpanWork, files: Sequence[SourceFile]
+) -> Iterator[Engine]:
+    uris = [work.version.uri, side, *(file.uri for file in files)]
+    with open_engine("predict_batch", beam_args, uris, temporary=join(side, "beam")) as engine:
+        yield engine
 
 
 def publish(

@@ -2,18 +2,23 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import tensorflow_transform.beam as tft_beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio import tensor_adapter
 
-from ..lib.beam import shared_temporary_folder, worker_files, worker_uri
+from ..lib.engine.pipelines import open_engine
+from ..lib.engine.places import worker_files
+from ..lib.engine.user_code import SentFunction, sent_by_value
+from ..lib.engine.work_items import WorkItems
 from ..lib.examples import SpanPart
 from ..lib.features import FLOAT, INT, STRING, to_arrays
+from ..lib.uris import join
+from .shared_files import WriteGraph, files_shared, read_graph
 
 
 def analyse_on_beam(
@@ -21,8 +26,9 @@ def analyse_on_beam(
     kinds: Mapping[str, str],
     parts: Sequence[SpanPart],
     folder: str,
-    options: PipelineOptions,
-    output: str,
+    module: str,
+    module_source: str,
+    beam_args: Sequence[str],
 ) -> None:
     """Analyse spans with TFT on Beam, and write the transform graph.
 
@@ -30,27 +36,40 @@ def analyse_on_beam(
         preprocess: The user's preprocessing_fn.
         kinds: Columns that it uses, with their kinds.
         parts: The spans' rows.
-        folder: Where the transform graph is written.
-        options: The pipeline's options.
-        output: The artifact's folder, beside which temporary files may lie.
+        folder: Local folder for the transform graph.
+        module: Importable module of the user's code, from which workers elsewhere load it.
+        module_source: Text of the user's code, in place of `module`.
+        beam_args: Arguments of the Beam pipeline; none runs it in this process.
     """
-    with (
-        shared_temporary_folder(options, output) as temporary,
-        tft_beam.Context(temp_dir=temporary),
-        beam.Pipeline(options=options) as pipeline,
-    ):
-        # Readers, not rows, are what the pipeline is built from: rows given to Create are pickled and
-        # compressed with the graph, which took 39 of 59 s on a year of flights.
-        batches = (
-            pipeline
-            | "Files" >> beam.Create(worker_files(parts))
-            | "Read" >> beam.FlatMap(read_list_batches, kinds)
-        )
-        transform_fn = (
-            batches,
-            tensor_adapter_config(kinds),
-        ) | tft_beam.AnalyzeDataset(preprocess)
-        _ = transform_fn | tft_beam.WriteTransformFn(worker_uri(folder))
+    files = worker_files(parts)
+    with open_engine("transform_features", beam_args, [file.uri for file in files]) as engine:
+        if engine.is_here:
+            with tft_beam.Context(temp_dir=engine.folder), engine.pipeline() as pipeline:
+                _analyse(pipeline, preprocess, kinds, files) | tft_beam.WriteTransformFn(folder)
+            return
+        sent = SentFunction(module, module_source, "preprocessing_fn")
+        graph = join(engine.folder, "graph")
+        with (
+            files_shared(engine.folder),
+            sent_by_value(module_source),
+            engine.pipeline() as pipeline,
+        ):
+            _analyse(pipeline, sent, kinds, files) | WriteGraph(graph)
+        read_graph(graph, folder)
+
+
+def _analyse(
+    pipeline: beam.Pipeline,
+    preprocess: Callable,
+    kinds: Mapping[str, str],
+    files: Sequence[SpanPart],
+) -> Any:
+    # Readers, not rows, are what the pipeline is built from: rows given to Create are pickled and compressed with the
+    # graph, which took 39 of 59 s on a year of flights.
+    batches = (
+        pipeline | "Files" >> WorkItems(files) | "Read" >> beam.FlatMap(read_list_batches, kinds)
+    )
+    return (batches, tensor_adapter_config(kinds)) | tft_beam.AnalyzeDataset(preprocess)
 
 
 def read_list_batches(part: SpanPart, kinds: Mapping[str, str]) -> Iterator[pa.RecordBatch]:

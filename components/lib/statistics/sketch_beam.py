@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from ..beam import pipeline_options, worker_part
+from ..engine.pipelines import open_engine
+from ..engine.places import worker_part
+from ..engine.work_items import WorkItems
 from ..examples import SpanPart
 from ..uris import write_atomic
 from .part_reader import PartReader
@@ -53,11 +55,14 @@ def make_on_beam(
         for number, part in enumerate(shared)
         for i, file in enumerate(part.one_by_one())
     ]
-    with beam.Pipeline(options=pipeline_options(beam_args)) as pipeline:
+    uris = [part.uri for part in shared]
+    with (
+        open_engine("compute_statistics", beam_args, uris) as engine,
+        engine.pipeline() as pipeline,
+    ):
         _ = (
             pipeline
-            | "Files" >> beam.Create(files)
-            | "Spread" >> beam.Reshuffle()
+            | "Files" >> WorkItems(files)
             | "Sketch" >> beam.FlatMap(_sketch, options)
             | "Gather" >> beam.GroupByKey()
             | "Store" >> beam.Map(_store, shared, options)

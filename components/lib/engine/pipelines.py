@@ -1,0 +1,233 @@
+"""Beam pipelines of components: in this process, or on an engine whose workers are elsewhere.
+
+Importing this module imports Beam's pipeline layer, so only what runs a pipeline imports it.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    SparkRunnerOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+
+from ..errors import RetrainerError
+from ..uris import join
+from .beam_files import FsspecFileSystem
+from .failures import explain_failure
+from .places import check_reached, local_scratch, shared_folder, store_of, worker_uri
+
+_IN_PROCESS = "FnApiRunner"
+_DIRECT_RUNNERS = ("directrunner", "direct", "switchingdirectrunner", _IN_PROCESS.lower())
+_DATAFLOW = ("dataflowrunner", "dataflow")
+# What Beam's runners take an engine in this process by, with workers in it where nothing else is said
+# (apache_beam/runners/portability/flink_runner.py and spark_runner.py, 2.72 and 2.77).
+_FLINK_HERE = ("[local]", "[auto]")
+_SPARK_HERE = re.compile(r"local(\[.*\])?")
+_JOB_NAME = 63
+_LOOPBACK = "LOOPBACK"
+_DOCKER = "DOCKER"
+_PLUGIN = f"{FsspecFileSystem.__module__}.{FsspecFileSystem.__name__}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine for one component's pipelines.
+
+    Attributes:
+        component: The component's name.
+        is_here: Whether the workers are in this process.
+        folder: A folder that this process and the workers share; its `worker_uri` is itself.
+    """
+
+    component: str
+    is_here: bool
+    folder: str
+    _beam_args: tuple[str, ...]
+
+    @contextmanager
+    def pipeline(self) -> Iterator[beam.Pipeline]:
+        """Run what the block builds.
+
+        Yields:
+            The pipeline, which is run when the block ends.
+
+        Raises:
+            RetrainerError: If it fails on workers elsewhere, in a few lines. What workers in this process raise is
+                raised as Beam raises it.
+        """
+        options = self._options()
+        name = _name(options)
+        try:
+            pipeline = beam.Pipeline(options=options)
+        except ValueError as error:
+            # Beam checks what a runner needs: an unknown runner, a missing project.
+            raise RetrainerError(
+                f"{self.component} can't run on {name}. {error}. See engine in retrain.yaml."
+            ) from error
+        yield pipeline
+        if self.is_here:
+            pipeline.run().wait_until_finish()
+            return
+        job = None
+        try:
+            job = pipeline.run()
+            job.wait_until_finish()
+        except RetrainerError:
+            raise
+        except Exception as error:
+            raise explain_failure(self.component, name, error, job, options) from error
+        except BaseException:
+            if job is not None:
+                # Nobody waits for it any longer.
+                job.cancel()
+            raise
+
+    def _options(self) -> PipelineOptions:
+        options = pipeline_options(self._beam_args)
+        if self.is_here:
+            return options
+        setup = options.view_as(SetupOptions)
+        if setup.save_main_session is None:
+            # The task's own program is nothing that a worker needs.
+            setup.save_main_session = False
+        setup.beam_plugins = [*(setup.beam_plugins or ()), _PLUGIN]
+        cloud = options.view_as(GoogleCloudOptions)
+        cloud.job_name = job_name(cloud.job_name, self.component)
+        if _runner(options) in _DATAFLOW:
+            cloud.temp_location = cloud.temp_location or join(self.folder, "beam")
+            cloud.staging_location = cloud.staging_location or join(self.folder, "staging")
+        return options
+
+
+@contextmanager
+def open_engine(
+    component: str, beam_args: Sequence[str], uris: Iterable[str], temporary: str = ""
+) -> Iterator[Engine]:
+    """Prepare an engine for a component's pipelines.
+
+    Args:
+        component: The component's name.
+        beam_args: Beam's own arguments; none runs in this process.
+        uris: What the workers read and write.
+        temporary: Where the files go that workers and task share, unless there is a `temp_location`; empty for the
+            store that the first of `uris` is a span's version in.
+
+    Yields:
+        The engine. Its folder is deleted afterwards.
+
+    Raises:
+        RetrainerError: If the arguments can't be used, or the workers can't reach something.
+    """
+    options = pipeline_options(beam_args)
+    if runs_here(options):
+        with local_scratch() as folder:
+            yield Engine(component, True, folder, tuple(beam_args))
+        return
+    name = _name(options)
+    read = [worker_uri(uri) for uri in uris]
+    check_reached(read, name)
+    _check_image(options, name)
+    location = options.view_as(GoogleCloudOptions).temp_location
+    parent = worker_uri(location or temporary or store_of(read[0]).temporary_uri)
+    check_reached([parent], name)
+    with shared_folder(parent, component) as folder:
+        yield Engine(component, False, folder, tuple(beam_args))
+
+
+def pipeline_options(beam_args: Sequence[str] = ()) -> PipelineOptions:
+    """Read Beam's arguments.
+
+    In place of the DirectRunner, which is also Beam's default, its in-process engine is chosen by name. The
+    DirectRunner first looks for Prism, and downloads it (seen with Beam 2.72; `--direct_running_mode=in_memory` does
+    not prevent that).
+
+    Args:
+        beam_args: Beam's own arguments, such as `--runner=DataflowRunner`; none runs in this process.
+
+    Returns:
+        The options for `beam.Pipeline`.
+    """
+    options = PipelineOptions(list(beam_args))
+    if _is_direct(options):
+        options.view_as(StandardOptions).runner = _IN_PROCESS
+    return options
+
+
+def runs_here(options: PipelineOptions) -> bool:
+    """Report whether a pipeline's workers run in this process: the DirectRunner's do, and those of LOOPBACK."""
+    if _is_direct(options):
+        return True
+    kind = options.view_as(PortableOptions).environment_type
+    if kind:
+        return str(kind).upper() == _LOOPBACK
+    runner = _runner(options)
+    if runner == "prismrunner":
+        return True
+    if runner == "flinkrunner":
+        return options.view_as(FlinkRunnerOptions).flink_master in _FLINK_HERE
+    if runner == "sparkrunner":
+        return bool(_SPARK_HERE.fullmatch(options.view_as(SparkRunnerOptions).spark_master_url))
+    return False
+
+
+def job_name(given: str | None, component: str) -> str:
+    """Name a job: by the name that was given, if any, the component, and at random.
+
+    Dataflow takes lower case, digits and hyphens, from a letter to a letter or digit
+    (apache_beam/options/pipeline_options_validator.py, `JOB_PATTERN`), at most 63 characters
+    (apache_beam/runners/dataflow/internal/apiclient.py, `Job._build_default_job_name`).
+    """
+    end = f"-{component}-{uuid.uuid4().hex[:8]}"
+    start = (given or "retrainer")[: _JOB_NAME - len(end)]
+    name = re.sub(r"[^a-z0-9]+", "-", f"{start}{end}".lower()).strip("-")
+    return name if name[0].isalpha() else f"r{name[1:]}"
+
+
+def _is_direct(options: PipelineOptions) -> bool:
+    return _runner(options) in ("", *_DIRECT_RUNNERS)
+
+
+def _runner(options: PipelineOptions) -> str:
+    return (options.view_as(StandardOptions).runner or "").rpartition(".")[2].lower()
+
+
+def _name(options: PipelineOptions) -> str:
+    """Name an engine for messages, such as `PortableRunner at localhost:8099`."""
+    runner = (options.view_as(StandardOptions).runner or "").rpartition(".")[2]
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    if endpoint:
+        return f"{runner} at {endpoint}"
+    master = options.view_as(FlinkRunnerOptions).flink_master
+    return f"{runner} at {master}" if runner == "FlinkRunner" else runner
+
+
+def _check_image(options: PipelineOptions, name: str) -> None:
+    """Check that workers which run in an image are given one: Beam's own have no retrainer.
+
+    Raises:
+        RetrainerError: If none is given.
+    """
+    portable = options.view_as(PortableOptions)
+    kind = (portable.environment_type or _DOCKER).upper()
+    setup, workers = options.view_as(SetupOptions), options.view_as(WorkerOptions)
+    installed = setup.setup_file or setup.requirements_file or setup.extra_packages
+    image = workers.sdk_container_image or (
+        None if _runner(options) in _DATAFLOW else portable.environment_config
+    )
+    if kind != _DOCKER or image or installed:
+        return
+    raise RetrainerError(
+        f"the workers of {name} would start from Beam's own image, which has no retrainer. Set engine.worker_image to "
+        "the image of this pipeline, or --sdk_container_image in beam_args."
+    )
