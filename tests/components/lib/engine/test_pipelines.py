@@ -115,7 +115,7 @@ def test_what_is_left_out_is_filled_in(monkeypatch):
     options: list[PipelineOptions] = []
     monkeypatch.setattr(beam.Pipeline, "run", lambda self: options.append(self._options) or Done())
     monkeypatch.setattr(pipelines, "shared_folder", lambda *names: nullcontext("/".join(names)))
-    with open_engine("transform_features", DATAFLOW, ["gs://b/store/spans/1/v"]) as engine:
+    with open_engine("transform_features", DATAFLOW, ["gs://acme-store/store/spans/1/v"]) as engine:
         with engine.pipeline():
             pass
         with (
@@ -124,7 +124,7 @@ def test_what_is_left_out_is_filled_in(monkeypatch):
         ):
             raise AssertionError
     found = options[0].get_all_options()
-    assert engine.folder == "gs://b/store/temporary/transform_features"
+    assert engine.folder == "gs://acme-store/store/temporary/transform_features"
     assert found["temp_location"] == f"{engine.folder}/beam"
     assert found["staging_location"] == f"{engine.folder}/staging"
     assert found["save_main_session"] is False
