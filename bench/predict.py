@@ -135,7 +135,7 @@ def score_on_beam(folder: Path, output: Path) -> None:
     import tensorflow as tf
     from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
-    from retrainer.components.lib.beam import pipeline_options
+    from retrainer.components.lib.engine.pipelines import pipeline_options
     from retrainer.components.lib.registry import CHAMPION, Registry
     from retrainer.components.lib.saved_model import load_model
 

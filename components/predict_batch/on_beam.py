@@ -17,7 +17,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from ..lib.engine.pipelines import Engine, open_engine, pipeline_options, runs_here
+from ..lib.engine.pipelines import Engine, open_engine, runs_here
 from ..lib.engine.places import worker_uri
 from ..lib.engine.work_items import WorkItems
 from ..lib.errors import RetrainerError
@@ -61,7 +61,7 @@ def side_folder(home: str, beam_args: Sequence[str]) -> Iterator[str]:
         A path or URI that the workers reach, on the disk or bucket of `home`. Readers of `home` pass it over.
     """
     home = worker_uri(home)
-    if is_local(home) or runs_here(pipeline_options(beam_args)):
+    if is_local(home) or runs_here(beam_args):
         with scratch_folder(join(home, "new")) as here:
             yield str(here)
         return

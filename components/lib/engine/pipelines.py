@@ -16,27 +16,22 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     PortableOptions,
     SetupOptions,
-    SparkRunnerOptions,
     StandardOptions,
-    WorkerOptions,
 )
 
 from ..errors import RetrainerError
 from ..uris import join
+from .arguments import BeamArguments, check_arguments
 from .beam_files import FsspecFileSystem
+from .endpoint import check_endpoint
 from .failures import explain_failure
 from .places import check_reached, local_scratch, shared_folder, store_of, worker_uri
+from .runners import image_option, works_here
 
 _IN_PROCESS = "FnApiRunner"
 _DIRECT_RUNNERS = ("directrunner", "direct", "switchingdirectrunner", _IN_PROCESS.lower())
 _DATAFLOW = ("dataflowrunner", "dataflow")
-# What Beam's runners take an engine in this process by, with workers in it where nothing else is said
-# (apache_beam/runners/portability/flink_runner.py and spark_runner.py, 2.72 and 2.77).
-_FLINK_HERE = ("[local]", "[auto]")
-_SPARK_HERE = re.compile(r"local(\[.*\])?")
 _JOB_NAME = 63
-_LOOPBACK = "LOOPBACK"
-_DOCKER = "DOCKER"
 _PLUGIN = f"{FsspecFileSystem.__module__}.{FsspecFileSystem.__name__}"
 
 
@@ -127,17 +122,19 @@ def open_engine(
         The engine. Its folder is deleted afterwards.
 
     Raises:
-        RetrainerError: If the arguments can't be used, or the workers can't reach something.
+        RetrainerError: If the arguments can't be used, the engine does not answer, or workers can't reach something.
     """
-    options = pipeline_options(beam_args)
-    if runs_here(options):
+    arguments = check_arguments(beam_args)
+    check_endpoint(*arguments)
+    if works_here(*arguments):
         with local_scratch() as folder:
             yield Engine(component, True, folder, tuple(beam_args))
         return
+    options = pipeline_options(beam_args)
     name = _name(options)
     read = [worker_uri(uri) for uri in uris]
     check_reached(read, name)
-    _check_image(options, name)
+    _check_image(arguments, name)
     location = options.view_as(GoogleCloudOptions).temp_location
     parent = worker_uri(location or temporary or store_of(read[0]).temporary_uri)
     check_reached([parent], name)
@@ -164,21 +161,16 @@ def pipeline_options(beam_args: Sequence[str] = ()) -> PipelineOptions:
     return options
 
 
-def runs_here(options: PipelineOptions) -> bool:
-    """Report whether a pipeline's workers run in this process: the DirectRunner's do, and those of LOOPBACK."""
-    if _is_direct(options):
-        return True
-    kind = options.view_as(PortableOptions).environment_type
-    if kind:
-        return str(kind).upper() == _LOOPBACK
-    runner = _runner(options)
-    if runner == "prismrunner":
-        return True
-    if runner == "flinkrunner":
-        return options.view_as(FlinkRunnerOptions).flink_master in _FLINK_HERE
-    if runner == "sparkrunner":
-        return bool(_SPARK_HERE.fullmatch(options.view_as(SparkRunnerOptions).spark_master_url))
-    return False
+def runs_here(beam_args: Sequence[str]) -> bool:
+    """Report whether the workers of a pipeline run in this process.
+
+    Args:
+        beam_args: Beam's own arguments.
+
+    Raises:
+        RetrainerError: If they can't be used.
+    """
+    return works_here(*check_arguments(beam_args))
 
 
 def job_name(given: str | None, component: str) -> str:
@@ -212,22 +204,16 @@ def _name(options: PipelineOptions) -> str:
     return f"{runner} at {master}" if runner == "FlinkRunner" else runner
 
 
-def _check_image(options: PipelineOptions, name: str) -> None:
-    """Check that workers which run in an image are given one: Beam's own have no retrainer.
+def _check_image(arguments: BeamArguments, name: str) -> None:
+    """Check that workers which start from an image are given one: Beam's own have no retrainer.
 
     Raises:
         RetrainerError: If none is given.
     """
-    portable = options.view_as(PortableOptions)
-    kind = (portable.environment_type or _DOCKER).upper()
-    setup, workers = options.view_as(SetupOptions), options.view_as(WorkerOptions)
-    installed = setup.setup_file or setup.requirements_file or setup.extra_packages
-    image = workers.sdk_container_image or (
-        None if _runner(options) in _DATAFLOW else portable.environment_config
-    )
-    if kind != _DOCKER or image or installed:
-        return
-    raise RetrainerError(
-        f"the workers of {name} would start from Beam's own image, which has no retrainer. Set engine.worker_image to "
-        "the image of this pipeline, or --sdk_container_image in beam_args."
-    )
+    installed = ("setup_file", "requirements_file", "extra_package", "extra_packages")
+    option = image_option(*arguments)
+    if option and not any(arguments.options.get(one) for one in installed):
+        raise RetrainerError(
+            f"the workers of {name} would start from Beam's own image, which has no retrainer. Set engine.worker_image "
+            f"to the image of this pipeline, or --{option} in beam_args."
+        )

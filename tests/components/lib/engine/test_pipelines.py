@@ -1,7 +1,6 @@
 import os
 import re
 from contextlib import nullcontext
-from dataclasses import replace
 
 import apache_beam as beam
 import pytest
@@ -17,7 +16,6 @@ from retrainer.components.lib.engine.pipelines import (
     job_name,
     open_engine,
     pipeline_options,
-    runs_here,
 )
 from retrainer.components.lib.errors import RetrainerError
 
@@ -27,7 +25,12 @@ DATAFLOW = [
     "--project=acme",
     "--region=europe-west1",
 ]
-POOL = ["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--environment_type=EXTERNAL"]
+POOL = [
+    "--runner=PortableRunner",
+    "--job_endpoint=jobs:8099",
+    "--environment_type=EXTERNAL",
+    "--environment_config=localhost:50000",
+]
 
 
 @pytest.mark.parametrize(
@@ -54,26 +57,6 @@ def test_another_runner_is_kept_with_its_arguments():
     assert options.get_all_options()["region"] == "europe-west1"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "here"),
-    [
-        (["--runner=DirectRunner"], True),
-        (["--runner=PrismRunner"], True),
-        (["--runner=PrismRunner", "--environment_type=DOCKER"], False),
-        (["--runner=PortableRunner", "--job_endpoint=x:1"], False),
-        (["--runner=PortableRunner", "--job_endpoint=x:1", "--environment_type=loopback"], True),
-        (["--runner=FlinkRunner"], True),
-        (["--runner=FlinkRunner", "--flink_master=flink:8081"], False),
-        (["--runner=FlinkRunner", "--environment_type=EXTERNAL"], False),
-        (["--runner=SparkRunner"], True),
-        (["--runner=SparkRunner", "--spark_master_url=spark://host:7077"], False),
-        (["--runner=DataflowRunner"], False),
-    ],
-)
-def test_workers_are_here_where_beam_starts_them_in_this_process(arguments, here):
-    assert runs_here(pipeline_options(arguments)) == here
-
-
 def test_a_temporary_folder_of_this_machine_needs_no_bucket():
     with open_engine("x", ["--temp_location=gs://no-such-bucket/x"], ["/gcs/bucket/x"]) as engine:
         assert engine.is_here
@@ -85,16 +68,18 @@ def test_a_temporary_folder_of_this_machine_needs_no_bucket():
     ("arguments", "uris", "says"),
     [
         (POOL, ["/data/store/spans/1/v"], r"workers of PortableRunner at jobs:8099 can't reach '/"),
-        (["--runner=DataflowRunner"], ["s3://b/s/spans/1/v"], r"(?s)no retrainer.*worker_image"),
+        ([*DATAFLOW[:1], *DATAFLOW[2:]], ["gs://b/s/spans/1/v"], r"(?s)no retrainer.*worker_image"),
         (
             [*POOL[:2], "--temp_location=/tmp", *POOL[2:]],
             ["s3://b/spans/1/v"],
             "can't reach '/tmp'",
         ),
+        (["--runer=PortableRunner"], [], "--runer is no option"),
         (POOL, ["s3://b/somewhere"], "is in no store.*temp_location"),
     ],
 )
-def test_what_can_not_work_is_an_error_before_anything_is_sent(arguments, uris, says):
+def test_what_can_not_work_is_an_error_before_anything_is_sent(monkeypatch, arguments, uris, says):
+    monkeypatch.setattr(pipelines, "check_endpoint", lambda *_: None)
     with pytest.raises(RetrainerError, match=says), open_engine("x", arguments, uris):
         raise AssertionError
 
@@ -115,14 +100,11 @@ def test_what_is_left_out_is_filled_in(monkeypatch):
     options: list[PipelineOptions] = []
     monkeypatch.setattr(beam.Pipeline, "run", lambda self: options.append(self._options) or Done())
     monkeypatch.setattr(pipelines, "shared_folder", lambda *names: nullcontext("/".join(names)))
-    with open_engine("transform_features", DATAFLOW, ["gs://acme-store/store/spans/1/v"]) as engine:
-        with engine.pipeline():
-            pass
-        with (
-            pytest.raises(RetrainerError, match=r"(?s)can't run on DataflowRunner.*option: region"),
-            replace(engine, _beam_args=tuple(DATAFLOW[:2])).pipeline(),
-        ):
-            raise AssertionError
+    with (
+        open_engine("transform_features", DATAFLOW, ["gs://acme-store/store/spans/1/v"]) as engine,
+        engine.pipeline(),
+    ):
+        pass
     found = options[0].get_all_options()
     assert engine.folder == "gs://acme-store/store/temporary/transform_features"
     assert found["temp_location"] == f"{engine.folder}/beam"
