@@ -10,7 +10,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.engine.beam_files import beam_path
+from ..lib.engine.beam_files import beam_path, sinks_shared
 from ..lib.engine.pipelines import Engine, open_engine, pipeline_options
 from ..lib.engine.places import download, upload, worker_files, worker_uri
 from ..lib.engine.work_items import WorkItems
@@ -83,7 +83,7 @@ def evaluate_examples_on_beam(
     with open_engine("evaluate_model", beam_args, [file.uri for file in files]) as engine:
         shared = {name: (_shared(engine, name, uri), who) for name, (uri, who) in models.items()}
         results = join(engine.folder, "evaluation")
-        with engine.pipeline() as pipeline:
+        with sinks_shared(), engine.pipeline() as pipeline:
             scored = (
                 pipeline
                 | "Files" >> WorkItems(files)

@@ -20,7 +20,7 @@ from tensorflow_transform import graph_context, impl_helper
 from tensorflow_transform.beam import context, impl
 from tensorflow_transform.tf_metadata import metadata_io
 
-from ..lib.engine.beam_files import beam_path, plain_uri
+from ..lib.engine.beam_files import beam_path, plain_uri, replaced, sinks_shared
 from ..lib.engine.places import download, upload
 from ..lib.uris import filesystem, join, read_json, write_json
 
@@ -54,18 +54,9 @@ def files_shared(uri: str) -> Iterator[None]:
             (impl, "_infer_metadata_from_saved_model", infer_metadata),
             (impl, "_RunMetaGraphDoFn", RunMetaGraph),
         ):
-            patches.enter_context(_replaced(owner, name, value))
+            patches.enter_context(replaced(owner, name, value))
+        patches.enter_context(sinks_shared())
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = vars(owner)[name]
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
 
 
 @contextmanager

@@ -1,13 +1,19 @@
 """A Beam filesystem for every URI that fsspec opens: `s3://bucket/x` is `fsspec://s3/bucket/x`.
 
 Beam's own filesystem of Amazon S3 wants boto3 and options of its own, and TensorFlow has none of S3. Workers read spans
-by fsspec, with its credentials, so what Beam's sinks write goes the same way. Beam's workers find the class by the
-option `beam_plugins` (apache_beam/runners/worker/sdk_worker_main.py).
+by fsspec, with its credentials, so what Beam's sinks write goes the same way.
+
+A worker must have imported this module. Beam's option `beam_plugins` does that where workers are given the pipeline's
+options, which those of a worker pool are not (apache_beam/runners/worker/worker_pool_main.py, 2.72). So a sink's path
+is an object of this module, too: `sinks_shared`.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import apache_beam as beam
 from apache_beam.io.filesystem import (
     BeamIOError,
     CompressedFile,
@@ -15,11 +21,14 @@ from apache_beam.io.filesystem import (
     FileMetadata,
     FileSystem,
 )
+from apache_beam.options.value_provider import StaticValueProvider
 
 from ..uris import filesystem, is_local, join
 
 _SCHEME = "fsspec"
 _START = f"{_SCHEME}://"
+# By these TFT and TFMA write.
+_SINKS = ("WriteToText", "WriteToTFRecord")
 
 
 def beam_path(uri: str) -> str:
@@ -36,6 +45,38 @@ def plain_uri(path: str) -> str:
         return path
     protocol, _, rest = path.removeprefix(_START).partition("/")
     return f"{protocol}://{rest}"
+
+
+class _SinkPath(StaticValueProvider):
+    """A path that imports this module where it is unpickled."""
+
+
+@contextmanager
+def sinks_shared() -> Iterator[None]:
+    """Let sinks of Beam that are made meanwhile write to what `beam_path` returns, whichever worker runs them."""
+    with ExitStack() as sinks:
+        for name in _SINKS:
+            sinks.enter_context(replaced(beam.io, name, _with_path(getattr(beam.io, name))))
+        yield
+
+
+def _with_path(sink: Any) -> Any:
+    @functools.wraps(sink)
+    def make(file_path_prefix: str, *arguments: Any, **named: Any) -> Any:
+        return sink(_SinkPath(str, file_path_prefix), *arguments, **named)
+
+    return make
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Give an attribute of a module or class another value for as long as the block runs."""
+    before = vars(owner)[name]
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 class FsspecFileSystem(FileSystem):
@@ -136,10 +177,10 @@ class FsspecFileSystem(FileSystem):
         fs, inside = filesystem(plain_uri(dir_or_prefix))
         # A prefix may end within a name.
         folder = inside if dir_or_prefix.endswith("/") else inside.rpartition("/")[0]
-        start = plain_uri(dir_or_prefix)[: -len(inside)] if inside else plain_uri(dir_or_prefix)
+        start = f"{plain_uri(dir_or_prefix).partition('://')[0]}://"
         for name, found in sorted(fs.find(folder, detail=True).items()):
             if name.startswith(inside):
-                yield FileMetadata(beam_path(f"{start}{name}"), found["size"])
+                yield FileMetadata(beam_path(f"{start}{name.lstrip('/')}"), found["size"])
 
     def _open(self, path: str, mode: str, compression_type: str) -> Any:
         kind = FileSystem._get_compression_type(path, compression_type)
@@ -147,4 +188,6 @@ class FsspecFileSystem(FileSystem):
         file = fs.open(inside, mode)
         if kind == CompressionTypes.UNCOMPRESSED:
             return file
+        # CompressedFile asks for it, and not every filesystem's files have it.
+        file.mode = mode
         return CompressedFile(file, compression_type=kind)
