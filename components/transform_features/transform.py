@@ -6,12 +6,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 
-<<<<<<< HEAD
-from ..lib.beam import pipeline_options, pipeline_output
 from ..lib.examples import TRAIN, Examples, SpanPart
-=======
-from ..lib.examples import TRAIN, Examples
->>>>>>> f09a2511 (Beam's workers on other machines: model.py travels as text, files go through a shared URI)
 from ..lib.features import raw_features, read_schema
 from ..lib.library_output import written_locally
 from ..lib.progress import progress
@@ -58,17 +53,10 @@ def transform(
     parts = examples.splits[TRAIN]
     progress("analysing with TensorFlow Transform")
     # TFT renames two folders of its output.
-<<<<<<< HEAD
-    with pipeline_output(options, output, _LAST) as folder:
+    with written_locally(output, _LAST) as folder:
         beam_for = None if beam_args else _analyse_here(preprocess, kinds, parts, folder)
         if beam_args or beam_for:
-            analyse_on_beam(preprocess, kinds, parts, folder, options, output)
-=======
-    with written_locally(output, _LAST) as folder:
-        analyse_on_beam(
-            preprocess, kinds, examples.splits[TRAIN], folder, module, module_source, beam_args
-        )
->>>>>>> f09a2511 (Beam's workers on other machines: model.py travels as text, files go through a shared URI)
+            analyse_on_beam(preprocess, kinds, parts, folder, module, module_source, beam_args)
         metadata_io.write_metadata(
             dataset_metadata.DatasetMetadata.from_feature_spec(
                 {name: tf.io.FixedLenFeature([1], DTYPES[kind]) for name, kind in kinds.items()}
