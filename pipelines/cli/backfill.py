@@ -42,9 +42,10 @@ def backfill(
     from ..runs.records import RunRecord
     from .options import show_warnings
     from .progress import make_observer
-    from .run import run_locally, warm_runner
+    from .run import run_locally
     from .show_backfill import print_steps
     from .tables import open_console
+    from .warm import warm_runner
 
     loaded = load_config(file)
     show_warnings([*check_settings(loaded, here=True), *ignored_here(loaded)])

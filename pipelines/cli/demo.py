@@ -22,7 +22,8 @@ from ..runs.run_words import duration, outcome
 from ..site.page import write_site
 from .demo_serving import SCENES, run_serving
 from .progress import make_observer
-from .run import run_locally, warm_runner
+from .run import run_locally
+from .warm import warm_runner
 
 MARKER = ".retrainer-demo"
 NEW_MONTH, LAST_MONTH = FIRST_MONTHS + 1, FIRST_MONTHS + 2

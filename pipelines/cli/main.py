@@ -165,25 +165,28 @@ def run(
 
     After --pipeline monitoring, the runs follow that incidents ask for.
     """
-    from .run import run_here
-
     if resume and (run_id or allow_older or span is not None):
         raise click.UsageError(
             "--resume keeps the span, --allow-older and name of the run: leave out --span, --allow-older and --run-id."
         )
-    code = run_here(
-        file,
-        pipeline=pipeline,
-        span=span,
-        allow_older=allow_older,
-        run_id=run_id,
-        resume=resume,
-        caching=False if no_cache else None,
-        notify=not no_notify,
-        now=now,
-        as_json=as_json,
-        verbose=verbose,
-    )
+    from .warm import warming_up
+
+    with warming_up():
+        from .run import run_here
+
+        code = run_here(
+            file,
+            pipeline=pipeline,
+            span=span,
+            allow_older=allow_older,
+            run_id=run_id,
+            resume=resume,
+            caching=False if no_cache else None,
+            notify=not no_notify,
+            now=now,
+            as_json=as_json,
+            verbose=verbose,
+        )
     if pipeline == MONITORING:
         from .retrains import print_retrains, retrain_here
 
@@ -204,9 +207,13 @@ def run(
 @click.pass_obj
 def demo(verbose: bool, folder: Path) -> None:
     """Retrain, serve and monitor on New York's flights of 2013."""
-    from .demo import run_demo
+    from .warm import warming_up
 
-    raise click.exceptions.Exit(run_demo(folder, verbose))
+    with warming_up():
+        from .demo import run_demo
+
+        code = run_demo(folder, verbose)
+    raise click.exceptions.Exit(code)
 
 
 cli.add_command(backfill)

@@ -31,8 +31,9 @@ from ..triggers.local_runs import LocalRuns
 from ..triggers.types import Outcome, Result
 from .prepare import prepare
 from .progress import make_observer
-from .run import run_locally, warm_runner
+from .run import run_locally
 from .users import this_user
+from .warm import warm_runner
 
 _STOPPED = (RunState.DIED, RunState.INTERRUPTED)
 

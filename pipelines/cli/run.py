@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +16,6 @@ from ..local.runner import LocalRunner
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig, load_config
 from ..project.engine_reach import check_engines
-from ..project.installed import check_libraries
 from ..project.pipelines import CONTINUOUS_TRAINING, PIPELINES
 from ..project.reach import ignored_here
 from ..project.sections.notify import NotifyConfig
@@ -27,22 +24,7 @@ from ..runs.records import RunRecord, RunState
 from ..runs.run_ids import new_run_id
 from .options import show_warnings
 from .progress import make_observer
-
-
-@contextmanager
-def warm_runner() -> Iterator[LocalRunner]:
-    """Start a runner that loads the libraries while the caller gets ready.
-
-    Yields:
-        The runner; its processes end with the block.
-
-    Raises:
-        RetrainerError: If the libraries are not installed.
-    """
-    check_libraries()
-    with LocalRunner() as local:
-        local.warm_up()
-        yield local
+from .warm import warm_runner
 
 
 def run_locally(

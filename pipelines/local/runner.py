@@ -57,12 +57,18 @@ class LocalRunner:
     Args:
         libraries: Modules that tasks find loaded.
         workers: How many tasks run at once at most; the number of cores if not given.
+        processes: What a caller has started already, with these libraries; the runner ends it.
     """
 
-    def __init__(self, libraries: Sequence[str] = LIBRARIES, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        libraries: Sequence[str] = LIBRARIES,
+        workers: int | None = None,
+        processes: TaskProcesses | None = None,
+    ) -> None:
         self._libraries = tuple(libraries)
         self._workers = workers or _cores()
-        self._processes: TaskProcesses | None = None
+        self._processes = processes
 
     def __enter__(self) -> "LocalRunner":
         """Return the runner itself; nothing is started yet."""

@@ -16,13 +16,18 @@ _EXTRAS = {
 _COMPONENTS = "components"
 
 
+def has_libraries() -> bool:
+    """Return whether tasks can run here."""
+    return importlib.util.find_spec(_NEEDED_BY_TASKS) is not None
+
+
 def check_libraries() -> None:
     """Check that tasks can run here.
 
     Raises:
         RetrainerError: If TensorFlow is not installed.
     """
-    if importlib.util.find_spec(_NEEDED_BY_TASKS) is None:
+    if not has_libraries():
         raise missing_package(_NEEDED_BY_TASKS)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.pipelines.cli import demo
+from retrainer.pipelines.cli import demo, warm
 from retrainer.pipelines.cli import run as run_command
 from retrainer.pipelines.cli.main import main
 from retrainer.pipelines.local import early_processes
@@ -40,6 +40,7 @@ def warm_retrainer() -> Iterator[Command]:
 
         for module in (run_command, demo):
             patch.setattr(module, "warm_runner", shared)
+        patch.setattr(warm, "warming_up", contextlib.nullcontext)
 
         def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
             words = [str(argument) for argument in arguments]

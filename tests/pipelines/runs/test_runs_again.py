@@ -9,7 +9,8 @@ from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.registry import Registry
 from retrainer.components.lib.verdicts import Blessing
 from retrainer.components.push_model.push import push
-from retrainer.pipelines.cli.run import run_locally, warm_runner
+from retrainer.pipelines.cli.run import run_locally
+from retrainer.pipelines.cli.warm import warm_runner
 from retrainer.pipelines.local.observer import RunObserver
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.runs.run_words import describe_failure, outcome
