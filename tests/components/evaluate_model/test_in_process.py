@@ -131,6 +131,88 @@ CASES: dict[str, dict[str, Any]] = {
         # Keras counts in 32 bits, so the order of rows shows in the seventh digit.
         "tolerance": 2e-6,
     },
+    "by class": {
+        "metrics_specs": [
+            {
+                **metrics("CalibrationPlot", "ConfusionMatrixPlot")[0],
+                "binarize": {"class_ids": {"values": [1]}},
+            },
+            {
+                **metrics("AUC", "Precision", "F1Score", "MeanPrediction")[0],
+                "binarize": {"class_ids": {"values": [0, 2]}},
+                "aggregate": {"macro_average": True, "class_weights": {0: 0.5, 2: 2.0}},
+            },
+            {
+                **metrics("Recall", "BinaryAccuracy", "MeanSquaredError")[0],
+                "aggregate": {"micro_average": True},
+            },
+            {
+                **metrics("Precision", {"class_name": "Recall", "config": {"name": "best"}})[0],
+                "binarize": {"top_k_list": {"values": [1, 2]}},
+            },
+            {
+                **metrics({"class_name": "Precision", "config": {"name": "second"}})[0],
+                "binarize": {"k_list": {"values": [2]}},
+            },
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label": "rating",
+        "weight": "weight",
+        "challenger": "classes",
+        "champion": None,
+    },
+    "over all classes": {
+        "metrics_specs": [
+            {
+                **metrics("AUC", "F1Score", "Calibration")[0],
+                "aggregate": {"micro_average": True, "class_weights": {0: 1.0, 1: 0.5, 2: 2.0}},
+            },
+            {
+                **metrics("Recall")[0],
+                "binarize": {"class_ids": {"values": [0, 1, 2]}},
+                "aggregate": {
+                    "weighted_macro_average": True,
+                    "class_weights": {0: 1.0, 1: 1.0, 2: 1.0},
+                },
+            },
+            {
+                **metrics({"class_name": "Precision", "config": {"name": "best_two"}})[0],
+                "aggregate": {"micro_average": True, "top_k_list": {"values": [2]}},
+            },
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label": "rating",
+        "challenger": "classes",
+        "champion": None,
+    },
+    "confusion matrices of classes": {
+        "metrics_specs": metrics(
+            {
+                "class_name": "MultiClassConfusionMatrixAtThresholds",
+                "config": {"thresholds": [0.5, 0.2]},
+            },
+            {"class_name": "MultiClassConfusionMatrixPlot", "config": {"thresholds": [0.0, 0.4]}},
+        ),
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label": "rating",
+        "weight": "weight",
+        "challenger": "classes",
+        "champion": None,
+    },
+    "Keras by class": {
+        "metrics_specs": [
+            {
+                **metrics("BinaryCrossentropy", "MeanSquaredError")[0],
+                "binarize": {"class_ids": {"values": [1]}},
+            },
+            {**metrics("RootMeanSquaredError")[0], "aggregate": {"micro_average": True}},
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label": "rating",
+        "challenger": "classes",
+        "champion": None,
+        "tolerance": 2e-6,
+    },
     "classes": {
         "metrics_specs": metrics("SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"),
         "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
@@ -237,13 +319,16 @@ def test_tfma_reads_the_result(
         (
             {
                 "metrics_specs": [
-                    {**metrics("AUC")[0], "binarize": {"class_ids": {"values": [1.0]}}}
+                    {
+                        **metrics("BinaryCrossEntropy")[0],
+                        "aggregate": {"micro_average": True},
+                    }
                 ],
                 "challenger": "classes",
                 "champion": None,
                 "label": "rating",
             },
-            "by class",
+            "several outputs",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from tensorflow_model_analysis.metrics import metric_types
 
 from . import (
     calibration,
+    class_counts,
     confusion_matrices,
     correlation,
     cross_entropy,
@@ -18,10 +19,12 @@ from . import (
     regression_errors,
 )
 from .array_path import ArrayPath, Columns, Fill, NotCoveredError
+from .class_views import settings_of, view_classes
 
 ARRAY_PATHS: tuple[ArrayPath, ...] = (
     *example_count.PATHS,
     *calibration.PATHS,
+    *class_counts.PATHS,
     *confusion_matrices.PATHS,
     *correlation.PATHS,
     *regression_errors.PATHS,
@@ -53,15 +56,11 @@ def prepare(computation: metric_types.MetricComputation, columns: Columns) -> Fi
         for preprocessor in computation.preprocessors
     )
     key = computation.keys[0]
-    if (
-        not plain
-        or key.sub_key is not None
-        or key.output_name
-        or key.aggregation_type is not None
-        or getattr(combiner, "_aggregation_type", None) is not None
-        or getattr(combiner, "_class_weights", None)
-    ):
-        raise NotCoveredError(f"{name} (by class, output or feature)")
-    if columns.prediction.ndim > 1 and not path.several_outputs:
-        raise NotCoveredError(f"{name} (of a model with several outputs)")
-    return path.prepare(combiner, columns)
+    if not plain or key.output_name:
+        raise NotCoveredError(f"{name} (by output or feature)")
+    if path.several_outputs:
+        return path.prepare(combiner, columns)
+    try:
+        return path.prepare(combiner, view_classes(columns, *settings_of(combiner, key)))
+    except NotCoveredError as error:
+        raise NotCoveredError(f"{name} ({error})") from None

@@ -15,17 +15,17 @@ def _calibration_histogram(combiner: Any, columns: Columns) -> Fill:
     based_on = prediction if combiner._prediction_based_bucketing else label
     position = (based_on - left) / span * buckets + 1
     index = np.clip(position, 0, buckets + 1).astype(np.int32)
-    counted = np.ones(len(label), bool)
+    counted = np.ones(label.shape, bool)
     if combiner._fractional_labels:
         # TFMA splits a row into a negative and a positive part and drops a part without weight.
         counted = weight != 0
     sums = (weight * label, weight * prediction, weight)
 
     def fill(rows: Rows) -> dict[int, calibration_histogram.Bucket]:
-        where = index[rows]
-        present = np.flatnonzero(np.bincount(where[counted[rows]], minlength=buckets + 2))
+        where = index[rows].ravel()
+        present = np.flatnonzero(np.bincount(where[counted[rows].ravel()], minlength=buckets + 2))
         totals = [
-            np.bincount(where, values[rows], minlength=buckets + 2)[present].tolist()
+            np.bincount(where, values[rows].ravel(), minlength=buckets + 2)[present].tolist()
             for values in sums
         ]
         return {

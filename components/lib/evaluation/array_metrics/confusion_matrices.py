@@ -27,9 +27,9 @@ def _prepare(combiner: Any, columns: Columns) -> Fill:
     positive, negative = weight * label, weight * (1 - label)
 
     def fill(rows: Rows) -> dict[float, Any]:
-        where = above[rows]
+        where = above[rows].ravel()
         below_positive, below_negative = (
-            np.cumsum(np.bincount(where, values[rows], minlength=len(ascending) + 1))
+            np.cumsum(np.bincount(where, values[rows].ravel(), minlength=len(ascending) + 1))
             for values in (positive, negative)
         )
         accumulator = {}

@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 from tensorflow_model_analysis.metrics import cross_entropy_metrics
 
-from .array_path import ArrayPath, Columns, Fill
+from .array_path import ArrayPath, Columns, Fill, NotCoveredError
 
 
 def _prepare(combiner: Any, columns: Columns) -> Fill:
+    if columns.prediction.ndim > 1:
+        # TFMA takes one output at a time here.
+        raise NotCoveredError("of several outputs at once")
     smoothing = combiner._label_smoothing
     label = columns.label * (1.0 - smoothing) + 0.5 * smoothing
     prediction = columns.prediction

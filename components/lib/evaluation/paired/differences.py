@@ -122,6 +122,8 @@ def paired_differences(
                     found.update(one.result(found))
             yield found
 
+    if not prepared:
+        return []
     results: list[PairedDifference] = []
     with np.errstate(all="ignore"):
         for key, rows in slice_rows(scores.slices, config.slicing_specs).items():

@@ -22,6 +22,7 @@ from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from ..array_metrics import prepare
 from ..array_metrics.array_path import Columns, NotCoveredError, Rows
+from ..array_metrics.class_views import settings_of, view_classes
 from ..array_metrics.keras_metrics import KERAS_BATCH_ROWS
 
 Metrics = dict[Any, Any]
@@ -58,15 +59,16 @@ def group_sums(
     if name == "_CompilableMetricsCombiner":
         return _keras_means(combiner, columns)
     fill = prepare(computation, columns)
-    makes = {
-        "_BinaryConfusionMatrixCombiner": _Matrices.of,
-        "_CalibrationHistogramCombiner": _Matrices.of_histogram,
-    }
-    if name in makes:
+    is_histogram = name == "_CalibrationHistogramCombiner"
+    if is_histogram or name == "_BinaryConfusionMatrixCombiner":
         asked = [one for one in derived if _makes_matrices(one, computation.keys[0])]
         if not asked:
             raise NotCoveredError(name)
-        return makes[name](computation, columns, asked).draws
+        view = view_classes(columns, *settings_of(combiner, computation.keys[0]))
+        if is_histogram:
+            return _Matrices.of_histogram(combiner, view, asked).draws
+        nothing = combiner.extract_output(fill(np.array([], np.int64)))
+        return _Matrices.of(combiner, view, list(_derive(asked, nothing))).draws
 
     def draws(rows: Rows, group: np.ndarray, groups: int) -> Draws:
         whole = fill(rows)
@@ -83,6 +85,17 @@ def _makes_matrices(derived: _Derived, key: metric_types.MetricKey) -> bool:
         and one.model_name == key.model_name
         for one in derived.keys
     )
+
+
+def _derive(asked: Sequence[_Derived], found: Metrics) -> Metrics:
+    """Make confusion matrices of what a combiner gives, and leave out those that are made of something else."""
+    made: Metrics = {}
+    for one in asked:
+        try:
+            made.update(one.result(found))
+        except KeyError:
+            continue
+    return made
 
 
 def _by_group(rows: Rows, group: np.ndarray, groups: int) -> Iterator[np.ndarray]:
@@ -126,9 +139,9 @@ class _Matrices:
     """Confusion matrices at thresholds, of which AUC and all the others are derived.
 
     Attributes:
-        place: Each row's bin, shape (rows,).
+        place: Each row's bin, shape (rows,), or (rows, outputs) where each output counts.
         bins: How many bins there are.
-        positive: Each row's weight as a positive, shape (rows,).
+        positive: Its weight as a positive, of the same shape.
         negative: The same as a negative.
         thresholds: The thresholds asked for.
     """
@@ -141,19 +154,14 @@ class _Matrices:
 
     @classmethod
     def of(
-        cls,
-        computation: metric_types.MetricComputation,
-        columns: Columns,
-        asked: Sequence[_Derived],
+        cls, combiner: Any, columns: Columns, keys: Sequence[metric_types.MetricKey]
     ) -> "_Matrices":
-        """Prepare matrices that TFMA counts at thresholds."""
-        combiner = computation.combiner
+        """Prepare matrices that TFMA counts at thresholds, and names by these keys."""
         label, prediction, weight = columns.as_float()
         thresholds = np.asarray(list(combiner._binary_confusion_matrices._thresholds), np.float64)
         ascending = np.sort(thresholds)
         place = np.searchsorted(ascending, prediction, side="left").astype(np.int32)
         first = np.searchsorted(ascending, thresholds) + 1
-        keys = [key for one in asked for key in one.keys if key in computation.keys]
         return cls(
             place,
             len(ascending) + 1,
@@ -164,13 +172,9 @@ class _Matrices:
 
     @classmethod
     def of_histogram(
-        cls,
-        computation: metric_types.MetricComputation,
-        columns: Columns,
-        asked: Sequence[_Derived],
+        cls, combiner: Any, columns: Columns, asked: Sequence[_Derived]
     ) -> "_Matrices":
         """Prepare matrices that TFMA makes of a calibration histogram."""
-        combiner = computation.combiner
         label, prediction, weight = columns.as_float()
         buckets = combiner._num_buckets
         position = (prediction - combiner._left) / combiner._range * buckets + 1
@@ -179,27 +183,27 @@ class _Matrices:
         ones = {i: calibration_histogram.Bucket(i, 1.0, 1.0, 1.0) for i in range(buckets + 2)}
         histogram = combiner.extract_output(ones)
         thresholds = []
-        for one in asked:
-            try:
-                made = one.result(histogram)
-            except KeyError:
-                # It is made of counts at its own thresholds.
-                continue
-            for key, matrices in made.items():
-                first = buckets + 2 - np.asarray(matrices.tp, np.int64)
-                thresholds.append(_Thresholds(key, np.asarray(matrices.thresholds), first))
+        for key, matrices in _derive(asked, histogram).items():
+            first = buckets + 2 - np.asarray(matrices.tp, np.int64)
+            thresholds.append(_Thresholds(key, np.asarray(matrices.thresholds), first))
         return cls(place, buckets + 2, weight * label, weight * (1 - label), tuple(thresholds))
 
     def draws(self, rows: Rows, group: np.ndarray, groups: int) -> Draws:
         """Yield the matrices of all rows, then those without each group."""
         place = self.place[rows]
+        if place.ndim > 1:
+            # Each output of a row is a row of its own, of the row's group.
+            group = np.broadcast_to(group[:, None], place.shape).ravel()
+            place = place.ravel()
         present = np.flatnonzero(np.bincount(place, minlength=self.bins))
         place, bins = np.searchsorted(present, place), len(present)
         thresholds = [_merge(one, present) for one in self.thresholds]
         cell = group.astype(np.int64) * bins + place
         above = []
         for part in (self.positive, self.negative):
-            by_group = np.bincount(cell, part[rows], minlength=groups * bins).reshape(groups, bins)
+            by_group = np.bincount(cell, part[rows].ravel(), minlength=groups * bins).reshape(
+                groups, bins
+            )
             # Weight in a bin and in all after it; nothing lies after the last.
             sums = np.zeros((groups, bins + 1))
             sums[:, :bins] = np.cumsum(by_group[:, ::-1], axis=1)[:, ::-1]

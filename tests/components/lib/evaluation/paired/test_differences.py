@@ -10,6 +10,7 @@ import pytest
 from retrainer.components.lib.evaluation.array_metrics.array_path import NotCoveredError
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config
 from retrainer.components.lib.evaluation.in_process import evaluate_in_process
+from retrainer.components.lib.evaluation.metric_names import result_names
 from retrainer.components.lib.evaluation.paired.differences import (
     PairedDifference,
     paired_differences,
@@ -136,11 +137,47 @@ def test_keras_metrics_of_several_classes() -> None:
     assert accuracy.error == pytest.approx(change.std() / math.sqrt(2_000), rel=0.25)
 
 
+def test_values_by_class_and_over_all_classes_are_tfmas() -> None:
+    random = np.random.default_rng(5)
+    label = random.integers(0, 3, 900)
+
+    def predict() -> np.ndarray:
+        logits = random.normal(size=(900, 3)) + np.eye(3)[label]
+        return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+
+    scores = Scores(label, {CANDIDATE: predict(), BASELINE: predict()}, None, pa.table({"": label}))
+    metrics = [{"class_name": "AUC"}, {"class_name": "Precision"}, {"class_name": "MeanPrediction"}]
+    specs = [
+        {
+            "metrics": metrics,
+            "binarize": {"class_ids": {"values": [0, 2]}},
+            "aggregate": {"macro_average": True, "class_weights": {0: 1.0, 2: 3.0}},
+        },
+        {"metrics": metrics[:2], "aggregate": {"micro_average": True}},
+        {"metrics": metrics[1:2], "binarize": {"top_k_list": {"values": [2]}}},
+    ]
+    config = build_eval_config(specs, [{}], {}, "y", "", True)
+    names = result_names(config)
+    ((_, expected),) = evaluate_in_process(config, scores)
+    values = {
+        (names(key), key.model_name): value
+        for key, value in expected.items()
+        if not key.is_diff and "example_count" not in key.name
+    }
+    wanted = {name for name, _ in values}
+    assert len(wanted) == 12
+    found = paired_differences(config, scores, wanted, assign_groups(900, 20))
+    assert {one.metric for one in found} == wanted
+    for one in found:
+        assert one.challenger == pytest.approx(values[one.metric, CANDIDATE], abs=1e-9)
+        assert one.champion == pytest.approx(values[one.metric, BASELINE], abs=1e-9)
+        assert one.error > 0
+
+
 def test_a_metric_that_can_not_be_summed_by_group_is_named() -> None:
-    config = config_of({"class_name": "Precision", "config": '"class_id": 1'})
-    scores = scores_of(100)
-    with pytest.raises(NotCoveredError, match="by class"):
-        paired_differences(config, scores, ["precision_classId:1"], assign_groups(100, 10))
+    config = config_of("ExactMatch")
+    with pytest.raises(NotCoveredError, match="exact_match"):
+        paired_differences(config, scores_of(100), ["exact_match"], assign_groups(100, 10))
 
 
 def test_rows_that_depend_on_each_other_widen_the_interval() -> None:
