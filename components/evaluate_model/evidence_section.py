@@ -11,7 +11,7 @@ from .evidence.checks import EvidenceCheck, Kind, signed_range
 from .gate import difference
 
 MOST_ROWS = 400
-WIDTH, HEIGHT = 220, 18
+WIDTH, HEIGHT = 180, 18
 _TITLES = {
     Kind.NO_LOSS: "no loss",
     Kind.GAIN: "a gain",
@@ -45,17 +45,23 @@ def render_evidence(checks: Sequence[EvidenceCheck]) -> Markup:
         "Interval around 0",
         Column("Bound", number=True, wide_only=True),
     ]
-    ordered = [*failed, *passed, *rest]
-    rows = [_row(check, scales[check.metric]) for check in ordered[:MOST_ROWS]]
-    note = f"{len(passed):,} of {plural(len(failed) + len(passed), 'check')} passed"
-    note += f", {len(rest):,} not judged" if rest else ""
-    left = len(ordered) - len(rows)
-    note += f"; {left:,} more in checks.json" if left else ""
-    return (
-        Markup("<h2>Evidence</h2>")
-        + render_table(columns, rows)
-        + Markup('<p class="note">{}. The red line is the bound.</p>').format(note)
+    judged = [*failed, *passed]
+
+    def table(some: Sequence[EvidenceCheck]) -> Markup:
+        shown = [_row(check, scales[check.metric]) for check in some[:MOST_ROWS]]
+        left = len(some) - len(shown)
+        note = f"{left:,} more are in checks.json." if left else ""
+        return render_table(columns, shown) + Markup('<p class="note">{}</p>').format(note)
+
+    html = Markup("<h2>Evidence</h2>") + table(judged) if judged else Markup("<h2>Evidence</h2>")
+    html += Markup('<p class="note">{:,} of {} passed. The red line is the bound.</p>').format(
+        len(passed), plural(len(judged), "check")
     )
+    if rest:
+        html += Markup("<details><summary>{:,} not judged</summary>{}</details>").format(
+            len(rest), table(rest)
+        )
+    return html
 
 
 def _row(check: EvidenceCheck, reach: float) -> list[object]:
@@ -78,7 +84,7 @@ def _row(check: EvidenceCheck, reach: float) -> list[object]:
 
 def _bar(check: EvidenceCheck, reach: float) -> Markup:
     """Draw an interval, its middle, zero and the bound."""
-    if not math.isfinite(check.low) or not math.isfinite(check.high):
+    if check.passed is None:
         return Markup('<span class="soft">{}</span>').format(check.reason)
 
     def x(value: float) -> float:

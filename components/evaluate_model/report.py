@@ -27,7 +27,7 @@ STYLE = """
 .bar i { display: block; height: 100%; background: var(--before); }
 .dots { min-width: 200px; } .dots path { stroke: var(--line); fill: none; }
 .dots .between { stroke: var(--soft); stroke-width: 2; }
-.interval { min-width: 220px; max-width: none; }
+.interval { width: 180px; max-width: 36vw; min-width: 110px; }
 .chart { width: 100%; max-width: 480px; margin: 0 auto; }
 .chart text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 .pill { display: inline-block; padding: 1px 9px; border-radius: 10px; font-size: 13px; white-space: nowrap; }
