@@ -5,6 +5,7 @@ function of TFT that reads or writes a SavedModel on a worker is replaced, while
 that works on the worker's own disk and copies. (tensorflow_transform/beam/impl.py, 1.16 and 1.21.)
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from tensorflow_transform.tf_metadata import metadata_io
 
 from ..lib.engine.beam_files import beam_path, plain_uri, replaced, sinks_shared
 from ..lib.engine.places import download, upload
-from ..lib.uris import filesystem, join, read_json, write_json
+from ..lib.uris import filesystem, join, read_json, write_atomic, write_json
 
 _POINTER = "graph.json"
 _create = impl._create_v2_saved_model
@@ -167,7 +168,7 @@ def _write_graph(
         described = os.path.join(scratch, output.TRANSFORMED_METADATA_DIR)
         metadata_io.write_metadata(metadata, described)
         if assets:
-            write_json(os.path.join(described, output.ASSET_MAP), dict(assets))
+            write_atomic(os.path.join(described, output.ASSET_MAP), json.dumps(assets))
         upload(scratch, attempt)
         # What TFT keeps there for itself; its own WriteTransformFn leaves it out, too.
         shutil.rmtree(os.path.join(local, impl_helper.METADATA_DIR_NAME), ignore_errors=True)
