@@ -10,7 +10,7 @@ import yaml
 from kubernetes import config as kubernetes_config
 from kubernetes.client import CoordinationV1Api
 from servers.deploy_overlays import Overlays
-from servers.kube_apiserver import KubeApiserver
+from servers.kube_apiserver import ON_A_KUBE_APISERVER, KubeApiserver
 from servers.kubeflow import SMALL_PIPELINE
 from servers.kubeflow_access import AUDIENCE, KubeflowOnKubernetes
 
@@ -21,7 +21,7 @@ from retrainer.pipelines.targets.kubeflow.target import KubeflowTarget
 from retrainer.pipelines.targets.types import RunRequest, ScheduleRequest
 from retrainer.pipelines.triggers.claims.leases import LeaseClaims
 
-pytestmark = [pytest.mark.cluster, pytest.mark.integration("go", "openssl")]
+pytestmark = list(ON_A_KUBE_APISERVER)
 
 CLAIMING = {
     ("coordination.k8s.io", "leases", "", verb)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from servers.deploy_overlays import DOCUMENTS, Overlays
-from servers.kube_apiserver import KubeApiserver, pods_of
+from servers.kube_apiserver import ON_A_KUBE_APISERVER, KubeApiserver, pods_of
 
-pytestmark = [pytest.mark.cluster, pytest.mark.integration("go", "openssl")]
+pytestmark = list(ON_A_KUBE_APISERVER)
 
 OVERLAYS = sorted((DOCUMENTS / "kubeflow/overlays").iterdir())
 MONITORING = sorted((DOCUMENTS / "monitoring/kubernetes").glob("*.yaml"))

@@ -18,6 +18,8 @@ import requests
 from servers import go_programs
 
 ADMIN = "secret"
+ON_A_KUBE_APISERVER = (pytest.mark.cluster, pytest.mark.integration("go", "openssl"))
+"""Marks of the tests that need one."""
 _APPLY = "application/apply-patch+yaml"
 
 

@@ -4,7 +4,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from kubernetes import config
 from kubernetes.client import CoordinationV1Api
@@ -14,8 +13,6 @@ from servers.kube_apiserver import KubeApiserver
 from retrainer.pipelines.triggers.claims.leases import LeaseClaims
 
 ACCOUNT = "retrainer-trigger"
-ON_A_KUBE_APISERVER = (pytest.mark.cluster, pytest.mark.integration("go", "openssl"))
-"""Marks of what needs one."""
 
 
 class TriggerNamespace:

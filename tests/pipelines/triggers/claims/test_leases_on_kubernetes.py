@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from kubernetes.config import incluster_config
-from servers.trigger_namespace import ACCOUNT, ON_A_KUBE_APISERVER, TriggerNamespace
+from servers.kube_apiserver import ON_A_KUBE_APISERVER
+from servers.trigger_namespace import ACCOUNT, TriggerNamespace
 
 from retrainer.pipelines.targets.errors import RefusedError, UnauthenticatedError
 from retrainer.pipelines.triggers.claims.backends import open_claims

@@ -12,9 +12,10 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
+from servers.kube_apiserver import ON_A_KUBE_APISERVER
 from servers.memory_target import Killed, MemoryTarget
 from servers.trigger_messages import DATA, NOON, message, written
-from servers.trigger_namespace import ON_A_KUBE_APISERVER, TriggerNamespace
+from servers.trigger_namespace import TriggerNamespace
 
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.errors import UnavailableError

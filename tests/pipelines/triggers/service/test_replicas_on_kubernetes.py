@@ -10,8 +10,9 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from servers.kube_apiserver import ON_A_KUBE_APISERVER
 from servers.kubeflow_access import AUDIENCE, KubeflowOnKubernetes
-from servers.trigger_namespace import ACCOUNT, ON_A_KUBE_APISERVER, TriggerNamespace
+from servers.trigger_namespace import ACCOUNT, TriggerNamespace
 from servers.trigger_process import TriggerProcess, envelope, storage_message, write_project
 
 pytestmark = list(ON_A_KUBE_APISERVER)

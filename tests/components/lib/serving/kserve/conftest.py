@@ -7,7 +7,7 @@ from servers import kserve_schema
 from servers.kserve_cluster import KServeCluster
 from servers.kserve_controller import KServeController
 from servers.kserve_real_cluster import RealKServeCluster
-from servers.kube_apiserver import KubeApiserver
+from servers.kube_apiserver import ON_A_KUBE_APISERVER, KubeApiserver
 
 from retrainer.components.lib.serving.interface import Plan, ServedModel
 from retrainer.components.lib.serving.kserve import cluster as cluster_module
@@ -26,6 +26,8 @@ class Bench:
 
     def __init__(self, mode: str, folder: Path, server: KubeApiserver | None = None) -> None:
         self.mode, self.folder = mode, folder
+        # Seconds in which a change is made, and not more.
+        self.soon = 2.0 if server else 0.1
         default = {"knative": "Serverless", "standard": "Standard"}[mode]
         self.cluster = RealKServeCluster(default, server) if server else KServeCluster(default)
         self.controller = KServeController(self.cluster)
@@ -93,21 +95,37 @@ def kserve_apiserver(kube_apiserver):
     return kube_apiserver
 
 
+HERE = "on a local server"
+PLACES = [HERE, pytest.param("on a kube-apiserver", marks=ON_A_KUBE_APISERVER)]
+"""Every test runs on both, but for those of other versions of KServe."""
+
+
+@pytest.fixture(params=PLACES)
+def server(request):
+    """Return the API server that keeps the InferenceServices; None for a local one."""
+    return None if request.param == HERE else request.getfixturevalue("kserve_apiserver")
+
+
 @pytest.fixture(params=["knative", "standard"])
-def bench(request, tmp_path):
-    mode, _, real = request.param.partition(" ")
-    server = request.getfixturevalue("kserve_apiserver") if real else None
-    with Bench(mode, tmp_path, server) as opened:
+def bench(request, tmp_path, server):
+    with Bench(request.param, tmp_path, server) as opened:
         yield opened
 
 
 @pytest.fixture
-def knative(tmp_path):
-    with Bench("knative", tmp_path) as opened:
+def knative(tmp_path, server):
+    with Bench("knative", tmp_path, server) as opened:
         yield opened
 
 
 @pytest.fixture
-def standard(tmp_path):
+def standard(tmp_path, server):
+    with Bench("standard", tmp_path, server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def older(tmp_path):
+    """Return the standard mode on a local server, whose schema may be an older one."""
     with Bench("standard", tmp_path) as opened:
         yield opened

@@ -3,10 +3,11 @@
 import pytest
 import yaml
 from servers.kserve_real_cluster import OVERLAY
+from servers.kube_apiserver import ON_A_KUBE_APISERVER
 
 from retrainer.components.lib.serving.interface import Plan, ServiceError
 
-pytestmark = [pytest.mark.cluster, pytest.mark.integration("go", "openssl")]
+pytestmark = list(ON_A_KUBE_APISERVER)
 
 ROLE, _ = yaml.safe_load_all((OVERLAY / "role.yaml").read_text())
 ISVC = ("serving.kserve.io", "inferenceservices")
@@ -18,9 +19,11 @@ OF_MODE = {
         ("gateway.networking.k8s.io", "httproutes", "get"),
     },
 }
-on_both = pytest.mark.parametrize(
-    "bench", ["knative on a kube-apiserver", "standard on a kube-apiserver"], indirect=True
-)
+
+
+@pytest.fixture
+def server(kserve_apiserver):
+    return kserve_apiserver
 
 
 def rights_of(role):
@@ -46,7 +49,6 @@ def live(bench):
     service.apply(Plan(None))
 
 
-@on_both
 def test_a_life_of_a_service_asks_for_what_the_role_grants(bench):
     live(bench)
     others = set.union(*OF_MODE.values()) - OF_MODE[bench.mode]
@@ -54,7 +56,6 @@ def test_a_life_of_a_service_asks_for_what_the_role_grants(bench):
     assert bench.cluster.asked == rights_of(ROLE) - others | mode
 
 
-@on_both
 @pytest.mark.parametrize("verb", ["get", "create", "patch", "delete"])
 def test_a_missing_right_is_named(bench, kserve_apiserver, verb):
     rules = [

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import requests
 from servers import kserve_schema
-from servers.kserve_modes import on_a_kube_apiserver_too
 
 from retrainer.components.lib.serving.interface import ServiceError
 from retrainer.components.lib.serving.kserve import cluster
@@ -50,7 +49,6 @@ def _deploy(opened, plan, calls_left):
     opened.apply(plan)
 
 
-@on_a_kube_apiserver_too
 def test_a_deploy_that_is_killed_after_any_change_is_finished_by_the_next(bench):
     fork = multiprocessing.get_context("fork")
     for plan in PLANS:
@@ -66,7 +64,6 @@ def test_a_deploy_that_is_killed_after_any_change_is_finished_by_the_next(bench)
     assert bench.splits() == [{"7": 100}, {"7": 80, "8": 20}, {"8": 100}]
 
 
-@on_a_kube_apiserver_too
 def test_two_deploys_of_one_plan_at_once_end_as_planned(bench):
     services = [bench.open(), bench.open()]
     services[0].apply(bench.plan(7))
@@ -142,7 +139,6 @@ def test_a_cluster_without_kserve_is_named(bench):
         bench.open().apply(bench.plan(7))
 
 
-@on_a_kube_apiserver_too
 def test_an_unknown_field_is_answered_as_a_kube_apiserver_does(bench):
     """What an older KServe without `spec.canary` is known by."""
     path = "/apis/serving.kserve.io/v1beta1/namespaces/ml/inferenceservices/taxi"
@@ -180,7 +176,6 @@ def test_in_a_pod_the_cluster_and_the_namespace_are_the_pods(bench, monkeypatch,
     assert {one.headers["Authorization"] for one in bench.cluster.requests} == {"bearer pod"}
 
 
-@on_a_kube_apiserver_too
 def test_a_field_of_somebody_else_is_named_and_taken_over_only_if_asked(bench):
     bench.open().apply(bench.plan(7))
 
@@ -208,7 +203,6 @@ def start_canary(bench):
     bench.cluster.edit(change, "argocd")
 
 
-@on_a_kube_apiserver_too
 def test_a_canary_that_somebody_else_started_is_kept_unless_asked(bench):
     bench.open().apply(bench.plan(7))
     start_canary(bench)
@@ -281,28 +275,28 @@ def test_a_mode_that_cannot_be_known_is_an_error(knative, change, said):
         knative.open().apply(knative.plan(7))
 
 
-def test_an_older_kserve_without_canaries_replaces_its_pods(standard):
-    standard.cluster.schema = kserve_schema.without("canary", "name")
-    standard.open().apply(standard.plan(7))
-    assert "name" not in standard.cluster.isvc()["spec"]["predictor"]
-    assert standard.open().apply(standard.plan(8)).traffic == {8: 100}
+def test_an_older_kserve_without_canaries_replaces_its_pods(older):
+    older.cluster.schema = kserve_schema.without("canary", "name")
+    older.open().apply(older.plan(7))
+    assert "name" not in older.cluster.isvc()["spec"]["predictor"]
+    assert older.open().apply(older.plan(8)).traffic == {8: 100}
     with pytest.raises(ServiceError, match=r"no `spec\.canary`.*0\.20 or newer"):
-        standard.open().apply(standard.plan(8, 9, 10))
-    assert standard.open().status().traffic == {8: 100}
-    standard.controller.broken["000009"] = "no model"
+        older.open().apply(older.plan(8, 9, 10))
+    assert older.open().status().traffic == {8: 100}
+    older.controller.broken["000009"] = "no model"
     with pytest.raises(ServiceError, match="Version 8 serves all requests, as before"):
-        standard.open().apply(standard.plan(9))
-    assert standard.splits() == [{"7": 100}, {"8": 100}]
+        older.open().apply(older.plan(9))
+    assert older.splits() == [{"7": 100}, {"8": 100}]
 
 
-def test_an_older_kserve_that_takes_any_field_never_deploys_a_canary_to_all(standard):
-    standard.cluster.minimal = True
-    standard.controller.canaries = False
-    standard.open().apply(standard.plan(7))
+def test_an_older_kserve_that_takes_any_field_never_deploys_a_canary_to_all(older):
+    older.cluster.minimal = True
+    older.controller.canaries = False
+    older.open().apply(older.plan(7))
     with pytest.raises(ServiceError, match=r"reports no canary.*Version 7 serves all"):
-        standard.open().apply(standard.plan(7, 8, 10))
-    assert "canary" not in standard.cluster.isvc()["spec"]
-    assert standard.splits() == [{"7": 100}]
+        older.open().apply(older.plan(7, 8, 10))
+    assert "canary" not in older.cluster.isvc()["spec"]
+    assert older.splits() == [{"7": 100}]
 
 
 @pytest.mark.parametrize("missing", ["gateway", "weights"])
@@ -321,7 +315,7 @@ def test_a_controller_that_is_away_is_waited_for(bench):
     bench.open().apply(bench.plan(7))
     bench.controller.paused = True
     with pytest.raises(ServiceError, match=r"waited for.* version 8"):
-        bench.open(timeout_seconds=0.1).apply(bench.plan(8))
+        bench.open(timeout_seconds=bench.soon).apply(bench.plan(8))
     bench.controller.paused = False
     assert bench.open().apply(bench.plan(8)).traffic == {8: 100}
     assert bench.splits() == [{"7": 100}, {"8": 100}]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from servers.kserve_modes import on_a_kube_apiserver_too
 
 from retrainer.components.lib.serving.interface import Plan, ServiceError
 
@@ -11,7 +10,6 @@ from retrainer.components.lib.serving.interface import Plan, ServiceError
 pytestmark = pytest.mark.integration("go")
 
 
-@on_a_kube_apiserver_too
 def test_a_first_version_serves_and_a_second_takes_over_without_an_outage(bench):
     served = bench.open().apply(bench.plan(7))
     assert (served.traffic, served.loaded, served.foreign) == ({7: 100}, (7,), ())
@@ -23,7 +21,6 @@ def test_a_first_version_serves_and_a_second_takes_over_without_an_outage(bench)
     assert bench.open().status().traffic == {8: 100}
 
 
-@on_a_kube_apiserver_too
 def test_a_rollout_goes_on_step_by_step(bench):
     service = bench.open()
     service.apply(bench.plan(7))
@@ -40,7 +37,6 @@ def test_a_rollout_goes_on_step_by_step(bench):
     ]
 
 
-@on_a_kube_apiserver_too
 def test_a_rollback_in_the_middle_of_a_canary_leaves_only_what_served_before(bench):
     service = bench.open()
     service.apply(bench.plan(7))
@@ -62,7 +58,6 @@ def test_a_canary_of_another_version_replaces_one_that_was_not_finished(bench):
     assert bench.splits()[2:] == [{"7": 100}, {"7": 90, "9": 10}]
 
 
-@on_a_kube_apiserver_too
 def test_the_same_plan_again_changes_nothing(bench):
     service = bench.open()
     service.apply(bench.plan(7, 8, 30))
@@ -73,7 +68,6 @@ def test_the_same_plan_again_changes_nothing(bench):
     assert bench.cluster.isvc()["metadata"]["generation"] == generation
 
 
-@on_a_kube_apiserver_too
 def test_a_version_that_never_gets_ready_is_named_and_the_one_before_serves(bench):
     service = bench.open()
     service.apply(bench.plan(7))
@@ -125,7 +119,6 @@ def test_the_reason_of_a_pod_is_in_the_error(bench):
         assert said in str(refused.value)
 
 
-@on_a_kube_apiserver_too
 def test_settings_and_metadata_reach_the_predictor(bench):
     bench.open(
         runtime="kserve-tensorflow-serving",
@@ -202,7 +195,6 @@ def test_a_store_that_pods_cannot_read_is_an_error(bench):
         bench.open(store_uri=None).apply(bench.plan(7))
 
 
-@on_a_kube_apiserver_too
 def test_without_a_version_the_service_is_deleted(bench):
     service = bench.open()
     service.apply(bench.plan(7))
