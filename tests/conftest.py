@@ -77,6 +77,16 @@ def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def kserve_apiserver(kube_apiserver: Any) -> Any:
+    """Return the same, with KServe's resource definition."""
+    from servers import kserve_schema
+
+    definition = kserve_schema.definition()
+    kube_apiserver.define(definition, "inferenceservices", "serving.kserve.io/v1beta1")
+    return kube_apiserver
+
+
 @pytest.fixture(autouse=True)
 def no_legacy_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start without the switch that TFT sets in the process that imports it."""

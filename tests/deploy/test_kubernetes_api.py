@@ -1,5 +1,7 @@
 """Kubernetes' own API server takes every manifest of docs/deploy, in a namespace that holds pods to "restricted"."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from servers.kube_apiserver import ON_A_KUBE_APISERVER, KubeApiserver, pods_of
 pytestmark = list(ON_A_KUBE_APISERVER)
 
 OVERLAYS = sorted((DOCUMENTS / "kubeflow/overlays").iterdir())
+QUOTA_KINDS = ("requests", "limits")
+_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MONITORING = sorted((DOCUMENTS / "monitoring/kubernetes").glob("*.yaml"))
 
 
@@ -163,13 +167,64 @@ def test_pods_below_restricted_are_refused(
     assert said in answer.json()["message"]
 
 
+def test_pods_are_admitted_where_a_quota_wants_requests_and_limits(
+    kube_apiserver: KubeApiserver, overlays: Overlays
+) -> None:
+    quota: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "profile", "namespace": overlays.namespace},
+        "spec": {
+            "hard": {f"{kind}.{its}": "32Gi" for kind in QUOTA_KINDS for its in ("cpu", "memory")}
+        },
+    }
+    assert kube_apiserver.apply(quota).ok
+    # A cluster's controller counts what is there.
+    quota["status"] = {
+        "hard": quota["spec"]["hard"],
+        "used": dict.fromkeys(quota["spec"]["hard"], "0"),
+    }
+    answer = kube_apiserver.send(
+        "PATCH",
+        f"{kube_apiserver.path(quota)}/status",
+        json.dumps({"status": quota["status"]}).encode(),
+        "application/merge-patch+json",
+    )
+    assert answer.ok, answer.text
+    for overlay in ("example", "cron"):
+        take(kube_apiserver, overlays.build(overlay))
+    for file in MONITORING:
+        take(kube_apiserver, [_in(overlays.namespace, obj) for obj in read_all(file)])
+    bare = pods_of(_in(overlays.namespace, read_all(MONITORING[0])[1]))[0]
+    bare["metadata"]["name"] = "bare"
+    del bare["spec"]["containers"][0]["resources"]
+    assert "must specify limits.cpu" in kube_apiserver.create(bare).json()["message"]
+
+
+def test_manifests_in_the_guides_are_taken(
+    kserve_apiserver: KubeApiserver, namespaces: Callable[..., str]
+) -> None:
+    namespace, found = namespaces(), 0
+    for guide in sorted(DOCUMENTS.parent.glob("*.md")):
+        for text in _BLOCK.findall(guide.read_text()):
+            for obj in yaml.safe_load_all(text):
+                if isinstance(obj, dict) and {"apiVersion", "kind"} <= obj.keys():
+                    answer = kserve_apiserver.apply(_in(namespace, obj))
+                    assert answer.ok, f"{guide.name}: {answer.text}"
+                    found += 1
+    assert found >= 2
+
+
 @pytest.mark.parametrize("file", MONITORING, ids=lambda path: path.stem)
 def test_manifests_of_monitoring_are_taken_and_their_pods_too(
     kube_apiserver: KubeApiserver, namespaces: Callable[..., str], file: Path
 ) -> None:
-    objects = list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
-    namespace = namespaces()
+    objects, namespace = read_all(file), namespaces()
     take(kube_apiserver, [_in(namespace, obj) for obj in objects])
+
+
+def read_all(file: Path) -> list[dict[str, Any]]:
+    return list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
 
 
 def _in(namespace: str, obj: dict[str, Any]) -> dict[str, Any]:

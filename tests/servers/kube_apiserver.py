@@ -94,7 +94,8 @@ class KubeApiserver:
         root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         made = self.send("POST", root, definition.read_bytes(), "application/yaml")
         assert made.ok, made.text
-        self._wait(lambda: self.send("GET", f"/apis/{group}/namespaces/x/{plural}").ok, definition)
+        served = (f"/apis/{group}/namespaces/x/{plural}", f"/apis/{group}")
+        self._wait(lambda: all(self.send("GET", path).ok for path in served), definition)
 
     def add_namespace(self, name: str, *accounts: str, level: str = "restricted") -> None:
         """Create a namespace that holds pods to a level of Kubernetes' Pod Security Standards.

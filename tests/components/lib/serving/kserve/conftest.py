@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import kserve_schema
 from servers.kserve_cluster import KServeCluster
 from servers.kserve_controller import KServeController
 from servers.kserve_real_cluster import RealKServeCluster
@@ -86,13 +85,6 @@ class Bench:
         with self.cluster.lock:
             seen, self.controller.splits[:] = list(self.controller.splits), []
         return seen
-
-
-@pytest.fixture(scope="session")
-def kserve_apiserver(kube_apiserver):
-    definition = kserve_schema.definition()
-    kube_apiserver.define(definition, "inferenceservices", "serving.kserve.io/v1beta1")
-    return kube_apiserver
 
 
 HERE = "on a local server"
