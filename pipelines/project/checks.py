@@ -200,13 +200,17 @@ def _column_problems(config: RetrainConfig, columns: dict[str, None]) -> Iterato
             yield _unknown_column(place, name, columns)
     if config.monitoring:
         # Logs may have columns of their own, beside those of the data.
+        scored = (*(config.predict.key or ()), *config.predict.columns) if config.predict else ()
         logged = columns | dict.fromkeys(
-            [*_OF_LOGS, *config.monitoring.predictions.mapping.columns]
+            [*_OF_LOGS, *config.monitoring.predictions.mapping.columns, *scored]
         )
         for place, name in _monitored_columns(config.monitoring):
             if name not in logged and not name.startswith(_PREDICTION):
                 new = "It counts only where the logs of predictions have it."
-                yield _unknown_column(f"monitoring.{place}", name, logged, new)
+                # The logs, which are not read here, may have it all the same.
+                yield dataclasses.replace(
+                    _unknown_column(f"monitoring.{place}", name, logged, new), stops=False
+                )
 
 
 def _monitored_columns(monitoring: MonitoringConfig) -> Iterator[tuple[str, str]]:

@@ -348,7 +348,7 @@ MONITORING = "monitoring:\n  labels: {pattern: labels/*.csv%s}\n  drift: {%s}\ne
     ],
 )
 def test_a_column_of_monitoring_is_looked_for_in_the_schema(project, labels, drift, line):
-    (found,) = problems(project(("evaluation:", MONITORING % (labels, drift))))
+    (found,) = warnings(project(("evaluation:", MONITORING % (labels, drift))))
     assert found.startswith(f"retrain.yaml:{line}")
 
 
@@ -357,6 +357,8 @@ def test_columns_that_logs_have_beside_the_data_are_no_problem(project):
     assert warnings(project(("evaluation:", MONITORING % known))) == []
     (found,) = warnings(project(("evaluation:", MONITORING % (", key: [visitor]", ""))))
     assert found.endswith("does not have. It counts only where the logs of predictions have it.")
+    scored = "predict: {key: [visitor], pattern: new/*.csv}\n" + MONITORING
+    assert warnings(project(("evaluation:", scored % (", key: [visitor]", "")))) == []
     mapped = ", key: [visitor]}\n  predictions: {uri: logs, format: json_lines, mapping: {columns: {visitor: who.id}}"
     assert warnings(project(("evaluation:", MONITORING % (mapped, "")))) == []
 
