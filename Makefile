@@ -32,7 +32,7 @@ AREAS ?=
 ENGINE ?=
 JAR ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench data load proxy clean
+.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale load proxy clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -81,6 +81,12 @@ mutation: setup ## small faults in the code, and whether the tests notice them (
 
 bench: setup ## time and memory beside TFX's LocalDagRunner, on the same work
 	@.venv/bin/python bench/run.py
+
+pair: setup ## the demo's first four runs beside those of an earlier commit
+	@.venv/bin/python -W ignore::FutureWarning bench/demo.py
+
+scale: setup ## whole retrains of up to ten million rows: time of each task, memory
+	@.venv/bin/python -W ignore::FutureWarning bench/data/scale.py
 
 data: setup ## ingestion and statistics, up to ten million rows, beside TFDV's own pass
 	@.venv/bin/python -W ignore::FutureWarning bench/data/run.py

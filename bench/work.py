@@ -12,13 +12,16 @@ STEPS = 430
 MONTHS = range(1, 13)
 
 
-def write_project(folder: Path, data: Path, models: Path | None = None) -> Path:
+def write_project(
+    folder: Path, data: Path, models: Path | None = None, steps: int | None = STEPS
+) -> Path:
     """Write the flights example's project with the bench's settings.
 
     Args:
         folder: Where to; what is there is removed.
         data: The folder of the monthly files.
         models: A registry to start with, or None for no champion.
+        steps: How many batches to train on; None for one pass over the training rows.
 
     Returns:
         Its retrain.yaml.
@@ -34,7 +37,8 @@ def write_project(folder: Path, data: Path, models: Path | None = None) -> Path:
         "split": "hash",
         "eval_fraction": 1 / 3,
     }
-    settings["model"] |= {"steps": STEPS, "batch_size": 512}
+    length = {"steps": steps} if steps else {"epochs": 1}
+    settings["model"] |= {**length, "batch_size": 512}
     file = folder / "retrain.yaml"
     file.write_text(yaml.safe_dump(settings, sort_keys=False))
     if models:
@@ -55,6 +59,20 @@ def write_data(folder: Path) -> Path:
             flights_data.write_month(flights, month, folder)
         (folder / "complete").touch()
     return folder
+
+
+def _next_span(folder: Path) -> Path:
+    return folder / "flights-2014-01.csv"
+
+
+def write_next_span(folder: Path) -> None:
+    """Write the span that comes after the year: the flights know one year only, so it holds those of January."""
+    shutil.copy(folder / "flights-2013-01.csv", _next_span(folder))
+
+
+def remove_next_span(folder: Path) -> None:
+    """Remove the span that comes after the year, if it is there."""
+    _next_span(folder).unlink(missing_ok=True)
 
 
 def write_peer_data(data: Path, folder: Path) -> Path:
