@@ -357,7 +357,7 @@ def test_columns_that_logs_have_beside_the_data_are_no_problem(project):
     assert warnings(project(("evaluation:", MONITORING % known))) == []
     (found,) = warnings(project(("evaluation:", MONITORING % (", key: [visitor]", ""))))
     assert found.endswith("does not have. It counts only where the logs of predictions have it.")
-    scored = "predict: {key: [visitor], pattern: new/*.csv}\n" + MONITORING
+    scored = "predict: {key: [visitor], pattern: 'new/{span}.csv'}\n" + MONITORING
     assert warnings(project(("evaluation:", scored % (", key: [visitor]", "")))) == []
     mapped = ", key: [visitor]}\n  predictions: {uri: logs, format: json_lines, mapping: {columns: {visitor: who.id}}"
     assert warnings(project(("evaluation:", MONITORING % (mapped, "")))) == []
