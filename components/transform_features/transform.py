@@ -1,6 +1,6 @@
 """Feature engineering: the user's preprocessing_fn, analysed by TensorFlow Transform."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -14,7 +14,7 @@ from ..lib.uris import join
 from ..lib.user_module import load_module, user_function
 from .in_process.analysis import UnsupportedError, analyse
 from .on_beam import analyse_on_beam
-from .used_columns import DTYPES, used_features
+from .tracing import DTYPES, Traced, trace
 
 # Training starts with it: the transform graph is whole when it is there.
 _LAST = join(tft.TFTransformOutput.TRANSFORM_FN_DIR, "saved_model.pb")
@@ -48,13 +48,14 @@ def transform(
     examples = Examples.read(examples_path)
     available = raw_features(read_schema(schema_path), [examples.label, *examples.bare_key])
     preprocess = user_function(load_module(module, module_source), "preprocessing_fn")
-    kinds = used_features(preprocess, available)
+    traced = trace(preprocess, available)
+    kinds = traced.used
 
     parts = examples.splits[TRAIN]
     progress("analysing with TensorFlow Transform")
     # TFT renames two folders of its output.
     with written_locally(output, _LAST) as folder:
-        beam_for = None if beam_args else _analyse_here(preprocess, kinds, parts, folder)
+        beam_for = None if beam_args else _analyse_here(preprocess, traced, parts, folder)
         if beam_args or beam_for:
             analyse_on_beam(preprocess, kinds, parts, folder, module, module_source, beam_args)
         metadata_io.write_metadata(
@@ -71,10 +72,10 @@ def transform(
 
 
 def _analyse_here(
-    preprocess: Callable, kinds: Mapping[str, str], parts: Sequence[SpanPart], folder: str
+    preprocess: Callable, traced: Traced, parts: Sequence[SpanPart], folder: str
 ) -> str | None:
     try:
-        analyse(preprocess, kinds, parts, folder)
+        analyse(preprocess, traced, parts, folder)
     except UnsupportedError as error:
         return str(error)
     return None

@@ -46,7 +46,7 @@ class AccumulatorStore:
             # Without waiting for the disk: a file torn by a crash is computed again.
             write_atomic(uri, encode(accumulators), durable=False)
             self._remove_oldest(part)
-        except (AccumulatorError, PermissionError) as error:
+        except (AccumulatorError, OSError) as error:
             _log.warning(
                 "The accumulators '%s' can't be stored, so the next run computes them again: %s",
                 uri,

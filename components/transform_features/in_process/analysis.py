@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from tensorflow_transform import annotators, graph_tools, impl_helper, nodes
 from tensorflow_transform.beam import analysis_graph_builder, analyzer_cache
 
 from ...lib.examples import SpanPart
-from ..used_columns import DTYPES
+from ..tracing import Traced, column_specs, trace
 from .accumulator_store import AccumulatorStore
-from .analysis_key import analysis_key
+from .analysis_key import analysis_key, shows_all
 from .operations import Evaluator, Plan, Planner, Rows
-from .phase import Phase
+from .phase import FirstPhase, Phase, is_divisible
 
 # An operation's label is its kind, and the name scope in which preprocessing_fn made it.
 _SCOPE = re.compile(r"\[(.*?)\]")
@@ -29,76 +30,124 @@ class UnsupportedError(Exception):
     """An analysis that is not computed in this process; its text names the analysers."""
 
 
-def analyse(
-    preprocess: Callable, kinds: Mapping[str, str], parts: Sequence[SpanPart], output: str
-) -> None:
+@dataclass(frozen=True)
+class _Analysis:
+    """An analysis of parts of spans.
+
+    Attributes:
+        traced: The graph of preprocessing_fn.
+        fingerprint: TFT's, by which it finds that preprocessing_fn is another one each time.
+        result: The operation that gives all analysers' results.
+        plan: What it reads.
+        keys: The key of each part.
+        entries: TFT's name of each accumulator of a part, by the label of the operation that makes it.
+        shows_all: Whether the graph shows all that the first analysers' input is computed from.
+    """
+
+    traced: Traced
+    fingerprint: Any
+    result: nodes.ValueNode
+    plan: Plan
+    keys: Sequence[analyzer_cache.DatasetKey]
+    entries: Sequence[Mapping[str, bytes]]
+    shows_all: bool
+
+    @property
+    def traces_again(self) -> bool:
+        """Whether its phases trace preprocessing_fn again."""
+        return (
+            not self.shows_all
+            or not is_divisible(self.traced.graph)
+            or any(self.plan.phases.values())
+        )
+
+
+def analyse(preprocess: Callable, traced: Traced, parts: Sequence[SpanPart], output: str) -> None:
     """Analyse rows, and write the transform graph as `tft_beam.WriteTransformFn` does.
 
     Args:
         preprocess: The user's preprocessing_fn.
-        kinds: Columns that it uses, with their kinds.
+        traced: Its graph.
         parts: The rows.
         output: Local folder for the transform graph.
 
     Raises:
         UnsupportedError: If it has an analyser that is not computed in this process; nothing is written.
     """
-    specs = {name: tf.TensorSpec([None, 1], DTYPES[kind]) for name, kind in kinds.items()}
+    analysis = _build(traced, len(parts))
+    if analysis.plan.unsupported:
+        raise UnsupportedError(_names(analysis.plan.unsupported))
+    if analysis.traces_again and traced.has_unused:
+        # The graphs of one function are alike if they have the same columns.
+        analysis = _build(trace(preprocess, traced.used), len(parts))
+    _run(preprocess, analysis, parts, output)
+
+
+def _build(traced: Traced, parts: int) -> _Analysis:
+    fingerprint = graph_tools.get_analyzers_fingerprint(traced.graph, traced.inputs)
+    # In the order of the parts: TFT sorts the keys.
+    keys = [analyzer_cache.DatasetKey(f"{number:09d}") for number in range(parts)]
+    # With a cache, even an empty one, each dataset has accumulators of its own.
+    result, cache, _ = analysis_graph_builder.build(
+        traced.graph, traced.inputs, traced.outputs, dataset_keys=keys, cache_dict={}
+    )
+    planner = Planner()
+    nodes.Traverser(planner).visit_value_node(result)
+    tensors = list(planner.plan.tensors.values())
+    return _Analysis(
+        traced,
+        fingerprint,
+        result,
+        planner.plan,
+        keys,
+        [_entries(cache.get(key, {})) for key in keys],
+        shows_all(traced.graph, traced.inputs, tensors),
+    )
+
+
+def _run(preprocess: Callable, analysis: _Analysis, parts: Sequence[SpanPart], output: str) -> None:
+    traced, plan, entries = analysis.traced, analysis.plan, analysis.entries
+    specs = column_specs(traced.used)
     with tempfile.TemporaryDirectory(prefix="retrainer-transform-") as folder:
-        graph, inputs, outputs = impl_helper.trace_preprocessing_function(
-            preprocess, specs, use_tf_compat_v1=False, base_temp_dir=folder
-        )
-        assets = annotators.get_asset_annotations(graph)
-        annotators.clear_asset_annotations(graph)
-        fingerprint = graph_tools.get_analyzers_fingerprint(graph, inputs)
-        # In the order of the parts: TFT sorts the keys.
-        keys = [analyzer_cache.DatasetKey(f"{number:09d}") for number in range(len(parts))]
-        # With a cache, even an empty one, each dataset has accumulators of its own.
-        result, cache, _ = analysis_graph_builder.build(
-            graph, inputs, outputs, dataset_keys=keys, cache_dict={}
-        )
-        planner = Planner()
-        nodes.Traverser(planner).visit_value_node(result)
-        if planner.plan.unsupported:
-            raise UnsupportedError(_names(planner.plan.unsupported))
 
-        def trace(names: Mapping[str, str], replacements: Mapping[str, tf.Tensor]) -> Phase:
-            return Phase(preprocess, specs, names, replacements, folder)
+        def phase(
+            names: Mapping[str, str], replacements: Mapping[str, tf.Tensor]
+        ) -> FirstPhase | Phase:
+            if analysis.traces_again:
+                return Phase(preprocess, specs, names, replacements, folder)
+            return FirstPhase(traced.graph, traced.inputs, plan.tensors)
 
-        entries = [_entries(cache.get(key, {})) for key in keys]
-        store = _store(planner.plan, graph, inputs, entries, kinds)
+        store = _store(analysis)
         known = _read(store, parts, entries) if store else {}
-        evaluator = Evaluator(planner.plan, Rows(parts, keys, kinds), trace, graph, folder, known)
-        _, replacements = nodes.Traverser(evaluator).visit_value_node(result)
-        _write(preprocess, specs, fingerprint, replacements, folder, assets, output)
-        if store:
-            _keep(store, parts, entries, known, evaluator.accumulators)
+        rows = Rows(parts, analysis.keys, traced.used)
+        evaluator = Evaluator(plan, rows, phase, traced.graph, folder, known)
+        _, replacements = nodes.Traverser(evaluator).visit_value_node(analysis.result)
+        _write(preprocess, specs, analysis.fingerprint, replacements, folder, output)
+        assets = annotators.get_asset_annotations(traced.graph)
+        if assets:
+            metadata = Path(output, tft.TFTransformOutput.TRANSFORMED_METADATA_DIR)
+            (metadata / tft.TFTransformOutput.ASSET_MAP).write_text(json.dumps(assets))
+    if store:
+        _keep(store, parts, entries, known, evaluator.accumulators)
 
 
 def _entries(cache: Mapping[bytes, nodes.ValueNode]) -> dict[str, bytes]:
-    """Return TFT's name of each accumulator of a dataset, by the label of the operation that makes it."""
     return {
         node.parent_operation.inputs[0].parent_operation.operation_def.label: entry
         for entry, node in cache.items()
     }
 
 
-def _store(
-    plan: Plan,
-    graph: tf.Graph,
-    inputs: Mapping[str, tf.Tensor],
-    entries: Sequence[Mapping[str, bytes]],
-    kinds: Mapping[str, str],
-) -> AccumulatorStore | None:
-    if not entries or not entries[0]:
+def _store(analysis: _Analysis) -> AccumulatorStore | None:
+    if not analysis.shows_all or not any(analysis.entries):
         return None
     combiners = {
         label: reader.combiner
-        for readers in plan.readers.values()
+        for readers in analysis.plan.readers.values()
         for label, reader in readers.items()
         if reader.combiner is not None
     }
-    key = analysis_key(graph, inputs, plan.tensors, entries[0], combiners, kinds)
+    key = analysis_key(analysis.entries[0], combiners, analysis.traced.used)
     return AccumulatorStore(key) if key else None
 
 
@@ -140,11 +189,9 @@ def _write(
     fingerprint: Any,
     replacements: Mapping[str, tf.Tensor],
     folder: str,
-    assets: Mapping[str, str],
     output: str,
 ) -> None:
     saved_model = Path(output, tft.TFTransformOutput.TRANSFORM_FN_DIR)
-    metadata = Path(output, tft.TFTransformOutput.TRANSFORMED_METADATA_DIR)
     impl_helper.trace_and_write_v2_saved_model(
         str(saved_model),
         preprocess,
@@ -156,6 +203,7 @@ def _write(
         {},
         None,
     )
-    os.rename(saved_model / impl_helper.METADATA_DIR_NAME, metadata)
-    if assets:
-        (metadata / tft.TFTransformOutput.ASSET_MAP).write_text(json.dumps(assets))
+    os.rename(
+        saved_model / impl_helper.METADATA_DIR_NAME,
+        Path(output, tft.TFTransformOutput.TRANSFORMED_METADATA_DIR),
+    )

@@ -26,9 +26,6 @@ _OPAQUE = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WholeFileRea
 
 
 def analysis_key(
-    graph: tf.Graph,
-    inputs: Mapping[str, tf.Tensor],
-    tensors: Sequence[tf.Tensor],
     entries: Mapping[str, bytes],
     combiners: Mapping[str, Any],
     kinds: Mapping[str, str],
@@ -36,9 +33,6 @@ def analysis_key(
     """Name an analysis.
 
     Args:
-        graph: The graph of preprocessing_fn.
-        inputs: Its columns.
-        tensors: What its analysers read.
         entries: TFT's name of each accumulator, by label.
         combiners: The combiner of each accumulator that has one, by label.
         kinds: Columns that are read, with their kinds.
@@ -46,8 +40,6 @@ def analysis_key(
     Returns:
         The key, hexadecimal digits; None if its accumulators can't be used again.
     """
-    if _is_opaque(graph, inputs, tensors):
-        return None
     try:
         described = sorted(
             [entry.hex(), _describe(combiners[label]) if label in combiners else ""]
@@ -66,19 +58,29 @@ def analysis_key(
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
-def _is_opaque(
+def shows_all(
     graph: tf.Graph, inputs: Mapping[str, tf.Tensor], tensors: Sequence[tf.Tensor]
 ) -> bool:
+    """Report whether a graph shows all that tensors are computed from.
+
+    Args:
+        graph: The graph of preprocessing_fn.
+        inputs: Its columns.
+        tensors: Tensors of the graph.
+
+    Returns:
+        Whether it has no Python in it, and they need nothing from outside but columns.
+    """
     definition = graph.as_graph_def()
     nodes = [
         *definition.node,
         *(node for function in definition.library.function for node in function.node_def),
     ]
     if any(node.op in _OPAQUE for node in nodes):
-        return True
+        return False
     columns = {tensor.name for tensor in inputs.values()}
     sources = graph_tools.retrieve_sources([tensor.op for tensor in tensors])
-    return any(source.name not in columns for source in sources)
+    return all(source.name in columns for source in sources)
 
 
 def _describe(value: Any) -> Any:

@@ -13,7 +13,7 @@ from ...lib.examples import SpanPart
 from ...lib.features import STRING, column_of, to_array, to_words
 from ...lib.progress import progress
 from ...lib.threads import cores, ordered_map
-from ..used_columns import DTYPES
+from ..tracing import DTYPES
 from .accumulators import Gatherer
 
 Compute: TypeAlias = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]

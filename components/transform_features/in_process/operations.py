@@ -25,7 +25,7 @@ from .accumulators import (
     merge_keyed,
 )
 from .data_pass import Reader, gather
-from .phase import Phase
+from .phase import FirstPhase, Phase
 from .vocabulary import count_vocabulary, merge_vocabulary, prune_vocabulary, write_vocabulary
 
 
@@ -65,14 +65,14 @@ class Plan:
         datasets: Of each application of a phase, by label: which dataset it reads.
         phases: Its number, by label.
         readers: Who reads its results, by its label: each with the label of the accumulator.
-        tensors: What they read in the first phase.
+        tensors: What they read in the first phase, by the names of the results.
         unsupported: Labels of the operations that are not computed in this process.
     """
 
     datasets: dict[str, analyzer_cache.DatasetKey] = field(default_factory=dict)
     phases: dict[str, int] = field(default_factory=dict)
     readers: dict[str, dict[str, Reader]] = field(default_factory=dict)
-    tensors: list[tf.Tensor] = field(default_factory=list)
+    tensors: dict[str, tf.Tensor] = field(default_factory=dict)
     unsupported: list[str] = field(default_factory=list)
 
 
@@ -95,7 +95,7 @@ class Planner(nodes.Visitor):
             return (operation.output_signature,)
         if isinstance(operation, beam_nodes.ApplySavedModel):
             if operation.phase == 0:
-                self.plan.tensors = list(inputs[0].values())
+                self.plan.tensors = inputs[0]
             self.plan.datasets[operation.label] = inputs[1]
             self.plan.phases[operation.label] = operation.phase
             self.plan.readers[operation.label] = {}
@@ -165,7 +165,7 @@ class Evaluator(nodes.Visitor):
         self,
         plan: Plan,
         rows: Rows,
-        trace: Callable[[Mapping[str, str], Mapping[str, tf.Tensor]], Phase],
+        phase: Callable[[Mapping[str, str], Mapping[str, tf.Tensor]], FirstPhase | Phase],
         graph: tf.Graph,
         folder: str,
         known: Mapping[str, Any],
@@ -175,14 +175,14 @@ class Evaluator(nodes.Visitor):
         Args:
             plan: What the analysis reads.
             rows: The rows.
-            trace: Makes a phase of names of tensors and results of earlier phases.
+            phase: Makes a phase of names of tensors and results of earlier phases.
             graph: The graph of preprocessing_fn.
             folder: Folder for the files of vocabularies.
             known: Accumulators that need no pass over rows, by label.
         """
         self._plan = plan
         self._rows = rows
-        self._trace = trace
+        self._phase = phase
         self._graph = graph
         self._folder = folder
         self.accumulators: dict[str, Any] = dict(known)
@@ -248,7 +248,9 @@ class Evaluator(nodes.Visitor):
             for part, key in zip(self._rows.parts, self._rows.keys, strict=True)
         ]
         if any(of_part for _, of_part in readers):
-            gather(self._trace(names, replacements), self._rows.kinds, readers)
+            compute = self._phase(names, replacements)
+            kinds = {name: self._rows.kinds[name] for name in compute.columns}
+            gather(compute, kinds, readers)
         for of_label in missing.values():
             self.accumulators |= {
                 name: reader.gatherer.result() for name, reader in of_label.items()

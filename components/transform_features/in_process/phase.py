@@ -4,14 +4,59 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_transform import graph_context, impl_helper
+from tensorflow.python.eager import wrap_function
+from tensorflow_transform import graph_context, graph_tools, impl_helper
 from tensorflow_transform.saved import saved_transform_io_v2
+
+# Operations with a resource that change nothing.
+_READING = {"LookupTableFindV2", "LookupTableSizeV2"}
+
+
+def is_divisible(graph: tf.Graph) -> bool:
+    """Report whether a part of a graph computes by itself what it computes in the whole: no assertion stands apart."""
+    return {operation.type for operation in graph.control_outputs} <= _READING
+
+
+class FirstPhase:
+    """Computes the input of the first analysers from rows, by a part of a graph that is there already.
+
+    Calls are safe on several threads.
+
+    Attributes:
+        columns: The columns that they need.
+    """
+
+    def __init__(
+        self, graph: tf.Graph, inputs: Mapping[str, tf.Tensor], tensors: Mapping[str, tf.Tensor]
+    ) -> None:
+        """Take the part out of the graph.
+
+        Args:
+            graph: The graph of a preprocessing_fn; `is_divisible`, and it shows all that the
+                tensors are computed from.
+            inputs: Its columns.
+            tensors: The tensors to compute, by the names that results get.
+        """
+        sources = graph_tools.retrieve_sources([tensor.op for tensor in tensors.values()])
+        names = {source.name for source in sources}
+        self.columns = tuple(name for name, tensor in inputs.items() if tensor.name in names)
+        wrapped = wrap_function.WrappedFunction(
+            graph, variable_holder=wrap_function.VariableHolder(share_variables=True)
+        )
+        self._function = wrapped.prune([inputs[name] for name in self.columns], dict(tensors))
+
+    def __call__(self, columns: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+        """Compute the tensors for some rows."""
+        return self._function(*(columns[name] for name in self.columns))
 
 
 class Phase:
     """Computes the input of analysers from rows, once the analysers before them have their results.
 
     Calls are safe on several threads.
+
+    Attributes:
+        columns: The columns that preprocessing_fn uses.
     """
 
     def __init__(
@@ -44,10 +89,10 @@ class Phase:
         saved_transform_io_v2.trace_and_update_module(
             self._module, traced, "transform_fn", strip_control_dependencies=False
         )
-        self._columns = sorted(specs)
+        self.columns = tuple(sorted(specs))
 
     def __call__(self, columns: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
         """Compute the tensors for some rows."""
         function: Any = self._module.transform_fn
         # A dictionary is flattened in the order of its names.
-        return function(*(columns[name] for name in self._columns))
+        return function(*(columns[name] for name in self.columns))

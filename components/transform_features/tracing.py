@@ -1,7 +1,8 @@
-"""Which columns a preprocessing_fn uses."""
+"""A preprocessing_fn as a TensorFlow graph, and which columns it uses."""
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import tensorflow as tf
@@ -14,20 +15,46 @@ DTYPES = {INT: tf.int64, FLOAT: tf.float32, STRING: tf.string}
 _HOLDS = {INT: "whole numbers", FLOAT: "numbers", STRING: "text"}
 
 
-def used_features(preprocess: Callable, available: Mapping[str, str]) -> dict[str, str]:
-    """Find the columns that a preprocessing_fn uses.
+@dataclass(frozen=True)
+class Traced:
+    """The graph of a preprocessing_fn.
+
+    Attributes:
+        graph: With TFT's analysers in its collections.
+        inputs: The tensor of each column that it was given.
+        outputs: What it returned.
+        used: The columns that it uses, with their kinds, in the order of their names.
+    """
+
+    graph: tf.Graph
+    inputs: Mapping[str, tf.Tensor]
+    outputs: Mapping[str, Any]
+    used: Mapping[str, str]
+
+    @property
+    def has_unused(self) -> bool:
+        """Whether it was given columns that it does not use."""
+        return len(self.inputs) > len(self.used)
+
+
+def column_specs(kinds: Mapping[str, str]) -> dict[str, tf.TensorSpec]:
+    """Return the types of columns as preprocessing_fn gets them."""
+    return {name: tf.TensorSpec([None, 1], DTYPES[kind]) for name, kind in kinds.items()}
+
+
+def trace(preprocess: Callable, available: Mapping[str, str]) -> Traced:
+    """Trace a preprocessing_fn.
 
     Args:
         preprocess: The user's preprocessing_fn.
         available: Columns that it may use, with their kinds.
 
     Returns:
-        Those it does use, in the order of their names.
+        Its graph.
 
     Raises:
-        RetrainerError: If it asks for a column that is not there, raises, or uses none.
+        RetrainerError: If it asks for a column that is not there, raises, uses no column, or does not return features.
     """
-    specs = {name: tf.TensorSpec([None, 1], DTYPES[kind]) for name, kind in available.items()}
 
     def checked(inputs: Mapping[str, Any]) -> Any:
         columns = _Columns(inputs)
@@ -44,14 +71,18 @@ def used_features(preprocess: Callable, available: Mapping[str, str]) -> dict[st
     # In a folder of its own: the names of lookup tables, which the process shares, follow from their files.
     with tempfile.TemporaryDirectory(prefix="retrainer-transform-") as folder:
         graph, inputs, outputs = impl_helper.trace_preprocessing_function(
-            checked, specs, use_tf_compat_v1=False, base_temp_dir=folder
+            checked, column_specs(available), use_tf_compat_v1=False, base_temp_dir=folder
+        )
+    if not isinstance(outputs, dict) or not outputs:
+        raise RetrainerError(
+            "preprocessing_fn returns no features. It must return a dictionary of tensors by name."
         )
     used = _sources(graph, inputs, outputs)
     if not used:
         raise RetrainerError(
             f"preprocessing_fn uses none of the columns {', '.join(available)}; a model needs a feature."
         )
-    return {name: available[name] for name in sorted(used)}
+    return Traced(graph, inputs, outputs, {name: available[name] for name in sorted(used)})
 
 
 def _sources(
