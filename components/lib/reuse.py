@@ -245,7 +245,7 @@ class _Entries:
             fs.put_file(path, target)
             return {"": digest_file(path)}
         listed = {}
-        for file in sorted(file for file in root.rglob("*") if file.is_file()):
+        for file in filter(Path.is_file, root.rglob("*")):
             relative = file.relative_to(root).as_posix()
             place = f"{target}/{relative}"
             fs.makedirs(place.rpartition("/")[0], exist_ok=True)
