@@ -1,21 +1,21 @@
 """Compiling a retrain.yaml into a pipeline spec."""
 
 import importlib
-import tempfile
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-from kfp import compiler
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from kfp.compiler import pipeline_spec_builder
 
 from ...components.lib.errors import RetrainerError
 from ..project.checks import check_settings
 from ..project.config import LoadedConfig
 from ..project.pipelines import PIPELINES
 from .compiled import Pipeline
-from .pipeline_text import read_header, to_json, to_yaml
+from .pipeline_text import to_json, to_yaml
 from .portable import drop_new_names, drop_unused_inputs
 from .vertex_jobs import as_custom_jobs, with_resource_names
 
@@ -69,23 +69,22 @@ def compile_config(loaded: LoadedConfig) -> Compiled:
         RetrainerError: If a component would refuse its settings.
     """
     check_settings(loaded)
-    with tempfile.TemporaryDirectory(prefix="retrainer-compile-") as folder:
-        file = Path(folder) / "pipeline.yaml"
-        try:
-            compiler.Compiler().compile(_build(loaded), str(file))
-        except (ValueError, TypeError) as error:
-            # KFP has rules of its own, such as which counts of accelerators there are.
-            raise RetrainerError(
-                f"{loaded.path}: Kubeflow Pipelines refuses a setting: {error}"
-            ) from error
-        text = file.read_text(encoding="utf-8")
-    first, *others = yaml.load_all(text, Loader=yaml.CSafeLoader)
-    spec, platforms = drop_new_names(drop_unused_inputs(first), others[0] if others else {})
+    try:
+        built = _build(loaded)
+    except (ValueError, TypeError) as error:
+        # KFP has rules of its own, such as which counts of accelerators there are.
+        raise RetrainerError(
+            f"{loaded.path}: Kubeflow Pipelines refuses a setting: {error}"
+        ) from error
+    # As kfp's Compiler.compile writes it, whose YAML in pure Python takes longer than all the rest.
+    whole = _as_values(built.pipeline_spec)
+    header = pipeline_spec_builder.extract_comments_from_pipeline_spec(whole, built.description)
+    spec, platforms = drop_new_names(drop_unused_inputs(whole), _as_values(built.platform_spec))
     tasks = loaded.config.tasks
     named = {name: tasks.of(name) for name in type(tasks).model_fields if name != "all"}
     own = any(task.vertex.machine_type for task in named.values())
     vertex = as_custom_jobs(with_resource_names(spec), named, loaded.config.targets.vertex)
-    return Compiled(spec, platforms, vertex, own, read_header(text))
+    return Compiled(spec, platforms, vertex, own, header)
 
 
 def compile_spec(loaded: LoadedConfig) -> dict[str, Any]:
@@ -116,6 +115,14 @@ def compile_pipeline(loaded: LoadedConfig) -> Pipeline:
         spec=compiled.spec,
         vertex=compiled.vertex,
     )
+
+
+def _as_values(message: Message) -> dict[str, Any]:
+    """Return a message as JSON's values, the keys in order."""
+    values: dict[str, Any] = json.loads(
+        json.dumps(json_format.MessageToDict(message), sort_keys=True)
+    )
+    return values
 
 
 def _build(loaded: LoadedConfig) -> Any:

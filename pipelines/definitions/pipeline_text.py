@@ -60,23 +60,6 @@ def to_json(document: Mapping[str, Any]) -> str:
     return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
-def read_header(text: str) -> str:
-    """Return the comments before a YAML text, where kfp lists a pipeline's parameters.
-
-    Args:
-        text: The text.
-
-    Returns:
-        The comments' lines; empty if there are none.
-    """
-    lines = []
-    for line in text.splitlines(keepends=True):
-        if not line.startswith("#"):
-            break
-        lines.append(line)
-    return "".join(lines)
-
-
 def _quoted(value: Any) -> Any:
     if isinstance(value, str):
         return _Quoted(value) if _NUMBER.fullmatch(value) else value

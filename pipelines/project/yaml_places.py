@@ -29,11 +29,15 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: If it is not YAML, or a mapping has a key twice.
     """
-    # A subclass of SafeLoader, which constructs plain values only.
-    return yaml.load(text, Loader=_TextKeys)
+    # Subclasses of SafeLoader, which construct plain values only.
+    try:
+        return yaml.load(text, Loader=_FastTextKeys)
+    except yaml.YAMLError:
+        # The parser in Python shows the line where it stopped.
+        return yaml.load(text, Loader=_PlainTextKeys)
 
 
-class _TextKeys(yaml.SafeLoader):
+class _TextKeys(yaml.constructor.SafeConstructor):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
@@ -46,6 +50,14 @@ class _TextKeys(yaml.SafeLoader):
                 seen.add(key.value)
                 key.tag = _TEXT
         return super().construct_mapping(node, deep)
+
+
+class _PlainTextKeys(_TextKeys, yaml.SafeLoader):
+    pass
+
+
+class _FastTextKeys(_TextKeys, yaml.CSafeLoader):
+    pass
 
 
 @dataclass(frozen=True)
