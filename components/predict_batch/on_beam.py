@@ -109,7 +109,7 @@ def write_on_beam(
             pipeline
             | "Sources" >> WorkItems(range(len(files)))
             | "Score" >> beam.ParDo(score)
-            | "One" >> beam.Map(lambda result: (0, result))
+            | "One" >> beam.Map(_with_one_key)
             | "Gather" >> beam.GroupByKey()
             | "Results" >> beam.Map(_write_results, join(side, RESULTS_FILE))
         )
@@ -256,6 +256,10 @@ def _upload(folder: Path, uri: str) -> None:
         return
     for file in sorted(folder.iterdir()):
         fs.put_file(str(file), f"{path}/{file.name}")
+
+
+def _with_one_key(result: Result) -> tuple[int, Result]:
+    return 0, result
 
 
 def _write_results(of_all: tuple[int, Iterable[Result]], uri: str) -> None:
