@@ -23,6 +23,12 @@ LIBRARIES: tuple[str, ...] = (
     "tensorflow_transform",
     "tensorflow_transform.beam",
     "tensorflow_model_analysis",
+    # What the longest chain of tasks runs; it is loaded while the first of them run.
+    "retrainer.components.validate_examples.validate",
+    "retrainer.components.transform_features.transform",
+    "retrainer.components.train_model.train",
+    "retrainer.components.evaluate_model.evaluate",
+    "retrainer.components.push_model.push",
 )
 # The last of them that a component uses: its tasks are forked as soon as that one is loaded.
 LAST_LIBRARY: Mapping[str, str] = {
@@ -31,7 +37,9 @@ LAST_LIBRARY: Mapping[str, str] = {
     "validate_examples": "tensorflow_data_validation",
     "transform_features": "tensorflow_transform.beam",
     "train_model": "tensorflow_transform.beam",
+    "evaluate_model": "tensorflow_model_analysis",
     "check_serving": "pyarrow.parquet",
+    "push_model": "pyarrow.parquet",
 }
 LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 

@@ -69,6 +69,7 @@ class Run:
     _ready: dict[str, float] = field(default_factory=dict)
     _uncacheable: set[str] = field(default_factory=set)
     _early: EarlyProcesses = field(default_factory=EarlyProcesses)
+    _pages_due: bool = False
     _only_exits: bool = False
     _code: str = ""
     _since: float = 0.0
@@ -104,6 +105,9 @@ class Run:
             self._decide()
             self._start_ready()
             self._start_early()
+            if self._pages_due:
+                # The next tasks do not wait for them.
+                self._write_pages()
             if not self._running and not self._ready:
                 break
             exits = self.processes.poll(self._patience())
@@ -277,8 +281,7 @@ class Run:
         record.state = state
         self._early.end(record.name)
         save_run(self.record)
-        if record.reports:
-            self._write_pages()
+        self._pages_due |= bool(record.reports)
         self.observer.task_finished(self.record, record)
 
     def _patience(self) -> float:
@@ -329,6 +332,7 @@ class Run:
         self.observer.run_finished(self.record)
 
     def _write_pages(self) -> None:
+        self._pages_due = False
         # The record is what counts: a run does not fail for a page that links to others.
         with contextlib.suppress(OSError, RetrainerError):
             write_pages(self.record)
