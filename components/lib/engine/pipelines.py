@@ -4,6 +4,8 @@ Importing this module imports Beam's pipeline layer, so only what runs a pipelin
 """
 
 import re
+import signal
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,15 +78,16 @@ class Engine:
             return
         job = None
         try:
-            job = pipeline.run()
-            job.wait_until_finish()
+            with _ending_by_exit():
+                job = pipeline.run()
+                job.wait_until_finish()
         except RetrainerError:
             raise
         except Exception as error:
             raise explain_failure(self.component, name, error, job, options) from error
         except BaseException:
             if job is not None:
-                # Nobody waits for it any longer.
+                # Nobody waits for it any longer, and an engine's machines cost.
                 job.cancel()
             raise
 
@@ -103,6 +106,23 @@ class Engine:
             cloud.temp_location = cloud.temp_location or join(self.folder, "beam")
             cloud.staging_location = cloud.staging_location or join(self.folder, "staging")
         return options
+
+
+@contextmanager
+def _ending_by_exit() -> Iterator[None]:
+    """Let SIGTERM, by which Kubernetes and Vertex AI stop a task, end this process by an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

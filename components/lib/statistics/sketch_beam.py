@@ -10,7 +10,7 @@ from ..engine.pipelines import open_engine
 from ..engine.places import worker_part
 from ..engine.work_items import WorkItems
 from ..examples import SpanPart
-from ..uris import write_atomic
+from ..uris import exists, join, read_bytes, write_atomic
 from .part_reader import PartReader
 from .sketch_file import Block, decode_block, encode_block
 from .sketch_threads import sketch_file
@@ -40,13 +40,16 @@ class _FileSketch(NamedTuple):
 
 def make_on_beam(
     parts: Sequence[SpanPart], settings: SketchSettings, beam_args: Sequence[str]
-) -> None:
+) -> dict[SpanPart, bytes]:
     """Sketch parts on Beam; the workers write each sketch beside its span.
 
     Args:
         parts: The parts. One without files gets no sketch.
         settings: TFDV's options.
         beam_args: Beam's own arguments, such as `--runner=DataflowRunner`.
+
+    Returns:
+        The sketches that the workers may not write there.
     """
     options = dict(settings.options)
     shared = [worker_part(part) for part in parts]
@@ -56,17 +59,21 @@ def make_on_beam(
         for i, file in enumerate(part.one_by_one())
     ]
     uris = [part.uri for part in shared]
-    with (
-        open_engine("compute_statistics", beam_args, uris) as engine,
-        engine.pipeline() as pipeline,
-    ):
-        _ = (
-            pipeline
-            | "Files" >> WorkItems(files)
-            | "Sketch" >> beam.FlatMap(_sketch, options)
-            | "Gather" >> beam.GroupByKey()
-            | "Store" >> beam.Map(_store, shared, options)
-        )
+    with open_engine("compute_statistics", beam_args, uris) as engine:
+        with engine.pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Files" >> WorkItems(files)
+                | "Sketch" >> beam.FlatMap(_sketch, options)
+                | "Gather" >> beam.GroupByKey()
+                | "Store" >> beam.Map(_store, shared, options, engine.folder)
+            )
+        asides = {part: _aside_uri(engine.folder, i) for i, part in enumerate(parts)}
+        return {part: read_bytes(uri) for part, uri in asides.items() if exists(uri)}
+
+
+def _aside_uri(folder: str, number: int) -> str:
+    return join(folder, "sketches", str(number))
 
 
 def _sketch(
@@ -85,6 +92,7 @@ def _store(
     of_part: tuple[int, Iterable[_FileSketch]],
     parts: Sequence[SpanPart],
     options: Mapping[str, Any],
+    folder: str,
 ) -> None:
     number, sketches = of_part
     settings = SketchSettings(options)
@@ -97,4 +105,9 @@ def _store(
         for file in files:
             merging.add(decode_block(file.unpacked()))
         packed.append(pack(merging.result(), files[0].columns, settings))
-    write_atomic(sketch_uri(parts[number], settings), encode_sketch(packed))
+    content = encode_sketch(packed)
+    try:
+        write_atomic(sketch_uri(parts[number], settings), content)
+    except PermissionError:
+        # The task notes it, and goes on as it does where it computes them itself.
+        write_atomic(_aside_uri(folder, number), content)

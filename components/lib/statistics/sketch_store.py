@@ -58,8 +58,10 @@ class SketchStore:
             from .sketch_beam import make_on_beam
 
             progress(f"sketching {len(left)} spans on Beam")
-            make_on_beam(left, self._settings, beam_args)
+            for part, content in make_on_beam(left, self._settings, beam_args).items():
+                self._keep(part, (), content)
             # Beam writes nothing for a part without files.
+            left = [part for part in left if (part, ()) not in self._files]
             left = [part for part in left if not self._read(part, ())]
             self.made.update(part.span for part in parts)
         made = make_sketches(left, self._settings)

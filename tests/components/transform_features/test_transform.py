@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
@@ -34,6 +36,9 @@ def test_beam_with_arguments_gives_the_same_vocabulary(
 
     from retrainer.components.transform_features.transform import transform
 
+    # What an attempt that failed has left.
+    shutil.copytree(graph, chain / "graph-2")
+    (chain / "graph-2" / "transform_fn" / "assets" / "old").write_text("a")
     transform(
         examples,
         schema,
@@ -49,6 +54,7 @@ def test_beam_with_arguments_gives_the_same_vocabulary(
         ]
         assert words[0] == words[1]
     assert not list(chain.glob("graph-2-*"))
+    assert not list(chain.glob("graph-2/**/old"))
 
 
 EVERYTHING = """

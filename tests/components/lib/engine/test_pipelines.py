@@ -1,5 +1,7 @@
 import os
 import re
+import signal
+import time
 from contextlib import nullcontext
 
 import apache_beam as beam
@@ -13,6 +15,7 @@ from apache_beam.runners.portability import prism_runner
 
 from retrainer.components.lib.engine import pipelines
 from retrainer.components.lib.engine.pipelines import (
+    Engine,
     job_name,
     open_engine,
     pipeline_options,
@@ -114,6 +117,24 @@ def test_what_is_left_out_is_filled_in(monkeypatch):
         "retrainer.components.lib.engine.beam_files.FsspecFileSystem",
     ]
     assert found["job_name"].startswith("retrainer-transform-features-")
+
+
+def test_a_task_that_is_stopped_stops_its_job(monkeypatch):
+    class Running:
+        def wait_until_finish(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(30)
+
+        def cancel(self):
+            cancelled.append(self)
+
+    cancelled: list[Running] = []
+    monkeypatch.setattr(beam.Pipeline, "run", lambda _: Running())
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit), Engine("x", False, "s3://b/t", tuple(POOL)).pipeline():
+        pass
+    assert len(cancelled) == 1
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 class Done:

@@ -1,12 +1,14 @@
 """Sketches that are made on Beam are, byte by byte, those that are made here."""
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, SpanPart
-from retrainer.components.lib.statistics import sketches
+from retrainer.components.lib.statistics import sketch_beam, sketch_store, sketches
 
 BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
@@ -44,6 +46,26 @@ def made(examples, tmp_path, beam_args=()) -> dict[str, bytes]:
         path.unlink()
     assert len(found) == 2
     return found
+
+
+def test_a_store_that_can_not_be_written_is_a_note_as_it_is_in_process(
+    examples, tmp_path, monkeypatch
+):
+    def denied(uri: str, *_: Any, **__: Any) -> None:
+        if "/sketch-" in uri:
+            raise PermissionError(13, "Permission denied", uri)
+        write(uri, *_, **__)
+
+    write = sketch_beam.write_atomic
+    for module in (sketch_beam, sketch_store):
+        monkeypatch.setattr(module, "write_atomic", denied)
+    verdicts = {
+        compute(examples, str(tmp_path / "s"), str(tmp_path / "r.html"), beam_args)
+        for beam_args in (BEAM, [])
+    }
+    assert len(verdicts) == 1
+    assert "be stored, so the next run computes it again" in (tmp_path / "r.html").read_text()
+    assert not list((tmp_path / "store").rglob("sketch-*"))
 
 
 @pytest.mark.parametrize("block", [sketches.BLOCK_COLUMNS, 5])
