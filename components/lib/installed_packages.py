@@ -3,7 +3,9 @@
 import functools
 import importlib.util
 import platform
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -12,6 +14,12 @@ from packaging.utils import canonicalize_name
 
 from .digests import digest_file, digest_value
 
+# A field of a distribution's metadata; a long one goes on in indented lines.
+_FIELD = re.compile(
+    r"^(Name|Version|Requires-Dist):(.*(?:\n[ \t].*)*)", re.MULTILINE | re.IGNORECASE
+)
+# Such a requirement is not parsed; most are.
+_OF_AN_EXTRA = re.compile(r"^[^;]*;((?! or ).)*\bextra\s*==((?! or ).)*$")
 _OWN = "retrainer"
 # What runs tasks comes with this extra; other extras say where data lie, and change no result.
 _TASKS_EXTRA = "components"
@@ -52,12 +60,10 @@ def library_versions() -> dict[str, str]:
     Returns:
         Versions by normalized name.
     """
-    try:
-        found = with_requirements([distribution(_OWN)])
-        return {name: one.version for name, one in found.items() if name != _OWN}
-    except PackageNotFoundError:
-        roots = [one for name in _LIBRARIES if (one := _installed(name))]
-        return {name: one.version for name, one in with_requirements(roots).items()}
+    own = _installed(_OWN)
+    roots = [own] if own else [one for name in _LIBRARIES if (one := _installed(name))]
+    found = _follow(roots)
+    return {name: head.version for name, (_, head) in found.items() if name != _OWN}
 
 
 def with_requirements(roots: Iterable[Distribution]) -> dict[str, Distribution]:
@@ -69,16 +75,50 @@ def with_requirements(roots: Iterable[Distribution]) -> dict[str, Distribution]:
     Returns:
         Distributions by normalized name, in the order of their names.
     """
-    found: dict[str, Distribution] = {}
+    return {name: one for name, (one, _) in _follow(roots).items()}
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What a distribution's metadata says, without its description.
+
+    `importlib.metadata` parses all of it as an email again for each of these: seconds, for two hundred distributions.
+    """
+
+    name: str
+    version: str
+    requires: Sequence[str]
+
+    @classmethod
+    def of(cls, one: Distribution) -> "_Head":
+        text = one.read_text("METADATA")
+        if text is None:
+            # An egg's requirements lie in another file.
+            return cls(one.name, one.version, one.requires or ())
+        fields: dict[str, list[str]] = {}
+        for key, value in _FIELD.findall(text.partition("\n\n")[0]):
+            fields.setdefault(key.lower(), []).append(" ".join(value.split()))
+        return cls(
+            fields.get("name", [""])[0],
+            fields.get("version", [""])[0],
+            fields.get("requires-dist", ()),
+        )
+
+
+def _follow(roots: Iterable[Distribution]) -> dict[str, tuple[Distribution, _Head]]:
+    found: dict[str, tuple[Distribution, _Head]] = {}
     waiting = list(roots)
     while waiting:
         one = waiting.pop()
-        name = canonicalize_name(one.name)
+        head = _Head.of(one)
+        name = canonicalize_name(head.name)
         if name in found:
             continue
-        found[name] = one
+        found[name] = (one, head)
         extra = _TASKS_EXTRA if name == _OWN else ""
-        for line in one.requires or ():
+        for line in head.requires:
+            if not extra and _OF_AN_EXTRA.search(line):
+                continue
             try:
                 needed = Requirement(line)
             except InvalidRequirement:

@@ -4,11 +4,12 @@ import ast
 import functools
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
-from importlib.metadata import Distribution, distribution, packages_distributions
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -278,13 +279,25 @@ def _owner(top: str, spec: ModuleSpec) -> Distribution | None:
 
 
 def _distributions_of(top: str) -> Iterator[Distribution]:
-    for name in dict.fromkeys(_by_top_level().get(top, ())):
-        yield distribution(name)
+    """List the distributions with a top-level module or package.
+
+    As `packages_distributions` of importlib.metadata knows them, which looks at all files of all distributions.
+    """
+    inside = re.compile(rf"^{re.escape(top)}(/[^,]*)?\.(py|[^/,]*so|pyd),", re.MULTILINE)
+    for one in _all_distributions():
+        if declared := one.read_text("top_level.txt"):
+            has_it = top in declared.split()
+        elif (record := one.read_text("RECORD")) is not None:
+            has_it = inside.search(record) is not None
+        else:
+            has_it = any(file.parts[0] in (top, f"{top}.py") for file in one.files or ())
+        if has_it:
+            yield one
 
 
 @functools.cache
-def _by_top_level() -> Mapping[str, list[str]]:
-    return packages_distributions()
+def _all_distributions() -> Sequence[Distribution]:
+    return tuple(distributions())
 
 
 @functools.cache

@@ -82,3 +82,61 @@ def test_a_requirement_that_is_none_is_passed_over(shop, tmp_path):
     metadata = tmp_path / "shop-1.0.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text() + "Requires-Dist: pytz (>dev)\n")
     assert list(with_requirements([shop])) == ["shop"]
+
+
+def test_names_versions_and_requirements_are_those_of_importlib():
+    from importlib.metadata import distribution
+
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    versions = library_versions()
+    assert len(versions) > 50
+    for name, version in versions.items():
+        one = distribution(name)
+        assert one.version == version
+        head = installed_packages._Head.of(one)
+        assert (head.name, list(head.requires)) == (one.name, one.requires or [])
+        for line in one.requires or []:
+            try:
+                needed = Requirement(line)
+            except InvalidRequirement:
+                continue
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert not installed_packages._OF_AN_EXTRA.search(line), line
+                there = canonicalize_name(needed.name) in versions
+                assert there or installed_packages._installed(needed.name) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "skipped"),
+    [
+        ("pytest>=8; extra == 'dev'", True),
+        ('numpy<2; python_version < "3.13" and extra == "all"', True),
+        ("numpy; extra == 'all' or python_version > '3'", False),
+        ("numpy; python_version > '3'", False),
+        ("extra==1.0", False),
+        ("extra==1.0; python_version > '3'", False),
+    ],
+)
+def test_a_requirement_of_an_extra_alone_is_not_parsed(line, skipped):
+    assert bool(installed_packages._OF_AN_EXTRA.search(line)) == skipped
+
+
+def test_a_field_in_several_lines_and_a_description_like_a_field_are_read_right(tmp_path):
+    folder = tmp_path / "long-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: long\nVersion: 1.0\nRequires-Dist: numpy\n  >=1\n\nName: other\n"
+    )
+    head = installed_packages._Head.of(Distribution.at(folder))
+    assert (head.name, head.version, head.requires) == ("long", "1.0", ["numpy >=1"])
+
+
+def test_an_egg_has_its_requirements_elsewhere(tmp_path):
+    folder = tmp_path / "old.egg-info"
+    folder.mkdir()
+    (folder / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: old\nVersion: 2.0\n")
+    (folder / "requires.txt").write_text("numpy\n")
+    head = installed_packages._Head.of(Distribution.at(folder))
+    assert (head.name, head.version, list(head.requires)) == ("old", "2.0", ["numpy"])
