@@ -43,11 +43,16 @@ def analyse_on_beam(
     """
     files = worker_files(parts)
     with open_engine("transform_features", beam_args, [file.uri for file in files]) as engine:
+        # Workers on this machine may be processes of their own, too.
+        sent = SentFunction(module, module_source, "preprocessing_fn") if beam_args else preprocess
         if engine.is_here:
-            with tft_beam.Context(temp_dir=engine.folder), engine.pipeline() as pipeline:
-                _analyse(pipeline, preprocess, kinds, files) | tft_beam.WriteTransformFn(folder)
+            with (
+                tft_beam.Context(temp_dir=engine.folder),
+                sent_by_value(module_source),
+                engine.pipeline() as pipeline,
+            ):
+                _analyse(pipeline, sent, kinds, files) | tft_beam.WriteTransformFn(folder)
             return
-        sent = SentFunction(module, module_source, "preprocessing_fn")
         graph = join(engine.folder, "graph")
         with (
             files_shared(engine.folder),

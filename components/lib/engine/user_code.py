@@ -25,8 +25,8 @@ _loading = threading.Lock()
 class SentFunction:
     """A function of the user's module, which any process can call.
 
-    It is pickled as the module's text, not as byte code: so any pickle library takes it, AutoGraph finds its lines, and
-    errors name them. A module that is installed travels by its name; the workers' image must have it.
+    It is pickled as the module's text, not as byte code: so any pickle library takes it, and errors name its lines. A
+    module that is installed travels by its name; the workers' image must have it.
     """
 
     def __init__(self, module: str, source: str, function: str) -> None:
