@@ -10,3 +10,6 @@ except PackageNotFoundError:
 
 IMAGE = f"retrainer:{VERSION}"
 """Image name and tag, bound to the installed version so that code and image cannot drift apart."""
+
+IMAGE_VERSIONS = {"Python": "3.13", "Beam": "2.77"}
+"""What the image is made with, as far as workers of an engine and the task must agree on it."""

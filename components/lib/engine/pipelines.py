@@ -23,12 +23,13 @@ from apache_beam.options.pipeline_options import (
 
 from ..errors import RetrainerError
 from ..uris import join
-from .arguments import BeamArguments, check_arguments
+from .arguments import check_arguments
 from .beam_files import FsspecFileSystem
 from .endpoint import check_endpoint
 from .failures import explain_failure
 from .places import check_reached, local_scratch, shared_folder, store_of, worker_uri
-from .runners import image_option, works_here
+from .runners import works_here
+from .worker_image import check_image
 
 _IN_PROCESS = "FnApiRunner"
 _DIRECT_RUNNERS = ("directrunner", "direct", "switchingdirectrunner", _IN_PROCESS.lower())
@@ -154,7 +155,7 @@ def open_engine(
     name = _name(options)
     read = [worker_uri(uri) for uri in uris]
     check_reached(read, name)
-    _check_image(arguments, name)
+    check_image(arguments, name)
     location = options.view_as(GoogleCloudOptions).temp_location
     parent = worker_uri(location or temporary or store_of(read[0]).temporary_uri)
     check_reached([parent], name)
@@ -222,18 +223,3 @@ def _name(options: PipelineOptions) -> str:
         return f"{runner} at {endpoint}"
     master = options.view_as(FlinkRunnerOptions).flink_master
     return f"{runner} at {master}" if runner == "FlinkRunner" else runner
-
-
-def _check_image(arguments: BeamArguments, name: str) -> None:
-    """Check that workers which start from an image are given one: Beam's own have no retrainer.
-
-    Raises:
-        RetrainerError: If none is given.
-    """
-    installed = ("setup_file", "requirements_file", "extra_package", "extra_packages")
-    option = image_option(*arguments)
-    if option and not any(arguments.options.get(one) for one in installed):
-        raise RetrainerError(
-            f"the workers of {name} would start from Beam's own image, which has no retrainer. Set engine.worker_image "
-            f"to the image of this pipeline, or --{option} in beam_args."
-        )

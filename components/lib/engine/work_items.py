@@ -64,17 +64,29 @@ def versions() -> dict[str, str]:
 
 
 def check_versions(submitted_with: dict[str, str]) -> None:
-    """Check that a worker has the versions of the task that started it.
+    """Check that this worker has the versions of the task that started it.
 
     Raises:
         RetrainerError: If it has others.
     """
-    here = versions()
-    if here != submitted_with:
-        raise RetrainerError(
-            f"the engine's workers run {_words(here)}, and this task {_words(submitted_with)}. Both must be the same. "
-            "Run the task and the workers in one image (engine.worker_image)."
-        )
+    if problem := version_problem(versions(), submitted_with):
+        raise RetrainerError(problem)
+
+
+def version_problem(workers: dict[str, str], task: dict[str, str] | None = None) -> str:
+    """Describe how the versions of workers differ from those of a task; empty if they do not.
+
+    Args:
+        workers: Those of the workers.
+        task: Those of the task; None for this process.
+    """
+    task = task or versions()
+    if workers == task:
+        return ""
+    return (
+        f"the engine's workers run {_words(workers)}, and this task {_words(task)}. Both must be the same. Run the "
+        "task and the workers in one image (engine.worker_image)."
+    )
 
 
 def _words(found: dict[str, str]) -> str:
