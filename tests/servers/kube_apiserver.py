@@ -4,12 +4,14 @@ It has no controllers, no nodes and no webhooks: the pods of a Deployment are ma
 `secret` may do everything; service accounts may do what roles grant them.
 """
 
+import contextlib
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,16 @@ class KubeApiserver:
             process.kill()
             process.wait()
         self._log.close()
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Let it answer nothing for a while: its process is halted, and connections stay open."""
+        _, process = self._processes
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def define(self, definition: Path, plural: str, group: str) -> None:
         """Create a custom resource definition from its file, and wait until the resource is served."""

@@ -171,6 +171,8 @@ def _connect() -> "CoordinationV1Api":
     configuration = client.Configuration.get_default_copy()
     # As kubectl does; a pod's own cluster is asked directly (network.prepare).
     use_proxy(configuration, configuration.host)
+    # For a connection that was closed meanwhile. By default urllib3 waits four times for a server that is silent.
+    configuration.retries = 1
     return client.CoordinationV1Api(client.ApiClient(configuration))
 
 

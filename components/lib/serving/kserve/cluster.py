@@ -158,6 +158,8 @@ class Cluster:
 
         # As kubectl does; a pod's own cluster is asked directly (network.prepare).
         use_proxy(configuration, configuration.host)
+        # `_call` tries again; urllib3 would wait four times in each of its tries for a server that is silent.
+        configuration.retries = 0
         return client.ApiClient(configuration)
 
     def _path(self, group: str, plural: str, namespace: str = "") -> str:

@@ -7,6 +7,7 @@ lets the cluster decide who may do what.
 import itertools
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -118,3 +119,18 @@ def creations(kubeflow):
     return sum(
         seen.method == "POST" and seen.path.endswith("/runs") for seen in list(kubeflow.requests)
     )
+
+
+def test_messages_wait_while_the_cluster_does_not_answer(replicas, kubeflow, kube_apiserver):
+    bodies = messages(["2026-11-20", "2026-11-21", "2026-11-22"])
+    with kube_apiserver.silent(), ThreadPoolExecutor(3) as pool:
+        answers = [
+            pool.submit(replica.push, body) for replica, body in zip(replicas, bodies, strict=True)
+        ]
+        # One is asked to end meanwhile; what it has begun ends before it does.
+        assert replicas[2].terminate() == 0
+        assert [answer.result() for answer in answers] == [503, 503, 503]
+    for thread in deliver(replicas[:2], bodies * 2):
+        thread.join()
+    days = sorted(run["display_name"].rpartition("-")[0] for run in kubeflow.runs)
+    assert days == ["orders-2026-11-20", "orders-2026-11-21", "orders-2026-11-22"]

@@ -98,6 +98,15 @@ def test_a_service_that_is_down_is_transient(bench):
     assert refused.value.transient
 
 
+def test_a_service_that_hangs_up_is_asked_once_in_each_try(bench):
+    service = bench.open()
+    bench.cluster.fail_next(99, status=0)
+    with pytest.raises(ServiceError, match="can't be reached") as refused:
+        service.status()
+    assert refused.value.transient
+    assert len(bench.cluster.requests) == 1 + len(cluster._PAUSES)
+
+
 def test_a_quota_is_transient_and_named(bench):
     quota = "pods is forbidden: exceeded quota: team, requested: cpu=2, used: cpu=7, limited: cpu=8"
     bench.cluster.refusal = quota
