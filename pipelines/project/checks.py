@@ -19,6 +19,7 @@ from ...components.lib.words import did_you_mean
 from ...components.validate_examples.settings import parse_settings
 from .config import LoadedConfig
 from .engine_reach import reach_problems
+from .gate_checks import gate_problems
 from .model_checks import check_module, model_problems
 from .reach import reading_tasks, source_pattern, store_tasks
 from .schemas import open_schema
@@ -30,7 +31,7 @@ from .yaml_places import parse_place
 # What a table of predictions has beside the columns that the model was asked with.
 _OF_LOGS, _PREDICTION = ("request_id", "row"), "prediction"
 _PLACE = re.compile(
-    r"\b(?:data|validation|evaluation|model|serving|statistics)\.[a-z_]+(?:\.\w+|\[\d+\])*"
+    r"\b(?:data|validation|evaluation|model|serving|statistics|gate)\.[a-z_]+(?:\.\w+|\[\d+\])*"
 )
 
 
@@ -172,6 +173,7 @@ def _evaluation_problems(config: RetrainConfig, columns: dict[str, None]) -> Ite
         evaluation.example_weight_key or "",
         None,
     )
+    yield from gate_problems(config)
     for problem in problems:
         # A floor matters for the first model alone.
         if "there are change_thresholds only" not in problem.text or not _has_champion(config):
@@ -255,6 +257,8 @@ def _evaluation_columns(config: RetrainConfig) -> Iterator[tuple[str, str]]:
         yield from ((f"evaluation.slicing_specs[{i}]", name) for name in names)
     if evaluation.example_weight_key:
         yield "evaluation.example_weight_key", evaluation.example_weight_key
+    if config.gate.cluster:
+        yield "gate.cluster", config.gate.cluster
 
 
 def _texts(value: Any) -> list[str]:
