@@ -19,7 +19,7 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from .early_processes import EarlyProcess
 from .observer import Progress
-from .preload import libraries_needed, quiet_environment
+from .preload import count_light, libraries_needed, quiet_environment
 from .socket_messages import DisconnectedError, receive, send
 
 GRACE_SECONDS = 3.0
@@ -46,6 +46,7 @@ class Exit:
 @dataclass
 class _Process:
     result: int
+    server: socket.socket
     sent: bytearray = field(default_factory=bytearray)
     pid: int | None = None
 
@@ -72,28 +73,34 @@ class TaskProcesses:
         # ends.
         alive, self._alive_write = os.pipe()
         self._connection, other = socket.socketpair()
+        self._early, other_early = socket.socketpair()
+        self._light = count_light(self._libraries)
+        self._loaded = False
         self._environment = dict(os.environ)
         self.log = os.path.join(self.scratch, "server.log")
         with open(self.log, "wb") as log:
             self._server = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", f"{__package__}.fork_server"),
-                    *(str(other.fileno()), str(alive)),
+                    *(str(other.fileno()), str(alive), str(other_early.fileno())),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(other.fileno(), alive),
+                pass_fds=(other.fileno(), alive, other_early.fileno()),
                 # As in a task's container: kfp leaves its client out, and our components load less.
                 env=self._environment | quiet_environment() | {"_KFP_RUNTIME": "true"},
                 start_new_session=True,
             )
         other.close()
+        other_early.close()
         os.close(alive)
-        self._selector.register(self._connection, selectors.EVENT_READ)
+        for connection in (self._connection, self._early):
+            self._selector.register(connection, selectors.EVENT_READ)
         on_main_thread = threading.current_thread() is threading.main_thread()
         setup = {
             "libraries": self._libraries,
+            "light": self._light,
             "scratch": self.scratch,
             "sys_path": sys.path,
             "parent": os.getpid(),
@@ -134,9 +141,13 @@ class TaskProcesses:
             OSError: If the log can't be opened.
         """
         environment = dict(os.environ) | quiet_environment() | extra_env
+        needed = 0 if early else libraries_needed(request["function"], self._libraries)
+        server = self._connection
+        if needed <= self._light < len(self._libraries) and not self._loaded:
+            server = self._early
         request = request | {
             "id": task,
-            "libraries": 0 if early else libraries_needed(request["function"], self._libraries),
+            "libraries": needed,
             "env": environment,
             "unset": sorted(set(self._environment) - set(environment)),
             "cwd": os.getcwd(),
@@ -145,10 +156,10 @@ class TaskProcesses:
         log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         read, write = os.pipe()
         os.set_blocking(read, False)
-        self._processes[task] = _Process(read)
+        self._processes[task] = _Process(read, server)
         self._selector.register(read, selectors.EVENT_READ, task)
         try:
-            send(self._connection, request, [log_file, write, *(lent.descriptors if lent else ())])
+            send(server, request, [log_file, write, *(lent.descriptors if lent else ())])
         except OSError:
             self._end(task, None, None, {"error": self._server_exit_message(), "known": True})
         finally:
@@ -167,8 +178,8 @@ class TaskProcesses:
             The tasks that have ended.
         """
         for key, _ in self._selector.select(0.0 if self._exits else timeout):
-            if key.fileobj is self._connection:
-                self._read_server()
+            if isinstance(key.fileobj, socket.socket):
+                self._read_server(key.fileobj)
             elif key.data is None:
                 os.read(self._wake_read, 1024)
             elif key.data in self._processes:
@@ -226,6 +237,7 @@ class TaskProcesses:
     def close(self) -> None:
         """End everything at once."""
         self._connection.close()
+        self._early.close()
         for process in self._processes.values():
             if process.pid is not None:
                 self._signal(process.pid, signal.SIGKILL)
@@ -246,13 +258,14 @@ class TaskProcesses:
         except (ProcessLookupError, PermissionError):
             return
 
-    def _read_server(self) -> None:
+    def _read_server(self, connection: socket.socket) -> None:
         try:
-            message, _ = receive(self._connection)
+            message, _ = receive(connection)
         except DisconnectedError:
-            self._lose_server()
+            self._lose_server(connection)
             return
         if message["event"] == "loading":
+            self._loaded = message["done"] == message["total"]
             self._warming = Progress(message["name"], message["done"], message["total"])
         elif message["event"] == "started":
             self._processes[message["id"]].pid = message["pid"]
@@ -285,10 +298,16 @@ class TaskProcesses:
             result = _parse(process.sent) or {"error": _explain(status), "known": False}
         self._exits.append(Exit(task, status, peak, result))
 
-    def _lose_server(self) -> None:
-        self._selector.unregister(self._connection)
+    def _lose_server(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        if connection is self._early:
+            # Where it ends early, the other server serves its tasks, too.
+            self._light = len(self._libraries)
+        lost = {task: one for task, one in self._processes.items() if one.server is connection}
+        if not lost:
+            return
         error = self._server_exit_message()
-        for task, process in list(self._processes.items()):
+        for task, process in lost.items():
             if process.pid is not None:
                 self._signal(process.pid, signal.SIGKILL)
             self._end(task, None, None, {"error": error, "known": True})

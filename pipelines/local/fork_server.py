@@ -3,10 +3,13 @@
 Why not `multiprocessing`'s forkserver: it runs the caller's `__main__` again in every child, can't
 say when its preload is done, starts nothing until then, and has no public way to end it.
 
-Run as `python -m retrainer.pipelines.local.fork_server SOCKET ALIVE`, two inherited file descriptors.
+Run as `python -m retrainer.pipelines.local.fork_server SOCKET ALIVE EARLY`, three inherited file descriptors.
 On the socket it takes messages (a `Setup`, then requests to run tasks, each with the descriptors of
 the task's log and result pipe) and sends `loading`, `started` and `ended`. It ends with its runner,
 and so do its tasks.
+
+Importing TensorFlow takes a second in which no task can be forked. So before the first library that takes long the
+server forks another, which serves requests on the socket EARLY in the same way, with what is loaded by then.
 """
 
 import ctypes
@@ -36,11 +39,15 @@ class Server:
     Args:
         connection: The socket to the runner.
         alive: Read end of a pipe that the runner keeps open as long as it lives.
+        early: The socket of the server that is forked before long imports, if there is to be one.
     """
 
-    def __init__(self, connection: socket.socket, alive: int) -> None:
+    def __init__(
+        self, connection: socket.socket, alive: int, early: socket.socket | None = None
+    ) -> None:
         self._connection = connection
         self._alive = alive
+        self._early = early
         self._tasks: dict[int, str] = {}
         self._waiting: list[tuple[dict[str, Any], list[int]]] = []
         self._loaded = 0
@@ -65,6 +72,8 @@ class Server:
 
         def before(done: int, name: str) -> None:
             self._loaded = done
+            if self._early is not None and done >= setup["light"]:
+                self._fork_early()
             self._send({"event": "loading", "done": done, "total": len(libraries), "name": name})
             self._receive(0.0)
             self._start_waiting()
@@ -87,9 +96,36 @@ class Server:
         self._send(
             {"event": "loading", "done": total, "total": total, "name": "", "seconds": seconds}
         )
+        self._serve_requests()
+
+    def _serve_requests(self) -> NoReturn:
         while True:
             self._start_waiting()
             self._receive(None)
+
+    def _fork_early(self) -> None:
+        early, self._early = self._early, None
+        assert early is not None
+        gc.freeze()
+        with self._undisturbed():
+            pid = os.fork()
+            if pid == 0:
+                self._connection.close()
+                for _, descriptors in self._waiting:
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+                server = Server(early, self._alive)
+                server._scratch, server._loaded = self._scratch, self._loaded
+                signal.signal(signal.SIGCHLD, lambda *_: server.note_child_end())
+                signal.siginterrupt(signal.SIGCHLD, False)
+                # Never back into the import that goes on in the other process.
+                try:
+                    server._serve_requests()
+                except DisconnectedError:
+                    server.end()
+                finally:
+                    os._exit(1)
+        early.close()
 
     def note_child_end(self) -> None:
         """Report tasks that have ended: now, or when the current step is done."""
@@ -230,7 +266,8 @@ def _set_death_signal(number: int) -> None:
 
 def main() -> NoReturn:
     """Serve on the socket and the pipe whose descriptors stand on the command line."""
-    server = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
+    connection, alive, early = (int(descriptor) for descriptor in sys.argv[1:])
+    server = Server(socket.socket(fileno=connection), alive, socket.socket(fileno=early))
     try:
         server.serve()
     except DisconnectedError:

@@ -41,6 +41,11 @@ LAST_LIBRARY: Mapping[str, str] = {
     "check_serving": "pyarrow.parquet",
     "push_model": "pyarrow.parquet",
 }
+# The first of them, which take little time: a server with these alone serves tasks that use no others, while the rest
+# is loaded.
+LIGHT = frozenset(
+    ("kfp.dsl.executor_main", "pyarrow", "pyarrow_hotfix", "pyarrow.parquet", "pandas")
+)
 LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
 
 
@@ -62,6 +67,11 @@ def libraries_needed(function: str, libraries: Sequence[str]) -> int:
     """
     last = LAST_LIBRARY.get(function)
     return libraries.index(last) + 1 if last in libraries else len(libraries)
+
+
+def count_light(libraries: Sequence[str]) -> int:
+    """Return how many libraries stand before the first one that is not among `LIGHT`."""
+    return next((n for n, name in enumerate(libraries) if name not in LIGHT), len(libraries))
 
 
 def load_libraries(names: Sequence[str], before: Callable[[int, str], None]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional  # noqa: UP035
 
@@ -324,6 +325,50 @@ def test_the_time_of_a_task_includes_the_loading_that_it_waits_for(tmp_path, com
     assert late.seconds >= late.start_seconds >= 0
     assert early.seconds + late.seconds <= record.seconds
     assert load_run(record.store, "june") == record
+
+
+@dsl.component(**OPTIONS)
+def let_it_load(folder: str) -> str:
+    from pathlib import Path
+
+    assert Path(folder, "loading").exists()
+    Path(folder, "go-on").touch()
+    return "first"
+
+
+def test_a_first_task_runs_while_a_library_is_being_imported(tmp_path, compile_pipeline):
+    (tmp_path / "waits_for_a_task.py").write_text(
+        "import pathlib, time\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "(folder / 'loading').touch()\n"
+        "until = time.monotonic() + 60\n"
+        "while not (folder / 'go-on').exists() and time.monotonic() < until:\n"
+        "    time.sleep(0.01)\n"
+        "if not (folder / 'go-on').exists():\n"
+        "    (folder / 'gave-up').touch()\n"
+    )
+
+    @dsl.pipeline(name="meanwhile")
+    def pipeline(folder: str):
+        say(text=let_it_load(folder=folder).output)
+
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with LocalRunner(libraries=("kfp.dsl.executor_main", "waits_for_a_task")) as runner:
+            runner.warm_up()
+            while not (tmp_path / "loading").exists():
+                time.sleep(0.01)
+            record = runner.run(
+                compile_pipeline(pipeline),
+                store=str(tmp_path / "store"),
+                pipeline_root=str(tmp_path / "root"),
+                run_id="june",
+                parameters={"folder": str(tmp_path)},
+            )
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert record.state == RunState.SUCCEEDED, describe_failure(record)
+    assert not (tmp_path / "gave-up").exists()
 
 
 def test_a_store_that_can_not_be_written_has_no_run_to_resume(bench, compile_pipeline):
