@@ -65,17 +65,16 @@ def check(request: Request, component: str, folder: str) -> None:
     """Check what is the same for every component."""
     assert re.fullmatch(f"flights-{component.replace('_', '-')}-[0-9a-f]{{8}}", request.name)
     assert request.labels == {"team": "shop"}
-    assert request.environment.serviceAccountEmail == "beam@acme.iam.gserviceaccount.com"
+    assert request.environment["serviceAccountEmail"] == "beam@acme.iam.gserviceaccount.com"
     pool = request.pool
-    assert pool.workerHarnessContainerImage == "europe-docker.pkg.dev/acme/retrainer:1"
-    assert [one.containerImage for one in pool.sdkHarnessContainerImages] == [
-        pool.workerHarnessContainerImage
-    ]
-    assert pool.network == "shop"
-    assert pool.subnetwork == "regions/europe-west1/subnetworks/shop"
-    assert str(pool.ipConfiguration) == "WORKER_IP_PRIVATE"
-    assert pool.machineType == "n2-highmem-4"
-    assert pool.autoscalingSettings.maxNumWorkers == 7
+    image = "europe-docker.pkg.dev/acme/retrainer:1"
+    assert pool["workerHarnessContainerImage"] == image
+    assert [one["containerImage"] for one in pool["sdkHarnessContainerImages"]] == [image]
+    assert pool["network"] == "shop"
+    assert pool["subnetwork"] == "regions/europe-west1/subnetworks/shop"
+    assert pool["ipConfiguration"] == "WORKER_IP_PRIVATE"
+    assert pool["machineType"] == "n2-highmem-4"
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 7
     assert request.options["save_main_session"] is False
     assert request.options["temp_location"].startswith(f"{folder}/beam/{request.name}")
     assert request.options["staging_location"].startswith(f"{folder}/staging/{request.name}")

@@ -45,14 +45,14 @@ class Request:
 
     name: str
     labels: dict[str, str]
-    environment: Any
+    environment: dict[str, Any]
     options: dict[str, Any]
     content: list[bytes]
 
     @property
     def pool(self) -> Any:
         """The workers."""
-        return self.environment.workerPools[0]
+        return self.environment["workerPools"][0]
 
     @property
     def modules(self) -> set[str]:
@@ -143,7 +143,6 @@ class NoOptions:
 
 def _read(job: Any) -> Request:
     from apache_beam.runners.dataflow.internal import apiclient
-    from apitools.base.py import encoding
 
     environment = apiclient.Environment(
         packages=[],
@@ -156,15 +155,25 @@ def _read(job: Any) -> Request:
         for artifact in one.dependencies:
             # The client uploads them and puts their URLs in (`_stage_resources`).
             artifact.ClearField("type_payload")
-    message = encoding.MessageToPyValue(job.proto)
-    options = encoding.MessageToPyValue(environment)["sdkPipelineOptions"]["options"]
+    message, described = _plain(job.proto), _plain(environment)
     return Request(
         message["name"],
         message.get("labels", {}),
-        environment,
-        options,
+        described,
+        described["sdkPipelineOptions"]["options"],
         list(_unpacked(job.proto_pipeline.SerializeToString())),
     )
+
+
+def _plain(message: Any) -> Any:
+    """Return a message as JSON has it: Beam 2.72 has Google's apitools for it, 2.77 its own client of Dataflow."""
+    if hasattr(message, "_pb"):
+        from google.protobuf import json_format
+
+        return json_format.MessageToDict(message._pb)
+    from apitools.base.py import encoding
+
+    return encoding.MessageToPyValue(message)
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
