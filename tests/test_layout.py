@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OTHERS = {
     "components/test_bad_input.py": "files, encodings, names and sizes from end to end",
     "components/test_bad_values.py": "values from end to end",
+    "components/test_engine_requests.py": "what four components send to engines",
     "components/test_faces.py": "every component.py",
     "components/test_new_component.py": "what a new component takes",
     "components/compute_statistics/test_edge_input.py": "statistics of extreme data",

@@ -6,6 +6,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
 from ..errors import RetrainerError
+from ..user_errors import reason_of
 from ..user_module import MODULE_FILE
 from .work_items import versions
 
@@ -79,10 +80,10 @@ def first_cause(text: str) -> str:
     last = ours[-1] if ours else found[-1]
     message = text[last.start(2) :] if last[2] is not None else ""
     message = _PLACE.sub("", _END.split(message, maxsplit=1)[0])
-    said = _short(message)
     if last[1] == _OURS:
-        return said
-    return f"{last[1]}: {said}" if said else last[1]
+        return _short(message)
+    # A message of TFMA's or TensorFlow's may hold every row.
+    return f"{last[1]}: {reason_of(Exception(message))}" if message.strip() else last[1]
 
 
 def _job(job: Any, text: str, options: PipelineOptions) -> list[str]:
