@@ -35,6 +35,27 @@ RUN /opt/retrainer/bin/pip install --quiet --no-deps --no-build-isolation . \
     && /opt/retrainer/bin/pip uninstall --quiet --yes uv \
     && /opt/retrainer/bin/pip freeze --exclude retrainer > /opt/retrainer/constraints.txt
 
+# The program that Beam's engines start a worker with, of the Beam that requirements/py313.txt has. BEAM_BOOT=no leaves
+# it out, where no Go module can be fetched.
+FROM ${BASE} AS boot
+ARG BEAM_BOOT=yes
+ARG PIP_CERT=
+ARG GOPROXY=
+RUN if [ "$BEAM_BOOT" = yes ]; then \
+        apt-get update \
+        && apt-get install --yes --no-install-recommends ca-certificates golang-go \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
+COPY tools/worker/go.mod tools/worker/go.sum /src/
+WORKDIR /src
+RUN mkdir -p /opt/apache/beam \
+    && if [ "$BEAM_BOOT" = yes ]; then \
+        if [ -n "$PIP_CERT" ]; then export SSL_CERT_FILE="$PIP_CERT"; fi \
+        && export GOTOOLCHAIN=auto CGO_ENABLED=0 GOFLAGS=-mod=readonly ${GOPROXY:+GOPROXY="$GOPROXY"} \
+        && go build -trimpath -ldflags="-s -w" -o /opt/apache/beam/boot github.com/apache/beam/sdks/v2/python/container \
+        && rm -rf /root/go /root/.cache; \
+    fi
+
 FROM ${BASE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -50,17 +71,23 @@ RUN apt-get update \
     && chmod 755 /home/retrainer
 # The user's own, so that an image on top can install packages without becoming root.
 COPY --from=build --chown=retrainer /opt/retrainer /opt/retrainer
+COPY --from=boot /opt/apache/beam /opt/apache/beam
+COPY tools/worker/entrypoint.sh /opt/retrainer/bin/
 # A cluster may run it as any user, mostly of group 0 (OpenShift), who has no entry in /etc/passwd, no home and no place
-# to write but /tmp. Python's getpass then asks LOGNAME.
+# to write but /tmp. Python's getpass then asks LOGNAME, and Beam's boot (Go's user.Current) USER. Boot would also make an
+# environment for each worker, without the packages of this one.
 ENV PATH=/opt/retrainer/bin:$PATH \
     PYTHONPATH=/home/retrainer \
     HOME=/tmp \
     LOGNAME=retrainer \
+    USER=retrainer \
     PYTHONUNBUFFERED=1 \
     PIP_CONSTRAINT=/opt/retrainer/constraints.txt \
-    PIP_DISABLE_PIP_VERSION_CHECK=1
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 # A number, because a kubelet that is to refuse root (runAsNonRoot) can't look names up in an image.
 USER 10001
 WORKDIR /home/retrainer
-# No entry point: Kubeflow, Vertex AI and kfp's local runners bring the whole command.
+# Kubeflow, Vertex AI and kfp's local runners bring the whole command, which the entry point runs.
+ENTRYPOINT ["/opt/retrainer/bin/entrypoint.sh"]
 CMD ["retrainer", "--help"]

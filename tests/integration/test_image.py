@@ -8,9 +8,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from servers.beam_engine import Prism
 from servers.restricted import RESTRICTED, RESTRICTED_OPTIONS, docker
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -179,3 +181,45 @@ def test_a_user_without_a_name_finds_a_home_and_the_model_beside_it(image):
     code = "import getpass, os, tempfile; print(getpass.getuser(), os.path.expanduser('~'), os.getcwd())"
     said = docker("run", "--rm", *RESTRICTED, image, "python", "-c", code)
     assert said.stdout.split() == ["retrainer", "/tmp", "/home/retrainer"], said.stderr
+
+
+PIPELINE = """
+import sys
+from importlib.metadata import version
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as pipeline:
+    found = pipeline | beam.Create([1, 2]) | beam.Map(lambda one: (one, version("retrainer")))
+    assert_that(found, equal_to([(1, version("retrainer")), (2, version("retrainer"))]))
+print("done")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.integration("go")
+def test_an_engine_starts_workers_from_it_by_its_entry_point(image, tmp_path):
+    # Prism starts a container as Flink and Dataflow do: with options of Beam's boot and no command.
+    with Prism(tmp_path / "prism.log") as prism:
+        options = ["--runner=PortableRunner", f"--job_endpoint={prism.address}"]
+        options += ["--environment_type=DOCKER", f"--environment_config={image}"]
+        program = ["python", "-c", PIPELINE, *options]
+        done = docker("run", "--rm", "--network=host", *RESTRICTED, image, *program)
+    assert done.stdout.endswith("done\n"), done.stderr[-3000:] + prism.text()[-3000:]
+
+
+def test_it_is_a_pool_of_workers_where_an_engine_asks_for_one(image):
+    started = docker("run", "--detach", *RESTRICTED, image, "--worker_pool")
+    assert started.returncode == 0, started.stderr
+    container = started.stdout.strip()
+    connect = "import socket; socket.create_connection(('localhost', 50000), 1)"
+    try:
+        for _ in range(120):
+            tried = docker("exec", container, "python", "-c", connect)
+            if not tried.returncode:
+                break
+            time.sleep(0.5)
+        assert tried.returncode == 0, docker("logs", container).stderr
+    finally:
+        docker("rm", "--force", container)
