@@ -1,5 +1,8 @@
 """The section `engine`: what each component gets, and each mistake with its line."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
@@ -193,3 +196,15 @@ def test_a_mistake_in_such_arguments_is_named_with_its_line(more, text):
     with pytest.raises(RetrainerError) as raised:
         arguments(more, "evaluate_model")
     assert f"retrain.yaml:{text}" in str(raised.value)
+
+
+def test_what_the_page_of_engines_shows_is_right():
+    page = (Path(__file__).resolve().parents[3] / "docs/engines.md").read_text()
+    examples = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.S) if "engine:" in text]
+    assert len(examples) >= 5
+    for number, text in enumerate(examples):
+        before = "".join(
+            line for line in CONFIG.splitlines(True) if f"\n{line[:5]}" not in f"\n{text}"
+        )
+        config = parse_config(before + text, f"example {number}")
+        assert engine_arguments(config, "transform_features")
