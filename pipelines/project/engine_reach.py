@@ -13,7 +13,7 @@ from .config import LoadedConfig
 from .engines import component_engine, worker_image
 from .formats.image_names import parse_image
 from .pipelines import CONTINUOUS_TRAINING, PREDICT_BATCH
-from .reach import is_reachable, store_tasks
+from .reach import store_tasks
 from .sections.engine import BEAM_COMPONENTS, ComponentEngine
 from .sections.retrain import RetrainConfig
 
@@ -76,10 +76,8 @@ def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[
     if here and config.pipeline_root and component != PREDICT_BATCH:
         folders["pipeline_root"] = config.pipeline_root
     for place, folder in folders.items():
-        mounted = not here and is_reachable(folder, config, (component,))
-        if engine.runner == DATAFLOW:
-            mounted = folder.startswith(_MOUNT)
-        if is_local(folder) and not mounted:
+        # Vertex AI's mount of Cloud Storage is the one folder of a task that has another name for workers.
+        if is_local(folder) and not folder.startswith(_MOUNT):
             yield Problem(
                 f"{place} is '{folder}', a folder that {where} do not have. Name a bucket (gs://, s3://), or run "
                 f"{component} in process.",

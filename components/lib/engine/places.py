@@ -60,8 +60,8 @@ def check_reached(uris: Iterable[str], engine: str) -> None:
     for uri in uris:
         if is_local(uri):
             raise RetrainerError(
-                f"the workers of {engine} can't reach '{uri}', a folder of this machine. Set store and data.spans to a "
-                "bucket (gs://..., s3://...), or leave the engine out, so that the component runs in its own process."
+                f"the workers of {engine} can't reach '{uri}', a folder of this machine. Name a bucket (gs://, s3://) "
+                "as store, or leave the engine out, so that the component runs in its own process."
             )
 
 
