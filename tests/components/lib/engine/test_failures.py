@@ -68,7 +68,7 @@ def test_the_fix_is_named_where_it_is_known(raised, fix):
 def test_rows_are_no_part_of_a_message():
     rows = " ".join(str(number / 7) for number in range(5_000))
     found = explained(f"ValueError: TF Metric x fails to update with predictions: [{rows}]")
-    assert "ValueError: TF Metric x fails to update with predictions: ..." in found
+    assert "ValueError: TF Metric x fails to update with predictions: [..." in found
     assert len(found) < 500
 
 
