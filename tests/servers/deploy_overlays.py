@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 DOCUMENTS = Path(__file__).resolve().parents[2] / "docs/deploy"
-# Of the overlays, and of the subject of a RoleBinding.
-_NAMESPACE = re.compile(r"^( *namespace:) orders$", re.MULTILINE)
+_NAMESPACE = re.compile(r"^(namespace:) orders$", re.MULTILINE)
 
 
 class Overlays:
@@ -31,7 +30,7 @@ class Overlays:
         """
         self.folder = Path(shutil.copytree(DOCUMENTS / "kubeflow", folder / "kubeflow"))
         self.namespace, self._program = namespace, program
-        for file in self.folder.rglob("*.yaml"):
+        for file in self.folder.glob("overlays/*/kustomization.yaml"):
             file.write_text(_NAMESPACE.sub(rf"\1 {namespace}", file.read_text()))
 
     def edit(self, file: str, old: str, new: str) -> None:

@@ -32,7 +32,7 @@ class RealKServeCluster(KServeCluster):
         server.add_namespace("ml", _ACCOUNT)
         server.add_namespace("kserve")
         for obj in (*_overlay(), *_role_of_mode()):
-            made = server.apply(obj)
+            made = server.apply(obj, force="true")
             assert made.ok, made.text
         self._token = server.token("ml", _ACCOUNT)
         server.send("DELETE", _path((ISVC, "ml", "taxi")))
@@ -110,11 +110,11 @@ class RealKServeCluster(KServeCluster):
 
 
 def _overlay() -> list[dict[str, Any]]:
-    text = (OVERLAY / "role.yaml").read_text().replace("namespace: orders", "namespace: ml")
-    return [
-        {**obj, "metadata": {**obj["metadata"], "namespace": "ml"}}
-        for obj in yaml.safe_load_all(text)
-    ]
+    role, binding = yaml.safe_load_all((OVERLAY / "role.yaml").read_text())
+    for obj in (role, binding):
+        obj["metadata"]["namespace"] = "ml"
+    binding["subjects"][0]["namespace"] = "ml"
+    return [role, binding]
 
 
 def _role_of_mode() -> list[dict[str, Any]]:
