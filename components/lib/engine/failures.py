@@ -51,7 +51,10 @@ def explain_failure(
         The error to raise: which component, engine and job, the first cause from the worker, and the fix if known.
     """
     text = str(error) or type(error).__name__
-    where = " ".join([f"{component} failed on {engine}", *_job(job, text, options)])
+    named = job_named(job, options)
+    if not named and (found := re.search(r"[Pp]ipeline (\S+) failed in state", text)):
+        named = f"(job {found[1]})"
+    where = f"{component} failed on {engine} {named}".rstrip()
     cause = first_cause(text) or f"{type(error).__name__}: {_short(text)}"
     lines = [f"{where}:", cause]
     if frames := _FRAME.findall(text):
@@ -86,23 +89,29 @@ def first_cause(text: str) -> str:
     return f"{last[1]}: {reason_of(Exception(message))}" if message.strip() else last[1]
 
 
-def _job(job: Any, text: str, options: PipelineOptions) -> list[str]:
+def job_named(job: Any, options: PipelineOptions) -> str:
+    """Name a job, such as `(job 7, https://...)`, with Dataflow's page of it.
+
+    Args:
+        job: Beam's result of the run; None if the job was not started.
+        options: The pipeline's options.
+
+    Returns:
+        Its name; empty if the engine gave none.
+    """
     number = getattr(job, "job_id", None) or getattr(job, "_job_id", None)
     number = number() if callable(number) else number
     if not number:
-        found = re.search(r"[Pp]ipeline (\S+) failed in state", text)
-        number = found[1] if found else None
-    if not number:
-        return []
+        return ""
     cloud = options.view_as(GoogleCloudOptions)
     if not (cloud.project and cloud.region):
-        return [f"(job {number})"]
+        return f"(job {number})"
     link = f"https://console.cloud.google.com/dataflow/jobs/{cloud.region}/{number}?project={cloud.project}"
-    return [f"(job {number}, {link})"]
+    return f"(job {number}, {link})"
 
 
 def _fix(text: str, cause: str) -> str:
-    here = " and ".join(f"{name} {version}" for name, version in versions().items())
+    here = ", ".join(f"{name} {version}" for name, version in versions().items())
     if missing := _MISSING.search(cause):
         name = missing[1].partition(".")[0]
         return (

@@ -8,7 +8,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -22,11 +22,12 @@ from apache_beam.options.pipeline_options import (
 )
 
 from ..errors import RetrainerError
+from ..progress import progress
 from ..uris import join
 from .arguments import check_arguments
 from .beam_files import FsspecFileSystem
 from .endpoint import check_endpoint
-from .failures import explain_failure
+from .failures import explain_failure, job_named
 from .places import check_reached, local_scratch, shared_folder, store_of, worker_uri
 from .runners import works_here
 from .worker_image import check_image
@@ -81,6 +82,7 @@ class Engine:
         try:
             with _ending_by_exit():
                 job = pipeline.run()
+                progress(f"{self.component} runs on {name} {job_named(job, options)}".rstrip())
                 job.wait_until_finish()
         except RetrainerError:
             raise
@@ -89,7 +91,8 @@ class Engine:
         except BaseException:
             if job is not None:
                 # Nobody waits for it any longer, and an engine's machines cost.
-                job.cancel()
+                with suppress(Exception):
+                    job.cancel()
             raise
 
     def _options(self) -> PipelineOptions:

@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 
 from ..errors import RetrainerError
+from ..image import VERSION
 
 
 class WorkItems(beam.PTransform):
@@ -56,10 +57,12 @@ class _Take(beam.DoFn):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that must be the same in a task and its workers, each as `major.minor`."""
+    """Return the versions that must be the same in a task and its workers: of Python and Beam, as `major.minor`."""
     return {
         "Python": ".".join(platform.python_version_tuple()[:2]),
         "Beam": ".".join(beam.__version__.split(".")[:2]),
+        # What is pickled by its name must be there.
+        "retrainer": VERSION,
     }
 
 
@@ -77,11 +80,11 @@ def version_problem(workers: dict[str, str], task: dict[str, str] | None = None)
     """Describe how the versions of workers differ from those of a task; empty if they do not.
 
     Args:
-        workers: Those of the workers.
+        workers: Those of the workers, as far as they are known.
         task: Those of the task; None for this process.
     """
     task = task or versions()
-    if workers == task:
+    if all(task.get(name, version) == version for name, version in workers.items()):
         return ""
     return (
         f"the engine's workers run {_words(workers)}, and this task {_words(task)}. Both must be the same. Run the "
@@ -90,4 +93,5 @@ def version_problem(workers: dict[str, str], task: dict[str, str] | None = None)
 
 
 def _words(found: dict[str, str]) -> str:
-    return " and ".join(f"{name} {version}" for name, version in found.items())
+    *most, last = (f"{name} {version}" for name, version in found.items())
+    return f"{', '.join(most)} and {last}" if most else last

@@ -42,6 +42,6 @@ def test_workers_of_other_versions_stop_before_any_item(monkeypatch):
     _ = pipeline | WorkItems([1]) | beam.Map(print)
     monkeypatch.setattr(work_items, "versions", versions)
     with pytest.raises(
-        RetrainerError, match=r"workers run Python 3\.\d+ and Beam .* task Python 3\.9"
+        RetrainerError, match=r"workers run Python 3\.\d+, Beam .* task Python 3\.9"
     ):
         pipeline.run()
