@@ -56,17 +56,26 @@ def _combinations(
     table: pa.Table, columns: Sequence[str]
 ) -> list[tuple[dict[str, Any], np.ndarray]]:
     """List each combination of values that occurs, with its rows in ascending order."""
-    code = np.zeros(table.num_rows, np.int64)
+    code: np.ndarray | None = None
     complete = np.ones(table.num_rows, bool)
     encoded: list[tuple[list[Any], np.ndarray]] = []
     for name in columns:
         words, indices = _encode(table[name])
         encoded.append((words, indices))
         complete &= indices >= 0
-        # Renumbered at every column, so that many columns of many values can't overflow.
-        _, code = np.unique(code * (len(words) + 1) + indices, return_inverse=True)
-    rows = np.flatnonzero(complete)
-    order = rows[np.argsort(code[rows], kind="stable")]
+        if code is None:
+            code = indices
+        else:
+            # Renumbered at every column, so that many columns of many values can't overflow.
+            both = code.astype(np.int64) * (len(words) + 1) + indices
+            _, code = np.unique(both, return_inverse=True)
+    assert code is not None
+    if code.max(initial=0) <= np.iinfo(np.int16).max:
+        # NumPy sorts these in linear time.
+        code = code.astype(np.int16)
+    order = np.argsort(code, kind="stable")
+    if not complete.all():
+        order = order[complete[order]]
     starts = np.flatnonzero(np.diff(code[order], prepend=-1)) if len(order) else np.array([], int)
     return [
         (
@@ -84,15 +93,15 @@ def _combinations(
 def _encode(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
     """Number a column's values: the values, and each row's index into them (-1 for null)."""
     if pa.types.is_null(column.type):
-        return [], np.full(len(column), -1)
+        return [], np.full(len(column), -1, np.int32)
     encoded = column.dictionary_encode()
     chunks = encoded.unify_dictionaries().chunks
     if not chunks:
-        return [], np.array([], np.int64)
+        return [], np.array([], np.int32)
     indices = np.concatenate(
         [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks]
     )
-    return chunks[0].dictionary.to_pylist(), indices.astype(np.int64)
+    return chunks[0].dictionary.to_pylist(), indices
 
 
 def _feature(value: Any) -> np.ndarray:
