@@ -53,6 +53,7 @@ RUN mkdir -p /opt/apache/beam \
         if [ -n "$PIP_CERT" ]; then export SSL_CERT_FILE="$PIP_CERT"; fi \
         && export GOTOOLCHAIN=auto CGO_ENABLED=0 GOFLAGS=-mod=readonly ${GOPROXY:+GOPROXY="$GOPROXY"} \
         && go build -trimpath -ldflags="-s -w" -o /opt/apache/beam/boot github.com/apache/beam/sdks/v2/python/container \
+        && cp "$(go list -m -f '{{.Dir}}' github.com/apache/beam/sdks/v2)/LICENSE" /opt/apache/beam/ \
         && rm -rf /root/go /root/.cache; \
     fi
 

@@ -10,7 +10,7 @@ from ...components.lib.errors import RetrainerError
 from ...components.lib.evaluation.config_checks import Problem
 from ...components.lib.uris import is_local
 from .config import LoadedConfig
-from .engines import component_engine, worker_image
+from .engines import component_engine, option_place, worker_image
 from .formats.image_names import parse_image
 from .pipelines import CONTINUOUS_TRAINING, PREDICT_BATCH
 from .reach import store_tasks
@@ -18,6 +18,7 @@ from .sections.engine import BEAM_COMPONENTS, ComponentEngine
 from .sections.retrain import RetrainConfig
 
 _MOUNT = "/gcs/"
+_SECRETS = ("s3_secret_access_key", "s3_session_token", "azure_connection_string")
 _UBER_JARS = {FLINK: "flink_submit_uber_jar", SPARK: "spark_submit_uber_jar"}
 
 
@@ -65,6 +66,7 @@ def check_engines(loaded: LoadedConfig) -> None:
 def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[Problem]:
     engine = component_engine(config, component)
     yield from _needs_java(engine, here)
+    yield from _secrets(component, config, engine)
     if works_here(engine.runner, engine.options):
         if engine.worker_image:
             yield _unused_image(engine)
@@ -87,6 +89,18 @@ def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[
         yield from _of_dataflow(component, config, engine)
     if engine.worker_image and not image_option(engine.runner, engine.options):
         yield _unused_image(engine)
+
+
+def _secrets(component: str, config: RetrainConfig, engine: ComponentEngine) -> Iterator[Problem]:
+    """Describe options that are secrets: whoever may look at the pipeline may read them."""
+    for name in _SECRETS:
+        if engine.options.get(name):
+            yield Problem(
+                f"the option {name} is a secret, and whoever may see the pipeline can read it there. Leave it out: "
+                "workers read and write by fsspec, with the credentials of their own environment.",
+                False,
+                ".".join(option_place(config, component, name)),
+            )
 
 
 def _needs_java(engine: ComponentEngine, here: bool) -> Iterator[Problem]:

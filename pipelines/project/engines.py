@@ -9,6 +9,7 @@ from ...components.lib.engine.runners import (
     IN_PROCESS,
     missing_options,
     runner_problem,
+    unusable_options,
     with_worker_image,
     works_here,
 )
@@ -94,7 +95,7 @@ def _section_problems(config: RetrainConfig) -> Iterator[tuple[tuple[str, ...], 
         given = component_engine(config, name)
         for missing in missing_options(given.runner, given.options):
             if missing.name:
-                place = _place_of(config, name, missing.name)
+                place = option_place(config, name, missing.name)
                 yield place, f"'{dotted(place)}' {missing.text}"
             else:
                 yield (*given.place, RUNNER), missing.text
@@ -111,13 +112,19 @@ def _unknown_names(
             (*place, "options", name),
             f"the runner has its own setting: write it as {dotted((*place, RUNNER))}.",
         )
-    for found in option_problems(own):
+    for found in (*option_problems(own), *unusable_options(own)):
         where = (*place, "options", found.name)
         yield where, f"'{dotted(where)}' {found.text}"
 
 
-def _place_of(config: RetrainConfig, component: str, option: str) -> tuple[str, ...]:
-    """Return where an option stands: in the component's own section or in that of all."""
+def option_place(config: RetrainConfig, component: str, option: str) -> tuple[str, ...]:
+    """Return where an option stands: in the component's own section or in that of all.
+
+    Args:
+        config: The configuration.
+        component: Name of the component.
+        option: The option.
+    """
     own = config.engine.overrides.get(component)  # type: ignore[call-overload]
     if own and option in own.options:
         return ("engine", "overrides", component, "options", option)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ..errors import RetrainerError
 from .options import RUNNER, ArgumentError, OptionProblem, option_problems, read_arguments
 from .reference import installed_beam
-from .runners import DIRECT, missing_options, runner_class, runner_problem
+from .runners import DIRECT, missing_options, runner_class, runner_problem, unusable_options
 
 
 class BeamArguments(NamedTuple):
@@ -45,6 +45,7 @@ def check_arguments(beam_args: Sequence[str]) -> BeamArguments:
         lines.append(f"beam_args: --runner={named} {problem}".rstrip(".") + ".")
     runner = runner_class(named) or DIRECT
     problems = list(option_problems(options, beam))
+    problems += unusable_options(options)
     problems += missing_options(runner, options) if not lines else []
     lines += [f"beam_args: {_said(problem)}" for problem in problems]
     if lines:

@@ -28,6 +28,15 @@ WORKER_IMAGES = ("sdk_container_image", "worker_harness_container_image")
 _HERE = ("DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner", "FnApiRunner")
 _PORTABLE = (PORTABLE, FLINK, SPARK, PRISM)
 _ENVIRONMENTS = ("DOCKER", "PROCESS", "EXTERNAL", "LOOPBACK")
+_UNUSABLE = {
+    "template_location": "has Dataflow keep a template and run nothing",
+    "dataflow_job_file": "has Beam write the request to a file",
+    "output_executable_path": "has Beam write a jar and run nothing",
+    "dry_run": "has Beam run nothing",
+    "update": "replaces a job that runs",
+    "create_from_snapshot": "goes on with another job's state",
+    "no_wait_until_finish": "has Beam go on before the job is done",
+}
 # Beam's FlinkRunner, SparkRunner and PrismRunner run workers in the submitting process where they start the engine.
 _LOCAL_FLINK = ("[local]", "[auto]")
 _LOCAL_SPARK = "local"
@@ -100,6 +109,20 @@ def works_here(runner: str, options: Mapping[str, Any]) -> bool:
         or runner.rpartition(".")[2] in _HERE
         or environment_type(runner, options) == "LOOPBACK"
     )
+
+
+def unusable_options(options: Mapping[str, Any]) -> Iterator[OptionProblem]:
+    """Find options with which a pipeline gives a task no result.
+
+    Args:
+        options: Options by name.
+
+    Yields:
+        A problem for each.
+    """
+    for name, does in _UNUSABLE.items():
+        if options.get(name) not in (None, False, "false", "False", ""):
+            yield OptionProblem(name, f"{does}, and the task needs the job's result. Leave it out.")
 
 
 def missing_options(runner: str, options: Mapping[str, Any]) -> Iterator[OptionProblem]:

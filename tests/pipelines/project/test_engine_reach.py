@@ -99,6 +99,16 @@ def test_an_image_without_effect_is_a_warning(check):
     )
 
 
+def test_a_secret_among_the_options_is_a_warning(check):
+    options = "{job_endpoint: 'j:1', environment_type: LOOPBACK, s3_secret_access_key: abc}"
+    lines = check(f"{{runner: portable, options: {options}}}")
+    assert lines
+    assert all(
+        "retrain.yaml:10: the option s3_secret_access_key is a secret" in line for line in lines
+    )
+    assert "abc" not in "".join(lines)
+
+
 def test_a_job_server_that_needs_java_is_a_warning(check):
     lines = check("{runner: flink, options: {flink_master: 'flink:8081'}}")
     assert (

@@ -133,6 +133,10 @@ def test_variables_may_stand_in_options(monkeypatch):
             "  runner: direct\n  options: {runner: flink}",
             "7: the runner has its own setting: write it as engine.runner.",
         ),
+        (
+            "  runner: direct\n  options: {no_wait_until_finish: true}",
+            "7: 'engine.options.no_wait_until_finish' has Beam go on before the job is done, and the task needs",
+        ),
         ("  runner: dataflow", "6: Dataflow needs the option 'project'"),
         ("  options: {project: a}", "6: engine.options are those of an engine, and engine.runner"),
         (

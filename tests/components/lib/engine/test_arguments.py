@@ -31,5 +31,7 @@ def test_every_problem_has_a_line():
         RetrainerError, match=r"^beam_args: --runner=FlinkRuner is no runner.*FlinkRunner"
     ):
         check_arguments(["--runner=FlinkRuner"])
+    with pytest.raises(RetrainerError, match=r"^beam_args: --update replaces a job that runs"):
+        check_arguments(["--update"])
     with pytest.raises(RetrainerError, match=r"^beam_args: 'x' is no option"):
         check_arguments(["x"])

@@ -8,6 +8,7 @@ from retrainer.components.lib.engine.runners import (
     missing_options,
     runner_class,
     runner_problem,
+    unusable_options,
     with_worker_image,
     works_here,
 )
@@ -119,6 +120,12 @@ def test_what_a_runner_needs(runner, options, texts):
     assert len(problems) == len(texts)
     for problem, text in zip(problems, texts, strict=True):
         assert text in problem.text
+
+
+def test_options_that_give_a_task_no_result_are_named():
+    options = {"template_location": "gs://a/b", "update": True, "dry_run": "False", "region": "r"}
+    found = [problem.name for problem in unusable_options(options)]
+    assert found == ["template_location", "update"]
 
 
 @pytest.mark.parametrize(
