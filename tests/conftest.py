@@ -18,11 +18,15 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 
-_read_stack = inspect.stack
+_NEAREST = 10
 
 
 def _stack(context: int = 0) -> list[inspect.FrameInfo]:
-    return _read_stack(context)
+    frame, found = inspect.currentframe(), []
+    while frame is not None and (frame := frame.f_back) is not None and len(found) < _NEAREST:
+        about = inspect.getframeinfo(frame, context=0)
+        found.append(inspect.FrameInfo(frame, *about, positions=about.positions))
+    return found
 
 
 # kfp asks for the name of its caller, and for the source text of all of the stack's lines with it, for every image that

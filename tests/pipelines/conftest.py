@@ -1,6 +1,7 @@
 """The command line in this process, over one runner that has the libraries loaded."""
 
 import contextlib
+import functools
 import io
 import subprocess
 import sys
@@ -16,8 +17,17 @@ from retrainer.pipelines.cli.main import main
 from retrainer.pipelines.local import early_processes
 from retrainer.pipelines.local.preload import LIBRARIES
 from retrainer.pipelines.local.runner import LocalRunner
+from retrainer.pipelines.project import starting
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_schema_of_projects() -> Iterator[None]:
+    """Let all projects that tests start have the same JSON schema: making it takes longer than all the rest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(starting, "config_schema", functools.cache(starting.config_schema))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -194,6 +194,8 @@ def test_deep_nesting_over_many_lines_does_not_end_the_process(read):
     assert len(bad) == 40_000
     columns, bad = read(b"\n" * 50_000 + b'{"a":' * 50_000 + b"1" + b"}" * 50_000)
     assert (columns, [row.row for row in bad]) == ({}, [50_001])
+    columns, bad = read(b'{"a":' + b"[" * 50_000 + b"1" + b"]" * 50_000 + b"}")
+    assert (columns, [row.row for row in bad]) == ({}, [1])
 
 
 def test_a_last_line_that_is_cut_off_is_a_bad_row_that_says_so(read):
