@@ -95,6 +95,11 @@ def test_the_bound_of_a_clock_and_how_often_something_is_tried_are_no_faults(too
     assert len(tool.faults_of("a.py", "entries = 20")) == 1
 
 
+def test_the_order_of_what_is_suppressed_is_no_fault(tool):
+    assert tool.faults_of("a.py", "with suppress(KeyError, OSError):\n    a = 'b'") == []
+    assert tool.faults_of("a.py", "with open(path, mode):\n    a = 'b'") != []
+
+
 def test_a_fault_changes_its_place_alone(tool):
     source = "größe = 1\nif größe > 3:\n    größe = 2\n"
     (fault,) = [one for one in tool.faults_of("a.py", source) if one.after == "(größe >= 3)"]

@@ -3,8 +3,8 @@
 Not drawn: what no test should hold. That is annotations, docstrings, the words of messages and logs, `__repr__`, how
 long something waits (no test here asserts a time) and how often it is tried again, and how much is read, worked on or
 kept in memory at once. Nor what changes no result whatever the module is: assertions, `zip`'s `strict` among them, a
-`return` of nothing where the function ends anyway, and `<` in place of `<=` where the system's clock is compared, which
-no reading of it meets exactly.
+`return` of nothing where the function ends anyway, the order of what `suppress` suppresses, and `<` in place of `<=`
+where the system's clock is compared, which no reading of it meets exactly.
 """
 
 import ast
@@ -230,6 +230,8 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
         yield call
         return
     first = node.args[:2]
+    if name == "suppress":
+        return
     if len(first) == 2 and all(isinstance(arg, ast.Name | ast.Attribute) for arg in first):
         yield ast.Call(node.func, [first[1], first[0], *node.args[2:]], node.keywords)
 
