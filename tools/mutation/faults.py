@@ -230,9 +230,8 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
         yield call
         return
     first = node.args[:2]
-    if name == "suppress":
-        return
-    if len(first) == 2 and all(isinstance(arg, ast.Name | ast.Attribute) for arg in first):
+    names = [arg for arg in first if isinstance(arg, ast.Name | ast.Attribute)]
+    if len(names) == 2 and name != "suppress":
         yield ast.Call(node.func, [first[1], first[0], *node.args[2:]], node.keywords)
 
 
