@@ -1,4 +1,4 @@
-"""What docs/metrics.md shows is what TFMA takes."""
+"""What docs/metrics.md shows is what TFMA and the gate take."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from retrainer.components.lib.evaluation.eval_config import evaluation_problems
+from retrainer.pipelines.project.sections.gate import GateConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -14,6 +15,10 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_an_example_of_the_page_has_no_problem(block):
-    evaluation = yaml.safe_load(block)["evaluation"]
+    ((name, section),) = yaml.safe_load(block).items()
+    if name == "gate":
+        assert GateConfig.model_validate(section).model_fields_set == set(section)
+        return
+    assert name == "evaluation"
     columns = ["country", "channel", "parcels"]
-    assert evaluation_problems(**evaluation, label="label", columns=columns) == []
+    assert evaluation_problems(**section, label="label", columns=columns) == []
