@@ -1,5 +1,6 @@
 """Scoring a span in this process: on all cores, block by block."""
 
+import tempfile
 from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from ..lib.progress import progress
 from ..lib.saved_model import Model
 from ..lib.source_files import SourceSpan
+from ..lib.source_rows.downloads_ahead import DownloadsAhead
 from ..lib.source_rows.span_reader import SpanReader, TypesChangedError
 from ..lib.threads import ordered_map, read_ahead
 from .row_scores import Scorer
@@ -44,8 +46,11 @@ def write_in_process(
         What was written of each source, in order.
     """
     scorer = Scorer(model, work.wanted.names, work.wanted.settings.rows.hash, key)
-    with scratch_of_sources() as scratch:
-        reader = open_reader(source, source.files, work, scratch, digests)
+    with (
+        scratch_of_sources() as scratch,
+        DownloadsAhead(source.files, tempfile.mkdtemp(dir=scratch), digests) as ahead,
+    ):
+        reader = open_reader(source, source.files, work, scratch, digests, ahead=ahead)
         # Mostly the types of the first block hold. Where they do not, a second pass knows those of the whole span.
         for _ in range(2):
             try:

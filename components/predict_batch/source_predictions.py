@@ -17,6 +17,7 @@ from ..lib.registry import ModelVersion
 from ..lib.source_files import SourceFile, SourceSpan
 from ..lib.source_rows.cell_rules import CellRules, Rules
 from ..lib.source_rows.column_types import ColumnType
+from ..lib.source_rows.downloads_ahead import DownloadsAhead
 from ..lib.source_rows.inferred_column import InferredColumn
 from ..lib.source_rows.span_reader import Opener, SpanReader
 from ..lib.source_rows.span_sources import opener_of
@@ -154,6 +155,7 @@ def open_reader(
     scratch: str,
     digests: MutableMapping[str, str],
     known: Mapping[str, InferredColumn] = {},
+    ahead: DownloadsAhead | None = None,
 ) -> SpanReader:
     """Return what reads sources of a span, every row of them.
 
@@ -164,6 +166,7 @@ def open_reader(
         scratch: Folder for copies.
         digests: Digests of the sources by URI.
         known: The columns of the whole span, where `files` are a part of it.
+        ahead: Fetches files before they are opened.
     """
     settings = work.wanted.settings.rows
     types = types_of(source, work)
@@ -172,7 +175,7 @@ def open_reader(
     options = replace(settings.source_options, only=work.wanted.source_columns)
 
     def opener(file: SourceFile) -> Opener:
-        return opener_of(file, options, source.name, scratch, digests)
+        return opener_of(file, options, source.name, scratch, digests, ahead)
 
     return SpanReader(
         [(file.uri, opener(file)) for file in files],
