@@ -25,7 +25,14 @@ LAST_RUN = "4-worse-model"
 MOST_SHARE = 0.6
 POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 900.0
-CODE = "from retrainer.pipelines.cli.main import main; main()"
+# `retrainer.pipelines.cli` was a module at the earlier commit.
+CODE = """
+try:
+    from retrainer.pipelines.cli.main import main
+except ModuleNotFoundError:
+    from retrainer.pipelines.cli import main
+main()
+"""
 
 
 def main() -> int:

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from kfp import dsl
 
+from retrainer.pipelines.local import early_processes
+from retrainer.pipelines.local.early_processes import EarlyProcesses
 from retrainer.pipelines.runs.records import RunState, TaskState
 from tests.pipelines.local.test_ending import OPTIONS, Script, needs_proc, wait_until
 
 NAME = "server_process.py"
+MODULES = {"check_serving": "retrainer.components.check_serving.server"}
 
 
 def servers_of(runner: int) -> list[int]:
@@ -32,7 +35,9 @@ def train_model(folder: str, then: str) -> str:
     from pathlib import Path
 
     Path(folder, "training").touch()
+    until = time.monotonic() + 60
     while not Path(folder, "go-on").exists():
+        assert time.monotonic() < until, "no process came"
         time.sleep(0.02)
     if then == "fail":
         raise RuntimeError("the loss is NaN")
@@ -60,8 +65,6 @@ def training(folder: str, then: str = "serve"):
 
 def run_while_watched(bench, compile_pipeline, monkeypatch, then: str):
     """Run the pipeline, and let training end once a process waits; gives the record and the process's id."""
-    from retrainer.pipelines.local.early_processes import EarlyProcesses
-
     seen = []
     start = EarlyProcesses.start
 
@@ -72,6 +75,8 @@ def run_while_watched(bench, compile_pipeline, monkeypatch, then: str):
             (bench.folder / "go-on").touch()
 
     monkeypatch.setattr(EarlyProcesses, "start", watched)
+    # The runner that other tests share starts none.
+    monkeypatch.setattr(early_processes, "MODULES", MODULES)
     where = {"folder": str(bench.folder), "then": then}
     record = bench.run(compile_pipeline(training), parameters=where)
     (pid,) = seen
