@@ -49,6 +49,7 @@ OTHERS = {
     "pipelines/test_deployed_model.py": "a run that ends where models serve",
     "pipelines/test_monitored_model.py": "the pipeline monitoring, from a log to an incident",
     "pipelines/test_labels.py": "labels from files to the realised quality, by the pipeline",
+    "pipelines/test_engine_run.py": "a run on a Beam engine, as retrain.yaml names it",
     "pipelines/test_metrics_page.py": "docs/metrics.md",
     "pipelines/test_network.py": "proxies and certificates, for every client",
     "pipelines/test_notify.py": "notices of a run, on every target",
