@@ -14,7 +14,12 @@ from ...components.lib.engine.runners import (
     works_here,
 )
 from ...components.lib.image import IMAGE
-from .sections.engine import BEAM_COMPONENTS, ComponentEngine
+from .sections.engine import (
+    BEAM_COMPONENTS,
+    ComponentEngine,
+    EngineConfig,
+    EngineOverrideConfig,
+)
 from .sections.retrain import RetrainConfig
 from .yaml_places import YamlPlaces, dotted
 
@@ -86,11 +91,10 @@ def _section_problems(config: RetrainConfig) -> Iterator[tuple[tuple[str, ...], 
     yield from found
     if any(place[-1] == RUNNER for place, _ in found):
         return
-    if engine.options and engine.runner.lower() == IN_PROCESS:
-        yield (
-            ("engine", "options"),
-            "engine.options are those of an engine, and engine.runner names none. Name one, or leave them out.",
-        )
+    yield from _without_engine(("engine",), engine.runner, engine)
+    for component, one in engine.overrides.items():
+        runner = one.runner or engine.runner
+        yield from _without_engine(("engine", "overrides", component), runner, one)
     for name in BEAM_COMPONENTS:
         given = component_engine(config, name)
         for missing in missing_options(given.runner, given.options):
@@ -99,6 +103,24 @@ def _section_problems(config: RetrainConfig) -> Iterator[tuple[tuple[str, ...], 
                 yield place, f"'{dotted(place)}' {missing.text}"
             else:
                 yield (*given.place, RUNNER), missing.text
+
+
+def _without_engine(
+    place: tuple[str, ...], runner: str, section: EngineConfig | EngineOverrideConfig
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Describe settings of an engine where there is none."""
+    if runner.lower() != IN_PROCESS:
+        return
+    for key in ("options", "worker_image"):
+        # An image may be that of engines which overrides name.
+        if getattr(section, key) and not (
+            key == "worker_image" and getattr(section, "overrides", None)
+        ):
+            yield (
+                (*place, key),
+                f"'{dotted((*place, key))}' is for an engine, and {dotted((*place, RUNNER))} is {IN_PROCESS}. Name a "
+                "runner, or leave it out.",
+            )
 
 
 def _unknown_names(

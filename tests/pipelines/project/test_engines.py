@@ -138,7 +138,18 @@ def test_variables_may_stand_in_options(monkeypatch):
             "7: 'engine.options.no_wait_until_finish' has Beam go on before the job is done, and the task needs",
         ),
         ("  runner: dataflow", "6: Dataflow needs the option 'project'"),
-        ("  options: {project: a}", "6: engine.options are those of an engine, and engine.runner"),
+        (
+            "  options: {project: a}",
+            "6: 'engine.options' is for an engine, and engine.runner is in_process",
+        ),
+        (
+            "  worker_image: a/b:1",
+            "6: 'engine.worker_image' is for an engine, and engine.runner is in_",
+        ),
+        (
+            "  runner: direct\n  overrides:\n    predict_batch: {runner: in_process, options: {region: a}}",
+            "8: 'engine.overrides.predict_batch.options' is for an engine, and",
+        ),
         (
             "  overrides:\n    predict_batch:\n      runner: portable",
             "8: PortableRunner needs the option 'job_endpoint'",
