@@ -115,7 +115,8 @@ class KServeCluster(LocalServer):
                         raise RefusalError(
                             403,
                             "Forbidden",
-                            f'{key[0]} "{key[2]}" is forbidden: User "task" cannot {verb} it',
+                            f'{key[0]} "{key[2]}" is forbidden: User "task" cannot {verb} resource "{key[0]}" '
+                            f'in API group "{match.get("group", "")}" in the namespace "{key[1]}"',
                         )
                     if key[0] == ISVC and self.schema is None:
                         raise RefusalError(
@@ -222,9 +223,9 @@ class KServeCluster(LocalServer):
             rules.check_webhook(new, live)
         except rules.InvalidError as error:
             raise RefusalError(
-                400,
-                "BadRequest",
-                f"admission webhook denied the request: {error}",
+                403,
+                "Forbidden",
+                f"{rules.DENIED}: {error}",
             ) from None
         metadata = new["metadata"]
         if live is not None and live["spec"] == new["spec"]:

@@ -90,8 +90,7 @@ class RealKServeCluster(KServeCluster):
         try:
             rules.check_webhook(would, live)
         except rules.InvalidError as error:
-            said = f"admission webhook denied the request: {error}"
-            raise RefusalError(400, "BadRequest", said) from None
+            raise RefusalError(403, "Forbidden", f"{rules.DENIED}: {error}") from None
         self.objects[key] = self._answered(
             self._server.send("PATCH", _path(key), body, kind, self._token, **query)
         )

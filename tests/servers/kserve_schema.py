@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+DENIED = 'admission webhook "inferenceservice.kserve-webhook-server.validator" denied the request'
+"""Said by the API server, with the status of the webhook: 403 (sigs.k8s.io/controller-runtime, pkg/webhook/admission,
+validator_custom.go and response.go)."""
 MODULE = "github.com/kserve/kserve@v0.20.0"
 _LEFT_OUT = frozenset(
     [
@@ -67,6 +70,12 @@ def definition() -> Path:
     if done.returncode or "Dir" not in found:
         pytest.skip(f"KServe's module can't be had here: {found.get('Error') or done.stderr}")
     return Path(found["Dir"], "config/crd/full/serving.kserve.io_inferenceservices.yaml")
+
+
+def minimal_definition() -> Path:
+    """Return the file of the definition of KServe's chart kserve-crd-minimal: it takes any spec, as one value."""
+    full = definition()
+    return full.parent.parent / "minimal" / full.name
 
 
 @functools.cache

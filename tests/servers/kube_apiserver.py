@@ -11,12 +11,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from servers import go_programs
 
 ADMIN = "secret"
@@ -108,6 +109,16 @@ class KubeApiserver:
         assert made.ok, made.text
         served = (f"/apis/{group}/namespaces/x/{plural}", f"/apis/{group}")
         self._wait(lambda: all(self.send("GET", path).ok for path in served), definition)
+
+    def redefine(self, definition: Path, in_force: Callable[[], bool]) -> None:
+        """Put another version of a custom resource definition in its place, and wait until it is in force."""
+        new = yaml.load(definition.read_text(), Loader=yaml.CSafeLoader)
+        path = self.path(new)
+        now = self.send("GET", path).json()
+        body = json.dumps({**now, "spec": {**now["spec"], "versions": new["spec"]["versions"]}})
+        changed = self.send("PUT", path, body.encode())
+        assert changed.ok, changed.text
+        self._wait(in_force, definition)
 
     def add_namespace(self, name: str, *accounts: str, level: str = "restricted") -> None:
         """Create a namespace that holds pods to a level of Kubernetes' Pod Security Standards.

@@ -21,6 +21,7 @@ _LABELS = {"app.kubernetes.io/managed-by": "retrainer"}
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TIMEOUT = (5, 10)
 """Seconds to connect, and to read."""
+_GRANT = "This account needs the verbs get, create, update, list and delete on leases of coordination.k8s.io there."
 _MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 """How Kubernetes writes a Lease's times (k8s.io/apimachinery, pkg/apis/meta/v1/micro_time.go)."""
 _PAGE_SIZE = 500
@@ -147,9 +148,10 @@ class LeaseClaims:
                     f"Kubernetes does not know this account: {said} Mount the token of the pod's service account, or "
                     "renew the kubeconfig's login."
                 ) from error
+            # A namespace that is being deleted refuses, too, and says so itself.
+            fix = f" {_GRANT}" if " cannot " in said else ""
             raise RefusedError(
-                f"Kubernetes refuses Leases in the namespace '{self._namespace}': {said} This account needs the verbs "
-                "get, create, update, list and delete on leases of coordination.k8s.io there."
+                f"Kubernetes refuses Leases in the namespace '{self._namespace}': {said}{fix}"
             ) from error
         except HTTPError as error:
             raise UnavailableError(f"Kubernetes can't be reached: {error}.") from error

@@ -24,7 +24,7 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0)
 _POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 _APPLY = "application/apply-patch+yaml"
 _DENIED = re.compile(r'cannot (\w+) resource "([\w/]+)"')
-"""k8s.io/apiserver, pkg/endpoints/handlers/responsewriters/errors.go (ForbiddenStatusError)."""
+"""k8s.io/apiserver, pkg/endpoints/handlers/responsewriters/errors.go (forbiddenMessage)."""
 
 
 class ChangedError(Exception):
@@ -68,7 +68,6 @@ class Cluster:
         found: dict[str, Any] | None = self._call(
             "GET",
             self._path(group, plural, namespace) + f"/{name}",
-            verb=f"get {plural}",
             unless=404,
         )
         return found
@@ -80,7 +79,6 @@ class Cluster:
             "GET",
             self._path(group, plural),
             {"labelSelector": selector},
-            verb=f"list {plural}",
             unless=404,
         )
         return list(found["items"]) if found else []
@@ -103,9 +101,7 @@ class Cluster:
         if self._settings.take_over:
             query["force"] = "true"
         path = self._path(GROUP, "inferenceservices") + f"/{body['metadata']['name']}"
-        applied: dict[str, Any] = self._call(
-            "PATCH", path, query, body, verb="patch inferenceservices"
-        )
+        applied: dict[str, Any] = self._call("PATCH", path, query, body)
         return applied
 
     def delete(self, found: Mapping[str, Any]) -> None:
@@ -122,7 +118,6 @@ class Cluster:
             "DELETE",
             path,
             body={"preconditions": same},
-            verb="delete inferenceservices",
             unless=404,
         )
 
@@ -172,20 +167,19 @@ class Cluster:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        verb: str = "",
         unless: int = 0,
     ) -> Any:
         for pause in _PAUSES:
             try:
-                return self._send(method, path, query or {}, body, verb, unless)
+                return self._send(method, path, query or {}, body, unless)
             except ServiceError as error:
                 if not error.transient:
                     raise
                 time.sleep(pause)
-        return self._send(method, path, query or {}, body, verb, unless)
+        return self._send(method, path, query or {}, body, unless)
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: Any, verb: str, unless: int
+        self, method: str, path: str, query: Mapping[str, str], body: Any, unless: int
     ) -> Any:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
@@ -207,14 +201,14 @@ class Cluster:
         except ApiException as error:
             if error.status == unless:
                 return None
-            raise self._explain(error, verb) from error
+            raise self._explain(error) from error
         except HTTPError as error:
             raise ServiceError(
                 f"the Kubernetes API server '{client.configuration.host}' can't be reached: {error}.",
                 transient=True,
             ) from error
 
-    def _explain(self, error: "ApiException", verb: str) -> Exception:
+    def _explain(self, error: "ApiException") -> Exception:
         status = _status(error)
         said = str(status.get("message") or error.reason or "it gives no reason").rstrip(".")
         causes = status.get("details", {}).get("causes") or []
@@ -231,10 +225,10 @@ class Cluster:
             )
         if error.status == 403 and "exceeded quota" in said:
             return ServiceError(f"{what}: {said}. Raise the ResourceQuota, or free some.", True)
-        if error.status == 403:
-            # An apply that creates needs a second verb.
-            denied = _DENIED.search(said)
-            right = " ".join(denied.groups()) if denied else verb
+        # Webhooks and policies deny with 403, too, and say so themselves.
+        if error.status == 403 and (denied := _DENIED.search(said)):
+            # Not always that of the call: an apply that creates needs a second verb.
+            right = " ".join(denied.groups())
             return ServiceError(
                 f"{what}: access denied ({said}). Grant the account the verb '{right}' in the namespace; "
                 "docs/deploy/kubeflow/overlays/kserve has the role."

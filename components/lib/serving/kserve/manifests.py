@@ -186,14 +186,18 @@ def holds(found: Any, wanted: Any) -> bool:
 
 
 def owned(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those fields of an object's spec that were applied by retrainer, as Kubernetes keeps track of them."""
+    """Return what has to be applied for an object's spec to stay: the fields that were applied by retrainer.
+
+    Where a spec is one value (KServe's minimal resource definition), whoever applies writes all of it.
+    """
+    taken: dict[str, Any] = {}
     for entry in found["metadata"].get("managedFields") or []:
-        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
-            fields = (entry.get("fieldsV1") or {}).get("f:spec")
-            if fields is not None:
-                taken = _take(found.get("spec") or {}, fields)
-                return dict(taken)
-    return {}
+        fields = (entry.get("fieldsV1") or {}).get("f:spec")
+        if fields == {}:
+            return dict(found.get("spec") or {})
+        if fields and entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
+            taken = dict(_take(found.get("spec") or {}, fields))
+    return taken
 
 
 def _take(value: Any, fields: Mapping[str, Any]) -> Any:

@@ -173,8 +173,9 @@ def test_a_namespace_that_is_being_deleted_takes_no_claim(namespace):
     namespace.delete(*namespace.leases())
     assert namespace.server.send("DELETE", f"/api/v1/namespaces/{namespace.name}").ok
     for before in (None, first):
-        with pytest.raises(RefusedError, match="is being terminated"):
+        with pytest.raises(RefusedError, match="is being terminated") as refused:
             claims.write("runs/a", {"by": "two"}, before)
+        assert "This account needs" not in str(refused.value)
 
 
 @pytest.fixture

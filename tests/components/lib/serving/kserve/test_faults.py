@@ -107,6 +107,14 @@ def test_a_service_that_hangs_up_is_asked_once_in_each_try(bench):
     assert len(bench.cluster.requests) == 1 + len(cluster._PAUSES)
 
 
+def test_what_a_webhook_denies_is_its_own_word_and_no_missing_right(bench):
+    bench.cluster.refusal = 'admission webhook "policy.example.com" denied the request: no team'
+    with pytest.raises(ServiceError, match=r"policy\.example\.com.*no team") as refused:
+        bench.open().apply(bench.plan(7))
+    assert "Grant" not in str(refused.value)
+    assert not refused.value.transient
+
+
 def test_a_quota_is_transient_and_named(bench):
     quota = "pods is forbidden: exceeded quota: team, requested: cpu=2, used: cpu=7, limited: cpu=8"
     bench.cluster.refusal = quota
