@@ -1,12 +1,19 @@
 """The arguments of a component's Beam pipeline: whether Beam will do what they say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import RetrainerError
 from .options import RUNNER, ArgumentError, OptionProblem, option_problems, read_arguments
-from .reference import installed_beam
-from .runners import DIRECT, missing_options, runner_class, runner_problem, unusable_options
+from .reference import FLAG, NEGATIVE_FLAG, installed_beam, option_kinds
+from .runners import (
+    DIRECT,
+    IN_PROCESS,
+    missing_options,
+    runner_class,
+    runner_problem,
+    unusable_options,
+)
 
 
 class BeamArguments(NamedTuple):
@@ -41,16 +48,27 @@ def check_arguments(beam_args: Sequence[str]) -> BeamArguments:
         raise RetrainerError(f"beam_args: {error}.") from error
     named = str(options.pop(RUNNER, "") or DIRECT)
     lines = []
-    if problem := runner_problem(named):
+    if named.lower() == IN_PROCESS:
+        lines.append(f"beam_args: {IN_PROCESS} is no runner of Beam's; leave beam_args out.")
+    elif problem := runner_problem(named):
         lines.append(f"beam_args: --runner={named} {problem}".rstrip(".") + ".")
     runner = runner_class(named) or DIRECT
-    problems = list(option_problems(options, beam))
+    problems = [*_flags_with_values(beam_args, beam), *option_problems(options, beam)]
     problems += unusable_options(options)
     problems += missing_options(runner, options) if not lines else []
     lines += [f"beam_args: {_said(problem)}" for problem in problems]
     if lines:
         raise RetrainerError("\n".join(lines))
     return BeamArguments(runner, options)
+
+
+def _flags_with_values(beam_args: Sequence[str], beam: str) -> Iterator[OptionProblem]:
+    # Beam's parser ends the process at one.
+    kinds = option_kinds(beam)
+    for item in beam_args:
+        name, equals, value = item.removeprefix("--").partition("=")
+        if equals and kinds.get(name) in (FLAG, NEGATIVE_FLAG):
+            yield OptionProblem(name, f"takes no value; leave '={value}' out.")
 
 
 def _said(problem: OptionProblem) -> str:

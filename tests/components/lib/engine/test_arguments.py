@@ -31,6 +31,10 @@ def test_every_problem_has_a_line():
         RetrainerError, match=r"^beam_args: --runner=FlinkRuner is no runner.*FlinkRunner"
     ):
         check_arguments(["--runner=FlinkRuner"])
+    with pytest.raises(RetrainerError, match="leave beam_args out"):
+        check_arguments(["--runner=in_process"])
+    with pytest.raises(RetrainerError, match=r"--streaming takes no value; leave '=true' out"):
+        check_arguments(["--streaming=true"])
     with pytest.raises(RetrainerError, match=r"^beam_args: --update replaces a job that runs"):
         check_arguments(["--update"])
     with pytest.raises(RetrainerError, match=r"^beam_args: 'x' is no option"):
