@@ -1,10 +1,9 @@
 """Checking that a model serves: real rows through a process that knows nothing but TensorFlow."""
 
-import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from ..lib.digests import digest_folder
@@ -15,6 +14,8 @@ from ..lib.progress import progress
 from ..lib.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
 from ..lib.words import plural
+from .evaluation_cells import evaluation_cells
+from .judgement import Bounds, judge
 from .server import Server, ServerError
 
 
@@ -26,6 +27,9 @@ def check(
     requests: int = 50,
     max_latency_ms: float = 0.0,
     timeout_seconds: float = 300.0,
+    max_latency_by_batch: Mapping[str, float] | None = None,
+    memory_requests: int = 200,
+    max_memory_growth_mb: float = 64.0,
 ) -> str:
     """Serve real rows with a model in a clean process, and judge what comes back.
 
@@ -34,9 +38,12 @@ def check(
         examples_path: The examples artifact; rows are taken from its evaluation split.
         output: Folder for the serving check artifact.
         rows: How many rows to send.
-        requests: How many single-row requests to time; 0 for none.
+        requests: How many single-row requests to time, and a fifth as many of each larger batch; 0 for none.
         max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
         timeout_seconds: How long loading and serving may take in all.
+        max_latency_by_batch: The most that the 95th percentile of a batch may take, in milliseconds by batch size.
+        memory_requests: How many single-row requests to send while memory is measured; 0 for none.
+        max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
 
     Returns:
         The verdict. The artifact says whether the model passed; push_model refuses one that did not.
@@ -44,50 +51,43 @@ def check(
     Raises:
         RetrainerError: If a setting is out of its range, or the examples hold no rows to send.
     """
-    _check_settings(rows, requests, max_latency_ms, timeout_seconds)
+    bounds = Bounds(
+        rows,
+        requests,
+        max_latency_ms,
+        {int(size): bound for size, bound in (max_latency_by_batch or {}).items()},
+        memory_requests,
+        max_memory_growth_mb,
+        timeout_seconds,
+    )
     # It imports TensorFlow while the rows are read.
     with Server.open() as server:
         table = _first_rows(Examples.read(examples_path), rows)
         progress("loading the model as a server would")
         with local_folder(model) as folder:
             digest = digest_folder(folder)
-            answer = _serve(server, folder, table, requests, timeout_seconds)
-    reason = answer.get("error") or _judge(answer, len(table), max_latency_ms)
+            answer = _serve(server, folder, table, bounds)
+    reason = answer.get("error") or judge(answer, bounds, len(table))
+    latencies = answer.get("latency_ms") or {}
     ServingCheck(
         ok=not reason,
         reason=reason and f"serving check: {reason}",
         model_digest=digest,
         rows=len(table),
         load_seconds=answer.get("load_seconds"),
-        latency_ms=answer.get("latency_ms"),
+        latency_ms=latencies.get("1"),
         warnings=tuple(answer.get("warnings", ())),
+        latency_ms_by_batch=latencies,
+        memory_mb=answer.get("memory_mb"),
     ).write(output)
     if reason:
         return f"does not serve: {reason}"
-    served = f"serves {plural(len(table), 'row')}, both signatures agree"
-    served = "; ".join([served, *answer.get("warnings", ())])
-    latency = answer["latency_ms"]
-    if not latency:
+    served = f"serves {plural(len(table), 'row')} as evaluation predicts them"
+    served = "; ".join([served, *answer["warnings"]])
+    if not latencies:
         return f"{served}; no request was timed"
-    return f"{served}; one row in {latency['p50']:.1f} ms (p95 {latency['p95']:.1f} ms)"
-
-
-def _check_settings(
-    rows: int, requests: int, max_latency_ms: float, timeout_seconds: float
-) -> None:
-    if rows < 1:
-        raise RetrainerError(f"serving.rows is {rows}; at least one row must be sent.")
-    if requests < 0:
-        raise RetrainerError(
-            f"serving.requests is {requests}; it is how many requests to time, 0 for none."
-        )
-    if max_latency_ms < 0 or (max_latency_ms and not requests):
-        raise RetrainerError(
-            f"serving.max_latency_ms is {max_latency_ms:g} with {requests} requests; it is 0 for any latency, or above "
-            "0 with at least one request that is timed."
-        )
-    if timeout_seconds <= 0:
-        raise RetrainerError(f"serving.timeout_seconds is {timeout_seconds:g}; it must be above 0.")
+    single = latencies["1"]
+    return f"{served}; one row in {single['p50']:.1f} ms (p95 {single['p95']:.1f} ms)"
 
 
 def _first_rows(examples: Examples, rows: int) -> pa.Table:
@@ -102,35 +102,20 @@ def _first_rows(examples: Examples, rows: int) -> pa.Table:
     )
 
 
-def _serve(
-    server: Server, folder: str, table: pa.Table, requests: int, timeout_seconds: float
-) -> dict[str, Any]:
+def _serve(server: Server, folder: str, table: pa.Table, bounds: Bounds) -> dict[str, Any]:
     request = {
         "model": os.path.abspath(folder),
         "instances": table.to_pylist(),
-        "requests": requests,
+        "evaluation": evaluation_cells(folder, table),
+        "requests": bounds.requests,
+        "batches": bounds.batches,
+        "memory_requests": bounds.memory_requests,
     }
     try:
-        answer = server.ask(request, timeout_seconds)
+        answer = server.ask(request, bounds.timeout_seconds)
     except ServerError as error:
         return {"error": str(error)}
     if "raised" in answer:
         message = Exception(answer["message"])
         return {"error": f"{answer['raised']}: {reason_of(message)}"}
     return answer
-
-
-def _judge(answer: dict[str, Any], rows: int, max_latency_ms: float) -> str:
-    named = np.asarray(answer["predictions"], dtype=np.float64)
-    if named.shape[:1] != (rows,):
-        return f"{rows} rows went in and predictions of shape {named.shape} came out"
-    if not np.isfinite(named).all():
-        row = int(np.argwhere(~np.isfinite(named))[0][0])
-        return f"the prediction of row {row} is {named[row].tolist()}"
-    serialised = np.asarray(answer["example_predictions"], dtype=np.float64)
-    if serialised.shape != named.shape or not np.allclose(named, serialised, rtol=1e-4, atol=1e-6):
-        return "named features and serialised tf.Examples give different predictions"
-    p95 = answer["latency_ms"]["p95"] if answer["latency_ms"] else 0.0
-    if max_latency_ms and (p95 > max_latency_ms or math.isnan(p95)):
-        return f"one row takes {p95:.1f} ms (95th percentile), more than max_latency_ms {max_latency_ms:g}"
-    return ""

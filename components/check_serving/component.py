@@ -1,6 +1,6 @@
 """The KFP face of `check_serving`."""
 
-from typing import NamedTuple
+from typing import Dict, NamedTuple
 
 from kfp import dsl
 
@@ -16,6 +16,9 @@ def check_serving(
     requests: int = 50,
     max_latency_ms: float = 0.0,
     timeout_seconds: float = 300.0,
+    max_latency_by_batch: Dict[str, float] = {},
+    memory_requests: int = 200,
+    max_memory_growth_mb: float = 64.0,
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
@@ -26,9 +29,12 @@ def check_serving(
         examples: Examples from `ingest_spans`; rows are taken from the evaluation split.
         serving_check: Whether the model serves, and its latency in milliseconds.
         rows: How many rows to send.
-        requests: How many single-row requests to time; 0 for none.
+        requests: How many single-row requests to time, and a fifth as many of each larger batch; 0 for none.
         max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
         timeout_seconds: How long loading and serving may take in all.
+        max_latency_by_batch: The most that the 95th percentile of a batch may take, in milliseconds by batch size.
+        memory_requests: How many single-row requests to send while memory is measured; 0 for none.
+        max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
@@ -45,6 +51,9 @@ def check_serving(
         requests,
         max_latency_ms,
         timeout_seconds,
+        max_latency_by_batch,
+        memory_requests,
+        max_memory_growth_mb,
         store,
         reuse_salt,
     )

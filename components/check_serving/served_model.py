@@ -1,25 +1,25 @@
 """What a model server does with a SavedModel, with modules of TensorFlow alone.
 
-`server_process.py` loads this file by its path, in a process of its own: it imports nothing of retrainer.
+`server_process.py` imports this file in a process of its own; it and the modules beside it that it names import nothing
+of retrainer.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow.python.client import session
 from tensorflow.python.framework import dtypes, ops
 from tensorflow.python.saved_model import loader
 
-SIGNATURES = ("serving_default", "serving_tf_examples")
-NUMPY_DTYPES = {
-    dtypes.int64: np.int64,
-    dtypes.int32: np.int32,
-    dtypes.float32: np.float32,
-    dtypes.float64: np.float64,
-}
+from .client_rows import RefusedError, convert_rows
+from .measurements import BATCHES, measure_batches, measure_memory, memory_mb
+from .parity import compare_signatures, compare_with_evaluation, evaluation_columns
+from .request_forms import check_forms
+
+NAMED, OF_EXAMPLES = "serving_default", "serving_tf_examples"
+OUTPUT = "predictions"
 
 
 class Server:
@@ -44,97 +44,75 @@ class Server:
         }
 
     def predict(self, signature: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Call a signature with arrays by input name; gives its one output."""
+        """Call a signature with arrays by input name; gives the output that evaluation reads, too."""
         found = self.signatures[signature]
-        output = next(iter(found.outputs.values()))
-        feed = {found.inputs[name].name: column for name, column in columns.items()}
-        return self._session.run(output.name, feed)
+        if OUTPUT not in found.outputs and len(found.outputs) != 1:
+            raise RefusedError(
+                f"the signature '{signature}' gives {sorted(found.outputs)}, and none is called '{OUTPUT}'"
+            )
+        output = found.outputs[OUTPUT if OUTPUT in found.outputs else next(iter(found.outputs))]
+        feed = {}
+        for name, column in columns.items():
+            info = found.inputs[name]
+            # A model from elsewhere may want (rows, 1).
+            rank = len(info.tensor_shape.dim)
+            feed[info.name] = column.reshape(-1, 1) if rank == 2 else column
+        answer: np.ndarray = self._session.run(output.name, feed)
+        return answer
+
+    def predict_named(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Call the signature of named columns."""
+        return self.predict(NAMED, columns)
+
+    def predict_examples(self, serialised: np.ndarray) -> np.ndarray:
+        """Call the signature of serialised tf.Examples."""
+        return self.predict(OF_EXAMPLES, {"examples": serialised})
 
 
-class RefusedError(Exception):
-    """What the model asks for and the rows can't give."""
-
-
-def _columns(
-    inputs: Mapping[str, Any], instances: Sequence[Mapping[str, Any]]
-) -> dict[str, np.ndarray]:
-    columns = {}
-    for name, dtype in inputs.items():
-        has_missing = dtype == dtypes.string or dtype.is_floating
-        if not has_missing and not any(name in instance for instance in instances):
-            raise RefusedError(f"the model takes a feature '{name}' that the rows don't have")
-        values: list[Any] = [instance.get(name) for instance in instances]
-        if dtype == dtypes.string:
-            texts = ["" if value is None else str(value) for value in values]
-            columns[name] = np.array([text.encode() for text in texts], dtype=object)
-        elif any(isinstance(value, str) for value in values):
-            raise RefusedError(f"the model takes '{name}' as {dtype.name}, and the rows have text")
-        elif dtype.is_floating:
-            filled = [np.nan if value is None else value for value in values]
-            columns[name] = np.asarray(filled).astype(NUMPY_DTYPES[dtype])
-        else:
-            if None in values:
-                raise RefusedError(
-                    f"the model takes '{name}' as {dtype.name}, which has no missing value, and it is missing in "
-                    f"{values.count(None)} of {len(values)} rows"
-                )
-            if any(value != int(value) for value in values):
-                raise RefusedError(
-                    f"the model takes '{name}' as {dtype.name}, and the rows have fractions"
-                )
-            columns[name] = np.asarray(values).astype(NUMPY_DTYPES[dtype])
-    return columns
-
-
-def _serialise(columns: Mapping[str, np.ndarray], row: int) -> bytes:
-    features = {}
-    for name, column in columns.items():
-        value = column[row]
-        if column.dtype == object:
-            features[name] = feature_pb2.Feature(bytes_list=feature_pb2.BytesList(value=[value]))
-        elif column.dtype.kind == "f":
-            features[name] = feature_pb2.Feature(float_list=feature_pb2.FloatList(value=[value]))
-        else:
-            features[name] = feature_pb2.Feature(int64_list=feature_pb2.Int64List(value=[value]))
-    return example_pb2.Example(features=feature_pb2.Features(feature=features)).SerializeToString()
-
-
-def _serve(folder: str, instances: Sequence[Mapping[str, Any]], requests: int) -> dict[str, Any]:
+def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
+    instances = request["instances"]
     start = time.perf_counter()
-    server = Server(folder)
+    server = Server(request["model"])
     load_seconds = time.perf_counter() - start
-    missing = [name for name in SIGNATURES if name not in server.signatures]
+    loaded_mb = memory_mb()
+    missing = [name for name in (NAMED, OF_EXAMPLES) if name not in server.signatures]
     if missing:
         raise RefusedError(
             f"the model has no signature '{missing[0]}', only {', '.join(sorted(server.signatures)) or 'none'}"
         )
-    columns = _columns(server.inputs("serving_default"), instances)
+    inputs = server.inputs(NAMED)
+    columns = convert_rows(inputs, instances)
     # An optional column that none of the rows has is sent empty, as evaluate_model judges it.
     empty = [name for name in columns if not any(name in instance for instance in instances)]
-    predictions = server.predict("serving_default", columns)
-    serialised = np.array([_serialise(columns, row) for row in range(len(instances))], dtype=object)
-    by_example = server.predict("serving_tf_examples", {"examples": serialised})
-    latencies = []
-    for request in range(requests):
-        row = request % len(instances)
-        one = {name: column[row : row + 1] for name, column in columns.items()}
-        start = time.perf_counter()
-        server.predict("serving_default", one)
-        latencies.append((time.perf_counter() - start) * 1000)
-    # The first requests warm up; a server does that before it takes traffic.
-    settled = latencies[len(latencies) // 5 :]
-    return {
+    predictions = server.predict_named(columns)
+    answer: dict[str, Any] = {
         "load_seconds": load_seconds,
         "warnings": [f"'{name}' was sent empty: none of the rows has it" for name in empty],
         "predictions": predictions.tolist(),
-        "example_predictions": by_example.tolist(),
-        "latency_ms": {
-            "p50": float(np.percentile(settled, 50)),
-            "p95": float(np.percentile(settled, 95)),
-        }
-        if settled
-        else None,
+        "problems": [],
+        "latency_ms": {},
+        "memory_mb": None,
     }
+    if predictions.shape[:1] != (len(instances),) or not np.isfinite(predictions).all():
+        return answer
+    judged = evaluation_columns(request["evaluation"], inputs, columns)
+    found = [
+        compare_with_evaluation(server.predict_named, columns, judged, predictions),
+        compare_signatures(server.predict_named, server.predict_examples, columns),
+    ]
+    problems = [problem for problem in found if problem]
+    forms = check_forms(server.predict_named, server.predict_examples, inputs, instances)
+    answer["warnings"] += forms.warnings
+    sizes = sorted({*BATCHES, *request["batches"]})
+    answer["latency_ms"], differing = measure_batches(
+        server.predict_named, columns, predictions, sizes, request["requests"]
+    )
+    # What is wrong with rows as they are shows in their forms again.
+    answer["problems"] = problems or differing or forms.problems
+    memory = measure_memory(server.predict_named, columns, request["memory_requests"])
+    if memory is not None and loaded_mb is not None:
+        answer["memory_mb"] = {"loaded": loaded_mb, **memory}
+    return answer
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,14 +120,16 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: `model`, the folder of a SavedModel; `instances`, rows as a server's REST door brings them, by feature
-            name; `requests`, how many requests of a single row to time.
+            name; `evaluation`, the cells that evaluation makes of them, by column; `requests`, how many requests of a
+            single row to time; `batches`, sizes to time besides the usual ones; `memory_requests`, how many requests
+            to send while memory is measured.
 
     Returns:
-        `predictions` by name and `example_predictions` of serialised tf.Examples, `load_seconds`, `latency_ms` and
-        `warnings`; or `error`; or `raised` and `message` of what TensorFlow raised.
+        `predictions` by name, `problems`, `warnings`, `load_seconds`, `latency_ms` by batch size and `memory_mb`; or
+        `error`; or `raised` and `message` of what TensorFlow raised.
     """
     try:
-        return _serve(request["model"], request["instances"], request["requests"])
+        return _serve(request)
     except RefusedError as error:
         return {"error": str(error)}
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A process that serves one model: TensorFlow, `served_model.py` beside this file, and nothing of retrainer.
+"""A process that serves one model: TensorFlow, `served_model.py` and what it names beside it, and nothing of retrainer.
 
 Its standard input is a socket. It may be started long before there is a model: it imports what serving takes, then
 waits for a request, one line of JSON, answers it with another line, and ends. It also ends when the other side closes
@@ -6,6 +6,7 @@ the socket, whatever it is doing.
 """
 
 import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -16,7 +17,7 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-MODEL_FILE = Path(__file__).with_name("served_model.py")
+PACKAGE = "check_serving"
 
 
 def _receive(connection: socket.socket, requests: "queue.SimpleQueue[bytes]") -> None:
@@ -41,13 +42,12 @@ def _enter_tensorflow() -> None:
         sys.modules["tensorflow"] = importlib.util.module_from_spec(spec)
 
 
-def _load_model_file() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(MODEL_FILE.stem, MODEL_FILE)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"'{MODEL_FILE}' is no Python module")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _load_model_module() -> ModuleType:
+    """Import `served_model.py` of a package without the packages above it, which are retrainer's."""
+    package = ModuleType(PACKAGE)
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules[PACKAGE] = package
+    return importlib.import_module(f"{PACKAGE}.served_model")
 
 
 def _main() -> None:
@@ -57,7 +57,7 @@ def _main() -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, requests), daemon=True).start()
     _enter_tensorflow()
-    answer = _load_model_file().answer
+    answer = _load_model_module().answer
     request = json.loads(requests.get())
     connection.sendall(json.dumps(answer(request)).encode() + b"\n")
     # Unloading TensorFlow takes time.

@@ -1,5 +1,8 @@
 """The task of check_serving: an earlier check of the same model that it passed, or a new one."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..lib.reuse import Result, Work, reuse_or_make
 from ..lib.verdicts import ServingCheck
 
@@ -12,6 +15,9 @@ def check_or_reuse(
     requests: int = 50,
     max_latency_ms: float = 0.0,
     timeout_seconds: float = 300.0,
+    max_latency_by_batch: Mapping[str, float] | None = None,
+    memory_requests: int = 200,
+    max_memory_growth_mb: float = 64.0,
     store: str = "",
     salt: str = "",
 ) -> str:
@@ -22,20 +28,26 @@ def check_or_reuse(
         examples: The examples artifact.
         serving_check: Folder for the serving check artifact.
         rows: How many rows to send.
-        requests: How many single-row requests to time; 0 for none.
+        requests: How many single-row requests to time, and a fifth as many of each larger batch; 0 for none.
         max_latency_ms: The most that the 95th percentile of single-row requests may take; 0 for any.
         timeout_seconds: How long loading and serving may take in all.
+        max_latency_by_batch: The most that the 95th percentile of a batch may take, in milliseconds by batch size.
+        memory_requests: How many single-row requests to send while memory is measured; 0 for none.
+        max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
 
     Returns:
         The verdict.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "rows": rows,
         "requests": requests,
         "max_latency_ms": max_latency_ms,
         "timeout_seconds": timeout_seconds,
+        "max_latency_by_batch": dict(max_latency_by_batch or {}),
+        "memory_requests": memory_requests,
+        "max_memory_growth_mb": max_memory_growth_mb,
     }
     work = Work(
         component="check_serving",
@@ -48,9 +60,7 @@ def check_or_reuse(
     def make() -> Result:
         from .check import check
 
-        verdict = check(
-            model, examples, serving_check, rows, requests, max_latency_ms, timeout_seconds
-        )
+        verdict = check(model, examples, serving_check, **settings)
         # A machine that was busy may have failed it, so only what passed lasts.
         return Result(verdict, is_lasting=ServingCheck.read(serving_check).ok)
 

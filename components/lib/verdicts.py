@@ -182,8 +182,11 @@ class ServingCheck(_Artifact):
         model_digest: SHA-256 of the checked SavedModel's content.
         rows: How many rows were sent.
         load_seconds: How long loading took, in seconds; None if it failed.
-        latency_ms: Percentiles of single-row requests in milliseconds, `p50` and `p95`; None if none was answered.
+        latency_ms: Percentiles of single-row requests in milliseconds, `p50`, `p95` and `p99`; None if none was timed.
         warnings: What does not stop the model, one sentence each.
+        latency_ms_by_batch: The same percentiles by batch size.
+        memory_mb: Memory of the server in MiB: `loaded`, `before` and `after` a number of `requests`; None if
+            it was not measured.
     """
 
     ok: bool
@@ -193,6 +196,8 @@ class ServingCheck(_Artifact):
     load_seconds: float | None = None
     latency_ms: Mapping[str, float] | None = None
     warnings: tuple[str, ...] = field(default=())
+    latency_ms_by_batch: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    memory_mb: Mapping[str, float] | None = None
 
     file: ClassVar[str] = "serving_check.json"
     source: ClassVar[str] = "check_serving"

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from .deploy.deploy import DeployConfig
 from .rollout import RolloutConfig
@@ -108,7 +108,15 @@ class EvaluationConfig(Section):
         return with_text_keys(value)
 
 
-_CHECK = ("rows", "requests", "max_latency_ms", "timeout_seconds")
+_CHECK = (
+    "rows",
+    "requests",
+    "max_latency_ms",
+    "max_latency_by_batch",
+    "memory_requests",
+    "max_memory_growth_mb",
+    "timeout_seconds",
+)
 
 
 class ServingConfig(Section):
@@ -116,12 +124,29 @@ class ServingConfig(Section):
 
     rows: int = Field(64, ge=1, description="Number of evaluation rows to send to the model.")
     requests: int = Field(
-        50, ge=0, description="Number of single-row requests to time; 0 for none."
+        50,
+        ge=0,
+        description="Number of single-row requests to time, and a fifth as many in batches of 8, 64 and 512; 0 for "
+        "none.",
     )
     max_latency_ms: float | None = Field(
         None,
         gt=0,
         description="Maximum 95th percentile of the single-row requests, in milliseconds; null: no limit.",
+    )
+    max_latency_by_batch: dict[PositiveInt, PositiveFloat] = Field(
+        default_factory=dict,
+        description="Maximum 95th percentile of requests with several rows, in milliseconds by batch size, such as "
+        "`{64: 20}`.",
+    )
+    memory_requests: int = Field(
+        200,
+        ge=0,
+        description="Number of single-row requests to send while the server's memory is measured, after a warm-up; 0 "
+        "for none. 10,000 find a small leak, and take seconds.",
+    )
+    max_memory_growth_mb: float = Field(
+        64.0, gt=0, description="Maximum growth of the server's memory meanwhile, in MiB."
     )
     timeout_seconds: float = Field(
         300.0, gt=0, description="Maximum time for loading and serving together, in seconds."
@@ -134,7 +159,19 @@ class ServingConfig(Section):
 
     def check_settings(self) -> dict[str, Any]:
         """Return the inputs of `check_serving`: the settings without those of what follows a push."""
-        return self.model_dump(include=set(_CHECK), exclude_none=True)
+        settings = self.model_dump(include=set(_CHECK), exclude_none=True)
+        # A pipeline's parameter has text as keys.
+        by_batch = {str(size): bound for size, bound in self.max_latency_by_batch.items()}
+        return {**settings, "max_latency_by_batch": by_batch}
+
+    @model_validator(mode="after")
+    def _bounds_are_measured(self) -> "ServingConfig":
+        if not self.requests and (self.max_latency_ms or self.max_latency_by_batch):
+            raise ValueError(
+                "requests is 0, so no latency is measured; set it above 0, or remove max_latency_ms and "
+                "max_latency_by_batch"
+            )
+        return self
 
     @model_validator(mode="after")
     def _services_can_roll_out(self) -> "ServingConfig":

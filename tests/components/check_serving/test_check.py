@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -7,10 +8,15 @@ def test_a_served_model_is_checked_in_a_clean_process(chain, model, examples):
     from retrainer.components.check_serving.check import check
 
     verdict = check(model, examples, str(chain / "check"), rows=20, requests=10)
-    assert verdict.startswith("serves 20 rows, both signatures agree")
+    assert verdict.startswith("serves 20 rows as evaluation predicts them")
     result = json.loads((chain / "check" / "serving_check.json").read_text())
     assert result["ok"] is True
     assert result["latency_ms"]["p95"] > 0
+    assert list(result["latency_ms_by_batch"]) == ["1", "8", "64", "512"]
+    assert set(result["latency_ms_by_batch"]["512"]) == {"p50", "p95", "p99"}
+    if sys.platform == "linux":
+        assert result["memory_mb"]["requests"] == 200
+        assert result["memory_mb"]["after"] > 10
 
 
 @pytest.mark.usefixtures("serving_here")

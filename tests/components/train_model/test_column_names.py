@@ -51,15 +51,15 @@ def rows():
 
 
 def test_a_server_takes_each_column_by_its_name(exported, rows):
-    from retrainer.components.check_serving.served_model import Server, _serialise
+    from retrainer.components.check_serving.client_rows import serialise
+    from retrainer.components.check_serving.served_model import Server
 
     columns, expected = rows
     server = Server(exported)
     assert set(server.inputs("serving_default")) == set(NAMES)
     named = server.predict("serving_default", columns)
     np.testing.assert_allclose(named[:, 0], expected, rtol=1e-4)
-    examples = np.array([_serialise(columns, row) for row in range(3)], object)
-    serialised = server.predict("serving_tf_examples", {"examples": examples})
+    serialised = server.predict_examples(serialise(columns, NAMES, range(3)))
     np.testing.assert_allclose(serialised[:, 0], expected, rtol=1e-4)
 
 

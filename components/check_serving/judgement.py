@@ -1,0 +1,118 @@
+"""Whether a model serves: what the process that serves it has seen, against the settings' bounds."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..lib.errors import RetrainerError
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a model may take, and what is measured for that.
+
+    Attributes:
+        rows: How many rows to send.
+        requests: How many single-row requests to time, and a fifth as many of each larger batch; 0 for none.
+        max_latency_ms: The most that the 95th percentile of single-row requests may take, in milliseconds; 0 for any.
+        max_latency_by_batch: The same by batch size.
+        memory_requests: How many single-row requests to send while memory is measured; 0 for none.
+        max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
+        timeout_seconds: How long loading and serving may take in all.
+    """
+
+    rows: int = 64
+    requests: int = 50
+    max_latency_ms: float = 0.0
+    max_latency_by_batch: Mapping[int, float] = field(default_factory=dict)
+    memory_requests: int = 200
+    max_memory_growth_mb: float = 64.0
+    timeout_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            RetrainerError: If one is out of its range.
+        """
+        if self.rows < 1:
+            raise RetrainerError(f"serving.rows is {self.rows}; at least one row must be sent.")
+        if self.requests < 0:
+            raise RetrainerError(
+                f"serving.requests is {self.requests}; it is how many requests to time, 0 for none."
+            )
+        if self.max_latency_ms < 0 or (self.max_latency_ms and not self.requests):
+            raise RetrainerError(
+                f"serving.max_latency_ms is {self.max_latency_ms:g} with {self.requests} requests; it is 0 for any "
+                "latency, or above 0 with at least one request that is timed."
+            )
+        for size, bound in self.max_latency_by_batch.items():
+            if size < 1 or bound <= 0 or not self.requests:
+                raise RetrainerError(
+                    f"serving.max_latency_by_batch has {bound:g} for batches of {size} with {self.requests} requests; "
+                    "a batch has at least one row, its latency is above 0 milliseconds, and requests must be timed."
+                )
+        if self.memory_requests < 0 or self.max_memory_growth_mb <= 0:
+            raise RetrainerError(
+                f"serving.memory_requests is {self.memory_requests} with max_memory_growth_mb "
+                f"{self.max_memory_growth_mb:g}; requests are 0 or more, and the growth is above 0 MiB."
+            )
+        if self.timeout_seconds <= 0:
+            raise RetrainerError(
+                f"serving.timeout_seconds is {self.timeout_seconds:g}; it must be above 0."
+            )
+
+    @property
+    def batches(self) -> list[int]:
+        """The batch sizes that have a bound."""
+        return sorted(self.max_latency_by_batch)
+
+
+def judge(answer: Mapping[str, Any], bounds: Bounds, rows: int) -> str:
+    """Judge what the process that serves has seen.
+
+    Args:
+        answer: What `served_model.answer` returns of a model that has answered.
+        bounds: The bounds.
+        rows: How many rows were sent.
+
+    Returns:
+        Why the model does not serve; empty if it does.
+    """
+    predictions = np.asarray(answer["predictions"], dtype=np.float64)
+    if predictions.shape[:1] != (rows,):
+        return f"{rows} rows went in and predictions of shape {predictions.shape} came out"
+    if not np.isfinite(predictions).all():
+        row = int(np.argwhere(~np.isfinite(predictions))[0][0])
+        return f"the prediction of row {row} is {predictions[row].tolist()}"
+    if answer["problems"]:
+        return "; ".join(answer["problems"])
+    return _slowness(answer["latency_ms"], bounds) or _growth(answer["memory_mb"], bounds)
+
+
+def _slowness(latencies: Mapping[str, Mapping[str, float]], bounds: Bounds) -> str:
+    limits = {size: (bound, "") for size, bound in sorted(bounds.max_latency_by_batch.items())}
+    if bounds.max_latency_ms:
+        limits = {1: (bounds.max_latency_ms, "max_latency_ms"), **limits}
+    for size, (bound, name) in limits.items():
+        p95 = latencies[str(size)]["p95"]
+        if p95 > bound or math.isnan(p95):
+            what = "one row" if size == 1 else f"a batch of {size}"
+            setting = name or f"max_latency_by_batch.{size}"
+            return f"{what} takes {p95:.1f} ms (95th percentile), more than {setting} {bound:g}"
+    return ""
+
+
+def _growth(memory: Mapping[str, float] | None, bounds: Bounds) -> str:
+    if memory is None:
+        return ""
+    growth = memory["after"] - memory["before"]
+    if growth <= bounds.max_memory_growth_mb:
+        return ""
+    return (
+        f"memory grew by {growth:.0f} MiB in {memory['requests']:,.0f} requests, more than max_memory_growth_mb "
+        f"{bounds.max_memory_growth_mb:g}"
+    )

@@ -1,0 +1,90 @@
+"""Latency by batch size, and memory while requests come.
+
+It runs in the process that serves: modules of TensorFlow alone.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .client_rows import Columns
+from .parity import Predict, agree
+
+BATCHES = (1, 8, 64, 512)
+PERCENTILES = (50, 95, 99)
+_MEMORY = Path("/proc/self/status")
+
+
+def measure_batches(
+    predict: Predict,
+    columns: Columns,
+    predictions: np.ndarray,
+    batches: Sequence[int],
+    requests: int,
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Send batches of each size, time them, and compare their answers.
+
+    Args:
+        predict: Calls the signature of named columns.
+        columns: The rows; a larger batch repeats them.
+        predictions: What the model answers to all of them at once.
+        batches: The sizes.
+        requests: How many requests of one row to time, and a fifth as many of more; 0 for none.
+
+    Returns:
+        By batch size the percentiles of the latency in milliseconds, such as `p95`; and why the model does not serve.
+    """
+    latencies, problems = {}, []
+    for size in batches:
+        wanted = requests if size == 1 else -(-requests // 5)
+        taken = []
+        for request in range(max(1, wanted)):
+            rows = (np.arange(size) + request * size) % len(predictions)
+            batch = {name: column[rows] for name, column in columns.items()}
+            start = time.perf_counter()
+            answer = predict(batch)
+            taken.append((time.perf_counter() - start) * 1000)
+            if not agree(answer, predictions[rows]):
+                problems.append(
+                    f"a batch of {size} gives other predictions than the same rows in a batch of {len(predictions)}"
+                )
+                break
+        if wanted:
+            # The first requests warm up; a server does that before it takes traffic.
+            warm = taken[len(taken) // 5 :]
+            latencies[str(size)] = {
+                f"p{percentile}": float(np.percentile(warm, percentile))
+                for percentile in PERCENTILES
+            }
+    return latencies, problems
+
+
+def memory_mb() -> float | None:
+    """Return how much memory this process has, in MiB; None where the system does not say."""
+    if not _MEMORY.exists():
+        return None
+    line = next(line for line in _MEMORY.read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def measure_memory(predict: Predict, columns: Columns, requests: int) -> dict[str, float] | None:
+    """Send requests of one row, and return how much memory there is before and after them.
+
+    Args:
+        predict: Calls the signature of named columns, which has answered before.
+        columns: The rows.
+        requests: How many requests to send; 0 for none.
+
+    Returns:
+        `before` and `after` in MiB, and `requests`; None if nothing was measured.
+    """
+    before = memory_mb()
+    if not requests or before is None:
+        return None
+    rows = len(next(iter(columns.values())))
+    for request in range(requests):
+        row = request % rows
+        predict({name: column[row : row + 1] for name, column in columns.items()})
+    return {"before": before, "after": memory_mb() or before, "requests": requests}

@@ -1,0 +1,67 @@
+"""Predictions do not depend on the batch, and latency and memory are within their bounds."""
+
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from retrainer.components.check_serving import measurements
+from retrainer.components.check_serving.measurements import measure_batches
+
+pytestmark = pytest.mark.usefixtures("serving_here")
+
+
+def test_a_prediction_that_depends_on_the_other_rows_is_named(served):
+    def centred(x):
+        known = tf.where(tf.math.is_nan(x), 0.5, x)
+        return known - tf.reduce_mean(known)
+
+    verdict, record = served(centred)
+    assert (
+        "does not serve: a batch of 1 gives other predictions than the same rows in a batch"
+        in verdict
+    )
+    assert not record["ok"]
+
+
+def test_a_batch_that_a_model_can_not_take_is_named():
+    rows = {"x": np.arange(3.0)}
+    _, problems = measure_batches(
+        lambda columns: np.resize(columns["x"], min(64, len(columns["x"]))),
+        rows,
+        rows["x"],
+        (1, 64, 512),
+        0,
+    )
+    assert problems == ["a batch of 512 gives other predictions than the same rows in a batch of 3"]
+
+
+def test_a_batch_that_is_too_slow_is_named_with_its_setting(served):
+    verdict, record = served(
+        lambda x: x * 2, requests=5, max_latency_by_batch={"1": 1e9, "32": 1e-6}
+    )
+    assert "a batch of 32 takes" in verdict
+    assert "more than max_latency_by_batch.32 1e-06" in verdict
+    assert list(record["latency_ms_by_batch"]) == ["1", "8", "32", "64", "512"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory in /proc")
+def test_a_model_that_keeps_what_it_is_sent_is_named(served):
+    kept = tf.Variable(tf.zeros([0], tf.float32), shape=[None])
+
+    def keeping(x):
+        grown = tf.concat([kept, tf.fill([1 << 20], x[0])], axis=0)
+        with tf.control_dependencies([kept.assign(grown)]):
+            return x * 2
+
+    verdict, record = served(keeping, state=kept, memory_requests=10, max_memory_growth_mb=16.0)
+    assert "in 10 requests, more than max_memory_growth_mb 16" in verdict
+    assert record["memory_mb"]["after"] > record["memory_mb"]["before"] + 16
+
+
+def test_memory_that_the_system_does_not_tell_is_not_judged(served, monkeypatch, tmp_path):
+    monkeypatch.setattr(measurements, "_MEMORY", tmp_path / "none")
+    _, record = served(lambda x: x * 2, memory_requests=10)
+    assert record["ok"]
+    assert record["memory_mb"] is None

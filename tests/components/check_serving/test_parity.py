@@ -1,0 +1,74 @@
+"""Clients are answered what evaluation counted, or the column that makes the difference is named."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from retrainer.components.check_serving import check as checking
+from retrainer.components.check_serving.evaluation_cells import evaluation_cells
+from retrainer.components.check_serving.parity import compare_with_evaluation
+
+KINDS = {"x": tf.float32, "word": tf.string, "count": tf.int64}
+
+
+def total(x, word, count):
+    known = tf.where(tf.math.is_nan(x), 0.5, x)
+    length = tf.cast(tf.strings.length(word), tf.float32)
+    return known + 10.0 * length + 100.0 * tf.cast(count, tf.float32)
+
+
+@pytest.mark.usefixtures("serving_here")
+def test_a_column_that_evaluation_converts_otherwise_is_named(served, monkeypatch):
+    def cut(folder, table):
+        cells = evaluation_cells(folder, table)
+        assert set(cells) == set(KINDS)
+        return {**cells, "word": ["", *cells["word"][1:]]}
+
+    assert served(total, kinds=KINDS)[1]["ok"]
+    monkeypatch.setattr(checking, "evaluation_cells", cut)
+    verdict, record = served(total, kinds=KINDS)
+    assert (
+        "predictions of served rows differ from evaluation's on the same rows by up to 10; column 'word' makes the "
+        "difference: in row 0 a client sends 'a' and evaluation has ''"
+    ) in verdict
+    assert not record["ok"]
+
+
+def test_a_difference_of_several_columns_together_names_them():
+    served = {"a": np.array([1.0, 1.0]), "b": np.array([2.0, 2.0]), "c": np.array([1, 1])}
+    judged = {"a": np.array([1.0, 0.0]), "b": np.array([2.0, 0.0]), "c": np.array([1, 1])}
+
+    def product(columns):
+        return columns["a"] * columns["b"] * columns["c"]
+
+    found = compare_with_evaluation(product, served, judged, product(served))
+    assert found.endswith("no column alone makes the difference, but these together: 'a', 'b'")
+
+
+def test_cells_that_differ_and_do_not_matter_are_no_difference():
+    served, judged = ({"a": np.array([cell])} for cell in (np.nan, 0.0))
+
+    def known(columns):
+        return np.nan_to_num(columns["a"])
+
+    assert compare_with_evaluation(known, served, judged, known(served)) == ""
+
+
+def test_a_model_that_answers_by_chance_is_named():
+    rows = {"a": np.array([1.0])}
+    found = compare_with_evaluation(lambda _: np.array([0.5]), rows, rows, np.array([0.4]))
+    assert found == "the model answers equal rows differently from call to call"
+
+
+@pytest.mark.usefixtures("serving_here")
+def test_a_feature_that_the_signature_of_tf_examples_reads_under_another_name_is_named(served):
+    verdict, _ = served(total, kinds=KINDS, features={"word": "wrod"})
+    assert "the signature of tf.Examples does not read 'word'" in verdict
+    verdict, _ = served(total, kinds=KINDS, features={"x": "X"}, defaults={"x": -1.0})
+    assert "the signature of tf.Examples does not read 'x'" in verdict
+
+
+@pytest.mark.usefixtures("serving_here")
+def test_the_output_that_evaluation_reads_is_compared(served):
+    verdict, record = served(lambda x: tf.stack([x, -x], axis=1))
+    assert record["ok"], verdict
