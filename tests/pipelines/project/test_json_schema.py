@@ -8,16 +8,22 @@ import yaml
 
 from retrainer.pipelines.project.json_schema import config_schema
 
-# It comes with libraries of one dependency line alone.
-jsonschema = pytest.importorskip("jsonschema")
-CHECK = jsonschema.Draft202012Validator(json.loads(config_schema()))
 EXAMPLES = Path(__file__).parents[3] / "pipelines" / "examples"
 STARTER = (EXAMPLES / "starter" / "retrain.yaml").read_text()
 
 
+@pytest.fixture(scope="module")
+def accepts():
+    """A function that returns whether the schema accepts a retrain.yaml."""
+    # It comes with libraries of one dependency line alone. And it takes two seconds, where each worker collects tests.
+    jsonschema = pytest.importorskip("jsonschema")
+    check = jsonschema.Draft202012Validator(json.loads(config_schema()))
+    return lambda text: check.is_valid(yaml.safe_load(text))
+
+
 @pytest.mark.parametrize("file", EXAMPLES.glob("*/retrain.yaml"), ids=lambda file: file.parent.name)
-def test_the_examples_are_right(file):
-    CHECK.validate(yaml.safe_load(file.read_text()))
+def test_the_examples_are_right(accepts, file):
+    assert accepts(file.read_text())
 
 
 @pytest.mark.parametrize(
@@ -31,8 +37,8 @@ def test_the_examples_are_right(file):
         "notify: {slack: {}, webhook: [{url: 'https://a.example'}, {url_env: HOOK, 'on': [failed]}]}",
     ],
 )
-def test_what_a_file_may_hold_is_right(more):
-    CHECK.validate(yaml.safe_load(f"{STARTER}{more}\n"))
+def test_what_a_file_may_hold_is_right(accepts, more):
+    assert accepts(f"{STARTER}{more}\n")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +56,5 @@ def test_what_a_file_may_hold_is_right(more):
         "notify: {slack: [{'on': [exploded]}]}",
     ],
 )
-def test_what_is_wrong_is_marked(more):
-    with pytest.raises(jsonschema.ValidationError):
-        CHECK.validate(yaml.safe_load(f"{STARTER}{more}\n"))
+def test_what_is_wrong_is_marked(accepts, more):
+    assert not accepts(f"{STARTER}{more}\n")
