@@ -110,6 +110,7 @@ def test_the_first_failure_stops_it_and_the_same_command_goes_on_there(loaded, r
     assert [step.done_by for step in steps] == ["run-2026-01-02", "", "", ""]
 
 
+@pytest.mark.slow
 def test_two_spans_are_run_and_then_skipped(warm_retrainer, loaded):
     folder = str(Path(loaded.config.store).parent)
     command = ("backfill", "--from", "2026-01-03", "--to", "2026-01-04", "--json")

@@ -81,6 +81,7 @@ def test_where_nothing_changed_the_second_try_passes_the_verdict_on(project):
     assert tasks["push-model-2"].verdict == tasks["push-model"].verdict == outcome(record)
 
 
+@pytest.mark.slow
 def test_without_its_artifacts_a_run_takes_the_results_that_the_store_has(project):
     run(project, RunObserver())
     shutil.rmtree(project / "store" / "pipeline_root")
