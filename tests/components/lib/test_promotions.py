@@ -97,6 +97,14 @@ def test_a_rollback_of_a_champion_that_changed_is_an_error(registry):
     assert registry.version_of(CHAMPION) == 4
 
 
+def test_what_serves_is_neither_promoted_nor_gone_back_to(registry):
+    with pytest.raises(RetrainerError, match=r"version 4 is the champion of .* already"):
+        promote(registry, 4, BY)
+    with pytest.raises(RetrainerError, match=r"version 4 is the champion of .* already"):
+        roll_back(registry, BY, to=4)
+    assert held(registry) == []
+
+
 def test_a_held_version_is_no_target_until_a_person_promotes_it(registry):
     roll_back(registry, BY)
     with pytest.raises(HeldError, match=r"version 4 was rolled back by ann on .* is held"):

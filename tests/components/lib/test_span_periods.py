@@ -18,6 +18,7 @@ from retrainer.components.lib.span_periods import span_periods
         ("2013", "d/{span:%Y}.csv", datetime(2014, 1, 1)),
         ("31.01.2013", "d/{span:%d.%m.%Y}.csv", datetime(2013, 2, 1)),
         ("2013060", "d/{span:%Y%j}.csv", datetime(2013, 3, 2)),
+        ("9999-12-31", "", datetime.max),
         ("201301312359", "d/{span:%Y%m%d%H%M}.csv", datetime(2013, 2, 1)),
     ],
 )
