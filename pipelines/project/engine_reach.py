@@ -75,8 +75,6 @@ def _problems_of(component: str, config: RetrainConfig, here: bool) -> Iterator[
     folders = {"store": config.store}
     if component == PREDICT_BATCH and config.predict and config.predict.output:
         folders["predict.output"] = config.predict.output
-    if here and config.pipeline_root and component != PREDICT_BATCH:
-        folders["pipeline_root"] = config.pipeline_root
     for place, folder in folders.items():
         # Vertex AI's mount of Cloud Storage is the one folder of a task that has another name for workers.
         if is_local(folder) and not folder.startswith(_MOUNT):
