@@ -57,7 +57,8 @@ def explain_failure(
     where = f"{component} failed on {engine} {named}".rstrip()
     cause = first_cause(text) or f"{type(error).__name__}: {_short(text)}"
     lines = [f"{where}:", cause]
-    if frames := _FRAME.findall(text):
+    frames = _FRAME.findall(text)
+    if frames and MODULE_FILE not in cause:
         lines.append(f"It was in {MODULE_FILE}, line {frames[-1]}.")
     if fix := _fix(text, cause):
         lines.append(fix)

@@ -7,7 +7,7 @@ from retrainer.components.lib.engine.endpoint import check_endpoint
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.project.checks import check_settings
 from retrainer.pipelines.project.config import load_config
-from retrainer.pipelines.project.engine_reach import check_engines
+from retrainer.pipelines.project.engine_reach import check_engines, reach_problems
 
 CONFIG = """\
 name: orders
@@ -45,6 +45,15 @@ def test_a_bucket_and_an_image_of_a_registry_are_reached(check):
     assert check(DATAFLOW) == []
     assert check(POOL) == []
     assert check(DATAFLOW, store="/gcs/acme/store") == []
+
+
+def test_artifacts_of_a_run_on_this_machine_stay_here(tmp_path):
+    """A task copies what workers made."""
+    (tmp_path / "model.py").write_text(MODEL)
+    text = CONFIG.format(store="s3://acme/x", image="null", output="null", engine=POOL)
+    (tmp_path / "retrain.yaml").write_text(f"pipeline_root: artifacts\n{text}")
+    loaded = load_config(tmp_path)
+    assert [one for one in reach_problems(loaded, here=True) if one.stops] == []
 
 
 @pytest.mark.parametrize("engine", [DATAFLOW, POOL])

@@ -42,6 +42,8 @@ def test_a_package_that_the_workers_lack_is_named_with_the_line_that_wants_it():
 
 
 def test_an_error_of_our_own_is_what_it_is_in_process():
+    ours = "retrainer.components.lib.errors.RetrainerError: model.py raised, line 17: 1 / 0"
+    assert "It was in" not in explained(ours)
     raised = (
         "retrainer.components.lib.errors.RetrainerError: column 'gate' is text.\nMake it a number."
     )
