@@ -137,6 +137,15 @@ def show(cases: list[Case]) -> None:
                 for case in found
             ),
         )
+        if wanted == NEW_SPAN:
+            first = {case.rows: case for case in cases if case.case == FIRST}
+            table.add_row(
+                "share of the first run",
+                *(
+                    f"{case.measured.seconds / first[case.rows].measured.seconds:.2f}"
+                    for case in found
+                ),
+            )
         table.add_row(
             "hungriest process, all together",
             *(

@@ -33,8 +33,16 @@ DEFERRED = frozenset(
         "tqdm.notebook",
         # TensorFlow's finder of virtual machines in a cluster.
         "googleapiclient.discovery",
-        # Beam's Pub/Sub source and sink.
+        # Beam's Pub/Sub source and sink, its BigQuery and S3.
         "google.cloud.pubsub",
+        "google.cloud.bigquery",
+        "boto3",
+        # Keras: preprocessing of pictures, weights in HDF5, tables of a model's layers.
+        "scipy.linalg",
+        "scipy.ndimage",
+        "h5py",
+        "rich.console",
+        "rich.table",
     )
 )
 

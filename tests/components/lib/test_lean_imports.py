@@ -138,7 +138,8 @@ os.environ["_KFP_RUNTIME"] = "true"
 import sys
 import retrainer.components
 import tensorflow_model_analysis as tfma
-print(*[name for name in ("nltk", "sacrebleu", "IPython.core", "ipywidgets", "scipy.stats._stats_py")
+print(*[name for name in ("nltk", "sacrebleu", "IPython.core", "ipywidgets", "scipy.stats._stats_py",
+                          "scipy.ndimage._filters", "h5py._hl.files", "boto3.session", "rich.pager")
         if name in sys.modules])
 from retrainer.components.lib.evaluation.eval_config import build_eval_config
 from tensorflow_model_analysis.metrics import metric_types
@@ -157,12 +158,29 @@ from google.cloud import pubsub
 import tqdm.notebook
 print(round(stats.t.ppf(0.975, 10), 2), scipy.stats is stats, HTML.__name__, pubsub.PublisherClient.__name__)
 print(tfma.view.render_slicing_metrics.__name__, tqdm.notebook.tqdm.__name__)
+import io
+import h5py
+import scipy.ndimage
+from google.cloud import bigquery
+from google.cloud.bigquery.table import Row
+from rich.console import Console
+from rich.table import Table
+from scipy import linalg
+with h5py.File(io.BytesIO(), "w") as file:
+    file["x"] = [1.0, 2.0]
+    print(file["x"].shape, float(linalg.norm([3.0, 4.0])), scipy.ndimage.shift([1, 2, 3], 1).tolist())
+print(bigquery.Client.__name__, Row.__name__, Console.__name__, Table.__name__)
+import keras
+model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+model.summary(print_fn=lambda text: print("dense" in text))
+model.save(os.path.join(sys.argv[1], "model.h5"))
+print(len(keras.models.load_model(os.path.join(sys.argv[1], "model.h5")).layers))
 """
 
 
-def test_a_task_loads_what_a_library_needs_when_it_is_used():
+def test_a_task_loads_what_a_library_needs_when_it_is_used(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", USES], capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", USES, str(tmp_path)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -172,6 +190,10 @@ def test_a_task_loads_what_a_library_needs_when_it_is_used():
         "-0.1",
         "2.23 True HTML PublisherClient",
         "render_slicing_metrics tqdm_notebook",
+        "(2,) 5.0 [0, 1, 2]",
+        "Client Row Console Table",
+        "True",
+        "1",
     ]
 
 
