@@ -94,14 +94,16 @@ def judge(answer: Mapping[str, Any], bounds: Bounds, rows: int) -> str:
 
 
 def _slowness(latencies: Mapping[str, Mapping[str, float]], bounds: Bounds) -> str:
-    limits = {size: (bound, "") for size, bound in sorted(bounds.max_latency_by_batch.items())}
+    limits = [
+        (size, bound, f"max_latency_by_batch.{size}")
+        for size, bound in sorted(bounds.max_latency_by_batch.items())
+    ]
     if bounds.max_latency_ms:
-        limits = {1: (bounds.max_latency_ms, "max_latency_ms"), **limits}
-    for size, (bound, name) in limits.items():
+        limits.insert(0, (1, bounds.max_latency_ms, "max_latency_ms"))
+    for size, bound, setting in limits:
         p95 = latencies[str(size)]["p95"]
         if p95 > bound or math.isnan(p95):
             what = "one row" if size == 1 else f"a batch of {size}"
-            setting = name or f"max_latency_by_batch.{size}"
             return f"{what} takes {p95:.1f} ms (95th percentile), more than {setting} {bound:g}"
     return ""
 

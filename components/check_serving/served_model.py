@@ -14,6 +14,7 @@ from tensorflow.python.framework import dtypes, ops
 from tensorflow.python.saved_model import loader
 
 from .client_rows import RefusedError, convert_rows
+from .file_reads import find_outside_reads
 from .measurements import BATCHES, measure_batches, measure_memory, memory_mb
 from .parity import compare_signatures, compare_with_evaluation, evaluation_columns
 from .request_forms import check_forms
@@ -35,6 +36,7 @@ class Server:
         with self._session.graph.as_default():
             graph = loader.load(self._session, ["serve"], folder)
         self.signatures = graph.signature_def
+        self.meta_graph = graph
 
     def inputs(self, signature: str) -> dict[str, Any]:
         """List the inputs of a signature with their types."""
@@ -80,6 +82,8 @@ def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
         raise RefusedError(
             f"the model has no signature '{missing[0]}', only {', '.join(sorted(server.signatures)) or 'none'}"
         )
+    if outside := find_outside_reads(server.meta_graph):
+        raise RefusedError("; ".join(outside))
     inputs = server.inputs(NAMED)
     columns = convert_rows(inputs, instances)
     # An optional column that none of the rows has is sent empty, as evaluate_model judges it.
