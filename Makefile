@@ -50,7 +50,7 @@ test: setup ## the tests (TESTS=--slow for all, TESTS=tests/tools for some, WORK
 cluster: setup ## manifests, roles, replicas and models on Kubernetes' own API server (needs Go and etcd)
 	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest --cluster -m cluster $(CLUSTER)
 
-engines: setup ## components on Beam engines in containers (ENGINE=flink JAR=... for a job server's jar)
+engines: setup ## the components on Beam engines in containers, some of which die (ENGINE=flink JAR=... for a job server's jar)
 	@# Prism and Beam's own job service need Docker, Go and the image; a job server's jar needs Java.
 	@env -u PYTHONDONTWRITEBYTECODE RETRAINER_TEST_ENGINE=$(ENGINE) RETRAINER_TEST_ENGINE_JAR=$(JAR) \
 	    .venv/bin/python -m pytest --slow --engines tests/integration/engines$(if $(ENGINE),/test_worker_pool.py)

@@ -23,7 +23,7 @@ JOB_PORT = 8073
 POOL_PORT = 50000
 STORE_PORT = 7070
 POOLS = ("pool-1", "pool-2")
-START_SECONDS = 60
+START_SECONDS = 300
 WORK_SECONDS = 600
 DISK = "256m"
 MODULE = "shop_features"
@@ -145,22 +145,35 @@ class Machines:
         command = ["docker", "exec", f"{self._name}-submitter", *self.work_command(*arguments)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def wait_for_worker(self, work: "subprocess.Popen[str]") -> str:
-        """Wait until a worker is at the store.
+    def stop_store_at(self, work: "subprocess.Popen[str]") -> str:
+        """Stop the store as soon as a worker starts, and wait until that worker is at the store.
+
+        It is in the middle of its work then, until `continue_store`.
 
         Args:
             work: What was started in the submitter.
 
         Returns:
-            The name of its pool.
+            The name of the worker's pool.
         """
+        busy: list[str] = []
+        while not busy:
+            if work.poll() is not None:
+                raise RuntimeError(f"it ended before a worker began: {work.communicate()}")
+            busy = [pool for pool in POOLS if "SdkHarness" in self._processes(pool)]
+        _check(docker("pause", f"{self._name}-store"))
         # In the kernel's table of connections: established, to the port of the store.
         connection = re.compile(rf":{STORE_PORT:04X} 01 ")
-        while work.poll() is None:
-            for pool in POOLS:
-                if connection.search(self.execute(pool, ["cat", "/proc/net/tcp"]).stdout):
-                    return pool
-        raise RuntimeError(f"it ended before a worker began: {work.communicate()}")
+        while not connection.search(self.execute(busy[0], ["cat", "/proc/net/tcp"]).stdout):
+            time.sleep(0.1)
+        return busy[0]
+
+    def continue_store(self) -> None:
+        """Have the store answer again."""
+        _check(docker("unpause", f"{self._name}-store"))
+
+    def _processes(self, name: str) -> str:
+        return docker("top", f"{self._name}-{name}", "-o", "pid,args").stdout
 
     @staticmethod
     def work_command(*arguments: str) -> list[str]:

@@ -100,11 +100,14 @@ class EngineWork:
 
     def forget_sketches(self) -> None:
         """Delete the statistics of single spans, so that they are computed again."""
+        self._remove(f"{self.store}/spans", "/sketch-")
+
+    def _remove(self, folder: str, name: str) -> None:
         from retrainer.components.lib.uris import filesystem
 
-        fs, path = filesystem(f"{self.store}/spans")
-        for uri in fs.find(path):
-            if "/sketch-" in uri:
+        fs, path = filesystem(folder)
+        for uri in fs.find(path) if fs.exists(path) else ():
+            if name in uri:
                 fs.rm(uri)
 
     def run(self, component: str, beam_args: Sequence[str] = ()) -> Digests:
@@ -151,9 +154,14 @@ class EngineWork:
         verdict = transform(
             self.path("examples"), self.path("schema"), graph, self._module, source, beam_args
         )
-        # The order of the nodes in a graph differs from run to run.
-        files = {name: digest for name, digest in _files(graph).items() if not name.endswith(".pb")}
-        return {"verdict": verdict, "rows": self._transformed(graph), **files}
+        # The order of the nodes in a graph differs from run to run, and so does the layout of JSON.
+        files = {
+            name: digest
+            for name, digest in _files(graph).items()
+            if not name.endswith((".pb", "asset_map"))
+        }
+        assets = json.loads(Path(graph, "transformed_metadata", "asset_map").read_text())
+        return {"verdict": verdict, "rows": self._transformed(graph), "assets": assets, **files}
 
     def _transformed(self, graph: str) -> dict[str, str]:
         import tensorflow as tf
@@ -196,12 +204,15 @@ class EngineWork:
         return {"verdict": verdict, **_files(f"{folder}/blessing", text=True)}
 
     def _predict_batch(self, folder: str, beam_args: list[str]) -> Digests:
+        from retrainer.components.lib.prediction_sets import RECORD_FILE
         from retrainer.components.lib.source_rows.settings import IngestSettings
         from retrainer.components.lib.uris import read_bytes
         from retrainer.components.predict_batch.predict import predict
         from retrainer.components.predict_batch.settings import PredictSettings
 
         output = f"{self.store}/{Path(folder).name}"
+        # What has its record is not scored again.
+        self._remove(output, f"/{RECORD_FILE}")
         done = predict(
             f"{self.data}/{ROWS_PATTERN}",
             self.store,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from servers.engine_machines import Machines, read_answer
+from servers.engine_work import COMPONENTS
 
 pytestmark = [pytest.mark.integration("go", "docker"), pytest.mark.slow]
 PLACE = ("/tmp/work", "s3://acme/store")
@@ -17,7 +18,7 @@ def machines(request, image, tmp_path_factory):
         yield machines
 
 
-@pytest.mark.parametrize("component", ["compute_statistics", "predict_batch"])
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_what_a_component_makes_there_is_what_it_makes_here(machines, component):
     done = machines.work(*PLACE, component, json.dumps(machines.beam_args()))
     assert read_answer(done)[component] == machines.here[component]

@@ -1,35 +1,45 @@
 """One address for several worker pools: each worker that is asked for starts in the next one.
 
-`python spread.py PORT POOL...`. An environment of Beam names one pool.
+`python spread.py PORT POOL...`. An environment of Beam names one pool. Messages are passed on as they are, so that
+this starts in a moment, without Beam.
 """
 
 import itertools
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import grpc
-from apache_beam.portability.api import beam_fn_api_pb2_grpc
+
+_SERVICE = "org.apache.beam.model.fn_execution.v1.BeamFnExternalWorkerPool"
+Call = Callable[[bytes], bytes]
 
 
-class _Pools(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
-    def __init__(self, addresses: list[str]) -> None:
-        self._next = itertools.cycle(
-            beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(grpc.insecure_channel(address))
-            for address in addresses
-        )
-        self._of: dict[str, Any] = {}
+def _serve(port: str, addresses: list[str]) -> None:
+    pools = [grpc.insecure_channel(address) for address in addresses]
+    starts = itertools.cycle(_calls(pools, "StartWorker"))
+    stops = _calls(pools, "StopWorker")
 
-    def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._of[request.worker_id] = next(self._next)
-        return self._of[request.worker_id].StartWorker(request)
+    def start(request: bytes, context: grpc.ServicerContext) -> bytes:
+        return next(starts)(request)
 
-    def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return self._of[request.worker_id].StopWorker(request)
+    def stop(request: bytes, context: grpc.ServicerContext) -> bytes:
+        # A pool passes over workers that it does not have.
+        return [call(request) for call in stops][-1]
+
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(method)
+        for name, method in (("StartWorker", start), ("StopWorker", stop))
+    }
+    server = grpc.server(ThreadPoolExecutor(8))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+    server.add_insecure_port(f"[::]:{port}")
+    server.start()
+    server.wait_for_termination()
 
 
-server = grpc.server(ThreadPoolExecutor(8))
-beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(_Pools(sys.argv[2:]), server)
-server.add_insecure_port(f"[::]:{sys.argv[1]}")
-server.start()
-server.wait_for_termination()
+def _calls(pools: list[grpc.Channel], method: str) -> list[Call]:
+    return [pool.unary_unary(f"/{_SERVICE}/{method}") for pool in pools]
+
+
+_serve(sys.argv[1], sys.argv[2:])
