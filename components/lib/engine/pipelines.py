@@ -62,8 +62,7 @@ class Engine:
             The pipeline, which is run when the block ends.
 
         Raises:
-            RetrainerError: If it fails on workers elsewhere, in a few lines. What workers in this process raise is
-                raised as Beam raises it.
+            RetrainerError: If it fails on an engine, in a few lines. What the DirectRunner raises is raised as it is.
         """
         options = self._options()
         name = _name(options)
@@ -71,11 +70,12 @@ class Engine:
             pipeline = beam.Pipeline(options=options)
         except ValueError as error:
             # Beam checks what a runner needs: an unknown runner, a missing project.
+            said = str(error).rstrip(".")
             raise RetrainerError(
-                f"{self.component} can't run on {name}. {error}. See engine in retrain.yaml."
+                f"{self.component} can't run on {name}. {said}. See engine in retrain.yaml."
             ) from error
         yield pipeline
-        if self.is_here:
+        if _is_direct(options):
             pipeline.run().wait_until_finish()
             return
         job = None
@@ -97,7 +97,7 @@ class Engine:
 
     def _options(self) -> PipelineOptions:
         options = pipeline_options(self._beam_args)
-        if self.is_here:
+        if _is_direct(options):
             return options
         setup = options.view_as(SetupOptions)
         if setup.save_main_session is None:

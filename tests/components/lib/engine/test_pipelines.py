@@ -119,6 +119,22 @@ def test_what_is_left_out_is_filled_in(monkeypatch):
     assert found["job_name"].startswith("retrainer-transform-features-")
 
 
+@pytest.mark.parametrize("kind", ["EXTERNAL", "LOOPBACK"])
+def test_a_failure_on_an_engine_is_a_few_lines_wherever_its_workers_are(monkeypatch, kind):
+    def fail(_):
+        raise RuntimeError("Traceback:\n  File x\nValueError: a\n" * 20)
+
+    monkeypatch.setattr(beam.Pipeline, "run", fail)
+    arguments = POOL if kind == "EXTERNAL" else [*POOL[:2], "--environment_type=LOOPBACK"]
+    with (
+        pytest.raises(
+            RetrainerError, match=r"^x failed on PortableRunner at jobs:8099:\nValueError: a"
+        ),
+        Engine("x", kind == "LOOPBACK", "/t", tuple(arguments)).pipeline(),
+    ):
+        pass
+
+
 def test_a_task_that_is_stopped_stops_its_job(monkeypatch):
     class Running:
         def wait_until_finish(self):
