@@ -3,6 +3,7 @@
 It runs in the process that serves: modules of TensorFlow alone.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,11 @@ class RefusedError(Exception):
 def can_be_missing(dtype: Any) -> bool:
     """Report whether an input of this type has a value for a missing cell: NaN, or empty text."""
     return bool(dtype == dtypes.string or dtype.is_floating)
+
+
+def is_missing(cell: Any) -> bool:
+    """Report whether a cell is missing: null, or NaN, which Python's JSON has."""
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def convert_rows(inputs: Mapping[str, Any], instances: Sequence[Mapping[str, Any]]) -> Columns:
@@ -48,10 +54,10 @@ def convert_rows(inputs: Mapping[str, Any], instances: Sequence[Mapping[str, Any
             filled = [np.nan if value is None else value for value in values]
             columns[name] = np.asarray(filled).astype(dtype.as_numpy_dtype)
         else:
-            if None in values:
+            if missing := sum(map(is_missing, values)):
                 raise RefusedError(
                     f"the model takes '{name}' as {dtype.name}, which has no missing value, and it is missing in "
-                    f"{values.count(None)} of {len(values)} rows"
+                    f"{missing} of {len(values)} rows"
                 )
             if any(value != int(value) for value in values):
                 raise RefusedError(

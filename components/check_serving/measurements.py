@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .client_rows import Columns
-from .parity import Predict, agree
+from .parity import Predict, agree, largest
 
 BATCHES = (1, 8, 64, 512)
 PERCENTILES = (50, 95, 99)
@@ -37,6 +37,7 @@ def measure_batches(
         By batch size the percentiles of the latency in milliseconds, such as `p95`; and why the model does not serve.
     """
     latencies, problems = {}, []
+    scale = largest(predictions)
     for size in batches:
         wanted = requests if size == 1 else -(-requests // 5)
         taken = []
@@ -46,7 +47,7 @@ def measure_batches(
             start = time.perf_counter()
             answer = predict(batch)
             taken.append((time.perf_counter() - start) * 1000)
-            if not agree(answer, predictions[rows]):
+            if not agree(answer, predictions[rows], scale):
                 problems.append(
                     f"a batch of {size} gives other predictions than the same rows in a batch of {len(predictions)}"
                 )

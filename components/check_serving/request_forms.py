@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tensorflow.python.framework import dtypes
 
-from .client_rows import Columns, can_be_missing, convert_rows, serialise
+from .client_rows import Columns, can_be_missing, convert_rows, is_missing, serialise
 from .parity import Predict, agree
 
 NEVER_SEEN = "a value never seen 4f1c8a"
@@ -38,6 +38,7 @@ def check_forms(
     of_examples: Callable[[np.ndarray], np.ndarray],
     inputs: Mapping[str, Any],
     instances: Sequence[Mapping[str, Any]],
+    scale: float,
 ) -> Findings:
     """Send one row in each form that a client may send it in.
 
@@ -50,6 +51,7 @@ def check_forms(
         of_examples: Calls the signature of serialised tf.Examples.
         inputs: The model's inputs with their types.
         instances: Rows that the model answers.
+        scale: The largest prediction of these rows.
 
     Returns:
         The forms without a finite answer, and those that are answered otherwise than their equal form. No answer to a
@@ -73,21 +75,19 @@ def check_forms(
     whole = {name: int(_number(row.get(name))) for name in numbers}
     integers = ask([{**row, name: whole[name]} for name in numbers])
     fractions = ask([{**row, name: float(whole[name])} for name in numbers])
-    found.problems += _different("3 and 3.0 in", numbers, integers, fractions)
+    found.problems += _different("3 and 3.0 in", numbers, integers, fractions, scale)
 
     without = [{key: cell for key, cell in row.items() if key != name} for name in optional]
     absent, null = ask(without), ask([{**row, name: None} for name in optional])
-    found.problems += _different("a missing key and null in", optional, absent, null)
+    found.problems += _different("a missing key and null in", optional, absent, null, scale)
     columns = convert_rows(inputs, [row])
     left_out = np.concatenate(
         [serialise(columns, [one for one in columns if one != name], [0]) for name in optional]
         or [np.array([], dtype=object)]
     )
     unread = _answers(lambda chosen: of_examples(left_out[list(chosen)]), len(optional))
-    found.problems += _different("null and a tf.Example without", optional, null, unread)
-    missing = {
-        name for name in optional if any(instance.get(name) is None for instance in instances)
-    }
+    found.problems += _different("null and a tf.Example without", optional, null, unread, scale)
+    missing = {name for name in optional if any(is_missing(one.get(name)) for one in instances)}
     by_null, by_example = (dict(zip(optional, one, strict=True)) for one in (null, unread))
     unanswered = {name for name, answer in by_null.items() if not _is_answer(answer)}
     by_example = {name: one for name, one in by_example.items() if name not in unanswered}
@@ -101,7 +101,7 @@ def check_forms(
     )
     if isinstance(backwards, str):
         found.problems.append(f"tf.Examples with features in another order: {backwards}")
-    elif not isinstance(ordered, str) and not agree(ordered, backwards):
+    elif not isinstance(ordered, str) and not agree(ordered, backwards, scale):
         found.problems.append("tf.Examples with features in another order give another prediction")
     return found
 
@@ -159,19 +159,19 @@ def _without_answer(form: str, answers: Mapping[str, Answer]) -> list[str]:
 
 
 def _different(
-    form: str, names: Sequence[str], some: Sequence[Answer], others: Sequence[Answer]
+    form: str, names: Sequence[str], some: Sequence[Answer], others: Sequence[Answer], scale: float
 ) -> list[str]:
     """Name the columns where two equal forms have different answers."""
     found = [
         name
         for name, one, other in zip(names, some, others, strict=True)
-        if not isinstance(one, str) and not isinstance(other, str) and not agree(one, other)
+        if not isinstance(one, str) and not isinstance(other, str) and not agree(one, other, scale)
     ]
     return [f"{form} {_quoted(found)}: different predictions"] if found else []
 
 
 def _number(value: Any) -> float:
-    return float(value) if value is not None and np.isfinite(float(value)) else 0.0
+    return float(value) if not is_missing(value) and np.isfinite(float(value)) else 0.0
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from tensorflow.python.saved_model import loader
 from .client_rows import RefusedError, convert_rows
 from .file_reads import find_outside_reads
 from .measurements import BATCHES, measure_batches, measure_memory, memory_mb
-from .parity import compare_signatures, compare_with_evaluation, evaluation_columns
+from .parity import compare_signatures, compare_with_evaluation, evaluation_columns, largest
 from .request_forms import check_forms
 
 NAMED, OF_EXAMPLES = "serving_default", "serving_tf_examples"
@@ -105,7 +105,9 @@ def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
         compare_signatures(server.predict_named, server.predict_examples, columns),
     ]
     problems = [problem for problem in found if problem]
-    forms = check_forms(server.predict_named, server.predict_examples, inputs, instances)
+    forms = check_forms(
+        server.predict_named, server.predict_examples, inputs, instances, largest(predictions)
+    )
     answer["warnings"] += forms.warnings
     sizes = sorted({*BATCHES, *request["batches"]})
     answer["latency_ms"], differing = measure_batches(

@@ -18,6 +18,7 @@ def test_missing_cells_are_nan_and_empty_text():
     ("kind", "values", "says"),
     [
         (tf.int64, [1, None, 3], "has no missing value, and it is missing in 1 of 3 rows"),
+        (tf.int64, [1, float("nan"), 3], "has no missing value, and it is missing in 1 of 3 rows"),
         (tf.int64, [1, 2.5, 3], "takes 'size' as int64, and the rows have fractions"),
         (tf.float32, [1, "2", 3], "takes 'size' as float32, and the rows have text"),
     ],

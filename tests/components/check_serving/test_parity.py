@@ -6,7 +6,10 @@ import tensorflow as tf
 
 from retrainer.components.check_serving import check as checking
 from retrainer.components.check_serving.evaluation_cells import evaluation_cells
-from retrainer.components.check_serving.parity import compare_with_evaluation
+from retrainer.components.check_serving.parity import agree, compare_with_evaluation
+from retrainer.components.check_serving.served_model import answer
+from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.saved_model import Model
 
 KINDS = {"x": tf.float32, "word": tf.string, "count": tf.int64}
 
@@ -68,7 +71,29 @@ def test_a_feature_that_the_signature_of_tf_examples_reads_under_another_name_is
     assert "the signature of tf.Examples does not read 'x'" in verdict
 
 
-@pytest.mark.usefixtures("serving_here")
-def test_the_output_that_evaluation_reads_is_compared(served):
-    verdict, record = served(lambda x: tf.stack([x, -x], axis=1))
-    assert record["ok"], verdict
+def test_the_tolerance_is_of_the_prediction_and_of_the_largest_one():
+    others = np.array([0.0, 1000.0])
+    # 1e-6 and 1e-5 of 1000, and for the second 1e-4 of itself.
+    assert agree(np.array([0.01, 1000.11]), others)
+    assert not agree(np.array([0.0101, 1000.0]), others)
+    assert not agree(np.array([0.0, 1000.1101]), others)
+    assert not agree(others[:1] + 0.01, others[:1])
+    assert agree(others[:1] + 0.01, others[:1], scale=1000.0)
+    assert not agree(others, others[:1])
+
+
+def test_evaluation_itself_predicts_what_is_served(model, examples):
+    table = checking._first_rows(Examples.read(examples), 64)
+    request = {
+        "model": model,
+        "instances": table.to_pylist(),
+        "evaluation": evaluation_cells(model, table),
+        "requests": 0,
+        "batches": [],
+        "memory_requests": 0,
+    }
+    served = answer(request)
+    assert served["problems"] == []
+    expected = Model(model, "challenger").predict(table.combine_chunks().to_batches()[0])
+    assert set(request["evaluation"]) == set(Model(model, "challenger").columns)
+    np.testing.assert_allclose(np.ravel(served["predictions"]), expected, rtol=1e-6)

@@ -65,5 +65,6 @@ def test_an_order_of_features_that_matters_is_named():
         lambda serialised: np.array([next(first)] * len(serialised)),
         {"x": tf.float32},
         [{"x": 1.0}],
+        1.0,
     )
     assert "tf.Examples with features in another order give another prediction" in found.problems

@@ -5,11 +5,14 @@ It runs in this process here; test_check.py and test_server.py run it in a clean
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving import check as checking
+from retrainer.components.check_serving.client_rows import RefusedError
+from retrainer.components.check_serving.served_model import Server
 from retrainer.components.lib.errors import RetrainerError
 
 
@@ -78,3 +81,17 @@ def test_only_the_rows_that_are_sent_are_read(make_examples, monkeypatch):
     monkeypatch.setattr(Examples, "read_table", None)
     table = checking._first_rows(examples, 4)
     assert table.column("x").to_pylist() == [3.0] * 4
+
+
+def test_the_output_that_evaluation_reads_counts_and_columns_may_be_of_rank_two(tmp_path):
+    module = tf.Module()
+    both = [tf.TensorSpec([None, 1], tf.float32, "x")]
+    module.named = tf.function(lambda x: {"alpha": x, "predictions": x * 3.0}, both)
+    module.nameless = tf.function(lambda x: {"alpha": x, "beta": x}, both)
+    signatures = {"serving_default": module.named, "other": module.nameless}
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=signatures)
+    server = Server(str(tmp_path / "model"))
+    rows = {"x": np.array([1.0, 2.0], np.float32)}
+    assert server.predict_named(rows).tolist() == [[3.0], [6.0]]
+    with pytest.raises(RefusedError, match=r"'alpha', 'beta'.*none is called 'predictions'"):
+        server.predict("other", rows)
