@@ -17,7 +17,6 @@ pytestmark = pytest.mark.slow
 
 ARGUMENTS = [
     "--runner=DataflowRunner",
-    "--dry_run=True",
     "--project=acme-project",
     "--region=europe-west1",
     "--sdk_container_image=europe-docker.pkg.dev/acme/retrainer:1",

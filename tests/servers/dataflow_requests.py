@@ -70,13 +70,17 @@ def capture(patch: pytest.MonkeyPatch) -> None:
 
     from retrainer.components.lib.engine import pipelines
 
-    run = beam.Pipeline.run
+    read, run = pipelines.pipeline_options, beam.Pipeline.run
 
     def captured(self: Any, *arguments: Any, **named: Any) -> Any:
         result = run(self, *arguments, **named)
         raise Sent(_read(result.job)) if hasattr(result, "job") else AssertionError("it ran here")
 
     patch.setattr(beam.Pipeline, "run", captured)
+    # A user may not set it: it runs nothing.
+    patch.setattr(
+        pipelines, "pipeline_options", lambda arguments=(): read([*arguments, "--dry_run=True"])
+    )
     # It lists the bucket.
     patch.setattr(
         pipelines, "shared_folder", lambda parent, name: nullcontext(f"{parent}/{name}-0")
