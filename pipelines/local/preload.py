@@ -19,7 +19,10 @@ LIBRARIES: tuple[str, ...] = (
     "apache_beam",
     "tensorflow",
     "tensorflow_data_validation",
+    "retrainer.components.compute_statistics.compute",
     "keras",
+    # TFT imports it; by itself it makes one gap more in which tasks are forked.
+    "tf_keras",
     "tensorflow_transform",
     "tensorflow_transform.beam",
     "tensorflow_model_analysis",
