@@ -44,7 +44,7 @@ def check_forms(
 
     JSON: each text with a value never seen and with Unicode, each number as an integer and as a fraction (3 and 3.0),
     each column that can be missing without its key and with null. tf.Examples: features in the opposite order, and
-    each feature that can be missing left out.
+    each feature left out.
 
     Args:
         named: Calls the signature of named columns.
@@ -55,7 +55,8 @@ def check_forms(
 
     Returns:
         The forms without a finite answer, and those that are answered otherwise than their equal form. No answer to a
-        missing cell is a warning where none of the rows lacks the cell.
+        missing cell is a warning where none of the rows lacks the cell, and so is an answer to a tf.Example without an
+        integer.
     """
     row = dict(instances[0])
     texts = [name for name, dtype in inputs.items() if dtype == dtypes.string]
@@ -81,11 +82,7 @@ def check_forms(
     absent, null = ask(without), ask([{**row, name: None} for name in optional])
     found.problems += _different("a missing key and null in", optional, absent, null, scale)
     columns = convert_rows(inputs, [row])
-    left_out = np.concatenate(
-        [serialise(columns, [one for one in columns if one != name], [0]) for name in optional]
-        or [np.array([], dtype=object)]
-    )
-    unread = _answers(lambda chosen: of_examples(left_out[list(chosen)]), len(optional))
+    unread = _without_each(of_examples, columns, optional)
     found.problems += _different("null and a tf.Example without", optional, null, unread, scale)
     missing = {name for name in optional if any(is_missing(one.get(name)) for one in instances)}
     by_null, by_example = (dict(zip(optional, one, strict=True)) for one in (null, unread))
@@ -93,6 +90,19 @@ def check_forms(
     by_example = {name: one for name, one in by_example.items() if name not in unanswered}
     _share(found, "null in", by_null, missing)
     _share(found, "a tf.Example without", by_example, missing)
+
+    required = [name for name in inputs if name not in optional]
+    filled = [
+        name
+        for name, answer in zip(
+            required, _without_each(of_examples, columns, required), strict=True
+        )
+        if not isinstance(answer, str)
+    ]
+    if filled:
+        found.warnings.append(
+            f"a tf.Example without {_quoted(filled)}: answered with an integer that the model makes up"
+        )
 
     names = list(columns)
     ordered, backwards = (
@@ -104,6 +114,16 @@ def check_forms(
     elif not isinstance(ordered, str) and not agree(ordered, backwards, scale):
         found.problems.append("tf.Examples with features in another order give another prediction")
     return found
+
+
+def _without_each(
+    of_examples: Callable[[np.ndarray], np.ndarray], columns: Columns, names: Sequence[str]
+) -> list[Answer]:
+    """Ask for the row as a tf.Example without each of some features."""
+    rows = [serialise(columns, [one for one in columns if one != name], [0]) for name in names]
+    return _answers(
+        lambda chosen: of_examples(np.concatenate([rows[one] for one in chosen])), len(rows)
+    )
 
 
 def _in_order(

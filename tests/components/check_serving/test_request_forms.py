@@ -58,6 +58,16 @@ def test_a_tf_example_without_a_feature_must_be_answered_as_null_is(served):
     assert "does not serve: null and a tf.Example without 'gap': different predictions" in verdict
 
 
+def test_an_integer_that_a_model_makes_up_is_a_warning(served):
+    def counted(count):
+        return tf.cast(count, tf.float32)
+
+    assert served(counted, kinds={"count": tf.int64})[1]["warnings"] == []
+    _, record = served(counted, kinds={"count": tf.int64}, defaults={"count": 7})
+    assert record["ok"]
+    assert "a tf.Example without 'count': answered" in record["warnings"][0]
+
+
 def test_an_order_of_features_that_matters_is_named():
     first = iter([1.0, 2.0, 3.0, 4.0])
     found = check_forms(
