@@ -30,6 +30,7 @@ OTHERS = {
     "components/lib/serving/kserve/test_faults.py": "faults of the cluster, other people, a death at any call",
     "components/lib/serving/kserve/test_kserves_own_server.py": "what KServe's own server loads and answers",
     "components/lib/serving/sagemaker/test_faults.py": "faults of the service, other people, a death at any call",
+    "components/lib/serving/kserve/test_webhooks.py": "webhooks that change what is applied",
     "components/lib/serving/kserve/test_minimal_definition.py": "the definition that takes any spec",
     "components/lib/serving/kserve/test_rollout.py": "whole rollouts on KServe",
     "components/lib/serving/sagemaker/test_rollout.py": "whole rollouts on SageMaker",

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -47,6 +48,7 @@ class LocalServer(ABC):
     Attributes:
         requests: Every request, in order, those that failed included.
         down: While true, every connection is hung up on without a word.
+        tls: What it answers TLS with; None for plain HTTP.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -54,6 +56,7 @@ class LocalServer(ABC):
         self.requests: list[Seen] = []
         self.down = False
         self.keeps_requests = True
+        self.tls: ssl.SSLContext | None = None
         self._faults: deque[Fault] = deque()
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -104,7 +107,7 @@ class LocalServer(ABC):
         app.add_routes(self.routes())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self.tls)
         await site.start()
         # The port stays after a restart: clients hold its address.
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
