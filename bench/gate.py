@@ -55,7 +55,7 @@ def main() -> int:
     for rows in arguments.rows:
         for points, where in (*((p, "") for p in noises), *((p, "one slice") for p in (1.0, 2.0))):
             # A false alarm is rare, so it takes all trials to see how rare.
-            trials = arguments.trials if not points or rows < 100_000 else arguments.trials // 4
+            trials = arguments.trials if not points else max(1, arguments.trials // 4)
             refused, promoted, by_value = rates(rows, noises[points], bool(where), trials)
             place = f" in {where}" if where else ""
             table.add_row(
