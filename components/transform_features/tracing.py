@@ -1,7 +1,7 @@
 """A preprocessing_fn as a TensorFlow graph, and which columns it uses."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,12 +24,14 @@ class Traced:
         inputs: The tensor of each column that it was given.
         outputs: What it returned.
         used: The columns that it uses, with their kinds, in the order of their names.
+        asked_which: Whether it asked which columns there are, in place of taking them by name.
     """
 
     graph: tf.Graph
     inputs: Mapping[str, tf.Tensor]
     outputs: Mapping[str, Any]
     used: Mapping[str, str]
+    asked_which: bool
 
     @property
     def has_unused(self) -> bool:
@@ -55,11 +57,15 @@ def trace(preprocess: Callable, available: Mapping[str, str]) -> Traced:
     Raises:
         RetrainerError: If it asks for a column that is not there, raises, uses no column, or does not return features.
     """
+    asked_which = False
 
     def checked(inputs: Mapping[str, Any]) -> Any:
+        nonlocal asked_which
         columns = _Columns(inputs)
         try:
-            return preprocess(columns)
+            outputs = preprocess(columns)
+            asked_which = columns.asked_which
+            return outputs
         except RetrainerError as error:
             if columns.last not in available:
                 raise
@@ -82,7 +88,8 @@ def trace(preprocess: Callable, available: Mapping[str, str]) -> Traced:
         raise RetrainerError(
             f"preprocessing_fn uses none of the columns {', '.join(available)}; a model needs a feature."
         )
-    return Traced(graph, inputs, outputs, {name: available[name] for name in sorted(used)})
+    kinds = {name: available[name] for name in sorted(used)}
+    return Traced(graph, inputs, outputs, kinds, asked_which)
 
 
 def _sources(
@@ -104,9 +111,11 @@ class _Columns(dict):
 
     Attributes:
         last: The column that was read last; empty at first.
+        asked_which: Whether it was asked which columns there are.
     """
 
     last = ""
+    asked_which = False
 
     def __getitem__(self, name: str) -> Any:
         self.last = name
@@ -117,3 +126,35 @@ class _Columns(dict):
             f"preprocessing_fn asks for the column '{name}', which the examples don't have as a feature. "
             f"They have: {', '.join(sorted(self))}. (The label and the key are no features.)"
         )
+
+    def __contains__(self, name: object) -> bool:
+        self.asked_which = True
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked_which = True
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.asked_which = True
+        return super().__len__()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked_which = True
+        return super().get(name, default)
+
+    def keys(self) -> Any:
+        self.asked_which = True
+        return super().keys()
+
+    def values(self) -> Any:
+        self.asked_which = True
+        return super().values()
+
+    def items(self) -> Any:
+        self.asked_which = True
+        return super().items()
+
+    def copy(self) -> Any:
+        self.asked_which = True
+        return super().copy()

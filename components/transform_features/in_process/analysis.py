@@ -77,8 +77,8 @@ def analyse(preprocess: Callable, traced: Traced, parts: Sequence[SpanPart], out
     analysis = _build(traced, len(parts))
     if analysis.plan.unsupported:
         raise UnsupportedError(_names(analysis.plan.unsupported))
-    if analysis.traces_again and traced.has_unused:
-        # The graphs of one function are alike if they have the same columns.
+    if traced.has_unused and (analysis.traces_again or traced.asked_which):
+        # The graphs of one function are alike if it gets the same columns.
         analysis = _build(trace(preprocess, traced.used), len(parts))
     _run(preprocess, analysis, parts, output)
 

@@ -205,6 +205,28 @@ def test_an_analyser_of_what_another_found_has_its_result_first(tmp_path):
     )
 
 
+ASKS = """
+    factor = 2.0 if "odd" in inputs else 1.0
+    return {"number": inputs["number"] - tft.mean(factor * inputs["number"], name=f"mean_{factor}")}
+"""
+
+
+def test_a_preprocessing_fn_may_ask_for_columns_that_it_does_not_use(tmp_path):
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    from retrainer.components.transform_features.transform import transform
+
+    rows = make_rows(1, 300)
+    examples, schema = write_inputs(tmp_path, [rows])
+    transform(examples, schema, str(tmp_path / "graph"), "", HEAD + ASKS)
+    # The model gets the columns that it uses.
+    numbers = rows["number"].to_numpy().astype(np.float32)
+    graph = tft.TFTransformOutput(str(tmp_path / "graph"))
+    made = graph.transform_raw_features({"number": tf.constant(numbers[:, None])})
+    np.testing.assert_allclose(made["number"].numpy()[:, 0], numbers - numbers.mean(), atol=1e-5)
+
+
 APPROXIMATE = """
     tft.experimental.approximate_vocabulary(inputs["word"], top_k=3, vocab_filename="few")
     return {"number": inputs["number"] - tft.mean(inputs["number"])}
