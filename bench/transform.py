@@ -176,7 +176,7 @@ def source() -> str:
 
 
 def write_rows(folder: Path, rows: int) -> None:
-    """Write twelve spans of flights, drawn anew where there are more rows than flights, with manifest and schema."""
+    """Write twelve spans of flights, drawn again where there are more rows than flights, with manifest and schema."""
     import numpy as np
     import pandas as pd
 

@@ -37,7 +37,7 @@ class Server:
         errors: Descriptor of the file of what the process prints.
         pid: Its id.
         process: It, if this process started it.
-        variable: Environment variable that tells a task of it.
+        variable: Environment variable that names it to a task.
     """
 
     connection: socket.socket

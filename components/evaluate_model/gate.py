@@ -85,7 +85,7 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
 
 
 def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck]) -> Verdict:
-    """Refuse a challenger whose change against the champion does not stand the checks on evidence.
+    """Refuse a challenger whose change against the champion fails the checks on evidence.
 
     Args:
         verdict: The verdict by the thresholds.

@@ -111,7 +111,7 @@ def approve(
     waiting = approval_of(registry, version)
     newest = registry.alias(alias).newest()
     current = newest.version if newest else None
-    # An approval whose move of the alias did not come to pass can be given again.
+    # An approval whose move of the alias failed can be repeated.
     if waiting is None or waiting.state == ApprovalState.REFUSED or current == version:
         raise RetrainerError(_not_waiting(version, waiting, current))
     if current != waiting.champion:

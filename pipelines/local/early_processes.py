@@ -15,7 +15,7 @@ class EarlyProcess(Protocol):
     """A process that waits for one task."""
 
     variable: str
-    """Environment variable that tells a task of the process."""
+    """Environment variable that names the process to a task."""
     pid: int
     """Its id."""
 

@@ -1,6 +1,6 @@
 """Beam's own job service in Python, which other machines reach, with several workers for a job.
 
-`python job_service.py PORT HOST WORKERS`. It starts one worker for a job, unless its runner is told otherwise
+`python job_service.py PORT HOST WORKERS`. It starts one worker for a job, unless its runner says otherwise
 (`FnApiRunner` in Beam's fn_runner.py).
 """
 

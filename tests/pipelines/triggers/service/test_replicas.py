@@ -51,7 +51,7 @@ class World:
     params=["files", pytest.param("leases on a kube-apiserver", marks=ON_A_KUBE_APISERVER)]
 )
 def claims(request):
-    """Return what opens the place of claims, for each replica anew."""
+    """Return what opens the place of claims, a new one for each replica."""
     if request.param == "files":
         return partial(FileClaims, f"memory://{uuid.uuid4().hex}")
     server, folder = map(request.getfixturevalue, ("kube_apiserver", "tmp_path"))
