@@ -1,6 +1,5 @@
 """The pods of docs/deploy, as Kubernetes' own API server admits them, do their work in the project's images."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,13 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from servers.built_images import task_image, trigger_image
 from servers.deploy_overlays import DOCUMENTS, Overlays
 from servers.google_tokens import CertificateServer, SigningKey
 from servers.kube_apiserver import ON_A_KUBE_APISERVER, KubeApiserver, pods_of
 from servers.kubeflow_access import KubeflowOnKubernetes
 from servers.kubelet import Kubelet
-from servers.restricted import docker
 from servers.trigger_process import envelope, storage_message
-
-from retrainer.components.lib.image import IMAGE
 
 pytestmark = [*ON_A_KUBE_APISERVER, pytest.mark.integration("docker")]
 
@@ -26,20 +23,11 @@ ACCOUNT = "retrainer-push@acme-ml.iam.gserviceaccount.com"
 HERE = {"PORT": "0", "FSSPEC_GS_TOKEN": "anon"}
 
 
-def image_of(variable: str, name: str) -> str:
-    found = os.environ.get(variable, name)
-    if docker("image", "inspect", found).returncode:
-        pytest.skip(f"no Docker engine has the image {found}; make image builds it")
-    return found
-
-
 @pytest.fixture
 def kubelet(kube_apiserver: KubeApiserver, tmp_path: Path) -> Iterator[Kubelet]:
     images = {
-        "retrainer-trigger": image_of(
-            "RETRAINER_TEST_TRIGGER_IMAGE", IMAGE.replace("retrainer:", "retrainer-trigger:")
-        ),
-        "retrainer": image_of("RETRAINER_TEST_IMAGE", IMAGE),
+        "retrainer-trigger": trigger_image(),
+        "retrainer": task_image(),
     }
     (tmp_path / "pods").mkdir()
     with Kubelet(kube_apiserver, tmp_path / "pods", images) as running:

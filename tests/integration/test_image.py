@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from servers.beam_engine import Prism
+from servers.built_images import task_image
 from servers.restricted import RESTRICTED, RESTRICTED_OPTIONS, docker
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -25,12 +26,7 @@ pytestmark = pytest.mark.integration("docker")
 
 @pytest.fixture(scope="module")
 def image():
-    name = os.environ.get("RETRAINER_TEST_IMAGE", IMAGE)
-    found = docker("image", "inspect", name)
-    if found.returncode and "RETRAINER_TEST_IMAGE" not in os.environ:
-        pytest.skip(f"no Docker engine has the image {name}; make image builds it")
-    assert found.returncode == 0, found.stderr
-    return name
+    return task_image()
 
 
 @pytest.fixture(scope="module")

@@ -4,31 +4,24 @@ The image is what `make image` builds, or what RETRAINER_TEST_TRIGGER_IMAGE name
 """
 
 import json
-import os
 import time
 
 import pytest
 import requests
+from servers.built_images import trigger_image
 from servers.restricted import RESTRICTED, docker
 from servers.trigger_process import envelope, storage_message, write_project
 from servers.vertex import VertexServer
 
-from retrainer.components.lib.image import IMAGE
 from retrainer.pipelines.project.starting import init_project
 
 pytestmark = pytest.mark.integration("docker")
-VARIABLE = "RETRAINER_TEST_TRIGGER_IMAGE"
 START_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
 def image():
-    name = os.environ.get(VARIABLE, IMAGE.replace("retrainer:", "retrainer-trigger:"))
-    found = docker("image", "inspect", name)
-    if found.returncode and VARIABLE not in os.environ:
-        pytest.skip(f"no Docker engine has the image {name}; make image builds it")
-    assert found.returncode == 0, found.stderr
-    return name
+    return trigger_image()
 
 
 @pytest.fixture

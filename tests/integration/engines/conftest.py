@@ -6,22 +6,15 @@ from pathlib import Path
 
 import pytest
 from servers.beam_engine import Prism, WorkerPool, beam_args
+from servers.built_images import task_image
 from servers.engine_work import EngineWork
-from servers.restricted import docker
 from servers.s3 import S3Server
-
-from retrainer.components.lib.image import IMAGE
 
 
 @pytest.fixture(scope="session")
 def image() -> str:
     """Return the name of the image of retrainer."""
-    name = os.environ.get("RETRAINER_TEST_IMAGE", IMAGE)
-    found = docker("image", "inspect", name)
-    if found.returncode and "RETRAINER_TEST_IMAGE" not in os.environ:
-        pytest.skip(f"no Docker engine has the image {name}; make image builds it")
-    assert found.returncode == 0, found.stderr
-    return name
+    return task_image()
 
 
 @pytest.fixture(scope="module")
