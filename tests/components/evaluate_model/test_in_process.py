@@ -150,10 +150,6 @@ CASES: dict[str, dict[str, Any]] = {
                 **metrics("Precision", {"class_name": "Recall", "config": {"name": "best"}})[0],
                 "binarize": {"top_k_list": {"values": [1, 2]}},
             },
-            {
-                **metrics({"class_name": "Precision", "config": {"name": "second"}})[0],
-                "binarize": {"k_list": {"values": [2]}},
-            },
         ],
         "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
         "label": "rating",

@@ -35,7 +35,7 @@ def test_the_runner_takes_the_process_that_is_there_and_the_next_one_starts_its_
 
 
 def test_a_command_that_fails_before_it_runs_anything_leaves_no_process(light):
-    with pytest.raises(RetrainerError), warm.warming_up():
+    with pytest.raises(RetrainerError, match="unknown setting"), warm.warming_up():
         raise RetrainerError("retrain.yaml:3: unknown setting")
     (process,) = light
     assert not process.usable

@@ -22,12 +22,12 @@ def view_classes(
 
     Args:
         columns: All rows, with predictions of shape (rows, classes) or (rows,).
-        sub_key: TFMA's key of a class, of the k-th best or of the k best.
+        sub_key: TFMA's key of a class or of the k best.
         aggregation: How the classes are aggregated into one value, if they are.
         class_weights: Weight of each class in an aggregation; one that is missing counts for nothing.
 
     Returns:
-        Columns of shape (rows,) for one class or one place, else (rows, outputs): each output is a row of its own to a
+        Columns of shape (rows,) for one class, else (rows, outputs): each output is a row of its own to a
         metric of two labels.
     """
     label, prediction, weight = columns.label, columns.prediction, columns.weight
@@ -39,11 +39,8 @@ def view_classes(
         raise NotCoveredError("a class of a model with one output")
     one_hot = None
     if sub_key is not None and sub_key.k is not None:
-        rows, places = metric_util.top_k_indices(sub_key.k, prediction)
-        chosen = places[0 :: sub_key.k]
-        rows = rows[0 :: sub_key.k]
-        view = Columns(_one_hot(label, prediction)[rows, chosen], prediction[rows, chosen], weight)
-        return _weighted(view, class_weights)
+        # TFMA 0.52 leaves it undefined where 0.47 has a value.
+        raise NotCoveredError("the k-th best class")
     if sub_key is not None and sub_key.top_k is not None:
         rows, places = metric_util.top_k_indices(sub_key.top_k, prediction)
         if aggregation is None:
