@@ -34,11 +34,21 @@ def test_the_runner_takes_the_process_that_is_there_and_the_next_one_starts_its_
     assert not light[1].usable
 
 
-def test_a_command_that_fails_before_it_runs_anything_leaves_no_process(light):
+def test_a_command_that_fails_before_it_runs_anything_leaves_no_process(monkeypatch):
+    closed = []
+
+    class Processes:
+        def __init__(self, libraries):
+            self.libraries = libraries
+
+        def close(self):
+            closed.append(self.libraries)
+
+    monkeypatch.setattr(warm, "TaskProcesses", Processes)
     with pytest.raises(RetrainerError, match="unknown setting"), warm.warming_up():
+        assert closed == []
         raise RetrainerError("retrain.yaml:3: unknown setting")
-    (process,) = light
-    assert not process.usable
+    assert closed == [warm.LIBRARIES]
 
 
 def test_without_the_libraries_only_the_runner_complains(light, monkeypatch):
