@@ -4,6 +4,9 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.cli import warm
+
+# Other tests of this process may have replaced it by then.
+from retrainer.pipelines.cli.warm import warming_up
 from retrainer.pipelines.local.fork_client import TaskProcesses
 
 
@@ -24,7 +27,7 @@ def light(monkeypatch) -> list[TaskProcesses]:
 
 
 def test_the_runner_takes_the_process_that_is_there_and_the_next_one_starts_its_own(light):
-    with warm.warming_up():
+    with warming_up():
         with warm.warm_runner() as first:
             assert first._processes is light[0]
             assert len(light) == 1
@@ -45,13 +48,13 @@ def test_a_command_that_fails_before_it_runs_anything_leaves_no_process(monkeypa
             closed.append(self.libraries)
 
     monkeypatch.setattr(warm, "TaskProcesses", Processes)
-    with pytest.raises(RetrainerError, match="unknown setting"), warm.warming_up():
+    with pytest.raises(RetrainerError, match="unknown setting"), warming_up():
         raise RetrainerError("retrain.yaml:3: unknown setting")
     assert closed == [warm.LIBRARIES]
 
 
 def test_without_the_libraries_only_the_runner_complains(light, monkeypatch):
     monkeypatch.setattr(warm, "has_libraries", lambda: False)
-    with warm.warming_up():
+    with warming_up():
         pass
     assert light == []
