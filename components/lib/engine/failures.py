@@ -25,7 +25,7 @@ _OURS = "RetrainerError"
 _MISSING = re.compile(r"No module named '([\w.]+)'")
 # Byte code and pickles of another Python: what unpickling it raises.
 _OTHER_PYTHON = re.compile(
-    r"code\(\) argument|code expected at (?:most|least)|unknown opcode|XXX lineno|bad marshal data|"
+    r"code\(\) argument|code expected at (?:most|least)|unknown opcode|lineno: \d+, opcode|bad marshal data|"
     r"unsupported pickle protocol|Can't get attribute '.*' on <module '(?:apache_beam|cloudpickle)"
 )
 _LOST = re.compile(

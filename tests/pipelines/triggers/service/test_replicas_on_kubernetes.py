@@ -54,8 +54,8 @@ def messages(days):
     return [envelope(day, *storage_message(f"day={day}/_SUCCESS")) for day in days]
 
 
-def deliver(replicas, bodies):
-    """Deliver messages from eight threads, each until it is acknowledged by one that lives."""
+def post_messages(replicas, bodies):
+    """Post messages from eight threads, each until a replica that lives acknowledges it."""
     todo, lock = iter(bodies), threading.Lock()
     turns = itertools.cycle(range(len(replicas)))
 
@@ -82,7 +82,7 @@ def test_three_replicas_start_one_run_for_each_cause(replicas, kubeflow, namespa
     while not all(replica.get("/readyz").status_code == 200 for replica in replicas):
         time.sleep(0.1)
     days = [f"2026-11-{day:02}" for day in range(1, 11)]
-    for thread in deliver(replicas, messages(days) * 3):
+    for thread in post_messages(replicas, messages(days) * 3):
         thread.join()
     names = [run["display_name"] for run in kubeflow.runs]
     assert sorted(name.rpartition("-")[0] for name in names) == [f"orders-{day}" for day in days]
@@ -109,7 +109,7 @@ def test_replicas_that_are_killed_while_they_submit_leave_one_run(replicas, kube
         pushing.join()
     assert [replicas[2].push(body) for body in bodies] == [429, 429]
     # Its claims are taken over once they are old enough.
-    for thread in deliver(replicas[2:], [*bodies, *messages(["2026-11-22"])] * 2):
+    for thread in post_messages(replicas[2:], [*bodies, *messages(["2026-11-22"])] * 2):
         thread.join()
     days = sorted(run["display_name"].rpartition("-")[0] for run in kubeflow.runs)
     assert days == ["orders-2026-11-20", "orders-2026-11-21", "orders-2026-11-22"]
@@ -130,7 +130,7 @@ def test_messages_wait_while_the_cluster_does_not_answer(replicas, kubeflow, kub
         # One is asked to end meanwhile; what it has begun ends before it does.
         assert replicas[2].terminate() == 0
         assert [answer.result() for answer in answers] == [503, 503, 503]
-    for thread in deliver(replicas[:2], bodies * 2):
+    for thread in post_messages(replicas[:2], bodies * 2):
         thread.join()
     days = sorted(run["display_name"].rpartition("-")[0] for run in kubeflow.runs)
     assert days == ["orders-2026-11-20", "orders-2026-11-21", "orders-2026-11-22"]
