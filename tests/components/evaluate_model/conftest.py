@@ -1,5 +1,6 @@
 """Small SavedModels with the signature that train_model exports, and rows of flights."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.verdicts import Champion
 
 FLOAT, TEXT, INT = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf.string, tf.int64))
@@ -109,3 +111,53 @@ def champion_record(tmp_path: Path) -> Callable[..., str]:
         return folder
 
     return write
+
+
+SLICES = [{"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]
+
+
+class Outcome:
+    def __init__(self, folder: Path, verdict: str, metrics: dict[str, float]) -> None:
+        self.folder = folder
+        self.verdict = verdict
+        self.metrics = metrics
+        self.blessing = json.loads((folder / "blessing" / "blessing.json").read_text())
+        self.page = (folder / "report.html").read_text()
+
+
+@pytest.fixture
+def run(
+    models: dict[str, str],
+    some_flights: pd.DataFrame,
+    make_examples: Callable[..., str],
+    champion_record: Callable[..., str],
+    tmp_path: Path,
+) -> Callable[..., Outcome]:
+    """A function that evaluates a model of `models` on flights."""
+
+    def call(
+        metrics_specs: list[dict[str, Any]],
+        challenger: str = "late",
+        champion: str | None = "champion",
+        frame: pd.DataFrame = some_flights,
+        label: str = "late",
+        slicing_specs: list[dict[str, Any]] = SLICES,
+        **more: Any,
+    ) -> Outcome:
+        uri = models.get(champion, champion) if champion else None
+        metrics: dict[str, float] = {}
+        verdict = evaluate(
+            make_examples({"2013-01": frame[:100], "2013-02": frame[100:]}, label=label),
+            models[challenger],
+            champion_record(uri, 3 if uri else None),
+            str(tmp_path / "evaluation"),
+            str(tmp_path / "blessing"),
+            str(tmp_path / "report.html"),
+            metrics_specs,
+            slicing_specs,
+            log_metric=metrics.__setitem__,
+            **more,
+        )
+        return Outcome(tmp_path, verdict, metrics)
+
+    return call
