@@ -79,6 +79,11 @@ class Operations:
             response.Pack(type(answer).pb(answer) if hasattr(type(answer), "pb") else answer)
             operation.response.CopyFrom(response)
 
+    def end_all(self) -> None:
+        """End everything now."""
+        self._pending = {name: (0.0, *rest) for name, (_, *rest) in self._pending.items()}
+        self.advance()
+
     def get(self, name: str) -> Operation | None:
         return self._all.get(name)
 

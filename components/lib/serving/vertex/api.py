@@ -228,18 +228,28 @@ class VertexApi:
 
         return self.read(what, call)
 
-    def wait_for_running(self, what: str, resource: str) -> bool:
-        """Wait for the operations that an earlier try, or somebody else, left running on a resource.
+    def look_past_running(
+        self, what: str, resource: Callable[[], str], look: Callable[[], Answer | None]
+    ) -> Answer | None:
+        """Look for a result, and again after what an earlier try, or somebody else, left running on a resource.
+
+        The second look is there even if nothing runs: an operation may have ended after the first one.
 
         Args:
             what: What is waited for, for errors.
-            resource: The resource's name.
+            resource: Returns the resource's name.
+            look: Returns the result, or None if it is missing.
 
         Returns:
-            Whether there were any.
+            What `look` found.
+
+        Raises:
+            UnansweredError: If an operation did not end in time.
         """
-        running = self.running(resource)
-        for operation in running:
+        found = look()
+        if found is not None:
+            return found
+        for operation in self.running(resource()):
             try:
                 self.wait(what, operation)
             except UnansweredError:
@@ -247,7 +257,7 @@ class VertexApi:
             except ServiceError:
                 # Whoever started it is shown why it failed; here only counts that it has ended.
                 continue
-        return bool(running)
+        return look()
 
     def _call(self, what: str, call: Callable[[], Answer]) -> Answer:
         from google.api_core import exceptions

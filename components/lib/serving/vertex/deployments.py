@@ -45,11 +45,11 @@ class VertexDeployments:
         )
 
         def look() -> Deployment | None:
-            endpoint = self._endpoints.read()
-            found = endpoint.find(name)
-            if found is None and self._api.wait_for_running(what, endpoint.name):
-                found = self._endpoints.read().find(name)
-            return found
+            return self._api.look_past_running(
+                what,
+                lambda: self._endpoints.read().name,
+                lambda: self._endpoints.read().find(name),
+            )
 
         def deploy(new_id: str) -> None:
             request = {
@@ -79,11 +79,11 @@ class VertexDeployments:
         what = f"undeploy of {deployment.shown} on endpoint '{self._settings.endpoint}'"
 
         def look() -> bool | None:
-            endpoint = self._endpoints.read()
-            gone = all(one.id != deployment.id for one in endpoint.deployments)
-            if not gone and self._api.wait_for_running(what, endpoint.name):
-                gone = all(one.id != deployment.id for one in self._endpoints.read().deployments)
-            return True if gone else None
+            return self._api.look_past_running(what, lambda: self._endpoints.read().name, gone)
+
+        def gone() -> bool | None:
+            deployed = self._endpoints.read().deployments
+            return True if all(one.id != deployment.id for one in deployed) else None
 
         def act() -> None:
             request = {"endpoint": self._endpoints.read().name, "deployed_model_id": deployment.id}

@@ -41,10 +41,7 @@ class VertexModels:
         artifact = artifact_uri(model)
 
         def look() -> Any:
-            found = self._find(model)
-            if found is None and self._api.wait_for_running(what, name):
-                found = self._find(model)
-            return found
+            return self._api.look_past_running(what, lambda: name, lambda: self._find(model))
 
         def act() -> None:
             types = load_module("types.model_service")

@@ -214,6 +214,18 @@ def test_a_deployment_that_takes_longer_than_the_wait_is_found_by_the_next_deplo
     assert len(server.registry.versions["orders"]) == 2
 
 
+@pytest.mark.parametrize("call", [":upload", ":deployModel"])
+def test_what_ends_between_two_looks_is_not_started_twice(server, call):
+    serving(server).apply(Plan(model(7)))
+    server.meanwhile.append((f"{call}$", lambda: setattr(server.operations, "seconds", 1000)))
+    with pytest.raises(ServiceError, match="goes on with"):
+        serving(server, timeout_seconds=0.1).apply(Plan(model(8)))
+    server.operations.seconds = 0
+    server.meanwhile.append(("^GET .*/operations$", server.operations.end_all))
+    assert serving(server).apply(Plan(model(8))).traffic == {8: 100}
+    assert len([one for one in server.requests if one.path.endswith(call)]) == 2
+
+
 def test_an_endpoint_deleted_by_hand_is_created_again(server):
     serving(server).apply(Plan(model(7)))
     server.endpoints.clear()
