@@ -174,7 +174,7 @@ def find_superseded(
 def measure_version(version: SpanVersion) -> int:
     """Return the size of a version's folder in bytes, sketches included; 0 if it was removed meanwhile."""
     fs, path = filesystem(version.uri)
-    return sum(info.get("size") or 0 for info in fs.find(path, detail=True).values())
+    return sum(info["size"] for info in fs.find(path, detail=True).values())
 
 
 def remove_version(version: SpanVersion) -> None:

@@ -103,8 +103,9 @@ class Dispatcher:
         done = self._known.find(cause)
         if done:
             return run_outcome(Result.DUPLICATE, cause, done.submission)
-        if not cause.coalesce_seconds or not self._coalescer:
+        if not cause.coalesce_seconds:
             return self._wait(cause, cause.ready, message)
+        assert self._coalescer, "the constructor asks for a ledger"
         progress = self._coalescer.get_known(cause)
         return self._wait(cause, ready_at(cause, progress), message) if progress else None
 
@@ -135,8 +136,9 @@ class Dispatcher:
 
     def _start_coalesced(self, cause: Cause, message: Message) -> Outcome:
         """Start the run of a cause, once no replica has received a newer file for `coalesce_seconds`."""
-        if not cause.coalesce_seconds or not self._coalescer:
+        if not cause.coalesce_seconds:
             return self._start_generation(cause, 0)
+        assert self._coalescer, "the constructor asks for a ledger"
         progress = self._coalescer.record(cause)
         wait = self._wait(cause, ready_at(cause, progress), message)
         if wait:

@@ -134,7 +134,6 @@ def threshold_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
         name
         for _, metric in list_metrics(config)
         for name in (metric.class_name, _own_name(metric))
-        if name
     }
     for i, spec in enumerate(config.metrics_specs):
         place = f"{PLACE}.metrics_specs[{i}]"
