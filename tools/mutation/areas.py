@@ -100,6 +100,7 @@ AREAS = {
             "tests/components/validate_examples/test_drift_baseline.py",
             "tests/components/validate_examples/test_faults.py",
             "tests/components/validate_examples/test_label_classes.py",
+            "tests/components/validate_examples/test_schema_accept.py",
             "tests/components/validate_examples/test_schema_inference.py",
         ),
         ("*report*", "*words*", "*accept*"),

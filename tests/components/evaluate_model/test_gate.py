@@ -9,7 +9,8 @@ from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.champion_comparison import judge_in_part
-from retrainer.components.evaluate_model.gate import difference, explain, judge, rule
+from retrainer.components.evaluate_model.evidence.checks import EvidenceCheck, Kind
+from retrainer.components.evaluate_model.gate import add_evidence, difference, explain, judge, rule
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check, meets_change
 from retrainer.components.lib.evaluation.input_counts import SliceRows
@@ -55,6 +56,17 @@ def test_blessed_against_a_champion() -> None:
     assert verdict.sentence == (
         "blessed: auc 0.912 (champion version 3 0.905, +0.007), 24,000 rows, 2 slices"
     )
+
+
+def test_a_blessing_on_evidence_names_the_interval_of_all_rows() -> None:
+    overall = EvidenceCheck(
+        Kind.NO_LOSS, "auc", "overall", 900, 0.91, 0.9, 0.01, -0.002, 0.022, -0.005, True
+    )
+    of_slice = replace(overall, slice="carrier = UA", low=-0.5, high=0.5)
+    verdict = judge(evaluation(CHANGE), THIRD)
+    told = add_evidence(verdict, [of_slice, overall])
+    assert told.summary.endswith("interval of the change in auc -0.002 to +0.022")
+    assert add_evidence(verdict, [of_slice]) == verdict
 
 
 @pytest.mark.parametrize(("champion", "word"), [(NONE, "no floor"), (THIRD, "no threshold")])

@@ -76,6 +76,28 @@ def test_equal_inputs_are_not_worked_on_again(task):
         assert (found / name).read_bytes() == (made / name).read_bytes()
 
 
+def test_a_result_of_one_file_or_of_a_folder_of_several_is_kept(task):
+    for names in ([], ["left", "right", "deep/left", "deep/right"]):
+        made, found = (task.folder / f"{side}-{len(names)}" for side in ("made", "found"))
+
+        def write(names=names, made=made):
+            for name in names:
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+                (made / name).write_text(name)
+            if not names:
+                made.write_text("page")
+            return Result("learned")
+
+        for output in (made, found):
+            work = Work("learn", {"names": names}, {}, {"output": str(output)})
+            result = reuse_or_make(task.store, work, write)
+        assert "reused" in result.verdict
+        files = {f.relative_to(found).as_posix() for f in found.rglob("*") if f.is_file()}
+        assert files == set(names)
+        assert all((found / name).read_text() == name for name in names)
+        assert names or found.read_text() == "page"
+
+
 @pytest.mark.parametrize("changed", ["input", "parameter", "code", "user code", "salt"])
 def test_what_a_result_depends_on_makes_another_one(task, monkeypatch, changed):
     library = task.folder / "library"

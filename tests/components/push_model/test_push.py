@@ -132,6 +132,16 @@ def test_an_unblessed_model_is_refused_and_the_champion_stays(gate):
     assert (gate.champion, len(gate.registry.versions())) == (1, 1)
 
 
+def test_a_blessing_of_no_words_is_refused_in_words(gate, tmp_path):
+    """Another evaluation than `evaluate_model` may write no reason."""
+    model = gate.model("a")
+    judged = gate.judge(model)
+    Blessing(False, (), "refused", digest_folder(model), None).write(judged[0])
+    verdict, pushed = gate.push(model, judged)
+    assert (pushed["pushed"], pushed["reason"]) == (False, "not blessed")
+    assert verdict == "refused, no model serves yet: not blessed"
+
+
 def test_a_model_that_does_not_serve_is_refused(gate):
     model = gate.model("a")
     verdict, pushed = gate.push(model, gate.judge(model, ok=False))

@@ -137,6 +137,13 @@ def test_what_somebody_wrote_of_a_column_stays(window, schema):
     assert list(update.schema.string_domain[0].value) == ["north", "south", "west"]
 
 
+def test_a_domain_that_gains_a_value_keeps_its_place_in_the_schema(window, schema):
+    schema.string_domain.add(name="written by hand", value=["a"])
+    names = [domain.name for domain in schema.string_domain]
+    update = update_schema(schema, window(write(clean(), "shop", 0.1, "west")), parse_settings())
+    assert [domain.name for domain in update.schema.string_domain] == names
+
+
 def test_a_domain_of_the_settings_is_refused(window, schema):
     settings = parse_settings(domains={"shop": {"values": ["north", "south"]}})
     update = update_schema(schema, window(write(clean(), "shop", 0.1, "west")), settings)

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime, timedelta
 
 import fsspec
@@ -85,6 +86,18 @@ def test_columns_that_a_file_lacks_are_empty(answers):
 
 def test_a_folder_that_is_not_there_has_no_rows(answers):
     assert _read(answers).rows.empty
+
+
+def test_folders_and_files_from_before_the_rollout_are_left_alone(answers):
+    answers.write("1.jsonl", answers.rows(1, 3))
+    (answers.folder / "archive").mkdir()
+    (answers.folder / "old.parquet").write_text("half a file of an earlier rollout")
+    (answers.folder / "new.parquet").write_text("half a file")
+    hours_ago = (BEGAN - timedelta(hours=6)).timestamp()
+    os.utime(answers.folder / "old.parquet", (hours_ago, hours_ago))
+    observed = _read(answers)
+    assert len(observed.rows) == 3
+    assert [path.rpartition("/")[2] for path in observed.unreadable] == ["new.parquet"]
 
 
 def test_files_on_a_bucket_are_read(answers, tmp_path):

@@ -85,6 +85,13 @@ def test_the_outputs_of_a_row_add_up_to_1(sums, bad):
     )
 
 
+def test_one_output_need_not_add_up_to_1():
+    requirements = {Requirement.PROBABILITIES: ["X"], Requirement.DISTRIBUTION: ["X"]}
+    found_counts, good = count_inputs(scores([0, 1], [[0.2], [0.7]]), requirements, ALL)
+    assert found_counts.found == {}
+    assert good.all()
+
+
 def test_a_class_is_a_whole_number_that_the_model_has_an_output_for():
     outputs = np.full((5, 3), 1 / 3)
     found_counts, good = count_inputs(
