@@ -89,7 +89,14 @@ def evaluate_examples_on_beam(
                 | "Files" >> WorkItems(files)
                 | "Score"
                 >> beam.ParDo(
-                    _Score(shared, config, list(slice_columns), list(columns), batch_rows)
+                    _Score(
+                        shared,
+                        config,
+                        list(slice_columns),
+                        list(columns),
+                        batch_rows,
+                        examples.lists,
+                    )
                 ).with_outputs(_Score.COUNTS, main="rows")
             )
             (
@@ -123,12 +130,14 @@ class _Score(beam.DoFn):
         slice_columns: list[str],
         columns: list[str],
         batch_rows: int,
+        lists: Sequence[str],
     ) -> None:
         self._uris = models
         self._config = config
         self._slice_columns = slice_columns
         self._columns = columns
         self._batch_rows = batch_rows
+        self._lists = tuple(lists)
         self._demands = requirements(config)
         self._models: dict[str, Model] = {}
 
@@ -139,7 +148,12 @@ class _Score(beam.DoFn):
         spec = self._config.model_specs[0]
         for batch in element.iter_batches(self._columns, self._batch_rows):
             scores = score_batch(
-                batch, spec.label_key, self._models, self._slice_columns, spec.example_weight_key
+                batch,
+                spec.label_key,
+                self._models,
+                self._slice_columns,
+                spec.example_weight_key,
+                self._lists,
             )
             counts, good = count_inputs(
                 scores,

@@ -1,11 +1,12 @@
 """Scoring the evaluation split: the same rows through every model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
+from ..lib.evaluation.list_values import is_list, lists_of_text, without_missing_values
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
 from ..lib.progress import progress
@@ -44,7 +45,9 @@ def score(
     parts: list[Scores] = []
     for batch in examples.iter_batches(EVAL, columns, batch_rows):
         progress("scoring the eval rows", done, total)
-        parts.append(score_batch(batch, examples.label, models, slice_columns, weight))
+        parts.append(
+            score_batch(batch, examples.label, models, slice_columns, weight, examples.lists)
+        )
         done += batch.num_rows
     return Scores(
         label=np.concatenate([part.label for part in parts]),
@@ -64,6 +67,7 @@ def score_batch(
     models: Mapping[str, Model],
     slice_columns: Sequence[str],
     weight: str = "",
+    lists: Collection[str] = (),
 ) -> Scores:
     """Run every model over the same rows.
 
@@ -73,6 +77,7 @@ def score_batch(
         models: By TFMA's name of the model.
         slice_columns: Columns to slice by.
         weight: Column of weights; empty for none.
+        lists: Columns of lists, each cell a JSON list.
 
     Returns:
         Labels, predictions, weights and slice columns, row by row.
@@ -84,7 +89,7 @@ def score_batch(
         label=_numbers(batch, label, "label"),
         predictions={name: model.predict(batch) for name, model in models.items()},
         weight=_numbers(batch, weight, "weight") if weight else None,
-        slices=pa.Table.from_batches([slice_batch(batch, slice_columns)]),
+        slices=pa.Table.from_batches([slice_batch(batch, slice_columns, lists)]),
     )
 
 
@@ -132,17 +137,23 @@ def column_names(part: SpanPart) -> list[str]:
     return []
 
 
-def slice_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+def slice_batch(
+    batch: pa.RecordBatch, columns: Sequence[str], lists: Collection[str] = ()
+) -> pa.RecordBatch:
     """Keep the columns to slice by.
 
     A NaN becomes null, that is: in no slice. TFMA would make a slice of each single NaN, as no NaN
-    equals another. A column that the batch lacks is left out.
+    equals another. In a list, both are left out. A column that the batch lacks is left out.
     """
     names = [name for name in columns if name in batch.schema.names]
     arrays = []
     for name in names:
         column = batch.column(name)
-        if pa.types.is_floating(column.type):
+        if name in lists:
+            column = lists_of_text(column)
+        if is_list(column.type):
+            column = without_missing_values(column)
+        elif pa.types.is_floating(column.type):
             column = pa.array(column.to_numpy(zero_copy_only=False), from_pandas=True)
         arrays.append(column)
     if not names:

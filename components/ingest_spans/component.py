@@ -72,7 +72,7 @@ def ingest_spans(
         query: BigQuery only: SQL that returns the span's rows, with `{span}` and `{table}` in it; empty reads the
             table.
         max_bytes_billed: BigQuery only: bytes that the query may be billed for, per span; 0: the project's own limits.
-        types: Types that override the schema and the values: `integer`, `number` or `text`, by column.
+        types: Types that override the schema and the values: `integer`, `number`, `text` or `list`, by column.
         max_bad_rows: The share of a span's rows that may be unreadable; above it the run stops.
         min_spans: How many spans of the window are enough. 0: the window may be shorter where the data begins, but no
             date or number between others may be missing. Above 0: any may be missing as long as so many are there.

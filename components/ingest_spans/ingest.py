@@ -109,6 +109,7 @@ def ingest(
         versions={one.span: one.content.version for one in stored},
         replaced={one.span: one.content.replaced for one in stored if one.content.replaced},
         excluded=tuple(excluded),
+        lists=settings.lists,
     )
     for split in (TRAIN, EVAL):
         if examples.rows(split) == 0:

@@ -99,6 +99,7 @@ class Examples:
         replaced: Of spans whose source changed since it was first ingested: the version before this one.
         excluded: Every span that is excluded in the store, whether it would be in the window or not.
         key_features: Columns of the key that are features, too.
+        lists: Columns of lists, each cell a JSON list of texts and numbers.
     """
 
     label: str
@@ -110,6 +111,7 @@ class Examples:
     replaced: dict[str, str] = field(default_factory=dict)
     excluded: tuple[str, ...] = ()
     key_features: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
     @property
     def bare_key(self) -> tuple[str, ...]:
@@ -151,6 +153,7 @@ class Examples:
             replaced=manifest.get("replaced", {}),
             excluded=tuple(manifest.get("excluded", ())),
             key_features=tuple(manifest.get("key_features", ())),
+            lists=tuple(manifest.get("lists", ())),
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -282,7 +285,7 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Wrap each cell in a list of one, the form that TFDV, TFT and TFMA take.
 
     Args:
-        batch: Flat columns of n rows.
+        batch: Columns of n rows; one of lists stays as it is.
 
     Returns:
         A batch of n rows whose columns are lists; a null cell is a null list.
@@ -295,6 +298,10 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
         if pa.types.is_null(column.type):
             # TFDV takes a list of nothing for a list of lists, which no span with values is merged with.
             columns.append(column)
+            continue
+        if pa.types.is_list(column.type):
+            is_text = pa.types.is_string(column.type.value_type)
+            columns.append(column.cast(pa.list_(pa.binary())) if is_text else column)
             continue
         if pa.types.is_string(column.type):
             column = column.cast(pa.binary())

@@ -8,6 +8,8 @@ import pyarrow as pa
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slice_accessor, slicer_lib
 
+from .list_values import flatten, is_list
+
 SliceKey = tuple[tuple[str, Any], ...]
 OVERALL = "overall"
 """What the slice of all rows is called."""
@@ -26,7 +28,8 @@ def slice_rows(
     TFMA's slicer is asked once for each combination of values that occurs, not once for each row.
 
     Args:
-        table: The columns that the specs name, flat. A null is in no slice of its column.
+        table: The columns that the specs name. A null is in no slice of its column. A row of a column of lists is in
+            the slice of each of its values, once, however often its list has the value; an empty list is in none.
         specs: What to slice by; an empty spec is the overall slice.
 
     Returns:
@@ -56,12 +59,10 @@ def _combinations(
     table: pa.Table, columns: Sequence[str]
 ) -> list[tuple[dict[str, Any], np.ndarray]]:
     """List each combination of values that occurs, with its rows in ascending order."""
+    rows, encoded = _encode_columns(table, columns)
     code: np.ndarray | None = None
-    complete = np.ones(table.num_rows, bool)
-    encoded: list[tuple[list[Any], np.ndarray]] = []
-    for name in columns:
-        words, indices = _encode(table[name])
-        encoded.append((words, indices))
+    complete = np.ones(table.num_rows if rows is None else len(rows), bool)
+    for words, indices in encoded:
         complete &= indices >= 0
         if code is None:
             code = indices
@@ -83,15 +84,58 @@ def _combinations(
                 name: words[indices[part[0]]]
                 for name, (words, indices) in zip(columns, encoded, strict=True)
             },
-            part,
+            part if rows is None else rows[part],
         )
         for part in np.split(order, starts[1:])
         if len(part)
     ]
 
 
-def _encode(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
-    """Number a column's values: the values, and each row's index into them (-1 for null)."""
+_Encoded = tuple[list[Any], np.ndarray]
+"""A column's values, and for each row the index of its value (-1 for null)."""
+
+
+def _encode_columns(
+    table: pa.Table, columns: Sequence[str]
+) -> tuple[np.ndarray | None, list[_Encoded]]:
+    """Number the values of columns; a row of several values becomes several.
+
+    Returns:
+        The row that each entry is of, None where each row has one; and each column by entry.
+    """
+    rows: np.ndarray | None = None
+    encoded: list[_Encoded] = []
+    for name in columns:
+        if not is_list(table[name].type):
+            words, indices = _encode(table[name])
+            encoded.append((words, indices if rows is None else indices[rows]))
+            continue
+        words, indices, counts = _encode_lists(table[name])
+        starts = np.cumsum(counts) - counts
+        if rows is None:
+            rows = np.arange(table.num_rows)
+        times = counts[rows]
+        repeated = np.repeat(np.arange(len(rows)), times)
+        # The place of each entry among those of its row.
+        place = np.arange(len(repeated)) - np.repeat(np.cumsum(times) - times, times)
+        rows = rows[repeated]
+        encoded = [(known, of_rows[repeated]) for known, of_rows in encoded]
+        encoded.append((words, indices[starts[rows] + place]))
+    return rows, encoded
+
+
+def _encode_lists(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray, np.ndarray]:
+    """Number the values of lists: the values, the indices of each row's distinct ones, and how many it has."""
+    row, values = flatten(column)
+    words, indices = _encode(values)
+    row, indices = row[indices >= 0], indices[indices >= 0]
+    base = max(len(words), 1)
+    row, indices = np.divmod(np.unique(row * base + indices), base)
+    return words, indices, np.bincount(row, minlength=len(column))
+
+
+def _encode(column: pa.ChunkedArray) -> _Encoded:
+    """Number a column's values."""
     if pa.types.is_null(column.type):
         return [], np.full(len(column), -1, np.int32)
     encoded = column.dictionary_encode()

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from ..canonical_text import number_texts
 from ..errors import RetrainerError
 from .column_types import ColumnType
+from .list_cells import to_lists
 from .number_spelling import any_code
 
 EXACT_LIMIT = 2.0**53
@@ -38,6 +39,11 @@ def cast(column: pa.Array, target: ColumnType) -> pa.Array:
     """
     if target == ColumnType.TEXT:
         return to_text(column)
+    if target == ColumnType.LIST:
+        lists, rejected = to_lists(column)
+        if len(rejected):
+            raise CastError
+        return lists
     if column.null_count == len(column):
         return pa.nulls(len(column), target.arrow_type)
     if pa.types.is_string(column.type):
@@ -69,7 +75,8 @@ def nested_column_error(column: pa.Array, name: str, where: str) -> RetrainerErr
     """
     return RetrainerError(
         f"column '{name}' of '{where}' holds {column.type}; examples hold one number or text in a cell. Flatten it in "
-        "the source, or leave it out (data.drop)."
+        f"the source, leave it out (data.drop), or, for slices by each value, say that it is a list (data.types: "
+        f"{{{name}: list}})."
     )
 
 

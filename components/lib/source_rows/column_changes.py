@@ -20,7 +20,9 @@ OF_NUMBERS = (
     "add", "subtract", "multiply", "divide", "greater", "greater_equal", "less", "less_equal",
 )  # fmt: skip
 OF_ANY = ("equal", "not_equal", "coalesce")
-FUNCTIONS = (*OF_A_TIME, *OF_TWO_TIMES, *OF_A_TEXT, "abs", *OF_NUMBERS, *OF_ANY)
+SPLIT, CONTAINS = "split_pattern", "list_contains"
+OF_A_LIST = (SPLIT, CONTAINS)
+FUNCTIONS = (*OF_A_TIME, *OF_TWO_TIMES, *OF_A_TEXT, "abs", *OF_NUMBERS, *OF_ANY, *OF_A_LIST)
 _ONE_ARGUMENT = (*OF_A_TIME, *OF_A_TEXT, "abs")
 VALUE = "value"
 
@@ -45,6 +47,11 @@ class ColumnChanges:
             for source in _columns_of(expression):
                 found.setdefault(source, name)
         return found
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The derived columns that are lists."""
+        return tuple(name for name, expression in self.derived.items() if SPLIT in expression)
 
 
 def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
@@ -111,7 +118,15 @@ def _check(expression: Any, place: str) -> None:
         raise RetrainerError(
             f"{place}: '{function}' takes {plural(count, 'argument')}, and has {len(given)}."
         )
+    if function in OF_A_LIST and not (isinstance(given[1], Mapping) and VALUE in given[1]):
+        raise RetrainerError(
+            f"{place}: '{function}' takes a column and a text, such as {{{function}: [genres, {{value: x}}]}}."
+        )
     for argument in given:
+        if function != CONTAINS and isinstance(argument, Mapping) and SPLIT in argument:
+            raise RetrainerError(
+                f"{place}: '{SPLIT}' makes lists, which '{function}' does not take. '{CONTAINS}' does."
+            )
         _check(argument, place)
 
 

@@ -10,15 +10,18 @@ import pyarrow.compute as pc
 
 from ..errors import RetrainerError
 from .column_changes import (
+    OF_A_LIST,
     OF_A_TEXT,
     OF_A_TIME,
     OF_ANY,
     OF_TWO_TIMES,
+    SPLIT,
     VALUE,
     ColumnChanges,
     arguments_of,
 )
 from .column_types import ColumnType
+from .list_cells import lists_with, split_texts, to_lists
 from .rejecting_casts import cast_or_reject
 from .sources.base import Block
 
@@ -102,6 +105,8 @@ class _Expression:
     def evaluate(self, expression: Any) -> pa.Array:
         ((function, arguments),) = expression.items()
         given = arguments_of(arguments)
+        if function in OF_A_LIST:
+            return self._of_a_list(function, given[0], str(given[1][VALUE]))
         if function in (*OF_A_TIME, *OF_TWO_TIMES):
             taken = [self._time(argument) for argument in given]
         elif function in OF_A_TEXT or (function in OF_ANY and not any(map(self._is_number, given))):
@@ -110,9 +115,18 @@ class _Expression:
             taken = [self._number(argument) for argument in given]
         return getattr(pc, function)(*taken)
 
+    def _of_a_list(self, function: str, argument: Any, text: str) -> pa.Array:
+        if function == SPLIT:
+            return split_texts(self._text(argument), text)
+        if isinstance(argument, Mapping):
+            return lists_with(self.evaluate(argument), text)
+        lists, rejected = to_lists(self._column(argument))
+        self._note(argument, rejected, "is no list of texts and numbers")
+        return lists_with(lists, text)
+
     def _is_number(self, argument: Any) -> bool:
         if isinstance(argument, Mapping):
-            return next(iter(argument)) not in (VALUE, *OF_A_TEXT[:3], *OF_ANY)
+            return next(iter(argument)) not in (VALUE, *OF_A_TEXT[:3], *OF_ANY, *OF_A_LIST)
         if isinstance(argument, str):
             arrow_type = self._column(argument).type
             return (

@@ -16,6 +16,8 @@ class ColumnType(Enum):
     """Integers of which some lie beyond 2^53, so that a floating-point number would lose their digits."""
     NUMBER = "number"
     TEXT = "text"
+    LIST = "list"
+    """Several texts or numbers in a cell, stored as a JSON list. It is declared, never inferred."""
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -42,6 +44,7 @@ _ARROW_TYPES = {
     ColumnType.LONG: pa.int64(),
     ColumnType.NUMBER: pa.float64(),
     ColumnType.TEXT: pa.string(),
+    ColumnType.LIST: pa.string(),
 }
 
 

@@ -146,7 +146,8 @@ class InferredColumn:
 
     def _add(self, numbers: pa.Array, text: pa.Array, spelled: bool) -> Converted:
         if self._declared is not None:
-            return self._convert(text if self._declared == ColumnType.TEXT else numbers, spelled)
+            as_text = self._declared in (ColumnType.TEXT, ColumnType.LIST)
+            return self._convert(text if as_text else numbers, spelled)
         if self._finished:
             return cast(text if self.type == ColumnType.TEXT else numbers, self.type), _NONE, ""
         values = self._infer(numbers, spelled)
@@ -205,7 +206,7 @@ class InferredColumn:
             return cast(column, self._declared), _NONE, ""
         except CastError:
             converted, rejected, fault = cast_or_reject(column, self._declared)
-        if not spelled:
+        if not spelled or self._declared == ColumnType.LIST:
             return converted, rejected, fault
         found = pc.fill_null(codes(column), False).to_numpy(zero_copy_only=False).copy()
         found[rejected] = False

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from .casts import EXACT_LIMIT, CastError, cast, to_number, to_text
 from .column_types import ColumnType
+from .list_cells import to_lists
 
 NOT_UTF8 = "is not UTF-8"
 NO_INTEGER, NO_NUMBER = "is no integer of 64 bits", "is no number"
@@ -24,6 +25,7 @@ _FAULTS = {
     ColumnType.LONG: NO_INTEGER,
     ColumnType.NUMBER: NO_NUMBER,
     ColumnType.TEXT: NOT_UTF8,
+    ColumnType.LIST: "is no list of texts and numbers",
 }
 
 
@@ -58,6 +60,8 @@ def cast_or_reject(column: pa.Array, target: ColumnType) -> tuple[pa.Array, np.n
     except CastError:
         if target == ColumnType.TEXT:
             raise
+    if target == ColumnType.LIST:
+        return *to_lists(column), _FAULTS[target]
     if target.arrow_type == pa.int64() and (
         pa.types.is_floating(column.type) or pa.types.is_duration(column.type)
     ):

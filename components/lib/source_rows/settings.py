@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 INGEST_VERSION = 4
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
-TEXT = "text"
-TYPES = ("integer", "number", TEXT)
+TEXT, LIST = "text", "list"
+TYPES = ("integer", "number", TEXT, LIST)
 """What a column may be said to hold; each is the value of a `ColumnType`."""
 
 
@@ -47,7 +47,8 @@ class IngestSettings:
             row.
         eval_fraction: With `hash`, the share of keys in evaluation, between 0 and 1.
         max_bad_rows: The share of a span's rows that may be unreadable.
-        types: What columns hold, whatever the schema or their values say: `integer`, `number` or `text`, by column.
+        types: What columns hold, whatever the schema or their values say: `integer`, `number`, `text` or `list`, by
+            column.
         source: How sources are read.
     """
 
@@ -78,7 +79,7 @@ class IngestSettings:
         from .cell_rules import parse_rules
 
         source = self.source
-        text = [name for name, value in self.types.items() if value == TEXT]
+        text = [name for name, value in self.types.items() if value in (TEXT, LIST)]
         # A digest can't show any more that its cell was no value.
         kept = frozenset((*self.key, *self.split_by, *text)).difference(self.hash)
         # The settings of CSV use the names that it has.
@@ -96,6 +97,12 @@ class IngestSettings:
     def changes(self) -> ColumnChanges:
         """Columns to rename and to derive, before anything else."""
         return parse_columns(self.columns)
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Columns of lists."""
+        said = [name for name, value in self.types.items() if value == LIST]
+        return tuple(dict.fromkeys([*said, *self.changes.lists]))
 
     @property
     def strict(self) -> frozenset[str]:
@@ -128,6 +135,12 @@ class IngestSettings:
             if value not in TYPES:
                 raise RetrainerError(
                     f"the type is '{value}' for '{name}'; use {one_of(TYPES)} (data.types)."
+                )
+        for name in self.lists:
+            if name in (self.label, self.weight, *self.key, *self.hash):
+                raise RetrainerError(
+                    f"column '{name}' is a list (data.types, data.columns), and the label, the weight, columns of the "
+                    "key and private columns have one value each."
                 )
         if self.split_by and self.split != HASH:
             raise RetrainerError(
@@ -209,10 +222,12 @@ class IngestSettings:
         said = [
             name
             for name, value in self.types.items()
-            if name in self.key or value == TEXT or is_index(name)
+            if name in self.key or value in (TEXT, LIST) or is_index(name)
         ]
         if said:
             content["said"] = sorted(said)
+        if self.lists:
+            content["lists"] = sorted(self.lists)
         if self.hash:
             from .pseudonymize import key_digest
 

@@ -149,9 +149,10 @@ class DataConfig(Section):
         description=f"Format of the files: {_ABOUT_FORMATS}; {AUTO} goes by the file endings. `.gz`, `.bz2`, `.zst` "
         "and `.lz4` are decompressed.",
     )
-    types: dict[str, Literal["integer", "number", "text"]] = Field(
+    types: dict[str, Literal["integer", "number", "text", "list"]] = Field(
         default_factory=dict,
-        description="Types of columns, which override the schema and the values seen, such as `{zip: text}`.",
+        description="Types of columns, which override the schema and the values seen, such as `{zip: text}`. A list "
+        "holds several texts or numbers in a cell, and is stored as JSON; a row is in the slice of each.",
     )
     csv: CsvConfig = Field(default_factory=CsvConfig)
     query: str | None = Field(

@@ -97,6 +97,14 @@ def some_flights(flights: pd.DataFrame) -> pd.DataFrame:
         weight=random.choice([0.0, 0.5, 1.0, 3.0], len(frame)),
         rating=random.integers(0, 3, len(frame)),
         gate=pd.Series(random.choice([1.5, 2.25, np.nan], len(frame))),
+        # Lists: missing, empty, of one value twice, and with a missing value.
+        tags=pd.Series(
+            [
+                [None, [], ["b", "a"], ["b", "b"], ["Zürich \u2708", "a", None]][place]
+                for place in random.integers(0, 5, len(frame))
+            ]
+        ),
+        stops=pd.Series([[[3, 12], [], [12, 12], [7]][place % 4] for place in range(len(frame))]),
         hour=frame.hour.astype("int64"),
     )
 

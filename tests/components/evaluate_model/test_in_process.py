@@ -87,6 +87,18 @@ CASES: dict[str, dict[str, Any]] = {
         ],
         "champion": None,
     },
+    "slices of lists": {
+        "metrics_specs": metrics("BinaryAccuracy", "MeanPrediction", "ExampleCount"),
+        "slicing_specs": [
+            {},
+            {"feature_keys": ["tags"]},
+            {"feature_keys": ["origin", "tags"]},
+            {"feature_keys": ["tags", "stops"]},
+            {"feature_keys": ["origin"], "feature_values": {"tags": "b"}},
+            {"feature_values": {"stops": "12"}},
+        ],
+        "champion": None,
+    },
     "weights": {
         "metrics_specs": [
             *metrics("AUC", "MeanLabel", "BinaryCrossEntropy", "CalibrationPlot", "Precision"),

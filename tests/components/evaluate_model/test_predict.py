@@ -110,6 +110,13 @@ def test_of_two_models_the_one_that_takes_the_label_is_named(examples, who, fix)
         needed_columns(examples, models, [], "")
 
 
+def test_the_lists_of_a_spans_files_are_read():
+    texts = ['["a", "ü", null]', None, "[]", "[1, 2.5, true]"]
+    batch = pa.RecordBatch.from_pydict({"tags": texts})
+    kept = slice_batch(batch, ["tags"], ["tags"])
+    assert kept["tags"].to_pylist() == [["a", "ü"], None, [], ["1", "2.5", "true"]]
+
+
 def test_a_number_that_is_none_is_in_no_slice():
     batch = pa.RecordBatch.from_pydict({"gate": [1.5, float("nan")], "hour": [7, 8], "x": [0, 0]})
     kept = slice_batch(batch, ["gate", "hour", "site"])

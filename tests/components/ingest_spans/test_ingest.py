@@ -316,6 +316,17 @@ def test_nested_columns_are_named(project, tmp_path):
         project.run()
 
 
+def test_a_column_that_is_said_to_hold_lists_is_stored_as_json(project, tmp_path):
+    for name in "12":
+        pq.write_table(
+            pa.table({"a": [["x", "ü"], []], "label": [0, 1]}), tmp_path / "in" / f"{name}.parquet"
+        )
+    project.pattern = str(tmp_path / "in" / "{span}.parquet")
+    examples, _ = project.run(types={"a": "list"})
+    assert examples.lists == ("a",)
+    assert examples.read_table("eval")["a"].to_pylist() == ['["x", "ü"]', "[]"]
+
+
 def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
     with pytest.raises(RetrainerError, match=r"only 1 span .*nothing is left"):
         project.run(span="1")
@@ -454,7 +465,9 @@ def test_types_that_are_set_go_before_the_values_and_the_schema(project):
 
 
 def test_types_that_there_are_not_are_named(project):
-    with pytest.raises(RetrainerError, match=r"is 'txt' for 'id'; use integer, number or text"):
+    with pytest.raises(
+        RetrainerError, match=r"is 'txt' for 'id'; use integer, number, text or list"
+    ):
         project.run(types={"id": "txt"})
     with pytest.raises(RetrainerError, match=r"data\.types names 'idd'.*Did you mean 'id'"):
         project.run(types={"idd": "text"})

@@ -40,3 +40,34 @@ def test_more_values_than_a_short_number_counts_and_chunks_with_words_of_their_o
         (("number", 1),): [1, 40_001],
         (("number", 39_999),): [39_999],
     }
+
+
+def test_a_row_is_once_in_the_slice_of_each_value_of_its_list():
+    column = pa.chunked_array(
+        [[["b", "a", "b"], None, []], [["a"], ["ü", None]]], pa.list_(pa.string())
+    )
+    table = pa.table({"tags": column, "place": ["x", "x", "x", "y", None]})
+    specs = [
+        config_pb2.SlicingSpec(feature_keys=["tags"]),
+        config_pb2.SlicingSpec(feature_keys=["place"], feature_values={"tags": "a"}),
+        config_pb2.SlicingSpec(feature_values={"tags": "b"}),
+    ]
+    slices = slice_rows(table, specs)
+    assert {key: rows.tolist() for key, rows in slices.items()} == {
+        (("place", "x"), ("tags", "a")): [0],
+        (("place", "y"), ("tags", "a")): [3],
+        (("tags", "a"),): [0, 3],
+        (("tags", "b"),): [0],
+        (("tags", "ü"),): [4],
+    }
+
+
+def test_the_values_of_two_lists_are_crossed():
+    table = pa.table({"tags": [["a", "b"], ["a"], []], "stops": [[7, 3], [7, 7], [7]]})
+    slices = slice_rows(table, [config_pb2.SlicingSpec(feature_keys=["tags", "stops"])])
+    assert {key: rows.tolist() for key, rows in slices.items()} == {
+        (("stops", 3), ("tags", "a")): [0],
+        (("stops", 3), ("tags", "b")): [0],
+        (("stops", 7), ("tags", "a")): [0, 1],
+        (("stops", 7), ("tags", "b")): [0],
+    }

@@ -17,6 +17,8 @@ CELLS = {
     "delay": pa.array([3, 20, None]),
     "share": pa.array(["0.5", "2", None]),
     "name": pa.array([" Ulm", "KÖLN", None]),
+    "tags": pa.array(["a| b||", "", None]),
+    "list": pa.array([["a", "b"], [], None]),
 }
 
 
@@ -47,6 +49,12 @@ def derived(expression):
         ({"equal": ["delay", 3]}, [True, False, None]),
         ({"coalesce": ["name", {"value": "?"}]}, [" Ulm", "KÖLN", "?"]),
         ({"hour": "not_there"}, [None, None, None]),
+        ({"split_pattern": ["tags", {"value": "|"}]}, ['["a", "b"]', "[]", None]),
+        ({"list_contains": ["list", {"value": "b"}]}, [True, False, None]),
+        (
+            {"list_contains": [{"split_pattern": ["tags", {"value": "|"}]}, {"value": "c"}]},
+            [False, False, None],
+        ),
     ],
 )
 def test_a_column_is_made_by_the_function_of_arrow(expression, cells):
@@ -94,6 +102,8 @@ def test_columns_get_their_new_names_and_keep_those_they_have():
         ({"a": {"hour": "old"}, "new": "old"}, "'old', which is called 'new' here"),
         ({"a": {"value": "x"}}, "is a value alone"),
         ({"a": 1}, "is a value alone"),
+        ({"a": {"split_pattern": ["b", "|"]}}, "'split_pattern' takes a column and a text"),
+        ({"a": {"utf8_lower": {"split_pattern": ["b", {"value": "|"}]}}}, "'utf8_lower' does not"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(columns, says):
@@ -109,6 +119,11 @@ def test_what_cannot_be_is_refused_by_name(columns, says):
         (
             {"hash": ("w",), "columns": {"w": {"utf8_lower": "who"}}},
             r"which data\.hash\.columns names",
+        ),
+        ({"types": {"who": "list"}, "hash": ("who",)}, "'who' is a list"),
+        (
+            {"columns": {"label": {"split_pattern": ["b", {"value": "|"}]}}},
+            "'label' is a list",
         ),
         ({"key": ("id",), "key_features": ("city",)}, "'city', which is no part of key"),
     ],
