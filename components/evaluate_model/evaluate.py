@@ -37,7 +37,7 @@ from .champion_comparison import (
 )
 from .champion_policy import apply_policy, compare_by_policy
 from .evidence.checks import EvidenceCheck
-from .evidence.comparison import compare_on_evidence
+from .evidence.comparison import compare_on_evidence, compared_metrics
 from .evidence.settings import GateSettings, Otherwise
 from .gate import Verdict, add_evidence, judge
 from .input_problems import input_problems
@@ -118,11 +118,6 @@ def evaluate(
         RetrainerError: If the models can't be judged with these settings on these rows.
     """
     settings = GateSettings.read(gate or {})
-    if settings.significance and beam_args:
-        raise RetrainerError(
-            "gate.require_significance compares the models row by row in this process, and evaluate_model runs on Beam "
-            "here. Leave one of the two out."
-        )
     examples = Examples.read(examples_path)
     champion = Champion.read(champion_path)
     progress("loading the models")
@@ -153,6 +148,9 @@ def evaluate(
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]
         models = {name: loaded[name] for name in names}
         asked = requirements(config)
+        directions = (
+            compared_metrics(config, settings, models[CANDIDATE].outputs) if against.exists else {}
+        )
         os.makedirs(folder, exist_ok=True)
         plots: dict[str, ModelPlots] = {}
         scores: Scores | None = None
@@ -161,7 +159,7 @@ def evaluate(
             uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
             if against.uri is not None:
                 uris[BASELINE] = (against.uri, models[BASELINE].who)
-            evaluate_examples_on_beam(
+            scores = evaluate_examples_on_beam(
                 config,
                 rows,
                 uris,
@@ -171,9 +169,12 @@ def evaluate(
                 not against.exists,
                 beam_args,
                 batch_rows,
+                sum(model.outputs for model in models.values()) if directions else 0,
             )
             counts = InputCounts.from_json(read_json(join(folder, COUNTS_FILE)))
             silent = _check(counts, asked, models, rows.label, example_weight_key)
+            if scores is not None and scores.rows < (good := counts.rows - silent):
+                how += f"; intervals from {scores.rows:,} of {good:,} rows, drawn at random"
         else:
             scores = score(rows, models, columns, example_weight_key, batch_rows)
             counts, good = count_inputs(
@@ -190,7 +191,9 @@ def evaluate(
         verdict = judge(evaluation, against)
         evidence: list[EvidenceCheck] = []
         if scores is not None and against.exists:
-            evidence = compare_on_evidence(config, scores, evaluation, settings, against.name)
+            evidence = compare_on_evidence(
+                config, scores, evaluation, settings, directions, against.name
+            )
         return _Computed(config, evaluation, verdict, how, plots, silent, tuple(evidence))
 
     champion_model = loaded.get(BASELINE)

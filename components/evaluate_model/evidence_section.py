@@ -76,7 +76,9 @@ def _row(check: EvidenceCheck, reach: float) -> list[object]:
         ),
         breakable(check.slice),
         Cell(f"{check.rows:,}", check.rows),
-        Cell(difference(check.difference), check.difference),
+        Cell(difference(check.difference), check.difference)
+        if math.isfinite(check.difference)
+        else "",
         _bar(check, reach),
         Cell(number(check.bound), check.bound),
     ]
@@ -84,7 +86,7 @@ def _row(check: EvidenceCheck, reach: float) -> list[object]:
 
 def _bar(check: EvidenceCheck, reach: float) -> Markup:
     """Draw an interval, its middle, zero and the bound."""
-    if check.passed is None:
+    if check.passed is None or not math.isfinite(check.low):
         return Markup('<span class="soft">{}</span>').format(check.reason)
 
     def x(value: float) -> float:

@@ -29,6 +29,7 @@ from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.saved_model import Model, load_model
 from ..lib.uris import is_local, join, write_json
 from .predict import score_batch
+from .scored_rows import KeptRows
 
 BATCH_ROWS = 1_000
 
@@ -62,7 +63,8 @@ def evaluate_examples_on_beam(
     rubber_stamp: bool,
     beam_args: Sequence[str],
     batch_rows: int,
-) -> None:
+    predictions: int = 0,
+) -> Scores | None:
     """Run TFMA on any Beam runner; the workers read and score the rows themselves.
 
     What the rows hold is counted on the way and written beside TFMA's files. Models that only this task reaches are
@@ -78,15 +80,22 @@ def evaluate_examples_on_beam(
         rubber_stamp: Whether this is a first model, judged without a baseline.
         beam_args: Beam's own options.
         batch_rows: Rows that go through a model at once.
+        predictions: How many numbers the models return for a row, if the scored rows are to come back; 0: none do.
+
+    Returns:
+        The scored rows in the order of the examples, or a sample of them (see `scored_rows`); None if none come back.
     """
     files = worker_files(examples.splits[EVAL])
     with open_engine("evaluate_model", beam_args, [file.uri for file in files]) as engine:
         shared = {name: (_shared(engine, name, uri), who) for name, (uri, who) in models.items()}
         results = join(engine.folder, "evaluation")
+        kept = None
+        if predictions:
+            kept = KeptRows.at(join(engine.folder, "scores"), examples.rows(EVAL), predictions)
         with sinks_shared(), engine.pipeline() as pipeline:
             scored = (
                 pipeline
-                | "Files" >> WorkItems(files)
+                | "Files" >> WorkItems(list(enumerate(files)))
                 | "Score"
                 >> beam.ParDo(
                     _Score(
@@ -96,6 +105,7 @@ def evaluate_examples_on_beam(
                         list(columns),
                         batch_rows,
                         examples.lists,
+                        kept,
                     )
                 ).with_outputs(_Score.COUNTS, main="rows")
             )
@@ -106,6 +116,7 @@ def evaluate_examples_on_beam(
             )
             _evaluate(scored["rows"], config, beam_path(results), rubber_stamp)
         download(results, folder)
+        return kept.read() if kept else None
 
 
 def _shared(engine: Engine, name: str, uri: str) -> str:
@@ -131,6 +142,7 @@ class _Score(beam.DoFn):
         columns: list[str],
         batch_rows: int,
         lists: Sequence[str],
+        kept: KeptRows | None,
     ) -> None:
         self._uris = models
         self._config = config
@@ -138,15 +150,17 @@ class _Score(beam.DoFn):
         self._columns = columns
         self._batch_rows = batch_rows
         self._lists = tuple(lists)
+        self._kept = kept
         self._demands = requirements(config)
         self._models: dict[str, Model] = {}
 
     def setup(self) -> None:
         self._models = {name: load_model(uri, who) for name, (uri, who) in self._uris.items()}
 
-    def process(self, element: SpanPart) -> Iterable[Any]:
+    def process(self, element: tuple[int, SpanPart]) -> Iterable[Any]:
         spec = self._config.model_specs[0]
-        for batch in element.iter_batches(self._columns, self._batch_rows):
+        file, part = element
+        for i, batch in enumerate(part.iter_batches(self._columns, self._batch_rows)):
             scores = score_batch(
                 batch,
                 spec.label_key,
@@ -164,7 +178,10 @@ class _Score(beam.DoFn):
             yield beam.pvalue.TaggedOutput(self.COUNTS, counts)
             # On rows that break a rule TFMA would fail with all of their numbers in its message. They are counted,
             # and the evaluation is refused once it is known how many there are.
-            yield from _batches(self._config, scores if good.all() else scores.of(good))
+            kept = scores if good.all() else scores.of(good)
+            if self._kept:
+                self._kept.write(kept, file, i)
+            yield from _batches(self._config, kept)
 
 
 def _write_counts(counts: InputCounts, uri: str) -> None:

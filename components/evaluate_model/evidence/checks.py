@@ -118,6 +118,9 @@ def _judge_all_rows(
     bound = 0.0 if is_gain else -direction * margin_of(one, direction, significance)
     low, high = one.interval(significance.confidence if is_gain else _one_sided(significance))
     check = _check(Kind.GAIN if is_gain else Kind.NO_LOSS, one, low, high, bound)
+    if not one.undefined and math.isfinite(one.challenger) and not math.isfinite(one.champion):
+        # As a change threshold, it is not judged because of the champion's predictions.
+        return _with(check, None, _no_evidence(one))
     if not _has_evidence(one):
         reason = f"{one.metric}: {_no_evidence(one)}, so nothing is shown about its change"
         return _with(check, False, reason)
@@ -305,6 +308,10 @@ def _has_evidence(one: PairedDifference) -> bool:
 def _no_evidence(one: PairedDifference) -> str:
     if one.undefined:
         return one.undefined
+    if not math.isfinite(one.challenger):
+        return "undefined because of the model's predictions; for example, none is positive"
+    if not math.isfinite(one.champion):
+        return "undefined for the champion"
     if one.groups < LEAST_GROUPS:
         return f"{plural(one.groups, 'group')} of rows, and at least {LEAST_GROUPS} are needed"
     return "it has no value when some of the rows are left out"

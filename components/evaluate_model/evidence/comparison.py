@@ -1,12 +1,20 @@
 """Challenger and champion compared row by row, as the settings ask."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 
 from ...lib.errors import RetrainerError
 from ...lib.evaluation.array_metrics.array_path import NotCoveredError
+from ...lib.evaluation.eval_config import BASELINE, CANDIDATE
 from ...lib.evaluation.metric_directions import NEITHER, direction_of, metric_directions
+from ...lib.evaluation.metric_names import result_names
 from ...lib.evaluation.paired.differences import paired_differences
 from ...lib.evaluation.paired.groups import assign_groups
 from ...lib.evaluation.scores import Scores
@@ -18,39 +26,29 @@ from .checks import EvidenceCheck, judge_differences
 from .settings import GateSettings
 
 
-def compare_on_evidence(
-    config: config_pb2.EvalConfig,
-    scores: Scores,
-    evaluation: Evaluation,
-    settings: GateSettings,
-    champion: str,
-) -> list[EvidenceCheck]:
-    """Compare two models on the same rows.
+def compared_metrics(
+    config: config_pb2.EvalConfig, settings: GateSettings, outputs: int
+) -> dict[str, int]:
+    """Find the metrics to compare by, before any row is read.
 
     Args:
         config: The config of the evaluation, with a champion.
-        scores: Rows with the predictions of both models; with `cluster` that column is among its slice columns.
-        evaluation: What TFMA computed of the same rows.
         settings: The gate's settings.
-        champion: The champion's name in messages.
+        outputs: How many numbers the challenger returns for a row.
 
     Returns:
-        The checks; none without `significance`.
+        `HIGHER` or `LOWER` by the metric's name; none without `significance`.
 
     Raises:
         RetrainerError: If a metric can't be compared, or none is left to compare by.
     """
     significance = settings.significance
     if significance is None:
-        return []
+        return {}
     known = metric_directions(config)
-    named = significance.metrics or tuple(
-        dict.fromkeys(
-            check.metric
-            for check in evaluation.checks
-            if direction_of(check.metric, known) != NEITHER
-        )
-    )
+    named = significance.metrics or [
+        name for name in _with_threshold(config) if direction_of(name, known) != NEITHER
+    ]
     directions = {name: direction_of(name, known) for name in named}
     if not directions:
         raise RetrainerError(
@@ -67,16 +65,38 @@ def compare_on_evidence(
                     else f"which is not computed.{did_you_mean(name, known, 'Computed are')}"
                 )
             )
+    _check_comparable(config, list(directions), outputs)
+    return directions
+
+
+def compare_on_evidence(
+    config: config_pb2.EvalConfig,
+    scores: Scores,
+    evaluation: Evaluation,
+    settings: GateSettings,
+    directions: Mapping[str, int],
+    champion: str,
+) -> list[EvidenceCheck]:
+    """Compare two models on the same rows.
+
+    Args:
+        config: The config of the evaluation, with a champion.
+        scores: Rows with the predictions of both models; with `cluster` that column is among its slice columns.
+        evaluation: What TFMA computed of the same rows.
+        settings: The gate's settings.
+        directions: The metrics to compare by, from `compared_metrics`.
+        champion: The champion's name in messages.
+
+    Returns:
+        The checks; none without `significance`.
+    """
+    significance = settings.significance
+    if significance is None:
+        return []
     progress("comparing with the champion row by row")
     cluster = scores.slices[settings.cluster] if settings.cluster else None
     groups = assign_groups(scores.rows, significance.draws, cluster)
-    try:
-        differences = paired_differences(config, scores, list(directions), groups)
-    except NotCoveredError as missing:
-        raise RetrainerError(
-            f"gate.require_significance can't compare by {missing}: its sums can't be made for a part of the rows. "
-            "Name other metrics as gate.require_significance.metrics."
-        ) from missing
+    differences = paired_differences(config, scores, list(directions), groups)
     undefined = {
         (result.name, metric): value.undefined
         for result in evaluation.slices
@@ -87,11 +107,33 @@ def compare_on_evidence(
         replace(one, undefined=undefined.get((slice_name(one.slice_key), one.metric), ""))
         for one in differences
     ]
-    compared = {one.metric for one in differences if not one.slice_key and not one.undefined}
-    for name in directions:
-        if name not in compared:
-            raise RetrainerError(
-                f"gate.require_significance can't compare by '{name}': it is not a number on all rows. Name other "
-                "metrics as gate.require_significance.metrics."
-            )
     return judge_differences(differences, directions, settings, champion)
+
+
+def _with_threshold(config: config_pb2.EvalConfig) -> list[str]:
+    """List the names of results that have a threshold, each once."""
+    names = result_names(config)
+    thresholds = metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, config)
+    return list(
+        dict.fromkeys(
+            names(key._replace(is_diff=False)) for key in thresholds if key.model_name != BASELINE
+        )
+    )
+
+
+def _check_comparable(config: config_pb2.EvalConfig, metrics: Sequence[str], outputs: int) -> None:
+    """Compare by each metric on a few made-up rows: what has no sums for a part of the rows fails here, not later."""
+    shape = (4,) if outputs == 1 else (4, outputs)
+    prediction = np.full(shape, 1 / max(outputs, 2), np.float32)
+    label = np.array([0, 1, 0, 1])
+    rows = Scores(label, {CANDIDATE: prediction, BASELINE: prediction}, None, pa.table({"": label}))
+    for name in metrics:
+        try:
+            # What else is wrong with labels or predictions is said of the real ones.
+            with suppress(ValueError, TypeError, IndexError, tf.errors.OpError):
+                paired_differences(config, rows, [name], np.array([0, 0, 1, 1]))
+        except NotCoveredError as missing:
+            raise RetrainerError(
+                f"gate.require_significance can't compare by '{name}': its sums can't be made for a part of the rows "
+                f"({missing}). Name other metrics as gate.require_significance.metrics."
+            ) from missing

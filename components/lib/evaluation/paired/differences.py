@@ -32,7 +32,7 @@ class PairedDifference:
         challenger: The challenger's value.
         champion: The champion's value.
         challenger_error: Standard error of the challenger's value.
-        error: Standard error of the difference; NaN where a draw has no value.
+        error: Standard error of the difference; NaN where a draw, or one of the models, has no value.
         undefined: Why no model has a value on these rows, such as `8 rows, all with label 0`; empty if they have.
     """
 
@@ -89,8 +89,7 @@ def paired_differences(
         least_rows: Slices with fewer rows are left out.
 
     Returns:
-        A difference for each metric and slice, all rows first. One whose value is no number for either model is not
-        in it.
+        A difference for each metric and slice, all rows first. Its values are NaN where a metric is undefined.
 
     Raises:
         NotCoveredError: If a metric's sums can't be made by group.
@@ -150,8 +149,6 @@ def _compare(
         other = key.make_baseline_key(BASELINE)
         pairs = np.array([[float(draw[key]), float(draw[other])] for draw in draws])
         challenger, champion = pairs[0].tolist()
-        if not math.isfinite(challenger) or not math.isfinite(champion):
-            continue
         without = pairs[1:]
         yield PairedDifference(
             metric=name,

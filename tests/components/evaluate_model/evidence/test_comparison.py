@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from retrainer.components.evaluate_model import evaluate, scored_rows
 from retrainer.components.lib.errors import RetrainerError
 
 
@@ -75,10 +77,82 @@ def test_what_can_not_be_compared_is_named(
         run(specs(0.5), gate=gate)
 
 
-def test_evidence_needs_the_rows_in_this_process(run: Callable[..., Any]) -> None:
-    with pytest.raises(RetrainerError, match="evaluate_model runs on Beam here"):
-        run(
-            specs(0.5),
-            gate={"require_significance": True},
-            beam_args=["--runner=DirectRunner"],
-        )
+ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+
+
+def evidence(outcome: Any) -> list[dict[str, Any]]:
+    """Return the checks on evidence, whose numbers are the comparison's own."""
+    checks = json.loads((outcome.folder / "blessing" / "checks.json").read_text())["checks"]
+    return [check for check in checks if "threshold" not in check["kind"]]
+
+
+def test_beam_brings_the_rows_back_in_their_order(run: Callable[..., Any]) -> None:
+    """Groups are drawn by a row's place, so equal intervals mean equal rows in equal order, whichever worker had them.
+
+    The champion predicts NaN on some rows, which are left out.
+    """
+    asked = {"require_significance": {"draws": 30}, "cluster": "tailnum", "slices": {"min_rows": 50}}
+    # Batches of 128 rows, which end in the middle of a file.
+    settings = {"champion": "nan", "gate": asked, "batch_rows": 128}
+    here = run(specs(0.5), **settings)
+    found = evidence(here)
+    assert any(check["passed"] is not None and check["slice"] != "overall" for check in found)
+    there = run(specs(0.5), **settings, beam_args=ON_BEAM)
+    assert evidence(there) == found
+    assert there.verdict == here.verdict
+    assert "predicts NaN or infinity on the others" in here.verdict
+
+
+def test_more_rows_than_come_back_are_compared_by_a_sample(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scored_rows, "MOST_PREDICTIONS", 600)
+    asked = {"require_significance": {"draws": 30}}
+    first = run(specs(0.5), gate=asked, beam_args=ON_BEAM)
+    overall = evidence(first)[0]
+    assert overall["rows"] == pytest.approx(300, abs=50), "of 600 rows, with two predictions each"
+    assert f"intervals from {overall['rows']} of 600 rows, drawn at random" in first.page
+    assert evidence(run(specs(0.5), gate=asked, beam_args=ON_BEAM)) == evidence(first)
+
+
+def test_a_metric_that_can_not_be_compared_is_named_before_any_row_is_read(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "score", None)
+    similarity = {"class_name": "ExactMatch", "threshold": {"value_threshold": {"lower_bound": 0}}}
+    with pytest.raises(RetrainerError, match=r"can't compare by 'exact_match': .* \(exact_match"):
+        run([{"metrics": [similarity]}], gate={"require_significance": True})
+
+
+def test_a_metric_without_a_value_is_shown_nothing_about(
+    run: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    """A verdict is written all the same."""
+    outcome = run(
+        specs(0.5), frame=some_flights.assign(late=0), gate={"require_significance": True}
+    )
+    assert outcome.verdict.startswith("refused: all eval rows have label 0")
+    (overall, *_) = evidence(outcome)
+    assert overall["passed"] is False
+    assert "600 rows, all with label 0" in overall["reason"]
+    assert outcome.blessing["reasons"][-1] == overall["reason"]
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "passed", "words"),
+    [
+        ("coin", "late", False, "undefined because of the model's predictions"),
+        ("late", "coin", None, "undefined for the champion"),
+    ],
+)
+def test_a_metric_that_predictions_leave_undefined(
+    run: Callable[..., Any], challenger: str, champion: str, passed: bool | None, words: str
+) -> None:
+    """A constant has no positive prediction, so no precision: of the challenger that refuses it."""
+    metrics = [{"metrics": [*specs(0.4)[0]["metrics"], {"class_name": "PPV"}]}]
+    asked = {"require_significance": {"metrics": ["ppv"]}}
+    outcome = run(metrics, challenger=challenger, champion=champion, gate=asked)
+    (overall, *_) = evidence(outcome)
+    assert overall["passed"] is passed
+    assert words in overall["reason"]
+    assert outcome.blessing["blessed"] is (passed is None)

@@ -1,0 +1,115 @@
+"""Scored rows that Beam's workers keep for the task, which compares the models by them: files of a bounded size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ..lib.evaluation.scores import Scores
+from ..lib.examples import concat_tables
+from ..lib.uris import filesystem, join, read_bytes, write_atomic
+
+MOST_PREDICTIONS = 20_000_000
+"""Predictions of both models that come back: 10 million rows of models with one output, about 300 MB in memory. From
+more rows a sample is drawn, whose intervals are still those of its rows: narrower than any margin by then."""
+SEED = 1
+"""The sample is drawn with a fixed seed, so that the same rows give the same intervals."""
+
+_LABEL, _WEIGHT, _PREDICTION, _SLICE = "label", "weight", "prediction:", "slice:"
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """Where workers write scored rows, and which.
+
+    Attributes:
+        uri: The folder.
+        share: The share of the rows that is kept, drawn at random; 1: all.
+    """
+
+    uri: str
+    share: float = 1.0
+
+    @classmethod
+    def at(cls, uri: str, rows: int, predictions: int) -> "KeptRows":
+        """Keep as many rows as fit.
+
+        Args:
+            uri: The folder.
+            rows: How many there are.
+            predictions: How many numbers the models return for each.
+        """
+        return cls(uri, min(1.0, MOST_PREDICTIONS / max(rows * predictions, 1)))
+
+    def write(self, scores: Scores, file: int, batch: int) -> None:
+        """Write the rows of a batch; a worker that does it again writes the same.
+
+        Args:
+            scores: The rows.
+            file: Number of the file that they are from.
+            batch: Number of the batch in that file.
+        """
+        if self.share < 1:
+            drawn = np.random.default_rng([SEED, file, batch]).random(scores.rows)
+            scores = scores.of(drawn < self.share)
+        if not scores.rows:
+            return
+        columns = {_LABEL: pa.array(scores.label)}
+        if scores.weight is not None:
+            columns[_WEIGHT] = pa.array(scores.weight)
+        for name, values in scores.predictions.items():
+            columns[_PREDICTION + name] = _to_lists(values)
+        for name in scores.slices.column_names:
+            columns[_SLICE + name] = scores.slices[name].combine_chunks()
+        table = pa.table(columns)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        write_atomic(join(self.uri, f"{file:06}-{batch:06}.arrow"), sink.getvalue().to_pybytes())
+
+    def read(self) -> Scores | None:
+        """Read all rows in the order that they have in the examples, whichever worker wrote them; None without any."""
+        parts = list(self._tables())
+        if not parts:
+            return None
+        first = parts[0].column_names
+        return Scores(
+            label=np.concatenate([part[_LABEL].to_numpy() for part in parts]),
+            predictions={
+                name.removeprefix(_PREDICTION): np.concatenate([_to_numbers(p[name]) for p in parts])
+                for name in first
+                if name.startswith(_PREDICTION)
+            },
+            weight=np.concatenate([part[_WEIGHT].to_numpy() for part in parts])
+            if _WEIGHT in first
+            else None,
+            slices=concat_tables([_slices(part) for part in parts]),
+        )
+
+    def _tables(self) -> Iterator[pa.Table]:
+        fs, path = filesystem(self.uri)
+        if not fs.exists(path):
+            return
+        for name in sorted(one.rpartition("/")[2] for one in fs.find(path)):
+            if name.endswith(".arrow"):
+                yield pa.ipc.open_stream(read_bytes(join(self.uri, name))).read_all()
+
+
+def _to_lists(values: np.ndarray) -> pa.Array:
+    """Lay predictions out as a column: numbers, or lists of one length for several outputs."""
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def _to_numbers(column: pa.ChunkedArray) -> np.ndarray:
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy()
+    width = column.type.list_size
+    return column.combine_chunks().flatten().to_numpy().reshape(-1, width)
+
+
+def _slices(table: pa.Table) -> pa.Table:
+    names = [name for name in table.column_names if name.startswith(_SLICE)]
+    return table.select(names).rename_columns([name.removeprefix(_SLICE) for name in names])
