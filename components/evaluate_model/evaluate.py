@@ -173,8 +173,9 @@ def evaluate(
             )
             counts = InputCounts.from_json(read_json(join(folder, COUNTS_FILE)))
             silent = _check(counts, asked, models, rows.label, example_weight_key)
-            if scores is not None and scores.rows < (good := counts.rows - silent):
-                how += f"; intervals from {scores.rows:,} of {good:,} rows, drawn at random"
+            answered = counts.rows - silent
+            if scores is not None and scores.rows < answered:
+                how += f"; intervals from {scores.rows:,} of {answered:,} rows, drawn at random"
         else:
             scores = score(rows, models, columns, example_weight_key, batch_rows)
             counts, good = count_inputs(

@@ -77,7 +77,9 @@ class KeptRows:
         return Scores(
             label=np.concatenate([part[_LABEL].to_numpy() for part in parts]),
             predictions={
-                name.removeprefix(_PREDICTION): np.concatenate([_to_numbers(p[name]) for p in parts])
+                name.removeprefix(_PREDICTION): np.concatenate(
+                    [_to_numbers(p[name]) for p in parts]
+                )
                 for name in first
                 if name.startswith(_PREDICTION)
             },

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ...components.lib.evaluation.config_checks import Problem
+from ...components.lib.evaluation.paired.not_compared import NOT_COMPARED
 from ...components.lib.words import did_you_mean
-from .engines import engine_arguments
 from .sections.gate import SignificanceConfig
 from .sections.retrain import RetrainConfig
 
@@ -22,12 +23,8 @@ def gate_problems(config: RetrainConfig) -> Iterator[Problem]:
         A problem for each, with its place.
     """
     asked = config.gate.require_significance
-    if asked and engine_arguments(config, "evaluate_model"):
-        yield Problem(
-            "gate.require_significance compares the models in the task's process, but evaluate_model runs on Beam. "
-            "Take evaluate_model out of engine.components (or empty beam_args), or remove gate.require_significance.",
-            place="gate.require_significance",
-        )
+    if asked:
+        yield from _not_compared(config)
     if not isinstance(asked, SignificanceConfig):
         return
     known = list(_metric_names(config))
@@ -42,12 +39,31 @@ def gate_problems(config: RetrainConfig) -> Iterator[Problem]:
             yield Problem(text, stops=False, place=place)
 
 
+def _not_compared(config: RetrainConfig) -> Iterator[Problem]:
+    """Find metrics that evaluate_model can't compare by, though it is asked to."""
+    asked = config.gate.require_significance
+    named = asked.metrics if isinstance(asked, SignificanceConfig) else []
+    for place, name, metric in _metrics(config):
+        has_threshold = metric.get("threshold") or metric.get("per_slice_thresholds")
+        if metric.get("class_name") in NOT_COMPARED and (name in named if named else has_threshold):
+            yield Problem(
+                f"gate.require_significance can't compare by '{name}': it has no value without a part of the rows. "
+                "Name the metrics to compare by as gate.require_significance.metrics.",
+                place=place,
+            )
+
+
 def _metric_names(config: RetrainConfig) -> Iterator[str]:
-    """List the names of the metrics: the one in a metric's config, or its class in snake case."""
-    for spec in config.evaluation.metrics_specs:
+    return (name for _, name, _ in _metrics(config))
+
+
+def _metrics(config: RetrainConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """List the metrics: the place, the name (in a metric's config, or its class in snake case) and the settings."""
+    for i, spec in enumerate(config.evaluation.metrics_specs):
         metrics = spec.get("metrics")
-        for metric in metrics if isinstance(metrics, list) else ():
+        for j, metric in enumerate(metrics if isinstance(metrics, list) else ()):
             settings = metric.get("config") if isinstance(metric, dict) else None
             named = settings.get("name") if isinstance(settings, dict) else None
             if isinstance(metric, dict) and isinstance(named or metric.get("class_name"), str):
-                yield named or _WORD.sub("_", metric["class_name"]).lower()
+                name = named or _WORD.sub("_", metric["class_name"]).lower()
+                yield f"evaluation.metrics_specs[{i}].metrics[{j}]", name, metric

@@ -4,10 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
+from tensorflow_model_analysis.metrics import metric_specs
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation.array_metrics.array_path import NotCoveredError
+from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config
+from retrainer.components.lib.evaluation.paired.differences import paired_differences
+from retrainer.components.lib.evaluation.paired.not_compared import NOT_COMPARED
+from retrainer.components.lib.evaluation.scores import Scores
 from retrainer.pipelines.project.checks import check_settings
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.starting import init_project
@@ -38,6 +46,35 @@ def test_a_metric_that_is_not_computed_is_named(check: Callable[..., list[str]])
     assert "Did you mean 'auc'?" in found
 
 
-def test_a_comparison_is_not_made_on_an_engine(check: Callable[..., list[str]]) -> None:
-    with pytest.raises(RetrainerError, match="Take evaluate_model out of engine"):
-        check(gate={"require_significance": True}, beam_args=["--runner=DirectRunner"])
+def test_an_engine_compares_too(check: Callable[..., list[str]]) -> None:
+    on_beam = {"beam_args": ["--runner=DirectRunner"]}
+    assert check(gate={"require_significance": True}, **on_beam) == check(gate={}, **on_beam)
+
+
+def test_a_metric_that_can_not_be_compared_by_is_named_with_its_line(
+    check: Callable[..., list[str]],
+) -> None:
+    floor = {"value_threshold": {"lower_bound": 0.5}}
+    metrics = [{"class_name": "AUC", "threshold": floor}, {"class_name": "ExactMatch"}]
+    evaluation = {"metrics_specs": [{"metrics": metrics}]}
+    gate = {"require_significance": True}
+    assert not [line for line in check(evaluation=evaluation, gate=gate) if "gate" in line]
+    metrics[1]["threshold"] = floor
+    with pytest.raises(RetrainerError, match=r"retrain.yaml:\d+: .*can't compare by 'exact_match'"):
+        check(evaluation=evaluation, gate=gate)
+    gate = {"require_significance": {"metrics": ["auc"]}}
+    assert not [line for line in check(evaluation=evaluation, gate=gate) if "gate" in line]
+
+
+def test_what_can_not_be_compared_by_is_what_evaluate_model_says() -> None:
+    for name in sorted(NOT_COMPARED):
+        config = build_eval_config([{"metrics": [{"class_name": name}]}], [], {}, "y", "", True)
+        label = np.array([0, 1, 0, 1])
+        prediction = label.astype(np.float32)
+        rows = Scores(
+            label, {CANDIDATE: prediction, BASELINE: prediction}, None, pa.table({"": label})
+        )
+        computed = metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+        names = {key.name for computation in computed for key in computation.keys}
+        with pytest.raises(NotCoveredError):
+            paired_differences(config, rows, names - {"example_count"}, label)

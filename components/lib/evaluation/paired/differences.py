@@ -12,12 +12,13 @@ from tensorflow_model_analysis.evaluators import (
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..array_metrics.array_path import Columns
+from ..array_metrics.array_path import Columns, NotCoveredError
 from ..eval_config import BASELINE, CANDIDATE
 from ..metric_names import result_names
 from ..scores import Scores
 from ..slices import SliceKey, slice_rows
-from .group_sums import Metrics, group_sums
+from .draws import Metrics
+from .group_sums import group_sums
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def paired_differences(
         A difference for each metric and slice, all rows first. Its values are NaN where a metric is undefined.
 
     Raises:
-        NotCoveredError: If a metric's sums can't be made by group.
+        NotCoveredError: If a metric's sums can't be made by group, or it is not one number.
     """
     names = result_names(config)
     computations = evaluator._filter_and_separate_computations(
@@ -147,6 +148,8 @@ def _compare(
     }
     for key, name in wanted.items():
         other = key.make_baseline_key(BASELINE)
+        if np.size(draws[0][key]) != 1:
+            raise NotCoveredError(f"{name} (several values)")
         pairs = np.array([[float(draw[key]), float(draw[other])] for draw in draws])
         challenger, champion = pairs[0].tolist()
         without = pairs[1:]

@@ -5,10 +5,7 @@ from accumulators. Here the accumulators of all leave-one-group-out draws are ma
 """
 
 import copy
-import functools
-import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,19 +15,14 @@ from tensorflow_model_analysis.metrics import (
     calibration_histogram,
     metric_types,
 )
-from tensorflow_model_analysis.utils.keras_lib import tf_keras
 
 from ..array_metrics import prepare
 from ..array_metrics.array_path import Columns, NotCoveredError, Rows
 from ..array_metrics.class_views import settings_of, view_classes
-from ..array_metrics.keras_metrics import KERAS_BATCH_ROWS
+from .draws import Draws, GroupSums, Metrics, by_group
+from .keras_sums import keras_sums
 
-Metrics = dict[Any, Any]
 _Derived: TypeAlias = metric_types.DerivedMetricComputation
-Draws = Iterator[Metrics]
-GroupSums = Callable[[Rows, np.ndarray, int], Draws]
-"""From the rows of a slice, their groups (shape (rows of the slice,)) and the number of groups to metrics: first over
-all of the rows, then over the rows without each group."""
 
 _SMALL = 1_000
 """Up to so many thresholds are kept as they are; of more, those that no row lies between are dropped."""
@@ -57,7 +49,7 @@ def group_sums(
     combiner = computation.combiner
     name = type(combiner).__name__
     if name == "_CompilableMetricsCombiner":
-        return _keras_means(combiner, columns)
+        return keras_sums(computation, columns)
     fill = prepare(computation, columns)
     is_histogram = name == "_CalibrationHistogramCombiner"
     if is_histogram or name == "_BinaryConfusionMatrixCombiner":
@@ -73,7 +65,7 @@ def group_sums(
     def draws(rows: Rows, group: np.ndarray, groups: int) -> Draws:
         whole = fill(rows)
         yield combiner.extract_output(whole)
-        for left_out in _by_group(rows, group, groups):
+        for left_out in by_group(rows, group, groups):
             yield combiner.extract_output(_without(whole, fill(left_out)))
 
     return draws
@@ -96,14 +88,6 @@ def _derive(asked: Sequence[_Derived], found: Metrics) -> Metrics:
         except KeyError:
             continue
     return made
-
-
-def _by_group(rows: Rows, group: np.ndarray, groups: int) -> Iterator[np.ndarray]:
-    numbers = np.arange(len(group))[rows] if isinstance(rows, slice) else rows
-    order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(groups + 1))
-    for start, end in itertools.pairwise(bounds):
-        yield numbers[order[start:end]]
 
 
 def _without(whole: Any, part: Any) -> Any:
@@ -234,55 +218,3 @@ def _merge(thresholds: _Thresholds, present: np.ndarray) -> _Thresholds:
         return _Thresholds(thresholds.key, thresholds.values, first)
     kept = np.flatnonzero(np.diff(first, prepend=-1))
     return _Thresholds(thresholds.key, thresholds.values[kept], first[kept])
-
-
-def _keras_means(combiner: Any, columns: Columns) -> GroupSums:
-    """Prepare Keras metrics that are means over rows; their values on each row are computed once."""
-    if combiner._output_names != [""] or combiner._sub_key is not None:
-        raise NotCoveredError("a Keras metric by output or class")
-    combiner.setup()
-    values = {
-        metric_types.MetricKey(
-            name=metric.name,
-            model_name=combiner._model_name,
-            output_name="",
-            sub_key=None,
-            example_weighted=combiner._example_weighted,
-        ): _row_values(metric, columns)
-        for metric in combiner._metrics[""]
-    }
-
-    def draws(rows: Rows, group: np.ndarray, groups: int) -> Draws:
-        weight = columns.weight[rows]
-        counts = np.bincount(group, weight, minlength=groups)
-        sums = {
-            key: np.bincount(group, weight * value[rows], minlength=groups)
-            for key, value in values.items()
-        }
-        for draw in range(-1, groups):
-            count = counts.sum() - (counts[draw] if draw >= 0 else 0.0)
-            yield {
-                key: (one.sum() - (one[draw] if draw >= 0 else 0.0)) / count if count else math.nan
-                for key, one in sums.items()
-            }
-
-    return draws
-
-
-def _row_values(metric: Any, columns: Columns) -> np.ndarray:
-    """Compute a Keras metric on each row, in batches."""
-    if isinstance(metric, tf_keras.metrics.MeanMetricWrapper):
-        of_rows = functools.partial(metric._fn, **metric._fn_kwargs)
-    elif hasattr(metric, "loss"):
-        of_rows = metric.loss.call
-    else:
-        raise NotCoveredError(f"{metric.name} ({type(metric).__name__})")
-    values = np.empty(len(columns.label))
-    for start in range(0, len(values), KERAS_BATCH_ROWS):
-        batch = slice(start, start + KERAS_BATCH_ROWS)
-        prediction = columns.prediction[batch]
-        found = of_rows(
-            columns.label[batch].reshape(-1, 1), prediction.reshape(len(prediction), -1)
-        )
-        values[batch] = np.asarray(found, np.float64).reshape(len(prediction), -1).mean(axis=1)
-    return values

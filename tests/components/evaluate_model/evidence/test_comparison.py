@@ -91,7 +91,11 @@ def test_beam_brings_the_rows_back_in_their_order(run: Callable[..., Any]) -> No
 
     The champion predicts NaN on some rows, which are left out.
     """
-    asked = {"require_significance": {"draws": 30}, "cluster": "tailnum", "slices": {"min_rows": 50}}
+    asked = {
+        "require_significance": {"draws": 30},
+        "cluster": "tailnum",
+        "slices": {"min_rows": 50},
+    }
     # Batches of 128 rows, which end in the middle of a file.
     settings = {"champion": "nan", "gate": asked, "batch_rows": 128}
     here = run(specs(0.5), **settings)

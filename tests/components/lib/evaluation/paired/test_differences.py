@@ -174,6 +174,36 @@ def test_values_by_class_and_over_all_classes_are_tfmas() -> None:
         assert one.error > 0
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_keras_metrics_that_are_no_means(weighted: bool) -> None:
+    """A root of a mean, and two whose states are taken away: each draw is the metric without a group."""
+    scores = scores_of(400, weighted=weighted)
+    config = config_of(
+        "RootMeanSquaredError", "R2Score", "BinaryIoU", weight="w" if weighted else ""
+    )
+    names = ["root_mean_squared_error", "r2_score", "binary_io_u"]
+    group = assign_groups(scores.rows, 10)
+    found = paired_differences(config, scores, names, group)
+    draws: dict[str, list[float]] = {name: [] for name in names}
+    for left_out in range(10):
+        ((_, metrics_without),) = evaluate_in_process(config, scores.of(group != left_out))
+        for key, value in metrics_without.items():
+            if key.is_diff and key.name in draws:
+                draws[key.name].append(value)
+    assert [one.metric for one in found] == names
+    for one in found:
+        without = np.array(draws[one.metric])
+        assert one.error == pytest.approx(
+            math.sqrt(0.9 * np.square(without - without.mean()).sum()), rel=1e-3
+        )
+
+
+def test_a_metric_of_several_values_is_named() -> None:
+    config = config_of({"class_name": "Precision", "config": {"thresholds": [0.3, 0.5]}})
+    with pytest.raises(NotCoveredError, match="precision \\(several values"):
+        paired_differences(config, scores_of(100), ["precision"], assign_groups(100, 10))
+
+
 def test_a_metric_that_can_not_be_summed_by_group_is_named() -> None:
     config = config_of("ExactMatch")
     with pytest.raises(NotCoveredError, match="exact_match"):

@@ -1,0 +1,72 @@
+"""Scored rows that workers keep for the task."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from retrainer.components.evaluate_model.scored_rows import MOST_PREDICTIONS, KeptRows
+from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
+from retrainer.components.lib.evaluation.scores import Scores
+
+
+def rows(start: int, count: int, outputs: int = 3, weighted: bool = True) -> Scores:
+    numbers = np.arange(start, start + count)
+    shape = (count, outputs) if outputs > 1 else (count,)
+    values = np.repeat(numbers, outputs).reshape(shape).astype(np.float32)
+    names = pa.chunked_array([pa.array([None if n % 5 == 0 else f"çd {n % 3}" for n in numbers])])
+    return Scores(
+        numbers,
+        {CANDIDATE: values, BASELINE: -values},
+        numbers / 2 if weighted else None,
+        pa.table({"place": names}),
+    )
+
+
+@pytest.mark.parametrize(("outputs", "weighted"), [(1, False), (3, True)])
+def test_rows_come_back_as_they_were_in_the_order_of_files_and_batches(
+    tmp_path: Path, outputs: int, weighted: bool
+) -> None:
+    kept = KeptRows(str(tmp_path / "kept"))
+    for file, batch, start in ((1, 0, 20), (0, 11, 10), (0, 2, 0), (0, 11, 10)):
+        kept.write(rows(start, 10, outputs, weighted), file, batch)
+    found, expected = kept.read(), rows(0, 30, outputs, weighted)
+    assert found is not None
+    assert (found.label == expected.label).all()
+    for name, values in expected.predictions.items():
+        assert found.predictions[name].dtype == np.float32
+        assert found.predictions[name].shape == values.shape
+        assert (found.predictions[name] == values).all()
+    assert found.slices.to_pydict() == expected.slices.to_pydict()
+    if expected.weight is None:
+        assert found.weight is None
+    else:
+        assert found.weight is not None
+        assert (found.weight == expected.weight).all()
+
+
+def test_the_share_is_what_fits() -> None:
+    assert KeptRows.at("x", 1_000, 2).share == 1
+    assert KeptRows.at("x", MOST_PREDICTIONS, 2).share == 0.5
+    assert KeptRows.at("x", 0, 2).share == 1
+
+
+def test_a_batch_that_is_drawn_again_is_the_same(tmp_path: Path) -> None:
+    first, second = (KeptRows(str(tmp_path / name), 0.3) for name in "ab")
+    for kept in (first, second):
+        kept.write(rows(0, 1_000, 1), 0, 0)
+        kept.write(rows(1_000, 1_000, 1), 0, 1)
+    one, other = first.read(), second.read()
+    assert one is not None
+    assert other is not None
+    assert one.label.tolist() == other.label.tolist()
+    assert 500 < one.rows < 700
+    assert set(one.label[one.label < 1_000]) != set(one.label[one.label >= 1_000] - 1_000)
+
+
+def test_nothing_was_kept(tmp_path: Path) -> None:
+    kept = KeptRows(str(tmp_path / "kept"))
+    assert kept.read() is None
+    kept.write(rows(0, 0), 0, 0)
+    assert kept.read() is None
