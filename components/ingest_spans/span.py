@@ -14,6 +14,7 @@ from ..lib.folders import publish_folder, scratch_folder
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.column_types import ColumnType, is_compatible
 from ..lib.source_rows.downloads_ahead import DownloadsAhead
+from ..lib.source_rows.parsed_files import files_ahead
 from ..lib.source_rows.settings import IngestSettings
 from ..lib.source_rows.sources.base import BadRow
 from ..lib.source_rows.span_sources import check_unchanged, digest_content, opener_of
@@ -204,7 +205,15 @@ def _write(
             for file in source.files
         ]
         return write_span_files(
-            source.name, openers, settings, key, declared, folder, Path(scratch), _in_path(source)
+            source.name,
+            openers,
+            settings,
+            key,
+            declared,
+            folder,
+            Path(scratch),
+            _in_path(source),
+            files_ahead(source.files),
         )
 
 

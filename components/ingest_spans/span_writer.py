@@ -17,11 +17,12 @@ from ..lib.parquet_writer import PartFiles, RowFile
 from ..lib.source_rows.cell_rules import CellRules, Rules
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.inferred_column import MISSING_WORDS
+from ..lib.source_rows.parsed_files import Opener
 from ..lib.source_rows.pseudonymize import hash_column
 from ..lib.source_rows.required_columns import RequiredColumns
 from ..lib.source_rows.settings import HASH, IngestSettings
 from ..lib.source_rows.sources.base import BadRow
-from ..lib.source_rows.span_reader import Opener, Rows, SpanReader, TypesChangedError
+from ..lib.source_rows.span_reader import Rows, SpanReader, TypesChangedError
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from ..lib.threads import read_ahead
 from .hash_split import hash_fractions
@@ -74,6 +75,7 @@ def write_span_files(
     folder: Path,
     scratch: Path,
     in_path: Collection[str] = (),
+    files_ahead: int = 0,
 ) -> SpanFiles:
     """Read a span's sources, clean their rows, and write them.
 
@@ -86,6 +88,7 @@ def write_span_files(
         folder: Gets the files; empty.
         scratch: Folder for what does not fit into memory.
         in_path: Columns in the sources' paths, whose cells are read as they are.
+        files_ahead: How many sources are parsed beside the one whose rows are cleaned.
 
     Returns:
         What was written.
@@ -102,6 +105,7 @@ def write_span_files(
         rules,
         settings.strict,
         settings.changes,
+        files_ahead=files_ahead,
     )
     # Mostly the types of the first block hold. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):

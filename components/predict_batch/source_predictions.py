@@ -19,7 +19,8 @@ from ..lib.source_rows.cell_rules import CellRules, Rules
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.downloads_ahead import DownloadsAhead
 from ..lib.source_rows.inferred_column import InferredColumn
-from ..lib.source_rows.span_reader import Opener, SpanReader
+from ..lib.source_rows.parsed_files import Opener, files_ahead
+from ..lib.source_rows.span_reader import SpanReader
 from ..lib.source_rows.span_sources import opener_of
 from .row_scores import ScoredRows
 from .settings import WantedColumns
@@ -187,6 +188,7 @@ def open_reader(
         only=work.wanted.read,
         keep_faulty=True,
         known=known,
+        files_ahead=files_ahead(files),
     )
 
 

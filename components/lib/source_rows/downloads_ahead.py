@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 
 from ..bigquery_tables import is_bigquery
 from ..source_files import SourceFile
@@ -18,7 +19,7 @@ BYTES_AHEAD = 1 << 30
 
 
 class DownloadsAhead:
-    """Opens the files of a span one after the other, while threads fetch those that follow.
+    """Opens the files of a span, while threads fetch those that follow; several may be open at once.
 
     It is a context manager; at its end no download goes on and no copy is left.
     """
@@ -38,6 +39,8 @@ class DownloadsAhead:
         self._folder = folder
         self._digests = digests
         self._coming: dict[int, Future[str]] = {}
+        self._open: set[int] = set()
+        self._lock = Lock()
         self._pool = ThreadPoolExecutor(FILES_AHEAD)
 
     def __enter__(self) -> "DownloadsAhead":
@@ -65,22 +68,31 @@ class DownloadsAhead:
                 yield path
             return
         number = self._places[file.uri]
-        self._start(number)
+        with self._lock:
+            self._start(number)
+            self._start_following(number)
+            coming = self._coming.pop(number)
+            self._open.add(number)
+        try:
+            copy = coming.result()
+            try:
+                yield copy
+            finally:
+                shutil.rmtree(copy.rpartition("/")[0], ignore_errors=True)
+        finally:
+            self._open.discard(number)
+
+    def _start_following(self, number: int) -> None:
         ahead = 0
         for following in range(number + 1, min(number + 1 + FILES_AHEAD, len(self._files))):
             ahead += self._files[following].size
             if ahead > BYTES_AHEAD:
                 break
             self._start(following)
-        coming = self._coming.pop(number)
-        copy = coming.result()
-        try:
-            yield copy
-        finally:
-            shutil.rmtree(copy.rpartition("/")[0], ignore_errors=True)
 
     def _start(self, number: int) -> None:
-        if number not in self._coming and not _stays(self._files[number]):
+        under_way = number in self._coming or number in self._open
+        if not under_way and not _stays(self._files[number]):
             self._coming[number] = self._pool.submit(self._fetch, self._files[number])
 
     def _fetch(self, file: SourceFile) -> str:

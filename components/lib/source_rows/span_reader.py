@@ -2,35 +2,29 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from ..threads import read_ahead
 from .casts import CastError, cast, nested_column_error
 from .cell_rules import CellRules, Rules
 from .column_changes import ColumnChanges
 from .column_expressions import derive_columns, rename_columns
 from .column_types import ColumnType
 from .inferred_column import INDEX, Converted, InferredColumn, Note
+from .parsed_files import Opener, Parsed, parse_files
 from .rejecting_casts import decode_text
 from .required_columns import RequiredColumns
-from .sources.base import CELL_KEPT, TEXT_KEPT, BadRow, Block, NoRowsError, Source
+from .sources.base import CELL_KEPT, TEXT_KEPT, BadRow, Block, NoRowsError
 from .sources.column_names import check_characters, is_index
-from .sources.join_blocks import join_blocks
-from .sources.open_source import read_blocks
 
 
 class TypesChangedError(Exception):
     """A later block contradicts the column types inferred so far."""
-
-
-Opener = Callable[[], AbstractContextManager[Source]]
-"""Opens a source for one pass; its temporary files are removed afterwards."""
 
 
 class Rows(NamedTuple):
@@ -70,6 +64,7 @@ class SpanReader:
         only: Collection[str] | None = None,
         keep_faulty: bool = False,
         known: Mapping[str, InferredColumn] = MappingProxyType({}),
+        files_ahead: int = 0,
     ) -> None:
         """Take the sources.
 
@@ -84,6 +79,7 @@ class SpanReader:
             keep_faulty: Whether rows with cells that do not fit stay in the table.
             known: Columns of the whole span, of which these are some of the sources: `columns` of the reader that read
                 all of them. They are in the table whether these sources have them or not.
+            files_ahead: How many sources are parsed beside the one whose rows are read.
         """
         self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
@@ -98,6 +94,7 @@ class SpanReader:
         self._only = only
         self._keep_faulty = keep_faulty
         self._known = known
+        self._files_ahead = files_ahead
 
     @property
     def types(self) -> dict[str, ColumnType]:
@@ -129,22 +126,23 @@ class SpanReader:
         """
         started = changed = False
         empty: NoRowsError | None = None
-        for number, (uri, opener) in enumerate(self._sources):
-            blocks = self._blocks(uri, opener)
-            while True:
-                known = self._arrow_types()
-                try:
-                    rows = next(blocks, None)
-                except NoRowsError as error:
-                    # Programs that write a file a task leave some without rows beside the others.
-                    empty = empty or error
-                    break
-                if rows is None:
-                    break
-                changed = changed or (started and known != self._arrow_types())
-                started = True
-                if not changed:
-                    yield rows._replace(source=number)
+        with closing(parse_files(self._sources, self._files_ahead)) as files:
+            for number, parsed in enumerate(files):
+                blocks = self._blocks(self._sources[number][0], parsed)
+                while True:
+                    known = self._arrow_types()
+                    try:
+                        rows = next(blocks, None)
+                    except NoRowsError as error:
+                        # Programs that write a file a task leave some without rows beside the others.
+                        empty = empty or error
+                        break
+                    if rows is None:
+                        break
+                    changed = changed or (started and known != self._arrow_types())
+                    started = True
+                    if not changed:
+                        yield rows._replace(source=number)
         if empty and not started:
             raise empty if len(self._sources) == 1 else no_rows([uri for uri, _ in self._sources])
         for column in self._columns.values():
@@ -152,20 +150,16 @@ class SpanReader:
         if changed:
             raise TypesChangedError
 
-    def _blocks(self, uri: str, opener: Opener) -> Iterator[Rows]:
-        with (
-            opener() as source,
-            closing(read_ahead(join_blocks(read_blocks(source, uri)))) as blocks,
-        ):
-            checked: list[str] = []
-            for whole in blocks:
-                block = self._without_index(rename_columns(self._changes, whole, uri))
-                if block.batch.schema.names != checked:
-                    checked = block.batch.schema.names
-                    check_characters(checked, uri)
-                self._required.check(block, uri, source.has_header)
-                self.excluded.update(block.excluded)
-                yield self._convert(self._wanted(block), uri, source.narrow)
+    def _blocks(self, uri: str, parsed: Iterator[Parsed]) -> Iterator[Rows]:
+        checked: list[str] = []
+        for whole, narrow, has_header in parsed:
+            block = self._without_index(rename_columns(self._changes, whole, uri))
+            if block.batch.schema.names != checked:
+                checked = block.batch.schema.names
+                check_characters(checked, uri)
+            self._required.check(block, uri, has_header)
+            self.excluded.update(block.excluded)
+            yield self._convert(self._wanted(block), uri, narrow)
 
     def _without_index(self, block: Block) -> Block:
         found = [name for name in block.batch.schema.names if is_index(name)]

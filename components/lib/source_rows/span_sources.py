@@ -13,10 +13,10 @@ from ..source_files import SourceFile, SourceSpan
 from ..span_discovery import read_fingerprints
 from .download import access_error, digest_source, downloaded
 from .downloads_ahead import FILES_AHEAD, DownloadsAhead
+from .parsed_files import Opener
 from .sources.base import Source, SourceOptions
 from .sources.open_source import open_source
 from .sources.partition_columns import PartitionedSource
-from .span_reader import Opener
 
 
 def opener_of(
