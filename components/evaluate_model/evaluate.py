@@ -11,7 +11,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.evaluation.array_metrics.array_path import NotCoveredError
-from ..lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config, slice_columns
+from ..lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config, named_columns
 from ..lib.evaluation.in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
 from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, binarized_classes, count_inputs
 from ..lib.evaluation.metric_requirements import Requirements, requirements
@@ -142,7 +142,7 @@ def evaluate(
             example_weight_key,
             against.exists,
         )
-        columns = slice_columns(config)
+        columns = named_columns(config)
         if settings.significance and settings.cluster:
             columns = list(dict.fromkeys([*columns, settings.cluster]))
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]

@@ -111,7 +111,7 @@ def needed_columns(
     here = f"the eval split (spans {spans}) has no such column; it has {', '.join(have)}"
     for column in slice_columns:
         if column not in have:
-            raise RetrainerError(f"slicing_specs names the column '{column}', but {here}.")
+            raise RetrainerError(f"the evaluation names the column '{column}', but {here}.")
     for column, role in ((examples.label, "label"), (weight, "weight")):
         if column and column not in have:
             raise RetrainerError(f"the {role} is '{column}', but {here}.")

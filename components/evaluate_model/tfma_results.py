@@ -19,7 +19,7 @@ from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, SliceRows, s
 from ..lib.evaluation.metric_names import ROWS, result_names
 from ..lib.evaluation.metric_value import Value
 from ..lib.evaluation.slices import SliceKey, slice_name
-from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined
+from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined, why_unranked
 from ..lib.uris import exists, join, read_json, write_atomic
 from .plot_data import ModelPlots, merge_plot_data, read_plot_data
 from .thresholds import Check, judge_thresholds
@@ -119,7 +119,9 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
             metric = metric_types.MetricKey.from_proto(item.key)
             value = Value(item.value.double_value.value, _interval(item))
             if holds is not None:
-                why = why_undefined(classes.get(metric.name, ""), metric, holds, one_output)
+                of_class = classes.get(metric.name, "")
+                why = why_undefined(of_class, metric, holds, one_output)
+                why = why or why_unranked(of_class, value.value)
                 value = Value(math.nan, None, why) if why else value
             values[metric] = value
             _side(result, metric)[names(metric)] = value

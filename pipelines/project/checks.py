@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.evaluation.config_checks import Problem
-from ...components.lib.evaluation.eval_specs import settings_problems
+from ...components.lib.evaluation.config_checks import Problem, metric_columns
+from ...components.lib.evaluation.eval_specs import read_specs, settings_problems
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.source_rows.csv_options import parse_csv_options
 from ...components.lib.source_rows.settings import IngestSettings, check_query
@@ -255,6 +255,8 @@ def _evaluation_columns(config: RetrainConfig) -> Iterator[tuple[str, str]]:
             *(values if isinstance(values, dict) else ()),
         ]
         yield from ((f"evaluation.slicing_specs[{i}]", name) for name in names)
+    read, _ = read_specs(evaluation.metrics_specs, (), {})
+    yield from ((place, name) for name, place in metric_columns(read))
     if evaluation.example_weight_key:
         yield "evaluation.example_weight_key", evaluation.example_weight_key
     if config.gate.cluster:

@@ -26,6 +26,12 @@ ONE_HOT = {
 }
 """Metrics of one-hot labels, and what to use for a label of one number, which they misread in silence."""
 
+BY_QUERY = frozenset({"MinLabelPosition", "NDCG", "QueryStatistics"})
+"""TFMA's metrics that need a query_key."""
+
+COLUMN_ARGUMENTS = ("gain_key", "label_key", "example_id_key")
+"""Arguments of metrics that name a column."""
+
 _WRAPPERS = "google.protobuf."
 """Package of the messages that proto-JSON writes as plain values, such as DoubleValue."""
 
@@ -204,18 +210,59 @@ def column_problems(
 ) -> Iterator[Problem]:
     """Find slices and weights by columns that the examples do not have."""
     used = dict.fromkeys(
-        (name, f"slicing_specs[{i}]")
+        (name, f"{PLACE}.slicing_specs[{i}]")
         for i, spec in enumerate(config.slicing_specs)
         for name in [*spec.feature_keys, *spec.feature_values]
     )
+    used.update(dict.fromkeys(metric_columns(config)))
     if weight:
-        used[(weight, "example_weight_key")] = None
+        used[(weight, f"{PLACE}.example_weight_key")] = None
     for name, place in used:
         if name not in columns and name != label:
             have = did_you_mean(name, sorted(columns), "It has")
             yield Problem(
-                f"{PLACE}.{place} names the column '{name}', which the schema does not have.{have}"
+                f"{place} names the column '{name}', which the schema does not have.{have}"
             )
+
+
+def metric_columns(config: "config_pb2.EvalConfig") -> Iterator[tuple[str, str]]:
+    """List the columns that metrics are computed from beside label and weight, each with its place in retrain.yaml."""
+    for i, spec in enumerate(config.metrics_specs):
+        if spec.query_key:
+            yield spec.query_key, f"{PLACE}.metrics_specs[{i}].query_key"
+    for place, metric in list_metrics(config):
+        for argument in COLUMN_ARGUMENTS:
+            name = read_config(metric).get(argument)
+            if isinstance(name, str) and name:
+                yield name, f"{place}.config.{argument}"
+
+
+def query_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
+    """Find metrics of rankings without queries, or without how many rows of a query count."""
+    for i, spec in enumerate(config.metrics_specs):
+        for j, metric in enumerate(spec.metrics):
+            place = f"{PLACE}.metrics_specs[{i}].metrics[{j}]"
+            if metric.class_name in BY_QUERY and not spec.query_key:
+                yield Problem(
+                    f"'{metric.class_name}' is a metric of rankings, and its metrics_specs has no query_key. Name the "
+                    "column that marks the rows of a query beside metrics: query_key: query_id.",
+                    place=place,
+                )
+            if metric.class_name != "NDCG":
+                continue
+            top_k = read_config(metric).get("top_k_list")
+            if not top_k and not spec.binarize.top_k_list.values:
+                yield Problem(
+                    "'NDCG' needs to know how many rows of a query count. Add them beside metrics: binarize: "
+                    "{top_k_list: {values: [10]}}.",
+                    place=place,
+                )
+            elif top_k and any(_thresholds(metric)):
+                yield Problem(
+                    "TFMA does not find the results that the threshold of 'NDCG' is about where top_k_list stands in "
+                    f"its config. Put it beside metrics: binarize: {{top_k_list: {{values: {json.dumps(top_k)}}}}}.",
+                    place=place,
+                )
 
 
 def list_metrics(

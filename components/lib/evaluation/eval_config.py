@@ -1,5 +1,6 @@
 """TFMA's EvalConfig from what the user wrote, with errors that say what to change."""
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,13 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 
 from ..errors import RetrainerError
-from .config_checks import Problem, metric_problems, threshold_problems
+from .config_checks import (
+    Problem,
+    metric_columns,
+    metric_problems,
+    query_problems,
+    threshold_problems,
+)
 from .eval_specs import read_specs, settings_problems
 from .metric_instances import instance_problems
 
@@ -101,6 +108,7 @@ def _build(
     _register_text_metrics(config)
     if not problems:
         problems += metric_problems(config)
+        problems += query_problems(config)
         problems += instance_problems(config, {problem.place for problem in problems})
     problems += threshold_problems(config)
     if problems:
@@ -116,6 +124,7 @@ def _build(
         metric.class_name == "ExampleCount"
         for spec in config.metrics_specs
         for metric in spec.metrics
+        if not spec.query_key
     ):
         config.metrics_specs.add(
             metrics=[config_pb2.MetricConfig(class_name="ExampleCount")],
@@ -127,10 +136,29 @@ def _build(
         )
         config_util.verify_eval_config(config)
         # A metric's own checks run when its computations are made: here, before any row is read.
-        metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+        _check_names(config)
     except (ValueError, TypeError, NotImplementedError) as error:
         return None, [Problem(f"TFMA refuses the evaluation's settings: {error}")]
     return config, []
+
+
+def _check_names(config: config_pb2.EvalConfig) -> None:
+    """Check that metrics of rows and of each query key have names of their own: TFMA fails on one name for two."""
+    named: dict[str, str] = {}
+    for query_key in query_keys(config):
+        specs = [spec for spec in config.metrics_specs if spec.query_key == query_key]
+        about = f"queries by '{query_key}'" if query_key else "rows"
+        for computation in metric_specs.to_computations(specs, eval_config=config):
+            for key in computation.keys:
+                if key.name.startswith("_"):
+                    # TFMA takes its own intermediate results out before it puts the others together.
+                    continue
+                other = named.setdefault(str(key), about)
+                if other != about:
+                    raise ValueError(
+                        f"'{key.name}' would be a result of {other} and of {about}. Name one of the two: config: "
+                        f"{{name: {key.name}_of_queries}}"
+                    )
 
 
 def _register_text_metrics(config: config_pb2.EvalConfig) -> None:
@@ -140,9 +168,13 @@ def _register_text_metrics(config: config_pb2.EvalConfig) -> None:
         getattr(getattr(tfma.metrics, name.lower()), name)
 
 
-def slice_columns(config: config_pb2.EvalConfig) -> list[str]:
-    """List the columns that the slicing specs name, each once."""
-    columns: dict[str, None] = {}
-    for spec in config.slicing_specs:
-        columns.update(dict.fromkeys([*spec.feature_keys, *spec.feature_values]))
-    return list(columns)
+def query_keys(config: config_pb2.EvalConfig) -> list[str]:
+    """List the columns that metrics are grouped by, each once; empty text stands for metrics of rows."""
+    return list(dict.fromkeys(spec.query_key for spec in config.metrics_specs))
+
+
+def named_columns(config: config_pb2.EvalConfig) -> list[str]:
+    """List the columns that slices, queries and metrics are computed from beside label and weight, each once."""
+    slices = [[*spec.feature_keys, *spec.feature_values] for spec in config.slicing_specs]
+    metrics = [name for name, _ in metric_columns(config)]
+    return list(dict.fromkeys([*itertools.chain.from_iterable(slices), *metrics]))

@@ -13,6 +13,7 @@ from .config_checks import (
     blessing_problems,
     column_problems,
     metric_problems,
+    query_problems,
     threshold_problems,
     unknown_fields,
 )
@@ -48,6 +49,7 @@ def settings_problems(
     config, problems = read_specs(metrics_specs, slicing_specs, options)
     if not problems:
         problems += metric_problems(config)
+        problems += query_problems(config)
         problems += blessing_problems(config)
     problems += threshold_problems(config)
     if columns is not None:

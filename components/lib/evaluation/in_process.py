@@ -7,8 +7,9 @@ transforms is done here in plain calls of the same functions. Only this module, 
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
 from ..progress import progress
-from .array_metrics import prepare
+from .array_metrics import prepare, prepare_by_query
 from .array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
-from .confidence_intervals import public, sampler
+from .array_metrics.queries import Queries
+from .confidence_intervals import Compute, public, sampler
+from .eval_config import query_keys
 from .scores import Scores
 from .slices import SliceKey, slice_rows
 from .tfma_errors import without_rows
@@ -59,39 +62,85 @@ def evaluate_in_process(
     """
     if config.cross_slicing_specs:
         raise NotCoveredError("cross-slice metrics")
-    if any(spec.query_key for spec in config.metrics_specs):
-        raise NotCoveredError("metrics by query")
-    computations = evaluator._filter_and_separate_computations(
-        metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
-    )
-    fills = _fills(computations.non_derived_computations, config, scores)
-    baseline = next((spec.name for spec in config.model_specs if spec.is_baseline), None)
     slices = slice_rows(scores.slices, config.slicing_specs)
-    late = computations.ci_derived_computations
-    sample = sampler(config)
-
-    def compute(rows: Rows) -> Metrics:
-        metrics: Metrics = {}
-        for computation, fill in fills:
-            metrics.update(computation.combiner.extract_output(fill(rows)))
-        for derived in computations.derived_computations:
-            metrics.update(derived.result(metrics))
-        if baseline:
-            metrics.update(_differences(metrics, baseline))
-        return public(metrics, late)
-
+    parts = [_prepare_part(config, scores, key) for key in query_keys(config)]
     results = []
     with _no_collection():
         for done, (key, rows) in enumerate(slices.items()):
             progress("computing metrics by slice", done, len(slices))
-            metrics = compute(rows)
-            if sample is not None:
-                every = np.arange(scores.rows) if isinstance(rows, slice) else rows
-                metrics = sample(compute, every, metrics)
-            for derived in late:
-                metrics.update(derived.result(metrics))
-            results.append((key, _hide_if_small(key, public(metrics, ()), rows, config)))
+            metrics: Metrics = {}
+            for part in parts:
+                metrics.update(part.evaluate(key, rows))
+            results.append((key, metrics))
     return results
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The metrics of one query key, or those of rows.
+
+    Attributes:
+        config: The config.
+        computations: What TFMA computes for them.
+        fills: How the accumulators of those with a combiner are filled.
+        sample: How intervals are computed; None for none.
+        units: How many rows or queries there are.
+        queries: The queries; None for metrics of rows.
+    """
+
+    config: config_pb2.EvalConfig
+    computations: evaluator.MetricComputations
+    fills: list[tuple[metric_types.MetricComputation, Fill]]
+    sample: Callable[[Compute, np.ndarray, Metrics], Metrics] | None
+    units: int
+    queries: Queries | None
+
+    def evaluate(self, key: SliceKey, rows: Rows) -> Metrics:
+        """Compute the metrics of a slice."""
+        late = self.computations.ci_derived_computations
+        units = rows if self.queries is None else self.queries.of_rows(rows)
+        metrics = self._compute(units)
+        if self.sample is not None:
+            every = np.arange(self.units) if isinstance(units, slice) else units
+            metrics = self.sample(self._compute, every, metrics)
+        for derived in late:
+            metrics.update(derived.result(metrics))
+        return _hide_if_small(key, public(metrics, ()), units, self.config)
+
+    def _compute(self, units: Rows) -> Metrics:
+        metrics: Metrics = {}
+        for computation, fill in self.fills:
+            metrics.update(self._by_model(computation.combiner.extract_output(fill(units))))
+        for derived in self.computations.derived_computations:
+            metrics.update(derived.result(metrics))
+        baseline = next((spec.name for spec in self.config.model_specs if spec.is_baseline), None)
+        if baseline:
+            metrics.update(_differences(metrics, baseline))
+        return public(metrics, self.computations.ci_derived_computations)
+
+    def _by_model(self, found: Metrics) -> Metrics:
+        """Give what is of the rows alone to each model: TFMA's statistics of queries fail where there are two."""
+        names = [spec.name for spec in self.config.model_specs]
+        if self.queries is None or len(names) == 1:
+            return found
+        return {
+            key._replace(model_name=name): value
+            for key, value in found.items()
+            for name in ([key.model_name] if key.model_name else names)
+        }
+
+
+def _prepare_part(config: config_pb2.EvalConfig, scores: Scores, query_key: str) -> _Part:
+    specs = [spec for spec in config.metrics_specs if spec.query_key == query_key]
+    computations = evaluator._filter_and_separate_computations(
+        metric_specs.to_computations(specs, eval_config=config)
+    )
+    queries = None
+    if query_key:
+        queries = Queries.group(scores.slices, query_key)
+    fills = _fills(computations.non_derived_computations, config, scores, queries)
+    units = scores.rows if queries is None else len(queries)
+    return _Part(config, computations, fills, sampler(config), units, queries)
 
 
 def write_results(
@@ -155,6 +204,7 @@ def _fills(
     computations: list[metric_types.MetricComputation],
     config: config_pb2.EvalConfig,
     scores: Scores,
+    queries: Queries | None,
 ) -> list[tuple[metric_types.MetricComputation, Fill]]:
     same = np.ones(scores.rows)
     names = [spec.name for spec in config.model_specs]
@@ -172,7 +222,12 @@ def _fills(
         weight = scores.weight if key.example_weighted and scores.weight is not None else same
         columns = Columns(scores.label, prediction, weight.astype(np.float64))
         try:
-            fills.append((computation, prepare(computation, columns)))
+            fill = (
+                prepare(computation, columns)
+                if queries is None
+                else prepare_by_query(computation, columns, queries, scores.slices)
+            )
+            fills.append((computation, fill))
         except NotCoveredError as error:
             uncovered[str(error)] = None
     if uncovered:

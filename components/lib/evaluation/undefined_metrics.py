@@ -3,6 +3,7 @@
 TFMA and Keras return 0 there for some metrics and NaN for others, which looks like the model's fault.
 """
 
+import math
 from enum import Enum
 
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
@@ -100,6 +101,24 @@ def why_undefined(
         _Needs.NOTHING: False,
     }[needs]
     return f"{plural(rows, 'row')}, {_all(rows)}with label {number(low)}" if undefined else ""
+
+
+def why_unranked(class_name: str, value: float) -> str:
+    """Describe why a metric of rankings is undefined, which it is for any model or for none.
+
+    Args:
+        class_name: The metric's class.
+        value: Its value on some rows.
+
+    Returns:
+        Such as `no query has a row with a gain above 0`; empty if it is defined.
+    """
+    if not math.isnan(value):
+        return ""
+    return {
+        "NDCG": "no query has a row with a gain above 0",
+        "MinLabelPosition": "no query has a row with a label above 0",
+    }.get(class_name, "")
 
 
 def _all(rows: int) -> str:

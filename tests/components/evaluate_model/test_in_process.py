@@ -1,6 +1,5 @@
 """The numbers by arrays are TFMA's own: metrics, plots, slices and judgements, on the same rows."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow_model_analysis as tfma
-from google.protobuf.message import Message
 from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.on_beam import evaluate_scores_on_beam
@@ -19,12 +17,14 @@ from retrainer.components.lib.evaluation.eval_config import (
     BASELINE,
     CANDIDATE,
     build_eval_config,
-    slice_columns,
+    named_columns,
 )
 from retrainer.components.lib.evaluation.in_process import evaluate_in_process, write_results
 from retrainer.components.lib.evaluation.scores import Scores
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.saved_model import load_model
+
+from .result_files import differences, failures, read
 
 Specs = list[dict[str, Any]]
 
@@ -250,7 +250,7 @@ def prepare(
     loaded = {CANDIDATE: load_model(models[case.get("challenger", "late")], "challenger")}
     if champion:
         loaded[BASELINE] = load_model(models[champion], "champion version 1")
-    scores = score(Examples.read(path), loaded, slice_columns(config), weight, batch_rows=256)
+    scores = score(Examples.read(path), loaded, named_columns(config), weight, batch_rows=256)
     return config, scores, champion is not None
 
 
@@ -321,8 +321,8 @@ def test_tfma_reads_the_result(
     [
         ({"metrics_specs": metrics("ModelCosineSimilarity")}, "ModelCosineSimilarity"),
         (
-            {"metrics_specs": [{**metrics("MinLabelPosition")[0], "query_key": "carrier"}]},
-            "query",
+            {"metrics_specs": [{**metrics("BinaryAccuracy")[0], "query_key": "carrier"}]},
+            "binary_accuracy by query",
         ),
         (
             {
@@ -396,61 +396,3 @@ def test_confidence_intervals(
     known = scores.label.std() / np.sqrt(scores.rows)
     assert mean_label == pytest.approx(known, rel=0.5)
     assert results == evaluate_in_process(config, scores)
-
-
-def read(folder: Path) -> dict[Any, Message]:
-    """Every metric and plot by slice and key."""
-    found: dict[Any, Message] = {}
-    for kind, load, field in (
-        ("metric", tfma.load_metrics, "metric_keys_and_values"),
-        ("plot", tfma.load_plots, "plot_keys_and_values"),
-    ):
-        for proto in load(str(folder)):
-            place = (kind, str(proto.slice_key))
-            assert place not in found
-            found[place] = proto.slice_key
-            for name, value in getattr(proto, "metrics" if kind == "metric" else "plots").items():
-                found[(*place, name)] = value
-            for item in getattr(proto, field):
-                found[(*place, str(item.key))] = item
-    return found
-
-
-def differences(a: Any, b: Any, tolerance: float, path: str = "") -> list[str]:
-    """Name every field in which two protos differ by more than a relative tolerance."""
-    if isinstance(a, Message):
-        fields = {field.name: field for message in (a, b) for field, _ in message.ListFields()}
-        return [
-            difference
-            for name in fields
-            for difference in differences(
-                getattr(a, name), getattr(b, name), tolerance, f"{path}.{name}"
-            )
-        ]
-    if isinstance(a, float):
-        same = math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) or (
-            math.isnan(a) and math.isnan(b)
-        )
-        return [] if same else [f"{path}: {a!r}, {b!r}"]
-    if isinstance(a, str | bytes | int | bool):
-        return [] if a == b else [f"{path}: {a!r}, {b!r}"]
-    if len(a) != len(b):
-        return [f"{path}: {len(a)} and {len(b)} entries"]
-    return [
-        difference
-        for i, (x, y) in enumerate(zip(a, b, strict=True))
-        for difference in differences(x, y, tolerance, f"{path}[{i}]")
-    ]
-
-
-def failures(result: tfma.ValidationResult) -> set[tuple[str, str, str, float]]:
-    return {
-        (
-            str(per_slice.slice_key),
-            str(failure.metric_key),
-            str(failure.metric_threshold),
-            np.round(failure.metric_value.double_value.value, 9),
-        )
-        for per_slice in result.metric_validations_per_slice
-        for failure in per_slice.failures
-    }

@@ -89,7 +89,7 @@ def test_columns_are_read_once_and_only_those_that_are_needed(examples):
             "y",
             ["gate"],
             "",
-            r"slicing_specs names the column 'gate'.*\(spans 1, 2\).*site, w, x, y",
+            r"the evaluation names the column 'gate'.*\(spans 1, 2\).*site, w, x, y",
         ),
         ("late", [], "", "the label is 'late'"),
         ("y", [], "mass", "the weight is 'mass'"),

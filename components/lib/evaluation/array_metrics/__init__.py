@@ -6,8 +6,12 @@ of TFMA is slow, never wrong. Only this folder, `in_process` and `confidence_int
 To add one, write a module with a tuple `PATHS` of `ArrayPath`, and add it to `ARRAY_PATHS`.
 """
 
+import numpy as np
+import pyarrow as pa
 from tensorflow_model_analysis.metrics import metric_types
 
+from ...errors import RetrainerError
+from ...words import plural
 from . import (
     calibration,
     class_counts,
@@ -16,10 +20,12 @@ from . import (
     cross_entropy,
     example_count,
     keras_metrics,
+    ranking,
     regression_errors,
 )
-from .array_path import ArrayPath, Columns, Fill, NotCoveredError
+from .array_path import ArrayPath, Columns, Fill, NotCoveredError, QueryPath
 from .class_views import settings_of, view_classes
+from .queries import Queries
 
 ARRAY_PATHS: tuple[ArrayPath, ...] = (
     *example_count.PATHS,
@@ -31,6 +37,7 @@ ARRAY_PATHS: tuple[ArrayPath, ...] = (
     *cross_entropy.PATHS,
     *keras_metrics.PATHS,
 )
+QUERY_PATHS: tuple[QueryPath, ...] = ranking.QUERY_PATHS
 
 
 def prepare(computation: metric_types.MetricComputation, columns: Columns) -> Fill:
@@ -48,7 +55,7 @@ def prepare(computation: metric_types.MetricComputation, columns: Columns) -> Fi
     """
     combiner = computation.combiner
     path = next((one for one in ARRAY_PATHS if one.combiner is type(combiner)), None)
-    name = ", ".join(dict.fromkeys(key.name for key in computation.keys))
+    name = _name(computation)
     if path is None:
         raise NotCoveredError(f"{name} ({type(combiner).__name__})")
     plain = all(
@@ -64,3 +71,46 @@ def prepare(computation: metric_types.MetricComputation, columns: Columns) -> Fi
         return path.prepare(combiner, view_classes(columns, *settings_of(combiner, key)))
     except NotCoveredError as error:
         raise NotCoveredError(f"{name} ({error})") from None
+
+
+def prepare_by_query(
+    computation: metric_types.MetricComputation,
+    columns: Columns,
+    queries: Queries,
+    features: pa.Table,
+) -> Fill:
+    """Prepare a computation over all rows, grouped by query.
+
+    Args:
+        computation: One of TFMA's computations with a combiner.
+        columns: All rows of the model that the computation is about.
+        queries: Their queries.
+        features: The columns that metrics name, such as NDCG's gains.
+
+    Returns:
+        A function from numbers of queries to the combiner's accumulator.
+
+    Raises:
+        NotCoveredError: If TFMA's own pipeline has to compute it.
+        RetrainerError: If the rows of a query differ in their weight, of which TFMA takes one for each query.
+    """
+    combiner = computation.combiner
+    path = next((one for one in QUERY_PATHS if one.combiner is type(combiner)), None)
+    name = _name(computation)
+    if path is None:
+        raise NotCoveredError(f"{name} by query ({type(combiner).__name__})")
+    if columns.prediction.ndim > 1 or any(key.output_name for key in computation.keys):
+        raise NotCoveredError(f"{name} by query, of several outputs")
+    differ = columns.weight != queries.firsts(columns.weight)[queries.number]
+    if differ.any():
+        count = len(np.unique(queries.number[differ]))
+        raise RetrainerError(
+            f"{name} takes one weight for each query, and in {count:,} of {plural(len(queries), 'query', 'queries')} "
+            "the rows differ in it. Give the rows of a query the same weight, or add example_weights: {unweighted: "
+            "true} beside query_key."
+        )
+    return path.prepare(combiner, columns, queries, features)
+
+
+def _name(computation: metric_types.MetricComputation) -> str:
+    return ", ".join(dict.fromkeys(key.name for key in computation.keys))

@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .queries import Queries
 
 Rows = np.ndarray | slice
 Fill = Callable[[Rows], Any]
@@ -51,6 +56,27 @@ class ArrayPath:
     name: str
     prepare: Callable[[Any, Columns], Fill]
     several_outputs: bool = False
+
+    @property
+    def combiner(self) -> type | None:
+        """The combiner's class; None if the installed TFMA has none of that name, which loses this path alone."""
+        return getattr(self.module, self.name, None)
+
+
+@dataclass(frozen=True)
+class QueryPath:
+    """The array path of a combiner that TFMA feeds with all rows of a query at once.
+
+    Attributes:
+        module: TFMA's module with the combiner.
+        name: Name of the combiner's class.
+        prepare: From the combiner, all rows, their queries and the columns beside them to a function that fills
+            accumulators. That takes numbers of queries where others take those of rows.
+    """
+
+    module: ModuleType
+    name: str
+    prepare: Callable[[Any, Columns, "Queries", "pa.Table"], Fill]
 
     @property
     def combiner(self) -> type | None:

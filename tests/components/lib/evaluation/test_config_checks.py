@@ -207,3 +207,49 @@ def test_a_metric_that_fails_with_or_without_a_champion_is_named_before_the_firs
     (problem,) = evaluation_problems(metrics)
     assert f"it takes {models}, and there are {3 - models}" in problem.text
     assert build_eval_config(metrics, [], {}, "y", "", models == 2)
+
+
+NDCG = {"class_name": "NDCG", "config": {"gain_key": "clicks", "top_k_list": [10]}}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            {"metrics": [NDCG], "query_key": "quer"},
+            "evaluation.metrics_specs[1].query_key names the column 'quer', which the schema does not have. "
+            "Did you mean 'query'?",
+        ),
+        (
+            {
+                "metrics": [{**NDCG, "config": {"gain_key": "click", "top_k_list": [1]}}],
+                "query_key": "query",
+            },
+            "evaluation.metrics_specs[1].metrics[0].config.gain_key names the column 'click', which the schema does "
+            "not have. Did you mean 'clicks'?",
+        ),
+        ({"metrics": [NDCG]}, "'NDCG' is a metric of rankings, and its metrics_specs has no query"),
+        (
+            {"metrics": [{**NDCG, "config": {"gain_key": "clicks"}}], "query_key": "query"},
+            "'NDCG' needs to know how many rows of a query count. Add them beside metrics: binarize:",
+        ),
+        (
+            {"metrics": [{**NDCG, "threshold": FLOOR}], "query_key": "query"},
+            "Put it beside metrics: binarize: {top_k_list: {values: [10]}}.",
+        ),
+        (
+            {"metrics": [{"class_name": "AUC"}], "query_key": "query"},
+            "'auc' would be a result of rows and of queries by 'query'. Name one of the two",
+        ),
+        (
+            {"metrics": [{"class_name": "ExampleCount"}], "query_key": "query"},
+            "'example_count' would be a result of",
+        ),
+    ],
+)
+def test_a_ranking_needs_its_columns(more: dict[str, Any], words: str) -> None:
+    problems = evaluation_problems([*specs(), more], label="late", columns=["clicks", "query"])
+    assert [words in problem.text for problem in problems] == [True]
+    assert problems[0].stops
+    right = {"metrics": [NDCG], "query_key": "query"}
+    assert evaluation_problems([*specs(), right], label="late", columns=["clicks", "query"]) == []
