@@ -322,7 +322,7 @@ def test_tfma_reads_the_result(
         ({"metrics_specs": metrics("ModelCosineSimilarity")}, "ModelCosineSimilarity"),
         (
             {"metrics_specs": [{**metrics("BinaryAccuracy")[0], "query_key": "carrier"}]},
-            "binary_accuracy by query",
+            "by query",
         ),
         (
             {
