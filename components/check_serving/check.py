@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
-from ..lib.examples import EVAL, Examples
+from ..lib.examples import Examples, SpanPart
 from ..lib.folders import local_folder
+from ..lib.model_signature import read_signature
+from ..lib.newest_rows import first_rows, newest_part, source_of
 from ..lib.progress import progress
+from ..lib.scored_rows import MOST_ROWS, ScoredRows
 from ..lib.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
 from ..lib.words import plural
@@ -30,6 +35,7 @@ def check(
     max_latency_by_batch: Mapping[str, float] | None = None,
     memory_requests: int = 200,
     max_memory_growth_mb: float = 64.0,
+    tolerance: float = 1e-4,
 ) -> str:
     """Serve real rows with a model in a clean process, and judge what comes back.
 
@@ -44,6 +50,7 @@ def check(
         max_latency_by_batch: The most that the 95th percentile of a batch may take, in milliseconds by batch size.
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
+        tolerance: How far equal predictions may be apart, relative to them.
 
     Returns:
         The verdict. The artifact says whether the model passed; push_model refuses one that did not.
@@ -59,16 +66,22 @@ def check(
         memory_requests,
         max_memory_growth_mb,
         timeout_seconds,
+        tolerance,
     )
     # It imports TensorFlow while the rows are read.
     with Server.open() as server:
-        table = _first_rows(Examples.read(examples_path), rows)
-        progress("loading the model as a server would")
+        examples = Examples.read(examples_path)
+        part = _newest_part(examples)
         with local_folder(model) as folder:
+            table = _read_rows(folder, part, rows, examples.label)
+            progress("loading the model as a server would")
             digest = digest_folder(folder)
             answer = _serve(server, folder, table, bounds)
     reason = answer.get("error") or judge(answer, bounds, len(table))
     latencies = answer.get("latency_ms") or {}
+    if not reason:
+        predictions = np.asarray(answer["predictions"])
+        ScoredRows.of(source_of(examples, part), answer["columns"], predictions).write(output)
     ServingCheck(
         ok=not reason,
         reason=reason and f"serving check: {reason}",
@@ -79,6 +92,7 @@ def check(
         warnings=tuple(answer.get("warnings", ())),
         latency_ms_by_batch=latencies,
         memory_mb=answer.get("memory_mb"),
+        tolerance=tolerance,
     ).write(output)
     if reason:
         return f"does not serve: {reason}"
@@ -90,16 +104,23 @@ def check(
     return f"{served}; one row in {single['p50']:.1f} ms (p95 {single['p95']:.1f} ms)"
 
 
-def _first_rows(examples: Examples, rows: int) -> pa.Table:
-    """Read the first rows of the newest span that has any, and no more of it than a batch."""
-    for part in reversed(examples.splits[EVAL]):
-        for batch in part.iter_batches(rows=rows):
-            if batch.num_rows:
-                return pa.Table.from_batches([batch])
-    raise RetrainerError(
-        "the evaluation split has no rows to send to the model. Add spans, or set data.split.eval_spans so that one of "
-        "them holds rows."
-    )
+def _read_rows(folder: str, part: SpanPart, rows: int, label: str) -> pa.Table:
+    """Read the columns that the model takes; all of them if its signature can't be read, which serving it reports."""
+    columns = None
+    with suppress(RetrainerError):
+        # The label keeps the number of rows where no other column is there.
+        columns = [*read_signature(folder).inputs, label]
+    return pa.Table.from_batches([first_rows(part, rows, columns)])
+
+
+def _newest_part(examples: Examples) -> SpanPart:
+    part = newest_part(examples)
+    if part is None:
+        raise RetrainerError(
+            "the evaluation split has no rows to send to the model. Add spans, or set data.split.eval_spans so that "
+            "one of them holds rows."
+        )
+    return part
 
 
 def _serve(server: Server, folder: str, table: pa.Table, bounds: Bounds) -> dict[str, Any]:
@@ -110,6 +131,8 @@ def _serve(server: Server, folder: str, table: pa.Table, bounds: Bounds) -> dict
         "requests": bounds.requests,
         "batches": bounds.batches,
         "memory_requests": bounds.memory_requests,
+        "tolerance": bounds.tolerance,
+        "kept_rows": MOST_ROWS,
     }
     try:
         answer = server.ask(request, bounds.timeout_seconds)

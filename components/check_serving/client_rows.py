@@ -67,6 +67,16 @@ def convert_rows(inputs: Mapping[str, Any], instances: Sequence[Mapping[str, Any
     return columns
 
 
+def to_json(columns: Columns, rows: int) -> dict[str, list[Any]]:
+    """Return the first rows of arrays as values of JSON."""
+    return {
+        name: [cell.decode() for cell in column[:rows]]
+        if column.dtype == object
+        else column[:rows].tolist()
+        for name, column in columns.items()
+    }
+
+
 def serialise(columns: Columns, names: Iterable[str], rows: Iterable[int]) -> np.ndarray:
     """Write rows as serialised tf.Examples.
 

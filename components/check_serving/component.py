@@ -19,6 +19,7 @@ def check_serving(
     max_latency_by_batch: Dict[str, float] = {},
     memory_requests: int = 200,
     max_memory_growth_mb: float = 64.0,
+    tolerance: float = 1e-4,
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
@@ -35,6 +36,7 @@ def check_serving(
         max_latency_by_batch: The most that the 95th percentile of a batch may take, in milliseconds by batch size.
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
+        tolerance: How far equal predictions may be apart, relative to them.
         store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
@@ -54,6 +56,7 @@ def check_serving(
         max_latency_by_batch,
         memory_requests,
         max_memory_growth_mb,
+        tolerance,
         store,
         reuse_salt,
     )

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.features import FLOAT, INT, STRING, column_of, to_array
 from ..lib.model_signature import read_signature
+from ..lib.newest_rows import plain_cells
 
 _KINDS = (FLOAT, INT, STRING, "float64", "int32")
 
@@ -32,14 +32,7 @@ def evaluation_cells(folder: str, table: pa.Table) -> dict[str, list[Any]]:
     for name, kind in inputs.items():
         if kind in _KINDS:
             try:
-                cells[name] = _plain(to_array(column_of(table, name), name, kind))
+                cells[name] = plain_cells(to_array(column_of(table, name), name, kind))
             except RetrainerError:
                 continue
-    return cells
-
-
-def _plain(column: np.ndarray) -> list[Any]:
-    if column.dtype == object:
-        return [cell.decode() for cell in column]
-    cells: list[Any] = column.tolist()
     return cells

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..lib.errors import RetrainerError
+from ..lib.prediction_tolerance import RELATIVE
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Bounds:
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         timeout_seconds: How long loading and serving may take in all.
+        tolerance: How far equal predictions may be apart, relative to them.
     """
 
     rows: int = 64
@@ -31,6 +33,7 @@ class Bounds:
     memory_requests: int = 200
     max_memory_growth_mb: float = 64.0
     timeout_seconds: float = 300.0
+    tolerance: float = RELATIVE
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -63,6 +66,10 @@ class Bounds:
         if self.timeout_seconds <= 0:
             raise RetrainerError(
                 f"serving.timeout_seconds is {self.timeout_seconds:g}; it must be above 0."
+            )
+        if not 0 < self.tolerance < 1:
+            raise RetrainerError(
+                f"serving.tolerance is {self.tolerance:g}; it is a share of the prediction, above 0 and below 1."
             )
 
     @property

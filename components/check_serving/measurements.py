@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..lib.prediction_tolerance import Tolerance
 from .client_rows import Columns
-from .parity import Predict, agree, largest
+from .parity import Predict
 
 BATCHES = (1, 8, 64, 512)
 PERCENTILES = (50, 95, 99)
@@ -23,6 +24,7 @@ def measure_batches(
     predictions: np.ndarray,
     batches: Sequence[int],
     requests: int,
+    tolerance: Tolerance,
 ) -> tuple[dict[str, dict[str, float]], list[str]]:
     """Send batches of each size, time them, and compare their answers.
 
@@ -32,12 +34,12 @@ def measure_batches(
         predictions: What the model answers to all of them at once.
         batches: The sizes.
         requests: How many requests of one row to time, and a fifth as many of more; 0 for none.
+        tolerance: How far equal predictions may be apart.
 
     Returns:
         By batch size the percentiles of the latency in milliseconds, such as `p95`; and why the model does not serve.
     """
     latencies, problems = {}, []
-    scale = largest(predictions)
     for size in batches:
         wanted = requests if size == 1 else -(-requests // 5)
         taken = []
@@ -47,7 +49,7 @@ def measure_batches(
             start = time.perf_counter()
             answer = predict(batch)
             taken.append((time.perf_counter() - start) * 1000)
-            if not agree(answer, predictions[rows], scale):
+            if not tolerance.agree(answer, predictions[rows]):
                 problems.append(
                     f"a batch of {size} gives other predictions than the same rows in a batch of {len(predictions)}"
                 )

@@ -8,33 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..lib.prediction_tolerance import Tolerance
 from .client_rows import Columns, serialise
 
-# Equal predictions: |a - b| <= ATOL + RTOL |b| + SCALED max |b|, the maximum over the rows. A float32 has 24 bits, and
-# a sum in another order, as of another batch size, errs by the last bits of its largest terms, which a prediction close
-# to 0 does not show.
-RTOL, ATOL, SCALED = 1e-4, 1e-6, 1e-5
 Predict = Callable[[Columns], np.ndarray]
-
-
-def largest(predictions: np.ndarray) -> float:
-    """Return the largest finite prediction, without its sign."""
-    finite = predictions[np.isfinite(predictions)]
-    return float(np.abs(finite).max()) if finite.size else 0.0
-
-
-def agree(some: np.ndarray, others: np.ndarray, scale: float | None = None) -> bool:
-    """Report whether predictions are equal within the tolerance.
-
-    Args:
-        some: Predictions.
-        others: Those that they should be.
-        scale: The largest prediction of the model's rows; that of `others` if None.
-    """
-    if some.shape != others.shape:
-        return False
-    bound = ATOL + SCALED * (largest(np.asarray(others)) if scale is None else scale)
-    return bool(np.allclose(some, others, rtol=RTOL, atol=bound, equal_nan=True))
 
 
 def evaluation_columns(
@@ -59,7 +36,11 @@ def evaluation_columns(
 
 
 def compare_with_evaluation(
-    predict: Predict, served: Columns, judged: Columns, predictions: np.ndarray
+    predict: Predict,
+    served: Columns,
+    judged: Columns,
+    predictions: np.ndarray,
+    tolerance: Tolerance,
 ) -> str:
     """Compare a client's predictions with evaluation's on the same rows.
 
@@ -70,18 +51,21 @@ def compare_with_evaluation(
         served: The arrays that a client's rows become.
         judged: The arrays that evaluation makes of the same rows.
         predictions: What the model answers to `served`.
+        tolerance: How far equal predictions may be apart.
 
     Returns:
         What is wrong; empty if they are equal.
     """
     expected = predict(judged)
-    if agree(predictions, expected):
+    if tolerance.agree(predictions, expected):
         return ""
     differing = [name for name in judged if not _same_cells(served[name], judged[name])]
     if not differing:
         return "the model answers equal rows differently from call to call"
     found = [
-        name for name in differing if not agree(predict({**judged, name: served[name]}), expected)
+        name
+        for name in differing
+        if not tolerance.agree(predict({**judged, name: served[name]}), expected)
     ]
     gap = "predictions of served rows differ from evaluation's on the same rows"
     if predictions.shape == expected.shape:
@@ -100,7 +84,10 @@ def compare_with_evaluation(
 
 
 def compare_signatures(
-    named: Predict, of_examples: Callable[[np.ndarray], np.ndarray], columns: Columns
+    named: Predict,
+    of_examples: Callable[[np.ndarray], np.ndarray],
+    columns: Columns,
+    tolerance: Tolerance,
 ) -> str:
     """Compare the answers to named columns and to serialised tf.Examples.
 
@@ -111,10 +98,12 @@ def compare_signatures(
         named: Calls the signature of named columns.
         of_examples: Calls the signature of serialised tf.Examples.
         columns: The rows.
+        tolerance: How far equal predictions may be apart.
 
     Returns:
         What is wrong; empty if they are equal.
     """
+    agree = tolerance.agree
     rows = range(len(next(iter(columns.values()))))
     expected, found = named(columns), of_examples(serialise(columns, columns, rows))
     if agree(found, expected):

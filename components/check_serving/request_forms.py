@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from tensorflow.python.framework import dtypes
 
+from ..lib.prediction_tolerance import Tolerance
 from .client_rows import Columns, can_be_missing, convert_rows, is_missing, serialise
-from .parity import Predict, agree
+from .parity import Predict
 
 NEVER_SEEN = "a value never seen 4f1c8a"
 UNICODE = "Z\u00fcrich \u6771\u4eac \U0001f6eb"
@@ -38,7 +39,7 @@ def check_forms(
     of_examples: Callable[[np.ndarray], np.ndarray],
     inputs: Mapping[str, Any],
     instances: Sequence[Mapping[str, Any]],
-    scale: float,
+    tolerance: Tolerance,
 ) -> Findings:
     """Send one row in each form that a client may send it in.
 
@@ -51,7 +52,7 @@ def check_forms(
         of_examples: Calls the signature of serialised tf.Examples.
         inputs: The model's inputs with their types.
         instances: Rows that the model answers.
-        scale: The largest prediction of these rows.
+        tolerance: How far equal predictions may be apart, by the largest prediction of these rows.
 
     Returns:
         The forms without a finite answer, and those that are answered otherwise than their equal form. No answer to a
@@ -76,14 +77,14 @@ def check_forms(
     whole = {name: int(_number(row.get(name))) for name in numbers}
     integers = ask([{**row, name: whole[name]} for name in numbers])
     fractions = ask([{**row, name: float(whole[name])} for name in numbers])
-    found.problems += _different("3 and 3.0 in", numbers, integers, fractions, scale)
+    found.problems += _different("3 and 3.0 in", numbers, integers, fractions, tolerance)
 
     without = [{key: cell for key, cell in row.items() if key != name} for name in optional]
     absent, null = ask(without), ask([{**row, name: None} for name in optional])
-    found.problems += _different("a missing key and null in", optional, absent, null, scale)
+    found.problems += _different("a missing key and null in", optional, absent, null, tolerance)
     columns = convert_rows(inputs, [row])
     unread = _without_each(of_examples, columns, optional)
-    found.problems += _different("null and a tf.Example without", optional, null, unread, scale)
+    found.problems += _different("null and a tf.Example without", optional, null, unread, tolerance)
     missing = {name for name in optional if any(is_missing(one.get(name)) for one in instances)}
     by_null, by_example = (dict(zip(optional, one, strict=True)) for one in (null, unread))
     unanswered = {name for name, answer in by_null.items() if not _is_answer(answer)}
@@ -111,7 +112,7 @@ def check_forms(
     )
     if isinstance(backwards, str):
         found.problems.append(f"tf.Examples with features in another order: {backwards}")
-    elif not isinstance(ordered, str) and not agree(ordered, backwards, scale):
+    elif not isinstance(ordered, str) and not tolerance.agree(ordered, backwards):
         found.problems.append("tf.Examples with features in another order give another prediction")
     return found
 
@@ -179,13 +180,19 @@ def _without_answer(form: str, answers: Mapping[str, Answer]) -> list[str]:
 
 
 def _different(
-    form: str, names: Sequence[str], some: Sequence[Answer], others: Sequence[Answer], scale: float
+    form: str,
+    names: Sequence[str],
+    some: Sequence[Answer],
+    others: Sequence[Answer],
+    tolerance: Tolerance,
 ) -> list[str]:
     """Name the columns where two equal forms have different answers."""
     found = [
         name
         for name, one, other in zip(names, some, others, strict=True)
-        if not isinstance(one, str) and not isinstance(other, str) and not agree(one, other, scale)
+        if not isinstance(one, str)
+        and not isinstance(other, str)
+        and not tolerance.agree(one, other)
     ]
     return [f"{form} {_quoted(found)}: different predictions"] if found else []
 

@@ -1,7 +1,7 @@
 """What a model server does with a SavedModel, with modules of TensorFlow alone.
 
 `server_process.py` imports this file in a process of its own; it and the modules beside it that it names import nothing
-of retrainer.
+of retrainer but the tolerance of predictions.
 """
 
 import time
@@ -13,10 +13,11 @@ from tensorflow.python.client import session
 from tensorflow.python.framework import dtypes, ops
 from tensorflow.python.saved_model import loader
 
-from .client_rows import RefusedError, convert_rows
+from ..lib.prediction_tolerance import Tolerance
+from .client_rows import RefusedError, convert_rows, to_json
 from .file_reads import find_outside_reads
 from .measurements import BATCHES, measure_batches, measure_memory, memory_mb
-from .parity import compare_signatures, compare_with_evaluation, evaluation_columns, largest
+from .parity import compare_signatures, compare_with_evaluation, evaluation_columns
 from .request_forms import check_forms
 
 NAMED, OF_EXAMPLES = "serving_default", "serving_tf_examples"
@@ -93,6 +94,7 @@ def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
         "load_seconds": load_seconds,
         "warnings": [f"'{name}' was sent empty: none of the rows has it" for name in empty],
         "predictions": predictions.tolist(),
+        "columns": to_json(columns, request["kept_rows"]),
         "problems": [],
         "latency_ms": {},
         "memory_mb": None,
@@ -100,18 +102,18 @@ def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
     if predictions.shape[:1] != (len(instances),) or not np.isfinite(predictions).all():
         return answer
     judged = evaluation_columns(request["evaluation"], inputs, columns)
+    tolerance = Tolerance.around(predictions, request["tolerance"])
+    of_these = Tolerance(request["tolerance"])
     found = [
-        compare_with_evaluation(server.predict_named, columns, judged, predictions),
-        compare_signatures(server.predict_named, server.predict_examples, columns),
+        compare_with_evaluation(server.predict_named, columns, judged, predictions, of_these),
+        compare_signatures(server.predict_named, server.predict_examples, columns, of_these),
     ]
     problems = [problem for problem in found if problem]
-    forms = check_forms(
-        server.predict_named, server.predict_examples, inputs, instances, largest(predictions)
-    )
+    forms = check_forms(server.predict_named, server.predict_examples, inputs, instances, tolerance)
     answer["warnings"] += forms.warnings
     sizes = sorted({*BATCHES, *request["batches"]})
     answer["latency_ms"], differing = measure_batches(
-        server.predict_named, columns, predictions, sizes, request["requests"]
+        server.predict_named, columns, predictions, sizes, request["requests"], tolerance
     )
     # What is wrong with rows as they are shows in their forms again.
     answer["problems"] = problems or differing or forms.problems
@@ -128,11 +130,12 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         request: `model`, the folder of a SavedModel; `instances`, rows as a server's REST door brings them, by feature
             name; `evaluation`, the cells that evaluation makes of them, by column; `requests`, how many requests of a
             single row to time; `batches`, sizes to time besides the usual ones; `memory_requests`, how many requests
-            to send while memory is measured.
+            to send while memory is measured; `tolerance`, how far equal predictions may be apart; `kept_rows`, how many
+            rows to return as they were sent.
 
     Returns:
-        `predictions` by name, `problems`, `warnings`, `load_seconds`, `latency_ms` by batch size and `memory_mb`; or
-        `error`; or `raised` and `message` of what TensorFlow raised.
+        `predictions` by name, `columns` as they were sent, `problems`, `warnings`, `load_seconds`, `latency_ms` by
+        batch size and `memory_mb`; or `error`; or `raised` and `message` of what TensorFlow raised.
     """
     try:
         return _serve(request)

@@ -1,4 +1,4 @@
-"""A process that serves one model: TensorFlow, `served_model.py` and what it names beside it, and nothing of retrainer.
+"""A process that serves one model: TensorFlow, `served_model.py` and what it names, and nothing else of retrainer.
 
 Its standard input is a socket. It may be started long before there is a model: it imports what serving takes, then
 waits for a request, one line of JSON, answers it with another line, and ends. It also ends when the other side closes
@@ -17,7 +17,8 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-PACKAGE = "check_serving"
+# Of these names alone, so that no `__init__` of retrainer runs.
+PACKAGES = ("served", "served.lib", "served.check_serving")
 
 
 def _receive(connection: socket.socket, requests: "queue.SimpleQueue[bytes]") -> None:
@@ -44,10 +45,12 @@ def _enter_tensorflow() -> None:
 
 def _load_model_module() -> ModuleType:
     """Import `served_model.py` of a package without the packages above it, which are retrainer's."""
-    package = ModuleType(PACKAGE)
-    package.__path__ = [str(Path(__file__).parent)]
-    sys.modules[PACKAGE] = package
-    return importlib.import_module(f"{PACKAGE}.served_model")
+    here = Path(__file__).parent
+    for name, folder in zip(PACKAGES, (here.parent, here.parent / "lib", here), strict=True):
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+    return importlib.import_module(f"{PACKAGES[-1]}.served_model")
 
 
 def _main() -> None:

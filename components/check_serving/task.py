@@ -18,6 +18,7 @@ def check_or_reuse(
     max_latency_by_batch: Mapping[str, float] | None = None,
     memory_requests: int = 200,
     max_memory_growth_mb: float = 64.0,
+    tolerance: float = 1e-4,
     store: str = "",
     salt: str = "",
 ) -> str:
@@ -34,6 +35,7 @@ def check_or_reuse(
         max_latency_by_batch: The most that the 95th percentile of a batch may take, in milliseconds by batch size.
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
+        tolerance: How far equal predictions may be apart, relative to them.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
 
@@ -48,6 +50,7 @@ def check_or_reuse(
         "max_latency_by_batch": dict(max_latency_by_batch or {}),
         "memory_requests": memory_requests,
         "max_memory_growth_mb": max_memory_growth_mb,
+        "tolerance": tolerance,
     }
     work = Work(
         component="check_serving",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.digests import digest_folder
@@ -21,6 +22,7 @@ from ..lib.library_output import written_locally
 from ..lib.progress import progress
 from ..lib.report.page import place_of
 from ..lib.saved_model import Model, load_model
+from ..lib.scored_rows import ScoredRows
 from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
@@ -41,6 +43,7 @@ from .evidence.comparison import compare_on_evidence, compared_metrics
 from .evidence.settings import GateSettings, Otherwise
 from .gate import Verdict, add_evidence, judge
 from .input_problems import input_problems
+from .judged_rows import judged_rows
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER, needed_columns, score
@@ -65,6 +68,7 @@ class _Computed:
         plots: What the report draws of each model, by TFMA's name of it.
         silent: Rows left out because the champion predicts NaN or infinity on them.
         evidence: What the gate's settings ask of the change against the champion.
+        judged: Some rows as the challenger was given them, with its predictions.
     """
 
     config: config_pb2.EvalConfig
@@ -74,6 +78,7 @@ class _Computed:
     plots: dict[str, ModelPlots]
     silent: int
     evidence: tuple[EvidenceCheck, ...]
+    judged: ScoredRows | None
 
 
 def evaluate(
@@ -154,6 +159,7 @@ def evaluate(
         os.makedirs(folder, exist_ok=True)
         plots: dict[str, ModelPlots] = {}
         scores: Scores | None = None
+        challenged: np.ndarray | None = None
         if beam_args:
             how = f"on Beam ({' '.join(beam_args)})"
             uris = {CANDIDATE: (model_path, models[CANDIDATE].who)}
@@ -178,6 +184,7 @@ def evaluate(
                 how += f"; intervals from {scores.rows:,} of {answered:,} rows, drawn at random"
         else:
             scores = score(rows, models, columns, example_weight_key, batch_rows)
+            challenged = scores.predictions[CANDIDATE]
             counts, good = count_inputs(
                 scores, asked, config.slicing_specs, binarized_classes(config)
             )
@@ -195,7 +202,8 @@ def evaluate(
             evidence = compare_on_evidence(
                 config, scores, evaluation, settings, directions, against.name
             )
-        return _Computed(config, evaluation, verdict, how, plots, silent, tuple(evidence))
+        judged = judged_rows(rows, models[CANDIDATE], challenged)
+        return _Computed(config, evaluation, verdict, how, plots, silent, tuple(evidence), judged)
 
     champion_model = loaded.get(BASELINE)
     comparison = compare_by_policy(examples, champion, champion_model, settings.champion, broken)
@@ -208,11 +216,11 @@ def evaluate(
         if done.silent:
             comparison = without_silent_rows(comparison, done.silent)
         evaluation, verdict = done.evaluation, done.verdict
-        everything = evaluation
+        whole = done
         if comparison.is_partial:
             alone = replace(champion, uri=None)
-            everything = compute(examples, alone, join(results, ALL_ROWS)).evaluation
-            verdict = judge_in_part(evaluation, champion, everything)
+            whole = compute(examples, alone, join(results, ALL_ROWS))
+            verdict = judge_in_part(evaluation, champion, whole.evaluation)
     verdict = add_evidence(verdict, done.evidence)
     verdict = apply_policy(
         verdict, champion, champion_model, examples, comparison, settings.champion
@@ -256,7 +264,9 @@ def evaluate(
     write_atomic(report_path, page)
     write_checks(blessing_path, evaluation.checks, done.evidence, against)
     compared = against.version if against.exists else None
-    summarize(everything, verdict.sentence, compared).write(blessing_path)
+    summarize(whole.evaluation, verdict.sentence, compared).write(blessing_path)
+    if whole.judged is not None:
+        whole.judged.write(blessing_path)
     Blessing(
         verdict.blessed,
         verdict.reasons,

@@ -67,12 +67,9 @@ class Model:
         Raises:
             RetrainerError: If the model can't take these columns, or fails on them.
         """
-        tensors = {
-            self._arguments[name]: self._tensor(batch, name, spec)
-            for name, spec in self._inputs.items()
-        }
+        tensors = self.tensors(batch)
         try:
-            outputs = self._call(tensors)
+            outputs = self._call({self._arguments[name]: one for name, one in tensors.items()})
         except tf.errors.OpError as error:
             raise RetrainerError(
                 f"the {self.who} can't score these rows: {reason_of(error)}"
@@ -90,6 +87,17 @@ class Model:
             )
         values = values.reshape(batch.num_rows, -1)
         return values[:, 0] if values.shape[1] == 1 else values
+
+    def tensors(self, batch: pa.RecordBatch) -> dict[str, tf.Tensor]:
+        """Convert rows to what the model takes, by column.
+
+        Args:
+            batch: As in `predict`.
+
+        Raises:
+            RetrainerError: If the model can't take these columns.
+        """
+        return {name: self._tensor(batch, name, spec) for name, spec in self._inputs.items()}
 
     def _call(self, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         if not self._prepared:

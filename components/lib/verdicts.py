@@ -187,6 +187,7 @@ class ServingCheck(_Artifact):
         latency_ms_by_batch: The same percentiles by batch size.
         memory_mb: Memory of the server in MiB: `loaded`, `before` and `after` a number of `requests`; None if
             it was not measured.
+        tolerance: How far equal predictions may be apart, relative to them; see `Tolerance`.
     """
 
     ok: bool
@@ -198,6 +199,7 @@ class ServingCheck(_Artifact):
     warnings: tuple[str, ...] = field(default=())
     latency_ms_by_batch: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     memory_mb: Mapping[str, float] | None = None
+    tolerance: float = 1e-4
 
     file: ClassVar[str] = "serving_check.json"
     source: ClassVar[str] = "check_serving"

@@ -13,6 +13,7 @@ from ..lib.model_versions import training_digest
 from ..lib.recency import older_than_champion, parse_flag
 from ..lib.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.run_records import TaskRecord
+from ..lib.scored_rows import ScoredRows
 from ..lib.store import Store
 from ..lib.verdicts import Blessing, Champion, ServingCheck
 from .push_result import Pushed
@@ -102,6 +103,10 @@ def push(
 
         if check and check.model_digest != digest:
             same_model(digest_folder(folder))
+        if check and serving_check and not refusals:
+            rows = ScoredRows.read(blessing), ScoredRows.read(serving_check)
+            if skew := _skew(folder, *rows, check.tolerance):
+                refusals["not_serving"] = f"serving check: {skew}"
         registry = Registry(Store(store).models_uri)
         newest_move = registry.alias(alias).newest()
         served = newest_move.version if newest_move else None
@@ -196,6 +201,17 @@ def _changed(
         f"the champion changed while this model was judged: it was compared with {compared}, and {error}",
         Champion.of(registry.resolve(alias)),
     )
+
+
+def _skew(
+    model: str, judged: ScoredRows | None, served: ScoredRows | None, tolerance: float
+) -> str:
+    if judged is None or served is None:
+        return ""
+    # It loads NumPy, which a push needs for nothing else.
+    from .served_parity import find_skew
+
+    return find_skew(model, judged, served, tolerance)
 
 
 def _refusal(judged: Blessing) -> str:

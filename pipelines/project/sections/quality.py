@@ -116,6 +116,7 @@ _CHECK = (
     "memory_requests",
     "max_memory_growth_mb",
     "timeout_seconds",
+    "tolerance",
 )
 
 
@@ -150,6 +151,13 @@ class ServingConfig(Section):
     )
     timeout_seconds: float = Field(
         300.0, gt=0, description="Maximum time for loading and serving together, in seconds."
+    )
+    tolerance: float = Field(
+        1e-4,
+        gt=0,
+        lt=1,
+        description="Maximum difference of predictions that count as equal, relative to the prediction. Evaluation on "
+        "a GPU and serving on CPUs may need 0.01: TensorFloat-32 keeps 10 bits of a number.",
     )
     rollout: RolloutConfig | None = Field(
         None,

@@ -58,6 +58,12 @@ def save(
     return str(path)
 
 
+@pytest.fixture(scope="session", name="save")
+def _save() -> Callable[..., str]:
+    """`save`, for tests that check a model by themselves."""
+    return save
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory, write_examples) -> Callable[..., tuple[str, dict[str, Any]]]:
     """A function that checks a model, and returns the verdict and the record."""

@@ -1,7 +1,12 @@
+import io
 import json
 import sys
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import tensorflow as tf
 
 
 def test_a_served_model_is_checked_in_a_clean_process(chain, model, examples):
@@ -55,3 +60,40 @@ def test_a_feature_that_the_rows_lack_is_sent_empty_and_a_whole_number_can_not_b
     without = write_examples("without-hour", sample.drop(columns=["hour"]))
     verdict = check(model, without, str(chain / "hour-check"), rows=5)
     assert "the model takes a feature 'hour' that the rows don't have" in verdict
+
+
+@pytest.mark.usefixtures("serving_here")
+def test_only_the_rows_and_columns_that_are_sent_are_read(
+    save, make_examples, monkeypatch, tmp_path
+):
+    from retrainer.components.check_serving.check import check
+    from retrainer.components.lib import examples as reading
+
+    read = []
+
+    class Counted(io.FileIO):
+        def read(self, size=-1):
+            read.append((Path(self.name).parts[-3], super().read(size)))
+            return read[-1][1]
+
+    monkeypatch.setattr(reading.pa, "OSFile", Counted)
+    rows = 150_000
+    random = np.random.default_rng(0)
+    days = {
+        str(day): pd.DataFrame(
+            {
+                "x": random.normal(size=rows),
+                **{f"other_{n}": random.normal(size=rows) for n in range(4)},
+                "late": 0,
+            }
+        )
+        for day in range(2)
+    }
+    examples = make_examples(days, eval_spans=2)
+    signatures = {"serving_default": "named", "serving_tf_examples": "serialised"}
+    model = save(tmp_path / "model", lambda x: x, {"x": tf.float32}, signatures, {}, {}, None)
+    check(model, examples, str(tmp_path / "check"), 4, requests=0, memory_requests=0)
+    assert {span for span, _ in read} == {"1"}
+    size = (tmp_path / "store" / "spans" / "1" / "v1" / "all-00000.parquet").stat().st_size
+    # One column of five, and of it the first of three groups of rows.
+    assert 0 < sum(len(block) for _, block in read) < size / 10

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from retrainer.components.check_serving import measurements
 from retrainer.components.check_serving.measurements import measure_batches
+from retrainer.components.lib.prediction_tolerance import Tolerance
 
 pytestmark = pytest.mark.usefixtures("serving_here")
 
@@ -33,6 +34,7 @@ def test_a_batch_that_a_model_can_not_take_is_named():
         rows["x"],
         (1, 64, 512),
         0,
+        Tolerance(),
     )
     assert problems == ["a batch of 512 gives other predictions than the same rows in a batch of 3"]
 

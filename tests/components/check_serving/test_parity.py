@@ -1,14 +1,17 @@
 """Clients are answered what evaluation counted, or the column that makes the difference is named."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving import check as checking
 from retrainer.components.check_serving.evaluation_cells import evaluation_cells
-from retrainer.components.check_serving.parity import agree, compare_with_evaluation
+from retrainer.components.check_serving.parity import compare_with_evaluation
 from retrainer.components.check_serving.served_model import answer
 from retrainer.components.lib.examples import Examples
+from retrainer.components.lib.newest_rows import first_rows, newest_part
+from retrainer.components.lib.prediction_tolerance import Tolerance
 from retrainer.components.lib.saved_model import Model
 
 KINDS = {"x": tf.float32, "word": tf.string, "count": tf.int64}
@@ -44,7 +47,7 @@ def test_a_difference_of_several_columns_together_names_them():
     def product(columns):
         return columns["a"] * columns["b"] * columns["c"]
 
-    found = compare_with_evaluation(product, served, judged, product(served))
+    found = compare_with_evaluation(product, served, judged, product(served), Tolerance())
     assert found.endswith("no column alone makes the difference, but these together: 'a', 'b'")
 
 
@@ -54,12 +57,14 @@ def test_cells_that_differ_and_do_not_matter_are_no_difference():
     def known(columns):
         return np.nan_to_num(columns["a"])
 
-    assert compare_with_evaluation(known, served, judged, known(served)) == ""
+    assert compare_with_evaluation(known, served, judged, known(served), Tolerance()) == ""
 
 
 def test_a_model_that_answers_by_chance_is_named():
     rows = {"a": np.array([1.0])}
-    found = compare_with_evaluation(lambda _: np.array([0.5]), rows, rows, np.array([0.4]))
+    found = compare_with_evaluation(
+        lambda _: np.array([0.5]), rows, rows, np.array([0.4]), Tolerance()
+    )
     assert found == "the model answers equal rows differently from call to call"
 
 
@@ -71,19 +76,9 @@ def test_a_feature_that_the_signature_of_tf_examples_reads_under_another_name_is
     assert "the signature of tf.Examples does not read 'x'" in verdict
 
 
-def test_the_tolerance_is_of_the_prediction_and_of_the_largest_one():
-    others = np.array([0.0, 1000.0])
-    # 1e-6 and 1e-5 of 1000, and for the second 1e-4 of itself.
-    assert agree(np.array([0.01, 1000.11]), others)
-    assert not agree(np.array([0.0101, 1000.0]), others)
-    assert not agree(np.array([0.0, 1000.1101]), others)
-    assert not agree(others[:1] + 0.01, others[:1])
-    assert agree(others[:1] + 0.01, others[:1], scale=1000.0)
-    assert not agree(others, others[:1])
-
-
 def test_evaluation_itself_predicts_what_is_served(model, examples):
-    table = checking._first_rows(Examples.read(examples), 64)
+    part = newest_part(Examples.read(examples))
+    table = pa.Table.from_batches([first_rows(part, 64)])
     request = {
         "model": model,
         "instances": table.to_pylist(),
@@ -91,9 +86,24 @@ def test_evaluation_itself_predicts_what_is_served(model, examples):
         "requests": 0,
         "batches": [],
         "memory_requests": 0,
+        "tolerance": 1e-4,
+        "kept_rows": 2,
     }
     served = answer(request)
     assert served["problems"] == []
     expected = Model(model, "challenger").predict(table.combine_chunks().to_batches()[0])
     assert set(request["evaluation"]) == set(Model(model, "challenger").columns)
+    assert served["columns"]["dest"] == table["dest"].to_pylist()[:2]
     np.testing.assert_allclose(np.ravel(served["predictions"]), expected, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("serving_here")
+def test_predictions_closer_than_the_tolerance_are_equal(served):
+    def chance(x):
+        return 100.0 + tf.where(tf.math.is_nan(x), 0.0, x) + tf.random.uniform([], 0.0, 0.5)
+
+    verdict, record = served(chance)
+    assert "the model answers equal rows differently from call to call" in verdict
+    verdict, record = served(chance, tolerance=0.01)
+    assert verdict.startswith("serves 3 rows")
+    assert record["tolerance"] == 0.01

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving.request_forms import check_forms
+from retrainer.components.lib.prediction_tolerance import Tolerance
 
 pytestmark = pytest.mark.usefixtures("serving_here")
 
@@ -75,6 +76,6 @@ def test_an_order_of_features_that_matters_is_named():
         lambda serialised: np.array([next(first)] * len(serialised)),
         {"x": tf.float32},
         [{"x": 1.0}],
-        1.0,
+        Tolerance(scale=1.0),
     )
     assert "tf.Examples with features in another order give another prediction" in found.problems

@@ -6,7 +6,6 @@ It runs in this process here; test_check.py and test_server.py run it in a clean
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -69,18 +68,6 @@ def test_a_signature_that_is_missing_is_named(served):
 def test_settings_are_checked_before_anything_is_loaded(settings, says):
     with pytest.raises(RetrainerError, match=says):
         checking.check("nowhere", "nowhere", "nowhere", **settings)
-
-
-def test_only_the_rows_that_are_sent_are_read(make_examples, monkeypatch):
-    from retrainer.components.lib.examples import Examples
-
-    days = {
-        str(day): pd.DataFrame({"x": [float(day)] * 10, "late": [0, 1] * 5}) for day in range(4)
-    }
-    examples = Examples.read(make_examples(days, eval_spans=3))
-    monkeypatch.setattr(Examples, "read_table", None)
-    table = checking._first_rows(examples, 4)
-    assert table.column("x").to_pylist() == [3.0] * 4
 
 
 def test_the_output_that_evaluation_reads_counts_and_columns_may_be_of_rank_two(tmp_path):
