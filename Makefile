@@ -32,7 +32,7 @@ AREAS ?=
 ENGINE ?=
 JAR ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale load proxy clean
+.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale evaluation load proxy clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ scale: setup ## whole retrains of up to ten million rows: time of each task, mem
 
 data: setup ## ingestion and statistics, up to ten million rows, beside TFDV's own pass
 	@.venv/bin/python -W ignore::FutureWarning bench/data/run.py
+
+evaluation: setup ## evaluation beside TFMA, and up to ten million rows, with paired intervals and many slices
+	@.venv/bin/python -W ignore::FutureWarning bench/evaluation.py
+	@.venv/bin/python -W ignore::FutureWarning bench/evaluation_scale.py
 
 load: setup ## the trigger service under load, and with a replica killed (needs Go)
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py

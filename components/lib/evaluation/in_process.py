@@ -28,6 +28,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 from ..progress import progress
 from .array_metrics import prepare, prepare_by_query
 from .array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
+from .array_metrics.histograms import Derive, derive_matrices, extract_output
 from .array_metrics.queries import Queries
 from .confidence_intervals import Compute, public, sampler
 from .eval_config import query_keys
@@ -83,6 +84,7 @@ class _Part:
         config: The config.
         computations: What TFMA computes for them.
         fills: How the accumulators of those with a combiner are filled.
+        derives: What is derived of their outputs, in TFMA's order.
         sample: How intervals are computed; None for none.
         units: How many rows or queries there are.
         queries: The queries; None for metrics of rows.
@@ -91,6 +93,7 @@ class _Part:
     config: config_pb2.EvalConfig
     computations: evaluator.MetricComputations
     fills: list[tuple[metric_types.MetricComputation, Fill]]
+    derives: list[Derive]
     sample: Callable[[Compute, np.ndarray, Metrics], Metrics] | None
     units: int
     queries: Queries | None
@@ -110,9 +113,9 @@ class _Part:
     def _compute(self, units: Rows) -> Metrics:
         metrics: Metrics = {}
         for computation, fill in self.fills:
-            metrics.update(self._by_model(computation.combiner.extract_output(fill(units))))
-        for derived in self.computations.derived_computations:
-            metrics.update(derived.result(metrics))
+            metrics.update(self._by_model(extract_output(computation, fill, units)))
+        for derive in self.derives:
+            metrics.update(derive(metrics))
         baseline = next((spec.name for spec in self.config.model_specs if spec.is_baseline), None)
         if baseline:
             metrics.update(_differences(metrics, baseline))
@@ -139,8 +142,12 @@ def _prepare_part(config: config_pb2.EvalConfig, scores: Scores, query_key: str)
     if query_key:
         queries = Queries.group(scores.slices, query_key)
     fills = _fills(computations.non_derived_computations, config, scores, queries)
+    derives = [
+        derive_matrices(derived, computations.non_derived_computations)
+        for derived in computations.derived_computations
+    ]
     units = scores.rows if queries is None else len(queries)
-    return _Part(config, computations, fills, sampler(config), units, queries)
+    return _Part(config, computations, fills, derives, sampler(config), units, queries)
 
 
 def write_results(

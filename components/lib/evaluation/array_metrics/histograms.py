@@ -1,0 +1,193 @@
+"""TFMA's calibration histograms as arrays, and the confusion matrices at thresholds that it makes of them.
+
+TFMA makes an object of each of ten thousand buckets, and goes through all of them in Python for each slice, class and
+model: most of the time of an evaluation with many slices.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+from tensorflow_model_analysis.metrics import (
+    binary_confusion_matrices,
+    calibration_histogram,
+    metric_types,
+)
+
+from .array_path import Columns, Rows
+
+Metrics = dict[Any, Any]
+Derive = Callable[[Metrics], Metrics]
+Bucket: TypeAlias = calibration_histogram.Bucket
+
+
+@dataclass(frozen=True)
+class Histogram(Sequence[Bucket]):
+    """A histogram in arrays of shape (buckets that have rows,); TFMA's functions read it as their list of buckets.
+
+    Attributes:
+        ids: Numbers of the buckets, ascending.
+        labels: Sum of weighted labels.
+        predictions: Sum of weighted predictions.
+        examples: Sum of weights.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    predictions: np.ndarray
+    examples: np.ndarray
+
+    def __len__(self) -> int:
+        """Count the buckets."""
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Bucket: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Bucket]: ...
+
+    def __getitem__(self, index: int | slice) -> Bucket | list[Bucket]:
+        """Make TFMA's object of a bucket, or of several."""
+        if isinstance(index, slice):
+            return list(self)[index]
+        return Bucket(
+            int(self.ids[index]),
+            float(self.labels[index]),
+            float(self.predictions[index]),
+            float(self.examples[index]),
+        )
+
+    def __iter__(self) -> Iterator[Bucket]:
+        """Make TFMA's objects of all buckets."""
+        sums = (self.labels.tolist(), self.predictions.tolist(), self.examples.tolist())
+        for bucket, *values in zip(self.ids.tolist(), *sums, strict=True):
+            yield Bucket(bucket, *values)
+
+
+class HistogramFill:
+    """From the rows of a slice to their histogram, as an accumulator of TFMA's or in arrays."""
+
+    def __init__(self, combiner: Any, columns: Columns) -> None:
+        label, prediction, weight = columns.as_float()
+        # Private names of TFMA's combiner: its bucket rule has to be this one, to the bucket.
+        left, span, self._buckets = combiner._left, combiner._range, combiner._num_buckets
+        based_on = prediction if combiner._prediction_based_bucketing else label
+        position = (based_on - left) / span * self._buckets + 1
+        self._index = np.clip(position, 0, self._buckets + 1).astype(np.int32)
+        # TFMA splits a row into a negative and a positive part and drops a part without weight.
+        self._counted = weight != 0 if combiner._fractional_labels else None
+        self._sums = (weight * label, weight * prediction, weight)
+
+    def __call__(self, rows: Rows) -> dict[int, Bucket]:
+        """Fill TFMA's accumulator."""
+        return {bucket.bucket_id: bucket for bucket in self.histogram(rows)}
+
+    def histogram(self, rows: Rows) -> Histogram:
+        """Make the histogram of some rows."""
+        where = self._index[rows].ravel()
+        counted = where if self._counted is None else where[self._counted[rows].ravel()]
+        present = np.flatnonzero(np.bincount(counted, minlength=self._buckets + 2))
+        return Histogram(
+            present,
+            *(
+                np.bincount(where, values[rows].ravel(), minlength=self._buckets + 2)[present]
+                for values in self._sums
+            ),
+        )
+
+
+def extract_output(
+    computation: metric_types.MetricComputation, fill: Callable[[Rows], Any], rows: Rows
+) -> Metrics:
+    """Return what a computation's combiner gives for some rows, with histograms in arrays.
+
+    Args:
+        computation: One of TFMA's computations with a combiner.
+        fill: How its accumulators are filled.
+        rows: The rows of a slice.
+    """
+    if isinstance(fill, HistogramFill):
+        return {computation.combiner._key: fill.histogram(rows)}
+    found: Metrics = computation.combiner.extract_output(fill(rows))
+    return found
+
+
+@dataclass(frozen=True)
+class _Matrices:
+    """How TFMA makes confusion matrices of a histogram.
+
+    Attributes:
+        histogram: Key of the histogram.
+        matrices: Key of the matrices.
+        thresholds: The thresholds, in TFMA's order.
+        first: For each the first bucket whose rows are predicted positive, ascending, shape (thresholds,).
+    """
+
+    histogram: metric_types.PlotKey
+    matrices: metric_types.MetricKey
+    thresholds: Sequence[float]
+    first: np.ndarray
+
+    def derive(self, metrics: Metrics) -> Metrics:
+        """Make the matrices."""
+        histogram = metrics[self.histogram]
+        # How many thresholds take all buckets, all but the first that has rows, and so on.
+        ends = np.searchsorted(self.first, histogram.ids, side="right")
+        counts = np.diff(ends, prepend=0, append=len(self.first))
+        tp, fn = _sums(histogram.labels, counts)
+        fp, tn = _sums(histogram.examples - histogram.labels, counts)
+        return {
+            self.matrices: binary_confusion_matrices.Matrices(
+                thresholds=self.thresholds, tp=tp, tn=tn, fp=fp, fn=fn
+            )
+        }
+
+
+def _sums(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the values from each place on, and those before it, as often as `counts` says."""
+    after, before = np.zeros((2, len(values) + 1))
+    np.cumsum(values[::-1], out=after[:-1][::-1])
+    np.cumsum(values, out=before[1:])
+    return np.repeat(after, counts), np.repeat(before, counts)
+
+
+def derive_matrices(
+    derived: metric_types.DerivedMetricComputation,
+    computations: Sequence[metric_types.MetricComputation],
+) -> Derive:
+    """Choose how confusion matrices are derived from histograms in arrays.
+
+    TFMA's own function says which buckets a threshold takes: of a histogram with one positive row in each bucket.
+
+    Args:
+        derived: A derived computation of TFMA's, of any kind.
+        computations: The computations with combiners that it may start from.
+
+    Returns:
+        A function over arrays, or TFMA's own where that counts in another way.
+    """
+    name = binary_confusion_matrices.BINARY_CONFUSION_MATRICES_NAME
+    own: Derive = derived.result
+    if len(derived.keys) != 1 or not derived.keys[0].name.startswith(name):
+        return own
+    key = derived.keys[0]
+    for computation in computations:
+        start = computation.keys[0]
+        is_histogram = type(computation.combiner).__name__ == "_CalibrationHistogramCombiner"
+        if not is_histogram or start.sub_key != key.sub_key or start.model_name != key.model_name:
+            continue
+        buckets = computation.combiner._num_buckets + 2
+        ones = np.ones(buckets)
+        try:
+            made = own({start: Histogram(np.arange(buckets), ones, ones, ones)})[key]
+        except KeyError:
+            # It starts from something else, such as the histogram of another metric.
+            continue
+        found, missed = np.asarray(made.tp, np.int64), np.asarray(made.fn, np.int64)
+        # By one threshold TFMA counts buckets that have rows, not their numbers.
+        is_usual = np.all(found + missed == buckets) and np.all(np.diff(missed) >= 0)
+        if len(made.thresholds) > 1 and is_usual:
+            return _Matrices(start, key, made.thresholds, missed).derive
+    return own
