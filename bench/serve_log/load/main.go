@@ -3,28 +3,23 @@
 // mixed, so each meets the same load of the machine.
 //
 // With -serve it is the model server itself: it answers each predict request after a pause, as TensorFlow Serving does.
+// Both share a core with the bench's bucket, so both are made to use little of it.
 //
 // Prints one JSON object: for each address its statuses, its latencies, and whether every answer was the expected one.
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"math/rand"
-	"net"
-	"net/http"
 	"os"
 	"sort"
 	"strings"
 	"sync"
 	"time"
 )
-
-const answer = "{\n    \"predictions\": [[0.9731], [0.0183], [0.4417]\n    ]\n}"
 
 type report struct {
 	Sent     int64            `json:"sent"`
@@ -52,14 +47,12 @@ func main() {
 	urls := flag.String("urls", "", "addresses with their rates: rate@url, separated by commas")
 	seconds := flag.Float64("seconds", 60, "how long to send")
 	rows := flag.Int("rows", 3, "instances of a request")
-	connections := flag.Int("connections", 512, "idle connections kept to each address")
 	flag.Parse()
 	if *listen != "" {
 		serve(*listen, *pause)
 		return
 	}
 	bodies := makeBodies(*rows)
-	client := newClient(*connections)
 	var waiting sync.WaitGroup
 	var targets []*target
 	for _, one := range strings.Split(*urls, ",") {
@@ -73,7 +66,7 @@ func main() {
 		waiting.Add(1)
 		go func() {
 			defer waiting.Done()
-			t.run(client, bodies, perSecond, *seconds)
+			t.run(bodies, perSecond, *seconds)
 		}()
 	}
 	waiting.Wait()
@@ -86,50 +79,30 @@ func main() {
 	}
 }
 
-func serve(listen string, pause time.Duration) {
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return
-		}
-		time.Sleep(pause)
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, answer)
+func (t *target) run(bodies [][]byte, rate, seconds float64) {
+	connections := newConnections(t.url)
+	requests := make([][]byte, len(bodies))
+	for number, body := range bodies {
+		requests[number] = connections.request(body)
 	}
-	listener, err := net.Listen("tcp", listen)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(listener.Addr())
-	log.Fatal(http.Serve(listener, http.HandlerFunc(handler)))
-}
-
-func (t *target) run(client *http.Client, bodies [][]byte, rate, seconds float64) {
+	clock := newClock()
 	start := time.Now()
 	var waiting sync.WaitGroup
 	for number := 0; float64(number) < rate*seconds; number++ {
 		due := start.Add(time.Duration(float64(number) / rate * float64(time.Second)))
-		time.Sleep(time.Until(due))
+		clock.sleepUntil(due)
 		waiting.Add(1)
 		go func() {
 			defer waiting.Done()
-			status, right := t.send(client, bodies[number%len(bodies)])
-			t.count(status, right, time.Since(due))
+			status, content, err := connections.post(requests[number%len(requests)])
+			if err != nil {
+				t.count("no answer", false, time.Since(due))
+				return
+			}
+			t.count(fmt.Sprint(status), string(content) == answer, time.Since(due))
 		}()
 	}
 	waiting.Wait()
-}
-
-func (t *target) send(client *http.Client, body []byte) (string, bool) {
-	response, err := client.Post(t.url, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return "no answer", false
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "no answer", false
-	}
-	return fmt.Sprint(response.StatusCode), string(content) == answer
 }
 
 func (t *target) count(status string, right bool, latency time.Duration) {
@@ -185,15 +158,4 @@ func makeBodies(rows int) [][]byte {
 		bodies[number] = body
 	}
 	return bodies
-}
-
-func newClient(connections int) *http.Client {
-	return &http.Client{
-		Timeout: 30 * time.Second,
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			MaxIdleConns:        4096,
-			MaxIdleConnsPerHost: connections,
-		},
-	}
 }
