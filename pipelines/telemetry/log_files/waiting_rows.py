@@ -72,11 +72,15 @@ class WaitingRows:
             self.accepted += 1
             return True
 
-    def take(self) -> list[Row]:
-        """Take all rows, oldest first."""
+    def take(self, most: int) -> list[Row]:
+        """Take rows, oldest first.
+
+        Args:
+            most: How many at most.
+        """
         with self._lock:
-            rows, self._rows = list(self._rows), deque()
-            self.size = 0
+            rows = [self._rows.popleft() for _ in range(min(most, len(self._rows)))]
+            self.size -= sum(row.size for row in rows)
             return rows
 
     def reserve(self, size: int) -> None:

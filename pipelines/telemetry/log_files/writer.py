@@ -14,8 +14,13 @@ from .open_file import OpenFile, WholeFile, writer_name
 from .waiting_rows import Limits, Row, WaitingRows
 
 LOGGER = logging.getLogger("retrainer.log_files")
-# Short, so that one turn's work never holds the interpreter's lock for long; longer where nothing comes.
-_PACK_SECONDS, _IDLE_SECONDS = 0.02, 0.1
+# A turn works on few rows, since whoever answers requests may wait for it: for the interpreter's lock while lines
+# are made, for the core while they are compressed. Where many wait, it takes this share of them. Where none comes, it
+# rests.
+_TURN_SECONDS, _IDLE_SECONDS = 0.004, 0.1
+_TURN_ROWS, _TURN_SHARE = 8, 1 / 16
+# Of a turn at the end, when nobody is answered any more.
+_LAST_ROWS = 1_000
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 30.0
 _REPORT_SECONDS = 60.0
@@ -150,16 +155,21 @@ class LogWriter:
         return self.state
 
     def _pack_until_stopped(self) -> None:
-        pause = _IDLE_SECONDS
-        while not self._stopping.wait(pause):
-            pause = _PACK_SECONDS if self._pack() else _IDLE_SECONDS
-        self._pack()
+        while not self._stopping.is_set():
+            most = max(_TURN_ROWS, round(len(self._rows) * _TURN_SHARE))
+            if self._pack(most):
+                # Waiting for an event costs as much as a row.
+                time.sleep(_TURN_SECONDS)
+            else:
+                self._stopping.wait(_IDLE_SECONDS)
+        while self._pack(_LAST_ROWS):
+            pass
         self._roll()
         self._packed.set()
 
-    def _pack(self) -> bool:
-        """Move the rows that wait into the open file; return whether there were any."""
-        rows = self._rows.take()
+    def _pack(self, most: int) -> bool:
+        """Move some of the rows that wait into the open file; return whether there were any."""
+        rows = self._rows.take(most)
         lines = [line for row in rows if (line := _line(row)) is not None]
         self._lost += len(rows) - len(lines)
         self._file.write(lines)

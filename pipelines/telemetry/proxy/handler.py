@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-import uuid
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ class LoggingProxy:
 
     def _begin(self, request: web.BaseRequest) -> Exchange:
         path = request.rel_url.raw_path
-        request_id = given_id(request.headers) or uuid.uuid4().hex
+        request_id = given_id(request.headers) or secrets.token_hex(16)
         predicts = request.method == "POST" and self._paths.search(path) is not None
         kept = predicts and self._is_sampled(request_id)
         asked = read_path(path) if predicts else None
