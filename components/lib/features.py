@@ -1,14 +1,18 @@
 """Raw features: the columns that the model sees, and their cells as dense arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
-from .schema_file import load_schema
 from .uris import join
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
 
 SCHEMA_FILE = "schema.pbtxt"
 TRAINING, SERVING = "TRAINING", "SERVING"
@@ -29,6 +33,9 @@ def read_schema(path: str) -> schema_pb2.Schema:
     Raises:
         RetrainerError: If there is none, or it can't be parsed.
     """
+    # Here and below, as a task that only makes arrays needs no schema, and its start would take longer.
+    from .schema_file import load_schema
+
     uri = join(path, SCHEMA_FILE)
     try:
         return load_schema(uri)[0]
@@ -50,6 +57,8 @@ def raw_features(schema: schema_pb2.Schema, not_features: Sequence[str]) -> dict
     Returns:
         For each column `int64` (integers that are never missing), `float32` (other numbers) or `string`.
     """
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
     kinds = {}
     for feature in schema.feature:
         if feature.name in not_features or feature.lifecycle_stage in (

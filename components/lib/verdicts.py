@@ -6,11 +6,13 @@ format.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import RetrainerError
-from .registry import ModelVersion
 from .uris import join, read_json, write_json
+
+if TYPE_CHECKING:
+    from .model_versions import ModelVersion
 
 FORMAT = 1
 
@@ -102,7 +104,7 @@ class Champion(_Artifact):
     source: ClassVar[str] = "resolve_champion"
 
     @classmethod
-    def of(cls, version: ModelVersion | None) -> "Champion":
+    def of(cls, version: "ModelVersion | None") -> "Champion":
         """Describe a version of the registry; None for no model in service."""
         if version is None:
             return cls()
