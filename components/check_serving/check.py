@@ -33,8 +33,8 @@ def check(
     max_latency_ms: float = 0.0,
     timeout_seconds: float = 300.0,
     max_latency_by_batch: Mapping[str, float] | None = None,
-    memory_requests: int = 200,
-    max_memory_growth_mb: float = 64.0,
+    memory_requests: int = 10_000,
+    max_memory_growth_mb: float = 8.0,
     tolerance: float = 1e-4,
 ) -> str:
     """Serve real rows with a model in a clean process, and judge what comes back.
@@ -131,6 +131,7 @@ def _serve(server: Server, folder: str, table: pa.Table, bounds: Bounds) -> dict
         "requests": bounds.requests,
         "batches": bounds.batches,
         "memory_requests": bounds.memory_requests,
+        "max_memory_growth_mb": bounds.max_memory_growth_mb,
         "tolerance": bounds.tolerance,
         "kept_rows": MOST_ROWS,
     }

@@ -25,6 +25,8 @@ READERS: Mapping[str, tuple[int, ...]] = {
     "CSVDatasetV2": (0,),
     "MatchingFilesDataset": (0,),
     "LoadDataset": (0,),
+    "LMDBDataset": (0,),
+    "SqlDataset": (1,),
     "LoadAndRemapMatrix": (0,),
     "GenerateVocabRemapping": (0, 1),
 }

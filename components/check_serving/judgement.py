@@ -30,8 +30,8 @@ class Bounds:
     requests: int = 50
     max_latency_ms: float = 0.0
     max_latency_by_batch: Mapping[int, float] = field(default_factory=dict)
-    memory_requests: int = 200
-    max_memory_growth_mb: float = 64.0
+    memory_requests: int = 10_000
+    max_memory_growth_mb: float = 8.0
     timeout_seconds: float = 300.0
     tolerance: float = RELATIVE
 
@@ -118,10 +118,10 @@ def _slowness(latencies: Mapping[str, Mapping[str, float]], bounds: Bounds) -> s
 def _growth(memory: Mapping[str, float] | None, bounds: Bounds) -> str:
     if memory is None:
         return ""
-    growth = memory["after"] - memory["before"]
+    growth = memory["growth"]
     if growth <= bounds.max_memory_growth_mb:
         return ""
     return (
-        f"memory grew by {growth:.0f} MiB in {memory['requests']:,.0f} requests, more than max_memory_growth_mb "
+        f"memory grew by {growth:.1f} MiB in {memory['requests']:,.0f} requests, more than max_memory_growth_mb "
         f"{bounds.max_memory_growth_mb:g}"
     )

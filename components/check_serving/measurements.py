@@ -10,10 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ..lib.prediction_tolerance import Tolerance
+from .allocated_memory import allocated_bytes
 from .client_rows import Columns
 from .parity import Predict
 
 BATCHES = (1, 8, 64, 512)
+# After these, further requests are sent only if memory may grow beyond a share of its bound by the last of them.
+FIRST_REQUESTS = 1000
+_DOUBTFUL = 0.1
 PERCENTILES = (50, 95, 99)
 _MEMORY = Path("/proc/self/status")
 
@@ -72,22 +76,45 @@ def memory_mb() -> float | None:
     return int(line.split()[1]) / 1024
 
 
-def measure_memory(predict: Predict, columns: Columns, requests: int) -> dict[str, float] | None:
+def measure_memory(
+    predict: Predict, columns: Columns, requests: int, most_mb: float
+) -> dict[str, float] | None:
     """Send requests of one row, and return how much memory there is before and after them.
+
+    What is allocated grows by single bytes from request to request if a model keeps nothing, so the first thousand
+    requests show whether ten thousand would come near the bound. The memory of the process is no such measure: it grows
+    by pages that the C library has in store.
 
     Args:
         predict: Calls the signature of named columns, which has answered before.
         columns: The rows.
-        requests: How many requests to send; 0 for none.
+        requests: How many requests to send; 0 for none. After the first thousand the others are sent only if memory
+            grew so fast that it may reach a tenth of the bound.
+        most_mb: The bound of the growth, in MiB.
 
     Returns:
-        `before` and `after` in MiB, and `requests`; None if nothing was measured.
+        `before` and `after` in MiB, `growth` of what is allocated in MiB (of the process's memory where the C library
+        does not say), and `requests` that were sent; None if nothing was measured.
     """
     before = memory_mb()
     if not requests or before is None:
         return None
     rows = len(next(iter(columns.values())))
-    for request in range(requests):
-        row = request % rows
-        predict({name: column[row : row + 1] for name, column in columns.items()})
-    return {"before": before, "after": memory_mb() or before, "requests": requests}
+    at_first = allocated_bytes()
+
+    def grown() -> float:
+        now = allocated_bytes()
+        if at_first is None or now is None:
+            return (memory_mb() or before) - before
+        return (now - at_first) / 2**20
+
+    sent = 0
+    for wanted in (min(requests, FIRST_REQUESTS), requests):
+        if sent and grown() * requests / sent < _DOUBTFUL * most_mb:
+            break
+        for request in range(sent, wanted):
+            row = request % rows
+            predict({name: column[row : row + 1] for name, column in columns.items()})
+        sent = wanted
+    growth = grown()
+    return {"before": before, "after": memory_mb() or before, "growth": growth, "requests": sent}

@@ -18,6 +18,7 @@ from .client_rows import RefusedError, convert_rows, to_json
 from .file_reads import find_outside_reads
 from .measurements import BATCHES, measure_batches, measure_memory, memory_mb
 from .parity import compare_signatures, compare_with_evaluation, evaluation_columns
+from .python_functions import find_python_functions
 from .request_forms import check_forms
 
 NAMED, OF_EXAMPLES = "serving_default", "serving_tf_examples"
@@ -83,7 +84,8 @@ def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
         raise RefusedError(
             f"the model has no signature '{missing[0]}', only {', '.join(sorted(server.signatures)) or 'none'}"
         )
-    if outside := find_outside_reads(server.meta_graph):
+    python = find_python_functions(server.meta_graph)
+    if outside := [*filter(None, [python]), *find_outside_reads(server.meta_graph)]:
         raise RefusedError("; ".join(outside))
     inputs = server.inputs(NAMED)
     columns = convert_rows(inputs, instances)
@@ -117,7 +119,9 @@ def _serve(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     # What is wrong with rows as they are shows in their forms again.
     answer["problems"] = problems or differing or forms.problems
-    memory = measure_memory(server.predict_named, columns, request["memory_requests"])
+    memory = measure_memory(
+        server.predict_named, columns, request["memory_requests"], request["max_memory_growth_mb"]
+    )
     if memory is not None and loaded_mb is not None:
         answer["memory_mb"] = {"loaded": loaded_mb, **memory}
     return answer
@@ -130,8 +134,8 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         request: `model`, the folder of a SavedModel; `instances`, rows as a server's REST door brings them, by feature
             name; `evaluation`, the cells that evaluation makes of them, by column; `requests`, how many requests of a
             single row to time; `batches`, sizes to time besides the usual ones; `memory_requests`, how many requests
-            to send while memory is measured; `tolerance`, how far equal predictions may be apart; `kept_rows`, how many
-            rows to return as they were sent.
+            to send while memory is measured; `max_memory_growth_mb`, its bound; `tolerance`, how far equal predictions
+            may be apart; `kept_rows`, how many rows to return as they were sent.
 
     Returns:
         `predictions` by name, `columns` as they were sent, `problems`, `warnings`, `load_seconds`, `latency_ms` by

@@ -187,8 +187,8 @@ class ServingCheck(_Artifact):
         latency_ms: Percentiles of single-row requests in milliseconds, `p50`, `p95` and `p99`; None if none was timed.
         warnings: What does not stop the model, one sentence each.
         latency_ms_by_batch: The same percentiles by batch size.
-        memory_mb: Memory of the server in MiB: `loaded`, `before` and `after` a number of `requests`; None if
-            it was not measured.
+        memory_mb: Memory of the server in MiB: `loaded`, `before` and `after` a number of `requests`, and the `growth`
+            of what is allocated meanwhile; None if it was not measured.
         tolerance: How far equal predictions may be apart, relative to them; see `Tolerance`.
     """
 

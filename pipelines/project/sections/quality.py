@@ -141,13 +141,14 @@ class ServingConfig(Section):
         "`{64: 20}`.",
     )
     memory_requests: int = Field(
-        200,
+        10_000,
         ge=0,
         description="Number of single-row requests to send while the server's memory is measured, after a warm-up; 0 "
-        "for none. 10,000 find a small leak, and take seconds.",
+        "for none. After 1,000 the others are sent only if memory grows: by a rate that reaches a tenth of "
+        "max_memory_growth_mb.",
     )
     max_memory_growth_mb: float = Field(
-        64.0, gt=0, description="Maximum growth of the server's memory meanwhile, in MiB."
+        8.0, gt=0, description="Maximum growth of the server's memory meanwhile, in MiB."
     )
     timeout_seconds: float = Field(
         300.0, gt=0, description="Maximum time for loading and serving together, in seconds."

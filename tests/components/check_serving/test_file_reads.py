@@ -90,3 +90,20 @@ def test_a_transform_with_vocabularies_reads_nothing_else(model):
     functions = meta_graph.graph_def.library.function
     assert {node.op for one in functions for node in one.node_def} & set(READERS)
     assert find_outside_reads(meta_graph) == []
+
+
+def test_a_table_that_the_graph_fills_from_a_path_is_named(served, words):
+    def place(word):
+        table = tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64)
+        filled = tf.raw_ops.InitializeTableFromTextFileV2(
+            table_handle=table, filename=str(words), key_index=-2, value_index=-1
+        )
+        with tf.control_dependencies([filled] if filled is not None else []):
+            missing = tf.constant(-1, tf.int64)
+            found = tf.raw_ops.LookupTableFindV2(
+                table_handle=table, keys=word, default_value=missing
+            )
+        return tf.cast(found, tf.float32)
+
+    verdict, _ = served(place, kinds={"word": tf.string})
+    assert f"the model reads '{words}' (InitializeTableFromTextFileV2)" in verdict

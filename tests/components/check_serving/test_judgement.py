@@ -10,7 +10,13 @@ def seen(**changes):
         "predictions": [[0.1], [0.9]],
         "problems": [],
         "latency_ms": {"1": {"p95": 2.0}, "64": {"p95": 8.0}},
-        "memory_mb": {"loaded": 300.0, "before": 310.0, "after": 320.0, "requests": 1000},
+        "memory_mb": {
+            "loaded": 300.0,
+            "before": 310.0,
+            "after": 330.0,
+            "growth": 7.0,
+            "requests": 1000,
+        },
         **changes,
     }
 
@@ -26,10 +32,10 @@ def seen(**changes):
             Bounds(max_latency_by_batch={64: 7.9}),
             "a batch of 64 takes 8.0 ms (95th percentile), more than max_latency_by_batch.64 7.9",
         ),
-        (Bounds(max_memory_growth_mb=10.0), ""),
+        (Bounds(max_memory_growth_mb=7.0), ""),
         (
-            Bounds(max_memory_growth_mb=9.0),
-            "memory grew by 10 MiB in 1,000 requests, more than max_memory_growth_mb 9",
+            Bounds(max_memory_growth_mb=6.9),
+            "memory grew by 7.0 MiB in 1,000 requests, more than max_memory_growth_mb 6.9",
         ),
     ],
 )  # fmt: skip

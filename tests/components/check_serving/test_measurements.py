@@ -7,7 +7,12 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving import measurements
-from retrainer.components.check_serving.measurements import measure_batches
+from retrainer.components.check_serving.allocated_memory import allocated_bytes
+from retrainer.components.check_serving.measurements import (
+    FIRST_REQUESTS,
+    measure_batches,
+    measure_memory,
+)
 from retrainer.components.lib.prediction_tolerance import Tolerance
 
 pytestmark = pytest.mark.usefixtures("serving_here")
@@ -59,7 +64,37 @@ def test_a_model_that_keeps_what_it_is_sent_is_named(served):
 
     verdict, record = served(keeping, state=kept, memory_requests=10, max_memory_growth_mb=16.0)
     assert "in 10 requests, more than max_memory_growth_mb 16" in verdict
-    assert record["memory_mb"]["after"] > record["memory_mb"]["before"] + 16
+    assert record["memory_mb"]["growth"] > 16
+
+
+needs_counts = pytest.mark.skipif(allocated_bytes() is None, reason="glibc before 2.33")
+
+
+@needs_counts
+def test_memory_that_does_not_grow_is_known_after_a_thousand_requests():
+    sent = []
+
+    def predict(columns):
+        sent.append(len(columns["x"]))
+        return columns["x"]
+
+    memory = measure_memory(predict, {"x": np.arange(3.0)}, 10_000, 8.0)
+    assert memory["requests"] == len(sent) == FIRST_REQUESTS
+    assert memory["growth"] < 0.1
+
+
+@needs_counts
+def test_a_small_leak_is_measured_over_all_requests():
+    kept = []
+
+    def predict(columns):
+        kept.append(np.ones(128))
+        return columns["x"]
+
+    memory = measure_memory(predict, {"x": np.arange(3.0)}, 10_000, 8.0)
+    assert memory["requests"] == len(kept) == 10_000
+    # A kilobyte each, and what the C library and Python add.
+    assert 9.7 < memory["growth"] < 13.0
 
 
 def test_memory_that_the_system_does_not_tell_is_not_judged(served, monkeypatch, tmp_path):

@@ -86,6 +86,7 @@ def test_evaluation_itself_predicts_what_is_served(model, examples):
         "requests": 0,
         "batches": [],
         "memory_requests": 0,
+        "max_memory_growth_mb": 8.0,
         "tolerance": 1e-4,
         "kept_rows": 2,
     }
