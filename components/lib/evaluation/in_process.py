@@ -28,7 +28,7 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 from ..progress import progress
 from .array_metrics import prepare, prepare_by_query
 from .array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
-from .array_metrics.histograms import Derive, derive_matrices, extract_output
+from .array_metrics.histograms import Derive, derive_over_arrays, extract_output
 from .array_metrics.queries import Queries
 from .confidence_intervals import Compute, public, sampler
 from .eval_config import query_keys
@@ -143,7 +143,7 @@ def _prepare_part(config: config_pb2.EvalConfig, scores: Scores, query_key: str)
         queries = Queries.group(scores.slices, query_key)
     fills = _fills(computations.non_derived_computations, config, scores, queries)
     derives = [
-        derive_matrices(derived, computations.non_derived_computations)
+        derive_over_arrays(derived, computations.non_derived_computations)
         for derived in computations.derived_computations
     ]
     units = scores.rows if queries is None else len(queries)

@@ -1,4 +1,4 @@
-"""TFMA's calibration histograms as arrays, and the confusion matrices at thresholds that it makes of them.
+"""TFMA's calibration histograms as arrays, and the confusion matrices and plots that it makes of them.
 
 TFMA makes an object of each of ten thousand buckets, and goes through all of them in Python for each slice, class and
 model: most of the time of an evaluation with many slices.
@@ -14,12 +14,14 @@ from tensorflow_model_analysis.metrics import (
     calibration_histogram,
     metric_types,
 )
+from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from .array_path import Columns, Rows
 
 Metrics = dict[Any, Any]
 Derive = Callable[[Metrics], Metrics]
 Bucket: TypeAlias = calibration_histogram.Bucket
+_MATRICES = binary_confusion_matrices.BINARY_CONFUSION_MATRICES_NAME
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,36 @@ def _sums(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.repeat(after, counts), np.repeat(before, counts)
 
 
-def derive_matrices(
+@dataclass(frozen=True)
+class _Plot:
+    """A plot that TFMA makes of fewer buckets than the histogram has.
+
+    Attributes:
+        histogram: Key of the histogram.
+        own: TFMA's function.
+        starts: The first bucket of the histogram in each of the plot's, of those that have any; ascending.
+    """
+
+    histogram: metric_types.PlotKey
+    own: Derive
+    starts: np.ndarray
+
+    def derive(self, metrics: Metrics) -> Metrics:
+        """Make the plot of a histogram that is summed up by the plot's buckets."""
+        fine: Histogram = metrics[self.histogram]
+        target = np.searchsorted(self.starts, fine.ids, side="right")
+        first = np.flatnonzero(np.diff(target, prepend=-1))
+        if len(first) == len(target):
+            return self.own(metrics)
+        sums = (np.add.reduceat(v, first) for v in (fine.labels, fine.predictions, fine.examples))
+        return self.own({self.histogram: Histogram(fine.ids[first], *sums)})
+
+
+def derive_over_arrays(
     derived: metric_types.DerivedMetricComputation,
     computations: Sequence[metric_types.MetricComputation],
 ) -> Derive:
-    """Choose how confusion matrices are derived from histograms in arrays.
+    """Choose how confusion matrices and calibration plots are derived from histograms in arrays.
 
     TFMA's own function says which buckets a threshold takes: of a histogram with one positive row in each bucket.
 
@@ -166,13 +193,13 @@ def derive_matrices(
         computations: The computations with combiners that it may start from.
 
     Returns:
-        A function over arrays, or TFMA's own where that counts in another way.
+        A function over arrays; TFMA's own of what is made of something else, or counts buckets in another way.
     """
-    name = binary_confusion_matrices.BINARY_CONFUSION_MATRICES_NAME
     own: Derive = derived.result
-    if len(derived.keys) != 1 or not derived.keys[0].name.startswith(name):
-        return own
     key = derived.keys[0]
+    is_plot = isinstance(key, metric_types.PlotKey)
+    if len(derived.keys) != 1 or not (is_plot or key.name.startswith(_MATRICES)):
+        return own
     for computation in computations:
         start = computation.keys[0]
         is_histogram = type(computation.combiner).__name__ == "_CalibrationHistogramCombiner"
@@ -185,9 +212,14 @@ def derive_matrices(
         except KeyError:
             # It starts from something else, such as the histogram of another metric.
             continue
-        found, missed = np.asarray(made.tp, np.int64), np.asarray(made.fn, np.int64)
-        # By one threshold TFMA counts buckets that have rows, not their numbers.
-        is_usual = np.all(found + missed == buckets) and np.all(np.diff(missed) >= 0)
-        if len(made.thresholds) > 1 and is_usual:
-            return _Matrices(start, key, made.thresholds, missed).derive
+        if isinstance(made, metrics_for_slice_pb2.CalibrationHistogramBuckets):
+            counts = np.array([int(b.num_weighted_examples.value) for b in made.buckets])
+            if counts.sum() == buckets:
+                return _Plot(start, own, (np.cumsum(counts) - counts)[counts > 0]).derive
+        elif isinstance(made, binary_confusion_matrices.Matrices):
+            found, missed = np.asarray(made.tp, np.int64), np.asarray(made.fn, np.int64)
+            is_usual = np.all(found + missed == buckets) and np.all(np.diff(missed) >= 0)
+            # By one threshold TFMA counts buckets that have rows, not their numbers.
+            if len(made.thresholds) > 1 and is_usual:
+                return _Matrices(start, key, made.thresholds, missed).derive
     return own

@@ -4,12 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tensorflow_model_analysis.metrics import binary_confusion_matrices, metric_types
+from tensorflow_model_analysis.metrics import (
+    binary_confusion_matrices,
+    calibration_plot,
+    metric_types,
+)
 
 from retrainer.components.lib.evaluation.array_metrics.array_path import Columns
 from retrainer.components.lib.evaluation.array_metrics.histograms import (
     HistogramFill,
-    derive_matrices,
+    derive_over_arrays,
 )
 
 
@@ -31,7 +35,7 @@ def both(settings: dict[str, Any], columns: Columns) -> list[binary_confusion_ma
     everything = slice(None)
     own = derived.result(histogram.combiner.extract_output(fill(everything)))
     key = histogram.combiner._key
-    arrays = derive_matrices(derived, [histogram])({key: fill.histogram(everything)})
+    arrays = derive_over_arrays(derived, [histogram])({key: fill.histogram(everything)})
     assert own.keys() == arrays.keys()
     return [next(iter(matrices.values())) for matrices in (own, arrays)]
 
@@ -69,3 +73,28 @@ def test_a_histogram_reads_as_tfmas_list_of_buckets() -> None:
     assert list(found) == own
     assert found[0] == own[0]
     assert found[2:5] == own[2:5]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"num_buckets": 7}, {"left": -1.0, "right": 1.1}], ids=str
+)
+@pytest.mark.parametrize("rows", [0, 1, 5, 500])
+def test_plots_are_tfmas(settings: dict[str, Any], rows: int) -> None:
+    columns = some_columns(rows)
+    plot = calibration_plot.CalibrationPlot(**settings)
+    histogram, derived = plot.computations(example_weighted=True)
+    fill = HistogramFill(histogram.combiner, columns)
+    (own,) = derived.result(histogram.combiner.extract_output(fill(slice(None)))).values()
+    arrays = derive_over_arrays(derived, [histogram])
+    assert arrays != derived.result
+    (found,) = arrays({histogram.combiner._key: fill.histogram(slice(None))}).values()
+    assert len(found.buckets) == len(own.buckets)
+    for ours, theirs in zip(found.buckets, own.buckets, strict=True):
+        assert ours.lower_threshold_inclusive == theirs.lower_threshold_inclusive
+        for part in (
+            "total_weighted_label",
+            "total_weighted_refined_prediction",
+            "num_weighted_examples",
+        ):
+            value = getattr(theirs, part).value
+            assert getattr(ours, part).value == pytest.approx(value, rel=1e-12, abs=1e-12)
