@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from tensorflow_model_analysis.metrics import (
     binary_confusion_matrices,
-    calibration_histogram,
     metric_types,
 )
 
 from ..array_metrics import prepare
 from ..array_metrics.array_path import Columns, NotCoveredError, Rows
 from ..array_metrics.class_views import settings_of, view_classes
+from ..array_metrics.histograms import Histogram
 from .draws import Draws, GroupSums, Metrics, by_group
 from .keras_sums import keras_sums
 
@@ -164,8 +164,8 @@ class _Matrices:
         position = (prediction - combiner._left) / combiner._range * buckets + 1
         place = np.clip(position, 0, buckets + 1).astype(np.int32)
         # With one positive row in each bucket TFMA's own rule says from which bucket on a threshold is passed.
-        ones = {i: calibration_histogram.Bucket(i, 1.0, 1.0, 1.0) for i in range(buckets + 2)}
-        histogram = combiner.extract_output(ones)
+        ones = np.ones(buckets + 2)
+        histogram = {combiner._key: Histogram(np.arange(buckets + 2), ones, ones, ones)}
         thresholds = []
         for key, matrices in _derive(asked, histogram).items():
             first = buckets + 2 - np.asarray(matrices.tp, np.int64)
@@ -190,7 +190,7 @@ class _Matrices:
             )
             # Weight in a bin and in all after it; nothing lies after the last.
             sums = np.zeros((groups, bins + 1))
-            sums[:, :bins] = np.cumsum(by_group[:, ::-1], axis=1)[:, ::-1]
+            np.cumsum(by_group[:, ::-1], axis=1, out=sums[:, :bins][:, ::-1])
             above.append(sums)
         whole = [sums.sum(axis=0) for sums in above]
         for draw in range(-1, groups):
