@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
-from ..lib.evaluation.eval_config import BASELINE
+from ..lib.evaluation.eval_config import BASELINE, CANDIDATE
 from ..lib.evaluation.input_counts import UNDEFINED, InputCounts
 from ..lib.evaluation.metric_requirements import Requirement
 from ..lib.evaluation.slices import OVERALL
@@ -155,8 +155,10 @@ def without_champion(examples: Examples, champion: Champion, why: str) -> Compar
 
 
 def has_no_answer(counts: InputCounts) -> bool:
-    """Return whether the data changed so that the champion has no answer: NaN, or no output for a class."""
-    rules = (UNDEFINED, Requirement.KNOWN_CLASSES)
+    """Return whether the champion has no answer: NaN, no output for a class, or other outputs than the challenger."""
+    rules = [UNDEFINED, Requirement.KNOWN_CLASSES]
+    if counts.outputs.get(BASELINE) != counts.outputs.get(CANDIDATE):
+        rules += [Requirement.CLASSES, Requirement.ONE_OUTPUT]
     return any(f"{rule}|{BASELINE}" in counts.found for rule in rules)
 
 

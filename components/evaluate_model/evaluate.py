@@ -15,25 +15,22 @@ from ..lib.evaluation.array_metrics.array_path import NotCoveredError
 from ..lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config, named_columns
 from ..lib.evaluation.in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
 from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, binarized_classes, count_inputs
-from ..lib.evaluation.metric_requirements import Requirements, requirements
+from ..lib.evaluation.metric_requirements import requirements
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.library_output import written_locally
 from ..lib.progress import progress
 from ..lib.report.page import place_of
-from ..lib.saved_model import Model, load_model
+from ..lib.saved_model import load_model
 from ..lib.scored_rows import ScoredRows
 from ..lib.uris import join, read_json, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .champion_comparison import (
     ALL_ROWS,
-    LEAST_SHARE,
     ChampionUnfitError,
     empty_columns,
-    has_no_answer,
     judge_in_part,
-    silent_rows,
     without_champion,
     without_silent_rows,
 )
@@ -41,12 +38,14 @@ from .champion_policy import apply_policy, compare_by_policy
 from .evidence.checks import EvidenceCheck
 from .evidence.comparison import compare_on_evidence, compared_metrics
 from .evidence.settings import GateSettings, Otherwise
-from .gate import Verdict, add_evidence, judge
-from .input_problems import input_problems
+from .fitness import ChallengerUnfitError, check_inputs, check_outputs
+from .gate import Verdict, add_evidence, add_prediction_checks, judge
 from .judged_rows import judged_rows
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER, needed_columns, score
+from .prediction_checks import PredictionCheck, prediction_checks
+from .refusal import write_refusal
 from .report import render
 from .summary import summarize
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation
@@ -69,6 +68,7 @@ class _Computed:
         silent: Rows left out because the champion predicts NaN or infinity on them.
         evidence: What the gate's settings ask of the change against the champion.
         judged: Some rows as the challenger was given them, with its predictions.
+        predictions: The checks of the challenger's predictions.
     """
 
     config: config_pb2.EvalConfig
@@ -79,6 +79,7 @@ class _Computed:
     silent: int
     evidence: tuple[EvidenceCheck, ...]
     judged: ScoredRows | None
+    predictions: tuple[PredictionCheck, ...]
 
 
 def evaluate(
@@ -153,8 +154,10 @@ def evaluate(
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]
         models = {name: loaded[name] for name in names}
         asked = requirements(config)
+        columns_read = needed_columns(rows, models, columns, example_weight_key)
+        outputs = check_outputs(rows, models, config)
         directions = (
-            compared_metrics(config, settings, models[CANDIDATE].outputs) if against.exists else {}
+            compared_metrics(config, settings, outputs[CANDIDATE]) if against.exists else {}
         )
         os.makedirs(folder, exist_ok=True)
         plots: dict[str, ModelPlots] = {}
@@ -170,15 +173,15 @@ def evaluate(
                 rows,
                 uris,
                 columns,
-                needed_columns(rows, models, columns, example_weight_key),
+                columns_read,
                 folder,
                 not against.exists,
                 beam_args,
                 batch_rows,
-                sum(model.outputs for model in models.values()) if directions else 0,
+                sum(outputs.values()) if directions else 0,
             )
             counts = InputCounts.from_json(read_json(join(folder, COUNTS_FILE)))
-            silent = _check(counts, asked, models, rows.label, example_weight_key)
+            silent = check_inputs(counts, asked, models, rows.label, example_weight_key)
             answered = counts.rows - silent
             if scores is not None and scores.rows < answered:
                 how += f"; intervals from {scores.rows:,} of {answered:,} rows, drawn at random"
@@ -188,7 +191,7 @@ def evaluate(
             counts, good = count_inputs(
                 scores, asked, config.slicing_specs, binarized_classes(config)
             )
-            silent = _check(counts, asked, models, rows.label, example_weight_key)
+            silent = check_inputs(counts, asked, models, rows.label, example_weight_key)
             if silent:
                 scores = scores.of(good)
             write_json(join(folder, COUNTS_FILE), counts.to_json())
@@ -203,25 +206,59 @@ def evaluate(
                 config, scores, evaluation, settings, directions, against.name
             )
         judged = judged_rows(rows, models[CANDIDATE], challenged)
-        return _Computed(config, evaluation, verdict, how, plots, silent, tuple(evidence), judged)
+        return _Computed(
+            config,
+            evaluation,
+            verdict,
+            how,
+            plots,
+            silent,
+            tuple(evidence),
+            judged,
+            tuple(prediction_checks(counts)),
+        )
 
     champion_model = loaded.get(BASELINE)
     comparison = compare_by_policy(examples, champion, champion_model, settings.champion, broken)
-    with written_locally(evaluation_path, EVAL_CONFIG_FILE) as results:
-        try:
-            done = compute(comparison.examples, comparison.champion, results)
-        except ChampionUnfitError as unfit:
-            comparison = without_champion(examples, champion, str(unfit))
-            done = compute(examples, comparison.champion, results)
-        if done.silent:
-            comparison = without_silent_rows(comparison, done.silent)
-        evaluation, verdict = done.evaluation, done.verdict
-        whole = done
-        if comparison.is_partial:
-            alone = replace(champion, uri=None)
-            whole = compute(examples, alone, join(results, ALL_ROWS))
-            verdict = judge_in_part(evaluation, champion, whole.evaluation)
+    blessing = Blessing(
+        False,
+        (),
+        "",
+        digest,
+        champion.version,
+        train_spans=_spans(examples, TRAIN),
+        eval_spans=_spans(examples, EVAL),
+        span_versions=examples.versions,
+        rows={split: examples.rows(split) for split in (TRAIN, EVAL)},
+        data_digest=examples.digest,
+    )
+    try:
+        with written_locally(evaluation_path, EVAL_CONFIG_FILE) as results:
+            try:
+                done = compute(comparison.examples, comparison.champion, results)
+            except ChampionUnfitError as unfit:
+                comparison = without_champion(examples, champion, str(unfit))
+                done = compute(examples, comparison.champion, results)
+            if done.silent:
+                comparison = without_silent_rows(comparison, done.silent)
+            evaluation, verdict = done.evaluation, done.verdict
+            whole = done
+            if comparison.is_partial:
+                alone = replace(champion, uri=None)
+                whole = compute(examples, alone, join(results, ALL_ROWS))
+                verdict = judge_in_part(evaluation, champion, whole.evaluation)
+    except ChallengerUnfitError as unfit:
+        return write_refusal(
+            unfit.reasons,
+            blessing,
+            champion,
+            _facts(examples, digest),
+            evaluation_path,
+            blessing_path,
+            report_path,
+        )
     verdict = add_evidence(verdict, done.evidence)
+    verdict = add_prediction_checks(verdict, done.predictions)
     verdict = apply_policy(
         verdict, champion, champion_model, examples, comparison, settings.champion
     )
@@ -235,11 +272,8 @@ def evaluate(
             log_metric(name, value)
     against = comparison.champion
     facts = {
-        "Eval rows": f"{comparison.examples.rows(EVAL):,}",
-        "Eval spans": eval_spans(examples),
-        "Label": examples.label,
+        **_facts(comparison.examples, digest),
         "Slices": len(evaluation.slices),
-        "Challenger": f"digest {digest[:12]}",
         "Compared with": "; ".join([against.name if against.exists else against.absence, *remarks]),
         "Computed": done.how,
     }
@@ -262,22 +296,13 @@ def evaluate(
         done.evidence,
     )
     write_atomic(report_path, page)
-    write_checks(blessing_path, evaluation.checks, done.evidence, against)
+    write_checks(blessing_path, evaluation.checks, done.evidence, done.predictions, against)
     compared = against.version if against.exists else None
     summarize(whole.evaluation, verdict.sentence, compared).write(blessing_path)
     if whole.judged is not None:
         whole.judged.write(blessing_path)
-    Blessing(
-        verdict.blessed,
-        verdict.reasons,
-        verdict.sentence,
-        digest,
-        champion.version,
-        train_spans=_spans(examples, TRAIN),
-        eval_spans=_spans(examples, EVAL),
-        span_versions=examples.versions,
-        rows={split: examples.rows(split) for split in (TRAIN, EVAL)},
-        data_digest=examples.digest,
+    replace(
+        blessing, blessed=verdict.blessed, reasons=verdict.reasons, verdict=verdict.sentence
     ).write(blessing_path)
     return verdict.sentence
 
@@ -296,33 +321,17 @@ def eval_spans(examples: Examples) -> str:
     return name_spans(_spans(examples, EVAL))
 
 
+def _facts(examples: Examples, digest: str) -> dict[str, object]:
+    return {
+        "Eval rows": f"{examples.rows(EVAL):,}",
+        "Eval spans": eval_spans(examples),
+        "Label": examples.label,
+        "Challenger": f"digest {digest[:12]}",
+    }
+
+
 def _spans(examples: Examples, split: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.span for part in examples.splits[split]))
-
-
-def _check(
-    counts: InputCounts, asked: Requirements, models: Mapping[str, Model], label: str, weight: str
-) -> int:
-    """Check that the metrics are defined for labels, predictions and weights.
-
-    Returns:
-        How many rows to leave out because the champion alone predicts NaN or infinity on them; usually 0.
-
-    Raises:
-        ChampionUnfitError: If the data changed so that the champion alone can't be judged.
-        RetrainerError: If something else is wrong.
-    """
-    who = {name: model.who for name, model in models.items()}
-    ours = input_problems(counts, asked, {CANDIDATE: who[CANDIDATE]}, label, weight)
-    problems = ours or input_problems(counts, asked, who, label, weight)
-    if not problems:
-        return 0
-    if not ours and has_no_answer(counts):
-        silent = silent_rows(counts)
-        if len(problems) == 1 and 0 < silent <= (1 - LEAST_SHARE) * counts.rows:
-            return silent
-        raise ChampionUnfitError(problems[0])
-    raise RetrainerError("\n".join(problems))
 
 
 def _evaluate_here(

@@ -10,6 +10,7 @@ from ..lib.evaluation.slices import OVERALL
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural, signed
 from .evidence.checks import EvidenceCheck, signed_range
+from .prediction_checks import PredictionCheck
 from .tfma_results import Evaluation
 from .thresholds import Check, meets_change
 
@@ -105,6 +106,32 @@ def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck]) -> Verdict
         return verdict
     interval = f"interval of the change in {first.metric} {signed_range(first.low, first.high)}"
     return replace(verdict, summary=f"{verdict.summary}; {interval}")
+
+
+def add_prediction_checks(verdict: Verdict, checks: Sequence[PredictionCheck]) -> Verdict:
+    """Refuse a challenger that answers each row with the same; add warnings to the summary.
+
+    Args:
+        verdict: The verdict so far.
+        checks: The checks of its predictions.
+    """
+    failed = [check.reason for check in checks if check.passed is False]
+    if failed:
+        # What explains the others stands first.
+        reasons = (*failed, *verdict.reasons)
+        verdict = Verdict(False, reasons, _in_short(reasons))
+    warnings = [check.reason for check in checks if check.passed is None]
+    return replace(verdict, summary="; ".join([verdict.summary, *warnings]))
+
+
+def refuse_unfit(reasons: Sequence[str]) -> Verdict:
+    """Refuse a challenger whose predictions can't be judged.
+
+    Args:
+        reasons: Why they can't.
+    """
+    reasons = tuple(reason.rstrip(".") for reason in reasons)
+    return Verdict(False, reasons, _in_short(reasons))
 
 
 def explain(check: Check, champion: Champion) -> str:

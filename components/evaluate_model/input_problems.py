@@ -18,19 +18,14 @@ from ..lib.evaluation.metric_requirements import Requirement, Requirements
 from ..lib.words import number, plural
 
 
-def input_problems(
-    counts: InputCounts,
-    requirements: Requirements,
-    models: Mapping[str, str],
-    label: str,
-    weight: str = "",
+def column_problems(
+    counts: InputCounts, requirements: Requirements, label: str, weight: str = ""
 ) -> list[str]:
-    """List what is wrong with the numbers that metrics are to be computed from.
+    """List what is wrong with labels and weights that metrics are to be computed from.
 
     Args:
         counts: What the eval rows hold.
         requirements: What the metrics ask of them.
-        models: What to call each model, by TFMA's name of it.
         label: Name of the label's column.
         weight: Name of the weights' column.
 
@@ -47,9 +42,28 @@ def input_problems(
                 f"the weight '{weight}' is 0 in all {plural(counts.rows, 'eval row')}, so no row counts. Fix the "
                 "weights in the source, or leave example_weight_key out."
             )
-    for name, who in models.items():
-        problems += _of_model(counts, requirements, name, who, label)
     return problems
+
+
+def model_problems(
+    counts: InputCounts, requirements: Requirements, models: Mapping[str, str], label: str
+) -> list[str]:
+    """List what is wrong with predictions that metrics are to be computed from.
+
+    Args:
+        counts: What the eval rows hold.
+        requirements: What the metrics ask of them.
+        models: What to call each model, by TFMA's name of it.
+        label: Name of the label's column.
+
+    Returns:
+        One text for each thing that is wrong, as `column_problems` does.
+    """
+    return [
+        text
+        for name, who in models.items()
+        for text in _of_model(counts, requirements, name, who, label)
+    ]
 
 
 def _of_column(

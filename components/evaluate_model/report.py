@@ -100,6 +100,22 @@ def render(
     )
 
 
+def render_refusal(verdict: Verdict, facts: Mapping[str, object], place: str = "") -> str:
+    """Lay out the report on a challenger whose predictions can't be judged: there are no metrics to show.
+
+    Args:
+        verdict: The gate's verdict.
+        facts: Short facts shown under the verdict.
+        place: URI that the report is written to.
+
+    Returns:
+        A self-contained HTML document.
+    """
+    title, words = "Evaluation of the challenger", ("blessed", "refused")
+    body = _reasons(verdict)
+    return render_page(title, verdict.summary, False, facts, body, words, STYLE, place)
+
+
 def _reasons(verdict: Verdict) -> Markup:
     if len(verdict.reasons) <= MOST_REASONS_IN_VERDICT:
         return Markup("")

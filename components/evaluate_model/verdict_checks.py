@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..lib.evaluation.slices import OVERALL
 from ..lib.uris import join, write_json
 from ..lib.verdicts import Champion
 from .evidence.checks import EvidenceCheck
 from .gate import explain, rule
+from .prediction_checks import PredictionCheck
 from .thresholds import Check
 
 CHECKS_FILE = "checks.json"
@@ -18,6 +20,7 @@ def write_checks(
     folder: str,
     thresholds: Sequence[Check],
     evidence: Sequence[EvidenceCheck],
+    predictions: Sequence[PredictionCheck],
     champion: Champion,
 ) -> None:
     """Write what was checked, and what came of it.
@@ -26,12 +29,30 @@ def write_checks(
         folder: The blessing's folder.
         thresholds: TFMA's thresholds on every slice.
         evidence: The checks on evidence.
+        predictions: The checks of the challenger's predictions.
         champion: What the challenger was compared with.
     """
-    checks = [_of_threshold(check, champion) for check in thresholds] + [
-        _of_evidence(check) for check in evidence
+    checks = [
+        *(_of_predictions(check) for check in predictions),
+        *(_of_threshold(check, champion) for check in thresholds),
+        *(_of_evidence(check) for check in evidence),
     ]
     write_json(join(folder, CHECKS_FILE), {"format": FORMAT, "checks": checks})
+
+
+def _of_predictions(check: PredictionCheck) -> dict[str, Any]:
+    return {
+        "kind": str(check.kind),
+        "metric": "",
+        "slice": OVERALL,
+        "challenger": None,
+        "champion": None,
+        "difference": None,
+        "interval": None,
+        "bound": None,
+        "passed": check.passed,
+        "reason": check.reason,
+    }
 
 
 def _of_threshold(check: Check, champion: Champion) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from .signatures import argument_of_input
 from .user_errors import reason_of
 
 
+class PredictionShapeError(RetrainerError):
+    """A model's predictions have another shape than one for each row."""
+
+
 class Model:
     """A SavedModel that takes named raw columns.
 
@@ -65,6 +69,7 @@ class Model:
             Predictions: float32, shape (rows,), or (rows, classes) of a model with several outputs.
 
         Raises:
+            PredictionShapeError: If it does not return one prediction for each row.
             RetrainerError: If the model can't take these columns, or fails on them.
         """
         tensors = self.tensors(batch)
@@ -81,7 +86,7 @@ class Model:
             )
         values = np.asarray(outputs.get(OUTPUT, next(iter(outputs.values()))), np.float32)
         if values.shape[:1] != (batch.num_rows,):
-            raise RetrainerError(
+            raise PredictionShapeError(
                 f"the {self.who} gave predictions of shape {values.shape} for {batch.num_rows} "
                 "rows. It must give one for each row."
             )

@@ -10,6 +10,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from .metric_requirements import Requirement, Requirements
+from .prediction_counts import PredictionCounts, count_predictions
 from .scores import Scores
 from .slices import SliceKey, slice_rows
 
@@ -90,12 +91,14 @@ class InputCounts:
         outputs: How many outputs each model has, by TFMA's name of the model.
         found: Rows that break a rule, by the rule and what it is about: label, weight or a model.
         slices: By `slice_id`, the rows that break no rule.
+        predictions: What each model predicts on the rows that break no rule, by TFMA's name of the model.
     """
 
     rows: int = 0
     outputs: dict[str, int] = field(default_factory=dict)
     found: dict[str, Found] = field(default_factory=dict)
     slices: dict[str, SliceRows] = field(default_factory=dict)
+    predictions: dict[str, PredictionCounts] = field(default_factory=dict)
 
     def add(self, other: "InputCounts") -> None:
         """Add the counts of other rows."""
@@ -105,6 +108,8 @@ class InputCounts:
             self.found.setdefault(name, Found()).add(found)
         for key, rows in other.slices.items():
             self.slices.setdefault(key, SliceRows()).add(rows)
+        for name, answers in other.predictions.items():
+            self.predictions.setdefault(name, PredictionCounts()).add(answers)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as plain values."""
@@ -118,6 +123,10 @@ class InputCounts:
             record["outputs"],
             {name: Found(**found) for name, found in record["found"].items()},
             {key: SliceRows(**rows) for key, rows in record["slices"].items()},
+            {
+                name: PredictionCounts(**answers)
+                for name, answers in record.get("predictions", {}).items()
+            },
         )
 
 
@@ -177,6 +186,10 @@ def count_inputs(
     kept = scores if good.all() else scores.of(good)
     label = kept.label.astype(np.float64)
     weight = np.ones(kept.rows) if kept.weight is None else kept.weight
+    for name, values in kept.predictions.items() if kept.rows else ():
+        counts.predictions[name] = count_predictions(
+            label, values.reshape(kept.rows, -1), Requirement.CLASSES in requirements
+        )
     for key, rows in slice_rows(kept.slices, slicing_specs).items():
         counts.slices[slice_id(key)] = _slice(label[rows], weight[rows], classes)
     return counts, good

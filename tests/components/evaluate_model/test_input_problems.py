@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.evaluate_model.evaluate import evaluate
-from retrainer.components.evaluate_model.input_problems import input_problems
+from retrainer.components.evaluate_model.input_problems import column_problems, model_problems
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation.eval_config import (
     BASELINE,
@@ -53,9 +53,11 @@ def problems(
     first = np.arange(len(label)) < 2
     taken = [count_inputs(scores.of(rows), asked, config.slicing_specs) for rows in (first, ~first)]
     total = add_up(InputCounts.from_json(counts.to_json()) for counts, _ in taken)
-    return input_problems(
-        total, asked, {CANDIDATE: "challenger", BASELINE: "champion version 3"}, "y", "w"
-    )
+    who = {CANDIDATE: "challenger", BASELINE: "champion version 3"}
+    return [
+        *column_problems(total, asked, "y", "w"),
+        *model_problems(total, asked, who, "y"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -201,53 +203,6 @@ def test_weights_that_do_not_weigh(weight: list[float], words: str) -> None:
     (text,) = problems("AUC", weight=weight)
     assert words in text
     assert problems("AUC", weight=[0, 0, 1, 3]) == []
-
-
-@pytest.mark.parametrize("beam_args", [[], ON_BEAM], ids=["in process", "on Beam"])
-@pytest.mark.parametrize(
-    ("model", "metric", "label", "words"),
-    [
-        (
-            "nan",
-            {
-                "class_name": "MeanAbsoluteError",
-                "threshold": {"value_threshold": {"upper_bound": 1}},
-            },
-            "late",
-            r"^the challenger predicts NaN or infinity for \d+ of 200 eval rows[^\n]*$",
-        ),
-        (
-            "classes",
-            {"class_name": "SparseCategoricalCrossentropy"},
-            "four",
-            r"^the label 'four' is 3 in \d+ of 200 eval rows, but the challenger has outputs for 0[^\n]*$",
-        ),
-    ],
-)
-def test_one_sentence_in_process_and_on_beam(
-    beam_args: list[str],
-    model: str,
-    metric: dict[str, Any],
-    label: str,
-    words: str,
-    models: dict[str, str],
-    some_flights: pd.DataFrame,
-    make_examples: Callable[..., str],
-    champion_record: Callable[..., str],
-    tmp_path: Path,
-) -> None:
-    frame = some_flights[:300].assign(four=np.arange(300) % 4)
-    with pytest.raises(RetrainerError, match=words):
-        evaluate(
-            make_examples({"a": frame[:100], "b": frame[100:200], "c": frame[200:]}, 2, label),
-            models[model],
-            champion_record(),
-            *(str(tmp_path / name) for name in ("evaluation", "blessing", "r.html")),
-            [{"metrics": [metric]}],
-            [{"feature_keys": ["origin"]}],
-            beam_args=beam_args,
-        )
-    assert not (tmp_path / "blessing").exists()
 
 
 @pytest.mark.parametrize("beam_args", [[], ON_BEAM], ids=["in process", "on Beam"])

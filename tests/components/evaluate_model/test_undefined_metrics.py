@@ -269,4 +269,5 @@ def test_what_the_models_own_predictions_leave_undefined_refuses(
     overall = {"slicing_specs": [{}], "threshold": floor}
     metric = {"class_name": "PPV", "per_slice_thresholds": [overall]}
     blessing, _ = run(metric)
-    assert blessing["verdict"].startswith("refused: ppv is undefined (NaN)")
+    assert "; ppv is undefined (NaN) because of the model's predictions" in blessing["verdict"]
+    assert not blessing["blessed"]
