@@ -28,8 +28,8 @@ from ..lib.evaluation.tfma_errors import without_rows
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
 from ..lib.saved_model import Model, load_model
 from ..lib.uris import is_local, join, write_json
+from .kept_rows import KeptRows
 from .predict import score_batch
-from .scored_rows import KeptRows
 
 BATCH_ROWS = 1_000
 
@@ -83,7 +83,7 @@ def evaluate_examples_on_beam(
         predictions: How many numbers the models return for a row, if the scored rows are to come back; 0: none do.
 
     Returns:
-        The scored rows in the order of the examples, or a sample of them (see `scored_rows`); None if none come back.
+        The scored rows in the order of the examples, or a sample of them (see `kept_rows`); None if none come back.
     """
     files = worker_files(examples.splits[EVAL])
     with open_engine("evaluate_model", beam_args, [file.uri for file in files]) as engine:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from retrainer.components.evaluate_model import evaluate, scored_rows
+from retrainer.components.evaluate_model import evaluate, kept_rows
 from retrainer.components.evaluate_model.evidence.checks import Kind
 from retrainer.components.lib.errors import RetrainerError
 
@@ -112,7 +112,7 @@ def test_beam_brings_the_rows_back_in_their_order(run: Callable[..., Any]) -> No
 def test_more_rows_than_come_back_are_compared_by_a_sample(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scored_rows, "MOST_PREDICTIONS", 600)
+    monkeypatch.setattr(kept_rows, "MOST_PREDICTIONS", 600)
     asked = {"require_significance": {"draws": 30}}
     first = run(specs(0.5), gate=asked, beam_args=ON_BEAM)
     overall = evidence(first)[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrainer.components.evaluate_model.scored_rows import MOST_PREDICTIONS, KeptRows
+from retrainer.components.evaluate_model.kept_rows import MOST_PREDICTIONS, KeptRows
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
 from retrainer.components.lib.evaluation.scores import Scores
 
