@@ -62,6 +62,7 @@ OTHERS = {
     "pipelines/cli/test_deploy_to_vertex.py": "`retrainer deploy` from Cloud Storage to Vertex AI",
     "pipelines/cli/test_exit_codes.py": "how every command ends",
     "pipelines/cli/test_help.py": "`--help` of every command",
+    "components/evaluate_model/test_bad_input.py": "whole evaluations of what should not come in",
     "components/push_model/test_push_faults.py": "push.py: killed, without replies, two at once",
     "pipelines/cli/test_light_install.py": "commands with the packages that the project names without an extra",
     "pipelines/cli/test_notify_test.py": "notify.py: `retrainer notify test`",

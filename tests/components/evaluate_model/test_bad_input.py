@@ -17,7 +17,13 @@ from retrainer.components.lib.evaluation_summary import EvaluationSummary
 from .conftest import FLOAT, save_model
 
 ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
-ENGINES = pytest.mark.parametrize("beam_args", [[], ON_BEAM], ids=["in process", "on Beam"])
+ENGINES = pytest.mark.parametrize(
+    "beam_args",
+    [
+        pytest.param([], id="in process"),
+        pytest.param(ON_BEAM, id="on Beam", marks=pytest.mark.slow),
+    ],
+)
 PLACES = [{"feature_keys": ["origin"]}]
 
 

@@ -211,7 +211,7 @@ def test_the_report_escapes_what_the_data_holds(
             specs({"class_name": "AUC", "threshold": {"value_threshold": {"lower_bound": "high"}}}),
             r"metrics_specs\[0\]",
         ),
-        ([{"metrics": [{"class_name": "MinLabelPosition"}]}], "query_key is required"),
+        ([{"metrics": [{"class_name": "MinLabelPosition"}]}], "has no query_key"),
         (
             [
                 {
