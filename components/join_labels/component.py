@@ -28,12 +28,15 @@ def join_labels(
     compare: List[str] = [],
     horizon_seconds: int = 2592000,
     clock_seconds: int = 300,
+    must_succeed: bool = True,
+    retries: int = 0,
+    retry_seconds: int = 60,
     schema_uri: str = "",
     now: str = "",
     run: str = "",
     run_resource: str = "",
     run_uuid: str = "",
-) -> NamedTuple("Outputs", [("verdict", str)]):
+) -> NamedTuple("Outputs", [("verdict", str), ("failure", str)]):
     """Joins predictions with the labels that come later. Do not cache this task: it reads the world.
 
     A set of a span has its predictions with a label, and how mature they are: the share that has a label by the time
@@ -62,6 +65,10 @@ def join_labels(
             prediction.
         horizon_seconds: How long after its end a span is joined again when labels come.
         clock_seconds: How much older than its prediction a label may be.
+        must_succeed: Whether a failure is the task's. If false, it is the output `failure`, and a task after this one
+            goes on without new labels; the store's record of the task has it, too.
+        retries: How often to repeat a join that failed, without `must_succeed`. With it, the service repeats the task.
+        retry_seconds: Seconds before the first repetition; doubled each time, at most an hour.
         schema_uri: A curated schema.pbtxt, which declares the label's type. Empty: the one that is frozen in the store.
         now: When it is, in ISO 8601; empty for the clock's time.
         run: Name of the run, by which the store keeps what this task used and decided; empty to keep nothing.
@@ -70,7 +77,9 @@ def join_labels(
 
     Returns:
         verdict: What was joined, in one sentence.
+        failure: Why nothing was joined; empty if it was, and always with `must_succeed`.
     """
+    from retrainer.components.join_labels.attempts import attempt, report_failure
     from retrainer.components.join_labels.join import join_labels as join_with_labels
     from retrainer.components.join_labels.settings import LabelSettings
     from retrainer.components.lib.moments import parse_now
@@ -78,7 +87,7 @@ def join_labels(
     from retrainer.components.lib.source_rows.csv_options import parse_csv_options
     from retrainer.components.lib.source_rows.sources.options import SourceOptions
 
-    with recording(store, "join_labels", run, run_resource, run_uuid) as record:
+    def work() -> Any:
         settings = LabelSettings(
             pattern=pattern,
             label=label,
@@ -100,10 +109,19 @@ def join_labels(
             horizon_seconds=horizon_seconds,
             clock_seconds=clock_seconds,
         )
-        done = join_with_labels(
+        return join_with_labels(
             store, settings, schema_uri=schema_uri, artifact=joined.path, now=parse_now(now)
         )
-        record.verdict = done.verdict
-        record.note(rows=done.rows, joined={one.span: one.version for one in done.sets})
+
+    try:
+        with recording(store, "join_labels", run, run_resource, run_uuid) as record:
+            done = attempt(work, 0 if must_succeed else retries, retry_seconds)
+            record.verdict = done.verdict
+            record.note(rows=done.rows, joined={one.span: one.version for one in done.sets})
+    except Exception as error:
+        if must_succeed:
+            raise
+        failure = report_failure(error)
+        return (f"failed: {failure}", failure)
     joined.metadata["rows"] = done.rows
-    return (done.verdict,)
+    return (done.verdict, "")

@@ -16,6 +16,7 @@ def monitor_model(
     label: str = "",
     evaluation: Dict[str, Any] = {},
     retraining: Dict[str, Any] = {},
+    labels_failure: str = "",
     now: str = "",
     run: str = "",
     run_resource: str = "",
@@ -37,6 +38,8 @@ def monitor_model(
         evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
         retraining: The section `retraining`, with `pipeline` (its name), and `pattern`, `marker` and `label` of the
             data that a run trains on. Empty: incidents ask for no run.
+        labels_failure: Why new labels were not joined; empty if they were. What needs no labels is judged and recorded,
+            the rest on the labels that were joined before, and then the task fails with this reason.
         now: When it is, in ISO 8601; empty for the clock's time. For logs of the past that are judged again.
         run: Name of the run, by which the store keeps what this task did; empty to keep nothing.
         run_resource: The run's resource name, from kfp's placeholder; it distinguishes runs of one name.
@@ -58,6 +61,7 @@ def monitor_model(
             label=label,
             evaluation=evaluation,
             retraining=retraining,
+            labels_failure=labels_failure,
             report_path=report.path,
             signals_path=signals.path,
             by=filled_in(run),

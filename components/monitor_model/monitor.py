@@ -79,6 +79,7 @@ def monitor(
     label: str = "",
     evaluation: Mapping[str, Any] | None = None,
     retraining: Mapping[str, Any] | None = None,
+    labels_failure: str = "",
     report_path: str = "",
     signals_path: str = "",
     by: str = "",
@@ -92,6 +93,7 @@ def monitor(
         label: Name of the label's column.
         evaluation: The section `evaluation`.
         retraining: The section `retraining`, see `incidents.follow`; empty if incidents ask for no run.
+        labels_failure: Why new labels were not joined; empty if they were.
         report_path: File for the HTML report; empty for none.
         signals_path: Folder for `signals.json`; empty for none.
         by: Who looks: a user, or a run.
@@ -101,7 +103,8 @@ def monitor(
         What was found.
 
     Raises:
-        RetrainerError: If a check can't judge, such as without a baseline. What others found is recorded before.
+        RetrainerError: If a check can't judge, such as without a baseline, or new labels were not joined. What was
+            found is recorded before.
     """
     now = (clock or (lambda: datetime.now(UTC)))()
     settings = whole_numbers(settings)
@@ -130,7 +133,10 @@ def monitor(
     followed = follow(
         store, whole_numbers(retraining or {}), champion.model if champion else None, by
     )
-    verdict = "; ".join([_verdict(champion, written, states), *followed.words])
+    unjoined = (
+        [f"new labels were not joined ({labels_failure.splitlines()[0]})"] if labels_failure else []
+    )
+    verdict = "; ".join([_verdict(champion, written, states), *unjoined, *followed.words])
     monitored = Monitored(verdict, written, states, changes, followed.changed)
     history = looks.history(_HISTORY)
     if signals_path:
@@ -146,7 +152,14 @@ def monitor(
             _maturity(store, settings, now),
         )
         write_atomic(report_path, render(contents, report_path))
-    if errors := list(dict.fromkeys(error for look in written for error in look.errors)):
+    errors = list(dict.fromkeys(error for look in written for error in look.errors))
+    if labels_failure:
+        errors.insert(
+            0,
+            "new labels were not joined, so realised quality was judged on those that had been joined before, and what "
+            f"needs no labels as always; the next run joins them: {labels_failure}",
+        )
+    if errors:
         raise RetrainerError("\n".join(errors))
     return monitored
 

@@ -12,7 +12,10 @@ from .run_tasks import RUN, notified, set_up
 def monitoring(loaded: LoadedConfig) -> Any:
     """Build the pipeline of a retrain.yaml.
 
-    The tasks hand nothing over but their order: each reads in the store what the one before has written.
+    The tasks hand nothing over but their order, and whether labels were joined: each reads in the store what the one
+    before has written. A join that fails is no failed task, or the services would skip the look: its failure goes to
+    the look, which fails with it when it has judged what needs no labels. (`ignore_upstream_failure` would not do: see
+    docs/architecture.md, "The exit task reads the store".)
 
     Args:
         loaded: The configuration, with a section `monitoring`.
@@ -39,12 +42,21 @@ def monitoring(loaded: LoadedConfig) -> Any:
             return None
         weight = config.evaluation.example_weight_key or ""
         arguments = section.labels.join_arguments(config.data, weight, schema_uri)
-        task = join_labels(store=store, now=now, **arguments, **RUN)
+        own = config.tasks.of("join_labels")
+        task = join_labels(
+            store=store,
+            now=now,
+            must_succeed=False,
+            retries=own.retries or 0,
+            retry_seconds=own.retry_seconds,
+            **arguments,
+            **RUN,
+        )
         task.after(*before)
         set_up(task, "join_labels", loaded)
         return task
 
-    def look(store: Any, now: Any, *before: Any) -> None:
+    def look(store: Any, now: Any, joined: Any, *before: Any) -> None:
         task = monitor_model(
             store=store,
             monitoring=section.values(),
@@ -53,6 +65,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
             retraining=config.retraining.values(config.name, config.data)
             if config.retraining
             else {},
+            labels_failure=joined.outputs["failure"] if joined else "",
             now=now,
             **RUN,
         )
@@ -65,7 +78,8 @@ def monitoring(loaded: LoadedConfig) -> Any:
     def pipeline(store: str = config.store, now: str = "") -> None:
         with notified(loaded, store, "monitor"):
             before = [task for task in [ingest(store, now)] if task is not None]
-            before += [task for task in [join(store, now, *before)] if task is not None]
-            look(store, now, *before)
+            joined = join(store, now, *before)
+            before += [task for task in [joined] if task is not None]
+            look(store, now, joined, *before)
 
     return pipeline

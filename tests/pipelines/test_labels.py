@@ -13,6 +13,7 @@ from servers.small_project import MODEL
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.joined_sets import newest_joined
+from retrainer.components.lib.monitoring.looks import Looks
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_atomic
@@ -77,6 +78,26 @@ def monitor(project, day):
     assert found.exit_code == 0, found.output
     status = CliRunner().invoke(cli, ["monitor", "status", "--file", file, "--json"])
     return {one["name"]: one for one in json.loads(status.stdout)["signals"]}
+
+
+@pytest.mark.slow
+def test_labels_that_can_t_be_read_fail_the_run_after_the_rest_was_judged(project):
+    for day in range(2):
+        serve(project, day, 0.0)
+    (project / "labels" / "2026-03-02.jsonl").write_text(
+        '{"request_id": "a", "lat": 1, "at": ""}\n'
+    )
+    file = str(project / "retrain.yaml")
+    now = (SINCE + timedelta(days=2, hours=12)).isoformat()
+    found = CliRunner().invoke(cli, ["monitor", "run", file, "--now", now, "--run-id", "broken"])
+    assert found.exit_code == 1, found.output
+    assert "new labels were not joined" in found.output
+    assert "no column 'late'" in found.output
+    assert Looks(str(project / "store")).states().states["data/feed of requests"].last.outcome
+    shown = CliRunner().invoke(cli, ["runs", "show", "broken", "--file", file])
+    assert "no column 'late'" in shown.output
+    (project / "labels" / "2026-03-02.jsonl").unlink()
+    assert monitor(project, 2)["data/share of labels"]["state"]
 
 
 @pytest.mark.slow

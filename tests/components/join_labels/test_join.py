@@ -1,14 +1,18 @@
 """Joining: which label finds which prediction, what is counted, and what a second look costs."""
 
+import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from retrainer.components import join_labels as join_labels_face
 from retrainer.components.join_labels import join, span_join
 from retrainer.components.join_labels.join import join_labels
 from retrainer.components.join_labels.label_rows import NO_TIME, parse_times
@@ -351,6 +355,37 @@ def test_a_wrong_column_is_named(project: Project) -> None:
         RetrainerError, match=r"predictions of span 2026-03-01 have no column 'fligt'"
     ):
         project.join(key=("fligt",))
+
+
+@pytest.mark.parametrize("must_succeed", [True, False])
+def test_a_failure_is_an_output_where_others_go_on_without_labels(
+    project: Project, tmp_path: Path, must_succeed: bool
+) -> None:
+    project.predict(0, ["a"])
+    project.label("1.jsonl", [{"request_id": "a", "lat": 1}])
+
+    def join() -> Any:
+        return join_labels_face.python_func(
+            store=project.store,
+            label="late",
+            joined=SimpleNamespace(path=str(tmp_path / "joined"), metadata={}),
+            pattern=f"{project.labels}/*.jsonl",
+            must_succeed=must_succeed,
+            now=NOW.isoformat(),
+            run="monitoring-1",
+        )
+
+    if must_succeed:
+        with pytest.raises(RetrainerError, match="no column 'late'"):
+            join()
+    else:
+        verdict, failure = join()
+        assert "no column 'late'" in failure
+        assert verdict == f"failed: {failure}"
+    (record,) = Path(project.store).glob("runs/monitoring-1/tasks/*.json")
+    noted = json.loads(record.read_text())
+    assert noted["state"] == "failed"
+    assert "no column 'late'" in noted["error"]
 
 
 def test_predictions_and_their_metadata_stay(project: Project) -> None:

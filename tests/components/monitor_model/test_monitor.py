@@ -274,6 +274,24 @@ def test_a_check_without_a_baseline_fails_the_run_after_the_rest_is_recorded(ser
     assert look_at(served, 6)[0].looks
 
 
+def test_labels_that_were_not_joined_fail_the_run_after_the_rest_is_recorded(served, tmp_path):
+    page = tmp_path / "report.html"
+    failure = "the bucket 'gs://labels' denies access.\nGrant it."
+    with pytest.raises(RetrainerError, match=r"(?s)new labels were not joined.*Grant it") as raised:
+        monitor(
+            served,
+            {},
+            labels_failure=failure,
+            report_path=str(page),
+            clock=lambda: noon(6),
+        )
+    assert "the next run joins them: the bucket" in str(raised.value)
+    assert len(Looks(served).newest(99)) == 5
+    assert "data/feed of requests" in Looks(served).states().states
+    assert "new labels were not joined (the bucket" in page.read_text()
+    assert look_at(served, 6)[0].looks == ()
+
+
 def test_the_report_and_the_list_are_written(served, tmp_path):
     monitor(
         served,

@@ -88,3 +88,28 @@ def test_logs_are_ingested_before_labels_are_joined_and_signals_judged(tmp_path)
     assert inputs["uri"]["runtimeValue"]["constant"] == "gs://acme/logs"
     assert inputs["wait_seconds"]["runtimeValue"]["constant"] == 60
     assert set(inputs["now"]) == {"componentInputParameter"}
+
+
+def test_a_join_that_fails_leaves_the_look_to_say_so(tmp_path):
+    monitoring = {"labels": {"pattern": "gs://acme/labels/{span}.csv"}}
+    tasks = {"join_labels": {"retries": 2, "retry_seconds": 5}}
+    spec = compile_spec(_load(tmp_path, monitoring=monitoring, tasks=tasks))
+    made = spec["root"]["dag"]["tasks"]
+    join = made["join-labels"]["inputs"]["parameters"]
+    given = {
+        name: join[name]["runtimeValue"]["constant"]
+        for name in ("must_succeed", "retries", "retry_seconds")
+    }
+    assert given == {"must_succeed": False, "retries": 2, "retry_seconds": 5}
+    failure = made["monitor-model"]["inputs"]["parameters"]["labels_failure"]
+    assert failure["taskOutputParameter"] == {
+        "producerTask": "join-labels",
+        "outputParameterKey": "failure",
+    }
+
+
+def test_without_labels_there_is_no_join_that_could_fail(tmp_path):
+    monitoring = {"window": {"spans": 2}}
+    made = compile_spec(_load(tmp_path, monitoring=monitoring))["root"]["dag"]["tasks"]
+    inputs = made["monitor-model"]["inputs"]["parameters"]
+    assert inputs["labels_failure"]["runtimeValue"]["constant"] == ""
