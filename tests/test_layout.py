@@ -69,6 +69,7 @@ OTHERS = {
     "pipelines/cli/test_pinning.py": "compile.py: images pinned by digest",
     "pipelines/local/test_ending.py": "signals, crashes and second runs",
     "pipelines/local/test_exit_tasks.py": "exit_handlers.py",
+    "pipelines/local/test_failing_tasks.py": "runner.py: tasks that fail",
     "pipelines/local/test_full_disk.py": "a run on a disk that is full",
     "pipelines/definitions/test_defaults.py": "defaults in a face, in settings and in retrain.yaml",
     "pipelines/runs/test_runs_again.py": "runs on the same data again",
