@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -11,6 +12,7 @@ from .plot_data import CalibrationPoint
 BUCKETS = 20
 COLOURS = {"challenger": "var(--train)", "champion": "var(--before)"}
 _LEFT, _TOP, _SIDE = 64, 10, 300
+_HISTOGRAM = 170
 
 
 def calibration_plot(
@@ -100,6 +102,59 @@ def curve_plot(
         )
         parts.append(_line(line, COLOURS[who]))
     return _chart(title, parts, x_title, y_title, _TOP + _SIDE + 20)
+
+
+def histogram_plot(
+    title: str, edges: Sequence[float], series: Mapping[str, Sequence[float]], x_title: str
+) -> Markup:
+    """Draw how values are distributed: the challenger as bars, the champion as a line around its own.
+
+    Args:
+        title: The chart's title, for screen readers.
+        edges: Bounds of the buckets.
+        series: Share of the rows in each bucket by `challenger` and `champion`.
+        x_title: Title of the x axis.
+
+    Returns:
+        SVG.
+    """
+    most = max((max(shares) for shares in series.values()), default=0.0) or 1.0
+    floor = _TOP + _HISTOGRAM
+    low, high = edges[0], edges[-1]
+
+    def x(value: float) -> float:
+        return _LEFT + (value - low) / (high - low) * _SIDE
+
+    def y(share: float) -> float:
+        return floor - share / most * _HISTOGRAM
+
+    parts = [
+        f'<line x1="{_LEFT}" x2="{_LEFT + _SIDE}" y1="{y(share):.1f}" y2="{y(share):.1f}" stroke="var(--line)"/>'
+        f'<text x="{_LEFT - 7}" y="{y(share) + 4:.1f}" text-anchor="end">{percent(share)}</text>'
+        for share in (0.0, most / 2, most)
+    ]
+    parts += [
+        f'<text x="{x(tick):.1f}" y="{floor + 16}" text-anchor="middle">{number(tick)}</text>'
+        for tick in _ticks(low, high)
+        if low <= tick <= high
+    ]
+    for who, shares in series.items():
+        steps = "".join(
+            f"L{x(start):.1f} {y(share):.1f}H{x(end):.1f}"
+            for share, (start, end) in zip(shares, pairwise(edges), strict=True)
+        )
+        fill = COLOURS[who] if who == "challenger" else "none"
+        parts.append(
+            f'<path d="M{x(low):.1f} {floor}{steps}V{floor}" fill="{fill}" fill-opacity="0.25" '
+            f'stroke="{COLOURS[who]}" stroke-width="2"/>'
+        )
+    for place, (start, end) in enumerate(pairwise(edges)):
+        rows = ", ".join(f"{who} {percent(shares[place])}" for who, shares in series.items())
+        parts.append(
+            f'<rect x="{x(start):.1f}" y="{_TOP}" width="{x(end) - x(start):.1f}" height="{_HISTOGRAM}" '
+            f'fill="transparent"><title>{number(start)} to {number(end)}: {escape(rows)}</title></rect>'
+        )
+    return _chart(title, parts, x_title, "share of rows", floor + 20, _HISTOGRAM)
 
 
 def confusion_table(
@@ -234,12 +289,19 @@ def _line(points: str, colour: str) -> str:
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>'
 
 
-def _chart(title: str, parts: Sequence[str], x_title: str, y_title: str, bottom: float) -> Markup:
+def _chart(
+    title: str,
+    parts: Sequence[str],
+    x_title: str,
+    y_title: str,
+    bottom: float,
+    height: float = _SIDE,
+) -> Markup:
     # Titles are on their own line, so ticks of any length stay readable.
     return Markup(
         f'<svg class="chart" viewBox="0 0 {_LEFT + _SIDE + 24} {bottom + 28:.0f}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}'
         f'<text x="{_LEFT + _SIDE / 2}" y="{bottom + 20:.0f}" text-anchor="middle">{escape(x_title)}</text>'
-        f'<text transform="translate(10 {_TOP + _SIDE / 2}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>'
+        f'<text transform="translate(10 {_TOP + height / 2}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>'
         "</svg>"
     )

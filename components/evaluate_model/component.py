@@ -75,5 +75,6 @@ def evaluate_model(
             metrics.log_metric,
             store,
             reuse_salt,
+            model.metadata.get("training"),
         ),
     )

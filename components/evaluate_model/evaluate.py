@@ -49,6 +49,7 @@ from .refusal import write_refusal
 from .report import render
 from .summary import summarize
 from .tfma_results import Evaluation, finite, read_evaluation, write_validation
+from .training_facts import training_facts
 from .verdict_checks import write_checks
 
 _log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def evaluate(
     batch_rows: int = BATCH_ROWS,
     gate: Mapping[str, Any] | None = None,
     log_metric: Callable[[str, float], None] | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> str:
     """Evaluate a challenger and the champion, and judge the challenger.
 
@@ -116,6 +118,7 @@ def evaluate(
         gate: What is asked of the change against the champion beside TFMA's thresholds, as `GateSettings.read` takes
             it.
         log_metric: Takes the name and value of each overall metric.
+        training: What train_model noted of the training, for the report.
 
     Returns:
         The verdict in one sentence.
@@ -252,7 +255,7 @@ def evaluate(
             unfit.reasons,
             blessing,
             champion,
-            _facts(examples, digest),
+            _facts(examples, digest, training),
             evaluation_path,
             blessing_path,
             report_path,
@@ -272,7 +275,7 @@ def evaluate(
             log_metric(name, value)
     against = comparison.champion
     facts = {
-        **_facts(comparison.examples, digest),
+        **_facts(comparison.examples, digest, training),
         "Slices": len(evaluation.slices),
         "Compared with": "; ".join([against.name if against.exists else against.absence, *remarks]),
         "Computed": done.how,
@@ -321,10 +324,13 @@ def eval_spans(examples: Examples) -> str:
     return name_spans(_spans(examples, EVAL))
 
 
-def _facts(examples: Examples, digest: str) -> dict[str, object]:
+def _facts(
+    examples: Examples, digest: str, training: Mapping[str, Any] | None
+) -> dict[str, object]:
     return {
         "Eval rows": f"{examples.rows(EVAL):,}",
         "Eval spans": eval_spans(examples),
+        **training_facts(examples, training),
         "Label": examples.label,
         "Challenger": f"digest {digest[:12]}",
     }

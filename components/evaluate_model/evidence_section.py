@@ -41,7 +41,7 @@ def render_evidence(checks: Sequence[EvidenceCheck]) -> Markup:
         "Metric",
         "Slice",
         Column("Rows", number=True, wide_only=True),
-        Column("Change", number=True),
+        Column("Change", number=True, wide_only=True),
         "Interval around 0",
         Column("Bound", number=True, wide_only=True),
     ]
@@ -85,7 +85,7 @@ def _row(check: EvidenceCheck, reach: float) -> list[object]:
 
 
 def _bar(check: EvidenceCheck, reach: float) -> Markup:
-    """Draw an interval, its middle, zero and the bound."""
+    """Draw an interval, its middle, zero and the bound; on a narrow screen with the change, which has no column."""
     if check.passed is None or not math.isfinite(check.low):
         return Markup('<span class="soft">{}</span>').format(check.reason)
 
@@ -100,7 +100,9 @@ def _bar(check: EvidenceCheck, reach: float) -> Markup:
         '<path d="M{bound:.1f} 1V{low_edge}" stroke="#b3261e" stroke-dasharray="2 2"/>'
         '<path d="M{left:.1f} {middle}H{right:.1f}" stroke="{colour}" stroke-width="3"/>'
         '<circle cx="{at:.1f}" cy="{middle}" r="4" fill="{colour}"/></svg>'
+        '<span class="narrow-only">{change}</span>'
     ).format(
+        change=difference(check.difference),
         w=WIDTH,
         h=HEIGHT,
         title=escape(signed_range(check.low, check.high)),

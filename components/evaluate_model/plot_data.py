@@ -1,12 +1,13 @@
 """The numbers behind the report's curves, confusion matrices, calibration and errors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..lib.evaluation.scores import Scores
+from .score_histogram import Histogram, histogram_of_shares, make_histograms
 
 CURVE_POINTS = 200
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
@@ -74,6 +75,7 @@ class ModelPlots:
         calibration: Mean label by mean prediction.
         errors: Of numbers: the absolute error that a share of rows stays below, by share.
         bias: Of numbers: mean of prediction minus label.
+        histogram: How its predictions are distributed.
     """
 
     curve: Sequence[Matrix] = ()
@@ -82,6 +84,7 @@ class ModelPlots:
     calibration: Sequence[CalibrationPoint] = ()
     errors: Mapping[float, float] = field(default_factory=dict)
     bias: float | None = None
+    histogram: Histogram = field(default_factory=Histogram)
 
     @property
     def rarer_share(self) -> float:
@@ -103,8 +106,11 @@ def make_plot_data(scores: Scores) -> dict[str, ModelPlots]:
         A picture by TFMA's name of the model.
     """
     weight = np.ones(scores.rows) if scores.weight is None else scores.weight.astype(np.float64)
+    histograms = make_histograms(scores.label, scores.predictions, weight)
     return {
-        name: _make(scores.label, prediction, weight)
+        name: replace(
+            _make(scores.label, prediction, weight), histogram=histograms.get(name, Histogram())
+        )
         for name, prediction in scores.predictions.items()
     }
 
@@ -131,21 +137,29 @@ def read_plot_data(plot: Any) -> ModelPlots:
     at.sort(key=lambda one: -one.threshold)
     step = max(1, len(at) // CURVE_POINTS)
     chosen = {t: min(at, key=lambda one: abs(one.threshold - t)) for t in THRESHOLDS} if at else {}
+    calibration = [
+        CalibrationPoint(
+            rows=bucket.num_weighted_examples.value,
+            prediction=bucket.total_weighted_refined_prediction.value
+            / bucket.num_weighted_examples.value,
+            label=bucket.total_weighted_label.value / bucket.num_weighted_examples.value,
+        )
+        for bucket in plot.calibration_histogram_buckets.buckets
+        if bucket.num_weighted_examples.value
+    ]
     return ModelPlots(
         curve=[*at[::step], *at[-1:]],
         matrices=list({one.threshold: one for one in chosen.values()}.values()),
         classes=_read_classes(plot.multi_class_confusion_matrix_at_thresholds.matrices),
-        calibration=[
-            CalibrationPoint(
-                rows=bucket.num_weighted_examples.value,
-                prediction=bucket.total_weighted_refined_prediction.value
-                / bucket.num_weighted_examples.value,
-                label=bucket.total_weighted_label.value / bucket.num_weighted_examples.value,
-            )
-            for bucket in plot.calibration_histogram_buckets.buckets
-            if bucket.num_weighted_examples.value
-        ],
+        calibration=calibration,
+        histogram=_histogram_of(calibration) if at else Histogram(),
     )
+
+
+def _histogram_of(points: Sequence[CalibrationPoint]) -> Histogram:
+    if not all(0 <= one.prediction <= 1 and 0 <= one.label <= 1 for one in points):
+        return Histogram()
+    return histogram_of_shares([(one.rows, one.prediction, one.label) for one in points])
 
 
 def merge_plot_data(one: ModelPlots, other: ModelPlots) -> ModelPlots:

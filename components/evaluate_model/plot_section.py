@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ..lib.report.page import Column, legend, render_table
 from ..lib.words import decimals, fixed, number, percent
-from .charts import COLOURS, calibration_plot, confusion_table, curve_plot
+from .charts import COLOURS, calibration_plot, confusion_table, curve_plot, histogram_plot
 from .plot_data import Matrix, ModelPlots
 
 MOST_CLASSES = 20
@@ -29,6 +29,7 @@ def render_plots(plots: Mapping[str, ModelPlots], label: str) -> Markup:
         _curves(ordered, legends),
         _binary(ordered),
         _classes(ordered),
+        _scores(ordered, legends),
         _calibration(ordered, legends, label),
         _errors(ordered),
     ]
@@ -162,6 +163,39 @@ def _confusions(who: str, table: Sequence[Sequence[float]]) -> Markup:
     ]
     return Markup("<h3>{}: the {} most frequent confusions of {:,}</h3>{}").format(
         who, len(rows), len(wrong), render_table(columns, rows)
+    )
+
+
+def _scores(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
+    known = {who: one.histogram for who, one in plots.items() if one.histogram}
+    if not known:
+        return Markup("")
+    first = next(iter(known.values()))
+    # A champion of other classes may have other buckets.
+    known = {who: one for who, one in known.items() if one.edges == first.edges}
+    cards = Markup("")
+    for group in first.groups:
+        series, counts = {}, []
+        for who, one in known.items():
+            weights = one.groups.get(group, ())
+            total = sum(weights)
+            if total:
+                series[who] = [weight / total for weight in weights]
+                counts.append(total)
+        if series:
+            title = f"{group} ({max(counts):,.0f} rows)"
+            cards += Markup('<div class="card"><h3>{}</h3>{}</div>').format(
+                title, histogram_plot(title, first.edges, series, "prediction")
+            )
+    note = ""
+    if first.of_own_class:
+        note = "The prediction for each row's own class: the further to the right, the better."
+    elif len(first.groups) > 1:
+        note = "The further apart the two labels are, the better the model distinguishes them."
+    elif first.has_tails:
+        note = "The first and last bucket have what lies beyond, too."
+    return Markup('<h2>Scores</h2>{}<div class="plots">{}</div><p class="note">{}</p>').format(
+        legends, cards, note
     )
 
 

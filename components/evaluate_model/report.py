@@ -41,6 +41,8 @@ ul.reasons { margin: 0; padding-left: 20px; }
 .worst li { display: flex; justify-content: space-between; gap: 12px; padding: 3px 0; }
 .worst li > span { min-width: 0; } .worst li > span:last-child { flex: none; }
 details { margin-top: 14px; }
+.narrow-only { display: none; }
+@media (max-width: 640px) { .narrow-only { display: block; font-variant-numeric: tabular-nums; } }
 """
 
 

@@ -32,6 +32,7 @@ def evaluate_or_reuse(
     log_metric: Callable[[str, float], None] | None = None,
     store: str = "",
     salt: str = "",
+    training: Mapping[str, Any] | None = None,
 ) -> str:
     """Judge a model, unless the store has the judgement of this model against this champion on these rows.
 
@@ -52,6 +53,7 @@ def evaluate_or_reuse(
         log_metric: Takes the name and value of each overall metric.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
+        training: What train_model noted of the training, for the report; the result does not depend on it.
 
     Returns:
         The verdict. Where the champion's artifact says that a push has settled the matter, nothing is judged, and the
@@ -88,6 +90,7 @@ def evaluate_or_reuse(
             blessing,
             report,
             log_metric=metrics.__setitem__,
+            training=training,
             **settings,
         )
         return Result(verdict, {"metrics": metrics})

@@ -4,6 +4,7 @@ TensorFlow is loaded for a new one alone.
 """
 
 import platform
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +57,7 @@ def train_or_reuse(
     def make() -> Result:
         from .train import TrainSettings, train
 
+        start = time.monotonic()
         trained = train(
             examples,
             transform_graph,
@@ -68,7 +70,13 @@ def train_or_reuse(
         )
         return Result(
             trained.verdict,
-            {"metrics": trained.metrics, "training": _describe(settings, work.parameters)},
+            {
+                "metrics": trained.metrics,
+                "training": {
+                    **_describe(settings, work.parameters),
+                    "seconds": round(time.monotonic() - start, 3),
+                },
+            },
         )
 
     return reuse_or_make(store, work, make)

@@ -156,7 +156,7 @@ def test_the_face_hands_everything_on(
     metrics, report = dsl.Metrics(), dsl.HTML(uri=str(tmp_path / "report.html"))
     (verdict,) = evaluate_model.python_func(
         dsl.Dataset(uri=make_examples({"a": some_flights, "b": some_flights})),
-        dsl.Model(uri=models["late"]),
+        dsl.Model(uri=models["late"], metadata={"training": {"seconds": 83.0}}),
         dsl.Model(uri=champion_record(models["champion"], 3)),
         metrics=metrics,
         report=report,
@@ -167,7 +167,9 @@ def test_the_face_hands_everything_on(
     )
     assert verdict.startswith("blessed: auc")
     assert metrics.metadata["auc"] > metrics.metadata["champion_auc"]
-    assert (tmp_path / "report.html").exists()
+    report_page = (tmp_path / "report.html").read_text()
+    assert "700 rows, spans a" in report_page
+    assert "1 min" in report_page
     assert json.loads((tmp_path / "blessing" / "blessing.json").read_text())["blessed"]
 
 
@@ -176,7 +178,7 @@ def test_the_report_needs_no_network(run: Callable[..., Any]) -> None:
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*['\"]?(?!#)", page)
     assert not re.findall(r"<script[^>]", page), "its own script only, which lies in the page"
     assert "@import" not in page
-    for part in ("Thresholds", "carrier", "Calibration", "champion version 3", "2013-02", "600"):
+    for part in ("Thresholds", "carrier", "Scores", "Calibration", "champion version 3", "2013-02", "600"):
         assert part in page
 
 

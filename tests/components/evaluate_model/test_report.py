@@ -77,6 +77,26 @@ def card(html: str, title: str) -> str:
     return html.split(f"<h3>{title}</h3>")[1].split("</div>")[0]
 
 
+def test_scores_are_drawn_for_both_models_by_label() -> None:
+    rng = np.random.default_rng(0)
+    label = (rng.random(400) < 0.25).astype(np.int64)
+    predictions = {
+        who: np.clip(rng.normal(0.3 + 0.3 * label, 0.1), 0, 1) for who in ("challenger", "champion")
+    }
+    scores = Scores(label, predictions, None, pa.table({"none": pa.nulls(400)}))
+    html = page([result((), 0.9, 0.8, 400)], plots=make_plot_data(scores))
+    drawn = section(html, "Scores")
+    assert re.findall(r"<h3>(label \d) \((\d+) rows\)</h3>", drawn) == [
+        ("label 0", str(int((label == 0).sum()))),
+        ("label 1", str(int((label == 1).sum()))),
+    ]
+    # In each picture a filled challenger, a champion's outline, and twenty buckets to point at.
+    assert drawn.count('fill-opacity="0.25"') == 4
+    assert drawn.count("<title>") == 40
+    share = np.histogram(predictions["champion"][label == 1], 20, (0, 1))[0].max() / label.sum()
+    assert f"champion {share:.1%}".replace("%", " %") in drawn
+
+
 def test_a_smaller_error_is_better_under_any_name() -> None:
     slices = [
         result((), 10.0, 20.0, 9_000),
