@@ -178,7 +178,15 @@ def test_the_report_needs_no_network(run: Callable[..., Any]) -> None:
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*['\"]?(?!#)", page)
     assert not re.findall(r"<script[^>]", page), "its own script only, which lies in the page"
     assert "@import" not in page
-    for part in ("Thresholds", "carrier", "Scores", "Calibration", "champion version 3", "2013-02", "600"):
+    for part in (
+        "Thresholds",
+        "carrier",
+        "Scores",
+        "Calibration",
+        "champion version 3",
+        "2013-02",
+        "600",
+    ):
         assert part in page
 
 
