@@ -68,6 +68,7 @@ format: setup ## let ruff put the code in order
 docs: setup ## write the references in docs/ from the code, and what is known of TFMA and Beam from them
 	@.venv/bin/python -W ignore tools/docs.py
 	@.venv/bin/python -W ignore tools/tfma_reference.py
+	@.venv/bin/python -W ignore tools/metric_coverage.py 2>/dev/null
 	@.venv/bin/python -W ignore tools/beam_reference.py
 
 lock: setup ## resolve the lock files in requirements/ (UPGRADE=--upgrade for the newest versions)

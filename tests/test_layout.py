@@ -18,6 +18,7 @@ OTHERS = {
     "components/compute_statistics/test_wide_tables.py": "many columns from end to end",
     "components/evaluate_model/array_metrics/test_array_metrics.py": "lib/evaluation/array_metrics, with models",
     "components/evaluate_model/test_in_process.py": "lib/evaluation/in_process.py against TFMA on Beam, with models",
+    "components/evaluate_model/test_metrics_equal_tfma.py": "lib/evaluation/array_metrics against TFMA on Beam",
     "components/evaluate_model/test_rankings.py": "lib/evaluation/array_metrics/ranking.py against TFMA on Beam",
     "components/evaluate_model/test_undefined_metrics.py": "lib/evaluation/undefined_metrics.py, with models",
     "components/ingest_spans/test_dependency_lines.py": "one store for both dependency lines",

@@ -7,7 +7,7 @@ transforms is done here in plain calls of the same functions. Only this module, 
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -114,8 +114,10 @@ class _Part:
         metrics: Metrics = {}
         for computation, fill in self.fills:
             metrics.update(self._by_model(extract_output(computation, fill, units)))
-        for derive in self.derives:
-            metrics.update(derive(metrics))
+        for derive, derived in zip(
+            self.derives, self.computations.derived_computations, strict=True
+        ):
+            metrics.update(_derive(derive, derived.keys, metrics))
         baseline = next((spec.name for spec in self.config.model_specs if spec.is_baseline), None)
         if baseline:
             metrics.update(_differences(metrics, baseline))
@@ -240,6 +242,15 @@ def _fills(
     if uncovered:
         raise NotCoveredError("; ".join(uncovered))
     return fills
+
+
+def _derive(derive: Derive, keys: Sequence[metric_types.MetricKey], metrics: Metrics) -> Metrics:
+    try:
+        return derive(metrics)
+    except (IndexError, ZeroDivisionError):
+        # TFMA fails where some metrics are undefined: those of the k best on a slice whose rows all have the weight 0,
+        # the prevalence threshold of a model that predicts one class.
+        return dict.fromkeys(keys, np.nan)
 
 
 def _differences(metrics: Metrics, baseline: str) -> Metrics:

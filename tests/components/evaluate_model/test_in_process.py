@@ -52,20 +52,6 @@ CASES: dict[str, dict[str, Any]] = {
         "metrics_specs": metrics(AUC_WITH_THRESHOLDS, "BinaryAccuracy", "CalibrationPlot"),
         "slicing_specs": BY_CARRIER_AND_ORIGIN,
     },
-    "binary": {
-        "metrics_specs": metrics(
-            *("AUCPrecisionRecall", "ConfusionMatrixPlot", "F1Score", "MeanLabel"),
-            *("MeanPrediction", "Calibration", "BinaryCrossEntropy", "Recall", "Specificity"),
-            *("CoefficientOfDiscrimination", "RelativeCoefficientOfDiscrimination"),
-            "BinaryAccuracy",
-            {"class_name": "Precision", "config": {"thresholds": [0.7, 0.1], "name": "two"}},
-            {"class_name": "Precision", "config": '"thresholds": [0.2]'},
-            {"class_name": "SensitivityAtSpecificity", "config": {"specificity": 0.5}},
-        ),
-        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
-        # Its predictions lie at the threshold of 0.5, and at the edge of a bucket.
-        "champion": "coin",
-    },
     "crossed slices": {
         "metrics_specs": metrics("AUC", "ExampleCount"),
         "slicing_specs": [
@@ -99,17 +85,6 @@ CASES: dict[str, dict[str, Any]] = {
         ],
         "champion": None,
     },
-    "weights": {
-        "metrics_specs": [
-            *metrics("AUC", "MeanLabel", "BinaryCrossEntropy", "CalibrationPlot", "Precision"),
-            {
-                "metrics": [{"class_name": "ExampleCount"}, {"class_name": "MeanAbsoluteError"}],
-                "example_weights": {"weighted": True, "unweighted": True},
-            },
-        ],
-        "slicing_specs": BY_CARRIER_AND_ORIGIN[:2],
-        "weight": "weight",
-    },
     "fractional labels": {
         "metrics_specs": metrics(
             "AUC", "CalibrationPlot", "MeanSquaredError", {"class_name": "Precision"}
@@ -118,56 +93,10 @@ CASES: dict[str, dict[str, Any]] = {
         "label": "share",
         "weight": "weight",
     },
-    "regression": {
-        "metrics_specs": metrics(
-            *("MeanAbsoluteError", "MeanSquaredError", "MeanAbsolutePercentageError"),
-            *("SquaredPearsonCorrelation", "Calibration", "MeanPrediction"),
-            {
-                "class_name": "CalibrationPlot",
-                "config": {"left": -50.0, "right": 200.0, "num_buckets": 20.0},
-            },
-        ),
-        "slicing_specs": BY_CARRIER_AND_ORIGIN,
-        "label": "minutes",
-        "challenger": "minutes",
-        "champion": "coin",
-    },
     "small slices hidden": {
         "metrics_specs": metrics(AUC_WITH_THRESHOLDS, "CalibrationPlot"),
         "slicing_specs": BY_CARRIER_AND_ORIGIN[:2],
         "options": {"min_slice_size": 20},
-    },
-    "Keras": {
-        "metrics_specs": metrics("RootMeanSquaredError", "BinaryCrossentropy", "Poisson"),
-        "slicing_specs": BY_CARRIER_AND_ORIGIN[:2],
-        # Keras counts in 32 bits, so the order of rows shows in the seventh digit.
-        "tolerance": 2e-6,
-    },
-    "by class": {
-        "metrics_specs": [
-            {
-                **metrics("CalibrationPlot", "ConfusionMatrixPlot")[0],
-                "binarize": {"class_ids": {"values": [1]}},
-            },
-            {
-                **metrics("AUC", "Precision", "F1Score", "MeanPrediction")[0],
-                "binarize": {"class_ids": {"values": [0, 2]}},
-                "aggregate": {"macro_average": True, "class_weights": {0: 0.5, 2: 2.0}},
-            },
-            {
-                **metrics("Recall", "BinaryAccuracy", "MeanSquaredError")[0],
-                "aggregate": {"micro_average": True},
-            },
-            {
-                **metrics("Precision", {"class_name": "Recall", "config": {"name": "best"}})[0],
-                "binarize": {"top_k_list": {"values": [1, 2]}},
-            },
-        ],
-        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
-        "label": "rating",
-        "weight": "weight",
-        "challenger": "classes",
-        "champion": None,
     },
     "over all classes": {
         "metrics_specs": [
@@ -193,20 +122,6 @@ CASES: dict[str, dict[str, Any]] = {
         "challenger": "classes",
         "champion": None,
     },
-    "confusion matrices of classes": {
-        "metrics_specs": metrics(
-            {
-                "class_name": "MultiClassConfusionMatrixAtThresholds",
-                "config": {"thresholds": [0.5, 0.2]},
-            },
-            {"class_name": "MultiClassConfusionMatrixPlot", "config": {"thresholds": [0.0, 0.4]}},
-        ),
-        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
-        "label": "rating",
-        "weight": "weight",
-        "challenger": "classes",
-        "champion": None,
-    },
     "Keras by class": {
         "metrics_specs": [
             {
@@ -215,14 +130,6 @@ CASES: dict[str, dict[str, Any]] = {
             },
             {**metrics("RootMeanSquaredError")[0], "aggregate": {"micro_average": True}},
         ],
-        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
-        "label": "rating",
-        "challenger": "classes",
-        "champion": None,
-        "tolerance": 2e-6,
-    },
-    "classes": {
-        "metrics_specs": metrics("SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"),
         "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
         "label": "rating",
         "challenger": "classes",

@@ -39,8 +39,11 @@ def view_classes(
         raise NotCoveredError("a class of a model with one output")
     one_hot = None
     if sub_key is not None and sub_key.k is not None:
-        # TFMA 0.52 leaves it undefined where 0.47 has a value.
-        raise NotCoveredError("the k-th best class")
+        rows, places = metric_util.top_k_indices(sub_key.k, prediction, sort=True)
+        last = slice(sub_key.k - 1, None, sub_key.k)
+        rows, places = rows[last], places[last]
+        of_class = (label[rows] == places).astype(np.float64)
+        return _weighted(Columns(of_class, prediction[rows, places], weight), class_weights)
     if sub_key is not None and sub_key.top_k is not None:
         rows, places = metric_util.top_k_indices(sub_key.top_k, prediction)
         if aggregation is None:

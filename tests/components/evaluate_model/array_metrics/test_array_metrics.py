@@ -81,3 +81,15 @@ def test_a_metric_with_a_new_array_path_is_judged_as_on_beam(
     assert "by TFMA on Beam, in this process" in pages["beam"]
     assert "in process" in pages["arrays"]
     assert "exact_match" in pages["arrays"]
+
+
+@pytest.mark.slow
+def test_the_table_of_what_runs_over_arrays_is_what_the_tool_finds() -> None:
+    """On each dependency line: releases of TFMA and Keras may differ."""
+    tool = Path(__file__).parents[4] / "tools" / "metric_coverage.py"
+    spec = importlib.util.spec_from_file_location("metric_coverage", tool)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.FILE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
