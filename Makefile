@@ -32,7 +32,7 @@ AREAS ?=
 ENGINE ?=
 JAR ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale evaluation load proxy clean
+.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale evaluation gate load proxy clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -95,6 +95,11 @@ data: setup ## ingestion and statistics, up to ten million rows, beside TFDV's o
 evaluation: setup ## evaluation beside TFMA, and up to ten million rows, with paired intervals and many slices
 	@.venv/bin/python -W ignore::FutureWarning bench/evaluation.py
 	@.venv/bin/python -W ignore::FutureWarning bench/evaluation_scale.py
+
+gate: setup ## how often the gate is right: challengers of known quality, and models that differ by their seed alone
+	@.venv/bin/python -W ignore::FutureWarning bench/gate_models.py
+	@.venv/bin/python -W ignore::FutureWarning bench/gate.py --rows 5000 50000
+	@.venv/bin/python -W ignore::FutureWarning bench/gate.py --rows 500000 --worse 10
 
 load: setup ## the trigger service under load, and with a replica killed (needs Go)
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py
