@@ -11,9 +11,10 @@ The flights of 2013 are repeated to several numbers of rows, in twelve spans of 
   (`RunPipeline` in sdks/v2/go/pkg/beam/runners/prism/internal/execute.go);
 - `two pools`: Beam's own job service in Python, with a worker in each of two pools for a job.
 
-Prints seconds of each task that runs on Beam, CPU seconds of everything, and a line through the sizes: the seconds that
-a task takes whatever the size, and those of a million rows more. `evaluate_model` is left out unless it is named: TFMA
-on Beam reads row by row, and takes minutes for a few thousand rows. Needs Go; 10 GB of disk at ten million rows.
+Prints seconds of each task that runs on Beam, CPU seconds of everything, how many workers each pool started, and a
+line through the sizes: the seconds that a task takes whatever the size, and those of a million rows more.
+`evaluate_model` is left out unless it is named: TFMA on Beam reads row by row, and takes minutes for a few thousand
+rows. Needs Go; 10 GB of disk at ten million rows.
 """
 
 import argparse
@@ -57,7 +58,9 @@ def main() -> int:
     arguments = parser.parse_args()
     tasks: list[str] = arguments.tasks
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
-    print(f"| rows | engine | run | {' | '.join(tasks)} | CPU |\n|{'---|' * (len(tasks) + 4)}")
+    print(
+        f"| rows | engine | run | {' | '.join(tasks)} | CPU | workers |\n|{'---|' * (len(tasks) + 5)}"
+    )
     taken: dict[tuple[str, str], list[tuple[int, float]]] = {}
     try:
         for rows in sorted(arguments.rows):
@@ -65,13 +68,13 @@ def main() -> int:
             for engine in arguments.engines:
                 folder = arguments.work / f"{rows}-{engine.replace(' ', '-')}"
                 shutil.rmtree(folder, ignore_errors=True)
-                seconds, cpu = run(folder, rows, engine, tasks)
+                seconds, cpu, workers = run(folder, rows, engine, tasks)
                 shutil.rmtree(folder)
                 for task in tasks:
                     taken.setdefault((task, engine), []).append((rows, seconds[task]))
                 of_tasks = " | ".join(f"{seconds[task]:.1f} s" for task in tasks)
                 print(
-                    f"| {rows:,} | {engine} | {seconds['run']:.1f} s | {of_tasks} | {cpu:.0f} s |",
+                    f"| {rows:,} | {engine} | {seconds['run']:.1f} s | {of_tasks} | {cpu:.0f} s | {workers} |",
                     flush=True,
                 )
     finally:
@@ -90,7 +93,7 @@ def main() -> int:
 
 def run(
     folder: Path, rows: int, engine: str, tasks: Sequence[str]
-) -> tuple[dict[str, float], float]:
+) -> tuple[dict[str, float], float, str]:
     """Run the pipeline once.
 
     Args:
@@ -100,7 +103,8 @@ def run(
         tasks: The tasks that run on it.
 
     Returns:
-        Seconds of the run and of each task by its name, and CPU seconds of all processes but the store's.
+        Seconds of the run and of each task by its name, CPU seconds of all processes but the store's, and how many
+        workers each pool started.
     """
     with S3Server(folder / "s3") as s3:
         files = write_flights(folder / "flights", rows)
@@ -126,7 +130,9 @@ def run(
         raise SystemExit(f"{engine}, {rows:,} rows: {done.stdout[-1000:]}{done.stderr[-3000:]}")
     record: dict[str, Any] = json.loads(done.stdout)
     taken = {name: float(task["seconds"]) for name, task in record["tasks"].items()}
-    return {"run": seconds, **taken}, cpu
+    logs = [(folder / f"pool-{number}" / "log").read_text() for number in range(POOLS[engine])]
+    workers = " and ".join(str(log.count("Starting worker with")) for log in logs)
+    return {"run": seconds, **taken}, cpu, workers
 
 
 @contextlib.contextmanager
