@@ -92,7 +92,11 @@ class CombinedPerKey:
 
 
 class Counted:
-    """Gathers how often, or with which weight, each token of a vocabulary occurs."""
+    """Gathers how often, or with which weight, each token of a vocabulary occurs.
+
+    Attributes:
+        weighted: Whether batches have weights.
+    """
 
     def __init__(self, weighted: bool) -> None:
         """Start without tokens.
@@ -100,12 +104,12 @@ class Counted:
         Args:
             weighted: Whether batches have weights, already summed for each token, in place of single tokens.
         """
-        self._weighted = weighted
+        self.weighted = weighted
         self._counts: dict[Token, float] = {}
 
     def reduce(self, values: Sequence[tf.Tensor]) -> tuple[list[Token], list[float]]:
         """Count the tokens of a batch."""
-        if self._weighted:
+        if self.weighted:
             tokens, weights = values
             return np.asarray(tokens).tolist(), np.asarray(weights).tolist()
         (tokens,) = values
@@ -157,6 +161,11 @@ def gather_vocabulary(operation: analyzer_nodes.VocabularyAccumulate) -> Gathere
     if ordering in _INFORMATION:
         return Labelled(ordering == Ordering.WEIGHTED_MUTUAL_INFORMATION)
     return Counted(ordering == Ordering.WEIGHTED_FREQUENCY)
+
+
+def counts_rows(gatherer: Gatherer) -> bool:
+    """Report whether a gatherer counts tokens, each row alike."""
+    return isinstance(gatherer, Counted) and not gatherer.weighted
 
 
 def label_combiner(weighted: bool) -> Any:

@@ -19,8 +19,9 @@ from ...lib.examples import SpanPart
 from ..tracing import Traced, column_specs, trace
 from .accumulator_store import AccumulatorStore
 from .analysis_key import analysis_key, shows_all
-from .operations import Evaluator, Plan, Planner, Rows
+from .evaluator import Evaluator, Rows
 from .phase import FirstPhase, Phase, is_divisible
+from .plan import Plan, Planner, read_cells
 
 # An operation's label is its kind, and the name scope in which preprocessing_fn made it.
 _SCOPE = re.compile(r"\[(.*?)\]")
@@ -94,7 +95,7 @@ def _build(traced: Traced, parts: int) -> _Analysis:
     planner = Planner()
     nodes.Traverser(planner).visit_value_node(result)
     tensors = list(planner.plan.tensors.values())
-    return _Analysis(
+    analysis = _Analysis(
         traced,
         fingerprint,
         result,
@@ -103,6 +104,9 @@ def _build(traced: Traced, parts: int) -> _Analysis:
         [_entries(cache.get(key, {})) for key in keys],
         shows_all(traced.graph, traced.inputs, tensors),
     )
+    if not analysis.traces_again:
+        read_cells(planner.plan, traced.graph, traced.inputs)
+    return analysis
 
 
 def _run(preprocess: Callable, analysis: _Analysis, parts: Sequence[SpanPart], output: str) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
@@ -27,11 +28,13 @@ class Reader:
         gatherer: What gathers its accumulator.
         names: The results that it reads.
         combiner: What combines its accumulators; None for a vocabulary.
+        column: The column of text whose distinct cells it reads, in place of results; empty for none.
     """
 
     gatherer: Gatherer
     names: tuple[str, ...]
     combiner: Any = None
+    column: str = ""
 
 
 def gather(
@@ -54,8 +57,13 @@ def gather(
 
         def reduce(item: "_Item") -> tuple[Sequence[Reader], list[Any]]:
             values = _compute(compute, kinds, item)
+            cells = _cells(item)
             return item.readers, [
-                reader.gatherer.reduce([values[name] for name in reader.names])
+                reader.gatherer.reduce(
+                    cells[reader.column]
+                    if reader.column
+                    else [values[name] for name in reader.names]
+                )
                 for reader in item.readers
             ]
 
@@ -76,9 +84,16 @@ def _batches(
     wanted: Sequence[tuple[SpanPart, Sequence[Reader]]], kinds: Mapping[str, str]
 ) -> Iterator[_Item]:
     for done, (part, readers) in enumerate(wanted, start=1):
-        for batch in part.iter_batches(list(kinds)):
+        columns = {reader.column for reader in readers if reader.column}
+        for batch in part.iter_batches(sorted({*kinds, *columns})):
             yield _Item(part, readers, batch)
         progress("analysing", done, len(wanted))
+
+
+def _cells(item: _Item) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    columns = dict.fromkeys(reader.column for reader in item.readers if reader.column)
+    where = f"span {item.part.span}"
+    return {name: to_words(column_of(item.batch, name), name, where) for name in columns}
 
 
 def _compute(compute: Compute, kinds: Mapping[str, str], item: _Item) -> Mapping[str, tf.Tensor]:

@@ -43,11 +43,19 @@ class FirstPhase:
         wrapped = wrap_function.WrappedFunction(
             graph, variable_holder=wrap_function.VariableHolder(share_variables=True)
         )
-        self._function = wrapped.prune([inputs[name] for name in self.columns], dict(tensors))
+        self._function = (
+            wrapped.prune([inputs[name] for name in self.columns], dict(tensors))
+            if tensors
+            else None
+        )
 
     def __call__(self, columns: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
         """Compute the tensors for some rows."""
-        return self._function(*(columns[name] for name in self.columns))
+        return (
+            {}
+            if self._function is None
+            else self._function(*(columns[name] for name in self.columns))
+        )
 
 
 class Phase:
