@@ -4,6 +4,7 @@ A column has few distinct cells beside its rows. So the graph runs once over tho
 occurs, in place of filtering and counting texts row by row.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -112,13 +113,20 @@ def compute_cell_tokens(graph: tf.Graph, of: CellTokens) -> Compute:
         graph: The graph of the tokens.
         of: The tokens.
     """
-    holder = wrap_function.VariableHolder(share_variables=True)
-    wrapped = wrap_function.WrappedFunction(graph, variable_holder=holder)
-    function = wrapped.prune([of.column], [one for one in (of.tokens, of.kept) if one is not None])
+
+    @functools.cache
+    def function() -> Callable:
+        # Taken out of the graph when it is first called: an analysis whose spans are all kept calls none.
+        holder = wrap_function.VariableHolder(share_variables=True)
+        wrapped = wrap_function.WrappedFunction(graph, variable_holder=holder)
+        wanted = [one for one in (of.tokens, of.kept) if one is not None]
+        pruned: Callable = wrapped.prune([of.column], wanted)
+        return pruned
+
     shape = [-1 if size is None else size for size in of.column.shape.as_list()]
 
     def compute(cells: Sequence[bytes]) -> tuple[Sequence[Token], np.ndarray]:
-        tokens, *kept = function(tf.constant(np.array(cells, object).reshape(shape), tf.string))
+        tokens, *kept = function()(tf.constant(np.array(cells, object).reshape(shape), tf.string))
         whole = np.ones(len(cells), bool)
         return tokens.numpy().ravel().tolist(), kept[0].numpy().ravel() if kept else whole
 
