@@ -103,7 +103,7 @@ def _waits(*operations: tf.Operation) -> bool:
     return any(operation.control_inputs for operation in operations)
 
 
-Compute: TypeAlias = Callable[[Sequence[bytes]], tuple[Sequence[Token], np.ndarray]]
+Compute: TypeAlias = Callable[[Sequence[Token]], tuple[Sequence[Token], np.ndarray]]
 
 
 def compute_cell_tokens(graph: tf.Graph, of: CellTokens) -> Compute:
@@ -125,7 +125,7 @@ def compute_cell_tokens(graph: tf.Graph, of: CellTokens) -> Compute:
 
     shape = [-1 if size is None else size for size in of.column.shape.as_list()]
 
-    def compute(cells: Sequence[bytes]) -> tuple[Sequence[Token], np.ndarray]:
+    def compute(cells: Sequence[Token]) -> tuple[Sequence[Token], np.ndarray]:
         tokens, *kept = function()(tf.constant(np.array(cells, object).reshape(shape), tf.string))
         whole = np.ones(len(cells), bool)
         return tokens.numpy().ravel().tolist(), kept[0].numpy().ravel() if kept else whole
@@ -143,7 +143,7 @@ class CountedCells:
             compute: Computes the tokens of cells, and whether these count.
         """
         self._compute = compute
-        self._counts: dict[bytes, int] = {}
+        self._counts: dict[Token, float] = {}
 
     def reduce(self, values: Sequence[np.ndarray]) -> tuple[list[bytes], list[int]]:
         """Count the cells of a batch, given as distinct cells and the place of each row's."""
@@ -154,10 +154,10 @@ class CountedCells:
         """Add a batch."""
         add_counts(self._counts, zip(*reduced, strict=True))
 
-    def result(self) -> dict[Token, int]:
+    def result(self) -> dict[Token, float]:
         """Return the count of each token."""
         cells, counts = list(self._counts), list(self._counts.values())
-        found: dict[Token, int] = {}
+        found: dict[Token, float] = {}
         for first in range(0, len(cells), BATCH_ROWS):
             tokens, kept = self._compute(cells[first : first + BATCH_ROWS])
             of_cells = zip(tokens, counts[first : first + BATCH_ROWS], kept, strict=True)
