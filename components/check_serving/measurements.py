@@ -16,7 +16,7 @@ from .parity import Predict
 
 BATCHES = (1, 8, 64, 512)
 # After these, further requests are sent only if memory may grow beyond a share of its bound by the last of them.
-FIRST_REQUESTS = 1000
+FIRST_REQUESTS = 500
 _DOUBTFUL = 0.1
 PERCENTILES = (50, 95, 99)
 _MEMORY = Path("/proc/self/status")
@@ -81,14 +81,14 @@ def measure_memory(
 ) -> dict[str, float] | None:
     """Send requests of one row, and return how much memory there is before and after them.
 
-    What is allocated grows by single bytes from request to request if a model keeps nothing, so the first thousand
+    What is allocated grows by single bytes from request to request if a model keeps nothing, so the first 500
     requests show whether ten thousand would come near the bound. The memory of the process is no such measure: it grows
     by pages that the C library has in store.
 
     Args:
         predict: Calls the signature of named columns, which has answered before.
         columns: The rows.
-        requests: How many requests to send; 0 for none. After the first thousand the others are sent only if memory
+        requests: How many requests to send; 0 for none. After the first 500 the others are sent only if memory
             grew so fast that it may reach a tenth of the bound.
         most_mb: The bound of the growth, in MiB.
 

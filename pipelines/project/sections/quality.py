@@ -144,7 +144,7 @@ class ServingConfig(Section):
         10_000,
         ge=0,
         description="Number of single-row requests to send while the server's memory is measured, after a warm-up; 0 "
-        "for none. After 1,000 the others are sent only if memory grows: by a rate that reaches a tenth of "
+        "for none. After 500 the others are sent only if memory grows: by a rate that reaches a tenth of "
         "max_memory_growth_mb.",
     )
     max_memory_growth_mb: float = Field(

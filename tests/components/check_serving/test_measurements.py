@@ -71,7 +71,7 @@ needs_counts = pytest.mark.skipif(allocated_bytes() is None, reason="glibc befor
 
 
 @needs_counts
-def test_memory_that_does_not_grow_is_known_after_a_thousand_requests():
+def test_memory_that_does_not_grow_is_known_after_the_first_requests():
     sent = []
 
     def predict(columns):

@@ -219,6 +219,22 @@ def test_a_page_of_very_many_slices_stays_one_that_a_browser_likes() -> None:
     assert "number 0<" in html, "the largest are shown"
 
 
+def test_a_page_of_a_thousand_slices_and_two_hundred_classes_is_bounded() -> None:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 200, 5_000)
+    predictions = {who: rng.dirichlet(np.ones(200), 5_000) for who in ("challenger", "champion")}
+    scores = Scores(label, predictions, None, pa.table({"none": pa.nulls(5_000)}))
+    slices = [result((), 0.5, 0.4, 99_999, metric="auc")]
+    slices += [
+        result((("city", f"c{i}"),), i / 1_000, 0.4, 10 + i, metric="auc") for i in range(1_000)
+    ]
+    html = page(slices, "AUC", "auc", plots=make_plot_data(scores))
+    assert section(html, "auc by slice").count("<tr>") == 2 + 1_000
+    assert section(html, "Scores").count("<svg") == 1
+    assert "the 30 most frequent confusions of" in html
+    assert len(html) < 1_500_000
+
+
 def test_names_from_the_data_are_escaped_everywhere() -> None:
     evil = "<script>alert(1)</script>"
     slices = [result((), 10.0, 9.0, 900)] + [
