@@ -22,15 +22,15 @@ from measure import Measured, measure
 from quality import read_quality
 from rich.console import Console
 from rich.table import Table
+from tasks import describe_share, read_tasks
 
 OUT = peer.BENCH / "out"
 RETRAINER = Path(sys.executable).with_name("retrainer")
 CASES = ("without a champion", "with a champion", "one new span of twelve")
 LIMIT_SECONDS = 60
 LIMIT_BYTES = 2 * 2**30
-# How many times faster than TFX each of the first two cases is to be, and the share of the first that the third is.
+# How many times faster than TFX each of the first two cases is to be.
 LEAST_RATIO = 14.0
-MOST_SHARE = 1 / 3
 
 
 def main() -> int:
@@ -83,8 +83,12 @@ def measure_retrainer(data: Path) -> list[Measured]:
         second = work.write_project(OUT / "retrainer-2", data, models)
         measured.append(run("retrainer-2", [str(RETRAINER), "run", str(second)]))
         work.write_next_span(data)
+        before = read_tasks(first.parent / "store")
         measured.append(run("retrainer-1-new-span", [str(RETRAINER), "run", str(first)]))
         work.remove_next_span(data)
+        if measured[-1].exit_code == 0:
+            # `make scale` has the bound: in a year of flights most of it depends on no row.
+            print(f"{CASES[2]}: {describe_share(before, read_tasks(first.parent / 'store'))}")
     return measured
 
 
@@ -95,10 +99,6 @@ def broken_bounds(ours: list[Measured], theirs: list[Measured]) -> list[str]:
         ratio = peer_run.seconds / measured.seconds
         if ratio < LEAST_RATIO:
             broken.append(f"{case}: {ratio:.1f} times faster than TFX, not {LEAST_RATIO:g}")
-    if len(ours) == len(CASES):
-        share = ours[2].seconds / ours[0].seconds
-        if share > MOST_SHARE:
-            broken.append(f"{CASES[2]}: {share:.2f} of the first run, not {MOST_SHARE:.2f}")
     return broken
 
 

@@ -9,9 +9,9 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -20,6 +20,7 @@ from flights_files import YEAR_ROWS, write_flights
 from measure import Measured, measure
 from rich.console import Console
 from rich.table import Table
+from tasks import LEAST_ROWS, MOST_SHARE, data_seconds, describe_share, read_tasks
 
 OUT = Path(__file__).resolve().parents[1] / "out"
 RETRAINER = Path(sys.executable).with_name("retrainer")
@@ -90,17 +91,6 @@ def run_size(folder: Path, rows: int) -> list[Case]:
     return cases
 
 
-def read_tasks(store: Path) -> dict[str, tuple[float, int]]:
-    """Read each task's seconds, from its process's start, and peak memory from the newest run's record."""
-    records = sorted(store.glob("runs/*/run.json"), key=lambda path: path.stat().st_mtime)
-    tasks: dict[str, Any] = json.loads(records[-1].read_text())["tasks"] if records else {}
-    return {
-        name: (task["seconds"] - (task["start_seconds"] or 0.0), task["peak_memory"] or 0)
-        for name, task in tasks.items()
-        if task["seconds"] is not None
-    }
-
-
 def broken_bounds(cases: list[Case]) -> list[str]:
     """List the bounds that do not hold, each with what was measured."""
     broken = [
@@ -114,7 +104,19 @@ def broken_bounds(cases: list[Case]) -> list[str]:
             growth = memory[10_000_000] / memory[3_000_000]
             if growth > MOST_GROWTH:
                 broken.append(f"{wanted}: {growth:.2f} times the memory from 3 to 10 million rows")
+    for rows, first, newer in pairs(cases):
+        share = data_seconds(newer.tasks) / data_seconds(first.tasks)
+        if rows >= LEAST_ROWS and share > MOST_SHARE:
+            broken.append(f"{rows:,} rows, {NEW_SPAN}: {describe_share(first.tasks, newer.tasks)}")
     return broken
+
+
+def pairs(cases: list[Case]) -> Iterator[tuple[int, Case, Case]]:
+    """List the sizes with their two runs, where both succeeded."""
+    done = {(case.rows, case.case): case for case in cases if not case.measured.exit_code}
+    for rows, case in done:
+        if case == FIRST and (rows, NEW_SPAN) in done:
+            yield rows, done[rows, FIRST], done[rows, NEW_SPAN]
 
 
 def show(cases: list[Case]) -> None:
@@ -154,6 +156,8 @@ def show(cases: list[Case]) -> None:
             ),
         )
         console.print(table)
+    for rows, one, newer in pairs(cases):
+        console.print(f"{rows:,} rows, {NEW_SPAN}: {describe_share(one.tasks, newer.tasks)}")
 
 
 def _cell(case: Case, name: str) -> str:
