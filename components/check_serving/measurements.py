@@ -54,8 +54,10 @@ def measure_batches(
             answer = predict(batch)
             taken.append((time.perf_counter() - start) * 1000)
             if not tolerance.agree(answer, predictions[rows]):
+                gap = tolerance.gap(answer, predictions[rows])
                 problems.append(
                     f"a batch of {size} gives other predictions than the same rows in a batch of {len(predictions)}"
+                    + gap
                 )
                 break
         if wanted:

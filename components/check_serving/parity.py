@@ -68,8 +68,7 @@ def compare_with_evaluation(
         if not tolerance.agree(predict({**judged, name: served[name]}), expected)
     ]
     gap = "predictions of served rows differ from evaluation's on the same rows"
-    if predictions.shape == expected.shape:
-        gap += f" by up to {float(np.nanmax(np.abs(predictions - expected))):.3g}"
+    gap += tolerance.gap(predictions, expected)
     if not found:
         return (
             f"{gap}; no column alone makes the difference, but these together: {_quoted(differing)}"

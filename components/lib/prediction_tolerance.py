@@ -44,6 +44,12 @@ class Tolerance:
             return False
         return not self.differing(some, others).size
 
+    def gap(self, some: np.ndarray, others: np.ndarray) -> str:
+        """Describe by how much predictions differ; empty if their shapes do."""
+        if some.shape != others.shape:
+            return ""
+        return f" by up to {largest(some - others):.3g} (serving.tolerance is {self.relative:g})"
+
     def differing(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the indices along the first axis of the predictions that are not equal; shapes must be the same."""
         scale = largest(np.asarray(others)) if self.scale is None else self.scale

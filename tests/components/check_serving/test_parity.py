@@ -34,8 +34,8 @@ def test_a_column_that_evaluation_converts_otherwise_is_named(served, monkeypatc
     monkeypatch.setattr(checking, "evaluation_cells", cut)
     verdict, record = served(total, kinds=KINDS)
     assert (
-        "predictions of served rows differ from evaluation's on the same rows by up to 10; column 'word' makes the "
-        "difference: in row 0 a client sends 'a' and evaluation has ''"
+        "predictions of served rows differ from evaluation's on the same rows by up to 10 (serving.tolerance is "
+        "0.0001); column 'word' makes the difference: in row 0 a client sends 'a' and evaluation has ''"
     ) in verdict
     assert not record["ok"]
 
