@@ -10,6 +10,7 @@ from ..lib.source_rows.inferred_column import (
     LONG,
     MISSING_WORDS,
     VERSIONS,
+    WORDS,
 )
 from ..lib.source_rows.number_spelling import MARKS
 from ..lib.stored_spans import SpanVersion
@@ -21,6 +22,7 @@ _WHY = {
     CODES_AS_NUMBERS: "is read as numbers, cells such as {cells} ({reason}) too",
     VERSIONS: "is text, because cells such as {cells} look like version numbers",
     LONG: "is text, because a number would lose digits of cells such as {cells}",
+    WORDS: "is text, because of a few cells such as {cells} among its numbers",
     INDEX: "is the index of pandas, and left out",
     MISSING_WORDS: "is text, and its cells {cells} are read as missing",
 }
@@ -30,6 +32,7 @@ _FIXES = {
     CODES_AS_NUMBERS: "if they are codes, set data.types to text",
     VERSIONS: "if they are numbers, set data.types",
     LONG: "if digits do not matter, set data.types",
+    WORDS: "if they mean that a cell is missing, add them to data.csv.null_values",
     INDEX: "to keep it, set data.types",
     MISSING_WORDS: "if they are values, set data.types or data.csv.null_values",
 }

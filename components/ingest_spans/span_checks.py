@@ -1,5 +1,6 @@
 """Checks of a span: required columns, a numeric label, and few unreadable rows."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -17,6 +18,7 @@ from ..lib.words import did_you_mean
 
 _COLUMNS_SHOWN = 30
 _CHARACTERS_SHOWN = 60
+_DELIMITERS = ";|,"
 
 
 def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iterator[Rows]) -> None:
@@ -49,7 +51,19 @@ def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iter
             if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
                 # Without a header, they are the cells of the first row.
                 hint = f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
+            if setting.startswith("data.columns."):
+                hint += f" If a text was meant, write {{value: {column}}}."
+            hint += _other_delimiter(there)
             raise RetrainerError(f"span {span} has no column '{column}' ({setting}).{hint}")
+
+
+def _other_delimiter(columns: Sequence[str]) -> str:
+    """Say that a CSV file seems to be separated otherwise; empty if it does not."""
+    found = [mark for mark in _DELIMITERS if len(columns) == 1 and mark in columns[0]]
+    if not found:
+        return ""
+    most = json.dumps(max(found, key=columns[0].count))
+    return f" Its header seems to be separated by {most}: set data.csv to {{delimiter: {most}}}."
 
 
 def check_number(
@@ -84,9 +98,12 @@ def check_number(
                     "joined with their headers? Fix the source, or set the column's type, so that such rows are "
                     f"quarantined (data.types: {{{name}: number}})."
                 )
+            text = json.dumps(example, ensure_ascii=False)
+            made = f"data.columns: {{target: {{equal: [{name}, {{value: {text}}}]}}}}"
+            here = f" Or compute one: {made} is 1 where it is {text}." if role == "label" else ""
             raise RetrainerError(
                 f"the {role} '{name}' of span {span} is text (such as {example!r}). Make it a number in the "
-                f"source: {expected}."
+                f"source: {expected}.{here}"
             )
     raise RetrainerError(
         f"the {role} '{name}' of span {span} is text, though all its cells are numbers. Set data.types to "

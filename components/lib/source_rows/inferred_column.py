@@ -20,8 +20,8 @@ _NONE = np.empty(0, np.int64)
 _EXAMPLES = 3
 _FIRST_CELLS = 64
 
-CODES, CODES_AS_NUMBERS, VERSIONS, LONG, MISSING_WORDS, INDEX = (
-    "codes", "codes_as_numbers", "versions", "long", "missing_words", "index",
+CODES, CODES_AS_NUMBERS, VERSIONS, LONG, WORDS, MISSING_WORDS, INDEX = (
+    "codes", "codes_as_numbers", "versions", "long", "words", "missing_words", "index",
 )  # fmt: skip
 
 
@@ -33,8 +33,9 @@ class Note:
         kind: `codes`: the column is text, since some of its cells are spelled as numbers are not, such as 0700;
             `codes_as_numbers`: such cells became numbers, since the schema or the settings say so; `versions`: the
             column is text, since its cells look like version numbers, such as 3.9 and 3.10; `long`: the column is text,
-            since a number would lose digits of some cells; `missing_words`: words such as NA in a column of text are
-            taken for missing cells.
+            since a number would lose digits of some cells; `words`: the column is text, since a few of its cells are
+            words, and the others look like numbers; `missing_words`: words such as NA in a column of text are taken
+            for missing cells.
         rows: How many cells.
         examples: The first of them, distinct.
         reason: Of codes: what is not plain about the first of them.
@@ -112,7 +113,10 @@ class InferredColumn:
             found.append(
                 Note(MISSING_WORDS, sum(self._words.values()), tuple(words[:_EXAMPLES]), "")
             )
-        if spelling.words:
+        if spelling.has_words:
+            if self._declared is None and spelling.words.are_few:
+                cells = spelling.words.found
+                found.append(Note(WORDS, cells.rows, tuple(cells.examples), ""))
             return found
         if spelling.codes.rows:
             kind = CODES if self.type == ColumnType.TEXT else CODES_AS_NUMBERS
@@ -186,7 +190,7 @@ class InferredColumn:
         self, column: pa.Array, values: pa.Array | None, column_type: ColumnType, spelled: bool
     ) -> None:
         if not spelled:
-            self._spelling.words |= column_type == ColumnType.TEXT
+            self._spelling.has_words |= column_type == ColumnType.TEXT
             return
         if column_type in (ColumnType.INTEGER, ColumnType.LONG):
             self._spelling.add_whole(values)
@@ -197,7 +201,8 @@ class InferredColumn:
         elif column_type == ColumnType.TEXT:
             self._spelling.add_text(column)
         elif column_type == ColumnType.BOOLEAN:
-            self._spelling.words = True
+            self._spelling.words.add(column)
+            self._spelling.add_words(column)
 
     def _convert(self, column: pa.Array, spelled: bool) -> Converted:
         assert self._declared is not None

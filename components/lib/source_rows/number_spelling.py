@@ -49,6 +49,8 @@ _ENDS_IN_ZERO = r"\.[0-9]*[1-9]0$"
 _LONG = r"^\s*-?[0-9]{16,}\s*$"
 _EXAMPLES = 3
 _FIRST_CELLS = 64
+# Of a column, to see whether a few words are all that makes it text.
+_CELLS_FOR_WORDS, _MOST_WORDS = 1_000, 0.1
 
 
 def any_code(text: pa.Array) -> bool:
@@ -141,13 +143,52 @@ class Cells:
 
 
 @dataclass
+class Words:
+    """Words of a column whose cells may be numbers else.
+
+    Attributes:
+        seen: How many cells were looked at: the first that are not missing.
+        found: Those of them that do not look like numbers; where there are none, the first one after them.
+    """
+
+    seen: int = 0
+    found: Cells = field(default_factory=Cells)
+
+    @property
+    def are_few(self) -> bool:
+        """Whether there are words, at most one in ten cells."""
+        return 0 < self.found.rows <= _MOST_WORDS * self.seen
+
+    def add_numbers(self, count: int) -> None:
+        """Note cells that are numbers."""
+        self.seen += min(count, _CELLS_FOR_WORDS - self.seen)
+
+    def add(self, text: pa.Array) -> None:
+        """Note cells that may be words."""
+        if self.seen < _CELLS_FOR_WORDS:
+            cells = text.drop_null().slice(0, _CELLS_FOR_WORDS - self.seen)
+            self.seen += len(cells)
+            self.found.add(_words(cells))
+
+    def add_first(self, text: pa.Array) -> None:
+        """Note the first word of cells, where none was found yet."""
+        if not self.found.rows:
+            self.found.add(_words(text.drop_null()).slice(0, 1))
+
+
+def _words(text: pa.Array) -> pa.Array:
+    return text.filter(pc.invert(pc.match_substring_regex(text, _LIKE_NUMBER)))
+
+
+@dataclass
 class Spelling:
     """How the cells of a column of text are spelled, as far as it was read.
 
     What it says at the end does not depend on where blocks end.
 
     Attributes:
-        words: Whether a cell is a word, so that the column is text whatever the others are.
+        has_words: Whether a cell is a word, so that the column is text whatever the others are.
+        words: Words, which may be few.
         codes: Cells that look like numbers and are no plain ones.
         long: Cells that are whole numbers of 16 digits or more.
         measured: Whether a cell is a number that no version number is: negative, a thousand or more, or with more than
@@ -156,7 +197,8 @@ class Spelling:
         zeros: Cells that end in a zero that a number would lose, as 3.10 does.
     """
 
-    words: bool = False
+    has_words: bool = False
+    words: Words = field(default_factory=Words)
     codes: Cells = field(default_factory=Cells)
     long: Cells = field(default_factory=Cells)
     measured: bool = False
@@ -174,6 +216,7 @@ class Spelling:
         Args:
             values: The numbers that its cells became.
         """
+        self.words.add_numbers(len(values) - values.null_count)
         if not self.measured:
             bounds = pc.min_max(values)
             least, most = bounds["min"].as_py(), bounds["max"].as_py()
@@ -214,16 +257,26 @@ class Spelling:
         Args:
             text: Its cells.
         """
-        if self.words:
+        self.words.add(text)
+        if self.has_words:
             return
         # Most columns of text show it in their first cells.
         for cells in (text.slice(0, _FIRST_CELLS), text):
             # Where all cells are missing, none is a word.
             if not pc.all(pc.match_substring_regex(cells, _LIKE_NUMBER), min_count=0).as_py():
-                self.words = True
+                self.add_words(cells)
                 return
         self.codes.add(text.filter(codes(text)))
         self.add_long(text)
+
+    def add_words(self, text: pa.Array) -> None:
+        """Note that some cells are words.
+
+        Args:
+            text: Cells with these.
+        """
+        self.words.add_first(text)
+        self.has_words = True
 
     def add_long(self, text: pa.Array) -> None:
         """Note a block's whole numbers of 16 digits or more.

@@ -14,6 +14,7 @@ from ...lib.examples import SpanPart
 from ...lib.features import STRING, column_of, to_array, to_words
 from ...lib.progress import progress
 from ...lib.threads import cores, ordered_map
+from ...lib.user_errors import reason_of
 from ..tracing import DTYPES
 from .accumulators import Gatherer
 
@@ -106,8 +107,17 @@ def _compute(compute: Compute, kinds: Mapping[str, str], item: _Item) -> Mapping
         return compute(tensors)
     except tf.errors.OpError as error:
         raise RetrainerError(
-            f"preprocessing_fn fails on rows of {where}: {error.message.splitlines()[0]}"
+            f"preprocessing_fn fails on rows of {where}: {_reason(error, kinds)}"
         ) from error
+
+
+def _reason(error: BaseException, kinds: Mapping[str, str]) -> str:
+    reason = reason_of(error)
+    text = [f"'{name}'" for name, kind in kinds.items() if kind == STRING]
+    if "string" not in reason.lower() or not text:
+        return reason
+    # TensorFlow says nothing of which column it is.
+    return f"{reason}. These of its columns are text: {', '.join(text)}."
 
 
 def to_tensor(column: pa.Array, name: str, kind: str, where: str) -> tf.Tensor:

@@ -15,6 +15,7 @@ def test_columns_are_named_once_by_kind_with_the_way_to_the_other_meaning():
     said = describe_notes(
         [
             version(zips, ("city", "missing_words", 2, ["NA"], "")),
+            version(("amount", "words", 2, ["n/a"], "")),
             version(
                 zips, ("", "index", 0, [], ""), ("later", "unknown to this release", 1, [], "")
             ),
@@ -22,6 +23,8 @@ def test_columns_are_named_once_by_kind_with_the_way_to_the_other_meaning():
     )
     assert said == [
         "'zip' is text, because of cells such as '0700' and '08' (leading zeros): if they are numbers, set data.types",
+        "'amount' is text, because of a few cells such as 'n/a' among its numbers: if they mean that a cell is "
+        "missing, add them to data.csv.null_values",
         "'' is the index of pandas, and left out: to keep it, set data.types",
         "'city' is text, and its cells 'NA' are read as missing: if they are values, set data.types or "
         "data.csv.null_values",

@@ -284,6 +284,15 @@ def test_a_split_by_a_column_that_is_no_key_keeps_its_rows_on_one_side_in_every_
         ("id,city,city,label\n1,a,b,0\n", "'city' more than once.*data.csv.columns"),
         ("id,city,amount\n1,Ulm,1\n", "no column 'label'"),
         (HEADER + "1,Ulm,1,yes\n", "the label 'label' of span 3 is text"),
+        (
+            HEADER + "1,Ulm,1,yes\n",
+            r'data.columns: {target: {equal: \[label, {value: "yes"}\]}} is 1 where it is "yes"',
+        ),
+        (
+            "id;city;amount;label\n1;Ulm;1;1\n",
+            r'to be separated by ";": set data.csv to {delimiter: ";"}',
+        ),
+        ("id\tcity|amount\tlabel\n1\tUlm\t1\t1\n", r'set data.csv to {delimiter: "\\t"}, if tabs'),
         (HEADER + "1,Ulm,1,\n", "the eval split has no rows with a label"),
     ],
 )

@@ -274,6 +274,8 @@ def test_columns_are_renamed_and_made_of_others(project):
         RetrainerError, match=r"csv row 3: 'at' is no time in ISO's form \('soon'\)"
     ):
         project.run(**{**settings, "max_bad_rows": 0.1, "key": ()})
+    with pytest.raises(RetrainerError, match=r"'Ulm'.*If a text was meant, write {value: Ulm}"):
+        project.run(**{**settings, "columns": {**columns, "same": {"equal": ["city", "Ulm"]}}})
     for wrong in ({"id": "Order"}, {"hour": {"hour": "att"}}):
         with pytest.raises(RetrainerError, match=r"has no column.*data\.columns"):
             project.run(**{**settings, "columns": {**columns, **wrong}})

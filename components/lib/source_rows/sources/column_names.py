@@ -37,9 +37,11 @@ def check_characters(names: Iterable[str], uri: str) -> None:
     """
     for name in names:
         if any(unicodedata.category(character) == "Cc" for character in name):
+            tabs = ' Or set data.csv to {delimiter: "\\t"}, if tabs separate columns.'
+            hint = tabs if "\t" in name else ""
             raise RetrainerError(
                 f"'{uri}' has the column {name!r}, whose name has an invisible character. Rename it "
-                "(data.columns), or name the columns (data.csv.columns)."
+                f"(data.columns), or name the columns (data.csv.columns).{hint}"
             )
 
 

@@ -157,6 +157,12 @@ BLOCKS = {
     "codes": (["7", "0700", None, "0700", "8", "+9"], ColumnType.TEXT),
     "codes after missing cells": ([*[None] * 64, "0700", "7"], ColumnType.TEXT),
     "a word": (["7", "0700", "seven", "NA", "8"], ColumnType.TEXT),
+    "a word among numbers": (
+        ["7", "2.5", None, "n/a", *map(str, range(9)), "true"],
+        ColumnType.TEXT,
+    ),
+    "a late word among numbers": ([*map(str, range(1000)), "true", None, "-"], ColumnType.TEXT),
+    "a flag among numbers": ([*map(str, range(9)), "true"], ColumnType.TEXT),
     "flags": (["true", None, "false"], ColumnType.BOOLEAN),
     "flags and numbers": (["1", "true", "0"], ColumnType.TEXT),
     "nothing": ([None, "NA", ""], ColumnType.EMPTY),

@@ -132,7 +132,7 @@ def test_a_number_is_long_from_sixteen_digits_on(digits, is_long):
     spelling = Spelling()
     spelling.add_text(pa.array(["07", "9" * digits, f"-{'9' * digits}"]))
     assert spelling.long.rows == 2 * is_long
-    assert (spelling.words, spelling.codes.rows, spelling.codes.examples) == (False, 1, ["07"])
+    assert (spelling.has_words, spelling.codes.rows, spelling.codes.examples) == (False, 1, ["07"])
 
 
 @pytest.mark.parametrize("place", [0, 63, 64, 200])
@@ -142,5 +142,5 @@ def test_one_word_makes_a_column_text_wherever_it_is(place):
     spelling = Spelling()
     spelling.add_text(pa.array(cells))
     spelling.add_text(pa.array(["08"]))
-    assert spelling.words
+    assert spelling.has_words
     assert spelling.codes.rows == 0

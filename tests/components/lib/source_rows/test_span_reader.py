@@ -220,6 +220,8 @@ def kinds_and_notes(one):
         (["5%", "7"], ("codes", 1, ("5%",), "a unit")),
         (["3.9", "3.10", "3.11"], ("versions", 1, ("3.10",), "")),
         (["9007199254740993", "1.5"], ("long", 1, ("9007199254740993",), "")),
+        ([*map(str, range(9)), "n/a"], ("words", 1, ("n/a",), "")),
+        ([*map(str, range(1000)), "n/a", "-", "7"], ("words", 1, ("n/a",), "")),
         (["Ulm", "NA", "NA", "null", ""], ("missing_words", 3, ("NA", "null"), "")),
     ],
 )
@@ -242,6 +244,7 @@ def test_a_column_that_is_text_though_it_looks_like_numbers_says_why(reader, tmp
         ["3.9", "3.10", "-1"],
         ["33.3333333333333333", "2.5000000000000000", "3.10"],
         ["Ulm", "0700", "3.10"],
+        ["Ulm", *map(str, range(8))],
     ],
 )
 def test_numbers_and_words_have_no_notes(reader, tmp_path, cells):
