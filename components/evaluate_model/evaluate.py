@@ -41,6 +41,7 @@ from .evidence.settings import GateSettings, Otherwise
 from .fitness import ChallengerUnfitError, check_inputs, check_outputs
 from .gate import Verdict, add_evidence, add_prediction_checks, judge
 from .judged_rows import judged_rows
+from .many_slices import check_slices, describe_many
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER, needed_columns, score
@@ -195,6 +196,7 @@ def evaluate(
                 scores, asked, config.slicing_specs, binarized_classes(config)
             )
             silent = check_inputs(counts, asked, models, rows.label, example_weight_key)
+            check_slices(counts)
             if silent:
                 scores = scores.of(good)
             write_json(join(folder, COUNTS_FILE), counts.to_json())
@@ -268,6 +270,8 @@ def evaluate(
     remarks = [*comparison.remarks]
     if remark := empty_columns(examples, loaded[CANDIDATE]):
         remarks.insert(0, remark)
+    if remark := describe_many(evaluation.slices):
+        remarks.append(remark)
     if remarks:
         verdict = replace(verdict, summary="; ".join([verdict.summary, *remarks]))
     for name, value in overall_metrics(evaluation).items():
@@ -305,7 +309,7 @@ def evaluate(
     if whole.judged is not None:
         whole.judged.write(blessing_path)
     replace(
-        blessing, blessed=verdict.blessed, reasons=verdict.reasons, verdict=verdict.sentence
+        blessing, blessed=verdict.blessed, reasons=verdict.listed, verdict=verdict.sentence
     ).write(blessing_path)
     return verdict.sentence
 

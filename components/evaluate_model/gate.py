@@ -24,13 +24,20 @@ class Verdict:
 
     Attributes:
         blessed: Whether it may.
-        reasons: Why not, one sentence for each failed threshold.
+        reasons: Why not, one sentence for each failed threshold; there may be very many, see `listed`.
         summary: The numbers, or the reasons in short.
     """
 
     blessed: bool
     reasons: tuple[str, ...]
     summary: str
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The reasons, at most `MOST_REASONS` and how many more there are."""
+        if len(self.reasons) <= MOST_REASONS:
+            return self.reasons
+        return (*self.reasons[:MOST_REASONS], f"and {len(self.reasons) - MOST_REASONS:,} more")
 
     @property
     def sentence(self) -> str:
@@ -79,8 +86,6 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
         reasons.append(f"no threshold could be judged: {_not_judged(evaluation)}")
     if not evaluation.valid and not reasons:
         reasons.append("TFMA's validation failed without naming a threshold")
-    if len(reasons) > MOST_REASONS:
-        reasons = [*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more"]
     blessed = evaluation.valid and not reasons
     return Verdict(blessed, tuple(reasons), _summary(evaluation, champion, blessed, reasons))
 
@@ -98,8 +103,6 @@ def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck]) -> Verdict
     failed = [check.reason for check in evidence if check.passed is False]
     if failed:
         reasons = [*verdict.reasons, *failed]
-        if len(reasons) > MOST_REASONS:
-            reasons = [*reasons[:MOST_REASONS], f"and {len(reasons) - MOST_REASONS} more"]
         return Verdict(False, tuple(reasons), _in_short(reasons))
     first = next((check for check in evidence if check.slice == OVERALL), None)
     if first is None or not verdict.blessed:
@@ -301,4 +304,4 @@ def _summary(
 def _in_short(reasons: Sequence[str]) -> str:
     more = len(reasons) - MOST_REASONS_IN_VERDICT
     text = "; ".join(reasons[:MOST_REASONS_IN_VERDICT])
-    return text + (f"; and {more} more" if more > 0 else "")
+    return text + (f"; and {more:,} more" if more > 0 else "")

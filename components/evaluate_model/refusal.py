@@ -47,7 +47,7 @@ def write_refusal(
     checks = [PredictionCheck(PredictionKind.NUMBERS, False, why) for why in verdict.reasons]
     write_checks(blessing_path, (), (), checks, champion)
     EvaluationSummary(verdict=verdict.sentence).write(blessing_path)
-    replace(blessing, blessed=False, reasons=verdict.reasons, verdict=verdict.sentence).write(
+    replace(blessing, blessed=False, reasons=verdict.listed, verdict=verdict.sentence).write(
         blessing_path
     )
     return verdict.sentence

@@ -121,7 +121,7 @@ def render_refusal(verdict: Verdict, facts: Mapping[str, object], place: str = "
 def _reasons(verdict: Verdict) -> Markup:
     if len(verdict.reasons) <= MOST_REASONS_IN_VERDICT:
         return Markup("")
-    items = Markup("").join(Markup("<li>{}</li>").format(reason) for reason in verdict.reasons)
+    items = Markup("").join(Markup("<li>{}</li>").format(reason) for reason in verdict.listed)
     return Markup('<h2>Reasons</h2><div class="card"><ul class="reasons">{}</ul></div>').format(
         items
     )

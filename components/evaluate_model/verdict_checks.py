@@ -14,6 +14,8 @@ from .thresholds import Check
 
 CHECKS_FILE = "checks.json"
 FORMAT = 1
+MOST_CHECKS = 10_000
+"""Of a threshold on each of very many slices those that failed are kept first."""
 
 
 def write_checks(
@@ -37,7 +39,13 @@ def write_checks(
         *(_of_threshold(check, champion) for check in thresholds),
         *(_of_evidence(check) for check in evidence),
     ]
-    write_json(join(folder, CHECKS_FILE), {"format": FORMAT, "checks": checks})
+    left_out = max(0, len(checks) - MOST_CHECKS)
+    if left_out:
+        # Failed ones first, then those that passed.
+        order = {False: 0, True: 1, None: 2}
+        checks = sorted(checks, key=lambda check: order[check["passed"]])[:MOST_CHECKS]
+    content = {"format": FORMAT, "checks": checks, "left_out": left_out}
+    write_json(join(folder, CHECKS_FILE), content)
 
 
 def _of_predictions(check: PredictionCheck) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Challenger and champion compared row by row, as the settings ask."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from ...lib.evaluation.array_metrics.array_path import NotCoveredError
 from ...lib.evaluation.eval_config import BASELINE, CANDIDATE
 from ...lib.evaluation.metric_directions import NEITHER, direction_of, metric_directions
 from ...lib.evaluation.metric_names import result_names
-from ...lib.evaluation.paired.differences import paired_differences
+from ...lib.evaluation.paired.differences import PairedDifference, paired_differences
 from ...lib.evaluation.paired.groups import assign_groups
 from ...lib.evaluation.scores import Scores
 from ...lib.evaluation.slices import slice_name
@@ -96,7 +97,9 @@ def compare_on_evidence(
     progress("comparing with the champion row by row")
     cluster = scores.slices[settings.cluster] if settings.cluster else None
     groups = assign_groups(scores.rows, significance.draws, cluster)
-    differences = paired_differences(config, scores, list(directions), groups)
+    least = settings.slices.min_rows
+    differences = paired_differences(config, scores, list(directions), groups, least)
+    differences += _small_slices(evaluation, list(directions), least)
     undefined = {
         (result.name, metric): value.undefined
         for result in evaluation.slices
@@ -108,6 +111,21 @@ def compare_on_evidence(
         for one in differences
     ]
     return judge_differences(differences, directions, settings, champion)
+
+
+def _small_slices(
+    evaluation: Evaluation, metrics: Sequence[str], least: int
+) -> Iterator[PairedDifference]:
+    """List the slices that no draws are made of, because they don't count: with the values that TFMA computed."""
+    for one in evaluation.slices:
+        if not one.key or one.rows is None or one.rows >= least:
+            continue
+        for metric in metrics:
+            ours, theirs = (
+                side[metric].value if metric in side else math.nan
+                for side in (one.challenger, one.champion)
+            )
+            yield PairedDifference(metric, one.key, one.rows, 0, ours, theirs, math.nan, math.nan)
 
 
 def _with_threshold(config: config_pb2.EvalConfig) -> list[str]:

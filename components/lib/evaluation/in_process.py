@@ -6,8 +6,9 @@ transforms is done here in plain calls of the same functions. Only this module, 
 """
 
 import gc
+import heapq
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,9 @@ EVAL_CONFIG_FILE = (
     f"{eval_config_writer.EVAL_CONFIG_FILE}.{eval_config_writer.EVAL_CONFIG_FILE_FORMAT}"
 )
 
+MOST_PLOTTED = 500
+"""Plots are kept of so many of the largest slices: one has up to 10,000 buckets for each model."""
+
 Metrics = dict[Any, Any]
 
 
@@ -48,7 +52,7 @@ Metrics = dict[Any, Any]
 def evaluate_in_process(
     config: config_pb2.EvalConfig, scores: Scores
 ) -> list[tuple[SliceKey, Metrics]]:
-    """Compute every metric and plot of every slice.
+    """Compute every metric of every slice, and every plot of the largest `MOST_PLOTTED`.
 
     Args:
         config: A config as `build_eval_config` completes it.
@@ -65,6 +69,7 @@ def evaluate_in_process(
         raise NotCoveredError("cross-slice metrics")
     slices = slice_rows(scores.slices, config.slicing_specs)
     parts = [_prepare_part(config, scores, key) for key in query_keys(config)]
+    plotted = _largest(slices, MOST_PLOTTED)
     results = []
     with _no_collection():
         for done, (key, rows) in enumerate(slices.items()):
@@ -72,8 +77,25 @@ def evaluate_in_process(
             metrics: Metrics = {}
             for part in parts:
                 metrics.update(part.evaluate(key, rows))
+            if key not in plotted:
+                metrics = {
+                    name: value
+                    for name, value in metrics.items()
+                    if not isinstance(name, metric_types.PlotKey)
+                }
             results.append((key, metrics))
     return results
+
+
+def _largest(slices: Mapping[SliceKey, Rows], count: int) -> set[SliceKey]:
+    """Return the slices with the most rows."""
+    return set(
+        heapq.nlargest(
+            count,
+            slices,
+            key=lambda key: np.inf if isinstance(rows := slices[key], slice) else len(rows),
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+import tensorflow_model_analysis as tfma
 
+from retrainer.components.evaluate_model import many_slices, verdict_checks
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.evaluation import in_process
 from retrainer.components.lib.evaluation_summary import EvaluationSummary
 
 from .conftest import FLOAT, save_model
@@ -266,3 +269,42 @@ def test_a_champion_without_an_output_for_a_class_of_the_metrics_is_unfit(
         "binarizes by class 2, but the champion version 3 has outputs for 0 to 1 only, so the value thresholds decide "
         "alone"
     )
+
+
+def test_very_many_slices_are_bounded_and_named(
+    judge: Callable[..., Any], some_flights: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is a slice of its own here; the bounds are lower than in use."""
+    frame = some_flights[:300].assign(who=np.arange(300))
+    metrics = [
+        {"class_name": "BinaryAccuracy", "threshold": {"value_threshold": {"lower_bound": 0.9}}},
+        {"class_name": "CalibrationPlot"},
+    ]
+    monkeypatch.setattr(many_slices, "MANY_SLICES", 100)
+    monkeypatch.setattr(in_process, "MOST_PLOTTED", 2)
+    monkeypatch.setattr(verdict_checks, "MOST_CHECKS", 60)
+    settings = {
+        "frame": frame,
+        "slicing_specs": [{"feature_keys": ["who"]}, {}],
+        "champion": "champion",
+    }
+    asked = {"require_significance": True, "slices": {"min_rows": 2}}
+    outcome = judge([{"metrics": metrics}], "late", gate=asked, **settings)
+    assert outcome.verdict.endswith(
+        "; 200 slices are by 'who': evaluation.options.min_slice_size leaves small ones out"
+    )
+    wrong = len(outcome.blessing["reasons"])
+    assert f"and {wrong - 2} more" in outcome.verdict
+    content = json.loads((outcome.folder / "blessing" / "checks.json").read_text())
+    assert len(content["checks"]) == 60
+    # Predictions, a threshold and a comparison on each slice.
+    assert content["left_out"] == 2 + 2 * 201 - 60
+    assert not content["checks"][0]["passed"]
+    result = tfma.load_eval_result(str(outcome.folder / "evaluation"), model_name="candidate")
+    assert len(result.slicing_metrics) == 201
+    assert sum(bool(plots) for _, plots in result.plots) == 2
+    monkeypatch.setattr(many_slices, "MOST_SLICES", 100)
+    with pytest.raises(
+        RetrainerError, match="makes 201 slices, 200 of them by 'who', and at most 100 are"
+    ):
+        judge([{"metrics": metrics}], "late", **settings)

@@ -272,8 +272,9 @@ def test_many_reasons_are_counted() -> None:
         for i in range(300)
     ]
     verdict = judge(evaluation(*checks), NONE)
-    assert len(verdict.reasons) == 101
-    assert verdict.reasons[-1] == "and 200 more"
+    assert len(verdict.listed) == 101
+    assert verdict.listed[-1] == "and 200 more"
+    assert verdict.sentence.endswith("; and 298 more")
     assert len(verdict.sentence) < 200
 
 
@@ -301,7 +302,7 @@ def test_as_many_reasons_as_are_kept_have_no_rest() -> None:
     def reasons(count: int) -> tuple[str, ...]:
         floor = value_threshold(lower_bound=0.7)
         checks = [Check("auc", f"hour = {i}", floor, 0.5, None, False) for i in range(count)]
-        return judge(evaluation(*checks), NONE).reasons
+        return judge(evaluation(*checks), NONE).listed
 
     assert len(reasons(100)) == 100
     assert reasons(101)[-1] == "and 1 more"

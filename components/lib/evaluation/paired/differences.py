@@ -87,7 +87,7 @@ def paired_differences(
         scores: Rows with the predictions of both models.
         metrics: Names of the metrics, as `result_names` gives them.
         group: Each row's group, shape (rows,), from `assign_groups`.
-        least_rows: Slices with fewer rows are left out.
+        least_rows: Slices with fewer rows are left out; all rows together never are.
 
     Returns:
         A difference for each metric and slice, all rows first. Its values are NaN where a metric is undefined.
@@ -128,7 +128,7 @@ def paired_differences(
     with np.errstate(all="ignore"):
         for key, rows in slice_rows(scores.slices, config.slicing_specs).items():
             count = scores.rows if isinstance(rows, slice) else len(rows)
-            if count >= least_rows:
+            if not key or count >= least_rows:
                 results += _compare(key, count, list(values(rows)), metrics, names)
     return results
 
