@@ -1,11 +1,13 @@
 """Scored rows that Beam's workers keep for the task, which compares the models by them: files of a bounded size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
 
+from ..lib.errors import RetrainerError
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import concat_tables
 from ..lib.uris import filesystem, join, read_bytes, write_atomic
@@ -26,21 +28,34 @@ class KeptRows:
     Attributes:
         uri: The folder.
         share: The share of the rows that is kept, drawn at random; 1: all.
+        query: Column that metrics are grouped by, whose queries are drawn whole; empty: rows are drawn.
     """
 
     uri: str
     share: float = 1.0
+    query: str = ""
 
     @classmethod
-    def at(cls, uri: str, rows: int, predictions: int) -> "KeptRows":
+    def at(cls, uri: str, rows: int, predictions: int, queries: Sequence[str] = ()) -> "KeptRows":
         """Keep as many rows as fit.
 
         Args:
             uri: The folder.
             rows: How many there are.
             predictions: How many numbers the models return for each.
+            queries: Columns that metrics are grouped by.
+
+        Raises:
+            RetrainerError: If a sample would have to hold whole queries by two columns.
         """
-        return cls(uri, min(1.0, MOST_PREDICTIONS / max(rows * predictions, 1)))
+        share = min(1.0, MOST_PREDICTIONS / max(rows * predictions, 1))
+        if share < 1 and len(queries) > 1:
+            raise RetrainerError(
+                f"gate.require_significance compares {rows:,} rows by a sample, which can't hold whole queries by "
+                f"{' and '.join(queries)} at once. Compare by the metrics of one query_key: "
+                "gate.require_significance.metrics."
+            )
+        return cls(uri, share, "".join(queries[:1]))
 
     def write(self, scores: Scores, file: int, batch: int) -> None:
         """Write the rows of a batch; a worker that does it again writes the same.
@@ -51,8 +66,12 @@ class KeptRows:
             batch: Number of the batch in that file.
         """
         if self.share < 1:
-            drawn = np.random.default_rng([SEED, file, batch]).random(scores.rows)
-            scores = scores.of(drawn < self.share)
+            draw = (
+                _draw_queries(scores.slices[self.query])
+                if self.query
+                else np.random.default_rng([SEED, file, batch]).random(scores.rows)
+            )
+            scores = scores.of(draw < self.share)
         if not scores.rows:
             return
         columns = {_LABEL: pa.array(scores.label)}
@@ -96,6 +115,15 @@ class KeptRows:
         for name in sorted(one.rpartition("/")[2] for one in fs.find(path)):
             if name.endswith(".arrow"):
                 yield pa.ipc.open_stream(read_bytes(join(self.uri, name))).read_all()
+
+
+def _draw_queries(column: pa.ChunkedArray) -> np.ndarray:
+    """Draw a number between 0 and 1 for each query: a digest of its name, so that all workers draw the same."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    drawn = [crc32(str(name).encode()) / 2**32 for name in encoded.dictionary.to_pylist()]
+    return np.array(drawn)[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
 def _to_lists(values: np.ndarray) -> pa.Array:

@@ -14,7 +14,7 @@ from ..lib.engine.beam_files import beam_path, sinks_shared
 from ..lib.engine.pipelines import Engine, open_engine, pipeline_options
 from ..lib.engine.places import download, upload, worker_files, worker_uri
 from ..lib.engine.work_items import WorkItems
-from ..lib.evaluation.eval_config import PREDICTION_COLUMNS
+from ..lib.evaluation.eval_config import PREDICTION_COLUMNS, query_keys
 from ..lib.evaluation.input_counts import (
     COUNTS_FILE,
     InputCounts,
@@ -91,7 +91,9 @@ def evaluate_examples_on_beam(
         results = join(engine.folder, "evaluation")
         kept = None
         if predictions:
-            kept = KeptRows.at(join(engine.folder, "scores"), examples.rows(EVAL), predictions)
+            folder_of_rows = join(engine.folder, "scores")
+            queries = [key for key in query_keys(config) if key]
+            kept = KeptRows.at(folder_of_rows, examples.rows(EVAL), predictions, queries)
         with sinks_shared(), engine.pipeline() as pipeline:
             scored = (
                 pipeline

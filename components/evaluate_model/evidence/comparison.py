@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from ...lib.errors import RetrainerError
 from ...lib.evaluation.array_metrics.array_path import NotCoveredError
-from ...lib.evaluation.eval_config import BASELINE, CANDIDATE
+from ...lib.evaluation.eval_config import BASELINE, CANDIDATE, named_columns
 from ...lib.evaluation.metric_directions import NEITHER, direction_of, metric_directions
 from ...lib.evaluation.metric_names import result_names
 from ...lib.evaluation.paired.differences import PairedDifference, paired_differences
@@ -144,7 +144,8 @@ def _check_comparable(config: config_pb2.EvalConfig, metrics: Sequence[str], out
     shape = (4,) if outputs == 1 else (4, outputs)
     prediction = np.full(shape, 1 / max(outputs, 2), np.float32)
     label = np.array([0, 1, 0, 1])
-    rows = Scores(label, {CANDIDATE: prediction, BASELINE: prediction}, None, pa.table({"": label}))
+    columns = pa.table(dict.fromkeys(["", *named_columns(config)], label))
+    rows = Scores(label, {CANDIDATE: prediction, BASELINE: prediction}, None, columns)
     for name in metrics:
         try:
             # What else is wrong with labels or predictions is said of the real ones.

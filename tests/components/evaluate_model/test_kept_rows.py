@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from retrainer.components.evaluate_model.kept_rows import MOST_PREDICTIONS, KeptRows
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
 from retrainer.components.lib.evaluation.scores import Scores
 
@@ -70,3 +71,20 @@ def test_nothing_was_kept(tmp_path: Path) -> None:
     assert kept.read() is None
     kept.write(rows(0, 0), 0, 0)
     assert kept.read() is None
+
+
+def test_a_sample_holds_whole_queries(tmp_path: Path) -> None:
+    """Whichever batches their rows are in."""
+    kept = KeptRows(str(tmp_path / "kept"), 0.3, "query")
+    of_query = np.random.default_rng(1).integers(0, 500, 2_000)
+    for batch, numbers in enumerate(np.split(of_query, 4)):
+        names = pa.table({"query": pa.array([f"é{one}" for one in numbers])})
+        kept.write(Scores(numbers, {CANDIDATE: numbers / 1.0}, None, names), 0, batch)
+    found = kept.read()
+    assert found is not None
+    present, rows_of = np.unique(found.label, return_counts=True)
+    assert (rows_of == np.bincount(of_query)[present]).all()
+    assert 100 < len(present) < 200
+    with pytest.raises(RetrainerError, match="whole queries by session and search at once"):
+        KeptRows.at("x", MOST_PREDICTIONS, 2, ["session", "search"])
+    assert KeptRows.at("x", 10, 2, ["session", "search"]).share == 1

@@ -231,3 +231,37 @@ def test_a_ranking_without_gain_anywhere_is_undefined_and_no_fault_of_the_model(
     assert why["carrier = DL"] == "no query has a row with a gain above 0"
     assert not why["carrier = UA"]
     assert "ndcg" in outcome.page
+
+
+@pytest.mark.parametrize("cluster", ["", "customer"])
+def test_the_gate_compares_rankings_over_whole_queries(
+    run: Callable[..., Any], some_flights: pd.DataFrame, cluster: str
+) -> None:
+    frame = some_flights.assign(search=some_flights.index // 7, customer=some_flights.index // 14)
+    outcome = run(
+        [
+            {
+                "query_key": "search",
+                "binarize": {"top_k_list": {"values": [3]}},
+                "metrics": [
+                    {
+                        "class_name": "NDCG",
+                        "config": {"gain_key": "late"},
+                        "threshold": {"value_threshold": {"lower_bound": 0.3}},
+                    }
+                ],
+            }
+        ],
+        frame=frame,
+        slicing_specs=[{"feature_keys": ["origin"]}],
+        gate={"require_significance": True, "cluster": cluster or None},
+    )
+    checks = json.loads((outcome.folder / "blessing" / "checks.json").read_text())["checks"]
+    (overall,) = (
+        check for check in checks if check["slice"] == "overall" and check["interval"] is not None
+    )
+    low, high = overall["interval"]
+    assert overall["metric"] == "ndcg_topK:3"
+    assert low < overall["challenger"] - overall["champion"] < high
+    assert 0 < high - low < 0.5
+    assert outcome.blessing["blessed"] == (low > -0.01), outcome.verdict

@@ -1,7 +1,7 @@
 """The difference of two models' metrics on each slice, with its standard error."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,15 @@ from tensorflow_model_analysis.evaluators import (
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..array_metrics.array_path import Columns, NotCoveredError
+from ..array_metrics.array_path import Columns, NotCoveredError, Rows
+from ..array_metrics.queries import Queries
 from ..eval_config import BASELINE, CANDIDATE
 from ..metric_names import result_names
 from ..scores import Scores
 from ..slices import SliceKey, slice_rows
-from .draws import Metrics
-from .group_sums import group_sums
+from .draws import GroupSums, Metrics
+from .group_sums import group_sums, sums_of_queries
+from .groups import groups_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def paired_differences(
         config: A config as `build_eval_config` completes it, with a champion.
         scores: Rows with the predictions of both models.
         metrics: Names of the metrics, as `result_names` gives them.
-        group: Each row's group, shape (rows,), from `assign_groups`.
+        group: Each row's group, shape (rows,), from `assign_groups`. A metric by query leaves whole queries out: see
+            `groups_of`.
         least_rows: Slices with fewer rows are left out; all rows together never are.
 
     Returns:
@@ -96,41 +99,77 @@ def paired_differences(
         NotCoveredError: If a metric's sums can't be made by group, or it is not one number.
     """
     names = result_names(config)
+    kept = _with_metrics(config, metrics, names)
+    parts = [
+        _prepare_part(config, [spec for spec in kept if spec.query_key == key], scores, group, key)
+        for key in dict.fromkeys(spec.query_key for spec in kept)
+    ]
+    results: list[PairedDifference] = []
+    with np.errstate(all="ignore"):
+        for key, rows in slice_rows(scores.slices, config.slicing_specs).items():
+            count = scores.rows if isinstance(rows, slice) else len(rows)
+            for part in parts if not key or count >= least_rows else ():
+                results += _compare(key, count, list(part.draws(rows)), metrics, names)
+    return results
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The metrics of one query key, or those of rows.
+
+    Attributes:
+        sums: What their formulas start from.
+        derived: What is derived of that.
+        group: The group of each row or query.
+        queries: The queries; None for metrics of rows.
+    """
+
+    sums: Sequence[GroupSums]
+    derived: Sequence[metric_types.DerivedMetricComputation]
+    group: np.ndarray
+    queries: Queries | None
+
+    def draws(self, rows: Rows) -> Iterator[Metrics]:
+        """Yield the metrics over some rows, then those without each group of them."""
+        units = rows if self.queries is None else self.queries.of_rows(rows)
+        numbered, groups = _number_groups(self.group[units])
+        sources = [one(units, numbered, groups) for one in self.sums]
+        for parts in zip(*sources, strict=True):
+            found: Metrics = {}
+            for part in parts:
+                found.update(part)
+            for one in self.derived:
+                if not all(key in found for key in one.keys):
+                    found.update(one.result(found))
+            yield found
+
+
+def _prepare_part(
+    config: config_pb2.EvalConfig,
+    specs: Sequence[config_pb2.MetricsSpec],
+    scores: Scores,
+    group: np.ndarray,
+    query_key: str,
+) -> _Part:
     computations = evaluator._filter_and_separate_computations(
-        metric_specs.to_computations(_with_metrics(config, metrics, names), eval_config=config)
+        metric_specs.to_computations(list(specs), eval_config=config)
     )
     derived = computations.derived_computations
+    queries = Queries.group(scores.slices, query_key) if query_key else None
     same = np.ones(scores.rows)
-    prepared = []
+    sums = []
     for computation in computations.non_derived_computations:
         key = computation.keys[0]
         weight = scores.weight if key.example_weighted and scores.weight is not None else same
         columns = Columns(
             scores.label, scores.predictions[key.model_name], weight.astype(np.float64)
         )
-        prepared.append(group_sums(computation, columns, derived))
-
-    def values(rows: np.ndarray | slice) -> Iterator[Metrics]:
-        numbered, groups = _number_groups(group[rows])
-        sources = [draws(rows, numbered, groups) for draws in prepared]
-        for parts in zip(*sources, strict=True):
-            found: Metrics = {}
-            for part in parts:
-                found.update(part)
-            for one in derived:
-                if not all(key in found for key in one.keys):
-                    found.update(one.result(found))
-            yield found
-
-    if not prepared:
-        return []
-    results: list[PairedDifference] = []
-    with np.errstate(all="ignore"):
-        for key, rows in slice_rows(scores.slices, config.slicing_specs).items():
-            count = scores.rows if isinstance(rows, slice) else len(rows)
-            if not key or count >= least_rows:
-                results += _compare(key, count, list(values(rows)), metrics, names)
-    return results
+        sums.append(
+            group_sums(computation, columns, derived)
+            if queries is None
+            else sums_of_queries(computation, columns, queries, scores.slices)
+        )
+    return _Part(sums, derived, group if queries is None else groups_of(queries, group), queries)
 
 
 def _compare(

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from tensorflow_model_analysis.metrics import (
     binary_confusion_matrices,
     metric_types,
 )
 
-from ..array_metrics import prepare
-from ..array_metrics.array_path import Columns, NotCoveredError, Rows
+from ..array_metrics import prepare, prepare_by_query
+from ..array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
 from ..array_metrics.class_views import settings_of, view_classes
 from ..array_metrics.histograms import Histogram
+from ..array_metrics.queries import Queries
 from .draws import Draws, GroupSums, Metrics, by_group
 from .keras_sums import keras_sums
 
@@ -62,6 +64,37 @@ def group_sums(
         nothing = combiner.extract_output(fill(np.array([], np.int64)))
         return _Matrices.of(combiner, view, list(_derive(asked, nothing))).draws
 
+    return _of_accumulators(combiner, fill)
+
+
+def sums_of_queries(
+    computation: metric_types.MetricComputation,
+    columns: Columns,
+    queries: Queries,
+    features: pa.Table,
+) -> GroupSums:
+    """Prepare a computation by query for draws of whole queries.
+
+    Args:
+        computation: One of TFMA's computations with a combiner.
+        columns: All rows of the model that it is about.
+        queries: Their queries.
+        features: The columns that metrics name, such as NDCG's gains.
+
+    Returns:
+        A function that yields what the computation gives, draw by draw; of numbers of queries in place of rows.
+
+    Raises:
+        NotCoveredError: If there is no way to sum it by group.
+    """
+    return _of_accumulators(
+        computation.combiner, prepare_by_query(computation, columns, queries, features)
+    )
+
+
+def _of_accumulators(combiner: Any, fill: Fill) -> GroupSums:
+    """Take the accumulators of a group from that of all rows."""
+
     def draws(rows: Rows, group: np.ndarray, groups: int) -> Draws:
         whole = fill(rows)
         yield combiner.extract_output(whole)
@@ -97,7 +130,10 @@ def _without(whole: Any, part: Any) -> Any:
     rest = copy.copy(whole)
     for name in getattr(whole, "__slots__", None) or vars(whole):
         value = getattr(whole, name)
-        if not isinstance(value, float | int | np.number):
+        if isinstance(value, list):
+            # NDCG's, a sum for each number of rows that count.
+            value = np.asarray(value, np.float64)
+        elif not isinstance(value, float | int | np.number):
             raise NotCoveredError(f"{type(whole).__name__}.{name}")
         setattr(rest, name, value - getattr(part, name))
     return rest

@@ -3,6 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
+from ..array_metrics.queries import Queries
+
 SEED = 1
 """The groups are drawn with a fixed seed, so that the same rows give the same intervals."""
 
@@ -24,6 +26,23 @@ def assign_groups(rows: int, groups: int, cluster: pa.ChunkedArray | None = None
     count = int(units.max()) + 1 if rows else 0
     shuffled = np.random.default_rng(SEED).permutation(count)
     return (shuffled % groups).astype(np.int32)[units]
+
+
+def groups_of(queries: Queries, group: np.ndarray) -> np.ndarray:
+    """Put whole queries into groups.
+
+    Args:
+        queries: The queries of the rows.
+        group: Each row's group, shape (rows,).
+
+    Returns:
+        The number of each query's group, shape (queries,): that of its rows, as where the rows are grouped by a cluster
+        that holds whole queries. If a group cuts through a query, queries are put into as many groups at random.
+    """
+    of_first = queries.firsts(group)
+    if np.array_equal(of_first[queries.number], group):
+        return of_first
+    return assign_groups(len(queries), int(group.max()) + 1)
 
 
 def _clusters(column: pa.ChunkedArray) -> np.ndarray:

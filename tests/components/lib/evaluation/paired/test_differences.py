@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -262,3 +263,72 @@ def test_intervals_hold_the_true_difference_as_often_as_they_claim() -> None:
     assert len(intervals) == 100
     # 90 of 100 are expected; four standard deviations are 12.
     assert 78 <= sum(low <= 0 <= high for low, high in intervals) < 100
+
+
+def rankings(queries: int) -> Scores:
+    """Queries of 1 to 9 rows; the challenger ranks a little better."""
+    random = np.random.default_rng(11)
+    query = np.repeat(np.arange(queries), random.integers(1, 10, queries))
+    gain = random.choice([0.0, 0.0, 1.0, 3.0], len(query))
+    noise = random.normal(size=(2, len(query)))
+    return Scores(
+        (gain > 1).astype(np.int64),
+        {
+            CANDIDATE: (gain + noise[0]).astype(np.float32),
+            BASELINE: (gain + 1.5 * noise[1]).astype(np.float32),
+        },
+        None,
+        pa.table(
+            {
+                "query": pa.array([f"q{one}" for one in query]),
+                "customer": query // 3,
+                "place": np.array(["ab", "çd"])[query % 2],
+                "gain": gain,
+            }
+        ),
+    )
+
+
+def test_rankings_are_compared_over_whole_queries() -> None:
+    """Of a mean over queries the error is the textbook's over queries, however many rows they have."""
+    scores = rankings(600)
+    metrics = [
+        {"class_name": "NDCG", "config": {"gain_key": "gain", "top_k_list": [1, 5]}},
+        {"class_name": "MinLabelPosition"},
+    ]
+    spec = {"query_key": "query", "metrics": metrics}
+    rows = {"metrics": [{"class_name": "MeanPrediction"}]}
+    slices = [{}, {"feature_keys": ["place"]}]
+    config = build_eval_config([spec, rows], slices, {}, "label", "", True)
+    names = ["ndcg_topK:5", "min_label_position", "mean_prediction"]
+    values = dict(evaluate_in_process(config, scores))
+    name_of = result_names(config)
+    by_rows = assign_groups(scores.rows, 100)
+    by_customer = assign_groups(scores.rows, 100, scores.slices["customer"])
+    for group in (by_rows, by_customer):
+        found = paired_differences(config, scores, names, group)
+        assert len(found) == 9
+        for one in found:
+            own = {
+                (name_of(key), key.model_name): value
+                for key, value in values[one.slice_key].items()
+                if not key.is_diff
+            }
+            assert one.challenger == pytest.approx(own[one.metric, CANDIDATE], rel=1e-12)
+            assert one.champion == pytest.approx(own[one.metric, BASELINE], rel=1e-12)
+            assert one.groups > 90
+    frame = scores.slices.to_pandas().assign(
+        challenger=scores.predictions[CANDIDATE], champion=scores.predictions[BASELINE]
+    )
+
+    def first(model: str) -> pd.Series:
+        ranked = frame.sort_values(model, ascending=False)
+        ranked["place_in_query"] = ranked.groupby("query").cumcount() + 1
+        return ranked[ranked["gain"] > 1].groupby("query")["place_in_query"].min()
+
+    difference = first("challenger") - first("champion")
+    overall = next(one for one in found if one.metric == "min_label_position" and not one.slice_key)
+    assert overall.difference == pytest.approx(difference.mean())
+    assert overall.error == pytest.approx(difference.std() / math.sqrt(len(difference)), rel=0.25)
+    gain = next(one for one in found if one.metric == "ndcg_topK:5" and not one.slice_key)
+    assert gain.chance_of(0.0) > 0.999
