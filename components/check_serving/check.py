@@ -36,6 +36,7 @@ def check(
     memory_requests: int = 10_000,
     max_memory_growth_mb: float = 8.0,
     tolerance: float = 1e-4,
+    max_memory_mb: float = 0.0,
 ) -> str:
     """Serve real rows with a model in a clean process, and judge what comes back.
 
@@ -51,6 +52,7 @@ def check(
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         tolerance: How far equal predictions may be apart, relative to them.
+        max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
 
     Returns:
         The verdict. The artifact says whether the model passed; push_model refuses one that did not.
@@ -67,6 +69,7 @@ def check(
         max_memory_growth_mb,
         timeout_seconds,
         tolerance,
+        max_memory_mb,
     )
     # It imports TensorFlow while the rows are read.
     with Server.open() as server:

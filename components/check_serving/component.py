@@ -20,6 +20,7 @@ def check_serving(
     memory_requests: int = 10_000,
     max_memory_growth_mb: float = 8.0,
     tolerance: float = 1e-4,
+    max_memory_mb: float = 0.0,
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
@@ -37,6 +38,7 @@ def check_serving(
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         tolerance: How far equal predictions may be apart, relative to them.
+        max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
         store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
@@ -57,6 +59,7 @@ def check_serving(
         memory_requests,
         max_memory_growth_mb,
         tolerance,
+        max_memory_mb,
         store,
         reuse_salt,
     )

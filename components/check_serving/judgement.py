@@ -24,6 +24,7 @@ class Bounds:
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         timeout_seconds: How long loading and serving may take in all.
         tolerance: How far equal predictions may be apart, relative to them.
+        max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
     """
 
     rows: int = 64
@@ -34,6 +35,7 @@ class Bounds:
     max_memory_growth_mb: float = 8.0
     timeout_seconds: float = 300.0
     tolerance: float = RELATIVE
+    max_memory_mb: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -67,6 +69,11 @@ class Bounds:
             raise RetrainerError(
                 f"serving.timeout_seconds is {self.timeout_seconds:g}; it must be above 0."
             )
+        if self.max_memory_mb < 0 or (self.max_memory_mb and not self.memory_requests):
+            raise RetrainerError(
+                f"serving.max_memory_mb is {self.max_memory_mb:g} with {self.memory_requests} memory_requests; it is 0 "
+                "for any memory, or above 0 with at least one request."
+            )
         if not 0 < self.tolerance < 1:
             raise RetrainerError(
                 f"serving.tolerance is {self.tolerance:g}; it is a share of the prediction, above 0 and below 1."
@@ -97,7 +104,7 @@ def judge(answer: Mapping[str, Any], bounds: Bounds, rows: int) -> str:
         return f"the prediction of row {row} is {predictions[row].tolist()}"
     if answer["problems"]:
         return "; ".join(answer["problems"])
-    return _slowness(answer["latency_ms"], bounds) or _growth(answer["memory_mb"], bounds)
+    return _slowness(answer["latency_ms"], bounds) or _memory(answer["memory_mb"], bounds)
 
 
 def _slowness(latencies: Mapping[str, Mapping[str, float]], bounds: Bounds) -> str:
@@ -115,9 +122,14 @@ def _slowness(latencies: Mapping[str, Mapping[str, float]], bounds: Bounds) -> s
     return ""
 
 
-def _growth(memory: Mapping[str, float] | None, bounds: Bounds) -> str:
+def _memory(memory: Mapping[str, float] | None, bounds: Bounds) -> str:
     if memory is None:
         return ""
+    if 0 < bounds.max_memory_mb < memory["after"]:
+        return (
+            f"the server has {memory['after']:,.0f} MiB of memory, more than max_memory_mb {bounds.max_memory_mb:g} "
+            f"({memory['loaded']:,.0f} MiB when the model was loaded)"
+        )
     growth = memory["growth"]
     if growth <= bounds.max_memory_growth_mb:
         return ""

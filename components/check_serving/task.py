@@ -19,6 +19,7 @@ def check_or_reuse(
     memory_requests: int = 10_000,
     max_memory_growth_mb: float = 8.0,
     tolerance: float = 1e-4,
+    max_memory_mb: float = 0.0,
     store: str = "",
     salt: str = "",
 ) -> str:
@@ -36,6 +37,7 @@ def check_or_reuse(
         memory_requests: How many single-row requests to send while memory is measured; 0 for none.
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         tolerance: How far equal predictions may be apart, relative to them.
+        max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
 
@@ -51,6 +53,7 @@ def check_or_reuse(
         "memory_requests": memory_requests,
         "max_memory_growth_mb": max_memory_growth_mb,
         "tolerance": tolerance,
+        "max_memory_mb": max_memory_mb,
     }
     work = Work(
         component="check_serving",

@@ -117,6 +117,7 @@ _CHECK = (
     "max_memory_growth_mb",
     "timeout_seconds",
     "tolerance",
+    "max_memory_mb",
 )
 
 
@@ -150,6 +151,12 @@ class ServingConfig(Section):
     max_memory_growth_mb: float = Field(
         8.0, gt=0, description="Maximum growth of the server's memory meanwhile, in MiB."
     )
+    max_memory_mb: float | None = Field(
+        None,
+        gt=0,
+        description="Maximum memory of the server after these requests, in MiB. TensorFlow itself takes some 300; "
+        "null: no limit.",
+    )
     timeout_seconds: float = Field(
         300.0, gt=0, description="Maximum time for loading and serving together, in seconds."
     )
@@ -179,6 +186,10 @@ class ServingConfig(Section):
             raise ValueError(
                 "requests is 0, so no latency is measured; set it above 0, or remove max_latency_ms and "
                 "max_latency_by_batch"
+            )
+        if not self.memory_requests and self.max_memory_mb:
+            raise ValueError(
+                "memory_requests is 0, so no memory is measured; set it above 0, or remove max_memory_mb"
             )
         return self
 

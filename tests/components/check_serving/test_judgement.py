@@ -33,6 +33,11 @@ def seen(**changes):
             "a batch of 64 takes 8.0 ms (95th percentile), more than max_latency_by_batch.64 7.9",
         ),
         (Bounds(max_memory_growth_mb=7.0), ""),
+        (Bounds(max_memory_mb=330.0), ""),
+        (
+            Bounds(max_memory_mb=329.0),
+            "the server has 330 MiB of memory, more than max_memory_mb 329 (300 MiB when the model was loaded)",
+        ),
         (
             Bounds(max_memory_growth_mb=6.9),
             "memory grew by 7.0 MiB in 1,000 requests, more than max_memory_growth_mb 6.9",

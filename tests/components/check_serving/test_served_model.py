@@ -62,6 +62,11 @@ def test_a_signature_that_is_missing_is_named(served):
         ({"requests": 0, "max_latency_ms": 5.0}, "at least one request that is timed"),
         ({"max_latency_by_batch": {"8": 0.0}}, "max_latency_by_batch has 0 for batches of 8"),
         ({"memory_requests": -1}, "serving.memory_requests is -1"),
+        (
+            {"max_memory_mb": 9.0, "memory_requests": 0},
+            "serving.max_memory_mb is 9 with 0 memory_requests",
+        ),
+        ({"tolerance": 1.0}, "serving.tolerance is 1; it is a share"),
         ({"timeout_seconds": 0.0}, "serving.timeout_seconds is 0"),
     ],
 )
