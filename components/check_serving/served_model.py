@@ -48,21 +48,28 @@ class Server:
         }
 
     def predict(self, signature: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Call a signature with arrays by input name; gives the output that evaluation reads, too."""
+        """Call a signature with arrays by input name.
+
+        Returns:
+            The output that evaluation reads, too: the only one, or `predictions`; else all of them side by side, shape
+            (rows, numbers of all outputs), sorted by their names.
+        """
         found = self.signatures[signature]
-        if OUTPUT not in found.outputs and len(found.outputs) != 1:
-            raise RefusedError(
-                f"the signature '{signature}' gives {sorted(found.outputs)}, and none is called '{OUTPUT}'"
-            )
-        output = found.outputs[OUTPUT if OUTPUT in found.outputs else next(iter(found.outputs))]
+        names = [OUTPUT] if OUTPUT in found.outputs else sorted(found.outputs)
         feed = {}
         for name, column in columns.items():
             info = found.inputs[name]
             # A model from elsewhere may want (rows, 1).
             rank = len(info.tensor_shape.dim)
             feed[info.name] = column.reshape(-1, 1) if rank == 2 else column
-        answer: np.ndarray = self._session.run(output.name, feed)
-        return answer
+        answers: list[np.ndarray] = self._session.run(
+            [found.outputs[name].name for name in names], feed
+        )
+        rows = len(next(iter(columns.values())))
+        wrong = [one for one in answers if one.shape[:1] != (rows,)]
+        if len(answers) == 1 or wrong:
+            return [*wrong, *answers][0]
+        return np.concatenate([one.reshape(rows, -1) for one in answers], axis=1)
 
     def predict_named(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Call the signature of named columns."""

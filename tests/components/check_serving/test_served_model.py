@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving import check as checking
-from retrainer.components.check_serving.client_rows import RefusedError
 from retrainer.components.check_serving.served_model import Server
 from retrainer.components.lib.errors import RetrainerError
 
@@ -79,11 +78,33 @@ def test_the_output_that_evaluation_reads_counts_and_columns_may_be_of_rank_two(
     module = tf.Module()
     both = [tf.TensorSpec([None, 1], tf.float32, "x")]
     module.named = tf.function(lambda x: {"alpha": x, "predictions": x * 3.0}, both)
-    module.nameless = tf.function(lambda x: {"alpha": x, "beta": x}, both)
-    signatures = {"serving_default": module.named, "other": module.nameless}
-    tf.saved_model.save(module, str(tmp_path / "model"), signatures=signatures)
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.named)
     server = Server(str(tmp_path / "model"))
     rows = {"x": np.array([1.0, 2.0], np.float32)}
     assert server.predict_named(rows).tolist() == [[3.0], [6.0]]
-    with pytest.raises(RefusedError, match=r"'alpha', 'beta'.*none is called 'predictions'"):
-        server.predict("other", rows)
+    # Of several others all count, by their names.
+    module.pair = tf.function(
+        lambda x: {"beta": tf.concat([x, x * 2.0], axis=1), "alpha": x * 3.0}, both
+    )
+    tf.saved_model.save(module, str(tmp_path / "pair"), signatures=module.pair)
+    found = Server(str(tmp_path / "pair")).predict_named(rows)
+    assert found.tolist() == [[3.0, 1.0, 2.0], [6.0, 2.0, 4.0]]
+
+
+@pytest.mark.usefixtures("serving_here")
+def test_an_output_without_a_prediction_for_each_row_is_named_among_several(examples, tmp_path):
+    module = tf.Module()
+    rows = [tf.TensorSpec([None], tf.float32, "distance")]
+    text = [tf.TensorSpec([None], tf.string, "examples")]
+
+    def both(distance):
+        return {"alpha": distance, "beta": tf.reduce_sum(distance)}
+
+    module.named = tf.function(both, rows)
+    module.serialised = tf.function(
+        lambda examples: both(tf.zeros_like(tf.strings.length(examples), tf.float32)), text
+    )
+    signatures = {"serving_default": module.named, "serving_tf_examples": module.serialised}
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=signatures)
+    verdict = checking.check(str(tmp_path / "model"), examples, str(tmp_path / "check"), 5)
+    assert "5 rows went in and predictions of shape () came out" in verdict
