@@ -24,6 +24,8 @@ _BY_CELL = {
 }  # fmt: skip
 # Their further inputs say where the cells are put, in their order.
 _PLACING = {"ExpandDims", "Reshape"}
+# So many cells wait for their tokens: beside those of a column of names, both would fill the memory.
+_MOST_CELLS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ class CountedCells:
             compute: Computes the tokens of cells, and whether these count.
         """
         self._compute = compute
-        self._counts: dict[Token, float] = {}
+        self._cells: dict[Token, float] = {}
+        self._tokens: dict[Token, float] = {}
 
     def reduce(self, values: Sequence[np.ndarray]) -> tuple[list[bytes], list[int]]:
         """Count the cells of a batch, given as distinct cells and the place of each row's."""
@@ -152,14 +155,21 @@ class CountedCells:
 
     def add(self, reduced: tuple[list[bytes], list[int]]) -> None:
         """Add a batch."""
-        add_counts(self._counts, zip(*reduced, strict=True))
+        add_counts(self._cells, zip(*reduced, strict=True))
+        if len(self._cells) > _MOST_CELLS:
+            self._count_tokens()
 
     def result(self) -> dict[Token, float]:
         """Return the count of each token."""
-        cells, counts = list(self._counts), list(self._counts.values())
-        found: dict[Token, float] = {}
+        self._count_tokens()
+        return self._tokens
+
+    def _count_tokens(self) -> None:
+        cells, counts = list(self._cells), list(self._cells.values())
+        self._cells.clear()
         for first in range(0, len(cells), BATCH_ROWS):
             tokens, kept = self._compute(cells[first : first + BATCH_ROWS])
             of_cells = zip(tokens, counts[first : first + BATCH_ROWS], kept, strict=True)
-            add_counts(found, ((token, count) for token, count, is_kept in of_cells if is_kept))
-        return found
+            add_counts(
+                self._tokens, ((token, count) for token, count, is_kept in of_cells if is_kept)
+            )
