@@ -52,6 +52,8 @@ USES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "classes",
         {**CLASS_IDS, "aggregate": {"macro_average": True, "class_weights": {0: 1.0, 1: 1.0}}},
     ),
+    "several labels": ("labels", {}),
+    "`output_names`": ("outputs", {"output_names": ["other"]}),
     "`query_key`": ("one", {"query_key": "query"}),
 }
 """What is tried: rows of which model, and what stands beside the metric."""
@@ -83,9 +85,10 @@ def _tried(name: str, kind: str, beside: Mapping[str, Any]) -> bool | None:
     """Return whether a metric runs over arrays; None if it can't be computed so at all."""
     spec = {**beside, "metrics": [{"class_name": name, "config": dict(ARGUMENTS.get(name, {}))}]}
     try:
-        config = build_eval_config([spec], [], {}, "label", "", True)
+        rows = _rows(kind)
+        config = build_eval_config([spec], [], {}, "label", "", True, list(rows.outputs))
         with np.errstate(all="ignore"):
-            evaluate_in_process(config, _rows(kind))
+            evaluate_in_process(config, rows)
     except NotCoveredError:
         return False
     except Exception:  # A metric of other data may raise anything at these rows.
@@ -96,13 +99,17 @@ def _tried(name: str, kind: str, beside: Mapping[str, Any]) -> bool | None:
 def _rows(kind: str) -> Scores:
     label = np.array([0, 1, 1, 0])
     one = np.array([0.1, 0.8, 0.4, 0.3], np.float32)
-    scores = one if kind == "one" else np.stack([1 - one, one], axis=1)
-    return Scores(
-        label,
-        {CANDIDATE: scores, BASELINE: scores},
-        None,
-        pa.table({"query": ["a", "a", "b", "b"], "label": label}),
-    )
+    classes = np.stack([1 - one, one], axis=1)
+    beside = pa.table({"query": ["a", "a", "b", "b"], "label": label})
+
+    def scores(labels: np.ndarray, values: np.ndarray) -> Scores:
+        return Scores(labels, {CANDIDATE: values, BASELINE: values}, None, beside)
+
+    if kind == "outputs":
+        return Scores.of_outputs({"first": scores(label, classes), "other": scores(label, one)})
+    if kind == "labels":
+        return scores(np.stack([label, 1 - label], axis=1), classes)
+    return scores(label, one if kind == "one" else classes)
 
 
 def page() -> str:

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.evaluation.eval_config import BASELINE, CANDIDATE
-from ..lib.evaluation.input_counts import UNDEFINED, InputCounts
+from ..lib.evaluation.input_counts import InputCounts
+from ..lib.evaluation.input_rules import UNDEFINED
 from ..lib.evaluation.metric_requirements import Requirement
 from ..lib.evaluation.slices import OVERALL
 from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
@@ -156,16 +157,24 @@ def without_champion(examples: Examples, champion: Champion, why: str) -> Compar
 
 def has_no_answer(counts: InputCounts) -> bool:
     """Return whether the champion has no answer: NaN, no output for a class, or other outputs than the challenger."""
-    rules = [UNDEFINED, Requirement.KNOWN_CLASSES]
-    if counts.outputs.get(BASELINE) != counts.outputs.get(CANDIDATE):
-        rules += [Requirement.CLASSES, Requirement.ONE_OUTPUT]
-    return any(f"{rule}|{BASELINE}" in counts.found for rule in rules)
+    for one in (counts.by_output or {"": counts}).values():
+        rules = [UNDEFINED, Requirement.KNOWN_CLASSES]
+        if one.outputs.get(BASELINE) != one.outputs.get(CANDIDATE):
+            rules += [Requirement.CLASSES, Requirement.ONE_OUTPUT]
+        if any(f"{rule}|{BASELINE}" in one.found for rule in rules):
+            return True
+    return False
 
 
 def silent_rows(counts: InputCounts) -> int:
     """Count the eval rows on which the champion predicts NaN or infinity, which is no answer."""
-    found = counts.found.get(f"{UNDEFINED}|{BASELINE}")
-    return found.rows if found else 0
+    every = (counts.by_output or {"": counts}).values()
+    found = [
+        one.found[f"{UNDEFINED}|{BASELINE}"]
+        for one in every
+        if f"{UNDEFINED}|{BASELINE}" in one.found
+    ]
+    return max((one.rows for one in found), default=0)
 
 
 def without_silent_rows(comparison: Comparison, rows: int) -> Comparison:

@@ -14,8 +14,8 @@ from ..lib.errors import RetrainerError
 from ..lib.evaluation.array_metrics.array_path import NotCoveredError
 from ..lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config, named_columns
 from ..lib.evaluation.in_process import EVAL_CONFIG_FILE, evaluate_in_process, write_results
-from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, binarized_classes, count_inputs
-from ..lib.evaluation.metric_requirements import requirements
+from ..lib.evaluation.input_counts import COUNTS_FILE, InputCounts, count_outputs
+from ..lib.evaluation.metric_requirements import requirements_by_output
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.library_output import written_locally
@@ -43,6 +43,7 @@ from .gate import Verdict, add_evidence, add_prediction_checks, judge
 from .judged_rows import judged_rows
 from .many_slices import check_slices, describe_many
 from .on_beam import evaluate_examples_on_beam, evaluate_scores_on_beam
+from .output_rows import label_words
 from .plot_data import ModelPlots, make_plot_data, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER, needed_columns, score
 from .prediction_checks import PredictionCheck, prediction_checks
@@ -66,7 +67,7 @@ class _Computed:
         evaluation: The numbers.
         verdict: The verdict.
         how: How they were computed, in words.
-        plots: What the report draws of each model, by TFMA's name of it.
+        plots: What the report draws of each output of each model, by the output's name and TFMA's name of the model.
         silent: Rows left out because the champion predicts NaN or infinity on them.
         evidence: What the gate's settings ask of the change against the champion.
         judged: Some rows as the challenger was given them, with its predictions.
@@ -77,7 +78,7 @@ class _Computed:
     evaluation: Evaluation
     verdict: Verdict
     how: str
-    plots: dict[str, ModelPlots]
+    plots: dict[str, dict[str, ModelPlots]]
     silent: int
     evidence: tuple[EvidenceCheck, ...]
     judged: ScoredRows | None
@@ -151,20 +152,21 @@ def evaluate(
             rows.label,
             example_weight_key,
             against.exists,
+            [output for output in rows.outputs if output],
         )
         columns = named_columns(config)
         if settings.significance and settings.cluster:
             columns = list(dict.fromkeys([*columns, settings.cluster]))
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]
         models = {name: loaded[name] for name in names}
-        asked = requirements(config)
+        asked = requirements_by_output(config)
         columns_read = needed_columns(rows, models, columns, example_weight_key)
         outputs = check_outputs(rows, models, config)
         directions = (
             compared_metrics(config, settings, outputs[CANDIDATE]) if against.exists else {}
         )
         os.makedirs(folder, exist_ok=True)
-        plots: dict[str, ModelPlots] = {}
+        plots: dict[str, dict[str, ModelPlots]] = {}
         scores: Scores | None = None
         challenged: np.ndarray | None = None
         if beam_args:
@@ -182,26 +184,27 @@ def evaluate(
                 not against.exists,
                 beam_args,
                 batch_rows,
-                sum(outputs.values()) if directions else 0,
+                sum(shape.predictions for of in outputs.values() for shape in of.values())
+                if directions
+                else 0,
             )
             counts = InputCounts.from_json(read_json(join(folder, COUNTS_FILE)))
-            silent = check_inputs(counts, asked, models, rows.label, example_weight_key)
+            silent = check_inputs(counts, asked, models, rows, example_weight_key)
             answered = counts.rows - silent
             if scores is not None and scores.rows < answered:
                 how += f"; intervals from {scores.rows:,} of {answered:,} rows, drawn at random"
         else:
             scores = score(rows, models, columns, example_weight_key, batch_rows)
-            challenged = scores.predictions[CANDIDATE]
-            counts, good = count_inputs(
-                scores, asked, config.slicing_specs, binarized_classes(config)
-            )
-            silent = check_inputs(counts, asked, models, rows.label, example_weight_key)
+            # Of several outputs the model is asked once more: it may have some without labels.
+            challenged = None if scores.outputs else scores.predictions[CANDIDATE]
+            counts, good = count_outputs(scores, asked, config)
+            silent = check_inputs(counts, asked, models, rows, example_weight_key)
             check_slices(counts)
             if silent:
                 scores = scores.of(good)
             write_json(join(folder, COUNTS_FILE), counts.to_json())
             how = _evaluate_here(config, scores, folder, against, described, rows)
-            plots = make_plot_data(scores)
+            plots = {output: make_plot_data(one) for output, one in scores.by_output.items()}
         evaluation = read_evaluation(folder, config)
         write_validation(folder, evaluation)
         verdict = judge(evaluation, against)
@@ -285,22 +288,28 @@ def evaluate(
         "Computed": done.how,
     }
     shown = {
-        who: merge_plot_data(
-            done.plots.get(name, ModelPlots()), evaluation.plots.get(who, ModelPlots())
-        )
-        for name, who in ((CANDIDATE, "challenger"), (BASELINE, "champion"))
-        if name == CANDIDATE or against.exists
+        label_words(examples, output): {
+            who: merge_plot_data(
+                done.plots.get(output, {}).get(name, ModelPlots()),
+                evaluation.plots.get(output, {}).get(who, ModelPlots()),
+            )
+            for name, who in ((CANDIDATE, "challenger"), (BASELINE, "champion"))
+            if name == CANDIDATE or against.exists
+        }
+        for output in examples.outputs
     }
+    label = label_words(examples, next(iter(examples.outputs)))
     page = render(
         evaluation,
         verdict,
         against,
         facts,
         done.config,
-        shown,
-        examples.label,
+        shown.pop(label),
+        label,
         place_of(report_path),
         done.evidence,
+        shown,
     )
     write_atomic(report_path, page)
     write_checks(blessing_path, evaluation.checks, done.evidence, done.predictions, against)
@@ -335,7 +344,7 @@ def _facts(
         "Eval rows": f"{examples.rows(EVAL):,}",
         "Eval spans": eval_spans(examples),
         **training_facts(examples, training),
-        "Label": examples.label,
+        "Label": ", ".join(label_words(examples, output) for output in examples.outputs),
         "Challenger": f"digest {digest[:12]}",
     }
 

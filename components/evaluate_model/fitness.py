@@ -1,7 +1,8 @@
 """Whether labels, weights and predictions can be judged at all, before any metric is believed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 
 from ..lib.errors import RetrainerError
@@ -11,8 +12,10 @@ from ..lib.evaluation.metric_requirements import Requirements
 from ..lib.examples import EVAL, Examples
 from ..lib.saved_model import Model, PredictionShapeError
 from .champion_comparison import LEAST_SHARE, ChampionUnfitError, has_no_answer, silent_rows
+from .evidence.comparison import OutputShape
 from .input_problems import column_problems, model_problems
-from .predict import CHALLENGER
+from .output_rows import output_words
+from .predict import CHALLENGER, OutputsDifferError, predict_outputs
 
 FIRST_ROWS = 16
 
@@ -32,7 +35,7 @@ class ChallengerUnfitError(Exception):
 
 def check_outputs(
     examples: Examples, models: Mapping[str, Model], config: config_pb2.EvalConfig
-) -> dict[str, int]:
+) -> dict[str, dict[str, OutputShape]]:
     """Let the models answer the first eval rows, before an engine starts or all rows are read.
 
     Args:
@@ -41,56 +44,71 @@ def check_outputs(
         config: The evaluation's config.
 
     Returns:
-        How many numbers each model returns for a row.
+        What each output of each model has for a row, by TFMA's name of the model and the output's name.
 
     Raises:
-        ChallengerUnfitError: If the challenger's answer has another shape than one for each row, or no output for a
-            class that metrics are binarized by.
-        ChampionUnfitError: If the champion has no output for such a class.
+        ChallengerUnfitError: If the challenger's answer has another shape than one for each row, no output for a label,
+            or none for a class that metrics are binarized by.
+        ChampionUnfitError: If the champion has no output for such a label or class.
     """
     found = {}
-    last = max(binarized_classes(config), default=-1)
     for name, model in models.items():
-        outputs = _count_outputs(examples, model)
-        if 1 < outputs <= last:
-            reason = (
-                f"evaluation.metrics_specs binarizes by class {last}, but the {model.who} has outputs for 0 to "
-                f"{outputs - 1} only"
-            )
-            if name == CANDIDATE:
-                raise ChallengerUnfitError([reason])
-            raise ChampionUnfitError(reason)
-        found[name] = outputs
+        found[name] = shapes = _output_shapes(examples, model)
+        for output, shape in shapes.items():
+            last = max(binarized_classes(config, output), default=-1)
+            if 1 < shape.predictions <= last:
+                reason = (
+                    f"evaluation.metrics_specs binarizes by class {last}, but the {model.who}{output_words(output)} "
+                    f"has outputs for 0 to {shape.predictions - 1} only"
+                )
+                if name == CANDIDATE:
+                    raise ChallengerUnfitError([reason])
+                raise ChampionUnfitError(reason)
     return found
 
 
-def _count_outputs(examples: Examples, model: Model) -> int:
+def _output_shapes(examples: Examples, model: Model) -> dict[str, OutputShape]:
     columns = [examples.label, *model.columns]
     batch = next(iter(examples.iter_batches(EVAL, columns, FIRST_ROWS)), None)
-    if batch is None:
-        return model.outputs
+    predictions: dict[str, np.ndarray] = {}
     try:
-        predictions = model.predict(batch)
+        if batch is not None:
+            predictions = predict_outputs(model, batch, examples.outputs)
     except PredictionShapeError as error:
-        if model.who != CHALLENGER:
-            raise
-        raise ChallengerUnfitError([str(error)]) from error
+        if model.who == CHALLENGER:
+            raise ChallengerUnfitError([str(error)]) from error
+        if isinstance(error, OutputsDifferError):
+            raise ChampionUnfitError(str(error)) from error
+        raise
     except RetrainerError:
         # The pass over all rows says of how many that holds.
-        return model.outputs
-    return 1 if predictions.ndim == 1 else predictions.shape[1]
+        pass
+
+    def width(output: str) -> int:
+        if output in predictions:
+            return int(predictions[output][0].size)
+        return model.widths.get(output, 1) if output else model.outputs
+
+    return {
+        output: OutputShape(len(labels), width(output))
+        for output, labels in examples.outputs.items()
+    }
 
 
 def check_inputs(
-    counts: InputCounts, asked: Requirements, models: Mapping[str, Model], label: str, weight: str
+    counts: InputCounts,
+    asked: Mapping[str, Requirements],
+    models: Mapping[str, Model],
+    examples: Examples,
+    weight: str,
 ) -> int:
     """Check that the metrics are defined for labels, predictions and weights.
 
     Args:
         counts: What the eval rows hold.
-        asked: What the metrics ask of them.
+        asked: What the metrics of each output ask of them.
         models: By TFMA's name of the model.
-        label: Name of the label's column.
+        examples: The examples, whose labels are named.
         weight: Name of the weights' column; empty for none.
 
     Returns:
@@ -101,12 +119,31 @@ def check_inputs(
         ChampionUnfitError: If the data changed so that the champion alone can't be judged.
         RetrainerError: If something else is wrong: labels, weights, or the champion.
     """
-    if problems := column_problems(counts, asked, label, weight):
-        raise RetrainerError("\n".join(problems))
-    who = {name: model.who for name, model in models.items()}
-    if ours := model_problems(counts, asked, {CANDIDATE: who[CANDIDATE]}, label):
+    labels = {output: "', '".join(columns) for output, columns in examples.outputs.items()}
+    problems = [
+        problem
+        for output, label in labels.items()
+        for problem in column_problems(counts.of_output(output), asked[output], label, weight)
+    ]
+    if problems:
+        # Each output is checked with the same weights.
+        raise RetrainerError("\n".join(dict.fromkeys(problems)))
+
+    def of_models(names: Iterable[str]) -> list[str]:
+        return [
+            problem
+            for output, label in labels.items()
+            for problem in model_problems(
+                counts.of_output(output),
+                asked[output],
+                {name: models[name].who + output_words(output) for name in names},
+                label,
+            )
+        ]
+
+    if ours := of_models([CANDIDATE]):
         raise ChallengerUnfitError(ours)
-    theirs = model_problems(counts, asked, who, label)
+    theirs = of_models(models)
     if not theirs:
         return 0
     if has_no_answer(counts):

@@ -69,11 +69,15 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
             else "no floor: without a champion, at least one metric needs a value_threshold"
         )
     holds = evaluation.overall.holds
-    one_label = holds is not None and holds.low == holds.high
-    if holds is not None and one_label:
-        reasons.append(
-            f"all eval rows have label {number(holds.low)}, so the model can't be evaluated"
-        )
+    one_label = False
+    by_output = {"": holds} if holds is not None else {}
+    for output, rows in (evaluation.overall.by_output or by_output).items():
+        if rows.low == rows.high:
+            one_label = True
+            place = f" of output {output}" if output else ""
+            reasons.append(
+                f"all eval rows have label {number(rows.low)}{place}, so the model can't be evaluated"
+            )
     reasons += [explain(check, champion) for check in checks if check.failed]
     open_ = [check for check in checks if check.not_judged]
     if not one_label:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ..lib.evaluation.input_counts import (
+from ..lib.evaluation.input_counts import Found, InputCounts, slice_id
+from ..lib.evaluation.input_rules import (
     EMPTY,
     FRACTION,
     INFINITE,
@@ -10,9 +11,6 @@ from ..lib.evaluation.input_counts import (
     NEGATIVE,
     UNDEFINED,
     WEIGHT,
-    Found,
-    InputCounts,
-    slice_id,
 )
 from ..lib.evaluation.metric_requirements import Requirement, Requirements
 from ..lib.words import number, plural

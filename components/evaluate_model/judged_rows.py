@@ -17,7 +17,7 @@ def judged_rows(
         examples: The examples.
         model: The challenger.
         predictions: Its predictions of the whole evaluation split, as they are judged; None where a Beam engine has
-            them: then the model is asked here.
+            them, or it has several outputs: then the model is asked here.
 
     Returns:
         The rows; None without an evaluation row.
@@ -31,7 +31,7 @@ def judged_rows(
         for name, tensor in model.tensors(batch).items()
     }
     if predictions is None:
-        predictions = model.predict(batch)
+        predictions = model.predict_side_by_side(batch)
     else:
         # The parts behind it have no rows.
         start = examples.rows(EVAL) - part.rows

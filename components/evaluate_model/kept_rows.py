@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.evaluation.scores import Scores
-from ..lib.examples import concat_tables
 from ..lib.uris import filesystem, join, read_bytes, write_atomic
 
 MOST_PREDICTIONS = 20_000_000
@@ -18,7 +17,7 @@ more rows a sample is drawn, whose intervals are still those of its rows: narrow
 SEED = 1
 """The sample is drawn with a fixed seed, so that the same rows give the same intervals."""
 
-_LABEL, _WEIGHT, _PREDICTION, _SLICE = "label", "weight", "prediction:", "slice:"
+_LABEL, _WEIGHT, _PREDICTION, _SLICE = "label:", "weight", "prediction:", "slice:"
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,13 @@ class KeptRows:
             scores = scores.of(draw < self.share)
         if not scores.rows:
             return
-        columns = {_LABEL: pa.array(scores.label)}
+        columns = {}
+        for output, one in scores.by_output.items():
+            columns[_LABEL + output] = _to_lists(one.label)
+            for name, values in one.predictions.items():
+                columns[f"{_PREDICTION}{name}:{output}"] = _to_lists(values)
         if scores.weight is not None:
             columns[_WEIGHT] = pa.array(scores.weight)
-        for name, values in scores.predictions.items():
-            columns[_PREDICTION + name] = _to_lists(values)
         for name in scores.slices.column_names:
             columns[_SLICE + name] = scores.slices[name].combine_chunks()
         table = pa.table(columns)
@@ -89,24 +90,8 @@ class KeptRows:
 
     def read(self) -> Scores | None:
         """Read all rows in the order that they have in the examples, whichever worker wrote them; None without any."""
-        parts = list(self._tables())
-        if not parts:
-            return None
-        first = parts[0].column_names
-        return Scores(
-            label=np.concatenate([part[_LABEL].to_numpy() for part in parts]),
-            predictions={
-                name.removeprefix(_PREDICTION): np.concatenate(
-                    [_to_numbers(p[name]) for p in parts]
-                )
-                for name in first
-                if name.startswith(_PREDICTION)
-            },
-            weight=np.concatenate([part[_WEIGHT].to_numpy() for part in parts])
-            if _WEIGHT in first
-            else None,
-            slices=concat_tables([_slices(part) for part in parts]),
-        )
+        parts = [_scores(table) for table in self._tables()]
+        return Scores.concatenate(parts) if parts else None
 
     def _tables(self) -> Iterator[pa.Table]:
         fs, path = filesystem(self.uri)
@@ -124,6 +109,28 @@ def _draw_queries(column: pa.ChunkedArray) -> np.ndarray:
         encoded = encoded.combine_chunks()
     drawn = [crc32(str(name).encode()) / 2**32 for name in encoded.dictionary.to_pylist()]
     return np.array(drawn)[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _scores(table: pa.Table) -> Scores:
+    names = table.column_names
+    weight = table[_WEIGHT].to_numpy() if _WEIGHT in names else None
+    outputs = [name.removeprefix(_LABEL) for name in names if name.startswith(_LABEL)]
+    slices = _slices(table)
+
+    def predictions(output: str) -> dict[str, np.ndarray]:
+        found = {}
+        for name in names:
+            model, _, of = name.removeprefix(_PREDICTION).partition(":")
+            if name.startswith(_PREDICTION) and of == output:
+                found[model] = _to_numbers(table[name])
+        return found
+
+    return Scores.of_outputs(
+        {
+            output: Scores(_to_numbers(table[_LABEL + output]), predictions(output), weight, slices)
+            for output in outputs
+        }
+    )
 
 
 def _to_lists(values: np.ndarray) -> pa.Array:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
@@ -14,15 +15,14 @@ from ..lib.engine.beam_files import beam_path, sinks_shared
 from ..lib.engine.pipelines import Engine, open_engine, pipeline_options
 from ..lib.engine.places import download, upload, worker_files, worker_uri
 from ..lib.engine.work_items import WorkItems
-from ..lib.evaluation.eval_config import PREDICTION_COLUMNS, query_keys
+from ..lib.evaluation.eval_config import label_column, prediction_column, query_keys
 from ..lib.evaluation.input_counts import (
     COUNTS_FILE,
     InputCounts,
     add_up,
-    binarized_classes,
-    count_inputs,
+    count_outputs,
 )
-from ..lib.evaluation.metric_requirements import requirements
+from ..lib.evaluation.metric_requirements import requirements_by_output
 from ..lib.evaluation.scores import Scores
 from ..lib.evaluation.tfma_errors import without_rows
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
@@ -106,7 +106,7 @@ def evaluate_examples_on_beam(
                         list(slice_columns),
                         list(columns),
                         batch_rows,
-                        examples.lists,
+                        examples,
                         kept,
                     )
                 ).with_outputs(_Score.COUNTS, main="rows")
@@ -143,7 +143,7 @@ class _Score(beam.DoFn):
         slice_columns: list[str],
         columns: list[str],
         batch_rows: int,
-        lists: Sequence[str],
+        examples: Examples,
         kept: KeptRows | None,
     ) -> None:
         self._uris = models
@@ -151,9 +151,9 @@ class _Score(beam.DoFn):
         self._slice_columns = slice_columns
         self._columns = columns
         self._batch_rows = batch_rows
-        self._lists = tuple(lists)
+        self._lists, self._outputs = examples.lists, examples.outputs
         self._kept = kept
-        self._demands = requirements(config)
+        self._demands = requirements_by_output(config)
         self._models: dict[str, Model] = {}
 
     def setup(self) -> None:
@@ -165,18 +165,13 @@ class _Score(beam.DoFn):
         for i, batch in enumerate(part.iter_batches(self._columns, self._batch_rows)):
             scores = score_batch(
                 batch,
-                spec.label_key,
+                self._outputs,
                 self._models,
                 self._slice_columns,
                 spec.example_weight_key,
                 self._lists,
             )
-            counts, good = count_inputs(
-                scores,
-                self._demands,
-                self._config.slicing_specs,
-                binarized_classes(self._config),
-            )
+            counts, good = count_outputs(scores, self._demands, self._config)
             yield beam.pvalue.TaggedOutput(self.COUNTS, counts)
             # On rows that break a rule TFMA would fail with all of their numbers in its message. They are counted,
             # and the evaluation is refused once it is known how many there are.
@@ -193,19 +188,33 @@ def _write_counts(counts: InputCounts, uri: str) -> None:
 def _batches(config: config_pb2.EvalConfig, scores: Scores) -> Iterator[pa.RecordBatch]:
     """Lay rows out as TFMA reads them, in small batches."""
     label, weight = config.model_specs[0].label_key, config.model_specs[0].example_weight_key
+    predictions = {
+        prediction_column(name, output): values
+        for output, one in scores.by_output.items()
+        for name, values in one.predictions.items()
+    }
     columns: dict[str, Any] = {
         name: scores.slices[name] for name in scores.slices.column_names if name
     }
-    columns[label] = pa.array(scores.label)
+    for output, one in scores.by_output.items():
+        columns[label_column(label, output)] = _cells(one.label)
     if scores.weight is not None:
         columns[weight] = pa.array(scores.weight)
     start = 0
     for batch in pa.table(columns).combine_chunks().to_batches(BATCH_ROWS):
         end = start + batch.num_rows
         yield _with_predictions(
-            batch, {name: values[start:end] for name, values in scores.predictions.items()}
+            batch, {name: values[start:end] for name, values in predictions.items()}
         )
         start = end
+
+
+def _cells(values: np.ndarray) -> pa.Array:
+    """Return a number of each row, or a list of numbers."""
+    if values.ndim == 1:
+        return pa.array(values)
+    offsets = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)))
 
 
 def _evaluate(
@@ -231,8 +240,6 @@ def _with_predictions(batch: pa.RecordBatch, predictions: Mapping[str, Any]) -> 
     lists = to_list_batch(batch)
     columns, names = list(lists.columns), list(lists.schema.names)
     for name, values in predictions.items():
-        width = 1 if values.ndim == 1 else values.shape[1]
-        offsets = pa.array(range(0, values.size + 1, width), pa.int32())
-        columns.append(pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1))))
-        names.append(PREDICTION_COLUMNS[name])
+        columns.append(_cells(values.reshape(len(values), -1)))
+        names.append(name)
     return pa.RecordBatch.from_arrays(columns, names=names)

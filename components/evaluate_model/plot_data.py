@@ -173,6 +173,10 @@ def merge_plot_data(one: ModelPlots, other: ModelPlots) -> ModelPlots:
 
 
 def _make(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -> ModelPlots:
+    if label.ndim > 1:
+        # All labels of a row together, as TFMA counts them.
+        weight = np.repeat(weight, label.shape[1])
+        label, prediction = label.ravel(), prediction.ravel()
     if prediction.ndim > 1:
         return ModelPlots(classes=_count_classes(label, prediction, weight))
     prediction = prediction.astype(np.float64)

@@ -1,5 +1,6 @@
 """Scoring the evaluation split: the same rows through every model."""
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -8,13 +9,17 @@ import pyarrow as pa
 from ..lib.errors import RetrainerError
 from ..lib.evaluation.list_values import is_list, lists_of_text, without_missing_values
 from ..lib.evaluation.scores import Scores
-from ..lib.examples import EVAL, Examples, SpanPart, concat_tables, open_parquet
+from ..lib.examples import EVAL, Examples, SpanPart, open_parquet
 from ..lib.progress import progress
-from ..lib.saved_model import Model
+from ..lib.saved_model import Model, PredictionShapeError
 from ..lib.uris import join
 
 CHALLENGER = "challenger"
 BATCH_ROWS = 65_536
+
+
+class OutputsDifferError(PredictionShapeError):
+    """A model has no output for a label, or one for another number of labels."""
 
 
 def score(
@@ -46,24 +51,15 @@ def score(
     for batch in examples.iter_batches(EVAL, columns, batch_rows):
         progress("scoring the eval rows", done, total)
         parts.append(
-            score_batch(batch, examples.label, models, slice_columns, weight, examples.lists)
+            score_batch(batch, examples.outputs, models, slice_columns, weight, examples.lists)
         )
         done += batch.num_rows
-    return Scores(
-        label=np.concatenate([part.label for part in parts]),
-        predictions={
-            name: np.concatenate([part.predictions[name] for part in parts]) for name in models
-        },
-        weight=np.concatenate([part.weight for part in parts if part.weight is not None])
-        if weight
-        else None,
-        slices=concat_tables([part.slices for part in parts]),
-    )
+    return Scores.concatenate(parts)
 
 
 def score_batch(
     batch: pa.RecordBatch,
-    label: str,
+    outputs: Mapping[str, Sequence[str]],
     models: Mapping[str, Model],
     slice_columns: Sequence[str],
     weight: str = "",
@@ -73,7 +69,7 @@ def score_batch(
 
     Args:
         batch: Flat columns; one that is missing from it is empty in every row.
-        label: Column of labels.
+        outputs: By output the columns of its labels, as `Examples.outputs` has them.
         models: By TFMA's name of the model.
         slice_columns: Columns to slice by.
         weight: Column of weights; empty for none.
@@ -85,11 +81,19 @@ def score_batch(
     Raises:
         RetrainerError: If a column is of the wrong kind, or a model fails.
     """
-    return Scores(
-        label=_numbers(batch, label, "label"),
-        predictions={name: model.predict(batch) for name, model in models.items()},
-        weight=_numbers(batch, weight, "weight") if weight else None,
-        slices=pa.Table.from_batches([slice_batch(batch, slice_columns, lists)]),
+    predictions = {name: predict_outputs(model, batch, outputs) for name, model in models.items()}
+    weights = _numbers(batch, weight, "weight") if weight else None
+    slices = pa.Table.from_batches([slice_batch(batch, slice_columns, lists)])
+    return Scores.of_outputs(
+        {
+            output: Scores(
+                _labels(batch, columns),
+                {name: of_model[output] for name, of_model in predictions.items()},
+                weights,
+                slices,
+            )
+            for output, columns in outputs.items()
+        }
     )
 
 
@@ -112,20 +116,21 @@ def needed_columns(
     for column in slice_columns:
         if column not in have:
             raise RetrainerError(f"the evaluation names the column '{column}', but {here}.")
-    for column, role in ((examples.label, "label"), (weight, "weight")):
+    labels = [(label, "label") for label in examples.labels]
+    for column, role in (*labels, (weight, "weight")):
         if column and column not in have:
             raise RetrainerError(f"the {role} is '{column}', but {here}.")
-    for model in models.values():
-        if examples.label in model.columns:
+    for model, label in itertools.product(models.values(), examples.labels):
+        if label in model.columns:
             raise RetrainerError(
-                f"the {model.who} takes '{examples.label}', the label, as a feature, so its scores are meaningless. "
+                f"the {model.who} takes '{label}', the label, as a feature, so its scores are meaningless. "
                 + (
                     "Train it without that column."
                     if model.who == CHALLENGER
                     else "Take it out of service with 'retrainer models retire'."
                 )
             )
-    wanted = [examples.label, *([weight] if weight else []), *slice_columns]
+    wanted = [*examples.labels, *([weight] if weight else []), *slice_columns]
     return list(dict.fromkeys([*wanted, *(name for m in models.values() for name in m.columns)]))
 
 
@@ -159,6 +164,44 @@ def slice_batch(
     if not names:
         return pa.RecordBatch.from_arrays([pa.nulls(batch.num_rows)], names=[""])
     return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def predict_outputs(
+    model: Model, batch: pa.RecordBatch, outputs: Mapping[str, Sequence[str]]
+) -> dict[str, np.ndarray]:
+    """Return a model's predictions by output, as many for each row as it has labels, where it has several.
+
+    Args:
+        model: The model.
+        batch: Flat columns.
+        outputs: By output the columns of its labels.
+
+    Raises:
+        OutputsDifferError: If the model has no output for a label.
+        RetrainerError: As `Model.predict` does.
+    """
+    missing = [name for name in outputs if name and name not in model.widths]
+    if missing:
+        raise OutputsDifferError(
+            f"the {model.who} has no output '{missing[0]}', which data.label_keys names, only "
+            f"{', '.join(sorted(model.widths))}. Name its output so in build_model "
+            f"(outputs={{'{missing[0]}': ...}})."
+        )
+    predictions = {"": model.predict(batch)} if "" in outputs else model.predict_outputs(batch)
+    for output, columns in outputs.items():
+        shape = predictions[output].shape[1:]
+        if len(columns) > 1 and shape != (len(columns),):
+            place = f"output '{output}' of the {model.who}" if output else f"the {model.who}"
+            raise OutputsDifferError(
+                f"{place} gives {shape[0] if shape else 1} numbers for a row, and its labels are {len(columns)}: "
+                f"{', '.join(columns)}. Give its last layer {len(columns)} units."
+            )
+    return predictions
+
+
+def _labels(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
+    labels = [_numbers(batch, column, "label") for column in columns]
+    return labels[0] if len(labels) == 1 else np.stack(labels, axis=1).astype(np.float64)
 
 
 def _numbers(batch: pa.RecordBatch, name: str, role: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from ..lib.evaluation.eval_config import CANDIDATE
 from ..lib.evaluation.input_counts import InputCounts
 from ..lib.evaluation.prediction_counts import PredictionCounts
 from ..lib.words import number, plural
+from .output_rows import output_words
 
 MOST_CLASSES = 3
 
@@ -44,17 +45,20 @@ def prediction_checks(counts: InputCounts) -> list[PredictionCheck]:
     Returns:
         A check that failed refuses the model; one that is a warning belongs into the verdict.
     """
-    answers = counts.predictions.get(CANDIDATE, PredictionCounts())
-    return [PredictionCheck(PredictionKind.NUMBERS, True), *_of_answers(answers)]
+    checks = [PredictionCheck(PredictionKind.NUMBERS, True)]
+    for output, one in (counts.by_output or {"": counts}).items():
+        answers = one.predictions.get(CANDIDATE, PredictionCounts())
+        checks += _of_answers(answers, f"the challenger{output_words(output)}")
+    return checks
 
 
-def _of_answers(answers: PredictionCounts) -> Iterator[PredictionCheck]:
+def _of_answers(answers: PredictionCounts, who: str) -> Iterator[PredictionCheck]:
     if answers.constant:
         value = number(answers.low[0]) if len(answers.low) == 1 else "the same"
         yield PredictionCheck(
             PredictionKind.VARIETY,
             False,
-            f"the challenger predicts {value} for each of {plural(answers.rows, 'eval row')}, whatever their features",
+            f"{who} predicts {value} for each of {plural(answers.rows, 'eval row')}, whatever their features",
         )
     else:
         yield PredictionCheck(PredictionKind.VARIETY, True)
@@ -69,5 +73,5 @@ def _of_answers(answers: PredictionCounts) -> Iterator[PredictionCheck]:
     yield PredictionCheck(
         PredictionKind.CLASSES,
         None,
-        f"the challenger never predicts {'class' if len(never) == 1 else 'classes'} {', '.join(shown)}{more}",
+        f"{who} never predicts {'class' if len(never) == 1 else 'classes'} {', '.join(shown)}{more}",
     )

@@ -56,6 +56,7 @@ def render(
     label: str = "the label",
     place: str = "",
     evidence: Sequence[EvidenceCheck] = (),
+    other_plots: Mapping[str, Mapping[str, ModelPlots]] | None = None,
 ) -> str:
     """Lay out the report.
 
@@ -69,6 +70,7 @@ def render(
         label: Name of the label.
         place: URI that the report is written to.
         evidence: The checks on evidence.
+        other_plots: Plot data of further outputs, by the name of each one's label.
 
     Returns:
         A self-contained HTML document.
@@ -89,7 +91,10 @@ def render(
             best_and_worst(evaluation, metric, champion, cells, directions),
             metric_by_slice(evaluation, metric, champion, cells, least),
         ]
-    body += [render_plots(plots, label), every_metric(evaluation, champion, cells)]
+    for name, of_output in {label: plots, **(other_plots or {})}.items():
+        heading = Markup("<h2>Predictions of {}</h2>").format(name)
+        body += [heading if other_plots else Markup(""), render_plots(of_output, name)]
+    body.append(every_metric(evaluation, champion, cells))
     return render_page(
         "Evaluation of the challenger",
         verdict.summary,

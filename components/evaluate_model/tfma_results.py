@@ -38,6 +38,7 @@ class SliceResult:
         champion: The champion's, empty without one.
         change: Challenger minus champion.
         holds: What the slice's rows hold; None in an evaluation that was not counted.
+        by_output: The same for each output of models with several, by its name.
         too_small: Whether it has fewer rows than `options.min_slice_size`, so that TFMA hides its
             metrics and no threshold is checked there.
     """
@@ -47,6 +48,7 @@ class SliceResult:
     champion: dict[str, Value] = field(default_factory=dict)
     change: dict[str, Value] = field(default_factory=dict)
     holds: SliceRows | None = None
+    by_output: dict[str, SliceRows] = field(default_factory=dict)
     too_small: bool = False
 
     @property
@@ -72,7 +74,7 @@ class Evaluation:
         checks: Every threshold on every slice that it is about.
         valid: Whether every threshold that could be judged is met.
         validation: TFMA's validation result, which says the same as the checks.
-        plots: What TFMA computed on all rows for its own plots, by `challenger` and `champion`.
+        plots: What TFMA computed on all rows for its own plots, by output, and by `challenger` and `champion`.
     """
 
     slices: list[SliceResult]
@@ -81,7 +83,7 @@ class Evaluation:
     validation: validation_result_pb2.ValidationResult = field(
         default_factory=validation_result_pb2.ValidationResult
     )
-    plots: dict[str, ModelPlots] = field(default_factory=dict)
+    plots: dict[str, dict[str, ModelPlots]] = field(default_factory=dict)
 
     @property
     def overall(self) -> SliceResult:
@@ -104,11 +106,19 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     names = result_names(config)
     counts = _input_counts(folder)
     classes = metric_classes(config)
-    one_output = all(outputs == 1 for outputs in counts.outputs.values())
+    one_output = {
+        name: all(outputs == 1 for outputs in one.outputs.values())
+        for name, one in {"": counts, **counts.by_output}.items()
+    }
     for proto in _records(folder, constants.METRICS_KEY, metrics_for_slice_pb2.MetricsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         holds = counts.slices.get(slice_id(key))
-        result = slices.setdefault(key, SliceResult(key, holds=holds))
+        others = {
+            name: one.slices[slice_id(key)]
+            for name, one in counts.by_output.items()
+            if slice_id(key) in one.slices
+        }
+        result = slices.setdefault(key, SliceResult(key, holds=holds, by_output=others))
         result.too_small = ERROR in proto.metrics
         values = found.setdefault(key, {})
         # Without it slices of TFMA's own pipeline would stand in whatever order its workers ended
@@ -118,21 +128,23 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
                 continue
             metric = metric_types.MetricKey.from_proto(item.key)
             value = Value(item.value.double_value.value, _interval(item))
-            if holds is not None:
-                of_class = classes.get(metric.name, "")
-                why = why_undefined(of_class, metric, holds, one_output)
+            of_output = counts.of_output(metric.output_name).slices.get(slice_id(key))
+            if of_output is not None:
+                of_class, one = classes.get(metric.name, ""), one_output[metric.output_name]
+                why = why_undefined(of_class, metric, of_output, one)
                 why = why or why_unranked(of_class, value.value)
                 value = Value(math.nan, None, why) if why else value
             values[metric] = value
             _side(result, metric)[names(metric)] = value
-    plots: dict[str, ModelPlots] = {}
+    plots: dict[str, dict[str, ModelPlots]] = {}
     for proto in _records(folder, constants.PLOTS_KEY, metrics_for_slice_pb2.PlotsForSlice):
         key = slicer_lib.deserialize_slice_key(proto.slice_key)
         for item in proto.plot_keys_and_values:
             if key == ():
                 who = "champion" if item.key.model_name == BASELINE else "challenger"
                 read = read_plot_data(item.value)
-                plots[who] = merge_plot_data(plots[who], read) if who in plots else read
+                known = plots.setdefault(item.key.output_name, {})
+                known[who] = merge_plot_data(known.get(who, ModelPlots()), read)
     (validation,) = _records(
         folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
     )

@@ -100,6 +100,8 @@ class Examples:
         excluded: Every span that is excluded in the store, whether it would be in the window or not.
         key_features: Columns of the key that are features, too.
         lists: Columns of lists, each cell a JSON list of texts and numbers.
+        label_keys: Of models with several outputs, or with several labels for one: the columns of each output's labels,
+            by its name; `label` is the first of them. Empty for one label.
     """
 
     label: str
@@ -112,6 +114,20 @@ class Examples:
     excluded: tuple[str, ...] = ()
     key_features: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    label_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of labels; the first is `label`."""
+        others = (name for columns in self.label_keys.values() for name in columns)
+        return tuple(dict.fromkeys([self.label, *others]))
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each output's labels, by its name; the only one has none."""
+        if len(self.label_keys) < 2:
+            return {"": next(iter(self.label_keys.values()), (self.label,))}
+        return self.label_keys
 
     @property
     def bare_key(self) -> tuple[str, ...]:
@@ -154,6 +170,9 @@ class Examples:
             excluded=tuple(manifest.get("excluded", ())),
             key_features=tuple(manifest.get("key_features", ())),
             lists=tuple(manifest.get("lists", ())),
+            label_keys={
+                name: tuple(columns) for name, columns in manifest.get("label_keys", {}).items()
+            },
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -182,7 +201,10 @@ class Examples:
             ]
             for split, parts in self.splits.items()
         }
-        return digest_value({"label": self.label, "splits": splits})
+        content = {"label": self.label, "splits": splits}
+        if self.label_keys:
+            content["label_keys"] = self.label_keys
+        return digest_value(content)
 
     def read_table(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a whole split.

@@ -55,9 +55,16 @@ class Model:
     @property
     def outputs(self) -> int:
         """How many numbers it returns for a row; 1 if the signature does not say."""
-        specs = self._function.structured_outputs
-        spec = specs.get(OUTPUT, next(iter(specs.values())))
-        return int(spec.shape[1:].num_elements() or 1) if spec.shape.rank else 1
+        widths = self.widths
+        return widths.get(OUTPUT, next(iter(widths.values())))
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How many numbers each output has for a row, by its name; 1 if the signature does not say."""
+        return {
+            name: int(spec.shape[1:].num_elements() or 1) if spec.shape.rank else 1
+            for name, spec in self._function.structured_outputs.items()
+        }
 
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
         """Score rows.
@@ -72,25 +79,68 @@ class Model:
             PredictionShapeError: If it does not return one prediction for each row.
             RetrainerError: If the model can't take these columns, or fails on them.
         """
-        tensors = self.tensors(batch)
-        try:
-            outputs = self._call({self._arguments[name]: one for name, one in tensors.items()})
-        except tf.errors.OpError as error:
-            raise RetrainerError(
-                f"the {self.who} can't score these rows: {reason_of(error)}"
-            ) from error
+        outputs = self._answer(batch)
         if OUTPUT not in outputs and len(outputs) != 1:
             raise RetrainerError(
                 f"the {self.who} gives {sorted(outputs)}, and none is called '{OUTPUT}'. Export it "
                 "with that name."
             )
-        values = np.asarray(outputs.get(OUTPUT, next(iter(outputs.values()))), np.float32)
-        if values.shape[:1] != (batch.num_rows,):
+        return self._numbers(outputs.get(OUTPUT, next(iter(outputs.values()))), batch.num_rows)
+
+    def predict_outputs(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Score rows with each output of a model that has several.
+
+        Args:
+            batch: As for `predict`.
+
+        Returns:
+            Predictions as `predict` returns them, by the output's name.
+
+        Raises:
+            RetrainerError: As `predict` does.
+        """
+        return {
+            name: self._numbers(output, batch.num_rows)
+            for name, output in self._answer(batch).items()
+        }
+
+    def predict_side_by_side(self, batch: pa.RecordBatch) -> np.ndarray:
+        """Score rows with all outputs of a model that has several, in one array.
+
+        Args:
+            batch: As for `predict`.
+
+        Returns:
+            As `predict`, of a model with one output or one that is called `predictions`; else shape (rows, numbers of
+            all outputs), sorted by the outputs' names.
+
+        Raises:
+            RetrainerError: As `predict` does.
+        """
+        if OUTPUT in self.widths or len(self.widths) == 1:
+            return self.predict(batch)
+        outputs = self.predict_outputs(batch)
+        return np.concatenate(
+            [outputs[name].reshape(batch.num_rows, -1) for name in sorted(outputs)], axis=1
+        )
+
+    def _answer(self, batch: pa.RecordBatch) -> dict[str, tf.Tensor]:
+        tensors = self.tensors(batch)
+        try:
+            return self._call({self._arguments[name]: one for name, one in tensors.items()})
+        except tf.errors.OpError as error:
+            raise RetrainerError(
+                f"the {self.who} can't score these rows: {reason_of(error)}"
+            ) from error
+
+    def _numbers(self, output: tf.Tensor, rows: int) -> np.ndarray:
+        values = np.asarray(output, np.float32)
+        if values.shape[:1] != (rows,):
             raise PredictionShapeError(
-                f"the {self.who} gave predictions of shape {values.shape} for {batch.num_rows} "
+                f"the {self.who} gave predictions of shape {values.shape} for {rows} "
                 "rows. It must give one for each row."
             )
-        values = values.reshape(batch.num_rows, -1)
+        values = values.reshape(rows, -1)
         return values[:, 0] if values.shape[1] == 1 else values
 
     def tensors(self, batch: pa.RecordBatch) -> dict[str, tf.Tensor]:

@@ -51,6 +51,7 @@ def make_examples(tmp_path: Path) -> Callable[..., str]:
         label: str = "late",
         name: str = "examples",
         key: tuple[str, ...] = (),
+        label_keys: dict[str, tuple[str, ...]] | None = None,
     ) -> str:
         parts = [write_span(tmp_path / "store", span, data) for span, data in spans.items()]
         examples = Examples(
@@ -58,6 +59,7 @@ def make_examples(tmp_path: Path) -> Callable[..., str]:
             splits={"train": tuple(parts[:-eval_spans]), "eval": tuple(parts[-eval_spans:])},
             spans=tuple(spans),
             key=key,
+            label_keys=label_keys or {},
         )
         examples.write(tmp_path / name)
         return str(tmp_path / name)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,15 +28,27 @@ from .checks import EvidenceCheck, judge_differences
 from .settings import GateSettings
 
 
+class OutputShape(NamedTuple):
+    """What an output has for a row.
+
+    Attributes:
+        labels: How many labels.
+        predictions: How many numbers.
+    """
+
+    labels: int
+    predictions: int
+
+
 def compared_metrics(
-    config: config_pb2.EvalConfig, settings: GateSettings, outputs: int
+    config: config_pb2.EvalConfig, settings: GateSettings, outputs: Mapping[str, OutputShape]
 ) -> dict[str, int]:
     """Find the metrics to compare by, before any row is read.
 
     Args:
         config: The config of the evaluation, with a champion.
         settings: The gate's settings.
-        outputs: How many numbers the challenger returns for a row.
+        outputs: What each output has for a row, by its name; that of models with one has none.
 
     Returns:
         `HIGHER` or `LOWER` by the metric's name; none without `significance`.
@@ -139,13 +152,12 @@ def _with_threshold(config: config_pb2.EvalConfig) -> list[str]:
     )
 
 
-def _check_comparable(config: config_pb2.EvalConfig, metrics: Sequence[str], outputs: int) -> None:
+def _check_comparable(
+    config: config_pb2.EvalConfig, metrics: Sequence[str], outputs: Mapping[str, OutputShape]
+) -> None:
     """Compare by each metric on a few made-up rows: what has no sums for a part of the rows fails here, not later."""
-    shape = (4,) if outputs == 1 else (4, outputs)
-    prediction = np.full(shape, 1 / max(outputs, 2), np.float32)
-    label = np.array([0, 1, 0, 1])
-    columns = pa.table(dict.fromkeys(["", *named_columns(config)], label))
-    rows = Scores(label, {CANDIDATE: prediction, BASELINE: prediction}, None, columns)
+    columns = named_columns(config)
+    rows = Scores.of_outputs({name: _made_up(shape, columns) for name, shape in outputs.items()})
     for name in metrics:
         try:
             # What else is wrong with labels or predictions is said of the real ones.
@@ -156,3 +168,15 @@ def _check_comparable(config: config_pb2.EvalConfig, metrics: Sequence[str], out
                 f"gate.require_significance can't compare by '{name}': its sums can't be made for a part of the rows "
                 f"({missing}). Name other metrics as gate.require_significance.metrics."
             ) from missing
+
+
+def _made_up(shape: OutputShape, columns: Sequence[str]) -> Scores:
+    """Make up four rows of two labels, with some columns beside them."""
+    label = np.array([0, 1, 0, 1])
+    prediction = np.full((4, shape.predictions), 1 / max(shape.predictions, 2), np.float32)
+    predictions = {
+        name: prediction.squeeze(1) if shape.predictions == 1 else prediction
+        for name in (CANDIDATE, BASELINE)
+    }
+    labels = label if shape.labels == 1 else np.tile(label[:, None], (1, shape.labels))
+    return Scores(labels, predictions, None, pa.table(dict.fromkeys(["", *columns], label)))

@@ -19,11 +19,14 @@ from .config_checks import (
 )
 from .eval_specs import read_specs, settings_problems
 from .metric_instances import instance_problems
+from .output_checks import output_problems
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY
 PREDICTION_COLUMNS = {CANDIDATE: "_prediction_candidate", BASELINE: "_prediction_baseline"}
 """Where each model's predictions lie beside the rows, by TFMA's name of the model."""
+
+_LABEL_COLUMN = "_label_"
 
 
 def build_eval_config(
@@ -33,6 +36,7 @@ def build_eval_config(
     label: str,
     weight: str = "",
     has_champion: bool = False,
+    outputs: Collection[str] = (),
 ) -> config_pb2.EvalConfig:
     """Build TFMA's EvalConfig as TFMA itself completes it before a run.
 
@@ -47,15 +51,19 @@ def build_eval_config(
         label: Name of the label's column.
         weight: Name of the column that weighs rows; empty: all rows weigh the same.
         has_champion: Whether there is a champion to compare with.
+        outputs: Names of the models' outputs; empty for models with one.
 
     Returns:
-        The config: one model spec without a champion; with one, `candidate` and `baseline`.
+        The config: one model spec without a champion; with one, `candidate` and `baseline`. Labels and predictions
+        are those of `label_columns` and `prediction_columns`.
 
     Raises:
         RetrainerError: If a setting, a metric or a threshold is not one that TFMA takes; with all
             that is wrong.
     """
-    config, problems = _build(metrics_specs, slicing_specs, options, label, weight, has_champion)
+    config, problems = _build(
+        metrics_specs, slicing_specs, options, label, weight, has_champion, outputs
+    )
     if config is None:
         raise RetrainerError("\n".join(problem.text for problem in problems))
     return config
@@ -68,6 +76,7 @@ def evaluation_problems(
     label: str = "label",
     example_weight_key: str = "",
     columns: Collection[str] | None = None,
+    outputs: Collection[str] = (),
 ) -> list[Problem]:
     """Find everything wrong with an evaluation's settings that needs no data.
 
@@ -78,20 +87,16 @@ def evaluation_problems(
         label: Name of the label's column.
         example_weight_key: Name of the column that weighs rows; empty: all rows weigh the same.
         columns: Names of the columns that the examples have, such as the schema's; None if unknown.
+        outputs: Names of the models' outputs; empty for models with one.
 
     Returns:
         What is wrong, what stops evaluate_model first; empty if nothing is.
     """
-    config, problems = _build(
-        metrics_specs, slicing_specs, options or {}, label, example_weight_key, True
-    )
+    settings = (metrics_specs, slicing_specs, options or {}, label, example_weight_key)
+    config, problems = _build(*settings, True, outputs)
     if config is not None:
-        _, problems = _build(
-            metrics_specs, slicing_specs, options or {}, label, example_weight_key, False
-        )
-    more = settings_problems(
-        metrics_specs, slicing_specs, options or {}, label, example_weight_key, columns
-    )
+        _, problems = _build(*settings, False, outputs)
+    more = settings_problems(*settings, columns, outputs)
     return sorted(dict.fromkeys([*problems, *more]), key=lambda problem: not problem.stops)
 
 
@@ -102,6 +107,7 @@ def _build(
     label: str,
     weight: str,
     has_champion: bool,
+    outputs: Collection[str],
 ) -> tuple[config_pb2.EvalConfig | None, list[Problem]]:
     """Build the config, or list what stops it."""
     config, problems = read_specs(metrics_specs, slicing_specs, options)
@@ -109,17 +115,22 @@ def _build(
     if not problems:
         problems += metric_problems(config)
         problems += query_problems(config)
+        problems += output_problems(config, outputs)
         problems += instance_problems(config, {problem.place for problem in problems})
     problems += threshold_problems(config)
     if problems:
         return None, problems
-    spec = config.model_specs.add(label_key=label, example_weight_key=weight)
-    spec.prediction_key = PREDICTION_COLUMNS[CANDIDATE]
-    if has_champion:
-        spec.name = CANDIDATE
-        champion = config.model_specs.add(label_key=label, example_weight_key=weight)
-        champion.name, champion.is_baseline = BASELINE, True
-        champion.prediction_key = PREDICTION_COLUMNS[BASELINE]
+    for name in (CANDIDATE, BASELINE) if has_champion else (CANDIDATE,):
+        spec = config.model_specs.add(example_weight_key=weight, is_baseline=name == BASELINE)
+        if has_champion:
+            spec.name = name
+        if outputs:
+            spec.label_keys.update({output: label_column(label, output) for output in outputs})
+            spec.prediction_keys.update(
+                {output: prediction_column(name, output) for output in outputs}
+            )
+        else:
+            spec.label_key, spec.prediction_key = label, prediction_column(name, "")
     if not any(
         metric.class_name == "ExampleCount"
         for spec in config.metrics_specs
@@ -159,6 +170,21 @@ def _check_names(config: config_pb2.EvalConfig) -> None:
                         f"'{key.name}' would be a result of {other} and of {about}. Name one of the two: config: "
                         f"{{name: {key.name}_of_queries}}"
                     )
+
+
+def label_column(label: str, output: str) -> str:
+    """Name the column of an output's labels, as TFMA is given the rows; `label` for models with one output."""
+    return f"{_LABEL_COLUMN}{output}" if output else label
+
+
+def prediction_column(model: str, output: str) -> str:
+    """Name the column of a model's predictions, as TFMA is given the rows.
+
+    Args:
+        model: TFMA's name of the model.
+        output: The output's name; empty for models with one.
+    """
+    return f"{PREDICTION_COLUMNS[model]}_{output}" if output else PREDICTION_COLUMNS[model]
 
 
 def _register_text_metrics(config: config_pb2.EvalConfig) -> None:

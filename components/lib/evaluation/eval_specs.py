@@ -17,6 +17,7 @@ from .config_checks import (
     threshold_problems,
     unknown_fields,
 )
+from .output_checks import output_problems
 from .tfma_reference import load_messages
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def settings_problems(
     label: str,
     weight: str,
     columns: Collection[str] | None,
+    outputs: Collection[str] = (),
 ) -> list[Problem]:
     """Find what is wrong with an evaluation's settings without data and without loading TFMA.
 
@@ -42,6 +44,7 @@ def settings_problems(
         label: Name of the label's column.
         weight: Name of the column that weighs rows; empty: all rows weigh the same.
         columns: Names of the columns that the examples have; None if unknown.
+        outputs: Names of the models' outputs; empty for models with one.
 
     Returns:
         What is wrong, in the order of the settings.
@@ -50,6 +53,7 @@ def settings_problems(
     if not problems:
         problems += metric_problems(config)
         problems += query_problems(config)
+        problems += output_problems(config, outputs)
         problems += blessing_problems(config)
     problems += threshold_problems(config)
     if columns is not None:

@@ -28,11 +28,12 @@ from tensorflow_model_analysis.writers import metrics_plots_and_validations_writ
 
 from ..progress import progress
 from .array_metrics import prepare, prepare_by_query
-from .array_metrics.array_path import Columns, Fill, NotCoveredError, Rows
+from .array_metrics.array_path import Fill, NotCoveredError, Rows
 from .array_metrics.histograms import Derive, derive_over_arrays, extract_output
 from .array_metrics.queries import Queries
 from .confidence_intervals import Compute, public, sampler
 from .eval_config import query_keys
+from .metric_columns import columns_of
 from .scores import Scores
 from .slices import SliceKey, slice_rows
 from .tfma_errors import without_rows
@@ -237,7 +238,6 @@ def _fills(
     scores: Scores,
     queries: Queries | None,
 ) -> list[tuple[metric_types.MetricComputation, Fill]]:
-    same = np.ones(scores.rows)
     names = [spec.name for spec in config.model_specs]
     fills: list[tuple[metric_types.MetricComputation, Fill]] = []
     uncovered: dict[str, None] = {}
@@ -247,11 +247,12 @@ def _fills(
         key = computation.keys[0]
         # With one model TFMA calls it '' whatever its name.
         model = key.model_name or names[0]
-        prediction = scores.predictions.get(model or tfma.CANDIDATE_KEY)
-        if prediction is None:
-            raise NotCoveredError(f"{key.name} of the model '{model}'")
-        weight = scores.weight if key.example_weighted and scores.weight is not None else same
-        columns = Columns(scores.label, prediction, weight.astype(np.float64))
+        try:
+            columns = columns_of(key, scores, model or tfma.CANDIDATE_KEY)
+        except KeyError:
+            place = f"the model '{model}'"
+            place += f", output '{key.output_name}'" if key.output_name else ""
+            raise NotCoveredError(f"{key.name} of {place}") from None
         try:
             fill = (
                 prepare(computation, columns)

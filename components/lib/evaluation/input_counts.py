@@ -1,29 +1,22 @@
 """Counts of labels, weights and predictions in eval rows, batch by batch, in this process as on Beam's workers."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from .metric_requirements import Requirement, Requirements
+from .input_rules import rules
+from .metric_requirements import Requirement, Requirements, is_about
 from .prediction_counts import PredictionCounts, count_predictions
 from .scores import Scores
 from .slices import SliceKey, slice_rows
 
 COUNTS_FILE = "eval_rows.json"
 """Beside TFMA's result files, for `read_evaluation`."""
-
-EMPTY, INFINITE, NEGATIVE, UNDEFINED = "empty", "infinite", "negative", "undefined"
-LABEL, WEIGHT = "label", "weight"
-FRACTION = "fraction"
-
-# A softmax or sigmoid in 16 bits is off by a thousandth.
-_TOLERANCE = 1e-3
-_TOLERANCE_OF_SUMS = 1e-2
 
 
 @dataclass
@@ -92,6 +85,7 @@ class InputCounts:
         found: Rows that break a rule, by the rule and what it is about: label, weight or a model.
         slices: By `slice_id`, the rows that break no rule.
         predictions: What each model predicts on the rows that break no rule, by TFMA's name of the model.
+        by_output: Of models with several outputs: the counts of each, by its name. The above are those of the first.
     """
 
     rows: int = 0
@@ -99,6 +93,11 @@ class InputCounts:
     found: dict[str, Found] = field(default_factory=dict)
     slices: dict[str, SliceRows] = field(default_factory=dict)
     predictions: dict[str, PredictionCounts] = field(default_factory=dict)
+    by_output: dict[str, "InputCounts"] = field(default_factory=dict)
+
+    def of_output(self, name: str) -> "InputCounts":
+        """Return the counts of an output; an empty name is that of models with one."""
+        return self.by_output.get(name, self)
 
     def add(self, other: "InputCounts") -> None:
         """Add the counts of other rows."""
@@ -110,6 +109,8 @@ class InputCounts:
             self.slices.setdefault(key, SliceRows()).add(rows)
         for name, answers in other.predictions.items():
             self.predictions.setdefault(name, PredictionCounts()).add(answers)
+        for name, counts in other.by_output.items():
+            self.by_output.setdefault(name, InputCounts()).add(counts)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as plain values."""
@@ -127,6 +128,7 @@ class InputCounts:
                 name: PredictionCounts(**answers)
                 for name, answers in record.get("predictions", {}).items()
             },
+            {name: cls.from_json(one) for name, one in record.get("by_output", {}).items()},
         )
 
 
@@ -143,9 +145,16 @@ def slice_id(key: SliceKey) -> str:
     return slicer_lib.serialize_slice_key(key).SerializeToString(deterministic=True).hex()
 
 
-def binarized_classes(config: config_pb2.EvalConfig) -> list[int]:
-    """Return the class numbers that metrics are binarized by."""
-    return sorted({int(c) for spec in config.metrics_specs for c in spec.binarize.class_ids.values})
+def binarized_classes(config: config_pb2.EvalConfig, output: str = "") -> list[int]:
+    """Return the class numbers that metrics of an output are binarized by."""
+    return sorted(
+        {
+            int(number)
+            for spec in config.metrics_specs
+            if is_about(spec, output)
+            for number in spec.binarize.class_ids.values
+        }
+    )
 
 
 def count_inputs(
@@ -154,7 +163,7 @@ def count_inputs(
     slicing_specs: Sequence[config_pb2.SlicingSpec],
     classes: Sequence[int] = (),
 ) -> tuple[InputCounts, np.ndarray]:
-    """Count labels, weights and predictions.
+    """Count labels, weights and predictions of models with one output.
 
     Args:
         scores: The rows.
@@ -165,6 +174,61 @@ def count_inputs(
     Returns:
         The counts, and for each row whether it breaks no rule: TFMA fails on the others, or misreads them.
     """
+    found, good = _count({"": scores}, {"": requirements}, slicing_specs, {"": classes})
+    return found[""], good
+
+
+def count_outputs(
+    scores: Scores, requirements: Mapping[str, Requirements], config: config_pb2.EvalConfig
+) -> tuple[InputCounts, np.ndarray]:
+    """Count labels, weights and predictions of each output.
+
+    Args:
+        scores: The rows.
+        requirements: What the metrics of each output require, from `requirements_by_output`.
+        config: The evaluation, with the slices to count by.
+
+    Returns:
+        As `count_inputs`; a row is good if it is for each output.
+    """
+    classes = {output: binarized_classes(config, output) for output in scores.by_output}
+    found, good = _count(scores.by_output, requirements, config.slicing_specs, classes)
+    first = next(iter(found.values()))
+    return (replace(first, by_output=found) if scores.outputs else first), good
+
+
+def _count(
+    scores: Mapping[str, Scores],
+    requirements: Mapping[str, Requirements],
+    slicing_specs: Sequence[config_pb2.SlicingSpec],
+    classes: Mapping[str, Sequence[int]],
+) -> tuple[dict[str, InputCounts], np.ndarray]:
+    found: dict[str, InputCounts] = {}
+    first = next(iter(scores.values()))
+    good = np.ones(first.rows, bool)
+    for output, one in scores.items():
+        found[output], fine = _find_faults(one, requirements[output])
+        good &= fine
+    if not good.all():
+        # The other rows are left out, or nothing is evaluated at all.
+        scores = {output: one.of(good) for output, one in scores.items()}
+        first = next(iter(scores.values()))
+    for output, one in scores.items() if first.rows else ():
+        has_classes = Requirement.CLASSES in requirements[output] and one.label.ndim == 1
+        for name, values in one.predictions.items():
+            found[output].predictions[name] = count_predictions(
+                one.label.astype(np.float64), values.reshape(one.rows, -1), has_classes
+            )
+    weight = np.ones(first.rows) if first.weight is None else first.weight
+    for key, rows in slice_rows(first.slices, slicing_specs).items():
+        for output, one in scores.items():
+            label = one.label[rows].astype(np.float64)
+            found[output].slices[slice_id(key)] = _slice(label, weight[rows], classes[output])
+    return found, good
+
+
+def _find_faults(scores: Scores, requirements: Requirements) -> tuple[InputCounts, np.ndarray]:
+    """Count the rows that break a rule; and for each row whether it breaks none."""
     counts = InputCounts(
         scores.rows,
         {
@@ -173,7 +237,7 @@ def count_inputs(
         },
     )
     good = np.ones(scores.rows, bool)
-    for rule, about, broken, low, high in _rules(scores, requirements):
+    for rule, about, broken, low, high in rules(scores, requirements):
         if broken.any():
             seen = np.isfinite(low) & np.isfinite(high)
             counts.found[f"{rule}|{about}"] = Found(
@@ -182,21 +246,12 @@ def count_inputs(
                 float(high[seen].max(initial=-math.inf)),
             )
             good &= ~broken
-    # The other rows are left out, or nothing is evaluated at all.
-    kept = scores if good.all() else scores.of(good)
-    label = kept.label.astype(np.float64)
-    weight = np.ones(kept.rows) if kept.weight is None else kept.weight
-    for name, values in kept.predictions.items() if kept.rows else ():
-        counts.predictions[name] = count_predictions(
-            label, values.reshape(kept.rows, -1), Requirement.CLASSES in requirements
-        )
-    for key, rows in slice_rows(kept.slices, slicing_specs).items():
-        counts.slices[slice_id(key)] = _slice(label[rows], weight[rows], classes)
     return counts, good
 
 
 def _slice(label: np.ndarray, weight: np.ndarray, classes: Sequence[int]) -> SliceRows:
     weighs = label[weight > 0]
+    several = label.ndim > 1
     return SliceRows(
         len(label),
         float(weight.sum()),
@@ -205,75 +260,11 @@ def _slice(label: np.ndarray, weight: np.ndarray, classes: Sequence[int]) -> Sli
         len(weighs),
         float(weighs.min(initial=math.inf)),
         float(weighs.max(initial=-math.inf)),
-        {str(number): int(np.count_nonzero(weighs == number)) for number in classes},
+        {
+            str(number): int(
+                np.count_nonzero(weighs[:, number] > 0 if several else weighs == number)
+            )
+            for number in classes
+            if not several or number < label.shape[1]
+        },
     )
-
-
-_Rule = tuple[str, str, np.ndarray, np.ndarray, np.ndarray]
-"""A rule, what it is about, which rows break it, and the lowest and highest value of each row to show."""
-
-
-def _rules(scores: Scores, requirements: Requirements) -> Iterator[_Rule]:
-    label = scores.label.astype(np.float64)
-    yield EMPTY, LABEL, np.isnan(label), label, label
-    yield INFINITE, LABEL, np.isinf(label), label, label
-    if scores.weight is not None:
-        weight = scores.weight.astype(np.float64)
-        yield EMPTY, WEIGHT, np.isnan(weight), weight, weight
-        yield INFINITE, WEIGHT, np.isinf(weight), weight, weight
-        yield NEGATIVE, WEIGHT, weight < 0, np.where(weight < 0, weight, np.nan), weight
-    fraction = np.isfinite(label) & (label != np.round(label))
-    if Requirement.CLASSES in requirements:
-        yield FRACTION, LABEL, fraction, *_where(fraction, label)
-    for requirement, low, high in (
-        (Requirement.BINARY, 0.0, 1.0),
-        (Requirement.HINGE, -1.0, 1.0),
-        (Requirement.COUNTS, 0.0, math.inf),
-    ):
-        one = requirement is not Requirement.BINARY or all(
-            v.ndim == 1 for v in scores.predictions.values()
-        )
-        if requirement in requirements and one:
-            outside = (label < low) | (label > high)
-            yield requirement, LABEL, outside, *_where(outside, label)
-    if Requirement.LOGARITHM in requirements:
-        outside = label <= -1
-        yield Requirement.LOGARITHM, LABEL, outside, *_where(outside, label)
-    for name, values in scores.predictions.items():
-        yield from _rules_of_model(name, values.reshape(scores.rows, -1), label, requirements)
-
-
-def _rules_of_model(
-    name: str, outputs: np.ndarray, label: np.ndarray, requirements: Requirements
-) -> Iterator[_Rule]:
-    finite = np.isfinite(outputs).all(axis=1)
-    low = np.where(finite, outputs.min(axis=1), np.nan).astype(np.float64)
-    high = np.where(finite, outputs.max(axis=1), np.nan).astype(np.float64)
-    every = np.ones(len(outputs), bool)
-    yield UNDEFINED, name, ~finite, low, high
-    if Requirement.PROBABILITIES in requirements:
-        outside = finite & ((low < -_TOLERANCE) | (high > 1 + _TOLERANCE))
-        yield Requirement.PROBABILITIES, name, outside, low, high
-        if Requirement.DISTRIBUTION in requirements and outputs.shape[1] > 1:
-            sums = outputs.sum(axis=1, dtype=np.float64)
-            off = finite & ~outside & (np.abs(sums - 1) > _TOLERANCE_OF_SUMS)
-            yield Requirement.DISTRIBUTION, name, off, sums, sums
-    if Requirement.COUNTS in requirements:
-        yield Requirement.COUNTS, name, finite & (low < 0), low, high
-    if Requirement.LOGARITHM in requirements:
-        yield Requirement.LOGARITHM, name, finite & (low <= -1), low, high
-    if outputs.shape[1] > 1:
-        if Requirement.ONE_OUTPUT in requirements:
-            yield Requirement.ONE_OUTPUT, name, every, low, high
-        if Requirement.KNOWN_CLASSES in requirements or Requirement.BINARY in requirements:
-            # A fraction is not a class: TFMA would truncate it.
-            unknown = (label < 0) | (label >= outputs.shape[1]) | (label != np.round(label))
-            unknown &= np.isfinite(label)
-            yield Requirement.KNOWN_CLASSES, name, unknown, *_where(unknown, label)
-    elif Requirement.CLASSES in requirements:
-        yield Requirement.CLASSES, name, every, low, high
-
-
-def _where(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    shown = np.where(rows, values, np.nan)
-    return shown, shown

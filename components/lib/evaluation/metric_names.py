@@ -9,7 +9,7 @@ ROWS = "example_count"
 
 
 def result_names(config: config_pb2.EvalConfig) -> Callable[[metric_types.MetricKey], str]:
-    """Return what names a result: the metric, with its class and aggregation.
+    """Return what names a result: the metric, with its output, class and aggregation.
 
     Args:
         config: A config as `build_eval_config` completes it.
@@ -18,6 +18,8 @@ def result_names(config: config_pb2.EvalConfig) -> Callable[[metric_types.Metric
 
     def name(key: metric_types.MetricKey) -> str:
         text = key.name.removesuffix("_diff") if key.is_diff else key.name
+        if key.output_name:
+            text += f"_{key.output_name}"
         if key.sub_key is not None:
             text += f"_{key.sub_key}"
         if key.aggregation_type is not None:

@@ -77,17 +77,35 @@ _KERAS: dict[str, tuple[Requirement, ...]] = {
 """By Keras's class names; from its documentation of each (keras.io/api/metrics)."""
 
 
-def requirements(config: config_pb2.EvalConfig) -> Requirements:
-    """List what the metrics require of labels and predictions.
+def is_about(spec: config_pb2.MetricsSpec, output: str) -> bool:
+    """Report whether metrics are about an output; an empty name is that of models with one."""
+    return output in (spec.output_names or [""])
+
+
+def requirements_by_output(config: config_pb2.EvalConfig) -> dict[str, Requirements]:
+    """List what the metrics require of labels and predictions, by output.
+
+    Args:
+        config: A config as `build_eval_config` completes it. Of models with one output, that has no name.
+    """
+    outputs = list(config.model_specs[0].label_keys) or [""]
+    return {output: requirements(config, output) for output in outputs}
+
+
+def requirements(config: config_pb2.EvalConfig, output: str = "") -> Requirements:
+    """List what the metrics of an output require of labels and predictions.
 
     Args:
         config: A config as `build_eval_config` completes it.
+        output: The output's name; empty for that of models with one.
 
     Returns:
         Class names of metrics by requirement.
     """
     found: Requirements = {}
     for spec in config.metrics_specs:
+        if not is_about(spec, output):
+            continue
         for metric in spec.metrics:
             alone = config_pb2.MetricsSpec()
             alone.CopyFrom(spec)

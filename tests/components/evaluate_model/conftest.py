@@ -19,7 +19,12 @@ FLOAT, TEXT, INT = (tf.TensorSpec([None], kind) for kind in (tf.float32, tf.stri
 def save_model(path: Path, inputs: dict[str, tf.TensorSpec], predict: Callable[..., Any]) -> str:
     """Export a function of named columns as a SavedModel."""
     module = tf.Module()
-    function = tf.function(lambda **columns: {"predictions": predict(**columns)})
+
+    def outputs(**columns: tf.Tensor) -> dict[str, tf.Tensor]:
+        predictions = predict(**columns)
+        return predictions if isinstance(predictions, dict) else {"predictions": predictions}
+
+    function = tf.function(outputs)
     concrete = function.get_concrete_function(
         **{name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in inputs.items()}
     )
@@ -54,6 +59,28 @@ def _three_classes(dep_delay: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(tf.stack([-score, tf.zeros_like(score) + 0.3, score - 1.0], axis=1))
 
 
+def _labels(dep_delay: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
+    delay = (_known(dep_delay, 0.0) - 12.0) / 25.0
+    return tf.sigmoid(tf.stack([delay, -delay - 0.5, distance / 900.0 - 1.0], axis=1))
+
+
+def _outputs(dep_delay: tf.Tensor, distance: tf.Tensor) -> dict[str, tf.Tensor]:
+    labels = _labels(dep_delay, distance)
+    return {
+        "late": labels[:, :1],
+        "minutes": _minutes(dep_delay)[:, None],
+        "class": _three_classes(dep_delay),
+        "labels": labels,
+    }
+
+
+def _other_outputs(dep_delay: tf.Tensor, distance: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {
+        name: 0.9 * output + 0.1 / (output.shape[1] if name == "class" else 3)
+        for name, output in _outputs(dep_delay, distance).items()
+    }
+
+
 def _nan(dep_delay: tf.Tensor) -> tf.Tensor:
     return tf.where(dep_delay > 60, np.nan, tf.ones_like(dep_delay) * 0.5)[:, None]
 
@@ -76,6 +103,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ),
         "minutes": save_model(root / "minutes", {"dep_delay": FLOAT}, _minutes),
         "classes": save_model(root / "classes", {"dep_delay": FLOAT}, _three_classes),
+        "labels": save_model(root / "labels", {"dep_delay": FLOAT, "distance": FLOAT}, _labels),
+        "outputs": save_model(root / "outputs", {"dep_delay": FLOAT, "distance": FLOAT}, _outputs),
+        "other_outputs": save_model(
+            root / "other_outputs", {"dep_delay": FLOAT, "distance": FLOAT}, _other_outputs
+        ),
         "nan": save_model(root / "nan", {"dep_delay": FLOAT}, _nan),
         "coin": save_model(
             root / "coin", {"dep_delay": FLOAT}, lambda dep_delay: _known(dep_delay, 0.0) * 0 + 0.5
@@ -106,6 +138,9 @@ def some_flights(flights: pd.DataFrame) -> pd.DataFrame:
         ),
         stops=pd.Series([[[3, 12], [], [12, 12], [7]][place % 4] for place in range(len(frame))]),
         hour=frame.hour.astype("int64"),
+        # Labels of which a row has several.
+        early=(frame.dep_delay.fillna(0) < -3).astype("int64"),
+        far=(frame.distance > 1_000).astype("int64"),
     )
 
 
@@ -150,12 +185,15 @@ def run(
         frame: pd.DataFrame = some_flights,
         label: str = "late",
         slicing_specs: list[dict[str, Any]] = SLICES,
+        label_keys: dict[str, tuple[str, ...]] | None = None,
         **more: Any,
     ) -> Outcome:
         uri = models.get(champion, champion) if champion else None
         metrics: dict[str, float] = {}
         verdict = evaluate(
-            make_examples({"2013-01": frame[:100], "2013-02": frame[100:]}, label=label),
+            make_examples(
+                {"2013-01": frame[:100], "2013-02": frame[100:]}, label=label, label_keys=label_keys
+            ),
             models[challenger],
             champion_record(uri, 3 if uri else None),
             str(tmp_path / "evaluation"),

@@ -13,7 +13,8 @@ import tensorflow_model_analysis as tfma
 from retrainer.components.evaluate_model.champion_comparison import _FittingRows, has_no_answer
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
-from retrainer.components.lib.evaluation.input_counts import UNDEFINED, Found, InputCounts
+from retrainer.components.lib.evaluation.input_counts import Found, InputCounts
+from retrainer.components.lib.evaluation.input_rules import UNDEFINED
 from retrainer.components.lib.evaluation.metric_requirements import Requirement
 from retrainer.components.lib.saved_model import load_model
 from retrainer.components.lib.verdicts import Blessing, Champion

@@ -381,3 +381,75 @@ def test_one_span_of_a_single_label_is_not_every_row(
         specs(auc(0.1)),
     )
     assert verdict.startswith("blessed: auc 0.")
+
+
+TWO_OUTPUTS = {"late": ("late",), "minutes": ("minutes",)}
+
+
+def of_outputs(bound: float) -> list[dict[str, Any]]:
+    mae = {
+        "class_name": "MeanAbsoluteError",
+        "config": {"name": "mae"},
+        "threshold": {
+            "value_threshold": {"upper_bound": {"value": bound}},
+            "change_threshold": {"direction": "LOWER_IS_BETTER", "relative": {"value": 0.5}},
+        },
+    }
+    return [
+        {"metrics": [auc(0.6, -0.05)], "output_names": ["late"]},
+        {"metrics": [mae, {"class_name": "MeanPrediction"}], "output_names": ["minutes"]},
+    ]
+
+
+@pytest.mark.parametrize("beam_args", [[], ["--runner=DirectRunner"]])
+def test_each_output_is_judged_by_its_own_label(
+    run: Callable[..., Any], beam_args: list[str]
+) -> None:
+    models = {"challenger": "outputs", "champion": "other_outputs"}
+    gate = {"require_significance": {"margin": 5.0, "metrics": ["auc_late", "mae_minutes"]}}
+    outcome = run(of_outputs(1e3), label_keys=TWO_OUTPUTS, beam_args=beam_args, gate=gate, **models)
+    assert outcome.blessing["blessed"], outcome.verdict
+    names = {"auc_late", "mae_minutes", "champion_auc_late", "champion_mae_minutes"}
+    assert names < outcome.metrics.keys()
+    summary = EvaluationSummary.read(str(outcome.folder / "blessing"))
+    assert summary.slices[0].metrics["mae_minutes"] == outcome.metrics["mae_minutes"]
+    checks = json.loads((outcome.folder / "blessing" / "checks.json").read_text())["checks"]
+    assert {check["metric"] for check in checks} - {""} == {"auc_late", "mae_minutes"}
+    assert "Predictions of minutes" in outcome.page
+    assert "Predictions of late" in outcome.page
+
+
+def test_a_threshold_of_an_output_is_named_with_it(run: Callable[..., Any]) -> None:
+    outcome = run(of_outputs(1.0), challenger="outputs", champion=None, label_keys=TWO_OUTPUTS)
+    assert re.search(r"refused: mae_minutes [\d.]+ is above 1", outcome.verdict)
+
+
+def test_a_champion_without_an_output_is_not_compared(run: Callable[..., Any]) -> None:
+    outcome = run(of_outputs(1e3), challenger="outputs", label_keys=TWO_OUTPUTS)
+    assert outcome.blessing["blessed"]
+    assert "has no output 'late'" in outcome.verdict
+    assert "the value thresholds decide alone" in outcome.verdict
+    outcome = run(of_outputs(1e3), label_keys=TWO_OUTPUTS)
+    assert "refused: the challenger has no output 'late'" in outcome.verdict
+
+
+def test_rows_of_several_labels(run: Callable[..., Any]) -> None:
+    labels = {"labels": ("late", "early", "far")}
+    by_label = {
+        "metrics": [auc(0.6)],
+        "binarize": {"class_ids": {"values": [0, 1, 2]}},
+    }
+    every = {"metrics": [{"class_name": "MultiLabelConfusionMatrixPlot"}, auc()]}
+    outcome = run([by_label, every], challenger="labels", champion=None, label_keys=labels)
+    assert outcome.blessing["blessed"], outcome.verdict
+    assert {"auc_classId:0", "auc_classId:2", "auc"} < outcome.metrics.keys()
+    outcome = run([by_label], champion=None, label_keys=labels)
+    assert "gives 1 numbers for a row, and its labels are 3: late, early, far" in outcome.verdict
+
+
+def test_labels_out_of_range_are_named_with_their_output(
+    run: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    frame = some_flights.assign(late=some_flights.late * 2)
+    with pytest.raises(RetrainerError, match=r"the label 'late' is 2 .*AUC takes labels from 0"):
+        run(of_outputs(1e3), "outputs", None, frame, label_keys=TWO_OUTPUTS)

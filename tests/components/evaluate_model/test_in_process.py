@@ -47,6 +47,12 @@ AUC_WITH_THRESHOLDS = {
     ],
 }
 BY_CARRIER_AND_ORIGIN = [{}, {"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]
+SEVERAL_OUTPUTS = {
+    "late": ("late",),
+    "minutes": ("minutes",),
+    "class": ("rating",),
+    "labels": ("late", "early", "far"),
+}
 CASES: dict[str, dict[str, Any]] = {
     "gate": {
         "metrics_specs": metrics(AUC_WITH_THRESHOLDS, "BinaryAccuracy", "CalibrationPlot"),
@@ -84,6 +90,99 @@ CASES: dict[str, dict[str, Any]] = {
             {"feature_values": {"stops": "12"}},
         ],
         "champion": None,
+    },
+    "several labels a row": {
+        "metrics_specs": [
+            *metrics(
+                *("AUC", "BinaryAccuracy", "Precision", "Recall", "F1Score", "Calibration"),
+                *("MeanSquaredError", "MeanAbsoluteError", "MeanLabel", "CalibrationPlot"),
+                *("BinaryCrossEntropy", "MultiLabelConfusionMatrixPlot", "ConfusionMatrixPlot"),
+            ),
+            {
+                **metrics("AUC", "MeanPrediction", "CalibrationPlot")[0],
+                "binarize": {"class_ids": {"values": [0, 2]}},
+            },
+            {
+                **metrics("AUC", "Recall", "BinaryAccuracy")[0],
+                "aggregate": {"macro_average": True, "class_weights": {0: 1, 1: 1, 2: 2}},
+            },
+            {
+                **metrics("Precision")[0],
+                "aggregate": {"weighted_macro_average": True, "class_weights": {0: 1, 1: 1, 2: 1}},
+            },
+            {
+                **metrics({"class_name": "AUC", "config": {"name": "micro"}})[0],
+                "aggregate": {"micro_average": True, "class_weights": {0: 1, 1: 0.5, 2: 1}},
+            },
+            {
+                **metrics("Precision", {"class_name": "Recall", "config": {"name": "best"}})[0],
+                "binarize": {"top_k_list": {"values": [1, 2]}},
+            },
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label_keys": {"labels": ("late", "early", "far")},
+        "weight": "weight",
+        "challenger": "labels",
+        "champion": None,
+    },
+    "Keras on several labels a row": {
+        "metrics_specs": [
+            *metrics("BinaryCrossentropy", "RootMeanSquaredError"),
+            {**metrics("Poisson")[0], "binarize": {"class_ids": {"values": [1]}}},
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label_keys": {"labels": ("late", "early", "far")},
+        "challenger": "labels",
+        "champion": None,
+        "tolerance": 2e-6,
+    },
+    "several outputs": {
+        "metrics_specs": [
+            {
+                **metrics(
+                    {"class_name": "AUC", "threshold": AUC_WITH_THRESHOLDS["threshold"]},
+                    "BinaryAccuracy",
+                )[0],
+                "output_names": ["late", "labels"],
+                "output_weights": {"late": 2, "labels": 1},
+            },
+            {
+                **metrics("MeanAbsoluteError", "SquaredPearsonCorrelation", "ExampleCount")[0],
+                "output_names": ["minutes"],
+                "example_weights": {"weighted": True, "unweighted": True},
+            },
+            {
+                **metrics("AUC", "MultiClassConfusionMatrixPlot")[0],
+                "output_names": ["class"],
+                "binarize": {"class_ids": {"values": [0, 2]}},
+            },
+            {
+                **metrics("CalibrationPlot", "ConfusionMatrixPlot")[0],
+                "output_names": ["late", "labels"],
+            },
+            {
+                **metrics("MultiLabelConfusionMatrixPlot", "MeanPrediction")[0],
+                "output_names": ["labels"],
+            },
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label_keys": SEVERAL_OUTPUTS,
+        "weight": "weight",
+        "challenger": "outputs",
+        "champion": "other_outputs",
+    },
+    "Keras on several outputs": {
+        "metrics_specs": [
+            {**metrics("MeanSquaredError")[0], "output_names": ["minutes"]},
+            {**metrics("RootMeanSquaredError")[0], "output_names": ["minutes", "late"]},
+            {**metrics("SparseCategoricalCrossentropy")[0], "output_names": ["class"]},
+            {**metrics("BinaryCrossentropy")[0], "output_names": ["labels", "late"]},
+        ],
+        "slicing_specs": BY_CARRIER_AND_ORIGIN[::2],
+        "label_keys": SEVERAL_OUTPUTS,
+        "challenger": "outputs",
+        "champion": "other_outputs",
+        "tolerance": 2e-6,
     },
     "fractional labels": {
         "metrics_specs": metrics(
@@ -144,6 +243,8 @@ def prepare(
 ) -> tuple[config_pb2.EvalConfig, Scores, bool]:
     champion = case.get("champion", "champion")
     label, weight = case.get("label", "late"), case.get("weight", "")
+    label_keys = case.get("label_keys", {})
+    outputs = list(label_keys) if len(label_keys) > 1 else []
     config = build_eval_config(
         case["metrics_specs"],
         case["slicing_specs"],
@@ -151,9 +252,12 @@ def prepare(
         label,
         weight,
         champion is not None,
+        outputs,
     )
     half = len(frame) // 2
-    path = make_examples({"a": frame[:half], "b": frame[half:]}, eval_spans=2, label=label)
+    path = make_examples(
+        {"a": frame[:half], "b": frame[half:]}, eval_spans=2, label=label, label_keys=label_keys
+    )
     loaded = {CANDIDATE: load_model(models[case.get("challenger", "late")], "challenger")}
     if champion:
         loaded[BASELINE] = load_model(models[champion], "champion version 1")

@@ -63,7 +63,7 @@ def test_a_label_or_weight_that_a_batch_lacks_is_empty_in_each_row(column):
     if column is not None:
         columns |= {"y": column, "w": column}
     batch = pa.RecordBatch.from_pydict(columns)
-    scores = score_batch(batch, "y", MODELS, [], "w")
+    scores = score_batch(batch, {"": ("y",)}, MODELS, [], "w")
     assert np.isnan(scores.label).tolist() == np.isnan(scores.weight).tolist() == [True, True]
 
 
@@ -73,7 +73,7 @@ def test_a_label_or_weight_that_a_batch_lacks_is_empty_in_each_row(column):
 def test_text_is_no_label_and_no_weight(label, weight, role):
     batch = pa.RecordBatch.from_pydict({"x": [1.0, 2.0], "t": ["0", "1"]})
     with pytest.raises(RetrainerError, match=f"the {role} is string"):
-        score_batch(batch, label, MODELS, [], weight)
+        score_batch(batch, {"": (label,)}, MODELS, [], weight)
 
 
 def test_columns_are_read_once_and_only_those_that_are_needed(examples):

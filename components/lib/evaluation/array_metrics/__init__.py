@@ -20,6 +20,7 @@ from . import (
     cross_entropy,
     example_count,
     keras_metrics,
+    label_counts,
     ranking,
     regression_errors,
 )
@@ -36,6 +37,7 @@ ARRAY_PATHS: tuple[ArrayPath, ...] = (
     *regression_errors.PATHS,
     *cross_entropy.PATHS,
     *keras_metrics.PATHS,
+    *label_counts.PATHS,
 )
 QUERY_PATHS: tuple[QueryPath, ...] = ranking.QUERY_PATHS
 
@@ -63,8 +65,8 @@ def prepare(computation: metric_types.MetricComputation, columns: Columns) -> Fi
         for preprocessor in computation.preprocessors
     )
     key = computation.keys[0]
-    if not plain or key.output_name:
-        raise NotCoveredError(f"{name} (by output or feature)")
+    if not plain:
+        raise NotCoveredError(f"{name} (by feature)")
     if path.several_outputs:
         return path.prepare(combiner, columns)
     try:

@@ -1,7 +1,7 @@
 """How one of TFMA's combiners is filled from whole arrays instead of one example at a time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,18 @@ class Columns:
     """What a metric of one model is computed from.
 
     Attributes:
-        label: Shape (rows,).
+        label: Shape (rows,), or (rows, classes) where a row has a label of each class.
         prediction: Shape (rows,) or (rows, classes), float32.
         weight: Shape (rows,), float64; ones without weights.
+        outputs: Of a model with several outputs: those of each, by its name.
+        dense: Whether a row has a label of each class.
     """
 
     label: np.ndarray
     prediction: np.ndarray
     weight: np.ndarray
+    outputs: Mapping[str, "Columns"] = field(default_factory=dict)
+    dense: bool = False
 
     def as_float(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return label, prediction and weight as float64."""

@@ -19,6 +19,8 @@ def _class_weights(combiner: Any, columns: Columns) -> Fill:
 
     def fill(rows: Rows) -> dict[int, float]:
         label, weight = columns.label[rows], columns.weight[rows]
+        if label.ndim > 1:
+            return {number: float((weight * label[:, number]).sum()) for number in classes}
         return {number: float(weight[label == number].sum()) for number in classes}
 
     return fill
@@ -32,6 +34,8 @@ def _confusion_matrix(combiner: Any, columns: Columns) -> Fill:
         raise NotCoveredError("a confusion matrix with its own labels")
     if columns.prediction.ndim == 1:
         raise NotCoveredError("a confusion matrix of classes, of a model with one output")
+    if columns.dense:
+        raise NotCoveredError("a confusion matrix of one class a row, of rows with several")
     actual = columns.label.astype(np.int64)
     best = columns.prediction.argmax(axis=1)
     score = columns.prediction[np.arange(len(best)), best].astype(np.float64)

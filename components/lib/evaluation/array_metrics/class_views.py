@@ -1,6 +1,7 @@
 """The rows of a model of several classes as a metric by class takes them, or one over all classes or the best ones.
 
-As TFMA's `metric_util.to_label_prediction_example_weight` does with one example at a time. Labels are class numbers.
+As TFMA's `metric_util.to_label_prediction_example_weight` does with one example at a time. Labels are class numbers, or
+there is one of each class.
 """
 
 from dataclasses import replace
@@ -52,17 +53,17 @@ def view_classes(
             prediction = kept
         else:
             shape = (len(label), sub_key.top_k)
-            one_hot = _one_hot(label, prediction)[rows, places].reshape(shape)
+            one_hot = one_hot_labels(label, prediction)[rows, places].reshape(shape)
             prediction = prediction[rows, places].reshape(shape)
     if sub_key is not None and sub_key.class_id is not None:
         if one_hot is not None:
             raise NotCoveredError("a class among the best")
-        of_class = (label == sub_key.class_id).astype(np.float64)
+        of_class = one_hot_labels(label, prediction, sub_key.class_id)
         return _weighted(Columns(of_class, prediction[:, sub_key.class_id], weight), class_weights)
     if one_hot is None:
-        one_hot = _one_hot(label, prediction)
+        one_hot = one_hot_labels(label, prediction)
     repeated = np.broadcast_to(weight[:, None], prediction.shape)
-    return _weighted(Columns(one_hot, prediction, repeated), class_weights)
+    return _weighted(Columns(one_hot, prediction, repeated, dense=columns.dense), class_weights)
 
 
 def _weighted(columns: Columns, class_weights: dict[int, float] | None) -> Columns:
@@ -77,8 +78,20 @@ def _weighted(columns: Columns, class_weights: dict[int, float] | None) -> Colum
     )
 
 
-def _one_hot(label: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Return 1 in the place of each row's class; a class without an output has none."""
+def one_hot_labels(
+    label: np.ndarray, prediction: np.ndarray, number: int | None = None
+) -> np.ndarray:
+    """Return 1 in the place of each row's classes; a class without an output has none.
+
+    Args:
+        label: Class numbers, or a label of each class.
+        prediction: Shape (rows, classes).
+        number: One class, whose place alone is returned; None for all.
+    """
+    if label.ndim > 1:
+        return label.astype(np.float64) if number is None else label[:, number].astype(np.float64)
+    if number is not None:
+        return (label == number).astype(np.float64)
     return (label[:, None] == np.arange(prediction.shape[1])).astype(np.float64)
 
 

@@ -9,8 +9,9 @@ from .array_path import ArrayPath, Columns, Fill, NotCoveredError
 
 
 def _prepare(combiner: Any, columns: Columns) -> Fill:
-    if columns.prediction.ndim > 1:
-        # TFMA takes one output at a time here.
+    several = columns.prediction.ndim > 1
+    if several and (not columns.dense or combiner._aggregation_type or combiner._class_weights):
+        # TFMA takes one label, or one of each class, at a time here.
         raise NotCoveredError("of several outputs at once")
     smoothing = combiner._label_smoothing
     label = columns.label * (1.0 - smoothing) + 0.5 * smoothing
@@ -24,10 +25,11 @@ def _prepare(combiner: Any, columns: Columns) -> Fill:
             )
         else:
             entropy = -(label * np.log(prediction)) - (1 - label) * np.log(1 - prediction)
-        weighted = entropy * columns.weight
+        weight = columns.weight[:, 0] if several else columns.weight
+        weighted = (entropy.mean(axis=1) if several else entropy) * weight
     return lambda rows: cross_entropy_metrics._CrossEntropyAccumulator(
         total_cross_entropy=float(weighted[rows].sum()),
-        total_example_weights=float(columns.weight[rows].sum()),
+        total_example_weights=float(weight[rows].sum()),
     )
 
 

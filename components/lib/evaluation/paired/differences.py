@@ -12,9 +12,10 @@ from tensorflow_model_analysis.evaluators import (
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..array_metrics.array_path import Columns, NotCoveredError, Rows
+from ..array_metrics.array_path import NotCoveredError, Rows
 from ..array_metrics.queries import Queries
 from ..eval_config import BASELINE, CANDIDATE
+from ..metric_columns import columns_of
 from ..metric_names import result_names
 from ..scores import Scores
 from ..slices import SliceKey, slice_rows
@@ -156,14 +157,10 @@ def _prepare_part(
     )
     derived = computations.derived_computations
     queries = Queries.group(scores.slices, query_key) if query_key else None
-    same = np.ones(scores.rows)
     sums = []
     for computation in computations.non_derived_computations:
         key = computation.keys[0]
-        weight = scores.weight if key.example_weighted and scores.weight is not None else same
-        columns = Columns(
-            scores.label, scores.predictions[key.model_name], weight.astype(np.float64)
-        )
+        columns = columns_of(key, scores, key.model_name)
         sums.append(
             group_sums(computation, columns, derived)
             if queries is None

@@ -107,7 +107,7 @@ def _of_accumulators(combiner: Any, fill: Fill) -> GroupSums:
 def _makes_matrices(derived: _Derived, key: metric_types.MetricKey) -> bool:
     return all(
         one.name.startswith(binary_confusion_matrices.BINARY_CONFUSION_MATRICES_NAME)
-        and one.model_name == key.model_name
+        and (one.model_name, one.output_name) == (key.model_name, key.output_name)
         for one in derived.keys
     )
 

@@ -28,7 +28,7 @@ def keras_sums(computation: metric_types.MetricComputation, columns: Columns) ->
         NotCoveredError: If they have no array path.
     """
     combiner = computation.combiner
-    if combiner._output_names != [""] or combiner._sub_key is not None:
+    if combiner._output_names != [""] or combiner._sub_key is not None or columns.dense:
         return _keras_states(combiner, prepare(computation, columns))
     combiner.setup()
     try:
