@@ -46,12 +46,14 @@ def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iter
         if column not in there:
             # Another block may have it, which the reader raises at its end.
             _drain(blocks)
-            hint = did_you_mean(column, there)
-            hint += f" It has: {', '.join(there[:_COLUMNS_SHOWN])}."
+            # A column that is computed of a missing one is there all the same.
+            there = [name for name in there if name not in settings.changes.derived]
+            near = did_you_mean(column, there)
+            hint = f"{near} It has: {', '.join(there[:_COLUMNS_SHOWN])}."
             if (settings.hash or settings.drop) and needed.keys().isdisjoint(there):
                 # Without a header, they are the cells of the first row.
                 hint = f" Is its header missing (data.csv.columns)? It has {len(there)} columns."
-            if setting.startswith("data.columns."):
+            if setting.startswith("data.columns.") and not near:
                 hint += f" If a text was meant, write {{value: {column}}}."
             hint += _other_delimiter(there)
             raise RetrainerError(f"span {span} has no column '{column}' ({setting}).{hint}")

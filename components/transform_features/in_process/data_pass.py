@@ -117,7 +117,10 @@ def _reason(error: BaseException, kinds: Mapping[str, str]) -> str:
     if "string" not in reason.lower() or not text:
         return reason
     # TensorFlow says nothing of which column it is.
-    return f"{reason}. These of its columns are text: {', '.join(text)}."
+    return (
+        f"{reason}. These of its columns are text: {', '.join(text)}. If one of them has numbers, set data.types "
+        "({name: number})."
+    )
 
 
 def to_tensor(column: pa.Array, name: str, kind: str, where: str) -> tf.Tensor:

@@ -276,6 +276,10 @@ def test_columns_are_renamed_and_made_of_others(project):
         project.run(**{**settings, "max_bad_rows": 0.1, "key": ()})
     with pytest.raises(RetrainerError, match=r"'Ulm'.*If a text was meant, write {value: Ulm}"):
         project.run(**{**settings, "columns": {**columns, "same": {"equal": ["city", "Ulm"]}}})
+    with pytest.raises(
+        RetrainerError, match=r"no column 'AT'.*Did you mean 'at'\? It has(?!.*hour)"
+    ):
+        project.run(**{**settings, "columns": {**columns, "hour": {"hour": "AT"}}})
     for wrong in ({"id": "Order"}, {"hour": {"hour": "att"}}):
         with pytest.raises(RetrainerError, match=r"has no column.*data\.columns"):
             project.run(**{**settings, "columns": {**columns, **wrong}})

@@ -29,11 +29,11 @@ def few(pieces):
     [
         (
             lambda columns: {"x": tf.cast(columns["amount"], tf.float32)},
-            "Cast string to float is not supported. These of its columns are text: 'amount'.",
+            "Cast string to float is not supported. These of its columns are text: 'amount'. If one",
         ),
         (
             lambda columns: {"x": tf.strings.to_number(columns["amount"])},
-            "StringToNumberOp could not correctly convert string: 22,96. These of its columns are text: 'amount'.",
+            "StringToNumberOp could not correctly convert string: 22,96. These of its columns are text: 'amount'",
         ),
         (lambda columns: {"x": few(columns["pieces"])}, "assertion failed: [pieces are few]"),
     ],
