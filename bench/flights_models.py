@@ -21,6 +21,7 @@ COLUMNS = {
     "hour": "INT",
 }
 LABEL = "late"
+CUSTOMER = "customer"
 SLICING_SPECS: tuple[dict[str, Any], ...] = (
     {},
     {"feature_keys": ["carrier"]},
@@ -44,6 +45,14 @@ def repeat_flights(flights: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
     drawn["dep_delay"] += random.integers(-5, 6, rows)
     drawn["distance"] = (drawn["distance"] + random.integers(-20, 21, rows)).clip(lower=1)
     return drawn
+
+
+def draw_customers(rows: int, customers: int, seed: int) -> list[str]:
+    """Draw a customer for each row; each has a row at least if there are enough rows."""
+    random = np.random.default_rng(seed)
+    numbers = (customers * random.random(rows) ** 1.5).astype(np.int64)
+    numbers[: min(rows, customers)] = np.arange(min(rows, customers))
+    return [f"customer {number:06d}" for number in numbers]
 
 
 def write_span(folder: Path, span: str, flights: pd.DataFrame) -> SpanPart:
