@@ -78,11 +78,13 @@ class SpanPart:
         """
         for name in self.files:
             with open_parquet(join(self.uri, name)) as file:
-                yield from file.iter_batches(batch_size=rows, columns=_present(file, columns))
+                yield from file.iter_batches(
+                    batch_size=rows, columns=present_columns(file, columns)
+                )
 
     def _read_file(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         with open_parquet(join(self.uri, name)) as file:
-            return file.read(columns=_present(file, columns))
+            return file.read(columns=present_columns(file, columns))
 
 
 @dataclass(frozen=True)
@@ -339,7 +341,8 @@ def to_list_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
+def present_columns(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
+    """Return those of some columns that a file has; None for all of them."""
     if columns is None:
         return None
     names = set(file.schema_arrow.names)

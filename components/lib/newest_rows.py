@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .examples import EVAL, Examples, SpanPart
+from .errors import RetrainerError
+from .examples import EVAL, Examples, SpanPart, open_parquet, present_columns
+from .uris import join
 
 
 def newest_part(examples: Examples) -> SpanPart | None:
@@ -15,15 +17,27 @@ def newest_part(examples: Examples) -> SpanPart | None:
 
 
 def first_rows(part: SpanPart, rows: int, columns: Sequence[str] | None = None) -> pa.RecordBatch:
-    """Read the first rows of a part, and no more of it than these need.
+    """Read the first rows of a part, and of its files one group of rows.
 
     Args:
-        part: The part; its first file that has rows is read.
-        rows: How many rows, fewer if the file has fewer.
+        part: The part.
+        rows: How many rows, fewer if its first group of rows has fewer.
         columns: Which columns, all if None.
+
+    Raises:
+        RetrainerError: If its files have no rows.
     """
-    batches = part.iter_batches(columns, rows)
-    return next(batch for batch in batches if batch.num_rows)
+    for name in part.files:
+        with open_parquet(join(part.uri, name)) as file:
+            for group in range(file.num_row_groups):
+                if file.metadata.row_group(group).num_rows:
+                    # Of all groups, Arrow reads the next one ahead.
+                    batches = file.iter_batches(rows, [group], present_columns(file, columns))
+                    return next(iter(batches))
+    raise RetrainerError(
+        f"span '{part.span}' has {part.rows:,} rows by its record, and its files at '{part.uri}' have none. Delete its "
+        "folder there, and run again to ingest the span."
+    )
 
 
 def source_of(examples: Examples, part: SpanPart) -> str:

@@ -1,5 +1,7 @@
 """Which rows are kept for the server, with which predictions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.evaluate_model.judged_rows import judged_rows
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples, SpanPart
 
 
@@ -23,7 +26,7 @@ class Doubling:
             "word": tf.reshape(tf.constant(batch["word"].to_pylist()), (-1, 1)),
         }
 
-    def predict(self, batch):
+    def predict_side_by_side(self, batch):
         return 2 * batch["x"].to_numpy(zero_copy_only=False).astype("float32")
 
 
@@ -80,3 +83,11 @@ def test_classes_keep_a_prediction_each(write):
 
 def test_without_a_row_there_is_nothing_to_keep(write):
     assert judged_rows(write(a=[0]), Doubling(), np.zeros(0)) is None
+
+
+def test_a_span_whose_files_lost_their_rows_is_named(write):
+    examples = write(a=[0])
+    part = replace(examples.splits["eval"][0], rows=5)
+    lost = replace(examples, splits={"train": (), "eval": (part,)})
+    with pytest.raises(RetrainerError, match="span 'a' has 5 rows by its record"):
+        judged_rows(lost, Doubling(), None)
