@@ -106,12 +106,16 @@ def make_plot_data(scores: Scores) -> dict[str, ModelPlots]:
         A picture by TFMA's name of the model.
     """
     weight = np.ones(scores.rows) if scores.weight is None else scores.weight.astype(np.float64)
-    histograms = make_histograms(scores.label, scores.predictions, weight)
+    label, predictions = scores.label, scores.predictions
+    if label.ndim > 1:
+        # All labels of a row together, as TFMA counts them.
+        weight = np.repeat(weight, label.shape[1])
+        label = label.ravel()
+        predictions = {name: prediction.ravel() for name, prediction in predictions.items()}
+    histograms = make_histograms(label, predictions, weight)
     return {
-        name: replace(
-            _make(scores.label, prediction, weight), histogram=histograms.get(name, Histogram())
-        )
-        for name, prediction in scores.predictions.items()
+        name: replace(_make(label, prediction, weight), histogram=histograms.get(name, Histogram()))
+        for name, prediction in predictions.items()
     }
 
 
@@ -173,10 +177,6 @@ def merge_plot_data(one: ModelPlots, other: ModelPlots) -> ModelPlots:
 
 
 def _make(label: np.ndarray, prediction: np.ndarray, weight: np.ndarray) -> ModelPlots:
-    if label.ndim > 1:
-        # All labels of a row together, as TFMA counts them.
-        weight = np.repeat(weight, label.shape[1])
-        label, prediction = label.ravel(), prediction.ravel()
     if prediction.ndim > 1:
         return ModelPlots(classes=_count_classes(label, prediction, weight))
     prediction = prediction.astype(np.float64)

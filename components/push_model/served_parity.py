@@ -80,7 +80,7 @@ def _cause(
         def predict(columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
             cells = {name: pa.array(list(column[:rows])) for name, column in columns.items()}
             batch = pa.RecordBatch.from_arrays(list(cells.values()), names=list(cells))
-            return loaded.predict(batch).reshape(rows, -1)
+            return loaded.predict_side_by_side(batch).reshape(rows, -1)
 
         guilty = [
             name

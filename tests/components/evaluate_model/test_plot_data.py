@@ -124,3 +124,12 @@ def test_classes_that_beam_counted_are_read_at_the_lowest_threshold() -> None:
                 actual_class_id=actual, predicted_class_id=predicted, num_weighted_examples=rows
             )
     assert read_plot_data(plot).classes == [[3, 0, 1], [0, 5, 0], [0, 0, 0]]
+
+
+def test_several_labels_of_a_row_are_drawn_together() -> None:
+    label = np.array([[0, 1], [1, 1], [0, 0]])
+    prediction = np.array([[0.1, 0.9], [0.8, 0.7], [0.2, 0.3]])
+    together = picture(label, prediction, [1.0, 2.0, 3.0])
+    apart = picture(label.ravel(), prediction.ravel(), [1.0, 1.0, 2.0, 2.0, 3.0, 3.0])
+    assert together == apart
+    assert sum(together.histogram.groups["label 1"]) == 5.0

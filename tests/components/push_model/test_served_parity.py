@@ -10,9 +10,11 @@ from servers import serving_here as serving_here_
 
 from retrainer.components.check_serving import check as checking
 from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.evaluate_model.judged_rows import judged_rows
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.newest_rows import newest_part, source_of
+from retrainer.components.lib.saved_model import Model
 from retrainer.components.lib.scored_rows import MOST_ROWS, ScoredRows
 from retrainer.components.lib.verdicts import Blessing, Champion, ServingCheck
 from retrainer.components.push_model.push import push
@@ -162,3 +164,30 @@ def test_a_model_that_answers_a_server_otherwise_is_not_pushed(judged_and_served
     assert push(model, blessing, check, store, str(tmp_path / "pushed")).startswith(
         "pushed as version 1"
     )
+
+
+def test_all_outputs_of_a_model_with_several_are_compared(examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "Server", serving_here_.ServerHere)
+    module = tf.Module()
+
+    def outputs(distance):
+        known = tf.where(tf.math.is_nan(distance), 0.0, distance)
+        return {"late": known / 5000.0, "early": tf.stack([known, -known], axis=1)}
+
+    def parsed(examples):
+        read = {"distance": tf.io.FixedLenFeature([], tf.float32, float("nan"))}
+        return outputs(**tf.io.parse_example(examples, read))
+
+    module.named = tf.function(outputs, [tf.TensorSpec([None], tf.float32, "distance")])
+    module.parsed = tf.function(parsed, [tf.TensorSpec([None], tf.string, "examples")])
+    path = str(tmp_path / "model")
+    signatures = {"serving_default": module.named, "serving_tf_examples": module.parsed}
+    tf.saved_model.save(module, path, signatures=signatures)
+    verdict = checking.check(path, examples, str(tmp_path / "check"), requests=0, memory_requests=0)
+    assert verdict.startswith("serves 64 rows")
+    judged = judged_rows(Examples.read(examples), Model(path, "challenger"), None)
+    served = ScoredRows.read(str(tmp_path / "check"))
+    assert np.shape(judged.predictions) == (64, 3)
+    assert find_skew(path, judged, served, 1e-4) == ""
+    first = judged.predictions[0]
+    assert first == pytest.approx([first[0], -first[0], first[0] / 5000.0])
