@@ -78,22 +78,23 @@ def test_equals_tfma_on_beam(champion: bool, tmp_path: Path) -> None:
     by_query = [NDCG, OF_LABEL, {"class_name": "MinLabelPosition", "threshold": FLOOR}]
     if not champion:
         by_query.append(STATISTICS)
-    named = {"class_name": "MinLabelPosition", "config": {"name": "gain", "label_key": "gain"}}
+    of_gain = {"class_name": "MinLabelPosition", "config": {"name": "gain", "label_key": "gain"}}
     everything = [
         *specs(*by_query),
         {"metrics": [{"class_name": "AUC", "threshold": FLOOR}]},
         {
             "query_key": "session",
             "example_weights": {"unweighted": True},
-            "metrics": [named, {**NDCG, "config": {**NDCG["config"], "name": "of_session"}}],
+            "metrics": [of_gain, {**NDCG, "config": {**NDCG["config"], "name": "of_session"}}],
         },
     ]
     scores = with_labels(rows(champion))
     config = build_eval_config(everything, SLICES, {}, "label", "weight", champion)
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.mkdir()
+    named = {spec.name: "a model" for spec in config.model_specs}
     write_results(
-        evaluate_in_process(config, scores), config, str(ours), not champion, "eval split", {}
+        evaluate_in_process(config, scores), config, str(ours), not champion, "eval split", named
     )
     evaluate_scores_on_beam(config, scores, str(theirs), not champion)
     expected, got = read(theirs), read(ours)
@@ -104,9 +105,22 @@ def test_equals_tfma_on_beam(champion: bool, tmp_path: Path) -> None:
     judged, wanted = (tfma.load_validation_result(str(folder)) for folder in (ours, theirs))
     assert failures(judged) == failures(wanted)
     assert len(failures(wanted)) > 2
-    result = tfma.load_eval_result(str(ours), model_name=CANDIDATE if champion else None)
+    result, known = (
+        tfma.load_eval_result(str(folder), model_name=CANDIDATE if champion else None)
+        for folder in (ours, theirs)
+    )
     overall = result.get_metrics_for_slice((), top_k=3)
     assert 0 < overall["ndcg"]["doubleValue"] < 1
+    # TFMA's renderers make widgets of it, which need no notebook until they are shown.
+    drawn, expected_widget = (
+        tfma.view.render_slicing_metrics(one, slicing_column="country") for one in (result, known)
+    )
+    assert [one["slice"] for one in drawn.data] == [one["slice"] for one in expected_widget.data]
+    assert "ndcg" in drawn.data[0]["metrics"][""]["topK:3"]
+    series = tfma.view.render_time_series(
+        tfma.load_eval_results([str(ours), str(ours)], model_name=CANDIDATE if champion else None)
+    )
+    assert len(series.data) == 2
 
 
 def evaluate(
