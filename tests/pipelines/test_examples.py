@@ -22,6 +22,11 @@ def test_the_examples_are_listed_with_what_they_show(warm_retrainer):
     [
         pytest.param("deliveries", ["mae", "rmse", "calibration"], marks=pytest.mark.slow),
         pytest.param("tickets", ["accuracy", "cross_entropy"], marks=pytest.mark.slow),
+        pytest.param(
+            "searches",
+            ["ndcg_topK:3", "min_label_position", "total_queries"],
+            marks=pytest.mark.slow,
+        ),
         ("payments", ["pr_auc", "recall_at_half_precision"]),
     ],
 )

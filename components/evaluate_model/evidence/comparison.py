@@ -69,16 +69,14 @@ def compared_metrics(
             "gate.require_significance finds no metric to compare by: none with a threshold is known to be better when "
             "it is higher or lower. Name some as gate.require_significance.metrics, or give a metric a threshold."
         )
+    computed = _computed(config)
     for name, direction in directions.items():
+        place = f"gate.require_significance.metrics names '{name}', which is"
+        if name not in computed:
+            near = did_you_mean(name, computed, "Computed are", cutoff=0.4)
+            raise RetrainerError(f"{place} not computed.{near}")
         if direction == NEITHER:
-            raise RetrainerError(
-                f"gate.require_significance.metrics names '{name}', "
-                + (
-                    "which is no better when it is higher or lower."
-                    if name in known
-                    else f"which is not computed.{did_you_mean(name, known, 'Computed are')}"
-                )
-            )
+            raise RetrainerError(f"{place} no better when it is higher or lower.")
     _check_comparable(config, list(directions), outputs)
     return directions
 
@@ -150,6 +148,14 @@ def _with_threshold(config: config_pb2.EvalConfig) -> list[str]:
             names(key._replace(is_diff=False)) for key in thresholds if key.model_name != BASELINE
         )
     )
+
+
+def _computed(config: config_pb2.EvalConfig) -> list[str]:
+    """List the names of all results: a metric by class or of the k best has several, and none of its own name."""
+    names = result_names(config)
+    computations = metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+    keys = (key for computation in computations for key in computation.keys)
+    return list(dict.fromkeys(names(key) for key in keys if not key.name.startswith("_")))
 
 
 def _check_comparable(

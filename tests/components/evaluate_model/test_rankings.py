@@ -279,3 +279,18 @@ def test_the_gate_compares_rankings_over_whole_queries(
     assert low < overall["challenger"] - overall["champion"] < high
     assert 0 < high - low < 0.5
     assert outcome.blessing["blessed"] == (low > -0.01), outcome.verdict
+
+
+def test_the_gate_names_the_results_of_a_metric_that_has_several(
+    run: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    """It would compare nothing by a name that no result has, and bless every model."""
+    frame = some_flights.assign(search=some_flights.index // 7)
+    ndcg = {"class_name": "NDCG", "config": {"gain_key": "late", "top_k_list": [3, 5]}}
+    floor = {"class_name": "AUC", "threshold": FLOOR}
+    with pytest.raises(RetrainerError, match=r"'ndcg', which is not computed.*'ndcg_topK:[35]'"):
+        run(
+            [{"query_key": "search", "metrics": [ndcg]}, {"metrics": [floor]}],
+            frame=frame,
+            gate={"require_significance": {"metrics": ["ndcg"]}},
+        )

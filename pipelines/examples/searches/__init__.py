@@ -1,0 +1,1 @@
+"""A ranking: which products of a search come first?"""
