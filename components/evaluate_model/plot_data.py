@@ -112,10 +112,14 @@ def make_plot_data(scores: Scores) -> dict[str, ModelPlots]:
         weight = np.repeat(weight, label.shape[1])
         label = label.ravel()
         predictions = {name: prediction.ravel() for name, prediction in predictions.items()}
-    histograms = make_histograms(label, predictions, weight)
+    made = {name: _make(label, prediction, weight) for name, prediction in predictions.items()}
+    if all(one.curve for one in made.values()):
+        histograms = {name: _histogram_of(one.calibration) for name, one in made.items()}
+    else:
+        histograms = make_histograms(label, predictions, weight)
     return {
-        name: replace(_make(label, prediction, weight), histogram=histograms.get(name, Histogram()))
-        for name, prediction in predictions.items()
+        name: replace(one, histogram=histograms.get(name, Histogram()))
+        for name, one in made.items()
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 BUCKETS = 20
 # Of numbers, the first and last bucket also have what lies beyond: a long tail would put all rows into one bucket.
 _TAILS = (0.005, 0.995)
+_MOST_SORTED = 100_000
 ALL_ROWS = "all rows"
 
 
@@ -37,45 +38,37 @@ def make_histograms(
     """Count predictions by bucket.
 
     Args:
-        label: Labels, shape (rows,).
+        label: Labels, shape (rows,); of predictions by class, the number of each row's class.
         predictions: By model, shape (rows,) or (rows, classes).
         weight: Weights, shape (rows,).
 
     Returns:
-        A histogram by model; empty for predictions of a form that it is not made of.
+        A histogram by model; empty if no row has a finite prediction.
     """
-    own: dict[str, np.ndarray] = {}
-    for name, prediction in predictions.items():
-        if prediction.ndim == 1:
-            own[name] = prediction.astype(np.float64)
-        elif prediction.ndim == 2 and label.ndim == 1:
-            own[name] = _of_own_class(label, prediction)
-    known = [values[np.isfinite(values)] for values in own.values()]
-    if not known or not all(len(values) for values in known):
+    own = {
+        name: prediction if prediction.ndim == 1 else _of_own_class(label, prediction)
+        for name, prediction in predictions.items()
+    }
+    known = {name: np.isfinite(values) for name, values in own.items()}
+    if not own or not all(finite.any() for finite in known.values()):
         return {}
-    is_share = all(values.min() >= 0 and values.max() <= 1 for values in known)
-    if is_share:
-        edges = np.linspace(0.0, 1.0, BUCKETS + 1)
-    else:
-        ends = [np.quantile(values, _TAILS) for values in known]
-        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-        edges = np.linspace(low, high if high > low else low + 1.0, BUCKETS + 1)
-    by_label = is_share and label.ndim == 1 and bool(np.isin(label, (0, 1)).all())
-    found = {}
-    for name, values in own.items():
-        is_own = predictions[name].ndim == 2
-        rows = {ALL_ROWS: np.isfinite(values)}
-        if by_label and not is_own:
-            rows = {f"label {one}": rows[ALL_ROWS] & (label == one) for one in (0, 1)}
-        groups = {
-            group: _count(values[chosen], weight[chosen], edges) for group, chosen in rows.items()
-        }
-        found[name] = Histogram(edges.tolist(), groups, is_own, not is_share)
-    return found
+    finite_values = [values[known[name]] for name, values in own.items()]
+    is_share = all(values.min() >= 0 and values.max() <= 1 for values in finite_values)
+    low, high = (0.0, 1.0) if is_share else _ends(finite_values)
+    edges = np.linspace(low, high, BUCKETS + 1).tolist()
+    return {
+        name: Histogram(
+            edges,
+            {ALL_ROWS: _count(values[known[name]], weight[known[name]], low, high)},
+            predictions[name].ndim == 2,
+            not is_share,
+        )
+        for name, values in own.items()
+    }
 
 
 def histogram_of_shares(points: Sequence[tuple[float, float, float]]) -> Histogram:
-    """Make the histogram of a model for two labels from calibration buckets, which is what TFMA has on Beam.
+    """Make the histogram of a model for two labels, from calibration buckets, which are finer than it or the same.
 
     Args:
         points: Of each bucket its rows or their weight, their mean prediction and their mean label.
@@ -83,12 +76,11 @@ def histogram_of_shares(points: Sequence[tuple[float, float, float]]) -> Histogr
     if not points:
         return Histogram()
     rows, prediction, label = np.array(points, dtype=np.float64).T
-    edges = np.linspace(0.0, 1.0, BUCKETS + 1)
     return Histogram(
-        edges.tolist(),
+        np.linspace(0.0, 1.0, BUCKETS + 1).tolist(),
         {
-            "label 0": _count(prediction, rows * (1 - label), edges),
-            "label 1": _count(prediction, rows * label, edges),
+            "label 0": _count(prediction, rows * (1 - label), 0.0, 1.0),
+            "label 1": _count(prediction, rows * label, 0.0, 1.0),
         },
     )
 
@@ -101,7 +93,16 @@ def _of_own_class(label: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return values
 
 
-def _count(values: np.ndarray, weight: np.ndarray, edges: np.ndarray) -> list[float]:
-    bucket = np.searchsorted(edges[1:-1], values, side="right")
+def _ends(models: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return a range that has nearly all rows of each model, by rows that are evenly apart where there are many."""
+    some = [values[:: 1 + len(values) // _MOST_SORTED] for values in models]
+    ends = [np.quantile(values.astype(np.float64), _TAILS) for values in some]
+    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _count(values: np.ndarray, weight: np.ndarray, low: float, high: float) -> list[float]:
+    place = (values.astype(np.float64) - low) * (BUCKETS / (high - low))
+    bucket = place.clip(0, BUCKETS - 1).astype(np.int64)
     counted: list[float] = np.bincount(bucket, weight, minlength=BUCKETS).tolist()
     return counted

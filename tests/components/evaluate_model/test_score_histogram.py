@@ -12,19 +12,6 @@ from retrainer.components.evaluate_model.score_histogram import (
 ONES = np.ones(4)
 
 
-def test_scores_of_two_labels_are_counted_by_label_with_their_weight():
-    label = np.array([0, 0, 1, 1])
-    found = make_histograms(
-        label, {"a": np.array([0.0, 0.049, 0.05, 1.0])}, np.array([1, 2, 4, 8])
-    )["a"]
-    assert list(found.groups) == ["label 0", "label 1"]
-    assert found.groups["label 0"][:2] == [3.0, 0.0]
-    # A bucket starts at its lower edge, and the last one has its upper edge, too.
-    assert found.groups["label 1"][:2] == [0.0, 4.0]
-    assert found.groups["label 1"][-1] == 8.0
-    assert not found.has_tails
-
-
 def test_numbers_have_buckets_that_both_models_share_and_a_long_tail_is_in_the_last_one():
     rng = np.random.default_rng(0)
     label = rng.normal(size=2_000)
@@ -60,26 +47,32 @@ def test_predictions_that_are_no_numbers_are_left_out_and_may_leave_nothing():
     found = make_histograms(np.array([0, 1, 0, 1]), {"a": np.array([np.nan, 0.5, 0.5, 0.5])}, ONES)
     assert sum(sum(group) for group in found["a"].groups.values()) == 3
     assert make_histograms(np.array([0, 1, 0, 1]), {"a": np.full(4, np.nan)}, ONES) == {}
-    assert make_histograms(np.zeros(4), {"a": np.zeros((4, 2, 2))}, ONES) == {}
 
 
-def test_calibration_buckets_give_the_same_histogram():
+def test_of_two_labels_the_histogram_is_of_calibration_buckets_however_fine():
     rng = np.random.default_rng(0)
     label = (rng.random(500) < 0.3).astype(float)
     prediction = rng.random(500)
-    direct = make_histograms(label, {"a": prediction}, np.ones(500))["a"]
-    bucket = (prediction * 1000).astype(int)
-    rows = np.bincount(bucket, minlength=1000)
-    known = rows > 0
-    points = [
-        (float(n), float(p), float(y))
-        for n, p, y in zip(
-            rows[known],
-            (np.bincount(bucket, prediction, 1000) / np.maximum(rows, 1))[known],
-            (np.bincount(bucket, label, 1000) / np.maximum(rows, 1))[known],
-            strict=True,
-        )
-    ]
-    found = histogram_of_shares(points)
-    for group, counted in direct.groups.items():
-        np.testing.assert_allclose(found.groups[group], counted, atol=1e-9)
+
+    def buckets(count):
+        bucket = (prediction * count).astype(int)
+        rows = np.bincount(bucket, minlength=count)
+        known = rows > 0
+        means = [np.bincount(bucket, of, count)[known] / rows[known] for of in (prediction, label)]
+        return list(zip(rows[known].astype(float), *means, strict=True))
+
+    found = histogram_of_shares(buckets(1000))
+    for one in (0, 1):
+        exact = np.histogram(prediction[label == one], BUCKETS, (0, 1))[0]
+        np.testing.assert_allclose(found.groups[f"label {one}"], exact, atol=1e-9)
+        same = histogram_of_shares(buckets(BUCKETS)).groups[f"label {one}"]
+        np.testing.assert_allclose(same, exact, atol=1e-9)
+    assert not found.has_tails
+    assert not histogram_of_shares([])
+
+
+def test_a_bucket_starts_at_its_lower_edge_and_the_last_one_has_its_upper_edge():
+    prediction = np.array([0.0, 0.049, 0.05, 0.3, 1.0])
+    weight = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    found = make_histograms(np.full(5, 0.5), {"a": prediction}, weight)["a"].groups["all rows"]
+    assert [found[place] for place in (0, 1, 6, 19)] == [3.0, 4.0, 8.0, 16.0]
