@@ -121,8 +121,9 @@ def compare_with(examples: Examples, champion: Champion, model: Model | None) ->
             f"compared on {able:,} of {total:,} rows, since {champion.name} can't answer the others ({words})"
         )
         examples = replace(examples, splits={**examples.splits, EVAL: tuple(parts)})
-    if remark := _seen_before(examples, champion):
-        remarks.append(remark)
+    for remark in (_seen_before(examples, champion), _changed_since(examples, champion)):
+        if remark:
+            remarks.append(remark)
     return Comparison(champion, examples, tuple(remarks), able < total)
 
 
@@ -234,6 +235,28 @@ def _seen_before(examples: Examples, champion: Champion) -> str:
     if not trained:
         return ""
     return f"{champion.name} trained on eval rows (spans {name_spans(trained)}), which favours it"
+
+
+def _changed_since(examples: Examples, champion: Champion) -> str:
+    """Describe eval spans that have other rows than when the champion was judged on them.
+
+    The models are compared on the rows of now; the metrics that the registry keeps of the champion are of others.
+    """
+    spans = list(dict.fromkeys(part.span for part in examples.splits[EVAL]))
+    changed = [
+        span
+        for span in spans
+        if span in champion.eval_versions
+        and examples.versions.get(span, champion.eval_versions[span])
+        != champion.eval_versions[span]
+    ]
+    judged = f"{champion.name} was judged on them, and both models are compared on the new rows"
+    if changed:
+        return f"the eval spans {name_spans(changed)} changed since {judged}"
+    rows = examples.rows(EVAL)
+    if champion.eval_rows not in (None, rows) and tuple(spans) == champion.eval_spans:
+        return f"the eval spans had {champion.eval_rows:,} rows and not {rows:,} when {judged}"
+    return ""
 
 
 def _fitting_parts(examples: Examples, model: Model) -> tuple[list[SpanPart], list[str]]:

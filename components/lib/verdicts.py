@@ -90,6 +90,8 @@ class Champion(_Artifact):
         digest: SHA-256 of the SavedModel's content.
         train_spans: The spans that it trained on, oldest first; empty if unknown.
         eval_spans: The spans that it was judged on, oldest first; empty if unknown.
+        eval_versions: The version of each of these spans then; empty if unknown.
+        eval_rows: How many rows they had in the eval split; None if unknown.
         settled: Why no model needs to be judged against it any more: the verdict of a push; otherwise empty.
     """
 
@@ -98,6 +100,8 @@ class Champion(_Artifact):
     digest: str | None = None
     train_spans: tuple[str, ...] = ()
     eval_spans: tuple[str, ...] = ()
+    eval_versions: Mapping[str, str] = field(default_factory=dict)
+    eval_rows: int | None = None
     settled: str = ""
 
     file: ClassVar[str] = "champion.json"
@@ -108,12 +112,17 @@ class Champion(_Artifact):
         """Describe a version of the registry; None for no model in service."""
         if version is None:
             return cls()
+        info = version.info
+        spans = tuple(info.get("eval_spans") or ())
+        versions = info.get("span_versions") or {}
         return cls(
             version.version,
             version.uri,
             version.digest,
-            train_spans=tuple(version.info.get("train_spans") or ()),
-            eval_spans=tuple(version.info.get("eval_spans") or ()),
+            train_spans=tuple(info.get("train_spans") or ()),
+            eval_spans=spans,
+            eval_versions={span: versions[span] for span in spans if span in versions},
+            eval_rows=(info.get("rows") or {}).get("eval"),
         )
 
     @property

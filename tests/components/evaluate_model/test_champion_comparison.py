@@ -10,12 +10,18 @@ import pyarrow as pa
 import pytest
 import tensorflow_model_analysis as tfma
 
-from retrainer.components.evaluate_model.champion_comparison import _FittingRows, has_no_answer
+from retrainer.components.evaluate_model.champion_comparison import (
+    _changed_since,
+    _FittingRows,
+    has_no_answer,
+)
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
 from retrainer.components.lib.evaluation.input_counts import Found, InputCounts
 from retrainer.components.lib.evaluation.input_rules import UNDEFINED
 from retrainer.components.lib.evaluation.metric_requirements import Requirement
+from retrainer.components.lib.examples import Examples, SpanPart
+from retrainer.components.lib.registry import ModelVersion
 from retrainer.components.lib.saved_model import load_model
 from retrainer.components.lib.verdicts import Blessing, Champion
 
@@ -259,3 +265,43 @@ def test_the_data_is_to_blame_for_nan_and_new_classes_and_the_champion_for_the_r
     assert has_no_answer(InputCounts(10, found={f"{rule}|{BASELINE}": found})) is has_none
     # The challenger's.
     assert not has_no_answer(InputCounts(10, found={f"{rule}|{CANDIDATE}": found}))
+
+
+def examples_of(versions: dict[str, str], rows: int = 600) -> Examples:
+    parts = tuple(SpanPart(span, f"spans/{span}", "all", rows, ()) for span in versions)
+    splits = {"train": (), "eval": parts}
+    return Examples("late", splits, tuple(versions), versions=versions)
+
+
+@pytest.mark.parametrize(
+    ("versions", "rows", "remark"),
+    [
+        ({"2013-02": "a"}, 600, ""),
+        ({"2013-03": "b"}, 700, ""),
+        ({"2013-02": "b"}, 600, "the eval spans 2013-02 changed since champion version 3 was judged on them"),
+        ({"2013-02": "b", "2013-03": "c"}, 600, "the eval spans 2013-02 changed since champion"),
+        ({"2013-02": "a"}, 500, "the eval spans had 600 rows and not 500 when champion version 3"),
+    ],
+    ids=["equal", "other spans", "changed", "one of two", "another split"],
+)  # fmt: skip
+def test_an_eval_split_that_changed_is_named(
+    versions: dict[str, str], rows: int, remark: str
+) -> None:
+    version = ModelVersion(
+        3,
+        "models/3",
+        "digest",
+        {
+            "eval_spans": ["2013-02"],
+            "train_spans": ["2013-01"],
+            "span_versions": {"2013-01": "z", "2013-02": "a"},
+            "rows": {"train": 9, "eval": 600},
+        },
+    )
+    found = _changed_since(examples_of(versions, rows), Champion.of(version))
+    assert found.startswith(remark)
+    assert bool(found) is bool(remark)
+
+
+def test_a_champion_of_which_nothing_is_known_is_compared_without_a_remark() -> None:
+    assert _changed_since(examples_of({"2013-02": "b"}), Champion(3, "models/3")) == ""
