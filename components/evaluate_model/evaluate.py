@@ -38,7 +38,7 @@ from .champion_policy import apply_policy, compare_by_policy
 from .evidence.checks import EvidenceCheck
 from .evidence.comparison import compare_on_evidence, compared_metrics
 from .evidence.settings import GateSettings, Otherwise
-from .fitness import ChallengerUnfitError, check_inputs, check_outputs
+from .fitness import ChallengerUnfitError, check_cluster, check_inputs, check_outputs
 from .gate import Verdict, add_evidence, add_prediction_checks, judge
 from .judged_rows import judged_rows
 from .many_slices import check_slices, describe_many
@@ -157,6 +157,7 @@ def evaluate(
         columns = named_columns(config)
         if settings.significance and settings.cluster:
             columns = list(dict.fromkeys([*columns, settings.cluster]))
+            check_cluster(rows, settings.cluster)
         names = [CANDIDATE, *([BASELINE] if against.exists else [])]
         models = {name: loaded[name] for name in names}
         asked = requirements_by_output(config)

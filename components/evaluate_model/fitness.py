@@ -11,11 +11,12 @@ from ..lib.evaluation.input_counts import InputCounts, binarized_classes
 from ..lib.evaluation.metric_requirements import Requirements
 from ..lib.examples import EVAL, Examples
 from ..lib.saved_model import Model, PredictionShapeError
+from ..lib.words import did_you_mean
 from .champion_comparison import LEAST_SHARE, ChampionUnfitError, has_no_answer, silent_rows
 from .evidence.comparison import OutputShape
 from .input_problems import column_problems, model_problems
 from .output_rows import output_words
-from .predict import CHALLENGER, OutputsDifferError, predict_outputs
+from .predict import CHALLENGER, OutputsDifferError, column_names, predict_outputs
 
 FIRST_ROWS = 16
 
@@ -31,6 +32,20 @@ class ChallengerUnfitError(Exception):
         """Take the reasons."""
         super().__init__("\n".join(reasons))
         self.reasons = tuple(reasons)
+
+
+def check_cluster(examples: Examples, cluster: str) -> None:
+    """Check that the eval split has the column that marks rows which depend on each other.
+
+    Raises:
+        RetrainerError: If no span has it.
+    """
+    have = {name for part in examples.splits[EVAL] for name in column_names(part)}
+    if have and cluster not in have:
+        near = did_you_mean(cluster, sorted(have), "It has")
+        raise RetrainerError(
+            f"gate.cluster names the column '{cluster}', but the eval split has no such column.{near}"
+        )
 
 
 def check_outputs(

@@ -1,13 +1,12 @@
 """What is wrong with the section `gate`, as far as it can be known without data."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...components.lib.evaluation.config_checks import Problem
 from ...components.lib.evaluation.paired.not_compared import NOT_COMPARED
 from ...components.lib.words import did_you_mean
-from .sections.gate import SignificanceConfig
 from .sections.retrain import RetrainConfig
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -23,10 +22,9 @@ def gate_problems(config: RetrainConfig) -> Iterator[Problem]:
         A problem for each, with its place.
     """
     asked = config.gate.require_significance
-    if asked:
-        yield from _not_compared(config)
-    if not isinstance(asked, SignificanceConfig):
+    if asked is None:
         return
+    yield from _not_compared(config, asked.metrics)
     known = list(_metric_names(config))
     for i, name in enumerate(asked.metrics):
         # What TFMA appends for classes and averages begins with an underscore.
@@ -36,13 +34,12 @@ def gate_problems(config: RetrainConfig) -> Iterator[Problem]:
             text = (
                 f"{place} names '{name}', and no metric of evaluation seems to be called so.{near}"
             )
-            yield Problem(text, stops=False, place=place)
+            # One that is like none may be a name that TFMA or Keras chooses.
+            yield Problem(text, stops="Did you mean" in near, place=place)
 
 
-def _not_compared(config: RetrainConfig) -> Iterator[Problem]:
+def _not_compared(config: RetrainConfig, named: Sequence[str]) -> Iterator[Problem]:
     """Find metrics that evaluate_model can't compare by, though it is asked to."""
-    asked = config.gate.require_significance
-    named = asked.metrics if isinstance(asked, SignificanceConfig) else []
     for place, name, metric in _metrics(config):
         has_threshold = metric.get("threshold") or metric.get("per_slice_thresholds")
         if metric.get("class_name") in NOT_COMPARED and (name in named if named else has_threshold):

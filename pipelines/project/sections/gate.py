@@ -1,8 +1,8 @@
 """The section of retrain.yaml on what a change against the champion must show."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .section import Section
 
@@ -88,11 +88,21 @@ class ChampionPolicyConfig(Section):
     )
 
 
+def _of_flag(value: Any) -> Any:
+    """Read true as the defaults and false as null, so that an error names the setting and no type of ours."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+def _or_flag(schema: dict[str, Any]) -> None:
+    schema["anyOf"].insert(0, {"type": "boolean"})
+
+
 class GateConfig(Section):
     """What a model must show beside TFMA's thresholds before it is blessed."""
 
-    require_significance: bool | SignificanceConfig = Field(
-        False,
+    require_significance: Annotated[SignificanceConfig | None, BeforeValidator(_of_flag)] = Field(
+        None,
+        json_schema_extra=_or_flag,
         description="Compare challenger and champion with confidence intervals: true for the defaults. On all rows the "
         "challenger must show that it is no worse; on a slice a loss must be shown before it counts.",
     )
@@ -111,14 +121,14 @@ class GateConfig(Section):
 
     @model_validator(mode="after")
     def _has_a_comparison(self) -> "GateConfig":
-        if not self.require_significance and (self.cluster or self.slices != SlicesConfig()):
+        if self.require_significance is None and (self.cluster or self.slices != SlicesConfig()):
             raise ValueError("cluster and slices need require_significance; set it to true")
         return self
 
     def evaluation_settings(self) -> dict[str, Any]:
         """Return the input `gate` of `evaluate_model`; empty where nothing is asked."""
         asked: dict[str, Any] = {}
-        if self.require_significance:
+        if self.require_significance is not None:
             names = {"require_significance", "cluster", "slices"}
             asked = self.model_dump(exclude_none=True, include=names)
         if self.champion != ChampionPolicyConfig():

@@ -41,9 +41,24 @@ def test_defaults_are_no_problem(check: Callable[..., list[str]]) -> None:
 
 def test_a_metric_that_is_not_computed_is_named(check: Callable[..., list[str]]) -> None:
     gate = {"require_significance": {"metrics": ["auc", "acu", "auc_classId:1"]}}
+    with pytest.raises(RetrainerError, match=r"metrics\[1\] names 'acu'.* Did you mean 'auc'\?"):
+        check(gate=gate)
+    # One that is like none may be a name that only TFMA knows.
+    gate = {"require_significance": {"metrics": ["auc", "rank_of_winner"]}}
     (found,) = [line for line in check(gate=gate) if "gate" in line]
-    assert "gate.require_significance.metrics[1] names 'acu'" in found
-    assert "Did you mean 'auc'?" in found
+    assert "gate.require_significance.metrics[1] names 'rank_of_winner'" in found
+
+
+def test_an_unknown_setting_is_named_as_it_is_written(check: Callable[..., list[str]]) -> None:
+    gate = {"require_significance": {"promote_on": "better", "margn": 0.1}}
+    with pytest.raises(RetrainerError) as error:
+        check(gate=gate)
+    first, second = sorted(str(error.value).splitlines())
+    assert (
+        "'gate.require_significance.promote_on' is 'better': input should be 'no_loss' or"
+        in second + first
+    )
+    assert "unknown key 'gate.require_significance.margn'. Did you mean 'margin'?" in first + second
 
 
 def test_an_engine_compares_too(check: Callable[..., list[str]]) -> None:

@@ -68,7 +68,7 @@ def test_without_a_champion_there_is_nothing_to_compare(run: Callable[..., Any])
         ),
         (
             {"require_significance": True, "cluster": "customer"},
-            "the column 'customer', but the eval split",
+            "gate.cluster names the column 'customer', but the eval split has no such column",
         ),
     ],
 )
