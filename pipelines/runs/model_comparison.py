@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
@@ -60,7 +60,8 @@ def compare_versions(
 ) -> Comparison:
     """Judge a version as if another one were the champion.
 
-    Both answer the evaluation rows of one span, by the metrics, slices and thresholds of `evaluation` in retrain.yaml.
+    Both answer the evaluation rows of one span, by the metrics, slices and thresholds of `evaluation` in retrain.yaml,
+    and what `gate` asks of a change.
 
     Args:
         config: The configuration.
@@ -90,7 +91,9 @@ def compare_versions(
             for name in ("examples", "champion", "evaluation", "blessing")
         }
         _write_examples(config, stored, folders["examples"])
-        Champion.of(other).write(folders["champion"])
+        # On which rows it was judged before is of no interest: these are chosen here.
+        champion = replace(Champion.of(other), eval_versions={}, eval_rows=None)
+        champion.write(folders["champion"])
         verdict = evaluate(
             folders["examples"],
             model,
@@ -102,6 +105,7 @@ def compare_versions(
             evaluation.slicing_specs,
             evaluation.options,
             evaluation.example_weight_key or "",
+            gate=config.gate.evaluation_settings(),
         )
         summary = EvaluationSummary.read(folders["blessing"])
     # The verdict says so of the other one.

@@ -89,6 +89,7 @@ def test_two_versions_answer_the_newest_spans_rows(config, tmp_path, capsys):
     found = compare_versions(config, 3, 4, str(report))
     assert (found.version, found.against, found.span) == (3, 4, "2026-02")
     assert found.verdict.startswith("blessed: ")
+    assert "interval of the change in auc +0." in found.verdict, "the section gate counts here, too"
     overall = found.summary.overall
     assert overall.rows == 400
     assert overall.metrics["auc"] > 0.8 > 0.2 > overall.champion["auc"]
