@@ -5,11 +5,9 @@ transforms is done here in plain calls of the same functions. Only this module, 
 `intervals` use TFMA's private names.
 """
 
-import gc
 import heapq
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
+from ..garbage import collection_paused
 from ..progress import progress
 from .array_metrics import prepare, prepare_by_query
 from .array_metrics.array_path import Fill, NotCoveredError, Rows
@@ -72,7 +71,7 @@ def evaluate_in_process(
     parts = [_prepare_part(config, scores, key) for key in query_keys(config)]
     plotted = _largest(slices, MOST_PLOTTED)
     results = []
-    with _no_collection():
+    with collection_paused():
         for done, (key, rows) in enumerate(slices.items()):
             progress("computing metrics by slice", done, len(slices))
             metrics: Metrics = {}
@@ -175,6 +174,7 @@ def _prepare_part(config: config_pb2.EvalConfig, scores: Scores, query_key: str)
     return _Part(config, computations, fills, derives, sampler(config), units, queries)
 
 
+@collection_paused()
 def write_results(
     results: list[tuple[SliceKey, Metrics]],
     config: config_pb2.EvalConfig,
@@ -200,6 +200,7 @@ def write_results(
     }
     combine = writer.CombineValidations(config, rubber_stamp=rubber_stamp)
     validation = combine.create_accumulator()
+    thresholds = _only_thresholds(config)
     for key, values in results:
         metrics = evaluator._filter_by_key_type((key, values), metric_types.MetricKey)
         plots = evaluator._filter_by_key_type((key, values), metric_types.PlotKey)
@@ -208,7 +209,7 @@ def write_results(
         by_kind[constants.PLOTS_KEY].append(writer.convert_slice_plots_to_proto(plots, []))
         by_kind["attributions"].append(writer.convert_slice_attributions_to_proto(attributions))
         validation = combine.add_input(
-            validation, metrics_validator.validate_metrics(metrics, config)
+            validation, metrics_validator.validate_metrics(metrics, thresholds)
         )
     for kind, messages in by_kind.items():
         _write_records(os.path.join(folder, f"{kind}-00000-of-00001.tfrecord"), messages)
@@ -220,16 +221,21 @@ def write_results(
         file.write(eval_config_writer._serialize_eval_run(config, data, "parquet", models) + "\n")
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause Python's garbage collector, which takes half the time, on buckets without cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def _only_thresholds(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
+    """Leave out the metrics without a threshold: TFMA makes all anew when it judges a slice."""
+    kept = config_pb2.EvalConfig()
+    kept.CopyFrom(config)
+    for spec in kept.metrics_specs:
+        judged = [
+            metric
+            for metric in spec.metrics
+            if metric.HasField("threshold")
+            or metric.per_slice_thresholds
+            or metric.cross_slice_thresholds
+        ]
+        del spec.metrics[:]
+        spec.metrics.extend(judged)
+    return kept
 
 
 def _fills(
