@@ -13,6 +13,7 @@ from ..lib.evaluation.input_rules import (
     WEIGHT,
 )
 from ..lib.evaluation.metric_requirements import Requirement, Requirements
+from ..lib.evaluation.ranking_columns import empty_problem
 from ..lib.words import number, plural
 
 
@@ -32,6 +33,10 @@ def column_problems(
         values.
     """
     problems = list(_of_column(counts, requirements, LABEL, label))
+    for place, found in counts.found.items():
+        rule, about = place.split("|", 1)
+        if rule == EMPTY and about not in (LABEL, WEIGHT):
+            problems.append(empty_problem(about, found.rows, counts.rows))
     if weight:
         problems += _of_column(counts, requirements, WEIGHT, weight)
         overall = counts.slices.get(slice_id(()))

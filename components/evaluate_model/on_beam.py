@@ -15,6 +15,7 @@ from ..lib.engine.beam_files import beam_path, sinks_shared
 from ..lib.engine.pipelines import Engine, open_engine, pipeline_options
 from ..lib.engine.places import download, upload, worker_files, worker_uri
 from ..lib.engine.work_items import WorkItems
+from ..lib.errors import RetrainerError
 from ..lib.evaluation.eval_config import label_column, prediction_column, query_keys
 from ..lib.evaluation.input_counts import (
     COUNTS_FILE,
@@ -220,6 +221,7 @@ def _cells(values: np.ndarray) -> pa.Array:
 def _evaluate(
     source: beam.PCollection, config: config_pb2.EvalConfig, folder: str, rubber_stamp: bool
 ) -> None:
+    _check_metrics(config)
     models = [
         tfma.types.EvalSharedModel(
             model_name=spec.name,
@@ -234,6 +236,25 @@ def _evaluate(
         eval_shared_model=models if len(models) > 1 else models[0],
         output_path=os.path.join(folder, ""),
     )
+
+
+def _check_metrics(config: config_pb2.EvalConfig) -> None:
+    """Refuse what TFMA's own pipeline fails on after all rows went through it.
+
+    Raises:
+        RetrainerError: If there is such a metric.
+    """
+    named = {metric.class_name for spec in config.metrics_specs for metric in spec.metrics}
+    if "QueryStatistics" in named and len(config.model_specs) > 1:
+        raise RetrainerError(
+            "QueryStatistics can't be computed on Beam beside a champion: TFMA fails on two models. Take it out, or "
+            "let evaluate_model run in its task's process."
+        )
+    if "R2Score" in named:
+        raise RetrainerError(
+            "R2Score can't be computed on Beam: TFMA fails on this metric of Keras. Use SquaredPearsonCorrelation, "
+            "or let evaluate_model run in its task's process."
+        )
 
 
 def _with_predictions(batch: pa.RecordBatch, predictions: Mapping[str, Any]) -> pa.RecordBatch:

@@ -26,9 +26,6 @@ ONE_HOT = {
 }
 """Metrics of one-hot labels, and what to use for a label of one number, which they misread in silence."""
 
-BY_QUERY = frozenset({"MinLabelPosition", "NDCG", "QueryStatistics"})
-"""TFMA's metrics that need a query_key."""
-
 COLUMN_ARGUMENTS = ("gain_key", "label_key", "example_id_key")
 """Arguments of metrics that name a column."""
 
@@ -168,7 +165,7 @@ def threshold_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
                     "slicing_specs: [{}] for all rows together.",
                     place=place,
                 )
-        for _, threshold in _thresholds(metric):
+        for _, threshold in thresholds_of(metric):
             yield from _bound_problems(threshold, name, place)
 
 
@@ -177,7 +174,7 @@ def blessing_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
     every = [
         (place, metric, *pair)
         for place, metric in list_metrics(config)
-        for pair in _thresholds(metric)
+        for pair in thresholds_of(metric)
     ]
     if not any(t.HasField("value_threshold") or t.HasField("change_threshold") for *_, t in every):
         yield Problem(
@@ -237,34 +234,6 @@ def metric_columns(config: "config_pb2.EvalConfig") -> Iterator[tuple[str, str]]
                 yield name, f"{place}.config.{argument}"
 
 
-def query_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
-    """Find metrics of rankings without queries, or without how many rows of a query count."""
-    for i, spec in enumerate(config.metrics_specs):
-        for j, metric in enumerate(spec.metrics):
-            place = f"{PLACE}.metrics_specs[{i}].metrics[{j}]"
-            if metric.class_name in BY_QUERY and not spec.query_key:
-                yield Problem(
-                    f"'{metric.class_name}' is a metric of rankings, and its metrics_specs has no query_key. Name the "
-                    "column that marks the rows of a query beside metrics: query_key: query_id.",
-                    place=place,
-                )
-            if metric.class_name != "NDCG":
-                continue
-            top_k = read_config(metric).get("top_k_list")
-            if not top_k and not spec.binarize.top_k_list.values:
-                yield Problem(
-                    "'NDCG' needs to know how many rows of a query count. Add them beside metrics: binarize: "
-                    "{top_k_list: {values: [10]}}.",
-                    place=place,
-                )
-            elif top_k and any(_thresholds(metric)):
-                yield Problem(
-                    "TFMA does not find the results that the threshold of 'NDCG' is about where top_k_list stands in "
-                    f"its config. Put it beside metrics: binarize: {{top_k_list: {{values: {json.dumps(top_k)}}}}}.",
-                    place=place,
-                )
-
-
 def list_metrics(
     config: "config_pb2.EvalConfig",
 ) -> Iterator[tuple[str, "config_pb2.MetricConfig"]]:
@@ -274,7 +243,7 @@ def list_metrics(
             yield f"{PLACE}.metrics_specs[{i}].metrics[{j}]", metric
 
 
-def _thresholds(
+def thresholds_of(
     metric: "config_pb2.MetricConfig",
 ) -> Iterator[tuple["config_pb2.SlicingSpec | None", Any]]:
     """List a metric's thresholds, each with the slices that it is about; None means every slice."""

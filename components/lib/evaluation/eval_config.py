@@ -14,12 +14,12 @@ from .config_checks import (
     Problem,
     metric_columns,
     metric_problems,
-    query_problems,
     threshold_problems,
 )
 from .eval_specs import read_specs, settings_problems
 from .metric_instances import instance_problems
 from .output_checks import output_problems
+from .query_checks import query_problems
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY

@@ -13,11 +13,11 @@ from .config_checks import (
     blessing_problems,
     column_problems,
     metric_problems,
-    query_problems,
     threshold_problems,
     unknown_fields,
 )
 from .output_checks import output_problems
+from .query_checks import query_problems
 from .tfma_reference import load_messages
 
 if TYPE_CHECKING:

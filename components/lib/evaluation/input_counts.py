@@ -3,15 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from .input_rules import rules
+from .input_rules import EMPTY, rules
 from .metric_requirements import Requirement, Requirements, is_about
 from .prediction_counts import PredictionCounts, count_predictions
+from .ranking_columns import rows_without
 from .scores import Scores
 from .slices import SliceKey, slice_rows
 
@@ -192,7 +194,8 @@ def count_outputs(
         As `count_inputs`; a row is good if it is for each output.
     """
     classes = {output: binarized_classes(config, output) for output in scores.by_output}
-    found, good = _count(scores.by_output, requirements, config.slicing_specs, classes)
+    lacking = dict(rows_without(config, scores.slices))
+    found, good = _count(scores.by_output, requirements, config.slicing_specs, classes, lacking)
     first = next(iter(found.values()))
     return (replace(first, by_output=found) if scores.outputs else first), good
 
@@ -202,6 +205,7 @@ def _count(
     requirements: Mapping[str, Requirements],
     slicing_specs: Sequence[config_pb2.SlicingSpec],
     classes: Mapping[str, Sequence[int]],
+    lacking: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> tuple[dict[str, InputCounts], np.ndarray]:
     found: dict[str, InputCounts] = {}
     first = next(iter(scores.values()))
@@ -209,6 +213,11 @@ def _count(
     for output, one in scores.items():
         found[output], fine = _find_faults(one, requirements[output])
         good &= fine
+        for setting, empty in lacking.items():
+            if empty.any():
+                count = int(np.count_nonzero(empty))
+                found[output].found[f"{EMPTY}|{setting}"] = Found(count)
+                good &= ~empty
     if not good.all():
         # The other rows are left out, or nothing is evaluated at all.
         scores = {output: one.of(good) for output, one in scores.items()}

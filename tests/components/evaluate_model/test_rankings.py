@@ -294,3 +294,40 @@ def test_the_gate_names_the_results_of_a_metric_that_has_several(
             frame=frame,
             gate={"require_significance": {"metrics": ["ndcg"]}},
         )
+
+
+ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+
+
+@pytest.mark.parametrize("beam_args", [[], pytest.param(ON_BEAM, marks=pytest.mark.slow)])
+def test_rows_without_a_query_are_counted_and_named(
+    run: Callable[..., Any], some_flights: pd.DataFrame, beam_args: list[str]
+) -> None:
+    frame = some_flights.assign(
+        search=some_flights.tailnum, gain=some_flights.dep_delay.astype("float64")
+    )
+    no_search, no_gain = (int(frame[name][-600:].isna().sum()) for name in ("search", "gain"))
+    ndcg = {"class_name": "NDCG", "config": {"gain_key": "gain", "top_k_list": [3]}}
+    with pytest.raises(RetrainerError) as error:
+        run(
+            [{"query_key": "search", "metrics": [ndcg]}],
+            frame=frame,
+            beam_args=beam_args,
+        )
+    first, second = str(error.value).splitlines()
+    assert first.startswith(f"the query_key 'search' is empty in {no_search} of 600 eval rows.")
+    assert second.startswith(f"the gain_key 'gain' is empty in {no_gain} of 600 eval rows.")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"query_key": "carrier", "metrics": [STATISTICS]}, "TFMA fails on two models"),
+        ({"metrics": [{"class_name": "R2Score"}]}, "Use SquaredPearsonCorrelation"),
+    ],
+)
+def test_what_tfma_fails_on_is_refused_on_beam_before_rows_are_read(
+    run: Callable[..., Any], spec: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RetrainerError, match=words):
+        run([spec], beam_args=ON_BEAM)

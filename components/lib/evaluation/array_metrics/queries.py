@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...errors import RetrainerError
-from ...words import plural
+from ..ranking_columns import empty_problem
 from .array_path import NotCoveredError, Rows
 
 
@@ -39,9 +39,7 @@ class Queries:
         column = table[name]
         if column.null_count:
             raise RetrainerError(
-                f"the query_key '{name}' is empty in {column.null_count:,} of {plural(len(column), 'eval row')}, and "
-                "each row is of one query. Quarantine such rows when they are ingested, or fill the column in the "
-                "source."
+                empty_problem(f"query_key '{name}'", column.null_count, len(column))
             )
         codes = column.combine_chunks().dictionary_encode()
         if isinstance(codes, pa.ChunkedArray):

@@ -7,7 +7,7 @@ import pyarrow as pa
 from tensorflow_model_analysis.metrics import min_label_position, ndcg, query_statistics
 
 from ...errors import RetrainerError
-from ...words import plural
+from ..ranking_columns import empty_problem
 from .array_path import Columns, Fill, NotCoveredError, QueryPath, Rows
 from .queries import Queries
 
@@ -93,10 +93,7 @@ def _numbers(features: pa.Table, name: str, setting: str) -> np.ndarray:
             f"the {setting} '{name}' is {column.type}, but a ranking needs numbers. Name another column."
         )
     if column.null_count:
-        raise RetrainerError(
-            f"the {setting} '{name}' is empty in {column.null_count:,} of {plural(len(column), 'eval row')}. Fill it "
-            "in the source, with 0 for a row that is of no use to anybody."
-        )
+        raise RetrainerError(empty_problem(f"{setting} '{name}'", column.null_count, len(column)))
     return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
 
