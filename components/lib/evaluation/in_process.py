@@ -222,7 +222,7 @@ def write_results(
 
 
 def _only_thresholds(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
-    """Leave out the metrics without a threshold: TFMA makes all anew when it judges a slice."""
+    """Leave out the metrics without a threshold: TFMA makes each of them again for every slice that it judges."""
     kept = config_pb2.EvalConfig()
     kept.CopyFrom(config)
     for spec in kept.metrics_specs:

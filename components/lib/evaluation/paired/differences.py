@@ -1,5 +1,6 @@
 """The difference of two models' metrics on each slice, with its standard error."""
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def paired_differences(
         for key, rows in slice_rows(scores.slices, config.slicing_specs).items():
             count = scores.rows if isinstance(rows, slice) else len(rows)
             for part in parts if not key or count >= least_rows else ():
-                results += _compare(key, count, list(part.draws(rows)), metrics, names)
+                results += _compare(key, count, part.draws(rows), metrics, names)
     return results
 
 
@@ -172,21 +173,26 @@ def _prepare_part(
 def _compare(
     slice_key: SliceKey,
     rows: int,
-    draws: list[Metrics],
+    draws: Iterator[Metrics],
     metrics: Collection[str],
     names: Callable[[metric_types.MetricKey], str],
 ) -> Iterator[PairedDifference]:
     """Compare two models on one slice: over all of its rows first among the draws, then without each group."""
+    whole = next(draws)
     wanted: Mapping[metric_types.MetricKey, str] = {
         key: names(key)
-        for key in draws[0]
+        for key in whole
         if key.model_name == CANDIDATE and not key.is_diff and names(key) in metrics
     }
-    for key, name in wanted.items():
-        other = key.make_baseline_key(BASELINE)
-        if np.size(draws[0][key]) != 1:
-            raise NotCoveredError(f"{name} (several values)")
-        pairs = np.array([[float(draw[key]), float(draw[other])] for draw in draws])
+    if several := [name for key, name in wanted.items() if np.size(whole[key]) != 1]:
+        raise NotCoveredError(f"{several[0]} (several values)")
+    others = {key: key.make_baseline_key(BASELINE) for key in wanted}
+    # Nothing else is kept of a draw, such as its matrices.
+    found = [
+        [[float(draw[key]), float(draw[other])] for key, other in others.items()]
+        for draw in itertools.chain([whole], draws)
+    ]
+    for pairs, name in zip(np.array(found).swapaxes(0, 1), wanted.values(), strict=True):
         challenger, champion = pairs[0].tolist()
         without = pairs[1:]
         yield PairedDifference(

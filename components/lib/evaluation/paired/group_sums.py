@@ -218,6 +218,7 @@ class _Matrices:
         present = np.flatnonzero(np.bincount(place, minlength=self.bins))
         place, bins = np.searchsorted(present, place), len(present)
         thresholds = [_merge(one, present) for one in self.thresholds]
+        places = [_as_slice(one.first) for one in thresholds]
         cell = group.astype(np.int64) * bins + place
         above = []
         for part in (self.positive, self.negative):
@@ -235,8 +236,8 @@ class _Matrices:
                 for total, sums in zip(whole, above, strict=True)
             )
             found = {}
-            for one in thresholds:
-                tp, fp = positive[one.first], negative[one.first]
+            for one, first in zip(thresholds, places, strict=True):
+                tp, fp = positive[first], negative[first]
                 found[one.key] = binary_confusion_matrices.Matrices(
                     thresholds=one.values,
                     tp=tp,
@@ -245,6 +246,13 @@ class _Matrices:
                     fn=positive[0] - tp,
                 )
             yield found
+
+
+def _as_slice(places: np.ndarray) -> np.ndarray | slice:
+    """Return places that follow each other as a slice, which copies nothing."""
+    if len(places) and np.all(np.diff(places) == 1):
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 def _merge(thresholds: _Thresholds, present: np.ndarray) -> _Thresholds:
