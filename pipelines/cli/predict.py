@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,28 +55,32 @@ def predict(source: str, file: Path, output: str | None, model: str | None, as_j
     pattern, span = _pattern_of(source)
     to_file = _is_one_file(output or "")
     check_libraries()
-    predicted = score(
-        pattern,
-        config.store,
-        _settings(loaded),
-        model=model or own.model,
-        span=span,
-        schema_uri=config.validation.schema_uri or "",
-        output="" if to_file else _place(output or own.output or ""),
-    )
-    (made,) = predicted.sets
-    where = made.uri
-    if to_file:
-        where = str(output)
-        _write_table(made, where)
-    if as_json:
-        click.echo(json.dumps({**asdict(made), "output": where}, indent=2))
-        return
-    click.echo(f"{predicted.verdict}\nwrote {where}")
-    if predicted.errors:
-        batches = read_predictions(made, ["row", "error"])
-        first = next(row for batch in batches for row in batch.to_pylist() if row["error"])
-        click.echo(f"the first row without one is row {first['row']}: {first['error']}", err=True)
+    # Monitoring judges what is in the store's predictions: one file that somebody scores is no traffic.
+    with tempfile.TemporaryDirectory(prefix="retrainer-predict-") as scratch:
+        predicted = score(
+            pattern,
+            config.store,
+            _settings(loaded),
+            model=model or own.model,
+            span=span,
+            schema_uri=config.validation.schema_uri or "",
+            output=scratch if to_file else _place(output or own.output or ""),
+        )
+        (made,) = predicted.sets
+        where = made.uri
+        if to_file:
+            where = str(output)
+            _write_table(made, where)
+        if as_json:
+            written = replace(made, uri=where, files=()) if to_file else made
+            click.echo(json.dumps({**asdict(written), "output": where}, indent=2))
+            return
+        click.echo(f"{predicted.verdict}\nwrote {where}")
+        if predicted.errors:
+            batches = read_predictions(made, ["row", "error"])
+            first = next(row for batch in batches for row in batch.to_pylist() if row["error"])
+            words = f"the first row without one is row {first['row']}: {first['error']}"
+            click.echo(words, err=True)
 
 
 def _pattern_of(source: str) -> tuple[str, str]:

@@ -57,6 +57,15 @@ def test_a_file_is_scored_into_a_file(folder, tmp_path, ending):
     assert [float(row["prediction"]) for row in (rows[0], rows[2])] == [3.0, 4.0]
     assert rows[1]["status"] == "error"
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
+    # Monitoring takes what is there for traffic.
+    assert not (folder / "store" / "predictions").exists()
+
+
+def test_a_file_that_is_scored_into_a_file_is_described_as_such(folder, tmp_path):
+    output = str(tmp_path / "out.csv")
+    shown = run("predict", folder / "new/1.csv", "--file", folder, "-o", output, "--json")
+    written = json.loads(shown.stdout)
+    assert (written["rows"], written["uri"], written["output"]) == (3, output, output)
 
 
 def test_without_an_output_the_store_has_the_predictions(folder):
