@@ -266,7 +266,7 @@ def evaluate(
             blessing_path,
             report_path,
         )
-    verdict = add_evidence(verdict, done.evidence)
+    verdict = add_evidence(verdict, done.evidence, champion.name)
     verdict = add_prediction_checks(verdict, done.predictions)
     verdict = apply_policy(
         verdict, champion, champion_model, examples, comparison, settings.champion

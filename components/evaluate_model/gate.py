@@ -94,12 +94,13 @@ def judge(evaluation: Evaluation, champion: Champion) -> Verdict:
     return Verdict(blessed, tuple(reasons), _summary(evaluation, champion, blessed, reasons))
 
 
-def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck]) -> Verdict:
+def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck], champion: str) -> Verdict:
     """Refuse a challenger whose change against the champion fails the checks on evidence.
 
     Args:
         verdict: The verdict by the thresholds.
         evidence: The checks; empty if none was asked for, or there is no champion to compare with.
+        champion: The champion's name.
 
     Returns:
         The verdict by both. Its summary has the interval of the first metric's difference.
@@ -112,6 +113,8 @@ def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck]) -> Verdict
     if first is None or not verdict.blessed:
         return verdict
     interval = f"interval of the change in {first.metric} {signed_range(first.low, first.high)}"
+    if first.low == first.high == 0:
+        interval = f"{first.metric} is that of {champion} whichever rows are left out"
     return replace(verdict, summary=f"{verdict.summary}; {interval}")
 
 

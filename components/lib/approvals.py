@@ -5,7 +5,7 @@ so of two people who decide at once one gets an error. No run waits meanwhile.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -26,6 +26,8 @@ class ApprovalState(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     REFUSED = "refused"
+    SUPERSEDED = "superseded"
+    """Pending, but another champion came into service since. No record says so: see `standing`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Approval:
     @property
     def words(self) -> str:
         """Who decided and why, such as `refused by ann (too many refunds)`."""
+        if self.state == ApprovalState.SUPERSEDED:
+            return f"superseded: it was compared with {version_words(self.champion)}, which is not the champion now"
         by = f" by {self.by}" if self.by else ""
         return f"{self.state}{by}{f' ({self.why})' if self.why else ''}"
 
@@ -67,6 +71,21 @@ def approval_of(registry: Registry, version: int) -> Approval | None:
     return Approval(
         ApprovalState(content["state"]), content["champion"], number=newest.number, **words
     )
+
+
+def standing(approval: Approval | None, champion: int | None) -> Approval | None:
+    """Return what an approval comes to beside the champion of now.
+
+    Args:
+        approval: What was decided about a version; None if nobody was asked.
+        champion: The version in service; None for none.
+
+    Returns:
+        The same, or superseded: nobody can approve a version that was compared with another champion.
+    """
+    if approval and approval.state == ApprovalState.PENDING and approval.champion != champion:
+        return replace(approval, state=ApprovalState.SUPERSEDED)
+    return approval
 
 
 def ask(registry: Registry, version: int, champion: int | None, run: str = "") -> Approval:
@@ -159,10 +178,11 @@ def refuse(registry: Registry, version: int, info: Mapping[str, Any]) -> Approva
 
 
 def pending_versions(registry: Registry) -> list[int]:
-    """List the complete versions that wait for a person, oldest first."""
+    """List the complete versions that a person can approve, oldest first."""
     found = []
+    champion = registry.version_of(CHAMPION)
     for one in registry.versions():
-        approval = approval_of(registry, one.version)
+        approval = standing(approval_of(registry, one.version), champion)
         if approval and approval.state == ApprovalState.PENDING:
             found.append(one.version)
     return found

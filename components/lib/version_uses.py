@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .approvals import ApprovalState, approval_of
+from .approvals import ApprovalState, approval_of, standing
 from .promotions import rollback_target
-from .registry import Registry
+from .registry import CHAMPION, Registry
 from .serving.deployments import versions_in_use
 from .serving.rollout_records import RolloutRecords
 from .store import Store
@@ -44,7 +44,7 @@ def describe_uses(version: int, uses: Sequence[VersionUse]) -> str:
 
 
 def _alias_uses(registry: Registry, version: int) -> Iterator[VersionUse]:
-    approval = approval_of(registry, version)
+    approval = standing(approval_of(registry, version), registry.version_of(CHAMPION))
     if approval and approval.state == ApprovalState.PENDING:
         yield VersionUse(
             "it waits for approval",

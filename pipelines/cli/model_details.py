@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...components.lib.aliases import AliasMove, Hold
-from ...components.lib.approvals import Approval, ApprovalState, approval_of
+from ...components.lib.approvals import Approval, ApprovalState, approval_of, standing
 from ...components.lib.errors import RetrainerError
 from ...components.lib.evaluation_summary import EvaluationSummary
 from ...components.lib.model_versions import CARD_PAGE, Incomplete, ModelVersion
@@ -53,7 +53,7 @@ class ModelDetails:
 
     @property
     def state(self) -> str:
-        """`champion`, `held`, `pending`, `refused`, or empty."""
+        """`champion`, `held`, `pending`, `superseded`, `refused`, or empty."""
         if self.is_champion or self.hold:
             return "champion" if self.is_champion else "held"
         is_open = self.approval and self.approval.state != ApprovalState.APPROVED
@@ -98,7 +98,7 @@ def model_details(store: str, version: int | str) -> ModelDetails:
         found,
         newest is not None and newest.version == number,
         hold,
-        approval_of(registry, number),
+        standing(approval_of(registry, number), newest.version if newest else None),
         tuple(one.what for one in version_uses(store, number)),
         registry.evaluation_summary(number),
         tuple(one for one in reversed(moves) if number in (one.version, one.previous)),

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...components.lib.approvals import ApprovalState, approval_of
+from ...components.lib.approvals import ApprovalState, approval_of, standing
 from ...components.lib.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import name_spans
@@ -25,8 +25,8 @@ def list_models(store: str) -> list[dict[str, Any]]:
 
     Returns:
         For each version, newest first: `version`, `uri`, `digest`, `info`, whether it is the `champion`, whether it is
-        `held`, and its `approval` (`pending`, `approved` or `refused`; None if no person was asked). A folder that is
-        no version has `version` and `incomplete`, which says what is wrong with it.
+        `held`, and its `approval` (`pending`, `superseded`, `approved` or `refused`; None if no person was asked). A
+        folder that is no version has `version` and `incomplete`, which says what is wrong with it.
     """
     registry = Registry(Store(store).models_uri)
     newest = registry.alias(CHAMPION).newest()
@@ -38,7 +38,7 @@ def list_models(store: str) -> list[dict[str, Any]]:
             **vars(one),
             "champion": one.version == champion,
             "held": any(hold.covers(one.digest) for hold in held),
-            "approval": _approval(registry, one.version),
+            "approval": _approval(registry, one.version, champion),
         }
         for one in versions
     ]
@@ -87,15 +87,15 @@ def print_models(models: Sequence[dict[str, Any]], console: Console | None = Non
         console.print("no model is in service")
 
 
-def _approval(registry: Registry, version: int) -> str | None:
-    found = approval_of(registry, version)
+def _approval(registry: Registry, version: int, champion: int | None) -> str | None:
+    found = standing(approval_of(registry, version), champion)
     return str(found.state) if found else None
 
 
 def _waits(model: dict[str, Any]) -> str:
     """Return what a person decided or has to decide; an approved version that was replaced is like any other."""
     approval = model["approval"]
-    return approval if approval in (ApprovalState.PENDING, ApprovalState.REFUSED) else ""
+    return approval if approval and approval != ApprovalState.APPROVED else ""
 
 
 def _cells(model: dict[str, Any]) -> list[str]:

@@ -92,7 +92,8 @@ def judge_differences(
     overall = [one for one in differences if not one.slice_key]
     slices = [one for one in differences if one.slice_key]
     checks = [
-        _judge_all_rows(one, directions[one.metric], significance, champion) for one in overall
+        _judge_all_rows(one, directions[one.metric], significance, champion, settings.cluster)
+        for one in overall
     ]
     checks += _judge_slices(slices, directions, settings, significance, champion)
     if settings.slices.max_gap is not None:
@@ -112,7 +113,7 @@ def margin_of(one: PairedDifference, direction: int, significance: Significance)
 
 
 def _judge_all_rows(
-    one: PairedDifference, direction: int, significance: Significance, champion: str
+    one: PairedDifference, direction: int, significance: Significance, champion: str, cluster: str
 ) -> EvidenceCheck:
     is_gain = significance.promote_on == PromoteOn.GAIN
     bound = 0.0 if is_gain else -direction * margin_of(one, direction, significance)
@@ -120,9 +121,9 @@ def _judge_all_rows(
     check = _check(Kind.GAIN if is_gain else Kind.NO_LOSS, one, low, high, bound)
     if not one.undefined and math.isfinite(one.challenger) and not math.isfinite(one.champion):
         # As a change threshold, it is not judged because of the champion's predictions.
-        return _with(check, None, _no_evidence(one))
+        return _with(check, None, _no_evidence(one, cluster))
     if not _has_evidence(one):
-        reason = f"{one.metric}: {_no_evidence(one)}, so nothing is shown about its change"
+        reason = f"{one.metric}: {_no_evidence(one, cluster)}, so nothing is shown about its change"
         return _with(check, False, reason)
     # The end of the interval on the side of a loss.
     worst = low if direction == HIGHER else high
@@ -155,7 +156,7 @@ def _explain(
     wanted = "a gain" if is_gain else f"that the loss is below {allowed}"
     room = direction * (one.difference - check.bound)
     if room <= 0:
-        end = "there is none" if is_gain else f"at most {allowed} may be lost"
+        end = "there is no gain" if is_gain else f"at most {allowed} may be lost"
         return f"{values}, {interval}): {end}"
     reach = abs(one.difference - (check.low if direction == HIGHER else check.high))
     needed = math.ceil(one.rows * (reach / room) ** 2)
@@ -187,7 +188,9 @@ def _judge_slices(
         if id(one) not in adjusted:
             few = f"{plural(one.rows, 'row')}, and gate.slices.min_rows is {settings.slices.min_rows:,}"
             yield _with(
-                check, None, few if one.rows < settings.slices.min_rows else _no_evidence(one)
+                check,
+                None,
+                few if one.rows < settings.slices.min_rows else _no_evidence(one, settings.cluster),
             )
             continue
         chance = float(adjusted[id(one)])
@@ -305,7 +308,7 @@ def _has_evidence(one: PairedDifference) -> bool:
     return not one.undefined and one.groups >= LEAST_GROUPS and math.isfinite(one.error)
 
 
-def _no_evidence(one: PairedDifference) -> str:
+def _no_evidence(one: PairedDifference, cluster: str) -> str:
     if one.undefined:
         return one.undefined
     if not math.isfinite(one.challenger):
@@ -313,7 +316,8 @@ def _no_evidence(one: PairedDifference) -> str:
     if not math.isfinite(one.champion):
         return "undefined for the champion"
     if one.groups < LEAST_GROUPS:
-        return f"{plural(one.groups, 'group')} of rows, and at least {LEAST_GROUPS} are needed"
+        what = f"values of '{cluster}' (gate.cluster)" if cluster else "groups of rows"
+        return f"{one.groups} {what}, and an interval needs at least {LEAST_GROUPS}"
     return "it has no value when some of the rows are left out"
 
 

@@ -12,12 +12,15 @@ from retrainer.components.lib.approvals import (
     ask,
     pending_versions,
     refuse,
+    standing,
 )
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.promotions import promote, roll_back
 from retrainer.components.lib.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.version_uses import version_uses
+from retrainer.pipelines.cli.model_details import model_details
+from retrainer.pipelines.cli.show_models import list_models
 
 ANN = {"by": "ann", "why": "checked"}
 
@@ -79,6 +82,44 @@ def test_another_champion_than_the_one_compared_with_stops_an_approval(registry:
     ask(registry, 2, 3)
     approve(registry, 2, ANN)
     assert registry.version_of(CHAMPION) == 2
+
+
+def test_a_version_whose_champion_was_replaced_is_superseded(
+    store: str, registry: Registry
+) -> None:
+    ask(registry, 2, 1)
+    ask(registry, 3, 1)
+    assert pending_versions(registry) == [2, 3]
+    approve(registry, 3, ANN)
+    assert pending_versions(registry) == []
+    left = standing(approval_of(registry, 2), 3)
+    assert left
+    assert left.state == ApprovalState.SUPERSEDED
+    assert left.words == "superseded: it was compared with version 1, which is not the champion now"
+    assert [one["approval"] for one in list_models(store)] == ["approved", "superseded", None]
+    assert model_details(store, 2).state == "superseded"
+    assert version_uses(store, 2) == [], "nobody can approve it, so it may be deleted"
+    # Its refusal is still a word on its content.
+    assert refuse(registry, 2, ANN).state == ApprovalState.REFUSED
+
+
+def test_of_two_who_approve_at_once_one_does_and_the_version_serves_once(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(registry, 2, 1)
+    alias = type(registry.alias(CHAMPION))
+    read, newest = alias.newest, registry.alias(CHAMPION).newest()
+
+    def approve_meanwhile(_: object) -> object:
+        monkeypatch.setattr(alias, "newest", read)
+        approve(registry, 2, {"by": "bo", "why": "first"})
+        return newest
+
+    monkeypatch.setattr(alias, "newest", approve_meanwhile)
+    with pytest.raises(RetrainerError, match="somebody else decided about version 2"):
+        approve(registry, 2, ANN)
+    moves = registry.alias(CHAMPION).moves()
+    assert [(move.version, move.by) for move in moves[1:]] == [(2, "bo")]
 
 
 def test_a_held_version_can_not_be_approved(registry: Registry) -> None:

@@ -46,7 +46,7 @@ def test_an_equal_model_shows_no_loss_but_no_gain_either() -> None:
     assert (check.low, check.high) == pytest.approx((-0.00166, 0.00166), abs=1e-5)
     (gain,) = judge(ALL, promote_on=PromoteOn.GAIN)
     assert gain.passed is False
-    assert "there is none" in gain.reason
+    assert "there is no gain" in gain.reason
 
 
 def test_at_the_margin_the_interval_decides_not_the_value() -> None:
@@ -111,13 +111,20 @@ def test_a_small_slice_is_not_judged_and_says_why() -> None:
     _, first, second = judge(ALL, small, few_groups)
     assert (first.passed, second.passed) == (None, None)
     assert first.reason == "199 rows, and gate.slices.min_rows is 200"
-    assert second.reason == "9 groups of rows, and at least 10 are needed"
+    assert second.reason == "9 groups of rows, and an interval needs at least 10"
 
 
 def test_without_evidence_on_all_rows_the_model_is_refused() -> None:
     (check,) = judge(replace(ALL, groups=5))
     assert check.passed is False
-    assert "5 groups of rows, and at least 10 are needed" in check.reason
+    assert "5 groups of rows, and an interval needs at least 10" in check.reason
+    settings = GateSettings(Significance(), cluster="channel")
+    (check,) = judge_differences(
+        [replace(ALL, groups=3)], {"auc": HIGHER}, settings, "champion version 3"
+    )
+    assert check.reason.startswith(
+        "auc: 3 values of 'channel' (gate.cluster), and an interval needs at least 10"
+    )
 
 
 def test_a_gap_between_slices() -> None:

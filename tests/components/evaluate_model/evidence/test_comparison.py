@@ -162,3 +162,13 @@ def test_a_metric_that_predictions_leave_undefined(
     assert overall["passed"] is passed
     assert words in overall["reason"]
     assert outcome.blessing["blessed"] is (passed is None)
+
+
+def test_a_model_that_is_the_champion_again_does_not_differ(run: Callable[..., Any]) -> None:
+    same = {"challenger": "late", "champion": "late"}
+    outcome = run(specs(0.5), **same, gate={"require_significance": True})
+    assert outcome.verdict.endswith(
+        "; auc is that of champion version 3 whichever rows are left out"
+    )
+    gain = run(specs(0.5), **same, gate={"require_significance": {"promote_on": "gain"}})
+    assert gain.verdict.endswith("interval of the difference ±0 to ±0): there is no gain")
