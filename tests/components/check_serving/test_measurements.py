@@ -102,3 +102,23 @@ def test_memory_that_the_system_does_not_tell_is_not_judged(served, monkeypatch,
     _, record = served(lambda x: x * 2, memory_requests=10)
     assert record["ok"]
     assert record["memory_mb"] is None
+
+
+@needs_counts
+@pytest.mark.slow
+@pytest.mark.parametrize("floats", [256, 8])
+def test_a_cache_that_is_never_emptied_is_found_by_its_size(served, floats):
+    cache = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, [0.0] * floats)
+
+    def remembering(x):
+        key = tf.random.uniform([1], 0, 1 << 60, tf.int64)
+        inserted = cache.insert(key, tf.zeros([1, floats]))
+        with tf.control_dependencies([inserted] if inserted is not None else []):
+            return tf.where(tf.math.is_nan(x), 0.0, x) * 2.0
+
+    verdict, record = served(remembering, state=cache, memory_requests=10_000)
+    # Also where it is small, the first requests show it, and all are sent.
+    assert record["memory_mb"]["requests"] == 10_000
+    # A kilobyte a request is more than 8 MiB in ten thousand; 32 bytes and an entry of a table are not.
+    assert record["ok"] == (floats == 8), verdict
+    assert ("in 10,000 requests, more than max_memory_growth_mb 8" in verdict) == (floats == 256)
