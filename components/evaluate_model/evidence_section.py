@@ -11,6 +11,8 @@ from .evidence.checks import EvidenceCheck, Kind, signed_range
 from .gate import difference
 
 MOST_ROWS = 400
+MOST_OPEN = 10
+"""Slices that passed are open up to this many: the thresholds must not be a screen away from the verdict."""
 WIDTH, HEIGHT = 180, 18
 _TITLES = {
     Kind.NO_LOSS: "no loss",
@@ -34,8 +36,9 @@ def render_evidence(checks: Sequence[EvidenceCheck]) -> Markup:
     failed = [check for check in checks if check.passed is False]
     passed = [check for check in checks if check.passed]
     rest = [check for check in checks if check.passed is None]
-    # What a metric's changes are compared by eye with: the same scale in all of its rows.
-    scales = {metric: _reach(checks, metric) for metric in {check.metric for check in checks}}
+    slices = [check for check in passed if check.kind == Kind.SLICE_LOSS]
+    folded = slices if len(slices) > MOST_OPEN else []
+    first = [*failed, *(check for check in passed if check not in folded)]
     columns: list[str | Column] = [
         "",
         "Metric",
@@ -45,22 +48,27 @@ def render_evidence(checks: Sequence[EvidenceCheck]) -> Markup:
         "Interval around 0",
         Column("Bound", number=True, wide_only=True),
     ]
-    judged = [*failed, *passed]
 
     def table(some: Sequence[EvidenceCheck]) -> Markup:
+        # What a metric's changes are compared by eye with: the same scale in all of its rows.
+        scales = {metric: _reach(some, metric) for metric in {check.metric for check in some}}
         shown = [_row(check, scales[check.metric]) for check in some[:MOST_ROWS]]
         left = len(some) - len(shown)
         note = f"{left:,} more are in checks.json." if left else ""
         return render_table(columns, shown) + Markup('<p class="note">{}</p>').format(note)
 
-    html = Markup("<h2>Evidence</h2>") + table(judged) if judged else Markup("<h2>Evidence</h2>")
-    html += Markup('<p class="note">{:,} of {} passed. The red line is the bound.</p>').format(
-        len(passed), plural(len(judged), "check")
-    )
-    if rest:
-        html += Markup("<details><summary>{:,} not judged</summary>{}</details>").format(
-            len(rest), table(rest)
-        )
+    html = Markup("<h2>Evidence</h2>") + (table(first) if first else Markup(""))
+    notes = [
+        f"{len(passed):,} of {plural(len(passed) + len(failed), 'check')} passed.",
+        "The red line is the bound.",
+        "A slice fails only on a loss beyond it that chance does not explain." if slices else "",
+    ]
+    html += Markup('<p class="note">{}</p>').format(" ".join(filter(None, notes)))
+    for some, words in ((folded, "on single slices passed"), (rest, "not judged")):
+        if some:
+            html += Markup("<details><summary>{:,} {}</summary>{}</details>").format(
+                len(some), words, table(some)
+            )
     return html
 
 

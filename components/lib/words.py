@@ -129,7 +129,8 @@ def decimals(values: Iterable[float]) -> int:
         From 0 to 8.
     """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return max(0, min(8, 4 - math.ceil(math.log10(largest)))) if largest else 4
+    # An AUC of 1 may be the next number above it.
+    return max(0, min(8, 4 - math.ceil(math.log10(largest) - 1e-6))) if largest else 4
 
 
 def fixed(value: float, places: int) -> str:

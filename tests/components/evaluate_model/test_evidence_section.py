@@ -5,7 +5,11 @@ import math
 import pytest
 
 from retrainer.components.evaluate_model.evidence.checks import EvidenceCheck, Kind
-from retrainer.components.evaluate_model.evidence_section import MOST_ROWS, render_evidence
+from retrainer.components.evaluate_model.evidence_section import (
+    MOST_OPEN,
+    MOST_ROWS,
+    render_evidence,
+)
 
 
 def check(
@@ -49,3 +53,17 @@ def test_of_many_slices_the_rest_is_in_the_file(many: int) -> None:
     page = render_evidence([check(f"s = {i}", -0.01, 0.01, True) for i in range(many)])
     assert page.count("<svg") == MOST_ROWS
     assert "5 more are in checks.json" in page
+
+
+@pytest.mark.parametrize(("many", "folded"), [(MOST_OPEN, False), (MOST_OPEN + 1, True)])
+def test_many_slices_that_passed_are_folded_and_what_failed_is_not(many: int, folded: bool) -> None:
+    passed = [check(f"s = {i}", -0.5, 0.5, True) for i in range(many)]
+    overall = check("overall", -0.002, 0.004, True, Kind.NO_LOSS)
+    page = render_evidence([overall, *passed, check("city = Ulm", -0.08, -0.04, False)])
+    first, _, behind = page.partition("<details>")
+    assert ("s = 0" in first, "s = 0" in behind) == (not folded, folded)
+    assert "city = Ulm" in first
+    assert f"{many + 1} of {many + 2} checks passed" in first
+    assert (f"<summary>{many} on single slices passed</summary>" in page) == folded
+    # Where they are folded, their wide intervals do not shrink that of all rows: -0.08 is the end of the scale.
+    assert ('d="M6.0 9.0H48.0"' in first) == folded

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from retrainer.components.lib.words import (
+    decimals,
     did_you_mean,
     name_spans,
     near,
@@ -83,3 +84,11 @@ def test_without_a_near_name_the_known_ones_are_listed_if_asked_for():
     assert did_you_mean("zzz", [], "It has") == ""
     many = did_you_mean("zzz", [f"column_{i}" for i in range(1_000)], "It has")
     assert many.endswith(" and 970 more."), "a wide table does not fill the screen"
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [([0.8, 1.0], 4), ([1.0000001], 4), ([1.001], 3), ([9.99], 3), ([0.01234], 5), ([], 4)],
+)
+def test_a_column_has_four_digits_of_its_largest_number(values, places):
+    assert decimals(values) == places
