@@ -66,8 +66,8 @@ def _cause(
     ]
     if not names:
         return (
-            "both were given the same cells, so the process or machine makes the difference, or the model answers by "
-            "chance"
+            "both were given the same cells, so the machine or the size of the batches makes the difference, or the "
+            "model answers by chance"
         )
     guilty = names
     if len(names) > 1:

@@ -11,6 +11,7 @@ from servers import serving_here as serving_here_
 from retrainer.components.check_serving import check as checking
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.evaluate_model.judged_rows import judged_rows
+from retrainer.components.evaluate_model.predict import score
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.newest_rows import newest_part, source_of
@@ -87,7 +88,8 @@ def test_equal_cells_with_other_predictions_name_the_machine():
     found = find_skew("none", rows(), rows(predictions=predict(CELLS) * 1.01), 1e-4)
     assert "in 3 of 3 rows" in found
     assert found.endswith(
-        "both were given the same cells, so the process or machine makes the difference, or the model answers by chance"
+        "both were given the same cells, so the machine or the size of the batches makes the difference, or the model "
+        "answers by chance"
     )
     assert find_skew("none", rows(), rows(predictions=predict(CELLS) * 1.01), 0.02) == ""
 
@@ -164,6 +166,39 @@ def test_a_model_that_answers_a_server_otherwise_is_not_pushed(judged_and_served
     assert push(model, blessing, check, store, str(tmp_path / "pushed")).startswith(
         "pushed as version 1"
     )
+
+
+def test_a_model_that_answers_a_large_batch_otherwise_serves_and_is_not_pushed(
+    examples, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checking, "Server", serving_here_.ServerHere)
+    module = tf.Module()
+
+    def shifted(distance):
+        known = tf.where(tf.math.is_nan(distance), 0.0, distance)
+        # No request of the check has so many rows, and evaluation sends 2,000 at once.
+        return {"predictions": known / 5000.0 + tf.where(tf.size(known) > 1000, 0.1, 0.0)}
+
+    def parsed(examples):
+        read = {"distance": tf.io.FixedLenFeature([], tf.float32, float("nan"))}
+        return shifted(**tf.io.parse_example(examples, read))
+
+    module.named = tf.function(shifted, [tf.TensorSpec([None], tf.float32, "distance")])
+    module.parsed = tf.function(parsed, [tf.TensorSpec([None], tf.string, "examples")])
+    path, check = str(tmp_path / "model"), str(tmp_path / "check")
+    signatures = {"serving_default": module.named, "serving_tf_examples": module.parsed}
+    tf.saved_model.save(module, path, signatures=signatures)
+    verdict = checking.check(path, examples, check, requests=0, memory_requests=0)
+    assert verdict.startswith("serves 64 rows")
+
+    loaded, read = Model(path, "challenger"), Examples.read(examples)
+    scores = score(read, {"candidate": loaded}, [])
+    blessing = str(tmp_path / "blessing")
+    judged_rows(read, loaded, scores.predictions["candidate"]).write(blessing)
+    Blessing(True, (), "blessed: auc 0.9", digest_folder(path), None).write(blessing)
+    verdict = push(path, blessing, check, str(tmp_path / "store"), str(tmp_path / "pushed"))
+    assert "differ from those that evaluation judged in 64 of 64 rows, by up to 0.1" in verdict
+    assert "the size of the batches makes the difference" in verdict
 
 
 def test_all_outputs_of_a_model_with_several_are_compared(examples, tmp_path, monkeypatch):
