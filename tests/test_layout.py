@@ -55,6 +55,7 @@ OTHERS = {
     "pipelines/test_labels.py": "labels from files to the realised quality, by the pipeline",
     "pipelines/test_engine_run.py": "a run on a Beam engine, as retrain.yaml names it",
     "pipelines/test_metrics_page.py": "docs/metrics.md",
+    "pipelines/test_several_outputs.py": "a project whose model has several outputs, from its data to predictions",
     "pipelines/test_network.py": "proxies and certificates, for every client",
     "pipelines/test_notify.py": "notices of a run, on every target",
     "pipelines/test_on_a_bucket_mount.py": "artifacts on a mount",

@@ -100,6 +100,7 @@ def _index(examples: Examples) -> StatisticsIndex:
             for split, of_split in examples.splits.items()
         },
         counts=examples.counts,
+        other_labels=examples.labels[1:],
     )
 
 

@@ -13,6 +13,7 @@ def ingest_spans(
     pattern: str,
     store: str,
     label: str,
+    label_keys: Dict[str, List[str]] = {},
     weight: str = "",
     span: str = "latest",
     window: int = 3,
@@ -47,6 +48,8 @@ def ingest_spans(
         pattern: Path or URI of the data with `{span}`, or `{span:%Y-%m-%d}`, in it.
         store: URI of the store, which keeps the ingested spans.
         label: Column of the label. Rows without one are quarantined and counted.
+        label_keys: Of models with several outputs, or several labels for one output: the columns of each output's
+            labels, by its name. `label` is one of them, and rows without one of them are quarantined.
         weight: Column that weighs the rows, as `example_weight_key` of evaluate_model; rows without a finite weight of
             0 or more are quarantined and counted. Empty for none.
         span: The window's newest span, or `latest`.
@@ -97,6 +100,7 @@ def ingest_spans(
     with recording(store, "ingest_spans", run, run_resource, run_uuid) as record:
         settings = IngestSettings(
             label=label,
+            label_keys=label_keys,
             weight=weight,
             key=tuple(key),
             key_features=tuple(key_features),

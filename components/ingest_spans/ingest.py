@@ -110,6 +110,7 @@ def ingest(
         replaced={one.span: one.content.replaced for one in stored if one.content.replaced},
         excluded=tuple(excluded),
         lists=settings.lists,
+        label_keys={name: tuple(columns) for name, columns in settings.label_keys.items()},
     )
     for split in (TRAIN, EVAL):
         if examples.rows(split) == 0:

@@ -155,8 +155,9 @@ class _Writer:
         blocks = read_ahead(reader.read())
         first = next(blocks)
         check_columns(self._span, self._settings, first, blocks)
-        label, weight = self._settings.label, self._settings.weight
-        check_number(self._span, label, "label", _LABEL_IS, first, blocks)
+        weight = self._settings.weight
+        for label in self._settings.labels:
+            check_number(self._span, label, "label", _LABEL_IS, first, blocks)
         if weight:
             check_number(self._span, weight, "weight", _WEIGHT_IS, first, blocks)
         schema = first.table.schema
@@ -215,10 +216,10 @@ class _Writer:
             self._bad = [replace(rows[0], text="", cell="") if withheld else rows[0]]
 
     def _prepare(self, rows: Rows) -> _Prepared:
-        labelled, unlabelled = _divide(self._hash_private(rows.table), self._settings.label)
+        labelled, unlabelled = _divide(self._hash_private(rows.table), self._settings.labels)
         unweighted = labelled.slice(0, 0)
         if self._settings.weight:
-            labelled, unweighted = _divide(labelled, self._settings.weight, least=0)
+            labelled, unweighted = _divide(labelled, [self._settings.weight], least=0)
         parts = np.zeros(len(labelled), np.uint8)
         if self._settings.split == HASH:
             parts[self._in_eval(labelled)] = 1
@@ -260,14 +261,19 @@ class _Writer:
         return rest
 
 
-def _divide(rows: pa.Table, name: str, least: float | None = None) -> tuple[pa.Table, pa.Table]:
-    """Divide rows into those whose cell is a finite number, not below the least one, and the others."""
-    column = rows.column(name)
-    known = column.is_valid()
-    if pa.types.is_floating(column.type):
-        known = pc.fill_null(pc.is_finite(column), False)
-    if least is not None and not pa.types.is_null(column.type):
-        known = pc.and_(known, pc.fill_null(pc.greater_equal(column, least), False))
+def _divide(
+    rows: pa.Table, names: Sequence[str], least: float | None = None
+) -> tuple[pa.Table, pa.Table]:
+    """Divide rows into those whose cells are finite numbers, not below the least one, and the others."""
+    known = pa.chunked_array([np.ones(len(rows), bool)])
+    for name in names:
+        column = rows.column(name)
+        valid = column.is_valid()
+        if pa.types.is_floating(column.type):
+            valid = pc.fill_null(pc.is_finite(column), False)
+        if least is not None and not pa.types.is_null(column.type):
+            valid = pc.and_(valid, pc.fill_null(pc.greater_equal(column, least), False))
+        known = pc.and_(known, valid)
     if pc.all(known).as_py():
         return rows, rows.slice(0, 0)
     return rows.filter(known), rows.filter(pc.invert(known))

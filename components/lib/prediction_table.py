@@ -43,7 +43,7 @@ COLUMNS = pa.schema(
 `stable`, `canary`, `shadow` or `batch`. `sample_rate` is the share of rows that were kept, 1 for all.
 """
 _OWN = frozenset(name.lower() for name in COLUMNS.names)
-_PREDICTION = re.compile(rf"{PREDICTION}(_\d+)?")
+_PREDICTION = re.compile(rf"{PREDICTION}(_\w+)?")
 _PREFIX = "input_"
 _METADATA = b"retrainer.predictions"
 
@@ -57,6 +57,7 @@ class TableColumns:
         features: Names of the columns that the model was sent.
         key: Names of the columns that identify a row.
         predictions: The table's columns of predictions: `prediction`, or `prediction_0`, `prediction_1` and so on of a
+            model with several numbers; with the output's name, as in `prediction_late` or `prediction_topics_0`, of a
             model with several outputs.
     """
 
@@ -82,12 +83,18 @@ def input_column(name: str) -> str:
     return f"{_PREFIX}{name}" if taken else name
 
 
-def prediction_columns(outputs: int) -> tuple[str, ...]:
+def prediction_columns(outputs: int | Mapping[str, int]) -> tuple[str, ...]:
     """Name the columns of predictions.
 
     Args:
-        outputs: How many numbers the model returns for a row.
+        outputs: How many numbers the model returns for a row; of a model with several outputs by the output's name.
     """
+    if isinstance(outputs, Mapping):
+        return tuple(
+            f"{PREDICTION}_{name}{column.removeprefix(PREDICTION)}"
+            for name, width in outputs.items()
+            for column in prediction_columns(width)
+        )
     if outputs == 1:
         return (PREDICTION,)
     return tuple(f"{PREDICTION}_{number}" for number in range(outputs))
@@ -95,7 +102,7 @@ def prediction_columns(outputs: int) -> tuple[str, ...]:
 
 def table_schema(
     inputs: pa.Schema,
-    outputs: int,
+    outputs: int | Mapping[str, int],
     features: Sequence[str] = (),
     key: Sequence[str] = (),
     about: Mapping[str, Any] | None = None,
@@ -104,7 +111,7 @@ def table_schema(
 
     Args:
         inputs: Columns of the data, by their own names.
-        outputs: How many numbers the model returns for a row.
+        outputs: As for `prediction_columns`.
         features: Names of those columns that the model is sent.
         key: Names of those columns that identify a row.
         about: What else the files' metadata say, such as the model's digest; JSON values.

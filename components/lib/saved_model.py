@@ -66,6 +66,12 @@ class Model:
             for name, spec in self._function.structured_outputs.items()
         }
 
+    @property
+    def widths_side_by_side(self) -> dict[str, int] | None:
+        """The widths of the outputs as `predict_side_by_side` has them; None of a model of which one output counts."""
+        widths = self.widths
+        return None if OUTPUT in widths or len(widths) == 1 else dict(sorted(widths.items()))
+
     def predict(self, batch: pa.RecordBatch) -> np.ndarray:
         """Score rows.
 
@@ -117,11 +123,12 @@ class Model:
         Raises:
             RetrainerError: As `predict` does.
         """
-        if OUTPUT in self.widths or len(self.widths) == 1:
+        beside = self.widths_side_by_side
+        if beside is None:
             return self.predict(batch)
         outputs = self.predict_outputs(batch)
         return np.concatenate(
-            [outputs[name].reshape(batch.num_rows, -1) for name in sorted(outputs)], axis=1
+            [outputs[name].reshape(batch.num_rows, -1) for name in beside], axis=1
         )
 
     def _answer(self, batch: pa.RecordBatch) -> dict[str, tf.Tensor]:

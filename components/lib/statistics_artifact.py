@@ -51,6 +51,7 @@ class StatisticsIndex:
         label: Name of the label's column.
         key: Columns of the primary key; not features, except `key_features`.
         key_features: Columns of the key that are features, too.
+        other_labels: Further columns of labels, beside `label`; not features.
         spans: Spans of the window, oldest first.
         split_spans: The spans that each split has rows of, oldest first.
         counts: Rows read, kept and quarantined by ingestion, by span.
@@ -65,6 +66,12 @@ class StatisticsIndex:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     before: dict[str, tuple[str, ...]] = field(default_factory=dict)
     key_features: tuple[str, ...] = ()
+    other_labels: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of labels; the first is `label`."""
+        return (self.label, *self.other_labels)
 
     @property
     def bare_key(self) -> tuple[str, ...]:
@@ -140,6 +147,7 @@ def read_index(path: str | os.PathLike[str]) -> StatisticsIndex:
         counts=content["counts"],
         before={span: tuple(spans) for span, spans in content["before"].items()},
         key_features=tuple(content.get("key_features", ())),
+        other_labels=tuple(content.get("other_labels", ())),
     )
 
 

@@ -1,6 +1,6 @@
 """Scoring blocks of rows: every row that comes in goes out, with a prediction or the reason why not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ class ScoredRows(NamedTuple):
         inputs: The columns that are kept.
         predictions: Shape (rows,) or (rows, outputs); of rows with an error they mean nothing.
         errors: Why a row has no prediction, None for each that has one; None if all have.
+        outputs: Of a model with several outputs, side by side in `predictions`: the numbers of each, by its name.
     """
 
     source: int
@@ -28,6 +29,7 @@ class ScoredRows(NamedTuple):
     inputs: pa.Table
     predictions: np.ndarray
     errors: list[str | None] | None
+    outputs: Mapping[str, int] | None = None
 
     @property
     def failed(self) -> int:
@@ -78,7 +80,9 @@ class Scorer:
         if rows.bad:
             return self._with_bad(rows, numbers, inputs, predictions, errors)
         why = [errors.get(index) for index in range(count)] if errors else None
-        return ScoredRows(rows.source, numbers, inputs, predictions, why)
+        return ScoredRows(
+            rows.source, numbers, inputs, predictions, why, self._model.widths_side_by_side
+        )
 
     def _inputs(self, table: pa.Table) -> pa.Table:
         columns = []
@@ -104,11 +108,13 @@ class Scorer:
     def _predict(self, inputs: pa.Table, fits: np.ndarray) -> np.ndarray:
         rows = inputs if fits.all() else inputs.filter(pa.array(fits))
         if not len(rows):
-            return np.full((len(fits), self._model.outputs), np.nan, np.float32)
+            beside = self._model.widths_side_by_side
+            width = sum(beside.values()) if beside else self._model.outputs
+            return np.full((len(fits), width), np.nan, np.float32)
         batch = pa.RecordBatch.from_arrays(
             [_one_chunk(column) for column in rows.columns], names=rows.column_names
         )
-        values = self._model.predict(batch)
+        values = self._model.predict_side_by_side(batch)
         if len(rows) == len(fits):
             return values
         every = np.full((len(fits), *values.shape[1:]), np.nan, np.float32)
@@ -136,6 +142,7 @@ class Scorer:
             inputs.take(take),
             np.concatenate([predictions, nothing])[order],
             [why[index] for index in order],
+            self._model.widths_side_by_side,
         )
 
 

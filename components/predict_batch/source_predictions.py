@@ -133,7 +133,7 @@ class SourceWriter:
     def _begin(self, scored: ScoredRows) -> None:
         wanted, version = self._work.wanted, self._work.version
         key = wanted.settings.rows.key
-        outputs = scored.predictions.reshape(len(scored.numbers), -1).shape[1]
+        outputs = scored.outputs or scored.predictions.reshape(len(scored.numbers), -1).shape[1]
         about = {
             "span": self._span,
             "version": self._version,
@@ -211,7 +211,7 @@ def _in_path(source: SourceSpan) -> set[str]:
     return {name for file in source.files for name, _ in file.partitions}
 
 
-def _encoding(schema: pa.Schema, key: Sequence[str], outputs: int) -> Encoding:
+def _encoding(schema: pa.Schema, key: Sequence[str], outputs: int | Mapping[str, int]) -> Encoding:
     texts = {one.name for one in schema if is_text(one.type)}
     distinct = {"row", *prediction_columns(outputs), *map(input_column, key)} - texts
     return Encoding(

@@ -36,7 +36,8 @@ class ServedModel(tf.Module):
     """A model with its transform inside.
 
     Its signature `serving_default` takes each raw feature by name, shape (rows,), and gives `predictions`, the model's
-    output; `serving_tf_examples` takes serialised tf.Examples as `examples`, shape (rows,).
+    output, or the outputs of a model with several by their names; `serving_tf_examples` takes serialised tf.Examples as
+    `examples`, shape (rows,).
     """
 
     def __init__(self, model: keras.Model, transform: Any, kinds: Mapping[str, str]) -> None:
@@ -63,7 +64,8 @@ class ServedModel(tf.Module):
         }
 
         def predict(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return {PREDICTIONS: model(transform.transform_fn(columns), training=False)}
+            outputs = model(transform.transform_fn(columns), training=False)
+            return dict(outputs) if isinstance(outputs, Mapping) else {PREDICTIONS: outputs}
 
         self.raw = tf.function(
             lambda features: predict(

@@ -1,7 +1,7 @@
 """Checks before training: whether the labels suit the model's output and its loss."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
 from ..lib.features import to_arrays
-from ..lib.words import plural
+from ..lib.words import did_you_mean, plural
 
 # Different labels that are counted; more are amounts, of which the range is enough.
 _MOST_COUNTED = 10_000
@@ -45,11 +45,13 @@ class Labels:
         return sum(self.counts.values()) == self.rows
 
 
-def count_labels(examples: Examples) -> Labels:
+def count_labels(examples: Examples, name: str = "", may_be_constant: bool = False) -> Labels:
     """Count the training rows of each label, within the memory of a batch.
 
     Args:
         examples: The examples.
+        name: The column of labels; `label` if empty.
+        may_be_constant: Whether all labels may be the same, as one of several may be.
 
     Returns:
         The counts.
@@ -57,7 +59,7 @@ def count_labels(examples: Examples) -> Labels:
     Raises:
         RetrainerError: If a label is missing or no number, or all are the same.
     """
-    name, rows = examples.label, examples.rows(TRAIN)
+    name, rows = name or examples.label, examples.rows(TRAIN)
     counts: dict[float, int] = {}
     missing = 0
     low, high = np.inf, -np.inf
@@ -76,7 +78,7 @@ def count_labels(examples: Examples) -> Labels:
             f"the label '{name}' is missing in {missing:,} of {rows:,} training rows. ingest_spans quarantines such "
             "rows; ingest the spans again."
         )
-    if low == high:
+    if low == high and not may_be_constant:
         raise RetrainerError(
             f"the label '{name}' is {low:g} in all {rows:,} training rows, so there is nothing to learn. Check how the "
             "label is made, or widen data.window."
@@ -86,32 +88,60 @@ def count_labels(examples: Examples) -> Labels:
     return Labels(dict(sorted(counts.items())), rows)
 
 
-def check_outputs(predictions: Any, rows: int) -> int:
+def check_outputs(predictions: Any, rows: int, names: Collection[str]) -> dict[str, int]:
     """Check what a model gives for some rows.
 
     Args:
         predictions: The model's output for them.
         rows: How many rows.
+        names: Names of its outputs, as data.label_keys has them; of one output, an empty name.
 
     Returns:
-        How many outputs it gives for each row.
+        How many numbers each output gives for each row.
 
     Raises:
-        RetrainerError: If it does not give one tensor with a place for each row.
+        RetrainerError: If it does not give the outputs, each a tensor with a place for each row.
     """
+    if "" in names:
+        return {"": _check_output(predictions, rows)}
+    if not isinstance(predictions, Mapping):
+        found = (
+            plural(len(predictions), "output") if isinstance(predictions, list) else "one output"
+        )
+        raise RetrainerError(
+            f"the model of build_model has {found} without a name, and data.label_keys names {', '.join(names)}. "
+            f"Make it keras.Model(inputs, outputs={{'{next(iter(names))}': ..., ...}})."
+        )
+    for name in names:
+        if name not in predictions:
+            raise RetrainerError(
+                f"the model of build_model has no output '{name}', which data.label_keys names."
+                f"{did_you_mean(name, list(predictions), 'It has')}"
+            )
+    for name in predictions:
+        if name not in names:
+            raise RetrainerError(
+                f"the model of build_model has an output '{name}', and data.label_keys no label for it. Add one, or "
+                "leave the output out."
+            )
+    return {name: _check_output(predictions[name], rows, name) for name in names}
+
+
+def _check_output(predictions: Any, rows: int, name: str = "") -> int:
     if isinstance(predictions, Mapping | list | tuple):
         names = sorted(predictions) if isinstance(predictions, Mapping) else ""
         raise RetrainerError(
             f"the model of build_model has {plural(len(predictions), 'output')}"
             + (f" ({', '.join(names)})" if names else " in a list")
-            + "; it must have one, a tensor of shape (rows, k): there is one label, and metrics are of one output. "
-            "Make a model of each output, in a project of its own."
+            + "; it must have one, a tensor of shape (rows, k), since there is one label. Name the label of each "
+            "output in data.label_keys."
         )
     shape = tuple(predictions.shape)
     if not shape or shape[0] != rows or len(shape) > 2:
+        of_output = f" of output '{name}'" if name else ""
         raise RetrainerError(
-            f"the model of build_model gives predictions of shape {shape} for {rows:,} rows; it must give (rows, k). "
-            "Add keras.layers.Flatten before its last layer."
+            f"the model of build_model gives predictions{of_output} of shape {shape} for {rows:,} rows; it must give "
+            "(rows, k). Add keras.layers.Flatten before its last layer."
         )
     return shape[1] if len(shape) == 2 else 1
 
@@ -149,6 +179,35 @@ def check_labels(label: str, labels: Labels, outputs: int, loss: Any) -> None:
                 f"k - 1, give the last layer k units with softmax, and compile with {_CLASSES}; for amounts, take a "
                 "loss such as mean_squared_error."
             )
+
+
+def check_several_labels(columns: Sequence[str], outputs: int, loss: Any) -> None:
+    """Check that an output and its loss take several labels a row.
+
+    Args:
+        columns: The columns of labels.
+        outputs: How many numbers the output gives for each row.
+        loss: What the output was compiled with.
+
+    Raises:
+        RetrainerError: If they don't.
+    """
+    name = loss_name(loss)
+    if name == _CLASSES:
+        raise RetrainerError(
+            f"the loss {name} takes one class number a row, and a row has the labels {', '.join(columns)}. Compile "
+            "with binary_crossentropy and end the model in a sigmoid."
+        )
+    if outputs != len(columns):
+        raise RetrainerError(
+            f"the model gives {plural(outputs, 'number')} a row for the labels {', '.join(columns)}. Give its last "
+            f"layer {len(columns)} units."
+        )
+
+
+def loss_of(loss: Any, output: str) -> Any:
+    """Return the loss of an output; an empty name is that of models with one."""
+    return loss.get(output) if output and isinstance(loss, Mapping) else loss
 
 
 def loss_name(loss: Any) -> str:

@@ -17,7 +17,15 @@ from ..lib.words import plural
 from .export import ServedModel, raw_kinds
 from .fitting import Fitted, Stopping, fit
 from .held_out import hold_out
-from .label_checks import check_labels, check_outputs, count_labels, features_with_gaps
+from .label_checks import (
+    Labels,
+    check_labels,
+    check_outputs,
+    check_several_labels,
+    count_labels,
+    features_with_gaps,
+    loss_of,
+)
 from .row_weights import choose_weights
 from .training_rows import TrainingRows, sample_rows
 from .warm_start import Columns, warm_start
@@ -121,13 +129,13 @@ def train(
             can't be exported, or the loss becomes NaN.
     """
     examples = Examples.read(examples_path)
-    labels = count_labels(examples)
+    labels = _count_labels(examples, settings)
     keras.utils.set_random_seed(settings.seed)
     graph = tft.TFTransformOutput(transform_graph)
     kinds = raw_kinds(graph)
-    if examples.label in kinds:
+    if taken := [label for label in examples.labels if label in kinds]:
         raise RetrainerError(
-            f"the transform graph takes '{examples.label}' as a feature, and it is the label of these examples: the "
+            f"the transform graph takes '{taken[0]}' as a feature, and it is the label of these examples: the "
             "model would see the answer. Make the graph from examples with the same label."
         )
     loaded = tf.saved_model.load(graph.transform_savedmodel_dir)
@@ -145,15 +153,21 @@ def train(
     outputs = user_call(model, "the model of build_model can't be called", file)(
         transform(_tensors(few)), training=False
     )
-    check_labels(examples.label, labels, check_outputs(outputs, rows), model.loss)
+    widths = check_outputs(outputs, rows, examples.outputs)
+    for name, columns in examples.outputs.items():
+        loss = loss_of(model.loss, name)
+        if len(columns) == 1:
+            check_labels(columns[0], labels[columns[0]], widths[name], loss)
+        else:
+            check_several_labels(columns, widths[name], loss)
     weights = choose_weights(
         examples,
-        labels,
+        labels[examples.label],
         settings.example_weight_key,
         settings.class_weights,
         settings.balance_classes,
     )
-    held_out = hold_out(examples, settings.validation_fraction, [*kinds, examples.label])
+    held_out = hold_out(examples, settings.validation_fraction, [*kinds, *examples.labels])
     out = held_out.count(examples)
     served = ServedModel(model, loaded, kinds)
     served.check()
@@ -185,6 +199,21 @@ def train(
     return Trained(
         "; ".join(filter(None, [_length(fitted, steps, settings), started, shown])), metrics
     )
+
+
+def _count_labels(examples: Examples, settings: TrainSettings) -> dict[str, Labels]:
+    """Count the labels of each column."""
+    if len(examples.labels) > 1 and (settings.class_weights or settings.balance_classes):
+        raise RetrainerError(
+            "model.class_weights and model.balance_classes are about the classes of one label, and data.label_keys "
+            f"names {len(examples.labels)}. Weigh rows by a column (evaluation.example_weight_key), or outputs in "
+            "build_model (loss_weights)."
+        )
+    return {
+        name: count_labels(examples, name, len(columns) > 1)
+        for columns in examples.outputs.values()
+        for name in columns
+    }
 
 
 def _length(fitted: Fitted, steps: int, settings: TrainSettings) -> str:

@@ -57,7 +57,8 @@ class TrainingRows:
 
         Returns:
             A dataset of (features, label), or (features, label, weight) if rows weigh differently, of `batch_size` rows
-            each; the label is float32 of shape (rows, 1), the weight of shape (rows,).
+            each; the label is float32 of shape (rows, labels), of several outputs a mapping of such; the weight of
+            shape (rows,).
         """
         return self._batches(lambda: self._slices(seed))
 
@@ -69,7 +70,11 @@ class TrainingRows:
         features = {
             name: tf.TensorSpec([None, 1], _DTYPES[kind]) for name, kind in self.kinds.items()
         }
-        signature: tuple[Any, ...] = (features, tf.TensorSpec([None, 1], tf.float32))
+        labels = {
+            output: tf.TensorSpec([None, len(columns)], tf.float32)
+            for output, columns in self.examples.outputs.items()
+        }
+        signature: tuple[Any, ...] = (features, labels.get("", labels))
         if self.weights.given:
             signature = (*signature, tf.TensorSpec([None], tf.float32))
         raw = tf.data.Dataset.from_generator(
@@ -93,39 +98,48 @@ class TrainingRows:
                     for span, uri, group in groups[start : start + GROUPS_PER_CHUNK]
                 ]
                 arrays = _Arrays.joined(read)
-                yield from self._cut(arrays, random.permutation(len(arrays.labels)))
+                yield from self._cut(arrays, random.permutation(arrays.rows))
 
     def _held_out_slices(self) -> Iterator[tuple]:
         for span, uri, group in _groups(self.examples):
             arrays = self._read(span, uri, group, held_out=True)
-            yield from self._cut(arrays, np.arange(len(arrays.labels)))
+            yield from self._cut(arrays, np.arange(arrays.rows))
 
     def _read(self, span: str, uri: str, group: int, held_out: bool) -> "_Arrays":
-        label = self.examples.label
-        columns = [*self.kinds, label, self.weights.column, *self.held_out.columns]
+        columns = [*self.kinds, *self.examples.labels, self.weights.column, *self.held_out.columns]
         table = _read(uri, group, list(dict.fromkeys(filter(None, columns))))
         if self.held_out.fraction:
             mask = self.held_out.mask(table)
             table = table.filter(pa.array(mask if held_out else ~mask))
         where = f"span {span}"
-        labels = to_arrays(table, {label: FLOAT}, where)[label]
-        return _Arrays(to_arrays(table, self.kinds, where), labels, self.weights.of(table, labels))
+        found = to_arrays(table, dict.fromkeys(self.examples.labels, FLOAT), where)
+        labels = {
+            output: np.stack([found[name] for name in names], axis=1)
+            for output, names in self.examples.outputs.items()
+        }
+        weights = self.weights.of(table, found[self.examples.label])
+        return _Arrays(to_arrays(table, self.kinds, where), labels, weights)
 
     def _cut(self, arrays: "_Arrays", order: np.ndarray) -> Iterator[tuple]:
         for first in range(0, len(order), ROWS_PER_SLICE):
             rows = order[first : first + ROWS_PER_SLICE]
             features = {name: array[rows, np.newaxis] for name, array in arrays.features.items()}
-            known = (features, arrays.labels[rows, np.newaxis])
+            labels = {output: values[rows] for output, values in arrays.labels.items()}
+            known = (features, labels.get("", labels))
             yield (*known, arrays.weights[rows]) if self.weights.given else known
 
 
 @dataclass(frozen=True)
 class _Arrays:
-    """Rows as arrays of shape (rows,)."""
+    """Rows as arrays of shape (rows,); the labels of each output of shape (rows, labels)."""
 
     features: dict[str, np.ndarray]
-    labels: np.ndarray
+    labels: dict[str, np.ndarray]
     weights: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        return len(self.weights)
 
     @classmethod
     def joined(cls, parts: Sequence["_Arrays"]) -> "_Arrays":
@@ -134,7 +148,10 @@ class _Arrays:
                 name: np.concatenate([part.features[name] for part in parts])
                 for name in parts[0].features
             },
-            np.concatenate([part.labels for part in parts]),
+            {
+                output: np.concatenate([part.labels[output] for part in parts])
+                for output in parts[0].labels
+            },
             np.concatenate([part.weights for part in parts]),
         )
 

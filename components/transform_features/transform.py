@@ -46,7 +46,7 @@ def transform(
         RetrainerError: If the user's code fails, or takes a column that the examples lack.
     """
     examples = Examples.read(examples_path)
-    available = raw_features(read_schema(schema_path), [examples.label, *examples.bare_key])
+    available = raw_features(read_schema(schema_path), [*examples.labels, *examples.bare_key])
     preprocess = user_function(load_module(module, module_source), "preprocessing_fn")
     traced = trace(preprocess, available)
     kinds = traced.used

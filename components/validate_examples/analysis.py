@@ -134,7 +134,7 @@ def _keep_chosen(schema: schema_pb2.Schema, chosen: Mapping[str, bool]) -> dict[
 def _not_compared(window: Window) -> list[str]:
     # A key's values are new in every span, and a label's classes have a check of their own.
     index = window.index
-    return [*index.bare_key, index.label] if window.label_counts else list(index.bare_key)
+    return [*index.bare_key, *index.labels] if window.label_counts else list(index.bare_key)
 
 
 def _training_steps(index: StatisticsIndex) -> int:

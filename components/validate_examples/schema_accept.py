@@ -130,7 +130,7 @@ def update_schema(
                 refused[key] = finding.remedy
     before, after = features_by_name(schema), features_by_name(updated)
     domains = string_domains(schema), string_domains(updated)
-    not_features = [*window.index.bare_key, window.index.label]
+    not_features = [*window.index.bare_key, *window.index.labels]
     kinds = raw_features(schema, not_features), raw_features(updated, not_features)
     rounded = {name for name in kinds[0] if (kinds[0][name], kinds[1].get(name)) == (INT, FLOAT)}
     changes = tuple(
@@ -179,7 +179,7 @@ def _refusal(
 ) -> str:
     if finding.kind in DOMAIN_KINDS and finding.column in settings.bounded:
         return f"its domain is set in retrain.yaml: change validation.domains.{finding.column}"
-    if finding.kind == MISSING_COLUMN and finding.column == window.index.label:
+    if finding.kind == MISSING_COLUMN and finding.column in window.index.labels:
         return "it is the label, which training needs: restore it in the source"
     if not finding.kind.in_schema:
         return finding.kind.fix

@@ -70,7 +70,7 @@ class Source:
         spans = [span for span in self.window.spans.values() if span.rows]
         mass = self.settings.min_domain_mass
         aside = self.window.splits["eval"] if index.splits_share_spans else None
-        return infer_schema(self.subject.dataset, spans, index.label, index.bare_key, mass, aside)
+        return infer_schema(self.subject.dataset, spans, index.labels, index.bare_key, mass, aside)
 
 
 class SchemaEditor:

@@ -26,7 +26,7 @@ _DATE_OR_NUMBER = re.compile(r"[\d\s:/.,TZ+-]+")
 def infer_schema(
     train: Dataset,
     spans: Sequence[Dataset],
-    label: str,
+    labels: Sequence[str],
     key: Sequence[str],
     min_domain_mass: float,
     held_out: Dataset | None = None,
@@ -42,12 +42,12 @@ def infer_schema(
       columns may lack values in a tenth of their rows more.
     - A number that was never negative gets a domain from 0, marked as inferred: values outside it
       are a warning; a label of 0 and 1 gets that domain, unmarked.
-    - The environments are TRAINING and SERVING, and the label is not in SERVING.
+    - The environments are TRAINING and SERVING, and labels are not in SERVING.
 
     Args:
         train: Statistics of the training rows.
         spans: Statistics of each training span, oldest first.
-        label: The label's column.
+        labels: The columns of labels.
         key: Columns that name an example.
         min_domain_mass: The share of rows whose values must recur.
         held_out: Statistics of the evaluation rows, where they are of the same spans.
@@ -68,7 +68,7 @@ def infer_schema(
     for feature in schema.feature:
         seen = columns[feature.name]
         relax_presence(feature, seen)
-        if feature.name == label:
+        if feature.name in labels:
             feature.not_in_environment.append(SERVING)
         if feature.HasField("domain"):
             history = [one for span in spans if (one := span.columns.get(feature.name)) is not None]
@@ -78,12 +78,12 @@ def infer_schema(
             ):
                 dropped.append(feature)
         elif seen.is_number:
-            _infer_range(feature, seen, feature.name == label)
+            _infer_range(feature, seen, feature.name in labels)
     drop_domains(schema, dropped)
     return schema
 
 
-def widen_types(schema: schema_pb2.Schema, newer: Dataset, label: str) -> None:
+def widen_types(schema: schema_pb2.Schema, newer: Dataset, labels: Sequence[str]) -> None:
     """Widen a schema that was just inferred so that the numbers of newer rows fit.
 
     On a first run it is unknown whether the whole numbers of the older spans or the fractions of the newest one are
@@ -92,19 +92,19 @@ def widen_types(schema: schema_pb2.Schema, newer: Dataset, label: str) -> None:
     Args:
         schema: Written to.
         newer: The evaluation rows.
-        label: The label's column; a label of 0 and 1 keeps its domain.
+        labels: The columns of labels; a label of 0 and 1 keeps its domain.
     """
     for feature in schema.feature:
         seen = newer.columns.get(feature.name)
         if feature.type != schema_pb2.INT or seen is None or not seen.is_number:
             continue
-        if feature.name == label and feature.int_domain.max == 1:
+        if feature.name in labels and feature.int_domain.max == 1:
             continue
         if not seen.is_integer and seen.filled:
             feature.type = schema_pb2.FLOAT
             if feature.HasField("int_domain"):
                 feature.float_domain.min = feature.int_domain.min
-        elif feature.name == label or not 0 < seen.missing_share <= FEW_GAPS:
+        elif feature.name in labels or not 0 < seen.missing_share <= FEW_GAPS:
             continue
         relax_presence(feature, seen)
 

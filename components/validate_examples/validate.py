@@ -120,12 +120,12 @@ def _find_schema(
     schema = infer_schema(
         window.splits["train"],
         [window.spans[span] for span in train_spans],
-        index.label,
+        index.labels,
         index.bare_key,
         settings.min_domain_mass,
         evaluation if index.splits_share_spans else None,
     )
-    widen_types(schema, evaluation, index.label)
+    widen_types(schema, evaluation, index.labels)
     return schema, schema_text(schema, train_spans), True
 
 

@@ -40,6 +40,7 @@ def continuous_training(loaded: LoadedConfig) -> Any:
             pattern=pattern,
             store=store,
             label=data.label,
+            label_keys=data.label_keys,
             weight=evaluation.example_weight_key or "",
             span=span,
             window=data.window,

@@ -21,6 +21,7 @@ from .config import LoadedConfig
 from .engine_reach import reach_problems
 from .gate_checks import gate_problems
 from .model_checks import check_module, model_problems
+from .output_checks import output_problems
 from .reach import reading_tasks, source_pattern, store_tasks
 from .schemas import open_schema
 from .sections.deploy.deploy import DeployConfig, ReadsTheStore
@@ -57,6 +58,7 @@ def check_settings(loaded: LoadedConfig, here: bool = False) -> list[str]:
 def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     config = loaded.config
     yield from _data_problems(config)
+    yield from output_problems(config)
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
@@ -135,6 +137,7 @@ def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
     yield from _refusals("data.csv", lambda: csv.update(parse_csv_options(said)))
     settings = IngestSettings(
         label=data.label,
+        label_keys=data.label_keys,
         weight=config.evaluation.example_weight_key or "",
         key=tuple(data.key),
         key_features=tuple(data.key_features),
@@ -172,6 +175,7 @@ def _evaluation_problems(config: RetrainConfig, columns: dict[str, None]) -> Ite
         data.label,
         evaluation.example_weight_key or "",
         None,
+        data.outputs,
     )
     yield from gate_problems(config)
     for problem in problems:
@@ -183,13 +187,18 @@ def _evaluation_problems(config: RetrainConfig, columns: dict[str, None]) -> Ite
             yield Problem(
                 f"{place} names the column '{name}', which data.drop leaves out. Take it out of one of the two."
             )
-        elif columns and name not in columns and name != data.label:
+        elif columns and name not in columns and name not in data.labels:
             yield _unknown_column(place, name, columns)
 
 
 def _column_problems(config: RetrainConfig, columns: dict[str, None]) -> Iterator[Problem]:
     data = config.data
     named = [("data.label", data.label)]
+    named += [
+        (f"data.label_keys.{output}", name)
+        for output, labels in data.label_keys.items()
+        for name in labels
+    ]
     for place, names in (
         ("data.key", data.key),
         ("data.hash.columns", data.hash.columns),

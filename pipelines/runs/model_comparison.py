@@ -151,6 +151,8 @@ def _write_examples(config: RetrainConfig, stored: SpanVersion, folder: str) -> 
         key=tuple(data.key),
         key_features=tuple(data.key_features),
         versions={stored.span: stored.version},
+        lists=data.lists,
+        label_keys={name: tuple(columns) for name, columns in data.label_keys.items()},
     ).write(folder)
 
 

@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from retrainer.components.lib.evaluation.eval_config import evaluation_problems
+from retrainer.pipelines.project.sections.data import DataConfig
 from retrainer.pipelines.project.sections.gate import GateConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+OUTPUTS = ["late", "minutes", "topics"]
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
@@ -19,6 +21,10 @@ def test_an_example_of_the_page_has_no_problem(block):
     if name == "gate":
         assert GateConfig.model_validate(section).model_fields_set == set(section)
         return
+    if name == "data":
+        assert DataConfig(pattern="{span}", **section).outputs == OUTPUTS
+        return
     assert name == "evaluation"
-    columns = ["country", "channel", "parcels"]
-    assert evaluation_problems(**section, label="label", columns=columns) == []
+    columns = ["country", "channel", "parcels", "search_id", "clicks"]
+    outputs = OUTPUTS if "output_names" in block else []
+    assert evaluation_problems(**section, label="label", columns=columns, outputs=outputs) == []

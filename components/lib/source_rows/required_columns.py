@@ -20,6 +20,7 @@ def required_columns(settings: IngestSettings) -> dict[str, str]:
     needed: dict[str, str] = {}
     for setting, columns in (
         ("data.label", (settings.label,)),
+        ("data.label_keys", settings.labels),
         ("evaluation.example_weight_key", (settings.weight,) if settings.weight else ()),
         ("data.key", settings.key),
         ("data.hash.columns", settings.hash),

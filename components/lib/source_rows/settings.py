@@ -3,7 +3,7 @@
 Importing it loads no Arrow: `retrainer config check` and a light installation check settings with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ class IngestSettings:
             row.
         eval_fraction: With `hash`, the share of keys in evaluation, between 0 and 1.
         max_bad_rows: The share of a span's rows that may be unreadable.
+        label_keys: Of models with several outputs, or several labels for one: the columns of each output's labels, by
+            its name. `label` is one of them.
         types: What columns hold, whatever the schema or their values say: `integer`, `number`, `text` or `list`, by
             column.
         source: How sources are read.
@@ -66,6 +68,7 @@ class IngestSettings:
     eval_fraction: float = 1 / 3
     max_bad_rows: float = 0.01
     types: Mapping[str, str] = field(default_factory=dict)
+    label_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     source: SourceOptions = field(default_factory=SourceOptions)
 
     @property
@@ -97,6 +100,12 @@ class IngestSettings:
     def changes(self) -> ColumnChanges:
         """Columns to rename and to derive, before anything else."""
         return parse_columns(self.columns)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of labels; the first is `label`."""
+        others = (name for columns in self.label_keys.values() for name in columns)
+        return tuple(dict.fromkeys([self.label, *others]))
 
     @property
     def lists(self) -> tuple[str, ...]:
@@ -137,7 +146,7 @@ class IngestSettings:
                     f"the type is '{value}' for '{name}'; use {one_of(TYPES)} (data.types)."
                 )
         for name in self.lists:
-            if name in (self.label, self.weight, *self.key, *self.hash):
+            if name in (*self.labels, self.weight, *self.key, *self.hash):
                 raise RetrainerError(
                     f"column '{name}' is a list (data.types, data.columns), and the label, the weight, columns of the "
                     "key and private columns have one value each."
@@ -148,11 +157,11 @@ class IngestSettings:
                 f"whole spans together. Take data.split.columns out, or set data.split.by to {HASH}."
             )
         self._check_columns()
-        if self.weight and self.weight in (self.label, *self.hash):
+        if self.weight and self.weight in (*self.labels, *self.hash):
             raise RetrainerError(
                 f"the weight '{self.weight}' (evaluation.example_weight_key) can't be the label, nor be hashed."
             )
-        named = (self.label, *self.key, *self.split_by, *self.hash)
+        named = (*self.labels, *self.key, *self.split_by, *self.hash)
         for name in (*named, self.weight) if self.weight else named:
             if name in self.drop:
                 raise RetrainerError(
@@ -160,7 +169,7 @@ class IngestSettings:
                     "can't be dropped as well (data.drop)."
                 )
         for name in (*self.key, *self.split_by, *self.hash):
-            if name == self.label:
+            if name in self.labels:
                 raise RetrainerError(
                     f"the label '{name}' can't be part of key or split.columns, nor be hashed: it is what is predicted."
                 )

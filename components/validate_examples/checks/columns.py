@@ -104,7 +104,7 @@ def check_numbers_in_text(analysis: Analysis, settings: Settings) -> list[Findin
     found: dict[str, tuple[list[str], float, str]] = {}
     for span, dataset in analysis.window.spans.items():
         for column in dataset.columns.values():
-            if column.is_number or column.name in (*index.bare_key, index.label):
+            if column.is_number or column.name in (*index.bare_key, *index.labels):
                 continue
             others = [value for value in column.counts if not _NUMBER.fullmatch(value)]
             total = sum(column.counts.values())
@@ -130,7 +130,7 @@ def check_constant(analysis: Analysis, settings: Settings) -> list[Finding]:
     findings = []
     where = f"span {index.newest}"
     for column in window.newest.columns.values():
-        if column.name == index.label:
+        if column.name in index.labels:
             continue
         before = [
             one

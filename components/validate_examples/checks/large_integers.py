@@ -36,7 +36,7 @@ def check(analysis: Analysis, settings: Settings) -> list[Finding]:
     window = analysis.window
     index = window.index
     findings = []
-    for name, kind in raw_features(analysis.schema, [*index.bare_key, index.label]).items():
+    for name, kind in raw_features(analysis.schema, [*index.bare_key, *index.labels]).items():
         column = window.splits["train"].columns.get(name)
         if kind != FLOAT or column is None or not column.filled or not column.is_number:
             continue

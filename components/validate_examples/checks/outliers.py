@@ -44,7 +44,7 @@ def check(analysis: Analysis, settings: Settings) -> list[Finding]:
     for column in window.newest.columns.values():
         if (
             not column.is_number
-            or column.name in (*index.bare_key, index.label)
+            or column.name in (*index.bare_key, *index.labels)
             or not column.filled
         ):
             continue

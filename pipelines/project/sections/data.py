@@ -1,9 +1,12 @@
 """The section of retrain.yaml on the data: where it is, and how it is read, cleaned and split."""
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ....components.lib.source_rows.column_changes import parse_columns
+from ....components.lib.source_rows.settings import LIST
 from ....components.lib.source_rows.sources.formats import AUTO, FORMATS, format_names
 from .kubernetes import Variable
 from .section import Section
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     FormatName = str
 else:
     FormatName = Literal[tuple(format_names())]
+_OUTPUT_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 _ABOUT_FORMATS = "; ".join(f"{one.name} {one.about}" for one in FORMATS if one.about)
 
 
@@ -113,6 +117,12 @@ class DataConfig(Section):
         min_length=1,
         description="Column of the label, a number. Rows without a label are quarantined.",
     )
+    label_keys: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="For models with several outputs: the label's column of each output, by the output's name, such as "
+        "`{late: is_late, minutes: delay}`. A list of columns is a label of several numbers, such as "
+        "`{topics: [sport, politics]}`. `label` is one of these columns.",
+    )
     window: int = Field(3, ge=1, description="Maximum number of spans to use, the newest included.")
     min_spans: int | None = Field(
         None,
@@ -173,6 +183,51 @@ class DataConfig(Section):
         le=1,
         description="Maximum share of unreadable rows in a span; above it the run stops.",
     )
+
+    @field_validator("label_keys", mode="before")
+    @classmethod
+    def _one_column_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: [one] if isinstance(one, str) else one for name, one in value.items()}
+
+    @model_validator(mode="after")
+    def _label_is_one_of_them(self) -> "DataConfig":
+        for name, columns in self.label_keys.items():
+            if not _OUTPUT_NAME.fullmatch(name):
+                raise ValueError(
+                    f"label_keys has the output '{name}'; a name has letters, digits and underscores, and begins "
+                    "with a letter"
+                )
+            if not columns or len(set(columns)) < len(columns):
+                raise ValueError(f"label_keys.{name} must name one column or several, each once")
+        if "predictions" in self.label_keys and len(self.label_keys) > 1:
+            raise ValueError(
+                "label_keys: no output may be called 'predictions' beside others, since servers take an output of that "
+                "name for the only one"
+            )
+        if self.label_keys and not any(self.label in one for one in self.label_keys.values()):
+            raise ValueError(
+                f"label ({self.label}) must be one of the columns that label_keys names"
+            )
+        return self
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the models' outputs; empty for models with one."""
+        return list(self.label_keys) if len(self.label_keys) > 1 else []
+
+    @property
+    def labels(self) -> list[str]:
+        """The columns of labels; the first is `label`."""
+        others = [name for columns in self.label_keys.values() for name in columns]
+        return list(dict.fromkeys([self.label, *others]))
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The columns of lists."""
+        said = [name for name, value in self.types.items() if value == LIST]
+        return tuple(dict.fromkeys([*said, *parse_columns(self.columns).lists]))
 
     @model_validator(mode="after")
     def _window_holds_both_splits(self) -> "DataConfig":

@@ -11,6 +11,7 @@ from retrainer.components.train_model.label_checks import (
     Labels,
     check_labels,
     check_outputs,
+    check_several_labels,
     count_labels,
     features_with_gaps,
     loss_name,
@@ -66,12 +67,12 @@ def test_a_loss_has_one_name_however_it_is_given():
 
 
 def test_outputs_are_counted_and_wrong_ones_refused():
-    assert check_outputs(tf.zeros((4, 3)), 4) == 3
-    assert check_outputs(tf.zeros((4,)), 4) == 1
+    assert check_outputs(tf.zeros((4, 3)), 4, [""]) == {"": 3}
+    assert check_outputs(tf.zeros((4,)), 4, [""]) == {"": 1}
     with pytest.raises(RetrainerError, match=r"predictions of shape \(4, 2, 3\) for 4 rows"):
-        check_outputs(tf.zeros((4, 2, 3)), 4)
+        check_outputs(tf.zeros((4, 2, 3)), 4, [""])
     with pytest.raises(RetrainerError, match=r"has 2 outputs \(price, size\)"):
-        check_outputs({"size": tf.zeros((4, 1)), "price": tf.zeros((4, 1))}, 4)
+        check_outputs({"size": tf.zeros((4, 1)), "price": tf.zeros((4, 1))}, 4, [""])
 
 
 def test_features_with_gaps_are_counted():
@@ -112,3 +113,25 @@ def test_labels_that_teach_nothing_are_named(make_examples, values, says):
     frame = pd.DataFrame({"late": values})
     with pytest.raises(RetrainerError, match=says):
         count_labels(Examples.read(make_examples({"1": frame, "2": frame})))
+
+
+def test_outputs_have_the_names_of_their_labels():
+    late, minutes = tf.zeros((4, 1)), tf.zeros((4, 3))
+    names = ["late", "minutes"]
+    assert check_outputs({"late": late, "minutes": minutes}, 4, names) == {"late": 1, "minutes": 3}
+    for outputs, says in (
+        ({"late": late, "minute": late}, "no output 'minutes'.*Did you mean 'minute'"),
+        ({"late": late, "minutes": late, "size": late}, "an output 'size', and .* no label for it"),
+        ([late, late], "has 2 outputs without a name.*outputs={'late': ..., ...}"),
+        (late, "has one output without a name"),
+    ):
+        with pytest.raises(RetrainerError, match=says):
+            check_outputs(outputs, 4, names)
+
+
+def test_several_labels_a_row_need_as_many_units_and_a_loss_of_each():
+    check_several_labels(["a", "b"], 2, "binary_crossentropy")
+    with pytest.raises(RetrainerError, match="gives 1 number a row for the labels a, b"):
+        check_several_labels(["a", "b"], 1, "binary_crossentropy")
+    with pytest.raises(RetrainerError, match="takes one class number a row"):
+        check_several_labels(["a", "b"], 2, "sparse_categorical_crossentropy")

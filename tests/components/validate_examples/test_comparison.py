@@ -23,7 +23,7 @@ def judged(judge, months, tmp_path):
         judge(spans)
         window, settings = read_window(tmp_path / "statistics"), parse_settings()
         train = window.splits["train"]
-        schema = infer_schema(train, list(window.spans.values())[:-1], "late", (), 0.99)
+        schema = infer_schema(train, list(window.spans.values())[:-1], ["late"], (), 0.99)
         return window, run_checks(analyze(window, schema, settings), settings)
 
     return go

@@ -293,7 +293,7 @@ def test_what_a_hash_split_keeps_on_one_side_has_no_domain():
     )
 
     def with_domain(*aside):
-        schema = infer_schema(train, [whole], "late", (), 0.99, *aside)
+        schema = infer_schema(train, [whole], ["late"], (), 0.99, *aside)
         return {feature.name for feature in schema.feature if feature.HasField("domain")}
 
     assert with_domain(evaluation) == {"shop"}
@@ -305,7 +305,7 @@ def test_a_domain_has_at_most_one_value_for_every_twenty_rows():
     for values in (20, 21):
         frame[f"{values} values"] = [f"value {i % values}" for i in range(400)]
     dataset = Dataset(tfdv.generate_statistics_from_dataframe(frame))
-    schema = infer_schema(dataset, [dataset], "late", (), 0.99)
+    schema = infer_schema(dataset, [dataset], ["late"], (), 0.99)
     assert [one.name for one in schema.feature if one.HasField("domain")] == ["20 values"]
     assert [domain.name for domain in schema.string_domain] == ["20 values"]
 
@@ -315,7 +315,7 @@ def test_a_domain_has_at_most_five_hundred_values():
     for values in (500, 501):
         frame[f"{values} values"] = [f"value {i % values}" for i in range(len(frame))]
     dataset = Dataset(tfdv.generate_statistics_from_dataframe(frame))
-    schema = infer_schema(dataset, [dataset], "late", (), 0.99)
+    schema = infer_schema(dataset, [dataset], ["late"], (), 0.99)
     assert [domain.name for domain in schema.string_domain] == ["500 values"]
 
 

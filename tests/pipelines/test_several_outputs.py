@@ -1,0 +1,106 @@
+"""A project whose model has several outputs, one of them with several labels, from its data to predictions."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.store import Store
+from retrainer.pipelines.cli.main import cli
+from retrainer.pipelines.project.starting import init_project
+
+FLOOR = {"value_threshold": {"lower_bound": 0.6}}
+HEADS = """
+    late = keras.layers.Dense(1, activation="sigmoid", name="is_late")(hidden)
+    over = keras.layers.Dense(2, activation="sigmoid", name="is_over")(hidden)
+    model = keras.Model(inputs, {"minutes": minutes, "late": late, "over": over})
+    model.compile(
+        optimizer=keras.optimizers.Adam(hyperparameters.get("learning_rate", 0.01)),
+        loss={"minutes": "mse", "late": "binary_crossentropy", "over": "binary_crossentropy"},
+        loss_weights={"minutes": 0.01, "late": 1.0, "over": 1.0},
+        metrics={"minutes": [keras.metrics.MeanAbsoluteError(name="mae")]},
+    )
+    return model
+"""
+SPECS = [
+    {
+        "metrics": [{"class_name": "MeanAbsoluteError", "config": {"name": "mae"}}],
+        "output_names": ["minutes"],
+    },
+    {
+        "metrics": [{"class_name": "AUC", "threshold": FLOOR}, {"class_name": "BinaryAccuracy"}],
+        "output_names": ["late", "over"],
+        "output_weights": {"late": 1, "over": 1},
+    },
+    {
+        "metrics": [{"class_name": "MultiLabelConfusionMatrixPlot"}],
+        "output_names": ["over"],
+    },
+]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The example of deliveries with two more outputs."""
+    init_project(tmp_path, "deliveries")
+    file = tmp_path / "retrain.yaml"
+    settings = yaml.safe_load(file.read_text())
+    data = settings["data"]
+    data["columns"] = {
+        name: {"greater": ["minutes", bound]}
+        for name, bound in (("late", 30), ("over_20", 20), ("over_40", 40))
+    }
+    data["label_keys"] = {"minutes": "minutes", "late": "late", "over": ["over_20", "over_40"]}
+    settings["evaluation"]["metrics_specs"] = SPECS
+    settings["gate"] = {"require_significance": {"metrics": ["mae_minutes", "auc_late"]}}
+    settings["model"]["epochs"] = 3
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    model = tmp_path / "model.py"
+    head, _, _ = model.read_text().partition("    model = keras.Model(")
+    model.write_text(head + HEADS.lstrip("\n"))
+    return file
+
+
+def run(*arguments):
+    done = CliRunner().invoke(cli, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.slow
+def test_a_model_with_several_outputs_is_trained_judged_pushed_and_predicts(project):
+    run("config", "check", project)
+    for version in (1, 2):
+        options = ["--no-cache"] if version == 1 else []
+        tasks = json.loads(run("run", project, "--json", *options))["tasks"]
+        assert {task["state"] for task in tasks.values()} == {"succeeded"}, tasks
+    registry = Registry(Store(str(project.parent / "store")).models_uri)
+    champion = registry.resolve(CHAMPION)
+    assert champion is not None
+    metrics = registry.evaluation(champion.version)[0].metrics
+    assert {"auc", "auc_late", "auc_over", "mae_minutes"} < metrics.keys()
+    written = project.parent / "predictions.parquet"
+    spans = sorted((project.parent / "data").iterdir())
+    run("predict", spans[-1], "--file", project, "--output", written)
+    table = pq.read_table(written)
+    names = ["prediction_late", "prediction_minutes", "prediction_over_0", "prediction_over_1"]
+    assert [name for name in table.column_names if name.startswith("prediction")] == names
+    assert table["prediction_minutes"].null_count == 0
+
+
+def test_what_takes_one_label_says_so_when_the_settings_are_read(project):
+    settings = yaml.safe_load(project.read_text())
+    settings["monitoring"] = {}
+    settings["model"]["balance_classes"] = True
+    settings["evaluation"]["metrics_specs"][0]["output_names"] = ["minute"]
+    project.write_text(yaml.safe_dump(settings))
+    done = CliRunner().invoke(cli, ["config", "check", str(project)])
+    said = done.output + str(done.exception)
+    assert done.exit_code == 1
+    assert "monitoring judges models of one label, and data.label_keys names 4" in said
+    assert "model.balance_classes is about the classes of one label" in said
+    assert "names the output 'minute'" in said
+    assert "Did you mean 'minutes'?" in said
