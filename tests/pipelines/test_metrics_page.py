@@ -25,6 +25,6 @@ def test_an_example_of_the_page_has_no_problem(block):
         assert DataConfig(pattern="{span}", **section).outputs == OUTPUTS
         return
     assert name == "evaluation"
-    columns = ["country", "channel", "parcels", "search_id", "clicks"]
+    columns = ["age_group", "channel", "clicks", "country", "parcels", "search_id"]
     outputs = OUTPUTS if "output_names" in block else []
     assert evaluation_problems(**section, label="label", columns=columns, outputs=outputs) == []

@@ -26,6 +26,11 @@ ONE_HOT = {
 }
 """Metrics of one-hot labels, and what to use for a label of one number, which they misread in silence."""
 
+OTHER_PACKAGES = {
+    "FairnessIndicators": ("fairness-indicators", "fairness_indicators.fairness_indicators_metrics")
+}
+"""Metrics that TFMA had, by class: the package and the module that have them now."""
+
 COLUMN_ARGUMENTS = ("gain_key", "label_key", "example_id_key")
 """Arguments of metrics that name a column."""
 
@@ -98,6 +103,14 @@ def metric_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
         )
     known = metric_names()
     for place, metric in list_metrics(config):
+        if not metric.module and metric.class_name in OTHER_PACKAGES:
+            package, module = OTHER_PACKAGES[metric.class_name]
+            yield Problem(
+                f"'{metric.class_name}' is in the package {package}, no longer in TFMA. Install that in the image, and "
+                f"add module: {module}.",
+                place=place,
+            )
+            continue
         if not metric.module and metric.class_name not in known:
             near = did_you_mean(metric.class_name, sorted(known), most=3)
             yield Problem(

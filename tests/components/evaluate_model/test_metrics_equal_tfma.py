@@ -1,11 +1,16 @@
 """Metrics over arrays are those of TFMA on Beam, by kind of task, with weights and slices; none falls back to Beam."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import binary_confusion_matrices, metric_types, metric_util
 
 from retrainer.components.evaluate_model.on_beam import evaluate_scores_on_beam
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config
@@ -256,6 +261,53 @@ def test_a_model_that_predicts_one_class_does_not_stop_the_prevalence_threshold(
         if key.name == "prevalence_threshold"
     ]
     assert np.isnan(found)
+
+
+class Rates(tfma.metrics.Metric):
+    """A metric of a user's module that makes rates at thresholds, as FairnessIndicators does."""
+
+    def __init__(self, thresholds: Sequence[float], name: str = "rates") -> None:
+        self._thresholds = list(thresholds)
+        super().__init__(
+            metric_util.merge_per_key_computations(self._make), thresholds=thresholds, name=name
+        )
+
+    def _make(
+        self, thresholds: list[float], name: str, model_name: str, example_weighted: bool, **_: Any
+    ) -> list[Any]:
+        counts = binary_confusion_matrices.binary_confusion_matrices(
+            thresholds=list(thresholds), model_name=model_name, example_weighted=example_weighted
+        )
+        keys = [
+            metric_types.MetricKey(
+                f"{name}@{one}", model_name=model_name, example_weighted=example_weighted
+            )
+            for one in thresholds
+        ]
+
+        def result(found: dict[Any, Any]) -> dict[Any, float]:
+            matrices = found[counts[-1].keys[-1]]
+            return {
+                key: matrices.fp[i] / (matrices.fp[i] + matrices.tn[i] or np.nan)
+                for i, key in enumerate(keys)
+            }
+
+        return [*counts, metric_types.DerivedMetricComputation(keys=keys, result=result)]
+
+
+def test_rates_of_a_metric_of_your_own_run_over_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("own_rates")
+    monkeypatch.setattr(module, "Rates", Rates, raising=False)
+    monkeypatch.setitem(sys.modules, "own_rates", module)
+    own = {"class_name": "Rates", "module": "own_rates", "config": {"thresholds": [0.2, 0.5]}}
+    known = [metric("FPR", name=f"fpr_{one}", thresholds=[one]) for one in (0.2, 0.5)]
+    config = build_eval_config([{"metrics": [own, *known]}], SLICES, {}, "label", "weight", True)
+    for found in dict(evaluate_in_process(config, rows("binary"))).values():
+        values = {(key.name, key.model_name): value for key, value in found.items()}
+        for one in (0.2, 0.5):
+            assert values[f"rates@{one}", CANDIDATE] == pytest.approx(
+                values[f"fpr_{one}", CANDIDATE], nan_ok=True
+            )
 
 
 def test_a_slice_without_weight_does_not_stop_the_metrics_of_the_k_best() -> None:

@@ -47,6 +47,11 @@ def test_good_settings_have_no_problems() -> None:
             "TFMA knows no metric 'auroc'.",
         ),
         (
+            {"metrics_specs": specs({"class_name": "FairnessIndicators"})},
+            True,
+            "add module: fairness_indicators.fairness_indicators_metrics",
+        ),
+        (
             {"metrics_specs": specs({"class_name": "squaredhing"})},
             True,
             "TFMA knows no metric 'squaredhing'. Did you mean 'SquaredHinge",
