@@ -32,7 +32,7 @@ AREAS ?=
 ENGINE ?=
 JAR ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale evaluation gate load proxy clean
+.PHONY: help setup demo test cluster engines lowest lint format docs lock image mutation bench pair data scale evaluation gate serving load proxy clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ gate: setup ## how often the gate is right: challengers of known quality, and mo
 	@.venv/bin/python -W ignore::FutureWarning bench/gate_models.py
 	@.venv/bin/python -W ignore::FutureWarning bench/gate.py --rows 5000 50000
 	@.venv/bin/python -W ignore::FutureWarning bench/gate.py --rows 500000 --worse 10
+
+serving: setup ## what the serving check costs, its latencies, and the smallest leak that it refuses
+	@TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -W ignore::FutureWarning bench/serving_check.py
 
 load: setup ## the trigger service under load, and with a replica killed (needs Go)
 	@.venv/bin/python -W ignore::FutureWarning bench/trigger/run.py
