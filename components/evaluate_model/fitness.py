@@ -9,6 +9,7 @@ from ..lib.errors import RetrainerError
 from ..lib.evaluation.eval_config import CANDIDATE
 from ..lib.evaluation.input_counts import InputCounts, binarized_classes
 from ..lib.evaluation.metric_requirements import Requirements
+from ..lib.evaluation.output_checks import label_problems
 from ..lib.examples import EVAL, Examples
 from ..lib.saved_model import Model, PredictionShapeError
 from ..lib.words import did_you_mean
@@ -65,7 +66,12 @@ def check_outputs(
         ChallengerUnfitError: If the challenger's answer has another shape than one for each row, no output for a label,
             or none for a class that metrics are binarized by.
         ChampionUnfitError: If the champion has no output for such a label or class.
+        RetrainerError: If a metric takes one class a row, and a row has several labels.
     """
+    asked = [(s.output_names, [m.class_name for m in s.metrics]) for s in config.metrics_specs]
+    labels = {output: len(columns) for output, columns in examples.outputs.items()}
+    if problems := list(label_problems(asked, labels)):
+        raise RetrainerError("\n".join(problem.text for problem in problems))
     found = {}
     for name, model in models.items():
         found[name] = shapes = _output_shapes(examples, model)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ...components.lib.evaluation.config_checks import Problem
+from ...components.lib.evaluation.output_checks import label_problems
 from .sections.retrain import RetrainConfig
 
 
@@ -12,9 +13,19 @@ def output_problems(config: RetrainConfig) -> Iterator[Problem]:
     Args:
         config: The configuration.
     """
-    if len(config.data.labels) < 2:
+    data = config.data
+    if len(data.labels) < 2:
         return
-    named = f"data.label_keys names {len(config.data.labels)}"
+    asked = [
+        (
+            one.get("output_names") or (),
+            [str(m.get("class_name")) for m in one.get("metrics") or ()],
+        )
+        for one in config.evaluation.metrics_specs
+    ]
+    counts = {name: len(columns) for name, columns in data.label_keys.items()}
+    yield from label_problems(asked, counts if len(counts) > 1 else {"": len(data.labels)})
+    named = f"data.label_keys names {len(data.labels)}"
     if config.monitoring:
         yield Problem(
             f"monitoring judges models of one label, and {named}. Leave monitoring out.",

@@ -95,6 +95,9 @@ def test_what_takes_one_label_says_so_when_the_settings_are_read(project):
     settings = yaml.safe_load(project.read_text())
     settings["monitoring"] = {}
     settings["model"]["balance_classes"] = True
+    settings["evaluation"]["metrics_specs"][2]["metrics"][0]["class_name"] = (
+        "SparseCategoricalAccuracy"
+    )
     settings["evaluation"]["metrics_specs"][0]["output_names"] = ["minute"]
     project.write_text(yaml.safe_dump(settings))
     done = CliRunner().invoke(cli, ["config", "check", str(project)])
@@ -103,4 +106,5 @@ def test_what_takes_one_label_says_so_when_the_settings_are_read(project):
     assert "monitoring judges models of one label, and data.label_keys names 4" in said
     assert "model.balance_classes is about the classes of one label" in said
     assert "names the output 'minute'" in said
+    assert "metrics_specs[2] has SparseCategoricalAccuracy, which takes one class a row" in said
     assert "Did you mean 'minutes'?" in said

@@ -1,6 +1,6 @@
 """What can be wrong with metrics by output, found without data and without loading TFMA."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..words import did_you_mean
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _OF_ROWS = ("ExampleCount", "WeightedExampleCount")
 """Metrics of rows, not of predictions."""
+
+_OF_ONE_CLASS = ("Sparse", "MultiClassConfusionMatrix")
+"""How the names of metrics begin that take one class number a row."""
 
 
 def output_problems(config: "config_pb2.EvalConfig", outputs: Collection[str]) -> Iterator[Problem]:
@@ -58,3 +61,25 @@ def output_problems(config: "config_pb2.EvalConfig", outputs: Collection[str]) -
                     f"{place}.output_weights names '{name}', which output_names does not.",
                     place=place,
                 )
+
+
+def label_problems(
+    metrics_specs: Iterable[tuple[Collection[str], Collection[str]]], outputs: Mapping[str, int]
+) -> Iterator[Problem]:
+    """Find metrics of one class a row for outputs whose rows have several labels.
+
+    Args:
+        metrics_specs: Of each entry the outputs that it names, and its metrics' classes.
+        outputs: How many labels a row has, by output; one without a name is the only one.
+    """
+    for i, (names, metrics) in enumerate(metrics_specs):
+        several = [name for name in (names or [""]) if outputs.get(name, 1) > 1]
+        wrong = [metric for metric in metrics if metric.startswith(_OF_ONE_CLASS)]
+        if several and wrong:
+            of_output = f" of the output '{several[0]}'" if several[0] else ""
+            yield Problem(
+                f"{PLACE}.metrics_specs[{i}] has {wrong[0]}, which takes one class a row, and a row{of_output} has "
+                f"{outputs[several[0]]} labels (data.label_keys). Use BinaryAccuracy, AUC, or "
+                "MultiLabelConfusionMatrixPlot.",
+                place=f"{PLACE}.metrics_specs[{i}]",
+            )

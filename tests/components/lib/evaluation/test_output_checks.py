@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from retrainer.components.lib.evaluation.eval_config import evaluation_problems
+from retrainer.components.lib.evaluation.output_checks import label_problems
 
 AUC = {"class_name": "AUC", "threshold": {"value_threshold": {"lower_bound": 0.7}}}
 
@@ -55,3 +56,15 @@ def test_a_problem_is_named_with_its_fix(
 ) -> None:
     found = problems({"metrics": [AUC], **more}, *outputs)
     assert any(words in text for text in found), found
+
+
+def test_a_metric_of_one_class_is_none_of_several_labels() -> None:
+    asked = [
+        (["late"], ["SparseCategoricalAccuracy"]),
+        (["topics"], ["AUC", "SparseCategoricalAccuracy"]),
+    ]
+    (found,) = label_problems(asked, {"late": 1, "topics": 3})
+    assert found.place == "evaluation.metrics_specs[1]"
+    assert "a row of the output 'topics' has 3 labels" in found.text
+    (found,) = label_problems([((), ["MultiClassConfusionMatrixPlot"])], {"": 2})
+    assert "and a row has 2 labels" in found.text
