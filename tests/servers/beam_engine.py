@@ -25,6 +25,13 @@ PROGRAMS = Path(__file__).parent / "engine_programs"
 PROGRAM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 START_SECONDS = 120
 STOP_SECONDS = 10
+# It ends its workers when it exits, which a signal's own action would not let it do.
+_POOL = """
+import signal, sys
+from apache_beam.runners.worker import worker_pool_main
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+worker_pool_main.main(sys.argv)
+"""
 Started = TypeVar("Started", bound="_Server")
 
 
@@ -158,9 +165,8 @@ class WorkerPool(_Server):
         self._environment = {"PATH": path, "HOME": str(folder), **environment}
 
     def __enter__(self) -> "WorkerPool":
-        module = "apache_beam.runners.worker.worker_pool_main"
         self._start(
-            [sys.executable, "-m", module, f"--service_port={self.port}"],
+            [sys.executable, "-c", _POOL, f"--service_port={self.port}"],
             self._folder,
             self._environment,
         )
