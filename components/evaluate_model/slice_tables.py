@@ -12,8 +12,9 @@ from ..lib.evaluation.metric_value import Value
 from ..lib.report.page import Cell, Column, breakable, legend, render_table
 from ..lib.verdicts import Champion
 from ..lib.words import number, plural
-from .charts import COLOURS, bar, dots
+from .charts import COLOURS
 from .metric_cells import Cells
+from .slice_marks import bar, dots
 from .tfma_results import Evaluation, SliceResult
 
 MOST_SLICES = 1_500
