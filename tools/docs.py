@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 import docstring_parser
@@ -178,6 +179,9 @@ def _annotation(kind: Any) -> str:
         return _or(get_args(kind))
     if get_origin(kind) in (dict, list):
         return f"{get_origin(kind).__name__}[{', '.join(map(_annotation, get_args(kind)))}]"
+    if get_origin(kind) is UnionType:
+        # A bar would end the table's cell.
+        return " or ".join(map(_annotation, get_args(kind)))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _or(one.value for one in kind)
     if get_origin(kind) is not None:

@@ -117,7 +117,7 @@ class DataConfig(Section):
         min_length=1,
         description="Column of the label, a number. Rows without a label are quarantined.",
     )
-    label_keys: dict[str, list[str]] = Field(
+    label_keys: dict[str, list[str] | str] = Field(
         default_factory=dict,
         description="For models with several outputs: the label's column of each output, by the output's name, such as "
         "`{late: is_late, minutes: delay}`. A list of columns is a label of several numbers, such as "
@@ -184,11 +184,9 @@ class DataConfig(Section):
         description="Maximum share of unreadable rows in a span; above it the run stops.",
     )
 
-    @field_validator("label_keys", mode="before")
+    @field_validator("label_keys")
     @classmethod
-    def _one_column_or_several(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
+    def _as_lists(cls, value: dict[str, list[str] | str]) -> dict[str, list[str] | str]:
         return {name: [one] if isinstance(one, str) else one for name, one in value.items()}
 
     @model_validator(mode="after")
