@@ -18,6 +18,8 @@ BATCHES = (1, 8, 64, 512)
 # After these, further requests are sent only if memory may grow beyond a share of its bound by the last of them.
 FIRST_REQUESTS = 500
 _DOUBTFUL = 0.1
+# Of a slow model fewer requests must do.
+MOST_SECONDS = 20.0
 PERCENTILES = (50, 95, 99)
 _MEMORY = Path("/proc/self/status")
 
@@ -91,7 +93,7 @@ def measure_memory(
         predict: Calls the signature of named columns, which has answered before.
         columns: The rows.
         requests: How many requests to send; 0 for none. After the first 500 the others are sent only if memory
-            grew so fast that it may reach a tenth of the bound.
+            grew so fast that it may reach a tenth of the bound, and none after `MOST_SECONDS`.
         most_mb: The bound of the growth, in MiB.
 
     Returns:
@@ -110,13 +112,13 @@ def measure_memory(
             return (memory_mb() or before) - before
         return (now - at_first) / 2**20
 
-    sent = 0
+    sent, end = 0, time.monotonic() + MOST_SECONDS
     for wanted in (min(requests, FIRST_REQUESTS), requests):
         if sent and grown() * requests / sent < _DOUBTFUL * most_mb:
             break
-        for request in range(sent, wanted):
-            row = request % rows
+        while sent < wanted and (not sent or time.monotonic() < end):
+            row = sent % rows
             predict({name: column[row : row + 1] for name, column in columns.items()})
-        sent = wanted
+            sent += 1
     growth = grown()
     return {"before": before, "after": memory_mb() or before, "growth": growth, "requests": sent}

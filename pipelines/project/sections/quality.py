@@ -146,7 +146,7 @@ class ServingConfig(Section):
         ge=0,
         description="Number of single-row requests to send while the server's memory is measured, after a warm-up; 0 "
         "for none. After 500 the others are sent only if memory grows: by a rate that reaches a tenth of "
-        "max_memory_growth_mb.",
+        "max_memory_growth_mb. None are sent after 20 seconds.",
     )
     max_memory_growth_mb: float = Field(
         8.0, gt=0, description="Maximum growth of the server's memory meanwhile, in MiB."

@@ -83,6 +83,12 @@ def test_memory_that_does_not_grow_is_known_after_the_first_requests():
     assert memory["growth"] < 0.1
 
 
+def test_a_slow_model_is_sent_what_it_can_answer_in_time(monkeypatch):
+    monkeypatch.setattr(measurements, "MOST_SECONDS", 0.0)
+    memory = measure_memory(lambda columns: columns["x"], {"x": np.arange(3.0)}, 10_000, 8.0)
+    assert memory is None or memory["requests"] == 1
+
+
 @needs_counts
 def test_a_small_leak_is_measured_over_all_requests():
     kept = []
