@@ -5,6 +5,7 @@ transforms is done here in plain calls of the same functions. Only this module, 
 `intervals` use TFMA's private names.
 """
 
+import functools
 import heapq
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -76,13 +77,7 @@ def evaluate_in_process(
             progress("computing metrics by slice", done, len(slices))
             metrics: Metrics = {}
             for part in parts:
-                metrics.update(part.evaluate(key, rows))
-            if key not in plotted:
-                metrics = {
-                    name: value
-                    for name, value in metrics.items()
-                    if not isinstance(name, metric_types.PlotKey)
-                }
+                metrics.update(part.evaluate(key, rows, key in plotted))
             results.append((key, metrics))
     return results
 
@@ -96,6 +91,10 @@ def _largest(slices: Mapping[SliceKey, Rows], count: int) -> set[SliceKey]:
             key=lambda key: np.inf if isinstance(rows := slices[key], slice) else len(rows),
         )
     )
+
+
+def _are_plots(keys: Sequence[Any]) -> bool:
+    return all(isinstance(key, metric_types.PlotKey) for key in keys)
 
 
 @dataclass(frozen=True)
@@ -120,25 +119,29 @@ class _Part:
     units: int
     queries: Queries | None
 
-    def evaluate(self, key: SliceKey, rows: Rows) -> Metrics:
-        """Compute the metrics of a slice."""
+    def evaluate(self, key: SliceKey, rows: Rows, plots: bool) -> Metrics:
+        """Compute the metrics of a slice, with or without its plots."""
         late = self.computations.ci_derived_computations
         units = rows if self.queries is None else self.queries.of_rows(rows)
-        metrics = self._compute(units)
+        compute = functools.partial(self._compute, plots=plots)
+        metrics = compute(units)
         if self.sample is not None:
             every = np.arange(self.units) if isinstance(units, slice) else units
-            metrics = self.sample(self._compute, every, metrics)
+            metrics = self.sample(compute, every, metrics)
         for derived in late:
             metrics.update(derived.result(metrics))
         return _hide_if_small(key, public(metrics, ()), units, self.config)
 
-    def _compute(self, units: Rows) -> Metrics:
+    def _compute(self, units: Rows, plots: bool) -> Metrics:
         metrics: Metrics = {}
         for computation, fill in self.fills:
-            metrics.update(self._by_model(extract_output(computation, fill, units)))
+            if plots or not _are_plots(computation.keys):
+                metrics.update(self._by_model(extract_output(computation, fill, units)))
         for derive, derived in zip(
             self.derives, self.computations.derived_computations, strict=True
         ):
+            if not plots and _are_plots(derived.keys):
+                continue
             metrics.update(_derive(derive, derived.keys, metrics))
         baseline = next((spec.name for spec in self.config.model_specs if spec.is_baseline), None)
         if baseline:
