@@ -169,13 +169,8 @@ def has_no_answer(counts: InputCounts) -> bool:
 
 def silent_rows(counts: InputCounts) -> int:
     """Count the eval rows on which the champion predicts NaN or infinity, which is no answer."""
-    every = (counts.by_output or {"": counts}).values()
-    found = [
-        one.found[f"{UNDEFINED}|{BASELINE}"]
-        for one in every
-        if f"{UNDEFINED}|{BASELINE}" in one.found
-    ]
-    return max((one.rows for one in found), default=0)
+    found = counts.found.get(f"{UNDEFINED}|{BASELINE}")
+    return found.rows if found else 0
 
 
 def without_silent_rows(comparison: Comparison, rows: int) -> Comparison:

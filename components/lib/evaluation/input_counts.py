@@ -10,7 +10,7 @@ import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from .input_rules import EMPTY, rules
+from .input_rules import EMPTY, UNDEFINED, rules
 from .metric_requirements import Requirement, Requirements, is_about
 from .prediction_counts import PredictionCounts, count_predictions
 from .ranking_columns import rows_without
@@ -87,7 +87,8 @@ class InputCounts:
         found: Rows that break a rule, by the rule and what it is about: label, weight or a model.
         slices: By `slice_id`, the rows that break no rule.
         predictions: What each model predicts on the rows that break no rule, by TFMA's name of the model.
-        by_output: Of models with several outputs: the counts of each, by its name. The above are those of the first.
+        by_output: Of models with several outputs: the counts of each, by its name. The above are those of the first,
+            but for `found`, which has the rows on which some output is NaN or infinite.
     """
 
     rows: int = 0
@@ -197,7 +198,23 @@ def count_outputs(
     lacking = dict(rows_without(config, scores.slices))
     found, good = _count(scores.by_output, requirements, config.slicing_specs, classes, lacking)
     first = next(iter(found.values()))
-    return (replace(first, by_output=found) if scores.outputs else first), good
+    if not scores.outputs:
+        return first, good
+    silent = {
+        f"{UNDEFINED}|{name}": Found(rows)
+        for name in scores.predictions
+        if (rows := _count_silent(scores, name))
+    }
+    return replace(first, found=silent, by_output=found), good
+
+
+def _count_silent(scores: Scores, model: str) -> int:
+    """Count the rows on which some output of a model is NaN or infinite."""
+    silent = np.zeros(scores.rows, bool)
+    for one in scores.by_output.values():
+        values = one.predictions[model].reshape(scores.rows, -1)
+        silent |= ~np.isfinite(values).all(axis=1)
+    return int(np.count_nonzero(silent))
 
 
 def _count(

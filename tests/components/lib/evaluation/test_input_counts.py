@@ -13,6 +13,7 @@ from retrainer.components.lib.evaluation.input_counts import (
     SliceRows,
     add_up,
     count_inputs,
+    count_outputs,
     slice_id,
 )
 from retrainer.components.lib.evaluation.metric_requirements import Requirement
@@ -141,3 +142,18 @@ def test_rows_that_weigh_nothing_are_counted_apart():
     assert (rows.rows, rows.weight, rows.low, rows.high) == (3, 2.0, 0.0, 3.0)
     assert (rows.weighted_rows, rows.weighted_low, rows.weighted_high) == (1, 1.0, 1.0)
     assert rows.classes == {"1": 1, "3": 0}
+
+
+def test_a_row_without_an_answer_of_one_output_or_of_two_counts_once():
+    nan = math.nan
+    both = Scores.of_outputs(
+        {"a": scores([0, 1, 1], [nan, 0.5, nan]), "b": scores([5, 2, 3], [nan, nan, 1.0])}
+    )
+    config = config_pb2.EvalConfig(slicing_specs=ALL)
+    counts, good = count_outputs(both, {"a": {}, "b": {}}, config)
+    assert good.tolist() == [False, False, False]
+    assert counts.found["undefined|candidate"].rows == 3
+    assert [one.found["undefined|candidate"].rows for one in counts.by_output.values()] == [2, 2]
+    again = InputCounts.from_json(add_up([counts, counts]).to_json())
+    assert again.found["undefined|candidate"].rows == 6
+    assert again.of_output("b").rows == 6
