@@ -1,7 +1,7 @@
 """Checks of a span: required columns, a numeric label, and few unreadable rows."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 import pyarrow as pa
@@ -21,7 +21,13 @@ _CHARACTERS_SHOWN = 60
 _DELIMITERS = ";|,"
 
 
-def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iterator[Rows]) -> None:
+def check_columns(
+    span: str,
+    settings: IngestSettings,
+    first: Rows,
+    blocks: Iterator[Rows],
+    excluded: Collection[str] = (),
+) -> None:
     """Check that a span has the columns that the settings name.
 
     Args:
@@ -29,6 +35,7 @@ def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iter
         settings: They name the columns.
         first: The first rows.
         blocks: The others, which are read to their end first: a column may come later, which their reader then raises.
+        excluded: Columns that were found and left out.
 
     Raises:
         RetrainerError: If there is no row, or a column is missing.
@@ -43,7 +50,7 @@ def check_columns(span: str, settings: IngestSettings, first: Rows, blocks: Iter
         )
     needed = required_columns(settings)
     for column, setting in needed.items():
-        if column not in there:
+        if column not in there and column not in excluded:
             # Another block may have it, which the reader raises at its end.
             _drain(blocks)
             # A column that is computed of a missing one is there all the same.
@@ -102,7 +109,12 @@ def check_number(
                 )
             text = json.dumps(example, ensure_ascii=False)
             made = f"data.columns: {{target: {{equal: [{name}, {{value: {text}}}]}}}}"
-            here = f" Or compute one: {made} is 1 where it is {text}." if role == "label" else ""
+            here = ""
+            if role == "label":
+                here = (
+                    f" Or compute one: {made} is 1 where it is {text}; data.label: target names it, and data.drop: "
+                    f"[{name}] keeps the text from being an input."
+                )
             raise RetrainerError(
                 f"the {role} '{name}' of span {span} is text (such as {example!r}). Make it a number in the "
                 f"source: {expected}.{here}"

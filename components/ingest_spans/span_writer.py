@@ -106,6 +106,7 @@ def write_span_files(
         settings.strict,
         settings.changes,
         files_ahead=files_ahead,
+        dropped=settings.dropped_sources,
     )
     # Mostly the types of the first block hold. Where they do not, a second pass knows those of the whole span.
     for attempt in ("1", "2"):
@@ -154,7 +155,7 @@ class _Writer:
     def write(self, reader: SpanReader) -> SpanFiles:
         blocks = read_ahead(reader.read())
         first = next(blocks)
-        check_columns(self._span, self._settings, first, blocks)
+        check_columns(self._span, self._settings, first, blocks, reader.excluded)
         weight = self._settings.weight
         for label in self._settings.labels:
             check_number(self._span, label, "label", _LABEL_IS, first, blocks)

@@ -73,8 +73,9 @@ class IngestSettings:
 
     @property
     def source_options(self) -> SourceOptions:
-        """How sources are read, without the columns to leave out."""
-        return replace(self.source, exclude=self.drop)
+        """How sources are read, without the columns to leave out, but with those that others are made of."""
+        unread = tuple(name for name in self.drop if name not in self.dropped_sources)
+        return replace(self.source, exclude=unread)
 
     @property
     def cell_rules(self) -> "Rules":
@@ -100,6 +101,11 @@ class IngestSettings:
     def changes(self) -> ColumnChanges:
         """Columns to rename and to derive, before anything else."""
         return parse_columns(self.columns)
+
+    @property
+    def dropped_sources(self) -> frozenset[str]:
+        """The columns to leave out once others are made of them."""
+        return frozenset(self.drop).intersection(self.changes.sources)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -182,10 +188,10 @@ class IngestSettings:
                     f"key_features names '{name}', which is no part of key. A column outside of the key is a feature "
                     "anyway (data.key_features)."
                 )
-        for name in (*changes.renamed, *changes.sources):
+        for name in changes.renamed:
             if name in self.drop:
                 raise RetrainerError(
-                    f"data.drop leaves out '{name}', which data.columns takes. Take it out of one of them."
+                    f"data.drop leaves out '{name}', which data.columns renames. Take it out of one of them."
                 )
         for name, made in changes.sources.items():
             if name in self.hash:

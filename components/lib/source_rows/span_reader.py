@@ -65,6 +65,7 @@ class SpanReader:
         keep_faulty: bool = False,
         known: Mapping[str, InferredColumn] = MappingProxyType({}),
         files_ahead: int = 0,
+        dropped: Collection[str] = (),
     ) -> None:
         """Take the sources.
 
@@ -80,6 +81,7 @@ class SpanReader:
             known: Columns of the whole span, of which these are some of the sources: `columns` of the reader that read
                 all of them. They are in the table whether these sources have them or not.
             files_ahead: How many sources are parsed beside the one whose rows are read.
+            dropped: Columns, by their new names, that others are made of, and that are left out then.
         """
         self._columns: dict[str, InferredColumn] = {}
         self.excluded: set[str] = set()
@@ -95,6 +97,7 @@ class SpanReader:
         self._keep_faulty = keep_faulty
         self._known = known
         self._files_ahead = files_ahead
+        self._dropped = frozenset(dropped)
 
     @property
     def types(self) -> dict[str, ColumnType]:
@@ -159,6 +162,7 @@ class SpanReader:
                 check_characters(checked, uri)
             self._required.check(block, uri, has_header)
             self.excluded.update(block.excluded)
+            self.excluded.update(self._dropped.intersection(block.batch.schema.names))
             yield self._convert(self._wanted(block), uri, narrow)
 
     def _without_index(self, block: Block) -> Block:
@@ -200,6 +204,8 @@ class SpanReader:
             _note(faults, rejected, name, fault)
         final = {}
         for name, column in decoded.items():
+            if name in self._dropped:
+                continue
             try:
                 final[name], rejected, fault = self._cast(name, column, narrow)
             except CastError as error:

@@ -226,6 +226,17 @@ def test_dropped_columns_are_gone(project):
     assert "city" not in examples.read_table("eval").column_names
 
 
+def test_the_words_that_a_label_is_made_of_are_dropped(project):
+    for name in "123":
+        rows = "".join(f"{name}{i},Ulm,{i}.5,{'left' if i % 3 else 'stayed'}\n" for i in range(10))
+        project.span(name, f"id,city,amount,status\n{rows}")
+    made = {"gone": {"equal": ["status", {"value": "left"}]}}
+    examples, _ = project.run(label="gone", columns=made, drop=("status",))
+    table = examples.read_table("eval")
+    assert table.column_names == ["id", "city", "amount", "gone"]
+    assert table["gone"].to_pylist() == [0, 1, 1, 0, 1, 1, 0, 1, 1, 0]
+
+
 def test_a_dropped_column_that_no_span_has_is_named(project):
     with pytest.raises(RetrainerError, match=r"'citty'.*Did you mean 'city'"):
         project.run(drop=("citty",))

@@ -114,7 +114,7 @@ def test_what_cannot_be_is_refused_by_name(columns, says):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"drop": ("at",), "columns": {"h": {"hour": "at"}}}, r"data\.drop leaves out 'at'"),
+        ({"drop": ("at",), "columns": {"when": "at"}}, r"data\.drop leaves out 'at'"),
         ({"hash": ("who",), "columns": {"w": {"utf8_lower": "who"}}}, "'who', which is private"),
         (
             {"hash": ("w",), "columns": {"w": {"utf8_lower": "who"}}},
