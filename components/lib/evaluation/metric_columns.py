@@ -21,9 +21,10 @@ def columns_of(key: metric_types.MetricKey, scores: Scores, model: str) -> Colum
     Raises:
         KeyError: If there is no such model or output.
     """
-    weight = np.ones(scores.rows)
+    # One number that reads as so many.
+    weight = np.broadcast_to(np.float64(1), scores.rows)
     if key.example_weighted and scores.weight is not None:
-        weight = scores.weight.astype(np.float64)
+        weight = scores.weight.astype(np.float64, copy=False)
 
     def of_output(one: Scores) -> Columns:
         return Columns(one.label, one.predictions[model], weight, dense=one.label.ndim > 1)

@@ -39,9 +39,14 @@ class Columns:
     outputs: Mapping[str, "Columns"] = field(default_factory=dict)
     dense: bool = False
 
-    def as_float(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return label, prediction and weight as float64."""
-        return self.label.astype(np.float64), self.prediction.astype(np.float64), self.weight
+    def as_float(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return label, prediction and weight of some rows as float64.
+
+        Fills make what they need of the rows of a slice when they are asked for it: what is made of all rows at once,
+        for each class and metric of a model, is many times as large as the rows.
+        """
+        label, prediction = self.label[rows], self.prediction[rows]
+        return label.astype(np.float64), prediction.astype(np.float64), self.weight[rows]
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,10 @@ def sums(
     """
 
     def prepare(combiner: Any, columns: Columns) -> Fill:
-        values = terms(*columns.as_float())
-
         def fill(rows: Rows) -> Any:
             accumulator = make()
-            for name, value in values.items():
-                setattr(accumulator, name, float(value[rows].sum()))
+            for name, value in terms(*columns.as_float(rows)).items():
+                setattr(accumulator, name, float(value.sum()))
             return accumulator
 
         return fill

@@ -43,7 +43,7 @@ def view_classes(
         rows, places = metric_util.top_k_indices(sub_key.k, prediction, sort=True)
         last = slice(sub_key.k - 1, None, sub_key.k)
         rows, places = rows[last], places[last]
-        of_class = (label[rows] == places).astype(np.float64)
+        of_class = (label[rows] == places).astype(np.uint8)
         return _weighted(Columns(of_class, prediction[rows, places], weight), class_weights)
     if sub_key is not None and sub_key.top_k is not None:
         rows, places = metric_util.top_k_indices(sub_key.top_k, prediction)
@@ -87,12 +87,15 @@ def one_hot_labels(
         label: Class numbers, or a label of each class.
         prediction: Shape (rows, classes).
         number: One class, whose place alone is returned; None for all.
+
+    Returns:
+        Bytes, of which many fit into memory; a label of each class stays as it is.
     """
     if label.ndim > 1:
-        return label.astype(np.float64) if number is None else label[:, number].astype(np.float64)
+        return label if number is None else label[:, number]
     if number is not None:
-        return (label == number).astype(np.float64)
-    return (label[:, None] == np.arange(prediction.shape[1])).astype(np.float64)
+        return (label == number).astype(np.uint8)
+    return (label[:, None] == np.arange(prediction.shape[1])).astype(np.uint8)
 
 
 def settings_of(

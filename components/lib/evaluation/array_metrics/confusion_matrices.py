@@ -18,19 +18,17 @@ def _prepare(combiner: Any, columns: Columns) -> Fill:
         or not combiner._enable_fractional_labels
     ):
         raise NotCoveredError("a confusion matrix with example ids or its own labels")
-    label, prediction, weight = columns.as_float()
     thresholds = list(inner._thresholds)
     ascending = np.sort(np.asarray(thresholds, np.float64))
-    # How many thresholds lie below the prediction: those it is positive at.
-    above = np.searchsorted(ascending, prediction, side="left").astype(np.int32)
     position = {threshold: int(np.searchsorted(ascending, threshold)) for threshold in thresholds}
-    positive, negative = weight * label, weight * (1 - label)
 
     def fill(rows: Rows) -> dict[float, Any]:
-        where = above[rows].ravel()
+        label, prediction, weight = columns.as_float(rows)
+        # How many thresholds lie below the prediction: those it is positive at.
+        where = np.searchsorted(ascending, prediction.ravel(), side="left")
         below_positive, below_negative = (
-            np.cumsum(np.bincount(where, values[rows].ravel(), minlength=len(ascending) + 1))
-            for values in (positive, negative)
+            np.cumsum(np.bincount(where, values.ravel(), minlength=len(ascending) + 1))
+            for values in (weight * label, weight * (1 - label))
         )
         accumulator = {}
         for threshold in thresholds:

@@ -14,7 +14,7 @@ def _prepare(combiner: Any, columns: Columns) -> Fill:
         # TFMA takes one label, or one of each class, at a time here.
         raise NotCoveredError("of several outputs at once")
     smoothing = combiner._label_smoothing
-    label = columns.label * (1.0 - smoothing) + 0.5 * smoothing
+    label = columns.label.astype(np.float64) * (1.0 - smoothing) + 0.5 * smoothing
     prediction = columns.prediction
     with np.errstate(all="ignore"):
         if combiner._from_logits:

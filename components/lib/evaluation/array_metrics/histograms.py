@@ -72,15 +72,7 @@ class HistogramFill:
     """From the rows of a slice to their histogram, as an accumulator of TFMA's or in arrays."""
 
     def __init__(self, combiner: Any, columns: Columns) -> None:
-        label, prediction, weight = columns.as_float()
-        # Private names of TFMA's combiner: its bucket rule has to be this one, to the bucket.
-        left, span, self._buckets = combiner._left, combiner._range, combiner._num_buckets
-        based_on = prediction if combiner._prediction_based_bucketing else label
-        position = (based_on - left) / span * self._buckets + 1
-        self._index = np.clip(position, 0, self._buckets + 1).astype(np.int32)
-        # TFMA splits a row into a negative and a positive part and drops a part without weight.
-        self._counted = weight != 0 if combiner._fractional_labels else None
-        self._sums = (weight * label, weight * prediction, weight)
+        self._combiner, self._columns = combiner, columns
 
     def __call__(self, rows: Rows) -> dict[int, Bucket]:
         """Fill TFMA's accumulator."""
@@ -88,14 +80,21 @@ class HistogramFill:
 
     def histogram(self, rows: Rows) -> Histogram:
         """Make the histogram of some rows."""
-        where = self._index[rows].ravel()
-        counted = where if self._counted is None else where[self._counted[rows].ravel()]
-        present = np.flatnonzero(np.bincount(counted, minlength=self._buckets + 2))
+        # Private names of TFMA's combiner: its bucket rule has to be this one, to the bucket.
+        combiner = self._combiner
+        left, span, buckets = combiner._left, combiner._range, combiner._num_buckets
+        label, prediction, weight = (values.ravel() for values in self._columns.as_float(rows))
+        based_on = prediction if combiner._prediction_based_bucketing else label
+        position = (based_on - left) / span * buckets + 1
+        where = np.clip(position, 0, buckets + 1).astype(np.int32)
+        # TFMA splits a row into a negative and a positive part and drops a part without weight.
+        counted = where[weight != 0] if combiner._fractional_labels else where
+        present = np.flatnonzero(np.bincount(counted, minlength=buckets + 2))
         return Histogram(
             present,
             *(
-                np.bincount(where, values[rows].ravel(), minlength=self._buckets + 2)[present]
-                for values in self._sums
+                np.bincount(where, values, minlength=buckets + 2)[present]
+                for values in (weight * label, weight * prediction, weight)
             ),
         )
 

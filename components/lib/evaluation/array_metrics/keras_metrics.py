@@ -67,7 +67,7 @@ def _shaped(combiner: Any, columns: Columns) -> tuple[tuple[np.ndarray, int], ..
         if columns.prediction.ndim > 1 and not (aggregation and aggregation.micro_average):
             raise NotCoveredError("a Keras metric of several outputs at once")
         # Each output is a row of its own.
-        return (columns.label, 1), (columns.prediction, 1), (columns.weight, 1)
+        return (columns.label.astype(np.float64), 1), (columns.prediction, 1), (columns.weight, 1)
     outputs = columns.prediction[0].size if len(columns.prediction) else 1
     labels = columns.label[0].size if len(columns.label) else 1
     return (columns.label, labels), (columns.prediction, outputs), (columns.weight, 1)

@@ -6,22 +6,26 @@ from typing import Any
 import numpy as np
 from tensorflow_model_analysis.metrics import mean_regression_error
 
-from .array_path import ArrayPath, Columns, Fill
+from .array_path import ArrayPath, Columns, Fill, Rows
 
 
 def _regression_error(
     error: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> Callable[[Any, Columns], Fill]:
     def prepare(combiner: Any, columns: Columns) -> Fill:
-        with np.errstate(all="ignore"):
-            errors = error(columns.label, columns.prediction).astype(np.float64)
-        counted = ~np.isnan(errors)
-        weighted = np.where(counted, errors, 0.0) * columns.weight
-        weight = np.where(counted, columns.weight, 0.0)
-        return lambda rows: mean_regression_error._MeanRegressionErrorAccumulator(
-            total_example_weights=float(weight[rows].sum()),
-            total_regression_error=float(weighted[rows].sum()),
-        )
+        def fill(rows: Rows) -> Any:
+            weight = columns.weight[rows]
+            with np.errstate(all="ignore"):
+                # Predictions stay as narrow as they are in TFMA.
+                errors = error(columns.label[rows].astype(np.float64), columns.prediction[rows])
+            errors = errors.astype(np.float64)
+            counted = ~np.isnan(errors)
+            return mean_regression_error._MeanRegressionErrorAccumulator(
+                total_example_weights=float(np.where(counted, weight, 0.0).sum()),
+                total_regression_error=float((np.where(counted, errors, 0.0) * weight).sum()),
+            )
+
+        return fill
 
     return prepare
 

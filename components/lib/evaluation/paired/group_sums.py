@@ -5,7 +5,7 @@ from accumulators. Here the accumulators of all leave-one-group-out draws are ma
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -159,17 +159,15 @@ class _Matrices:
     """Confusion matrices at thresholds, of which AUC and all the others are derived.
 
     Attributes:
-        place: Each row's bin, shape (rows,), or (rows, outputs) where each output counts.
+        columns: The rows; each output counts where they have shape (rows, outputs).
+        place: From predictions to their bins.
         bins: How many bins there are.
-        positive: Its weight as a positive, of the same shape.
-        negative: The same as a negative.
         thresholds: The thresholds asked for.
     """
 
-    place: np.ndarray
+    columns: Columns
+    place: Callable[[np.ndarray], np.ndarray]
     bins: int
-    positive: np.ndarray
-    negative: np.ndarray
     thresholds: tuple[_Thresholds, ...]
 
     @classmethod
@@ -177,16 +175,17 @@ class _Matrices:
         cls, combiner: Any, columns: Columns, keys: Sequence[metric_types.MetricKey]
     ) -> "_Matrices":
         """Prepare matrices that TFMA counts at thresholds, and names by these keys."""
-        label, prediction, weight = columns.as_float()
         thresholds = np.asarray(list(combiner._binary_confusion_matrices._thresholds), np.float64)
         ascending = np.sort(thresholds)
-        place = np.searchsorted(ascending, prediction, side="left").astype(np.int32)
         first = np.searchsorted(ascending, thresholds) + 1
+
+        def place(prediction: np.ndarray) -> np.ndarray:
+            return np.searchsorted(ascending, prediction, side="left")
+
         return cls(
+            columns,
             place,
             len(ascending) + 1,
-            weight * label,
-            weight * (1 - label),
             tuple(_Thresholds(key, thresholds, first) for key in keys),
         )
 
@@ -195,10 +194,12 @@ class _Matrices:
         cls, combiner: Any, columns: Columns, asked: Sequence[_Derived]
     ) -> "_Matrices":
         """Prepare matrices that TFMA makes of a calibration histogram."""
-        label, prediction, weight = columns.as_float()
         buckets = combiner._num_buckets
-        position = (prediction - combiner._left) / combiner._range * buckets + 1
-        place = np.clip(position, 0, buckets + 1).astype(np.int32)
+
+        def place(prediction: np.ndarray) -> np.ndarray:
+            position = (prediction - combiner._left) / combiner._range * buckets + 1
+            return np.clip(position, 0, buckets + 1).astype(np.int32)
+
         # With one positive row in each bucket TFMA's own rule says from which bucket on a threshold is passed.
         ones = np.ones(buckets + 2)
         histogram = {combiner._key: Histogram(np.arange(buckets + 2), ones, ones, ones)}
@@ -206,11 +207,12 @@ class _Matrices:
         for key, matrices in _derive(asked, histogram).items():
             first = buckets + 2 - np.asarray(matrices.tp, np.int64)
             thresholds.append(_Thresholds(key, np.asarray(matrices.thresholds), first))
-        return cls(place, buckets + 2, weight * label, weight * (1 - label), tuple(thresholds))
+        return cls(columns, place, buckets + 2, tuple(thresholds))
 
     def draws(self, rows: Rows, group: np.ndarray, groups: int) -> Draws:
         """Yield the matrices of all rows, then those without each group."""
-        place = self.place[rows]
+        label, prediction, weight = self.columns.as_float(rows)
+        place = self.place(prediction)
         if place.ndim > 1:
             # Each output of a row is a row of its own, of the row's group.
             group = np.broadcast_to(group[:, None], place.shape).ravel()
@@ -221,8 +223,8 @@ class _Matrices:
         places = [_as_slice(one.first) for one in thresholds]
         cell = group.astype(np.int64) * bins + place
         above = []
-        for part in (self.positive, self.negative):
-            by_group = np.bincount(cell, part[rows].ravel(), minlength=groups * bins).reshape(
+        for part in (weight * label, weight * (1 - label)):
+            by_group = np.bincount(cell, part.ravel(), minlength=groups * bins).reshape(
                 groups, bins
             )
             # Weight in a bin and in all after it; nothing lies after the last.
