@@ -401,7 +401,9 @@ def of_outputs(bound: float) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("beam_args", [[], ["--runner=DirectRunner"]])
+@pytest.mark.parametrize(
+    "beam_args", [[], pytest.param(["--runner=DirectRunner"], marks=pytest.mark.slow)]
+)
 def test_each_output_is_judged_by_its_own_label(
     run: Callable[..., Any], beam_args: list[str]
 ) -> None:

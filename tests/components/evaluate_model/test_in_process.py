@@ -265,7 +265,13 @@ def prepare(
     return config, scores, champion is not None
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("Keras on several labels a row", "Keras on several outputs")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in CASES],
+)
 def test_equals_tfma_on_beam(
     name: str,
     models: dict[str, str],
