@@ -94,7 +94,11 @@ def _largest(slices: Mapping[SliceKey, Rows], count: int) -> set[SliceKey]:
 
 
 def _are_plots(keys: Sequence[Any]) -> bool:
-    return all(isinstance(key, metric_types.PlotKey) for key in keys)
+    """Return whether these are plots alone; not the private histograms, which AUC and others are made of, too."""
+    return all(
+        isinstance(key, metric_types.PlotKey) and not evaluator._is_private_metrics(key)
+        for key in keys
+    )
 
 
 @dataclass(frozen=True)

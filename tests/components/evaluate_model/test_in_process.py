@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
@@ -19,7 +20,11 @@ from retrainer.components.lib.evaluation.eval_config import (
     build_eval_config,
     named_columns,
 )
-from retrainer.components.lib.evaluation.in_process import evaluate_in_process, write_results
+from retrainer.components.lib.evaluation.in_process import (
+    MOST_PLOTTED,
+    evaluate_in_process,
+    write_results,
+)
 from retrainer.components.lib.evaluation.scores import Scores
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.saved_model import load_model
@@ -413,3 +418,17 @@ def test_confidence_intervals(
     known = scores.label.std() / np.sqrt(scores.rows)
     assert mean_label == pytest.approx(known, rel=0.5)
     assert results == evaluate_in_process(config, scores)
+
+
+def test_slices_without_plots_have_their_metrics() -> None:
+    rows, slices = 6_000, MOST_PLOTTED + 100
+    random = np.random.default_rng(1)
+    specs = metrics("AUC", "BinaryAccuracy", "CalibrationPlot", "ConfusionMatrixPlot")
+    config = build_eval_config(specs, [{}, {"feature_keys": ["shop"]}], {}, "label")
+    label, prediction = random.integers(2, size=rows), random.random(rows).astype(np.float32)
+    shops = pa.table({"shop": np.arange(rows) % slices})
+    found = dict(evaluate_in_process(config, Scores(label, {CANDIDATE: prediction}, None, shops)))
+    names = [{key.name for key in values} for values in found.values()]
+    assert len(names) == slices + 1
+    assert all({"auc", "binary_accuracy"} <= one for one in names)
+    assert sum("calibration_plot" in one for one in names) == MOST_PLOTTED
