@@ -279,6 +279,8 @@ def test_very_many_slices_are_bounded_and_named(
     metrics = [
         {"class_name": "BinaryAccuracy", "threshold": {"value_threshold": {"lower_bound": 0.9}}},
         {"class_name": "CalibrationPlot"},
+        # Made of the same histogram as the plot.
+        {"class_name": "AUC"},
     ]
     monkeypatch.setattr(many_slices, "MANY_SLICES", 100)
     monkeypatch.setattr(in_process, "MOST_PLOTTED", 2)
