@@ -95,10 +95,7 @@ def _index(examples: Examples) -> StatisticsIndex:
         key=tuple(examples.key),
         key_features=tuple(examples.key_features),
         spans=examples.spans,
-        split_spans={
-            split: tuple(dict.fromkeys(part.span for part in of_split))
-            for split, of_split in examples.splits.items()
-        },
+        split_spans={split: examples.span_names(split) for split in examples.splits},
         counts=examples.counts,
         other_labels=examples.labels[1:],
     )

@@ -237,7 +237,7 @@ def _changed_since(examples: Examples, champion: Champion) -> str:
 
     The models are compared on the rows of now; the metrics that the registry keeps of the champion are of others.
     """
-    spans = list(dict.fromkeys(part.span for part in examples.splits[EVAL]))
+    spans = examples.span_names(EVAL)
     changed = [
         span
         for span in spans

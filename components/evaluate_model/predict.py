@@ -24,7 +24,7 @@ class OutputsDifferError(PredictionShapeError):
 
 def score(
     examples: Examples,
-    models: dict[str, Model],
+    models: Mapping[str, Model],
     slice_columns: Sequence[str],
     weight: str = "",
     batch_rows: int = BATCH_ROWS,
@@ -98,7 +98,7 @@ def score_batch(
 
 
 def needed_columns(
-    examples: Examples, models: dict[str, Model], slice_columns: Sequence[str], weight: str
+    examples: Examples, models: Mapping[str, Model], slice_columns: Sequence[str], weight: str
 ) -> list[str]:
     """List the columns to read.
 
@@ -111,7 +111,7 @@ def needed_columns(
             "set data.split.eval_spans so that one of them holds rows."
         )
     have = sorted({name for part in examples.splits[EVAL] for name in column_names(part)})
-    spans = ", ".join(part.span for part in examples.splits[EVAL])
+    spans = ", ".join(examples.span_names(EVAL))
     here = f"the eval split (spans {spans}) has no such column; it has {', '.join(have)}"
     for column in slice_columns:
         if column not in have:

@@ -19,7 +19,7 @@ def training_facts(examples: Examples, training: Mapping[str, Any] | None) -> di
     Returns:
         Short facts by their heading.
     """
-    spans = tuple(dict.fromkeys(part.span for part in examples.splits[TRAIN]))
+    spans = examples.span_names(TRAIN)
     noted = training or {}
     facts = {}
     if spans:

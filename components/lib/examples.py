@@ -187,6 +187,10 @@ class Examples:
         """The newest span in the window."""
         return self.spans[-1]
 
+    def span_names(self, split: str) -> tuple[str, ...]:
+        """Return the spans of a split, each once, oldest first."""
+        return tuple(dict.fromkeys(part.span for part in self.splits[split]))
+
     def rows(self, split: str) -> int:
         """Count a split's rows."""
         return sum(part.rows for part in self.splits[split])

@@ -69,7 +69,7 @@ def _cause(
             "both were given the same cells, so the machine or the size of the batches makes the difference, or the "
             "model answers by chance"
         )
-    guilty = names
+    causes = names
     if len(names) > 1:
         import pyarrow as pa
 
@@ -82,21 +82,21 @@ def _cause(
             batch = pa.RecordBatch.from_arrays(list(cells.values()), names=list(cells))
             return loaded.predict_side_by_side(batch).reshape(rows, -1)
 
-        guilty = [
+        causes = [
             name
             for name in names
             if not tolerance.agree(
                 predict({**judged.columns, name: served.columns[name]}), expected
             )
         ]
-    if not guilty:
+    if not causes:
         return f"no column alone makes the difference, but these together: {_quoted(names)}"
-    name = guilty[0]
+    name = causes[0]
     cells = zip(served.columns.get(name, ()), judged.columns[name], strict=False)
     row, (sent, known) = next(
         (row, pair) for row, pair in enumerate(cells) if not _same(pair[:1], pair[1:])
     )
-    more = f" (and so do {_quoted(guilty[1:])})" if guilty[1:] else ""
+    more = f" (and so do {_quoted(causes[1:])})" if causes[1:] else ""
     return (
         f"column '{name}' makes the difference{more}: in row {row} the server was sent {sent!r} and evaluation has "
         f"{known!r}"

@@ -64,8 +64,8 @@ def test_a_blessing_on_evidence_names_the_interval_of_all_rows() -> None:
     )
     of_slice = replace(overall, slice="carrier = UA", low=-0.5, high=0.5)
     verdict = judge(evaluation(CHANGE), THIRD)
-    told = add_evidence(verdict, [of_slice, overall], "champion version 3")
-    assert told.summary.endswith("interval of the change in auc -0.002 to +0.022")
+    with_evidence = add_evidence(verdict, [of_slice, overall], "champion version 3")
+    assert with_evidence.summary.endswith("interval of the change in auc -0.002 to +0.022")
     assert add_evidence(verdict, [of_slice], "champion version 3") == verdict
 
 

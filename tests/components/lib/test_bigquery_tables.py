@@ -180,11 +180,11 @@ def test_a_refusal_names_the_roles_and_who_pays(server, monkeypatch):
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "acme-billing")
     server.add("flights_20130131", ROWS)
     server.denied.add("acme-ml.air")
-    with pytest.raises(RetrainerError) as told:
+    with pytest.raises(RetrainerError) as raised:
         find_spans(DAYS)
     for part in ("'acme-ml.air'", "Access Denied", "bigquery.dataViewer", "'acme-billing'"):
-        assert part in str(told.value)
-    assert "http" not in str(told.value)
+        assert part in str(raised.value)
+    assert "http" not in str(raised.value)
 
 
 def test_without_credentials_how_to_log_in_is_reported(monkeypatch, tmp_path):

@@ -58,9 +58,9 @@ def test_a_refused_file_is_named(monkeypatch):
     failing(monkeypatch, PermissionError("Forbidden"))
     with pytest.raises(
         StorageDeniedError, match=r"access to 'memory:///b/a' is denied .*Forbidden"
-    ) as told:
+    ) as raised:
         write_atomic("memory://b/a", "x")
-    assert isinstance(told.value, PermissionError)
+    assert isinstance(raised.value, PermissionError)
 
 
 def test_a_missing_file_stays_one_and_a_missing_bucket_is_reported(monkeypatch):

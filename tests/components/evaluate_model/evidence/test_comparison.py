@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from retrainer.components.evaluate_model import evaluate, kept_rows
+from retrainer.components.evaluate_model import kept_rows, measurement
 from retrainer.components.evaluate_model.evidence.checks import Kind
 from retrainer.components.lib.errors import RetrainerError
 
@@ -124,7 +124,7 @@ def test_more_rows_than_come_back_are_compared_by_a_sample(
 def test_a_metric_that_can_not_be_compared_is_named_before_any_row_is_read(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "score", None)
+    monkeypatch.setattr(measurement, "score", None)
     similarity = {"class_name": "ExactMatch", "threshold": {"value_threshold": {"lower_bound": 0}}}
     with pytest.raises(RetrainerError, match=r"can't compare by 'exact_match': .* \(exact_match"):
         run([{"metrics": [similarity]}], gate={"require_significance": True})

@@ -42,8 +42,8 @@ def test_a_function_that_fails_is_reported_with_its_reason(function, reason):
     compute = tf.function(function)
     with pytest.raises(RetrainerError) as raised:
         gather(compute, {"amount": STRING, "pieces": FLOAT}, [(Part(), [Reader(None, ("x",))])])
-    told = str(raised.value)
-    assert told.startswith("preprocessing_fn fails on rows of span 2026-04: ")
-    assert reason in told
-    assert "Graph execution error" not in told
-    assert len(told.splitlines()) == 1
+    shown = str(raised.value)
+    assert shown.startswith("preprocessing_fn fails on rows of span 2026-04: ")
+    assert reason in shown
+    assert "Graph execution error" not in shown
+    assert len(shown.splitlines()) == 1
