@@ -39,7 +39,7 @@ class ScoredRows:
             columns: Cells by column, as values of JSON.
             predictions: An array of shape (rows,) or (rows, ...).
         """
-        cells = {name: list(column[:MOST_ROWS]) for name, column in columns.items()}
+        cells = {name: list(column[:MOST_ROWS]) for name, column in sorted(columns.items())}
         kept = predictions[:MOST_ROWS]
         return cls(source, cells, kept.reshape(len(kept), -1).tolist())
 
