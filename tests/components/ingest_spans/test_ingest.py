@@ -259,33 +259,6 @@ def test_hashing_without_a_key_names_the_variable(project, monkeypatch):
         project.run(hash=("city",))
 
 
-def test_a_hash_split_keeps_a_key_on_one_side_and_is_repeatable(project):
-    rows = "".join(f"{i % 500},Ulm,{i},{i % 2}\n" for i in range(3000))
-    project.span("3", HEADER + rows)
-    keys = "id"
-    examples, _ = project.run(window=1, split="hash", key=())
-    # Without a key every row is its own.
-    assert abs(examples.rows("eval") / 3000 - 1 / 3) < 0.05
-    examples, _ = project.run(window=3, split="hash", key=(keys,))
-    train = set(examples.read_table("train").column("id").to_pylist())
-    held_out = set(examples.read_table("eval").column("id").to_pylist())
-    assert train
-    assert held_out
-    assert not train & held_out
-
-
-def test_a_split_by_a_column_that_is_no_key_keeps_its_rows_on_one_side_in_every_span(project):
-    for first, name in enumerate("123"):
-        rows = "".join(f"{1000 * first + i},city{i % 40},{i},{i % 2}\n" for i in range(1000))
-        project.span(name, HEADER + rows)
-    examples, _ = project.run(split="hash", key=("id",), split_by=("city",))
-    train = set(examples.read_table("train").column("city").to_pylist())
-    held_out = set(examples.read_table("eval").column("city").to_pylist())
-    assert len(train) + len(held_out) == 40
-    assert examples.rows("train") + examples.rows("eval") == 3000
-    assert min(len(train), len(held_out)) > 5
-
-
 @pytest.mark.parametrize(
     ("text", "says"),
     [
