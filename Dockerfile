@@ -54,7 +54,7 @@ RUN mkdir -p /opt/apache/beam \
         && export GOTOOLCHAIN=auto CGO_ENABLED=0 GOFLAGS=-mod=readonly ${GOPROXY:+GOPROXY="$GOPROXY"} \
         && go build -trimpath -ldflags="-s -w" -o /opt/apache/beam/boot github.com/apache/beam/sdks/v2/python/container \
         && cp "$(go list -m -f '{{.Dir}}' github.com/apache/beam/sdks/v2)/LICENSE" /opt/apache/beam/ \
-        && rm -rf /root/go /root/.cache; \
+        && rm -rf "$(go env GOPATH)" "$(go env GOCACHE)"; \
     fi
 
 FROM ${BASE}
