@@ -32,16 +32,19 @@ AREAS = {
         ),
         (
             "tests/components/evaluate_model/test_gate.py",
+            "tests/components/evaluate_model/test_thresholds.py",
+            "tests/components/evaluate_model/evidence",
+            "tests/components/lib/evaluation",
             "tests/components/evaluate_model/test_undefined_metrics.py",
-            "tests/components/push_model/test_push.py",
             "tests/components/evaluate_model/test_input_problems.py",
             "tests/components/evaluate_model/test_evaluate.py",
             "tests/components/evaluate_model/test_champion_comparison.py",
+            "tests/components/evaluate_model/test_report.py",
             "tests/components/evaluate_model/test_bad_input.py",
-            "tests/components/evaluate_model/evidence",
-            "tests/components/lib/evaluation",
+            "tests/components/push_model",
+            "tests/components/evaluate_model/array_metrics",
         ),
-        ("*report*", "*plot*", "*chart*", "*table*"),
+        ("*report*", "*plot*", "*chart*", "*table*", "*_page*", "*section*", "*marks*"),
     ),
     "registry": Area(
         (
@@ -80,7 +83,12 @@ AREAS = {
             "pipelines/triggers/kinds/*.py",
             "pipelines/triggers/messages/*.py",
         ),
-        ("tests/pipelines/triggers/test_*.py", "tests/pipelines/triggers/messages"),
+        (
+            "tests/pipelines/triggers/test_*.py",
+            "tests/pipelines/triggers/messages",
+            "tests/pipelines/triggers/service/test_pu*.py",
+            "tests/pipelines/triggers/service/test_incident_poller.py",
+        ),
     ),
     "caching": Area(
         ("pipelines/local/caching.py", "components/lib/reuse.py", "components/lib/digests.py"),
@@ -124,11 +132,12 @@ AREAS = {
     ),
 }
 # Metrics from arrays beside TFMA's own: slow tests, for the modules that compute them.
-NUMBERS = "tests/components/evaluate_model/test_in_process.py"
-NUMBER_MODULES = (
-    *("array_path", "calibration", "confusion_matrices", "correlation", "cross_entropy"),
-    *("example_count", "keras_metrics", "regression_errors"),
-    *("confidence_intervals", "in_process", "on_beam", "slices"),
+NUMBERS = tuple(
+    f"tests/components/evaluate_model/test_{name}.py"
+    for name in ("in_process", "rankings", "metrics_equal_tfma")
+)
+NUMBER_MODULES = re.compile(
+    r"/array_metrics/|/(confidence_intervals|in_process|on_beam|slices|metric_columns|ranking_columns|list_values)\.py$"
 )
 # What a component or a command says to kfp and to the user's eye.
 FACES = ("*/__init__.py", "*/component.py", "*/task.py")
@@ -164,7 +173,7 @@ def tests_of(area: str, path: str) -> tuple[list[str], list[str]]:
     files = [here / f"test_{name}.py", *sorted(importing)]
     near = dict.fromkeys(str(file) for file in files if file.exists())
     others = [file for pattern in AREAS[area].tests for file in test_files(pattern)]
-    others += [NUMBERS] if name in NUMBER_MODULES else []
+    others += NUMBERS if NUMBER_MODULES.search(path) else ()
     return list(near), [file for file in dict.fromkeys(others) if file not in near]
 
 

@@ -1,17 +1,21 @@
 """Small faults that a module could have: where they are, and the module's text with one of them.
 
 Not drawn: what no test should hold. That is annotations, docstrings, the words of messages and logs, `__repr__`, how
-long something waits (no test here asserts a time) and how often it is tried again, and how much is read, worked on or
-kept in memory at once. Nor what changes no result whatever the module is: assertions, `zip`'s `strict` among them, a
-`return` of nothing where the function ends anyway, the order of what `suppress` suppresses, and `<` in place of `<=`
-where the system's clock is compared, which no reading of it meets exactly.
+long something waits (no test here asserts a time) and how often it is tried again, how much is read, worked on or kept
+in memory at once, in how many threads, and how much of a long list or text people are shown. A constant says by its
+name that it is one of these: `_ATTEMPTS`, `_READERS`, `_MOST_NAMED`. A limit that refuses or decides something has
+another name, and is drawn. Nor what changes no result whatever the module is: assertions, `zip`'s `strict` among them,
+a `return` of nothing where the function ends anyway, the order of what `suppress` suppresses, `<` in place of `<=`
+where the system's clock is compared, which no reading of it meets exactly, the seed of a draw, how many digits of a
+digest name something, the epoch's first day as a date that is never met, a negative number for NumPy's `reshape`, and
+flags of libraries that choose threads, copies in memory or how JSON is spelled.
 """
 
 import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 # At a bound, and beside it.
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -45,6 +49,12 @@ _WORDS = re.compile(
 _PACE = re.compile(
     r"(?i)((^|_)(races|attempts|retries|tries)|seconds|timeout|interval|patience|indent|delay|poll|workers|max_seen|max_known|(batch|chunk|block|buffer)\w*)$"
 )
+# Of constants alone: threads, memory, draws, and what people are shown.
+_SIZES = re.compile(
+    r"(^|_)(READERS|THREADS|UPLOADS|COPIES|PAGE_SIZE|SEED|SORTED|RECORDS|AHEAD_\w+|(FILES|BYTES)_AHEAD|(FIRST|HEAD)_(CELLS|ROWS)"
+    r"|SHOWN|NAMED|DRAWN|PLOTTED|EXAMPLES|REASONS(_IN_\w+)?|LETTERS|(TEXT|CELL)_KEPT|CHARACTERS(_SHOWN)?|NAMED_\w+)$"
+)
+_FLAGS = ("daemon", "durable", "copy", "use_threads", "reshuffle", "ensure_ascii")
 
 
 @dataclass(frozen=True)
@@ -131,19 +141,35 @@ def _logic(node: ast.AST) -> Iterator[ast.AST]:
         return
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(_PACE.search(_name(target)) for target in targets):
+        names = [_name(one) for target in targets for one in getattr(target, "elts", [target])]
+        is_plain = not any(isinstance(one, ast.Call) for one in ast.walk(node))
+        if any(_PACE.search(name) or (is_plain and _SIZES.search(name)) for name in names):
             return
-    if isinstance(node, ast.keyword) and _PACE.search(node.arg or ""):
+    if isinstance(node, ast.keyword) and (node.arg in _FLAGS or _PACE.search(node.arg or "")):
+        return
+    if isinstance(node, ast.Call) and ast.unparse(node).startswith("datetime(1970, 1, 1"):
+        return
+    if _is_part_of_digest(node):
+        yield from _logic(node.value)
         return
     yield node
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params", "bases"):
             continue
-        if name == "keywords" and isinstance(node, ast.Call) and _name(node.func) == "zip":
-            continue
+        if isinstance(node, ast.Call):
+            if name == "keywords" and _name(node.func) == "zip":
+                continue
+            if name == "args" and _name(node.func) == "reshape":
+                value = [one for one in value if not isinstance(one, ast.UnaryOp)]
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield from _logic(child)
+
+
+def _is_part_of_digest(node: ast.AST) -> TypeGuard[ast.Subscript]:
+    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Slice):
+        return False
+    return "digest" in ast.unparse(node.value)
 
 
 def _name(node: ast.AST) -> str:
