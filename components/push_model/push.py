@@ -8,6 +8,7 @@ from ..lib.aliases import PUSH, Hold
 from ..lib.approvals import ApprovalState, ask
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
+from ..lib.evaluation_summary import EvaluationSummary
 from ..lib.folders import local_folder
 from ..lib.model_versions import training_digest
 from ..lib.recency import older_than_champion, parse_flag
@@ -16,6 +17,7 @@ from ..lib.run_records import TaskRecord
 from ..lib.scored_rows import ScoredRows
 from ..lib.store import Store
 from ..lib.verdicts import Blessing, Champion, ServingCheck
+from .equal_model import is_equal_model
 from .push_result import Pushed
 from .version_info import version_files, version_info
 
@@ -135,10 +137,10 @@ def push(
             Pushed(False, None, refusal, verdict).write(output)
             return verdict
         if current and is_champion:
-            record.note(outcome="unchanged", version=current.version)
-            verdict = f"unchanged, already the champion (version {current.version})"
-            Pushed(True, current.version, verdict=verdict).write(output)
-            return verdict
+            return _unchanged(current.version, "", record, output)
+        if current and is_equal_model(folder, noted, EvaluationSummary.read(blessing), current):
+            same_model(digest_folder(folder))
+            return _unchanged(current.version, ", trained again with equal weights", record, output)
         version = registry.add(
             folder,
             digest,
@@ -162,6 +164,13 @@ def push(
     words = "; ".join(filter(None, [judged.summary, age]))
     verdict = f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"
     Pushed(True, version.version, verdict=verdict).write(output)
+    return verdict
+
+
+def _unchanged(version: int, why: str, record: TaskRecord, output: str) -> str:
+    record.note(outcome="unchanged", version=version)
+    verdict = f"unchanged, already the champion (version {version}){why}"
+    Pushed(True, version, verdict=verdict).write(output)
     return verdict
 
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -45,8 +46,9 @@ def gate(tmp_path):
             ServingCheck(ok, "" if ok else "does not load", digest).write(str(check))
             return str(blessing), str(check)
 
-        def push(self, model, judged, span="", **more):
+        def push(self, model, judged, span="", training=None, **more):
             info = {"run": "r", "span": span} if span else {"run": "r"}
+            info |= {"training": training} if training else {}
             verdict = push(model, *judged, self.store, str(tmp_path / "pushed"), info, **more)
             return verdict, json.loads((tmp_path / "pushed" / "pushed.json").read_text())
 
@@ -174,6 +176,55 @@ def test_pushing_again_changes_nothing(gate):
     verdict, _ = gate.push(model, gate.judge(model))
     assert verdict == "unchanged, already the champion (version 1)"
     assert len(gate.registry.versions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("nothing", None),
+        ("code", "other code"),
+        ("rows", "tuesday"),
+        ("made_with", {"tensorflow": "2.17"}),
+        ("schema", "other schema"),
+        ("weights", "other weights"),
+        ("of_champion", {"auc": 0.8999999}),
+        ("files", "more"),
+    ],
+)
+def test_the_champion_trained_again_is_not_another_version(gate, change, value):
+    def push_trained(name, champion, **new):
+        made = {
+            "code": "code",
+            "rows": "monday",
+            "made_with": {"tensorflow": "2.16"},
+            "schema": "s",
+        }
+        made |= {"weights": "w", "of_champion": {"auc": 0.9}, "files": "weights"} | new
+        model = gate.model(name)
+        (Path(model) / "variables").mkdir()
+        (Path(model) / "variables" / made["files"]).write_text(made["weights"])
+        blessing, check = gate.judge(model, champion=champion)
+        digest = digest_folder(model)
+        Blessing(True, (), "blessed", digest, champion, data_digest=made["rows"]).write(blessing)
+        measured = SliceMetrics({}, {"auc": 0.9}, 600, made["of_champion"] if champion else {})
+        EvaluationSummary((measured,), champion_version=champion).write(blessing)
+        training = {
+            "code_digest": made["code"],
+            "schema": made["schema"],
+            "made_with": made["made_with"],
+        }
+        return gate.push(model, (blessing, check), training=training)[0]
+
+    push_trained("a", None)
+    verdict = push_trained("b", 1, **({change: value} if value else {}))
+    if value:
+        assert verdict.startswith("pushed as version 2, in place of version 1")
+    else:
+        assert (
+            verdict
+            == "unchanged, already the champion (version 1), trained again with equal weights"
+        )
+    assert len(gate.registry.versions()) == (2 if value else 1)
 
 
 def test_a_push_that_died_before_the_alias_moved_is_finished_by_the_next(gate, monkeypatch):

@@ -114,6 +114,17 @@ def test_no_component_takes_an_artifact_that_no_task_hands_to_it(compiled):
         assert set(artifacts) == set(task["inputs"].get("artifacts", {})), name
 
 
+def test_a_change_of_the_gate_alone_changes_what_the_evaluation_is_given_and_nothing_else(project):
+    text = (project / "retrain.yaml").read_text()
+    assert "  require_significance: true" in text
+    file = project / "changed.yaml"
+    file.write_text(text)
+    before = _tasks(compile_spec(load_config(file)))
+    file.write_text(text.replace("require_significance: true", "require_significance: {draws: 50}"))
+    after = _tasks(compile_spec(load_config(file)))
+    assert [name for name in after if after[name] != before[name]] == ["evaluate-model"]
+
+
 def test_only_tasks_that_are_never_cached_know_which_run_they_are_of(compiled):
     found = {
         name: task.get("cachingOptions", {}).get("enableCache", False)
