@@ -136,7 +136,7 @@ def score_on_beam(folder: Path, output: Path) -> None:
     from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
     from retrainer.components.lib.engine.pipelines import pipeline_options
-    from retrainer.components.lib.registry import CHAMPION, Registry
+    from retrainer.components.lib.registry.registry import CHAMPION, Registry
     from retrainer.components.lib.saved_model import load_model
 
     version = Registry(str(OUT / "project" / "store" / "models")).resolve(CHAMPION)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..lib.evaluation_summary import EvaluationSummary
 from ..lib.library_output import written_locally
+from ..lib.registry.evaluation_summary import EvaluationSummary
 from ..lib.report.page import place_of
 from ..lib.uris import join, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion

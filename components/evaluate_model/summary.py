@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ..lib.evaluation.metric_value import Value
-from ..lib.evaluation_summary import EvaluationSummary, SliceMetrics
+from ..lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from .tfma_results import Evaluation, SliceResult, finite
 
 

@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..lib.registry import CHAMPION as CHAMPION_ALIAS
-from ..lib.registry import Registry
+from ..lib.registry.registry import CHAMPION as CHAMPION_ALIAS
+from ..lib.registry.registry import Registry
 from ..lib.serving.deployments import Deployments
 from ..lib.store import Store
 from .formats import VERTEX

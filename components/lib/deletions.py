@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RetrainerError
-from .model_versions import DELETED_FILE, RECORD_FILE, read_deletion, read_version
-from .registry import Registry
+from .registry.model_versions import DELETED_FILE, RECORD_FILE, read_deletion, read_version
+from .registry.registry import Registry
 from .store import Store
 from .uris import create_exclusive, filesystem, is_local, join, read_json, remove
 from .version_uses import describe_uses, version_uses

@@ -12,7 +12,7 @@ from .errors import RetrainerError
 from .uris import join, read_json, write_json
 
 if TYPE_CHECKING:
-    from .model_versions import ModelVersion
+    from .registry.model_versions import ModelVersion
 
 FORMAT = 1
 

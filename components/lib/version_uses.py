@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .approvals import ApprovalState, approval_of, standing
-from .promotions import rollback_target
-from .registry import CHAMPION, Registry
+from .registry.approvals import ApprovalState, approval_of, standing
+from .registry.promotions import rollback_target
+from .registry.registry import CHAMPION, Registry
 from .serving.deployments import versions_in_use
 from .serving.rollout_records import RolloutRecords
 from .store import Store

@@ -14,7 +14,7 @@ from ..lib.monitoring.look_signals import read_seen
 from ..lib.monitoring.new_rows import count_new_rows
 from ..lib.monitoring.retraining_settings import RetrainingSettings
 from ..lib.monitoring.run_request import request_run
-from ..lib.registry import ModelVersion
+from ..lib.registry.registry import ModelVersion
 
 
 @dataclass(frozen=True)

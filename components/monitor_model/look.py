@@ -15,7 +15,7 @@ from ..lib.examples import open_parquet
 from ..lib.joined_sets import JoinedSet
 from ..lib.prediction_sets import PredictionSet
 from ..lib.prediction_table import OK, TableColumns, read_columns, read_predictions
-from ..lib.registry import ModelVersion, Registry
+from ..lib.registry.registry import ModelVersion, Registry
 from ..lib.schema_file import load_schema
 from ..lib.store import Store
 from ..lib.uris import join

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from ..lib.canonical_text import plain_texts
 from ..lib.digests import digest_value
-from ..lib.evaluation_summary import SliceMetrics
 from ..lib.joined_sets import JoinedSet
 from ..lib.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.monitoring.quality_record import LossBaseline, LossSums, QualityRecord, without_test
@@ -23,6 +22,7 @@ from ..lib.monitoring.reference import Reference
 from ..lib.monitoring.row_losses import LOSSES, ZERO_ONE, Problem, problem_of, row_loss
 from ..lib.monitoring.span_test import SpanTest
 from ..lib.prediction_table import read_columns
+from ..lib.registry.evaluation_summary import SliceMetrics
 from ..lib.span_periods import span_periods
 
 # A loss may be far above what the gate saw; a single row must not move a span's mean at will.

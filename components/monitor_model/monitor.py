@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..lib.aliases import AliasMove
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.joined_sets import newest_joined
@@ -17,7 +16,8 @@ from ..lib.monitoring.signal_states import Change, State
 from ..lib.monitoring.signals import Outcome
 from ..lib.prediction_sets import list_predictions
 from ..lib.progress import progress
-from ..lib.registry import CHAMPION, ModelVersion, Registry
+from ..lib.registry.aliases import AliasMove
+from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
 from ..lib.store import Store
 from ..lib.uris import join, write_atomic, write_json
 from ..lib.whole_numbers import whole_numbers

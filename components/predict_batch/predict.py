@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..lib.errors import RetrainerError
 from ..lib.prediction_sets import RECORD_FILE, PredictionSet
 from ..lib.progress import progress
-from ..lib.registry import CHAMPION, ModelVersion, Registry
+from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
 from ..lib.saved_model import load_model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.declared_types import read_schema_types

@@ -6,8 +6,8 @@ The schema is that of tensorflow/model-card-toolkit, `model_card_toolkit/schema/
 from collections.abc import Mapping
 from typing import Any
 
-from ..lib.evaluation_summary import EvaluationSummary
-from ..lib.model_versions import ModelVersion
+from ..lib.registry.evaluation_summary import EvaluationSummary
+from ..lib.registry.model_versions import ModelVersion
 from ..lib.words import name_spans
 
 SCHEMA_VERSION = "0.0.2"

@@ -5,8 +5,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..lib.evaluation_summary import EvaluationSummary, SliceMetrics
-from ..lib.model_versions import ModelVersion
+from ..lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
+from ..lib.registry.model_versions import ModelVersion
 from ..lib.report.page import Cell, Column, breakable, legend, render_page, render_table
 from ..lib.words import name_spans, number
 from .model_card import architecture, datasets

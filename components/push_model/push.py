@@ -4,15 +4,15 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ..lib.aliases import PUSH, Hold
-from ..lib.approvals import ApprovalState, ask
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.evaluation_summary import EvaluationSummary
 from ..lib.folders import local_folder
-from ..lib.model_versions import training_digest
-from ..lib.recency import older_than_champion, parse_flag
-from ..lib.registry import CHAMPION, AliasMovedError, Registry
+from ..lib.registry.aliases import PUSH, Hold
+from ..lib.registry.approvals import ApprovalState, ask
+from ..lib.registry.model_versions import training_digest
+from ..lib.registry.recency import older_than_champion, parse_flag
+from ..lib.registry.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.run_records import TaskRecord
 from ..lib.scored_rows import ScoredRows
 from ..lib.store import Store

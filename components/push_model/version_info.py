@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..lib.evaluation_summary import EVALUATION_FILE, EvaluationSummary
-from ..lib.model_versions import CARD_FILE, CARD_PAGE, ModelVersion
+from ..lib.registry.evaluation_summary import EVALUATION_FILE, EvaluationSummary
+from ..lib.registry.model_versions import CARD_FILE, CARD_PAGE, ModelVersion
 from ..lib.schema_file import schema_versions
 from ..lib.store import Store
 from ..lib.verdicts import Blessing

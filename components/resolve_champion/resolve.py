@@ -1,8 +1,8 @@
 """Looking up the model in service."""
 
 from ..lib.errors import RetrainerError
-from ..lib.recency import older_than_champion, parse_flag
-from ..lib.registry import CHAMPION, Registry
+from ..lib.registry.recency import older_than_champion, parse_flag
+from ..lib.registry.registry import CHAMPION, Registry
 from ..lib.run_records import TaskRecord
 from ..lib.store import Store
 from ..lib.uris import exists

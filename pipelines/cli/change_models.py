@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...components.lib.approvals import approve, refuse
 from ...components.lib.deletions import delete_version
 from ...components.lib.errors import RetrainerError
-from ...components.lib.promotions import Change, promote, retire, roll_back
-from ...components.lib.registry import AliasMovedError, Registry
+from ...components.lib.registry.approvals import approve, refuse
+from ...components.lib.registry.promotions import Change, promote, retire, roll_back
+from ...components.lib.registry.registry import AliasMovedError, Registry
 from ...components.lib.store import Store
 from ...components.lib.version_uses import describe_uses, version_uses
 from .model_details import version_number

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ..examples.flights import data
 from ..project.config import load_config

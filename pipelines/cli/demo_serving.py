@@ -16,7 +16,7 @@ from ...components.lib.monitoring.incident_records import IncidentRecords
 from ...components.lib.monitoring.looks import Looks
 from ...components.lib.monitoring.signal_states import SignalState
 from ...components.lib.monitoring.signals import Kind
-from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import plural
 from ..examples.flights import data, serving

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...components.lib.aliases import AliasMove, Hold
-from ...components.lib.approvals import Approval, ApprovalState, approval_of, standing
 from ...components.lib.errors import RetrainerError
-from ...components.lib.evaluation_summary import EvaluationSummary
-from ...components.lib.model_versions import CARD_PAGE, Incomplete, ModelVersion
-from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.registry.aliases import AliasMove, Hold
+from ...components.lib.registry.approvals import Approval, ApprovalState, approval_of, standing
+from ...components.lib.registry.evaluation_summary import EvaluationSummary
+from ...components.lib.registry.model_versions import CARD_PAGE, Incomplete, ModelVersion
+from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.uris import exists, join
 from ...components.lib.version_uses import version_uses

@@ -274,7 +274,7 @@ def _store(file: Path) -> str:
 
 
 def _print_change(change: Any, why: str, as_json: bool, file: Path) -> None:
-    from ...components.lib.promotions import describe_change
+    from ...components.lib.registry.promotions import describe_change
 
     if as_json:
         click.echo(json.dumps({**asdict(change), "why": why}, indent=2))

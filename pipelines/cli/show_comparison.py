@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...components.lib.evaluation_summary import SliceMetrics
+from ...components.lib.registry.evaluation_summary import SliceMetrics
 from ...components.lib.words import number, signed
 from ..runs.model_comparison import Comparison
 from .tables import open_console

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...components.lib.aliases import AliasMove
-from ...components.lib.evaluation_summary import EvaluationSummary
+from ...components.lib.registry.aliases import AliasMove
+from ...components.lib.registry.evaluation_summary import EvaluationSummary
 from ...components.lib.words import name_spans, number
 from .model_details import ModelDetails
 from .tables import local_time, open_console

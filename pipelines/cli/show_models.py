@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...components.lib.approvals import ApprovalState, approval_of, standing
-from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.registry.approvals import ApprovalState, approval_of, standing
+from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import name_spans
 from .tables import open_console

@@ -15,7 +15,7 @@ from ...components.lib.monitoring.looks import Looks
 from ...components.lib.monitoring.maturity import measure_maturity
 from ...components.lib.monitoring.signal_states import State
 from ...components.lib.monitoring.signals import Outcome
-from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import number, percent, plural
 from .tables import local_time, open_console

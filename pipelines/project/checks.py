@@ -8,7 +8,7 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from ...components.lib.evaluation.config_checks import Problem, metric_columns
 from ...components.lib.evaluation.eval_specs import read_specs, settings_problems
-from ...components.lib.registry import CHAMPION, Registry
+from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.source_rows.csv_options import parse_csv_options
 from ...components.lib.source_rows.settings import IngestSettings, check_query
 from ...components.lib.source_rows.sources.options import SourceOptions

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from ...components.lib.errors import RetrainerError
 from ...components.lib.examples import Examples
-from ...components.lib.registry import CHAMPION, ModelVersion, Registry
+from ...components.lib.registry.registry import CHAMPION, ModelVersion, Registry
 from ...components.lib.run_records import TaskState
 from ...components.lib.run_traces import INGEST, RunTrace, list_traces
 from ...components.lib.store import Store

@@ -154,7 +154,7 @@ def test_evaluation(tmp_path, monkeypatch):
 
 
 def test_batch_prediction(tmp_path, monkeypatch):
-    from retrainer.components.lib.registry import ModelVersion
+    from retrainer.components.lib.registry.registry import ModelVersion
     from retrainer.components.lib.source_files import SourceFile, SourceSpan
     from retrainer.components.lib.source_rows.column_types import ColumnType
     from retrainer.components.lib.source_rows.settings import IngestSettings

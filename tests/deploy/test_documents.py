@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from retrainer.components.lib.image import VERSION
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.trigger import trigger
 from retrainer.pipelines.project.config import load_config, parse_config

@@ -16,8 +16,8 @@ from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import StorageDeniedError, StorageError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.folders import publish_folder, remove_folder
-from retrainer.components.lib.promotions import roll_back
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.promotions import roll_back
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.span_discovery import find_spans

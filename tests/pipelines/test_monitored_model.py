@@ -12,7 +12,7 @@ from servers.reference_rows import calibrated_rows, export_model, sigmoid, write
 from servers.small_project import MODEL
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_atomic
 from retrainer.pipelines.cli.main import cli

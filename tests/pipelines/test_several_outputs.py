@@ -7,7 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.project.starting import init_project

@@ -7,7 +7,7 @@ import pytest
 from servers import memory_service
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.lock import LockTiming
 from retrainer.components.lib.serving.services import SERVICES
 from retrainer.components.lib.store import Store

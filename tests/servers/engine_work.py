@@ -62,7 +62,7 @@ class EngineWork:
         from retrainer.components.compute_statistics.compute import compute
         from retrainer.components.ingest_spans.ingest import ingest
         from retrainer.components.lib.digests import digest_folder
-        from retrainer.components.lib.registry import Registry
+        from retrainer.components.lib.registry.registry import Registry
         from retrainer.components.lib.source_rows.settings import IngestSettings
         from retrainer.components.lib.verdicts import Champion
         from retrainer.components.validate_examples.settings import parse_settings

@@ -6,7 +6,7 @@ from typing import Any
 from servers.answers import Answers
 
 from retrainer.components.deploy_model.deploy import deploy
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.lock import LockTiming
 from retrainer.components.lib.serving.rollout_records import RolloutRecords
 from retrainer.components.lib.store import Store

@@ -5,7 +5,7 @@ from typing import Any
 from servers.vertex import PROJECT, REGION
 from servers.vertex_endpoints import VertexServing
 
-from retrainer.components.lib.evaluation_summary import SliceMetrics
+from retrainer.components.lib.registry.evaluation_summary import SliceMetrics
 from retrainer.components.lib.serving.interface import ServedModel, ServingService
 from retrainer.components.lib.serving.vertex import open_service
 

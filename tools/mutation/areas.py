@@ -48,12 +48,12 @@ AREAS = {
     ),
     "registry": Area(
         (
-            "components/lib/registry.py",
-            "components/lib/aliases.py",
+            "components/lib/registry/registry.py",
+            "components/lib/registry/aliases.py",
             "components/lib/deletions.py",
-            "components/lib/model_files.py",
-            "components/lib/model_versions.py",
-            "components/lib/promotions.py",
+            "components/lib/registry/model_files.py",
+            "components/lib/registry/model_versions.py",
+            "components/lib/registry/promotions.py",
             "components/lib/version_uses.py",
             "components/lib/numbered_records.py",
             "components/resolve_champion/*.py",
@@ -95,7 +95,11 @@ AREAS = {
         ("tests/pipelines/local/test_caching.py", "tests/components/lib/test_reuse.py"),
     ),
     "windows": Area(
-        ("components/lib/window*.py", "components/lib/*span*.py", "components/lib/recency.py"),
+        (
+            "components/lib/window*.py",
+            "components/lib/*span*.py",
+            "components/lib/registry/recency.py",
+        ),
         (
             "tests/components/lib/test_window*.py",
             "tests/components/lib/test_*span*.py",

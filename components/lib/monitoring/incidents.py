@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..errors import RetrainerError
-from ..registry import CHAMPION, Registry
+from ..registry.registry import CHAMPION, Registry
 from ..run_records import RunKey
 from ..run_traces import PUSH, Outcome, read_traces
 from ..store import Store

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..bigquery_tables import is_bigquery
 from ..errors import RetrainerError
-from ..model_versions import ModelVersion
-from ..recency import is_older
+from ..registry.model_versions import ModelVersion
+from ..registry.recency import is_older
 from ..source_files import SourceFile, SourceSpan
 from ..span_discovery import find_spans
 from ..uris import filesystem

@@ -17,7 +17,6 @@ from ..digests import digest_value
 from ..errors import RetrainerError
 from ..examples import EVAL, SpanPart, concat_tables
 from ..folders import publish_folder, remove_leftovers, scratch_folder
-from ..model_versions import ModelVersion
 from ..parquet_writer import PartFiles
 from ..prediction_sets import RECORD_FILE, PredictionSet, find_predictions
 from ..prediction_table import (
@@ -31,6 +30,7 @@ from ..prediction_table import (
 )
 from ..prediction_table import FORMAT as TABLE_FORMAT
 from ..progress import progress
+from ..registry.model_versions import ModelVersion
 from ..store import Store
 from ..stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS, SpanVersion, find_version, now
 from ..uris import join, write_json

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..errors import RetrainerError
-from ..evaluation_summary import SliceMetrics
+from ..registry.evaluation_summary import SliceMetrics
 
 
 class ServiceError(RetrainerError):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..registry import CHAMPION, Registry
+from ..registry.registry import CHAMPION, Registry
 from ..store import Store
 from ..whole_numbers import whole_numbers
 from .deployments import Deployments, DeploymentState

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from ..aliases import AliasMovedError
-from ..promotions import roll_back
-from ..registry import CHAMPION, Registry
+from ..registry.aliases import AliasMovedError
+from ..registry.promotions import roll_back
+from ..registry.registry import CHAMPION, Registry
 from ..store import Store
 from .deployments import PlannedVersions
 from .reconcile import Reconciled

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
-from ..registry import CHAMPION
+from ..registry.registry import CHAMPION
 from ..store import Store
 from ..uris import join
 from .rollout_settings import RolloutSettings

@@ -7,7 +7,7 @@ import tensorflow_data_validation as tfdv
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..examples import TRAIN, SpanPart
-from ..model_versions import ModelVersion
+from ..registry.model_versions import ModelVersion
 from ..statistics_artifact import Statistics, parse_statistics
 from ..store import Store
 from ..stored_spans import find_version

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...lib.evaluation_summary import SliceMetrics
 from ...lib.monitoring.quality_record import QualityRecord, QualityRecords
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.monitoring.span_test import PRIOR_SPANS, SpanTest
-from ...lib.registry import Registry
+from ...lib.registry.evaluation_summary import SliceMetrics
+from ...lib.registry.registry import Registry
 from ...lib.store import Store
 from ...lib.words import name_spans, number, plural
 from ..look import Look

@@ -11,7 +11,7 @@ from ...lib.monitoring.quality_record import LossBaseline, QualityRecord, Qualit
 from ...lib.monitoring.reference import Reference, find_or_make_reference
 from ...lib.monitoring.row_losses import LOSS_WORDS
 from ...lib.monitoring.signals import Kind, Outcome, Signal
-from ...lib.registry import Registry
+from ...lib.registry.registry import Registry
 from ...lib.store import Store
 from ...lib.words import name_spans, number, plural
 from ..look import Look

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client.metrics_core import Metric
 
-from ....components.lib.registry import CHAMPION, Registry
+from ....components.lib.registry.registry import CHAMPION, Registry
 from ....components.lib.span_periods import span_periods
 from ....components.lib.store import Store
 from .families import gauge, timestamp

@@ -15,7 +15,7 @@ import tensorflow_model_analysis as tfma
 from retrainer.components.evaluate_model import many_slices, verdict_checks
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation import in_process
-from retrainer.components.lib.evaluation_summary import EvaluationSummary
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary
 
 from .conftest import FLOAT, save_model
 

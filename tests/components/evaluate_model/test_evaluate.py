@@ -16,7 +16,7 @@ from retrainer.components import evaluate_model
 from retrainer.components.evaluate_model.evaluate import evaluate
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.evaluation_summary import EvaluationSummary
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary
 from retrainer.components.lib.verdicts import Blessing, Champion
 
 SLICES = [{"feature_keys": ["carrier"]}, {"feature_keys": ["origin"]}]

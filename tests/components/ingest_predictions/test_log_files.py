@@ -17,7 +17,7 @@ from retrainer.components.ingest_predictions.moments import to_microseconds
 from retrainer.components.ingest_predictions.task import parse_settings
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.prediction_table import read_predictions
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.uris import write_atomic
 
 

@@ -17,7 +17,7 @@ from servers.log_project import Project
 from servers.service_process import ServiceProcess
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.registry import CHAMPION
+from retrainer.components.lib.registry.registry import CHAMPION
 from retrainer.components.lib.saved_model import Model, load_model
 
 pytestmark = pytest.mark.slow

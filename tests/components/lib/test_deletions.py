@@ -11,8 +11,8 @@ import pytest
 from retrainer.components.lib import deletions
 from retrainer.components.lib.deletions import delete_version
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.promotions import promote, roll_back
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.promotions import promote, roll_back
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.deployments import (
     Deployment,
     Deployments,

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.source_rows.sources.options import SourceOptions
 from retrainer.components.predict_batch.predict import Predicted, predict

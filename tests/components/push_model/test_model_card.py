@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
-from retrainer.components.lib.model_versions import ModelVersion
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.registry.model_versions import ModelVersion
 from retrainer.components.push_model.model_card import model_card
 from retrainer.components.push_model.model_card_page import render_card
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from retrainer.components.lib import numbered_records
-from retrainer.components.lib.approvals import pending_versions, refuse
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
-from retrainer.components.lib.promotions import promote, roll_back
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.approvals import pending_versions, refuse
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.registry.promotions import promote, roll_back
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.uris import read_text, write_atomic
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push

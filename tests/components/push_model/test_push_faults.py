@@ -9,8 +9,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.verdicts import Blessing
 from retrainer.components.push_model.push import ChampionChangedError, push
 
@@ -156,7 +156,7 @@ def test_of_two_pushes_at_once_one_wins_and_the_other_names_the_new_champion(tmp
 
 
 def test_a_model_that_changes_while_it_is_pushed_is_not_added(tmp_path, monkeypatch):
-    from retrainer.components.lib import registry as module
+    from retrainer.components.lib.registry import registry as module
 
     work = Work(tmp_path, str(tmp_path / "store"))
     copy = module.copy_model

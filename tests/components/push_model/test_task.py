@@ -9,8 +9,8 @@ from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.incident import Detection, Group
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
-from retrainer.components.lib.promotions import roll_back
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.promotions import roll_back
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.run_records import RunKey
 from retrainer.components.lib.run_traces import read_run
 from retrainer.components.lib.verdicts import Blessing, Champion

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.run_records import TaskRecord
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.verdicts import Champion

@@ -7,8 +7,8 @@ from servers.answers import Answers
 from retrainer.components.deploy_model.deploy import deploy
 from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.promotions import promote, roll_back
-from retrainer.components.lib.registry import CHAMPION
+from retrainer.components.lib.registry.promotions import promote, roll_back
+from retrainer.components.lib.registry.registry import CHAMPION
 from retrainer.components.lib.run_records import TaskRecord
 from retrainer.components.lib.serving.interface import ServiceError
 from retrainer.components.lib.serving.rollout_records import RolloutRecords

@@ -6,8 +6,8 @@ import pytest
 from servers.sagemaker import ACCOUNT, BUCKET, SageMakerServer
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.promotions import roll_back
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.promotions import roll_back
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.sagemaker import service
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.project.starting import init_project

@@ -7,8 +7,8 @@ import pytest
 from servers.storage import StorageServer
 from servers.vertex_endpoints import VertexServing
 
-from retrainer.components.lib.promotions import roll_back
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.promotions import roll_back
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.vertex import api
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.project.starting import init_project

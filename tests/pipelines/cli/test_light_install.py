@@ -20,7 +20,7 @@ from retrainer.components.lib.monitoring.incident import Detection, Group
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.looks import LookRecord, Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.pipelines.project.starting import init_project
 
 MAIN = (

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from retrainer.components.lib.approvals import ask
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.numbered_records import NumberedRecords
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.approvals import ask
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 from retrainer.components.resolve_champion.resolve import resolve

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.project.starting import init_project
 

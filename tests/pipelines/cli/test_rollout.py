@@ -6,7 +6,7 @@ from servers.answers import Answers
 from servers.deployments import in_child, memory, push, quick, registry, settings
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import CHAMPION
+from retrainer.components.lib.registry.registry import CHAMPION
 from retrainer.pipelines.project.sections.deploy.deploy import DeployConfig
 from retrainer.pipelines.project.starting import init_project
 

@@ -4,7 +4,7 @@ import pytest
 from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.definitions.compiling import compile_spec
 from retrainer.pipelines.project.checks import check_settings

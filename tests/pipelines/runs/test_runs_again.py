@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.verdicts import Blessing
 from retrainer.components.push_model.push import push
 from retrainer.pipelines.cli.run import run_locally

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...evaluation_summary import SliceMetrics
+from ...registry.evaluation_summary import SliceMetrics
 from ...vertex_api import load_module
 from ..interface import ServedModel
 from .api import VertexApi

@@ -22,7 +22,7 @@ from retrainer.components.lib.monitoring.incidents import (
     read_run_end,
 )
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.run_records import recording
 from retrainer.components.lib.run_traces import Outcome
 from retrainer.components.lib.store import Store

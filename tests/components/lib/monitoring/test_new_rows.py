@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.model_versions import ModelVersion
 from retrainer.components.lib.monitoring.new_rows import count_new_rows
+from retrainer.components.lib.registry.model_versions import ModelVersion
 
 
 def champion(span="2026-04"):

@@ -10,10 +10,10 @@ import tensorflow as tf
 from servers.reference_rows import calibrated_rows, export_model, push_champion
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.model_versions import ModelVersion
 from retrainer.components.lib.monitoring import reference
 from retrainer.components.lib.monitoring.reference import find_or_make_reference
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.model_versions import ModelVersion
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 

@@ -8,7 +8,7 @@ from servers import memory_service
 from servers.memory_service import die, failing_at, lost_reply
 
 from retrainer.components.lib.errors import StorageError
-from retrainer.components.lib.registry import CHAMPION
+from retrainer.components.lib.registry.registry import CHAMPION
 from retrainer.components.lib.serving.deployments import (
     Deployments,
     DeploymentState,

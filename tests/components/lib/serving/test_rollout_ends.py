@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from retrainer.components.lib.promotions import promote, roll_back
-from retrainer.components.lib.registry import CHAMPION
+from retrainer.components.lib.registry.promotions import promote, roll_back
+from retrainer.components.lib.registry.registry import CHAMPION
 from retrainer.components.lib.serving.deployments import PlannedVersions
 from retrainer.components.lib.serving.reconcile import Reconciled
 from retrainer.components.lib.serving.rollout_ends import complete_rollout, roll_back_registry

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.rollout_records import (
     RolloutRecords,
     follow_registry,

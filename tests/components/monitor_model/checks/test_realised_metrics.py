@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.monitoring.signals import Outcome
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.monitor_model.checks import realised_metrics
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.joined_sets import newest_joined
 from retrainer.components.lib.monitoring.signals import Kind, Outcome
 from retrainer.components.lib.prediction_sets import list_predictions
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.monitor_model.checks import realised_quality
 from retrainer.components.monitor_model.look import Look

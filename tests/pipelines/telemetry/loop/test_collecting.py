@@ -11,7 +11,7 @@ from servers.monitored_store import MonitoredStore
 
 from retrainer.components.lib.joined_sets import Coverage, JoinedSet
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.deployments import (
     Deployment,
     Deployments,

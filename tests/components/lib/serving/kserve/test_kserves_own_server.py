@@ -8,7 +8,7 @@ from servers import kserve_python
 from servers.s3 import BUCKET, KEY, SECRET, S3Server
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.registry import Registry
+from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.saved_model import load_model
 from retrainer.components.lib.serving.interface import Plan, ServedModel
 

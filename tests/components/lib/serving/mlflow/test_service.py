@@ -7,7 +7,7 @@ from servers import own_environment
 from servers.local_http import Fault
 from servers.mlflow import FakeMLflow, real_server
 
-from retrainer.components.lib.evaluation_summary import SliceMetrics
+from retrainer.components.lib.registry.evaluation_summary import SliceMetrics
 from retrainer.components.lib.serving.interface import Plan, ServedModel, ServiceError
 from retrainer.components.lib.serving.services import open_service
 

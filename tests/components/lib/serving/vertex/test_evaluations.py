@@ -3,7 +3,7 @@ from google.protobuf import json_format
 from servers.vertex import PARENT
 from servers.vertex_serving_cases import WHOLE, model, serving
 
-from retrainer.components.lib.evaluation_summary import SliceMetrics
+from retrainer.components.lib.registry.evaluation_summary import SliceMetrics
 from retrainer.components.lib.serving.interface import Plan, ServiceError
 
 SLICES = tuple(

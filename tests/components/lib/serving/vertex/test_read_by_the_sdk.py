@@ -5,7 +5,7 @@ from google.auth.credentials import AnonymousCredentials
 from servers.vertex import PROJECT, REGION
 from servers.vertex_serving_cases import ENDPOINT, WHOLE, model, serving
 
-from retrainer.components.lib.evaluation_summary import SliceMetrics
+from retrainer.components.lib.registry.evaluation_summary import SliceMetrics
 from retrainer.components.lib.serving.interface import Plan
 
 

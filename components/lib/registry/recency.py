@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from .errors import RetrainerError
+from ..errors import RetrainerError
+from ..span_patterns import compile_pattern, span_order
 from .registry import ModelVersion
-from .span_patterns import compile_pattern, span_order
 
 
 def is_older(span: str, other: str, pattern: str = "") -> bool | None:

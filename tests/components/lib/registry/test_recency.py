@@ -3,8 +3,8 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.recency import is_older, older_than_champion, parse_flag
-from retrainer.components.lib.registry import ModelVersion
+from retrainer.components.lib.registry.recency import is_older, older_than_champion, parse_flag
+from retrainer.components.lib.registry.registry import ModelVersion
 
 DAY_FIRST = "d/{span:%d-%m-%Y}.csv"
 

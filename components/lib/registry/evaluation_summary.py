@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .errors import RetrainerError
-from .uris import join, read_json, write_json
+from ..errors import RetrainerError
+from ..uris import join, read_json, write_json
 
 EVALUATION_FILE = "evaluation.json"
 FORMAT = 1

@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+from ..errors import RetrainerError
+from ..numbered_records import NumberedRecord, NumberedRecords
+from ..uris import join
 from .aliases import PROMOTE, HeldError, version_words
-from .errors import RetrainerError
 from .model_versions import training_digest
-from .numbered_records import NumberedRecord, NumberedRecords
 from .promotions import Change
 from .registry import CHAMPION, Registry
-from .uris import join
 
 
 class ApprovalState(StrEnum):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..errors import RetrainerError
 from .aliases import (
     PROMOTE,
     RETIRE,
@@ -16,7 +17,6 @@ from .aliases import (
     service_stack,
     version_words,
 )
-from .errors import RetrainerError
 from .model_versions import training_digest
 from .registry import CHAMPION, Registry
 

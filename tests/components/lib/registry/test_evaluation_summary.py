@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.evaluation_summary import EvaluationSummary, SliceMetrics
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.uris import read_json, write_json
 
 OVERALL = SliceMetrics({}, {"auc": 0.9}, 600, {"auc": 0.8}, {"auc": (0.85, 0.95)})

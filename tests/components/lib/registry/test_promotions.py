@@ -2,15 +2,15 @@
 
 import pytest
 
-from retrainer.components.lib.aliases import AliasMovedError, HeldError
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.promotions import (
+from retrainer.components.lib.registry.aliases import AliasMovedError, HeldError
+from retrainer.components.lib.registry.promotions import (
     promote,
     retire,
     roll_back,
     rollback_target,
 )
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.uris import remove
 
 BY = {"by": "ann", "why": "too many refunds"}

@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..digests import digest_folder
+from ..errors import RetrainerError
+from ..numbered_records import NumberedRecords
+from ..uris import (
+    create_exclusive,
+    filesystem,
+    join,
+    read_json,
+    write_atomic,
+    write_json,
+)
 from .aliases import RETIRE, ROLLBACK, Alias, AliasMove, AliasMovedError, Hold
-from .digests import digest_folder
-from .errors import RetrainerError
 from .evaluation_summary import EvaluationSummary, SliceMetrics
 from .model_files import copy_model, remove_model
 from .model_versions import (
@@ -25,15 +34,6 @@ from .model_versions import (
     examine,
     read_deletion,
     read_version,
-)
-from .numbered_records import NumberedRecords
-from .uris import (
-    create_exclusive,
-    filesystem,
-    join,
-    read_json,
-    write_atomic,
-    write_json,
 )
 
 __all__ = ["CHAMPION", "AliasMovedError", "Incomplete", "ModelVersion", "Registry"]

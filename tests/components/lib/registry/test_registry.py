@@ -1,9 +1,10 @@
 import pytest
 
-from retrainer.components.lib import model_versions, numbered_records
+from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.model_files import remove_model
-from retrainer.components.lib.registry import AliasMovedError, Registry
+from retrainer.components.lib.registry import model_versions
+from retrainer.components.lib.registry.model_files import remove_model
+from retrainer.components.lib.registry.registry import AliasMovedError, Registry
 from retrainer.components.lib.uris import read_json, remove, write_atomic, write_json
 
 
@@ -63,7 +64,7 @@ def test_an_alias_moves_only_from_where_it_was_seen(registry, model):
 def test_a_version_whose_writer_died_does_not_count_and_its_number_is_not_reused(
     registry, model, monkeypatch
 ):
-    import retrainer.components.lib.registry as module
+    import retrainer.components.lib.registry.registry as module
 
     def die(*_):
         raise KeyboardInterrupt

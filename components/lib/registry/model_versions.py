@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .digests import digest_value
-from .errors import RetrainerError
-from .uris import filesystem, join, read_json
+from ..digests import digest_value
+from ..errors import RetrainerError
+from ..uris import filesystem, join, read_json
 
 FORMAT = 1
 RECORD_FILE, MODEL_FOLDER, DELETED_FILE = "version.json", "model", "deleted.json"

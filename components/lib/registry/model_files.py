@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
-from .digests import digest_file
-from .uris import filesystem
+from ..digests import digest_file
+from ..uris import filesystem
 
 # A bucket answers many requests at once; a disk is no faster for it.
 _UPLOADS, _COPIES = 16, 2

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from retrainer.components.lib import model_files
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.model_files import copy_model, remove_model
+from retrainer.components.lib.registry import model_files
+from retrainer.components.lib.registry.model_files import copy_model, remove_model
 from retrainer.components.lib.uris import filesystem, read_text
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib.aliases import HeldError
-from retrainer.components.lib.approvals import (
+from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.registry.aliases import HeldError
+from retrainer.components.lib.registry.approvals import (
     ApprovalState,
     approval_of,
     approve,
@@ -14,9 +15,8 @@ from retrainer.components.lib.approvals import (
     refuse,
     standing,
 )
-from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.promotions import promote, roll_back
-from retrainer.components.lib.registry import CHAMPION, Registry
+from retrainer.components.lib.registry.promotions import promote, roll_back
+from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.version_uses import version_uses
 from retrainer.pipelines.cli.model_details import model_details

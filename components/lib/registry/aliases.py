@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import uuid4
 
-from .errors import RetrainerError
-from .numbered_records import NumberedRecord, NumberedRecords
+from ..errors import RetrainerError
+from ..numbered_records import NumberedRecord, NumberedRecords
 
 PUSH, PROMOTE, ROLLBACK, RETIRE = "push", "promote", "rollback", "retire"
 _READERS = 16
