@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..lib.bigquery_tables import is_bigquery
+from ..lib.bigquery.bigquery_tables import is_bigquery
 from ..lib.errors import RetrainerError
 from ..lib.words import one_of
 from .formats import FORMATS, VERTEX

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lib.bigquery_client import billing_project, explained, open_reader, open_tables
-from ..lib.bigquery_sessions import literal, make_session, read_session
-from ..lib.bigquery_tables import check_readable, look_at, parse_table
+from ..lib.bigquery.bigquery_client import billing_project, explained, open_reader, open_tables
+from ..lib.bigquery.bigquery_sessions import literal, make_session, read_session
+from ..lib.bigquery.bigquery_tables import check_readable, look_at, parse_table
 from ..lib.errors import RetrainerError
 from .log_files import Survey
 from .logged import OTHER_COUNT, UNANSWERED, LogFile, Logged, LoggedRequest, Unreadable

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..lib.bigquery_tables import is_bigquery, parse_table, read_table_fingerprints
+from ..lib.bigquery.bigquery_tables import is_bigquery, parse_table, read_table_fingerprints
 from ..lib.exclusions import read_exclusions
 from ..lib.source_files import SourceFile
 from ..lib.source_rows.download import digest_source

@@ -10,7 +10,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from .bigquery_tables import find_tables, is_bigquery, read_table_fingerprints
+from .bigquery.bigquery_tables import find_tables, is_bigquery, read_table_fingerprints
 from .errors import RetrainerError
 from .source_files import SourceFile, SourceSpan
 from .span_patterns import PLACEHOLDER, STAND_IN, SpanPattern, compile_pattern, span_order

@@ -57,7 +57,7 @@ def ask_s3():
 
 
 def ask_bigquery():
-    from retrainer.components.lib.bigquery_client import explained, open_tables
+    from retrainer.components.lib.bigquery.bigquery_client import explained, open_tables
 
     with explained("the table 'acme-ml.air.flights'", "acme-ml"):
         return (
@@ -68,7 +68,7 @@ def ask_bigquery():
 def ask_bigquery_reader():
     from google.cloud.bigquery_storage_v1 import types
 
-    from retrainer.components.lib.bigquery_client import explained, open_reader
+    from retrainer.components.lib.bigquery.bigquery_client import explained, open_reader
 
     session = types.ReadSession(
         table="projects/acme-ml/datasets/air/tables/flights", data_format=types.DataFormat.ARROW

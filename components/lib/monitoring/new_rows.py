@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..bigquery_tables import is_bigquery
+from ..bigquery.bigquery_tables import is_bigquery
 from ..errors import RetrainerError
 from ..registry.model_versions import ModelVersion
 from ..registry.recency import is_older

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 
-from ..bigquery_tables import is_bigquery
+from ..bigquery.bigquery_tables import is_bigquery
 from ..digests import digest_file
 from ..errors import RetrainerError, StorageError
 from ..source_files import SourceFile

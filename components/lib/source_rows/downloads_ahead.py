@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 
-from ..bigquery_tables import is_bigquery
+from ..bigquery.bigquery_tables import is_bigquery
 from ..source_files import SourceFile
 from ..uris import is_local
 from .download import download, downloaded

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from ..bigquery_tables import is_bigquery
+from ..bigquery.bigquery_tables import is_bigquery
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..words import one_of

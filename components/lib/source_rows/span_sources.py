@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
-from ..bigquery_tables import is_bigquery
+from ..bigquery.bigquery_tables import is_bigquery
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..source_files import SourceFile, SourceSpan

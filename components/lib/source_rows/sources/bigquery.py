@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from ...bigquery_client import (
+from ...bigquery.bigquery_client import (
     REQUEST_SECONDS,
     RETRY_SECONDS,
     billing_project,
@@ -14,8 +14,8 @@ from ...bigquery_client import (
     open_reader,
     open_tables,
 )
-from ...bigquery_sessions import literal, make_session, read_session
-from ...bigquery_tables import TableName, check_readable, look_at, parse_table
+from ...bigquery.bigquery_sessions import literal, make_session, read_session
+from ...bigquery.bigquery_tables import TableName, check_readable, look_at, parse_table
 from ...digests import digest_value
 from ...errors import RetrainerError
 from ...source_files import SourceFile

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from ...bigquery_tables import is_bigquery
+from ...bigquery.bigquery_tables import is_bigquery
 from ...errors import RetrainerError
 from ...source_files import SourceFile
 from ..download import access_error

@@ -10,7 +10,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.span import ingest_span
-from retrainer.components.lib.bigquery_tables import SCHEME
+from retrainer.components.lib.bigquery.bigquery_tables import SCHEME
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_files import SourceFile

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pytest
 from servers.bigquery import BigQueryServer
 
-from retrainer.components.lib import bigquery_sessions as sessions
-from retrainer.components.lib.bigquery_tables import parse_table
+from retrainer.components.lib.bigquery import bigquery_sessions as sessions
+from retrainer.components.lib.bigquery.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
 from retrainer.components.lib.source_rows.sources.bigquery import BigQuerySource, fill_query

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from servers.bigquery import BigQueryServer
 
-from retrainer.components.lib.bigquery_tables import parse_table
+from retrainer.components.lib.bigquery.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..threads import read_ahead
 from .bigquery_client import RETRY_SECONDS
 from .bigquery_tables import TableName
-from .threads import read_ahead
 
 # So long a call may last; what is left of the stream is then asked for in another.
 CALL_SECONDS = 600.0

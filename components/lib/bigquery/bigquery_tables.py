@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import RetrainerError
+from ..source_files import SourceFile
 from .bigquery_client import REQUEST_SECONDS, RETRY_SECONDS, explained, open_tables
-from .errors import RetrainerError
-from .source_files import SourceFile
 
 SCHEME = "bq://"
 # As many as the HTTP client keeps connections for, with some to spare.

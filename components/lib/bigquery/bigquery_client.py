@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import RetrainerError
-from .network import advice, keep_token, prepare, route
+from ..errors import RetrainerError
+from ..network import advice, keep_token, prepare, route
 
 # Google's own variable, a URL; the tables' REST API is then asked there, without credentials.
 EMULATOR = "BIGQUERY_EMULATOR_HOST"

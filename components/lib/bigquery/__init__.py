@@ -1,0 +1,1 @@
+"""BigQuery: Google's clients, tables as spans, and sessions that read them."""
