@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from ..lib.digests import digest_value
 from ..lib.prediction_sets import RECORD_FILE, PredictionSet
 from ..lib.prediction_table import FORMAT
+from ..lib.spans.stored_spans import VERSION_DIGITS
 from ..lib.store import Store
-from ..lib.stored_spans import VERSION_DIGITS
 from ..lib.uris import join, read_json, write_json
 from ..lib.words import name_spans, of_spans, plural
 from .file_log import FileLog

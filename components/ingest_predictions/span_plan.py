@@ -16,8 +16,8 @@ from ..lib.prediction_sets import (
     check_writer,
     list_predictions,
 )
+from ..lib.spans.stored_spans import VERSION_DIGITS
 from ..lib.store import Store
-from ..lib.stored_spans import VERSION_DIGITS
 from ..lib.uris import join, read_json
 from .log_files import Survey
 from .logged import LogFile

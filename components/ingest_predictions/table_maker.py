@@ -22,8 +22,8 @@ from ..lib.prediction_sets import (
 )
 from ..lib.prediction_table import read_predictions
 from ..lib.progress import progress
+from ..lib.spans.stored_spans import LEFTOVER_SECONDS
 from ..lib.store import Store
-from ..lib.stored_spans import LEFTOVER_SECONDS
 from ..lib.threads import read_ahead
 from ..lib.uris import join
 from ..lib.words import name_spans, plural

@@ -13,7 +13,7 @@ from ..lib.source_rows.inferred_column import (
     WORDS,
 )
 from ..lib.source_rows.number_spelling import MARKS
-from ..lib.stored_spans import SpanVersion
+from ..lib.spans.stored_spans import SpanVersion
 
 # More columns than these are counted.
 _MOST_NAMED = 3

@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import EVAL, TRAIN, Examples, SpanPart
-from ..lib.exclusions import read_exclusions
 from ..lib.progress import progress
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.declared_types import read_schema_types
 from ..lib.source_rows.settings import HASH, NEWEST_SPANS, IngestSettings, check_query
-from ..lib.span_discovery import find_spans
-from ..lib.span_patterns import LATEST
-from ..lib.windows import choose_window
+from ..lib.spans.exclusions import read_exclusions
+from ..lib.spans.span_discovery import find_spans
+from ..lib.spans.span_patterns import LATEST
+from ..lib.spans.windows import choose_window
 from ..lib.words import did_you_mean, name_spans, plural
 from .column_notes import describe_notes
 from .span import IngestedSpan, ingest_span

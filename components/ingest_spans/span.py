@@ -18,9 +18,8 @@ from ..lib.source_rows.parsed_files import files_ahead
 from ..lib.source_rows.settings import IngestSettings
 from ..lib.source_rows.sources.base import BadRow
 from ..lib.source_rows.span_sources import check_unchanged, digest_content, opener_of
-from ..lib.span_discovery import read_fingerprints
-from ..lib.store import UNREADABLE_FILE, Store
-from ..lib.stored_spans import (
+from ..lib.spans.span_discovery import read_fingerprints
+from ..lib.spans.stored_spans import (
     SPAN_FILE,
     VERSION_DIGITS,
     SpanVersion,
@@ -28,6 +27,7 @@ from ..lib.stored_spans import (
     list_versions,
     now,
 )
+from ..lib.store import UNREADABLE_FILE, Store
 from ..lib.uris import (
     exists,
     filesystem,

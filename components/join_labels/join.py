@@ -14,7 +14,7 @@ from ..lib.prediction_sets import PredictionSet, list_predictions
 from ..lib.progress import progress
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.declared_types import read_schema_types
-from ..lib.span_periods import span_periods
+from ..lib.spans.span_periods import span_periods
 from ..lib.store import Store
 from ..lib.uris import join, read_json, write_json
 from ..lib.words import percent, plural

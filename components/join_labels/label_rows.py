@@ -18,7 +18,7 @@ from ..lib.source_rows.pseudonymize import hash_column
 from ..lib.source_rows.sources.base import NoRowsError
 from ..lib.source_rows.span_reader import Rows, SpanReader
 from ..lib.source_rows.span_sources import opener_of
-from ..lib.stored_spans import SpanVersion
+from ..lib.spans.stored_spans import SpanVersion
 from ..lib.uris import join
 from ..lib.words import did_you_mean
 from .key_hashes import hash_keys

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..lib.bigquery.bigquery_tables import is_bigquery, parse_table, read_table_fingerprints
-from ..lib.exclusions import read_exclusions
 from ..lib.source_files import SourceFile
 from ..lib.source_rows.download import digest_source
-from ..lib.span_discovery import NoSpansError, find_files, find_spans
-from ..lib.span_patterns import PLACEHOLDER
-from ..lib.span_periods import span_periods
-from ..lib.stored_spans import SpanVersion, list_stored
+from ..lib.spans.exclusions import read_exclusions
+from ..lib.spans.span_discovery import NoSpansError, find_files, find_spans
+from ..lib.spans.span_patterns import PLACEHOLDER
+from ..lib.spans.span_periods import span_periods
+from ..lib.spans.stored_spans import SpanVersion, list_stored
 
 # A file of labels may be named by a day of another time zone.
 _SLACK = timedelta(days=1)

@@ -20,8 +20,8 @@ from ..lib.joined_table import add_labels, joined_schema
 from ..lib.parquet_writer import PartFiles
 from ..lib.prediction_sets import PredictionSet
 from ..lib.prediction_table import TableColumns, read_columns, read_predictions
+from ..lib.spans.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
 from ..lib.store import Store
-from ..lib.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
 from ..lib.uris import join, write_json
 from .compared_columns import SAMPLE_ROWS, Counter, make_bins
 from .label_rows import NO_TIME

@@ -23,7 +23,7 @@ from ..lib.monitoring.row_losses import LOSSES, ZERO_ONE, Problem, problem_of, r
 from ..lib.monitoring.span_test import SpanTest
 from ..lib.prediction_table import read_columns
 from ..lib.registry.evaluation_summary import SliceMetrics
-from ..lib.span_periods import span_periods
+from ..lib.spans.span_periods import span_periods
 
 # A loss may be far above what the gate saw; a single row must not move a span's mean at will.
 _CAP_QUANTILE, _CAP_FACTOR = 0.99, 2.0

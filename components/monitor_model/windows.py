@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..lib.prediction_sets import PredictionSet
-from ..lib.span_patterns import span_order
-from ..lib.span_periods import Period, span_periods
+from ..lib.spans.span_patterns import span_order
+from ..lib.spans.span_periods import Period, span_periods
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ..lib.source_rows.inferred_column import InferredColumn
 from ..lib.source_rows.pseudonymize import key_digest
 from ..lib.source_rows.sources.base import NoRowsError
 from ..lib.source_rows.span_reader import TypesChangedError, no_rows
-from ..lib.stored_spans import LEFTOVER_SECONDS
+from ..lib.spans.stored_spans import LEFTOVER_SECONDS
 from ..lib.threads import ordered_map, read_ahead
 from ..lib.uris import filesystem, is_local, join, read_json, write_json
 from .row_scores import Scorer

@@ -11,12 +11,12 @@ from ..lib.saved_model import load_model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.declared_types import read_schema_types
 from ..lib.source_rows.settings import check_query
-from ..lib.span_discovery import find_spans
-from ..lib.span_patterns import LATEST
-from ..lib.span_periods import span_periods
+from ..lib.spans.span_discovery import find_spans
+from ..lib.spans.span_patterns import LATEST
+from ..lib.spans.span_periods import span_periods
+from ..lib.spans.windows import choose_window
 from ..lib.store import Store
 from ..lib.uris import join, write_json
-from ..lib.windows import choose_window
 from ..lib.words import name_spans, plural
 from .setting_names import settings_named
 from .settings import PredictSettings, WantedColumns

@@ -21,8 +21,8 @@ from ..lib.prediction_table import FORMAT
 from ..lib.saved_model import Model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.span_sources import check_unchanged, digest_content
-from ..lib.span_discovery import read_fingerprints
-from ..lib.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
+from ..lib.spans.span_discovery import read_fingerprints
+from ..lib.spans.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
 from ..lib.uris import join, write_json
 from .in_process import write_in_process
 from .source_predictions import SourcePredictions, SpanWork

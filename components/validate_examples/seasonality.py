@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ..lib.dataset import Dataset
 from ..lib.examples import Examples, SpanPart
-from ..lib.span_patterns import compile_pattern
+from ..lib.spans.span_patterns import compile_pattern
+from ..lib.spans.stored_spans import list_versions
+from ..lib.spans.windows import Steps, infer_steps
 from ..lib.statistics_artifact import Statistics, parse_statistics
-from ..lib.stored_spans import list_versions
 from ..lib.uris import exists, join, read_bytes, write_atomic
-from ..lib.windows import Steps, infer_steps
 
 PROFILE_FILE = "profile.pb"
 # Days have weekdays and hours a time of day; seasons of months would take years to learn.

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ...components.lib.exclusions import Exclusion
-from ...components.lib.stored_spans import SpanVersion, measure_version
+from ...components.lib.spans.exclusions import Exclusion
+from ...components.lib.spans.stored_spans import SpanVersion, measure_version
 from .tables import format_size, local_time, open_console
 
 

@@ -29,8 +29,8 @@ def list_(file: Path, as_json: bool) -> None:
 
     That is their versions, rows, quarantined rows, size, time, files and exclusions.
     """
-    from ...components.lib.exclusions import read_exclusions
-    from ...components.lib.stored_spans import list_stored
+    from ...components.lib.spans.exclusions import read_exclusions
+    from ...components.lib.spans.stored_spans import list_stored
     from ..project.config import load_config
     from .show_spans import describe_version, print_spans
 
@@ -56,7 +56,7 @@ def list_(file: Path, as_json: bool) -> None:
 @_JSON
 def show(span: str, file: Path, as_json: bool) -> None:
     """Show SPAN's versions: sources, counts and columns."""
-    from ...components.lib.stored_spans import list_stored, list_versions
+    from ...components.lib.spans.stored_spans import list_stored, list_versions
     from ..project.config import load_config
     from .show_spans import describe_version, print_span
 
@@ -88,7 +88,7 @@ def exclude(span: str, why: str, file: Path) -> None:
 
     From the next run on, no span is compared with it, either.
     """
-    from ...components.lib.exclusions import exclude as exclude_span
+    from ...components.lib.spans.exclusions import exclude as exclude_span
     from ..project.config import load_config
 
     config = load_config(file).config
@@ -107,7 +107,7 @@ def exclude(span: str, why: str, file: Path) -> None:
 @STORE
 def include(span: str, file: Path) -> None:
     """Include an excluded SPAN again."""
-    from ...components.lib.exclusions import include as include_span
+    from ...components.lib.spans.exclusions import include as include_span
     from ..project.config import load_config
 
     before = include_span(load_config(file).config.store, span, this_user())
@@ -140,14 +140,14 @@ def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> Non
 
     The newest version of a span is kept; runs on every target count.
     """
-    from ...components.lib.store import Store
-    from ...components.lib.stored_spans import (
+    from ...components.lib.spans.stored_spans import (
         find_superseded,
         list_stored,
         measure_version,
         remove_span_leftovers,
         remove_version,
     )
+    from ...components.lib.store import Store
     from ..project.config import load_config
     from ..runs.span_references import find_references
     from .tables import format_size
@@ -185,8 +185,8 @@ def prune(file: Path, days: float, run_days: float | None, dry_run: bool) -> Non
 
 
 def _check_there(span: str, store: str, pattern: str) -> None:
-    from ...components.lib.span_discovery import find_spans
-    from ...components.lib.stored_spans import list_stored, list_versions
+    from ...components.lib.spans.span_discovery import find_spans
+    from ...components.lib.spans.stored_spans import list_stored, list_versions
 
     if list_versions(store, span):
         return

@@ -12,7 +12,7 @@ from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.source_rows.csv_options import parse_csv_options
 from ...components.lib.source_rows.settings import IngestSettings, check_query
 from ...components.lib.source_rows.sources.options import SourceOptions
-from ...components.lib.span_discovery import check_pattern, find_spans
+from ...components.lib.spans.span_discovery import check_pattern, find_spans
 from ...components.lib.store import Store
 from ...components.lib.uris import is_local
 from ...components.lib.words import did_you_mean

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.exclusions import read_exclusions
 from ...components.lib.registry.recency import older_than_champion
 from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.run_traces import DONE_OUTCOMES, INGEST, list_traces
-from ...components.lib.span_discovery import find_spans
-from ...components.lib.span_patterns import LATEST
+from ...components.lib.spans.exclusions import read_exclusions
+from ...components.lib.spans.span_discovery import find_spans
+from ...components.lib.spans.span_patterns import LATEST
 from ...components.lib.store import Store
 from ...components.lib.words import did_you_mean
 from ..project.config import LoadedConfig

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.exclusions import read_exclusions
 from ...components.lib.folders import local_folder
 from ...components.lib.registry.evaluation_summary import EvaluationSummary
 from ...components.lib.registry.model_versions import ModelVersion
 from ...components.lib.registry.registry import Registry
+from ...components.lib.spans.exclusions import read_exclusions
+from ...components.lib.spans.stored_spans import SpanVersion, list_stored, list_versions
 from ...components.lib.store import Store
-from ...components.lib.stored_spans import SpanVersion, list_stored, list_versions
 from ...components.lib.verdicts import Champion
 from ..project.sections.retrain import RetrainConfig
 

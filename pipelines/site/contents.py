@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...components.lib.exclusions import Exclusion, read_exclusions
 from ...components.lib.monitoring.incident import Incident
 from ...components.lib.monitoring.incident_records import IncidentRecords
 from ...components.lib.monitoring.looks import Looks, StateRecord
@@ -14,8 +13,9 @@ from ...components.lib.registry.evaluation_summary import EvaluationSummary
 from ...components.lib.registry.model_versions import CARD_PAGE, ModelVersion
 from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.run_traces import VALIDATE, RunTrace, list_traces
+from ...components.lib.spans.exclusions import Exclusion, read_exclusions
+from ...components.lib.spans.stored_spans import SpanVersion, list_stored
 from ...components.lib.store import Store
-from ...components.lib.stored_spans import SpanVersion, list_stored
 from ...components.lib.uris import exists, join
 from ..runs.record_store import list_runs
 from ..runs.records import RunRecord, RunState, TaskRecord

@@ -17,8 +17,8 @@ from retrainer.components.lib.prediction_sets import PredictionSet
 from retrainer.components.lib.prediction_table import prediction_columns, read_predictions
 from retrainer.components.lib.registry.model_versions import ModelVersion
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
+from retrainer.components.lib.spans.stored_spans import SPAN_FILE
 from retrainer.components.lib.store import Store
-from retrainer.components.lib.stored_spans import SPAN_FILE
 from retrainer.components.lib.uris import write_json
 from retrainer.components.monitor_model.look import Look
 from retrainer.components.monitor_model.windows import Feed

@@ -14,8 +14,8 @@ from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.prediction_sets import RECORD_FILE, PredictionSet, find_predictions
 from retrainer.components.lib.prediction_table import make_rows, table_schema
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
+from retrainer.components.lib.spans.stored_spans import find_version
 from retrainer.components.lib.store import Store
-from retrainer.components.lib.stored_spans import find_version
 from retrainer.components.lib.uris import join, write_atomic, write_json
 
 TRAINED = "2026-05"

@@ -15,7 +15,7 @@ from ..errors import RetrainerError
 from ..registry.model_versions import ModelVersion
 from ..registry.recency import is_older
 from ..source_files import SourceFile, SourceSpan
-from ..span_discovery import find_spans
+from ..spans.span_discovery import find_spans
 from ..uris import filesystem
 from ..words import of_spans, plural
 from .incident_judgement import NewRows

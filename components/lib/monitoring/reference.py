@@ -31,8 +31,8 @@ from ..prediction_table import (
 from ..prediction_table import FORMAT as TABLE_FORMAT
 from ..progress import progress
 from ..registry.model_versions import ModelVersion
+from ..spans.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS, SpanVersion, find_version, now
 from ..store import Store
-from ..stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS, SpanVersion, find_version, now
 from ..uris import join, write_json
 
 MOST_ROWS = 200_000

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from ..errors import RetrainerError
-from ..span_patterns import compile_pattern, span_order
+from ..spans.span_patterns import compile_pattern, span_order
 from .registry import ModelVersion
 
 

@@ -10,7 +10,7 @@ from ..bigquery.bigquery_tables import is_bigquery
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..source_files import SourceFile, SourceSpan
-from ..span_discovery import read_fingerprints
+from ..spans.span_discovery import read_fingerprints
 from .download import access_error, digest_source, downloaded
 from .downloads_ahead import FILES_AHEAD, DownloadsAhead
 from .parsed_files import Opener

@@ -8,9 +8,9 @@ from ..digests import digest_value
 from ..errors import RetrainerError
 from ..examples import TRAIN, SpanPart
 from ..registry.model_versions import ModelVersion
+from ..spans.stored_spans import find_version
 from ..statistics_artifact import Statistics, parse_statistics
 from ..store import Store
-from ..stored_spans import find_version
 from ..uris import join, read_bytes, write_atomic
 from .prediction_statistics import FINE
 from .sketch_store import SketchStore

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from ...lib.dataset import Dataset
 from ...lib.monitoring.signals import Kind, Signal
-from ...lib.span_periods import span_periods
+from ...lib.spans.span_periods import span_periods
 from ...lib.statistics.training_statistics import training_statistics
 from ..distances.judge import judge_reference
 from ..distances.judge_signals import distance_signal, is_comparable, silent

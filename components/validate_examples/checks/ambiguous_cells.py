@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...lib.stored_spans import find_version
+from ...lib.spans.stored_spans import find_version
 from ...lib.words import plural
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ...lib.examples import Examples
-from ...lib.span_periods import Period, span_periods
+from ...lib.spans.span_periods import Period, span_periods
 from ...lib.words import of_spans, percent, plural
 from ..date_counts import Days, read_days
 from ..finding_kinds import WARNING, FindingKind

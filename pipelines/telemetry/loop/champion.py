@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import Metric
 
 from ....components.lib.registry.registry import CHAMPION, Registry
-from ....components.lib.span_periods import span_periods
+from ....components.lib.spans.span_periods import span_periods
 from ....components.lib.store import Store
 from .families import gauge, timestamp
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from ....components.lib.errors import RetrainerError
-from ....components.lib.span_patterns import SpanPattern, compile_pattern
+from ....components.lib.spans.span_patterns import SpanPattern, compile_pattern
 from ...project.sections.data import DataConfig
 from ...project.sections.triggers import TriggerConfig
 from ..messages.contents import check_span

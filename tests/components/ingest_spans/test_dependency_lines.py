@@ -18,7 +18,7 @@ import pytest
 from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.lib.source_rows.settings import HASH, IngestSettings
 from retrainer.components.lib.source_rows.sources import join_blocks, json_lines
-from retrainer.components.lib.span_discovery import find_spans
+from retrainer.components.lib.spans.span_discovery import find_spans
 
 CSV = """\
 id,count,share,signed,text,day,flag,wide,long,code,private,label

@@ -10,7 +10,7 @@ from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
-from retrainer.components.lib.span_discovery import find_spans
+from retrainer.components.lib.spans.span_discovery import find_spans
 
 ROWS = 200_000
 

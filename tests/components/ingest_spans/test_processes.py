@@ -15,7 +15,7 @@ from servers.storage import StorageServer
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_rows.settings import IngestSettings
-from retrainer.components.lib.stored_spans import list_stored, list_versions
+from retrainer.components.lib.spans.stored_spans import list_stored, list_versions
 
 ROWS = 200_000
 INGEST = """

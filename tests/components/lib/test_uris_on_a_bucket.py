@@ -12,7 +12,7 @@ from servers.storage import StorageServer
 from retrainer.components.lib import uris
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.folders import local_folder, publish_folder, remove_folder
-from retrainer.components.lib.span_discovery import find_spans
+from retrainer.components.lib.spans.span_discovery import find_spans
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import (
     create_exclusive,

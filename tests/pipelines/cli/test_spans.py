@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.lib import stored_spans
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.run_records import RunKey, note_submission, recording
 from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.spans import stored_spans
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.runs.record_store import save_run

@@ -6,7 +6,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.registry import Registry
-from retrainer.components.lib.stored_spans import SPAN_FILE
+from retrainer.components.lib.spans.stored_spans import SPAN_FILE
 from retrainer.components.lib.uris import write_json
 from retrainer.pipelines.cli.show_comparison import print_comparison
 from retrainer.pipelines.project.config import load_config

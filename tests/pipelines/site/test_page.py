@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib.exclusions import exclude
 from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.monitoring.looks import LookRecord, Looks
@@ -15,6 +14,7 @@ from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.spans.exclusions import exclude
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import join, write_json
 from retrainer.pipelines.runs.record_store import save_run

@@ -10,7 +10,7 @@ from servers.bigquery import BigQueryServer
 
 from retrainer.components.lib.bigquery.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
+from retrainer.components.lib.spans.span_discovery import find_spans, read_fingerprints
 
 ROWS = pa.table({"day": [1, 2, 3], "late": [0, 1, 0]})
 DAYS = "bq://acme-ml.air.flights_{span:%Y%m%d}"
@@ -242,7 +242,7 @@ def test_a_name_is_taken_apart_from_its_end():
 
 def test_spans_of_files_load_none_of_google_s_libraries():
     program = (
-        "import sys, retrainer.components.lib.span_discovery, retrainer.components.lib.source_rows.sources.bigquery;"
+        "import sys, retrainer.components.lib.spans.span_discovery, retrainer.components.lib.source_rows.sources.bigquery;"
         "print([name for name in sys.modules if name.startswith(('google.cloud.', 'google.api_core', 'grpc'))])"
     )
     done = subprocess.run(

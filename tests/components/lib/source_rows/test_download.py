@@ -16,7 +16,7 @@ from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_files import SourceFile
 from retrainer.components.lib.source_rows.download import digest_source, downloaded
 from retrainer.components.lib.source_rows.settings import IngestSettings
-from retrainer.components.lib.span_discovery import find_spans
+from retrainer.components.lib.spans.span_discovery import find_spans
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from retrainer.components.lib.source_files import SourceFile
 from retrainer.components.lib.source_rows import downloads_ahead
 from retrainer.components.lib.source_rows.downloads_ahead import DownloadsAhead
 from retrainer.components.lib.source_rows.settings import IngestSettings
-from retrainer.components.lib.span_discovery import find_spans
+from retrainer.components.lib.spans.span_discovery import find_spans
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from retrainer.components.lib.source_rows import parsed_files
 from retrainer.components.lib.source_rows.parsed_files import files_ahead, parse_files
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.source_rows.sources.base import Block
-from retrainer.components.lib.span_discovery import find_spans
+from retrainer.components.lib.spans.span_discovery import find_spans
 
 FILES = 12
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.span_periods import span_periods
+from retrainer.components.lib.spans.span_periods import span_periods
 from retrainer.components.validate_examples import date_counts
 from retrainer.components.validate_examples.checks.dates import check_dates
 

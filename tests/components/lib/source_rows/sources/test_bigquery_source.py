@@ -16,7 +16,7 @@ from retrainer.components.lib.bigquery.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
 from retrainer.components.lib.source_rows.sources.bigquery import BigQuerySource, fill_query
-from retrainer.components.lib.span_discovery import find_spans, read_fingerprints
+from retrainer.components.lib.spans.span_discovery import find_spans, read_fingerprints
 
 PATTERN = "bq://acme-ml.air.flights_{span:%Y%m}"
 

@@ -3,15 +3,15 @@ import os
 import fsspec
 import pytest
 
-from retrainer.components.lib import span_discovery
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.span_discovery import (
+from retrainer.components.lib.spans import span_discovery
+from retrainer.components.lib.spans.span_discovery import (
     check_pattern,
     find_files,
     find_spans,
     read_fingerprints,
 )
-from retrainer.components.lib.span_patterns import compile_pattern
+from retrainer.components.lib.spans.span_patterns import compile_pattern
 from retrainer.components.lib.uris import write_atomic
 
 

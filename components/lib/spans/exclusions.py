@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from .errors import RetrainerError
-from .numbered_records import NumberedRecord, NumberedRecords
-from .store import Store
+from ..errors import RetrainerError
+from ..numbered_records import NumberedRecord, NumberedRecords
+from ..store import Store
 
 FORMAT = 1
 # Two people at once are rare, and a third try for one of them is not needed.

@@ -2,7 +2,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_files import SourceSpan
-from retrainer.components.lib.windows import choose_window, infer_steps
+from retrainer.components.lib.spans.windows import choose_window, infer_steps
 
 DAYS = "data/{span:%Y-%m-%d}.csv"
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 
-from retrainer.components.lib import folders, stored_spans
+from retrainer.components.lib import folders
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.stored_spans import (
+from retrainer.components.lib.spans import stored_spans
+from retrainer.components.lib.spans.stored_spans import (
     find_superseded,
     find_version,
     list_stored,
@@ -189,7 +190,7 @@ def test_a_removal_that_is_killed_leaves_no_half_version(add, tmp_path):
         with open(f"{uri}/{number}.parquet", "wb"):
             pass
     code = (
-        "from retrainer.components.lib.stored_spans import *; "
+        "from retrainer.components.lib.spans.stored_spans import *; "
         f"remove_version(read_version({uri!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code])

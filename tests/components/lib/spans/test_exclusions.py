@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.exclusions import exclude, include, read_exclusions
+from retrainer.components.lib.spans.exclusions import exclude, include, read_exclusions
 
 
 def test_a_span_is_excluded_and_included_and_the_reasons_stay(tmp_path):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from retrainer.components.lib.span_periods import span_periods
+from retrainer.components.lib.spans.span_periods import span_periods
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from .errors import RetrainerError
-from .source_files import SourceSpan
+from ..errors import RetrainerError
+from ..source_files import SourceSpan
+from ..words import plural
 from .span_patterns import LATEST, compile_pattern
-from .words import plural
 
 # More missing spans than this are named by the first ones and their number.
 MOST_NAMED = 5

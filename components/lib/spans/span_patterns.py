@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-from .errors import RetrainerError
+from ..errors import RetrainerError
 
 LATEST = "latest"
 PLACEHOLDER = re.compile(r"\{span(?::(?P<format>[^}]+))?\}")

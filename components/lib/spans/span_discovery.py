@@ -10,11 +10,11 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from .bigquery.bigquery_tables import find_tables, is_bigquery, read_table_fingerprints
-from .errors import RetrainerError
-from .source_files import SourceFile, SourceSpan
+from ..bigquery.bigquery_tables import find_tables, is_bigquery, read_table_fingerprints
+from ..errors import RetrainerError
+from ..source_files import SourceFile, SourceSpan
+from ..uris import filesystem
 from .span_patterns import PLACEHOLDER, STAND_IN, SpanPattern, compile_pattern, span_order
-from .uris import filesystem
 
 # Where a file system keeps what changes with a file.
 _CHANGE_KEYS = ("etag", "ETag", "md5Hash", "generation", "mtime", "LastModified", "updated")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .errors import RetrainerError
-from .folders import remove_folder, remove_leftovers, remove_old_folder
-from .store import Store
-from .uris import exists, filesystem, join, read_json
+from ..errors import RetrainerError
+from ..folders import remove_folder, remove_leftovers, remove_old_folder
+from ..store import Store
+from ..uris import exists, filesystem, join, read_json
 
 SPAN_FILE = "span.json"
 VERSION_DIGITS = 16
