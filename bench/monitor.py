@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from retrainer.components.join_labels.join import join_labels
 from retrainer.components.join_labels.settings import LabelSettings
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.prediction_sets import RECORD_FILE
-from retrainer.components.lib.prediction_table import make_rows, table_schema
+from retrainer.components.lib.predictions.prediction_sets import RECORD_FILE
+from retrainer.components.lib.predictions.prediction_table import make_rows, table_schema
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_atomic, write_json

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from ..lib.digests import digest_value
-from ..lib.prediction_sets import RECORD_FILE, PredictionSet
-from ..lib.prediction_table import FORMAT
+from ..lib.predictions.prediction_sets import RECORD_FILE, PredictionSet
+from ..lib.predictions.prediction_table import FORMAT
 from ..lib.spans.stored_spans import VERSION_DIGITS
 from ..lib.store import Store
 from ..lib.uris import join, read_json, write_json

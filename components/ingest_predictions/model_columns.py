@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.model_signature import OUTPUT, read_signature
-from ..lib.prediction_table import table_schema
+from ..lib.predictions.prediction_table import table_schema
 from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.declared_types import read_schema_types

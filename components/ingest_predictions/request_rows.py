@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lib.prediction_table import ERROR, OK, make_table
+from ..lib.predictions.prediction_table import ERROR, OK, make_table
 from ..lib.source_rows.pseudonymize import hash_column
 from .cells import cast_cells
 from .logged import ORPHAN, LogFile, Logged, LoggedRequest, Unreadable

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ..lib.digests import digest_value
 from ..lib.examples import open_parquet
-from ..lib.prediction_sets import (
+from ..lib.predictions.prediction_sets import (
     INGEST_PREDICTIONS,
     RECORD_FILE,
     PredictionSet,

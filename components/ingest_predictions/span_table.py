@@ -15,8 +15,8 @@ from ..lib.duplicate_keys import Duplicates
 from ..lib.examples import open_parquet
 from ..lib.features import is_text
 from ..lib.parquet_writer import Encoding, PartFiles, RowFile
-from ..lib.prediction_sets import INGEST_PREDICTIONS, RECORD_FILE
-from ..lib.prediction_table import ERROR, FORMAT, input_column, read_columns
+from ..lib.predictions.prediction_sets import INGEST_PREDICTIONS, RECORD_FILE
+from ..lib.predictions.prediction_table import ERROR, FORMAT, input_column, read_columns
 from ..lib.store import UNREADABLE_FILE
 from .logged import LogFile, Unreadable
 from .request_rows import SpanCounts

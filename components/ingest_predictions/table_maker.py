@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, remove_folder, remove_leftovers, scratch_folder
-from ..lib.prediction_sets import (
+from ..lib.predictions.prediction_sets import (
     INGEST_PREDICTIONS,
     RECORD_FILE,
     PredictionSet,
     find_predictions,
     list_predictions,
 )
-from ..lib.prediction_table import read_predictions
+from ..lib.predictions.prediction_table import read_predictions
 from ..lib.progress import progress
 from ..lib.spans.stored_spans import LEFTOVER_SECONDS
 from ..lib.store import Store

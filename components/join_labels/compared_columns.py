@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lib.features import is_text
-from ..lib.joined_sets import Compared
-from ..lib.prediction_table import PREDICTION
+from ..lib.predictions.joined_sets import Compared
+from ..lib.predictions.prediction_table import PREDICTION
 
 # The bins are those of a span's first rows; any bins do, so long as both sides have the same.
 SAMPLE_ROWS = 100_000

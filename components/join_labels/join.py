@@ -9,8 +9,8 @@ import numpy as np
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
-from ..lib.joined_sets import RECORD_FILE, JoinedSet, find_joined
-from ..lib.prediction_sets import PredictionSet, list_predictions
+from ..lib.predictions.joined_sets import RECORD_FILE, JoinedSet, find_joined
+from ..lib.predictions.prediction_sets import PredictionSet, list_predictions
 from ..lib.progress import progress
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.declared_types import read_schema_types

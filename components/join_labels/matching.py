@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import open_parquet
-from ..lib.prediction_sets import PredictionSet
-from ..lib.prediction_table import COLUMNS, OK, read_columns, read_predictions
+from ..lib.predictions.prediction_sets import PredictionSet
+from ..lib.predictions.prediction_table import COLUMNS, OK, read_columns, read_predictions
 from ..lib.uris import join
 from ..lib.words import did_you_mean
 from .key_hashes import hash_keys

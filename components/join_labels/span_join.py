@@ -15,11 +15,11 @@ from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.examples import open_parquet
 from ..lib.folders import publish_folder, remove_folder, remove_leftovers, scratch_folder
-from ..lib.joined_sets import RECORD_FILE, Coverage, JoinedSet, find_joined, list_joined
-from ..lib.joined_table import add_labels, joined_schema
 from ..lib.parquet_writer import PartFiles
-from ..lib.prediction_sets import PredictionSet
-from ..lib.prediction_table import TableColumns, read_columns, read_predictions
+from ..lib.predictions.joined_sets import RECORD_FILE, Coverage, JoinedSet, find_joined, list_joined
+from ..lib.predictions.joined_table import add_labels, joined_schema
+from ..lib.predictions.prediction_sets import PredictionSet
+from ..lib.predictions.prediction_table import TableColumns, read_columns, read_predictions
 from ..lib.spans.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS
 from ..lib.store import Store
 from ..lib.uris import join, write_json

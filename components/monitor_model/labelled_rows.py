@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from ..lib.evaluation.eval_config import CANDIDATE
 from ..lib.evaluation.scores import Scores
-from ..lib.joined_sets import JoinedSet
-from ..lib.joined_table import LABEL, WEIGHT, read_joined
-from ..lib.prediction_table import read_columns
+from ..lib.predictions.joined_sets import JoinedSet
+from ..lib.predictions.joined_table import LABEL, WEIGHT, read_joined
+from ..lib.predictions.prediction_table import read_columns
 
 SPAN = "joined_span"
 """The column to slice by that names the span of each row."""

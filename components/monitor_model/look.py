@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.examples import open_parquet
-from ..lib.joined_sets import JoinedSet
-from ..lib.prediction_sets import PredictionSet
-from ..lib.prediction_table import OK, TableColumns, read_columns, read_predictions
+from ..lib.predictions.joined_sets import JoinedSet
+from ..lib.predictions.prediction_sets import PredictionSet
+from ..lib.predictions.prediction_table import OK, TableColumns, read_columns, read_predictions
 from ..lib.registry.registry import ModelVersion, Registry
 from ..lib.schema_file import load_schema
 from ..lib.store import Store

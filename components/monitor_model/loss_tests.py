@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from ..lib.canonical_text import plain_texts
 from ..lib.digests import digest_value
-from ..lib.joined_sets import JoinedSet
-from ..lib.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.monitoring.quality_record import LossBaseline, LossSums, QualityRecord, without_test
 from ..lib.monitoring.reference import Reference
 from ..lib.monitoring.row_losses import LOSSES, ZERO_ONE, Problem, problem_of, row_loss
 from ..lib.monitoring.span_test import SpanTest
-from ..lib.prediction_table import read_columns
+from ..lib.predictions.joined_sets import JoinedSet
+from ..lib.predictions.joined_table import LABEL, WEIGHT, read_joined
+from ..lib.predictions.prediction_table import read_columns
 from ..lib.registry.evaluation_summary import SliceMetrics
 from ..lib.spans.span_periods import span_periods
 

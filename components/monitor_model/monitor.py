@@ -7,14 +7,14 @@ from typing import Any
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
-from ..lib.joined_sets import newest_joined
 from ..lib.monitoring.incident import Incident
 from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.maturity import Maturity, measure_maturity
 from ..lib.monitoring.signal_states import Change, State
 from ..lib.monitoring.signals import Outcome
-from ..lib.prediction_sets import list_predictions
+from ..lib.predictions.joined_sets import newest_joined
+from ..lib.predictions.prediction_sets import list_predictions
 from ..lib.progress import progress
 from ..lib.registry.aliases import AliasMove
 from ..lib.registry.registry import CHAMPION, ModelVersion, Registry

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..lib.prediction_sets import PredictionSet
+from ..lib.predictions.prediction_sets import PredictionSet
 from ..lib.spans.span_patterns import span_order
 from ..lib.spans.span_periods import Period, span_periods
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..lib.errors import RetrainerError
-from ..lib.prediction_sets import RECORD_FILE, PredictionSet
+from ..lib.predictions.prediction_sets import RECORD_FILE, PredictionSet
 from ..lib.progress import progress
 from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
 from ..lib.saved_model import load_model

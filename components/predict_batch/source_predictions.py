@@ -12,7 +12,13 @@ import pyarrow as pa
 
 from ..lib.features import is_text
 from ..lib.parquet_writer import Encoding, PartFiles
-from ..lib.prediction_table import BATCH, input_column, make_rows, prediction_columns, table_schema
+from ..lib.predictions.prediction_table import (
+    BATCH,
+    input_column,
+    make_rows,
+    prediction_columns,
+    table_schema,
+)
 from ..lib.registry.registry import ModelVersion
 from ..lib.source_files import SourceFile, SourceSpan
 from ..lib.source_rows.cell_rules import CellRules, Rules

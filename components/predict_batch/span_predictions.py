@@ -10,14 +10,14 @@ from typing import Any
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
 from ..lib.folders import publish_folder, remove_leftovers, scratch_folder
-from ..lib.prediction_sets import (
+from ..lib.predictions.prediction_sets import (
     PREDICT_BATCH,
     RECORD_FILE,
     PredictionSet,
     check_writer,
     find_predictions,
 )
-from ..lib.prediction_table import FORMAT
+from ..lib.predictions.prediction_table import FORMAT
 from ..lib.saved_model import Model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.span_sources import check_unchanged, digest_content

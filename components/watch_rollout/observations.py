@@ -13,7 +13,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pa_parquet
 
 from ..lib.canonical_text import distinct_texts
-from ..lib.prediction_table import BATCH
+from ..lib.predictions.prediction_table import BATCH
 from ..lib.uris import filesystem, is_local
 
 # A file that was written before the rollout began has no row of it; clocks of machines differ.

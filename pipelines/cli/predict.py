@@ -16,7 +16,7 @@ from ...components.lib.errors import RetrainerError
 from .options import STORE
 
 if TYPE_CHECKING:
-    from ...components.lib.prediction_sets import PredictionSet
+    from ...components.lib.predictions.prediction_sets import PredictionSet
     from ...components.predict_batch.settings import PredictSettings
     from ..project.config import LoadedConfig
 
@@ -43,7 +43,7 @@ def predict(source: str, file: Path, output: str | None, model: str | None, as_j
     Rows are read as retrain.yaml says of `data` and `predict`, and each of them is in the output, in the same order. To
     score spans, run the pipeline: retrainer run --pipeline predict_batch.
     """
-    from ...components.lib.prediction_table import read_predictions
+    from ...components.lib.predictions.prediction_table import read_predictions
     from ...components.predict_batch.predict import predict as score
     from ..project.config import load_config
     from ..project.installed import check_libraries
@@ -166,7 +166,7 @@ def _write_table(made: "PredictionSet", path: str) -> None:
     import pyarrow.parquet as pq
 
     from ...components.lib.examples import open_parquet
-    from ...components.lib.prediction_table import read_predictions
+    from ...components.lib.predictions.prediction_table import read_predictions
     from ...components.lib.uris import join
 
     with open_parquet(join(made.uri, made.files[0])) as parquet:

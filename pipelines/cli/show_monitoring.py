@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...components.lib.joined_sets import newest_joined
 from ...components.lib.monitoring.incident import Incident, IncidentState
 from ...components.lib.monitoring.incident_records import IncidentRecords
 from ...components.lib.monitoring.looks import Looks
 from ...components.lib.monitoring.maturity import measure_maturity
 from ...components.lib.monitoring.signal_states import State
 from ...components.lib.monitoring.signals import Outcome
+from ...components.lib.predictions.joined_sets import newest_joined
 from ...components.lib.registry.registry import CHAMPION, Registry
 from ...components.lib.store import Store
 from ...components.lib.words import number, percent, plural

@@ -12,8 +12,8 @@ from servers.served_predictions import write_predictions
 from servers.small_project import MODEL
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.joined_sets import newest_joined
 from retrainer.components.lib.monitoring.looks import Looks
+from retrainer.components.lib.predictions.joined_sets import newest_joined
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_atomic

@@ -204,7 +204,7 @@ class EngineWork:
         return {"verdict": verdict, **_files(f"{folder}/blessing", text=True)}
 
     def _predict_batch(self, folder: str, beam_args: list[str]) -> Digests:
-        from retrainer.components.lib.prediction_sets import RECORD_FILE
+        from retrainer.components.lib.predictions.prediction_sets import RECORD_FILE
         from retrainer.components.lib.source_rows.settings import IngestSettings
         from retrainer.components.lib.uris import read_bytes
         from retrainer.components.predict_batch.predict import predict

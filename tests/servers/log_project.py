@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from retrainer.components.ingest_predictions.ingest import Ingested, ingest
 from retrainer.components.ingest_predictions.task import parse_settings
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.prediction_sets import PredictionSet, list_predictions
+from retrainer.components.lib.predictions.prediction_sets import PredictionSet, list_predictions
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.uris import join, read_json
 

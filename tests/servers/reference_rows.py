@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrainer.components.lib.digests import digest_folder, digest_value
-from retrainer.components.lib.joined_sets import Coverage, JoinedSet
-from retrainer.components.lib.joined_table import add_labels
-from retrainer.components.lib.prediction_sets import PredictionSet
-from retrainer.components.lib.prediction_table import prediction_columns, read_predictions
+from retrainer.components.lib.predictions.joined_sets import Coverage, JoinedSet
+from retrainer.components.lib.predictions.joined_table import add_labels
+from retrainer.components.lib.predictions.prediction_sets import PredictionSet
+from retrainer.components.lib.predictions.prediction_table import (
+    prediction_columns,
+    read_predictions,
+)
 from retrainer.components.lib.registry.model_versions import ModelVersion
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.spans.stored_spans import SPAN_FILE

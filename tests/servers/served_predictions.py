@@ -11,8 +11,12 @@ import pyarrow.parquet as pq
 from servers.training_spans import VERSION, trained_on, write_training_span
 
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.prediction_sets import RECORD_FILE, PredictionSet, find_predictions
-from retrainer.components.lib.prediction_table import make_rows, table_schema
+from retrainer.components.lib.predictions.prediction_sets import (
+    RECORD_FILE,
+    PredictionSet,
+    find_predictions,
+)
+from retrainer.components.lib.predictions.prediction_table import make_rows, table_schema
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.spans.stored_spans import find_version
 from retrainer.components.lib.store import Store

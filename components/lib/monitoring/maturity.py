@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import NormalDist
 
-from ..joined_sets import Compared, Coverage, JoinedSet
+from ..predictions.joined_sets import Compared, Coverage, JoinedSet
 
 AGES = (
     ("1 hour", timedelta(hours=1)),

@@ -18,8 +18,8 @@ from ..errors import RetrainerError
 from ..examples import EVAL, SpanPart, concat_tables
 from ..folders import publish_folder, remove_leftovers, scratch_folder
 from ..parquet_writer import PartFiles
-from ..prediction_sets import RECORD_FILE, PredictionSet, find_predictions
-from ..prediction_table import (
+from ..predictions.prediction_sets import RECORD_FILE, PredictionSet, find_predictions
+from ..predictions.prediction_table import (
     BATCH,
     input_column,
     make_rows,
@@ -28,7 +28,7 @@ from ..prediction_table import (
     read_predictions,
     table_schema,
 )
-from ..prediction_table import FORMAT as TABLE_FORMAT
+from ..predictions.prediction_table import FORMAT as TABLE_FORMAT
 from ..progress import progress
 from ..registry.model_versions import ModelVersion
 from ..spans.stored_spans import LEFTOVER_SECONDS, VERSION_DIGITS, SpanVersion, find_version, now

@@ -10,8 +10,8 @@ import tensorflow_data_validation as tfdv
 
 from ..digests import digest_value
 from ..examples import SpanPart, open_parquet
-from ..prediction_sets import PredictionSet
-from ..prediction_table import OK, TableColumns, read_columns
+from ..predictions.prediction_sets import PredictionSet
+from ..predictions.prediction_table import OK, TableColumns, read_columns
 from ..statistics_artifact import Statistics, parse_statistics
 from ..threads import cores, ordered_map
 from ..uris import join, read_bytes, write_atomic

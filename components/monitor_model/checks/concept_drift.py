@@ -13,12 +13,12 @@ import numpy as np
 
 from ...lib.digests import digest_value
 from ...lib.errors import RetrainerError
-from ...lib.joined_sets import JoinedSet
-from ...lib.joined_table import LABEL, read_joined
 from ...lib.monitoring.reference import Reference, find_or_make_reference
 from ...lib.monitoring.row_losses import ABSOLUTE, SQUARED, ZERO_ONE, Problem, problem_of, row_loss
 from ...lib.monitoring.signals import Kind, Outcome, Signal
-from ...lib.prediction_table import prediction_columns
+from ...lib.predictions.joined_sets import JoinedSet
+from ...lib.predictions.joined_table import LABEL, read_joined
+from ...lib.predictions.prediction_table import prediction_columns
 from ...lib.store import Store
 from ...lib.uris import read_json, write_json
 from ...lib.words import plural

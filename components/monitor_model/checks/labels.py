@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ...lib.joined_sets import JoinedSet
 from ...lib.monitoring.maturity import Difference, find_differences, is_all_due, measure_maturity
 from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.predictions.joined_sets import JoinedSet
 from ...lib.words import percent
 from ..look import Look
 

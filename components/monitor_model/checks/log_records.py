@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ...lib.monitoring.signals import Kind, Outcome, Signal
-from ...lib.prediction_sets import INGEST_PREDICTIONS, RECORD_FILE
+from ...lib.predictions.prediction_sets import INGEST_PREDICTIONS, RECORD_FILE
 from ...lib.uris import join, read_json
 from ...lib.words import percent, plural
 from ..look import Look

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ...lib.joined_sets import JoinedSet
 from ...lib.monitoring.maturity import measure_maturity
 from ...lib.monitoring.quality_record import LossBaseline, QualityRecord, QualityRecords
 from ...lib.monitoring.reference import Reference, find_or_make_reference
 from ...lib.monitoring.row_losses import LOSS_WORDS
 from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.predictions.joined_sets import JoinedSet
 from ...lib.registry.registry import Registry
 from ...lib.store import Store
 from ...lib.words import name_spans, number, plural

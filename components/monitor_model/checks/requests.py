@@ -7,8 +7,8 @@ from datetime import timedelta
 import numpy as np
 
 from ...lib.monitoring.signals import Kind, Outcome, Signal
-from ...lib.prediction_sets import PredictionSet
-from ...lib.prediction_table import ERROR
+from ...lib.predictions.prediction_sets import PredictionSet
+from ...lib.predictions.prediction_table import ERROR
 from ...lib.words import name_spans, percent, plural
 from ..look import SHADOW, Look
 from ..windows import MOST_DUE

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from ...lib.dataset import Column, Dataset
-from ...lib.prediction_sets import PredictionSet
+from ...lib.predictions.prediction_sets import PredictionSet
 from ...lib.statistics.prediction_statistics import input_statistics, output_statistics
 from ...lib.statistics_artifact import Statistics
 from ..look import Look

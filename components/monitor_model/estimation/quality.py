@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...lib.joined_sets import JoinedSet
 from ...lib.monitoring.reference import Reference, find_or_make_reference
 from ...lib.monitoring.signals import Kind
-from ...lib.prediction_sets import PredictionSet
+from ...lib.predictions.joined_sets import JoinedSet
+from ...lib.predictions.prediction_sets import PredictionSet
 from ...lib.words import name_spans
 from ..distances.clean_past import read_clean_past
 from ..look import Look

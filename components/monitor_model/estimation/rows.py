@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...lib.joined_sets import JoinedSet
-from ...lib.joined_table import LABEL, WEIGHT, read_joined
 from ...lib.monitoring.reference import Reference
-from ...lib.prediction_sets import PredictionSet
-from ...lib.prediction_table import OK, prediction_columns
+from ...lib.predictions.joined_sets import JoinedSet
+from ...lib.predictions.joined_table import LABEL, WEIGHT, read_joined
+from ...lib.predictions.prediction_sets import PredictionSet
+from ...lib.predictions.prediction_table import OK, prediction_columns
 from ..look import Look
 from .boosted_trees import Column
 from .regression import PREDICTION

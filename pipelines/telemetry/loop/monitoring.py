@@ -131,8 +131,8 @@ def label_metrics(store: str, delay_seconds: float) -> Iterator[Metric]:
         delay_seconds: How long after a prediction its label is expected.
     """
     # Here and not above: a store without labels need not load it.
-    from ....components.lib.joined_sets import newest_joined
     from ....components.lib.monitoring.maturity import measure_maturity
+    from ....components.lib.predictions.joined_sets import newest_joined
 
     sets = newest_joined(store)
     if not sets:

@@ -12,8 +12,8 @@ from servers.log_project import DAY, NOW, Project, line, row
 from retrainer.components.ingest_predictions import file_log, log_files, table_maker
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.folders import publish_folder
-from retrainer.components.lib.prediction_sets import list_predictions
-from retrainer.components.lib.prediction_table import read_columns
+from retrainer.components.lib.predictions.prediction_sets import list_predictions
+from retrainer.components.lib.predictions.prediction_table import read_columns
 
 
 def test_a_request_of_several_instances_becomes_their_rows(project: Project) -> None:

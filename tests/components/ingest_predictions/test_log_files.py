@@ -16,7 +16,7 @@ from retrainer.components.ingest_predictions.log_files import list_logs
 from retrainer.components.ingest_predictions.moments import to_microseconds
 from retrainer.components.ingest_predictions.task import parse_settings
 from retrainer.components.lib.digests import digest_folder
-from retrainer.components.lib.prediction_table import read_predictions
+from retrainer.components.lib.predictions.prediction_table import read_predictions
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.uris import write_atomic
 

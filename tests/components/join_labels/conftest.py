@@ -13,10 +13,10 @@ import pytest
 
 from retrainer.components.join_labels.join import Joined, join_labels
 from retrainer.components.join_labels.settings import LabelSettings
-from retrainer.components.lib.joined_sets import JoinedSet
-from retrainer.components.lib.joined_table import LABEL, read_joined
-from retrainer.components.lib.prediction_sets import RECORD_FILE
-from retrainer.components.lib.prediction_table import make_rows, table_schema
+from retrainer.components.lib.predictions.joined_sets import JoinedSet
+from retrainer.components.lib.predictions.joined_table import LABEL, read_joined
+from retrainer.components.lib.predictions.prediction_sets import RECORD_FILE
+from retrainer.components.lib.predictions.prediction_table import make_rows, table_schema
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 

@@ -18,9 +18,9 @@ from retrainer.components.join_labels.join import join_labels
 from retrainer.components.join_labels.label_rows import NO_TIME, parse_times
 from retrainer.components.join_labels.settings import LabelSettings
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.joined_sets import list_joined, newest_joined
-from retrainer.components.lib.joined_table import LABELLED_AT, WEIGHT, read_joined
-from retrainer.components.lib.prediction_table import read_columns
+from retrainer.components.lib.predictions.joined_sets import list_joined, newest_joined
+from retrainer.components.lib.predictions.joined_table import LABELLED_AT, WEIGHT, read_joined
+from retrainer.components.lib.predictions.prediction_table import read_columns
 from retrainer.components.lib.source_rows.pseudonymize import hash_column
 from retrainer.components.lib.spans.exclusions import exclude
 from tests.servers.bigquery import BigQueryServer

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from retrainer.components.lib.prediction_sets import PredictionSet
+from retrainer.components.lib.predictions.prediction_sets import PredictionSet
 from retrainer.components.monitor_model.windows import choose_windows, read_feed
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 from servers.storage import StorageServer
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.prediction_sets import list_predictions
+from retrainer.components.lib.predictions.prediction_sets import list_predictions
 from retrainer.components.lib.uris import exists, filesystem, read_bytes, read_json, write_atomic
 from retrainer.components.predict_batch import on_beam
 from retrainer.components.predict_batch.predict import Predicted

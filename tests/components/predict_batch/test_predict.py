@@ -13,8 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.prediction_sets import list_predictions
-from retrainer.components.lib.prediction_table import read_about, read_columns, read_predictions
+from retrainer.components.lib.predictions.prediction_sets import list_predictions
+from retrainer.components.lib.predictions.prediction_table import (
+    read_about,
+    read_columns,
+    read_predictions,
+)
 from retrainer.components.predict_batch import in_process, source_predictions, span_predictions
 from retrainer.components.predict_batch import predict as predict_module
 

@@ -8,8 +8,8 @@ from servers.bigquery import BigQueryServer
 from servers.storage import StorageServer
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.prediction_sets import list_predictions
-from retrainer.components.lib.prediction_table import read_predictions
+from retrainer.components.lib.predictions.prediction_sets import list_predictions
+from retrainer.components.lib.predictions.prediction_table import read_predictions
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.source_rows.sources.options import SourceOptions
 from retrainer.components.lib.uris import filesystem

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retrainer.components.lib.joined_sets import Compared, Coverage, JoinedSet
 from retrainer.components.lib.monitoring.maturity import (
     AgeShare,
     find_differences,
     is_all_due,
     measure_maturity,
 )
+from retrainer.components.lib.predictions.joined_sets import Compared, Coverage, JoinedSet
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 BINS = ("low", "high", "missing")

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from retrainer.components.join_labels.join import join_labels
 from retrainer.components.join_labels.settings import LabelSettings
-from retrainer.components.lib.joined_sets import newest_joined
-from retrainer.components.lib.prediction_sets import list_predictions
+from retrainer.components.lib.predictions.joined_sets import newest_joined
+from retrainer.components.lib.predictions.prediction_sets import list_predictions
 from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.store import Store
 from retrainer.components.monitor_model.checks import labels, realised_quality

@@ -20,8 +20,8 @@ from servers.reference_rows import (
 )
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.joined_sets import JoinedSet
 from retrainer.components.lib.monitoring.signals import Outcome, Signal
+from retrainer.components.lib.predictions.joined_sets import JoinedSet
 from retrainer.components.lib.store import Store
 from retrainer.components.monitor_model.checks import concept_drift
 from retrainer.components.monitor_model.checks.concept_drift import find_signals

@@ -7,7 +7,7 @@ import pytest
 from servers.log_project import NOW, Project, line, row
 
 from retrainer.components.lib.monitoring.signals import Outcome, Signal
-from retrainer.components.lib.prediction_sets import PREDICT_BATCH
+from retrainer.components.lib.predictions.prediction_sets import PREDICT_BATCH
 from retrainer.components.monitor_model.checks.log_records import find_signals
 from retrainer.components.monitor_model.look import Look
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from retrainer.components.lib.joined_sets import newest_joined
 from retrainer.components.lib.monitoring.signals import Kind, Outcome
-from retrainer.components.lib.prediction_sets import list_predictions
+from retrainer.components.lib.predictions.joined_sets import newest_joined
+from retrainer.components.lib.predictions.prediction_sets import list_predictions
 from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.store import Store

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from servers.monitored_store import MonitoredStore
 
-from retrainer.components.lib.joined_sets import Coverage, JoinedSet
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
+from retrainer.components.lib.predictions.joined_sets import Coverage, JoinedSet
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.deployments import (
     Deployment,

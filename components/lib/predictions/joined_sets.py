@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from .errors import RetrainerError
-from .folders import list_folders
-from .store import Store
-from .uris import exists, join, read_json
+from ..errors import RetrainerError
+from ..folders import list_folders
+from ..store import Store
+from ..uris import exists, join, read_json
 
 FORMAT = 1
 RECORD_FILE = "joined.json"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .errors import RetrainerError
-from .examples import read_files
+from ..errors import RetrainerError
+from ..examples import read_files
 from .prediction_sets import PredictionSet
 
 FORMAT = 1

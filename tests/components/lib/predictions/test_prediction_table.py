@@ -8,8 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.prediction_sets import RECORD_FILE, find_predictions, list_predictions
-from retrainer.components.lib.prediction_table import (
+from retrainer.components.lib.predictions.prediction_sets import (
+    RECORD_FILE,
+    find_predictions,
+    list_predictions,
+)
+from retrainer.components.lib.predictions.prediction_table import (
     BATCH,
     COLUMNS,
     input_column,

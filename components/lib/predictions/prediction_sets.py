@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from .errors import RetrainerError
-from .folders import list_folders
-from .store import Store
-from .uris import exists, join, read_json
+from ..errors import RetrainerError
+from ..folders import list_folders
+from ..store import Store
+from ..uris import exists, join, read_json
 
 RECORD_FILE = "predictions.json"
 """Written last: a folder without it is not whole."""

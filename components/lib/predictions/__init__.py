@@ -1,0 +1,1 @@
+"""Predictions in the store, alone and joined with their labels."""
