@@ -144,7 +144,7 @@ def analyse_with_tft(folder: Path, output: Path) -> None:
     import tensorflow_transform.beam as tft_beam
 
     from retrainer.components.lib.examples import Examples
-    from retrainer.components.lib.user_module import load_module
+    from retrainer.components.lib.user_code.user_module import load_module
     from retrainer.components.transform_features.on_beam import (
         read_list_batches,
         tensor_adapter_config,

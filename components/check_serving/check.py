@@ -16,7 +16,7 @@ from ..lib.model_signature import read_signature
 from ..lib.newest_rows import first_rows, newest_part, source_of
 from ..lib.progress import progress
 from ..lib.scored_rows import MOST_ROWS, ScoredRows
-from ..lib.user_errors import reason_of
+from ..lib.user_code.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
 from ..lib.words import plural
 from .evaluation_cells import evaluation_cells

@@ -12,7 +12,7 @@ from .features import column_of, to_array, to_words
 from .folders import local_folder
 from .model_signature import OUTPUT, SIGNATURE
 from .signatures import argument_of_input
-from .user_errors import reason_of
+from .user_code.user_errors import reason_of
 
 
 class PredictionShapeError(RetrainerError):

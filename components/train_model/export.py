@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from ..lib.errors import RetrainerError
 from ..lib.features import FLOAT, INT, STRING
 from ..lib.library_output import written_locally
-from ..lib.user_errors import user_call
+from ..lib.user_code.user_errors import user_call
 from .signature_names import argument_names, name_inputs
 from .warm_start_record import write_record
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from ..lib.errors import RetrainerError
 from ..lib.progress import progress
 from ..lib.uris import join, write_json
-from ..lib.user_errors import user_call
+from ..lib.user_code.user_errors import user_call
 from ..lib.words import did_you_mean
 from .training_rows import reading_errors
 

@@ -11,8 +11,8 @@ import tensorflow_transform as tft
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import TRAIN, Examples
-from ..lib.user_errors import user_call
-from ..lib.user_module import load_module, user_function
+from ..lib.user_code.user_errors import user_call
+from ..lib.user_code.user_module import load_module, user_function
 from ..lib.words import plural
 from .export import ServedModel, raw_kinds
 from .fitting import Fitted, Stopping, fit

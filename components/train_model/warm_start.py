@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 
 from ..lib.folders import local_folder
 from ..lib.progress import progress
-from ..lib.user_errors import reason_of
+from ..lib.user_code.user_errors import reason_of
 from ..lib.verdicts import Champion
 from ..lib.words import plural
 from .feature_changes import Meaning, Vocabulary, compare_features

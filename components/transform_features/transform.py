@@ -11,7 +11,7 @@ from ..lib.features import raw_features, read_schema
 from ..lib.library_output import written_locally
 from ..lib.progress import progress
 from ..lib.uris import join
-from ..lib.user_module import load_module, user_function
+from ..lib.user_code.user_module import load_module, user_function
 from .in_process.analysis import UnsupportedError, analyse
 from .on_beam import analyse_on_beam
 from .tracing import DTYPES, Traced, trace

@@ -6,8 +6,8 @@ from typing import Any
 
 from ...components.lib.digests import digest_value
 from ...components.lib.errors import RetrainerError
-from ...components.lib.installed_packages import digest_code
 from ...components.lib.uris import exists, read_json, write_json
+from ...components.lib.user_code.installed_packages import digest_code
 from ..runs.records import DONE, ArtifactRecord, RunRecord, TaskRecord, TaskState
 from .executor_io import digest_artifact
 from .spec import Task

@@ -82,7 +82,7 @@ class Server:
         gc.disable()
         load_libraries(libraries, before)
         # Else each task that looks for an earlier result reads the metadata of two hundred distributions.
-        from ...components.lib.installed_packages import library_versions
+        from ...components.lib.user_code.installed_packages import library_versions
 
         library_versions()
         # Python 3.12 and later warn of what this process is for; the threads that they mean are

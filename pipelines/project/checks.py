@@ -100,7 +100,7 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
 
 def _uncacheable(loaded: LoadedConfig) -> Iterator[Problem]:
     """Describe the code that can't be followed, so that the tasks that run it are not cached here."""
-    from ...components.lib.user_code_digest import code_behind
+    from ...components.lib.user_code.user_code_digest import code_behind
 
     of_model = code_behind({"module": loaded.module, "module_source": loaded.module_source})
     of_metrics = code_behind({"metrics_specs": loaded.config.evaluation.metrics_specs})

@@ -110,7 +110,7 @@ def test_statistics():
 
 
 def test_transform(tmp_path):
-    from retrainer.components.lib.user_module import load_module, user_function
+    from retrainer.components.lib.user_code.user_module import load_module, user_function
     from retrainer.components.transform_features.on_beam import analyse_on_beam
 
     preprocess = user_function(load_module("", MODEL), "preprocessing_fn")

@@ -6,8 +6,8 @@ from typing import Any
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
 from ..errors import RetrainerError
-from ..user_errors import reason_of
-from ..user_module import MODULE_FILE
+from ..user_code.user_errors import reason_of
+from ..user_code.user_module import MODULE_FILE
 from .work_items import versions
 
 _MOST = 600

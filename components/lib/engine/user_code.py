@@ -14,8 +14,8 @@ from typing import Any
 from apache_beam.internal.cloudpickle import cloudpickle
 
 from ..digests import digest_value
-from ..user_code_digest import ModuleSource, modules_in_folders
-from ..user_module import load_module, user_function
+from ..user_code.user_code_digest import ModuleSource, modules_in_folders
+from ..user_code.user_module import load_module, user_function
 
 _loaded: dict[str, ModuleType] = {}
 # A worker's threads may call at once.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import RetrainerError
-from ..user_errors import reason_of
+from ..user_code.user_errors import reason_of
 from .array_metrics.array_path import NotCoveredError
 
 MOST_LETTERS = 2_000

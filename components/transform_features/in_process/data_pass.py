@@ -14,7 +14,7 @@ from ...lib.examples import SpanPart
 from ...lib.features import STRING, column_of, to_array, to_words
 from ...lib.progress import progress
 from ...lib.threads import cores, ordered_map
-from ...lib.user_errors import reason_of
+from ...lib.user_code.user_errors import reason_of
 from ..tracing import DTYPES
 from .accumulators import Gatherer
 

@@ -67,7 +67,7 @@ def test_user_code_runs_in_processes_that_lack_its_files(tmp_path, monkeypatch):
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    from retrainer.components.lib.user_module import load_module, user_function
+    from retrainer.components.lib.user_code.user_module import load_module, user_function
     from retrainer.components.transform_features.on_beam import analyse_on_beam
 
     (tmp_path / "beside.py").write_text("def share(column, most):\n    return column / most\n")

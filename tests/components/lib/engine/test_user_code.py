@@ -9,7 +9,7 @@ from apache_beam.internal import pickler
 from retrainer.components.lib.engine import user_code
 from retrainer.components.lib.engine.user_code import SentFunction, sent_by_value
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.user_module import load_module
+from retrainer.components.lib.user_code.user_module import load_module
 
 MODEL = """
 import beside

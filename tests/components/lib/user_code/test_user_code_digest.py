@@ -4,7 +4,11 @@ import os
 
 import pytest
 
-from retrainer.components.lib.user_code_digest import UserCode, code_behind, digest_user_code
+from retrainer.components.lib.user_code.user_code_digest import (
+    UserCode,
+    code_behind,
+    digest_user_code,
+)
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ def test_nothing_is_run_to_find_out(library):
 
 
 def test_a_library_counts_by_its_version(monkeypatch):
-    from retrainer.components.lib import user_code_digest
+    from retrainer.components.lib.user_code import user_code_digest
 
     before = digest_user_code([], "import tensorflow_text, keras.layers")
     assert digest_user_code([], "import tensorflow_text, keras.layers") == before

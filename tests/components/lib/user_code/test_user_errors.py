@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.user_errors import reason_of, user_call
+from retrainer.components.lib.user_code.user_errors import reason_of, user_call
 
 
 def raised(function, *arguments, **named) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from .digests import digest_file, digest_value
+from ..digests import digest_file, digest_value
 
 # A field of a distribution's metadata; a long one goes on in indented lines.
 _FIELD = re.compile(

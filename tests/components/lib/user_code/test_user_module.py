@@ -1,7 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.user_module import load_module, user_function
+from retrainer.components.lib.user_code.user_module import load_module, user_function
 
 
 def test_a_file_that_does_not_parse_names_its_line():

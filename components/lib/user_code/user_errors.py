@@ -4,7 +4,7 @@ import re
 import traceback
 from typing import Any
 
-from .errors import RetrainerError
+from ..errors import RetrainerError
 
 _MOST_LINES = 4
 _MOST_CHARACTERS = 400

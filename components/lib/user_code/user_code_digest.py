@@ -15,7 +15,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from .digests import digest_file, digest_value
+from ..digests import digest_file, digest_value
 from .import_scan import Import, find_imports
 from .installed_packages import (
     digest_distribution,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib import installed_packages
-from retrainer.components.lib.installed_packages import (
+from retrainer.components.lib.user_code import installed_packages
+from retrainer.components.lib.user_code.installed_packages import (
     digest_code,
     digest_distribution,
     is_from_index,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from .errors import RetrainerError
+from ..errors import RetrainerError
 from .user_errors import explain, user_call
 
 MODULE_FILE = "model.py"
