@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.runs.reuse import Result, Work, reuse_or_make
 from ..lib.verdicts import ServingCheck
 
 

@@ -6,7 +6,7 @@ TFDV is loaded for the computation alone.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.runs.reuse import Result, Work, reuse_or_make
 
 
 def compute_or_reuse(

@@ -38,7 +38,7 @@ def deploy_model(
         verdict: What serves, and where.
     """
     from retrainer.components.deploy_model.deploy import deploy
-    from retrainer.components.lib.run_records import filled_in, recording
+    from retrainer.components.lib.runs.run_records import filled_in, recording
 
     with recording(store, "deploy_model", run, run_resource, run_uuid) as record:
         record.verdict = deploy(store, services, pipeline, rollout, filled_in(run), record)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..lib.errors import RetrainerError
-from ..lib.run_records import TaskRecord
+from ..lib.runs.run_records import TaskRecord
 from ..lib.serving.lock import LockTiming
 from ..lib.serving.plan import follow_plan
 from ..lib.serving.reconcile import Reconciled, Reconciler

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..lib.report.page import place_of, render_page
-from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.runs.reuse import Result, Work, reuse_or_make
 from ..lib.uris import join, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 

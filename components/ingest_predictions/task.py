@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..lib.moments import parse_now
-from ..lib.run_records import recording
+from ..lib.runs.run_records import recording
 from ..lib.whole_numbers import whole_numbers
 from .ingest import Ingested, ingest
 from .log_mapping import parse_mapping

@@ -92,7 +92,7 @@ def ingest_spans(
         verdict: What was ingested, in one sentence.
     """
     from retrainer.components.ingest_spans.ingest import ingest
-    from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.runs.run_records import recording
     from retrainer.components.lib.source_rows.csv_options import parse_csv_options
     from retrainer.components.lib.source_rows.settings import IngestSettings
     from retrainer.components.lib.source_rows.sources.base import SourceOptions

@@ -83,7 +83,7 @@ def join_labels(
     from retrainer.components.join_labels.join import join_labels as join_with_labels
     from retrainer.components.join_labels.settings import LabelSettings
     from retrainer.components.lib.moments import parse_now
-    from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.runs.run_records import recording
     from retrainer.components.lib.source_rows.csv_options import parse_csv_options
     from retrainer.components.lib.source_rows.sources.options import SourceOptions
 

@@ -50,7 +50,7 @@ def monitor_model(
         detected: Names of the signals that are detected now.
     """
     from retrainer.components.lib.moments import parse_now
-    from retrainer.components.lib.run_records import filled_in, recording
+    from retrainer.components.lib.runs.run_records import filled_in, recording
     from retrainer.components.monitor_model.monitor import monitor
 
     moment = parse_now(now)

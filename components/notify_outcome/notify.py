@@ -7,7 +7,7 @@ from typing import Any
 
 from ..lib.errors import RetrainerError
 from ..lib.monitoring.incidents import follow_incidents
-from ..lib.run_records import RunKey
+from ..lib.runs.run_records import RunKey
 from ..lib.store import Store
 from ..lib.uris import join
 from .channels import Channel, parse_channel

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..lib.monitoring.incidents import incident_of_run
-from ..lib.run_records import RunKey, TaskState
-from ..lib.run_traces import (
+from ..lib.runs.run_records import RunKey, TaskState
+from ..lib.runs.run_traces import (
     CHAMPION,
     DEPLOY,
     DONE_OUTCOMES,

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ..lib.consoles import kubeflow_run_page, vertex_page
-from ..lib.run_records import RunKey
+from ..lib.runs.run_records import RunKey
 from ..lib.store import Store
 from ..lib.uris import join
 

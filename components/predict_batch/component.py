@@ -74,7 +74,7 @@ def predict_batch(
         verdict: What was scored, in one sentence.
         newest_span: Name of the newest span.
     """
-    from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.runs.run_records import recording
     from retrainer.components.lib.source_rows.csv_options import parse_csv_options
     from retrainer.components.lib.source_rows.settings import IngestSettings
     from retrainer.components.lib.source_rows.sources.options import SourceOptions

@@ -7,7 +7,7 @@ from typing import Any
 from ..lib.errors import RetrainerError
 from ..lib.monitoring.incidents import incident_of_run
 from ..lib.registry.registry import CHAMPION
-from ..lib.run_records import RunKey, TaskRecord, filled_in, recording
+from ..lib.runs.run_records import RunKey, TaskRecord, filled_in, recording
 from ..lib.verdicts import Champion
 from .push import ChampionChangedError, push
 from .push_result import Pushed

@@ -38,7 +38,7 @@ def resolve_champion(
     Returns:
         verdict: The champion's version.
     """
-    from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.runs.run_records import recording
     from retrainer.components.resolve_champion.resolve import resolve
 
     with recording(store, "resolve_champion", run, run_resource, run_uuid) as record:

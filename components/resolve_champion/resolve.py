@@ -3,7 +3,7 @@
 from ..lib.errors import RetrainerError
 from ..lib.registry.recency import older_than_champion, parse_flag
 from ..lib.registry.registry import CHAMPION, Registry
-from ..lib.run_records import TaskRecord
+from ..lib.runs.run_records import TaskRecord
 from ..lib.store import Store
 from ..lib.uris import exists
 from ..lib.verdicts import Champion

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..lib.image import VERSION
-from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.runs.reuse import Result, Work, reuse_or_make
 from ..lib.user_code.installed_packages import digest_code, library_versions
 from ..lib.user_code.user_code_digest import code_behind
 

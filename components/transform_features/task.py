@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 from ..lib.features import SCHEMA_FILE
-from ..lib.reuse import Result, Work, reuse_or_make
+from ..lib.runs.reuse import Result, Work, reuse_or_make
 from ..lib.uris import join, read_bytes
 
 

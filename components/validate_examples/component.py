@@ -74,7 +74,7 @@ def validate_examples(
         verdict: What was found, in one sentence.
         warnings: A line for each warning; empty for none.
     """
-    from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.runs.run_records import recording
     from retrainer.components.validate_examples.settings import parse_settings
     from retrainer.components.validate_examples.validate import validate
 

@@ -35,7 +35,7 @@ def watch_rollout(
     Returns:
         verdict: Where the rollout stands, and why.
     """
-    from retrainer.components.lib.run_records import filled_in, recording
+    from retrainer.components.lib.runs.run_records import filled_in, recording
     from retrainer.components.watch_rollout.watch import watch
 
     with recording(store, "watch_rollout", run, run_resource, run_uuid) as record:

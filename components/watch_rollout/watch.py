@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..lib.errors import RetrainerError
-from ..lib.run_records import TaskRecord
+from ..lib.runs.run_records import TaskRecord
 from ..lib.serving.lock import LockTiming
 from ..lib.serving.plan import follow_plan
 from ..lib.serving.reconcile import Reconciler

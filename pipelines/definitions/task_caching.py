@@ -4,7 +4,7 @@ from typing import Any
 
 from ...components.lib.digests import digest_value
 from ...components.lib.engine.runners import image_options
-from ...components.lib.reuse import VARIABLE
+from ...components.lib.runs.reuse import VARIABLE
 from ..project.config import LoadedConfig
 from ..project.engines import component_engine
 from ..project.sections.tasks import NEVER_CACHED

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.reuse import VARIABLE as REUSE_VARIABLE
+from ...components.lib.runs.reuse import VARIABLE as REUSE_VARIABLE
 from ...components.lib.user_code.user_code_digest import code_behind
 from ..runs.record_store import save_run
 from ..runs.records import DONE, ArtifactRecord, RunRecord, RunState, TaskRecord, TaskState, now

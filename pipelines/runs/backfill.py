@@ -7,7 +7,7 @@ from typing import Any
 from ...components.lib.errors import RetrainerError
 from ...components.lib.registry.recency import older_than_champion
 from ...components.lib.registry.registry import CHAMPION, Registry
-from ...components.lib.run_traces import DONE_OUTCOMES, INGEST, list_traces
+from ...components.lib.runs.run_traces import DONE_OUTCOMES, INGEST, list_traces
 from ...components.lib.spans.exclusions import read_exclusions
 from ...components.lib.spans.span_discovery import find_spans
 from ...components.lib.spans.span_patterns import LATEST

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.run_failures import check_moment
-from ...components.lib.run_traces import list_folders
+from ...components.lib.runs.run_failures import check_moment
+from ...components.lib.runs.run_traces import list_folders
 from ...components.lib.store import Store
 from ...components.lib.uris import (
     create_exclusive,

@@ -8,8 +8,8 @@ from threading import Thread
 from time import monotonic
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.run_records import RunKey
-from ...components.lib.run_traces import RunTrace, list_traces, read_traces
+from ...components.lib.runs.run_records import RunKey
+from ...components.lib.runs.run_traces import RunTrace, list_traces, read_traces
 from ..project.config import LoadedConfig
 from ..project.pipelines import configured_pipelines
 from ..project.sections.targets import TARGETS

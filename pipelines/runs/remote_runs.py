@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...components.lib.run_traces import (
+from ...components.lib.runs.run_traces import (
     CHAMPION,
     DONE_OUTCOMES,
     INGEST,

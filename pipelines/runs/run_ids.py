@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.run_records import RUN_FOLDER
+from ...components.lib.runs.run_records import RUN_FOLDER
 from ..project.formats.names import MAX_NAME, check_run_id
 
 # 20 bits: of two runs that start in the same second, one pair in a million gets the same name, and is refused then.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...components.lib.errors import RetrainerError
-from ...components.lib.run_traces import VALIDATE, list_traces
+from ...components.lib.runs.run_traces import VALIDATE, list_traces
 from ...components.lib.schema_file import SchemaMovedError, rewrite
 from ...components.lib.words import did_you_mean
 from ...components.validate_examples.checks import known_kinds

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from ...components.lib.errors import RetrainerError
 from ...components.lib.examples import Examples
 from ...components.lib.registry.registry import CHAMPION, ModelVersion, Registry
-from ...components.lib.run_records import TaskState
-from ...components.lib.run_traces import INGEST, RunTrace, list_traces
+from ...components.lib.runs.run_records import TaskState
+from ...components.lib.runs.run_traces import INGEST, RunTrace, list_traces
 from ...components.lib.store import Store
 from .record_store import list_runs
 from .records import ArtifactRecord, RunRecord, RunState

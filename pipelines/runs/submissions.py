@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from ...components.lib.image import VERSION
-from ...components.lib.run_records import RunKey, note_submission
+from ...components.lib.runs.run_records import RunKey, note_submission
 from ..project.config import LoadedConfig
 from ..targets.interface import Target
 from ..targets.types import RunRequest, Submission

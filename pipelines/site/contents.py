@@ -12,7 +12,7 @@ from ...components.lib.registry.aliases import AliasMove
 from ...components.lib.registry.evaluation_summary import EvaluationSummary
 from ...components.lib.registry.model_versions import CARD_PAGE, ModelVersion
 from ...components.lib.registry.registry import CHAMPION, Registry
-from ...components.lib.run_traces import VALIDATE, RunTrace, list_traces
+from ...components.lib.runs.run_traces import VALIDATE, RunTrace, list_traces
 from ...components.lib.spans.exclusions import Exclusion, read_exclusions
 from ...components.lib.spans.stored_spans import SpanVersion, list_stored
 from ...components.lib.store import Store

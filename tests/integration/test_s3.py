@@ -18,7 +18,7 @@ from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.folders import publish_folder, remove_folder
 from retrainer.components.lib.registry.promotions import roll_back
 from retrainer.components.lib.registry.registry import Registry
-from retrainer.components.lib.reuse import Result, Work, reuse_or_make
+from retrainer.components.lib.runs.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.spans.span_discovery import find_spans
 from retrainer.components.lib.statistics_artifact import read_statistics

@@ -6,7 +6,7 @@ from retrainer.components.lib.monitoring.incident import Detection, Group, opene
 from retrainer.components.lib.monitoring.incident_changes import started
 from retrainer.components.lib.monitoring.incident_judgement import Facts, NewRows, RunEnd, judge
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
-from retrainer.components.lib.run_traces import Outcome
+from retrainer.components.lib.runs.run_traces import Outcome
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 AUC = Detection("estimated_quality/auc", "7", "Estimated AUC is 0.71, below 0.78.")

@@ -11,7 +11,7 @@ from retrainer.components.lib.monitoring.looks import LookRecord, Looks, StateRe
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
 from retrainer.components.lib.monitoring.signals import Signal
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.runs.run_records import recording
 from retrainer.components.lib.store import Store
 
 

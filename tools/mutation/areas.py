@@ -91,7 +91,7 @@ AREAS = {
         ),
     ),
     "caching": Area(
-        ("pipelines/local/caching.py", "components/lib/reuse.py", "components/lib/digests.py"),
+        ("pipelines/local/caching.py", "components/lib/runs/reuse.py", "components/lib/digests.py"),
         ("tests/pipelines/local/test_caching.py", "tests/components/lib/test_reuse.py"),
     ),
     "windows": Area(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ..run_traces import Outcome
+from ..runs.run_traces import Outcome
 from ..words import plural
 from .incident import Detection, Group, Incident, IncidentState, describe
 from .retraining_settings import PERSON, RetrainingSettings

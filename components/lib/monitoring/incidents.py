@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from ..errors import RetrainerError
 from ..registry.registry import CHAMPION, Registry
-from ..run_records import RunKey
-from ..run_traces import PUSH, Outcome, read_traces
+from ..runs.run_records import RunKey
+from ..runs.run_traces import PUSH, Outcome, read_traces
 from ..store import Store
 from ..uris import read_json
 from .incident import Detection, Group, Incident, IncidentState

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from prometheus_client.metrics_core import Metric
 
-from ....components.lib.run_traces import (
+from ....components.lib.runs.run_traces import (
     DONE_OUTCOMES,
     MONITOR,
     PREDICT,

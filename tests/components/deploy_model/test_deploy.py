@@ -7,8 +7,8 @@ from servers.memory_service import MemoryService, failing_at, lost_reply
 from retrainer.components import deploy_model
 from retrainer.components.deploy_model.deploy import NotDeployedError, deploy
 from retrainer.components.lib.registry.registry import CHAMPION
-from retrainer.components.lib.run_records import RunKey, TaskRecord
-from retrainer.components.lib.run_traces import read_run
+from retrainer.components.lib.runs.run_records import RunKey, TaskRecord
+from retrainer.components.lib.runs.run_traces import read_run
 from retrainer.components.lib.serving.services import SERVICES
 
 

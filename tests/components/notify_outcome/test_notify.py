@@ -10,8 +10,8 @@ from servers.receiver import Receiver
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
-from retrainer.components.lib.run_failures import noting_failure
-from retrainer.components.lib.run_records import RunKey, note_submission, recording
+from retrainer.components.lib.runs.run_failures import noting_failure
+from retrainer.components.lib.runs.run_records import RunKey, note_submission, recording
 from retrainer.components.notify_outcome import notify as notify_module
 from retrainer.components.notify_outcome.notify import notify
 from retrainer.components.notify_outcome.run_page import RunPage

@@ -11,8 +11,8 @@ from retrainer.components.lib.monitoring.incident import Detection, Group
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
 from retrainer.components.lib.registry.promotions import roll_back
 from retrainer.components.lib.registry.registry import Registry
-from retrainer.components.lib.run_records import RunKey
-from retrainer.components.lib.run_traces import read_run
+from retrainer.components.lib.runs.run_records import RunKey
+from retrainer.components.lib.runs.run_traces import read_run
 from retrainer.components.lib.verdicts import Blessing, Champion
 from retrainer.components.push_model.task import RunNames, push_or_pass_on
 

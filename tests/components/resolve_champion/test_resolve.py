@@ -5,7 +5,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.run_records import TaskRecord
+from retrainer.components.lib.runs.run_records import TaskRecord
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.verdicts import Champion
 from retrainer.components.resolve_champion.resolve import resolve

@@ -9,7 +9,7 @@ from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.promotions import promote, roll_back
 from retrainer.components.lib.registry.registry import CHAMPION
-from retrainer.components.lib.run_records import TaskRecord
+from retrainer.components.lib.runs.run_records import TaskRecord
 from retrainer.components.lib.serving.interface import ServiceError
 from retrainer.components.lib.serving.rollout_records import RolloutRecords
 from retrainer.components.lib.serving.rollout_settings import RolloutSettings

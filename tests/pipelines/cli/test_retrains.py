@@ -17,7 +17,7 @@ from servers.small_project import MODEL
 
 from retrainer.components.lib.monitoring.incident import Detection, Group, IncidentState
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
-from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.runs.run_records import recording
 from retrainer.components.lib.uris import read_text
 from retrainer.pipelines.cli import retrains
 from retrainer.pipelines.cli import run as run_module
@@ -168,7 +168,7 @@ def refuse(store: str, run: str, gate: str):
     import os
     import time
 
-    from retrainer.components.lib.run_records import recording
+    from retrainer.components.lib.runs.run_records import recording
 
     while os.path.exists(gate):
         time.sleep(0.02)

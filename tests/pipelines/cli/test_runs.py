@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.run_records import RunKey, note_submission, recording
+from retrainer.components.lib.runs.run_records import RunKey, note_submission, recording
 from retrainer.pipelines.runs import cancelling, remote_lookup
 from retrainer.pipelines.runs.cancelling import cancel_here
 from retrainer.pipelines.runs.lock import Holder, RunLock

@@ -13,7 +13,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import Examples, SpanPart
-from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.runs.run_records import recording
 from retrainer.pipelines.project.starting import init_project
 from retrainer.pipelines.runs import schema_changes
 from retrainer.pipelines.runs.record_store import save_run

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.run_records import RunKey, note_submission, recording
+from retrainer.components.lib.runs.run_records import RunKey, note_submission, recording
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.spans import stored_spans
 from retrainer.components.lib.store import Store

@@ -7,7 +7,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.runs.run_records import recording
 from retrainer.components.lib.spans.exclusions import exclude
 from retrainer.components.lib.store import Store
 from retrainer.pipelines.project.config import load_config

@@ -13,7 +13,7 @@ from retrainer.components.lib.monitoring.looks import LookRecord, Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.run_records import recording
+from retrainer.components.lib.runs.run_records import recording
 from retrainer.components.lib.spans.exclusions import exclude
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import join, write_json

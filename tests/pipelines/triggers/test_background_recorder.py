@@ -8,7 +8,7 @@ import pytest
 from servers.memory_target import MemoryTarget
 from servers.trigger_messages import message
 
-from retrainer.components.lib.run_traces import list_traces
+from retrainer.components.lib.runs.run_traces import list_traces
 from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.starting import init_project
 from retrainer.pipelines.runs.submissions import SubmissionRecorder

@@ -21,7 +21,7 @@ from retrainer.components.lib.monitoring.incident import (
 from retrainer.components.lib.monitoring.incident_changes import started
 from retrainer.components.lib.monitoring.incident_judgement import Facts, NewRows, RunEnd, judge
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
-from retrainer.components.lib.run_traces import Outcome
+from retrainer.components.lib.runs.run_traces import Outcome
 
 
 def test_a_worse_model_with_new_labels_asks_for_a_run():

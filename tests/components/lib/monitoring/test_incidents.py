@@ -23,8 +23,8 @@ from retrainer.components.lib.monitoring.incidents import (
 )
 from retrainer.components.lib.monitoring.retraining_settings import RetrainingSettings
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.run_records import recording
-from retrainer.components.lib.run_traces import Outcome
+from retrainer.components.lib.runs.run_records import recording
+from retrainer.components.lib.runs.run_traces import Outcome
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import create_exclusive, write_json
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .errors import RetrainerError
-from .store import Store
-from .uris import filesystem, join, read_json, remove, write_atomic
+from ..errors import RetrainerError
+from ..store import Store
+from ..uris import filesystem, join, read_json, remove, write_atomic
 
 FORMAT = 1
 MOST_AGE = timedelta(days=30)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from .errors import RetrainerError
+from ..errors import RetrainerError
+from ..store import Store
+from ..uris import filesystem, join, read_json
 from .run_failures import Failure, check_moment, failures_of, read_failures
 from .run_records import FORMAT, SUBMISSION, RunKey, TaskRecord, TaskState
-from .store import Store
-from .uris import filesystem, join, read_json
 
 INGEST, CHAMPION, VALIDATE, PUSH = (
     "ingest_spans",

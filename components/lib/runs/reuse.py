@@ -21,14 +21,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .digests import digest_file, digest_folder, digest_value
-from .errors import RetrainerError
-from .folders import local_folder
+from ..digests import digest_file, digest_folder, digest_value
+from ..errors import RetrainerError
+from ..folders import local_folder
+from ..store import Store
+from ..uris import filesystem, is_local, join, read_json, remove, write_json
+from ..user_code.installed_packages import digest_code
+from ..user_code.user_code_digest import code_behind
 from .run_failures import noting_failure
-from .store import Store
-from .uris import filesystem, is_local, join, read_json, remove, write_json
-from .user_code.installed_packages import digest_code
-from .user_code.user_code_digest import code_behind
 
 FORMAT = 1
 # Set to `off`, each task does its work, and its result takes the place of an earlier one.

@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from .errors import RetrainerError
-from .store import Store
-from .uris import join, write_atomic
+from ..errors import RetrainerError
+from ..store import Store
+from ..uris import join, write_atomic
 
 FORMAT = 1
 SUBMISSION = "submission"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from retrainer.components.lib import reuse
 from retrainer.components.lib.digests import digest_file, digest_value
-from retrainer.components.lib.reuse import MOST_ENTRIES, Result, Work, reuse_or_make
+from retrainer.components.lib.runs import reuse
+from retrainer.components.lib.runs.reuse import MOST_ENTRIES, Result, Work, reuse_or_make
 from retrainer.components.lib.store import Store
 
 

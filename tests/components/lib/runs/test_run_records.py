@@ -8,10 +8,10 @@ import pytest
 from kfp import dsl
 
 from retrainer.components import ingest_spans, validate_examples
-from retrainer.components.lib import run_records
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.run_records import RunKey, TaskState, note_submission, recording
-from retrainer.components.lib.run_traces import (
+from retrainer.components.lib.runs import run_records
+from retrainer.components.lib.runs.run_records import RunKey, TaskState, note_submission, recording
+from retrainer.components.lib.runs.run_traces import (
     INGEST,
     PUSH,
     VALIDATE,

@@ -3,10 +3,10 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.reuse import Result, Work, reuse_or_make
-from retrainer.components.lib.run_failures import MOST_AGE, noting_failure, read_failures
-from retrainer.components.lib.run_records import RunKey, recording
-from retrainer.components.lib.run_traces import Outcome, list_traces, read_run, read_traces
+from retrainer.components.lib.runs.reuse import Result, Work, reuse_or_make
+from retrainer.components.lib.runs.run_failures import MOST_AGE, noting_failure, read_failures
+from retrainer.components.lib.runs.run_records import RunKey, recording
+from retrainer.components.lib.runs.run_traces import Outcome, list_traces, read_run, read_traces
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import write_json
 
