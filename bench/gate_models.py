@@ -25,7 +25,7 @@ from gate import auc_of, be_quiet, judge
 
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
 from retrainer.components.lib.evaluation.scores import Scores
-from retrainer.components.lib.saved_model import load_model
+from retrainer.components.lib.saved_models.saved_model import load_model
 
 MODELS = Path(__file__).parent / "out" / "flights_models"
 SLICE_COLUMNS = ("carrier", "origin")

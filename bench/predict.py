@@ -137,7 +137,7 @@ def score_on_beam(folder: Path, output: Path) -> None:
 
     from retrainer.components.lib.engine.pipelines import pipeline_options
     from retrainer.components.lib.registry.registry import CHAMPION, Registry
-    from retrainer.components.lib.saved_model import load_model
+    from retrainer.components.lib.saved_models.saved_model import load_model
 
     version = Registry(str(OUT / "project" / "store" / "models")).resolve(CHAMPION)
     if version is None:

@@ -12,10 +12,10 @@ from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.examples import Examples, SpanPart
 from ..lib.folders import local_folder
-from ..lib.model_signature import read_signature
-from ..lib.newest_rows import first_rows, newest_part, source_of
 from ..lib.progress import progress
-from ..lib.scored_rows import MOST_ROWS, ScoredRows
+from ..lib.saved_models.model_signature import read_signature
+from ..lib.saved_models.newest_rows import first_rows, newest_part, source_of
+from ..lib.saved_models.scored_rows import MOST_ROWS, ScoredRows
 from ..lib.user_code.user_errors import reason_of
 from ..lib.verdicts import ServingCheck
 from ..lib.words import plural

@@ -6,14 +6,14 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.features import FLOAT, INT, STRING, column_of, to_array
-from ..lib.model_signature import read_signature
-from ..lib.newest_rows import plain_cells
+from ..lib.saved_models.model_signature import read_signature
+from ..lib.saved_models.newest_rows import plain_cells
 
 _KINDS = (FLOAT, INT, STRING, "float64", "int32")
 
 
 def evaluation_cells(folder: str, table: pa.Table) -> dict[str, list[Any]]:
-    """Convert rows as `lib/saved_model.py` does for evaluate_model, without TensorFlow.
+    """Convert rows as `lib/saved_models/saved_model.py` does for evaluate_model, without TensorFlow.
 
     Args:
         folder: The SavedModel.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..lib.errors import RetrainerError
-from ..lib.prediction_tolerance import RELATIVE
+from ..lib.saved_models.prediction_tolerance import RELATIVE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..lib.prediction_tolerance import Tolerance
+from ..lib.saved_models.prediction_tolerance import Tolerance
 from .allocated_memory import allocated_bytes
 from .client_rows import Columns
 from .parity import Predict

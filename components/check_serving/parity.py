@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lib.prediction_tolerance import Tolerance
+from ..lib.saved_models.prediction_tolerance import Tolerance
 from .client_rows import Columns, serialise
 
 Predict = Callable[[Columns], np.ndarray]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tensorflow.python.framework import dtypes
 
-from ..lib.prediction_tolerance import Tolerance
+from ..lib.saved_models.prediction_tolerance import Tolerance
 from .client_rows import Columns, can_be_missing, convert_rows, is_missing, serialise
 from .parity import Predict
 

@@ -13,7 +13,7 @@ from tensorflow.python.client import session
 from tensorflow.python.framework import dtypes, ops
 from tensorflow.python.saved_model import loader
 
-from ..lib.prediction_tolerance import Tolerance
+from ..lib.saved_models.prediction_tolerance import Tolerance
 from .client_rows import RefusedError, convert_rows, to_json
 from .file_reads import find_outside_reads
 from .measurements import BATCHES, measure_batches, measure_memory, memory_mb

@@ -21,7 +21,7 @@ from ..lib.evaluation.metric_requirements import Requirement
 from ..lib.evaluation.slices import OVERALL
 from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
 from ..lib.features import STRING, find_fitting, is_text
-from ..lib.saved_model import Model
+from ..lib.saved_models.saved_model import Model
 from ..lib.uris import join
 from ..lib.verdicts import Champion
 from ..lib.words import name_spans

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ..lib.examples import Examples
-from ..lib.saved_model import Model
+from ..lib.saved_models.saved_model import Model
 from ..lib.verdicts import Champion
 from .champion_comparison import Comparison, compare_with, empty_columns, without_champion
 from .evidence.settings import ChampionPolicy, Otherwise

@@ -12,7 +12,7 @@ from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.library_output import written_locally
 from ..lib.progress import progress
 from ..lib.report.page import place_of
-from ..lib.saved_model import load_model
+from ..lib.saved_models.saved_model import load_model
 from ..lib.uris import join, write_atomic
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans

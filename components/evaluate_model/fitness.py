@@ -11,7 +11,7 @@ from ..lib.evaluation.input_counts import InputCounts, binarized_classes
 from ..lib.evaluation.metric_requirements import Requirements
 from ..lib.evaluation.output_checks import label_problems
 from ..lib.examples import EVAL, Examples
-from ..lib.saved_model import Model, PredictionShapeError
+from ..lib.saved_models.saved_model import Model, PredictionShapeError
 from ..lib.words import did_you_mean
 from .champion_comparison import LEAST_SHARE, ChampionUnfitError, has_no_answer, silent_rows
 from .evidence.comparison import OutputShape

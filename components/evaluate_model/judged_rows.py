@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..lib.examples import EVAL, Examples
-from ..lib.newest_rows import first_rows, newest_part, plain_cells, source_of
-from ..lib.saved_model import Model
-from ..lib.scored_rows import MOST_ROWS, ScoredRows
+from ..lib.saved_models.newest_rows import first_rows, newest_part, plain_cells, source_of
+from ..lib.saved_models.saved_model import Model
+from ..lib.saved_models.scored_rows import MOST_ROWS, ScoredRows
 
 
 def judged_rows(

@@ -17,8 +17,8 @@ from ..lib.evaluation.metric_requirements import requirements_by_output
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, Examples
 from ..lib.progress import progress
-from ..lib.saved_model import Model
-from ..lib.scored_rows import ScoredRows
+from ..lib.saved_models.saved_model import Model
+from ..lib.saved_models.scored_rows import ScoredRows
 from ..lib.uris import join, read_json, write_json
 from ..lib.verdicts import Champion
 from ..lib.words import name_spans

@@ -27,7 +27,7 @@ from ..lib.evaluation.metric_requirements import requirements_by_output
 from ..lib.evaluation.scores import Scores
 from ..lib.evaluation.tfma_errors import without_rows
 from ..lib.examples import EVAL, Examples, SpanPart, to_list_batch
-from ..lib.saved_model import Model, load_model
+from ..lib.saved_models.saved_model import Model, load_model
 from ..lib.uris import is_local, join, write_json
 from .kept_rows import KeptRows
 from .predict import score_batch

@@ -11,7 +11,7 @@ from ..lib.evaluation.list_values import is_list, lists_of_text, without_missing
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, Examples, SpanPart, open_parquet
 from ..lib.progress import progress
-from ..lib.saved_model import Model, PredictionShapeError
+from ..lib.saved_models.saved_model import Model, PredictionShapeError
 from ..lib.uris import join
 
 CHALLENGER = "challenger"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
-from ..lib.model_signature import OUTPUT, read_signature
 from ..lib.predictions.prediction_table import table_schema
 from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
+from ..lib.saved_models.model_signature import OUTPUT, read_signature
 from ..lib.source_rows.column_types import ColumnType
 from ..lib.source_rows.declared_types import read_schema_types
 from ..lib.source_rows.input_types import types_of_inputs

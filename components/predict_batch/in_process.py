@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..lib.progress import progress
-from ..lib.saved_model import Model
+from ..lib.saved_models.saved_model import Model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.downloads_ahead import DownloadsAhead
 from ..lib.source_rows.span_reader import SpanReader, TypesChangedError

@@ -23,7 +23,7 @@ from ..lib.engine.work_items import WorkItems
 from ..lib.errors import RetrainerError
 from ..lib.folders import WRITING, publish_folder, remove_old_folder, scratch_folder
 from ..lib.predictions.prediction_sets import RECORD_FILE, find_predictions
-from ..lib.saved_model import Model, load_model
+from ..lib.saved_models.saved_model import Model, load_model
 from ..lib.source_files import SourceFile, SourceSpan
 from ..lib.source_rows.inferred_column import InferredColumn
 from ..lib.source_rows.pseudonymize import key_digest

@@ -7,7 +7,7 @@ from ..lib.errors import RetrainerError
 from ..lib.predictions.prediction_sets import RECORD_FILE, PredictionSet
 from ..lib.progress import progress
 from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
-from ..lib.saved_model import load_model
+from ..lib.saved_models.saved_model import load_model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.declared_types import read_schema_types
 from ..lib.source_rows.settings import check_query

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..lib.features import find_fitting
-from ..lib.saved_model import Model
+from ..lib.saved_models.saved_model import Model
 from ..lib.source_rows.pseudonymize import hash_column
 from ..lib.source_rows.span_reader import Rows
 

@@ -18,7 +18,7 @@ from ..lib.predictions.prediction_sets import (
     find_predictions,
 )
 from ..lib.predictions.prediction_table import FORMAT
-from ..lib.saved_model import Model
+from ..lib.saved_models.saved_model import Model
 from ..lib.source_files import SourceSpan
 from ..lib.source_rows.span_sources import check_unchanged, digest_content
 from ..lib.spans.span_discovery import read_fingerprints

@@ -14,7 +14,7 @@ from ..lib.registry.model_versions import training_digest
 from ..lib.registry.recency import older_than_champion, parse_flag
 from ..lib.registry.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.runs.run_records import TaskRecord
-from ..lib.scored_rows import ScoredRows
+from ..lib.saved_models.scored_rows import ScoredRows
 from ..lib.store import Store
 from ..lib.verdicts import Blessing, Champion, ServingCheck
 from .equal_model import is_equal_model

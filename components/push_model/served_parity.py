@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lib.prediction_tolerance import Tolerance
-from ..lib.scored_rows import ScoredRows
+from ..lib.saved_models.prediction_tolerance import Tolerance
+from ..lib.saved_models.scored_rows import ScoredRows
 
 _MOST_NAMED = 5
 
@@ -73,7 +73,7 @@ def _cause(
     if len(names) > 1:
         import pyarrow as pa
 
-        from ..lib.saved_model import load_model
+        from ..lib.saved_models.saved_model import load_model
 
         loaded = load_model(model, "model")
 

@@ -202,7 +202,7 @@ def _write(
 ) -> dict[str, Any]:
     """Score the rows and write the table into a folder; return what its record says of it."""
     # It loads TensorFlow, which those who only read a reference do without.
-    from ..saved_model import load_model
+    from ..saved_models.saved_model import load_model
 
     model = load_model(version.uri, f"model (version {version.version})")
     if label in model.columns:

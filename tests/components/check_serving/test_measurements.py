@@ -13,7 +13,7 @@ from retrainer.components.check_serving.measurements import (
     measure_batches,
     measure_memory,
 )
-from retrainer.components.lib.prediction_tolerance import Tolerance
+from retrainer.components.lib.saved_models.prediction_tolerance import Tolerance
 
 pytestmark = pytest.mark.usefixtures("serving_here")
 

@@ -10,9 +10,9 @@ from retrainer.components.check_serving.evaluation_cells import evaluation_cells
 from retrainer.components.check_serving.parity import compare_with_evaluation
 from retrainer.components.check_serving.served_model import answer
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.newest_rows import first_rows, newest_part
-from retrainer.components.lib.prediction_tolerance import Tolerance
-from retrainer.components.lib.saved_model import Model
+from retrainer.components.lib.saved_models.newest_rows import first_rows, newest_part
+from retrainer.components.lib.saved_models.prediction_tolerance import Tolerance
+from retrainer.components.lib.saved_models.saved_model import Model
 
 KINDS = {"x": tf.float32, "word": tf.string, "count": tf.int64}
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.check_serving.request_forms import check_forms
-from retrainer.components.lib.prediction_tolerance import Tolerance
+from retrainer.components.lib.saved_models.prediction_tolerance import Tolerance
 
 pytestmark = pytest.mark.usefixtures("serving_here")
 

@@ -22,7 +22,7 @@ from retrainer.components.lib.evaluation.input_rules import UNDEFINED
 from retrainer.components.lib.evaluation.metric_requirements import Requirement
 from retrainer.components.lib.examples import Examples, SpanPart
 from retrainer.components.lib.registry.registry import ModelVersion
-from retrainer.components.lib.saved_model import load_model
+from retrainer.components.lib.saved_models.saved_model import load_model
 from retrainer.components.lib.verdicts import Blessing, Champion
 
 ROWS = 600

@@ -27,7 +27,7 @@ from retrainer.components.lib.evaluation.in_process import (
 )
 from retrainer.components.lib.evaluation.scores import Scores
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.saved_model import load_model
+from retrainer.components.lib.saved_models.saved_model import load_model
 
 from .result_files import differences, failures, read
 

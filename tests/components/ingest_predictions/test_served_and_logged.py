@@ -18,7 +18,7 @@ from servers.service_process import ServiceProcess
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.registry.registry import CHAMPION
-from retrainer.components.lib.saved_model import Model, load_model
+from retrainer.components.lib.saved_models.saved_model import Model, load_model
 
 pytestmark = pytest.mark.slow
 PREDICT = "/v1/models/flights/versions/1:predict"

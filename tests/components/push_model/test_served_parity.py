@@ -14,9 +14,9 @@ from retrainer.components.evaluate_model.judged_rows import judged_rows
 from retrainer.components.evaluate_model.predict import score
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.examples import Examples
-from retrainer.components.lib.newest_rows import newest_part, source_of
-from retrainer.components.lib.saved_model import Model
-from retrainer.components.lib.scored_rows import MOST_ROWS, ScoredRows
+from retrainer.components.lib.saved_models.newest_rows import newest_part, source_of
+from retrainer.components.lib.saved_models.saved_model import Model
+from retrainer.components.lib.saved_models.scored_rows import MOST_ROWS, ScoredRows
 from retrainer.components.lib.verdicts import Blessing, Champion, ServingCheck
 from retrainer.components.push_model.push import push
 from retrainer.components.push_model.served_parity import find_skew

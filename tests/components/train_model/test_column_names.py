@@ -64,7 +64,7 @@ def test_a_server_takes_each_column_by_its_name(exported, rows):
 
 
 def test_evaluation_scores_the_same_columns(exported, rows):
-    from retrainer.components.lib.saved_model import Model
+    from retrainer.components.lib.saved_models.saved_model import Model
 
     columns, expected = rows
     arrays = [

@@ -9,7 +9,7 @@ from servers.s3 import BUCKET, KEY, SECRET, S3Server
 
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.registry.registry import Registry
-from retrainer.components.lib.saved_model import load_model
+from retrainer.components.lib.saved_models.saved_model import load_model
 from retrainer.components.lib.serving.interface import Plan, ServedModel
 
 ROWS = pa.table(

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .errors import RetrainerError
-from .examples import EVAL, Examples, SpanPart, open_parquet, present_columns
-from .uris import join
+from ..errors import RetrainerError
+from ..examples import EVAL, Examples, SpanPart, open_parquet, present_columns
+from ..uris import join
 
 
 def newest_part(examples: Examples) -> SpanPart | None:

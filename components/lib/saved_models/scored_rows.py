@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .uris import exists, join, read_json, write_json
+from ..uris import exists, join, read_json, write_json
 
 FILE = "scored_rows.json"
 MOST_ROWS = 64

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.model_signature import read_signature
-from retrainer.components.lib.saved_model import load_model
+from retrainer.components.lib.saved_models.model_signature import read_signature
+from retrainer.components.lib.saved_models.saved_model import load_model
 
 
 @pytest.fixture(scope="module")

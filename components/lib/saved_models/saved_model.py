@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from .errors import RetrainerError
-from .features import column_of, to_array, to_words
-from .folders import local_folder
+from ..errors import RetrainerError
+from ..features import column_of, to_array, to_words
+from ..folders import local_folder
+from ..user_code.user_errors import reason_of
 from .model_signature import OUTPUT, SIGNATURE
 from .signatures import argument_of_input
-from .user_code.user_errors import reason_of
 
 
 class PredictionShapeError(RetrainerError):

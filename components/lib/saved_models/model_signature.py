@@ -14,8 +14,8 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from .errors import RetrainerError
-from .uris import join, read_bytes
+from ..errors import RetrainerError
+from ..uris import join, read_bytes
 
 SIGNATURE = "serving_default"
 """Key of the signature that servers call."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retrainer.components.lib.prediction_tolerance import Tolerance
+from retrainer.components.lib.saved_models.prediction_tolerance import Tolerance
 
 
 def test_the_tolerance_is_of_the_prediction_and_of_the_largest_one():

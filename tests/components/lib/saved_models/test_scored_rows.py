@@ -1,6 +1,6 @@
 import numpy as np
 
-from retrainer.components.lib.scored_rows import MOST_ROWS, ScoredRows
+from retrainer.components.lib.saved_models.scored_rows import MOST_ROWS, ScoredRows
 
 
 def test_rows_are_written_alike_whatever_the_order_of_a_models_columns(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from tensorflow.core.protobuf import saved_model_pb2
 
-from .uris import join, read_bytes
+from ..uris import join, read_bytes
 
 
 def argument_of_input(folder: str, signature: str, arguments: Collection[str]) -> dict[str, str]:
