@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from retrainer.components.lib.dataset import Column
 from retrainer.components.lib.monitoring.signal_states import Looked, SignalState, State, follow
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
-from retrainer.components.lib.statistics_artifact import Feature
+from retrainer.components.lib.statistics.dataset import Column
+from retrainer.components.lib.statistics.statistics_artifact import Feature
 from retrainer.components.monitor_model.distances.count_table import count_numbers, count_texts
 from retrainer.components.monitor_model.distances.judge import judge_past, judge_reference
 from retrainer.components.monitor_model.distances.judge_signals import distance_signal

@@ -9,7 +9,7 @@ from ..lib.examples import Examples, SpanPart, open_parquet
 from ..lib.progress import progress
 from ..lib.statistics.sketch_store import SketchStore
 from ..lib.statistics.sketches import parse_options
-from ..lib.statistics_artifact import (
+from ..lib.statistics.statistics_artifact import (
     Statistics,
     StatisticsIndex,
     row_count,

@@ -14,7 +14,7 @@ import tensorflow_data_validation as tfdv
 from ..lib.examples import SpanPart
 from ..lib.statistics.sketch_store import SketchStore
 from ..lib.statistics.sketches import SketchSettings
-from ..lib.statistics_artifact import Statistics, parse_statistics
+from ..lib.statistics.statistics_artifact import Statistics, parse_statistics
 from ..lib.uris import join, read_bytes, write_atomic
 
 # Scopes of what is kept beside a span: all of its parts, and all spans before it.

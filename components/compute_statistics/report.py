@@ -14,7 +14,7 @@ from ..lib.report.statistics_parts import (
     label_cells,
     span_table,
 )
-from ..lib.statistics_artifact import (
+from ..lib.statistics.statistics_artifact import (
     TYPE_NAMES,
     Feature,
     Statistics,

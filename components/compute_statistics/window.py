@@ -10,8 +10,7 @@ from ..lib.errors import RetrainerError
 from ..lib.examples import SpanPart
 from ..lib.statistics.sketch_store import SketchStore
 from ..lib.statistics.sketches import AccumulatorMerge, SketchSettings, column_blocks
-from ..lib.statistics.tfdv_extract import extract, join_columns
-from ..lib.statistics_artifact import (
+from ..lib.statistics.statistics_artifact import (
     Feature,
     Statistics,
     StatisticsIndex,
@@ -21,6 +20,7 @@ from ..lib.statistics_artifact import (
     span_folder,
     split_folder,
 )
+from ..lib.statistics.tfdv_extract import extract, join_columns
 from .merge_cache import BEFORE, WHOLE, MergeCache, MergedStatistics
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.dataset import Column, Dataset
 from ..lib.features import SERVING
 from ..lib.statistics.chunked_validation import validate_columns
+from ..lib.statistics.dataset import Column, Dataset
 from ..lib.words import percent
 from .look import Look
 

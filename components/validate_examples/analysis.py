@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from ..lib.progress import progress
 from ..lib.statistics.chunked_validation import validate_columns
-from ..lib.statistics_artifact import StatisticsIndex
+from ..lib.statistics.statistics_artifact import StatisticsIndex
 from .comparison import Comparison, compare, drift_history
 from .dataset_constraints import dataset_anomalies
 from .distances import Distance

@@ -6,8 +6,8 @@ from statistics import median
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.dataset import Column, Dataset
 from ..lib.statistics.chunked_validation import validate_columns
+from ..lib.statistics.dataset import Column, Dataset
 from .distances import Distance, measure, quantile_divergence, read_distances
 from .limits import JENSEN_SHANNON, QUANTILE_THRESHOLD
 from .window import Window

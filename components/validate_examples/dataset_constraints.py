@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.dataset import Dataset
-from ..lib.statistics_artifact import Statistics
+from ..lib.statistics.dataset import Dataset
+from ..lib.statistics.statistics_artifact import Statistics
 from .finding_kinds import ERROR, FEW_ROWS, MANY_ROWS, OTHER, FindingKind
 from .findings import Finding
 from .window import Subject, Window

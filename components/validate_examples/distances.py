@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from ..lib.dataset import Column
+from ..lib.statistics.dataset import Column
 from .confidence import wilson
 from .limits import JENSEN_SHANNON, L_INFINITY, MEASURES
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..lib.dataset import Column
+from ..lib.statistics.dataset import Column
 from .comparison import LEAST_DISTANCES, NORMAL_FACTOR, Comparison, span_distances
 from .distances import Distance, may_be_chance, measure
 from .window import Window

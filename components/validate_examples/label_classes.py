@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lib.dataset import Column
 from ..lib.examples import SpanPart
-from ..lib.statistics_artifact import Feature, common, is_number
+from ..lib.statistics.dataset import Column
+from ..lib.statistics.statistics_artifact import Feature, common, is_number
 from ..lib.uris import join, read_text, write_atomic
 
 FORMAT = 1

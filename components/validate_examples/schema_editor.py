@@ -6,7 +6,7 @@ from functools import cached_property
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.dataset import Column
+from ..lib.statistics.dataset import Column
 from .finding_kinds import (
     MISSING_COLUMN,
     MISSING_VALUES,

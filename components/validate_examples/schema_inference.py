@@ -8,8 +8,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.dataset import Column, Dataset
 from ..lib.features import SERVING, TRAINING
+from ..lib.statistics.dataset import Column, Dataset
 from .schema_words import INFERRED_DOMAIN
 
 # TFDV's rank histogram names up to 1,000 values, so a larger domain could not be read from it.

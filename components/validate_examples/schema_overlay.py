@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.dataset import Dataset
 from ..lib.errors import RetrainerError
+from ..lib.statistics.dataset import Dataset
 from ..lib.words import did_you_mean
 from .distances import MEASURE_WORDS
 from .limits import JENSEN_SHANNON, L_INFINITY, Comparators, Domain

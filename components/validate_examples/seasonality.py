@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ..lib.dataset import Dataset
 from ..lib.examples import Examples, SpanPart
 from ..lib.spans.span_patterns import compile_pattern
 from ..lib.spans.stored_spans import list_versions
 from ..lib.spans.windows import Steps, infer_steps
-from ..lib.statistics_artifact import Statistics, parse_statistics
+from ..lib.statistics.dataset import Dataset
+from ..lib.statistics.statistics_artifact import Statistics, parse_statistics
 from ..lib.uris import exists, join, read_bytes, write_atomic
 
 PROFILE_FILE = "profile.pb"

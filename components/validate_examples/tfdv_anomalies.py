@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..lib.dataset import Column
+from ..lib.statistics.dataset import Column
 from ..lib.words import number, percent, plural
 from .finding_kinds import (
     DISTINCT_VALUES,

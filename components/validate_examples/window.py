@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..lib.dataset import Dataset
 from ..lib.examples import Examples, SpanPart
-from ..lib.statistics_artifact import (
+from ..lib.statistics.dataset import Dataset
+from ..lib.statistics.statistics_artifact import (
     SPLIT_WORDS,
     StatisticsIndex,
     before_folder,

@@ -21,7 +21,7 @@ from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.runs.reuse import Result, Work, reuse_or_make
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.spans.span_discovery import find_spans
-from retrainer.components.lib.statistics_artifact import read_statistics
+from retrainer.components.lib.statistics.statistics_artifact import read_statistics
 from retrainer.components.lib.uris import (
     create_exclusive,
     exists,

@@ -16,7 +16,10 @@ from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_rows.csv_options import parse_csv_options
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
-from retrainer.components.lib.statistics_artifact import features_by_name, read_statistics
+from retrainer.components.lib.statistics.statistics_artifact import (
+    features_by_name,
+    read_statistics,
+)
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 

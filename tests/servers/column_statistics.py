@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from retrainer.components.lib.dataset import Column
+from retrainer.components.lib.statistics.dataset import Column
 
 _BUCKETS = 200
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 import numpy as np
 from markupsafe import Markup, escape
 
-from ..distributions import (
+from ..statistics.distributions import (
     binned,
     cumulative,
     is_wide,
@@ -21,7 +21,7 @@ from ..distributions import (
     plotting_range,
     text_shares,
 )
-from ..statistics_artifact import Feature, is_number
+from ..statistics.statistics_artifact import Feature, is_number
 from ..words import number, percent, plural
 
 WIDTH = 320

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from ..statistics_artifact import (
+from ..statistics.statistics_artifact import (
     SPLIT_WORDS,
     Feature,
     Statistics,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from ..statistics_artifact import Statistics
+from .statistics_artifact import Statistics
 
 # TFDV searches all columns for each one: 10,000 at once take minutes.
 CHUNK_COLUMNS = 200

@@ -12,12 +12,12 @@ from ..digests import digest_value
 from ..examples import SpanPart, open_parquet
 from ..predictions.prediction_sets import PredictionSet
 from ..predictions.prediction_table import OK, TableColumns, read_columns
-from ..statistics_artifact import Statistics, parse_statistics
 from ..threads import cores, ordered_map
 from ..uris import join, read_bytes, write_atomic
 from .part_reader import PartReader
 from .sketch_threads import sketch_batch
 from .sketches import BLOCK_COLUMNS, AccumulatorMerge, SketchSettings
+from .statistics_artifact import Statistics, parse_statistics
 from .tfdv_extract import extract, join_columns
 
 FINE = SketchSettings({"num_quantiles_histogram_buckets": 200, "epsilon": 0.005})

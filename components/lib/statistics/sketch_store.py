@@ -10,11 +10,11 @@ import tensorflow_data_validation as tfdv
 
 from ..examples import SpanPart
 from ..progress import progress
-from ..statistics_artifact import Statistics, parse_statistics
 from ..uris import filesystem, read_range, write_atomic
 from .sketch_file import SketchError, SketchFile
 from .sketch_threads import make_sketches
 from .sketches import SketchSettings, sketch_uri
+from .statistics_artifact import Statistics, parse_statistics
 
 _log = logging.getLogger(__name__)
 _Read = TypeVar("_Read")

@@ -16,10 +16,10 @@ from tensorflow_data_validation.statistics.generators.top_k_uniques_sketch_stats
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..examples import SpanPart
-from ..statistics_artifact import Statistics
 from ..uris import join
 from ..words import did_you_mean
 from .sketch_file import Block, encode, encode_block
+from .statistics_artifact import Statistics
 from .tfdv_extract import extract, join_columns
 from .tfx_sketches import ExtraItems, settle_batch
 

@@ -13,7 +13,7 @@ from tensorflow_data_validation.statistics.generators import (
 from tensorflow_data_validation.utils import quantiles_util, top_k_uniques_stats_util
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from ..statistics_artifact import Feature, Statistics
+from .statistics_artifact import Feature, Statistics
 
 _FACTOR = basic._NUM_QUANTILES_FACTOR_FOR_STD_HISTOGRAM
 

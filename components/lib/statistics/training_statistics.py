@@ -9,12 +9,12 @@ from ..errors import RetrainerError
 from ..examples import TRAIN, SpanPart
 from ..registry.model_versions import ModelVersion
 from ..spans.stored_spans import find_version
-from ..statistics_artifact import Statistics, parse_statistics
 from ..store import Store
 from ..uris import join, read_bytes, write_atomic
 from .prediction_statistics import FINE
 from .sketch_store import SketchStore
 from .sketches import SketchSettings, column_blocks
+from .statistics_artifact import Statistics, parse_statistics
 from .tfdv_extract import extract, join_columns
 
 # A span that is not split has one part.

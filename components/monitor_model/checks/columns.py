@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...lib.dataset import Column, Dataset
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.predictions.prediction_sets import PredictionSet
+from ...lib.statistics.dataset import Column, Dataset
 from ...lib.statistics.prediction_statistics import input_statistics
 from ...lib.words import percent, plural
 from ..look import Look

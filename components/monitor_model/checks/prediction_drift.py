@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ...lib.dataset import Column, Dataset
 from ...lib.monitoring.reference import find_or_make_reference
 from ...lib.monitoring.signals import Kind, Signal
+from ...lib.statistics.dataset import Column, Dataset
 from ...lib.statistics.prediction_statistics import output_statistics
 from ..distances.judge import judge_past, judge_reference
 from ..distances.judge_signals import distance_signal, is_comparable, silent, too_short

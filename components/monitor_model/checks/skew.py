@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ...lib.dataset import Dataset
 from ...lib.monitoring.signals import Kind, Signal
 from ...lib.spans.span_periods import span_periods
+from ...lib.statistics.dataset import Dataset
 from ...lib.statistics.training_statistics import training_statistics
 from ..distances.judge import judge_reference
 from ..distances.judge_signals import distance_signal, is_comparable, silent

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from ...lib.dataset import Column
+from ...lib.statistics.dataset import Column
 
 _MOST_TEXTS = 50
 # Of each dataset so many of the most frequent texts are candidates.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...lib.dataset import Column
+from ...lib.statistics.dataset import Column
 from .count_table import CountTable, count_numbers, count_texts
 from .measures import Measure
 from .usual import Chance, Variation, bound_of, chance_of, variation_of

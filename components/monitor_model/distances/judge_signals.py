@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...lib.dataset import Column
 from ...lib.monitoring.signals import Kind, Outcome, Signal
+from ...lib.statistics.dataset import Column
 from ...lib.words import plural
 from .judge import Distance
 from .settings import DriftSettings

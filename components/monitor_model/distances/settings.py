@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...lib.dataset import Column
 from ...lib.errors import RetrainerError
+from ...lib.statistics.dataset import Column
 from ...lib.words import did_you_mean
 from .measures import MEASURES, NUMBER_DEFAULT, TEXT_DEFAULT, Measure
 

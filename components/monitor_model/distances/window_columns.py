@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from ...lib.dataset import Column, Dataset
 from ...lib.predictions.prediction_sets import PredictionSet
+from ...lib.statistics.dataset import Column, Dataset
 from ...lib.statistics.prediction_statistics import input_statistics, output_statistics
-from ...lib.statistics_artifact import Statistics
+from ...lib.statistics.statistics_artifact import Statistics
 from ..look import Look
 from .clean_past import CleanPast, read_clean_past
 

@@ -6,8 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from ...lib.dataset import Column
-from ...lib.statistics_artifact import SPLIT_WORDS
+from ...lib.statistics.dataset import Column
+from ...lib.statistics.statistics_artifact import SPLIT_WORDS
 from ...lib.words import number, of_spans, percent
 from ..finding_kinds import INFINITE, WARNING, FindingKind
 from ..findings import Finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...lib.statistics_artifact import SPLIT_WORDS
+from ...lib.statistics.statistics_artifact import SPLIT_WORDS
 from ..finding_kinds import ERROR, MISSING_COLUMN, FindingKind
 from ..findings import Finding
 from ..limits import Settings

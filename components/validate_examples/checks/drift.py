@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ...lib.dataset import Dataset
+from ...lib.statistics.dataset import Dataset
 from ..distances import MEASURE_WORDS, Distance
 from ..finding_kinds import ERROR, EXCLUDE, NOT_COMPARED, WARNING, FindingKind
 from ..findings import Finding

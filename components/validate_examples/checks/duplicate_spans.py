@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from ...lib.dataset import Column, Dataset
-from ...lib.statistics_artifact import common
+from ...lib.statistics.dataset import Column, Dataset
+from ...lib.statistics.statistics_artifact import common
 from ..finding_kinds import ERROR, EXCLUDE, FindingKind
 from ..findings import Finding
 from ..limits import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...lib.dataset import Column
 from ...lib.features import FLOAT, raw_features
+from ...lib.statistics.dataset import Column
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding
 from ..limits import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...lib.dataset import Column
+from ...lib.statistics.dataset import Column
 from ...lib.words import number, percent, plural
 from ..finding_kinds import WARNING, FindingKind
 from ..findings import Finding

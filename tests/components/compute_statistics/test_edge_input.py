@@ -8,7 +8,7 @@ import pytest
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.report.statistics_parts import figures
-from retrainer.components.lib.statistics_artifact import (
+from retrainer.components.lib.statistics.statistics_artifact import (
     Feature,
     common,
     features_by_name,

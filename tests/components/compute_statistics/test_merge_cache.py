@@ -14,7 +14,7 @@ from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.digests import digest_folder
 from retrainer.components.lib.examples import Examples, SpanPart
 from retrainer.components.lib.statistics import sketch_store, sketches
-from retrainer.components.lib.statistics_artifact import (
+from retrainer.components.lib.statistics.statistics_artifact import (
     features_by_name,
     read_index,
     read_statistics,

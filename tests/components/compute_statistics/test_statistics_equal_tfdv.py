@@ -18,7 +18,7 @@ from tensorflow_data_validation.statistics import stats_impl
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.lib.examples import Examples, to_list_batch
 from retrainer.components.lib.statistics import part_reader, sketches
-from retrainer.components.lib.statistics_artifact import (
+from retrainer.components.lib.statistics.statistics_artifact import (
     Statistics,
     features_by_name,
     read_index,

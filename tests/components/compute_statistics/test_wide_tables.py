@@ -15,7 +15,10 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.examples import to_list_batch
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.statistics import sketches
-from retrainer.components.lib.statistics_artifact import features_by_name, read_statistics
+from retrainer.components.lib.statistics.statistics_artifact import (
+    features_by_name,
+    read_statistics,
+)
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrainer.components.lib.statistics_artifact import read_statistics
+from retrainer.components.lib.statistics.statistics_artifact import read_statistics
 from retrainer.components.validate_examples.analysis import analyze
 from retrainer.components.validate_examples.comparison import Comparison
 from retrainer.components.validate_examples.distances import Distance

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from retrainer.components.lib.dataset import Column, Dataset
+from retrainer.components.lib.statistics.dataset import Column, Dataset
 from retrainer.components.validate_examples.distances import (
     l_infinity,
     may_be_chance,

@@ -12,9 +12,9 @@ import tensorflow_data_validation as tfdv
 
 from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples.comparison import Comparison
 from retrainer.components.validate_examples.distances import Distance
 from retrainer.components.validate_examples.drift_baseline import Baseline, find_baselines

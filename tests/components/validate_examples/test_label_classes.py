@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.examples import SpanPart
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples import label_classes
 from retrainer.components.validate_examples.label_classes import (
     LabelCounts,

@@ -11,7 +11,7 @@ from retrainer.components.compute_statistics.compute import compute
 from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_rows.settings import IngestSettings
-from retrainer.components.lib.statistics_artifact import read_index
+from retrainer.components.lib.statistics.statistics_artifact import read_index
 from retrainer.components.validate_examples.quarantine import read_quarantined
 from retrainer.components.validate_examples.settings import parse_settings
 from retrainer.components.validate_examples.validate import validate

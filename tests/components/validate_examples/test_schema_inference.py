@@ -11,9 +11,9 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.compute_statistics.compute import compute
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.features import raw_features
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples import validate as work
 from retrainer.components.validate_examples.schema_inference import infer_schema
 from retrainer.components.validate_examples.settings import parse_settings

@@ -6,8 +6,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples.schema_overlay import set_comparators
 from retrainer.components.validate_examples.settings import parse_settings
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.examples import Examples, SpanPart
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples.seasonality import (
     find_season,
     keep_profiles,

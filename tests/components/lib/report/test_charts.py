@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from retrainer.components.lib.distributions import binned, cumulative, plotting_range
 from retrainer.components.lib.report.charts import (
     Series,
     distribution_chart,
     trend_chart,
 )
-from retrainer.components.lib.statistics_artifact import features_by_name
+from retrainer.components.lib.statistics.distributions import binned, cumulative, plotting_range
+from retrainer.components.lib.statistics.statistics_artifact import features_by_name
 
 
 def features(**columns):

@@ -6,8 +6,8 @@ import pytest
 import tensorflow_data_validation as tfdv
 from servers.served_predictions import make_columns, table_of, write_predictions
 
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.statistics import prediction_statistics
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.lib.statistics.prediction_statistics import (
     input_statistics,
     output_statistics,

@@ -32,7 +32,7 @@ from retrainer.components.lib.statistics.sketch_file import (
     decode_block,
     encode,
 )
-from retrainer.components.lib.statistics_artifact import (
+from retrainer.components.lib.statistics.statistics_artifact import (
     common,
     features_by_name,
     read_statistics,

@@ -8,9 +8,9 @@ import pytest
 from servers.served_predictions import make_columns, push_version
 from servers.training_spans import trained_on, write_training_span
 
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.registry import Registry
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.lib.statistics.sketch_store import SketchStore
 from retrainer.components.lib.statistics.training_statistics import (
     training_parts,

@@ -3,7 +3,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.statistics_artifact import (
+from retrainer.components.lib.statistics.statistics_artifact import (
     Statistics,
     StatisticsIndex,
     read_index,

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from .errors import RetrainerError
-from .uris import exists, join, read_bytes, read_json, write_atomic, write_json
+from ..errors import RetrainerError
+from ..uris import exists, join, read_bytes, read_json, write_atomic, write_json
 
 INDEX = "index.json"
 FORMAT = 3
