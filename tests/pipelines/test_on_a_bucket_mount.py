@@ -71,7 +71,7 @@ def test_a_store_on_a_mount_is_refused_with_what_to_set(rules):
 
 _REUSE = """
 import os, sys
-from retrainer.components.lib.reuse import Result, Work, reuse_or_make
+from retrainer.components.lib.runs.reuse import Result, Work, reuse_or_make
 mount = sys.argv[1]
 
 def work(attempt):

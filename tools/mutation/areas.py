@@ -61,10 +61,10 @@ AREAS = {
         (
             "tests/components/resolve_champion",
             "tests/components/push_model",
-            "tests/components/lib/test_registry.py",
+            "tests/components/lib/registry/test_registry.py",
             "tests/components/lib/test_deletions.py",
-            "tests/components/lib/test_model_files.py",
-            "tests/components/lib/test_promotions.py",
+            "tests/components/lib/registry/test_model_files.py",
+            "tests/components/lib/registry/test_promotions.py",
             "tests/pipelines/triggers/claims/test_store.py",
         ),
     ),
@@ -92,18 +92,16 @@ AREAS = {
     ),
     "caching": Area(
         ("pipelines/local/caching.py", "components/lib/runs/reuse.py", "components/lib/digests.py"),
-        ("tests/pipelines/local/test_caching.py", "tests/components/lib/test_reuse.py"),
+        ("tests/pipelines/local/test_caching.py", "tests/components/lib/runs/test_reuse.py"),
     ),
     "windows": Area(
         (
-            "components/lib/window*.py",
-            "components/lib/*span*.py",
+            "components/lib/spans/*.py",
             "components/lib/registry/recency.py",
         ),
         (
-            "tests/components/lib/test_window*.py",
-            "tests/components/lib/test_*span*.py",
-            "tests/components/lib/test_recency.py",
+            "tests/components/lib/spans",
+            "tests/components/lib/registry/test_recency.py",
             "tests/components/ingest_spans/test_ingest.py",
             "tests/components/lib/source_rows/test_download.py",
         ),
