@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..lib.evaluation_summary import EvaluationSummary
 from ..lib.folders import local_folder
-from ..lib.model_versions import ModelVersion, training_digest
+from ..lib.registry.evaluation_summary import EvaluationSummary
+from ..lib.registry.model_versions import ModelVersion, training_digest
 
 # TensorFlow numbers the functions and layers of a process, so these differ where the model is the same.
 _NUMBERED = {"saved_model.pb", "fingerprint.pb"}

@@ -6,10 +6,10 @@ from typing import Any
 
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
-from ..lib.evaluation_summary import EvaluationSummary
 from ..lib.folders import local_folder
 from ..lib.registry.aliases import PUSH, Hold
 from ..lib.registry.approvals import ApprovalState, ask
+from ..lib.registry.evaluation_summary import EvaluationSummary
 from ..lib.registry.model_versions import training_digest
 from ..lib.registry.recency import older_than_champion, parse_flag
 from ..lib.registry.registry import CHAMPION, AliasMovedError, Registry
