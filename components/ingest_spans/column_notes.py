@@ -9,6 +9,7 @@ from ..lib.source_rows.inferred_column import (
     INDEX,
     LONG,
     MISSING_WORDS,
+    NEAR_MISS,
     VERSIONS,
     WORDS,
 )
@@ -25,6 +26,7 @@ _WHY = {
     WORDS: "is text, because of a few cells such as {cells} among its numbers",
     INDEX: "is the index of pandas, and left out",
     MISSING_WORDS: "is text, and its cells {cells} are read as missing",
+    NEAR_MISS: "is computed with {reason}, which no cell is, but some are {cells}",
 }
 _SET_MARKS = "if they are numbers, set data.csv.decimal and data.csv.thousands"
 _FIXES = {
@@ -35,6 +37,7 @@ _FIXES = {
     WORDS: "if they mean that a cell is missing, add them to data.csv.null_values",
     INDEX: "to keep it, set data.types",
     MISSING_WORDS: "if they are values, set data.types or data.csv.null_values",
+    NEAR_MISS: "in data.columns, use the text of the cells, or utf8_trim_whitespace and utf8_lower",
 }
 
 

@@ -69,9 +69,9 @@ def ingest_spans(
         split_by: With split `hash`, the columns whose rows stay on one side; none: those of `key`, and without them the
             whole row.
         format: Format of the files, as `data.format` in retrain.yaml; `auto` goes by their endings.
-        csv: Options of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `skip_rows`
-            (lines before the header), `null_values`, `decimal` and `thousands` (marks), and `by_column` (the last
-            three by column).
+        csv: Options of CSV files: `columns` (names, where there is no header), `delimiter`, `encoding`, `quote`,
+            `skip_rows` (lines before the header), `null_values`, `decimal` and `thousands` (marks), and `by_column`
+            (the last three by column).
         query: BigQuery only: SQL that returns the span's rows, with `{span}` and `{table}` in it; empty reads the
             table.
         max_bytes_billed: BigQuery only: bytes that the query may be billed for, per span; 0: the project's own limits.

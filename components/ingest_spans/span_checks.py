@@ -112,8 +112,9 @@ def check_number(
             here = ""
             if role == "label":
                 here = (
-                    f" Or compute one: {made} is 1 where it is {text}; data.label: target names it, and data.drop: "
-                    f"[{name}] keeps the text from being an input."
+                    f" Or compute one: {made} is 1 where it is {text}; of several classes, {{index_in: [{name}, "
+                    "{value: [first, second, third]}]} is 0 for the first, 1 for the second, and so on. data.label: "
+                    f"target names it, and data.drop: [{name}] keeps the text from being an input."
                 )
             raise RetrainerError(
                 f"the {role} '{name}' of span {span} is text (such as {example!r}). Make it a number in the "

@@ -19,10 +19,14 @@ OF_A_TEXT = ("utf8_lower", "utf8_upper", "utf8_trim_whitespace", "utf8_length")
 OF_NUMBERS = (
     "add", "subtract", "multiply", "divide", "greater", "greater_equal", "less", "less_equal",
 )  # fmt: skip
-OF_ANY = ("equal", "not_equal", "coalesce")
+COMPARED = ("equal", "not_equal")
+OF_ANY = (*COMPARED, "coalesce")
 SPLIT, CONTAINS = "split_pattern", "list_contains"
 OF_A_LIST = (SPLIT, CONTAINS)
-FUNCTIONS = (*OF_A_TIME, *OF_TWO_TIMES, *OF_A_TEXT, "abs", *OF_NUMBERS, *OF_ANY, *OF_A_LIST)
+CLASS_OF = "index_in"
+FUNCTIONS = (
+    *OF_A_TIME, *OF_TWO_TIMES, *OF_A_TEXT, "abs", *OF_NUMBERS, *OF_ANY, *OF_A_LIST, CLASS_OF,
+)  # fmt: skip
 _ONE_ARGUMENT = (*OF_A_TIME, *OF_A_TEXT, "abs")
 VALUE = "value"
 
@@ -44,7 +48,7 @@ class ColumnChanges:
         """The columns that derived ones are made of, each with the first that is made of it."""
         found: dict[str, str] = {}
         for name, expression in self.derived.items():
-            for source in _columns_of(expression):
+            for source in columns_of(expression):
                 found.setdefault(source, name)
         return found
 
@@ -60,7 +64,7 @@ def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
     Args:
         columns: By a column's name: the source's name for it, or a function with its arguments, such as
             `{hour: ordered_at}` or `{greater: [delay, 15]}`. An argument is a column's name, a number, an expression
-            itself, or `{value: text}`.
+            itself, or `{value: text}`; the second of `index_in` is `{value: [text, text]}`.
 
     Raises:
         RetrainerError: If one of them is invalid.
@@ -106,6 +110,7 @@ def _check(expression: Any, place: str) -> None:
         )
     ((function, arguments),) = expression.items()
     if function == VALUE:
+        _check_value(arguments, place)
         return
     if function not in FUNCTIONS:
         hint = did_you_mean(function, FUNCTIONS)
@@ -127,7 +132,35 @@ def _check(expression: Any, place: str) -> None:
             raise RetrainerError(
                 f"{place}: '{SPLIT}' makes lists, which '{function}' does not take. '{CONTAINS}' does."
             )
+        if function != CLASS_OF and isinstance(argument, Mapping) and _is_texts(argument):
+            raise RetrainerError(
+                f"{place}: '{function}' takes one value, and has several. '{CLASS_OF}' takes several."
+            )
         _check(argument, place)
+    if function == CLASS_OF and not _is_texts(given[1]):
+        raise RetrainerError(
+            f"{place}: '{function}' takes a column and its texts in order, at least two and each once, such as "
+            f"{{{function}: [species, {{value: [cat, dog]}}]}}."
+        )
+
+
+def _check_value(value: Any, place: str) -> None:
+    for one in arguments_of(value):
+        if isinstance(one, bool):
+            raise RetrainerError(
+                f"{place} has the value {str(one).lower()}: YAML reads yes, no, on, off, true and false so where they "
+                'are not quoted. Put the text of the cells in quotes, such as {value: "Yes"}.'
+            )
+
+
+def _is_texts(argument: Any) -> bool:
+    texts = argument.get(VALUE) if isinstance(argument, Mapping) else None
+    return (
+        isinstance(texts, list | tuple)
+        and len(texts) > 1
+        and all(isinstance(text, str) for text in texts)
+        and len(set(texts)) == len(texts)
+    )
 
 
 def arguments_of(arguments: Any) -> Sequence[Any]:
@@ -135,11 +168,12 @@ def arguments_of(arguments: Any) -> Sequence[Any]:
     return arguments if isinstance(arguments, list | tuple) else [arguments]
 
 
-def _columns_of(expression: Any) -> Iterator[str]:
+def columns_of(expression: Any) -> Iterator[str]:
+    """List the columns that an expression takes, in order."""
     if isinstance(expression, str):
         yield expression
     elif isinstance(expression, Mapping):
         for function, arguments in expression.items():
             if function != VALUE:
                 for argument in arguments_of(arguments):
-                    yield from _columns_of(argument)
+                    yield from columns_of(argument)

@@ -1,7 +1,9 @@
 """Columns of a block under new names, and columns computed from others, as `column_changes` says."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pyarrow.compute as pc
 
 from ..errors import RetrainerError
 from .column_changes import (
+    CLASS_OF,
+    COMPARED,
     OF_A_LIST,
     OF_A_TEXT,
     OF_A_TIME,
@@ -19,9 +23,11 @@ from .column_changes import (
     VALUE,
     ColumnChanges,
     arguments_of,
+    columns_of,
 )
 from .column_types import ColumnType
 from .list_cells import lists_with, split_texts, to_lists
+from .near_misses import NearMisses
 from .rejecting_casts import cast_or_reject
 from .sources.base import Block
 
@@ -65,7 +71,11 @@ def rename_columns(changes: ColumnChanges, block: Block, uri: str) -> Block:
 
 
 def derive_columns(
-    changes: ColumnChanges, columns: Mapping[str, pa.Array], rows: int, read: Read
+    changes: ColumnChanges,
+    columns: Mapping[str, pa.Array],
+    rows: int,
+    read: Read,
+    near_misses: NearMisses,
 ) -> Iterator[tuple[str, pa.Array, str, np.ndarray, str]]:
     """Make the derived columns of a block.
 
@@ -74,13 +84,14 @@ def derive_columns(
         columns: Its columns, as `decode_text` gives them. One that it lacks is missing in all rows.
         rows: How many rows it has.
         read: See `Read`.
+        near_misses: Takes the texts that cells are compared with.
 
     Yields:
         The new column's name and cells; and a source column of it, the positions of its cells that can't be taken,
         and what is wrong with them. Such cells are missing in the new column.
     """
     for name, expression in changes.derived.items():
-        call = _Expression(columns, rows, read)
+        call = _Expression(columns, rows, read, partial(near_misses.add, name))
         made = call.evaluate(expression)
         if isinstance(made, pa.ChunkedArray):
             made = made.combine_chunks()
@@ -96,21 +107,32 @@ class _Expression:
         faults: Positions of cells that can't be taken, and what is wrong with them, by column.
     """
 
-    def __init__(self, columns: Mapping[str, pa.Array], rows: int, read: Read) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, pa.Array],
+        rows: int,
+        read: Read,
+        compared: Callable[[str, pa.Array], None],
+    ) -> None:
         self.faults: dict[str, tuple[np.ndarray, str]] = {}
         self._columns = columns
         self._rows = rows
         self._read = read
+        self._compared = compared
 
     def evaluate(self, expression: Any) -> pa.Array:
         ((function, arguments),) = expression.items()
         given = arguments_of(arguments)
         if function in OF_A_LIST:
             return self._of_a_list(function, given[0], str(given[1][VALUE]))
+        if function == CLASS_OF:
+            return self._class_of(given[0], given[1][VALUE])
         if function in (*OF_A_TIME, *OF_TWO_TIMES):
             taken = [self._time(argument) for argument in given]
         elif function in OF_A_TEXT or (function in OF_ANY and not any(map(self._is_number, given))):
             taken = [self._text(argument) for argument in given]
+            if function in COMPARED:
+                self._look(*taken)
         else:
             taken = [self._number(argument) for argument in given]
         return getattr(pc, function)(*taken)
@@ -123,6 +145,21 @@ class _Expression:
         lists, rejected = to_lists(self._column(argument))
         self._note(argument, rejected, "is no list of texts and numbers")
         return lists_with(lists, text)
+
+    def _look(self, first: Any, second: Any) -> None:
+        if isinstance(first, pa.Scalar):
+            first, second = second, first
+        if isinstance(second, pa.Scalar) and not isinstance(first, pa.Scalar):
+            self._compared(second.as_py(), first)
+
+    def _class_of(self, argument: Any, classes: Sequence[str]) -> pa.Array:
+        texts = self._text(argument)
+        made = pc.index_in(texts, value_set=pa.array(classes, pa.string()))
+        other = pc.and_(pc.is_valid(texts), pc.is_null(made)).to_numpy(zero_copy_only=False)
+        # Of an expression, the cell that is shown is that of the first column in it.
+        for column in islice(columns_of(argument), 1):
+            self._note(column, np.flatnonzero(other), f"is none of {', '.join(map(repr, classes))}")
+        return made
 
     def _is_number(self, argument: Any) -> bool:
         if isinstance(argument, Mapping):

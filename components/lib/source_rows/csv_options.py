@@ -13,8 +13,8 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Parse the options of CSV files.
 
     Args:
-        options: `columns`, `delimiter`, `encoding`, `skip_rows`, `null_values`, `decimal`, `thousands` and `by_column`
-            (of the last three); what is missing has its default.
+        options: `columns`, `delimiter`, `encoding`, `quote`, `skip_rows`, `null_values`, `decimal`, `thousands` and
+            `by_column` (of the last three); what is missing has its default.
 
     Returns:
         Arguments of `SourceOptions`.
@@ -31,6 +31,12 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(delimiter, str) or len(delimiter.encode()) != 1 or delimiter in '"\r\n':
         raise RetrainerError(
             f"the CSV delimiter is {delimiter!r}; give one ASCII character, such as ';' (data.csv.delimiter)."
+        )
+    quote = options.get("quote", '"')
+    if not isinstance(quote, str) or len(quote.encode()) > 1 or quote in (delimiter, "\r", "\n"):
+        raise RetrainerError(
+            f"the CSV quote is {quote!r}; give one ASCII character other than the delimiter, or an empty text where "
+            "cells are not quoted (data.csv.quote)."
         )
     try:
         # Of all that Python calls an encoding, some are of bytes (base64) and not of text.

@@ -20,8 +20,8 @@ _NONE = np.empty(0, np.int64)
 _EXAMPLES = 3
 _FIRST_CELLS = 64
 
-CODES, CODES_AS_NUMBERS, VERSIONS, LONG, WORDS, MISSING_WORDS, INDEX = (
-    "codes", "codes_as_numbers", "versions", "long", "words", "missing_words", "index",
+CODES, CODES_AS_NUMBERS, VERSIONS, LONG, WORDS, MISSING_WORDS, INDEX, NEAR_MISS = (
+    "codes", "codes_as_numbers", "versions", "long", "words", "missing_words", "index", "near_miss",
 )  # fmt: skip
 
 
@@ -35,10 +35,11 @@ class Note:
             column is text, since its cells look like version numbers, such as 3.9 and 3.10; `long`: the column is text,
             since a number would lose digits of some cells; `words`: the column is text, since a few of its cells are
             words, and the others look like numbers; `missing_words`: words such as NA in a column of text are taken
-            for missing cells.
+            for missing cells; `near_miss`: the column is computed by comparing cells with a text that none of them is,
+            but for white space or capitals.
         rows: How many cells.
         examples: The first of them, distinct.
-        reason: Of codes: what is not plain about the first of them.
+        reason: Of codes: what is not plain about the first of them. Of a near miss: the text.
     """
 
     kind: str

@@ -15,7 +15,8 @@ from .cell_rules import CellRules, Rules
 from .column_changes import ColumnChanges
 from .column_expressions import derive_columns, rename_columns
 from .column_types import ColumnType
-from .inferred_column import INDEX, Converted, InferredColumn, Note
+from .inferred_column import INDEX, NEAR_MISS, Converted, InferredColumn, Note
+from .near_misses import NearMisses
 from .parsed_files import Opener, Parsed, parse_files
 from .rejecting_casts import decode_text
 from .required_columns import RequiredColumns
@@ -98,6 +99,7 @@ class SpanReader:
         self._known = known
         self._files_ahead = files_ahead
         self._dropped = frozenset(dropped)
+        self._near_misses = NearMisses()
 
     @property
     def types(self) -> dict[str, ColumnType]:
@@ -113,6 +115,8 @@ class SpanReader:
         """List the notes of each column that has some; see `Note`."""
         notes = {name: column.notes() for name, column in self._columns.items()}
         notes |= {name: [Note(INDEX, 0, (), "")] for name in self._indices}
+        for name, text, rows, examples in self._near_misses.found():
+            notes.setdefault(name, []).append(Note(NEAR_MISS, rows, examples, repr(text)))
         return {name: of_column for name, of_column in notes.items() if of_column}
 
     def read(self) -> Iterator[Rows]:
@@ -214,7 +218,7 @@ class SpanReader:
         length = len(block.batch)
         read = self._read_narrow if narrow else _read_typed
         for name, made, source, rejected, fault in derive_columns(
-            self._changes, decoded, length, read
+            self._changes, decoded, length, read, self._near_misses
         ):
             if not source:
                 final[name], rejected, fault = self._cast(name, made, False)

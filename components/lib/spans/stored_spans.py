@@ -43,8 +43,9 @@ class SpanVersion:
         notes: Decisions about single columns: each with `column`, `kind`, `rows` (how many cells),
             `examples` (the first of them) and `reason`. `kind` is one of `codes` (text, since cells such as 0700 are no
             plain numbers), `codes_as_numbers` (numbers, since the schema or the settings say so), `versions` (text,
-            since 3.9 and 3.10 look like versions), `long` (text, since a number would lose digits) and `missing_words`
-            (words such as NA in a column of text were taken for missing cells).
+            since 3.9 and 3.10 look like versions), `long` (text, since a number would lose digits), `missing_words`
+            (words such as NA in a column of text were taken for missing cells) and `near_miss` (computed by comparing
+            cells with a text that none is, but for white space or capitals).
     """
 
     span: str

@@ -30,6 +30,7 @@ _BECAME = {
     "versions": "look like version numbers, and made the column text",
     "long": "have more digits than a number holds, and made the column text",
     "missing_words": "were read as missing",
+    "near_miss": "differ by white space or capitals alone from the text that data.columns compares with",
 }
 
 

@@ -46,6 +46,12 @@ class CsvConfig(Section):
     encoding: str = Field(
         "utf-8", description="Encoding by its Python name, such as `cp1252` or `utf-16`."
     )
+    quote: str = Field(
+        '"',
+        max_length=1,
+        description="Character around cells that hold a delimiter or a line break. An empty text where cells are not "
+        "quoted, as MySQL and many tools for tab-separated text write them.",
+    )
     skip_rows: int = Field(0, ge=0, description="Lines to skip before the header.")
     null_values: list[str] = Field(
         default_factory=lambda: ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],

@@ -16,6 +16,7 @@ def test_columns_are_named_once_by_kind_with_the_way_to_the_other_meaning():
         [
             version(zips, ("city", "missing_words", 2, ["NA"], "")),
             version(("amount", "words", 2, ["n/a"], "")),
+            version(("left", "near_miss", 2, [" Yes"], "'Yes'")),
             version(
                 zips, ("", "index", 0, [], ""), ("later", "unknown to this release", 1, [], "")
             ),
@@ -28,6 +29,8 @@ def test_columns_are_named_once_by_kind_with_the_way_to_the_other_meaning():
         "'' is the index of pandas, and left out: to keep it, set data.types",
         "'city' is text, and its cells 'NA' are read as missing: if they are values, set data.types or "
         "data.csv.null_values",
+        "'left' is computed with 'Yes', which no cell is, but some are ' Yes': in data.columns, use the text of the "
+        "cells, or utf8_trim_whitespace and utf8_lower",
     ]
 
 

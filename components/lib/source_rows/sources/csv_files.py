@@ -119,7 +119,13 @@ class CsvSource:
         text = io.StringIO(head.decode("utf-8-sig", errors="surrogateescape"), newline="")
         for _ in range(self._options.csv_skip_rows):
             text.readline()
-        rows = csv.reader(text, delimiter=self._options.csv_delimiter)
+        quote = self._options.csv_quote
+        rows = csv.reader(
+            text,
+            delimiter=self._options.csv_delimiter,
+            quotechar=quote or None,
+            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        )
         try:
             header = next((row for row in rows if row), [])
             "".join(header).encode()
@@ -149,7 +155,7 @@ class CsvSource:
             if self._block_bytes == _LARGEST_BLOCK_BYTES:
                 raise RetrainerError(
                     f"'{self._file.uri}' has a row after row {done:,} that does not end within "
-                    f"{_LARGEST_BLOCK_BYTES >> 20} MiB. Is a quote opened there and never closed?"
+                    f"{_LARGEST_BLOCK_BYTES >> 20} MiB. Is a quote opened there and never closed (data.csv.quote)?"
                 ) from error
             self._block_bytes = _LARGEST_BLOCK_BYTES
         elif _NOT_HANDED_OVER.search(str(error)) and not self._bytewise:
@@ -184,7 +190,8 @@ class CsvSource:
         if open_ended and not self._ends_closed():
             raise RetrainerError(
                 f"'{self._file.uri}' ends within a quote, which was opened in row {first + len(bad) - 1:,}: what comes "
-                "after that is lost. Fix the row, or upload the span again."
+                "after that is lost. Fix the row, upload the span again, or, if cells are not quoted, set "
+                "data.csv.quote to an empty text."
             )
 
     def _open(
@@ -206,7 +213,8 @@ class CsvSource:
             ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=options.csv_delimiter,
-                newlines_in_values=True,
+                quote_char=options.csv_quote or False,
+                newlines_in_values=bool(options.csv_quote),
                 invalid_row_handler=invalid.add,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
@@ -238,7 +246,8 @@ class CsvSource:
             row, lines = invalid.longest
             raise RetrainerError(
                 f"'{self._file.uri}' row {row:,} spans {lines:,} lines and has not as many cells as the header: "
-                "a quote is opened there and not closed, so that the rows after it are lost. Fix the row."
+                "a quote is opened there and not closed, so that the rows after it are lost. Fix the row, or, if cells "
+                "are not quoted, set data.csv.quote to an empty text."
             )
 
     def _ends_closed(self) -> bool:
@@ -248,7 +257,7 @@ class CsvSource:
                 before, tail = tail, chunk
         end = (before + tail).rstrip(b"\r\n")
         # A quote within quotes is doubled.
-        return (len(end) - len(end.rstrip(b'"'))) % 2 == 1
+        return (len(end) - len(end.rstrip(self._options.csv_quote.encode()))) % 2 == 1
 
 
 class _InvalidRows:

@@ -16,6 +16,7 @@ class SourceOptions:
         csv_columns: The columns' names, of CSV files without a header; none: the first row has them.
         csv_delimiter: One character between the cells of a CSV row.
         csv_encoding: Encoding of CSV files, by one of Python's names for it.
+        csv_quote: The character around a CSV cell that holds a delimiter or a line break; empty for none.
         csv_skip_rows: Lines of a CSV file before its header.
         csv_null_values: Texts that mean a missing cell in CSV; None for the usual ones.
         csv_decimal: The mark before the fraction of a number in CSV.
@@ -31,6 +32,7 @@ class SourceOptions:
     csv_columns: tuple[str, ...] = ()
     csv_delimiter: str = ","
     csv_encoding: str = "utf-8"
+    csv_quote: str = '"'
     csv_skip_rows: int = 0
     csv_null_values: tuple[str, ...] | None = None
     csv_decimal: str = "."

@@ -6,6 +6,7 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.column_changes import ColumnChanges, parse_columns
 from retrainer.components.lib.source_rows.column_expressions import derive_columns, rename_columns
+from retrainer.components.lib.source_rows.near_misses import NearMisses
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.source_rows.sources.base import Block
 
@@ -24,7 +25,9 @@ CELLS = {
 
 def derived(expression):
     changes = ColumnChanges({}, {"made": expression})
-    found = list(derive_columns(changes, CELLS, 3, lambda name, column, number: column))
+    found = list(
+        derive_columns(changes, CELLS, 3, lambda name, column, number: column, NearMisses())
+    )
     faults = {source: rejected.tolist() for _, _, source, rejected, _ in found if source}
     return found[0][1].to_pylist(), faults
 
@@ -51,6 +54,8 @@ def derived(expression):
         ({"hour": "not_there"}, [None, None, None]),
         ({"split_pattern": ["tags", {"value": "|"}]}, ['["a", "b"]', "[]", None]),
         ({"list_contains": ["list", {"value": "b"}]}, [True, False, None]),
+        ({"index_in": ["name", {"value": ["KÖLN", "x", " Ulm"]}]}, [2, 0, None]),
+        ({"add": [1, {"index_in": ["name", {"value": ["KÖLN", " Ulm"]}]}]}, [2.0, 1.0, None]),
         (
             {"list_contains": [{"split_pattern": ["tags", {"value": "|"}]}, {"value": "c"}]},
             [False, False, None],
@@ -64,6 +69,31 @@ def test_a_column_is_made_by_the_function_of_arrow(expression, cells):
 def test_cells_that_cannot_be_taken_are_faults_of_their_rows():
     assert derived({"hour": "name"}) == ([None, None, None], {"name": [0, 1]})
     assert derived({"add": ["name", 1]}) == ([None, None, None], {"name": [0, 1]})
+    classes = {"value": ["ulm", "wien"]}
+    bare = {"utf8_lower": {"utf8_trim_whitespace": "name"}}
+    assert derived({"index_in": [bare, classes]}) == ([0, None, None], {"name": [1]})
+
+
+@pytest.mark.parametrize(
+    ("blocks", "near"),
+    [
+        ([[" yes", "no"], ["YES", None]], [("made", "Yes", 2, (" yes", "YES"))]),
+        # One cell is enough, whichever block it is in.
+        ([[" yes", "no"], ["Yes"]], []),
+        ([["Yes"], [" yes"]], []),
+        # A class that a small span lacks is no near miss.
+        ([["no", None], ["yes!"]], []),
+    ],
+)
+def test_a_text_that_no_cell_is_but_for_white_space_or_capitals_is_a_near_miss(blocks, near):
+    found = NearMisses()
+    changes = ColumnChanges({}, {"made": {"equal": ["cell", {"value": "Yes"}]}})
+    for cells in blocks:
+        columns = {"cell": pa.array(cells)}
+        list(
+            derive_columns(changes, columns, len(cells), lambda name, column, number: column, found)
+        )
+    assert found.found() == near
 
 
 def test_columns_get_their_new_names_and_keep_those_they_have():
@@ -103,6 +133,12 @@ def test_columns_get_their_new_names_and_keep_those_they_have():
         ({"a": {"value": "x"}}, "is a value alone"),
         ({"a": 1}, "is a value alone"),
         ({"a": {"split_pattern": ["b", "|"]}}, "'split_pattern' takes a column and a text"),
+        ({"a": {"equal": ["b", {"value": True}]}}, r"YAML reads yes, no.*\{value: \"Yes\"\}"),
+        ({"a": {"index_in": ["b", {"value": ["x", False]}]}}, "has the value false: YAML reads"),
+        ({"a": {"index_in": ["b", {"value": ["x", "x"]}]}}, "at least two and each once"),
+        ({"a": {"index_in": ["b", {"value": ["x"]}]}}, "takes a column and its texts in order"),
+        ({"a": {"index_in": ["b", "x"]}}, "takes a column and its texts in order"),
+        ({"a": {"equal": ["b", {"value": ["x", "y"]}]}}, "'equal' takes one value"),
         ({"a": {"utf8_lower": {"split_pattern": ["b", {"value": "|"}]}}}, "'utf8_lower' does not"),
     ],
 )

@@ -52,11 +52,12 @@ def test_what_makes_other_rows_makes_another_version():
             {"eval_fraction": 0.2},
             {"source": SourceOptions(csv_delimiter=";")},
             {"source": SourceOptions(csv_skip_rows=1)},
+            {"source": SourceOptions(csv_quote="")},
             {"source": SourceOptions(csv_by_column={"a": {"decimal": ","}})},
         )
     ]
     digests = {one.digest(b"k" * 16) for one in [base, *others]}
-    assert len(digests) == 7
+    assert len(digests) == 8
     assert base.digest(b"other key of bytes") not in digests
 
 
@@ -99,7 +100,10 @@ def test_csv_options_become_arguments_of_the_source():
     ("options", "says"),
     [
         ({"delimeter": ";"}, r"'delimeter' is unknown\. Did you mean 'delimiter'\?"),
-        ({"quote": "'"}, r"'quote' is unknown\. There are columns, delimiter, encoding"),
+        ({"quotes": "'"}, r"'quotes' is unknown\. Did you mean 'quote'"),
+        ({"quote": "''"}, r"the CSV quote is .*data\.csv\.quote"),
+        ({"quote": ","}, "other than the delimiter"),
+        ({"quote": False}, "the CSV quote is False"),
         ({"delimiter": ";;"}, "the CSV delimiter is ';;'"),
         ({"delimiter": "é"}, "one ASCII character"),
         ({"delimiter": '"'}, "the CSV delimiter is"),

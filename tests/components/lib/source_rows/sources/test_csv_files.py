@@ -87,6 +87,14 @@ def test_quoted_cells_may_hold_line_breaks_quotes_and_delimiters(read):
     assert bad == []
 
 
+def test_the_quote_is_another_character_or_none(read):
+    rows, bad = read("a,b\n1,'U,\"l''m'\n'2','x'\n", csv_quote="'")
+    assert (rows, bad) == ([[b"1", b"U,\"l'm"], [b"2", b"x"]], [])
+    # Cells that begin with a quote, which would take the next row in.
+    rows, bad = read('"a,b\n1,"Ulm\n2,Wi"en\n3,"x"\n', csv_quote="")
+    assert (rows, bad) == ([[b"1", b'"Ulm'], [b"2", b'Wi"en'], [b"3", b'"x"']], [])
+
+
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 @pytest.mark.parametrize("cell", ['"two\nlines"', '"said ""so\n"""', '"\n"'])
 def test_a_last_cell_with_a_line_break_that_is_closed_is_read(read, cell, end):
