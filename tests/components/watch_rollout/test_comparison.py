@@ -82,3 +82,22 @@ def test_a_version_or_a_column_that_is_not_there_is_named(answers, section):
     answers.write("2.parquet", answers.rows(2, 100))
     with pytest.raises(RetrainerError, match="no column 'airline'"):
         compare_versions(section, 1, 2, ["airline"])
+
+
+def test_slices_of_one_version_are_not_compared_and_of_very_many_the_largest_are(answers, section):
+    rows = [*answers.rows(1, 120), *answers.rows(2, 120, 1.0)]
+    for number, row in enumerate(rows):
+        row["carrier"] = "both" if number % 2 else f"{number % 120:03}"
+    rows[0]["carrier"] = "only"
+    answers.write("1.parquet", rows)
+    _, largest, *others = compare_versions(section, 1, 2, ["carrier"])["slices"]
+    assert (largest["slice"], largest["rows_before"], largest["rows_new"]) == (
+        "carrier = both", 60, 60,
+    )  # fmt: skip
+    assert (largest["before"], largest["new"], largest["difference"]) == (0, 1, 1)
+    assert [one["slice"] for one in others] == [f"carrier = {2 * n:03}" for n in range(1, 50)]
+    lone = compare_versions(section, 1, 2, ["carrier"])["slices"]
+    assert len(lone) == 51
+    answers.write("1.parquet", [row for row in rows if row["carrier"] in ("both", "only")])
+    *_, lone = compare_versions(section, 1, 2, ["carrier"])["slices"]
+    assert (lone["new"], lone["difference"], lone["verdict"]) == (None, None, "undecided")

@@ -150,3 +150,75 @@ def test_stages_are_compared_apart():
     state = look("error_rate", GuardState({"max_increase": 0.0}), rows, [0.0, 5000.0])
     assert not is_violated(state, ALPHA)
     assert is_violated(look("error_rate", GuardState({"max_increase": 0.0}), rows, [0.0]), ALPHA)
+
+
+def _of_each(baseline, canary, **columns):
+    """Lay out rows of the baseline and of the canary in turn, as long as there are rows of both."""
+    arms = np.array([0, 1] * min(baseline, canary) + [0] * max(0, baseline - canary))
+    return pd.DataFrame({"arm": arms, "time": np.arange(len(arms)) + 1.0, **columns})
+
+
+@pytest.mark.parametrize(
+    ("baseline", "reference"), [(99, None), (100, 50), (1998, 999), (2000, 1000), (2400, 1000)]
+)
+def test_a_reference_is_half_of_the_baselines_rows_and_at_most_1000(baseline, reference):
+    state = look("latency_ms", GuardState(LATENCY), _of_each(baseline, 40, latency_ms=7.0), [0.0])
+    if reference is None:
+        assert (state.reference, state.comparisons) == (None, ())
+    else:
+        assert int(state.comparisons[0].baseline.rows) == baseline - reference
+
+
+def test_no_more_than_20_classes_are_compared():
+    rows = _of_each(2100, 40, prediction="")
+    rows["prediction"] = [f"class {number % 21}" for number in range(len(rows))]
+    assert len(look("prediction_drift", GuardState(DRIFT), rows, [0.0]).reference) == 20
+
+
+def test_a_request_at_the_bound_is_not_slow_and_a_prediction_at_it_is_below():
+    rows = _of_each(400, 400, latency_ms=12.0, prediction=0.5)
+    rows.loc[rows["arm"] == 0, "latency_ms"] = 10.0
+    (slow,) = look("latency_ms", GuardState(LATENCY), rows, [0.0]).comparisons
+    assert (slow.baseline.total, slow.canary.total) == (0, 0)
+    below, above = look("prediction_drift", GuardState(DRIFT), rows, [0.0]).comparisons
+    assert (below.canary.total, above.canary.total) == (400, 0)
+
+
+def test_the_losses_at_their_bounds():
+    rows = pd.DataFrame({"y": [0.5, 0.6, 5.0], "prediction": [0.4, 0.5, 1.0]})
+    wrong = row_loss(rows, {**METRIC, "loss": "zero_one"})
+    assert list(wrong) == [0, 1, 0]
+    assert list(row_loss(rows, {**METRIC, "max_loss": 4.0})) == pytest.approx([0.0025, 0.0025, 1])
+    mixed = pd.DataFrame({"y": ["1", "b"], "prediction": [1.0, 2.0]})
+    assert list(row_loss(mixed, {**METRIC, "loss": "zero_one"})) == [1, 1]
+    assert np.isnan(row_loss(mixed, METRIC)).tolist() == [False, True]
+
+
+def test_rows_count_for_the_stage_that_they_are_of():
+    """The first row of a stage has its very time; rows of one version alone are not compared."""
+    rows = _of_each(10, 10, failed=0.0)
+    error_rate = GuardState({"max_increase": 0.0})
+    two = look("error_rate", error_rate, rows, [0.0, 11.0])
+    assert (two.stage, two.stage_rows, int(two.comparisons[0].canary.rows)) == (2, 5, 10)
+    assert look("error_rate", two, rows, [0.0, 11.0]).stage_rows == 10
+    assert look("error_rate", two, rows, [0.0, 5.0, 17.0]).stage_rows == 2
+    alone = look("error_rate", error_rate, rows[rows["arm"] == 1], [0.0])
+    assert (alone.stage_rows, int(alone.comparisons[0].canary.rows)) == (0, 0)
+
+
+def test_a_guard_without_evidence_is_violated_only_where_none_is_asked_for():
+    assert is_violated(GuardState({}), 1.0)
+    assert not is_violated(GuardState({}), 0.99)
+
+
+@pytest.mark.parametrize(("baseline", "canary"), [("text", 1.0), (1.0, "text"), (1.0, 3.0)])
+def test_a_loss_is_described_in_its_own_unit_where_both_versions_have_one(baseline, canary):
+    rows = _of_each(10, 10, y=0.0)
+    rows["prediction"] = np.where(rows["arm"] == 1, canary, baseline)
+    settings = {**METRIC, "loss": "absolute", "max_loss": 4.0}
+    said = describe("metric", look("metric", GuardState(settings), rows, [0.0]))
+    assert said == (
+        "metric: 3 against 1 before (absolute loss; 10 and 10 compared)"
+        if canary == 3
+        else "metric: nothing to compare yet"
+    )

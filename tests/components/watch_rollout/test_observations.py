@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import fsspec
 import numpy as np
+import pandas as pd
 import pytest
 from servers.answers import Answers
 
@@ -10,10 +11,12 @@ from retrainer.components.lib.serving.rollout_settings import RolloutSettings
 from retrainer.components.lib.serving.rollout_state import Promotion, follow
 from retrainer.components.watch_rollout.observations import (
     Reading,
+    key_text,
+    read_labels,
     read_observations,
     requests_of,
 )
-from retrainer.components.watch_rollout.watch import look_at
+from retrainer.components.watch_rollout.watch import join_labels, look_at
 
 BEGAN = datetime.now(UTC) - timedelta(minutes=1)
 
@@ -159,3 +162,85 @@ def test_labels_count_when_they_come_and_once(answers, tmp_path):
     answers.write("2.jsonl", more[:20], more[20:])
     last = look(waits.rollout)
     assert (last.waiting, last.rollout.state) == ((), "promoting")
+
+
+def test_rows_from_the_rollouts_very_begin_on_count_and_those_of_other_versions_do_not(answers):
+    rows = answers.rows(2, 4)
+    for row, micros in zip(rows, (-1, 0, 1, 2), strict=True):
+        row["occurred_at"] = (BEGAN + timedelta(microseconds=micros)).isoformat()
+    # The version counts, whatever the variant says.
+    rows[3] |= {"model_version": 3, "variant": "canary"}
+    answers.folder.mkdir()
+    pd.DataFrame(rows).to_parquet(answers.folder / "1.parquet")
+    observed = _read(answers)
+    assert list(observed.rows["request_id"]) == ["r1", "r2"]
+    assert observed.left_out == {"of another version": 1, "before the rollout": 1}
+
+
+def test_a_row_that_is_there_twice_is_one_and_one_that_was_counted_is_not_new(answers):
+    first = answers.write("1.parquet", answers.rows(1, 3), answers.rows(2, 3))
+    seen = _read(answers).seen
+    answers.write("2.parquet", first[:2], answers.rows(2, 1))
+    again = _read(answers, seen)
+    assert (int(again.rows["_new"].sum()), again.left_out) == (1, {"seen before": 2})
+    assert len(requests_of(again.rows)) == 1
+    # A further row of a request that was counted makes no new request.
+    more = [{**first[0], "row": 1}, {**first[0], "row": None, "request_id": "other"}]
+    answers.write("3.parquet", more, [{**more[1], "row": 0.0}])
+    assert list(requests_of(_read(answers, again.seen).rows)["request_id"]) == ["other"]
+
+
+def test_rows_without_a_rate_are_whole_and_only_new_ones_are_thinned(answers):
+    whole, tenth = answers.rows(1, 1000), answers.rows(2, 1000)
+    for number, row in enumerate(whole):
+        row["sample_rate"] = (None, 1.0, 7.0)[number % 3]
+    for row in tenth:
+        row["sample_rate"] = 0.1
+    answers.write("1.parquet", whole)
+    every = _read(answers)
+    assert (len(every.rows), every.left_out) == (1000, {})
+    answers.write("2.parquet", tenth)
+    assert len(_read(answers, every.seen).rows) == 2000
+    both = _read(answers)
+    kept = both.rows["arm"].value_counts()
+    assert kept[1] == 1000
+    assert 60 < kept[0] < 140
+    assert both.left_out == {"sampled at a larger rate": 1000 - kept[0]}
+
+
+def test_a_key_is_the_same_whatever_type_a_file_has_it_in():
+    assert list(key_text(pd.Series([7.0, None]))) == ["7", ""]
+    assert list(key_text(pd.Series([7]))) == list(key_text(pd.Series(["7"]))) == ["7"]
+
+
+def test_a_file_counts_from_an_hour_before_the_rollout_on(answers):
+    """The clocks of machines differ by less."""
+    for name, seconds in (("1.jsonl", 3599), ("2.jsonl", 3601)):
+        answers.write(name, answers.rows(1, 3))
+        at = BEGAN.timestamp() - seconds
+        os.utime(answers.folder / name, (at, at))
+    (answers.folder / "empty.jsonl").write_text("\n")
+    observed = _read(answers)
+    assert [path.rpartition("/")[2] for path in observed.seen] == ["1.jsonl"]
+    assert observed.unreadable == {}
+
+
+def test_a_row_and_its_label_are_a_pair_once_one_of_them_is_new(answers):
+    answers.write("1.parquet", answers.rows(1, 2), answers.rows(2, 2))
+    folder = answers.folder.parent / "labels"
+    labels = Answers(folder)
+    keyed = [{"request_id": f"r{number}", "row": 0.0, "y": 1.0} for number in range(3)]
+    labels.write("1.jsonl", [*keyed, {**keyed[0], "y": 5.0}, {"request_id": "r3", "row": 0.0}])
+    key = ("request_id", "row")
+
+    def pairs(seen, labels_seen):
+        observed = _read(answers, seen)
+        found = read_labels(Reading(str(folder / "*"), BEGAN, labels_seen, (*key, "y"), key))
+        return join_labels(observed, found, key), observed.seen, found.seen
+
+    joined, seen, labels_seen = pairs({}, {})
+    assert sorted(joined["request_id"]) == ["r0", "r1", "r2"]
+    # The first of two labels counts.
+    assert set(joined["y"]) == {1.0}
+    assert [len(pairs(*one)[0]) for one in ((seen, {}), ({}, labels_seen))] == [3, 3]
+    assert pairs(seen, labels_seen)[0].empty
