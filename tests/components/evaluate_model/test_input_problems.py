@@ -68,6 +68,8 @@ def problems(
         *("CoefficientOfDiscrimination", "BooleanFlipRates", "Specificity", "KLDivergence"),
         {"class_name": "SensitivityAtSpecificity", "config": {"specificity": 0.5}},
         {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": [0.3, 0.5]}},
+        # TFMA puts its own a little outside of 0 to 1.
+        {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": [-0.009, 0.5, 1.009]}},
     ],
 )
 def test_logits_under_a_metric_of_probabilities(metric: Any) -> None:
@@ -89,6 +91,10 @@ def test_logits_under_a_metric_of_probabilities(metric: Any) -> None:
         {"class_name": "BinaryCrossEntropy", "config": {"from_logits": True}},
         {"class_name": "Precision", "config": {"thresholds": [0.0]}},
         {"class_name": "CalibrationPlot", "config": {"left": -5.0, "right": 5.0}},
+        *(
+            {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": thresholds}}
+            for thresholds in ([0.0, 1.0], [0.5, 2.0], [0.5, 1.01], [-0.01, 0.5])
+        ),
     ],
 )
 def test_logits_under_a_metric_of_any_number(metric: Any) -> None:

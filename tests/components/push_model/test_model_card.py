@@ -101,6 +101,61 @@ def test_a_card_is_valid_by_the_public_schema(card, info, evaluation):
     assert made["schema_version"] == "0.0.2"
 
 
+def test_a_card_without_anything_to_say_has_the_versions_number_alone():
+    made = model_card(ModelVersion(7, "m", "d" * 64), EvaluationSummary(), {})
+    assert made == {
+        "schema_version": "0.0.2",
+        "model_details": {"name": "model", "version": {"name": "7"}},
+    }
+
+
+def test_everything_said_and_known_of_a_model_stands_on_its_card():
+    said = {
+        **CARD,
+        "documentation": "Trained daily.",
+        "license": "",
+        "license_text": "For us only",
+        "citations": ["Ops, 2026"],
+        "users": ["Dispatchers"],
+    }
+    info = {**INFO, "rows": {"train": 0}, "training": {"epochs": 3, "batch_size": 64}}
+    made = model_card(ModelVersion(7, "m", "d" * 64, info), EvaluationSummary(), said)
+    assert made == {
+        "schema_version": "0.0.2",
+        "model_details": {
+            "name": "flights",
+            "overview": "Tells which flights are late.",
+            "documentation": "Trained daily.",
+            "owners": [{"name": "Ops", "contact": "ops@example.org"}],
+            "version": {"name": "7", "date": "2026-11-26"},
+            "licenses": [{"custom_text": "For us only"}],
+            "references": [{"reference": "https://example.org/flights"}],
+            "citations": [{"citation": "Ops, 2026"}],
+        },
+        "model_parameters": {
+            "model_architecture": "Made with: retrainer 0.1.0. Hyperparameters: units 8. Training: epochs 3, "
+            "batch_size 64.",
+            "data": [
+                {"name": "training data", "description": "Spans 2013-01, 2013-02. 0 rows."},
+                {
+                    "name": "evaluation data",
+                    "description": "Spans 2013-03. Versions: 2013-03 abc123.",
+                },
+            ],
+            "input_format": "Columns by name; schema.pbtxt beside this card has their types and domains.",
+        },
+        "considerations": {
+            "users": [{"description": "Dispatchers"}],
+            "limitations": [{"description": "Blind to strikes"}],
+            "ethical_considerations": [{"name": "None known"}],
+        },
+    }
+    unnumbered = model_card(
+        ModelVersion(7, "m", "d" * 64, {"schema": {"digest": "f" * 64}}), EvaluationSummary(), said
+    )
+    assert "model_parameters" not in unnumbered
+
+
 def test_a_card_has_what_was_measured_and_what_was_said():
     made = model_card(ModelVersion(7, "m", "d" * 64, INFO), EVALUATION, CARD)
     assert made["model_details"]["version"] == {
