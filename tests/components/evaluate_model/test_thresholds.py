@@ -142,7 +142,7 @@ def test_checks_that_failed_come_first_then_those_not_judged_then_all_rows_befor
         failure.metric_key.CopyFrom(key.to_proto())
         failure.metric_threshold.value_threshold.lower_bound.value = 0.7
     small = {slices[1]: 20}
-    checks, _ = judge_thresholds(config, found, validation, lambda key: key.name, small)
+    checks, corrected = judge_thresholds(config, found, validation, lambda key: key.name, small)
     assert [(check.slice, check.failed, check.passed) for check in checks] == [
         ("shop = c", True, False),
         ("shop = d", True, False),
@@ -151,3 +151,71 @@ def test_checks_that_failed_come_first_then_those_not_judged_then_all_rows_befor
         ("overall", False, True),
         ("shop = a", False, True),
     ]
+    failed = [one.slice_key for one in corrected.metric_validations_per_slice]
+    assert failed == [slicer_lib.serialize_slice_key(one) for one in (slices[0], slices[3])]
+    assert not corrected.validation_ok
+
+
+def test_tfmas_result_is_corrected_where_a_share_of_nothing_is_judged_here() -> None:
+    asked = {"relative": 0.1, "direction": "HIGHER_IS_BETTER"}
+    of_shop = {"feature_keys": ["shop"], "feature_values": {"town": "A"}}
+    metric = {
+        "class_name": "AUC",
+        "threshold": {"change_threshold": asked},
+        "per_slice_thresholds": [
+            {"slicing_specs": [of_shop], "threshold": {"change_threshold": asked}}
+        ],
+    }
+    config = json_format.ParseDict(
+        {
+            "model_specs": [{"label_key": "late"}, {"name": "baseline", "is_baseline": True}],
+            "metrics_specs": [{"metrics": [metric]}],
+        },
+        config_pb2.EvalConfig(),
+    )
+    thresholds = metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, config)
+    (key,) = (one for one in thresholds if one.model_name != "baseline")
+    plain = key._replace(is_diff=False)
+
+    def corrected(
+        ours: float, theirs: float, tfma_fails: bool, of: Any = (), small: Any = None
+    ) -> Any:
+        validation = validation_result_pb2.ValidationResult(validation_ok=not tfma_fails)
+        validation.missing_slices.add().CopyFrom(
+            json_format.ParseDict(of_shop, config_pb2.SlicingSpec())
+        )
+        if tfma_fails:
+            per_slice = validation.metric_validations_per_slice.add()
+            per_slice.slice_key.CopyFrom(slicer_lib.serialize_slice_key(()))
+            failure = per_slice.failures.add(message="TFMA's")
+            failure.metric_key.CopyFrom(key.to_proto())
+            failure.metric_threshold.change_threshold.CopyFrom(change(relative=0.1))
+        both = {plain: Value(ours), plain.make_baseline_key("baseline"): Value(theirs)}
+        slices = {(): both, **dict.fromkeys(of, both)}
+        return judge_thresholds(config, slices, validation, lambda one: one.name, small or {})
+
+    shop_of_a = (("shop", "s"), ("town", "A"))
+    checks, lost = corrected(0.5, 0.0, tfma_fails=True)
+    # A slice that no row has is missing still.
+    assert [(one.slice, one.no_slice, one.failed) for one in checks] == [
+        ("shop, town = A", True, True),
+        ("overall", False, False),
+    ]
+    assert not lost.validation_ok
+    assert not lost.metric_validations_per_slice
+    assert [list(one.feature_keys) for one in lost.missing_slices] == [["shop"]]
+    _, found = corrected(0.5, 0.0, tfma_fails=True, of=[shop_of_a])
+    assert found.validation_ok
+    assert not found.missing_slices
+    _, worse = corrected(-0.5, -0.4, tfma_fails=False, of=[shop_of_a])
+    assert not worse.validation_ok
+    of_all, of_slice = worse.metric_validations_per_slice
+    (failure,) = of_all.failures
+    assert failure.metric_value.double_value.value == pytest.approx(-0.1)
+    assert failure.metric_threshold.change_threshold == change(relative=0.1)
+    assert len(of_slice.failures) == 1
+    _, small = corrected(-0.5, -0.4, False, of=[shop_of_a], small={(): 20, shop_of_a: 20})
+    assert small.validation_ok
+    _, tfmas = corrected(0.41, 0.4, tfma_fails=True, of=[shop_of_a])
+    ((only,),) = ([one.failures for one in tfmas.metric_validations_per_slice],)
+    assert [one.message for one in only] == ["TFMA's"]
