@@ -10,6 +10,7 @@ import tensorflow_model_analysis as tfma
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation.eval_config import build_eval_config, evaluation_problems
+from retrainer.components.lib.evaluation.eval_specs import settings_problems
 
 FLOOR = {"value_threshold": {"lower_bound": 0.7}}
 CHANGE = {"change_threshold": {"absolute": 0.0, "direction": "HIGHER_IS_BETTER"}}
@@ -258,3 +259,128 @@ def test_a_ranking_needs_its_columns(more: dict[str, Any], words: str) -> None:
     assert problems[0].stops
     right = {"metrics": [NDCG], "query_key": "query"}
     assert evaluation_problems([*specs(), right], label="late", columns=["clicks", "query"]) == []
+
+
+def metric(**more: Any) -> dict[str, Any]:
+    return {"class_name": "Recall", **more}
+
+
+def value(**bounds: float) -> dict[str, Any]:
+    return {"threshold": {"value_threshold": bounds}}
+
+
+def change(**bounds: Any) -> dict[str, Any]:
+    return {"threshold": {"change_threshold": bounds}}
+
+
+def of_slices(*slices: dict[str, Any]) -> dict[str, Any]:
+    return {"per_slice_thresholds": [{"slicing_specs": [*slices], "threshold": FLOOR}]}
+
+
+HIGHER = "HIGHER_IS_BETTER"
+OF_UA, BY_BOTH = {"feature_values": {"carrier": "UA"}}, {"feature_keys": ["carrier", "origin"]}
+SECOND = "evaluation.metrics_specs[0].metrics[1]"
+
+
+@pytest.mark.parametrize(
+    ("one", "beside", "slices", "found"),
+    [
+        (metric(**value(lower_bound=0.2, upper_bound=0.2)), {}, [], {}),
+        (metric(**value(lower_bound=0.2)), {}, [], {}),
+        (metric(**value(upper_bound=0.2)), {}, [], {}),
+        (metric(**value()), {}, [], {SECOND: "the value_threshold of 'Recall' has no bound"}),
+        (metric(**change(absolute=0.0, direction=HIGHER)), {}, [], {}),
+        (metric(**change(relative=0.0, direction=HIGHER)), {}, [], {}),
+        (metric(**change(direction=HIGHER)), {}, [], {SECOND: "the change_threshold of 'Recall' has no bound"}),
+        (metric(**change(absolute=0.0)), {}, [], {SECOND: "the change_threshold of 'Recall' has no direction"}),
+        (
+            metric(config={"name": "mine"}, **value()),
+            {},
+            [],
+            {SECOND: "the value_threshold of 'mine' has no bound"},
+        ),
+        # What TFMA leaves unchecked, wherever it stands.
+        (metric(cross_slice_thresholds=[{}]), {}, [], {SECOND: "cross_slice_thresholds are not supported"}),
+        (
+            metric(),
+            {"cross_slice_thresholds": {"auc": {}}},
+            [],
+            {"evaluation.metrics_specs[0]": "cross_slice_thresholds are not supported"},
+        ),
+        (
+            metric(config='"name": "mine"'),
+            {"per_slice_thresholds": {"mine": {}}},
+            [],
+            {"evaluation.metrics_specs[0]": "Put it with its metric: metrics: [{class_name: ..., threshold: ...}]."},
+        ),
+        (
+            metric(config={"name": "mine"}),
+            {"thresholds": {"mind": FLOOR}},
+            [],
+            {"evaluation.metrics_specs[0]": "threshold: ...}]. Did you mean 'mine'?"},
+        ),
+        # A threshold of slices needs slices of just these columns.
+        (metric(**of_slices(OF_UA)), {}, [{"feature_keys": ["carrier"]}], {}),
+        (metric(**of_slices(OF_UA)), {}, [OF_UA], {}),
+        (
+            metric(**of_slices(OF_UA)),
+            {},
+            [{"feature_values": {"carrier": "HA"}}, BY_BOTH],
+            {SECOND: "'Recall' is about slices by carrier = UA, which slicing_specs do not make"},
+        ),
+        (
+            metric(config={"name": "mine"}, **of_slices({}, BY_BOTH)),
+            {},
+            [{"feature_keys": ["carrier"]}],
+            {SECOND: "'mine' is about slices by carrier, origin, which slicing_specs do not make"},
+        ),
+        (metric(**of_slices(BY_BOTH)), {}, [{"feature_keys": ["origin"], **OF_UA}], {}),
+        (metric(config="[1]"), {}, [], {f"{SECOND}.config": "doesn't take the config '[1]': it is not JSON"}),
+        ({"class_name": "Mine", "module": "of.mine", "config": {"x": 1}}, {}, [], {}),
+    ],
+)  # fmt: skip
+def test_a_setting_is_named_by_its_place_and_one_beside_it_is_not(
+    one: dict[str, Any],
+    beside: dict[str, Any],
+    slices: list[dict[str, Any]],
+    found: dict[str, str],
+) -> None:
+    auc = {"class_name": "AUC", "threshold": FLOOR}
+    settings = [{"metrics": [auc, one], **beside}], slices, {}
+    # Slices and weights may be by the label.
+    problems = settings_problems(*settings, "origin", "origin", ["carrier"])
+    assert [problem.place for problem in problems] == list(found)
+    for problem, words in zip(problems, found.values(), strict=True):
+        assert words in problem.text
+        assert problem.stops != ("slicing_specs do not make" in words)
+
+
+def test_no_metrics_and_no_thresholds_are_named_with_what_to_write() -> None:
+    (none, _) = settings_problems([{}], [], {}, "late", "", None)
+    assert "the evaluation has no metrics" in none.text
+    floor = [{"metrics": [metric(**change(absolute=0.0, direction=HIGHER))]}, {}]
+    (only,) = settings_problems(floor, [], {}, "late", "", None)
+    assert only.text.startswith("there are change_thresholds only")
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        ({"metrics": [{}, {"clas_name": "AUC"}]}, "metrics_specs[0].metrics[1] has no field 'clas"),
+        (
+            {"thresholds": {"auc": {"value_treshold": {}}}},
+            "thresholds.auc has no field 'value_tres",
+        ),
+        ({"thresholds": {"auc": 7}}, "thresholds.auc must be a mapping of MetricThreshold's"),
+        ({"binarize": {"clas_ids": {}}}, "metrics_specs[0].binarize has no field 'clas_ids'"),
+        (
+            {"metrics": [7]},
+            "metrics_specs[0].metrics[0] must be a mapping of MetricConfig's fields",
+        ),
+    ],
+)
+def test_an_unknown_field_is_found_at_any_depth(spec: dict[str, Any], place: str) -> None:
+    (problem,) = settings_problems([spec], [], {}, "late", "", None)
+    assert place in problem.text
+    good = {"metrics": [{"className": "AUC", "threshold": None}], "binarize": None}
+    assert settings_problems([good], [], {}, "late", "", None)[0].text.startswith("no metric has")
