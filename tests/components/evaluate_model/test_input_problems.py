@@ -69,7 +69,10 @@ def problems(
         {"class_name": "SensitivityAtSpecificity", "config": {"specificity": 0.5}},
         {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": [0.3, 0.5]}},
         # TFMA puts its own a little outside of 0 to 1.
-        {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": [-0.009, 0.5, 1.009]}},
+        {
+            "class_name": "ConfusionMatrixAtThresholds",
+            "config": {"thresholds": [-0.009, 0.5, 1.009]},
+        },
     ],
 )
 def test_logits_under_a_metric_of_probabilities(metric: Any) -> None:
