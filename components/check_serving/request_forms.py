@@ -85,7 +85,9 @@ def check_forms(
     columns = convert_rows(inputs, [row])
     unread = _without_each(of_examples, columns, optional)
     found.problems += _different("null and a tf.Example without", optional, null, unread, tolerance)
-    missing = {name for name in optional if any(is_missing(one.get(name)) for one in instances)}
+    missing = {
+        name for name in optional if any(is_missing(instance.get(name)) for instance in instances)
+    }
     by_null, by_example = (dict(zip(optional, one, strict=True)) for one in (null, unread))
     unanswered = {name for name, answer in by_null.items() if not _is_answer(answer)}
     by_example = {name: one for name, one in by_example.items() if name not in unanswered}
@@ -130,7 +132,9 @@ def _without_each(
     of_examples: Callable[[np.ndarray], np.ndarray], columns: Columns, names: Sequence[str]
 ) -> list[Answer]:
     """Ask for the row as a tf.Example without each of some features."""
-    rows = [serialise(columns, [one for one in columns if one != name], [0]) for name in names]
+    rows = [
+        serialise(columns, [column for column in columns if column != name], [0]) for name in names
+    ]
     return _answers(
         lambda chosen: of_examples(np.concatenate([rows[one] for one in chosen])), len(rows)
     )

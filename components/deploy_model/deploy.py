@@ -60,15 +60,19 @@ def deploy(
         store, pipeline, lambda: follow_plan(store, rollout, by), by, timing, on_wait
     )
     results = [reconciler.reconcile(name, settings) for name, settings in services.items()]
-    failed = {one.service: one.error for one in results if one.error}
-    deployed = {one.service: one.plan.describe() for one in results if one.plan and not one.error}
+    failed = {result.service: result.error for result in results if result.error}
+    deployed = {
+        result.service: result.plan.describe()
+        for result in results
+        if result.plan and not result.error
+    }
     record.note(deployed=deployed, not_deployed=failed)
     if failed:
         what = f"version {champion.version} is the champion, but" if champion else "the champion is"
         reasons = "; ".join(f"{service}: {error.rstrip('.')}" for service, error in failed.items())
         again = (
             "This may pass: run 'retrainer deploy' again"
-            if all(one.transient for one in results if one.error)
+            if all(result.transient for result in results if result.error)
             else "Fix that, then run 'retrainer deploy'"
         )
         raise NotDeployedError(
@@ -84,9 +88,9 @@ def deploy(
 def _describe(results: list[Reconciled]) -> str:
     """Write what serves where, services with the same answer together."""
     by_words: dict[str, list[str]] = {}
-    for one in results:
-        words = one.plan.describe() if one.plan else "no model"
-        by_words.setdefault(f"{'' if one.changed else 'unchanged, '}{words}", []).append(
-            one.service
+    for result in results:
+        words = result.plan.describe() if result.plan else "no model"
+        by_words.setdefault(f"{'' if result.changed else 'unchanged, '}{words}", []).append(
+            result.service
         )
     return "; ".join(f"{words} on {', '.join(names)}" for words, names in by_words.items())

@@ -134,13 +134,13 @@ def read_plot_data(plot: Any) -> ModelPlots:
     """
     at = [
         Matrix(
-            one.threshold,
-            one.true_positives,
-            one.false_positives,
-            one.false_negatives,
-            one.true_negatives,
+            matrix.threshold,
+            matrix.true_positives,
+            matrix.false_positives,
+            matrix.false_negatives,
+            matrix.true_negatives,
         )
-        for one in plot.confusion_matrix_at_thresholds.matrices
+        for matrix in plot.confusion_matrix_at_thresholds.matrices
     ]
     at.sort(key=lambda one: -one.threshold)
     step = max(1, len(at) // CURVE_POINTS)
@@ -165,9 +165,9 @@ def read_plot_data(plot: Any) -> ModelPlots:
 
 
 def _histogram_of(points: Sequence[CalibrationPoint]) -> Histogram:
-    if not all(0 <= one.prediction <= 1 and 0 <= one.label <= 1 for one in points):
+    if not all(0 <= point.prediction <= 1 and 0 <= point.label <= 1 for point in points):
         return Histogram()
-    return histogram_of_shares([(one.rows, one.prediction, one.label) for one in points])
+    return histogram_of_shares([(point.rows, point.prediction, point.label) for point in points])
 
 
 def merge_plot_data(one: ModelPlots, other: ModelPlots) -> ModelPlots:
@@ -266,7 +266,7 @@ def _read_classes(matrices: Any) -> list[list[float]]:
     if not matrices:
         return []
     # The lowest threshold leaves the fewest rows without a prediction.
-    entries = min(matrices, key=lambda one: one.threshold).entries
+    entries = min(matrices, key=lambda matrix: matrix.threshold).entries
     count = 1 + max((max(e.actual_class_id, e.predicted_class_id) for e in entries), default=-1)
     table = [[0.0] * count for _ in range(count)]
     for entry in entries:

@@ -37,7 +37,7 @@ def render_plots(plots: Mapping[str, ModelPlots], label: str) -> Markup:
 
 
 def _curves(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
-    curves = {who: one.curve for who, one in plots.items() if one.curve}
+    curves = {who: plot.curve for who, plot in plots.items() if plot.curve}
     roc = {who: _points(curve, "fall_out", "recall") for who, curve in curves.items()}
     precision = {who: _points(curve, "recall", "precision") for who, curve in curves.items()}
     if not any(len(points) > 1 for points in roc.values()):
@@ -61,16 +61,16 @@ def _points(curve: Sequence[Matrix], x: str, y: str) -> list[tuple[float, float]
 
 def _binary(plots: Mapping[str, ModelPlots]) -> Markup:
     tables, rows = Markup(""), []
-    for who, one in plots.items():
-        if not one.matrices:
+    for who, plot in plots.items():
+        if not plot.matrices:
             continue
-        middle = min(one.matrices, key=lambda m: abs(m.threshold - 0.5))
+        middle = min(plot.matrices, key=lambda m: abs(m.threshold - 0.5))
         tables += confusion_table(
             ["0", "1"],
             [[middle.tn, middle.fp], [middle.fn, middle.tp]],
             f"{who}, predicted 1 above {number(middle.threshold)}",
         )
-        rows += [(who, m) for m in one.matrices]
+        rows += [(who, m) for m in plot.matrices]
     if not rows:
         return Markup("")
     rows.sort(key=lambda pair: pair[1].threshold)
@@ -102,7 +102,7 @@ def _binary(plots: Mapping[str, ModelPlots]) -> Markup:
 
 
 def _classes(plots: Mapping[str, ModelPlots]) -> Markup:
-    known = {who: one.classes for who, one in plots.items() if one.classes}
+    known = {who: plot.classes for who, plot in plots.items() if plot.classes}
     if not known:
         return Markup("")
     count = max(len(table) for table in known.values())
@@ -167,7 +167,7 @@ def _confusions(who: str, table: Sequence[Sequence[float]]) -> Markup:
 
 
 def _scores(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
-    known = {who: one.histogram for who, one in plots.items() if one.histogram}
+    known = {who: plot.histogram for who, plot in plots.items() if plot.histogram}
     if not known:
         return Markup("")
     first = next(iter(known.values()))
@@ -200,10 +200,10 @@ def _scores(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
 
 
 def _calibration(plots: Mapping[str, ModelPlots], legends: Markup, label: str) -> Markup:
-    points = {who: one.calibration for who, one in plots.items() if one.calibration}
+    points = {who: plot.calibration for who, plot in plots.items() if plot.calibration}
     if not points:
         return Markup("")
-    two_labels = any(one.curve for one in plots.values())
+    two_labels = any(plot.curve for plot in plots.values())
     note = (
         "On the dashed line predictions are calibrated: of the rows predicted at 0.3, three in ten are positive."
         if two_labels
@@ -220,7 +220,7 @@ def _calibration(plots: Mapping[str, ModelPlots], legends: Markup, label: str) -
 
 
 def _errors(plots: Mapping[str, ModelPlots]) -> Markup:
-    known = {who: one for who, one in plots.items() if one.errors}
+    known = {who: plot for who, plot in plots.items() if plot.errors}
     if not known:
         return Markup("")
     shares = list(next(iter(known.values())).errors)

@@ -43,7 +43,7 @@ class FileLog:
         files, others = list_logs(settings.uri, self._reader.endings)
         if others and not files:
             endings = one_of(
-                [f"{one}{more}" for one in self._reader.endings for more in ("", ".gz")]
+                [f"{ending}{more}" for ending in self._reader.endings for more in ("", ".gz")]
             )
             self.note = f"no file of it ends in {endings} (there is {others[0]})"
         found = survey_logs(

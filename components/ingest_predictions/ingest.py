@@ -131,7 +131,7 @@ def _survey(store: Store, settings: LogSettings, log: Log) -> dict[LogFile, Surv
     uri = store.seen_logs_uri(digest_value(looked_with)[:VERSION_DIGITS])
     known = read_seen(uri)
     surveys = log.survey(known)
-    found = {file.uri: one for file, one in surveys.items()}
+    found = {file.uri: survey for file, survey in surveys.items()}
     if found != known:
         write_seen(uri, found)
     return surveys

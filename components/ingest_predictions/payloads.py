@@ -220,7 +220,10 @@ def _is_v2(tensors: Any) -> TypeGuard[list[Mapping[str, Any]]]:
     return (
         isinstance(tensors, list)
         and bool(tensors)
-        and all(isinstance(one, Mapping) and "name" in one and "shape" in one for one in tensors)
+        and all(
+            isinstance(tensor, Mapping) and "name" in tensor and "shape" in tensor
+            for tensor in tensors
+        )
     )
 
 

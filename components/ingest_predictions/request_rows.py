@@ -177,7 +177,7 @@ class RequestRows:
             cells.lines.append(one.line)
 
     def _to_table(self, file: LogFile, cells: _Cells) -> tuple[pa.Table, np.ndarray]:
-        failed = np.array([one is None for one in cells.answers], bool)
+        failed = np.array([answer is None for answer in cells.answers], bool)
         inputs, misfits = self._inputs(cells)
         kept = np.ones(len(failed), bool)
         for index, detail in misfits.items():
@@ -187,7 +187,7 @@ class RequestRows:
                 fault = Unreadable(MISFIT, cells.lines[index], detail=detail)
                 self._quarantine(cells.spans[index], file, fault)
         nothing = [0.0] * self._columns.outputs
-        numbers = [nothing if one is None else one for one in cells.answers]
+        numbers = [nothing if answer is None else answer for answer in cells.answers]
         predictions = np.array(numbers, np.float32).reshape(len(failed), self._columns.outputs)
         own = {
             "request_id": pa.array(cells.ids, pa.string()),
@@ -209,7 +209,9 @@ class RequestRows:
         arrays, misfits = [], dict[int, str]()
         columns = self._columns
         for name, column_type in columns.types.items():
-            array, faults = cast_cells([one.get(name) for one in cells.instances], column_type)
+            array, faults = cast_cells(
+                [instance.get(name) for instance in cells.instances], column_type
+            )
             for index, fault in faults.items():
                 misfits.setdefault(index, f"'{name}' {fault}")
             if name in columns.hashed:

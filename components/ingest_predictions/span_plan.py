@@ -97,7 +97,7 @@ class SpanPlanner:
             RetrainerError: If a span has tables of another component.
         """
         indices, unfinished = [], []
-        for index in sorted({span for one in surveys.values() for span in one.spans}):
+        for index in sorted({span for survey in surveys.values() for span in survey.spans}):
             end = self.periods.start(index + 1)
             if self.since is not None and end <= self.since:
                 continue
@@ -148,9 +148,9 @@ def _files_of(index: int, surveys: Mapping[LogFile, Survey]) -> tuple[dict[LogFi
     """List the files that have records of a span, and count the records that are in two of them."""
     files: dict[LogFile, str] = {}
     digests, copies = set(), 0
-    for file, one in surveys.items():
-        rows, digest = one.spans.get(index, (0, ""))
-        digest = f"{digest}{one.tails.get(index, '')}"
+    for file, survey in surveys.items():
+        rows, digest = survey.spans.get(index, (0, ""))
+        digest = f"{digest}{survey.tails.get(index, '')}"
         if digest in digests:
             # The same file under another name.
             copies += rows

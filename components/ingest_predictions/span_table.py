@@ -127,7 +127,9 @@ class SpanTable:
                 "quarantined": dict(self.counts.quarantined.most_common()),
             },
             "unknown_columns": dict(self.counts.unknown_columns.most_common(_MOST_KEPT)),
-            "sources": [{"rows": self._rows_by_file.get(one["uri"], 0), **one} for one in sources],
+            "sources": [
+                {"rows": self._rows_by_file.get(source["uri"], 0), **source} for source in sources
+            ],
         }
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (self._folder / RECORD_FILE).write_text(text, encoding="utf-8")

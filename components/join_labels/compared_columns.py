@@ -85,7 +85,7 @@ def make_bins(sample: pa.Table, predictions: Sequence[str], compare: dict[str, s
         if is_text(cells.type) or pa.types.is_null(cells.type):
             counts = pc.value_counts(cells.cast(pa.string()).drop_null()).to_pylist()
             counts.sort(key=lambda one: (-one["counts"], one["values"]))
-            values = tuple(one["values"] for one in counts[:_MOST_CLASSES])
+            values = tuple(count["values"] for count in counts[:_MOST_CLASSES])
             found.append(Bins(name, (column,), values=values))
         else:
             found.append(Bins(name, (column,), edges=_edges(cells)))

@@ -124,7 +124,7 @@ def _within_horizon(
     store: str, settings: LabelSettings, now: datetime
 ) -> tuple[list[PredictionSet], datetime | None]:
     """Return the newest predictions of each span that is not over for too long, and when the first of them began."""
-    newest = {one.span: one for one in list_predictions(store)}
+    newest = {prediction_set.span: prediction_set for prediction_set in list_predictions(store)}
     periods = span_periods(list(newest)) if newest else {}
     chosen: list[tuple[datetime, PredictionSet]] = []
     starts = []
@@ -156,11 +156,11 @@ def _label_type(store: str, schema_uri: str, settings: LabelSettings) -> ColumnT
 
 def _groups(predictions: Sequence[PredictionSet], most_rows: int) -> Iterator[list[PredictionSet]]:
     group: list[PredictionSet] = []
-    for one in predictions:
-        if group and sum(other.rows for other in group) + one.rows > most_rows:
+    for prediction_set in predictions:
+        if group and sum(other.rows for other in group) + prediction_set.rows > most_rows:
             yield group
             group = []
-        group.append(one)
+        group.append(prediction_set)
     if group:
         yield group
 

@@ -21,14 +21,14 @@ def hash_keys(columns: Sequence[pa.Array]) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         n unsigned integers of 64 bits, and whether each row has a key: no cell of it is missing.
     """
-    texts = [plain_texts(one) for one in columns]
+    texts = [plain_texts(column) for column in columns]
     present = np.ones(len(columns[0]), bool)
-    for one in texts:
-        present &= one.is_valid().to_numpy(zero_copy_only=False)
+    for text in texts:
+        present &= text.is_valid().to_numpy(zero_copy_only=False)
     frame = pd.DataFrame(
         {
-            number: one.fill_null("").to_numpy(zero_copy_only=False)
-            for number, one in enumerate(texts)
+            number: text.fill_null("").to_numpy(zero_copy_only=False)
+            for number, text in enumerate(texts)
         }
     )
     # Categories cost time where nearly every key is another one.

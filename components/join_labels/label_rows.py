@@ -252,7 +252,7 @@ def _label_batches(
     values = values.to_numpy(zero_copy_only=False).astype(np.float64)
     faulty = np.zeros(len(table), bool)
     for index, reasons in rows.faults.items():
-        wrong = [one for one in reasons if not _is_optional(one, settings)]
+        wrong = [reason for reason in reasons if not _is_optional(reason, settings)]
         if wrong:
             faulty[index] = True
             counts.note(f"{where}: {wrong[0]}")

@@ -31,9 +31,10 @@ class LabelSources:
     def fingerprints(self) -> list[list[str]]:
         """Return what changes when the labels do, without reading them where that is possible."""
         files = [
-            [one.uri, one.fingerprint if one.dated else digest_source(one)] for one in self.files
+            [file.uri, file.fingerprint if file.dated else digest_source(file)]
+            for file in self.files
         ]
-        return [*files, *([one.span, one.version] for one in self.spans)]
+        return [*files, *([span.span, span.version] for span in self.spans)]
 
 
 def find_label_sources(store: str, pattern: str, since: datetime | None) -> LabelSources:
@@ -59,7 +60,7 @@ def find_label_sources(store: str, pattern: str, since: datetime | None) -> Labe
     if not PLACEHOLDER.search(pattern):
         return LabelSources(files=_find_files(pattern))
     try:
-        found = {one.name: one for one in find_spans(pattern)}
+        found = {span.name: span for span in find_spans(pattern)}
     except NoSpansError:
         return LabelSources()
     recent = _recent(list(found), pattern, since)

@@ -173,16 +173,16 @@ class Matcher:
     def __post_init__(self) -> None:
         owners, rows, keys = [], [], []
         self._expected = []
-        for number, one in enumerate(self.spans):
-            chosen = _newest_of_each_key(one)
+        for number, span in enumerate(self.spans):
+            chosen = _newest_of_each_key(span)
             owners.append(np.full(len(chosen), number, np.int32))
             rows.append(chosen)
-            keys.append(one.keys[chosen])
-            expected = np.zeros(len(one.keys), bool)
+            keys.append(span.keys[chosen])
+            expected = np.zeros(len(span.keys), bool)
             expected[chosen] = True
             self._expected.append(expected)
-            shared = int(one.usable.sum()) - len(chosen)
-            self._counts.append(Counter({**one.counts, "shared_key": shared}))
+            shared = int(span.usable.sum()) - len(chosen)
+            self._counts.append(Counter({**span.counts, "shared_key": shared}))
         every = np.concatenate([np.array([], np.uint64), *keys])
         order = np.argsort(every, kind="stable")
         self._keys = every[order]
@@ -224,10 +224,10 @@ class Matcher:
         chosen = self._waiting[0]
         owners = self._owners[chosen["slot"]]
         result = []
-        for number, one in enumerate(self.spans):
+        for number, span in enumerate(self.spans):
             own = chosen[owners == number]
             rows = self._rows[own["slot"]]
-            count = len(one.keys)
+            count = len(span.keys)
             values, weights = np.full(count, np.nan), np.full(count, np.nan)
             at = np.full(count, NO_TIME)
             values[rows], weights[rows], at[rows] = own["value"], own["weight"], own["at"]
@@ -240,10 +240,10 @@ class Matcher:
         self, labels: LabelBatch, which: np.ndarray, slots: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         wrong = np.zeros(len(which), bool)
-        for number, one in enumerate(self.spans):
-            if len(one.several):
+        for number, span in enumerate(self.spans):
+            if len(span.several):
                 own = (self._owners[slots] == number) & labels.rowless[which]
-                wrong |= own & np.isin(labels.keys[which], one.several)
+                wrong |= own & np.isin(labels.keys[which], span.several)
         return self._drop(which, slots, wrong, "ambiguous")
 
     def _without_early(

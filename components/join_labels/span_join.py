@@ -213,7 +213,7 @@ def _periods(occurred: np.ndarray) -> tuple[list[int], np.ndarray, int]:
         starts, periods = np.unique(floors, return_inverse=True)
         if len(starts) <= _MOST_HOURS:
             break
-    return [int(one) for one in starts], periods, length
+    return [int(start) for start in starts], periods, length
 
 
 def _coverage(starts: list[int], counts: np.ndarray, length: int) -> tuple[Coverage, ...]:

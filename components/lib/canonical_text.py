@@ -77,7 +77,7 @@ def plain_texts(column: pa.Array) -> pa.Array:
     elif not pa.types.is_floating(column.type):
         return column.cast(pa.string())
     texts, indices = distinct_texts(column)
-    plain = pa.array([None if one is None else one.decode() for one in texts], pa.string())
+    plain = pa.array([None if text is None else text.decode() for text in texts], pa.string())
     return plain.take(pa.array(indices, mask=indices < 0))
 
 

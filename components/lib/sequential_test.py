@@ -140,7 +140,7 @@ class Comparison:
             name: [float(one) for one in (arm.rows, arm.total, arm.squares)]
             for name, arm in zip(_ARMS, (self.baseline, self.canary), strict=True)
         }
-        return {"margin": self.margin, **arms, "log_bets": [float(one) for one in self.log_bets]}
+        return {"margin": self.margin, **arms, "log_bets": [float(bet) for bet in self.log_bets]}
 
     @property
     def log_evidence(self) -> np.ndarray:
@@ -182,7 +182,7 @@ class Comparison:
         edge = min(_EDGE, (high - low) / 4)
         centre = np.clip((total + _PRIOR_ROWS * _PRIOR_MEAN) / rows, low + edge, high - edge)
         arms = (self.baseline, self.canary)
-        spread = sum(one.squares - one.total**2 / np.maximum(one.rows, 1) for one in arms)
+        spread = sum(arm.squares - arm.total**2 / np.maximum(arm.rows, 1) for arm in arms)
         variance = (spread + _PRIOR_ROWS * centre * (1 - centre)) / rows
         return centre, np.sqrt(np.maximum(variance, _FLOOR))
 

@@ -38,8 +38,8 @@ def version_uses(store: str, version: int) -> list[VersionUse]:
 
 def describe_uses(version: int, uses: Sequence[VersionUse]) -> str:
     """Describe why a version can't be deleted, and what to do."""
-    what = "; ".join(one.what for one in uses)
-    fixes = "; ".join(dict.fromkeys(one.fix for one in uses))
+    what = "; ".join(use.what for use in uses)
+    fixes = "; ".join(dict.fromkeys(use.fix for use in uses))
     return f"version {version} can't be deleted: {what}. First {fixes}."
 
 

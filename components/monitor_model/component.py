@@ -70,7 +70,9 @@ def monitor_model(
         record.verdict = monitored.verdict
         record.note(
             detected=monitored.detected,
-            changes=[f"{one.name}: {one.before} -> {one.after}" for one in monitored.changes],
-            incidents=[f"{one.id}: {one.state}" for one in monitored.incidents],
+            changes=[
+                f"{change.name}: {change.before} -> {change.after}" for change in monitored.changes
+            ],
+            incidents=[f"{incident.id}: {incident.state}" for incident in monitored.incidents],
         )
     return (monitored.verdict, monitored.detected)

@@ -141,7 +141,7 @@ class ErrorStream:
     @property
     def rows(self) -> int:
         """How many rows of spans went through."""
-        return sum(one.rows for one in self.spans)
+        return sum(span.rows for span in self.spans)
 
     def add(self, span: str, version: str, errors: Errors) -> "ErrorStream":
         """Return the stream after one more span, which may be without rows.
@@ -175,8 +175,8 @@ class ErrorStream:
         so neither weekends nor days that differ by nature are a change, however many rows they have.
         """
         place = self.alarm.place if self.alarm else max(0, len(self.spans) - 1)
-        before = [one for one in self.spans[:place] if one.rows]
-        after = [one for one in self.spans[place:] if one.rows][-RECENT_SPANS:]
+        before = [span for span in self.spans[:place] if span.rows]
+        after = [span for span in self.spans[place:] if span.rows][-RECENT_SPANS:]
         if not after:
             before, after = before[:-1], before[-1:]
         usual = float(np.mean([one.mean for one in before])) if before else self.usual
@@ -202,7 +202,7 @@ class ErrorStream:
             "row_deviation": self.row_deviation,
             "chunk_deviation": self.chunk_deviation,
             "spans": [
-                {**asdict(one), "mean": one.mean if one.rows else None} for one in self.spans
+                {**asdict(span), "mean": span.mean if span.rows else None} for span in self.spans
             ],
             "alarm": asdict(self.alarm) if self.alarm else None,
             "found": dict(self.found),

@@ -123,7 +123,7 @@ def start_record(reference: Reference, settings: LossTestSettings, serving: str)
     return QualityRecord(
         settings.digest(),
         tuple(baselines),
-        {one.name: _start(one) for one in baselines},
+        {baseline.name: _start(baseline) for baseline in baselines},
     )
 
 
@@ -177,7 +177,7 @@ def add_span(
         version: The champion's number; rows of others are left out.
         spans: How many spans' sums are kept.
     """
-    sums = {one.name: LossSums() for one in record.baselines}
+    sums = {baseline.name: LossSums() for baseline in record.baselines}
     invalid = 0
     for labels, predictions, weights, columns in _batches(joined, version, record.baselines):
         for loss in LOSSES[problem]:
@@ -190,10 +190,12 @@ def add_span(
                 capped, own = np.minimum(losses[kept], one.cap), weights[kept]
                 sums[one.name] = sums[one.name].plus(_sums(capped, own))
     tests, alarmed = {}, dict(record.alarmed)
-    for one in record.baselines:
-        tests[one.name] = test = _after(SpanTest.of(record.tests[one.name]), one, sums[one.name])
-        if float(test.log_evidence) >= -np.log(one.alpha):
-            alarmed.setdefault(one.name, joined.span)
+    for baseline in record.baselines:
+        tests[baseline.name] = test = _after(
+            SpanTest.of(record.tests[baseline.name]), baseline, sums[baseline.name]
+        )
+        if float(test.log_evidence) >= -np.log(baseline.alpha):
+            alarmed.setdefault(baseline.name, joined.span)
     kept_sums = {"span": joined.span, "sums": {name: one.content() for name, one in sums.items()}}
     seen = {**record.spans, joined.span: joined.version}
     return replace(
@@ -217,10 +219,10 @@ def recent(record: QualityRecord, name: str) -> LossSums:
 
 def clear_alarms(record: QualityRecord) -> QualityRecord:
     """Begin the tests again whose alarm is over: the newest spans are within the bound."""
-    for one in record.baselines:
-        mean = recent(record, one.name).mean
-        if one.name in record.alarmed and mean is not None and mean <= one.allowed:
-            record = without_test(record, one.name, _start(one))
+    for baseline in record.baselines:
+        mean = recent(record, baseline.name).mean
+        if baseline.name in record.alarmed and mean is not None and mean <= baseline.allowed:
+            record = without_test(record, baseline.name, _start(baseline))
     return record
 
 
@@ -253,7 +255,7 @@ def _batches(
     if first is None:
         return
     about = read_columns(first.schema)
-    wanted = {name for one in baselines for name in one.slice}
+    wanted = {name for baseline in baselines for name in baseline.slice}
     columns = {name: about.inputs[name] for name in sorted(wanted) if name in about.inputs}
     read = ["model_version", *about.predictions, LABEL, WEIGHT, *columns.values()]
     for batch in read_joined(joined, list(dict.fromkeys(read))):

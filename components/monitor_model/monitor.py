@@ -305,7 +305,7 @@ def _manifest(monitored: Monitored, history: list[LookRecord]) -> dict[str, Any]
         "window": newest.window if newest else "",
         "champion": newest.champion if newest else None,
         "signals": [
-            {"state": str(one.state), "since": one.since, **one.last.content()}
-            for one in monitored.states.states.values()
+            {"state": str(state.state), "since": state.since, **state.last.content()}
+            for state in monitored.states.states.values()
         ],
     }

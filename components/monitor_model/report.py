@@ -102,7 +102,7 @@ def _facts(contents: Contents, newest: LookRecord | None) -> dict[str, object]:
         facts["champion"] = f"version {contents.champion}{since}"
     facts["newest span"] = "none"
     if newest and newest.window:
-        rows = sum(int(one.get("rows") or 0) for one in newest.spans.values())
+        rows = sum(int(span.get("rows") or 0) for span in newest.spans.values())
         facts["newest span"] = f"{newest.window}, {plural(rows, 'row')}"
     facts["look"] = f"{newest.number}, {newest.at[:16].replace('T', ' ')} UTC" if newest else "none"
     maturity = contents.maturity
@@ -119,15 +119,15 @@ def _errors(errors: Sequence[str]) -> Markup:
     return Markup("<h2>Could not be judged</h2>{}").format(
         Markup("").join(
             Markup('<div class="card" style="border-left:4px solid var(--bad)">{}</div>').format(
-                one
+                error
             )
-            for one in errors
+            for error in errors
         )
     )
 
 
 def _open_signals(states: Sequence[SignalState], history: Sequence[LookRecord]) -> Markup:
-    found = sorted((one for one in states if one.state in _COLORS), key=_rank)
+    found = sorted((state for state in states if state.state in _COLORS), key=_rank)
     if not found:
         return Markup('<h2>Detected and suspected</h2><p class="good">None.</p>')
     cards = Markup("").join(_card(one, history) for one in found[:_MOST_CARDS])
@@ -185,7 +185,7 @@ def _incidents(incidents: Sequence[Incident]) -> Markup:
 def _section(
     kind: Kind, title: str, states: Sequence[SignalState], history: Sequence[LookRecord]
 ) -> Markup:
-    found = sorted((one for one in states if one.kind == kind), key=_rank)
+    found = sorted((state for state in states if state.kind == kind), key=_rank)
     if not found:
         return Markup("")
     rows = [
@@ -211,7 +211,7 @@ def _section(
 
 def _charts(states: Sequence[SignalState], history: Sequence[LookRecord]) -> Markup:
     """Draw the signals that are nearest to their bounds; those that are detected are drawn on top."""
-    quiet = sorted((one for one in states if one.state not in _COLORS), key=_distance)
+    quiet = sorted((state for state in states if state.state not in _COLORS), key=_distance)
     charts = [
         Markup('<div class="card"><h3>{}</h3>{}</div>').format(isolated(one.last.subject), chart)
         for one in quiet[:_MOST_CHARTS]
@@ -247,14 +247,15 @@ def _looks(history: Sequence[LookRecord]) -> Markup:
     rows = []
     for look in list(reversed(history))[:_MOST_LOOKS]:
         counts = {
-            outcome: sum(one.outcome == outcome for one in look.signals) for outcome in Outcome
+            outcome: sum(signal.outcome == outcome for signal in look.signals)
+            for outcome in Outcome
         }
         rows.append(
             [
                 look.number,
                 unbroken(look.window or "none"),
                 look.champion,
-                f"{sum(int(one.get('rows') or 0) for one in look.spans.values()):,}",
+                f"{sum(int(span.get('rows') or 0) for span in look.spans.values()):,}",
                 counts[Outcome.BREACHED],
                 counts[Outcome.OK],
                 counts[Outcome.SILENT],

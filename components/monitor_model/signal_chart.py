@@ -63,10 +63,10 @@ def signal_chart(name: str, points: Sequence[Point]) -> Markup:
     Returns:
         SVG; empty if there are fewer than two values, or all are 0.
     """
-    values = [one.value for one in points if _is_known(one.value)]
+    values = [point.value for point in points if _is_known(point.value)]
     if len(values) < 2 or not any(values):
         return Markup("")
-    bounds = [one.bound for one in points if _is_known(one.bound)]
+    bounds = [point.bound for point in points if _is_known(point.bound)]
     known = [float(one) for one in (*values, *bounds) if one is not None]
     low, high = min(known), max(known)
     # Shares and distances are read from zero on, a metric between 0.7 and 0.8 is not.
@@ -80,8 +80,8 @@ def signal_chart(name: str, points: Sequence[Point]) -> Markup:
     def y(value: float) -> float:
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * (value - low) / reach
 
-    newest = next(one for one in reversed(points) if _is_known(one.value))
-    bound = next((one.bound for one in reversed(points) if _is_known(one.bound)), None)
+    newest = next(point for point in reversed(points) if _is_known(point.value))
+    bound = next((point.bound for point in reversed(points) if _is_known(point.bound)), None)
     corner = f"{number(newest.value or 0.0)}" + (
         "" if bound is None else f", bound {number(bound)}"
     )
@@ -105,8 +105,8 @@ def _path(
 ) -> str:
     """Draw a line that is broken where there is no value."""
     steps, pen = [], "M"
-    for place, one in enumerate(points):
-        value = getattr(one, what)
+    for place, point in enumerate(points):
+        value = getattr(point, what)
         if not _is_known(value):
             pen = "M"
             continue
@@ -120,13 +120,13 @@ def _path(
 
 def _dots(points: Sequence[Point], x: Callable[[int], float], y: Callable[[float], float]) -> str:
     parts = []
-    for place, one in enumerate(points):
-        height = y(one.value) if one.value is not None and _is_known(one.value) else None
-        said = "not judged" if one.outcome == Outcome.SILENT else str(one.outcome)
-        value = "" if height is None else f" {number(one.value or 0.0)}"
+    for place, point in enumerate(points):
+        height = y(point.value) if point.value is not None and _is_known(point.value) else None
+        said = "not judged" if point.outcome == Outcome.SILENT else str(point.outcome)
+        value = "" if height is None else f" {number(point.value or 0.0)}"
         parts.append(
             f'<circle cx="{x(place):.1f}" cy="{HEIGHT - _BOTTOM if height is None else height:.1f}" r="2.8" '
-            f'fill="{_COLORS[one.outcome]}"><title>{escape(one.window)}: {said}{value}</title></circle>'
+            f'fill="{_COLORS[point.outcome]}"><title>{escape(point.window)}: {said}{value}</title></circle>'
         )
     return "".join(parts)
 

@@ -163,7 +163,7 @@ def _is_usual(period: Period, periods: Mapping[str, Period]) -> bool:
 def _missing(names: Sequence[str], periods: Mapping[str, Period]) -> int:
     if len(names) < 2 or not periods:
         return 0
-    shortest = min(one.end - one.start for one in periods.values())
+    shortest = min(period.end - period.start for period in periods.values())
     between = sum(
         (periods[after].start - periods[before].end for before, after in itertools.pairwise(names)),
         timedelta(),

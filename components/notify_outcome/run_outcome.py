@@ -199,12 +199,12 @@ def _read_local(store: str, key: RunKey) -> dict[str, _LocalTask]:
         name: _LocalTask(
             # kfp numbers further tasks of a component: push-model-2.
             re.sub(r"-\d+$", "", name).replace("-", "_"),
-            str(one.get("state")),
-            str(one.get("error") or ""),
-            tuple(one.get("reports") or ()),
-            one.get("metrics") or {},
+            str(task.get("state")),
+            str(task.get("error") or ""),
+            tuple(task.get("reports") or ()),
+            task.get("metrics") or {},
         )
-        for name, one in tasks.items()
+        for name, task in tasks.items()
     }
 
 

@@ -155,8 +155,8 @@ def publish(
             pool.submit(fs.copy, f"{start}/{folder}/{name}", f"{path}/{name}")
             for folder, name in names
         ]
-        for one in copies:
-            one.result()
+        for copy in copies:
+            copy.result()
     write_json(join(uri, RECORD_FILE), record)
 
 
@@ -268,25 +268,25 @@ def _write_results(of_all: tuple[int, Iterable[Result]], uri: str) -> None:
 
 def _read_results(source: SourceSpan, work: SpanWork, uri: str) -> list[SourcePredictions]:
     results = sorted(read_json(uri), key=lambda one: int(one["number"]))
-    for one in results:
-        if "failed" in one:
-            raise RetrainerError(one["failed"])
-    empty = [one["no_rows"] for one in results if "no_rows" in one]
+    for result in results:
+        if "failed" in result:
+            raise RetrainerError(result["failed"])
+    empty = [result["no_rows"] for result in results if "no_rows" in result]
     if len(empty) == len(results):
         raise no_rows([file.uri for file in source.files]) if empty[1:] else NoRowsError(empty[0])
-    found = dict.fromkeys(name for one in results for name in one.get("columns", ()))
+    found = dict.fromkeys(name for result in results for name in result.get("columns", ()))
     there = [*found, *work.wanted.changes.derived]
     work.wanted.required().check_names(there, source.files[0].uri)
     return [
         SourcePredictions(
-            one["number"],
-            tuple(one["files"]),
-            one["rows"],
-            one["errors"],
-            tuple(one["first_error"]) if one["first_error"] else None,
-            one["folder"],
+            result["number"],
+            tuple(result["files"]),
+            result["rows"],
+            result["errors"],
+            tuple(result["first_error"]) if result["first_error"] else None,
+            result["folder"],
         )
-        for one in results
+        for result in results
     ]
 
 

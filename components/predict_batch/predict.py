@@ -139,7 +139,7 @@ def predict_spans(
     who = f"model (version {version.version})"
     loaded = load_model(version.uri, who)
     wanted = WantedColumns(settings, loaded.kinds, who)
-    periods = span_periods([one.name for one in spans], pattern)
+    periods = span_periods([span.name for span in spans], pattern)
     work = SpanWork(
         version,
         wanted,
@@ -148,11 +148,11 @@ def predict_spans(
     )
     key = settings.rows.read_key()
     sets, reused = [], 0
-    for number, one in enumerate(spans):
+    for number, span in enumerate(spans):
         progress("scoring spans", number, len(spans))
-        folder = one.name.replace("/", "-")
-        home = join(output, folder) if output else Store(store).predictions_of_span_uri(one.name)
-        made, was_there = predict_span(one, home, work, loaded, key, beam_args)
+        folder = span.name.replace("/", "-")
+        home = join(output, folder) if output else Store(store).predictions_of_span_uri(span.name)
+        made, was_there = predict_span(span, home, work, loaded, key, beam_args)
         sets.append(made)
         reused += was_there
     predicted = Predicted(tuple(sets), version.version, _verdict(sets, reused, version))

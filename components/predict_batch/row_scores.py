@@ -34,7 +34,7 @@ class ScoredRows(NamedTuple):
     @property
     def failed(self) -> int:
         """How many rows have no prediction."""
-        return sum(one is not None for one in self.errors or ())
+        return sum(error is not None for error in self.errors or ())
 
 
 class Scorer:

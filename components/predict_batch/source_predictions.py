@@ -119,7 +119,7 @@ class SourceWriter:
         self._part.write(table)
         self._errors += scored.failed
         if scored.failed and self._first_error is None:
-            index = next(i for i, one in enumerate(scored.errors or ()) if one is not None)
+            index = next(i for i, error in enumerate(scored.errors or ()) if error is not None)
             reason = (scored.errors or [""])[index] or ""
             self._first_error = (int(scored.numbers[index]), reason)
 

@@ -72,7 +72,9 @@ def architecture(info: Mapping[str, Any]) -> str:
     ):
         values = info.get(key)
         if values:
-            parts.append(f"{title}: {', '.join(f'{name} {one}' for name, one in values.items())}.")
+            parts.append(
+                f"{title}: {', '.join(f'{name} {value}' for name, value in values.items())}."
+            )
     return " ".join(parts)
 
 

@@ -106,7 +106,7 @@ def _considerations(card: Mapping[str, Any]) -> dict[str, object]:
 def _data_and_training(info: Mapping[str, Any]) -> dict[str, object]:
     schema = info.get("schema") or {}
     return {
-        **{one["name"].capitalize(): one["description"] for one in datasets(info)},
+        **{dataset["name"].capitalize(): dataset["description"] for dataset in datasets(info)},
         "Data digest": info.get("data_digest"),
         "Code digest": info.get("code_digest"),
         "Schema": f"number {schema['number']}, digest {schema['digest'][:12]}"

@@ -109,8 +109,11 @@ class ServedModel(tf.Module):
         }
         known = {
             id(handle)
-            for one in tf.train.TrackableView(self).descendants()
-            for handle in (getattr(one, "resource_handle", None), getattr(one, "handle", None))
+            for descendant in tf.train.TrackableView(self).descendants()
+            for handle in (
+                getattr(descendant, "resource_handle", None),
+                getattr(descendant, "handle", None),
+            )
             if handle is not None
         }
         if captured - known:

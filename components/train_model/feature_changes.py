@@ -135,7 +135,7 @@ def _compare(
     if new.dtype.kind not in "iu":
         return Same() if np.mean(new == old) > 0.99 else Changed("has other values")
     if size is not None:
-        fitting = [one for one in vocabularies if _fits(one, new, old, size)]
+        fitting = [vocabulary for vocabulary in vocabularies if _fits(vocabulary, new, old, size)]
         if fitting:
             # The one that leaves the fewest buckets for other words.
             return _by_words(max(fitting, key=lambda one: len(one.new)), size)

@@ -92,7 +92,9 @@ def describe_layers(model: keras.Model) -> dict[str, LayerRecord]:
     records = {}
     for operation in operations:
         inputs = (
-            [names.get(id(one), "") for one in _producers(operation, names)] if functional else []
+            [names.get(id(producer), "") for producer in _producers(operation, names)]
+            if functional
+            else []
         )
         records[names[id(operation)]] = LayerRecord(
             name=names[id(operation)],

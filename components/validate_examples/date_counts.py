@@ -80,7 +80,9 @@ def _date_columns(part: SpanPart) -> list[str]:
         with open_parquet(join(part.uri, name)) as file:
             texts = [one.name for one in file.schema_arrow if pa.types.is_string(one.type)]
             groups = range(file.metadata.num_row_groups)
-            filled = next((one for one in groups if file.metadata.row_group(one).num_rows), None)
+            filled = next(
+                (group for group in groups if file.metadata.row_group(group).num_rows), None
+            )
             if not texts or filled is None:
                 continue
             head = file.read_row_group(filled, columns=texts)

@@ -75,7 +75,9 @@ def read_distances(
             if one.type in _MEASURE_NAMES
         ]
         if distances:
-            found[column] = max(distances, key=lambda one: one.value / max(one.threshold, 1e-12))
+            found[column] = max(
+                distances, key=lambda distance: distance.value / max(distance.threshold, 1e-12)
+            )
     return found
 
 

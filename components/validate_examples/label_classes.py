@@ -58,9 +58,9 @@ def count_rate(column: Column) -> LabelCounts | None:
 def may_be_classes(columns: Sequence[Column]) -> bool:
     """Return whether a label may be classes by its statistics: integers from 0 up, few enough."""
     return all(
-        one.is_number and one.minimum >= 0 and one.maximum < MOST_CLASSES
-        for one in columns
-        if one.filled
+        column.is_number and column.minimum >= 0 and column.maximum < MOST_CLASSES
+        for column in columns
+        if column.filled
     )
 
 

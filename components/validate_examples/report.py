@@ -136,8 +136,8 @@ def _with_code(text: str) -> Markup:
 
 def _cards(window: Window, result: ValidationResult) -> Markup:
     lookup = _Lookup(window)
-    features = [*lookup.splits.values(), *(one.features for one in window.spans.values())]
-    columns = dict.fromkeys(name for one in features for name in one)
+    features = [*lookup.splits.values(), *(span.features for span in window.spans.values())]
+    columns = dict.fromkeys(name for feature in features for name in feature)
     found: dict[str, list[Finding]] = {}
     for finding in result.findings:
         found.setdefault(finding.column, []).append(finding)
@@ -191,7 +191,9 @@ def _distances(column: str, window: Window, result: ValidationResult) -> Markup:
         if normal := result.normal_drift.get(column):
             parts.append(Markup('<div class="soft line">{}</div>').format(normal))
     if column in result.skew:
-        found = any(one.kind == SKEW and one.column == column for one in result.findings)
+        found = any(
+            finding.kind == SKEW and finding.column == column for finding in result.findings
+        )
         parts.append(_distance_line("training to evaluation", result.skew[column], found))
         if normal := result.normal_skew.get(column):
             parts.append(Markup('<div class="soft line">{}</div>').format(normal))
@@ -237,7 +239,7 @@ def _spans(window: Window) -> Markup:
     spans = {span: one.statistics for span, one in window.spans.items()}
     cells, name, values = label_cells(index, spans)
     counts = window.label_counts
-    classes = sorted({value for one in counts.values() for value in one.counts})
+    classes = sorted({value for count in counts.values() for value in count.counts})
     if len(classes) > 2 or not set(classes) <= {0, 1}:
         cells, name = _class_cells(window, classes), ""
     table = span_table(index, spans, cells)
@@ -255,7 +257,9 @@ def _spans(window: Window) -> Markup:
 def _class_cells(window: Window, classes: Sequence[int]) -> dict[str, list[object]]:
     """Return the share of each class of the label by span; the rarest together if there are many."""
     label, counts = window.index.label, window.label_counts
-    total = {value: sum(one.counts.get(value, 0) for one in counts.values()) for value in classes}
+    total = {
+        value: sum(count.counts.get(value, 0) for count in counts.values()) for value in classes
+    }
     shown = sorted(sorted(classes, key=lambda value: -total[value])[:MAX_CLASSES])
     cells: dict[str, list[object]] = {}
     for value in shown:
@@ -281,13 +285,13 @@ def _quarantined(rows: Sequence[QuarantinedRows]) -> Markup:
         ["span", "rows", "cause", "reason", "first rows"],
         [
             [
-                unbroken(one.span),
-                f"{one.rows:,}",
-                one.cause,
-                _wide(one.reason, 150),
-                _wide(Markup("<br>").join(one.examples), 520),
+                unbroken(row.span),
+                f"{row.rows:,}",
+                row.cause,
+                _wide(row.reason, 150),
+                _wide(Markup("<br>").join(row.examples), 520),
             ]
-            for one in rows
+            for row in rows
         ],
     )
     return title.format(table)

@@ -65,7 +65,7 @@ def run_checks(analysis: Analysis, settings: Settings) -> ValidationResult:
 
 
 def _reasons(baselines: Mapping[str, Baseline]) -> dict[str, str]:
-    return {column: one.normal for column, one in baselines.items() if one.normal}
+    return {column: baseline.normal for column, baseline in baselines.items() if baseline.normal}
 
 
 def _without_repeats(findings: Sequence[Finding]) -> list[Finding]:

@@ -120,14 +120,14 @@ class Window:
         }
         rates = {span: count_rate(column) for span, column in columns.items() if column.filled}
         if all(rates.values()):
-            return {span: one for span, one in rates.items() if one is not None}
+            return {span: rate for span, rate in rates.items() if rate is not None}
         examples = self.examples
         if examples is None or not may_be_classes(list(columns.values())):
             return {}
         counts = {span: count_classes(span_parts(examples, span), label) for span in rates}
         if not all(counts.values()):
             return {}
-        return {span: one for span, one in counts.items() if one is not None}
+        return {span: count for span, count in counts.items() if count is not None}
 
 
 def span_parts(examples: Examples, span: str) -> list[SpanPart]:

@@ -69,7 +69,7 @@ def decide(
         actor: Who looks.
         now: The time.
     """
-    violated = [one for one in look.guards if one.violated]
+    violated = [guard for guard in look.guards if guard.violated]
     if violated:
         reason = "; ".join(one.words for one in violated)
         return Decision(rollout.aborted(f"a guard is violated: {reason}", actor, now))
@@ -92,7 +92,7 @@ def decide(
     what = "as shadow" if rollout.state == RolloutState.SHADOW else f"at {rollout.percent} %"
     reason = (
         f"passed {what}: {plural(look.requests, 'request')} in {elapsed:.0f} s, no guard is violated ("
-        f"{'; '.join(one.words for one in look.guards)})"
+        f"{'; '.join(guard.words for guard in look.guards)})"
     )
     return Decision(rollout.advanced(settings, reason, actor, now))
 
@@ -109,8 +109,8 @@ def _missing(stage: Stage, look: Look, since: str) -> list[str]:
     # Where the new version answers everything, there is nothing to compare it with.
     if stage.percent < 100 and look.requests:
         missing.extend(
-            f"{one.name} has compared {one.rows:,} of {one.min_rows:,} rows of the new version in this stage"
-            for one in look.guards
-            if one.rows < one.min_rows
+            f"{guard.name} has compared {guard.rows:,} of {guard.min_rows:,} rows of the new version in this stage"
+            for guard in look.guards
+            if guard.rows < guard.min_rows
         )
     return missing

@@ -73,7 +73,7 @@ class GuardState:
         return {
             "settings": dict(self.settings),
             "reference": self.reference,
-            "comparisons": [one.content() for one in self.comparisons],
+            "comparisons": [comparison.content() for comparison in self.comparisons],
             "stage": self.stage,
             "stage_rows": self.stage_rows,
         }
@@ -83,12 +83,14 @@ class GuardState:
         """Logarithm of the evidence that the guard is violated: the mean over its comparisons."""
         if not self.comparisons:
             return 0.0
-        return log_mean([float(one.log_evidence) for one in self.comparisons])
+        return log_mean([float(comparison.log_evidence) for comparison in self.comparisons])
 
     @property
     def largest(self) -> Comparison | None:
         """The comparison with the most evidence; None if there is none yet."""
-        return max(self.comparisons, key=lambda one: float(one.log_evidence), default=None)
+        return max(
+            self.comparisons, key=lambda comparison: float(comparison.log_evidence), default=None
+        )
 
 
 def _failed(rows: pd.DataFrame, settings: Mapping[str, Any], _: list[Any]) -> list[np.ndarray]:

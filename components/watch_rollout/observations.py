@@ -125,7 +125,7 @@ def key_text(values: pd.Series) -> pd.Series:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return values.astype(str)
     # A null's index is -1.
-    known = np.array([*("" if one is None else one.decode() for one in texts), ""], object)
+    known = np.array([*("" if text is None else text.decode() for text in texts), ""], object)
     return pd.Series(known[which], values.index, object)
 
 

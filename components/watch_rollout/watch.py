@@ -96,8 +96,8 @@ def watch(
         roll_back_registry(store, rollout)
     plan = partial(follow_plan, store, section, actor)
     reconciler = Reconciler(store, pipeline, plan, actor, timing)
-    results = [reconciler.reconcile(name, one) for name, one in services.items()]
-    failed = {one.service: one.error for one in results if one.error}
+    results = [reconciler.reconcile(name, service) for name, service in services.items()]
+    failed = {result.service: result.error for result in results if result.error}
     complete_rollout(store, results, actor)
     rollout = RolloutRecords(store).newest().rollout
     if rollout is None:
@@ -155,7 +155,7 @@ def look_at(
     before = Progress(**rollout.progress)
     progress, notes = _observe(rollout, before, settings)
     share = settings.alpha / max(1, len(settings.guards))
-    states = {name: GuardState.of(one) for name, one in progress.guards.items()}
+    states = {name: GuardState.of(guard) for name, guard in progress.guards.items()}
     readings = [
         GuardReading(
             name,
@@ -178,7 +178,7 @@ def _observe(
     rollout: Rollout, before: Progress, settings: RolloutSettings
 ) -> tuple[Progress, list[str]]:
     began = datetime.fromisoformat(rollout.changes[0].at)
-    stages = [datetime.fromisoformat(one.at).timestamp() for one in rollout.changes]
+    stages = [datetime.fromisoformat(change.at).timestamp() for change in rollout.changes]
     columns = metric_columns(settings)
     observed = read_observations(
         Reading(settings.observations, began, before.seen, columns), rollout.stable, rollout.canary
@@ -229,7 +229,7 @@ def join_labels(observed: Observations, labels: Observations, key: tuple[str, ..
     """
     named = list(key)
     right = labels.rows.rename(columns={"_new": "_new_label"})
-    right = right.dropna(subset=[one for one in right.columns if one != "_new_label"])
+    right = right.dropna(subset=[column for column in right.columns if column != "_new_label"])
     right = right.assign(**{name: key_text(right[name]) for name in key}).drop_duplicates(named)
     left = observed.rows.assign(**{name: key_text(observed.rows[name]) for name in key})
     joined = left.merge(right, on=named, suffixes=("", "_label"))

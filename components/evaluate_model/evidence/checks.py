@@ -89,8 +89,8 @@ def judge_differences(
     """
     significance = settings.significance
     assert significance is not None
-    overall = [one for one in differences if not one.slice_key]
-    slices = [one for one in differences if one.slice_key]
+    overall = [difference for difference in differences if not difference.slice_key]
+    slices = [difference for difference in differences if difference.slice_key]
     checks = [
         _judge_all_rows(one, directions[one.metric], significance, champion, settings.cluster)
         for one in overall
@@ -221,7 +221,7 @@ def _judge_gaps(
         if one.rows >= settings.slices.min_rows and _has_evidence(one):
             groups[one.metric, _columns(one.slice_key)].append(one)
     for (metric, columns), members in groups.items():
-        largest = sorted(members, key=lambda one: -one.rows)[:MOST_COMPARED]
+        largest = sorted(members, key=lambda member: -member.rows)[:MOST_COMPARED]
         if len(largest) > 1:
             level = 1 - significance.confidence
             yield _judge_gap(metric, columns, largest, directions[metric], most, settings, level)
@@ -238,9 +238,9 @@ def _judge_gap(
 ) -> EvidenceCheck:
     """Judge the widest gap between some slices, or the widest of those that are too wide and not by chance."""
     first, second = np.triu_indices(len(members), 1)
-    values = np.array([one.challenger for one in members])
-    squares = np.array([one.challenger_error for one in members]) ** 2
-    freedoms = np.array([one.freedom for one in members])
+    values = np.array([member.challenger for member in members])
+    squares = np.array([member.challenger_error for member in members]) ** 2
+    freedoms = np.array([member.freedom for member in members])
     gaps = np.abs(values[first] - values[second])
     errors = np.sqrt(squares[first] + squares[second])
     freedom = np.minimum(freedoms[first], freedoms[second])

@@ -118,8 +118,11 @@ def compare_on_evidence(
         if value.undefined
     }
     differences = [
-        replace(one, undefined=undefined.get((slice_name(one.slice_key), one.metric), ""))
-        for one in differences
+        replace(
+            difference,
+            undefined=undefined.get((slice_name(difference.slice_key), difference.metric), ""),
+        )
+        for difference in differences
     ]
     return judge_differences(differences, directions, settings, champion)
 

@@ -96,7 +96,7 @@ class MappedRecords:
             instances = read_instances(found, self._only)
         if self._columns:
             own = {name: get(record) for name, get in self._columns.items()}
-            instances = [{**one, **own} for one in instances]
+            instances = [{**instance, **own} for instance in instances]
         return instances
 
     def _answers(

@@ -68,10 +68,10 @@ class PairedEvents:
         """Return what has waited in vain."""
         requests, answers = self._requests, self._answers
         self._requests, self._answers = {}, {}
-        for one in requests.values():
-            yield self._unanswered(one)
-        for one in answers.values():
-            yield _orphan(one)
+        for request in requests.values():
+            yield self._unanswered(request)
+        for answer in answers.values():
+            yield _orphan(answer)
 
     def _pair(self, request: Event, answer: Event) -> Logged:
         try:

@@ -29,7 +29,7 @@ def read_records(
     try:
         with open_parquet(log.file.uri) as parquet:
             names = parquet.schema_arrow.names
-            columns = names if wanted is None else [one for one in names if one in wanted]
+            columns = names if wanted is None else [name for name in names if name in wanted]
             first = 1
             for batch in parquet.iter_batches(batch_size=_ROWS, columns=columns or names[:1]):
                 yield from enumerate(batch.to_pylist(), first)

@@ -93,7 +93,7 @@ class PredictionLogReader:
             return _examples(log.request.input), answers
         if kind == "regress_log":
             log = found.regress_log
-            answers = [[one.value] for one in log.response.result.regressions]
+            answers = [[regression.value] for regression in log.response.result.regressions]
             return _examples(log.request.input), answers
         raise PayloadError(_NO_LOG, str(kind or "empty"))
 
@@ -158,8 +158,11 @@ def _values(tensor: Any) -> list[Any]:
 def _examples(given: Any) -> Sequence[Mapping[str, Any]]:
     if given.WhichOneof("kind") == "example_list_with_context":
         context = _features(given.example_list_with_context.context)
-        return [{**context, **_features(one)} for one in given.example_list_with_context.examples]
-    return [_features(one) for one in given.example_list.examples]
+        return [
+            {**context, **_features(example)}
+            for example in given.example_list_with_context.examples
+        ]
+    return [_features(example) for example in given.example_list.examples]
 
 
 def _parse_example(cell: bytes) -> Mapping[str, Any]:

@@ -154,7 +154,11 @@ def read_table_fingerprints(uris: Sequence[str]) -> dict[str, str]:
             except NotFound:
                 continue
     for table, wanted in partitions.items():
-        found |= {one.uri: one.fingerprint for one in _partitions(table) if one.uri in wanted}
+        found |= {
+            partition.uri: partition.fingerprint
+            for partition in _partitions(table)
+            if partition.uri in wanted
+        }
     return found
 
 

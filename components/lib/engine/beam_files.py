@@ -168,8 +168,8 @@ class FsspecFileSystem(FileSystem):
 
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files and folders; a missing one is no error."""
-        for one in paths:
-            fs, inside = filesystem(plain_uri(one))
+        for path in paths:
+            fs, inside = filesystem(plain_uri(path))
             if fs.exists(inside):
                 fs.rm(inside, recursive=True)
 

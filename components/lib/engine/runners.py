@@ -55,7 +55,7 @@ def runner_class(name: str) -> str | None:
     """
     if name.lower() in SHORT_NAMES:
         return SHORT_NAMES[name.lower()]
-    known = {one.lower(): one for one in runner_names()}
+    known = {runner_name.lower(): runner_name for runner_name in runner_names()}
     module, _, last = name.rpartition(".")
     if module and not module.startswith("apache_beam."):
         return name

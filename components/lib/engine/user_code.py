@@ -82,7 +82,7 @@ class _Beside(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     @classmethod
     def add(cls, sources: Mapping[str, ModuleSource]) -> None:
         """Make modules importable that this process has not loaded; they take the place of those in its image."""
-        missing = {name: one for name, one in sources.items() if name not in sys.modules}
+        missing = {name: source for name, source in sources.items() if name not in sys.modules}
         if missing:
             sys.meta_path.insert(0, cls(missing))
 

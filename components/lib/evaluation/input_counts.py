@@ -138,8 +138,8 @@ class InputCounts:
 def add_up(counts: Iterable[InputCounts]) -> InputCounts:
     """Add counts up."""
     total = InputCounts()
-    for one in counts:
-        total.add(one)
+    for count in counts:
+        total.add(count)
     return total
 
 
@@ -227,8 +227,8 @@ def _count(
     found: dict[str, InputCounts] = {}
     first = next(iter(scores.values()))
     good = np.ones(first.rows, bool)
-    for output, one in scores.items():
-        found[output], fine = _find_faults(one, requirements[output])
+    for output, score in scores.items():
+        found[output], fine = _find_faults(score, requirements[output])
         good &= fine
         for setting, empty in lacking.items():
             if empty.any():
@@ -237,7 +237,7 @@ def _count(
                 good &= ~empty
     if not good.all():
         # The other rows are left out, or nothing is evaluated at all.
-        scores = {output: one.of(good) for output, one in scores.items()}
+        scores = {output: score.of(good) for output, score in scores.items()}
         first = next(iter(scores.values()))
     for output, one in scores.items() if first.rows else ():
         has_classes = Requirement.CLASSES in requirements[output] and one.label.ndim == 1
@@ -247,8 +247,8 @@ def _count(
             )
     weight = np.ones(first.rows) if first.weight is None else first.weight
     for key, rows in slice_rows(first.slices, slicing_specs).items():
-        for output, one in scores.items():
-            label = one.label[rows].astype(np.float64)
+        for output, score in scores.items():
+            label = score.label[rows].astype(np.float64)
             found[output].slices[slice_id(key)] = _slice(label, weight[rows], classes[output])
     return found, good
 

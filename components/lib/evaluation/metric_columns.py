@@ -29,6 +29,6 @@ def columns_of(key: metric_types.MetricKey, scores: Scores, model: str) -> Colum
     def of_output(one: Scores) -> Columns:
         return Columns(one.label, one.predictions[model], weight, dense=one.label.ndim > 1)
 
-    outputs = {name: of_output(one) for name, one in scores.outputs.items()}
+    outputs = {name: of_output(output) for name, output in scores.outputs.items()}
     chosen = outputs[key.output_name] if key.output_name else of_output(scores)
     return replace(chosen, outputs=outputs)

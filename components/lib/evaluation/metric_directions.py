@@ -80,7 +80,10 @@ def direction_of(metric: str, directions: dict[str, int]) -> int:
 
 def _by_threshold(metric: config_pb2.MetricConfig) -> int:
     """Read the direction from the metric's thresholds; `NEITHER` if they name none, or both."""
-    thresholds = [metric.threshold, *(one.threshold for one in metric.per_slice_thresholds)]
+    thresholds = [
+        metric.threshold,
+        *(per_slice_threshold.threshold for per_slice_threshold in metric.per_slice_thresholds),
+    ]
     sides = set()
     for threshold in thresholds:
         if threshold.change_threshold.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER:

@@ -42,13 +42,15 @@ def output_problems(config: "config_pb2.EvalConfig", outputs: Collection[str]) -
                 f"{did_you_mean(name, list(outputs), 'It has')}",
                 place=place,
             )
-        if not spec.output_names and any(one.class_name not in _OF_ROWS for one in spec.metrics):
+        if not spec.output_names and any(
+            metric.class_name not in _OF_ROWS for metric in spec.metrics
+        ):
             yield Problem(
                 f"{place} does not say which output its metrics are about. Add output_names: "
                 f"[{', '.join(outputs)}], or some of them.",
                 place=place,
             )
-        plots = [one.class_name for one in spec.metrics if one.class_name.endswith("Plot")]
+        plots = [metric.class_name for metric in spec.metrics if metric.class_name.endswith("Plot")]
         if spec.output_weights and plots:
             yield Problem(
                 f"{place}.output_weights average values, and {plots[0]} is a plot. Put it into an entry of "

@@ -306,7 +306,7 @@ class Adwin:
             ]
         )
         sums = np.array([one for sums, _ in reversed(self.levels) for one in sums])
-        squares = math.fsum(one for _, squares in self.levels for one in squares)
+        squares = math.fsum(square for _, squares in self.levels for square in squares)
         width, total = int(sizes.sum()), float(sums.sum())
         if width <= self.grace:
             return False

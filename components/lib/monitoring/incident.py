@@ -160,7 +160,7 @@ class Incident:
     @property
     def title(self) -> str:
         """The incident in a line: its state, and the signals."""
-        names = [one.name for one in self.detections]
+        names = [detection.name for detection in self.detections]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return f"{self.id}: {', '.join(names[:3])}{more}"
 
@@ -267,7 +267,9 @@ def describe(detections: Sequence[Detection]) -> str:
         detections: The detections.
     """
     # What was lost comes before what may have caused it, and the whole before its slices.
-    ordered = sorted(detections, key=lambda one: (_RANKS.get(one.kind, 0), len(one.name)))
+    ordered = sorted(
+        detections, key=lambda detection: (_RANKS.get(detection.kind, 0), len(detection.name))
+    )
     shown = [one.meaning.rstrip(".") for one in ordered[:_MOST_MEANINGS]]
     left = len(detections) - len(shown)
     return "; ".join([*shown, *([f"and {plural(left, 'more signal')}"] if left else [])])

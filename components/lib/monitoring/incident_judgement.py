@@ -238,8 +238,8 @@ class _Step:
 
         A column that moved says nothing of the kind, unless such a signal is what retrains.
         """
-        names = {one.name for one in self.incident.detections}
-        by_causes = any(self.settings.retrains(one) for one in self.incident.detections)
+        names = {detection.name for detection in self.incident.detections}
+        by_causes = any(self.settings.retrains(detection) for detection in self.incident.detections)
         return [
             one
             for one in self.here
@@ -278,6 +278,6 @@ class _Step:
 
 
 def _names(detections: Sequence[Detection]) -> str:
-    shown = [one.name for one in detections[:_MOST_NAMES]]
+    shown = [detection.name for detection in detections[:_MOST_NAMES]]
     left = len(detections) - len(shown)
     return f"{', '.join(shown)}{f' and {left} more' if left else ''}"

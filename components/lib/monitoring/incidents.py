@@ -52,7 +52,7 @@ class Seen:
         """Count the looks that say something of an incident: of another champion's, those that judged its signals."""
         if self.judged is None or self.champion == incident.champion:
             return self.looks
-        names = {one.name for one in incident.detections}
+        names = {detection.name for detection in incident.detections}
         return max((self.judged.get(name, 0) for name in names), default=0)
 
 

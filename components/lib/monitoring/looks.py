@@ -69,11 +69,11 @@ class LookRecord:
             "champion": self.champion,
             "at": self.at,
             "by": self.by,
-            "spans": {name: dict(one) for name, one in self.spans.items()},
+            "spans": {name: dict(span) for name, span in self.spans.items()},
             "errors": list(self.errors),
             "about": dict(self.about),
             "before": dict(self.before),
-            "signals": [one.content() for one in self.signals],
+            "signals": [signal.content() for signal in self.signals],
         }
 
     @classmethod
@@ -124,7 +124,7 @@ class StateRecord:
 
     def detected(self) -> list[SignalState]:
         """List the signals that are detected now."""
-        return [one for one in self.states.values() if one.state == State.DETECTED]
+        return [state for state in self.states.values() if state.state == State.DETECTED]
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,8 @@ class Looks:
                 "window": look.window,
                 "champion": look.champion,
                 "at": look.at,
-                "changes": [asdict(one) for one in changes],
-                "states": {name: one.content() for name, one in states.items()},
+                "changes": [asdict(change) for change in changes],
+                "states": {name: state.content() for name, state in states.items()},
             }
             if made := self._states.append(content, newest):
                 newest, known = made, self._state_of(made)

@@ -54,7 +54,7 @@ def count_new_rows(
     if not spans:
         after = f" after {seen}" if seen else ""
         return NewRows(0, f"no new span at '{pattern}'{after}, so nothing new to train on")
-    of = of_spans([one.name for one in spans])
+    of = of_spans([span.name for span in spans])
     rows = 0
     for file in (file for span in spans for file in span.files):
         rows += _count(file, label)

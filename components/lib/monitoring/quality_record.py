@@ -137,7 +137,7 @@ class QualityRecord:
         return {
             "format": FORMAT,
             "settings": self.settings,
-            "baselines": [vars(one) for one in self.baselines],
+            "baselines": [vars(baseline) for baseline in self.baselines],
             "tests": dict(self.tests),
             "alarmed": dict(self.alarmed),
             "spans": dict(self.spans),

@@ -134,7 +134,7 @@ def find_or_make_reference(
     remove_leftovers(home, LEFTOVER_SECONDS)
     with scratch_folder(join(home, "new")) as folder:
         record = _write(str(folder), parts, version, label, weight, most_rows)
-        about = {"spans": [span for span, _ in spans], "of_rows": sum(one.rows for one in parts)}
+        about = {"spans": [span for span, _ in spans], "of_rows": sum(part.rows for part in parts)}
         whole = {"format": TABLE_FORMAT, "span": spans[-1][0], "version": name, **record, **about}
         write_json(str(folder / RECORD_FILE), {**whole, "scored": now()})
         publish_folder(folder, uri, RECORD_FILE)

@@ -99,7 +99,7 @@ class SpanTest:
             "variation": self.variation,
             "spans": self.spans,
             **{name: float(getattr(self, name)) for name in _SUMS},
-            "log_pots": [float(one) if np.isfinite(one) else None for one in self.log_pots],
+            "log_pots": [float(pot) if np.isfinite(pot) else None for pot in self.log_pots],
         }
 
     @property

@@ -193,7 +193,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _compared(content: Mapping[str, Any]) -> Compared:
     def counts(name: str) -> tuple[tuple[int, ...], ...]:
         rows: Sequence[Sequence[int]] = content[name]
-        return tuple(tuple(one) for one in rows)
+        return tuple(tuple(row) for row in rows)
 
     return Compared(
         content["column"], tuple(content["bins"]), counts("labelled"), counts("unlabelled")

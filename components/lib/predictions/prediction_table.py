@@ -209,8 +209,8 @@ def make_table(
     values = predictions.reshape(count, outputs)
     arrays = [
         *(
-            pa.nulls(count, one.type) if cells is None else cells.cast(one.type)
-            for one, cells in ((one, own[one.name]) for one in COLUMNS)
+            pa.nulls(count, column.type) if cells is None else cells.cast(column.type)
+            for column, cells in ((column, own[column.name]) for column in COLUMNS)
         ),
         *inputs,
         *(pa.array(values[:, number], mask=failed) for number in range(values.shape[1])),

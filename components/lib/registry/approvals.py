@@ -181,10 +181,10 @@ def pending_versions(registry: Registry) -> list[int]:
     """List the complete versions that a person can approve, oldest first."""
     found = []
     champion = registry.version_of(CHAMPION)
-    for one in registry.versions():
-        approval = standing(approval_of(registry, one.version), champion)
+    for version in registry.versions():
+        approval = standing(approval_of(registry, version.version), champion)
         if approval and approval.state == ApprovalState.PENDING:
-            found.append(one.version)
+            found.append(version.version)
     return found
 
 

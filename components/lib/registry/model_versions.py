@@ -148,7 +148,7 @@ def _missing(version: ModelVersion) -> str:
         return "is missing"
     if version.files is None:
         return ""
-    count, size = len(files), sum(int(one["size"]) for one in files.values())
+    count, size = len(files), sum(int(file["size"]) for file in files.values())
     if (count, size) == (version.files, version.bytes):
         return ""
     return f"has {count:,} files of {size:,} bytes, and {version.files:,} of {version.bytes:,} were pushed"

@@ -226,7 +226,7 @@ def _bars(title: str, series: Sequence[Series]) -> Markup:
     left = 14 + _LETTER * max(map(_drawn_width, labels))
     band = bar * len(series) + gap
     height = band * len(values) + 4
-    peak = max(one.get(value, 0.0) for one in shares for value in values) or 1.0
+    peak = max(share.get(value, 0.0) for share in shares for value in values) or 1.0
     parts = []
     for row, (value, label) in enumerate(zip(values, labels, strict=True)):
         top = row * band + 4

@@ -125,10 +125,10 @@ def render_table(
         for row in rows
     ]
     known = [
-        one
-        if isinstance(one, Column)
-        else Column(one, bool(rows) and all(isinstance(row[i], int | float) for row in rows))
-        for i, one in enumerate(columns)
+        column
+        if isinstance(column, Column)
+        else Column(column, bool(rows) and all(isinstance(row[i], int | float) for row in rows))
+        for i, column in enumerate(columns)
     ]
     html = _environment.get_template("table.html").render(
         columns=known,

@@ -138,15 +138,17 @@ def label_cells(
         Cells for `span_table`, and name and values of a trend over the spans; nothing for a text label.
     """
     label = index.label
-    features = [features_by_name(one).get(label) for one in spans.values()]
-    known = [one for one in features if one is not None and common(one).num_non_missing]
+    features = [features_by_name(span).get(label) for span in spans.values()]
+    known = [
+        feature for feature in features if feature is not None and common(feature).num_non_missing
+    ]
     if not known or not all(is_number(one) for one in known):
         return {}, "", []
-    means = [_stat(one, "mean") for one in features]
+    means = [_stat(feature, "mean") for feature in features]
     if all({one.num_stats.min, one.num_stats.max} <= {0.0, 1.0} for one in known):
         name = f"rate of {label}"
         return {name: ["" if m is None else percent(m) for m in means]}, name, means
-    medians = [_stat(one, "median") for one in features]
+    medians = [_stat(feature, "median") for feature in features]
     cells: dict[str, list[object]] = {
         f"{what} of {label}": ["" if value is None else number(value) for value in values]
         for what, values in (("mean", means), ("median", medians))

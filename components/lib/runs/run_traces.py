@@ -158,7 +158,7 @@ def read_run(store: str, key: RunKey) -> RunTrace | None:
     Returns:
         What is noted; None if nothing is.
     """
-    traces = [one for one in _read_traces(store, key.folder) if one.key.digest == key.digest]
+    traces = [trace for trace in _read_traces(store, key.folder) if trace.key.digest == key.digest]
     return _with_failures(store, traces)[0] if traces else None
 
 

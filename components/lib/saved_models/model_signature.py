@@ -83,8 +83,8 @@ def read_signature(folder: str, signature: str = SIGNATURE) -> ModelSignature:
         dict(sorted(inputs.items())),
         {
             # Of unknown size is what depends on the rows.
-            one.key: math.prod(max(1, size.size) for size in one.value.tensor_shape.dim[1:])
-            for one in found.outputs
+            output.key: math.prod(max(1, size.size) for size in output.value.tensor_shape.dim[1:])
+            for output in found.outputs
         },
     )
 

@@ -134,7 +134,7 @@ class Model:
     def _answer(self, batch: pa.RecordBatch) -> dict[str, tf.Tensor]:
         tensors = self.tensors(batch)
         try:
-            return self._call({self._arguments[name]: one for name, one in tensors.items()})
+            return self._call({self._arguments[name]: tensor for name, tensor in tensors.items()})
         except tf.errors.OpError as error:
             raise RetrainerError(
                 f"the {self.who} can't score these rows: {reason_of(error)}"

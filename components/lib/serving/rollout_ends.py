@@ -27,7 +27,7 @@ def complete_rollout(store: str, results: Sequence[Reconciled], actor: str) -> N
         if rollout is None or rollout.state != RolloutState.PROMOTING:
             return None
         alone = PlannedVersions(rollout.canary)
-        if any(one.error or one.plan != alone for one in results):
+        if any(result.error or result.plan != alone for result in results):
             return None
         reason = "every service serves it"
         return rollout.changed(RolloutState.SERVING, 100, reason, actor, datetime.now(UTC))

@@ -130,7 +130,7 @@ class Rollout:
         """Return the settings of the stage that it is in; None if the settings have no such stage any more."""
         if self.state == RolloutState.SHADOW:
             return settings.shadow
-        return next((one for one in settings.steps if one.percent == self.percent), None)
+        return next((step for step in settings.steps if step.percent == self.percent), None)
 
     def changed(
         self, state: RolloutState, percent: int, reason: str, actor: str, now: datetime
@@ -155,7 +155,7 @@ class Rollout:
             now: The time of the change.
             last: Whether to leave out the stages between.
         """
-        steps = [] if last else [one for one in settings.steps if one.percent > self.percent]
+        steps = [] if last else [step for step in settings.steps if step.percent > self.percent]
         if not steps:
             return self.changed(RolloutState.PROMOTING, 100, reason, actor, now)
         return self.changed(RolloutState.CANARY, steps[0].percent, reason, actor, now)

@@ -46,7 +46,7 @@ def validate_columns(
     chunk_of = {name: i // CHUNK_COLUMNS for i, name in enumerate(names)}
     count = 1 + (len(names) - 1) // CHUNK_COLUMNS
     schemas = _split_schema(whole, chunk_of, count)
-    split = {name: _split_statistics(one, chunk_of, count) for name, one in others.items()}
+    split = {name: _split_statistics(other, chunk_of, count) for name, other in others.items()}
     result = anomalies_pb2.Anomalies(baseline=whole)
     for i, chunk in enumerate(_split_statistics(statistics, chunk_of, count)):
         found = tfdv.validate_statistics(

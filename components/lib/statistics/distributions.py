@@ -96,12 +96,12 @@ def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:
         Lowest and highest value to draw; equal only if every value is.
     """
     lows, highs = [], []
-    for one in distributions:
-        first, last = float(one.values[0]), float(one.values[-1])
+    for distribution in distributions:
+        first, last = float(distribution.values[0]), float(distribution.values[-1])
         # If nearly all rows have one value, the bulk has no width: show the others.
-        alike = one.quantile(_MIDDLE) == one.quantile(1 - _MIDDLE)
+        alike = distribution.quantile(_MIDDLE) == distribution.quantile(1 - _MIDDLE)
         tail = _LONG_TAIL if alike else _TAIL
-        low, high = one.quantile(tail), one.quantile(1 - tail)
+        low, high = distribution.quantile(tail), distribution.quantile(1 - tail)
         if low == high:
             low, high = first, last
         reach = high - low
@@ -112,10 +112,10 @@ def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:
 
 def is_wide(distributions: Sequence[Cumulative]) -> bool:
     """Return whether positive numbers span so many orders of magnitude that equal bins would hide most."""
-    if any(one.values[0] <= 0 for one in distributions):
+    if any(distribution.values[0] <= 0 for distribution in distributions):
         return False
-    low = min(one.quantile(0.05) for one in distributions)
-    high = max(one.quantile(0.95) for one in distributions)
+    low = min(distribution.quantile(0.05) for distribution in distributions)
+    high = max(distribution.quantile(0.95) for distribution in distributions)
     return high > _WIDE * low
 
 

@@ -114,7 +114,7 @@ def write_statistics(
     Path(path).mkdir(parents=True, exist_ok=True)
 
     uris = [join(str(path), folder, STATISTICS_FILE) for folder in folders]
-    contents = [one.SerializeToString(deterministic=True) for one in folders.values()]
+    contents = [folder.SerializeToString(deterministic=True) for folder in folders.values()]
     # Most of the time is spent waiting for the disk.
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(write_atomic, uris, contents))

@@ -55,7 +55,7 @@ def _find(node: ast.AST, package: str, optional: bool) -> Iterator[Import]:
         yield from _find_all(node.orelse, package, optional)
         return
     if isinstance(node, ast.Try):
-        guarded = optional or any(_catches_import_errors(one) for one in node.handlers)
+        guarded = optional or any(_catches_import_errors(handler) for handler in node.handlers)
         yield from _find_all(node.body, package, guarded)
         yield from _find_all([*node.handlers, *node.orelse, *node.finalbody], package, optional)
         return

@@ -197,8 +197,8 @@ class _Walk:
         return {
             **{name: known[name] for name in self._distributions if name in known},
             **{
-                name: known.get(name) or digest_distribution(one)
-                for name, one in with_requirements(others).items()
+                name: known.get(name) or digest_distribution(requirement)
+                for name, requirement in with_requirements(others).items()
             },
         }
 

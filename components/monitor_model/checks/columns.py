@@ -69,11 +69,11 @@ def _clean(look: Look, name: str) -> list[PredictionSet]:
 
 
 def _see(name: str, datasets: Sequence[Dataset]) -> _Seen:
-    columns = [one.columns[name] for one in datasets if name in one.columns]
-    filled = [(one, _filled(one)) for one in columns]
+    columns = [dataset.columns[name] for dataset in datasets if name in dataset.columns]
+    filled = [(column, _filled(column)) for column in columns]
     constants = {one.constant for one, count in filled if count}
     return _Seen(
-        sum(one.rows for one in datasets),
+        sum(dataset.rows for dataset in datasets),
         sum(count for _, count in filled),
         constants.pop() if len(constants) == 1 else None,
         _shares(columns[0]) if len(columns) == 1 and columns[0].filled else {},
@@ -111,7 +111,7 @@ def _judge(
 ) -> Signal:
     evidence = {"column": name, "rows": now.rows, "missing": now.rows - now.filled}
     if misfits:
-        evidence["anomalies"] = [one.anomaly for one in misfits]
+        evidence["anomalies"] = [misfit.anomaly for misfit in misfits]
     if now.rows < _MIN_ROWS:
         meaning = f"{plural(now.rows, 'row')}, too few to judge"
         return Signal(Kind.DATA, name, Outcome.SILENT, meaning, evidence=evidence)
@@ -131,13 +131,13 @@ def _judge(
         spans = plural(len(usual), "span")
         meaning = f"every row has the value '{now.constant[:60]}' in {name}, and each of the {spans} before had several"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
-    breaking = [one for one in misfits if one.is_breakage]
+    breaking = [misfit for misfit in misfits if misfit.is_breakage]
     if breaking:
         meaning = f"{name}: {'; '.join(dict.fromkeys(one.words for one in breaking))}"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     meaning = f"{percent(share)} of the values are missing; at most {percent(bound)} may be"
     if misfits:
-        meaning = f"{meaning}; {'; '.join(dict.fromkeys(one.words for one in misfits))}"
+        meaning = f"{meaning}; {'; '.join(dict.fromkeys(misfit.words for misfit in misfits))}"
     return Signal(Kind.DATA, name, Outcome.OK, meaning, share, bound, evidence=evidence)
 
 

@@ -63,7 +63,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
 def _signal(stream: ErrorStream) -> Signal:
     rise = stream.rise()
     breached = stream.alarm is not None and rise.present > rise.bound
-    newest = next(one.span for one in reversed(stream.spans) if one.rows)
+    newest = next(span.span for span in reversed(stream.spans) if span.rows)
     others = [_WORDS[name] for name, span in sorted(stream.found.items()) if span]
     evidence: dict[str, Any] = {
         "method": "ADWIN",
@@ -123,7 +123,7 @@ def _advance(look: Look, sets: Sequence[JoinedSet]) -> ErrorStream:
     states = _read_states(place, str(made_of))
     wanted = [(one.span, one.version) for one in sets]
     # Spans that are older than the oldest state that is kept have gone through, whatever became of them since.
-    kept = [one for one in states if common_spans(one.spans, wanted) == len(one.spans)]
+    kept = [state for state in states if common_spans(state.spans, wanted) == len(state.spans)]
     problem = problem_of(reference.labels, reference.predictions)
     errors = ErrorReader(problem, reference)
     if kept:
@@ -131,7 +131,7 @@ def _advance(look: Look, sets: Sequence[JoinedSet]) -> ErrorStream:
         left = sets[len(stream.spans) :]
     elif states:
         stream = states[0]
-        gone = {one.span for one in stream.spans}
+        gone = {span.span for span in stream.spans}
         left = [one for one in sets if one.span not in gone]
         kept = [stream]
     else:

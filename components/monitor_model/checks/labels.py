@@ -55,13 +55,13 @@ def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
         The spans, oldest first, and why the newest whose labels are due is not among them; empty if it is.
     """
     mature, waiting = [], ""
-    for one in reversed(due_sets(look)):
-        newest = one.newest
+    for due_set in reversed(due_sets(look)):
+        newest = due_set.newest
         if newest is not None and newest <= look.since:
             continue
-        waiting = _why_broken(look, one) or why_immature(look, one)
+        waiting = _why_broken(look, due_set) or why_immature(look, due_set)
         if not waiting:
-            mature.append(one)
+            mature.append(due_set)
     return mature, waiting
 
 
@@ -146,7 +146,11 @@ def _selection(look: Look) -> Iterator[Signal]:
 
 def _selected(look: Look, joined: JoinedSet) -> list[Difference]:
     most = float(look.section("labels").get("max_difference", 0.1))
-    return [one for one in find_differences(joined, look.now, 0) if _is_selected(one, most)]
+    return [
+        difference
+        for difference in find_differences(joined, look.now, 0)
+        if _is_selected(difference, most)
+    ]
 
 
 def _is_selected(one: Difference, most: float) -> bool:

@@ -28,14 +28,14 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if not of_logs:
         return
     reasons, clocks, timeless, rows = Counter[str](), 0, 0, 0
-    for one in of_logs:
-        record = read_json(join(one.uri, RECORD_FILE))
+    for log in of_logs:
+        record = read_json(join(log.uri, RECORD_FILE))
         counts = record.get("counts") or {}
         reasons.update(counts.get("quarantined") or {})
         clocks += sum(counts.get(name, 0) for name in _CLOCK_COUNTS)
         if record.get("source") not in _WITHOUT_TIMES:
             timeless += counts.get("without_time", 0)
-        rows += one.rows
+        rows += log.rows
     bound = float(look.section("data").get("max_unusable", 0.05))
     yield _unusable(reasons, rows, bound)
     yield _clocks(clocks, timeless, rows, bound)

@@ -67,7 +67,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if measurement.not_covered:
         meaning = f"only TFMA's own pipeline computes {'; '.join(measurement.not_covered)}"
         yield Signal(Kind.REALISED, METRICS, Outcome.SILENT, meaning)
-    taken = {one.name for one in record.baselines}
+    taken = {baseline.name for baseline in record.baselines}
     names = [name for name in measurement.metrics if name in summary[0].metrics]
     for name in names:
         subject = f"{name} of evaluation" if name in taken else name

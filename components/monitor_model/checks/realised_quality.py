@@ -59,8 +59,8 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if not record.sums:
         yield _silent(f"no row of version {look.model.version} has a label yet")
         return
-    for one in record.baselines:
-        yield _signal(look, record, one, waiting)
+    for baseline in record.baselines:
+        yield _signal(look, record, baseline, waiting)
 
 
 def _reference(look: Look) -> Reference:

@@ -46,7 +46,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
         current = window.current(name)
         past = window.past(name, f"{Kind.SKEW}/{name}")
         kind = current[0].is_number if current else None
-        earlier = [one for one in past.columns if one.is_number == kind]
+        earlier = [column for column in past.columns if column.is_number == kind]
         reason = is_comparable(current, known, settings, "the training data")
         if reason:
             yield silent(Kind.SKEW, name, reason)

@@ -44,8 +44,8 @@ def count_numbers(columns: Sequence[Column], past: Sequence[int], bins: int) -> 
         past: Which of them are the past; at least one.
         bins: How many bins.
     """
-    quantiles = [_quantiles(one) for one in columns]
-    filled = np.array([one.filled for one in columns], float)
+    quantiles = [_quantiles(column) for column in columns]
+    filled = np.array([column.filled for column in columns], float)
     grid = np.unique(np.concatenate([quantiles[i][0] for i in past]))
     weights = filled[list(past)]
     pooled = sum(w * _below(grid, *quantiles[i]) for w, i in zip(weights, past, strict=True))
@@ -59,7 +59,7 @@ def count_numbers(columns: Sequence[Column], past: Sequence[int], bins: int) -> 
         for w, i in zip(weights, past, strict=True)
     )
     edges = np.unique(np.concatenate([edges, just_below[mass / weights.sum() >= 1 / bins]]))
-    shares = np.array([_below(edges, *one) for one in quantiles])
+    shares = np.array([_below(edges, *quantile) for quantile in quantiles])
     cumulative = np.column_stack([shares, np.ones(len(columns))])
     counts = np.diff(cumulative, prepend=0.0, axis=1) * filled[:, None]
     return CountTable(np.maximum(counts, 0.0), np.append(edges, max(grid[-1], edges[-1])))
@@ -72,7 +72,7 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
         columns: The column in each dataset.
         past: Which of them are the past.
     """
-    shares = [_certain_shares(one) for one in columns]
+    shares = [_certain_shares(column) for column in columns]
     before = [(shares[i], columns[i].filled) for i in past]
     past_rows = max(sum(filled for _, filled in before), 1)
     total: dict[str, float] = {}
@@ -100,7 +100,7 @@ def count_texts(columns: Sequence[Column], past: Sequence[int]) -> CountTable:
             for of_one, column in zip(shares, columns, strict=True)
         ]
     ).reshape(len(columns), len(ranked))
-    values = np.array([one.filled for one in columns], float)
+    values = np.array([column.filled for column in columns], float)
     rest = np.maximum(0.0, values - counts.sum(1))
     table = np.column_stack([counts, rest])
     return CountTable(table, np.arange(table.shape[1], dtype=float), (*ranked, ""))

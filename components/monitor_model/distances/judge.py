@@ -118,7 +118,7 @@ def judge_past(
             _largest(table, rows, reference),
         )
         options.append((by_chance + variation.mean, distance))
-    return min(options, key=lambda one: one[0])[1]
+    return min(options, key=lambda option: option[0])[1]
 
 
 def judge_reference(
@@ -160,7 +160,7 @@ def judge_reference(
     if bound is None:
         chance = chance_of(measure, table, known, rows.sum())
         variations = _variations(measure, table, (earlier, known), chance)
-        shown = min((one.datasets for one in variations), default=0)
+        shown = min((variation.datasets for variation in variations), default=0)
         source, bound = "fallback", _FALLBACK[measure.name]
         if variations:
             by_chance = float(chance.at(rows.sum(), total.sum()))

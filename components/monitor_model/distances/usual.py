@@ -133,12 +133,12 @@ def bound_of(
         variations: What adds to it, each shown by at least two datasets.
         share: The share of clean comparisons that are farther apart.
     """
-    expected = chance + sum(one.mean for one in variations)
+    expected = chance + sum(variation.mean for variation in variations)
     if expected <= 0:
         return measure.least
-    variance = 2 * chance**2 / freedom + sum(2 * one.mean**2 for one in variations)
-    variance = max(variance, *(one.spread * expected**2 for one in variations), 1e-300)
-    known = min((one.datasets for one in variations), default=1)
+    variance = 2 * chance**2 / freedom + sum(2 * variation.mean**2 for variation in variations)
+    variance = max(variance, *(variation.spread * expected**2 for variation in variations), 1e-300)
+    known = min((variation.datasets for variation in variations), default=1)
     v = 2 * expected**2 / variance
     quantile = special.fdtri(v, max(1.0, known * v), 1 - share)
     u = expected * float(quantile)

@@ -143,5 +143,5 @@ class WindowColumns:
 
 
 def _with_values(name: str, datasets: Sequence[Dataset]) -> list[Column]:
-    found = [one.columns[name] for one in datasets if name in one.columns]
+    found = [dataset.columns[name] for dataset in datasets if name in dataset.columns]
     return [one for one in found if one.filled]

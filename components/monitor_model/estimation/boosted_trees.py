@@ -62,7 +62,7 @@ class TextBins:
     def codes(self, column: Column) -> np.ndarray:
         """Return each row's bin."""
         values, index = np.unique(column.astype(str), return_inverse=True)
-        return np.array([self.bins.get(str(one), 0) for one in values], np.int64)[index]
+        return np.array([self.bins.get(str(value), 0) for value in values], np.int64)[index]
 
     def outside(self, column: Column) -> np.ndarray:
         """Return which rows have a text that the reference does not have."""

@@ -76,12 +76,12 @@ class ClassifierEstimator:
     @property
     def error(self) -> float:
         """The calibration error of held-out rows, of the worst class."""
-        return max(one.error for one in self.calibrations)
+        return max(calibration.error for calibration in self.calibrations)
 
     @property
     def noise(self) -> float:
         """What that error would be on average with perfect probabilities."""
-        return max(one.noise for one in self.calibrations)
+        return max(calibration.noise for calibration in self.calibrations)
 
     def problem(self, scores: np.ndarray, weights: np.ndarray) -> str:
         """Return why the quality of these rows can't be estimated; empty if it can."""
@@ -101,7 +101,10 @@ class ClassifierEstimator:
         """Return calibrated probabilities; those of several classes are scaled to a sum of 1, as NannyML does."""
         if scores.ndim == 1:
             return self.calibrations[0].function(scores)
-        each = [one.function(scores[:, number]) for number, one in enumerate(self.calibrations)]
+        each = [
+            calibration.function(scores[:, number])
+            for number, calibration in enumerate(self.calibrations)
+        ]
         return _scaled(np.stack(each, axis=1), scores)
 
     def estimate(self, metric: str, scores: np.ndarray, weights: np.ndarray) -> float:
@@ -123,7 +126,7 @@ class ClassifierEstimator:
     @cached_property
     def held_out(self) -> np.ndarray:
         """The probabilities of the reference's rows, each by a function that was fitted without it."""
-        each = [one.held_out for one in self.calibrations]
+        each = [calibration.held_out for calibration in self.calibrations]
         return each[0] if self.scores.ndim == 1 else _scaled(np.stack(each, axis=1), self.scores)
 
     def of_held_out(self, metric: str, rows: np.ndarray | slice) -> tuple[float, float]:

@@ -145,7 +145,7 @@ class Quality:
     def wanted(self, look: Look) -> list[str]:
         """List the metrics that are judged."""
         metrics = look.section("estimated_quality").get("metrics")
-        return [str(one) for one in metrics or [USUAL_METRICS[self.problem]]]
+        return [str(metric) for metric in metrics or [USUAL_METRICS[self.problem]]]
 
     def biased(self, metric: str) -> str:
         """Return in words that the estimate fails on the reference itself; empty if it does not."""

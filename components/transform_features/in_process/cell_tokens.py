@@ -94,10 +94,13 @@ def _column_of(tensor: tf.Tensor) -> tf.Tensor | None:
     inputs = operation.inputs[:1] if operation.type in _PLACING else operation.inputs
     cells = [one for one in inputs if not (one.op.type == "Const" and one.shape.rank == 0)]
     # Cells of two shapes would be paired with each other.
-    if any(one.shape.rank is None for one in cells) or len({str(one.shape) for one in cells}) != 1:
+    if (
+        any(cell.shape.rank is None for cell in cells)
+        or len({str(cell.shape) for cell in cells}) != 1
+    ):
         return None
-    first, *others = [_column_of(one) for one in cells]
-    return first if all(one is first for one in others) else None
+    first, *others = [_column_of(cell) for cell in cells]
+    return first if all(other is first for other in others) else None
 
 
 def _waits(*operations: tf.Operation) -> bool:

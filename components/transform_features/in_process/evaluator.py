@@ -81,7 +81,12 @@ class Evaluator(nodes.Visitor):
             self._pass(operation.phase, *inputs[0])
             return (Applied(operation.label),)
         if isinstance(operation, analyzer_nodes.PackedCombineAccumulate):
-            return ({one.label: self.accumulators[one.label] for one in operation.combiners},)
+            return (
+                {
+                    combiner.label: self.accumulators[combiner.label]
+                    for combiner in operation.combiners
+                },
+            )
         if inputs and isinstance(inputs[0], Applied):
             if isinstance(operation, beam_nodes.ExtractFromDict):
                 return (inputs[0],)

@@ -167,7 +167,7 @@ def _words(what: str, own: _Band, band: _Band) -> str:
 
 
 def _band(value: int, spans: Sequence[LabelCounts]) -> _Band:
-    rates = [one.rate(value) for one in spans]
+    rates = [span.rate(value) for span in spans]
     intervals = [wilson(rate, one.rows) for rate, one in zip(rates, spans, strict=True)]
     return _Band(
         min(rates),

@@ -56,7 +56,9 @@ def prepare(computation: metric_types.MetricComputation, columns: Columns) -> Fi
         NotCoveredError: If TFMA's own pipeline has to compute it.
     """
     combiner = computation.combiner
-    path = next((one for one in ARRAY_PATHS if one.combiner is type(combiner)), None)
+    path = next(
+        (array_path for array_path in ARRAY_PATHS if array_path.combiner is type(combiner)), None
+    )
     name = _name(computation)
     if path is None:
         raise NotCoveredError(f"{name} ({type(combiner).__name__})")
@@ -97,7 +99,9 @@ def prepare_by_query(
         RetrainerError: If the rows of a query differ in their weight, of which TFMA takes one for each query.
     """
     combiner = computation.combiner
-    path = next((one for one in QUERY_PATHS if one.combiner is type(combiner)), None)
+    path = next(
+        (query_path for query_path in QUERY_PATHS if query_path.combiner is type(combiner)), None
+    )
     name = _name(computation)
     if path is None:
         raise NotCoveredError(f"{name} by query ({type(combiner).__name__})")

@@ -219,8 +219,8 @@ class _Matrices:
             place = place.ravel()
         present = np.flatnonzero(np.bincount(place, minlength=self.bins))
         place, bins = np.searchsorted(present, place), len(present)
-        thresholds = [_merge(one, present) for one in self.thresholds]
-        places = [_as_slice(one.first) for one in thresholds]
+        thresholds = [_merge(threshold, present) for threshold in self.thresholds]
+        places = [_as_slice(threshold.first) for threshold in thresholds]
         cell = group.astype(np.int64) * bins + place
         above = []
         for part in (weight * label, weight * (1 - label)):

@@ -212,7 +212,7 @@ class Cluster:
         status = _status(error)
         said = str(status.get("message") or error.reason or "it gives no reason").rstrip(".")
         causes = status.get("details", {}).get("causes") or []
-        conflicts = [one for one in causes if one.get("reason") == "FieldManagerConflict"]
+        conflicts = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
         if error.status == 409 and conflicts:
             return ServiceError(_conflict(self._settings.service, conflicts))
         if error.status == 409:
@@ -244,8 +244,8 @@ class Cluster:
 
 
 def _conflict(service: str, causes: list[dict[str, Any]]) -> str:
-    fields = ", ".join(dict.fromkeys(str(one.get("field", "")).lstrip(".") for one in causes))
-    managers = ", ".join(dict.fromkeys(str(one.get("message", "")) for one in causes))
+    fields = ", ".join(dict.fromkeys(str(cause.get("field", "")).lstrip(".") for cause in causes))
+    managers = ", ".join(dict.fromkeys(str(cause.get("message", "")) for cause in causes))
     return (
         f"the InferenceService '{service}' has fields that somebody else manages: {fields} ({managers}). Remove them "
         "there, or set serving.deploy.kserve.take_over: true to take them over."

@@ -138,7 +138,8 @@ class KServeService:
         reasons = [step.broken] if isinstance(step, Wait) and step.broken else []
         reasons += pod_reasons(self._cluster, self._settings.service, version)
         why = (
-            "; ".join(dict.fromkeys(one.rstrip(".") for one in reasons)) or "KServe gives no reason"
+            "; ".join(dict.fromkeys(reason.rstrip(".") for reason in reasons))
+            or "KServe gives no reason"
         )
         waited = f" for {self._settings.timeout_seconds:g} s" if late else ""
         return NotReadyError(
@@ -231,5 +232,5 @@ def _foreign_canary(found: Mapping[str, Any]) -> str:
         names += managers_of(found, "predictor", PERCENT)
     canaries = spec.get("canary") or []
     names += managers_of(found, "canary") if canaries else []
-    unknown = [one for one in canaries if VERSION not in labels_of(one["predictor"])]
+    unknown = [canary for canary in canaries if VERSION not in labels_of(canary["predictor"])]
     return ", ".join(dict.fromkeys(names)) or ("somebody else" if unknown else "")

@@ -137,11 +137,11 @@ class Standard:
         return _State(
             service,
             found,
-            {name: one for name, one in deployments.items() if one},
+            {name: deployment for name, deployment in deployments.items() if deployment},
             _weights(cluster.get("gateway.networking.k8s.io/v1", "httproutes", service)),
             stable,
             canaries,
-            {one["name"]: one for one in statuses},
+            {status["name"]: status for status in statuses},
         )
 
 
@@ -153,7 +153,7 @@ def _replace(state: _State, wanted: Variant) -> Apply | Wait | None:
     current = owned(state.found).get("predictor") or {}
     # A canary of this version that has requests keeps them until it has all.
     percent = next(
-        (one["trafficPercent"] for one in state.canaries if _is(one, wanted)),
+        (canary["trafficPercent"] for canary in state.canaries if _is(canary, wanted)),
         0,
     )
     step = _canary(state, current, wanted, percent, max(percent, _SHARE_OF_A_DEPLOY))
@@ -165,7 +165,7 @@ def _canary(
 ) -> Apply | Wait | None:
     """Return the next step until a variant is the only canary, is ready, and has its percentage."""
     ready = wanted.as_canary(0, share)
-    there = next((one for one in state.canaries if _is(one, wanted)), None)
+    there = next((canary for canary in state.canaries if _is(canary, wanted)), None)
     if there is None:
         return Apply(stable, (ready,))
     if len(state.canaries) > 1 or not holds(there["predictor"], ready["predictor"]):

@@ -59,18 +59,21 @@ class Endpoint:
     @property
     def shares(self) -> dict[str, float]:
         """Percent of the requests by variant."""
-        total = sum(one.weight for one in self.variants)
-        return {one.name: 100 * one.weight / total if total else 0.0 for one in self.variants}
+        total = sum(variant.weight for variant in self.variants)
+        return {
+            variant.name: 100 * variant.weight / total if total else 0.0
+            for variant in self.variants
+        }
 
     @property
     def foreign(self) -> list[Variant]:
         """Variants with requests, or without, that are somebody else's."""
-        return [one for one in self.variants if one.version is None]
+        return [variant for variant in self.variants if variant.version is None]
 
     @property
     def foreign_shadows(self) -> list[Variant]:
         """Shadow variants that are somebody else's."""
-        return [one for one in self.shadows if one.version is None]
+        return [shadow for shadow in self.shadows if shadow.version is None]
 
     @property
     def models(self) -> set[str]:

@@ -111,7 +111,7 @@ class SageMakerService:
         """
         name = self._settings.endpoint
         if endpoint and _runs_all(endpoint, target):
-            weights = {one.name: 0.0 for one in endpoint.variants} | dict(target.weights)
+            weights = {variant.name: 0.0 for variant in endpoint.variants} | dict(target.weights)
             if not _has_weights(endpoint, target):
                 progress(f"moving the requests of endpoint {name}")
                 self._clients.sagemaker(
@@ -271,9 +271,9 @@ class SageMakerService:
             notes.append(f"its configuration '{endpoint.config}' was deleted by somebody else")
         shares = endpoint.shares
         traffic = {
-            one.version: round(shares[one.name])
-            for one in endpoint.variants
-            if one.version is not None and shares[one.name]
+            variant.version: round(shares[variant.name])
+            for variant in endpoint.variants
+            if variant.version is not None and shares[variant.name]
         }
         both = (*endpoint.variants, *endpoint.shadows)
         return Served(
@@ -287,7 +287,7 @@ class SageMakerService:
 
 def _runs_all(endpoint: Endpoint, target: Wanted) -> bool:
     """Return whether every wanted variant runs with its model, so that weights alone lead requests there."""
-    running = {one.name: one.spec.get("ModelName") for one in endpoint.variants}
+    running = {variant.name: variant.spec.get("ModelName") for variant in endpoint.variants}
     return "ShadowProductionVariants" not in target.config and all(
         running.get(one["VariantName"]) == one["ModelName"]
         for one in target.config["ProductionVariants"]

@@ -132,7 +132,7 @@ def has_shape(endpoint: Endpoint, target: Wanted) -> bool:
 
 
 def _shapes(variants: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    shapes = [{key: one.get(key) for key in _SHAPE} for one in variants]
+    shapes = [{key: variant.get(key) for key in _SHAPE} for variant in variants]
     return sorted(shapes, key=lambda shape: str(shape["VariantName"]))
 
 

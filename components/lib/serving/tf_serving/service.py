@@ -104,7 +104,7 @@ class TFServing:
         loaded, notes = entry.versions, []
         if self.settings.address:
             states = read_states(self.settings.address, self.settings.model)
-            loaded = tuple(version for version, one in states.items() if one.state == AVAILABLE)
+            loaded = tuple(version for version, state in states.items() if state.state == AVAILABLE)
             notes = [
                 f"version {version} is {one.state}{f': {one.error}' if one.error else ''}"
                 for version, one in sorted(states.items())

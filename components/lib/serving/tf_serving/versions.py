@@ -109,4 +109,4 @@ def _sizes(uri: str) -> dict[str, int]:
     except FileNotFoundError:
         return {}
     root = path.rstrip("/") + "/"
-    return {name.removeprefix(root): int(one["size"]) for name, one in files.items()}
+    return {name.removeprefix(root): int(file["size"]) for name, file in files.items()}

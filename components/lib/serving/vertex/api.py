@@ -200,7 +200,7 @@ class VertexApi:
             except MissingError:
                 break
             operations = [_to_operation(one) for one in page.get("operations", ())]
-            found += [one for one in operations if not one.done]
+            found += [operation for operation in operations if not operation.done]
             token = page.get("nextPageToken", "")
             if not token:
                 break

@@ -49,11 +49,15 @@ class Endpoint:
     @property
     def traffic(self) -> dict[str, int]:
         """Percent of the requests by the ID of the deployed model; those without requests are left out."""
-        return {one.id: one.percent for one in self.deployments if one.percent}
+        return {
+            deployment.id: deployment.percent
+            for deployment in self.deployments
+            if deployment.percent
+        }
 
     def find(self, name: str) -> Deployment | None:
         """Return the deployment of a display name; of several, the one with the most traffic."""
-        found = [one for one in self.deployments if one.name == name]
+        found = [deployment for deployment in self.deployments if deployment.name == name]
         return max(found, key=lambda one: one.percent, default=None)
 
 
@@ -63,8 +67,8 @@ def to_endpoint(settings: VertexSettings, message: Any) -> Endpoint:
         name=message.name,
         etag=message.etag,
         deployments=tuple(
-            _to_deployment(settings, one, message.traffic_split.get(one.id, 0))
-            for one in message.deployed_models
+            _to_deployment(settings, model, message.traffic_split.get(model.id, 0))
+            for model in message.deployed_models
         ),
         message=message,
     )

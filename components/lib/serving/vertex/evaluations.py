@@ -84,7 +84,10 @@ class VertexEvaluations:
     def _find(self, model: ServedModel, name: str) -> Any:
         def read(options: Any) -> Any:
             pages = self._api.models.list_model_evaluations(parent=name, **options())
-            return next((one for one in pages if one.display_name == _display(model)), None)
+            return next(
+                (evaluation for evaluation in pages if evaluation.display_name == _display(model)),
+                None,
+            )
 
         return self._api.read(f"evaluations of {name}", read)
 
@@ -138,7 +141,7 @@ class VertexEvaluations:
     def _known(self, evaluation: str) -> set[str]:
         def read(options: Any) -> set[str]:
             pages = self._api.models.list_model_evaluation_slices(parent=evaluation, **options())
-            return {one.slice_.value for one in pages}
+            return {part.slice_.value for part in pages}
 
         return self._api.read(f"slices of {evaluation}", read)
 

@@ -102,8 +102,8 @@ class VertexService:
     def _make_room(self, endpoint: Endpoint, stable: ServedModel) -> None:
         """Undeploy what a private endpoint has, which takes one model only."""
         name = self._settings.deployment(stable)
-        others = [one for one in endpoint.deployments if one.name != name]
-        foreign = [one for one in others if one.version is None]
+        others = [deployment for deployment in endpoint.deployments if deployment.name != name]
+        foreign = [other for other in others if other.version is None]
         if foreign and not self._settings.take_over:
             raise ServiceError(
                 f"private endpoint '{self._settings.endpoint}' takes one model, and has one that was not deployed by "
@@ -117,21 +117,21 @@ class VertexService:
                 "minutes), set serving.deploy.vertex.replace_with_gap: true. Without a gap: psc_projects in place of "
                 "network."
             )
-        for one in others:
-            self._deployments.undeploy(one)
+        for other in others:
+            self._deployments.undeploy(other)
 
     def _undeploy_others(self, kept: set[str]) -> None:
         """Undeploy our versions that are not in the plan; traffic has left them."""
-        for one in self._endpoints.read().deployments:
-            free = not one.percent or bool(self._settings.network)
-            if one.version is not None and one.id not in kept and free:
-                self._deployments.undeploy(one)
+        for deployment in self._endpoints.read().deployments:
+            free = not deployment.percent or bool(self._settings.network)
+            if deployment.version is not None and deployment.id not in kept and free:
+                self._deployments.undeploy(deployment)
 
     def _remove_all(self) -> Served:
         endpoint = self._endpoints.find()
         if endpoint is None:
             return self.status()
-        own = [one for one in endpoint.deployments if one.version is not None]
+        own = [deployment for deployment in endpoint.deployments if deployment.version is not None]
         if any(one.percent for one in own) and not self._settings.network:
             self._traffic.move({})
         for one in own:
@@ -152,10 +152,10 @@ class VertexService:
                     transient=error.transient,
                 ) from error
         served = self.status()
-        return replace(served, notes=(*served.notes, *(one for one in notes if one)))
+        return replace(served, notes=(*served.notes, *(note for note in notes if note)))
 
     def _to_served(self, endpoint: Endpoint) -> Served:
-        own = [one for one in endpoint.deployments if one.version is not None]
+        own = [deployment for deployment in endpoint.deployments if deployment.version is not None]
         traffic: dict[int, int] = {}
         for one in own:
             # A private endpoint has no split: all requests go to its one model.
@@ -165,7 +165,11 @@ class VertexService:
         return Served(
             traffic=traffic,
             loaded=tuple(sorted({one.version for one in own if one.version is not None})),
-            foreign=tuple(one.shown for one in endpoint.deployments if one.version is None),
+            foreign=tuple(
+                deployment.shown
+                for deployment in endpoint.deployments
+                if deployment.version is None
+            ),
             address=self._address(endpoint, own),
             notes=self._notes(endpoint),
             ids={one.id: one.version for one in own if one.version is not None},

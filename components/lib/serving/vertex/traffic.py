@@ -60,7 +60,11 @@ class VertexTraffic:
 
     def refuse_foreign(self, endpoint: Endpoint) -> None:
         """Raise an error if models that were not deployed by retrainer have traffic, unless the settings allow it."""
-        foreign = [one for one in endpoint.deployments if one.version is None and one.percent]
+        foreign = [
+            deployment
+            for deployment in endpoint.deployments
+            if deployment.version is None and deployment.percent
+        ]
         if foreign and not self._settings.take_over:
             raise ServiceError(
                 f"endpoint '{self._settings.endpoint}' sends traffic to models that were not deployed by retrainer: "

@@ -160,7 +160,7 @@ def _flatten(column: pa.Array) -> pa.Array:
 def _merge(arrays: Sequence[pa.Array]) -> pa.Array:
     """Put a column's parts together, of several types perhaps."""
     # A list of bytes without any in it may stand where other rows have numbers.
-    arrays = [pa.nulls(len(one)) if one.null_count == len(one) else one for one in arrays]
+    arrays = [pa.nulls(len(array)) if array.null_count == len(array) else array for array in arrays]
     kinds = {array.type for array in arrays} - {pa.null()}
     if not kinds:
         return pa.nulls(sum(len(array) for array in arrays))
